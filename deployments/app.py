@@ -1,0 +1,94 @@
+"""The application Serve deploys: `deployments.app:build`. Here, and only here, is decided where each stage runs.
+
+This module must not postpone annotations: Serve reads `Args` off `build`'s signature.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel
+from ray.serve import Application
+from ray.serve.handle import DeploymentHandle
+
+from deployments.controller import ControllerDeployment
+from deployments.ctr_model import CTRModel, CTRModelDeployment
+from deployments.rl_bidder import RLBidder, RLBidderDeployment
+from deployments.router import RouterDeployment
+from rtb.features import Rows
+from rtb.stages import Auction, Decisions
+
+
+class Args(BaseModel):
+    """Arguments of the application, under `args:` in `serve_config.yaml`.
+
+    Attributes:
+        graph: `composed`: models and bidder are deployments of their own, each scaled on its own; `colocated`: they
+            live in the Router's replica, with the least latency on a small machine. Both answer the same.
+    """
+
+    graph: Literal["composed", "colocated"] = "composed"
+
+
+class RemoteStages:
+    """The stages behind Serve handles: arrays travel, replicas scale apart."""
+
+    in_flight = 3  # one batch in each stage while another is assembled
+
+    def __init__(self, ctr_model: DeploymentHandle, rl_bidder: DeploymentHandle) -> None:
+        options = {"_by_reference": False, "request_serialization": "pickle", "response_serialization": "pickle"}
+        self._score = ctr_model.options(method_name="score", **options)
+        self._decide = rl_bidder.options(method_name="decide", **options)
+
+    async def score(self, rows: Rows) -> npt.NDArray[np.float32]:
+        """See `CTRModel.score`."""
+        scores: npt.NDArray[np.float32] = await self._score.remote(rows)
+        return scores
+
+    async def decide(self, auction: Auction) -> Decisions:
+        """See `RLBidder.decide`."""
+        decisions: Decisions = await self._decide.remote(auction)
+        return decisions
+
+    def reconfigure(self, config: dict[str, Any]) -> None:
+        """Nothing to do: the deployments have a `user_config` of their own."""
+
+    async def check_health(self) -> None:
+        """Nothing to do: Serve checks the deployments themselves."""
+
+
+class LocalStages:
+    """The stages inside the Router's replica: no hop at all."""
+
+    in_flight = 1
+
+    def __init__(self) -> None:
+        self._ctr_model = CTRModel()
+        self._rl_bidder = RLBidder()
+
+    async def score(self, rows: Rows) -> npt.NDArray[np.float32]:
+        """See `CTRModel.score`."""
+        return await self._ctr_model.score(rows)
+
+    async def decide(self, auction: Auction) -> Decisions:
+        """See `RLBidder.decide`."""
+        return await self._rl_bidder.decide(auction)
+
+    def reconfigure(self, config: dict[str, Any]) -> None:
+        """Pass new artefacts on."""
+        self._ctr_model.reconfigure(config)
+        self._rl_bidder.reconfigure(config)
+
+    async def check_health(self) -> None:
+        """Start the bidder's background work."""
+        await self._rl_bidder.check_health()
+
+
+def build(args: Args) -> Application:
+    """The graph: Router in front, models and bidder behind or inside it, the Controller beside."""
+    controller = ControllerDeployment.bind()
+    if args.graph == "colocated":
+        return RouterDeployment.bind(LocalStages, controller)
+    return RouterDeployment.bind(
+        RemoteStages, controller, ctr_model=CTRModelDeployment.bind(), rl_bidder=RLBidderDeployment.bind()
+    )

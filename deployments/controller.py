@@ -1,0 +1,96 @@
+"""The Controller: one small replica that looks at the money once a pacing interval and tells the others."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from ray import serve
+from redis.exceptions import RedisError
+
+from deployments.wiring import ledger_client, logger, repeat
+from rtb import snapshot
+from rtb.catalog import Catalog, CatalogError, Entry
+from rtb.ledger import LedgerError, ValkeyLedger, embedded
+from rtb.pacemaker import Pacemaker
+from rtb.settings import Settings
+from rtb.targeting import Listing
+
+_LOOK_AT_SERVER_SECONDS = 1.0
+
+
+class Controller:
+    """Keeps the embedded ledger server up, reclaims expired leases, publishes catalog and pacing."""
+
+    def __init__(self) -> None:
+        self._settings = settings = Settings()
+        self._server: Any = None
+        client = ledger_client(settings)
+        self._ledger = ValkeyLedger(client)
+        self._publisher = snapshot.Publisher(client)
+        self._catalog = Catalog(settings.catalog_url)
+        self._pacemaker = Pacemaker(settings.tick_seconds)
+        self._entries: list[Entry] = []
+        self._published = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self._keep_server_up()
+
+    def start(self) -> None:
+        """Start the background work; called from the replica's event loop, more than once does no harm."""
+        if not self._tasks:
+            away = (LedgerError, RedisError, CatalogError, OSError)
+            tick = repeat("controller tick", self._settings.tick_seconds, self._tick, away)
+            watch = repeat("ledger server", _LOOK_AT_SERVER_SECONDS, self._watch_server, away)
+            self._tasks = [asyncio.ensure_future(work) for work in (tick, watch)]
+
+    async def check_health(self) -> None:
+        """Serve's health check, which also starts the background work."""
+        self.start()
+
+    async def refresh(self) -> None:
+        """Take up a change of the catalog now rather than at the next tick."""
+        self.start()
+        await self._tick()
+
+    async def __del__(self) -> None:
+        """Stop the server this replica started."""
+        for task in self._tasks:
+            task.cancel()
+        if self._server is not None:
+            self._server.stop()
+
+    async def _tick(self) -> None:
+        await self._take_up_catalog()
+        now = time.time()
+        await self._ledger.reclaim(now)
+        balances = await self._ledger.balances([entry.number for entry in self._entries])
+        table = self._pacemaker.tick(self._entries, balances, now)
+        await self._publisher.publish(snapshot.PACING, snapshot.encode_pacing(table))
+
+    async def _take_up_catalog(self) -> None:
+        if self._published and await asyncio.to_thread(self._catalog.size) == len(self._entries):
+            return
+        entries = await asyncio.to_thread(self._catalog.all)
+        for entry in entries:
+            await self._ledger.open(entry.number, entry.campaign.budget.total_micros)
+        active = [Listing(entry.number, entry.campaign) for entry in entries if entry.campaign.status == "active"]
+        version = await self._publisher.publish(snapshot.CATALOG, snapshot.encode_catalog(active))
+        self._entries, self._published = entries, True
+        logger.info(f"catalog version {version}: {len(active)} active campaigns of {len(entries)}")
+
+    async def _watch_server(self) -> None:
+        await asyncio.to_thread(self._keep_server_up)
+
+    def _keep_server_up(self) -> None:
+        """Start the embedded server when nobody else did, and again when it died."""
+        if self._server is not None and not self._server.is_running():
+            logger.warning("the embedded ledger server is gone: starting it again from its append-only file")
+            self._server = None
+        if self._server is None:
+            self._server = embedded.start_if_needed(self._settings)
+            if self._server is not None:
+                logger.info(f"embedded ledger server on port {self._settings.ledger_port}")
+
+
+ControllerDeployment = serve.deployment(Controller, name="Controller")

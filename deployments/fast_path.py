@@ -1,0 +1,155 @@
+"""The raw ASGI application in front of FastAPI: bids and notices without routing, validation layers or objects."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from deployments.notice_desk import NoticeDesk
+from deployments.wiring import logger
+from rtb.openrtb import InvalidRequest
+
+if TYPE_CHECKING:
+    from deployments.router import Router
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+BID_PATH = "/openrtb2/bid"
+NOTICE_PREFIX = "/notice/"
+OPENRTB_VERSION = (b"x-openrtb-version", b"2.6")
+_LOGGED_A_SECOND = 10
+_TMAX_RESERVE = 0.9  # part of tmax we allow ourselves; the rest is the way back
+
+
+class _TooLarge(Exception):
+    """The body is over the limit."""
+
+
+class FastPath:
+    """Routes by path: bids and notices here, everything else to the FastAPI application.
+
+    Args:
+        router: the replica.
+        desk: settles notices.
+        rest: the FastAPI application.
+    """
+
+    def __init__(self, router: Router, desk: NoticeDesk, rest: Any) -> None:
+        self._router = router
+        self._desk = desk
+        self._rest = rest
+        self._keys = set(filter(None, router.settings.exchange_keys.split(",")))
+        self._keys.add(router.settings.resolve_secret("admin_key"))
+        self._log_second, self._log_count = 0, 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An ASGI 3 application."""
+        self._router.start()
+        path = scope.get("path", "")
+        if scope["type"] == "http" and path == BID_PATH:
+            status, headers, body = await self._bid(scope, receive)
+            await _respond(send, status, headers, body)
+        elif scope["type"] == "http" and path.startswith(NOTICE_PREFIX):
+            await self._notice(scope, send)
+        else:
+            await self._rest(scope, receive, send)
+
+    async def _bid(self, scope: Scope, receive: Receive) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        started = time.monotonic()
+        tally = self._router.tally
+        tally.add("requests")
+        if scope["method"] != "POST":
+            return self._refuse(405, "wrong_method", f"{scope['method']} on {BID_PATH}", [(b"allow", b"POST")])
+        if not self._known_key(scope):
+            return self._refuse(401, "unknown_key", "X-API-Key is missing or unknown")
+        try:
+            request = self._router.edge.prepare(await self._read(scope, receive))
+        except _TooLarge:
+            return self._refuse(413, "too_large", f"the body is over {self._router.settings.max_body_bytes} bytes")
+        except InvalidRequest as error:
+            return self._refuse(400, error.reason, str(error))
+        if not request.impressions:
+            return self._no_bid(request.reason.name.lower())
+        tmax_ms = request.tmax_ms or self._router.settings.default_tmax_ms
+        left = tmax_ms / 1000 * _TMAX_RESERVE - (time.monotonic() - started)
+        try:
+            answer = await asyncio.wait_for(self._router.bid(request), max(left, 0.0))
+        except TimeoutError:
+            return self._no_bid("timeout")
+        except Exception as error:  # a stage died under this batch: no bid is the honest answer, never a 5xx
+            self._log(f"no bid for {request.id!r}: {type(error).__name__}: {error}")
+            return self._no_bid("stage_failed")
+        if answer.body is None:
+            return self._no_bid(answer.reason.name.lower())
+        tally.add("bid_responses")
+        return 200, [(b"content-type", b"application/json"), OPENRTB_VERSION], answer.body
+
+    def _known_key(self, scope: Scope) -> bool:
+        """A key that is sent must be known; whether one must be sent is a setting."""
+        for name, value in scope["headers"]:
+            if name == b"x-api-key":
+                return value.decode("latin-1") in self._keys
+        return not self._router.settings.require_exchange_key
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes:
+        """The body, read to its end even when it is too large, so that the connection can be used again."""
+        limit = self._router.settings.max_body_bytes
+        chunks, size = [], 0
+        while True:
+            message = await receive()
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size <= limit:
+                chunks.append(chunk)
+            if not message.get("more_body"):
+                break
+        if size > limit:
+            raise _TooLarge
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _no_bid(self, reason: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        self._router.tally.add(f"no_bid.{reason}")
+        return 204, [OPENRTB_VERSION], b""
+
+    def _refuse(
+        self, status: int, reason: str, message: str, headers: list[tuple[bytes, bytes]] | None = None
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """A 4xx without a body, as OpenRTB wants it; the reason goes to the log and the counters."""
+        self._router.tally.add(f"invalid.{reason}")
+        self._log(f"{status} {reason}: {message}")
+        return status, headers or [], b""
+
+    async def _notice(self, scope: Scope, send: Send) -> None:
+        if scope["method"] not in ("GET", "POST", "HEAD"):
+            await _respond(send, 405, [(b"allow", b"GET, POST")], b"")
+            return
+        reply = await self._desk.handle(scope["path"], scope.get("query_string", b""))
+        kind = scope["path"].split("/", 3)[2]
+        self._router.tally.add(f"notice.{kind if reply.outcome != 'unknown_kind' else 'other'}.{reply.outcome}")
+        headers = [(b"location", reply.location.encode())] if reply.location else []
+        if reply.status == 503:
+            headers.append((b"retry-after", b"1"))
+        if reply.message:
+            self._log(f"notice {kind} {reply.status} {reply.outcome}: {reply.message}")
+            headers.append((b"content-type", b"text/plain; charset=utf-8"))
+        await _respond(send, reply.status, headers, reply.message.encode())
+
+    def _log(self, message: str) -> None:
+        """Log, but not so much that a flood of rubbish floods the disk: the counters have them all."""
+        second = int(time.monotonic())
+        if second != self._log_second:
+            self._log_second, self._log_count = second, 0
+        self._log_count += 1
+        if self._log_count <= _LOGGED_A_SECOND:
+            logger.warning(message)
+
+
+async def _respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    no_body = status == 204
+    length = [] if no_body else [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers + length})
+    await send({"type": "http.response.body", "body": b"" if no_body else body})

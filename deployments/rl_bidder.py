@@ -1,0 +1,90 @@
+"""The learned bidder as a deployment: probabilities in, priced bids with their money held out."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from ray import serve
+from redis.exceptions import RedisError
+
+from deployments.wiring import ledger_client, load_policy, logger, repeat
+from rtb import snapshot
+from rtb.ledger import LeaseBook, LedgerError, Usage, ValkeyLedger
+from rtb.settings import Settings
+from rtb.stages import Auction, BidStage, Decisions
+
+_MAINTAIN_SECONDS = 0.1
+_REPORT_SECONDS = 1.0
+
+
+class RLBidder:
+    """Holds the bidding stage of one replica, and keeps its leases and pacing table fresh beside it."""
+
+    def __init__(self) -> None:
+        self._settings = settings = Settings()
+        client = ledger_client(settings)
+        self._ledger = ValkeyLedger(client)
+        self._book = LeaseBook(
+            self._ledger,
+            seconds=settings.lease_seconds,
+            share=settings.lease_fraction,
+            notice_ttl=settings.notice_ttl_seconds,
+        )
+        self._stage = BidStage(load_policy(settings.policy_dir), self._book)
+        self._pacing = snapshot.Subscriber(client, snapshot.PACING)
+        self._unsent: list[Usage] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def reconfigure(self, config: dict[str, Any]) -> None:
+        """Swap the policy in place: `{"policy_artefact": folder}`, empty for the folder in the settings."""
+        folder = config.get("policy_artefact") or self._settings.policy_dir
+        self._stage.swap_policy(load_policy(Path(folder)))
+
+    def start(self) -> None:
+        """Start the background work; called from the replica's event loop, more than once does no harm."""
+        if not self._tasks:
+            away = (LedgerError, RedisError, OSError)
+            pull = repeat("pacing snapshot", self._settings.pull_seconds, self._pull, away)
+            maintain = repeat("leases", _MAINTAIN_SECONDS, self._book.maintain, away)
+            report = repeat("usage report", _REPORT_SECONDS, self._report, away)
+            self._tasks = [asyncio.ensure_future(work) for work in (pull, maintain, report)]
+
+    async def decide(self, auction: Auction) -> Decisions:
+        """Run the internal auction of a batch."""
+        self.start()
+        return self._stage.decide(auction)
+
+    async def check_health(self) -> None:
+        """Serve's health check, which also starts the background work before the first request comes."""
+        self.start()
+
+    async def __del__(self) -> None:
+        """Hand unused money back when the replica is stopped in an orderly way."""
+        for task in self._tasks:
+            task.cancel()
+        try:
+            await self._book.shutdown()
+            await self._report()
+        except LedgerError as error:
+            logger.warning(f"leases not closed, they end by time-out: {error}")
+
+    async def _pull(self) -> None:
+        body = await self._pacing.pull()
+        if body is not None:
+            self._unsent += self._stage.repace(snapshot.decode_pacing(body))
+
+    async def _report(self) -> None:
+        self._unsent += self._stage.drain()
+        sending, self._unsent = self._unsent, []
+        if not sending:
+            return
+        try:
+            await self._ledger.report(sending)
+        except LedgerError:
+            self._unsent = sending + self._unsent
+            raise
+
+
+RLBidderDeployment = serve.deployment(RLBidder, name="RLBidder")

@@ -1,0 +1,137 @@
+"""The Router: the ASGI ingress. Exchanges talk to a raw fast path, people to the FastAPI application beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from ray import serve
+from redis.exceptions import RedisError
+
+from deployments import api
+from deployments.batcher import MicroBatcher
+from deployments.fast_path import FastPath
+from deployments.notice_desk import NoticeDesk
+from deployments.tally import Tally
+from deployments.wiring import ledger_client, repeat
+from rtb import snapshot
+from rtb.catalog import Catalog
+from rtb.edge import Answer, Edge, Prepared
+from rtb.events import EventSink
+from rtb.features import Rows
+from rtb.ledger import LedgerError, ValkeyLedger
+from rtb.notices import Signer
+from rtb.settings import Settings
+from rtb.stages import Auction, Decisions
+
+_FLUSH_SECONDS = 0.5
+
+
+class Stages(Protocol):
+    """The two stages the Router awaits, wherever they run."""
+
+    in_flight: int
+    """Batches that can usefully be on their way at once."""
+
+    async def score(self, rows: Rows) -> npt.NDArray[np.float32]:
+        """Probabilities, shape `(n, 2)`, for feature rows, shape `(n, fields)`."""
+        ...
+
+    async def decide(self, auction: Auction) -> Decisions:
+        """The internal auction of a batch."""
+        ...
+
+    def reconfigure(self, config: dict[str, Any]) -> None:
+        """Load other artefacts."""
+        ...
+
+    async def check_health(self) -> None:
+        """Start and check what runs here."""
+        ...
+
+
+class Router:
+    """One replica of the ingress.
+
+    Args:
+        stages: makes the stages, local or remote, from `parts`: see `app.py`.
+        controller: handle of the Controller.
+        parts: handles that remote stages need.
+    """
+
+    def __init__(self, stages: Callable[..., Stages], controller: Any, **parts: Any) -> None:
+        self.settings = settings = Settings()
+        self.controller = controller
+        self.stages = stages(**parts)
+        client = ledger_client(settings)
+        self.ledger = ValkeyLedger(client)
+        self.catalog = Catalog(settings.catalog_url)
+        self.events = EventSink(client)
+        self.tally = Tally(client)
+        self.signer = Signer(settings.resolve_secret("notice_secret"))
+        self.edge = Edge(
+            signer=self.signer,
+            base_url=settings.notice_url,
+            currency=settings.currency,
+            max_imps=settings.max_imps,
+            max_candidates=settings.max_candidates,
+        )
+        self._catalog_feed = snapshot.Subscriber(client, snapshot.CATALOG)
+        self._pacing_feed = snapshot.Subscriber(client, snapshot.PACING)
+        self._batcher = MicroBatcher(self._answer, settings.max_batch, self.stages.in_flight)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def __serve_build_asgi_app__(self) -> Any:
+        """The application Serve calls for each request."""
+        desk = NoticeDesk(self.settings, self.signer, self.ledger, self.edge)
+        return FastPath(self, desk, api.build(self))
+
+    def reconfigure(self, config: dict[str, Any]) -> None:
+        """Pass new artefacts to stages that live in this replica."""
+        self.stages.reconfigure(config)
+
+    def start(self) -> None:
+        """Start the background work; called from the replica's event loop, more than once does no harm."""
+        if not self._tasks:
+            away = (LedgerError, RedisError, OSError)
+            work = (
+                repeat("router snapshots", self.settings.pull_seconds, self.pull, away),
+                repeat("bid events", _FLUSH_SECONDS, self.events.flush, away),
+                repeat("counters", _FLUSH_SECONDS, self.tally.flush, away),
+            )
+            self._tasks = [asyncio.ensure_future(task) for task in work]
+
+    async def check_health(self) -> None:
+        """Serve's health check, which also starts the background work before the first request comes."""
+        self.start()
+        await self.stages.check_health()
+
+    async def bid(self, request: Prepared) -> Answer:
+        """The answer to a prepared request, by way of the next micro-batch."""
+        return await self._batcher.submit(request)
+
+    async def _answer(self, requests: Sequence[Prepared]) -> list[Answer]:
+        batch = self.edge.assemble(requests)
+        probability = await self.stages.score(batch.rows)
+        decisions = await self.stages.decide(batch.auction(probability))
+        answers, events = self.edge.render(batch, probability, decisions)
+        for event in events:
+            self.events.put(event)
+        return answers
+
+    async def pull(self) -> None:
+        """Take up a new catalog or pacing snapshot."""
+        catalog = await self._catalog_feed.pull()
+        if catalog is not None:
+            self.edge.relist(snapshot.decode_catalog(catalog))
+            self._pacing_feed.version = 0  # the mask of open campaigns belongs to a catalog: fetch it again
+        pacing = await self._pacing_feed.pull()
+        if pacing is not None:
+            table = snapshot.decode_pacing(pacing)
+            self.edge.restrict(table["number"][table["open"]].tolist())
+
+
+RouterDeployment = serve.deployment(serve.ingress()(Router), name="Router")

@@ -1,0 +1,72 @@
+"""From settings to live parts: clients, models, the embedded ledger server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import redis.asyncio as aioredis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from rtb import policy as policies
+from rtb.artefacts import META
+from rtb.ctr import CTRScorer
+from rtb.policy import Policy
+from rtb.settings import Settings
+
+logger = logging.getLogger("ray.serve")
+
+LEDGER_TIMEOUT_S = 1.0
+"""Nothing waits longer for the ledger than this."""
+
+
+def ledger_client(settings: Settings) -> aioredis.Redis:
+    """A client of the ledger's server; one retry, so that a restarted server costs no request."""
+    return aioredis.Redis.from_url(
+        settings.ledger_url,
+        socket_timeout=LEDGER_TIMEOUT_S,
+        socket_connect_timeout=LEDGER_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 1),
+    )
+
+
+def load_scorer(folder: Path) -> CTRScorer:
+    """The CTR model in a folder; the prior where none was trained yet. A damaged or foreign one is an error."""
+    if not (folder / META).exists():
+        logger.warning(f"no CTR model in {folder}: bidding on the prior; `make models` trains one")
+        return CTRScorer.untrained()
+    return CTRScorer.load(folder)
+
+
+def load_policy(folder: Path) -> Policy:
+    """The policy in a folder; multiplier 1.0 where none was trained yet. A damaged or foreign one is an error."""
+    if not (folder / META).exists():
+        logger.warning(f"no policy in {folder}: bidding the value itself; `make models` trains one")
+        return policies.neutral()
+    return policies.load(folder)
+
+
+async def repeat(
+    name: str,
+    seconds: float,
+    action: Callable[[], Awaitable[object]],
+    expected: type[Exception] | tuple[type[Exception], ...],
+) -> None:
+    """Call an action for ever, `seconds` apart. An expected error is logged when it begins and when it ends."""
+    failing = False
+    while True:
+        try:
+            await action()
+            if failing:
+                logger.info(f"{name}: works again")
+            failing = False
+        except expected as error:
+            if not failing:
+                logger.warning(f"{name}: {error}; trying again every {seconds} s")
+            failing = True
+        except Exception:
+            logger.exception(f"{name}: failed; trying again every {seconds} s")
+        await asyncio.sleep(seconds)

@@ -1,0 +1,167 @@
+"""A trained model on disk: a folder that loads without running anything from it.
+
+    weights.safetensors   tensors by name
+    meta.json             kind, schema version, configuration, metrics, provenance, and the weights' SHA-256
+
+A process refuses a folder whose kind or schema version differs from its code's, or whose weights do not
+match their checksum, and says which.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+WEIGHTS = "weights.safetensors"
+META = "meta.json"
+
+Tensors = dict[str, npt.NDArray[Any]]
+
+
+class ArtefactError(RuntimeError):
+    """The folder holds no artefact this code can use; the message says what to do about it."""
+
+
+class Meta(msgspec.Struct, frozen=True):
+    """What is known of an artefact beside its weights.
+
+    Attributes:
+        kind: what it is a model of: `ctr` or `policy`.
+        schema_version: version of the inputs it was trained on (`features.SCHEMA_VERSION`, `pacing.SCHEMA_VERSION`).
+        config: what rebuilds the network's shape.
+        metrics: figures of its training, as printed then.
+        trained_on: a description of the data and seed.
+        created: UTC time, ISO 8601.
+        commit: git commit of the code that trained it, `unknown` outside a checkout.
+        sha256: checksum of the weights file.
+        version: short name to show and compare: first 12 digits of the checksum.
+    """
+
+    kind: str
+    schema_version: str
+    config: dict[str, Any]
+    metrics: dict[str, float]
+    trained_on: str
+    created: str
+    commit: str
+    sha256: str
+
+    @property
+    def version(self) -> str:
+        """Short name of these weights."""
+        return self.sha256[:12]
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A loaded artefact: its meta and its tensors."""
+
+    meta: Meta
+    tensors: Tensors
+
+
+def save(
+    folder: Path,
+    *,
+    kind: str,
+    schema_version: str,
+    tensors: Tensors,
+    config: dict[str, Any],
+    metrics: dict[str, float],
+    trained_on: str,
+) -> Meta:
+    """Write an artefact; a reader sees the old folder or the new one, never a mixture.
+
+    Raises:
+        OSError: when the folder cannot be written.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, draft / WEIGHTS)
+        meta = Meta(
+            kind=kind,
+            schema_version=schema_version,
+            config=config,
+            metrics=metrics,
+            trained_on=trained_on,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            commit=_git_commit(),
+            sha256=_sha256(draft / WEIGHTS),
+        )
+        (draft / META).write_bytes(msgspec.json.format(msgspec.json.encode(meta), indent=2))
+        draft.chmod(0o755)
+        _replace_folder(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return meta
+
+
+def load(folder: Path, *, kind: str, schema_version: str) -> Artefact:
+    """Read an artefact back.
+
+    Raises:
+        ArtefactError: nothing there, damaged, of another kind, or of another schema version.
+    """
+    try:
+        meta = msgspec.json.decode((folder / META).read_bytes(), type=Meta)
+    except FileNotFoundError:
+        raise ArtefactError(f"no {kind} artefact in {folder}: train one (`make models`) or set its folder") from None
+    except msgspec.MsgspecError as error:
+        raise ArtefactError(f"{folder / META} is damaged ({error}): train it again") from error
+    if meta.kind != kind:
+        raise ArtefactError(f"{folder} holds a {meta.kind} model, not a {kind} model")
+    if meta.schema_version != schema_version:
+        raise ArtefactError(
+            f"{folder} was trained on inputs of version {meta.schema_version}, this code makes {schema_version}: "
+            "train it again (`make models`)"
+        )
+    try:
+        if _sha256(folder / WEIGHTS) != meta.sha256:
+            raise ArtefactError(f"{folder / WEIGHTS} does not match its checksum: copy or train it again")
+        return Artefact(meta, load_file(folder / WEIGHTS))
+    except (OSError, SafetensorError) as error:
+        raise ArtefactError(f"{folder / WEIGHTS} cannot be read ({error}): copy or train it again") from error
+
+
+def _replace_folder(draft: Path, folder: Path) -> None:
+    if not folder.exists():
+        draft.rename(folder)
+        return
+    old = folder.with_name(f".{folder.name}.old.{os.getpid()}")
+    folder.rename(old)
+    draft.rename(folder)
+    shutil.rmtree(old)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _git_commit() -> str:
+    try:
+        shown = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return shown.stdout.strip() if shown.returncode == 0 else "unknown"

@@ -1,0 +1,134 @@
+"""What is advertised: campaigns, their creatives, whom they are for, and what they may spend."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+Identifier = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
+Micros = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Pixels = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
+class Creative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An advertisement that can be shown.
+
+    Attributes:
+        id: unique within its campaign; sent to exchanges as `crid`, prefixed by the campaign.
+        w: width in pixels.
+        h: height in pixels.
+        adm: markup; `{click_url}` and `{pixel_url}` in it are replaced, OpenRTB macros are left to the exchange.
+            Empty: an image linked to `landing_url`.
+        image_url: the picture, when `adm` is empty.
+        landing_url: where a click leads.
+        attr: creative attributes (OpenRTB list 5.3).
+    """
+
+    id: Identifier
+    w: Pixels
+    h: Pixels
+    adm: str = ""
+    image_url: str = ""
+    landing_url: Text
+    attr: tuple[int, ...] = ()
+
+
+class Targeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whom a campaign is for. An empty list means everyone; within a list any entry may match, all lists must.
+
+    Attributes:
+        countries: ISO 3166-1 alpha-3 codes (`USA`), as OpenRTB sends them.
+        regions: `country/region`, for example `USA/CA`.
+        device_types: OpenRTB device types (list 5.21): 1 mobile or tablet, 2 PC, 3 TV, 4 phone, 5 tablet, ...
+        inventory: `site`, `app`, `dooh`.
+        publishers: domains or bundles where it may run.
+        exclude_publishers: domains or bundles where it may not.
+        hours: hours of the week it runs, 0 (Monday 00:00 UTC) to 167.
+        segments: user segments (`user.data[].segment[].id`); used only where privacy signals allow.
+    """
+
+    countries: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    device_types: tuple[int, ...] = ()
+    inventory: tuple[Literal["site", "app", "dooh"], ...] = ()
+    publishers: tuple[str, ...] = ()
+    exclude_publishers: tuple[str, ...] = ()
+    hours: tuple[Annotated[int, msgspec.Meta(ge=0, le=167)], ...] = ()
+    segments: tuple[str, ...] = ()
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a campaign may spend.
+
+    Attributes:
+        total_micros: over its whole flight; the ledger never lets more be spent.
+        flight_seconds: how long that is meant to last from its creation: what pacing aims at.
+    """
+
+    total_micros: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+    flight_seconds: Annotated[float, msgspec.Meta(gt=0)] = 86_400.0
+
+
+class Goal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a campaign pays for, and how much it is worth.
+
+    Attributes:
+        kind: `click` or `conversion`.
+        value_micros: what one is worth to the advertiser.
+        max_bid_micros: most to bid for one impression; 0: no limit but the value itself.
+    """
+
+    kind: Literal["click", "conversion"] = "click"
+    value_micros: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+    max_bid_micros: Micros = 0
+
+
+class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A campaign as its owner describes it.
+
+    Attributes:
+        id: chosen by the owner, unique.
+        name: for people.
+        status: `active` bids, `paused` does not.
+        adomain: the advertiser's domains, sent with each bid.
+        cat: IAB content categories of the advertising.
+        seat: buyer seat on whose behalf it bids.
+    """
+
+    id: Identifier
+    name: Text
+    status: Literal["active", "paused"] = "active"
+    adomain: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
+    cat: tuple[str, ...] = ()
+    seat: Identifier = "raybid"
+    budget: Budget
+    goal: Goal
+    targeting: Targeting = Targeting()
+    creatives: Annotated[tuple[Creative, ...], msgspec.Meta(min_length=1, max_length=64)]
+
+
+class CampaignError(ValueError):
+    """A campaign that cannot be used; the message names the field."""
+
+
+_decoder = msgspec.json.Decoder(Campaign)
+
+
+def decode_campaign(body: bytes) -> Campaign:
+    """A campaign from JSON.
+
+    Raises:
+        CampaignError: not JSON, a missing, unknown or ill-typed field, or creatives that share an id.
+    """
+    try:
+        campaign = _decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise CampaignError(str(error)) from error
+    if not all(creative.adm or creative.image_url for creative in campaign.creatives):
+        raise CampaignError("a creative needs `adm` or `image_url` - at `$.creatives[...]`")
+    names = [creative.id for creative in campaign.creatives]
+    if len(set(names)) < len(names):
+        raise CampaignError("two creatives share an id - at `$.creatives`")
+    return campaign

@@ -1,0 +1,19 @@
+"""The money: what every campaign may spend, holds and has spent. `budget = available + leased + reserved + spent`."""
+
+from rtb.ledger.book import LeaseBook
+from rtb.ledger.memory import MemoryLedger
+from rtb.ledger.protocol import Balance, Grant, Ledger, LedgerError, Outcome, Reservation, Usage
+from rtb.ledger.valkey import ValkeyLedger
+
+__all__ = [
+    "Balance",
+    "Grant",
+    "LeaseBook",
+    "Ledger",
+    "LedgerError",
+    "MemoryLedger",
+    "Outcome",
+    "Reservation",
+    "Usage",
+    "ValkeyLedger",
+]

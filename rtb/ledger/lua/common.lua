@@ -1,0 +1,36 @@
+-- Shared by the scripts below: keys, the once-per-bid mark, and taking a bid's money out of its lease.
+
+local function campaign_key(number) return 'raybid:campaign:' .. number end
+local function lease_key(id) return 'raybid:lease:' .. id end
+local LEASES = 'raybid:leases'
+
+-- True the first time a bid gets a notice of this kind; the mark outlives the bid's token.
+local function first(bid, kind, ttl)
+  local key = 'raybid:bid:' .. bid
+  if redis.call('HSETNX', key, kind, 1) == 0 then return false end
+  redis.call('EXPIRE', key, ttl)
+  return true
+end
+
+local function noticed(bid, kind)
+  return redis.call('HEXISTS', 'raybid:bid:' .. bid, kind) == 1
+end
+
+-- Take `ceiling` out of the pot the bid's money lies in; returns what was really there.
+local function take(lease, campaign, ceiling)
+  local key = lease_key(lease)
+  local state = redis.call('HMGET', key, 'closed', 'leased', 'reserved')
+  if not state[1] then return 0 end
+  local pot, held = 'leased', tonumber(state[2])
+  if state[1] == '1' then pot, held = 'reserved', tonumber(state[3]) end
+  held = math.min(held, ceiling)
+  redis.call('HINCRBY', key, pot, -held)
+  redis.call('HINCRBY', key, 'freed', held)
+  redis.call('HINCRBY', campaign, pot, -held)
+  return held
+end
+
+local function record(stream, length, kind, bid, campaign, price, now, outcome)
+  redis.call('XADD', stream, 'MAXLEN', '~', length, '*', 'kind', kind, 'bid', bid, 'campaign', campaign,
+    'price_micros', price, 'at', now, 'outcome', outcome)
+end

@@ -1,0 +1,13 @@
+-- ARGV: now, most leases to look at
+local returned = 0
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])) do
+  local state = redis.call('HMGET', lease_key(id), 'campaign', 'leased', 'reserved')
+  local campaign, leased, reserved = campaign_key(state[1]), tonumber(state[2]), tonumber(state[3])
+  redis.call('HINCRBY', campaign, 'leased', -leased)
+  redis.call('HINCRBY', campaign, 'reserved', -reserved)
+  redis.call('HINCRBY', campaign, 'available', leased + reserved)
+  redis.call('DEL', lease_key(id))
+  redis.call('ZREM', LEASES, id)
+  returned = returned + leased + reserved
+end
+return returned

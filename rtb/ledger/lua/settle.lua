@@ -1,0 +1,23 @@
+-- ARGV: bid, lease, campaign, ceiling, price, kind, counter, now, ttl, stream, stream length
+local bid, kind, campaign = ARGV[1], ARGV[6], campaign_key(ARGV[3])
+if redis.call('EXISTS', campaign) == 0 then return 'unknown' end
+if not first(bid, kind, ARGV[9]) then return 'duplicate' end
+local ceiling = tonumber(ARGV[4])
+local price = math.min(tonumber(ARGV[5]), ceiling)
+-- A bid whose loss was told before has no money left in its lease: what is there belongs to other bids.
+local held = 0
+if not noticed(bid, 'loss') then held = take(ARGV[2], campaign, ceiling) end
+local available = tonumber(redis.call('HGET', campaign, 'available'))
+local outcome = 'settled'
+if held + available < price then
+  redis.call('HINCRBY', campaign, 'available', held)
+  redis.call('HINCRBY', campaign, 'unfunded', 1)
+  outcome = 'unfunded'
+else
+  redis.call('HINCRBY', campaign, 'available', held - price)
+  redis.call('HINCRBY', campaign, 'spent', price)
+  redis.call('HINCRBYFLOAT', campaign, 'price_squares', price * price)
+  redis.call('HINCRBY', campaign, ARGV[7], 1)
+end
+record(ARGV[10], ARGV[11], kind, bid, ARGV[3], price, ARGV[8], outcome)
+return outcome

@@ -1,0 +1,167 @@
+"""The ledger in one process's memory: the same promises, for unit tests and simulations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rtb.ledger.protocol import Balance, Grant, Outcome, Usage
+from rtb.notices import BidRef, Kind
+
+_COUNTER = {Kind.WIN: "wins", Kind.BILL: "bills", Kind.CLICK: "clicks", Kind.CONVERSION: "conversions"}
+
+
+@dataclass
+class _Lease:
+    campaign: int
+    expires: float
+    leased: int
+    reserved: int = 0
+    freed: int = 0
+    closed: bool = False
+
+    @property
+    def pot(self) -> str:
+        """Where the money of its bids lies: it moves when the replica has said how much it reserved."""
+        return "reserved" if self.closed else "leased"
+
+
+@dataclass
+class MemoryLedger:
+    """See `Ledger`."""
+
+    _campaigns: dict[int, dict[str, float]] = field(default_factory=dict)
+    _leases: dict[int, _Lease] = field(default_factory=dict)
+    _notices: set[tuple[str, Kind]] = field(default_factory=set)
+
+    async def open(self, campaign: int, budget_micros: int) -> None:
+        """See `Ledger.open`."""
+        pots = self._campaigns.setdefault(campaign, dict.fromkeys(Balance._fields, 0))
+        change = max(budget_micros - pots["budget"], -pots["available"])
+        pots["budget"] += change
+        pots["available"] += change
+
+    async def lease(self, grants: Sequence[Grant]) -> list[int]:
+        """See `Ledger.lease`."""
+        return [self._grant(grant) for grant in grants]
+
+    def _grant(self, grant: Grant) -> int:
+        pots = self._campaigns.get(grant.campaign)
+        if pots is None or grant.lease in self._leases:
+            return 0
+        available = int(pots["available"])
+        amount = min(available, max(grant.least_micros, math.ceil(available * grant.share)))
+        if amount > 0:
+            self._move(pots, "available", "leased", amount)
+            self._leases[grant.lease] = _Lease(grant.campaign, grant.expires, amount)
+        return max(amount, 0)
+
+    async def close(self, leases: Sequence[tuple[int, int]]) -> None:
+        """See `Ledger.close`."""
+        for number, ever_reserved in leases:
+            lease = self._leases.get(number)
+            if lease is None or lease.closed:
+                continue
+            pots = self._campaigns[lease.campaign]
+            outstanding = min(lease.leased, max(0, ever_reserved - lease.freed))
+            self._move(pots, "leased", "available", lease.leased - outstanding)
+            self._move(pots, "leased", "reserved", outstanding)
+            lease.leased, lease.reserved, lease.closed = 0, outstanding, True
+
+    async def settle(self, ref: BidRef, kind: Kind, price_micros: int, now: float) -> Outcome:
+        """See `Ledger.settle`."""
+        pots = self._campaigns.get(ref.campaign)
+        if pots is None:
+            return Outcome.UNKNOWN
+        if not self._first(ref, kind):
+            return Outcome.DUPLICATE
+        price = min(price_micros, ref.ceiling_micros)
+        # A bid whose loss was told before has no money left in its lease: what is there belongs to other bids.
+        held = 0 if (ref.bid_id, Kind.LOSS) in self._notices else self._take(ref, pots)
+        if held + pots["available"] < price:
+            pots["available"] += held
+            pots["unfunded"] += 1
+            return Outcome.UNFUNDED
+        pots["available"] += held - price
+        pots["spent"] += price
+        pots["price_squares"] += float(price) ** 2
+        pots[_COUNTER[kind]] += 1
+        return Outcome.SETTLED
+
+    async def release(self, ref: BidRef, now: float) -> Outcome:
+        """See `Ledger.release`."""
+        pots = self._campaigns.get(ref.campaign)
+        if pots is None:
+            return Outcome.UNKNOWN
+        if not self._first(ref, Kind.LOSS):
+            return Outcome.DUPLICATE
+        pots["losses"] += 1
+        if (ref.bid_id, Kind.BILL) in self._notices or (ref.bid_id, Kind.WIN) in self._notices:
+            return Outcome.COUNTED  # the money is spent, or about to be
+        pots["available"] += self._take(ref, pots)
+        return Outcome.FREED
+
+    async def count(self, ref: BidRef, kind: Kind, now: float) -> Outcome:
+        """See `Ledger.count`."""
+        pots = self._campaigns.get(ref.campaign)
+        if pots is None:
+            return Outcome.UNKNOWN
+        if not self._first(ref, kind):
+            return Outcome.DUPLICATE
+        pots[_COUNTER[kind]] += 1
+        return Outcome.COUNTED
+
+    async def report(self, usages: Sequence[Usage]) -> None:
+        """See `Ledger.report`."""
+        for usage in usages:
+            pots = self._campaigns.get(usage.campaign)
+            if pots is not None:
+                pots["opportunities"] += usage.opportunities
+                pots["bids"] += usage.bids
+                pots["probability"] += usage.probability
+
+    async def reclaim(self, now: float) -> int:
+        """See `Ledger.reclaim`."""
+        returned = 0
+        for number in [n for n, lease in self._leases.items() if lease.expires <= now]:
+            lease = self._leases.pop(number)
+            pots = self._campaigns[lease.campaign]
+            self._move(pots, "leased", "available", lease.leased)
+            self._move(pots, "reserved", "available", lease.reserved)
+            returned += lease.leased + lease.reserved
+        return returned
+
+    async def balances(self, campaigns: Sequence[int]) -> list[Balance]:
+        """See `Ledger.balances`."""
+        return [self._balance(self._campaigns.get(number)) for number in campaigns]
+
+    @staticmethod
+    def _balance(pots: dict[str, float] | None) -> Balance:
+        if pots is None:
+            return Balance()
+        floats = ("probability", "price_squares")
+        return Balance(**{name: value if name in floats else int(value) for name, value in pots.items()})  # type: ignore[arg-type]
+
+    @staticmethod
+    def _move(pots: dict[str, float], source: str, target: str, amount: int) -> None:
+        pots[source] -= amount
+        pots[target] += amount
+
+    def _first(self, ref: BidRef, kind: Kind) -> bool:
+        key = (ref.bid_id, kind)
+        if key in self._notices:
+            return False
+        self._notices.add(key)
+        return True
+
+    def _take(self, ref: BidRef, pots: dict[str, float]) -> int:
+        """Take a bid's ceiling out of its lease; micros really there."""
+        lease = self._leases.get(ref.lease)
+        if lease is None:
+            return 0
+        held: int = min(ref.ceiling_micros, getattr(lease, lease.pot))
+        setattr(lease, lease.pot, getattr(lease, lease.pot) - held)
+        lease.freed += held
+        pots[lease.pot] -= held
+        return held

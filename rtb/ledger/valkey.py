@@ -1,0 +1,129 @@
+"""The ledger over Redis or Valkey: every operation is one Lua script, so it happens whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import redis.asyncio as aioredis
+from redis.exceptions import RedisError
+
+from rtb.events import STREAM, STREAM_LENGTH
+from rtb.ledger.protocol import Balance, Grant, LedgerError, Outcome, Usage
+from rtb.notices import BidRef, Kind
+
+_DAY = 86_400
+_COUNTER = {Kind.WIN: "wins", Kind.BILL: "bills", Kind.CLICK: "clicks", Kind.CONVERSION: "conversions"}
+_RECLAIM_AT_ONCE = 500  # leases in one script call, so that no other call waits long
+
+
+@cache
+def _source(name: str) -> str:
+    folder = resources.files("rtb.ledger") / "lua"
+    return (folder / "common.lua").read_text() + (folder / f"{name}.lua").read_text()
+
+
+class ValkeyLedger:
+    """See `Ledger`.
+
+    Args:
+        client: of a Redis 6.2 or later, or a Valkey; connection and socket time-outs are its own.
+    """
+
+    def __init__(self, client: aioredis.Redis) -> None:
+        self._client: Any = client
+        names = ("open", "lease", "close", "settle", "release", "count", "reclaim")
+        self._scripts = {name: client.register_script(_source(name)) for name in names}
+
+    async def open(self, campaign: int, budget_micros: int) -> None:
+        """See `Ledger.open`."""
+        await self._call("open", campaign, budget_micros)
+
+    async def lease(self, grants: Sequence[Grant]) -> list[int]:
+        """See `Ledger.lease`; one round trip for all."""
+        rows = [(f"{g.lease:016x}", g.campaign, g.least_micros, g.share, g.expires) for g in grants]
+        return [int(amount) for amount in await self._call_many("lease", rows)]
+
+    async def close(self, leases: Sequence[tuple[int, int]]) -> None:
+        """See `Ledger.close`; one round trip for all."""
+        await self._call_many("close", [(f"{number:016x}", reserved) for number, reserved in leases])
+
+    async def settle(self, ref: BidRef, kind: Kind, price_micros: int, now: float) -> Outcome:
+        """See `Ledger.settle`."""
+        bid = (ref.bid_id, f"{ref.lease:016x}", ref.campaign, ref.ceiling_micros)
+        rest = (price_micros, kind.value, _COUNTER[kind], now, _mark_seconds(ref, now), STREAM, STREAM_LENGTH)
+        return Outcome(await self._call("settle", *bid, *rest))
+
+    async def release(self, ref: BidRef, now: float) -> Outcome:
+        """See `Ledger.release`."""
+        bid = (ref.bid_id, f"{ref.lease:016x}", ref.campaign, ref.ceiling_micros)
+        return Outcome(await self._call("release", *bid, now, _mark_seconds(ref, now), STREAM, STREAM_LENGTH))
+
+    async def count(self, ref: BidRef, kind: Kind, now: float) -> Outcome:
+        """See `Ledger.count`."""
+        row = (ref.bid_id, ref.campaign, kind.value, _COUNTER[kind], now, _mark_seconds(ref, now))
+        return Outcome(await self._call("count", *row, STREAM, STREAM_LENGTH))
+
+    async def report(self, usages: Sequence[Usage]) -> None:
+        """See `Ledger.report`; one round trip for all."""
+        try:
+            async with self._client.pipeline(transaction=False) as pipe:
+                for usage in usages:
+                    key = f"raybid:campaign:{usage.campaign}"
+                    pipe.hincrby(key, "opportunities", usage.opportunities)
+                    pipe.hincrby(key, "bids", usage.bids)
+                    pipe.hincrbyfloat(key, "probability", usage.probability)
+                await pipe.execute()
+        except (RedisError, OSError) as error:
+            raise LedgerError(f"the ledger does not answer: {error}") from error
+
+    async def reclaim(self, now: float) -> int:
+        """See `Ledger.reclaim`."""
+        return int(await self._call("reclaim", now, _RECLAIM_AT_ONCE))
+
+    async def balances(self, campaigns: Sequence[int]) -> list[Balance]:
+        """See `Ledger.balances`; one round trip for all."""
+        try:
+            async with self._client.pipeline(transaction=False) as pipe:
+                for number in campaigns:
+                    pipe.hmget(f"raybid:campaign:{number}", Balance._fields)
+                rows = await pipe.execute()
+        except (RedisError, OSError) as error:
+            raise LedgerError(f"the ledger does not answer: {error}") from error
+        return [_balance(row) for row in rows]
+
+    async def _call(self, name: str, *arguments: str | float) -> Any:
+        try:
+            answer = await self._scripts[name](args=arguments)
+        except (RedisError, OSError) as error:
+            raise LedgerError(f"the ledger does not answer: {error}") from error
+        return answer.decode() if isinstance(answer, bytes) else answer
+
+    async def _call_many(self, name: str, rows: Sequence[tuple[str | float, ...]]) -> list[Any]:
+        if not rows:
+            return []
+        try:
+            async with self._client.pipeline(transaction=False) as pipe:
+                for row in rows:
+                    await self._scripts[name](args=row, client=pipe)
+                answers: list[Any] = await pipe.execute()
+        except (RedisError, OSError) as error:
+            raise LedgerError(f"the ledger does not answer: {error}") from error
+        return answers
+
+
+def _mark_seconds(ref: BidRef, now: float) -> int:
+    """How long a bid's notices are remembered: a day past its token's expiry, when the token is refused anyway."""
+    return max(0, int(ref.expires - now)) + _DAY
+
+
+def _balance(row: list[bytes | None]) -> Balance:
+    defaults = Balance._field_defaults
+    return Balance(
+        *(
+            type(defaults[name])(value) if value is not None else defaults[name]
+            for name, value in zip(Balance._fields, row, strict=True)
+        )
+    )

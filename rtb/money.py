@@ -1,0 +1,59 @@
+"""Money is integers of micro-units: one million micros make one unit of the currency.
+
+A price in OpenRTB is a CPM, the price of a thousand impressions, as a decimal number. One impression at
+CPM 1.00 costs 0.001 units, that is 1,000 micros. Sums of integers are exact, so a budget adds up whatever
+the order of its settlements.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+MICROS = 1_000_000
+"""Micros in one unit of currency."""
+
+MICROS_PER_CPM = 1_000
+"""Micros one impression costs at CPM 1.00."""
+
+MAX_MICROS = 2**53
+"""Largest amount taken: the last integer that Lua (in the ledger) and JSON readers hold exactly."""
+
+
+class MoneyError(ValueError):
+    """An amount that is not a finite number, is negative, or is too large to hold exactly."""
+
+
+def cpm_to_micros(cpm: float) -> int:
+    """Price of one impression in micros, to the nearest micro, from a CPM in currency units.
+
+    Raises:
+        MoneyError: for NaN, infinities, negative prices and prices above `MAX_MICROS`.
+    """
+    micros = cpm * MICROS_PER_CPM
+    if not 0 <= micros <= MAX_MICROS:  # NaN compares false and lands here as well
+        raise MoneyError(f"CPM {cpm!r} is not a price between 0 and {MAX_MICROS // MICROS_PER_CPM}")
+    return round(micros)
+
+
+def micros_to_cpm(micros: int) -> float:
+    """CPM in currency units from the price of one impression in micros; exact inverse of `cpm_to_micros`."""
+    return micros / MICROS_PER_CPM
+
+
+def units_to_micros(units: float) -> int:
+    """Micros from an amount in currency units (a budget typed by a person), to the nearest micro.
+
+    Raises:
+        MoneyError: for NaN, infinities, negative amounts and amounts above `MAX_MICROS`.
+    """
+    micros = units * MICROS
+    if not 0 <= micros <= MAX_MICROS:
+        raise MoneyError(f"amount {units!r} is not between 0 and {MAX_MICROS // MICROS}")
+    return round(micros)
+
+
+def floors_to_micros(cpm: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Floors (CPM, shape `(n,)`) as micros an impression, rounded **up**: a bid at the result never undercuts."""
+    # The small slack keeps 0.29 * 1000 = 290.00000000000006 from becoming 291.
+    return np.ceil(cpm * MICROS_PER_CPM - 1e-6).astype(np.int64)

@@ -1,0 +1,37 @@
+"""OpenRTB 2.6 (and 2.5): types, codec, codes, macros and privacy signals."""
+
+from rtb.openrtb.codec import InvalidRequest, decode_request, encode_response
+from rtb.openrtb.types import (
+    App,
+    Banner,
+    Bid,
+    BidRequest,
+    BidResponse,
+    Device,
+    Geo,
+    Imp,
+    Loss,
+    NoBid,
+    SeatBid,
+    Site,
+    User,
+)
+
+__all__ = [
+    "App",
+    "Banner",
+    "Bid",
+    "BidRequest",
+    "BidResponse",
+    "Device",
+    "Geo",
+    "Imp",
+    "InvalidRequest",
+    "Loss",
+    "NoBid",
+    "SeatBid",
+    "Site",
+    "User",
+    "decode_request",
+    "encode_response",
+]

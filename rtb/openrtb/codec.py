@@ -1,0 +1,178 @@
+"""Bytes to requests and responses to bytes.
+
+A well-formed request takes the fast way: one typed decode. What an exchange really sends is often untidy
+(`"secure": "1"`, `"bcat": [7]`, `"battr": null`, `"user": {"yob": ""}`), so a request that fails the typed
+decode is decoded once more without types, tidied by the types' own annotations, and converted.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from rtb.openrtb.types import DESCRIPTIVE, BidRequest, BidResponse
+
+
+class InvalidRequest(ValueError):
+    """A request that cannot be answered; `reason` is a short counter name, the message says what is wrong."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+_decoder = msgspec.json.Decoder(BidRequest, strict=False)
+_encoder = msgspec.json.Encoder()
+
+_ABSENT = object()
+"""An untidy value that stands for no value: null, or an empty string for a number or a list."""
+
+
+class _Untidy(Exception):
+    """A value that no tidying makes fit its field."""
+
+
+def decode_request(body: bytes) -> BidRequest:
+    """A validated request from JSON.
+
+    Raises:
+        InvalidRequest: not JSON, ill-typed beyond tidying, or against a rule of the specification (3.2.1, 3.2.4).
+    """
+    try:
+        request = _decoder.decode(body)
+    except msgspec.ValidationError:
+        request = _decode_untidy(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest("not_json", f"the body is not JSON: {error}") from error
+    _validate(request)
+    return request
+
+
+def encode_response(response: BidResponse) -> bytes:
+    """JSON of a response, absent fields left out."""
+    return _encoder.encode(response)
+
+
+def _validate(request: BidRequest) -> None:
+    if not request.id:
+        raise InvalidRequest("no_id", "the request has no id - at `$.id`")
+    if not request.imp:
+        raise InvalidRequest("no_imp", "the request has no impression - at `$.imp`")
+    if (request.site is not None) + (request.app is not None) + (request.dooh is not None) > 1:
+        raise InvalidRequest("several_inventories", "more than one of site, app and dooh")
+    seen = set()
+    for imp in request.imp:
+        if not imp.id:
+            raise InvalidRequest("no_imp_id", "an impression has no id - at `$.imp[...].id`")
+        if imp.id in seen:
+            raise InvalidRequest("duplicate_imp_id", f"two impressions share the id {imp.id!r}")
+        seen.add(imp.id)
+        if not 0 <= imp.bidfloor < 1e9:  # NaN too
+            raise InvalidRequest("bad_floor", f"bidfloor {imp.bidfloor!r} is no price - at `$.imp[...].bidfloor`")
+    if request.tmax is not None and request.tmax < 0:
+        raise InvalidRequest("bad_tmax", f"tmax {request.tmax} is negative")
+
+
+def _decode_untidy(body: bytes) -> BidRequest:
+    try:
+        raw = msgspec.json.decode(body)
+        tidy = _tidy(raw, BidRequest, "$")
+        return msgspec.convert(tidy, BidRequest, strict=False)
+    except (_Untidy, msgspec.ValidationError) as error:
+        raise InvalidRequest("wrong_type", str(error)) from error
+    except RecursionError as error:
+        raise InvalidRequest("not_json", "the body is nested too deeply") from error
+
+
+def _tidy(value: Any, hint: Any, path: str) -> Any:
+    """`value` made to fit `hint`, `_ABSENT` when it stands for nothing; raises `_Untidy` when neither."""
+    if value is None:
+        return _ABSENT
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return _tidy_struct(value, hint, path)
+    origin = typing.get_origin(hint)
+    if origin is list:
+        return _tidy_list(value, typing.get_args(hint)[0], path)
+    if origin is dict:
+        return value if isinstance(value, dict) else _refuse(value, "object", path)
+    return _SCALARS[hint](value, path)
+
+
+def _tidy_struct(value: Any, struct: type[msgspec.Struct], path: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        _refuse(value, "object", path)
+    tidy = {}
+    for name, (hint, droppable) in _plan(struct).items():
+        if name not in value:
+            continue
+        try:
+            fitted = _tidy(value[name], hint, f"{path}.{name}")
+        except _Untidy:
+            if not droppable:
+                raise
+            continue
+        if fitted is not _ABSENT:
+            tidy[name] = fitted
+    return tidy
+
+
+def _tidy_list(value: Any, hint: Any, path: str) -> Any:
+    if value == "":
+        return _ABSENT
+    items = value if isinstance(value, list) else [value]
+    fitted = (_tidy(item, hint, f"{path}[{number}]") for number, item in enumerate(items))
+    return [item for item in fitted if item is not _ABSENT]
+
+
+def _tidy_str(value: Any, path: str) -> str:
+    if isinstance(value, list):  # keywords and the like: "a,b" and ["a", "b"] are both seen
+        return ",".join(_tidy_str(item, path) for item in value)
+    return str(value) if isinstance(value, str | int | float) else _refuse(value, "string", path)
+
+
+def _tidy_int(value: Any, path: str) -> Any:
+    number = _tidy_float(value, path)
+    if number is _ABSENT:
+        return _ABSENT
+    return int(number) if float(number).is_integer() else _refuse(value, "integer", path)
+
+
+def _tidy_float(value: Any, path: str) -> Any:
+    if isinstance(value, str):
+        if not value.strip():
+            return _ABSENT
+        try:
+            return float(value)
+        except ValueError:
+            _refuse(value, "number", path)
+    return float(value) if isinstance(value, int | float) else _refuse(value, "number", path)
+
+
+_SCALARS = {str: _tidy_str, int: _tidy_int, float: _tidy_float}
+
+
+@cache
+def _plan(struct: type[msgspec.Struct]) -> dict[str, tuple[Any, bool]]:
+    """Field name -> (its type without `None`, whether it may be left out when it cannot be read)."""
+    hints = typing.get_type_hints(struct)
+    required = {f.name for f in msgspec.structs.fields(struct) if f.required}
+    plan = {}
+    for name, hint in hints.items():
+        inner = _without_none(hint)
+        describes = struct in DESCRIPTIVE or inner in DESCRIPTIVE
+        plan[name] = (inner, describes and name not in required)
+    return plan
+
+
+def _without_none(hint: Any) -> Any:
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        return next(arg for arg in typing.get_args(hint) if arg is not type(None))
+    return hint
+
+
+def _refuse(value: Any, wanted: str, path: str) -> typing.NoReturn:
+    raise _Untidy(f"expected {wanted}, got {type(value).__name__} - at `{path}`")

@@ -1,0 +1,125 @@
+"""The Controller's arithmetic: from what the ledger says now and said before, the pacing table replicas bid by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rtb.catalog import Entry
+from rtb.ledger import Balance
+from rtb.snapshot import PACING_DTYPE, PacingTable
+
+_MEMORY = 0.8
+"""Weight of the past in a recent average, per tick: about five ticks."""
+
+_DEFAULT_SHAPE = 2.0
+"""Steepness of the price distribution until enough prices are known: a wide one."""
+
+_FEWEST_PRICES = 30
+"""Clearing prices needed before their distribution is believed."""
+
+
+@dataclass
+class _Recent:
+    """Exponential averages of one campaign's last ticks."""
+
+    balance: Balance
+    opportunities: float = 0.0
+    bids: float = 0.0
+    probability: float = 0.0
+    bills: float = 0.0
+    spent: float = 0.0
+    price_squares: float = 0.0
+
+    def advance(self, now: Balance) -> None:
+        """Fold the difference between the last balance and this one into the averages."""
+        for name in ("opportunities", "bids", "probability", "bills", "spent", "price_squares"):
+            change = max(0.0, float(getattr(now, name) - getattr(self.balance, name)))
+            setattr(self, name, _MEMORY * getattr(self, name) + (1 - _MEMORY) * change)
+        self.balance = now
+
+
+@dataclass
+class Pacemaker:
+    """Keeps the recent averages between ticks and makes the table.
+
+    Attributes:
+        tick_seconds: time between two calls of `tick`.
+    """
+
+    tick_seconds: float
+    _recent: dict[int, _Recent] = field(default_factory=dict)
+
+    def tick(self, entries: Sequence[Entry], balances: Sequence[Balance], now: float) -> PacingTable:
+        """One record a campaign, in the order given.
+
+        Args:
+            entries: the campaigns.
+            balances: where each stands in the ledger.
+            now: Unix time.
+        """
+        table = np.zeros(len(entries), PACING_DTYPE)
+        for row, (entry, balance) in enumerate(zip(entries, balances, strict=True)):
+            recent = self._recent.setdefault(entry.number, _Recent(balance))
+            recent.advance(balance)
+            table[row] = self._record(entry, balance, recent, now)
+        return table
+
+    def _record(self, entry: Entry, balance: Balance, recent: _Recent, now: float) -> tuple[float | bool, ...]:
+        campaign = entry.campaign
+        flight = campaign.budget.flight_seconds
+        left = balance.available + balance.leased
+        usual_price = balance.spent / balance.bills if balance.bills else 0.0
+        recent_price, recent_std = _mean_and_std(recent.bills, recent.spent, recent.price_squares)
+        median, shape = _landscape(balance)
+        terms = (
+            entry.number,
+            campaign.status == "active" and left > 0,
+            campaign.goal.kind == "conversion",
+            float(campaign.goal.value_micros),
+            campaign.goal.max_bid_micros,
+            median,
+            shape,
+        )
+        state = {
+            "budget_total": float(balance.budget),
+            "budget_left": float(left),
+            "time_total": flight,
+            "time_left": max(0.0, entry.created + flight - now),
+            "recent_win_rate": min(1.0, _ratio(recent.bills, recent.bids)),
+            "recent_pctr": _ratio(recent.probability, recent.opportunities),
+            "usual_pctr": _ratio(balance.probability, balance.opportunities),
+            "recent_price": recent_price or usual_price,
+            "recent_price_std": recent_std,
+            "usual_price": usual_price,
+            "recent_opportunities": recent.opportunities / self.tick_seconds,
+        }
+        return (*terms, *(state[name] for name in PACING_DTYPE.names[len(terms) :]))  # type: ignore[index]
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole > 0 else 0.0
+
+
+def _mean_and_std(count: float, total: float, squares: float) -> tuple[float, float]:
+    if count <= 0:
+        return 0.0, 0.0
+    mean = total / count
+    return mean, float(np.sqrt(max(0.0, squares / count - mean * mean)))
+
+
+def _landscape(balance: Balance) -> tuple[float, float]:
+    """Median and shape of a log-logistic market price, by the moments of the clearing prices seen.
+
+    Clearing prices are those of auctions won, so the market's upper part is missing: the estimate is low, and
+    shading by it is careful. With variance s2 of log price, the shape is pi / sqrt(3 s2).
+    """
+    if balance.bills < _FEWEST_PRICES:
+        return 0.0, _DEFAULT_SHAPE
+    mean, std = _mean_and_std(balance.bills, balance.spent, balance.price_squares)
+    if mean <= 0:
+        return 0.0, _DEFAULT_SHAPE
+    log_variance = max(np.log1p((std / mean) ** 2), 0.01)
+    return mean / float(np.sqrt(1 + (std / mean) ** 2)), float(np.pi / np.sqrt(3 * log_variance))

@@ -1,0 +1,123 @@
+"""What a bidding policy sees: a campaign's pacing state as a vector, in training and in serving alike.
+
+Everything is dimensionless and clipped to a fixed range, so one policy serves any campaign and budget, and
+no statistics of a training run have to travel with the weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+SCHEMA_VERSION = "pacing-1"
+"""Changes whenever `observe` would give another vector for the same state."""
+
+OBSERVATION = (
+    "budget_left",
+    "time_left",
+    "pace",
+    "overspend",
+    "win_rate",
+    "pctr_ratio",
+    "price_ratio",
+    "price_spread",
+    "affordability",
+)
+"""Names of the observation's components, in order."""
+
+OBSERVATION_SIZE = len(OBSERVATION)
+
+MULTIPLIER_LOW, MULTIPLIER_HIGH = 0.1, 2.0
+"""Range of the action: what a campaign's value is multiplied by before it is bid."""
+
+_CLIP = 3.0
+_TINY = 1e-9
+
+
+@dataclass(frozen=True)
+class PacingState:
+    """Where `n` campaigns stand; every field has shape `(n,)`.
+
+    Amounts may be in any unit as long as a campaign uses one throughout (micros in serving). "Recent" is an
+    exponential average over about a pacing interval; "usual" is the campaign's long-run mean or forecast.
+
+    Attributes:
+        budget_total: budget of the episode or flight; 0 means nothing to spend.
+        budget_left: what is not yet spent or promised.
+        time_total: length of the episode or flight, any unit.
+        time_left: what remains of it.
+        recent_win_rate: wins per bid, 0 to 1.
+        recent_pctr: mean predicted CTR of the recent opportunities.
+        usual_pctr: long-run mean predicted CTR.
+        recent_price: mean clearing price of the recent wins.
+        recent_price_std: their standard deviation.
+        usual_price: long-run mean clearing price.
+        recent_opportunities: opportunities per unit of time.
+    """
+
+    budget_total: Floats
+    budget_left: Floats
+    time_total: Floats
+    time_left: Floats
+    recent_win_rate: Floats
+    recent_pctr: Floats
+    usual_pctr: Floats
+    recent_price: Floats
+    recent_price_std: Floats
+    usual_price: Floats
+    recent_opportunities: Floats
+
+    def __len__(self) -> int:
+        return len(self.budget_total)
+
+    @classmethod
+    def stack(cls, states: list[dict[str, float]]) -> PacingState:
+        """One state from a list of rows (field name -> value)."""
+        return cls(**{f.name: np.array([row[f.name] for row in states], np.float64) for f in fields(cls)})
+
+
+def observe(state: PacingState) -> npt.NDArray[np.float32]:
+    """The policy's view of `n` campaigns, shape `(n, OBSERVATION_SIZE)`, every value in [-3, 3].
+
+    Components (ratios as logarithms, so that half and double are as far from level):
+
+    - `budget_left`, `time_left`: fractions, 0 to 1.
+    - `pace`: log(budget fraction / time fraction); above 0 means behind on spending.
+    - `overspend`: spent fraction minus elapsed fraction.
+    - `win_rate`: recent, 0 to 1.
+    - `pctr_ratio`: log(recent mean pCTR / usual).
+    - `price_ratio`: log(recent mean clearing price / usual).
+    - `price_spread`: recent standard deviation over mean of clearing prices.
+    - `affordability`: log(budget left per opportunity left / usual price), how much of the market the budget buys.
+    """
+    budget_left = _fraction(state.budget_left, state.budget_total)
+    time_left = _fraction(state.time_left, state.time_total)
+    opportunities_left = state.recent_opportunities * state.time_left
+    columns = (
+        budget_left,
+        time_left,
+        _log_ratio(budget_left + 1e-3, time_left + 1e-3),
+        time_left - budget_left,
+        state.recent_win_rate,
+        _log_ratio(state.recent_pctr, state.usual_pctr),
+        _log_ratio(state.recent_price, state.usual_price),
+        np.where(state.recent_price > _TINY, state.recent_price_std / np.maximum(state.recent_price, _TINY), 0.0),
+        _log_ratio(state.budget_left / np.maximum(opportunities_left, 1.0), state.usual_price),
+    )
+    observation: npt.NDArray[np.float32] = np.clip(np.stack(columns, axis=1), -_CLIP, _CLIP).astype(np.float32)
+    return observation
+
+
+def _fraction(part: Floats, whole: Floats) -> Floats:
+    return np.clip(np.where(whole > 0, part / np.maximum(whole, _TINY), 0.0), 0.0, 1.0)
+
+
+def _log_ratio(value: Floats, reference: Floats) -> Floats:
+    """log(value / reference), 0 where either is unknown (not positive) but value 0 of a known reference is low."""
+    known = reference > _TINY
+    safe = np.log(np.maximum(value, _TINY)) - np.log(np.maximum(reference, _TINY))
+    return np.where(known, np.clip(safe, -_CLIP, _CLIP), 0.0)

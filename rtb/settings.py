@@ -1,0 +1,125 @@
+"""Every setting of the platform, read once from the environment (prefix `RAYBID_`) and validated.
+
+Nothing here runs at import: a process that needs settings calls `Settings()` in its `main` or `__init__`.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Ports, folders, limits and secrets. Each field is set by `RAYBID_<NAME>`, for example `RAYBID_HTTP_PORT`."""
+
+    model_config = SettingsConfigDict(env_prefix="RAYBID_", extra="ignore", frozen=True)
+
+    # Folders
+    var_dir: Path = Field(Path("var"), description="everything the platform writes: ledger, catalog, models, logs")
+
+    # Ports, all on this machine
+    http_host: str = Field("127.0.0.1", description="address the printed URLs and the replay client use")
+    http_port: int = Field(8000, ge=1, le=65535, description="where exchanges POST bid requests")
+    dashboard_port: int = Field(8265, ge=1, le=65535, description="Ray dashboard and job submission")
+    ray_port: int = Field(6379, ge=1, le=65535, description="Ray's cluster address (GCS)")
+    ledger_port: int = Field(6390, ge=1, le=65535, description="the embedded Valkey server")
+
+    # Where state lives; empty means the embedded default
+    redis_url: str = Field("", description="a Redis or Valkey of yours; empty: the embedded Valkey server")
+    database_url: str = Field("", description="SQLAlchemy URL of the catalog; empty: SQLite under var_dir")
+    ctr_artefact: str = Field("", description="folder of the CTR model; empty: var_dir/models/ctr")
+    policy_artefact: str = Field("", description="folder of the bidding policy; empty: var_dir/models/policy")
+
+    # Secrets; empty means: made on first use under var_dir/secrets, readable by the owner only
+    admin_key: str = Field("", description="X-API-Key that may create and read campaigns")
+    exchange_keys: str = Field("", description="comma-separated X-API-Keys of exchanges")
+    require_exchange_key: bool = Field(False, description="refuse bid requests that carry no key")
+    notice_secret: str = Field("", description="HMAC key that signs notice URLs")
+
+    # The market's conventions
+    public_url: str = Field("", description="base of notice URLs as exchanges reach us; empty: http_host:http_port")
+    currency: str = Field("USD", pattern="^[A-Z]{3}$", description="the one currency budgets and bids are in")
+    charge_on: Literal["bill", "win"] = Field("bill", description="the notice that spends money: burl or nurl")
+
+    # Limits of the hot path
+    max_body_bytes: int = Field(1_000_000, ge=1_000, description="a larger request body is refused with 413")
+    max_imps: int = Field(64, ge=1, description="imps considered in one request")
+    max_candidates: int = Field(16, ge=1, description="candidates scored for one imp, best prior first")
+    max_batch: int = Field(256, ge=1, description="requests in one micro-batch")
+    default_tmax_ms: int = Field(300, ge=1, description="time allowed when a request carries no tmax")
+
+    # Money and pacing
+    lease_seconds: float = Field(5.0, gt=0, description="how long a replica bids from one lease")
+    lease_fraction: float = Field(0.05, gt=0, le=1, description="most of what is available one lease may take")
+    notice_ttl_seconds: float = Field(60.0, gt=0, description="how long a bid's notices are honoured")
+    tick_seconds: float = Field(1.0, gt=0, description="the Controller's pacing interval")
+    pull_seconds: float = Field(0.25, gt=0, description="how often replicas look for a new snapshot")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_scheme(cls, url: str) -> str:
+        if url and not url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must start with redis://, rediss:// or unix://")
+        return url
+
+    @property
+    def ledger_url(self) -> str:
+        """URL of the ledger's server, given or embedded."""
+        return self.redis_url or f"redis://127.0.0.1:{self.ledger_port}/0"
+
+    @property
+    def catalog_url(self) -> str:
+        """SQLAlchemy URL of the catalog, given or the SQLite file."""
+        return self.database_url or f"sqlite:///{self.var_dir.resolve()}/catalog.sqlite"
+
+    @property
+    def ctr_dir(self) -> Path:
+        """Folder of the CTR artefact."""
+        return Path(self.ctr_artefact) if self.ctr_artefact else self.var_dir / "models" / "ctr"
+
+    @property
+    def policy_dir(self) -> Path:
+        """Folder of the policy artefact."""
+        return Path(self.policy_artefact) if self.policy_artefact else self.var_dir / "models" / "policy"
+
+    @property
+    def base_url(self) -> str:
+        """How this machine reaches the HTTP API."""
+        return f"http://{self.http_host}:{self.http_port}"
+
+    @property
+    def notice_url(self) -> str:
+        """Base of the notice URLs handed to exchanges."""
+        return (self.public_url or self.base_url).rstrip("/")
+
+    def resolve_secret(self, name: Literal["admin_key", "notice_secret"]) -> str:
+        """The secret as configured, else the one kept in `var_dir/secrets`, made on first use with mode 0600.
+
+        Raises:
+            OSError: when the folder cannot be written.
+        """
+        given: str = getattr(self, name)
+        return given or _kept_secret(self.var_dir / "secrets" / name)
+
+
+def _kept_secret(path: Path) -> str:
+    """Read a secret file, making it first if need be; safe when several processes start at once."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        # Written aside and linked in, so that a reader never sees a file half written and the first one wins.
+        draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(32))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,114 @@
+"""What the Controller tells every replica: an immutable, versioned picture of the catalog and of the pacing.
+
+Two pictures, because they change at different speeds: the catalog when somebody edits a campaign, the pacing every
+tick. They lie in Redis under a version; replicas look at the versions a few times a second and fetch what is new.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import redis.asyncio as aioredis
+
+from rtb.campaign import Campaign
+from rtb.pacing import PacingState
+from rtb.targeting import Listing
+
+CATALOG, PACING = "raybid:snapshot:catalog", "raybid:snapshot:pacing"
+
+PACING_DTYPE = np.dtype(
+    [
+        ("number", np.int32),  # of the campaign
+        ("open", np.bool_),  # may bid: active, with money
+        ("by_conversion", np.bool_),  # value is per conversion, else per click
+        ("value_micros", np.float64),
+        ("max_bid_micros", np.int64),
+        ("price_median", np.float64),  # market price, micros; 0 unknown
+        ("price_shape", np.float64),  # steepness of its log-logistic distribution
+        *((field.name, np.float64) for field in fields(PacingState)),
+    ]
+)
+"""One record a campaign: its terms and its pacing state."""
+
+PacingTable = npt.NDArray[Any]
+
+
+class _Row(msgspec.Struct, array_like=True):
+    number: int
+    campaign: Campaign
+
+
+_rows = msgspec.msgpack.Decoder(list[_Row])
+
+
+def encode_catalog(listings: list[Listing]) -> bytes:
+    """Bytes of the catalog's picture."""
+    return msgspec.msgpack.encode([_Row(item.number, item.campaign) for item in listings])
+
+
+def decode_catalog(body: bytes) -> list[Listing]:
+    """The catalog's picture from bytes."""
+    return [Listing(row.number, row.campaign) for row in _rows.decode(body)]
+
+
+def encode_pacing(table: PacingTable) -> bytes:
+    """Bytes of a table of `PACING_DTYPE`."""
+    return table.tobytes()
+
+
+def decode_pacing(body: bytes) -> PacingTable:
+    """A read-only table of `PACING_DTYPE` from bytes."""
+    return np.frombuffer(body, PACING_DTYPE)
+
+
+def pacing_state(table: PacingTable) -> PacingState:
+    """The columns that a policy observes."""
+    return PacingState(**{field.name: table[field.name] for field in fields(PacingState)})
+
+
+class Publisher:
+    """The Controller's side: stores a picture and raises its version.
+
+    Args:
+        client: where pictures lie.
+    """
+
+    def __init__(self, client: aioredis.Redis) -> None:
+        self._client: Any = client
+
+    async def publish(self, key: str, body: bytes) -> int:
+        """Make this the picture under `key`; its version."""
+        async with self._client.pipeline(transaction=True) as pipe:
+            pipe.hset(key, "body", body)
+            pipe.hincrby(key, "version", 1)
+            answers = await pipe.execute()
+        return int(answers[1])
+
+
+class Subscriber:
+    """A replica's side: fetches a picture when its version is new.
+
+    Args:
+        client: where pictures lie.
+        key: which picture.
+    """
+
+    def __init__(self, client: aioredis.Redis, key: str) -> None:
+        self._client: Any = client
+        self._key = key
+        self.version = 0
+
+    async def pull(self) -> bytes | None:
+        """The picture if it changed since the last call, else `None`."""
+        version = int(await self._client.hget(self._key, "version") or 0)
+        if version == self.version:
+            return None
+        seen, body = await self._client.hmget(self._key, "version", "body")
+        if body is None:
+            return None
+        self.version = int(seen)
+        return bytes(body)

@@ -1,0 +1,182 @@
+"""The stages of a request as plain classes over arrays. Serve deployments wrap them; tests call them as they are.
+
+Edge.prepare -> Edge.assemble -> CTRStage.score -> BidStage.decide -> Edge.render
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rtb import bidding
+from rtb.ctr import CLICK, CONVERSION, CTRScorer
+from rtb.features import Rows
+from rtb.ledger import LeaseBook, Usage
+from rtb.pacing import observe
+from rtb.policy import Policy
+from rtb.snapshot import PACING_DTYPE, PacingTable, pacing_state
+
+
+class Auction(NamedTuple):
+    """A batch of impressions and their scored candidates.
+
+    Attributes:
+        imp: impression of each candidate, ascending, shape `(n,)`.
+        campaign: number of each candidate's campaign, shape `(n,)`.
+        probability: of a click, and of a conversion given a click, shape `(n, 2)`.
+        floor_micros: of each impression, shape `(imps,)`.
+        first_price: of each impression, shape `(imps,)`.
+    """
+
+    imp: npt.NDArray[np.intp]
+    campaign: npt.NDArray[np.int32]
+    probability: npt.NDArray[np.float32]
+    floor_micros: npt.NDArray[np.int64]
+    first_price: npt.NDArray[np.bool_]
+
+
+class Decisions(NamedTuple):
+    """The winners of the internal auction, at most one an impression; all arrays have shape `(winners,)`.
+
+    Attributes:
+        candidate: index into the batch's candidates, ascending.
+        price_micros: what to bid for the impression.
+        multiplier: what the policy made of the value.
+        lease: with `sequence`, the bid's identity and where its money is held.
+        sequence: of the bid in its lease.
+        expires: Unix second until which its notices count.
+        standing: how many bids of the batch met their floor, whether or not they could be paid.
+    """
+
+    candidate: npt.NDArray[np.intp]
+    price_micros: npt.NDArray[np.int64]
+    multiplier: npt.NDArray[np.float64]
+    lease: npt.NDArray[np.int64]
+    sequence: npt.NDArray[np.int64]
+    expires: npt.NDArray[np.int64]
+    standing: int
+
+
+class CTRStage:
+    """Feature rows to probabilities.
+
+    Args:
+        scorer: the model.
+    """
+
+    def __init__(self, scorer: CTRScorer) -> None:
+        self.scorer = scorer
+
+    def score(self, rows: Rows) -> npt.NDArray[np.float32]:
+        """See `CTRScorer.score`."""
+        return self.scorer.score(rows)
+
+
+class BidStage:
+    """Probabilities to priced, paid-for bids.
+
+    Args:
+        policy: observation to multiplier.
+        book: where bids are paid from.
+    """
+
+    def __init__(self, policy: Policy, book: LeaseBook) -> None:
+        self.policy = policy
+        self.book = book
+        self._table: PacingTable = np.zeros(0, PACING_DTYPE)
+        self._row_of = np.full(1, -1, np.int64)
+        self._multiplier = np.zeros(0)
+        self._usage = np.zeros((0, 3))  # opportunities, bids, sum of pCTR: what `Usage` carries
+
+    def repace(self, table: PacingTable) -> list[Usage]:
+        """Bid by a new pacing table from now on; what was done under the old one."""
+        usages = self.drain()
+        self._table = table
+        self._row_of = np.full(int(table["number"].max(initial=0)) + 1, -1, np.int64)
+        self._row_of[table["number"]] = np.arange(len(table))
+        self._multiplier = self.policy.multipliers(observe(pacing_state(table)))
+        self._usage = np.zeros((len(table), 3))
+        self.book.want(set(table["number"][table["open"]].tolist()))
+        return usages
+
+    def swap_policy(self, policy: Policy) -> None:
+        """Bid by another policy from now on."""
+        self.policy = policy
+        self._multiplier = policy.multipliers(observe(pacing_state(self._table)))
+
+    def drain(self) -> list[Usage]:
+        """What was done for each campaign since the last call."""
+        rows = np.flatnonzero(self._usage[:, 0])
+        numbers, usage = self._table["number"], self._usage
+        drained = [Usage(int(numbers[r]), int(usage[r, 0]), int(usage[r, 1]), float(usage[r, 2])) for r in rows]
+        self._usage[rows] = 0
+        return drained
+
+    def decide(self, auction: Auction) -> Decisions:
+        """Run the internal auction of a batch and hold the money of its winners."""
+        row = self._rows(auction.campaign)
+        known = np.flatnonzero(row >= 0)
+        known = known[self._table["open"][row[known]]]
+        row = row[known]
+        self._count(row, auction.probability[known, CLICK])
+        bids = self._bids(auction, known, row)
+        floors = auction.floor_micros[auction.imp[known]]
+        order = bidding.rank(bids, floors, auction.imp[known])
+        return self._reserve(auction, known, row, bids, order)
+
+    def _bids(self, auction: Auction, known: npt.NDArray[np.intp], row: npt.NDArray[np.int64]) -> bidding.Ints:
+        terms = self._table[row]
+        probability = auction.probability[known].astype(np.float64)
+        chance = probability[:, CLICK] * np.where(terms["by_conversion"], probability[:, CONVERSION], 1.0)
+        bids = bidding.price_bids(terms["value_micros"], chance, self._multiplier[row], terms["max_bid_micros"])
+        first = auction.first_price[auction.imp[known]]
+        if first.any():
+            bids[first] = bidding.shade(bids[first], terms["price_median"][first], terms["price_shape"][first])
+        return bids
+
+    def _reserve(
+        self,
+        auction: Auction,
+        known: npt.NDArray[np.intp],
+        row: npt.NDArray[np.int64],
+        bids: bidding.Ints,
+        order: npt.NDArray[np.intp],
+    ) -> Decisions:
+        """Give each impression to its highest bid that can be paid."""
+        imps = auction.imp[known[order]].tolist()
+        campaigns = auction.campaign[known[order]].tolist()
+        prices = bids[order].tolist()
+        winners, held = [], []
+        served = -1
+        for place, (imp, campaign, price) in enumerate(zip(imps, campaigns, prices, strict=True)):
+            if imp == served:
+                continue
+            reservation = self.book.reserve(campaign, price)
+            if reservation is not None:
+                served = imp
+                winners.append(place)
+                held.append(reservation)
+        chosen = order[np.array(winners, np.intp)]
+        np.add.at(self._usage[:, 1], row[chosen], 1)
+        columns = np.array(held, np.int64).reshape(-1, 3)
+        return Decisions(
+            candidate=known[chosen],
+            price_micros=bids[chosen],
+            multiplier=self._multiplier[row[chosen]],
+            lease=columns[:, 0],
+            sequence=columns[:, 1],
+            expires=columns[:, 2],
+            standing=len(order),
+        )
+
+    def _rows(self, campaign: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+        """Row in the pacing table, -1 for a campaign this replica has not heard of yet."""
+        inside = campaign < len(self._row_of)
+        rows: npt.NDArray[np.int64] = np.where(inside, self._row_of[np.where(inside, campaign, 0)], -1)
+        return rows
+
+    def _count(self, row: npt.NDArray[np.int64], pctr: npt.NDArray[np.float32]) -> None:
+        np.add.at(self._usage[:, 0], row, 1)
+        np.add.at(self._usage[:, 2], row, pctr)
