@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
-
 from ray import serve
 from redis.exceptions import RedisError
 
@@ -25,7 +23,7 @@ class Controller:
 
     def __init__(self) -> None:
         self._settings = settings = Settings()
-        self._server: Any = None
+        self._server: embedded.EmbeddedServer | None = None
         client = ledger_client(settings)
         self._ledger = ValkeyLedger(client)
         self._publisher = snapshot.Publisher(client)
@@ -84,7 +82,7 @@ class Controller:
 
     def _keep_server_up(self) -> None:
         """Start the embedded server when nobody else did, and again when it died."""
-        if self._server is not None and not self._server.is_running():
+        if self._server is not None and not self._server.is_running:
             logger.warning("the embedded ledger server is gone: starting it again from its append-only file")
             self._server = None
         if self._server is None:

@@ -120,7 +120,7 @@ def load(folder: Path, *, kind: str, schema_version: str) -> Artefact:
         meta = msgspec.json.decode((folder / META).read_bytes(), type=Meta)
     except FileNotFoundError:
         raise ArtefactError(f"no {kind} artefact in {folder}: train one (`make models`) or set its folder") from None
-    except msgspec.MsgspecError as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ArtefactError(f"{folder / META} is damaged ({error}): train it again") from error
     if meta.kind != kind:
         raise ArtefactError(f"{folder} holds a {meta.kind} model, not a {kind} model")

@@ -19,7 +19,7 @@ class Creative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         id: unique within its campaign; sent to exchanges as `crid`, prefixed by the campaign.
         w: width in pixels.
         h: height in pixels.
-        adm: markup; `{click_url}` and `{pixel_url}` in it are replaced, OpenRTB macros are left to the exchange.
+        adm: markup; `{click_url}` in it is replaced, OpenRTB macros are left to the exchange.
             Empty: an image linked to `landing_url`.
         image_url: the picture, when `adm` is empty.
         landing_url: where a click leads.

@@ -221,7 +221,6 @@ class Edge:
         listing, shown, _ = view.index.creatives[creative]
         token = self._signer.sign(ref, Kind.BILL)
         click_url = f"{self._base}/notice/click/{self._signer.sign(ref, Kind.CLICK)}"
-        before, after = view.markup[creative]
         return Bid(
             id=ref.bid_id,
             impid=imp_id,
@@ -229,7 +228,7 @@ class Edge:
             nurl=f"{self._base}/notice/win/{token}?price={AUCTION_PRICE}",
             burl=f"{self._base}/notice/bill/{token}?price={AUCTION_PRICE}",
             lurl=f"{self._base}/notice/loss/{token}?reason={AUCTION_LOSS}&min={AUCTION_MIN_TO_WIN}",
-            adm=before + click_url + after,
+            adm=click_url.join(view.markup[creative]),
             adomain=list(listing.campaign.adomain),
             cid=listing.campaign.id,
             crid=f"{listing.campaign.id}-{shown.id}",
@@ -245,23 +244,23 @@ class Edge:
         """Why each request would get no bid: how far its impressions came."""
         reached = np.zeros(len(batch.requests), bool)
         reached[batch.owner[batch.candidates.imp]] = True
-        stopped = NoBid.NO_BUDGET if decisions.standing > len(decisions.candidate) else NoBid.BELOW_FLOOR
+        unpaid = np.zeros(len(batch.requests), bool)
+        unpaid[batch.owner[decisions.unpaid]] = True
         return [
-            stopped if has_candidates else request.reason
-            for request, has_candidates in zip(batch.requests, reached.tolist(), strict=True)
+            NoBid.NO_BUDGET if stands else NoBid.BELOW_FLOOR if has_candidates else request.reason
+            for request, has_candidates, stands in zip(batch.requests, reached.tolist(), unpaid.tolist(), strict=True)
         ]
 
 
-def markup(creative: Creative) -> tuple[str, str]:
-    """A creative's markup, split where the click URL goes."""
+def markup(creative: Creative) -> list[str]:
+    """A creative's markup, split wherever the click URL goes."""
     if "{click_url}" in creative.adm:
-        before, after = creative.adm.split("{click_url}", 1)
-        return before, after
+        return creative.adm.split("{click_url}")
     if creative.adm:
-        return '<a target="_blank" href="', f'">{creative.adm}</a>'
+        return ['<a target="_blank" href="', f'">{creative.adm}</a>']
     image = html.escape(creative.image_url, quote=True)
     picture = f'<img src="{image}" width="{creative.w}" height="{creative.h}" alt="">'
-    return '<a target="_blank" href="', f'">{picture}</a>'
+    return ['<a target="_blank" href="', f'">{picture}</a>']
 
 
 def _ref(decisions: Decisions, place: int, placement: Placement) -> BidRef:

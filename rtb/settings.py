@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     http_host: str = Field("127.0.0.1", description="address the printed URLs and the replay client use")
     http_port: int = Field(8000, ge=1, le=65535, description="where exchanges POST bid requests")
     dashboard_port: int = Field(8265, ge=1, le=65535, description="Ray dashboard and job submission")
-    ray_port: int = Field(6379, ge=1, le=65535, description="Ray's cluster address (GCS)")
+    ray_port: int = Field(6380, ge=1, le=65535, description="Ray's cluster address (GCS)")
     ledger_port: int = Field(6390, ge=1, le=65535, description="the embedded Valkey server")
 
     # Where state lives; empty means the embedded default

@@ -47,7 +47,7 @@ class Decisions(NamedTuple):
         lease: with `sequence`, the bid's identity and where its money is held.
         sequence: of the bid in its lease.
         expires: Unix second until which its notices count.
-        standing: how many bids of the batch met their floor, whether or not they could be paid.
+        unpaid: impressions with a bid that met the floor and none that could be paid, shape `(k,)`.
     """
 
     candidate: npt.NDArray[np.intp]
@@ -56,7 +56,7 @@ class Decisions(NamedTuple):
     lease: npt.NDArray[np.int64]
     sequence: npt.NDArray[np.int64]
     expires: npt.NDArray[np.int64]
-    standing: int
+    unpaid: npt.NDArray[np.intp]
 
 
 class CTRStage:
@@ -168,7 +168,7 @@ class BidStage:
             lease=columns[:, 0],
             sequence=columns[:, 1],
             expires=columns[:, 2],
-            standing=len(order),
+            unpaid=np.setdiff1d(auction.imp[known[order]], auction.imp[known[chosen]]),
         )
 
     def _rows(self, campaign: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:

@@ -102,7 +102,7 @@ class TargetingIndex:
         self._everyone = _pack(np.arange(self._words * _WORD)[None, :] < len(self.listings))[0]
         self._plain = {name: self._table(read) for name, read in _PLAIN.items()}
         self._publisher = self._table(
-            lambda c: frozenset(c.targeting.publishers), lambda c: frozenset(c.targeting.exclude_publishers)
+            lambda c: _lower(c.targeting.publishers), lambda c: _lower(c.targeting.exclude_publishers)
         )
         self._segments = self._table(lambda c: frozenset(c.targeting.segments))
         self._blocks = self._table(_blockable)
@@ -211,13 +211,22 @@ class TargetingIndex:
             self._size_rows[size] = _pack(np.pad(by_line >= 0, (0, pad))[None, :])[0]
 
 
+def _lower(names: Sequence[str]) -> frozenset[str]:
+    return frozenset(name.lower() for name in names)
+
+
+def _upper(names: Sequence[str]) -> frozenset[str]:
+    return frozenset(name.upper() for name in names)
+
+
+# Upper and lower case as `Audience` has them.
 _PLAIN: dict[str, Callable[[Campaign], frozenset[str]]] = {
-    "country": lambda c: frozenset(c.targeting.countries),
-    "region": lambda c: frozenset(c.targeting.regions),
+    "country": lambda c: _upper(c.targeting.countries),
+    "region": lambda c: _upper(c.targeting.regions),
     "devicetype": lambda c: frozenset(str(kind) for kind in c.targeting.device_types),
     "inventory": lambda c: frozenset(c.targeting.inventory),
     # Naming all hours is naming none; it keeps the common case out of the table.
-    "hour": lambda c: frozenset(str(h) for h in c.targeting.hours if len(c.targeting.hours) < HOURS_OF_WEEK),
+    "hour": lambda c: frozenset(str(h) for h in c.targeting.hours if len(set(c.targeting.hours)) < HOURS_OF_WEEK),
 }
 
 

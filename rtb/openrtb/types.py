@@ -198,6 +198,7 @@ class RegsExt(Struct):
 
     gdpr: int | None = None
     us_privacy: str | None = None
+    gpp_sid: list[int] | None = None
 
 
 class Regs(Struct):

@@ -1,0 +1,47 @@
+# Every command a developer, a stranger or CI needs. `make help` lists them.
+VENV ?= .venv
+PYTHON ?= python3
+PY := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+SOURCES := rtb portfolio rllib_configs pipelines deployments tests benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check format models lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(INSTALLED) ## make the virtual environment from the lock
+
+$(INSTALLED): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Raybid needs Python 3.11 or later: set PYTHON=") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: $(INSTALLED) ## the platform with traffic; DURATION=30 ends by itself, RATE=, GRAPH=colocated
+	@$(PY) -m pipelines.run $(if $(DURATION),--duration $(DURATION)) $(if $(RATE),--rate $(RATE)) $(if $(GRAPH),--graph $(GRAPH))
+
+test: $(INSTALLED) ## all tests, against real servers and a real cluster
+	@$(PY) -m pytest
+
+check: $(INSTALLED) ## lint, format, types, import directions
+	@$(VENV)/bin/ruff check $(SOURCES)
+	@$(VENV)/bin/ruff format --check $(SOURCES)
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+
+format: $(INSTALLED) ## mend what ruff can mend
+	@$(VENV)/bin/ruff check --fix $(SOURCES)
+	@$(VENV)/bin/ruff format $(SOURCES)
+
+models: $(INSTALLED) ## train the small reference models again
+	@$(PY) -m pipelines.train_ctr
+	@$(PY) -m pipelines.train_policy --algo ppo
+
+lock: ## pin what pyproject.toml allows today into requirements.lock
+	@PYTHON=$(PYTHON) cluster/lock.sh
+
+clean: ## remove what the platform wrote (var/), not the environment
+	@rm -rf var

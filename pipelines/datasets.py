@@ -1,0 +1,108 @@
+"""Training rows for the CTR model: the same bytes, types and encoder a bid request meets in serving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from rtb import features
+from rtb.campaign import Campaign
+from rtb.impression import hour_of_week, impressions_of
+from rtb.market.auctions import Auctions, Market
+from rtb.market.requests import to_openrtb
+from rtb.openrtb import decode_request
+
+_STEP = 5_000
+
+
+@dataclass(frozen=True)
+class ClickData:
+    """Impressions in order of time.
+
+    Attributes:
+        rows: feature buckets, shape `(n, fields)`.
+        click: 0 or 1, shape `(n,)`.
+        conversion: 0 or 1, only after a click, shape `(n,)`.
+        truth: the known probability of a click, shape `(n,)`.
+    """
+
+    rows: features.Rows
+    click: npt.NDArray[np.float32]
+    conversion: npt.NDArray[np.float32]
+    truth: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def split(self, fraction: float) -> tuple[ClickData, ClickData]:
+        """The first `fraction` and the rest: what comes later is never trained on."""
+        cut = int(len(self) * fraction)
+        return self._part(slice(None, cut)), self._part(slice(cut, None))
+
+    def _part(self, part: slice) -> ClickData:
+        return ClickData(self.rows[part], self.click[part], self.conversion[part], self.truth[part])
+
+
+def simulate(
+    market: Market, campaigns: list[Campaign], impressions: int, seed: int, on_step: Callable[[int], None]
+) -> ClickData:
+    """Impressions of a simulated market, each shown a campaign drawn at random.
+
+    Showing campaigns at random, rather than those that bid highest, is what lets the model learn all of them alike.
+
+    Args:
+        market: where they come from.
+        campaigns: who is shown.
+        impressions: how many to draw; a few fall out for want of a creative of their size.
+        seed: of who is shown and who clicks.
+        on_step: told how many were drawn, for a progress bar.
+    """
+    rng = np.random.default_rng([seed, 11])
+    parts = []
+    for start in range(0, impressions, _STEP):
+        auctions = market.step(min(_STEP, impressions - start))
+        parts.append(_show(market, auctions, campaigns, rng))
+        on_step(len(auctions))
+    return ClickData(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _show(
+    market: Market, auctions: Auctions, campaigns: list[Campaign], rng: np.random.Generator
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+    shown = rng.integers(len(campaigns), size=len(auctions))
+    rows = np.zeros((len(auctions), len(features.FIELDS)), np.int32)
+    kept = np.zeros(len(auctions), bool)
+    names = np.empty(len(auctions), object)
+    for i, (row, creative) in enumerate(_encode(market, auctions, campaigns, shown)):
+        if row:
+            rows[i], kept[i], names[i] = row, True, creative
+    click_chance, conversion_chance = np.zeros(len(auctions)), np.zeros(len(auctions))
+    for number, campaign in enumerate(campaigns):
+        for creative in {name for name in names[shown == number] if name}:
+            index = np.flatnonzero((shown == number) & (names == creative))
+            part = auctions.take(index)
+            click_chance[index] = market.truth.click(part, campaign.id, creative)
+            conversion_chance[index] = market.truth.conversion(part, campaign.id)
+    click = rng.random(len(auctions)) < click_chance
+    conversion = click & (rng.random(len(auctions)) < conversion_chance)
+    return rows[kept], click[kept].astype(np.float32), conversion[kept].astype(np.float32), click_chance[kept]
+
+
+def _encode(
+    market: Market, auctions: Auctions, campaigns: list[Campaign], shown: npt.NDArray[np.int64]
+) -> Iterator[tuple[list[int], str]]:
+    """Feature row and creative id of each auction's campaign; an empty row when it has no creative of the size."""
+    by_size = [{(c.w, c.h): c for c in reversed(campaign.creatives)} for campaign in campaigns]
+    for i in range(len(auctions)):
+        request = decode_request(msgspec.json.encode(to_openrtb(market, auctions, i)))
+        offered, _ = impressions_of(request, hour_of_week(auctions.time[i]), "USD", 1)
+        campaign = campaigns[shown[i]]
+        creative = next((by_size[shown[i]][s] for s in offered[0].sizes if s in by_size[shown[i]]), None)
+        if creative is None:
+            yield [], ""
+        else:
+            yield features.impression_row(offered[0]) + features.creative_row(campaign.id, creative), creative.id

@@ -1,0 +1,213 @@
+"""What an exchange holds a bidder's answer to (OpenRTB 2.6, section 4), each rule counted by name."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+_PRICE_MACRO = "${AUCTION_PRICE"  # without its end: `:B64}` may follow
+_MAX_CPM = 1e9  # a price above is a mistake, whatever the currency
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedImp:
+    """What a request says of one impression.
+
+    Attributes:
+        floor_cpm: least price, CPM.
+        currency: of the floor.
+        sizes: allowed (width, height); empty when the imp is no banner or leaves the size open.
+        banner_only: whether a banner is the only thing that fits.
+    """
+
+    floor_cpm: float
+    currency: str
+    sizes: frozenset[tuple[int, int]]
+    banner_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedRequest:
+    """What a request says that its answer is checked against.
+
+    Attributes:
+        id: of the request.
+        imps: by id.
+        currencies: a bid may be in.
+        tmax_ms: time the bidder has, None when not said.
+    """
+
+    id: str
+    imps: dict[str, OfferedImp]
+    currencies: frozenset[str]
+    tmax_ms: float | None
+
+
+class OfferedBid(Struct):
+    """One bid of an answer, as far as an exchange reads it; an absent field has its default."""
+
+    id: str = ""
+    impid: str = ""
+    price: float = 0.0
+    nurl: str = ""
+    burl: str = ""
+    lurl: str = ""
+    adm: str = ""
+    adid: str = ""
+    adomain: list[str] = []
+    cid: str = ""
+    crid: str = ""
+    w: int | None = None
+    h: int | None = None
+    mtype: int | None = None
+
+
+class _SeatBid(Struct):
+    bid: list[OfferedBid] = []
+    seat: str = ""
+
+
+class _Answer(Struct):
+    id: str = ""
+    bidid: str = ""
+    cur: str = "USD"
+    seatbid: list[_SeatBid] = []
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedBid:
+    """A bid with what was found wrong with it and with the answer it came in.
+
+    Attributes:
+        bid: as answered.
+        seat: on whose behalf.
+        response_id: the bidder's own id of the answer (`bidid`).
+        currency: of the price.
+        broken: names of the rules it breaks; such a bid takes no part in the auction.
+    """
+
+    bid: OfferedBid
+    seat: str
+    response_id: str
+    currency: str
+    broken: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedResponse:
+    """All bids of an answer, and how often each rule was broken."""
+
+    bids: list[CheckedBid]
+    violations: Counter[str]
+
+
+_decoder = msgspec.json.Decoder(_Answer)
+
+
+def read_request(body: bytes) -> OfferedRequest:
+    """What a request says, read with forgiveness: requests are replayed as they are, untidy ones too."""
+    try:
+        raw = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raw = {}
+    request = raw if isinstance(raw, dict) else {}
+    imps = {_text(imp.get("id")): _read_imp(imp) for imp in _list(request.get("imp")) if isinstance(imp, dict)}
+    currencies = frozenset(_text(currency) for currency in _list(request.get("cur"))) or frozenset({"USD"})
+    return OfferedRequest(_text(request.get("id")), imps, currencies, _number(request.get("tmax")))
+
+
+def check_response(body: bytes, request: OfferedRequest) -> CheckedResponse:
+    """Hold the body of a 200 to the protocol.
+
+    Rules of the whole answer: `not_json`, `wrong_shape` (a field of the wrong type), `id_mismatch`,
+    `currency_not_allowed`. Rules of a bid: `no_bid_id`, `duplicate_bid_id`, `unknown_imp`, `bad_price`,
+    `below_floor`, `wrong_size`, `no_crid`, `no_adomain`, `no_price_macro`.
+
+    Args:
+        body: of the answer.
+        request: what it answers.
+    """
+    try:
+        answer = _decoder.decode(body)
+    except msgspec.ValidationError:
+        return CheckedResponse([], Counter(wrong_shape=1))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return CheckedResponse([], Counter(not_json=1))
+    of_all = _broken_by_answer(answer, request)
+    violations = Counter(of_all)
+    checked = []
+    seen: set[str] = set()
+    for seatbid in answer.seatbid:
+        for bid in seatbid.bid:
+            broken = _broken_by_bid(bid, answer.cur, request, seen)
+            violations.update(broken)
+            checked.append(CheckedBid(bid, seatbid.seat, answer.bidid, answer.cur, (*of_all, *broken)))
+    return CheckedResponse(checked, violations)
+
+
+def _broken_by_answer(answer: _Answer, request: OfferedRequest) -> list[str]:
+    broken = []
+    if answer.id != request.id:
+        broken.append("id_mismatch")
+    if answer.seatbid and answer.cur not in request.currencies:
+        broken.append("currency_not_allowed")
+    return broken
+
+
+def _broken_by_bid(bid: OfferedBid, currency: str, request: OfferedRequest, seen: set[str]) -> list[str]:
+    imp = request.imps.get(bid.impid)
+    rules = {
+        "no_bid_id": not bid.id,
+        "duplicate_bid_id": bool(bid.id) and bid.id in seen,
+        "unknown_imp": imp is None,
+        "bad_price": not 0 < bid.price < _MAX_CPM,
+        "below_floor": imp is not None and imp.currency == currency and bid.price < imp.floor_cpm,
+        "wrong_size": imp is not None and not _fits(bid, imp),
+        "no_crid": not bid.crid,
+        "no_adomain": not any(bid.adomain),
+        "no_price_macro": _PRICE_MACRO not in (bid.burl or bid.nurl),
+    }
+    seen.add(bid.id)
+    return [rule for rule, is_broken in rules.items() if is_broken]
+
+
+def _fits(bid: OfferedBid, imp: OfferedImp) -> bool:
+    is_banner = imp.banner_only or bid.mtype == 1
+    return not is_banner or not imp.sizes or (bid.w, bid.h) in imp.sizes
+
+
+def _read_imp(imp: dict[str, Any]) -> OfferedImp:
+    banner = imp.get("banner")
+    sizes: frozenset[tuple[int, int]] = frozenset()
+    if isinstance(banner, dict):
+        formats = [banner, *(entry for entry in _list(banner.get("format")) if isinstance(entry, dict))]
+        pairs = [(_number(entry.get("w")), _number(entry.get("h"))) for entry in formats]
+        sizes = frozenset((int(w), int(h)) for w, h in pairs if w and h)
+    others = any(isinstance(imp.get(kind), dict) for kind in ("video", "audio", "native"))
+    return OfferedImp(
+        floor_cpm=_number(imp.get("bidfloor")) or 0.0,
+        currency=_text(imp.get("bidfloorcur")) or "USD",
+        sizes=sizes,
+        banner_only=isinstance(banner, dict) and not others,
+    )
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or isinstance(value, dict | list) else str(value)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

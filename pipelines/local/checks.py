@@ -1,0 +1,65 @@
+"""What must hold before anything is started; each failure is one line that says what to do."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from pathlib import Path
+
+from rtb.settings import Settings
+
+
+class LaunchError(RuntimeError):
+    """The platform cannot start or go on; the message is one line that says what to do."""
+
+
+def preflight(settings: Settings) -> None:
+    """Check folders and ports.
+
+    Raises:
+        LaunchError: a folder cannot be written or a port is taken.
+    """
+    _writable(settings.var_dir)
+    for port, purpose, name in _ports(settings):
+        _free(port, purpose, name)
+
+
+def _ports(settings: Settings) -> list[tuple[int, str, str]]:
+    """(port, what for, the variable that moves it)."""
+    ports = [
+        (settings.http_port, "bid requests", "RAYBID_HTTP_PORT"),
+        (settings.dashboard_port, "the Ray dashboard", "RAYBID_DASHBOARD_PORT"),
+        (settings.ray_port, "Ray's cluster address", "RAYBID_RAY_PORT"),
+        (_from_env("RAY_SERVE_HAPROXY_METRICS_PORT", 9101), "HAProxy's metrics", "RAY_SERVE_HAPROXY_METRICS_PORT"),
+        (_from_env("RAY_SERVE_HAPROXY_STATS_PORT", 8404), "HAProxy's statistics", "RAY_SERVE_HAPROXY_STATS_PORT"),
+    ]
+    if not settings.redis_url:
+        ports.append((settings.ledger_port, "the embedded Valkey server", "RAYBID_LEDGER_PORT"))
+    return ports
+
+
+def _from_env(name: str, default: int) -> int:
+    value = os.environ.get(name, "")
+    return int(value) if value.isdigit() else default
+
+
+def _free(port: int, purpose: str, name: str) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except PermissionError as error:
+            raise LaunchError(f"port {port} for {purpose} needs privileges: set {name} to one above 1023") from error
+        except OSError as error:
+            raise LaunchError(f"port {port} for {purpose} is taken: free it, or set {name} to another") from error
+
+
+def _writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = error.strerror or error
+        raise LaunchError(f"{folder.resolve()} cannot be written ({reason}): set RAYBID_VAR_DIR to another") from error

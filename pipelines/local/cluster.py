@@ -1,0 +1,251 @@
+"""The processes of a local platform: Valkey, a Ray head, the Serve application; started in order, stopped in reverse."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Literal
+
+import httpx
+import msgspec
+import yaml
+
+from pipelines.local.checks import LaunchError, preflight
+from rtb.campaign import Campaign
+from rtb.ledger import LedgerError, embedded
+from rtb.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The repository: where `serve_config.yaml` and `cluster/` lie, and where Ray must start to import the code."""
+
+Graph = Literal["composed", "colocated"]
+Say = Callable[[str], None]
+
+_RAY_SECONDS = 120.0
+_SERVE_SECONDS = 180.0
+_SHUTDOWN_SECONDS = 30.0
+_KILL_SECONDS = 20.0
+
+
+class Platform(AbstractContextManager["Platform"]):
+    """A platform of one machine, up while the context lasts.
+
+    Args:
+        settings: ports and folders.
+        graph: where the stages run.
+        say: told what happens, a line at a time.
+    """
+
+    def __init__(self, settings: Settings, graph: Graph = "composed", say: Say = lambda _: None) -> None:
+        self._settings = settings
+        self._graph = graph
+        self._say = say
+        self._server: embedded.EmbeddedServer | None = None
+        self._ray: subprocess.Popen[bytes] | None = None
+        self._logs: list[IO[bytes]] = []
+        self._env = _environment(settings)
+
+    def __enter__(self) -> Platform:
+        """Start everything.
+
+        Raises:
+            LaunchError: something does not start; what was started is stopped again.
+        """
+        try:
+            preflight(self._settings)
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop everything that was started."""
+        self.stop()
+
+    def check(self) -> None:
+        """Raise when a process that should live does not.
+
+        Raises:
+            LaunchError: one of them is dead.
+        """
+        if self._ray is not None and self._ray.poll() is not None:
+            raise LaunchError(f"Ray ended by itself (exit {self._ray.returncode}): see {self._log_path('ray')}")
+        if self._server is not None and not self._server.is_running:
+            raise LaunchError(f"the Valkey server ended by itself: see {self._server.log}")
+
+    def register(self, campaigns: list[Campaign]) -> int:
+        """Create campaigns over the API, leaving those that exist; how many are new.
+
+        Raises:
+            LaunchError: the API refuses one.
+        """
+        headers = {"X-API-Key": self._settings.resolve_secret("admin_key")}
+        created = 0
+        with httpx.Client(base_url=self._settings.base_url, headers=headers, timeout=10) as client:
+            for campaign in campaigns:
+                answer = client.post("/campaign/create", content=msgspec.json.encode(campaign))
+                if answer.status_code not in (201, 409):
+                    raise LaunchError(f"campaign {campaign.id} is refused with {answer.status_code}: {answer.text[:200]}")
+                created += answer.status_code == 201  # noqa: PLR2004
+        return created
+
+    def await_campaigns(self) -> None:
+        """Wait until the Router bids for campaigns, and their leases had time to come.
+
+        Raises:
+            LaunchError: it takes too long.
+        """
+        self._await("the Router takes up the campaigns", 30.0, lambda: self._health().get("campaigns", 0) > 0)
+        time.sleep(2 * self._settings.tick_seconds)
+
+    def spent_micros(self) -> int:
+        """What the ledger says was spent, over all campaigns and all time."""
+        answer = httpx.get(f"{self._settings.base_url}/stats", timeout=10)
+        answer.raise_for_status()
+        return int(answer.json()["ledger"]["spent_micros"])
+
+    def stop(self) -> None:
+        """Stop what was started, in reverse order."""
+        if self._ray is not None and self._ray.poll() is None:
+            self._say("stopping Serve and Ray")
+            self._run(["serve", "shutdown", "-y", "-a", self._dashboard], _SHUTDOWN_SECONDS)
+            _end(self._ray)
+        self._ray = None
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+        for log in self._logs:
+            log.close()
+        self._logs.clear()
+
+    def _start(self) -> None:
+        try:
+            self._server = embedded.start_if_needed(self._settings)
+        except (LedgerError, OSError) as error:
+            raise LaunchError(str(error)) from error
+        self._say(f"ledger: {self._settings.ledger_url}")
+        self._ray = self._spawn("ray", self._ray_command())
+        self._await("Ray's dashboard", _RAY_SECONDS, lambda: httpx.get(f"{self._dashboard}/api/version").is_success)
+        self._say(f"Ray: {self._dashboard}")
+        self._deploy()
+        self._await("the application", _SERVE_SECONDS, lambda: self._health().get("status") == "ok")
+        self._say(f"serving: {self._settings.base_url}")
+
+    def _ray_command(self) -> list[str]:
+        settings = self._settings
+        options = {
+            "--port": settings.ray_port,
+            "--dashboard-host": "127.0.0.1",
+            "--dashboard-port": settings.dashboard_port,
+            "--ray-client-server-port": 0,
+        }
+        return ["ray", "start", "--head", "--block", *(str(part) for pair in options.items() for part in pair)]
+
+    def _deploy(self) -> None:
+        config = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
+        config["http_options"]["port"] = self._settings.http_port
+        (application,) = config["applications"]
+        application["args"]["graph"] = self._graph
+        if self._graph == "colocated":  # the stages have no deployment of their own then
+            application["deployments"] = [
+                item for item in application["deployments"] if item["name"] in ("Router", "Controller")
+            ]
+        path = self._settings.var_dir / "serve_config.yaml"
+        path.write_text(yaml.safe_dump(config, sort_keys=False))
+        done = self._run(["serve", "deploy", str(path), "-a", self._dashboard], _SERVE_SECONDS)
+        if done is None or done.returncode:
+            raise LaunchError(f"`serve deploy` fails: see {self._log_path('serve')}")
+
+    def _health(self) -> dict[str, object]:
+        answer = httpx.get(f"{self._settings.base_url}/health", timeout=5)
+        found: dict[str, object] = answer.json() if answer.headers.get("content-type") == "application/json" else {}
+        return found
+
+    def _await(self, what: str, seconds: float, ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.check()
+            try:
+                if ready():
+                    return
+            except (httpx.HTTPError, ValueError):  # not up yet
+                pass
+            time.sleep(0.25)
+        raise LaunchError(f"{what} did not come up in {seconds:.0f} s: see the logs in {self._log_path('ray').parent}")
+
+    @property
+    def _dashboard(self) -> str:
+        return f"http://127.0.0.1:{self._settings.dashboard_port}"
+
+    def _log_path(self, name: str) -> Path:
+        return self._settings.var_dir.resolve() / "logs" / f"{name}.log"
+
+    def _open_log(self, name: str) -> IO[bytes]:
+        path = self._log_path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("ab")
+
+    def _spawn(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
+        """A child in a session of its own, so that Ctrl-C reaches us and we stop it in order."""
+        log = self._open_log(name)
+        self._logs.append(log)
+        return subprocess.Popen(
+            [*_tool(command[0]), *command[1:]],
+            cwd=ROOT,
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def _run(self, command: list[str], seconds: float) -> subprocess.CompletedProcess[bytes] | None:
+        """A command to its end; `None` when it took too long."""
+        with self._open_log("serve") as log:
+            try:
+                return subprocess.run(
+                    [*_tool(command[0]), *command[1:]],
+                    cwd=ROOT,
+                    env=self._env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    timeout=seconds,
+                    check=False,
+                    start_new_session=True,
+                )
+            except subprocess.TimeoutExpired:
+                return None
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """Ours, with what `cluster/ray.env` adds where it is not set, and folders that hold wherever Ray starts us."""
+    lines = (ROOT / "cluster" / "ray.env").read_text().splitlines()
+    pairs = (line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    folders = {"RAYBID_VAR_DIR": str(settings.var_dir.resolve())}
+    return {**dict(pairs), **os.environ, **folders, "PYTHONUNBUFFERED": "1"}
+
+
+def _tool(name: str) -> list[str]:
+    """A command of this virtual environment, whether or not it is activated."""
+    return [str(Path(sys.executable).parent / name)]
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask, then insist: `ray start --block` stops its own children when it is asked."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(_KILL_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -1,0 +1,22 @@
+"""The reference market and its campaigns: what a first run trains on, registers and bids for."""
+
+from __future__ import annotations
+
+from rtb.campaign import Campaign
+from rtb.market.auctions import Market
+from rtb.market.campaigns import sample_campaigns
+
+MARKET_SEED = 7
+"""Of the population, its truth and its competitors; traffic drawn from it differs by the caller's own seed."""
+
+CAMPAIGNS = 20
+
+
+def campaigns(count: int = CAMPAIGNS) -> list[Campaign]:
+    """The sample campaigns."""
+    return sample_campaigns(count, MARKET_SEED)
+
+
+def market() -> Market:
+    """The market, at its beginning."""
+    return Market(MARKET_SEED)

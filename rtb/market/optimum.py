@@ -1,0 +1,71 @@
+"""Yardsticks: what could have been bought in hindsight, and how well clicks could be ranked at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+def hindsight(value: npt.ArrayLike, price: npt.ArrayLike, budget: npt.ArrayLike, *, least_ratio: float = 0.0) -> Floats:
+    """Most value that `budget` buys when all auctions are known, for each of `e` episodes.
+
+    This is the linear relaxation of the knapsack: auctions in order of value per price, the last one in part.
+    So it is an upper bound on what any bidder can win at these prices, above the best whole-number choice by
+    less than one auction's value.
+
+    Args:
+        value: worth of each auction to us, shape `(e, n)`, not negative.
+        price: what winning each costs, same shape, above 0.
+        budget: shape `(e,)`, in the price's unit.
+        least_ratio: leave out auctions of a lower value per price. 1 leaves out what costs more than it is
+            worth; then the choice is also the one of most surplus, value minus price.
+
+    Returns:
+        Value and spend, shape `(2, e)`.
+    """
+    value, price = np.atleast_2d(np.asarray(value, np.float64)), np.atleast_2d(np.asarray(price, np.float64))
+    ratio = value / price
+    order = np.argsort(-ratio, axis=1)
+    sorted_price = np.take_along_axis(price, order, axis=1)
+    sorted_value = np.take_along_axis(np.where(ratio >= least_ratio, value, 0.0), order, axis=1)
+    sorted_price[sorted_value <= 0.0] = 0.0
+    left = np.atleast_1d(np.asarray(budget, np.float64))[:, None]
+    before = np.cumsum(sorted_price, axis=1) - sorted_price
+    part = np.clip((left - before) / np.where(sorted_price > 0.0, sorted_price, 1.0), 0.0, 1.0)
+    return np.stack([(part * sorted_value).sum(axis=1), (part * sorted_price).sum(axis=1)])
+
+
+def auc(scores: npt.ArrayLike, labels: npt.ArrayLike) -> float:
+    """Area under the ROC curve: how often a clicked impression outscores another; ties count half.
+
+    Returns:
+        NaN when all labels are the same.
+    """
+    return expected_auc(scores, np.asarray(labels, np.float64))
+
+
+def expected_auc(scores: npt.ArrayLike, p: npt.ArrayLike) -> float:
+    """AUC of `scores` when impression i is clicked with probability `p[i]`, independently.
+
+    Expected number of rightly ordered pairs over the expected number of pairs of a clicked and another
+    impression, which is the limit of the realised AUC as impressions grow. With `p` of 0 and 1 it is the realised AUC.
+
+    Returns:
+        NaN when there can be no such pair.
+    """
+    p = np.asarray(p, np.float64)
+    _, group = np.unique(np.asarray(scores), return_inverse=True)
+    clicked, other = np.bincount(group, p), np.bincount(group, 1.0 - p)
+    oneself = np.bincount(group, p * (1.0 - p))  # an impression makes no pair with itself
+    pairs = clicked.sum() * other.sum() - oneself.sum()
+    if pairs <= 0.0:
+        return float("nan")
+    below = np.cumsum(other) - other
+    return float((clicked @ below + 0.5 * (clicked @ other - oneself.sum())) / pairs)
+
+
+def bayes_auc(p: npt.ArrayLike) -> float:
+    """Best expected AUC any scorer can have when impression i is clicked with probability `p[i]`: that of `p`."""
+    return expected_auc(p, p)

@@ -1,0 +1,87 @@
+"""The yardsticks: hindsight bounds every bidder, and nobody ranks better than the truth."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtb.market.optimum import auc, bayes_auc, expected_auc, hindsight
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@settings(max_examples=60)
+@given(seed=SEEDS, least=st.sampled_from([0.0, 1.0]))
+def test_hindsight_bounds_the_best_choice(seed: int, least: float) -> None:
+    rng = np.random.default_rng(seed)
+    value, price = rng.integers(1, 50, 8), rng.integers(1, 50, 8)
+    budget = int(rng.integers(1, 200))
+    bound, spend = hindsight(value, price, [budget], least_ratio=least)[:, 0]
+    allowed = value >= least * price
+    best = max(
+        sum(value[list(chosen)])
+        for size in range(9)
+        for chosen in itertools.combinations(np.flatnonzero(allowed), size)
+        if sum(price[list(chosen)]) <= budget
+    )
+    assert best - 1e-9 <= bound < best + value.max() + 1e-9
+    assert spend <= budget + 1e-9
+
+
+@settings(max_examples=60)
+@given(seed=SEEDS)
+def test_worthwhile_hindsight_has_the_most_surplus(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    value, price = rng.integers(1, 50, 8), rng.integers(1, 50, 8)
+    budget = int(rng.integers(1, 200))
+    bound, spend = hindsight(value, price, [budget], least_ratio=1.0)[:, 0]
+    best = max(
+        sum(value[list(chosen)]) - sum(price[list(chosen)])
+        for size in range(9)
+        for chosen in itertools.combinations(range(8), size)
+        if sum(price[list(chosen)]) <= budget
+    )
+    assert bound - spend >= best - 1e-9
+
+
+def test_hindsight_by_hand() -> None:
+    value, price = [[10.0, 6.0, 4.0], [1.0, 1.0, 1.0]], [[5.0, 2.0, 4.0], [2.0, 2.0, 2.0]]
+    assert hindsight(value, price, [4.5, 100.0]).tolist() == [[11.0, 3.0], [4.5, 6.0]]
+    assert hindsight(value, price, [100.0, 100.0], least_ratio=1.0).tolist() == [[20.0, 0.0], [11.0, 0.0]]
+
+
+@settings(max_examples=60)
+@given(seed=SEEDS, noise=st.floats(0.0, 5.0))
+def test_no_scorer_beats_the_truth_in_expectation(seed: int, noise: float) -> None:
+    rng = np.random.default_rng(seed)
+    p = rng.beta(1, 20, 200)
+    assert expected_auc(np.log(p) + rng.normal(0, noise, 200), p) <= bayes_auc(p) + 1e-12
+
+
+def test_expected_auc_is_the_mean_of_realised_ones() -> None:
+    rng = np.random.default_rng(0)
+    p = rng.beta(1, 10, 2_000)
+    scores = p + rng.normal(0, 0.05, 2_000)
+    realised = [auc(scores, rng.random(2_000) < p) for _ in range(200)]
+    assert expected_auc(scores, p) == pytest.approx(np.mean(realised), abs=0.004)
+
+
+@settings(max_examples=60)
+@given(scores=st.lists(st.integers(0, 5), min_size=2, max_size=12), data=st.data())
+def test_auc_counts_pairs_and_halves_ties(scores: list[int], data: st.DataObject) -> None:
+    labels = data.draw(st.lists(st.booleans(), min_size=len(scores), max_size=len(scores)))
+    pairs = [
+        1.0 if s > t else 0.5 if s == t else 0.0
+        for s, clicked in zip(scores, labels, strict=True)
+        if clicked
+        for t, other in zip(scores, labels, strict=True)
+        if not other
+    ]
+    if pairs:
+        assert auc(scores, labels) == pytest.approx(np.mean(pairs))
+    else:
+        assert np.isnan(auc(scores, labels))

@@ -1,0 +1,20 @@
+"""What tests of several folders share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+"""Real data beside the checkout, where there is any; see `require`."""
+
+
+def require(condition: object, reason: str) -> None:
+    """Skip the test when it lacks something; with `RAYBID_REQUIRE_ALL=1`, as in CI, fail it instead."""
+    if condition:
+        return
+    if os.environ.get("RAYBID_REQUIRE_ALL") == "1":
+        pytest.fail(f"required, but missing: {reason}")
+    pytest.skip(reason)
