@@ -63,11 +63,12 @@ class MicroBatcher(Generic[Item, Result]):
             return
         try:
             results = await self._process([item for item, _ in batch])
+            answered = list(zip(batch, results, strict=True))
         except Exception as error:
             for _, future in batch:
                 if not future.done():
                     future.set_exception(error)
             return
-        for (_, future), result in zip(batch, results, strict=True):
+        for (_, future), result in answered:
             if not future.done():
                 future.set_result(result)

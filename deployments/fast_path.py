@@ -49,12 +49,12 @@ class FastPath:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI 3 application."""
         self._router.start()
-        path = scope.get("path", "")
+        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
         if scope["type"] == "http" and path == BID_PATH:
             status, headers, body = await self._bid(scope, receive)
             await _respond(send, status, headers, body)
         elif scope["type"] == "http" and path.startswith(NOTICE_PREFIX):
-            await self._notice(scope, send)
+            await self._notice(scope, path, send)
         else:
             await self._rest(scope, receive, send)
 
@@ -123,12 +123,12 @@ class FastPath:
         self._log(f"{status} {reason}: {message}")
         return status, headers or [], b""
 
-    async def _notice(self, scope: Scope, send: Send) -> None:
+    async def _notice(self, scope: Scope, path: str, send: Send) -> None:
         if scope["method"] not in ("GET", "POST", "HEAD"):
             await _respond(send, 405, [(b"allow", b"GET, POST")], b"")
             return
-        reply = await self._desk.handle(scope["path"], scope.get("query_string", b""))
-        kind = scope["path"].split("/", 3)[2]
+        reply = await self._desk.handle(path, scope.get("query_string", b""))
+        kind = path.split("/", 3)[2]
         self._router.tally.add(f"notice.{kind if reply.outcome != 'unknown_kind' else 'other'}.{reply.outcome}")
         headers = [(b"location", reply.location.encode())] if reply.location else []
         if reply.status == 503:

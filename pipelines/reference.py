@@ -17,6 +17,6 @@ def campaigns(count: int = CAMPAIGNS) -> list[Campaign]:
     return sample_campaigns(count, MARKET_SEED)
 
 
-def market() -> Market:
-    """The market, at its beginning."""
-    return Market(MARKET_SEED)
+def market(traffic_seed: int | None = None) -> Market:
+    """The market, at its beginning; with other traffic for each `traffic_seed`."""
+    return Market(MARKET_SEED, traffic_seed=traffic_seed)

@@ -8,26 +8,18 @@ The last line on standard output is one JSON object with the figures; what is sh
 
 from __future__ import annotations
 
-import asyncio
 import json
-import signal
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 import uvloop
 from rich.console import Console
-from rich.live import Live
 
 from pipelines.exchange import Figures, ReplayOptions, SourceError, Unreachable, run, table
-from pipelines.exchange.report import line
+from pipelines.exchange.screen import display, until_signal
 
 __all__ = ["Figures", "ReplayOptions", "app", "run", "table"]
-
-_LINE_SECONDS = 5.0  # between two lines where there is no terminal
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -64,54 +56,13 @@ def replay(
     )
     console = Console(stderr=True)
     try:
-        with _display(console) as show:
-            figures = uvloop.run(_until_signal(options, show))
+        with display(console) as show:
+            figures = uvloop.run(until_signal(options, show))
     except (Unreachable, SourceError, OSError) as error:
         typer.echo(f"replay: {error}", err=True)
         raise typer.Exit(1) from error
     _report_bad_lines(figures, console)
     typer.echo(json.dumps(figures.summary()))
-
-
-async def _until_signal(options: ReplayOptions, show: Callable[[Figures], None]) -> Figures:
-    """Replay to the end, or until SIGINT or SIGTERM; the figures are complete either way."""
-    last = Figures()
-
-    def on_tick(figures: Figures) -> None:
-        nonlocal last
-        last = figures
-        show(figures)
-
-    task = asyncio.create_task(run(options, on_tick))
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        return last
-
-
-@contextmanager
-def _display(console: Console) -> Iterator[Callable[[Figures], None]]:
-    """Shows figures: a live table on a terminal, else a line now and then."""
-    if console.is_terminal:
-        with Live(table(Figures()), console=console, auto_refresh=False) as live:
-            yield lambda figures: live.update(table(figures), refresh=True)
-    else:
-        yield _Lines(console)
-
-
-class _Lines:
-    """Figures as lines, one every few seconds."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._next = time.monotonic() + _LINE_SECONDS
-
-    def __call__(self, figures: Figures) -> None:
-        if time.monotonic() >= self._next:
-            self._next += _LINE_SECONDS
-            self._console.print(line(figures), highlight=False, soft_wrap=True)
 
 
 def _report_bad_lines(figures: Figures, console: Console) -> None:

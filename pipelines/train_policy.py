@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -150,6 +151,7 @@ def _ray(address: str) -> Iterator[None]:
     import ray  # noqa: PLC0415 - reads the variables above
 
     if given:
+        _reach(given)
         ray.init(address=given, log_to_driver=False, logging_level="ERROR")
     else:
         ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="ERROR")
@@ -158,6 +160,21 @@ def _ray(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Try an address of the form `host:port` first: Ray itself would go on trying for minutes.
+
+    Raises:
+        ConnectionError: nobody listens there.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return  # "auto", or something Ray will judge
+    try:
+        socket.create_connection((host, int(port)), timeout=5.0).close()
+    except (OSError, OverflowError) as error:
+        raise ConnectionError(f"no Ray cluster at {address} ({error}): start one, or leave the address out") from error
 
 
 def _recipe(algo: Algo) -> ModuleType:

@@ -77,6 +77,7 @@ class EventSink:
                 await pipe.execute()
         except BaseException:
             newer, self._queue = self._queue, deque(batch, maxlen=_QUEUE)
+            self.dropped += max(0, len(batch) + len(newer) - _QUEUE)
             self._queue.extend(newer)
             raise
         return len(batch)

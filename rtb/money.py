@@ -55,6 +55,8 @@ def units_to_micros(units: float) -> int:
 
 def floors_to_micros(cpm: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     """Floors (CPM, shape `(n,)`) as micros an impression, rounded **up**: a bid at the result never undercuts."""
-    # The small slack keeps 0.29 * 1000 = 290.00000000000006 from becoming 291; where it took too much, a micro more.
-    micros = np.ceil(cpm * MICROS_PER_CPM - 1e-6)
-    return (micros + (micros / MICROS_PER_CPM < cpm)).astype(np.int64)
+    micros = np.ceil(cpm * MICROS_PER_CPM)
+    # The product is rounded: 0.29 * 1000 = 290.00000000000006 must not become 291, nor a floor come out too low.
+    micros -= (micros - 1) / MICROS_PER_CPM >= cpm
+    micros += micros / MICROS_PER_CPM < cpm
+    return micros.astype(np.int64)

@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     http_port: int = Field(8000, ge=1, le=65535, description="where exchanges POST bid requests")
     dashboard_port: int = Field(8265, ge=1, le=65535, description="Ray dashboard and job submission")
     ray_port: int = Field(6380, ge=1, le=65535, description="Ray's cluster address (GCS)")
+    ray_client_port: int = Field(10001, ge=1024, le=65535, description="Ray's client server")
     ledger_port: int = Field(6390, ge=1, le=65535, description="the embedded Valkey server")
 
     # Where state lives; empty means the embedded default

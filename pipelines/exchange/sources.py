@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 
+from pipelines import reference
 from pipelines.exchange.auction import Kind
 from pipelines.exchange.protocol import CheckedBid
 from rtb.market.auctions import Auctions, Market
@@ -141,10 +142,10 @@ def from_market(seed: int, kind: Kind) -> Iterator[Offer]:
     """Endless offers of the market simulator.
 
     Args:
-        seed: of the market and of what is left to chance.
+        seed: of the traffic and of what is left to chance; the market is the one the models are trained on.
         kind: of the auctions, as the requests say it.
     """
-    market = Market(seed)
+    market = reference.market(seed)
     while True:
         auctions = market.step(_BLOCK)
         for i in range(len(auctions)):

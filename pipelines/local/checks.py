@@ -31,6 +31,7 @@ def _ports(settings: Settings) -> list[tuple[int, str, str]]:
         (settings.http_port, "bid requests", "RAYBID_HTTP_PORT"),
         (settings.dashboard_port, "the Ray dashboard", "RAYBID_DASHBOARD_PORT"),
         (settings.ray_port, "Ray's cluster address", "RAYBID_RAY_PORT"),
+        (settings.ray_client_port, "Ray's client server", "RAYBID_RAY_CLIENT_PORT"),
         (_from_env("RAY_SERVE_HAPROXY_METRICS_PORT", 9101), "HAProxy's metrics", "RAY_SERVE_HAPROXY_METRICS_PORT"),
         (_from_env("RAY_SERVE_HAPROXY_STATS_PORT", 8404), "HAProxy's statistics", "RAY_SERVE_HAPROXY_STATS_PORT"),
     ]

@@ -1,4 +1,4 @@
-"""The processes of a local platform: Valkey, a Ray head, the Serve application; started in order, stopped in reverse."""
+"""The processes of a local platform: Valkey, a Ray head, the Serve application. Started in order, stopped in turn."""
 
 from __future__ import annotations
 
@@ -95,8 +95,10 @@ class Platform(AbstractContextManager["Platform"]):
             for campaign in campaigns:
                 answer = client.post("/campaign/create", content=msgspec.json.encode(campaign))
                 if answer.status_code not in (201, 409):
-                    raise LaunchError(f"campaign {campaign.id} is refused with {answer.status_code}: {answer.text[:200]}")
-                created += answer.status_code == 201  # noqa: PLR2004
+                    raise LaunchError(
+                        f"campaign {campaign.id} is refused with {answer.status_code}: {answer.text[:200]}"
+                    )
+                created += answer.status_code == 201
         return created
 
     def await_campaigns(self) -> None:
@@ -105,7 +107,7 @@ class Platform(AbstractContextManager["Platform"]):
         Raises:
             LaunchError: it takes too long.
         """
-        self._await("the Router takes up the campaigns", 30.0, lambda: self._health().get("campaigns", 0) > 0)
+        self._await("the Router takes up the campaigns", 30.0, lambda: bool(self._health().get("campaigns")))
         time.sleep(2 * self._settings.tick_seconds)
 
     def spent_micros(self) -> int:
@@ -120,6 +122,7 @@ class Platform(AbstractContextManager["Platform"]):
             self._say("stopping Serve and Ray")
             self._run(["serve", "shutdown", "-y", "-a", self._dashboard], _SHUTDOWN_SECONDS)
             _end(self._ray)
+            self._await_gone()
         self._ray = None
         if self._server is not None:
             self._server.stop()
@@ -147,7 +150,7 @@ class Platform(AbstractContextManager["Platform"]):
             "--port": settings.ray_port,
             "--dashboard-host": "127.0.0.1",
             "--dashboard-port": settings.dashboard_port,
-            "--ray-client-server-port": 0,
+            "--ray-client-server-port": settings.ray_client_port,
         }
         return ["ray", "start", "--head", "--block", *(str(part) for pair in options.items() for part in pair)]
 
@@ -165,6 +168,12 @@ class Platform(AbstractContextManager["Platform"]):
         done = self._run(["serve", "deploy", str(path), "-a", self._dashboard], _SERVE_SECONDS)
         if done is None or done.returncode:
             raise LaunchError(f"`serve deploy` fails: see {self._log_path('serve')}")
+
+    def _await_gone(self) -> None:
+        """Ray's command returns a little before its last process: wait, so that the next start finds its port free."""
+        deadline = time.monotonic() + _KILL_SECONDS
+        while embedded.is_listening(self._settings.ray_port) and time.monotonic() < deadline:
+            time.sleep(0.1)
 
     def _health(self) -> dict[str, object]:
         answer = httpx.get(f"{self._settings.base_url}/health", timeout=5)
@@ -229,11 +238,13 @@ class Platform(AbstractContextManager["Platform"]):
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """Ours, with what `cluster/ray.env` adds where it is not set, and folders that hold wherever Ray starts us."""
+    """Ours, with `cluster/ray.env` where that is not set, and these settings for every process of the cluster."""
     lines = (ROOT / "cluster" / "ray.env").read_text().splitlines()
     pairs = (line.split("=", 1) for line in lines if line and not line.startswith("#"))
-    folders = {"RAYBID_VAR_DIR": str(settings.var_dir.resolve())}
-    return {**dict(pairs), **os.environ, **folders, "PYTHONUNBUFFERED": "1"}
+    changed = settings.model_dump(exclude_defaults=True)
+    given = {f"RAYBID_{name.upper()}": str(value) for name, value in changed.items()}
+    given["RAYBID_VAR_DIR"] = str(settings.var_dir.resolve())  # holds wherever Ray starts a process
+    return {**dict(pairs), **os.environ, **given, "PYTHONUNBUFFERED": "1"}
 
 
 def _tool(name: str) -> list[str]:

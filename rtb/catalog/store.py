@@ -9,7 +9,8 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy import Column, DateTime, Integer, MetaData, String, Table, Text, create_engine, func, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+from sqlalchemy.schema import CreateTable
 
 from rtb.campaign import Campaign, decode_campaign
 
@@ -58,14 +59,19 @@ class Catalog:
     """
 
     def __init__(self, url: str) -> None:
-        self._shown_url = make_url(url).render_as_string(hide_password=True)
-        file = make_url(url).database if url.startswith("sqlite") else None
+        try:
+            parsed = make_url(url)
+        except ArgumentError as error:
+            raise CatalogError("the catalog's URL is none that SQLAlchemy can read") from error
+        self._shown_url = parsed.render_as_string(hide_password=True)
+        file = parsed.database if parsed.get_backend_name() == "sqlite" else None
         try:
             if file and file != ":memory:":
                 Path(file).parent.mkdir(parents=True, exist_ok=True)
             self._engine = create_engine(url, pool_pre_ping=True)
-            _metadata.create_all(self._engine)
-        except (SQLAlchemyError, OSError) as error:
+            with self._engine.begin() as connection:  # not `create_all`, which looks first and then creates
+                connection.execute(CreateTable(_campaigns, if_not_exists=True))
+        except (SQLAlchemyError, ImportError, OSError) as error:
             raise CatalogError(f"the catalog {self._shown_url} cannot be opened: {error}") from error
 
     def add(self, campaign: Campaign) -> Entry:

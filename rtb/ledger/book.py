@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rtb.ledger.protocol import Grant, Ledger, LedgerError, Reservation
+from rtb.ledger.protocol import Grant, Ledger, Reservation
 
 _EXPIRY_SLACK = 5.0  # seconds a lease outlives the last token signed against it, for clocks that differ
 
@@ -78,21 +78,18 @@ class LeaseBook:
         """
         now = self._clock()
         self._retire(now)
-        if self._closing:
-            closing, self._closing = self._closing, []
-            try:
-                await self._ledger.close(closing)
-            except LedgerError:
-                self._closing += closing
-                raise
+        await self._close()
         await self._fetch(now)
 
     async def shutdown(self) -> None:
-        """Close everything, so that unused money is available to others at once."""
-        self._closing += [(lease.number, lease.ever_reserved) for lease in self._open.values()]
-        self._open.clear()
-        closing, self._closing = self._closing, []
-        await self._ledger.close(closing)
+        """Close everything, so that unused money is available to others at once.
+
+        Raises:
+            LedgerError: the ledger did not answer; calling again tries again.
+        """
+        for campaign in list(self._open):
+            self._set_aside(campaign)
+        await self._close()
 
     def _retire(self, now: float) -> None:
         """Set aside leases that are past their time (renewed if they were used), and those asked to be replaced."""
@@ -102,8 +99,23 @@ class LeaseBook:
                 if ending and lease.ever_reserved:
                     self._wanted.setdefault(campaign, 0)
                 if lease.until <= now or campaign in self._wanted:
-                    del self._open[campaign]
-                    self._closing.append((lease.number, lease.ever_reserved))
+                    self._set_aside(campaign)
+
+    def _set_aside(self, campaign: int) -> None:
+        """Bid no more from a campaign's lease; it is closed at the next call of `_close`."""
+        lease = self._open.pop(campaign, None)
+        if lease is not None:
+            self._closing.append((lease.number, lease.ever_reserved))
+
+    async def _close(self) -> None:
+        closing, self._closing = self._closing, []
+        if not closing:
+            return
+        try:
+            await self._ledger.close(closing)
+        except BaseException:  # cancelled as well: closing a lease twice does no harm
+            self._closing = closing + self._closing
+            raise
 
     async def _fetch(self, now: float) -> None:
         wanted, self._wanted = self._wanted, {}
@@ -114,9 +126,11 @@ class LeaseBook:
             return
         try:
             amounts = await self._ledger.lease(grants)
-        except LedgerError:
-            self._wanted = wanted | self._wanted
+        except BaseException:
+            for campaign, least in wanted.items():
+                self._wanted[campaign] = max(least, self._wanted.get(campaign, 0))
             raise
         for grant, amount in zip(grants, amounts, strict=True):
             if amount > 0:
+                self._set_aside(grant.campaign)  # one that ran dry while the others were being closed
                 self._open[grant.campaign] = _Lease(grant.lease, amount, until)

@@ -84,10 +84,12 @@ class EmbeddedServer:
         with redis.Redis(port=port, socket_timeout=1.0) as client:
             while self.is_running and time.monotonic() < deadline:
                 try:
-                    if client.ping():
+                    # Somebody else's server may have the port, and ours be about to find out.
+                    if client.ping() and client.info("server")["process_id"] == self.pid:
                         return
                 except RedisError:  # refused, or still loading its file
-                    time.sleep(0.05)
+                    pass
+                time.sleep(0.05)
         self.stop()
         raise LedgerError(f"the embedded Valkey server does not start on port {port}: see {self.log}")
 

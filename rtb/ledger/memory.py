@@ -34,6 +34,8 @@ class MemoryLedger:
     _campaigns: dict[int, dict[str, float]] = field(default_factory=dict)
     _leases: dict[int, _Lease] = field(default_factory=dict)
     _notices: set[tuple[str, Kind]] = field(default_factory=set)
+    _charged: set[str] = field(default_factory=set)
+    _freed: set[str] = field(default_factory=set)
 
     async def open(self, campaign: int, budget_micros: int) -> None:
         """See `Ledger.open`."""
@@ -74,11 +76,12 @@ class MemoryLedger:
         pots = self._campaigns.get(ref.campaign)
         if pots is None:
             return Outcome.UNKNOWN
-        if not self._first(ref, kind):
+        if not self._first(ref, kind) or ref.bid_id in self._charged:
             return Outcome.DUPLICATE
+        self._charged.add(ref.bid_id)
         price = min(price_micros, ref.ceiling_micros)
-        # A bid whose loss was told before has no money left in its lease: what is there belongs to other bids.
-        held = 0 if (ref.bid_id, Kind.LOSS) in self._notices else self._take(ref, pots)
+        # A bid whose loss freed its money has none left in its lease: what is there belongs to other bids.
+        held = 0 if ref.bid_id in self._freed else self._take(ref, pots)
         if held + pots["available"] < price:
             pots["available"] += held
             pots["unfunded"] += 1
@@ -99,6 +102,7 @@ class MemoryLedger:
         pots["losses"] += 1
         if (ref.bid_id, Kind.BILL) in self._notices or (ref.bid_id, Kind.WIN) in self._notices:
             return Outcome.COUNTED  # the money is spent, or about to be
+        self._freed.add(ref.bid_id)
         pots["available"] += self._take(ref, pots)
         return Outcome.FREED
 

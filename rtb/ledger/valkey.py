@@ -34,7 +34,7 @@ class ValkeyLedger:
 
     def __init__(self, client: aioredis.Redis) -> None:
         self._client: Any = client
-        names = ("open", "lease", "close", "settle", "release", "count", "reclaim")
+        names = ("open", "lease", "close", "settle", "release", "count", "report", "reclaim")
         self._scripts = {name: client.register_script(_source(name)) for name in names}
 
     async def open(self, campaign: int, budget_micros: int) -> None:
@@ -68,20 +68,16 @@ class ValkeyLedger:
 
     async def report(self, usages: Sequence[Usage]) -> None:
         """See `Ledger.report`; one round trip for all."""
-        try:
-            async with self._client.pipeline(transaction=False) as pipe:
-                for usage in usages:
-                    key = f"raybid:campaign:{usage.campaign}"
-                    pipe.hincrby(key, "opportunities", usage.opportunities)
-                    pipe.hincrby(key, "bids", usage.bids)
-                    pipe.hincrbyfloat(key, "probability", usage.probability)
-                await pipe.execute()
-        except (RedisError, OSError) as error:
-            raise LedgerError(f"the ledger does not answer: {error}") from error
+        await self._call_many("report", usages)
 
     async def reclaim(self, now: float) -> int:
         """See `Ledger.reclaim`."""
-        return int(await self._call("reclaim", now, _RECLAIM_AT_ONCE))
+        total = 0
+        while True:
+            returned, seen = await self._call("reclaim", now, _RECLAIM_AT_ONCE)
+            total += int(returned)
+            if seen < _RECLAIM_AT_ONCE:
+                return total
 
     async def balances(self, campaigns: Sequence[int]) -> list[Balance]:
         """See `Ledger.balances`; one round trip for all."""

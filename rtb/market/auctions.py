@@ -65,13 +65,20 @@ class Market:
 
     Args:
         seed: of everything in it.
+        traffic_seed: of who comes when and what competitors bid, where that is to differ in the same market.
         publishers: how many sites and apps there are.
         users: how many people.
         auctions_per_second: mean rate of the traffic in simulated time; it varies with the hour.
     """
 
     def __init__(
-        self, seed: int, *, publishers: int = PUBLISHERS, users: int = 5_000, auctions_per_second: float = 100.0
+        self,
+        seed: int,
+        *,
+        publishers: int = PUBLISHERS,
+        users: int = 5_000,
+        auctions_per_second: float = 100.0,
+        traffic_seed: int | None = None,
     ) -> None:
         if auctions_per_second <= 0:
             raise ValueError("auctions_per_second must be above 0")
@@ -80,7 +87,7 @@ class Market:
         self.truth = Truth(self.population, seed)
         self.competition = Competition(self.population, seed)
         self._rate = auctions_per_second
-        self._rng = np.random.default_rng([seed, 4])
+        self._rng = np.random.default_rng([seed, 4] if traffic_seed is None else [seed, 4, traffic_seed])
         self._time = float(MONDAY)
         self._number = 0
         self._user_steps = _cumulative(self.population.users.activity)

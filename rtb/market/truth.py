@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -135,6 +136,7 @@ def _draw_taste(rng: np.random.Generator) -> _Taste:
     )
 
 
+@lru_cache(maxsize=1 << 14)
 def _creative(campaign_id: str, creative_id: str) -> float:
     if not creative_id:
         return 0.0

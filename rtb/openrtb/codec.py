@@ -28,6 +28,8 @@ class InvalidRequest(ValueError):
 _decoder = msgspec.json.Decoder(BidRequest, strict=False)
 _encoder = msgspec.json.Encoder()
 
+_LONGEST_TMAX_MS = 2**31
+
 _ABSENT = object()
 """An untidy value that stands for no value: null, or an empty string for a number or a list."""
 
@@ -73,8 +75,8 @@ def _validate(request: BidRequest) -> None:
         seen.add(imp.id)
         if not 0 <= imp.bidfloor < 1e9:  # NaN too
             raise InvalidRequest("bad_floor", f"bidfloor {imp.bidfloor!r} is no price - at `$.imp[...].bidfloor`")
-    if request.tmax is not None and request.tmax < 0:
-        raise InvalidRequest("bad_tmax", f"tmax {request.tmax} is negative")
+    if request.tmax is not None and not 0 <= request.tmax < _LONGEST_TMAX_MS:
+        raise InvalidRequest("bad_tmax", "the time allowed is no number of milliseconds below 2^31 - at `$.tmax`")
 
 
 def _decode_untidy(body: bytes) -> BidRequest:

@@ -26,12 +26,15 @@ class Server:
     Attributes:
         connections: how many were accepted.
         headers: of the last request, names in lower case.
+        gate: answers wait until it is set.
     """
 
     def __init__(self, answer: Callable[[str, str, bytes], bytes]) -> None:
         self._answer = answer
         self.connections = 0
         self.headers: dict[str, str] = {}
+        self.gate = asyncio.Event()
+        self.gate.set()
         self.url = ""
 
     async def __aenter__(self) -> Server:
@@ -51,6 +54,7 @@ class Server:
                 self.headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
                 body = await reader.readexactly(int(self.headers.get("content-length", 0)))
                 answer = self._answer(method, path, body)
+                await self.gate.wait()
                 writer.write(answer)
                 if not answer or b"connection: close" in answer.lower():
                     break
@@ -82,6 +86,7 @@ class FakePlatform:
         self._bid = bid or self.good_bid
         self._notice_status = notice_status
         self._server = Server(self._answer)
+        self.gate = self._server.gate
         self.keys: set[str | None] = set()
         self.requests: list[bytes] = []
         self.notices: list[tuple[str, str, dict[str, str]]] = []

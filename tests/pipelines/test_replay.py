@@ -292,6 +292,26 @@ def test_cancelled_it_still_sends_the_notices_of_what_was_won():
     assert figures.errors.total() == 0
 
 
+def test_cancelled_it_waits_for_the_answers_under_way():
+    async def main() -> tuple[FakePlatform, Figures]:
+        seen: list[Figures] = []
+        async with FakePlatform(no_bid) as platform:
+            platform.gate.clear()
+            task = asyncio.create_task(run(ReplayOptions(url=platform.url, connections=4), seen.append))
+            while len(platform.requests) < 4:
+                await asyncio.sleep(0.01)
+            task.cancel()
+            await asyncio.sleep(0.05)
+            assert not task.done()
+            platform.gate.set()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            return platform, seen[-1]
+
+    platform, figures = asyncio.run(main())
+    assert figures.requests == len(platform.requests) == figures.statuses[204] == 4
+
+
 def test_the_wait_at_the_end_is_bounded(tmp_path: Path):
     """Notices that cannot be sent in time are abandoned, and counted."""
     platform = FakePlatform(notice_status=lambda *_: 503)

@@ -4,7 +4,7 @@ local function campaign_key(number) return 'raybid:campaign:' .. number end
 local function lease_key(id) return 'raybid:lease:' .. id end
 local LEASES = 'raybid:leases'
 
--- True the first time a bid gets a notice of this kind; the mark outlives the bid's token.
+-- True the first time a bid gets this mark: a kind of notice, `charged` or `freed`. It outlives the bid's token.
 local function first(bid, kind, ttl)
   local key = 'raybid:bid:' .. bid
   if redis.call('HSETNX', key, kind, 1) == 0 then return false end

@@ -1,6 +1,7 @@
--- ARGV: now, most leases to look at
+-- ARGV: now, most leases to look at. Returns micros, leases looked at
 local returned = 0
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])) do
+local expired = redis.call('ZRANGEBYSCORE', LEASES, '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
+for _, id in ipairs(expired) do
   local state = redis.call('HMGET', lease_key(id), 'campaign', 'leased', 'reserved')
   local campaign, leased, reserved = campaign_key(state[1]), tonumber(state[2]), tonumber(state[3])
   redis.call('HINCRBY', campaign, 'leased', -leased)
@@ -10,4 +11,4 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', ARGV[1], 'LIMIT'
   redis.call('ZREM', LEASES, id)
   returned = returned + leased + reserved
 end
-return returned
+return {returned, #expired}

@@ -5,6 +5,7 @@ if not first(bid, 'loss', ARGV[6]) then return 'duplicate' end
 redis.call('HINCRBY', campaign, 'losses', 1)
 local outcome = 'counted' -- the money is spent, or about to be
 if not noticed(bid, 'bill') and not noticed(bid, 'win') then
+  first(bid, 'freed', ARGV[6])
   redis.call('HINCRBY', campaign, 'available', take(ARGV[2], campaign, tonumber(ARGV[4])))
   outcome = 'freed'
 end

@@ -1,12 +1,12 @@
 -- ARGV: bid, lease, campaign, ceiling, price, kind, counter, now, ttl, stream, stream length
 local bid, kind, campaign = ARGV[1], ARGV[6], campaign_key(ARGV[3])
 if redis.call('EXISTS', campaign) == 0 then return 'unknown' end
-if not first(bid, kind, ARGV[9]) then return 'duplicate' end
+if not first(bid, kind, ARGV[9]) or not first(bid, 'charged', ARGV[9]) then return 'duplicate' end
 local ceiling = tonumber(ARGV[4])
 local price = math.min(tonumber(ARGV[5]), ceiling)
--- A bid whose loss was told before has no money left in its lease: what is there belongs to other bids.
+-- A bid whose loss freed its money has none left in its lease: what is there belongs to other bids.
 local held = 0
-if not noticed(bid, 'loss') then held = take(ARGV[2], campaign, ceiling) end
+if not noticed(bid, 'freed') then held = take(ARGV[2], campaign, ceiling) end
 local available = tonumber(redis.call('HGET', campaign, 'available'))
 local outcome = 'settled'
 if held + available < price then

@@ -1,0 +1,64 @@
+"""A real Valkey server for the tests that need one, and how long Hypothesis looks."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import redis
+import redis.asyncio as aioredis
+from hypothesis import settings
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from rtb.ledger.embedded import EmbeddedServer
+
+# Longer searches: `pytest --hypothesis-profile thorough`.
+settings.register_profile("raybid", max_examples=60, deadline=None)
+settings.register_profile("thorough", max_examples=2_000, deadline=None)
+settings.load_profile("raybid")
+
+
+@dataclass(frozen=True)
+class Valkey:
+    """Where a server is."""
+
+    port: int
+
+    def client(self, timeout: float = 10.0) -> aioredis.Redis:
+        """A client that tries once; close it in the event loop it is used in (`async with`)."""
+        return aioredis.Redis(port=self.port, socket_timeout=timeout, retry=Retry(NoBackoff(), 0))
+
+    def flush(self) -> None:
+        with redis.Redis(port=self.port) as client:
+            client.flushall()
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nothing listens on."""
+    return _free_port()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """One server for the whole run."""
+    port = _free_port()
+    server = EmbeddedServer(port, tmp_path_factory.mktemp("valkey"))
+    yield Valkey(port)
+    server.stop()
+
+
+@pytest.fixture
+def valkey(valkey_server: Valkey) -> Valkey:
+    """The run's server, empty."""
+    valkey_server.flush()
+    return valkey_server

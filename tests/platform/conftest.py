@@ -1,0 +1,83 @@
+"""One real platform for all tests of this folder: Valkey, Ray, Serve with HAProxy, on ports nobody uses."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pipelines import reference
+from pipelines.datasets import simulate
+from pipelines.local import Platform
+from pipelines.train_ctr import fit
+from rtb import ctr, policy
+from rtb.settings import Settings
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for item in sockets:
+            item.bind(("127.0.0.1", 0))
+        return [item.getsockname()[1] for item in sockets]
+    finally:
+        for item in sockets:
+            item.close()
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    http, dashboard, ray, client, ledger = free_ports(5)
+    return Settings(
+        var_dir=tmp_path_factory.mktemp("var"),
+        http_port=http,
+        dashboard_port=dashboard,
+        ray_port=ray,
+        ray_client_port=client,
+        ledger_port=ledger,
+        max_body_bytes=100_000,
+    )
+
+
+@pytest.fixture(scope="session")
+def platform(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    metrics, stats, fallback, fallback_grpc = free_ports(4)
+    haproxy = tmp_path_factory.mktemp("ha")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_SERVE_HAPROXY_METRICS_PORT", str(metrics))
+        patch.setenv("RAY_SERVE_HAPROXY_STATS_PORT", str(stats))
+        patch.setenv("RAY_SERVE_FALLBACK_PROXY_HTTP_PORT", str(fallback))
+        patch.setenv("RAY_SERVE_FALLBACK_PROXY_GRPC_PORT", str(fallback_grpc))
+        patch.setenv("RAY_SERVE_HAPROXY_CONFIG_FILE_LOC", str(haproxy / "haproxy.cfg"))
+        patch.setenv("RAY_SERVE_HAPROXY_SOCKET_PATH", str(haproxy / "admin.sock"))
+        train_small_models(settings)
+        with Platform(settings) as running:
+            running.register(reference.campaigns())
+            running.await_campaigns()
+            yield running
+
+
+@pytest.fixture
+def api(platform: Platform, settings: Settings) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=settings.base_url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def admin(platform: Platform, settings: Settings) -> dict[str, str]:
+    return {"X-API-Key": settings.resolve_secret("admin_key")}
+
+
+def train_small_models(settings: Settings) -> None:
+    """A CTR model good enough to bid with, and a policy that multiplies by exactly 1."""
+    data = simulate(reference.market(), reference.campaigns(), 30_000, 1, lambda _: None)
+    training, validation = data.split(0.8)
+    ctr.save(settings.ctr_dir, fit(training, validation, epochs=1, seed=1), metrics={}, trained_on="a test")
+    policy.save(settings.policy_dir, policy.neutral(), metrics={}, trained_on="nothing")
+
+
+def root() -> Path:
+    return Path(__file__).resolve().parents[2]

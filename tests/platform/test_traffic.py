@@ -1,0 +1,212 @@
+"""Real traffic through the real platform: every micro-unit is accounted for."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from pipelines.local import Platform
+from pipelines.local.cluster import ROOT
+from rtb.market.auctions import Market
+from rtb.market.requests import to_openrtb
+from rtb.settings import Settings
+from tests.support import SHARED_DATA, require
+
+pytestmark = pytest.mark.cluster
+
+
+def replay(settings: Settings, *arguments: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "pipelines.replay", "--url", settings.base_url, *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def ray(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """One of Ray's own commands on this platform's cluster."""
+    environment = {
+        **os.environ,
+        "RAY_AUTH_MODE": "disabled",
+        "RAY_ADDRESS": f"http://127.0.0.1:{settings.dashboard_port}",
+        "RAY_DASHBOARD_ADDRESS": f"http://127.0.0.1:{settings.dashboard_port}",
+        "RAYBID_VAR_DIR": str(settings.var_dir),
+    }
+    tool, *rest = arguments
+    command = [str(Path(sys.executable).parent / tool), *rest]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280, check=False)
+
+
+def requests_of(seed: int, count: int) -> list[bytes]:
+    market = Market(seed)
+    auctions = market.step(count)
+    return [json.dumps(to_openrtb(market, auctions, i)).encode() for i in range(count)]
+
+
+def test_every_deployment_is_healthy_and_scales(platform: Platform, settings: Settings) -> None:
+    done = ray(settings, "serve", "status")
+    application = yaml.safe_load(done.stdout)["applications"]["raybid"]
+    assert application["status"] == "RUNNING"
+    states = {name: item["status"] for name, item in application["deployments"].items()}
+    assert states == dict.fromkeys(("Router", "CTRModel", "RLBidder", "Controller"), "HEALTHY")
+    config = yaml.safe_load((ROOT / "serve_config.yaml").read_text())["applications"][0]
+    assert {item["name"] for item in config["deployments"]} == set(states)
+    assert all(item["autoscaling_config"]["min_replicas"] >= 1 for item in config["deployments"])
+
+
+def test_what_the_exchange_is_owed_is_what_the_ledger_spent(
+    platform: Platform, settings: Settings, api: httpx.Client
+) -> None:
+    before = platform.spent_micros()
+    figures = replay(settings, "--duration", "8", "--rate", "150", "--connections", "8")
+    assert figures["errors"] == 0, figures
+    assert figures["invalid_responses"] == 0, figures["violations"]
+    assert figures["wins"] > 0
+    assert figures["spend_micros"] > 0
+    assert platform.spent_micros() - before == figures["spend_micros"]
+    for campaign in api.get("/stats").json()["campaigns"].values():
+        pots = [campaign[f"{name}_micros"] for name in ("available", "leased", "reserved", "spent")]
+        assert min(pots) >= 0
+        assert sum(pots) == campaign["budget_micros"]
+
+
+def test_a_notice_counts_once_however_often_it_is_sent(platform: Platform, api: httpx.Client) -> None:
+    bid = next(b for b in bids_of(api, requests_of(5, 200)) if b)
+    before = platform.spent_micros()
+    burl = bid["burl"].replace("${AUCTION_PRICE}", str(bid["price"] / 2))
+    assert [api.get(burl).status_code for _ in range(3)] == [204, 204, 204]
+    assert platform.spent_micros() - before == pytest.approx(bid["price"] * 1000 / 2, abs=1)
+    assert api.get(bid["burl"].replace("/bill/", "/click/")).status_code == 403
+
+
+def bids_of(api: httpx.Client, bodies: list[bytes]) -> list[dict[str, Any] | None]:
+    answers = [api.post("/openrtb2/bid", content=body) for body in bodies]
+    return [answer.json()["seatbid"][0]["bid"][0] if answer.status_code == 200 else None for answer in answers]
+
+
+def test_real_requests_get_valid_answers(platform: Platform, settings: Settings) -> None:
+    files = [SHARED_DATA / "openrtb" / name for name in ("xrtb_requests.jsonl", "prebid_requests.jsonl")]
+    require(all(file.exists() for file in files), "the shared OpenRTB requests")
+    figures = replay(settings, *(part for file in files for part in ("--requests", str(file))))
+    assert figures["requests"] == sum(len(file.read_text().splitlines()) for file in files)
+    assert figures["invalid_responses"] == 0, figures["violations"]
+    assert figures["errors"] == 0, figures
+    assert figures["status"]["other"] == 0
+    assert figures["status"]["200"] > 0
+
+
+def test_composed_and_colocated_answer_the_same_bytes(
+    platform: Platform, settings: Settings, api: httpx.Client, tmp_path: Path
+) -> None:
+    """Two applications beside each other; only the bid's identity, and so its signature, may differ."""
+    config = yaml.safe_load((settings.var_dir / "serve_config.yaml").read_text())
+    composed = config["applications"][0]
+    colocated = {
+        **composed,
+        "name": "colocated",
+        "route_prefix": "/colocated",
+        "args": {"graph": "colocated"},
+        "deployments": [item for item in composed["deployments"] if item["name"] in ("Router", "Controller")],
+    }
+    both, one = tmp_path / "both.yaml", tmp_path / "one.yaml"
+    both.write_text(yaml.safe_dump({**config, "applications": [composed, colocated]}))
+    one.write_text(yaml.safe_dump(config))
+    assert ray(settings, "serve", "deploy", str(both)).returncode == 0
+    try:
+        await_campaigns(api, "/colocated/health")
+        compared = 0
+        for body in requests_of(9, 120):
+            left, right = api.post("/openrtb2/bid", content=body), api.post("/colocated/openrtb2/bid", content=body)
+            assert left.status_code == right.status_code
+            assert without_identity(left.content) == without_identity(right.content)
+            compared += left.status_code == 200
+        assert compared > 20
+    finally:
+        assert ray(settings, "serve", "deploy", str(one)).returncode == 0
+
+
+def without_identity(body: bytes) -> bytes:
+    body = re.sub(rb'"(id|bidid)":"[0-9a-f]{16}-[0-9a-f]+"', rb'"\1":"BID"', body)
+    return re.sub(rb"/notice/(\w+)/[\w-]+", rb"/notice/\1/TOKEN", body)
+
+
+def await_campaigns(api: httpx.Client, path: str) -> None:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        answer = api.get(path)
+        if answer.status_code == 200 and answer.json().get("campaigns"):
+            time.sleep(1.5)  # its leases come
+            return
+        time.sleep(0.5)
+    pytest.fail(f"{path} does not come up: {answer.status_code} {answer.text[:300]}")
+
+
+def test_a_killed_bidder_costs_no_5xx_and_comes_back(platform: Platform, api: httpx.Client, settings: Settings) -> None:
+    bodies = requests_of(11, 400)
+    statuses: list[int] = []
+    stop = threading.Event()
+
+    def traffic() -> None:
+        with httpx.Client(base_url=settings.base_url, timeout=30) as client:
+            while not stop.is_set():
+                statuses.append(client.post("/openrtb2/bid", content=bodies[len(statuses) % len(bodies)]).status_code)
+
+    thread = threading.Thread(target=traffic)
+    thread.start()
+    try:
+        time.sleep(1)
+        os.kill(replica_pid(settings, "RLBidder"), signal.SIGKILL)
+        deadline = time.monotonic() + 60
+        killed_at = len(statuses)
+        while time.monotonic() < deadline and statuses[killed_at + 20 :].count(200) < 20:
+            time.sleep(0.5)
+    finally:
+        stop.set()
+        thread.join()
+    assert set(statuses) <= {200, 204}
+    assert statuses[killed_at + 20 :].count(200) >= 20
+
+
+def replica_pid(settings: Settings, deployment: str) -> int:
+    details = httpx.get(f"http://127.0.0.1:{settings.dashboard_port}/api/serve/applications/").json()
+    replicas = details["applications"]["raybid"]["deployments"][deployment]["replicas"]
+    return int(replicas[0]["pid"])
+
+
+def test_a_policy_trains_as_a_job_while_the_cluster_serves(
+    platform: Platform, settings: Settings, api: httpx.Client, tmp_path: Path
+) -> None:
+    statuses: list[int] = []
+    stop = threading.Event()
+    bodies = requests_of(13, 100)
+
+    def traffic() -> None:
+        with httpx.Client(base_url=settings.base_url, timeout=30) as client:
+            while not stop.is_set():
+                statuses.append(client.post("/openrtb2/bid", content=bodies[len(statuses) % len(bodies)]).status_code)
+                time.sleep(0.05)
+
+    thread = threading.Thread(target=traffic)
+    thread.start()
+    try:
+        verb = ("-m", "pipelines.train_policy", "--algo", "dqn", "--steps", "2000", "--out", str(tmp_path / "dqn"))
+        done = ray(settings, "ray", "job", "submit", "--", sys.executable, *verb)
+    finally:
+        stop.set()
+        thread.join()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "dqn" / "meta.json").exists()
+    assert set(statuses) <= {200, 204}
+    assert statuses.count(200) > 0

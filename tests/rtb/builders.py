@@ -1,0 +1,75 @@
+"""Campaigns, impressions and requests for tests, each with everything filled in but what the test is about."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rtb.campaign import Budget, Campaign, Creative, Goal, Targeting
+from rtb.impression import Audience, Impression
+from rtb.snapshot import PACING_DTYPE, PacingTable
+from rtb.targeting import Listing
+
+MONDAY_NOON = 1_767_614_400.0
+"""2026-01-05 12:00 UTC, a Monday."""
+
+
+def make_creative(name: str = "banner", size: tuple[int, int] = (300, 250), **fields: Any) -> Creative:
+    defaults = {"image_url": "https://cdn.example/a.png", "landing_url": "https://shop.example/"}
+    return Creative(id=name, w=size[0], h=size[1], **{**defaults, **fields})
+
+
+def make_campaign(name: str = "spring", *, value: int = 2_000_000, max_bid: int = 0, **fields: Any) -> Campaign:
+    kind = fields.pop("kind", "click")
+    budget = Budget(total_micros=fields.pop("budget", 1_000_000_000))
+    defaults: dict[str, Any] = {
+        "name": name,
+        "adomain": ("shop.example",),
+        "budget": budget,
+        "goal": Goal(kind=kind, value_micros=value, max_bid_micros=max_bid),
+        "targeting": Targeting(),
+        "creatives": (make_creative(),),
+    }
+    return Campaign(id=name, **{**defaults, **fields})
+
+
+def make_audience(**fields: Any) -> Audience:
+    defaults = Audience("site", "news.example", "USA", "USA/CA", 2, "linux", 12, (), ())
+    return defaults._replace(**fields)
+
+
+def make_impression(audience: Audience | None = None, **fields: Any) -> Impression:
+    return Impression("1", audience or make_audience(), ((300, 250),), 1, 0.0, False, ())._replace(**fields)
+
+
+def make_request(**fields: Any) -> dict[str, Any]:
+    request = {
+        "id": "request",
+        "imp": [{"id": "1", "banner": {"w": 300, "h": 250}}],
+        "site": {"domain": "news.example"},
+        "device": {"devicetype": 2, "os": "Linux", "geo": {"country": "USA", "region": "CA"}},
+        **fields,
+    }
+    return {name: value for name, value in request.items() if value is not ...}
+
+
+def to_json(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def make_table(listings: Sequence[Listing], **columns: Any) -> PacingTable:
+    """A pacing table where every campaign is open, on schedule, and of its own terms."""
+    table = np.zeros(len(listings), PACING_DTYPE)
+    table["number"] = [listing.number for listing in listings]
+    table["open"] = True
+    table["by_conversion"] = [listing.campaign.goal.kind == "conversion" for listing in listings]
+    table["value_micros"] = [listing.campaign.goal.value_micros for listing in listings]
+    table["max_bid_micros"] = [listing.campaign.goal.max_bid_micros for listing in listings]
+    for name in ("budget_total", "budget_left", "time_total", "time_left"):
+        table[name] = 1.0
+    for name, values in columns.items():
+        table[name] = values
+    return table

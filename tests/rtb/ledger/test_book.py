@@ -1,0 +1,279 @@
+"""A replica's leases, with a clock of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtb.ledger import LeaseBook, LedgerError, MemoryLedger
+from rtb.notices import BidRef, Kind
+from tests.rtb.ledger.support import NOW, assert_adds_up, balance, pots
+
+LEASE_SECONDS, NOTICE_TTL = 8.0, 60.0
+
+
+class Away(MemoryLedger):
+    """A ledger that can be out of reach, and says what it granted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.away = False
+        self.granted: dict[int, int] = {}
+        self.expires: dict[int, float] = {}
+        self.before_close: Any = None
+
+    async def lease(self, grants: Any) -> list[int]:
+        self._reach()
+        amounts = await super().lease(grants)
+        for grant, amount in zip(grants, amounts, strict=True):
+            self.granted[grant.lease] = amount
+            self.expires[grant.lease] = grant.expires
+        return amounts
+
+    async def close(self, leases: Any) -> None:
+        self._reach()
+        if self.before_close is not None:
+            self.before_close()
+        await super().close(leases)
+
+    def _reach(self) -> None:
+        if self.away:
+            raise LedgerError("away")
+
+
+class Replica:
+    """A book, its ledger and its clock; a runner for the calls that wait."""
+
+    def __init__(self, *, budget: int = 1_000, share: float = 0.25) -> None:
+        self.now = NOW
+        self.ledger = Away()
+        asyncio.run(self.ledger.open(1, budget))
+        self.book = LeaseBook(
+            self.ledger, seconds=LEASE_SECONDS, share=share, notice_ttl=NOTICE_TTL, clock=lambda: self.now
+        )
+
+    def maintain(self) -> None:
+        asyncio.run(self.book.maintain())
+
+    def shutdown(self) -> None:
+        asyncio.run(self.book.shutdown())
+
+    def reserve(self, ceiling: int) -> bool:
+        return self.book.reserve(1, ceiling) is not None
+
+    @property
+    def pots(self) -> dict[str, int]:
+        return asyncio.run(pots(self.ledger))
+
+
+@pytest.fixture
+def replica() -> Replica:
+    """A replica with a lease of 250."""
+    replica = Replica()
+    replica.book.want({1})
+    replica.maintain()
+    return replica
+
+
+def test_there_is_nothing_to_bid_from_before_the_first_lease():
+    replica = Replica()
+    assert not replica.reserve(10)
+    assert replica.pots == {"available": 1_000}
+
+
+def test_a_lease_asked_for_ahead_pays_the_first_bid(replica: Replica):
+    assert replica.pots == {"available": 750, "leased": 250}
+    assert replica.reserve(10)
+
+
+def test_a_bid_that_could_not_be_paid_asks_for_a_lease():
+    replica = Replica()
+    assert not replica.reserve(10)
+    replica.maintain()
+    assert replica.reserve(10)
+
+
+def test_bids_of_a_lease_have_identities_of_their_own(replica: Replica):
+    first, second = replica.book.reserve(1, 10), replica.book.reserve(1, 10)
+    assert first is not None
+    assert second is not None
+    assert first.lease == second.lease
+    assert first.sequence != second.sequence
+    assert first.expires == int(NOW + NOTICE_TTL)
+
+
+def test_a_lease_pays_to_its_last_micro_and_no_further(replica: Replica):
+    assert replica.reserve(249)
+    assert not replica.reserve(2)
+    assert replica.reserve(1)
+    assert not replica.reserve(1)
+
+
+@given(
+    share=st.sampled_from([0.05, 0.3, 1.0]),
+    steps=st.lists(st.one_of(st.integers(0, 300), st.sampled_from(["maintain", "tick"])), max_size=60),
+)
+def test_never_more_is_reserved_than_was_leased(share: float, steps: list[int | str]):
+    replica = Replica(share=share)
+    held: dict[int, int] = {}
+    for step in steps:
+        if step == "maintain":
+            replica.maintain()
+        elif step == "tick":
+            replica.now += 1.5
+        else:
+            reservation = replica.book.reserve(1, int(step))
+            if reservation is not None:
+                held[reservation.lease] = held.get(reservation.lease, 0) + int(step)
+                assert held[reservation.lease] <= replica.ledger.granted[reservation.lease]
+                assert reservation.expires < replica.ledger.expires[reservation.lease]
+    replica.shutdown()
+    after = asyncio.run(balance(replica.ledger))
+    assert_adds_up(after)
+    assert (after.leased, after.reserved) == (0, sum(held.values()))
+
+
+def test_a_used_lease_is_renewed_before_it_ends(replica: Replica):
+    assert replica.reserve(10)
+    replica.now += LEASE_SECONDS * 0.8
+    replica.maintain()
+    assert replica.pots == {"available": 742, "leased": 248, "reserved": 10}
+    replica.now += LEASE_SECONDS * 0.8  # past the end of the first
+    assert replica.reserve(10)
+
+
+def test_an_unused_lease_is_let_go_when_it_ends(replica: Replica):
+    replica.now += LEASE_SECONDS * 0.8
+    replica.maintain()
+    assert replica.pots == {"available": 750, "leased": 250}
+    replica.now += LEASE_SECONDS * 0.2
+    replica.maintain()
+    assert replica.pots == {"available": 1_000}
+
+
+def test_nothing_is_bid_from_a_lease_past_its_end(replica: Replica):
+    replica.now += LEASE_SECONDS
+    assert not replica.reserve(10)
+
+
+def test_a_dry_lease_is_replaced_by_one_that_pays_the_bid_that_failed(replica: Replica):
+    assert replica.reserve(200)
+    assert not replica.reserve(400)
+    assert not replica.reserve(300)
+    replica.maintain()
+    assert replica.pots == {"available": 400, "leased": 400, "reserved": 200}
+    assert replica.reserve(400)
+
+
+def test_a_campaign_without_money_is_asked_again_at_the_next_bid():
+    replica = Replica(budget=0)
+    assert not replica.reserve(10)
+    replica.maintain()
+    assert not replica.reserve(10)
+    asyncio.run(replica.ledger.open(1, 100))
+    replica.maintain()
+    assert replica.reserve(10)
+
+
+def test_a_lease_that_runs_dry_while_others_are_closed_is_closed_too(replica: Replica):
+    asyncio.run(replica.ledger.open(2, 1_000))
+    replica.book.want({2})
+    replica.maintain()
+    assert not replica.book.reserve(2, 900)  # campaign 2's lease is to be replaced
+    replica.ledger.before_close = lambda: replica.reserve(700)  # meanwhile campaign 1's cannot pay a bid
+    replica.maintain()
+    replica.ledger.before_close = None
+    replica.shutdown()
+    assert replica.pots == {"available": 1_000}
+
+
+def test_bids_are_paid_from_held_leases_while_the_ledger_is_away(replica: Replica):
+    replica.ledger.away = True
+    for _ in range(5):
+        assert replica.reserve(10)
+        replica.maintain()  # there is nothing to ask the ledger yet
+        replica.now += 1
+
+
+def test_what_was_to_be_done_while_the_ledger_was_away_is_done_later(replica: Replica):
+    assert replica.reserve(200)
+    assert not replica.reserve(400)
+    replica.ledger.away = True
+    for _ in range(3):
+        with pytest.raises(LedgerError):
+            replica.maintain()
+        assert not replica.reserve(50)  # asks for less than the bid before it
+    replica.ledger.away = False
+    replica.maintain()
+    assert replica.pots == {"available": 400, "leased": 400, "reserved": 200}
+    assert replica.reserve(400)
+
+
+def test_a_first_lease_is_asked_for_until_the_ledger_answers():
+    replica = Replica()
+    replica.book.want({1})
+    replica.ledger.away = True
+    with pytest.raises(LedgerError):
+        replica.maintain()
+    replica.ledger.away = False
+    replica.maintain()
+    assert replica.reserve(10)
+
+
+def test_shutdown_returns_what_was_not_bid(replica: Replica):
+    assert replica.reserve(30)
+    replica.shutdown()
+    assert replica.pots == {"available": 970, "reserved": 30}
+    assert not replica.reserve(10)
+
+
+def test_a_shutdown_that_failed_can_be_repeated(replica: Replica):
+    assert replica.reserve(30)
+    replica.ledger.away = True
+    with pytest.raises(LedgerError):
+        replica.shutdown()
+    replica.ledger.away = False
+    replica.shutdown()
+    assert replica.pots == {"available": 970, "reserved": 30}
+
+
+def test_a_lease_whose_closing_was_cancelled_is_closed_at_the_next_call(replica: Replica):
+    def cancel() -> None:
+        raise asyncio.CancelledError
+
+    assert replica.reserve(200)
+    assert not replica.reserve(100)
+    replica.ledger.before_close = cancel
+    with pytest.raises(asyncio.CancelledError):
+        replica.maintain()
+    replica.ledger.before_close = None
+    replica.shutdown()
+    assert replica.pots == {"available": 800, "reserved": 200}
+
+
+def test_a_bid_settles_after_its_replica_is_gone_and_the_rest_comes_back(replica: Replica):
+    reservation = replica.book.reserve(1, 100)
+    assert reservation is not None
+    ref = BidRef(reservation.lease, reservation.sequence, 1, 0, 100, reservation.expires)
+    asyncio.run(replica.ledger.reclaim(float(ref.expires)))
+    asyncio.run(replica.ledger.settle(ref, Kind.BILL, 70, float(ref.expires)))
+    assert replica.pots == {"available": 780, "leased": 150, "spent": 70}
+    asyncio.run(replica.ledger.reclaim(ref.expires + LEASE_SECONDS + 10))
+    assert replica.pots == {"available": 930, "spent": 70}
+
+
+def test_replicas_choose_different_lease_numbers():
+    async def main() -> set[int]:
+        ledger = Away()
+        await ledger.open(1, 1_000)
+        for _ in range(20):
+            book = LeaseBook(ledger, seconds=LEASE_SECONDS, share=0.01, notice_ttl=NOTICE_TTL)
+            book.want({1})
+            await book.maintain()
+        return {number for number, amount in ledger.granted.items() if amount}
+
+    assert len(asyncio.run(main())) == 20

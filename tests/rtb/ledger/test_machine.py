@@ -1,0 +1,193 @@
+"""Any order of bids, notices, deaths and edits: both ledgers agree, and the money adds up."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import Any, NamedTuple
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from rtb.ledger import Grant, LeaseBook, Ledger, MemoryLedger, Outcome, Usage, ValkeyLedger
+from rtb.notices import BidRef, Kind
+from tests.conftest import Valkey
+from tests.rtb.ledger.support import CAMPAIGNS, NOW, assert_adds_up
+
+REPLICAS = (0, 1, 2)
+LEASE_SECONDS, NOTICE_TTL, SHARE = 5.0, 20.0, 0.3
+
+campaigns = st.sampled_from(CAMPAIGNS)
+replicas = st.sampled_from(REPLICAS)
+amounts = st.integers(0, 400)
+picks = st.integers(0, 10**6)  # of the bids made so far
+
+
+class World(NamedTuple):
+    """A ledger and its replicas' books."""
+
+    ledger: Ledger
+    books: dict[int, LeaseBook]
+
+
+class MoneyMachine(RuleBasedStateMachine):
+    """The same operations on a ledger in memory and on a server."""
+
+    def __init__(self, valkey: Valkey) -> None:
+        super().__init__()
+        valkey.flush()
+        self.runner = asyncio.Runner()
+        self.client = valkey.client()
+        self.now = NOW
+        self.worlds = [World(ledger, {}) for ledger in (MemoryLedger(), ValkeyLedger(self.client))]
+        self.numbers = [itertools.count(1) for _ in self.worlds]
+        for replica in REPLICAS:
+            self.start(replica)
+        self.bids: list[BidRef] = []
+        self.told: dict[BidRef, set[Kind]] = {}
+        self.freed: set[BidRef] = set()
+        self.paid: dict[BidRef, int] = {}
+
+    def start(self, replica: int) -> None:
+        for world, numbers in zip(self.worlds, self.numbers, strict=True):
+            world.books[replica] = LeaseBook(
+                world.ledger,
+                seconds=LEASE_SECONDS,
+                share=SHARE,
+                notice_ttl=NOTICE_TTL,
+                clock=lambda: self.now,
+                new_number=lambda numbers=numbers: next(numbers),
+            )
+
+    def on_ledgers(self, operation: str, *arguments: Any) -> Any:
+        """Do it to both; what both answered."""
+        answers = [self.runner.run(getattr(world.ledger, operation)(*arguments)) for world in self.worlds]
+        assert answers[0] == answers[1]
+        return answers[0]
+
+    def on_books(self, replica: int, operation: str) -> None:
+        for world in self.worlds:
+            self.runner.run(getattr(world.books[replica], operation)())
+
+    def bid(self, pick: int) -> BidRef | None:
+        """One of the bids, if its notices are still honoured (the notice desk refuses the others)."""
+        ref = self.bids[pick % len(self.bids)]
+        return ref if self.now <= ref.expires else None
+
+    @initialize(first=st.integers(0, 1_000), second=st.integers(0, 1_000))
+    def open_campaigns(self, first: int, second: int) -> None:
+        for campaign, budget in zip(CAMPAIGNS, (first, second), strict=True):
+            self.on_ledgers("open", campaign, budget)
+        for replica in REPLICAS:
+            for world in self.worlds:
+                world.books[replica].want({*CAMPAIGNS})
+            self.on_books(replica, "maintain")
+
+    @rule(replica=replicas, campaign=campaigns, ceilings=st.lists(st.integers(0, 120), min_size=1, max_size=4))
+    def bids_are_made(self, replica: int, campaign: int, ceilings: list[int]) -> None:
+        for ceiling in ceilings:
+            held = [world.books[replica].reserve(campaign, ceiling) for world in self.worlds]
+            assert held[0] == held[1]
+            if held[0] is not None:
+                lease, sequence, expires = held[0]
+                self.bids.append(BidRef(lease, sequence, campaign, 0, ceiling, expires))
+                self.told[self.bids[-1]] = set()
+
+    @rule(replica=replicas)
+    def a_replica_maintains_its_leases(self, replica: int) -> None:
+        self.on_books(replica, "maintain")
+
+    @rule(replica=replicas)
+    def a_replica_dies_and_another_takes_its_place(self, replica: int) -> None:
+        self.start(replica)
+
+    @rule(replica=replicas)
+    def a_replica_shuts_down(self, replica: int) -> None:
+        self.on_books(replica, "shutdown")
+
+    @rule(seconds=st.sampled_from([0.5, 1.0, 4.0, 10.0, 40.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule()
+    def expired_leases_are_reclaimed(self) -> None:
+        self.on_ledgers("reclaim", self.now)
+
+    @rule(campaign=campaigns, budget=st.integers(0, 2_000))
+    def a_budget_is_edited(self, campaign: int, budget: int) -> None:
+        self.on_ledgers("open", campaign, budget)
+
+    @rule(campaign=campaigns, number=st.integers(1, 5), least=amounts, share=st.sampled_from([0.0, 0.1, 1.0]))
+    def somebody_else_leases(self, campaign: int, number: int, least: int, share: float) -> None:
+        self.on_ledgers("lease", [Grant(2**63 + number, campaign, least, share, self.now + 30)])
+
+    @rule(campaign=campaigns, opportunities=amounts, eighths=amounts)
+    def usage_is_reported(self, campaign: int, opportunities: int, eighths: int) -> None:
+        self.on_ledgers("report", [Usage(campaign, opportunities, opportunities // 2, eighths / 8)])
+
+    @precondition(lambda self: self.bids)
+    @rule(pick=picks, price=st.integers(0, 200), kind=st.sampled_from([Kind.BILL, Kind.BILL, Kind.WIN]))
+    def a_bid_is_charged(self, pick: int, price: int, kind: Kind) -> None:
+        ref = self.bid(pick)
+        if ref is None:
+            return
+        outcome = self.on_ledgers("settle", ref, kind, price, self.now)
+        again = kind in self.told[ref] or ref in self.paid
+        self.told[ref].add(kind)
+        if again:
+            assert outcome is Outcome.DUPLICATE
+            return
+        self.paid[ref] = min(price, ref.ceiling_micros) if outcome is Outcome.SETTLED else 0
+        # Its money was held from the bid to the last moment its notice counts, whatever became of its replica.
+        assert outcome is Outcome.SETTLED or ref in self.freed
+
+    @precondition(lambda self: self.bids)
+    @rule(pick=picks)
+    def a_bid_loses(self, pick: int) -> None:
+        ref = self.bid(pick)
+        if ref is None:
+            return
+        outcome = self.on_ledgers("release", ref, self.now)
+        assert (outcome is Outcome.DUPLICATE) == (Kind.LOSS in self.told[ref])
+        self.told[ref].add(Kind.LOSS)
+        if outcome is Outcome.FREED:
+            self.freed.add(ref)
+
+    @precondition(lambda self: self.bids)
+    @rule(pick=picks, kind=st.sampled_from([Kind.WIN, Kind.CLICK, Kind.CONVERSION]))
+    def a_notice_is_counted(self, pick: int, kind: Kind) -> None:
+        ref = self.bids[pick % len(self.bids)]
+        outcome = self.on_ledgers("count", ref, kind, self.now)
+        assert outcome is (Outcome.DUPLICATE if kind in self.told[ref] else Outcome.COUNTED)
+        self.told[ref].add(kind)
+
+    @invariant()
+    def the_money_adds_up(self) -> None:
+        for campaign, balance in zip(CAMPAIGNS, self.on_ledgers("balances", CAMPAIGNS), strict=True):
+            assert_adds_up(balance)
+            assert balance.spent == sum(micros for ref, micros in self.paid.items() if ref.campaign == campaign)
+
+    def teardown(self) -> None:
+        try:
+            self.now += 10_000
+            self.on_ledgers("reclaim", self.now)
+            for balance in self.on_ledgers("balances", CAMPAIGNS):
+                assert balance.leased == balance.reserved == 0
+                assert balance.available == balance.budget - balance.spent
+        finally:
+            self.runner.run(self.client.aclose())
+            self.runner.close()
+
+
+def test_both_ledgers_agree_and_the_money_adds_up_whatever_happens(valkey: Valkey):
+    run_state_machine_as_test(
+        lambda: MoneyMachine(valkey), settings=settings(stateful_step_count=60, print_blob=True)
+    )

@@ -1,0 +1,397 @@
+"""The codec: tidy and untidy requests are read, bad ones are refused with a reason, and nothing else happens."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from rtb.openrtb import Bid, BidRequest, BidResponse, InvalidRequest, SeatBid, decode_request, encode_response
+from tests.rtb.builders import make_request, to_json
+from tests.support import SHARED_DATA, require
+
+_REASONS = {
+    "not_json",
+    "wrong_type",
+    "no_id",
+    "no_imp",
+    "no_imp_id",
+    "several_inventories",
+    "duplicate_imp_id",
+    "bad_floor",
+    "bad_tmax",
+}
+_BANNER = {"w": 300, "h": 250}
+_FULL: dict[str, Any] = {
+    "id": "request",
+    "imp": [
+        {
+            "id": "1",
+            "banner": {"w": 300, "h": 250, "format": [{"w": 728, "h": 90}], "battr": [3], "btype": [1], "pos": 1},
+            "pmp": {"private_auction": 0, "deals": [{"id": "deal", "bidfloor": 1.5, "wseat": ["seat"]}]},
+            "bidfloor": 0.25,
+            "bidfloorcur": "USD",
+            "secure": 1,
+        },
+        {"id": "2", "video": {"mimes": ["video/mp4"], "w": 640, "h": 360, "protocols": [2, 3]}},
+        {"id": "3", "native": {"request": "{}"}, "audio": {"mimes": []}},
+    ],
+    "site": {"id": "s", "domain": "news.example", "cat": ["IAB1"], "publisher": {"id": "p", "domain": "pub.example"}},
+    "device": {"ua": "x", "geo": {"country": "USA", "region": "CA"}, "devicetype": 2, "dnt": 0, "lmt": 0},
+    "user": {"id": "u", "data": [{"id": "d", "segment": [{"id": "s1"}]}], "ext": {"consent": "CPc"}},
+    "at": 1,
+    "tmax": 120,
+    "cur": ["USD"],
+    "bcat": ["IAB25"],
+    "badv": ["rival.example"],
+    "regs": {"coppa": 0, "gdpr": 1, "us_privacy": "1YNN", "gpp_sid": [], "ext": {"gdpr": 1}},
+}
+
+
+def _decode(**fields: Any) -> BidRequest:
+    return decode_request(to_json(make_request(**fields)))
+
+
+def _decode_imp(**fields: Any) -> Any:
+    return _decode(imp=[{"id": "1", "banner": _BANNER, **fields}]).imp[0]
+
+
+def _refusal(body: bytes) -> InvalidRequest:
+    with pytest.raises(InvalidRequest) as caught:
+        decode_request(body)
+    return caught.value
+
+
+def test_tidy_request_is_read_whole() -> None:
+    request = decode_request(to_json(_FULL))
+    read = msgspec.to_builtins(request)
+
+    def covers(wanted: Any, got: Any) -> bool:
+        if isinstance(wanted, dict):
+            return all(covers(value, got[name]) for name, value in wanted.items())
+        if isinstance(wanted, list):
+            return len(wanted) == len(got) and all(map(covers, wanted, got))
+        return bool(wanted == got)
+
+    assert covers(_FULL, read)
+
+
+def test_absent_fields_have_the_defaults_of_the_specification() -> None:
+    request = decode_request(b'{"id": "r", "imp": [{"id": "1"}]}')
+    imp = request.imp[0]
+    assert (request.at, request.test, request.tmax, request.site) == (2, 0, None, None)
+    assert (imp.bidfloor, imp.bidfloorcur, imp.instl, imp.secure, imp.banner) == (0.0, "USD", 0, None, None)
+
+
+def test_unknown_fields_are_skipped() -> None:
+    assert _decode(ext={"deep": [{"er": 1}]}, is_test=False).id == "request"
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ({"secure": "1"}, {"secure": 1}),
+        ({"secure": "1.0"}, {"secure": 1}),
+        ({"secure": 1.0}, {"secure": 1}),
+        ({"secure": True}, {"secure": 1}),
+        ({"secure": ""}, {"secure": None}),
+        ({"secure": None}, {"secure": None}),
+        ({"instl": None}, {"instl": 0}),
+        ({"instl": ""}, {"instl": 0}),
+        ({"bidfloor": "1.25"}, {"bidfloor": 1.25}),
+        ({"bidfloor": 2}, {"bidfloor": 2.0}),
+        ({"bidfloor": None}, {"bidfloor": 0.0}),
+        ({"bidfloor": ""}, {"bidfloor": 0.0}),
+        ({"bidfloor": " "}, {"bidfloor": 0.0}),
+        ({"bidfloorcur": None}, {"bidfloorcur": "USD"}),
+        ({"id": 17}, {"id": "17"}),
+        ({"tagid": 5}, {"tagid": "5"}),
+        ({"tagid": 2**60 + 1}, {"tagid": str(2**60 + 1)}),
+        ({"pmp": None}, {"pmp": None}),
+    ],
+)
+def test_untidy_impression_is_read(sent: dict[str, Any], read: dict[str, Any]) -> None:
+    imp = _decode_imp(**sent)
+    assert {name: getattr(imp, name) for name in read} == read
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ({"bcat": [7, 26]}, {"bcat": ["7", "26"]}),
+        ({"bcat": "IAB7"}, {"bcat": ["IAB7"]}),
+        ({"bcat": 7}, {"bcat": ["7"]}),
+        ({"bcat": None}, {"bcat": None}),
+        ({"bcat": ""}, {"bcat": None}),
+        ({"bcat": ["IAB7", None]}, {"bcat": ["IAB7"]}),
+        ({"cur": "USD"}, {"cur": ["USD"]}),
+        ({"id": 9}, {"id": "9"}),
+        ({"at": "1"}, {"at": 1}),
+        ({"at": 1.0}, {"at": 1}),
+        ({"at": None}, {"at": 2}),
+        ({"tmax": "120"}, {"tmax": 120}),
+        ({"tmax": 0}, {"tmax": 0}),
+        ({"site": None}, {"site": None}),
+        ({"user": None}, {"user": None}),
+        ({"site": "news.example"}, {"site": None}),
+        ({"device": "phone"}, {"device": None}),
+        ({"device": []}, {"device": None}),
+        ({"user": 42}, {"user": None}),
+        ({"id": 1, "imp": {"id": 1}}, {"id": "1"}),
+    ],
+)
+def test_untidy_request_is_read(sent: dict[str, Any], read: dict[str, Any]) -> None:
+    request = _decode(**sent)
+    assert {name: getattr(request, name) for name in read} == read
+
+
+@pytest.mark.parametrize(
+    ("battr", "read"), [(None, None), ([], []), ([None], []), (3, [3]), ("3", [3]), (["3", 4.0], [3, 4])]
+)
+def test_untidy_list_of_integers_is_read(battr: Any, read: list[int] | None) -> None:
+    assert _decode_imp(banner={**_BANNER, "battr": battr}).banner.battr == read
+
+
+def test_sizes_of_other_types_are_read() -> None:
+    banner = _decode_imp(banner={"w": "300", "h": 250.0, "format": {"w": "728", "h": 90}}).banner
+    assert (banner.w, banner.h, banner.format[0].w, banner.format[0].h) == (300, 250, 728, 90)
+
+
+def test_integers_too_large_for_a_float_keep_their_digits() -> None:
+    assert _decode(id=1, imp=[{"id": "1", "banner": {"w": 2**60 + 1, "h": 1}}]).imp[0].banner.w == 2**60 + 1
+
+
+def test_what_describes_and_cannot_be_read_is_left_out_alone() -> None:
+    request = _decode(
+        device={"devicetype": "phone", "os": "iOS", "geo": "somewhere"},
+        site={"domain": "news.example", "cat": [{"no": "category"}], "publisher": 5, "name": ["a", "b"]},
+        user={"id": {}, "data": [{"segment": [{"id": 7}]}]},
+    )
+    assert (request.device.devicetype, request.device.os, request.device.geo) == (None, "iOS", None)
+    assert (request.site.domain, request.site.cat, request.site.publisher) == ("news.example", None, None)
+    assert request.site.name == "a,b"
+    assert (request.user.id, request.user.data[0].segment[0].id) == (None, "7")
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"id": ""}, "no_id"),
+        ({"imp": []}, "no_imp"),
+        ({"imp": [{"id": ""}]}, "no_imp_id"),
+        ({"imp": [{"id": "1"}, {"id": "1"}]}, "duplicate_imp_id"),
+        ({"imp": [{"id": 1}, {"id": "1"}]}, "duplicate_imp_id"),
+        ({"app": {"id": "a"}}, "several_inventories"),
+        ({"dooh": {"id": "d"}}, "several_inventories"),
+        ({"imp": [{"id": "1", "bidfloor": -0.01}]}, "bad_floor"),
+        ({"imp": [{"id": "1", "bidfloor": "nan"}]}, "bad_floor"),
+        ({"imp": [{"id": "1", "bidfloor": "inf"}]}, "bad_floor"),
+        ({"imp": [{"id": "1", "bidfloor": 1e9}]}, "bad_floor"),
+        ({"tmax": -1}, "bad_tmax"),
+        ({"tmax": 10**30}, "bad_tmax"),
+        ({"id": 1, "tmax": 10**400}, "bad_tmax"),
+        ({"id": ...}, "wrong_type"),
+        ({"id": None}, "wrong_type"),
+        ({"id": {}}, "wrong_type"),
+        ({"imp": ...}, "wrong_type"),
+        ({"imp": "banner"}, "wrong_type"),
+        ({"imp": [{}]}, "wrong_type"),
+        ({"imp": [{"id": "1", "bidfloor": "low"}]}, "wrong_type"),
+        ({"imp": [{"id": "1", "bidfloor": []}]}, "wrong_type"),
+        ({"id": 1, "imp": [{"id": "1", "bidfloor": 10**400}]}, "wrong_type"),
+        ({"imp": [{"id": "1", "banner": "300x250"}]}, "wrong_type"),
+        ({"imp": [{"id": "1", "banner": {"w": 300.5}}]}, "wrong_type"),
+        ({"imp": [{"id": "1", "native": "{}"}]}, "wrong_type"),
+        ({"bcat": {"IAB7": 1}}, "wrong_type"),
+        ({"bcat": [{}]}, "wrong_type"),
+        ({"regs": "coppa"}, "wrong_type"),
+        ({"regs": {"coppa": "yes"}}, "wrong_type"),
+        ({"tmax": 1.5}, "wrong_type"),
+        ({"at": "first"}, "wrong_type"),
+    ],
+)
+def test_bad_request_is_refused_with_its_reason(fields: dict[str, Any], reason: str) -> None:
+    assert _refusal(to_json(make_request(**fields))).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"imp": [{"id": "1"}, {"id": "2", "banner": {"w": "wide"}}]}, "$.imp[1].banner.w"),
+        ({"regs": {"coppa": "yes"}}, "$.regs.coppa"),
+        ({"bcat": ["IAB1", {}]}, "$.bcat[1]"),
+    ],
+)
+def test_refusal_names_the_place(fields: dict[str, Any], path: str) -> None:
+    assert path in str(_refusal(to_json(make_request(**fields))))
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "not_json"),
+        (b"{", "not_json"),
+        (b"bid!", "not_json"),
+        (b'{"id": "r", "imp": [{"id": "1"}]} x', "not_json"),
+        (b'{"id": "r", "imp": [{"id": "1", "bidfloor": NaN}]}', "not_json"),
+        (b'{"id": "r", "imp": [{"id": "1", "bidfloor": Infinity}]}', "not_json"),
+        (b'{"id": "\xff", "imp": [{"id": "1"}]}', "not_json"),
+        (b'{"id": "\\ud800", "imp": [{"id": "1"}]}', "not_json"),
+        (b'{"id": {}, "imp": [', "not_json"),
+        (b'{"id": {}, "imp": [{"id": "\xff"}]}', "not_json"),
+        (b'{"id": "r", "imp": ' + b"[" * 100_000, "not_json"),
+        (b'{"id": 1, "x": ' + b'{"y":' * 100_000, "not_json"),
+        (b"[]", "wrong_type"),
+        (b"null", "wrong_type"),
+        (b'"request"', "wrong_type"),
+        (b'{"id": "r", "imp": [{"id": "1", "bidfloor": 1e999}]}', "wrong_type"),
+    ],
+)
+def test_body_that_is_no_request_is_refused(body: bytes, reason: str) -> None:
+    assert _refusal(body).reason == reason
+
+
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(-(10**400), 10**400)
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["", "1", "-1", "nan", "1e999", "USD", "\ud800"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield (*path, key)
+        yield from _places(inner, (*path, key))
+
+
+@st.composite
+def _mutated(draw: st.DrawFn) -> bytes:
+    """A valid request with some of its values replaced or wrapped, and sometimes a byte of it."""
+    request = copy.deepcopy(_FULL)
+    for _ in range(draw(st.integers(1, 3))):
+        path = draw(st.sampled_from(list(_places(request))))
+        parent: Any = request
+        for key in path[:-1]:
+            parent = parent[key]
+        change = draw(st.sampled_from(["replace", "wrap", "text", "nest"]))
+        old = parent[path[-1]]
+        if change == "replace":
+            parent[path[-1]] = draw(_JSON)
+        elif change == "wrap":
+            parent[path[-1]] = [old]
+        elif change == "text":
+            parent[path[-1]] = json.dumps(old)
+        else:
+            for _ in range(draw(st.sampled_from([2, 60, 400]))):
+                old = [old]
+            parent[path[-1]] = old
+    body = bytearray(json.dumps(request).encode())
+    if draw(st.booleans()):
+        place = draw(st.integers(0, len(body) - 1))
+        body[place : place + draw(st.integers(0, 2))] = draw(st.binary(max_size=3))
+    return bytes(body)
+
+
+def _is_read_or_refused(body: bytes) -> None:
+    try:
+        request = decode_request(body)
+    except InvalidRequest as error:
+        assert error.reason in _REASONS
+        assert str(error)
+    else:
+        assert request.id
+        assert request.imp
+        assert len({imp.id for imp in request.imp}) == len(request.imp)
+        assert all(0 <= imp.bidfloor < 1e9 for imp in request.imp)
+
+
+@settings(max_examples=600)
+@given(_mutated())
+def test_mutated_request_is_read_or_refused(body: bytes) -> None:
+    _is_read_or_refused(body)
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=200))
+@example(b"\xef\xbb\xbf{}")
+def test_any_bytes_are_read_or_refused(body: bytes) -> None:
+    _is_read_or_refused(body)
+
+
+@settings(max_examples=200)
+@given(_JSON)
+def test_any_json_is_read_or_refused(value: Any) -> None:
+    _is_read_or_refused(to_json(value))
+
+
+@given(st.integers(0, len(to_json(_FULL)) - 1))
+def test_request_cut_short_is_refused(length: int) -> None:
+    assert _refusal(to_json(_FULL)[:length]).reason == "not_json"
+
+
+def test_response_leaves_out_what_is_absent() -> None:
+    response = BidResponse("r", [SeatBid([Bid(id="b", impid="1", price=1.25, w=300)], "seat")], bidid="b", cur="USD")
+    assert json.loads(encode_response(response)) == {
+        "id": "r",
+        "seatbid": [{"bid": [{"id": "b", "impid": "1", "price": 1.25, "w": 300}], "seat": "seat"}],
+        "bidid": "b",
+        "cur": "USD",
+    }
+
+
+def _real(name: str) -> list[dict[str, Any]]:
+    path = SHARED_DATA / "openrtb" / name
+    require(path.exists(), f"real requests in {path}")
+    return [json.loads(line)["request"] for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _outcome(request: dict[str, Any]) -> str:
+    try:
+        decode_request(to_json(request))
+    except InvalidRequest as error:
+        return f"{error.reason}: {error}"
+    return ""
+
+
+def test_requests_of_a_real_exchange_are_read() -> None:
+    requests = [request for request in _real("xrtb_requests.jsonl") if request.get("id")]
+    assert len(requests) > 100
+    assert {_outcome(request) for request in requests} == {""}
+
+
+def test_real_requests_without_an_id_are_refused() -> None:
+    assert all(_outcome(request) for request in _real("xrtb_requests.jsonl") if not request.get("id"))
+
+
+def _broken_rule(request: dict[str, Any]) -> str:
+    """The rule of the specification a request breaks, as its counter's name; empty when it breaks none."""
+    ids = [imp.get("id") for imp in request.get("imp") or ()]
+    if sum(request.get(place) is not None for place in ("site", "app", "dooh")) > 1:
+        return "several_inventories"
+    if not ids:
+        return "no_imp"
+    return "duplicate_imp_id" if len(set(ids)) < len(ids) else ""
+
+
+def test_requests_of_prebid_are_read_unless_they_break_a_rule() -> None:
+    requests = _real("prebid_requests.jsonl")
+    assert len(requests) > 1_000
+    surprises = [
+        (outcome, rule)
+        for request in requests
+        if bool(outcome := _outcome(request)) != bool(rule := _broken_rule(request))
+    ]
+    assert surprises == []

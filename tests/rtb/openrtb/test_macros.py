@@ -1,0 +1,54 @@
+"""Prices that come back in notices."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtb.money import micros_to_cpm
+from rtb.openrtb.macros import AUCTION_PRICE, PriceError, parse_price
+
+
+@pytest.mark.parametrize(("text", "micros"), [("1.25", 1_250), ("0", 0), ("0.0", 0), ("3", 3_000), ("1e-1", 100)])
+def test_price_is_a_cpm(text: str, micros: int) -> None:
+    assert parse_price(text) == micros
+
+
+@given(st.integers(0, 10**12))
+def test_price_we_bid_comes_back_the_same(micros: int) -> None:
+    assert parse_price(str(micros_to_cpm(micros))) == micros
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "unfilled"),
+        (AUCTION_PRICE, "unfilled"),
+        ("%24%7BAUCTION_PRICE%7D", "unfilled"),
+        ("AUDIT", "audit"),
+        ("audit", "audit"),
+        ("-0.01", "not_a_price"),
+        ("nan", "not_a_price"),
+        ("inf", "not_a_price"),
+        ("1e400", "not_a_price"),
+        ("1e300", "not_a_price"),
+        ("free", "not_a_price"),
+        ("1,25", "not_a_price"),
+        ("$1.25", "not_a_price"),
+        ("9" * 5_000, "not_a_price"),
+    ],
+)
+def test_what_is_no_price_says_why(text: str, reason: str) -> None:
+    with pytest.raises(PriceError) as caught:
+        parse_price(text)
+    assert caught.value.reason == reason
+    assert len(str(caught.value)) < 200
+
+
+@given(st.text())
+def test_any_text_is_a_price_or_refused(text: str) -> None:
+    try:
+        assert parse_price(text) >= 0
+    except PriceError as error:
+        assert error.reason in {"unfilled", "audit", "not_a_price"}
