@@ -144,11 +144,13 @@ def _ray(address: str) -> Iterator[None]:
     """A Ray to train on: the cluster at `address` or `RAY_ADDRESS`, else one of our own for as long as it takes."""
     given = address or os.environ.get("RAY_ADDRESS", "")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # The networks are tiny: more threads only wait for each other, for many times as long on a busy machine.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     if not given:
         # Unset, `ray.init` would write a token into the home folder that switches authentication on in every Ray
         # started later. Ours listens on this machine only, without dashboard.
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    import ray  # noqa: PLC0415 - reads the variables above
+    import ray  # noqa: PLC0415 - reads the variables above, as does torch
 
     if given:
         _reach(given)

@@ -4,7 +4,10 @@ Run it:
 
     python -m pipelines.train_policy --algo dqn
 
-What to expect: FIGURES
+What to expect, on two cores, as mean return of 512 held-out episodes (40 would be perfect foresight) and share of the
+value that hindsight could have bought: 33.0 to 33.2 and 85% to 86% over two seeds after the default 20,000 steps, a
+minute of training. Multiplier 1.0 earns 18.9 and 58%. PPO gets there in a tenth of the time: most of this one's goes
+into drawing episodes from the replay buffer, one by one.
 
 How it works, top down. `build_config` describes the whole run. 32 campaigns are paced side by side; what they
 experience goes into a replay buffer of episodes, from which steps with a large error are drawn more often; each

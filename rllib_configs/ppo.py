@@ -4,7 +4,10 @@ Run it:
 
     python -m pipelines.train_policy --algo ppo
 
-What to expect: FIGURES
+What to expect, on two cores, as mean return of 512 held-out episodes (40 would be perfect foresight) and share of the
+value that hindsight could have bought: 33.3 to 34.9 and 85% to 90% over three seeds after the default 30,720 steps, six
+seconds of training; 37.5 and 95% after 120,000. Multiplier 1.0 earns 18.9 and 58%, the best constant one 27.1 and 66%.
+The return shown while training is lower, as it explores.
 
 How it works, top down. `build_config` describes the whole run. 64 campaigns are paced side by side in one vector
 environment; their decisions make a batch; PPO goes over it a few times with clipped updates. Actor and critic

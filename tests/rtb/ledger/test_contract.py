@@ -8,7 +8,17 @@ from rtb.ledger import Balance, Grant, Ledger, Outcome, Usage
 from rtb.money import MAX_MICROS
 from rtb.notices import Kind
 from tests.conftest import Valkey
-from tests.rtb.ledger.support import EXPIRES, NOW, Ledgers, balance, bid, memory_ledger, pots, valkey_ledgers, with_ledger
+from tests.rtb.ledger.support import (
+    EXPIRES,
+    NOW,
+    Ledgers,
+    balance,
+    bid,
+    memory_ledger,
+    pots,
+    valkey_ledgers,
+    with_ledger,
+)
 
 BILL, WIN, LOSS, CLICK, CONVERSION = Kind.BILL, Kind.WIN, Kind.LOSS, Kind.CLICK, Kind.CONVERSION
 

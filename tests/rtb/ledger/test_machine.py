@@ -188,6 +188,4 @@ class MoneyMachine(RuleBasedStateMachine):
 
 
 def test_both_ledgers_agree_and_the_money_adds_up_whatever_happens(valkey: Valkey):
-    run_state_machine_as_test(
-        lambda: MoneyMachine(valkey), settings=settings(stateful_step_count=60, print_blob=True)
-    )
+    run_state_machine_as_test(lambda: MoneyMachine(valkey), settings=settings(stateful_step_count=60, print_blob=True))

@@ -1,0 +1,269 @@
+"""Micro-batches: who goes with whom, and who gets what."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deployments.batcher import MicroBatcher
+
+
+class Stage:
+    """Answers with ten times each item when it is let go on, and remembers what it was asked."""
+
+    def __init__(self, *, max_batch: int = 100, in_flight: int = 1) -> None:
+        self.batches: list[list[int]] = []
+        self.gates: list[asyncio.Future[Any]] = []
+        self.batcher: MicroBatcher[int, int] = MicroBatcher(self.process, max_batch, in_flight)
+
+    async def process(self, items: Sequence[int]) -> list[int]:
+        self.batches.append(list(items))
+        gate = asyncio.get_running_loop().create_future()
+        self.gates.append(gate)
+        answer: list[int] | None = await gate
+        return [item * 10 for item in items] if answer is None else answer
+
+    def submit(self, *items: int) -> list[asyncio.Task[int]]:
+        return [asyncio.ensure_future(self.batcher.submit(item)) for item in items]
+
+    def finish(self, batch: int, answer: list[int] | None = None) -> None:
+        self.gates[batch].set_result(answer)
+
+
+async def settle() -> None:
+    """Let everything happen that can."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def test_a_single_call_goes_alone_at_once():
+    async def main() -> None:
+        stage = Stage()
+        calls = stage.submit(1)
+        await settle()
+        assert stage.batches == [[1]]
+        stage.finish(0)
+        assert await calls[0] == 10
+
+    asyncio.run(main())
+
+
+def test_calls_that_queued_while_a_batch_was_in_flight_go_together_in_order():
+    async def main() -> None:
+        stage = Stage()
+        calls = stage.submit(1)
+        await settle()
+        for item in (4, 2, 3):
+            calls += stage.submit(item)
+            await settle()
+        assert stage.batches == [[1]]
+        stage.finish(0)
+        await settle()
+        assert stage.batches == [[1], [4, 2, 3]]
+        stage.finish(1)
+        assert await asyncio.gather(*calls) == [10, 40, 20, 30]
+
+    asyncio.run(main())
+
+
+def test_a_batch_is_never_larger_than_allowed():
+    async def main() -> None:
+        stage = Stage(max_batch=3)
+        calls = stage.submit(*range(8))
+        for batch in range(3):
+            await settle()
+            stage.finish(batch)
+        assert await asyncio.gather(*calls) == [item * 10 for item in range(8)]
+        assert stage.batches == [[0, 1, 2], [3, 4, 5], [6, 7]]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("in_flight", [1, 2, 3])
+def test_no_more_batches_are_on_their_way_than_allowed(in_flight: int):
+    async def main() -> None:
+        stage = Stage(in_flight=in_flight)
+        calls = []
+        for item in range(5):
+            calls += stage.submit(item)
+            await settle()
+        assert stage.batches == [[item] for item in range(in_flight)]
+        stage.finish(0)
+        await settle()
+        assert stage.batches[in_flight:] == [list(range(in_flight, 5))]
+        for batch in range(1, in_flight + 1):
+            stage.finish(batch)
+        assert await asyncio.gather(*calls) == [0, 10, 20, 30, 40]
+
+    asyncio.run(main())
+
+
+def test_batches_may_be_answered_out_of_order():
+    async def main() -> None:
+        stage = Stage(in_flight=2)
+        calls = []
+        for item in (1, 2):
+            calls += stage.submit(item)
+            await settle()
+        stage.finish(1)
+        assert await calls[1] == 20
+        assert not calls[0].done()
+        stage.finish(0)
+        assert await calls[0] == 10
+
+    asyncio.run(main())
+
+
+def test_a_call_after_a_pause_goes_at_once_again():
+    async def main() -> None:
+        stage = Stage()
+        for batch in range(3):
+            calls = stage.submit(batch)
+            await settle()
+            stage.finish(batch)
+            assert await calls[0] == batch * 10
+        assert stage.batches == [[0], [1], [2]]
+
+    asyncio.run(main())
+
+
+def test_an_error_reaches_every_call_of_its_batch_and_no_other():
+    async def main() -> None:
+        stage = Stage(max_batch=2)
+        calls = stage.submit(1, 2, 3, 4)
+        await settle()
+        stage.gates[0].set_exception(OSError("broken"))
+        await settle()
+        stage.finish(1)
+        first = await asyncio.gather(*calls[:2], return_exceptions=True)
+        assert [str(error) for error in first] == ["broken", "broken"]
+        assert await asyncio.gather(*calls[2:]) == [30, 40]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("answer", [[], [10], [10, 20, 30]], ids=["none", "too few", "too many"])
+def test_a_wrong_number_of_results_is_an_error_for_every_call_of_the_batch(answer: list[int]):
+    async def main() -> None:
+        stage = Stage()
+        calls = stage.submit(1, 2)
+        await settle()
+        stage.finish(0, answer)
+        async with asyncio.timeout(10):
+            errors = await asyncio.gather(*calls, return_exceptions=True)
+        assert all(isinstance(error, ValueError) for error in errors)
+        calls = stage.submit(5)
+        await settle()
+        stage.finish(1)
+        assert await calls[0] == 50
+
+    asyncio.run(main())
+
+
+def test_a_call_cancelled_in_flight_leaves_its_batch_alone():
+    async def main() -> None:
+        stage = Stage()
+        calls = stage.submit(1, 2, 3)
+        await settle()
+        calls[1].cancel()
+        await settle()
+        stage.finish(0)
+        assert await calls[0] == 10
+        assert await calls[2] == 30
+        assert calls[1].cancelled()
+
+    asyncio.run(main())
+
+
+def test_a_call_cancelled_in_the_queue_is_not_sent():
+    async def main() -> None:
+        stage = Stage()
+        calls = stage.submit(1)
+        await settle()
+        calls += stage.submit(2, 3)
+        await settle()
+        calls[1].cancel()
+        await settle()
+        stage.finish(0)
+        await settle()
+        assert stage.batches == [[1], [3]]
+        stage.finish(1)
+        assert await calls[2] == 30
+
+    asyncio.run(main())
+
+
+def test_a_queue_of_cancelled_calls_sends_nothing():
+    async def main() -> None:
+        stage = Stage()
+        calls = stage.submit(1)
+        await settle()
+        given_up = stage.submit(2, 3)
+        await settle()
+        for call in given_up:
+            call.cancel()
+        await settle()
+        stage.finish(0)
+        await settle()
+        assert stage.batches == [[1]]
+        calls = stage.submit(4)
+        await settle()
+        stage.finish(1)
+        assert await calls[0] == 40
+
+    asyncio.run(main())
+
+
+def test_a_call_cancelled_before_an_error_hides_it_from_nobody():
+    async def main() -> None:
+        stage = Stage()
+        calls = stage.submit(1, 2)
+        await settle()
+        calls[0].cancel()
+        await settle()
+        stage.gates[0].set_exception(OSError("broken"))
+        with pytest.raises(OSError, match="broken"):
+            await calls[1]
+
+    asyncio.run(main())
+
+
+@given(
+    pauses=st.lists(st.integers(0, 3), min_size=1, max_size=60),
+    work=st.integers(0, 4),
+    max_batch=st.integers(1, 9),
+    in_flight=st.integers(1, 3),
+)
+def test_every_call_gets_its_own_result_once_within_the_limits(
+    pauses: list[int], work: int, max_batch: int, in_flight: int
+):
+    running, most, sent = 0, 0, []
+
+    async def process(items: Sequence[int]) -> list[str]:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        assert 1 <= len(items) <= max_batch
+        sent.extend(items)
+        for _ in range(work):
+            await asyncio.sleep(0)
+        running -= 1
+        return [f"answer {item}" for item in items]
+
+    async def main() -> list[str]:
+        batcher: MicroBatcher[int, str] = MicroBatcher(process, max_batch, in_flight)
+        calls = []
+        for item, pause in enumerate(pauses):
+            calls.append(asyncio.ensure_future(batcher.submit(item)))
+            for _ in range(pause):
+                await asyncio.sleep(0)
+        return await asyncio.gather(*calls)
+
+    assert asyncio.run(main()) == [f"answer {item}" for item in range(len(pauses))]
+    assert sent == list(range(len(pauses)))
+    assert most <= in_flight

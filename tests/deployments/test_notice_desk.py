@@ -1,0 +1,254 @@
+"""Notices at the desk: status, outcome and what they do to the money."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from deployments.notice_desk import NoticeDesk, Reply
+from rtb.edge import Edge
+from rtb.ledger import Balance, Grant, LedgerError, MemoryLedger
+from rtb.notices import BidRef, Kind, Signer
+from rtb.settings import Settings
+from rtb.targeting import Listing
+from tests.rtb.builders import make_campaign, make_creative
+
+SECRET = "a secret of the tests"
+LANDING = "https://shop.example/sale?a=1&b=2#top"
+
+
+class Desk:
+    """A desk over a ledger in memory, where campaign 1 has leased 5,000 of 10,000 micros."""
+
+    def __init__(self, folder: Path, charge_on: Any = "bill", ledger: MemoryLedger | None = None) -> None:
+        self.signer = Signer(SECRET)
+        self.ledger = ledger or MemoryLedger()
+        edge = Edge(signer=self.signer, base_url="http://bidder.example", currency="USD", max_imps=8, max_candidates=8)
+        creatives = (make_creative("first"), make_creative("second", landing_url=LANDING))
+        edge.relist([Listing(1, make_campaign("spring", creatives=creatives))])
+        self._desk = NoticeDesk(Settings(charge_on=charge_on, var_dir=folder), self.signer, self.ledger, edge)
+        asyncio.run(self.ledger.open(1, 10_000))
+        if ledger is None:
+            asyncio.run(self.ledger.lease([Grant(7, 1, 5_000, 0.0, time.time() + 1_000)]))
+
+    def get(self, path: str, query: str | bytes = b"") -> Reply:
+        return asyncio.run(self._desk.handle(path, query if isinstance(query, bytes) else query.encode()))
+
+    def tell(self, kind: Kind, ref: BidRef, query: str | bytes = b"") -> Reply:
+        return self.get(f"/notice/{kind}/{self.signer.sign(ref, kind)}", query)
+
+    @property
+    def balance(self) -> Balance:
+        return asyncio.run(self.ledger.balances([1]))[0]
+
+
+class Away(MemoryLedger):
+    """A ledger that answers no notice."""
+
+    async def settle(self, *_: Any) -> Any:
+        raise LedgerError("the ledger does not answer")
+
+    release = count = settle
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def bid(*, campaign: int = 1, creative: int = 0, ceiling: int = 2_000, seconds: float = 100.0) -> BidRef:
+    return BidRef(7, 1, campaign, creative, ceiling, int(time.time() + seconds))
+
+
+def test_a_bill_spends_its_price_once(desk: Desk):
+    assert desk.tell(Kind.BILL, bid(), "price=1.5") == Reply(204, "settled")
+    assert desk.tell(Kind.BILL, bid(), "price=1.5") == Reply(204, "duplicate")
+    assert (desk.balance.spent, desk.balance.bills) == (1_500, 1)
+
+
+def test_a_bill_spends_at_most_what_was_bid(desk: Desk):
+    assert desk.tell(Kind.BILL, bid(), "price=99").outcome == "settled"
+    assert desk.balance.spent == 2_000
+
+
+def test_a_win_is_counted_and_free_when_bills_are_charged(desk: Desk):
+    assert desk.tell(Kind.WIN, bid(), "price=1.5") == Reply(204, "counted")
+    assert desk.tell(Kind.WIN, bid(), "price=1.5") == Reply(204, "duplicate")
+    assert (desk.balance.spent, desk.balance.wins) == (0, 1)
+    assert desk.tell(Kind.BILL, bid(), "price=1.5").outcome == "settled"
+
+
+def test_a_win_is_charged_and_a_bill_counted_when_wins_are_charged(tmp_path: Path):
+    desk = Desk(tmp_path, charge_on="win")
+    assert desk.tell(Kind.BILL, bid()) == Reply(204, "counted")
+    assert desk.tell(Kind.WIN, bid(), "price=1.5") == Reply(204, "settled")
+    assert (desk.balance.spent, desk.balance.wins, desk.balance.bills) == (1_500, 1, 1)
+
+
+def test_one_token_serves_all_notices_of_money(desk: Desk):
+    token = desk.signer.sign(bid(), Kind.BILL)
+    assert desk.get(f"/notice/win/{token}").outcome == "counted"
+    assert desk.get(f"/notice/bill/{token}", b"price=1").outcome == "settled"
+    assert desk.get(f"/notice/loss/{token}").outcome == "counted"
+
+
+def test_a_loss_frees_the_money_once(desk: Desk):
+    assert desk.tell(Kind.LOSS, bid(), "reason=102") == Reply(204, "freed")
+    assert desk.tell(Kind.LOSS, bid(), "reason=102") == Reply(204, "duplicate")
+    assert (desk.balance.available, desk.balance.leased, desk.balance.losses) == (7_000, 3_000, 1)
+
+
+def test_a_bill_that_cannot_be_paid_is_acknowledged_and_counted(desk: Desk):
+    broke = bid(ceiling=2**40)
+    assert desk.tell(Kind.BILL, broke, "price=1000000") == Reply(204, "unfunded")
+    assert (desk.balance.spent, desk.balance.unfunded) == (0, 1)
+
+
+@pytest.mark.parametrize("price", ["AUDIT", "audit"])
+def test_an_audit_of_the_url_is_welcome_and_spends_nothing(desk: Desk, price: str):
+    reply = desk.tell(Kind.BILL, bid(), f"price={price}")
+    assert (reply.status, reply.outcome) == (204, "audit")
+    assert desk.balance.spent == 0
+    assert desk.tell(Kind.BILL, bid(), "price=1").outcome == "settled"
+
+
+@pytest.mark.parametrize(
+    ("query", "outcome"),
+    [
+        (b"", "unfilled"),
+        (b"price=", "unfilled"),
+        (b"other=1", "unfilled"),
+        (b"price=${AUCTION_PRICE}", "unfilled"),
+        (b"price=%24%7BAUCTION_PRICE%7D", "unfilled"),
+        (b"price=%2524%257BAUCTION_PRICE%257D", "unfilled"),
+        (b"price=a%20lot", "not_a_price"),
+        (b"price=-1", "not_a_price"),
+        (b"price=nan", "not_a_price"),
+        (b"price=inf", "not_a_price"),
+        (b"price=1e300", "not_a_price"),
+        (b"price=1,5", "not_a_price"),
+        (b"price=\xff\xfe", "not_a_price"),
+        (b"price=%ff", "not_a_price"),
+    ],
+)
+def test_a_bill_without_a_price_is_refused_and_may_be_repeated_with_one(desk: Desk, query: bytes, outcome: str):
+    reply = desk.tell(Kind.BILL, bid(), query)
+    assert (reply.status, reply.outcome) == (400, outcome)
+    assert reply.message
+    assert desk.balance.spent == 0
+    assert desk.tell(Kind.BILL, bid(), "price=1").outcome == "settled"
+
+
+@pytest.mark.parametrize(
+    ("query", "spent"),
+    [
+        (b"price=1%2E5", 1_500),
+        (b"price=1.5000", 1_500),
+        (b"price=15e-1", 1_500),
+        (b"%70rice=1.5", 1_500),
+        (b"price=1.5&price=2", 1_500),
+        (b"a=%ff&price=1.5&b", 1_500),
+        (b"price=0", 0),
+        (b"price=0.0004", 0),
+        (b"price=0.0006", 1),
+    ],
+)
+def test_a_price_may_be_written_in_many_ways(desk: Desk, query: bytes, spent: int):
+    assert desk.tell(Kind.BILL, bid(), query).outcome == "settled"
+    assert desk.balance.spent == spent
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/notice/",
+        "/notice/bill",
+        "/notice/refund/{token}",
+        "/notice/BILL/{token}",
+        "/notice/bill/{token}/more",
+        "/notice//{token}",
+        "/other/bill/{token}",
+    ],
+)
+def test_what_is_no_notice_is_not_found(desk: Desk, path: str):
+    reply = desk.get(path.format(token=desk.signer.sign(bid(), Kind.BILL)), b"price=1")
+    assert (reply.status, reply.outcome) == (404, "unknown_kind")
+    assert desk.balance.spent == 0
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("token", ["", "x", "AAAA" * 14, "\u00e9", "{cut}", "{other secret}", "{other group}"])
+def test_a_forged_token_is_refused(desk: Desk, kind: Kind, token: str):
+    other_group = Kind.BILL if kind in (Kind.CLICK, Kind.CONVERSION) else Kind.CLICK
+    tokens = {
+        "{cut}": desk.signer.sign(bid(), kind)[:-1],
+        "{other secret}": Signer("another secret of ours").sign(bid(), kind),
+        "{other group}": desk.signer.sign(bid(), other_group),
+    }
+    before = desk.balance
+    reply = desk.get(f"/notice/{kind}/{tokens.get(token, token)}", b"price=1")
+    assert (reply.status, reply.outcome) == (403, "forged")
+    assert desk.balance == before
+
+
+@pytest.mark.parametrize("kind", [Kind.WIN, Kind.BILL, Kind.LOSS])
+def test_a_notice_of_money_after_its_expiry_is_gone(desk: Desk, kind: Kind):
+    before = desk.balance
+    reply = desk.tell(kind, bid(seconds=-2), "price=1")
+    assert (reply.status, reply.outcome) == (410, "expired")
+    assert desk.balance == before
+
+
+def test_clicks_and_conversions_count_after_the_expiry_too(desk: Desk):
+    assert desk.tell(Kind.CLICK, bid(seconds=-2)).status == 302
+    assert desk.tell(Kind.CONVERSION, bid(seconds=-2)).status == 204
+    assert (desk.balance.clicks, desk.balance.conversions) == (1, 1)
+
+
+@pytest.mark.parametrize("kind", [Kind.WIN, Kind.BILL, Kind.LOSS, Kind.CONVERSION])
+def test_a_notice_of_an_unknown_campaign_is_not_found(desk: Desk, kind: Kind):
+    reply = desk.tell(kind, bid(campaign=2), "price=1")
+    assert (reply.status, reply.outcome) == (404, "unknown")
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("charge_on", ["win", "bill"])
+def test_nothing_is_acknowledged_while_the_ledger_is_away(tmp_path: Path, kind: Kind, charge_on: str):
+    reply = Desk(tmp_path, charge_on, Away()).tell(kind, bid(), "price=1")
+    assert (reply.status, reply.outcome, reply.location) == (503, "ledger_away", "")
+
+
+def test_a_click_leads_to_the_creatives_page_with_a_token_its_conversion_can_name(desk: Desk):
+    reply = desk.tell(Kind.CLICK, bid(creative=1))
+    assert (reply.status, reply.outcome) == (302, "counted")
+    parts = urlsplit(reply.location)
+    query = parse_qs(parts.query)
+    [token] = query.pop("rb_click")
+    assert (parts.netloc, parts.path, parts.fragment) == ("shop.example", "/sale", "top")
+    assert query == {"a": ["1"], "b": ["2"]}
+    assert desk.get(f"/notice/conversion/{token}") == Reply(204, "counted")
+    assert desk.get(f"/notice/conversion/{token}") == Reply(204, "duplicate")
+    assert (desk.balance.clicks, desk.balance.conversions) == (1, 1)
+
+
+def test_the_token_of_a_conversion_moves_no_money(desk: Desk):
+    [token] = parse_qs(urlsplit(desk.tell(Kind.CLICK, bid()).location).query)["rb_click"]
+    for kind in (Kind.WIN, Kind.BILL, Kind.LOSS, Kind.CLICK):
+        assert desk.get(f"/notice/{kind}/{token}", b"price=1").status == 403
+
+
+def test_a_second_click_leads_on_but_is_not_counted(desk: Desk):
+    first, second = desk.tell(Kind.CLICK, bid()), desk.tell(Kind.CLICK, bid())
+    assert second == Reply(302, "duplicate", location=first.location)
+    assert desk.balance.clicks == 1
+
+
+@pytest.mark.parametrize("ref", [bid(campaign=2), bid(creative=2)], ids=["campaign", "creative"])
+def test_a_click_on_what_is_not_listed_leads_nowhere(desk: Desk, ref: BidRef):
+    reply = desk.tell(Kind.CLICK, ref)
+    assert (reply.status, reply.outcome, reply.location) == (404, "unknown_campaign", "")

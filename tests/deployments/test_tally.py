@@ -1,0 +1,78 @@
+"""Counters over replicas."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from redis.exceptions import ConnectionError as Unreachable
+
+from deployments.tally import Tally
+from tests.conftest import Valkey
+
+
+def test_nothing_counted_is_nothing_told(valkey: Valkey):
+    async def main() -> None:
+        async with valkey.client() as client:
+            assert await Tally(client).totals() == {}
+
+    asyncio.run(main())
+
+
+def test_any_replica_tells_the_sum_over_all(valkey: Valkey):
+    async def main() -> None:
+        async with valkey.client() as client:
+            first, second = Tally(client), Tally(client)
+            first.add("requests", 3)
+            first.add("bids")
+            await first.flush()
+            second.add("requests")
+            second.add("requests")
+            expected = {"bids": 1, "requests": 5}
+            assert await second.totals() == expected
+            assert await first.totals() == expected
+            assert list(await first.totals()) == ["bids", "requests"]
+
+    asyncio.run(main())
+
+
+def test_its_own_counts_are_told_before_they_were_flushed_and_others_after(valkey: Valkey):
+    async def main() -> None:
+        async with valkey.client() as client:
+            first, second = Tally(client), Tally(client)
+            first.add("requests")
+            assert await second.totals() == {}
+            assert await first.totals() == {"requests": 1}
+            assert await second.totals() == {"requests": 1}
+
+    asyncio.run(main())
+
+
+def test_flushing_again_adds_nothing(valkey: Valkey):
+    async def main() -> None:
+        async with valkey.client() as client:
+            tally = Tally(client)
+            tally.add("requests", 2)
+            for _ in range(3):
+                await tally.flush()
+            assert await tally.totals() == {"requests": 2}
+
+    asyncio.run(main())
+
+
+def test_counts_are_kept_while_the_server_is_away(valkey: Valkey, free_port: int):
+    async def main() -> None:
+        async with valkey.client() as there, Valkey(free_port).client() as away:
+            tally = Tally(away)
+            tally.add("requests", 2)
+            for _ in range(2):
+                with pytest.raises(Unreachable):
+                    await tally.flush()
+            tally.add("requests")
+            tally.add("bids")
+            with pytest.raises(Unreachable):
+                await tally.totals()
+            tally._client = there  # the server is back
+            assert await tally.totals() == {"bids": 1, "requests": 3}
+
+    asyncio.run(main())

@@ -1,0 +1,86 @@
+"""The embedded server: started when nobody gave one, and honest when it cannot be."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+import redis
+
+from rtb.ledger import LedgerError
+from rtb.ledger.embedded import EmbeddedServer, is_listening, start_if_needed
+from rtb.settings import Settings
+from tests.conftest import Valkey
+
+
+def test_a_server_listens_until_it_is_stopped(free_port: int, tmp_path: Path):
+    assert not is_listening(free_port)
+    server = EmbeddedServer(free_port, tmp_path / "made" / "for it")
+    assert is_listening(free_port)
+    assert server.is_running
+    server.stop()
+    assert not server.is_running
+    assert not is_listening(free_port)
+    server.stop()  # once more does no harm
+
+
+def test_what_was_written_is_there_after_a_stop_and_a_start(free_port: int, tmp_path: Path):
+    for value in (None, b"there"):
+        server = EmbeddedServer(free_port, tmp_path)
+        with redis.Redis(port=free_port) as client:
+            assert client.get("key") == value
+            client.set("key", "there")
+        server.stop()
+
+
+def test_every_write_is_on_disk_before_it_is_acknowledged(valkey: Valkey):
+    with redis.Redis(port=valkey.port) as client:
+        assert client.config_get("append*")["appendonly"] == "yes"
+        assert client.config_get("append*")["appendfsync"] == "always"
+
+
+def test_only_this_machine_reaches_it(valkey: Valkey):
+    with redis.Redis(port=valkey.port) as client:
+        assert client.config_get("bind")["bind"] == "127.0.0.1"
+
+
+def test_a_port_that_another_server_has_is_an_error_that_names_the_log(valkey: Valkey, tmp_path: Path):
+    with pytest.raises(LedgerError, match=r"valkey\.log"):
+        EmbeddedServer(valkey.port, tmp_path)
+    assert "in use" in (tmp_path / "valkey.log").read_text()
+
+
+def test_a_port_that_something_else_has_is_an_error(tmp_path: Path):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(LedgerError, match=str(other.getsockname()[1])):
+            EmbeddedServer(other.getsockname()[1], tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(free_port: int, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        EmbeddedServer(free_port, tmp_path / "file" / "folder")
+    assert not is_listening(free_port)
+
+
+def test_a_server_is_started_under_var_dir_when_none_is_configured(free_port: int, tmp_path: Path):
+    server = start_if_needed(Settings(redis_url="", ledger_port=free_port, var_dir=tmp_path))
+    assert server is not None
+    try:
+        assert is_listening(free_port)
+        assert server.log.is_relative_to(tmp_path)
+    finally:
+        server.stop()
+
+
+def test_no_server_is_started_when_one_is_configured(free_port: int, tmp_path: Path):
+    given = Settings(redis_url="redis://example.org:6379/0", ledger_port=free_port, var_dir=tmp_path)
+    assert start_if_needed(given) is None
+    assert not is_listening(free_port)
+
+
+def test_no_server_is_started_where_one_listens(valkey: Valkey, tmp_path: Path):
+    assert start_if_needed(Settings(redis_url="", ledger_port=valkey.port, var_dir=tmp_path)) is None

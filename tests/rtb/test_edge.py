@@ -1,0 +1,461 @@
+"""From the bytes of a request to the bytes of its answer, with every stage in between and money in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+from collections import Counter
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtb import features
+from rtb.campaign import Targeting
+from rtb.ctr import CTRNetwork, CTRScorer
+from rtb.edge import Answer, Edge
+from rtb.events import BidEvent
+from rtb.features import FIELDS
+from rtb.ledger import LeaseBook, MemoryLedger
+from rtb.money import cpm_to_micros
+from rtb.notices import BidRef, Kind, Signer
+from rtb.openrtb import InvalidRequest, NoBid
+from rtb.openrtb.macros import AUCTION_LOSS, AUCTION_PRICE
+from rtb.policy import neutral
+from rtb.stages import BidStage, CTRStage
+from rtb.targeting import Listing
+from tests.rtb.builders import MONDAY_NOON, make_campaign, make_creative, make_request, make_table, to_json
+from tests.support import SHARED_DATA, require
+
+_SIGNER = Signer("a secret of the tests, and long")
+_URL = "https://bid.example"
+_PCTR = 0.001  # of an untrained scorer
+_PLENTY = 10**12
+
+
+class _Bidder:
+    """The whole hot path in one thread."""
+
+    def __init__(self, listings: Sequence[Listing], *, budget: int = _PLENTY, scorer: CTRScorer | None = None) -> None:
+        numbers = count(1)
+        self.ledger = MemoryLedger()
+        self.book = LeaseBook(
+            self.ledger,
+            seconds=5.0,
+            share=1.0,
+            notice_ttl=60.0,
+            clock=lambda: MONDAY_NOON,
+            new_number=lambda: next(numbers),
+        )
+        self.edge = Edge(
+            signer=_SIGNER,
+            base_url=_URL,
+            currency="USD",
+            max_imps=8,
+            max_candidates=4,
+            clock=lambda: MONDAY_NOON,
+        )
+        self.ctr = CTRStage(scorer or CTRScorer.untrained())
+        self.stage = BidStage(neutral(), self.book)
+        self.edge.relist(listings)
+        self.stage.repace(make_table(listings))
+        self.events: list[BidEvent] = []
+        asyncio.run(self._fund(listings, budget))
+
+    async def _fund(self, listings: Sequence[Listing], budget: int) -> None:
+        for listing in listings:
+            await self.ledger.open(listing.number, budget)
+        await self.book.maintain()
+
+    def answer(self, *bodies: bytes) -> list[Answer]:
+        """The answers to requests that came in one batch."""
+        batch = self.edge.assemble([self.edge.prepare(body) for body in bodies])
+        probability = self.ctr.score(batch.rows)
+        answers, events = self.edge.render(batch, probability, self.stage.decide(batch.auction(probability)))
+        self.events += events
+        return answers
+
+    def ask(self, **fields: Any) -> Answer:
+        return self.answer(to_json(make_request(**fields)))[0]
+
+
+def _bids(answer: Answer) -> list[dict[str, Any]]:
+    if answer.body is None:
+        return []
+    return [bid for seat in json.loads(answer.body)["seatbid"] for bid in seat["bid"]]
+
+
+def _imps(number: int, **fields: Any) -> list[dict[str, Any]]:
+    return [{"id": str(n), "banner": {"w": 300, "h": 250}, **fields} for n in range(number)]
+
+
+def test_bid_says_what_the_campaign_is() -> None:
+    campaign = make_campaign(
+        adomain=("shop.example", "shop.test"),
+        cat=("IAB1-2",),
+        creatives=(make_creative("wide", (728, 90)), make_creative("box", attr=(1, 2))),
+    )
+    answer = _Bidder([Listing(3, campaign)]).ask()
+    told = json.loads(answer.body or b"")
+    (bid,) = _bids(answer)
+    assert (told["id"], told["cur"], told["bidid"]) == ("request", "USD", bid["id"])
+    assert [seat["seat"] for seat in told["seatbid"]] == ["raybid"]
+    assert bid["impid"] == "1"
+    assert bid["price"] == 2.0  # 2 units a click at one click in a thousand, a thousand times
+    assert bid["adomain"] == ["shop.example", "shop.test"]
+    assert (bid["cid"], bid["crid"], bid["cat"], bid["attr"]) == ("spring", "spring-box", ["IAB1-2"], [1, 2])
+    assert (bid["w"], bid["h"], bid["mtype"]) == (300, 250, 1)
+
+
+def test_notices_name_the_bid() -> None:
+    bidder = _Bidder([Listing(3, make_campaign(creatives=(make_creative("wide", (728, 90)), make_creative("box"))))])
+    (bid,) = _bids(bidder.ask())
+    for name, path in (("nurl", "win"), ("burl", "bill"), ("lurl", "loss")):
+        start = f"{_URL}/notice/{path}/"
+        assert bid[name].startswith(start)
+        ref = _SIGNER.read(bid[name].removeprefix(start).split("?")[0], Kind.BILL)
+        assert (ref.bid_id, ref.campaign, ref.creative) == (bid["id"], 3, 1)
+        assert ref.ceiling_micros == cpm_to_micros(bid["price"])
+        assert ref.expires == MONDAY_NOON + 60
+    assert bid["burl"].endswith(f"?price={AUCTION_PRICE}")
+    assert AUCTION_LOSS in bid["lurl"]
+
+
+@pytest.mark.parametrize(
+    ("creative", "shown"),
+    [
+        (
+            {"image_url": 'https://cdn.example/a.png?a=1&b="2"'},
+            '<a target="_blank" href="CLICK">'
+            '<img src="https://cdn.example/a.png?a=1&amp;b=&quot;2&quot;" width="300" height="250" alt=""></a>',
+        ),
+        ({"adm": "<b>Buy</b>"}, '<a target="_blank" href="CLICK"><b>Buy</b></a>'),
+        ({"adm": '<a href="{click_url}">Buy</a>'}, '<a href="CLICK">Buy</a>'),
+        (
+            {"adm": '<a href="{click_url}">Buy</a><a href="{click_url}">!</a>'},
+            '<a href="CLICK">Buy</a><a href="CLICK">!</a>',
+        ),
+        ({"adm": '<a href="{click_url}">${AUCTION_ID}</a>'}, '<a href="CLICK">${AUCTION_ID}</a>'),
+    ],
+)
+def test_markup_leads_to_the_click_notice(creative: dict[str, str], shown: str) -> None:
+    (bid,) = _bids(_Bidder([Listing(1, make_campaign(creatives=(make_creative(**creative),)))]).ask())
+    click_url = f"{_URL}/notice/click/"
+    token = bid["adm"].split(click_url)[1].split('"')[0]
+    assert _SIGNER.read(token, Kind.CLICK).bid_id == bid["id"]
+    assert bid["adm"].replace(click_url + token, "CLICK") == shown
+
+
+def test_bids_of_two_seats_are_apart() -> None:
+    listings = [
+        Listing(1, make_campaign("box", seat="one")),
+        Listing(2, make_campaign("wide", seat="two", creatives=(make_creative("wide", (728, 90)),))),
+    ]
+    imps = [*_imps(1), {"id": "wide", "banner": {"w": 728, "h": 90}}]
+    told = json.loads(_Bidder(listings).ask(imp=imps).body or b"")
+    assert {seat["seat"]: [bid["impid"] for bid in seat["bid"]] for seat in told["seatbid"]} == {
+        "one": ["0"],
+        "two": ["wide"],
+    }
+
+
+def test_requests_of_one_batch_are_answered_each_its_own() -> None:
+    listings = [
+        Listing(1, make_campaign("usa", targeting=Targeting(countries=("USA",)))),
+        Listing(2, make_campaign("deu", targeting=Targeting(countries=("DEU",)))),
+    ]
+    asked = [
+        ("a", "USA", 2, 0.0),
+        ("b", "FRA", 1, 0.0),
+        ("c", "DEU", 1, 0.0),
+        ("d", "USA", 1, 1e6),
+        ("e", "DEU", 3, 0.0),
+    ]
+    bodies = [
+        to_json(make_request(id=name, imp=_imps(imps, bidfloor=floor), device={"geo": {"country": country}}))
+        for name, country, imps, floor in asked
+    ]
+    bidder = _Bidder(listings)
+    together = bidder.answer(*bodies)
+    assert [answer.body and json.loads(answer.body)["id"] for answer in together] == ["a", None, "c", None, "e"]
+    assert [[bid["cid"] for bid in _bids(answer)] for answer in together] == [["usa"] * 2, [], ["deu"], [], ["deu"] * 3]
+    assert [[bid["impid"] for bid in _bids(answer)] for answer in together] == [
+        ["0", "1"],
+        [],
+        ["0"],
+        [],
+        ["0", "1", "2"],
+    ]
+    assert [together[1].reason, together[3].reason] == [NoBid.NO_CANDIDATE, NoBid.BELOW_FLOOR]
+    assert [event.request for event in bidder.events] == ["a", "a", "c", "e", "e", "e"]
+    assert bidder.answer() == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"cur": ["EUR"]}, NoBid.CURRENCY),
+        ({"imp": _imps(1, bidfloor=0.1, bidfloorcur="EUR")}, NoBid.CURRENCY),
+        ({"device": {"geo": {"country": "FRA"}}}, NoBid.NO_CANDIDATE),
+        ({"badv": ["shop.example"]}, NoBid.NO_CANDIDATE),
+        ({"imp": [{"id": "1", "video": {}}]}, NoBid.NO_CANDIDATE),
+        ({"imp": _imps(1, bidfloor=2.001)}, NoBid.BELOW_FLOOR),
+    ],
+)
+def test_no_bid_has_its_reason(fields: dict[str, Any], reason: NoBid) -> None:
+    bidder = _Bidder([Listing(1, make_campaign(targeting=Targeting(countries=("USA",))))])
+    assert bidder.ask(**fields) == Answer(None, reason)
+
+
+def test_reasons_in_one_batch_do_not_mix() -> None:
+    # Two campaigns want the first impression, one gets it: that is no lack of money, neither here nor next door.
+    rich = _Bidder([Listing(1, make_campaign("a")), Listing(2, make_campaign("b"))])
+    below = to_json(make_request(imp=_imps(1, bidfloor=100)))
+    assert [answer.reason for answer in rich.answer(to_json(make_request()), below)][1] == NoBid.BELOW_FLOOR
+    poor = _Bidder([Listing(1, make_campaign())], budget=2_000)
+    reasons = [(bool(a.body), a.reason) for a in poor.answer(to_json(make_request()), to_json(make_request()), below)]
+    assert [won for won, _ in reasons] == [True, False, False]
+    assert [reason for _, reason in reasons[1:]] == [NoBid.NO_BUDGET, NoBid.BELOW_FLOOR]
+
+
+def test_no_bid_without_money() -> None:
+    assert _Bidder([Listing(1, make_campaign())], budget=1_999).ask() == Answer(None, NoBid.NO_BUDGET)
+    assert _bids(_Bidder([Listing(1, make_campaign())], budget=2_000).ask())
+
+
+def test_campaign_that_is_left_out_makes_room_for_another() -> None:
+    bidder = _Bidder([Listing(1, make_campaign("dear", value=9_000_000)), Listing(2, make_campaign("cheap"))])
+    assert _bids(bidder.ask())[0]["cid"] == "dear"
+    bidder.edge.restrict([2])
+    assert _bids(bidder.ask())[0]["cid"] == "cheap"
+    bidder.edge.restrict([])
+    assert bidder.ask() == Answer(None, NoBid.NO_CANDIDATE)
+
+
+def test_new_catalog_is_bid_from_and_the_old_one_is_gone() -> None:
+    bidder = _Bidder([Listing(1, make_campaign("old"))])
+    bidder.edge.relist([Listing(2, make_campaign("new"))])
+    bidder.stage.repace(make_table([Listing(2, make_campaign("new"))]))
+    assert bidder.edge.campaigns == 1
+    assert bidder.ask() == Answer(None, NoBid.NO_BUDGET)  # its money is on its way
+
+    asyncio.run(bidder.ledger.open(2, _PLENTY))
+    asyncio.run(bidder.book.maintain())
+    asyncio.run(bidder.book.maintain())
+    assert [bid["cid"] for bid in _bids(bidder.ask())] in (["new"], [])
+
+
+def test_batch_is_answered_from_the_catalog_it_was_assembled_with() -> None:
+    bidder = _Bidder([Listing(1, make_campaign("old"))])
+    batch = bidder.edge.assemble([bidder.edge.prepare(to_json(make_request()))])
+    bidder.edge.relist([])
+    probability = bidder.ctr.score(batch.rows)
+    answers, _ = bidder.edge.render(batch, probability, bidder.stage.decide(batch.auction(probability)))
+    assert [bid["cid"] for bid in _bids(answers[0])] == ["old"]
+
+
+def test_prepared_request_has_its_time_and_no_more_imps_than_the_limit() -> None:
+    edge = _Bidder([]).edge
+    prepared = edge.prepare(to_json(make_request(tmax=120, imp=_imps(20))))
+    assert (prepared.id, prepared.tmax_ms, len(prepared.impressions)) == ("request", 120, 8)
+    assert edge.prepare(to_json(make_request())).tmax_ms == 0
+    assert prepared.impressions[0].audience.hour_of_week == 12
+
+
+def test_event_of_a_bid_is_what_the_models_saw() -> None:
+    listing = Listing(3, make_campaign())
+    bidder = _Bidder([listing])
+    (bid,) = _bids(bidder.ask(imp=_imps(1, bidfloor=0.5)))
+    (event,) = bidder.events
+    assert (event.bid, event.request, event.campaign, event.creative) == (bid["id"], "request", 3, bid["crid"])
+    assert (event.price_micros, event.floor_micros, event.multiplier) == (2_000, 500, pytest.approx(1.0))
+    assert (event.pctr, event.at) == (pytest.approx(_PCTR), MONDAY_NOON)
+    impression = bidder.edge.prepare(to_json(make_request())).impressions[0]
+    row = features.impression_row(impression) + features.creative_row("spring", listing.campaign.creatives[0])
+    assert event.features == row
+    assert len(row) == len(FIELDS)
+
+
+_REF = BidRef(lease=5, sequence=1, campaign=3, creative=0, ceiling_micros=10, expires=int(MONDAY_NOON))
+
+
+@pytest.mark.parametrize(
+    ("landing", "before", "after"),
+    [
+        ("https://shop.example", "https://shop.example?", ""),
+        ("https://shop.example/", "https://shop.example/?", ""),
+        ("https://shop.example/a?b=c", "https://shop.example/a?b=c&", ""),
+        ("https://shop.example/a?b=c&d=%20e&b=f", "https://shop.example/a?b=c&d=%20e&b=f&", ""),
+        ("https://shop.example/a#top", "https://shop.example/a?", "#top"),
+        ("https://shop.example/a?b=c#/route?x=y", "https://shop.example/a?b=c&", "#/route?x=y"),
+        ("https://shop.example:8443/ü?q=ü", "https://shop.example:8443/ü?q=ü&", ""),
+    ],
+)
+def test_landing_url_keeps_what_it_has_and_gets_a_token(landing: str, before: str, after: str) -> None:
+    edge = _Bidder([Listing(3, make_campaign(creatives=(make_creative(landing_url=landing),)))]).edge
+    url = edge.landing(_REF) or ""
+    (token,) = parse_qs(urlsplit(url).query)["rb_click"]
+    assert url == f"{before}rb_click={token}{after}"
+    assert _SIGNER.read(token, Kind.CONVERSION) == _REF
+
+
+def test_landing_is_that_of_the_creative_shown() -> None:
+    creatives = (
+        make_creative("a", landing_url="https://a.example/"),
+        make_creative("b", landing_url="https://b.example/"),
+    )
+    edge = _Bidder([Listing(3, make_campaign(creatives=creatives))]).edge
+    assert (edge.landing(_REF._replace(creative=1)) or "").startswith("https://b.example/")
+    assert edge.landing(_REF._replace(creative=2)) is None
+    assert edge.landing(_REF._replace(campaign=4)) is None
+
+
+_listings = st.lists(
+    st.tuples(st.integers(1, 10**10), st.integers(0, 10**5), st.sampled_from([(300, 250), (728, 90)]), st.booleans()),
+    max_size=5,
+).map(
+    lambda rows: [
+        Listing(
+            number,
+            make_campaign(
+                f"c{number}",
+                value=value,
+                max_bid=cap,
+                kind="conversion" if converts else "click",
+                adomain=(f"{number}.example",),
+                creatives=(make_creative("only", size),),
+            ),
+        )
+        for number, (value, cap, size, converts) in enumerate(rows)
+    ]
+)
+_requests = st.lists(
+    st.tuples(
+        st.lists(st.tuples(st.floats(0, 50), st.sampled_from([(300, 250), (728, 90)])), min_size=1, max_size=3),
+        st.sampled_from([1, 2]),
+    ),
+    max_size=4,
+)
+
+
+@pytest.fixture(scope="module")
+def network() -> CTRNetwork:
+    made = CTRNetwork(dim=2, hidden=(4,))
+    made.linear.weight.data.uniform_(-1, 0.5)
+    return made
+
+
+@settings(max_examples=150)
+@given(listings=_listings, requests=_requests, budget=st.integers(0, 10**9))
+def test_every_bid_is_worth_it_meets_its_floor_and_is_paid_for(
+    network: CTRNetwork, listings: list[Listing], requests: list[Any], budget: int
+) -> None:
+    bidder = _Bidder(listings, budget=budget, scorer=CTRScorer(network, "random"))
+    campaigns = {listing.campaign.id: listing.campaign for listing in listings}
+    sent = [
+        make_request(
+            id=f"r{number}",
+            at=at,
+            imp=[{"id": f"i{n}", "bidfloor": f, "banner": {"w": w, "h": h}} for n, (f, (w, h)) in enumerate(imps)],
+        )
+        for number, (imps, at) in enumerate(requests)
+    ]
+    answers = bidder.answer(*map(to_json, sent))
+    assert len(answers) == len(sent)
+    seen = {event.bid: event for event in bidder.events}
+    promised: Counter[str] = Counter()
+    for request, answer in zip(sent, answers, strict=True):
+        imps = {imp["id"]: imp for imp in request["imp"]}
+        bids = _bids(answer)
+        assert max(Counter(bid["impid"] for bid in bids).values(), default=1) == 1
+        for bid in bids:
+            campaign, imp, event = campaigns[bid["cid"]], imps[bid["impid"]], seen.pop(bid["id"])
+            assert event.request == request["id"] == json.loads(answer.body or b"")["id"]
+            assert bid["price"] >= imp["bidfloor"]
+            assert 0 < event.price_micros == cpm_to_micros(bid["price"])
+            assert event.price_micros <= campaign.goal.value_micros * event.pctr * event.multiplier * (1 + 1e-9)
+            assert not campaign.goal.max_bid_micros or event.price_micros <= campaign.goal.max_bid_micros
+            assert bid["adomain"] == list(campaign.adomain)
+            assert bid["crid"] == f"{campaign.id}-only"
+            assert {"w": bid["w"], "h": bid["h"]} == imp["banner"]
+            promised[campaign.id] += event.price_micros
+    assert not seen
+    assert all(amount <= budget for amount in promised.values())
+
+
+_oddities = st.sampled_from(
+    [None, "", "x", 0, -1, 10**30, 1.5, True, [], {}, [None], "1e9", "é\u0000\U0001f600", ["a", 1], "A" * 300]
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(st.integers(0, 10**6), _oddities), min_size=1, max_size=3))
+def test_whatever_can_be_read_can_be_answered(changes: list[tuple[int, Any]]) -> None:
+    request = copy.deepcopy(
+        make_request(
+            imp=[{"id": "1", "bidfloor": 0.1, "banner": {"w": 300, "h": 250, "pos": 1, "battr": [1]}, "secure": 1}],
+            user={"data": [{"segment": [{"id": "s"}]}]},
+            bcat=["IAB7"],
+            badv=["rival.example"],
+            tmax=100,
+            at=1,
+        )
+    )
+    for pick, odd in changes:
+        parents = [request]
+        for value in parents:
+            parents += [
+                inner
+                for inner in (value.values() if isinstance(value, dict) else value)
+                if inner and isinstance(inner, dict | list)
+            ]
+        parent = parents[pick % len(parents)]
+        keys = list(parent) if isinstance(parent, dict) else list(range(len(parent)))
+        parent[keys[pick // 7 % len(keys)]] = odd
+    listings = [Listing(1, make_campaign(targeting=Targeting(segments=("s",)))), Listing(2, make_campaign("open"))]
+    bidder = _Bidder(listings)
+    try:
+        prepared = bidder.edge.prepare(to_json(request))
+    except InvalidRequest:
+        return
+    assert 0 <= prepared.tmax_ms < 2**31
+    (answer,) = bidder.answer(to_json(request))
+    assert (answer.body is None) == (not _bids(answer))
+
+
+@pytest.mark.parametrize("name", ["xrtb_requests.jsonl", "prebid_requests.jsonl"])
+def test_real_requests_are_answered(name: str) -> None:
+    path = SHARED_DATA / "openrtb" / name
+    require(path.exists(), f"real requests in {path}")
+    sizes = [(300, 250), (728, 90), (320, 50), (300, 600), (160, 600)]
+    creatives = tuple(make_creative(f"{w}x{h}", (w, h)) for w, h in sizes)
+    bidder = _Bidder([Listing(1, make_campaign(value=10**10, creatives=creatives))])
+    bodies = [to_json(json.loads(line)["request"]) for line in path.read_text(encoding="utf-8").splitlines()]
+    answered = 0
+    for body in bodies:
+        try:
+            (answer,) = bidder.answer(body)
+        except InvalidRequest:
+            continue
+        imps = {str(imp["id"]): imp for imp in json.loads(body)["imp"]}
+        for bid in _bids(answer):
+            answered += 1
+            assert bid["price"] >= float(imps[bid["impid"]].get("bidfloor") or 0)
+            assert (bid["w"], bid["h"]) in sizes
+    assert answered > 100
+
+
+def test_numbers_survive_many_campaigns() -> None:
+    listings = [Listing(number, make_campaign(f"c{number}", value=1_000_000 + number)) for number in range(1_100)]
+    bidder = _Bidder(listings)
+    answers = bidder.answer(*[to_json(make_request(id=str(n), imp=_imps(8))) for n in range(20)])
+    bids = [bid for answer in answers for bid in _bids(answer)]
+    assert len(bids) == 160
+    assert {bid["cid"] for bid in bids} == {"c1099"}
+    assert np.unique([bid["id"] for bid in bids]).size == 160

@@ -1,0 +1,71 @@
+"""Pictures of the catalog and of the pacing: the same on the other side."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtb.campaign import Targeting
+from rtb.pacing import PacingState
+from rtb.snapshot import (
+    PACING_DTYPE,
+    decode_catalog,
+    decode_pacing,
+    encode_catalog,
+    encode_pacing,
+    pacing_state,
+)
+from rtb.targeting import Listing
+from tests.rtb.builders import make_campaign, make_creative
+
+_campaigns = st.builds(
+    make_campaign,
+    value=st.integers(1, 2**53),
+    cat=st.lists(st.text(max_size=4), max_size=2).map(tuple),
+    targeting=st.builds(Targeting, countries=st.lists(st.text(max_size=3), max_size=2).map(tuple)),
+    creatives=st.lists(st.builds(make_creative, adm=st.text(max_size=9)), min_size=1, max_size=2).map(tuple),
+)
+
+
+@given(st.lists(st.builds(Listing, st.integers(1, 2**31 - 1), _campaigns), max_size=3))
+def test_catalog_comes_back_as_it_was(listings: list[Listing]) -> None:
+    assert decode_catalog(encode_catalog(listings)) == listings
+
+
+def test_catalog_cut_short_is_refused() -> None:
+    body = encode_catalog([Listing(1, make_campaign())])
+    with pytest.raises(msgspec.DecodeError):
+        decode_catalog(body[:-1])
+
+
+def _table(count: int) -> np.ndarray:
+    source = np.random.default_rng(count)
+    table = np.zeros(count, PACING_DTYPE)
+    for name in PACING_DTYPE.names:
+        table[name] = source.integers(0, 2, count) if name == "open" else source.integers(0, 10**6, count)
+    return table
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_pacing_comes_back_as_it_was(count: int) -> None:
+    table = _table(count)
+    got = decode_pacing(encode_pacing(table))
+    assert np.array_equal(got, table)
+    assert not got.flags.writeable
+
+
+def test_pacing_cut_short_is_refused() -> None:
+    with pytest.raises(ValueError, match="size"):
+        decode_pacing(encode_pacing(_table(2))[:-1])
+
+
+def test_state_is_made_of_the_tables_columns() -> None:
+    table = _table(4)
+    state = pacing_state(table)
+    assert len(state) == 4
+    assert all(np.array_equal(getattr(state, field.name), table[field.name]) for field in fields(PacingState))

@@ -1,0 +1,113 @@
+"""Pictures on their way from the Controller to the replicas, over a real server."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from redis.exceptions import ConnectionError as Unreachable
+
+from rtb.snapshot import CATALOG, PACING, Publisher, Subscriber
+from tests.conftest import Valkey
+
+
+def test_a_picture_is_pulled_once(valkey: Valkey):
+    async def main() -> None:
+        async with valkey.client() as client:
+            publisher, subscriber = Publisher(client), Subscriber(client, CATALOG)
+            assert await subscriber.pull() is None
+            assert await publisher.publish(CATALOG, b"\x00first\xff") == 1
+            assert await subscriber.pull() == b"\x00first\xff"
+            assert await subscriber.pull() is None
+
+    asyncio.run(main())
+
+
+def test_a_replica_gets_the_newest_picture_only(valkey: Valkey):
+    async def main() -> None:
+        async with valkey.client() as client:
+            publisher, subscriber = Publisher(client), Subscriber(client, PACING)
+            versions = [await publisher.publish(PACING, body) for body in (b"1", b"2", b"3")]
+            assert versions == [1, 2, 3]
+            assert await subscriber.pull() == b"3"
+            assert subscriber.version == 3
+            assert await subscriber.pull() is None
+
+    asyncio.run(main())
+
+
+def test_every_replica_gets_a_picture_and_each_key_has_its_own(valkey: Valkey):
+    async def main() -> None:
+        async with valkey.client() as client:
+            replicas = [Subscriber(client, CATALOG) for _ in range(3)]
+            other = Subscriber(client, PACING)
+            await Publisher(client).publish(CATALOG, b"one for all")
+            assert [await replica.pull() for replica in replicas] == [b"one for all"] * 3
+            assert await other.pull() is None
+
+    asyncio.run(main())
+
+
+def test_a_picture_can_be_empty_or_the_same_again(valkey: Valkey):
+    async def main() -> None:
+        async with valkey.client() as client:
+            publisher, subscriber = Publisher(client), Subscriber(client, CATALOG)
+            for _ in range(2):
+                await publisher.publish(CATALOG, b"")
+                assert await subscriber.pull() == b""
+
+    asyncio.run(main())
+
+
+def test_a_replica_that_forgets_its_version_gets_the_picture_again(valkey: Valkey):
+    async def main() -> None:
+        async with valkey.client() as client:
+            subscriber = Subscriber(client, PACING)
+            await Publisher(client).publish(PACING, b"table")
+            await subscriber.pull()
+            subscriber.version = 0
+            assert await subscriber.pull() == b"table"
+
+    asyncio.run(main())
+
+
+def test_a_new_controller_continues_the_versions(valkey: Valkey):
+    async def main() -> None:
+        async with valkey.client() as client:
+            assert await Publisher(client).publish(CATALOG, b"old") == 1
+            assert await Publisher(client).publish(CATALOG, b"new") == 2
+
+    asyncio.run(main())
+
+
+def test_a_picture_pulled_while_others_are_published_is_of_its_version(valkey: Valkey):
+    async def main() -> None:
+        async with valkey.client() as client:
+            publisher, subscriber = Publisher(client), Subscriber(client, CATALOG)
+
+            async def publish() -> None:
+                for number in range(1, 101):
+                    await publisher.publish(CATALOG, str(number).encode())
+
+            publishing = asyncio.ensure_future(publish())
+            seen = []
+            while not publishing.done() or subscriber.version < 100:
+                body = await subscriber.pull()
+                if body is not None:
+                    assert int(body) == subscriber.version
+                    seen.append(subscriber.version)
+            await publishing
+            assert seen == sorted(set(seen))
+
+    asyncio.run(main())
+
+
+def test_a_server_away_is_an_error_and_changes_nothing(free_port: int):
+    async def main() -> None:
+        async with Valkey(free_port).client() as client:
+            subscriber = Subscriber(client, CATALOG)
+            with pytest.raises(Unreachable):
+                await subscriber.pull()
+            assert subscriber.version == 0
+
+    asyncio.run(main())

@@ -1,0 +1,251 @@
+"""The stages between the Router's two halves: bids within bounds, and none without money."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import count
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtb.ctr import PRIOR, CTRScorer
+from rtb.features import FIELDS
+from rtb.ledger import LeaseBook, MemoryLedger, Usage
+from rtb.policy import Policy, neutral, unsquash
+from rtb.snapshot import PacingTable
+from rtb.stages import Auction, BidStage, CTRStage, Decisions
+from rtb.targeting import Listing
+from tests.rtb.builders import MONDAY_NOON, make_campaign, make_table
+
+_TTL = 60.0
+
+
+def _constant_policy(action: float) -> Policy:
+    (weight, _), *_ = neutral().layers
+    return Policy(((weight, np.array([action], np.float32)),), "tanh", "continuous", np.empty(0), "constant")
+
+
+def _stage(
+    table: PacingTable, budgets: dict[int, int] | int = 10**9, *, policy: Policy | None = None, leased: bool = True
+) -> BidStage:
+    """A bidder whose campaigns have these budgets, all of them leased."""
+    ledger = MemoryLedger()
+    numbers = count(1)
+    book = LeaseBook(
+        ledger,
+        seconds=5.0,
+        share=1.0,
+        notice_ttl=_TTL,
+        clock=lambda: MONDAY_NOON,
+        new_number=lambda: next(numbers),
+    )
+    stage = BidStage(policy or neutral(), book)
+    stage.repace(table)
+
+    async def fund() -> None:
+        for number in table["number"].tolist():
+            await ledger.open(number, budgets if isinstance(budgets, int) else budgets[number])
+        if leased:
+            await book.maintain()
+
+    asyncio.run(fund())
+    return stage
+
+
+def _auction(
+    candidates: list[tuple[int, int, float]],
+    *,
+    floors: list[int] | None = None,
+    first_price: bool = False,
+    cvr: float = 0.1,
+) -> Auction:
+    """Candidates are (impression, campaign, click probability)."""
+    imp, campaign, pctr = ([row[n] for row in candidates] for n in range(3))
+    imps = max([*imp, len(floors or ()) - 1, -1]) + 1
+    probability = np.array([(p, cvr) for p in pctr], np.float32).reshape(-1, 2)
+    return Auction(
+        np.array(imp, np.intp),
+        np.array(campaign, np.int32),
+        probability,
+        np.array(floors or [0] * imps, np.int64),
+        np.full(imps, first_price),
+    )
+
+
+def _table(*numbers: int, **columns: Any) -> PacingTable:
+    table = make_table([Listing(number, make_campaign()) for number in numbers])
+    table["value_micros"] = 1_000_000
+    for name, values in columns.items():
+        table[name] = values
+    return table
+
+
+def _bids(auction: Auction, decisions: Decisions) -> dict[int, tuple[int, int]]:
+    """Impression to (campaign, price)."""
+    imps = auction.imp[decisions.candidate].tolist()
+    assert len(set(imps)) == len(imps)
+    campaigns = auction.campaign[decisions.candidate].tolist()
+    return dict(zip(imps, zip(campaigns, decisions.price_micros.tolist(), strict=True), strict=True))
+
+
+def test_untrained_scorer_scores_rows() -> None:
+    assert CTRStage(CTRScorer.untrained()).score(np.zeros((2, len(FIELDS)), np.int32)) == pytest.approx(
+        np.array([PRIOR, PRIOR])
+    )
+
+
+def test_bid_is_value_times_probability_times_multiplier() -> None:
+    auction = _auction([(0, 1, 0.25)])
+    assert _bids(auction, _stage(_table(1)).decide(auction)) == {0: (1, 250_000)}
+    doubled = _stage(_table(1), policy=_constant_policy(1.0)).decide(auction)
+    assert _bids(auction, doubled) == {0: (1, 500_000)}
+    assert doubled.multiplier.tolist() == [2.0]
+
+
+def test_conversion_is_paid_for_by_its_own_probability() -> None:
+    auction = _auction([(0, 1, 0.25)], cvr=0.5)
+    assert _bids(auction, _stage(_table(1, by_conversion=True)).decide(auction)) == {0: (1, 125_000)}
+
+
+def test_most_to_bid_is_not_exceeded() -> None:
+    auction = _auction([(0, 1, 0.25)])
+    assert _bids(auction, _stage(_table(1, max_bid_micros=7)).decide(auction)) == {0: (1, 7)}
+
+
+def test_highest_bid_gets_the_impression() -> None:
+    auction = _auction([(0, 1, 0.25), (0, 2, 0.5), (1, 1, 0.125), (1, 2, 0.0625)])
+    assert _bids(auction, _stage(_table(1, 2)).decide(auction)) == {0: (2, 500_000), 1: (1, 125_000)}
+
+
+@pytest.mark.parametrize(("floor", "stands"), [(250_000, True), (250_001, False)])
+def test_bid_below_the_floor_does_not_stand(floor: int, stands: bool) -> None:
+    auction = _auction([(0, 1, 0.25)], floors=[floor])
+    decisions = _stage(_table(1)).decide(auction)
+    assert bool(_bids(auction, decisions)) is stands
+    assert decisions.unpaid.tolist() == []
+
+
+def test_first_price_bid_is_shaded_and_second_price_bid_is_not() -> None:
+    table = _table(1, price_median=50_000, price_shape=4.0)
+    for first_price in (True, False):
+        auction = _auction([(0, 1, 0.25)], first_price=first_price)
+        ((_, price),) = _bids(auction, _stage(table).decide(auction)).values()
+        assert (price < 250_000) is first_price
+        assert price > 0
+
+
+def test_impression_goes_to_the_next_campaign_when_the_first_cannot_pay() -> None:
+    auction = _auction([(0, 1, 0.5), (0, 2, 0.25)])
+    decisions = _stage(_table(1, 2), {1: 499_999, 2: 250_000}).decide(auction)
+    assert _bids(auction, decisions) == {0: (2, 250_000)}
+    assert decisions.unpaid.tolist() == []
+
+
+def test_impressions_nobody_can_pay_for_are_named() -> None:
+    auction = _auction([(0, 1, 0.5), (1, 1, 0.25), (2, 1, 0.25)], floors=[0, 0, 10**9])
+    decisions = _stage(_table(1), {1: 300_000}).decide(auction)
+    assert _bids(auction, decisions) == {1: (1, 250_000)}
+    assert decisions.unpaid.tolist() == [0]
+
+
+def test_nothing_is_bid_before_money_is_leased_and_it_is_afterwards() -> None:
+    auction = _auction([(0, 1, 0.25)])
+    stage = _stage(_table(1), leased=False)
+    assert _bids(auction, stage.decide(auction)) == {}
+    asyncio.run(stage.book.maintain())
+    assert _bids(auction, stage.decide(auction)) == {0: (1, 250_000)}
+
+
+@pytest.mark.parametrize("stranger", [2, 4, 1_000_000])
+def test_campaign_that_is_closed_or_unknown_does_not_bid(stranger: int) -> None:
+    table = _table(1, 2, 5, open=[True, False, True])
+    auction = _auction([(0, stranger, 0.5), (0, 1, 0.25), (1, stranger, 0.5)])
+    assert _bids(auction, _stage(table).decide(auction)) == {0: (1, 250_000)}
+
+
+def test_nothing_is_bid_before_a_pacing_table_came() -> None:
+    stage = BidStage(neutral(), LeaseBook(MemoryLedger(), seconds=5.0, share=1.0, notice_ttl=_TTL))
+    auction = _auction([(0, 1, 0.25)])
+    assert _bids(auction, stage.decide(auction)) == {}
+    assert stage.drain() == []
+
+
+def test_batch_without_candidates_has_no_bids() -> None:
+    auction = _auction([], floors=[0, 0])
+    assert _bids(auction, _stage(_table(1)).decide(auction)) == {}
+
+
+def test_bids_have_identities_of_their_own_and_an_expiry() -> None:
+    auction = _auction([(imp, campaign, 0.25) for imp in range(5) for campaign in (1, 2)])
+    stage = _stage(_table(1, 2))
+    first, second = stage.decide(auction), stage.decide(auction)
+    named = [pair for made in (first, second) for pair in zip(made.lease.tolist(), made.sequence.tolist(), strict=True)]
+    assert len(set(named)) == len(named) == 10
+    assert set(first.expires.tolist()) == {int(MONDAY_NOON + _TTL)}
+
+
+def test_usage_counts_what_was_seen_and_what_was_bid_once() -> None:
+    stage = _stage(_table(1, 2, 3))
+    stage.decide(_auction([(0, 1, 0.5), (0, 2, 0.25), (1, 1, 0.125), (2, 9, 0.5)]))
+    assert sorted(stage.drain()) == [Usage(1, 2, 2, 0.625), Usage(2, 1, 0, 0.25)]
+    assert stage.drain() == []
+
+
+def test_new_table_hands_over_the_usage_of_the_old_one() -> None:
+    stage = _stage(_table(1))
+    stage.decide(_auction([(0, 1, 0.5)]))
+    assert stage.repace(_table(2, 1)) == [Usage(1, 1, 1, 0.5)]
+    assert stage.drain() == []
+    stage.decide(_auction([(0, 1, 0.5)]))
+    assert stage.drain() == [Usage(1, 1, 1, 0.5)]
+
+
+def test_new_policy_bids_from_then_on() -> None:
+    stage, auction = _stage(_table(1)), _auction([(0, 1, 0.25)])
+    stage.swap_policy(_constant_policy(-1.0))
+    assert _bids(auction, stage.decide(auction)) == {0: (1, 25_000)}
+
+
+_candidates = st.lists(
+    st.tuples(st.integers(0, 5), st.integers(1, 4), st.floats(0, 1, width=32)),
+    max_size=20,
+    unique_by=lambda row: row[:2],
+).map(sorted)
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(_candidates, min_size=1, max_size=4),
+    st.lists(st.integers(0, 500_000), min_size=6, max_size=6),
+    st.dictionaries(st.sampled_from([1, 2, 3]), st.integers(0, 2_000_000), min_size=3),
+    st.floats(-1, 1, width=32),
+    st.booleans(),
+)
+def test_bids_are_within_bounds_and_never_more_than_the_budget(
+    batches: list[list[tuple[int, int, float]]],
+    floors: list[int],
+    budgets: dict[int, int],
+    action: float,
+    first_price: bool,
+) -> None:
+    table = _table(
+        1, 2, 3, value_micros=[300_000, 900_000, 2_000_000], price_median=[0, 100_000, 900_000], price_shape=4
+    )
+    value = dict(zip(table["number"].tolist(), table["value_micros"].tolist(), strict=True))
+    multiplier = float(unsquash(np.array([action]))[0])
+    stage = _stage(table, budgets, policy=_constant_policy(action))
+    promised = dict.fromkeys(budgets, 0)
+    for candidates in batches:
+        auction = _auction(candidates, floors=floors, first_price=first_price)
+        decisions = stage.decide(auction)
+        won = _bids(auction, decisions)
+        assert decisions.multiplier == pytest.approx(np.full(len(won), multiplier))
+        for candidate, price in zip(decisions.candidate.tolist(), decisions.price_micros.tolist(), strict=True):
+            imp, campaign, pctr = candidates[candidate]
+            assert max(1, floors[imp]) <= price <= value[campaign] * pctr * multiplier * (1 + 1e-9)
+            promised[campaign] += price
+        assert not set(decisions.unpaid.tolist()) & won.keys()
+    assert all(promised[number] <= budgets[number] for number in budgets)
