@@ -10,6 +10,7 @@ import msgspec
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 from fastapi.security import APIKeyHeader
+from fastapi_offline import FastAPIOffline
 from redis.exceptions import RedisError
 
 from rtb.campaign import Campaign, CampaignError, decode_campaign
@@ -26,7 +27,7 @@ _key_header = APIKeyHeader(name="X-API-Key", auto_error=False)
 
 def build(router: Router) -> FastAPI:
     """The FastAPI application of one replica."""
-    app = FastAPI(
+    app = FastAPIOffline(
         title="Raybid",
         version="0.1.0",
         description="A self-hosted real-time bidder. Exchanges POST OpenRTB to `/openrtb2/bid`; see the notes there.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+
 from ray import serve
 from redis.exceptions import RedisError
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployments.notice_desk import NoticeDesk
 from deployments.wiring import logger
+from rtb.edge import Prepared
 from rtb.openrtb import InvalidRequest
 
 if TYPE_CHECKING:
@@ -25,8 +26,17 @@ _LOGGED_A_SECOND = 10
 _TMAX_RESERVE = 0.9  # part of tmax we allow ourselves; the rest is the way back
 
 
-class _TooLarge(Exception):
-    """The body is over the limit."""
+Response = tuple[int, list[tuple[bytes, bytes]], bytes]
+"""Status, headers, body."""
+
+
+class _Refused(Exception):
+    """A request that gets a 4xx; `reason` is a short counter name."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
 
 
 class FastPath:
@@ -58,35 +68,51 @@ class FastPath:
         else:
             await self._rest(scope, receive, send)
 
-    async def _bid(self, scope: Scope, receive: Receive) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    async def _bid(self, scope: Scope, receive: Receive) -> Response:
         started = time.monotonic()
-        tally = self._router.tally
-        tally.add("requests")
-        if scope["method"] != "POST":
-            return self._refuse(405, "wrong_method", f"{scope['method']} on {BID_PATH}", [(b"allow", b"POST")])
-        if not self._known_key(scope):
-            return self._refuse(401, "unknown_key", "X-API-Key is missing or unknown")
+        self._router.tally.add("requests")
         try:
-            request = self._router.edge.prepare(await self._read(scope, receive))
-        except _TooLarge:
-            return self._refuse(413, "too_large", f"the body is over {self._router.settings.max_body_bytes} bytes")
+            request = await self._admit(scope, receive)
+        except _Refused as refusal:
+            # A 4xx without a body, as OpenRTB wants it; the reason goes to the log and the counters.
+            self._router.tally.add(f"invalid.{refusal.reason}")
+            self._log(f"{refusal.status} {refusal.reason}: {refusal}")
+            return refusal.status, [(b"allow", b"POST")] if refusal.status == 405 else [], b""
+        body, reason = await self._answer(request, started)
+        if body is None:
+            self._router.tally.add(f"no_bid.{reason}")
+            return 204, [OPENRTB_VERSION], b""
+        self._router.tally.add("bid_responses")
+        return 200, [(b"content-type", b"application/json"), OPENRTB_VERSION], body
+
+    async def _admit(self, scope: Scope, receive: Receive) -> Prepared:
+        """The request, if it is one that can be answered; raises `_Refused` otherwise."""
+        body = await self._read(receive)
+        if scope["method"] != "POST":
+            raise _Refused(405, "wrong_method", f"{scope['method']} on {BID_PATH}")
+        if not self._known_key(scope):
+            raise _Refused(401, "unknown_key", "X-API-Key is missing or unknown")
+        if body is None:
+            raise _Refused(413, "too_large", f"the body is over {self._router.settings.max_body_bytes} bytes")
+        try:
+            return self._router.edge.prepare(body)
         except InvalidRequest as error:
-            return self._refuse(400, error.reason, str(error))
+            raise _Refused(400, error.reason, str(error)) from error
+
+    async def _answer(self, request: Prepared, started: float) -> tuple[bytes | None, str]:
+        """The response's body, or `None` and why there is no bid; always within the time the exchange allows."""
         if not request.impressions:
-            return self._no_bid(request.reason.name.lower())
+            return None, request.reason.name.lower()
         tmax_ms = request.tmax_ms or self._router.settings.default_tmax_ms
         left = tmax_ms / 1000 * _TMAX_RESERVE - (time.monotonic() - started)
         try:
             answer = await asyncio.wait_for(self._router.bid(request), max(left, 0.0))
         except TimeoutError:
-            return self._no_bid("timeout")
+            return None, "timeout"
         except Exception as error:  # a stage died under this batch: no bid is the honest answer, never a 5xx
             self._log(f"no bid for {request.id!r}: {type(error).__name__}: {error}")
-            return self._no_bid("stage_failed")
-        if answer.body is None:
-            return self._no_bid(answer.reason.name.lower())
-        tally.add("bid_responses")
-        return 200, [(b"content-type", b"application/json"), OPENRTB_VERSION], answer.body
+            return None, "stage_failed"
+        return answer.body, answer.reason.name.lower()
 
     def _known_key(self, scope: Scope) -> bool:
         """A key that is sent must be known; whether one must be sent is a setting."""
@@ -95,8 +121,8 @@ class FastPath:
                 return value.decode("latin-1") in self._keys
         return not self._router.settings.require_exchange_key
 
-    async def _read(self, scope: Scope, receive: Receive) -> bytes:
-        """The body, read to its end even when it is too large, so that the connection can be used again."""
+    async def _read(self, receive: Receive) -> bytes | None:
+        """The body, `None` when it is too large; read to its end so that the connection can be used again."""
         limit = self._router.settings.max_body_bytes
         chunks, size = [], 0
         while True:
@@ -108,20 +134,8 @@ class FastPath:
             if not message.get("more_body"):
                 break
         if size > limit:
-            raise _TooLarge
+            return None
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-    def _no_bid(self, reason: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        self._router.tally.add(f"no_bid.{reason}")
-        return 204, [OPENRTB_VERSION], b""
-
-    def _refuse(
-        self, status: int, reason: str, message: str, headers: list[tuple[bytes, bytes]] | None = None
-    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        """A 4xx without a body, as OpenRTB wants it; the reason goes to the log and the counters."""
-        self._router.tally.add(f"invalid.{reason}")
-        self._log(f"{status} {reason}: {message}")
-        return status, headers or [], b""
 
     async def _notice(self, scope: Scope, path: str, send: Send) -> None:
         if scope["method"] not in ("GET", "POST", "HEAD"):

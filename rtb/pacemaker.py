@@ -11,8 +11,8 @@ from rtb.catalog import Entry
 from rtb.ledger import Balance
 from rtb.snapshot import PACING_DTYPE, PacingTable
 
-_MEMORY = 0.8
-"""Weight of the past in a recent average, per tick: about five ticks."""
+_MEMORY = float(np.exp(-1.0))
+"""Weight of the past in a recent average, per tick: what the training environment uses per step."""
 
 _DEFAULT_SHAPE = 2.0
 """Steepness of the price distribution until enough prices are known: a wide one."""
@@ -71,7 +71,8 @@ class Pacemaker:
         campaign = entry.campaign
         flight = campaign.budget.flight_seconds
         left = balance.available + balance.leased
-        usual_price = balance.spent / balance.bills if balance.bills else 0.0
+        usual_price = _ratio(balance.spent, balance.bills)
+        usual_pctr = _ratio(balance.probability, balance.opportunities)
         recent_price, recent_std = _mean_and_std(recent.bills, recent.spent, recent.price_squares)
         median, shape = _landscape(balance)
         terms = (
@@ -89,8 +90,9 @@ class Pacemaker:
             "time_total": flight,
             "time_left": max(0.0, entry.created + flight - now),
             "recent_win_rate": min(1.0, _ratio(recent.bills, recent.bids)),
-            "recent_pctr": _ratio(recent.probability, recent.opportunities),
-            "usual_pctr": _ratio(balance.probability, balance.opportunities),
+            # Where nothing was seen lately, the recent is the usual, as at the start of an episode in training.
+            "recent_pctr": _ratio(recent.probability, recent.opportunities) or usual_pctr,
+            "usual_pctr": usual_pctr,
             "recent_price": recent_price or usual_price,
             "recent_price_std": recent_std,
             "usual_price": usual_price,

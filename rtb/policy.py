@@ -126,10 +126,9 @@ def load(folder: Path) -> Policy:
 
 def neutral() -> Policy:
     """The policy that multiplies by 1.0: what bids before anything is trained, and the baseline to beat."""
-    weight = np.zeros((1, pacing.OBSERVATION_SIZE), np.float32)
-    span = pacing.MULTIPLIER_HIGH - pacing.MULTIPLIER_LOW
-    bias = np.array([2.0 * (1.0 - pacing.MULTIPLIER_LOW) / span - 1.0], np.float32)
-    return Policy(((weight, bias),), "tanh", "continuous", np.empty(0), "neutral")
+    layer = np.zeros((1, pacing.OBSERVATION_SIZE), np.float32), np.zeros(1, np.float32)
+    # One level, since a float32 action is never stretched to exactly 1.0.
+    return Policy((layer,), "tanh", "levels", np.array([1.0]), "neutral")
 
 
 def _activate(values: npt.NDArray[np.float32], activation: Activation) -> npt.NDArray[np.float32]:

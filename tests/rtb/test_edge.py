@@ -244,11 +244,9 @@ def test_new_catalog_is_bid_from_and_the_old_one_is_gone() -> None:
     bidder.stage.repace(make_table([Listing(2, make_campaign("new"))]))
     assert bidder.edge.campaigns == 1
     assert bidder.ask() == Answer(None, NoBid.NO_BUDGET)  # its money is on its way
-
     asyncio.run(bidder.ledger.open(2, _PLENTY))
     asyncio.run(bidder.book.maintain())
-    asyncio.run(bidder.book.maintain())
-    assert [bid["cid"] for bid in _bids(bidder.ask())] in (["new"], [])
+    assert [bid["cid"] for bid in _bids(bidder.ask())] == ["new"]
 
 
 def test_batch_is_answered_from_the_catalog_it_was_assembled_with() -> None:
@@ -274,7 +272,7 @@ def test_event_of_a_bid_is_what_the_models_saw() -> None:
     (bid,) = _bids(bidder.ask(imp=_imps(1, bidfloor=0.5)))
     (event,) = bidder.events
     assert (event.bid, event.request, event.campaign, event.creative) == (bid["id"], "request", 3, bid["crid"])
-    assert (event.price_micros, event.floor_micros, event.multiplier) == (2_000, 500, pytest.approx(1.0))
+    assert (event.price_micros, event.floor_micros, event.multiplier) == (2_000, 500, 1.0)
     assert (event.pctr, event.at) == (pytest.approx(_PCTR), MONDAY_NOON)
     impression = bidder.edge.prepare(to_json(make_request())).impressions[0]
     row = features.impression_row(impression) + features.creative_row("spring", listing.campaign.creatives[0])

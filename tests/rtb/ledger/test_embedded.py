@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,26 @@ from rtb.ledger.embedded import EmbeddedServer, is_listening, start_if_needed
 from rtb.settings import Settings
 from tests.conftest import Valkey
 
+Start = Callable[[int, Path], EmbeddedServer]
 
-def test_a_server_listens_until_it_is_stopped(free_port: int, tmp_path: Path):
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts servers, and stops those that the test left running."""
+    started = []
+
+    def start(port: int, folder: Path) -> EmbeddedServer:
+        started.append(EmbeddedServer(port, folder))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+def test_a_server_listens_until_it_is_stopped(start: Start, free_port: int, tmp_path: Path):
     assert not is_listening(free_port)
-    server = EmbeddedServer(free_port, tmp_path / "made" / "for it")
+    server = start(free_port, tmp_path / "made" / "for it")
     assert is_listening(free_port)
     assert server.is_running
     server.stop()
@@ -25,9 +42,9 @@ def test_a_server_listens_until_it_is_stopped(free_port: int, tmp_path: Path):
     server.stop()  # once more does no harm
 
 
-def test_what_was_written_is_there_after_a_stop_and_a_start(free_port: int, tmp_path: Path):
+def test_what_was_written_is_there_after_a_stop_and_a_start(start: Start, free_port: int, tmp_path: Path):
     for value in (None, b"there"):
-        server = EmbeddedServer(free_port, tmp_path)
+        server = start(free_port, tmp_path)
         with redis.Redis(port=free_port) as client:
             assert client.get("key") == value
             client.set("key", "there")
@@ -45,9 +62,9 @@ def test_only_this_machine_reaches_it(valkey: Valkey):
         assert client.config_get("bind")["bind"] == "127.0.0.1"
 
 
-def test_a_port_that_another_server_has_is_an_error_that_names_the_log(valkey: Valkey, tmp_path: Path):
+def test_a_port_that_another_server_has_is_an_error_that_names_the_log(start: Start, valkey: Valkey, tmp_path: Path):
     with pytest.raises(LedgerError, match=r"valkey\.log"):
-        EmbeddedServer(valkey.port, tmp_path)
+        start(valkey.port, tmp_path)
     assert "in use" in (tmp_path / "valkey.log").read_text()
 
 

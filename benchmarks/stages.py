@@ -1,0 +1,111 @@
+"""What each stage of a request costs, in one process: microseconds a request, by batch size.
+
+How to run:
+
+    python -m benchmarks.stages [--campaigns 200] [--requests 2000]
+
+What to expect: a table on standard error, one JSON line last. Medians over batches; the CTR model is an untrained
+network of the real shape, the ledger is in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+import msgspec
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipelines import reference
+from rtb import policy
+from rtb.catalog import Entry
+from rtb.ctr import CTRNetwork, CTRScorer
+from rtb.edge import Edge
+from rtb.ledger import LeaseBook, MemoryLedger
+from rtb.market.requests import to_openrtb
+from rtb.notices import Signer
+from rtb.pacemaker import Pacemaker
+from rtb.stages import BidStage, CTRStage
+from rtb.targeting import Listing
+
+_BATCHES = (1, 8, 32, 128)
+Value = TypeVar("Value")
+
+
+def main(
+    campaigns: Annotated[int, typer.Option(min=1, help="active campaigns")] = 200,
+    requests: Annotated[int, typer.Option(min=128, help="varied requests")] = 2_000,
+) -> None:
+    """Time the stages."""
+    torch.set_num_threads(1)
+    bodies = _requests(requests)
+    edge, ctr_stage, bid_stage = _stages(campaigns)
+    result = {size: _measure(edge, ctr_stage, bid_stage, bodies, size) for size in _BATCHES}
+    table = Table("stage", *(f"batch {size}" for size in _BATCHES), title="microseconds a request")
+    for stage in result[1]:
+        table.add_row(stage, *(f"{result[size][stage]:.1f}" for size in _BATCHES))
+    Console(stderr=True).print(table)
+    typer.echo(msgspec.json.encode({"campaigns": campaigns, "us_per_request": result}).decode())
+
+
+def _measure(edge: Edge, ctr_stage: CTRStage, bid_stage: BidStage, bodies: list[bytes], size: int) -> dict[str, float]:
+    """Median microseconds a request by stage, over the batches after the first."""
+    seconds: dict[str, list[float]] = defaultdict(list)
+
+    def timed(stage: str, call: Callable[[], Value]) -> Value:
+        start = time.perf_counter()
+        value = call()
+        seconds[stage].append(time.perf_counter() - start)
+        return value
+
+    for start in range(0, len(bodies) - size + 1, size):
+        chunk = bodies[start : start + size]
+        prepared = timed("prepare", lambda chunk=chunk: [edge.prepare(body) for body in chunk])
+        batch = timed("assemble", lambda prepared=prepared: edge.assemble(prepared))
+        scores = timed("score", lambda batch=batch: ctr_stage.score(batch.rows))
+        decisions = timed("decide", lambda batch=batch, scores=scores: bid_stage.decide(batch.auction(scores)))
+        timed("render", lambda b=batch, s=scores, d=decisions: edge.render(b, s, d))
+    medians = {stage: statistics.median(values[1:]) / size * 1e6 for stage, values in seconds.items()}
+    return {**medians, "all": sum(medians.values())}
+
+
+def _requests(count: int) -> list[bytes]:
+    market = reference.market(traffic_seed=1)
+    auctions = market.step(count)
+    return [msgspec.json.encode(to_openrtb(market, auctions, i)) for i in range(count)]
+
+
+def _stages(count: int) -> tuple[Edge, CTRStage, BidStage]:
+    entries = [Entry(number + 1, campaign, time.time()) for number, campaign in enumerate(reference.campaigns(count))]
+    edge = Edge(
+        signer=Signer("a secret for timing only"),
+        base_url="http://127.0.0.1:8000",
+        currency="USD",
+        max_imps=64,
+        max_candidates=16,
+    )
+    edge.relist([Listing(entry.number, entry.campaign) for entry in entries])
+    ledger = MemoryLedger()
+    book = LeaseBook(ledger, seconds=3_600, share=1.0, notice_ttl=60)
+    bid_stage = BidStage(policy.neutral(), book)
+
+    async def fund() -> None:
+        for entry in entries:
+            await ledger.open(entry.number, entry.campaign.budget.total_micros)
+        balances = await ledger.balances([entry.number for entry in entries])
+        bid_stage.repace(Pacemaker(1.0).tick(entries, balances, time.time()))
+        await book.maintain()
+
+    asyncio.run(fund())
+    return edge, CTRStage(CTRScorer(CTRNetwork(), "untrained")), bid_stage
+
+
+if __name__ == "__main__":
+    typer.run(main)
