@@ -2,7 +2,7 @@
 
 How to run:
 
-    python -m pipelines.train_ctr --impressions 300000
+    python -m pipelines.train_ctr --impressions 500000
 
 What to expect: a progress bar, then one JSON line with the AUC on the last fifth of the traffic beside the best AUC
 anyone could reach there (the market knows the true probabilities).
@@ -41,6 +41,7 @@ def main(
 ) -> None:
     """Train the CTR model on the simulated market."""
     started = time.monotonic()
+    torch.set_num_threads(1)  # the steps are small: threads would mostly wait for each other, on a busy machine for long
     folder = out or Settings().ctr_dir
     with _progress() as progress:
         task = progress.add_task("simulating impressions", total=impressions)

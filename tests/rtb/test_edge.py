@@ -415,7 +415,7 @@ def test_whatever_can_be_read_can_be_answered(changes: list[tuple[int, Any]]) ->
             ]
         parent = parents[pick % len(parents)]
         keys = list(parent) if isinstance(parent, dict) else list(range(len(parent)))
-        parent[keys[pick // 7 % len(keys)]] = odd
+        parent[keys[pick // 7 % len(keys)]] = copy.deepcopy(odd)  # a copy, or a list could come to hold itself
     listings = [Listing(1, make_campaign(targeting=Targeting(segments=("s",)))), Listing(2, make_campaign("open"))]
     bidder = _Bidder(listings)
     try:
