@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from rtb.edge import Edge
 from rtb.ledger import Ledger, LedgerError, Outcome
-from rtb.notices import BidRef, Kind, Signer, TokenError
+from rtb.notices import BidRef, Kind, Signer, TokenError, counts_until
 from rtb.openrtb.macros import PriceError, parse_price
 from rtb.settings import Settings
 
@@ -63,28 +63,32 @@ class NoticeDesk:
 
     async def _dispatch(self, kind: Kind, ref: BidRef, query: dict[str, list[str]]) -> Reply:
         now = time.time()
-        if kind in (Kind.CLICK, Kind.CONVERSION):
-            return await self._count_user(kind, ref, now)
-        if now > ref.expires:
-            return Reply(410, "expired", "the bid's notices were honoured until its expiry, which is past")
+        if kind is Kind.CLICK:
+            return await self._redirect(ref, now)
+        if now > counts_until(ref, kind):
+            return Reply(410, "expired", "notices of this bid were honoured until its expiry, which is past")
+        if kind is self._charged:
+            return await self._charge(kind, ref, query, now)
         if kind is Kind.LOSS:
             return _reply(await self._ledger.release(ref, now))
-        if kind is not self._charged:
-            return _reply(await self._ledger.count(ref, kind, now))
+        return _reply(await self._ledger.count(ref, kind, now))
+
+    async def _charge(self, kind: Kind, ref: BidRef, query: dict[str, list[str]], now: float) -> Reply:
+        """Spend the clearing price; without a usable one nothing is settled, so the notice can be sent again."""
         try:
             price = parse_price(query.get("price", [""])[0])
         except PriceError as error:
             return Reply(204 if error.reason == "audit" else 400, error.reason, str(error))
         return _reply(await self._ledger.settle(ref, kind, price, now))
 
-    async def _count_user(self, kind: Kind, ref: BidRef, now: float) -> Reply:
-        outcome = await self._ledger.count(ref, kind, now)
-        if kind is Kind.CONVERSION:
-            return _reply(outcome)
+    async def _redirect(self, ref: BidRef, now: float) -> Reply:
+        """Send a user on; a click that comes too late to count still leads somewhere."""
+        is_late = now > counts_until(ref, Kind.CLICK)
+        outcome = "expired" if is_late else (await self._ledger.count(ref, Kind.CLICK, now)).value
         landing = self._edge.landing(ref)
         if landing is None:
             return Reply(404, "unknown_campaign", "the campaign of this click is not active any more")
-        return Reply(302, outcome.value, location=landing)
+        return Reply(302, outcome, location=landing)
 
 
 def _reply(outcome: Outcome) -> Reply:

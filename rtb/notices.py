@@ -33,6 +33,10 @@ _GROUP = {
     Kind.CLICK: b"click",
     Kind.CONVERSION: b"conversion",
 }
+_DAY = 86_400
+_GRACE = {Kind.CLICK: _DAY, Kind.CONVERSION: 30 * _DAY}
+"""Seconds past a bid's expiry that its user's notices still count: people click late and buy later."""
+
 _LAYOUT = struct.Struct(">QIIHQI")
 _MAC_BYTES = 12
 
@@ -60,6 +64,11 @@ class BidRef(NamedTuple):
     def bid_id(self) -> str:
         """The bid's id as sent to the exchange."""
         return f"{self.lease:016x}-{self.sequence:x}"
+
+
+def counts_until(ref: BidRef, kind: Kind) -> int:
+    """Unix second after which a notice of this kind is not counted any more."""
+    return ref.expires + _GRACE.get(kind, 0)
 
 
 class TokenError(ValueError):

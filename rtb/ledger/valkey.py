@@ -12,9 +12,9 @@ from redis.exceptions import RedisError
 
 from rtb.events import STREAM, STREAM_LENGTH
 from rtb.ledger.protocol import Balance, Grant, LedgerError, Outcome, Usage
-from rtb.notices import BidRef, Kind
+from rtb.notices import BidRef, Kind, counts_until
 
-_DAY = 86_400
+_HOUR = 3_600
 _COUNTER = {Kind.WIN: "wins", Kind.BILL: "bills", Kind.CLICK: "clicks", Kind.CONVERSION: "conversions"}
 _RECLAIM_AT_ONCE = 500  # leases in one script call, so that no other call waits long
 
@@ -53,17 +53,19 @@ class ValkeyLedger:
     async def settle(self, ref: BidRef, kind: Kind, price_micros: int, now: float) -> Outcome:
         """See `Ledger.settle`."""
         bid = (ref.bid_id, f"{ref.lease:016x}", ref.campaign, ref.ceiling_micros)
-        rest = (price_micros, kind.value, _COUNTER[kind], now, _mark_seconds(ref, now), STREAM, STREAM_LENGTH)
+        rest = (price_micros, kind.value, _COUNTER[kind], now, _mark_seconds(ref, kind, now), STREAM, STREAM_LENGTH)
         return Outcome(await self._call("settle", *bid, *rest))
 
     async def release(self, ref: BidRef, now: float) -> Outcome:
         """See `Ledger.release`."""
         bid = (ref.bid_id, f"{ref.lease:016x}", ref.campaign, ref.ceiling_micros)
-        return Outcome(await self._call("release", *bid, now, _mark_seconds(ref, now), STREAM, STREAM_LENGTH))
+        return Outcome(
+            await self._call("release", *bid, now, _mark_seconds(ref, Kind.LOSS, now), STREAM, STREAM_LENGTH)
+        )
 
     async def count(self, ref: BidRef, kind: Kind, now: float) -> Outcome:
         """See `Ledger.count`."""
-        row = (ref.bid_id, ref.campaign, kind.value, _COUNTER[kind], now, _mark_seconds(ref, now))
+        row = (ref.bid_id, ref.campaign, kind.value, _COUNTER[kind], now, _mark_seconds(ref, kind, now))
         return Outcome(await self._call("count", *row, STREAM, STREAM_LENGTH))
 
     async def report(self, usages: Sequence[Usage]) -> None:
@@ -110,9 +112,9 @@ class ValkeyLedger:
         return answers
 
 
-def _mark_seconds(ref: BidRef, now: float) -> int:
-    """How long a bid's notices are remembered: a day past its token's expiry, when the token is refused anyway."""
-    return max(0, int(ref.expires - now)) + _DAY
+def _mark_seconds(ref: BidRef, kind: Kind, now: float) -> int:
+    """How long a notice is remembered: an hour past the time when it would be refused anyway."""
+    return max(0, int(counts_until(ref, kind) - now)) + _HOUR
 
 
 def _balance(row: list[bytes | None]) -> Balance:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from rtb.money import MoneyError, cpm_to_micros
 
 AUCTION_PRICE = "${AUCTION_PRICE}"
 AUCTION_LOSS = "${AUCTION_LOSS}"
 AUCTION_MIN_TO_WIN = "${AUCTION_MIN_TO_WIN}"
+
+_NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+"""A price as exchanges write one; Python's `float` would take `1_0` and `nan` as well."""
 
 
 class PriceError(ValueError):
@@ -27,7 +32,9 @@ def parse_price(text: str) -> int:
         raise PriceError("unfilled", "the price macro was not filled in")
     if text.upper() == "AUDIT":
         raise PriceError("audit", "the price is AUDIT: a check of the URL, not a sale")
+    if not _NUMBER.fullmatch(text):
+        raise PriceError("not_a_price", f"{text[:40]!r} is not a price")
     try:
         return cpm_to_micros(float(text))
-    except (ValueError, MoneyError, OverflowError) as error:
-        raise PriceError("not_a_price", f"{text[:40]!r} is not a price") from error
+    except MoneyError as error:
+        raise PriceError("not_a_price", str(error)) from error

@@ -19,6 +19,7 @@ from rtb.targeting import Listing
 from tests.rtb.builders import make_campaign, make_creative
 
 SECRET = "a secret of the tests"
+HOUR, DAY = 3_600.0, 86_400.0
 LANDING = "https://shop.example/sale?a=1&b=2#top"
 
 
@@ -208,6 +209,19 @@ def test_clicks_and_conversions_count_after_the_expiry_too(desk: Desk):
     assert desk.tell(Kind.CLICK, bid(seconds=-2)).status == 302
     assert desk.tell(Kind.CONVERSION, bid(seconds=-2)).status == 204
     assert (desk.balance.clicks, desk.balance.conversions) == (1, 1)
+
+
+def test_a_click_a_day_late_leads_on_but_is_not_counted(desk: Desk):
+    late = bid(seconds=-DAY - HOUR)
+    reply = desk.tell(Kind.CLICK, late)
+    assert (reply.status, reply.outcome) == (302, "expired")
+    assert desk.balance.clicks == 0
+
+
+def test_a_conversion_counts_for_a_month_and_is_gone_after(desk: Desk):
+    assert desk.tell(Kind.CONVERSION, bid(seconds=-29 * DAY)) == Reply(204, "counted")
+    assert desk.tell(Kind.CONVERSION, bid(seconds=-31 * DAY)).status == 410
+    assert desk.balance.conversions == 1
 
 
 @pytest.mark.parametrize("kind", [Kind.WIN, Kind.BILL, Kind.LOSS, Kind.CONVERSION])

@@ -6,7 +6,7 @@ import asyncio
 import copy
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -392,6 +392,14 @@ _oddities = st.sampled_from(
 )
 
 
+def _containers(value: Any) -> Iterator[Any]:
+    """Objects and lists with something in them, the outermost first."""
+    if value and isinstance(value, dict | list):
+        yield value
+        for inner in list(value.values() if isinstance(value, dict) else value):
+            yield from _containers(inner)
+
+
 @settings(max_examples=200)
 @given(st.lists(st.tuples(st.integers(0, 10**6), _oddities), min_size=1, max_size=3))
 def test_whatever_can_be_read_can_be_answered(changes: list[tuple[int, Any]]) -> None:
@@ -406,16 +414,10 @@ def test_whatever_can_be_read_can_be_answered(changes: list[tuple[int, Any]]) ->
         )
     )
     for pick, odd in changes:
-        parents = [request]
-        for value in parents:
-            parents += [
-                inner
-                for inner in (value.values() if isinstance(value, dict) else value)
-                if inner and isinstance(inner, dict | list)
-            ]
+        parents = list(_containers(request))
         parent = parents[pick % len(parents)]
         keys = list(parent) if isinstance(parent, dict) else list(range(len(parent)))
-        parent[keys[pick // 7 % len(keys)]] = copy.deepcopy(odd)  # a copy, or a list could come to hold itself
+        parent[keys[pick // 7 % len(keys)]] = copy.deepcopy(odd)
     listings = [Listing(1, make_campaign(targeting=Targeting(segments=("s",)))), Listing(2, make_campaign("open"))]
     bidder = _Bidder(listings)
     try:

@@ -67,6 +67,12 @@ def test_floor_in_micros_neither_undercuts_nor_asks_a_micro_more(floors: list[fl
         assert micros == 0 or micros_to_cpm(micros - 1) < floor
 
 
+@given(st.integers(1, 10**12))
+def test_floor_a_hair_above_a_price_asks_the_next_micro(micros: int) -> None:
+    floor = np.nextafter(micros_to_cpm(micros), np.inf)
+    assert floors_to_micros(np.array([floor])).tolist() == [micros + 1]
+
+
 @given(st.lists(st.integers(0, 10**12), max_size=8))
 def test_floor_that_is_a_price_stays_that_price(micros: list[int]) -> None:
     floors = np.array([micros_to_cpm(price) for price in micros], np.float64)

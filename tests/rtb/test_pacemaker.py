@@ -83,9 +83,9 @@ def test_before_anything_happened_nothing_is_known() -> None:
 
 def test_what_was_before_the_first_tick_is_not_recent_but_usual() -> None:
     record = _tick(_balance(opportunities=1_000, probability=10.0, bills=5, spent=50, bids=10))
-    assert (record["recent_opportunities"], record["recent_pctr"], record["recent_win_rate"]) == (0, 0, 0)
+    assert (record["recent_opportunities"], record["recent_win_rate"]) == (0, 0)
     assert (record["usual_pctr"], record["usual_price"]) == (0.01, 10)
-    assert record["recent_price"] == 10  # none is recent: the usual one stands in
+    assert (record["recent_pctr"], record["recent_price"]) == (0.01, 10)  # none is recent: the usual stands in
 
 
 @pytest.mark.parametrize("tick_seconds", [1.0, 0.5])

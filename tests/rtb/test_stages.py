@@ -163,7 +163,11 @@ def test_nothing_is_bid_before_money_is_leased_and_it_is_afterwards() -> None:
 def test_campaign_that_is_closed_or_unknown_does_not_bid(stranger: int) -> None:
     table = _table(1, 2, 5, open=[True, False, True])
     auction = _auction([(0, stranger, 0.5), (0, 1, 0.25), (1, stranger, 0.5)])
-    assert _bids(auction, _stage(table).decide(auction)) == {0: (1, 250_000)}
+    stage = _stage(table)
+    decisions = stage.decide(auction)
+    assert _bids(auction, decisions) == {0: (1, 250_000)}
+    assert decisions.unpaid.tolist() == []
+    assert stage.drain() == [Usage(1, 1, 1, 0.25)]
 
 
 def test_nothing_is_bid_before_a_pacing_table_came() -> None:

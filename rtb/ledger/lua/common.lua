@@ -8,7 +8,8 @@ local LEASES = 'raybid:leases'
 local function first(bid, kind, ttl)
   local key = 'raybid:bid:' .. bid
   if redis.call('HSETNX', key, kind, 1) == 0 then return false end
-  redis.call('EXPIRE', key, ttl)
+  -- The marks of a bid lie together; one that is needed for shorter must not shorten the others.
+  if tonumber(ttl) > redis.call('TTL', key) then redis.call('EXPIRE', key, ttl) end
   return true
 end
 

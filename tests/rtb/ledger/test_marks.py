@@ -1,0 +1,34 @@
+"""How long the ledger remembers that a notice was counted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import redis.asyncio as aioredis
+
+from rtb.ledger import ValkeyLedger
+from rtb.notices import BidRef, Kind, counts_until
+from tests.conftest import Valkey
+
+REF = BidRef(1, 1, 1, 0, 1_000, int(time.time()) + 60)
+
+
+async def remembered_for(port: int, *kinds: Kind) -> int:
+    async with aioredis.Redis(port=port) as client:
+        await client.flushall()
+        ledger = ValkeyLedger(client)
+        await ledger.open(1, 1_000_000)
+        for kind in kinds:
+            await ledger.count(REF, kind, time.time())
+        return int(await client.ttl(f"raybid:bid:{REF.bid_id}"))
+
+
+def test_a_notice_is_remembered_longer_than_it_would_be_accepted(valkey: Valkey) -> None:
+    for kind in (Kind.WIN, Kind.CLICK, Kind.CONVERSION):
+        assert asyncio.run(remembered_for(valkey.port, kind)) > counts_until(REF, kind) - time.time()
+
+
+def test_a_short_memory_does_not_shorten_a_long_one(valkey: Valkey) -> None:
+    both = asyncio.run(remembered_for(valkey.port, Kind.CONVERSION, Kind.CLICK))
+    assert both > counts_until(REF, Kind.CONVERSION) - time.time()
