@@ -41,7 +41,7 @@ def main(
 ) -> None:
     """Train the CTR model on the simulated market."""
     started = time.monotonic()
-    torch.set_num_threads(1)  # the steps are small: threads would mostly wait for each other, on a busy machine for long
+    torch.set_num_threads(1)  # the steps are small: threads would mostly wait for each other
     folder = out or Settings().ctr_dir
     with _progress() as progress:
         task = progress.add_task("simulating impressions", total=impressions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -128,7 +129,20 @@ def decode_campaign(body: bytes) -> Campaign:
         raise CampaignError(str(error)) from error
     if not all(creative.adm or creative.image_url for creative in campaign.creatives):
         raise CampaignError("a creative needs `adm` or `image_url` - at `$.creatives[...]`")
+    for creative in campaign.creatives:
+        if not _is_web_address(creative.landing_url):
+            raise CampaignError(
+                f"{creative.landing_url[:60]!r} is no http(s) address - at `$.creatives[...].landing_url`"
+            )
     names = [creative.id for creative in campaign.creatives]
     if len(set(names)) < len(names):
         raise CampaignError("two creatives share an id - at `$.creatives`")
     return campaign
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as an unclosed bracket
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -133,7 +133,9 @@ class BidStage:
         bids = bidding.price_bids(terms["value_micros"], chance, self._multiplier[row], terms["max_bid_micros"])
         first = auction.first_price[auction.imp[known]]
         if first.any():
-            bids[first] = bidding.shade(bids[first], terms["price_median"][first], terms["price_shape"][first])
+            floors = auction.floor_micros[auction.imp[known]][first]
+            shaded = bidding.shade(bids[first], terms["price_median"][first], terms["price_shape"][first])
+            bids[first] = np.maximum(shaded, np.minimum(bids[first], floors))  # never out of an auction it could enter
         return bids
 
     def _reserve(

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from rtb.openrtb.types import DESCRIPTIVE, BidRequest, BidResponse
+from rtb.openrtb.types import BINDING, DESCRIPTIVE, BidRequest, BidResponse
 
 
 class InvalidRequest(ValueError):
@@ -172,7 +172,7 @@ def _plan(struct: type[msgspec.Struct]) -> dict[str, tuple[Any, bool]]:
     plan = {}
     for name, hint in hints.items():
         inner = _without_none(hint)
-        describes = struct in DESCRIPTIVE or inner in DESCRIPTIVE
+        describes = (struct in DESCRIPTIVE or inner in DESCRIPTIVE) and name not in BINDING
         plan[name] = (inner, describes and name not in required)
     return plan
 

@@ -24,8 +24,8 @@ def allows_user_data(request: BidRequest) -> bool:
     gdpr = regs.gdpr if regs.gdpr is not None else (ext.gdpr if ext else None)
     us_privacy = regs.us_privacy or (ext.us_privacy if ext else None) or ""
     opted_out = us_privacy[_US_SALE_OPT_OUT : _US_SALE_OPT_OUT + 1].upper() == "Y"
-    gpp_sections = regs.gpp_sid or (ext.gpp_sid if ext else None)
-    return not (regs.coppa == 1 or opted_out or gpp_sections or (gdpr == 1 and not _consent(request)))
+    gpp = regs.gpp or regs.gpp_sid or (ext and (ext.gpp or ext.gpp_sid))
+    return not (regs.coppa == 1 or opted_out or gpp or (gdpr == 1 and not _consent(request)))
 
 
 def _consent(request: BidRequest) -> str:

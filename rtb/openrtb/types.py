@@ -198,6 +198,7 @@ class RegsExt(Struct):
 
     gdpr: int | None = None
     us_privacy: str | None = None
+    gpp: str | None = None
     gpp_sid: list[int] | None = None
 
 
@@ -236,6 +237,9 @@ class BidRequest(Struct):
 DESCRIPTIVE = frozenset({Site, App, Dooh, Publisher, Geo, Device, User, UserExt, Data, Segment})
 """Objects that only describe: a field of theirs that cannot be read is left out. Everything else binds what may be
 answered (floors, sizes, blocks, privacy), so a field that cannot be read makes the request invalid."""
+
+BINDING = frozenset({"dnt", "lmt", "device"})
+"""Fields that bind although they are in, or are, a descriptive object: they carry privacy signals."""
 
 
 class Bid(Struct, omit_defaults=True):

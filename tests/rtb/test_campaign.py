@@ -88,3 +88,10 @@ def test_unusable_campaign_is_refused_by_its_field(sent: dict[str, Any], said: s
 def test_what_is_no_campaign_is_refused(body: bytes) -> None:
     with pytest.raises(CampaignError):
         decode_campaign(body)
+
+
+@pytest.mark.parametrize("url", ["http://[x", "ftp://shop.example", "shop.example", "javascript:alert(1)", "https://"])
+def test_a_landing_url_must_be_a_web_address(url: str) -> None:
+    campaign = _sent(creatives=[{**_creative(), "landing_url": url}])
+    with pytest.raises(CampaignError, match="landing_url"):
+        decode_campaign(to_json(campaign))

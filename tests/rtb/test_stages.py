@@ -137,6 +137,12 @@ def test_first_price_bid_is_shaded_and_second_price_bid_is_not() -> None:
         assert price > 0
 
 
+def test_shading_does_not_take_a_bid_out_of_an_auction_it_could_enter() -> None:
+    auction = _auction([(0, 1, 0.25)], first_price=True, floors=[240_000])
+    ((_, price),) = _bids(auction, _stage(_table(1, price_median=10_000.0, price_shape=3.0)).decide(auction)).values()
+    assert price == 240_000
+
+
 def test_impression_goes_to_the_next_campaign_when_the_first_cannot_pay() -> None:
     auction = _auction([(0, 1, 0.5), (0, 2, 0.25)])
     decisions = _stage(_table(1, 2), {1: 499_999, 2: 250_000}).decide(auction)

@@ -34,6 +34,8 @@ def _allows(**fields: Any) -> bool:
         pytest.param({"regs": {"ext": {"us_privacy": "1NYN"}}}, id="us_privacy 2.5"),
         pytest.param({"regs": {"gpp_sid": [7]}}, id="gpp"),
         pytest.param({"regs": {"ext": {"gpp_sid": [7]}}}, id="gpp 2.5"),
+        pytest.param({"regs": {"gpp": "DBABMA~CPXxRfA"}}, id="gpp without sections"),
+        pytest.param({"regs": {"ext": {"gpp": "DBABMA~CPXxRfA"}}}, id="gpp without sections 2.5"),
         pytest.param({"regs": {"gdpr": 1, "coppa": 1}, "user": {"consent": "CPc"}}, id="consent does not lift coppa"),
     ],
 )
