@@ -2,11 +2,12 @@
 
 from rtb.ledger.book import LeaseBook
 from rtb.ledger.memory import MemoryLedger
-from rtb.ledger.protocol import Balance, Grant, Ledger, LedgerError, Outcome, Reservation, Usage
+from rtb.ledger.protocol import Balance, Closing, Grant, Ledger, LedgerError, Outcome, Reservation, Usage
 from rtb.ledger.valkey import ValkeyLedger
 
 __all__ = [
     "Balance",
+    "Closing",
     "Grant",
     "LeaseBook",
     "Ledger",

@@ -2,33 +2,59 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from rtb.ledger.protocol import Grant, Ledger, Reservation
+from rtb.ledger.burn import Burn
+from rtb.ledger.protocol import Closing, Grant, Ledger, Reservation
 
 _EXPIRY_SLACK = 5.0  # seconds a lease outlives the last token signed against it, for clocks that differ
+
+
+class _Wanted(NamedTuple):
+    """Bids of a campaign that no lease could pay, micros; zeros when a lease is asked for ahead of any."""
+
+    largest: int = 0
+    smallest: int = 0
+
+    def joined(self, other: _Wanted) -> _Wanted:
+        """Both together."""
+        smallest = min(self.smallest, other.smallest) if self.largest and other.largest else 0
+        return _Wanted(max(self.largest, other.largest), smallest or self.smallest or other.smallest)
 
 
 @dataclass(slots=True)
 class _Lease:
     number: int
+    granted: int
     left: int
     until: float
+    burn: Burn
     sequence: int = 0
     ever_reserved: int = 0
+    last_expires: int = 0
+
+    def closing(self) -> Closing:
+        """What to tell the ledger at its end: it is kept until no token of its bids is honoured any more."""
+        return Closing(self.number, self.ever_reserved, self.last_expires + _EXPIRY_SLACK if self.sequence else 0.0)
 
 
 class LeaseBook:
     """Reserves from leased money. `reserve` is synchronous and never waits; `maintain` runs beside it.
 
+    A lease is sized by what the campaign reserved here lately (`Burn`), so that what is leased and not bid stays
+    small, and many replicas share a budget by what each can use of it.
+
     Args:
         ledger: where the money is.
         seconds: how long to bid from one lease.
         share: largest part of what a campaign has available that one lease takes.
-        notice_ttl: seconds a bid's notices are honoured; the lease is kept that much longer.
+        notice_ttl: most seconds a bid's notices are honoured; a lease that is never closed is kept that much longer.
         clock: Unix time.
         new_number: makes lease numbers; random, so that replicas never agree on one.
     """
@@ -50,25 +76,37 @@ class LeaseBook:
         self._clock = clock
         self._new_number = new_number
         self._open: dict[int, _Lease] = {}
-        self._wanted: dict[int, int] = {}  # campaign -> micros it could not pay
-        self._closing: list[tuple[int, int]] = []
+        self._wanted: dict[int, _Wanted] = {}
+        self._closing: list[Closing] = []
+        self._burns: defaultdict[int, Burn] = defaultdict(Burn)
+        self._measured_at = clock()
 
-    def reserve(self, campaign: int, ceiling_micros: int) -> Reservation | None:
-        """Hold a bid's money; `None` when the campaign has no lease with that much left (one is then asked for)."""
+    def reserve(self, campaign: int, ceiling_micros: int, ttl: float = math.inf) -> Reservation | None:
+        """Hold a bid's money; `None` when the campaign has no lease with that much left (one is then asked for).
+
+        Args:
+            campaign: whose money.
+            ceiling_micros: most the bid can cost.
+            ttl: seconds its notices are honoured; never more than the book's `notice_ttl`.
+        """
         lease = self._open.get(campaign)
         now = self._clock()
         if lease is None or lease.left < ceiling_micros or lease.until <= now:
-            self._wanted[campaign] = max(ceiling_micros, self._wanted.get(campaign, 0))
+            self._want(campaign, _Wanted(ceiling_micros, ceiling_micros))
+            self._burns[campaign].note(ceiling_micros)
             return None
         lease.left -= ceiling_micros
         lease.ever_reserved += ceiling_micros
         lease.sequence += 1
-        return Reservation(lease.number, lease.sequence, int(now + self._notice_ttl))
+        lease.burn.spend(ceiling_micros)
+        expires = int(now + min(ttl, self._notice_ttl))
+        lease.last_expires = max(lease.last_expires, expires)
+        return Reservation(lease.number, lease.sequence, expires)
 
     def want(self, campaigns: set[int]) -> None:
         """Ask for leases ahead of the first bid."""
         for campaign in campaigns - self._open.keys():
-            self._wanted.setdefault(campaign, 0)
+            self._want(campaign, _Wanted())
 
     async def maintain(self) -> None:
         """Close leases that ended or ran dry, and fetch those asked for. Call it a few times a second.
@@ -77,6 +115,7 @@ class LeaseBook:
             LedgerError: the ledger did not answer; what was to be done is tried again at the next call.
         """
         now = self._clock()
+        self._measure(now)
         self._retire(now)
         await self._close()
         await self._fetch(now)
@@ -91,13 +130,26 @@ class LeaseBook:
             self._set_aside(campaign)
         await self._close()
 
+    def _want(self, campaign: int, wanted: _Wanted) -> None:
+        before = self._wanted.get(campaign)
+        self._wanted[campaign] = wanted if before is None else before.joined(wanted)
+
+    def _measure(self, now: float) -> None:
+        elapsed, self._measured_at = now - self._measured_at, now
+        if elapsed <= 0:
+            return
+        for burn in self._burns.values():
+            burn.advance(elapsed, self._seconds)
+
     def _retire(self, now: float) -> None:
         """Set aside leases that are past their time (renewed if they were used), and those asked to be replaced."""
         for campaign, lease in list(self._open.items()):
             ending = lease.until - now < self._seconds / 4
             if ending or campaign in self._wanted:
                 if ending and lease.ever_reserved:
-                    self._wanted.setdefault(campaign, 0)
+                    self._want(campaign, _Wanted())
+                if lease.until <= now and not lease.ever_reserved:
+                    lease.burn.lay_idle(lease.granted)
                 if lease.until <= now or campaign in self._wanted:
                     self._set_aside(campaign)
 
@@ -105,7 +157,7 @@ class LeaseBook:
         """Bid no more from a campaign's lease; it is closed at the next call of `_close`."""
         lease = self._open.pop(campaign, None)
         if lease is not None:
-            self._closing.append((lease.number, lease.ever_reserved))
+            self._closing.append(lease.closing())
 
     async def _close(self) -> None:
         closing, self._closing = self._closing, []
@@ -120,17 +172,33 @@ class LeaseBook:
     async def _fetch(self, now: float) -> None:
         wanted, self._wanted = self._wanted, {}
         until = now + self._seconds
-        expires = until + self._notice_ttl + _EXPIRY_SLACK
-        grants = [Grant(self._new_number(), c, least, self._share, expires) for c, least in sorted(wanted.items())]
+        grants = [self._grant(campaign, asked, until) for campaign, asked in sorted(wanted.items())]
         if not grants:
             return
         try:
             amounts = await self._ledger.lease(grants)
         except BaseException:
-            for campaign, least in wanted.items():
-                self._wanted[campaign] = max(least, self._wanted.get(campaign, 0))
+            for campaign, asked in wanted.items():
+                self._want(campaign, asked)
             raise
         for grant, amount in zip(grants, amounts, strict=True):
             if amount > 0:
                 self._set_aside(grant.campaign)  # one that ran dry while the others were being closed
-                self._open[grant.campaign] = _Lease(grant.lease, amount, until)
+                self._open[grant.campaign] = _Lease(grant.lease, amount, amount, until, self._burns[grant.campaign])
+
+    def _grant(self, campaign: int, asked: _Wanted, until: float) -> Grant:
+        """What to ask the ledger for.
+
+        Near its end a campaign has less than a few bids left: pieces too small to bid with, held by replicas that
+        cannot use them, would never be spent. So less than the smallest bid at hand is not taken at all.
+        """
+        burn = self._burns[campaign]
+        return Grant(
+            lease=self._new_number(),
+            campaign=campaign,
+            least_micros=asked.largest,
+            share=self._share,
+            expires=until + self._notice_ttl + _EXPIRY_SLACK,
+            most_micros=burn.lease_for(self._seconds),
+            useful_micros=asked.smallest or math.ceil(burn.largest),
+        )

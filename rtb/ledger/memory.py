@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rtb.ledger.protocol import Balance, Grant, Outcome, Usage
+from rtb.ledger.protocol import Balance, Closing, Grant, Outcome, Usage
 from rtb.notices import BidRef, Kind
 
 _COUNTER = {Kind.WIN: "wins", Kind.BILL: "bills", Kind.CLICK: "clicks", Kind.CONVERSION: "conversions"}
@@ -53,15 +53,17 @@ class MemoryLedger:
         if pots is None or grant.lease in self._leases:
             return 0
         available = int(pots["available"])
-        amount = min(available, max(grant.least_micros, math.ceil(available * grant.share)))
-        if amount > 0:
-            self._move(pots, "available", "leased", amount)
-            self._leases[grant.lease] = _Lease(grant.campaign, grant.expires, amount)
-        return max(amount, 0)
+        asked = min(grant.most_micros, math.ceil(available * grant.share))
+        amount = min(available, max(grant.least_micros, asked))
+        if amount < max(1, grant.useful_micros):
+            return 0
+        self._move(pots, "available", "leased", amount)
+        self._leases[grant.lease] = _Lease(grant.campaign, grant.expires, amount)
+        return amount
 
-    async def close(self, leases: Sequence[tuple[int, int]]) -> None:
+    async def close(self, leases: Sequence[Closing]) -> None:
         """See `Ledger.close`."""
-        for number, ever_reserved in leases:
+        for number, ever_reserved, expires in leases:
             lease = self._leases.get(number)
             if lease is None or lease.closed:
                 continue
@@ -70,6 +72,7 @@ class MemoryLedger:
             self._move(pots, "leased", "available", lease.leased - outstanding)
             self._move(pots, "leased", "reserved", outstanding)
             lease.leased, lease.reserved, lease.closed = 0, outstanding, True
+            lease.expires = expires if expires < math.inf else lease.expires
 
     async def settle(self, ref: BidRef, kind: Kind, price_micros: int, now: float) -> Outcome:
         """See `Ledger.settle`."""

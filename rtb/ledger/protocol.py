@@ -11,10 +11,12 @@ outlives every notice of the bids made from it; what it still holds when it ends
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+from rtb.money import MAX_MICROS
 from rtb.notices import BidRef, Kind
 
 
@@ -39,9 +41,11 @@ class Grant(NamedTuple):
     Attributes:
         lease: the replica's number for it, unique.
         campaign: whose money.
-        least_micros: what it needs at once: the bid that could not be paid.
+        least_micros: what it needs at once: the largest bid that could not be paid.
         share: part of what is available that it takes when that is more, 0 to 1.
         expires: when the ledger takes back what is left: after every notice of its bids.
+        most_micros: it takes no more than this, but for `least_micros`: what it expects to bid.
+        useful_micros: less than this is of no use to it, and is left for others: nothing is granted then.
     """
 
     lease: int
@@ -49,6 +53,22 @@ class Grant(NamedTuple):
     least_micros: int
     share: float
     expires: float
+    most_micros: int = MAX_MICROS
+    useful_micros: int = 1
+
+
+class Closing(NamedTuple):
+    """A lease that is not bid from any more.
+
+    Attributes:
+        lease: its number.
+        reserved_micros: what was ever reserved from it.
+        expires: when the ledger takes back what is left, after the last notice of its bids; none: as granted.
+    """
+
+    lease: int
+    reserved_micros: int
+    expires: float = math.inf
 
 
 class Reservation(NamedTuple):
@@ -106,11 +126,14 @@ class Ledger(Protocol):
         ...
 
     async def lease(self, grants: Sequence[Grant]) -> list[int]:
-        """Move money from available to leased; micros granted, 0 where there is none."""
+        """Move money from available to leased; micros granted, 0 where there is none or too little to be of use.
+
+        A grant is the smaller of `most_micros` and the share, at least `least_micros`, and at most what there is.
+        """
         ...
 
-    async def close(self, leases: Sequence[tuple[int, int]]) -> None:
-        """End bidding from leases: `(lease, micros ever reserved from it)`. The rest is available again at once."""
+    async def close(self, leases: Sequence[Closing]) -> None:
+        """End bidding from leases. What was not reserved is available again at once."""
         ...
 
     async def settle(self, ref: BidRef, kind: Kind, price_micros: int, now: float) -> Outcome:

@@ -11,7 +11,7 @@ import redis.asyncio as aioredis
 from redis.exceptions import RedisError
 
 from rtb.events import STREAM, STREAM_LENGTH
-from rtb.ledger.protocol import Balance, Grant, LedgerError, Outcome, Usage
+from rtb.ledger.protocol import Balance, Closing, Grant, LedgerError, Outcome, Usage
 from rtb.notices import BidRef, Kind, counts_until
 
 _HOUR = 3_600
@@ -43,12 +43,12 @@ class ValkeyLedger:
 
     async def lease(self, grants: Sequence[Grant]) -> list[int]:
         """See `Ledger.lease`; one round trip for all."""
-        rows = [(f"{g.lease:016x}", g.campaign, g.least_micros, g.share, g.expires) for g in grants]
+        rows = [(f"{grant.lease:016x}", *grant[1:]) for grant in grants]
         return [int(amount) for amount in await self._call_many("lease", rows)]
 
-    async def close(self, leases: Sequence[tuple[int, int]]) -> None:
+    async def close(self, leases: Sequence[Closing]) -> None:
         """See `Ledger.close`; one round trip for all."""
-        await self._call_many("close", [(f"{number:016x}", reserved) for number, reserved in leases])
+        await self._call_many("close", [(f"{closing.lease:016x}", *closing[1:]) for closing in leases])
 
     async def settle(self, ref: BidRef, kind: Kind, price_micros: int, now: float) -> Outcome:
         """See `Ledger.settle`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtb.ledger import Balance, Grant, Ledger, Outcome, Usage
+from rtb.ledger import Balance, Closing, Grant, Ledger, Outcome, Usage
 from rtb.money import MAX_MICROS
 from rtb.notices import Kind
 from tests.conftest import Valkey
@@ -81,7 +81,7 @@ async def test_a_budget_is_not_lowered_below_what_is_promised(ledger: Ledger, bu
 async def test_a_budget_is_not_lowered_below_what_is_spent_or_reserved(ledger: Ledger):
     await leased(ledger, 300)
     await ledger.settle(bid(1), BILL, 60, NOW)
-    await ledger.close([(7, 200)])
+    await ledger.close([Closing(7, 200)])
     await ledger.open(1, 0)
     assert await pots(ledger) == {"reserved": 100, "spent": 60}
 
@@ -135,6 +135,20 @@ async def test_a_lease_takes_what_there_is_when_that_is_less_than_it_needs(ledge
     assert await pots(ledger) == {"leased": 1_000}
 
 
+@pytest.mark.parametrize(("least", "most", "granted"), [(0, 100, 100), (0, 900, 250), (400, 100, 400), (0, 0, 0)])
+@with_ledger
+async def test_a_lease_takes_no_more_than_it_expects_to_bid(ledger: Ledger, least: int, most: int, granted: int):
+    await ledger.open(1, 1_000)
+    assert await ledger.lease([Grant(7, 1, least, 0.25, EXPIRES, most)]) == [granted]
+
+
+@pytest.mark.parametrize(("useful", "granted"), [(0, 250), (250, 250), (251, 0)])
+@with_ledger
+async def test_a_piece_too_small_to_be_of_use_is_left_for_others(ledger: Ledger, useful: int, granted: int):
+    await ledger.open(1, 1_000)
+    assert await ledger.lease([Grant(7, 1, 0, 0.25, EXPIRES, useful_micros=useful)]) == [granted]
+
+
 @with_ledger
 async def test_grants_of_one_call_are_answered_in_order(ledger: Ledger):
     await ledger.open(1, 1_000)
@@ -148,7 +162,7 @@ async def test_grants_of_one_call_are_answered_in_order(ledger: Ledger):
 async def test_a_lease_number_is_granted_once(ledger: Ledger):
     await leased(ledger, 300)
     assert await ledger.lease([Grant(7, 1, 100, 0.0, EXPIRES)]) == [0]
-    await ledger.close([(7, 0)])
+    await ledger.close([Closing(7, 0)])
     assert await ledger.lease([Grant(7, 1, 100, 0.0, EXPIRES)]) == [0]
     assert await pots(ledger) == {"available": 1_000}
 
@@ -166,7 +180,7 @@ async def test_the_largest_lease_number_is_as_good_as_any(ledger: Ledger):
     number = 2**64 - 1
     await leased(ledger, 300, lease=number)
     assert await ledger.settle(bid(lease=number), BILL, 90, NOW) is Outcome.SETTLED
-    await ledger.close([(number, 100)])
+    await ledger.close([Closing(number, 100)])
     assert await pots(ledger) == {"available": 910, "spent": 90}
 
 
@@ -176,14 +190,14 @@ async def test_the_largest_lease_number_is_as_good_as_any(ledger: Ledger):
 @with_ledger
 async def test_closing_an_unused_lease_returns_all_of_it(ledger: Ledger):
     await leased(ledger, 300)
-    await ledger.close([(7, 0)])
+    await ledger.close([Closing(7, 0)])
     assert await pots(ledger) == {"available": 1_000}
 
 
 @with_ledger
 async def test_closing_keeps_what_bids_may_still_cost(ledger: Ledger):
     await leased(ledger, 300)
-    await ledger.close([(7, 200)])
+    await ledger.close([Closing(7, 200)])
     assert await pots(ledger) == {"available": 800, "reserved": 200}
 
 
@@ -192,22 +206,33 @@ async def test_closing_counts_out_the_bids_already_settled_and_released(ledger: 
     await leased(ledger, 400)
     await ledger.settle(bid(1), BILL, 40, NOW)
     await ledger.release(bid(2), NOW)
-    await ledger.close([(7, 300)])
+    await ledger.close([Closing(7, 300)])
     assert await pots(ledger) == {"available": 860, "reserved": 100, "spent": 40}
+
+
+@with_ledger
+async def test_a_closed_lease_goes_back_when_the_last_of_its_bids_has_expired(ledger: Ledger):
+    await leased(ledger, 300)
+    await leased(ledger, 200, lease=8)
+    await ledger.close([Closing(7, 200, NOW + 10), Closing(8, 50, EXPIRES + 10)])
+    assert await ledger.reclaim(NOW + 9) == 0
+    assert await ledger.reclaim(NOW + 10) == 200
+    assert await ledger.reclaim(EXPIRES) == 0  # closing may put it off as well
+    assert await ledger.reclaim(EXPIRES + 10) == 50
 
 
 @with_ledger
 async def test_closing_twice_is_closing_once(ledger: Ledger):
     await leased(ledger, 300)
-    await ledger.close([(7, 200), (7, 200)])
-    await ledger.close([(7, 0)])
+    await ledger.close([Closing(7, 200), Closing(7, 200)])
+    await ledger.close([Closing(7, 0)])
     assert await pots(ledger) == {"available": 800, "reserved": 200}
 
 
 @with_ledger
 async def test_closing_never_reserves_more_than_was_leased(ledger: Ledger):
     await leased(ledger, 300)
-    await ledger.close([(7, 9_999)])
+    await ledger.close([Closing(7, 9_999)])
     assert await pots(ledger) == {"available": 700, "reserved": 300}
 
 
@@ -215,7 +240,7 @@ async def test_closing_never_reserves_more_than_was_leased(ledger: Ledger):
 async def test_closing_an_unknown_lease_or_none_does_nothing(ledger: Ledger):
     await leased(ledger, 300)
     await ledger.close([])
-    await ledger.close([(99, 100)])
+    await ledger.close([Closing(99, 100)])
     assert await pots(ledger) == {"available": 700, "leased": 300}
 
 
@@ -228,7 +253,7 @@ async def test_closing_an_unknown_lease_or_none_does_nothing(ledger: Ledger):
 async def test_a_bid_costs_its_price_but_never_more_than_was_bid(ledger: Ledger, price: int, spent: int, closed: bool):
     await leased(ledger, 300)
     if closed:
-        await ledger.close([(7, 300)])
+        await ledger.close([Closing(7, 300)])
     assert await ledger.settle(bid(), BILL, price, NOW) is Outcome.SETTLED
     after = await balance(ledger)
     assert after.spent == spent
@@ -284,7 +309,7 @@ async def test_a_bid_charged_after_its_loss_is_paid_from_what_is_available(ledge
 async def test_a_bid_charged_after_its_loss_leaves_other_bids_their_money(ledger: Ledger):
     await leased(ledger, 200, budget=200)
     await ledger.open(1, 0)  # nothing is available but what comes back
-    await ledger.close([(7, 200)])
+    await ledger.close([Closing(7, 200)])
     await ledger.release(bid(1), NOW)
     assert await ledger.lease([Grant(8, 1, 100, 1.0, EXPIRES)]) == [100]
     assert await ledger.settle(bid(1), BILL, 60, NOW) is Outcome.UNFUNDED
@@ -344,7 +369,7 @@ async def test_no_notice_of_an_unknown_campaign_does_anything(ledger: Ledger):
 async def test_a_loss_frees_the_bids_money_once(ledger: Ledger, closed: bool):
     await leased(ledger, 300)
     if closed:
-        await ledger.close([(7, 300)])
+        await ledger.close([Closing(7, 300)])
     assert await ledger.release(bid(), NOW) is Outcome.FREED
     assert await ledger.release(bid(), NOW) is Outcome.DUPLICATE
     assert await pots(ledger) == {"available": 800, "reserved" if closed else "leased": 200}
@@ -437,7 +462,7 @@ async def test_a_lease_goes_back_at_its_expiry_and_not_before(ledger: Ledger):
 @with_ledger
 async def test_what_a_closed_lease_still_reserves_goes_back_too(ledger: Ledger):
     await leased(ledger, 300)
-    await ledger.close([(7, 200)])
+    await ledger.close([Closing(7, 200)])
     await ledger.settle(bid(), BILL, 60, NOW)
     assert await ledger.reclaim(EXPIRES) == 100
     assert await pots(ledger) == {"available": 940, "spent": 60}
@@ -458,7 +483,7 @@ async def test_only_expired_leases_go_back(ledger: Ledger):
 async def test_closing_a_lease_that_went_back_does_nothing(ledger: Ledger):
     await leased(ledger, 300)
     await ledger.reclaim(EXPIRES)
-    await ledger.close([(7, 300)])
+    await ledger.close([Closing(7, 300)])
     assert await pots(ledger) == {"available": 1_000}
 
 

@@ -91,10 +91,15 @@ class MoneyMachine(RuleBasedStateMachine):
                 world.books[replica].want({*CAMPAIGNS})
             self.on_books(replica, "maintain")
 
-    @rule(replica=replicas, campaign=campaigns, ceilings=st.lists(st.integers(0, 120), min_size=1, max_size=4))
-    def bids_are_made(self, replica: int, campaign: int, ceilings: list[int]) -> None:
+    @rule(
+        replica=replicas,
+        campaign=campaigns,
+        ceilings=st.lists(st.integers(0, 120), min_size=1, max_size=4),
+        ttl=st.sampled_from([2.0, NOTICE_TTL, 1_000.0]),
+    )
+    def bids_are_made(self, replica: int, campaign: int, ceilings: list[int], ttl: float) -> None:
         for ceiling in ceilings:
-            held = [world.books[replica].reserve(campaign, ceiling) for world in self.worlds]
+            held = [world.books[replica].reserve(campaign, ceiling, ttl) for world in self.worlds]
             assert held[0] == held[1]
             if held[0] is not None:
                 lease, sequence, expires = held[0]
@@ -125,9 +130,17 @@ class MoneyMachine(RuleBasedStateMachine):
     def a_budget_is_edited(self, campaign: int, budget: int) -> None:
         self.on_ledgers("open", campaign, budget)
 
-    @rule(campaign=campaigns, number=st.integers(1, 5), least=amounts, share=st.sampled_from([0.0, 0.1, 1.0]))
-    def somebody_else_leases(self, campaign: int, number: int, least: int, share: float) -> None:
-        self.on_ledgers("lease", [Grant(2**63 + number, campaign, least, share, self.now + 30)])
+    @rule(
+        campaign=campaigns,
+        number=st.integers(1, 5),
+        least=amounts,
+        share=st.sampled_from([0.0, 0.1, 1.0]),
+        limits=st.tuples(amounts, amounts),
+    )
+    def somebody_else_leases(
+        self, campaign: int, number: int, least: int, share: float, limits: tuple[int, int]
+    ) -> None:
+        self.on_ledgers("lease", [Grant(2**63 + number, campaign, least, share, self.now + 30, *limits)])
 
     @rule(campaign=campaigns, opportunities=amounts, eighths=amounts)
     def usage_is_reported(self, campaign: int, opportunities: int, eighths: int) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rtb.ledger import Grant, Ledger, LedgerError, Outcome, Usage, ValkeyLedger
+from rtb.ledger import Closing, Grant, Ledger, LedgerError, Outcome, Usage, ValkeyLedger
 from rtb.ledger.embedded import EmbeddedServer
 from rtb.notices import Kind
 from tests.conftest import Valkey
@@ -20,7 +20,7 @@ from tests.rtb.ledger.support import EXPIRES, NOW, assert_adds_up, balance, bid
 OPERATIONS: dict[str, Callable[[Ledger], Awaitable[object]]] = {
     "open": lambda ledger: ledger.open(1, 1_000),
     "lease": lambda ledger: ledger.lease([Grant(8, 1, 100, 0.0, EXPIRES)]),
-    "close": lambda ledger: ledger.close([(7, 0)]),
+    "close": lambda ledger: ledger.close([Closing(7, 0)]),
     "settle": lambda ledger: ledger.settle(bid(), Kind.BILL, 60, NOW),
     "release": lambda ledger: ledger.release(bid(), NOW),
     "count": lambda ledger: ledger.count(bid(), Kind.CLICK, NOW),
@@ -90,7 +90,7 @@ def test_a_ledger_works_again_with_the_same_figures_after_its_server_was_killed(
             await ledger.lease([Grant(7, 1, 300, 0.0, EXPIRES), Grant(8, 1, 100, 0.0, EXPIRES)])
             await ledger.settle(bid(1), Kind.BILL, 60, NOW)
             await ledger.count(bid(1), Kind.CLICK, NOW)
-            await ledger.close([(8, 50)])
+            await ledger.close([Closing(8, 50)])
             await ledger.report([Usage(1, 10, 5, 0.5)])
             before = await balance(ledger)
 
