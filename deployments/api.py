@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from rtb.campaign import Campaign, CampaignError, decode_campaign
 from rtb.catalog import CampaignExists, CatalogError, Entry
 from rtb.ledger import Balance, LedgerError
+from rtb.terms import terms_of
 
 if TYPE_CHECKING:
     from deployments.router import Router
@@ -86,7 +87,7 @@ def _campaign_routes(app: FastAPI, router: Router, admin: Any) -> None:
             raise HTTPException(422, str(error)) from error
         except CampaignExists as error:
             raise HTTPException(409, str(error)) from error
-        await router.ledger.open(entry.number, entry.campaign.budget.total_micros)
+        await router.ledger.open(entry.number, terms_of(entry))
         return _shown(entry, Balance(budget=entry.campaign.budget.total_micros))
 
     @app.get("/campaigns", summary="All campaigns with their money", dependencies=[Depends(admin)])

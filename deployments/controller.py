@@ -15,6 +15,7 @@ from rtb.ledger import LedgerError, ValkeyLedger, embedded
 from rtb.pacemaker import Pacemaker
 from rtb.settings import Settings
 from rtb.targeting import Listing
+from rtb.terms import terms_of
 
 _LOOK_AT_SERVER_SECONDS = 1.0
 
@@ -72,7 +73,7 @@ class Controller:
             return
         entries = await asyncio.to_thread(self._catalog.all)
         for entry in entries:
-            await self._ledger.open(entry.number, entry.campaign.budget.total_micros)
+            await self._ledger.open(entry.number, terms_of(entry))
         active = [Listing(entry.number, entry.campaign) for entry in entries if entry.campaign.status == "active"]
         version = await self._publisher.publish(snapshot.CATALOG, snapshot.encode_catalog(active))
         self._entries, self._published = entries, True

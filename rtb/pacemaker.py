@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ import numpy as np
 from rtb.catalog import Entry
 from rtb.ledger import Balance
 from rtb.snapshot import PACING_DTYPE, PacingTable
+from rtb.terms import day_of, terms_of
 
 _MEMORY = float(np.exp(-1.0))
 """Weight of the past in a recent average, per tick: what the training environment uses per step."""
@@ -67,9 +69,11 @@ class Pacemaker:
             table[row] = self._record(entry, balance, recent, now)
         return table
 
-    def _record(self, entry: Entry, balance: Balance, recent: _Recent, now: float) -> tuple[float | bool, ...]:
+    def _record(self, entry: Entry, balance: Balance, recent: _Recent, now: float) -> tuple[float | bool | str, ...]:
         campaign = entry.campaign
-        flight = campaign.budget.flight_seconds
+        limits, day = terms_of(entry), day_of(entry, now)
+        starts = limits.starts or entry.created
+        flight = limits.ends - starts if limits.ends < math.inf else campaign.budget.flight_seconds
         left = balance.available + balance.leased
         usual_price = _ratio(balance.spent, balance.bills)
         usual_pctr = _ratio(balance.probability, balance.opportunities)
@@ -77,18 +81,19 @@ class Pacemaker:
         median, shape = _landscape(balance)
         terms = (
             entry.number,
-            campaign.status == "active" and left > 0,
+            limits.runs(now) and min(left, balance.day_left(now)) > 0,
             campaign.goal.kind == "conversion",
             float(campaign.goal.value_micros),
             campaign.goal.max_bid_micros,
             median,
             shape,
+            *day,
         )
         state = {
             "budget_total": float(balance.budget),
             "budget_left": float(left),
             "time_total": flight,
-            "time_left": max(0.0, entry.created + flight - now),
+            "time_left": min(max(0.0, starts + flight - now), flight),
             "recent_win_rate": min(1.0, _ratio(recent.bills, recent.bids)),
             # Where nothing was seen lately, the recent is the usual, as at the start of an episode in training.
             "recent_pctr": _ratio(recent.probability, recent.opportunities) or usual_pctr,

@@ -23,12 +23,14 @@ CATALOG, PACING = "raybid:snapshot:catalog", "raybid:snapshot:pacing"
 PACING_DTYPE = np.dtype(
     [
         ("number", np.int32),  # of the campaign
-        ("open", np.bool_),  # may bid: active, with money
+        ("open", np.bool_),  # may bid: active, in its flight, with money left, also of the day
         ("by_conversion", np.bool_),  # value is per conversion, else per click
         ("value_micros", np.float64),
         ("max_bid_micros", np.int64),
         ("price_median", np.float64),  # market price, micros; 0 unknown
         ("price_shape", np.float64),  # steepness of its log-logistic distribution
+        ("day", "S10"),  # the campaign's own, such as 2026-11-22
+        ("day_ends", np.float64),  # Unix time
         *((field.name, np.float64) for field in fields(PacingState)),
     ]
 )

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from rtb import bidding
 from rtb.ctr import CLICK, CONVERSION, CTRScorer
 from rtb.features import Rows
-from rtb.ledger import LeaseBook, Usage
+from rtb.ledger import Day, LeaseBook, Usage
 from rtb.pacing import observe
 from rtb.policy import Policy
 from rtb.snapshot import PACING_DTYPE, PacingTable, pacing_state
@@ -98,6 +98,8 @@ class BidStage:
         self._row_of[table["number"]] = np.arange(len(table))
         self._multiplier = self.policy.multipliers(observe(pacing_state(table)))
         self._usage = np.zeros((len(table), 3))
+        columns = (table[name].tolist() for name in ("number", "day", "day_ends"))
+        self.book.enter({number: Day(day.decode(), ends) for number, day, ends in zip(*columns, strict=True)})
         self.book.want(set(table["number"][table["open"]].tolist()))
         return usages
 

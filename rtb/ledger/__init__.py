@@ -2,12 +2,13 @@
 
 from rtb.ledger.book import LeaseBook
 from rtb.ledger.memory import MemoryLedger
-from rtb.ledger.protocol import Balance, Closing, Grant, Ledger, LedgerError, Outcome, Reservation, Usage
+from rtb.ledger.protocol import Balance, Closing, Day, Grant, Ledger, LedgerError, Outcome, Reservation, Terms, Usage
 from rtb.ledger.valkey import ValkeyLedger
 
 __all__ = [
     "Balance",
     "Closing",
+    "Day",
     "Grant",
     "LeaseBook",
     "Ledger",
@@ -15,6 +16,7 @@ __all__ = [
     "MemoryLedger",
     "Outcome",
     "Reservation",
+    "Terms",
     "Usage",
     "ValkeyLedger",
 ]

@@ -6,14 +6,16 @@ import math
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from rtb.ledger.burn import Burn
-from rtb.ledger.protocol import Closing, Grant, Ledger, Reservation
+from rtb.ledger.protocol import Closing, Day, Grant, Ledger, Reservation
 
 _EXPIRY_SLACK = 5.0  # seconds a lease outlives the last token signed against it, for clocks that differ
+
+_NO_DAY = Day()
 
 
 class _Wanted(NamedTuple):
@@ -80,6 +82,7 @@ class LeaseBook:
         self._closing: list[Closing] = []
         self._burns: defaultdict[int, Burn] = defaultdict(Burn)
         self._measured_at = clock()
+        self._days: Mapping[int, Day] = {}
 
     def reserve(self, campaign: int, ceiling_micros: int, ttl: float = math.inf) -> Reservation | None:
         """Hold a bid's money; `None` when the campaign has no lease with that much left (one is then asked for).
@@ -107,6 +110,10 @@ class LeaseBook:
         """Ask for leases ahead of the first bid."""
         for campaign in campaigns - self._open.keys():
             self._want(campaign, _Wanted())
+
+    def enter(self, days: Mapping[int, Day]) -> None:
+        """Lease for these days of the campaigns' own from now on."""
+        self._days = days
 
     async def maintain(self) -> None:
         """Close leases that ended or ran dry, and fetch those asked for. Call it a few times a second.
@@ -172,7 +179,7 @@ class LeaseBook:
     async def _fetch(self, now: float) -> None:
         wanted, self._wanted = self._wanted, {}
         until = now + self._seconds
-        grants = [self._grant(campaign, asked, until) for campaign, asked in sorted(wanted.items())]
+        grants = [self._grant(campaign, asked, now) for campaign, asked in sorted(wanted.items())]
         if not grants:
             return
         try:
@@ -186,19 +193,22 @@ class LeaseBook:
                 self._set_aside(grant.campaign)  # one that ran dry while the others were being closed
                 self._open[grant.campaign] = _Lease(grant.lease, amount, amount, until, self._burns[grant.campaign])
 
-    def _grant(self, campaign: int, asked: _Wanted, until: float) -> Grant:
+    def _grant(self, campaign: int, asked: _Wanted, now: float) -> Grant:
         """What to ask the ledger for.
 
         Near its end a campaign has less than a few bids left: pieces too small to bid with, held by replicas that
         cannot use them, would never be spent. So less than the smallest bid at hand is not taken at all.
         """
-        burn = self._burns[campaign]
+        burn, day = self._burns[campaign], self._days.get(campaign, _NO_DAY)
         return Grant(
             lease=self._new_number(),
             campaign=campaign,
             least_micros=asked.largest,
             share=self._share,
-            expires=until + self._notice_ttl + _EXPIRY_SLACK,
+            expires=now + self._seconds + self._notice_ttl + _EXPIRY_SLACK,
             most_micros=burn.lease_for(self._seconds),
             useful_micros=asked.smallest or math.ceil(burn.largest),
+            at=now,
+            day=day.name,
+            day_ends=day.ends,
         )

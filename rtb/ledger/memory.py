@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rtb.ledger.protocol import Balance, Closing, Grant, Outcome, Usage
+from rtb.ledger.protocol import Balance, Closing, Grant, Outcome, Terms, Usage
 from rtb.notices import BidRef, Kind
 
 _COUNTER = {Kind.WIN: "wins", Kind.BILL: "bills", Kind.CLICK: "clicks", Kind.CONVERSION: "conversions"}
@@ -32,17 +32,22 @@ class MemoryLedger:
     """See `Ledger`."""
 
     _campaigns: dict[int, dict[str, float]] = field(default_factory=dict)
+    _terms: dict[int, Terms] = field(default_factory=dict)
+    _days: dict[int, str] = field(default_factory=dict)
     _leases: dict[int, _Lease] = field(default_factory=dict)
     _notices: set[tuple[str, Kind]] = field(default_factory=set)
     _charged: set[str] = field(default_factory=set)
     _freed: set[str] = field(default_factory=set)
 
-    async def open(self, campaign: int, budget_micros: int) -> None:
+    async def open(self, campaign: int, terms: Terms | int) -> None:
         """See `Ledger.open`."""
-        pots = self._campaigns.setdefault(campaign, dict.fromkeys(Balance._fields, 0))
-        change = max(budget_micros - pots["budget"], -pots["available"])
+        terms = Terms(terms) if isinstance(terms, int) else terms
+        pots = self._campaigns.setdefault(campaign, Balance()._asdict())
+        change = max(terms.budget_micros - pots["budget"], -pots["available"])
         pots["budget"] += change
         pots["available"] += change
+        pots["daily"] = terms.daily_micros
+        self._terms[campaign] = terms
 
     async def lease(self, grants: Sequence[Grant]) -> list[int]:
         """See `Ledger.lease`."""
@@ -52,14 +57,33 @@ class MemoryLedger:
         pots = self._campaigns.get(grant.campaign)
         if pots is None or grant.lease in self._leases:
             return 0
-        available = int(pots["available"])
-        asked = min(grant.most_micros, math.ceil(available * grant.share))
-        amount = min(available, max(grant.least_micros, asked))
+        self._begin_day(grant, pots)
+        if not self._terms[grant.campaign].runs(grant.at):
+            return 0
+        room = int(min(pots["available"], self._day_room(pots)))
+        asked = min(grant.most_micros, math.ceil(room * grant.share))
+        amount = min(room, max(grant.least_micros, asked))
         if amount < max(1, grant.useful_micros):
             return 0
         self._move(pots, "available", "leased", amount)
         self._leases[grant.lease] = _Lease(grant.campaign, grant.expires, amount)
         return amount
+
+    def _begin_day(self, grant: Grant, pots: dict[str, float]) -> None:
+        """Take up the day a grant names, unless it is past."""
+        known = self._days.get(grant.campaign, "")
+        if grant.day >= known:
+            pots["day_ends"] = grant.day_ends if grant.day else pots["day_ends"]
+        if grant.day > known:
+            self._days[grant.campaign] = grant.day
+            pots["spent_today"], pots["spent_next"] = pots["spent_next"], 0
+
+    @staticmethod
+    def _day_room(pots: dict[str, float]) -> float:
+        """Micros that may be promised on top of what is."""
+        if not pots["daily"]:
+            return math.inf
+        return pots["daily"] - sum(pots[name] for name in ("spent_today", "spent_next", "leased", "reserved"))
 
     async def close(self, leases: Sequence[Closing]) -> None:
         """See `Ledger.close`."""
@@ -85,12 +109,13 @@ class MemoryLedger:
         price = min(price_micros, ref.ceiling_micros)
         # A bid whose loss freed its money has none left in its lease: what is there belongs to other bids.
         held = 0 if ref.bid_id in self._freed else self._take(ref, pots)
-        if held + pots["available"] < price:
+        if price > held + pots["available"] or (price > held and price > self._day_room(pots)):
             pots["available"] += held
             pots["unfunded"] += 1
             return Outcome.UNFUNDED
         pots["available"] += held - price
         pots["spent"] += price
+        pots["spent_today" if now < pots["day_ends"] else "spent_next"] += price
         pots["price_squares"] += float(price) ** 2
         pots[_COUNTER[kind]] += 1
         return Outcome.SETTLED
@@ -147,7 +172,7 @@ class MemoryLedger:
     def _balance(pots: dict[str, float] | None) -> Balance:
         if pots is None:
             return Balance()
-        floats = ("probability", "price_squares")
+        floats = ("probability", "price_squares", "day_ends")
         return Balance(**{name: value if name in floats else int(value) for name, value in pots.items()})  # type: ignore[arg-type]
 
     @staticmethod

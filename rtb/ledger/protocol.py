@@ -35,6 +35,40 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Terms(NamedTuple):
+    """What a campaign may spend, and when.
+
+    Attributes:
+        budget_micros: over its whole life.
+        daily_micros: in one of its days; 0: no daily limit.
+        starts: no money is leased before.
+        ends: no money is leased from then on.
+        paused: no money is leased at all.
+    """
+
+    budget_micros: int
+    daily_micros: int = 0
+    starts: float = 0.0
+    ends: float = math.inf
+    paused: bool = False
+
+    def runs(self, at: float) -> bool:
+        """Whether money may be leased at this time, if there is any."""
+        return not self.paused and self.starts <= at < self.ends
+
+
+class Day(NamedTuple):
+    """A day of a campaign's own calendar.
+
+    Attributes:
+        name: such as `2026-11-22`; a later day's name sorts later. Empty: nobody counts days.
+        ends: when the next one begins.
+    """
+
+    name: str = ""
+    ends: float = math.inf
+
+
 class Grant(NamedTuple):
     """Money a replica asked for.
 
@@ -46,6 +80,9 @@ class Grant(NamedTuple):
         expires: when the ledger takes back what is left: after every notice of its bids.
         most_micros: it takes no more than this, but for `least_micros`: what it expects to bid.
         useful_micros: less than this is of no use to it, and is left for others: nothing is granted then.
+        at: time of asking.
+        day: the campaign's day then.
+        day_ends: when that day ends.
     """
 
     lease: int
@@ -55,6 +92,9 @@ class Grant(NamedTuple):
     expires: float
     most_micros: int = MAX_MICROS
     useful_micros: int = 1
+    at: float = 0.0
+    day: str = ""
+    day_ends: float = math.inf
 
 
 class Closing(NamedTuple):
@@ -96,7 +136,10 @@ class Usage(NamedTuple):
 
 
 class Balance(NamedTuple):
-    """Where a campaign stands: four pots that add up to the budget, and what was counted."""
+    """Where a campaign stands: four pots that add up to the budget, what was counted, and its day.
+
+    `spent_today` is of the last day that a grant named, until `day_ends`; what was spent since is `spent_next`.
+    """
 
     budget: int = 0
     available: int = 0
@@ -113,22 +156,40 @@ class Balance(NamedTuple):
     unfunded: int = 0
     probability: float = 0.0
     price_squares: float = 0.0
+    daily: int = 0
+    spent_today: int = 0
+    spent_next: int = 0
+    day_ends: float = math.inf
+
+    def day_left(self, now: float) -> float:
+        """Micros that bids of today may still cost, leased ones included; infinite without a daily limit.
+
+        Money reserved counts as spent until it comes back: reserved yesterday, it may still be charged today.
+        """
+        if not self.daily:
+            return math.inf
+        spent = self.spent_next + (self.spent_today if now < self.day_ends else 0)
+        return max(0, self.daily - spent - self.reserved)
 
 
 class Ledger(Protocol):
     """The operations. Every implementation passes `tests/rtb/ledger/test_contract.py`."""
 
-    async def open(self, campaign: int, budget_micros: int) -> None:
-        """Set a campaign's budget. The first time all of it is available; later the difference is added or taken.
+    async def open(self, campaign: int, terms: Terms | int) -> None:
+        """Set a campaign's terms; a bare number is a budget without other terms.
 
-        A budget is never lowered below what is spent, leased and reserved: then it becomes exactly that.
+        The first time all of the budget is available; later the difference is added or taken. A budget is never
+        lowered below what is spent, leased and reserved: then it becomes exactly that. What is leased or reserved
+        when other terms are tightened may still be spent; no more is leased until they allow it.
         """
         ...
 
     async def lease(self, grants: Sequence[Grant]) -> list[int]:
         """Move money from available to leased; micros granted, 0 where there is none or too little to be of use.
 
-        A grant is the smaller of `most_micros` and the share, at least `least_micros`, and at most what there is.
+        A grant is the smaller of `most_micros` and the share, at least `least_micros`, and at most what there is,
+        in the budget and in what is left of the day: `daily - spent today - leased - reserved`. While the terms say
+        that the campaign does not run it is 0.
         """
         ...
 
@@ -137,7 +198,11 @@ class Ledger(Protocol):
         ...
 
     async def settle(self, ref: BidRef, kind: Kind, price_micros: int, now: float) -> Outcome:
-        """Spend a bid's clearing price, once per bid; never more than was bid, never more than there is."""
+        """Spend a bid's clearing price, once per bid; never more than was bid, never more than there is.
+
+        A bid whose money is held is paid from it. Where it is not (it came back by a loss or by time), the budget and
+        the day must have room for it.
+        """
         ...
 
     async def release(self, ref: BidRef, now: float) -> Outcome:

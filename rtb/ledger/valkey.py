@@ -11,18 +11,19 @@ import redis.asyncio as aioredis
 from redis.exceptions import RedisError
 
 from rtb.events import STREAM, STREAM_LENGTH
-from rtb.ledger.protocol import Balance, Closing, Grant, LedgerError, Outcome, Usage
+from rtb.ledger.protocol import Balance, Closing, Grant, LedgerError, Outcome, Terms, Usage
 from rtb.notices import BidRef, Kind, counts_until
 
 _HOUR = 3_600
 _COUNTER = {Kind.WIN: "wins", Kind.BILL: "bills", Kind.CLICK: "clicks", Kind.CONVERSION: "conversions"}
+_NEEDS = {"lease": ("day",), "settle": ("day",)}  # shared parts besides `common`
 _RECLAIM_AT_ONCE = 500  # leases in one script call, so that no other call waits long
 
 
 @cache
 def _source(name: str) -> str:
     folder = resources.files("rtb.ledger") / "lua"
-    return (folder / "common.lua").read_text() + (folder / f"{name}.lua").read_text()
+    return "".join((folder / f"{part}.lua").read_text() for part in ("common", *_NEEDS.get(name, ()), name))
 
 
 class ValkeyLedger:
@@ -37,9 +38,10 @@ class ValkeyLedger:
         names = ("open", "lease", "close", "settle", "release", "count", "report", "reclaim")
         self._scripts = {name: client.register_script(_source(name)) for name in names}
 
-    async def open(self, campaign: int, budget_micros: int) -> None:
+    async def open(self, campaign: int, terms: Terms | int) -> None:
         """See `Ledger.open`."""
-        await self._call("open", campaign, budget_micros)
+        terms = Terms(terms) if isinstance(terms, int) else terms
+        await self._call("open", campaign, *terms[:4], int(terms.paused))
 
     async def lease(self, grants: Sequence[Grant]) -> list[int]:
         """See `Ledger.lease`; one round trip for all."""

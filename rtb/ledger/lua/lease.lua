@@ -1,9 +1,13 @@
--- ARGV: lease, campaign, least, share, expires, most, useful
-local key, campaign = lease_key(ARGV[1]), campaign_key(ARGV[2])
-local available = tonumber(redis.call('HGET', campaign, 'available') or 0)
-local asked = math.min(tonumber(ARGV[6]), math.ceil(available * tonumber(ARGV[4])))
-local amount = math.min(available, math.max(tonumber(ARGV[3]), asked))
-if amount < math.max(1, tonumber(ARGV[7])) or redis.call('EXISTS', key) == 1 then return 0 end
+-- ARGV: lease, campaign, least, share, expires, most, useful, at, day, end of the day
+local key, campaign, at = lease_key(ARGV[1]), campaign_key(ARGV[2]), tonumber(ARGV[8])
+local terms = redis.call('HMGET', campaign, 'available', 'starts', 'ends', 'paused')
+if not terms[1] or redis.call('EXISTS', key) == 1 then return 0 end
+begin_day(campaign, ARGV[9], ARGV[10])
+if terms[4] == '1' or at < tonumber(terms[2] or 0) or at >= tonumber(terms[3] or 'inf') then return 0 end
+local room = math.min(tonumber(terms[1]), day_room(campaign))
+local asked = math.min(tonumber(ARGV[6]), math.ceil(room * tonumber(ARGV[4])))
+local amount = math.min(room, math.max(tonumber(ARGV[3]), asked))
+if amount < math.max(1, tonumber(ARGV[7])) then return 0 end
 redis.call('HINCRBY', campaign, 'available', -amount)
 redis.call('HINCRBY', campaign, 'leased', amount)
 redis.call('HSET', key, 'campaign', ARGV[2], 'leased', amount, 'reserved', 0, 'freed', 0, 'closed', 0)

@@ -9,13 +9,14 @@ local held = 0
 if not noticed(bid, 'freed') then held = take(ARGV[2], campaign, ceiling) end
 local available = tonumber(redis.call('HGET', campaign, 'available'))
 local outcome = 'settled'
-if held + available < price then
+if held + available < price or (price > held and price > day_room(campaign)) then
   redis.call('HINCRBY', campaign, 'available', held)
   redis.call('HINCRBY', campaign, 'unfunded', 1)
   outcome = 'unfunded'
 else
   redis.call('HINCRBY', campaign, 'available', held - price)
   redis.call('HINCRBY', campaign, 'spent', price)
+  redis.call('HINCRBY', campaign, spent_counter(campaign, ARGV[8]), price)
   redis.call('HINCRBYFLOAT', campaign, 'price_squares', price * price)
   redis.call('HINCRBY', campaign, ARGV[7], 1)
 end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from typing import Any, NamedTuple
 
 from hypothesis import settings
@@ -17,13 +18,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from rtb.ledger import Grant, LeaseBook, Ledger, MemoryLedger, Outcome, Usage, ValkeyLedger
+from rtb.ledger import Day, Grant, LeaseBook, Ledger, MemoryLedger, Outcome, Terms, Usage, ValkeyLedger
 from rtb.notices import BidRef, Kind
 from tests.conftest import Valkey
 from tests.rtb.ledger.support import CAMPAIGNS, NOW, assert_adds_up
 
 REPLICAS = (0, 1, 2)
 LEASE_SECONDS, NOTICE_TTL, SHARE = 5.0, 20.0, 0.3
+DAY_SECONDS = 25
 
 campaigns = st.sampled_from(CAMPAIGNS)
 replicas = st.sampled_from(REPLICAS)
@@ -55,6 +57,9 @@ class MoneyMachine(RuleBasedStateMachine):
         self.told: dict[BidRef, set[Kind]] = {}
         self.freed: set[BidRef] = set()
         self.paid: dict[BidRef, int] = {}
+        self.terms: dict[int, Terms] = {}
+        self.spent_today = dict.fromkeys(CAMPAIGNS, 0)
+        self.allowed: dict[int, float] = dict.fromkeys(CAMPAIGNS, math.inf)
 
     def start(self, replica: int) -> None:
         for world, numbers in zip(self.worlds, self.numbers, strict=True):
@@ -86,6 +91,7 @@ class MoneyMachine(RuleBasedStateMachine):
     def open_campaigns(self, first: int, second: int) -> None:
         for campaign, budget in zip(CAMPAIGNS, (first, second), strict=True):
             self.on_ledgers("open", campaign, budget)
+            self.terms[campaign] = Terms(budget)
         for replica in REPLICAS:
             for world in self.worlds:
                 world.books[replica].want({*CAMPAIGNS})
@@ -118,17 +124,53 @@ class MoneyMachine(RuleBasedStateMachine):
     def a_replica_shuts_down(self, replica: int) -> None:
         self.on_books(replica, "shutdown")
 
+    @property
+    def today(self) -> Day:
+        number = int(self.now // DAY_SECONDS)
+        return Day(f"{number:09d}", (number + 1) * DAY_SECONDS)
+
     @rule(seconds=st.sampled_from([0.5, 1.0, 4.0, 10.0, 40.0]))
     def time_passes(self, seconds: float) -> None:
-        self.now += seconds
+        before, self.now = self.today, self.now + seconds
+        if self.today != before:
+            self.spent_today = dict.fromkeys(CAMPAIGNS, 0)
+            for campaign in CAMPAIGNS:
+                self.allow(campaign, 0)
 
     @rule()
     def expired_leases_are_reclaimed(self) -> None:
         self.on_ledgers("reclaim", self.now)
 
-    @rule(campaign=campaigns, budget=st.integers(0, 2_000))
-    def a_budget_is_edited(self, campaign: int, budget: int) -> None:
-        self.on_ledgers("open", campaign, budget)
+    @rule(
+        campaign=campaigns,
+        budget=st.integers(0, 2_000),
+        daily=st.one_of(st.just(0), st.integers(1, 500)),
+        flight=st.sampled_from([(0.0, math.inf), (0.0, 30.0), (20.0, 60.0)]),
+        paused=st.sampled_from([False, False, True]),
+    )
+    def terms_are_edited(
+        self, campaign: int, budget: int, daily: int, flight: tuple[float, float], paused: bool
+    ) -> None:
+        terms = Terms(budget, daily, NOW + flight[0], NOW + flight[1], paused)
+        self.on_ledgers("open", campaign, terms)
+        self.terms[campaign] = terms
+        self.allow(campaign, self.spent_today[campaign])
+
+    @rule(campaign=campaigns, paused=st.booleans())
+    def a_campaign_is_paused_or_resumed(self, campaign: int, paused: bool) -> None:
+        self.terms[campaign] = self.terms[campaign]._replace(paused=paused)
+        self.on_ledgers("open", campaign, self.terms[campaign])
+
+    @rule(replica=replicas)
+    def a_replica_learns_which_day_it_is(self, replica: int) -> None:
+        for world in self.worlds:
+            world.books[replica].enter(dict.fromkeys(CAMPAIGNS, self.today))
+
+    def allow(self, campaign: int, spent: int) -> None:
+        """What may be spent today, `spent` being already: the day's limit, or what was promised before it."""
+        balance = self.on_ledgers("balances", [campaign])[0]
+        daily = self.terms[campaign].daily_micros
+        self.allowed[campaign] = max(daily, spent + balance.leased + balance.reserved) if daily else math.inf
 
     @rule(
         campaign=campaigns,
@@ -140,7 +182,9 @@ class MoneyMachine(RuleBasedStateMachine):
     def somebody_else_leases(
         self, campaign: int, number: int, least: int, share: float, limits: tuple[int, int]
     ) -> None:
-        self.on_ledgers("lease", [Grant(2**63 + number, campaign, least, share, self.now + 30, *limits)])
+        grant = Grant(2**63 + number, campaign, least, share, self.now + 30, *limits, self.now, *self.today)
+        runs = self.terms[campaign].runs(self.now)
+        assert self.on_ledgers("lease", [grant]) == [0] or runs
 
     @rule(campaign=campaigns, opportunities=amounts, eighths=amounts)
     def usage_is_reported(self, campaign: int, opportunities: int, eighths: int) -> None:
@@ -159,6 +203,8 @@ class MoneyMachine(RuleBasedStateMachine):
             assert outcome is Outcome.DUPLICATE
             return
         self.paid[ref] = min(price, ref.ceiling_micros) if outcome is Outcome.SETTLED else 0
+        self.spent_today[ref.campaign] += self.paid[ref]
+        assert self.spent_today[ref.campaign] <= self.allowed[ref.campaign]
         # Its money was held from the bid to the last moment its notice counts, whatever became of its replica.
         assert outcome is Outcome.SETTLED or ref in self.freed
 

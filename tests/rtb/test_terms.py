@@ -1,0 +1,90 @@
+"""What the ledger is told of a campaign, and which day it has."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rtb.catalog import Entry
+from rtb.ledger import Balance, Terms
+from rtb.pacemaker import Pacemaker
+from rtb.terms import day_of, terms_of
+from tests.rtb.builders import make_campaign
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def make_entry(status: str = "active", starts_at: Any = None, ends_at: Any = None, **budget: Any) -> Entry:
+    """An entry of a catalog whose campaigns have daily budgets, time zones and flights."""
+    plain = make_campaign(budget=1_000)
+    fields = {"total_micros": 1_000, "flight_seconds": 3_600.0, **budget}
+    flight = SimpleNamespace(starts_at=starts_at, ends_at=ends_at)
+    campaign = SimpleNamespace(status=status, budget=SimpleNamespace(**fields), flight=flight, goal=plain.goal)
+    return Entry(1, campaign, 0.0)  # type: ignore[arg-type]
+
+
+def test_a_campaign_without_limits_has_a_budget_only() -> None:
+    assert terms_of(Entry(1, make_campaign(budget=5_000), 0.0)) == Terms(5_000)
+    assert terms_of(make_entry()) == Terms(1_000)
+
+
+def test_terms_are_those_of_the_campaign() -> None:
+    entry = make_entry("paused", NOON, NOON, daily_micros=70)
+    assert terms_of(entry) == Terms(1_000, 70, NOON.timestamp(), NOON.timestamp(), True)
+    assert terms_of(make_entry(ends_at=None)).ends == math.inf
+
+
+@pytest.mark.parametrize(
+    ("zone", "moment", "name", "hours_left"),
+    [
+        ("UTC", NOON, "2026-11-22", 12),
+        ("Asia/Tokyo", NOON.replace(hour=15), "2026-11-23", 24),
+        ("America/Los_Angeles", NOON.replace(hour=7), "2026-11-21", 1),
+        ("Europe/Berlin", datetime(2026, 10, 24, 22, tzinfo=UTC), "2026-10-25", 25),  # the clocks go back
+        ("Europe/Berlin", datetime(2026, 3, 28, 23, tzinfo=UTC), "2026-03-29", 23),
+    ],
+)
+def test_a_day_is_the_campaigns_own(zone: str, moment: datetime, name: str, hours_left: float) -> None:
+    day = day_of(make_entry(timezone=zone), moment.timestamp())
+    assert (day.name, day.ends - moment.timestamp()) == (name, hours_left * 3600)
+
+
+def test_a_day_without_a_time_zone_is_utc() -> None:
+    assert day_of(Entry(1, make_campaign(), 0.0), NOON.timestamp()).name == "2026-11-22"
+
+
+@pytest.mark.parametrize(
+    ("fields", "pots", "is_open"),
+    [
+        ({}, {}, True),
+        ({"status": "paused"}, {}, False),
+        ({"starts_at": NOON}, {}, True),
+        ({"starts_at": NOON.replace(hour=13)}, {}, False),
+        ({"ends_at": NOON.replace(hour=13)}, {}, True),
+        ({"ends_at": NOON}, {}, False),
+        ({"daily_micros": 100}, {"daily": 100, "spent_today": 99}, True),
+        ({"daily_micros": 100}, {"daily": 100, "spent_today": 100}, False),
+        ({"daily_micros": 100}, {"daily": 100, "spent_today": 60, "reserved": 40}, False),
+        ({"daily_micros": 100}, {"daily": 100, "spent_today": 60, "leased": 40}, True),
+        ({"daily_micros": 100}, {"daily": 100, "spent_today": 100, "day_ends": NOON.timestamp()}, True),
+    ],
+)
+def test_the_pacing_table_keeps_to_pause_flight_and_day(
+    fields: dict[str, Any], pots: dict[str, Any], is_open: bool
+) -> None:
+    balance = Balance(budget=1_000, available=800)._replace(**pots)
+    record = Pacemaker(1.0).tick([make_entry(**fields)], [balance], NOON.timestamp())[0]
+    assert bool(record["open"]) is is_open
+    assert (record["day"], record["day_ends"]) == (b"2026-11-22", NOON.timestamp() + 12 * 3600)
+
+
+def test_a_flight_is_paced_between_its_ends() -> None:
+    entry = make_entry(starts_at=NOON, ends_at=NOON.replace(hour=16))
+    table = [Pacemaker(1.0).tick([entry], [Balance()], NOON.timestamp() + hours * 3600)[0] for hours in (-1, 0, 1, 9)]
+    assert [record["time_total"] for record in table] == [4 * 3600] * 4
+    np.testing.assert_array_equal([record["time_left"] for record in table], [14_400, 14_400, 10_800, 0])
