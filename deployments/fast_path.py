@@ -144,6 +144,8 @@ class FastPath:
         reply = await self._desk.handle(path, scope.get("query_string", b""))
         kind = path.split("/", 3)[2]
         self._router.tally.add(f"notice.{kind if reply.outcome != 'unknown_kind' else 'other'}.{reply.outcome}")
+        for name in reply.besides:
+            self._router.tally.add(f"notice.{kind}.{name}")
         headers = [(b"location", reply.location.encode())] if reply.location else []
         if reply.status == 503:
             headers.append((b"retry-after", b"1"))

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 from rtb.edge import Edge
 from rtb.ledger import Ledger, LedgerError, Outcome
 from rtb.notices import BidRef, Kind, Signer, TokenError, counts_until
-from rtb.openrtb.macros import PriceError, parse_price
+from rtb.openrtb.macros import PriceError, read_price
 from rtb.settings import Settings
 
 
@@ -21,12 +21,14 @@ class Reply(NamedTuple):
         outcome: short counter name.
         message: what is wrong, empty when nothing is.
         location: where a click leads.
+        besides: counter names of what else was noticed.
     """
 
     status: int
     outcome: str
     message: str = ""
     location: str = ""
+    besides: tuple[str, ...] = ()
 
 
 class NoticeDesk:
@@ -70,16 +72,20 @@ class NoticeDesk:
         if kind is self._charged:
             return await self._charge(kind, ref, query, now)
         if kind is Kind.LOSS:
-            return _reply(await self._ledger.release(ref, now))
-        return _reply(await self._ledger.count(ref, kind, now))
+            return _reply(await self._ledger.release(ref, now, min_to_win_micros=_min_to_win(query)))
+        return _reply(await self._ledger.count(ref, kind, now, min_to_win_micros=_min_to_win(query)))
 
     async def _charge(self, kind: Kind, ref: BidRef, query: dict[str, list[str]], now: float) -> Reply:
         """Spend the clearing price; without a usable one nothing is settled, so the notice can be sent again."""
         try:
-            price = parse_price(query.get("price", [""])[0])
+            price = read_price(query.get("price", [""])[0])
         except PriceError as error:
             return Reply(204 if error.reason == "audit" else 400, error.reason, str(error))
-        return _reply(await self._ledger.settle(ref, kind, price, now))
+        outcome = await self._ledger.settle(ref, kind, price.micros, now, min_to_win_micros=_min_to_win(query))
+        if outcome is not Outcome.SETTLED:
+            return _reply(outcome)
+        noticed = {"above_bid": price.micros > ref.ceiling_micros, "base64": price.is_encoded}
+        return _reply(outcome)._replace(besides=tuple(name for name, is_so in noticed.items() if is_so))
 
     async def _redirect(self, ref: BidRef, now: float) -> Reply:
         """Send a user on; a click that comes too late to count still leads somewhere."""
@@ -89,6 +95,14 @@ class NoticeDesk:
         if landing is None:
             return Reply(404, "unknown_campaign", "the campaign of this click is not active any more")
         return Reply(302, outcome, location=landing)
+
+
+def _min_to_win(query: dict[str, list[str]]) -> int:
+    """Micros that would have won, 0 when the exchange does not say: most do not, so nothing is made of it."""
+    try:
+        return read_price(query.get("min", [""])[0]).micros
+    except PriceError:
+        return 0
 
 
 def _reply(outcome: Outcome) -> Reply:

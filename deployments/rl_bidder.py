@@ -30,7 +30,7 @@ class RLBidder:
             self._ledger,
             seconds=settings.lease_seconds,
             share=settings.lease_fraction,
-            notice_ttl=settings.notice_ttl_seconds,
+            notice_ttl=max(settings.notice_times),
         )
         self._stage = BidStage(load_policy(settings.policy_dir), self._book)
         self._pacing = snapshot.Subscriber(client, snapshot.PACING)

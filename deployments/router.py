@@ -71,13 +71,14 @@ class Router:
         self.catalog = Catalog(settings.catalog_url)
         self.events = EventSink(client)
         self.tally = Tally(client)
-        self.signer = Signer(settings.resolve_secret("notice_secret"))
+        self.signer = Signer(*settings.notice_secrets())
         self.edge = Edge(
             signer=self.signer,
             base_url=settings.notice_url,
             currency=settings.currency,
             max_imps=settings.max_imps,
             max_candidates=settings.max_candidates,
+            times=settings.notice_times,
         )
         self._catalog_feed = snapshot.Subscriber(client, snapshot.CATALOG)
         self._pacing_feed = snapshot.Subscriber(client, snapshot.PACING)

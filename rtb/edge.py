@@ -17,13 +17,14 @@ from rtb.ctr import CLICK
 from rtb.events import BidEvent
 from rtb.impression import Impression, hour_of_week, impressions_of
 from rtb.money import floors_to_micros, micros_to_cpm
-from rtb.notices import BidRef, Kind, Signer
+from rtb.notices import BidRef, Kind, NoticeTimes, Signer
 from rtb.openrtb import Bid, BidResponse, NoBid, SeatBid, decode_request, encode_response
 from rtb.openrtb.macros import AUCTION_LOSS, AUCTION_MIN_TO_WIN, AUCTION_PRICE
 from rtb.stages import Auction, Decisions
 from rtb.targeting import Candidates, Listing, Placement, TargetingIndex, Words
 
 _MARKUP_BANNER = 1  # `bid.mtype`
+_TIMES = NoticeTimes()
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Batch:
         rows: features of the candidates, shape `(n, fields)`.
         floor_micros: of each impression, shape `(imps,)`.
         first_price: of each impression, shape `(imps,)`.
+        ttl: seconds that notices of each impression are honoured, shape `(imps,)`.
+        user: key of each impression's user, 0 where there is none, shape `(imps,)`.
         view: the catalog the candidates are of.
     """
 
@@ -63,12 +66,14 @@ class Batch:
     rows: features.Rows
     floor_micros: npt.NDArray[np.int64]
     first_price: npt.NDArray[np.bool_]
+    ttl: npt.NDArray[np.float64]
+    user: npt.NDArray[np.uint64]
     view: View
 
     def auction(self, probability: npt.NDArray[np.float32]) -> Auction:
         """What the bidder needs of this batch, with the model's probabilities, shape `(n, 2)`."""
         campaign = self.view.index.numbers[self.candidates.line]
-        return Auction(self.candidates.imp, campaign, probability, self.floor_micros, self.first_price)
+        return Auction(self.candidates.imp, campaign, probability, self.floor_micros, self.first_price, self.ttl)
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,7 @@ class Edge:
         currency: bids are in.
         max_imps: imps looked at in one request.
         max_candidates: candidates scored for one impression.
+        times: how long notices are honoured.
         clock: Unix time.
     """
 
@@ -114,6 +120,7 @@ class Edge:
         currency: str,
         max_imps: int,
         max_candidates: int,
+        times: NoticeTimes = _TIMES,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._signer = signer
@@ -121,6 +128,7 @@ class Edge:
         self._currency = currency
         self._max_imps = max_imps
         self._max_candidates = max_candidates
+        self._times = times
         self._clock = clock
         self._view = View([])
         self._open: Words | None = None
@@ -164,7 +172,10 @@ class Edge:
         )
         floors = floors_to_micros(np.array([item.floor_cpm for item in impressions], np.float64))
         first_price = np.array([item.first_price for item in impressions], bool)
-        return Batch(requests, owner, candidates, rows, floors, first_price, view)
+        ttl = [self._times.of(item.audience.inventory, interstitial=item.interstitial) for item in impressions]
+        user = [self._signer.user_key(item.audience.user) for item in impressions]
+        told = (np.array(ttl, np.float64), np.array(user, np.uint64))
+        return Batch(requests, owner, candidates, rows, floors, first_price, *told, view)
 
     def render(
         self, batch: Batch, probability: npt.NDArray[np.float32], decisions: Decisions
@@ -177,8 +188,9 @@ class Edge:
             imp = int(batch.candidates.imp[candidate])
             owner = int(batch.owner[imp])
             shown = int(batch.candidates.creative[candidate])
-            ref = _ref(decisions, place, batch.view.index.creatives[shown])
+            ref = _ref(decisions, place, batch.view.index.creatives[shown], int(batch.user[imp]))
             bid = self._bid(ref, imp_ids[imp], batch.view, shown)
+            bid.exp = int(batch.ttl[imp])
             seats[owner].setdefault(batch.view.index.creatives[shown].listing.campaign.seat, []).append(bid)
             events.append(
                 BidEvent(
@@ -225,7 +237,7 @@ class Edge:
             id=ref.bid_id,
             impid=imp_id,
             price=micros_to_cpm(ref.ceiling_micros),
-            nurl=f"{self._base}/notice/win/{token}?price={AUCTION_PRICE}",
+            nurl=f"{self._base}/notice/win/{token}?price={AUCTION_PRICE}&min={AUCTION_MIN_TO_WIN}",
             burl=f"{self._base}/notice/bill/{token}?price={AUCTION_PRICE}",
             lurl=f"{self._base}/notice/loss/{token}?reason={AUCTION_LOSS}&min={AUCTION_MIN_TO_WIN}",
             adm=click_url.join(view.markup[creative]),
@@ -263,7 +275,7 @@ def markup(creative: Creative) -> list[str]:
     return ['<a target="_blank" href="', f'">{picture}</a>']
 
 
-def _ref(decisions: Decisions, place: int, placement: Placement) -> BidRef:
+def _ref(decisions: Decisions, place: int, placement: Placement, user: int) -> BidRef:
     return BidRef(
         lease=int(decisions.lease[place]),
         sequence=int(decisions.sequence[place]),
@@ -271,4 +283,5 @@ def _ref(decisions: Decisions, place: int, placement: Placement) -> BidRef:
         creative=placement.place,
         ceiling_micros=int(decisions.price_micros[place]),
         expires=int(decisions.expires[place]),
+        user=user,
     )

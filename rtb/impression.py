@@ -25,6 +25,7 @@ class Audience(NamedTuple):
         hour_of_week: 0 is Monday 00:00 UTC.
         segments: user segments, sorted; empty where privacy signals forbid user data.
         blocked: keys of what the request blocks: `cat:IAB1`, `adv:example.com`.
+        user: an id of the user; empty where there is none or privacy signals forbid user data.
     """
 
     inventory: str
@@ -36,6 +37,7 @@ class Audience(NamedTuple):
     hour_of_week: int
     segments: tuple[str, ...]
     blocked: tuple[str, ...]
+    user: str = ""
 
 
 class Impression(NamedTuple):
@@ -49,6 +51,7 @@ class Impression(NamedTuple):
         floor_cpm: lowest price taken, CPM.
         first_price: whether the winner pays its own bid.
         blocked: `attr:3` keys of blocked creative attributes.
+        interstitial: whether it fills the screen.
     """
 
     imp_id: str
@@ -58,6 +61,7 @@ class Impression(NamedTuple):
     floor_cpm: float
     first_price: bool
     blocked: tuple[str, ...]
+    interstitial: bool = False
 
 
 def hour_of_week(timestamp: float) -> int:
@@ -90,7 +94,8 @@ def impressions_of(request: BidRequest, hour: int, currency: str, limit: int) ->
         sizes = _sizes(imp)
         if sizes:
             blocked = tuple(f"attr:{attr}" for attr in imp.banner.battr or ())
-            found.append(Impression(imp.id, audience, sizes, imp.banner.pos or 0, imp.bidfloor, first_price, blocked))
+            place = (imp.banner.pos or 0, imp.bidfloor, first_price, blocked, imp.instl == 1)
+            found.append(Impression(imp.id, audience, sizes, *place))
     return found, reason
 
 
@@ -110,6 +115,7 @@ def _audience(request: BidRequest, hour: int) -> Audience:
         hour_of_week=hour,
         segments=_segments(request),
         blocked=_blocked(request),
+        user=_user(request),
     )
 
 
@@ -136,6 +142,14 @@ def _segments(request: BidRequest) -> tuple[str, ...]:
     if user is None or not user.data or not allows_user_data(request):
         return ()
     return tuple(sorted({s.id for data in user.data for s in data.segment or () if s.id}))
+
+
+def _user(request: BidRequest) -> str:
+    """Our own id of the user if the exchange knows it, else the exchange's; marked, so that the two never meet."""
+    user = request.user
+    if user is None or not (user.buyeruid or user.id) or not allows_user_data(request):
+        return ""
+    return f"buyer:{user.buyeruid}" if user.buyeruid else f"exchange:{user.id}"
 
 
 def _blocked(request: BidRequest) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Signed tokens in notice URLs: what any replica needs to settle a bid it never saw.
 
-A token names the bid (lease and sequence number), its campaign and creative, the ceiling and the expiry, and is
-signed, so that a forged one costs nothing. Notices of money (win, bill, loss) and notices a browser carries (click,
-conversion) are signed apart: who sees a click URL cannot make a billing URL of it.
+A token names the bid (lease and sequence number), its campaign and creative, the ceiling, the expiry and the user's
+key, and is signed, so that a forged one costs nothing. Notices of money (win, bill, loss) and notices a browser
+carries (click, conversion) are signed apart: who sees a click URL cannot make a billing URL of it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _DAY = 86_400
 _GRACE = {Kind.CLICK: _DAY, Kind.CONVERSION: 30 * _DAY}
 """Seconds past a bid's expiry that its user's notices still count: people click late and buy later."""
 
-_LAYOUT = struct.Struct(">QIIHQI")
+_LAYOUT = struct.Struct(">BQIIHQIQ")  # id of the signing key, then a BidRef
 _MAC_BYTES = 12
 
 
@@ -51,6 +51,7 @@ class BidRef(NamedTuple):
         creative: place of the creative in its campaign.
         ceiling_micros: what was bid for the impression: the most it can cost.
         expires: Unix second after which money notices are not honoured.
+        user: key of who saw it (`Signer.user_key`), 0 when nobody may or need know.
     """
 
     lease: int
@@ -59,11 +60,36 @@ class BidRef(NamedTuple):
     creative: int
     ceiling_micros: int
     expires: int
+    user: int = 0
 
     @property
     def bid_id(self) -> str:
         """The bid's id as sent to the exchange."""
         return f"{self.lease:016x}-{self.sequence:x}"
+
+
+class NoticeTimes(NamedTuple):
+    """Seconds from a bid to the last moment its money notices are honoured, by what is sold.
+
+    Attributes:
+        web: a banner on a page, shown as soon as it is sold.
+        app: a banner in an app or on a screen in public, often fetched ahead.
+        native: a native advertisement.
+        interstitial: what fills the screen at the next break, which may be long in coming.
+    """
+
+    web: float = 60.0
+    app: float = 300.0
+    native: float = 600.0
+    interstitial: float = 1_800.0
+
+    def of(self, inventory: str, *, interstitial: bool = False, native: bool = False) -> float:
+        """Seconds for an impression on `site`, `app`, `dooh` or unknown (empty) inventory."""
+        if interstitial:
+            return self.interstitial
+        if native:
+            return self.native
+        return self.app if inventory in ("app", "dooh") else self.web
 
 
 def counts_until(ref: BidRef, kind: Kind) -> int:
@@ -78,19 +104,35 @@ class TokenError(ValueError):
 class Signer:
     """Makes and reads tokens.
 
+    To change the secret without losing notices on their way: put the new one first everywhere, keep the old one as a
+    previous one until its tokens have expired (a month, for conversions).
+
     Args:
-        secret: shared by all replicas, at least 16 characters.
+        secret: signs; shared by all replicas, at least 16 characters.
+        previous: secrets whose tokens are still read.
+
+    Raises:
+        ValueError: a secret is too short.
     """
 
-    def __init__(self, secret: str) -> None:
-        if len(secret) < 16:
-            raise ValueError("the notice secret is shorter than 16 characters: set a longer RAYBID_NOTICE_SECRET")
-        self._key = hashlib.blake2b(secret.encode(), digest_size=32).digest()
+    def __init__(self, secret: str, *previous: str) -> None:
+        if any(len(one) < 16 for one in (secret, *previous)):
+            raise ValueError("a notice secret is shorter than 16 characters: set a longer RAYBID_NOTICE_SECRET")
+        keys = [hashlib.blake2b(one.encode(), digest_size=32).digest() for one in (secret, *previous)]
+        self._key = keys[0]
+        self._keys = [(_key_id(key), key) for key in keys]
 
     def sign(self, ref: BidRef, kind: Kind) -> str:
         """A URL-safe token; the same for all notices of money of one bid."""
-        payload = _LAYOUT.pack(*ref)
-        return base64.urlsafe_b64encode(payload + self._mac(payload, kind)).decode().rstrip("=")
+        payload = _LAYOUT.pack(self._keys[0][0], *ref)
+        return base64.urlsafe_b64encode(payload + _mac(self._key, payload, kind)).decode().rstrip("=")
+
+    def user_key(self, user: str) -> int:
+        """A number that stands for a user and that nobody can turn back without the secret; 0 for the empty id."""
+        if not user:
+            return 0
+        digest = hashlib.blake2b(user.encode(), key=self._key, digest_size=8, person=b"user").digest()
+        return int.from_bytes(digest, "big") or 1
 
     def read(self, token: str, kind: Kind) -> BidRef:
         """What a token of this kind says.
@@ -103,9 +145,20 @@ class Signer:
         except (binascii.Error, ValueError) as error:
             raise TokenError("the token is not base64") from error
         payload, mac = blob[: _LAYOUT.size], blob[_LAYOUT.size :]
-        if len(payload) != _LAYOUT.size or not hmac.compare_digest(mac, self._mac(payload, kind)):
+        if len(payload) != _LAYOUT.size or not self._is_ours(payload, mac, kind):
             raise TokenError("the token's signature does not match")
-        return BidRef(*_LAYOUT.unpack(payload))
+        return BidRef(*_LAYOUT.unpack(payload)[1:])
 
-    def _mac(self, payload: bytes, kind: Kind) -> bytes:
-        return hashlib.blake2b(payload, key=self._key, digest_size=_MAC_BYTES, person=_GROUP[kind]).digest()
+    def _is_ours(self, payload: bytes, mac: bytes, kind: Kind) -> bool:
+        """Two secrets may share an id, so all with it are tried."""
+        keys = (key for key_id, key in self._keys if key_id == payload[0])
+        return any(hmac.compare_digest(mac, _mac(key, payload, kind)) for key in keys)
+
+
+def _key_id(key: bytes) -> int:
+    """A byte that says which secret signed, and nothing else about it."""
+    return hashlib.blake2b(key, digest_size=1, person=b"key id").digest()[0]
+
+
+def _mac(key: bytes, payload: bytes, kind: Kind) -> bytes:
+    return hashlib.blake2b(payload, key=key, digest_size=_MAC_BYTES, person=_GROUP[kind]).digest()

@@ -13,6 +13,8 @@ from typing import Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from rtb.notices import NoticeTimes
+
 
 class Settings(BaseSettings):
     """Ports, folders, limits and secrets. Each field is set by `RAYBID_<NAME>`, for example `RAYBID_HTTP_PORT`."""
@@ -41,6 +43,7 @@ class Settings(BaseSettings):
     exchange_keys: str = Field("", description="comma-separated X-API-Keys of exchanges")
     require_exchange_key: bool = Field(False, description="refuse bid requests that carry no key")
     notice_secret: str = Field("", description="HMAC key that signs notice URLs")
+    notice_secrets_previous: str = Field("", description="comma-separated former notice secrets: still read")
 
     # The market's conventions
     public_url: str = Field("", description="base of notice URLs as exchanges reach us; empty: http_host:http_port")
@@ -57,7 +60,10 @@ class Settings(BaseSettings):
     # Money and pacing
     lease_seconds: float = Field(5.0, gt=0, description="how long a replica bids from one lease")
     lease_fraction: float = Field(0.05, gt=0, le=1, description="most of what is available one lease may take")
-    notice_ttl_seconds: float = Field(60.0, gt=0, description="how long a bid's notices are honoured")
+    notice_ttl_seconds: float = Field(60.0, gt=0, description="how long notices of a web banner are honoured")
+    notice_ttl_app_seconds: float = Field(300.0, gt=0, description="the same for a banner in an app")
+    notice_ttl_native_seconds: float = Field(600.0, gt=0, description="the same for a native advertisement")
+    notice_ttl_interstitial_seconds: float = Field(1_800.0, gt=0, description="the same for an interstitial")
     tick_seconds: float = Field(1.0, gt=0, description="the Controller's pacing interval")
     pull_seconds: float = Field(0.25, gt=0, description="how often replicas look for a new snapshot")
 
@@ -97,6 +103,25 @@ class Settings(BaseSettings):
     def notice_url(self) -> str:
         """Base of the notice URLs handed to exchanges."""
         return (self.public_url or self.base_url).rstrip("/")
+
+    @property
+    def notice_times(self) -> NoticeTimes:
+        """How long notices are honoured, by what is sold."""
+        return NoticeTimes(
+            self.notice_ttl_seconds,
+            self.notice_ttl_app_seconds,
+            self.notice_ttl_native_seconds,
+            self.notice_ttl_interstitial_seconds,
+        )
+
+    def notice_secrets(self) -> list[str]:
+        """The secret that signs, then those that are still read.
+
+        Raises:
+            OSError: when the folder cannot be written.
+        """
+        previous = [secret.strip() for secret in self.notice_secrets_previous.split(",")]
+        return [self.resolve_secret("notice_secret"), *filter(None, previous)]
 
     def resolve_secret(self, name: Literal["admin_key", "notice_secret"]) -> str:
         """The secret as configured, else the one kept in `var_dir/secrets`, made on first use with mode 0600.

@@ -5,6 +5,7 @@ Edge.prepare -> Edge.assemble -> CTRStage.score -> BidStage.decide -> Edge.rende
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,7 @@ class Auction(NamedTuple):
         probability: of a click, and of a conversion given a click, shape `(n, 2)`.
         floor_micros: of each impression, shape `(imps,)`.
         first_price: of each impression, shape `(imps,)`.
+        ttl: seconds that notices of each impression are honoured, shape `(imps,)`; none: as long as any are.
     """
 
     imp: npt.NDArray[np.intp]
@@ -35,6 +37,7 @@ class Auction(NamedTuple):
     probability: npt.NDArray[np.float32]
     floor_micros: npt.NDArray[np.int64]
     first_price: npt.NDArray[np.bool_]
+    ttl: npt.NDArray[np.float64] | None = None
 
 
 class Decisions(NamedTuple):
@@ -152,12 +155,13 @@ class BidStage:
         imps = auction.imp[known[order]].tolist()
         campaigns = auction.campaign[known[order]].tolist()
         prices = bids[order].tolist()
+        ttl = [math.inf] * len(auction.floor_micros) if auction.ttl is None else auction.ttl.tolist()
         winners, held = [], []
         served = -1
         for place, (imp, campaign, price) in enumerate(zip(imps, campaigns, prices, strict=True)):
             if imp == served:
                 continue
-            reservation = self.book.reserve(campaign, price)
+            reservation = self.book.reserve(campaign, price, ttl[imp])
             if reservation is not None:
                 served = imp
                 winners.append(place)

@@ -98,7 +98,9 @@ class MemoryLedger:
             lease.leased, lease.reserved, lease.closed = 0, outstanding, True
             lease.expires = expires if expires < math.inf else lease.expires
 
-    async def settle(self, ref: BidRef, kind: Kind, price_micros: int, now: float) -> Outcome:
+    async def settle(
+        self, ref: BidRef, kind: Kind, price_micros: int, now: float, *, min_to_win_micros: int = 0
+    ) -> Outcome:
         """See `Ledger.settle`."""
         pots = self._campaigns.get(ref.campaign)
         if pots is None:
@@ -120,7 +122,7 @@ class MemoryLedger:
         pots[_COUNTER[kind]] += 1
         return Outcome.SETTLED
 
-    async def release(self, ref: BidRef, now: float) -> Outcome:
+    async def release(self, ref: BidRef, now: float, *, min_to_win_micros: int = 0) -> Outcome:
         """See `Ledger.release`."""
         pots = self._campaigns.get(ref.campaign)
         if pots is None:
@@ -134,7 +136,7 @@ class MemoryLedger:
         pots["available"] += self._take(ref, pots)
         return Outcome.FREED
 
-    async def count(self, ref: BidRef, kind: Kind, now: float) -> Outcome:
+    async def count(self, ref: BidRef, kind: Kind, now: float, *, min_to_win_micros: int = 0) -> Outcome:
         """See `Ledger.count`."""
         pots = self._campaigns.get(ref.campaign)
         if pots is None:

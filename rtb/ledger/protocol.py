@@ -173,7 +173,11 @@ class Balance(NamedTuple):
 
 
 class Ledger(Protocol):
-    """The operations. Every implementation passes `tests/rtb/ledger/test_contract.py`."""
+    """The operations. Every implementation passes `tests/rtb/ledger/test_contract.py`.
+
+    Of notices, `min_to_win_micros` is what the exchange says would have won, 0 when it does not say: it is recorded
+    with the notice's event, where there are events, and moves no money.
+    """
 
     async def open(self, campaign: int, terms: Terms | int) -> None:
         """Set a campaign's terms; a bare number is a budget without other terms.
@@ -197,7 +201,9 @@ class Ledger(Protocol):
         """End bidding from leases. What was not reserved is available again at once."""
         ...
 
-    async def settle(self, ref: BidRef, kind: Kind, price_micros: int, now: float) -> Outcome:
+    async def settle(
+        self, ref: BidRef, kind: Kind, price_micros: int, now: float, *, min_to_win_micros: int = 0
+    ) -> Outcome:
         """Spend a bid's clearing price, once per bid; never more than was bid, never more than there is.
 
         A bid whose money is held is paid from it. Where it is not (it came back by a loss or by time), the budget and
@@ -205,11 +211,11 @@ class Ledger(Protocol):
         """
         ...
 
-    async def release(self, ref: BidRef, now: float) -> Outcome:
+    async def release(self, ref: BidRef, now: float, *, min_to_win_micros: int = 0) -> Outcome:
         """Free a lost bid's money, once per bid."""
         ...
 
-    async def count(self, ref: BidRef, kind: Kind, now: float) -> Outcome:
+    async def count(self, ref: BidRef, kind: Kind, now: float, *, min_to_win_micros: int = 0) -> Outcome:
         """Count a notice that moves no money, once per bid and kind."""
         ...
 

@@ -52,23 +52,24 @@ class ValkeyLedger:
         """See `Ledger.close`; one round trip for all."""
         await self._call_many("close", [(f"{closing.lease:016x}", *closing[1:]) for closing in leases])
 
-    async def settle(self, ref: BidRef, kind: Kind, price_micros: int, now: float) -> Outcome:
+    async def settle(
+        self, ref: BidRef, kind: Kind, price_micros: int, now: float, *, min_to_win_micros: int = 0
+    ) -> Outcome:
         """See `Ledger.settle`."""
         bid = (ref.bid_id, f"{ref.lease:016x}", ref.campaign, ref.ceiling_micros)
-        rest = (price_micros, kind.value, _COUNTER[kind], now, _mark_seconds(ref, kind, now), STREAM, STREAM_LENGTH)
-        return Outcome(await self._call("settle", *bid, *rest))
+        rest = (price_micros, kind.value, _COUNTER[kind], now, _mark_seconds(ref, kind, now))
+        return Outcome(await self._call("settle", *bid, *rest, STREAM, STREAM_LENGTH, min_to_win_micros))
 
-    async def release(self, ref: BidRef, now: float) -> Outcome:
+    async def release(self, ref: BidRef, now: float, *, min_to_win_micros: int = 0) -> Outcome:
         """See `Ledger.release`."""
         bid = (ref.bid_id, f"{ref.lease:016x}", ref.campaign, ref.ceiling_micros)
-        return Outcome(
-            await self._call("release", *bid, now, _mark_seconds(ref, Kind.LOSS, now), STREAM, STREAM_LENGTH)
-        )
+        rest = (now, _mark_seconds(ref, Kind.LOSS, now), STREAM, STREAM_LENGTH, min_to_win_micros)
+        return Outcome(await self._call("release", *bid, *rest))
 
-    async def count(self, ref: BidRef, kind: Kind, now: float) -> Outcome:
+    async def count(self, ref: BidRef, kind: Kind, now: float, *, min_to_win_micros: int = 0) -> Outcome:
         """See `Ledger.count`."""
         row = (ref.bid_id, ref.campaign, kind.value, _COUNTER[kind], now, _mark_seconds(ref, kind, now))
-        return Outcome(await self._call("count", *row, STREAM, STREAM_LENGTH))
+        return Outcome(await self._call("count", *row, STREAM, STREAM_LENGTH, min_to_win_micros))
 
     async def report(self, usages: Sequence[Usage]) -> None:
         """See `Ledger.report`; one round trip for all."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import re
+from typing import NamedTuple
 
 from rtb.money import MoneyError, cpm_to_micros
 
@@ -13,6 +15,8 @@ AUCTION_MIN_TO_WIN = "${AUCTION_MIN_TO_WIN}"
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 """A price as exchanges write one; Python's `float` would take `1_0` and `nan` as well."""
 
+_URL_SAFE = str.maketrans("-_ ", "+/+")  # a space was a plus before the query was decoded
+
 
 class PriceError(ValueError):
     """A price parameter that holds no price; `reason` is a short counter name."""
@@ -22,16 +26,55 @@ class PriceError(ValueError):
         self.reason = reason
 
 
-def parse_price(text: str) -> int:
-    """Clearing price of one impression in micros, from the CPM an exchange put into `${AUCTION_PRICE}`.
+class Price(NamedTuple):
+    """A price as it came back.
+
+    Attributes:
+        micros: for one impression.
+        is_encoded: whether it came in base64, as `${AUCTION_PRICE:B64}` asks for.
+    """
+
+    micros: int
+    is_encoded: bool
+
+
+def read_price(text: str) -> Price:
+    """Clearing price of one impression, from the CPM an exchange put into `${AUCTION_PRICE}`, in base64 or not.
 
     Raises:
-        PriceError: `unfilled` (macro left in place or empty), `audit` (a test of the URL), or `not_a_price`.
+        PriceError: `unfilled` (macro left in place or empty), `audit` (a test of the URL), `negative`, or
+            `not_a_price`.
+    """
+    try:
+        return Price(parse_price(text), False)
+    except PriceError as error:
+        inner = _decoded(text) if error.reason == "not_a_price" else ""
+        if not inner:
+            raise
+    return Price(parse_price(inner), True)
+
+
+def _decoded(text: str) -> str:
+    """What a text says in base64, of either alphabet, padded or not; empty when it says nothing there."""
+    plain = text.translate(_URL_SAFE).rstrip("=")
+    try:
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True).decode("ascii")
+    except ValueError:  # not base64, or not ASCII
+        return ""
+
+
+def parse_price(text: str) -> int:
+    """Micros of one impression from a CPM in decimal digits.
+
+    Raises:
+        PriceError: see `read_price`.
     """
     if not text or text.startswith(("${", "%24%7B")):
         raise PriceError("unfilled", "the price macro was not filled in")
     if text.upper() == "AUDIT":
         raise PriceError("audit", "the price is AUDIT: a check of the URL, not a sale")
+    if text.startswith("-") and _NUMBER.fullmatch(text[1:]):
+        raise PriceError("negative", f"the price {text[:40]!r} is negative")
     if not _NUMBER.fullmatch(text):
         raise PriceError("not_a_price", f"{text[:40]!r} is not a price")
     try:

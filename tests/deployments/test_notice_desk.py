@@ -51,7 +51,7 @@ class Desk:
 class Away(MemoryLedger):
     """A ledger that answers no notice."""
 
-    async def settle(self, *_: Any) -> Any:
+    async def settle(self, *_: Any, **__: Any) -> Any:
         raise LedgerError("the ledger does not answer")
 
     release = count = settle
@@ -73,8 +73,55 @@ def test_a_bill_spends_its_price_once(desk: Desk):
 
 
 def test_a_bill_spends_at_most_what_was_bid(desk: Desk):
-    assert desk.tell(Kind.BILL, bid(), "price=99").outcome == "settled"
+    assert desk.tell(Kind.BILL, bid(), "price=99") == Reply(204, "settled", besides=("above_bid",))
+    assert desk.tell(Kind.BILL, bid(), "price=99") == Reply(204, "duplicate")
     assert desk.balance.spent == 2_000
+
+
+@pytest.mark.parametrize("price", ["MS41", "MS41MA==", "MS41MA", "MS41MA%3D%3D", "MDAxLjU_", "MDAxLjU/"])
+def test_a_price_in_base64_is_read_and_counted(desk: Desk, price: str):
+    reply = desk.tell(Kind.BILL, bid(), f"price={price}")
+    if price.startswith("MDAxLjU"):  # says `001.5?`
+        assert reply.outcome == "not_a_price"
+    else:
+        assert reply == Reply(204, "settled", besides=("base64",))
+        assert desk.balance.spent == 1_500
+
+
+@pytest.mark.parametrize("price", ["QVVESVQ=", "QVVESVQ"])
+def test_an_audit_in_base64_is_an_audit(desk: Desk, price: str):
+    assert desk.tell(Kind.BILL, bid(), f"price={price}").outcome == "audit"
+
+
+class Told(MemoryLedger):
+    """A ledger that keeps what was said to have won."""
+
+    told: int = -1
+
+    async def release(self, *args: Any, min_to_win_micros: int = 0) -> Any:
+        self.told = min_to_win_micros
+        return await super().release(*args)
+
+    async def count(self, *args: Any, min_to_win_micros: int = 0) -> Any:
+        self.told = min_to_win_micros
+        return await super().count(*args)
+
+    async def settle(self, *args: Any, min_to_win_micros: int = 0) -> Any:
+        self.told = min_to_win_micros
+        return await super().settle(*args)
+
+
+@pytest.mark.parametrize("kind", [Kind.WIN, Kind.BILL, Kind.LOSS])
+@pytest.mark.parametrize(
+    ("value", "micros"),
+    [("1.25", 1_250), ("MS4yNQ==", 1_250), ("", 0), ("${AUCTION_MIN_TO_WIN}", 0), ("-1", 0), ("AUDIT", 0), ("x", 0)],
+)
+def test_what_would_have_won_is_recorded_and_never_a_reason_to_refuse(
+    tmp_path: Path, kind: Kind, value: str, micros: int
+):
+    ledger = Told()
+    assert Desk(tmp_path, ledger=ledger).tell(kind, bid(), f"price=1&min={value}").status == 204
+    assert ledger.told == micros
 
 
 def test_a_win_is_counted_and_free_when_bills_are_charged(desk: Desk):
@@ -128,7 +175,8 @@ def test_an_audit_of_the_url_is_welcome_and_spends_nothing(desk: Desk, price: st
         (b"price=%24%7BAUCTION_PRICE%7D", "unfilled"),
         (b"price=%2524%257BAUCTION_PRICE%257D", "unfilled"),
         (b"price=a%20lot", "not_a_price"),
-        (b"price=-1", "not_a_price"),
+        (b"price=-1", "negative"),
+        (b"price=LTE", "negative"),
         (b"price=nan", "not_a_price"),
         (b"price=inf", "not_a_price"),
         (b"price=1e300", "not_a_price"),

@@ -49,7 +49,7 @@ class _Bidder:
             self.ledger,
             seconds=5.0,
             share=1.0,
-            notice_ttl=60.0,
+            notice_ttl=1_800.0,
             clock=lambda: MONDAY_NOON,
             new_number=lambda: next(numbers),
         )
@@ -278,6 +278,28 @@ def test_event_of_a_bid_is_what_the_models_saw() -> None:
     row = features.impression_row(impression) + features.creative_row("spring", listing.campaign.creatives[0])
     assert event.features == row
     assert len(row) == len(FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("fields", "seconds"),
+    [
+        ({}, 60),
+        ({"site": ..., "app": {"bundle": "com.example"}}, 300),
+        ({"imp": [{"id": "1", "instl": 1, "banner": {"w": 300, "h": 250}}]}, 1_800),
+    ],
+)
+def test_a_bid_is_good_for_as_long_as_its_notices(fields: dict[str, Any], seconds: int) -> None:
+    (bid,) = _bids(_Bidder([Listing(3, make_campaign())]).ask(**fields))
+    assert bid["exp"] == seconds
+    token = urlsplit(bid["burl"]).path.rpartition("/")[2]
+    assert _SIGNER.read(token, Kind.BILL).expires == int(MONDAY_NOON) + seconds
+
+
+@pytest.mark.parametrize(("signals", "known"), [({}, True), ({"regs": {"coppa": 1}}, False)])
+def test_a_token_has_the_users_key_where_privacy_allows(signals: dict[str, Any], known: bool) -> None:
+    (bid,) = _bids(_Bidder([Listing(3, make_campaign())]).ask(user={"id": "somebody"}, **signals))
+    token = urlsplit(bid["burl"]).path.rpartition("/")[2]
+    assert _SIGNER.read(token, Kind.BILL).user == (_SIGNER.user_key("exchange:somebody") if known else 0)
 
 
 _REF = BidRef(lease=5, sequence=1, campaign=3, creative=0, ceiling_micros=10, expires=int(MONDAY_NOON))

@@ -143,6 +143,30 @@ def test_segments_are_forgotten_where_privacy_forbids_them() -> None:
     assert _one(user=user, regs={"coppa": 1}).audience.segments == ()
 
 
+@pytest.mark.parametrize(
+    ("user", "read"),
+    [
+        ({"id": "u", "buyeruid": "b"}, "buyer:b"),
+        ({"id": "u"}, "exchange:u"),
+        ({"id": ""}, ""),
+        ({}, ""),
+        (..., ""),
+    ],
+)
+def test_user_is_known_by_our_own_id_first(user: Any, read: str) -> None:
+    assert _one(user=user).audience.user == read
+
+
+@pytest.mark.parametrize("signals", [{"regs": {"coppa": 1}}, {"regs": {"gdpr": 1}}, {"device": {"lmt": 1}}])
+def test_user_is_nobody_where_privacy_forbids(signals: dict[str, Any]) -> None:
+    assert _one(user={"id": "u", "buyeruid": "b"}, **signals).audience.user == ""
+
+
+@pytest.mark.parametrize(("fields", "interstitial"), [({}, False), ({"instl": 0}, False), ({"instl": 1}, True)])
+def test_interstitial_is_what_the_imp_says(fields: dict[str, Any], interstitial: bool) -> None:
+    assert _imp(**fields).interstitial is interstitial
+
+
 def test_blocks_of_the_request_are_keys() -> None:
     blocked = _one(bcat=["IAB7", "IAB1-2"], badv=["Rival.Example"]).audience.blocked
     assert set(blocked) == {"cat:IAB7", "cat:IAB1-2", "adv:rival.example"}

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.notices import BidRef, Kind, Signer, TokenError
+from rtb.notices import BidRef, Kind, NoticeTimes, Signer, TokenError
 
 SECRET = "sixteen letters!"
 REF = BidRef(0xAB, 31, 7, 2, 1_500, 1_800_000_000)
 
 u64, u32, u16 = (st.integers(0, 2**bits - 1) for bits in (64, 32, 16))
-refs = st.builds(BidRef, u64, u32, u32, u16, u64, u32)
+refs = st.builds(BidRef, u64, u32, u32, u16, u64, u32, u64)
 kinds = st.sampled_from(Kind)
 MONEY = {Kind.WIN, Kind.BILL, Kind.LOSS}
 
@@ -32,7 +32,7 @@ def test_a_token_says_what_was_signed_to_any_replica_with_the_secret(ref: BidRef
     assert Signer(SECRET).read(token, kind) == ref
 
 
-@given(ref=refs, kind=kinds, place=st.integers(0, 41), flip=st.integers(1, 255))
+@given(ref=refs, kind=kinds, place=st.integers(0, 50), flip=st.integers(1, 255))
 def test_a_token_with_any_byte_changed_is_refused(ref: BidRef, kind: Kind, place: int, flip: int):
     blob = bytearray(base64.urlsafe_b64decode(Signer(SECRET).sign(ref, kind)))
     blob[place] ^= flip
@@ -40,7 +40,7 @@ def test_a_token_with_any_byte_changed_is_refused(ref: BidRef, kind: Kind, place
         Signer(SECRET).read(base64.urlsafe_b64encode(blob).decode(), kind)
 
 
-@given(ref=refs, kind=kinds, place=st.integers(0, 55), letter=st.sampled_from("AZaz09-_"))
+@given(ref=refs, kind=kinds, place=st.integers(0, 67), letter=st.sampled_from("AZaz09-_"))
 def test_a_token_with_any_letter_changed_is_refused(ref: BidRef, kind: Kind, place: int, letter: str):
     token = Signer(SECRET).sign(ref, kind)
     changed = token[:place] + letter + token[place + 1 :]
@@ -80,10 +80,52 @@ def test_only_the_notices_of_money_share_a_token(signer: Signer, kind: Kind, oth
             signer.read(token, other)
 
 
+@given(ref=refs, kind=kinds, secrets=st.lists(st.integers(0, 99), min_size=2, max_size=6, unique=True))
+def test_a_changed_secret_reads_the_tokens_of_those_before_it(ref: BidRef, kind: Kind, secrets: list[int]):
+    first, *others = (f"a secret with number {number}" for number in secrets)
+    signer = Signer(first, *others)
+    assert signer.sign(ref, kind) == Signer(first).sign(ref, kind)
+    for other in others:
+        assert signer.read(Signer(other).sign(ref, kind), kind) == ref
+    with pytest.raises(TokenError):
+        signer.read(Signer("one that it was not given").sign(ref, kind), kind)
+
+
+def test_secrets_whose_ids_are_the_same_are_both_read():
+    seen: dict[int, str] = {}
+    for number in range(2_000):
+        secret = f"a secret with number {number}"
+        key_id = base64.urlsafe_b64decode(Signer(secret).sign(REF, Kind.BILL))[0]
+        if key_id in seen:
+            break
+        seen[key_id] = secret
+    assert Signer(secret, seen[key_id]).read(Signer(seen[key_id]).sign(REF, Kind.BILL), Kind.BILL) == REF
+
+
+@given(users=st.lists(st.text(min_size=1), min_size=2, max_size=2, unique=True))
+def test_a_users_key_is_a_number_of_its_own_and_of_the_secret(users: list[str]):
+    keys = [Signer(SECRET).user_key(user) for user in users]
+    assert 0 not in keys
+    assert keys[0] != keys[1]
+    assert Signer("another secret of ours").user_key(users[0]) != keys[0] == Signer(SECRET).user_key(users[0])
+    assert Signer(SECRET).user_key("") == 0
+
+
+@pytest.mark.parametrize(
+    ("inventory", "form", "seconds"),
+    [("site", {}, 60), ("", {}, 60), ("app", {}, 300), ("site", {"native": True}, 600)]
+    + [(inventory, {"interstitial": True, "native": True}, 1_800) for inventory in ("site", "app", "dooh")],
+)
+def test_notices_are_honoured_as_long_as_what_is_sold_may_take(inventory: str, form: dict[str, bool], seconds: int):
+    assert NoticeTimes().of(inventory, **form) == seconds
+
+
 @pytest.mark.parametrize("secret", ["", "short", "fifteen letters"])
 def test_a_short_secret_is_refused(secret: str):
     with pytest.raises(ValueError, match="16 characters"):
         Signer(secret)
+    with pytest.raises(ValueError, match="16 characters"):
+        Signer(SECRET, secret)
 
 
 @given(first=refs, second=refs)

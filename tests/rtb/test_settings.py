@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from rtb.notices import NoticeTimes
 from rtb.settings import Settings
 
 _ROOT = Path(__file__).parents[2]
@@ -131,3 +132,14 @@ def test_processes_that_start_at_once_agree_on_the_secret(tmp_path: Path) -> Non
     assert all(process.returncode == 0 for process in started)
     assert told == {Settings(var_dir=tmp_path).resolve_secret("notice_secret")}
     assert len(list((tmp_path / "secrets").iterdir())) == 1  # no draft is left behind
+
+
+def test_former_notice_secrets_come_after_the_one_that_signs(tmp_path: Path) -> None:
+    settings = Settings(var_dir=tmp_path, notice_secret="the new one of them", notice_secrets_previous=" one, two,,")
+    assert settings.notice_secrets() == ["the new one of them", "one", "two"]
+    assert len(Settings(var_dir=tmp_path).notice_secrets()) == 1
+
+
+def test_notices_are_honoured_as_long_as_the_settings_say() -> None:
+    assert Settings().notice_times == NoticeTimes()
+    assert Settings(notice_ttl_app_seconds=7.0).notice_times.of("app") == 7.0

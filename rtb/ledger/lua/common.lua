@@ -31,7 +31,7 @@ local function take(lease, campaign, ceiling)
   return held
 end
 
-local function record(stream, length, kind, bid, campaign, price, now, outcome)
+local function record(stream, length, kind, bid, campaign, price, now, outcome, min_to_win)
   redis.call('XADD', stream, 'MAXLEN', '~', length, '*', 'kind', kind, 'bid', bid, 'campaign', campaign,
-    'price_micros', price, 'at', now, 'outcome', outcome)
+    'price_micros', price, 'at', now, 'outcome', outcome, 'min_to_win', min_to_win)
 end

@@ -106,6 +106,23 @@ def test_bids_of_a_lease_have_identities_of_their_own(replica: Replica):
     assert first.expires == int(NOW + NOTICE_TTL)
 
 
+@pytest.mark.parametrize(("ttl", "kept"), [(10.0, 10.0), (NOTICE_TTL, NOTICE_TTL), (9e9, NOTICE_TTL)])
+def test_a_bid_is_held_as_long_as_its_notices_are_honoured(replica: Replica, ttl: float, kept: float):
+    reservation = replica.book.reserve(1, 30, ttl)
+    assert reservation is not None
+    assert reservation.expires == int(NOW + kept)
+    assert replica.book.reserve(1, 5, 1.0) is not None  # a shorter one after it shortens nothing
+    replica.shutdown()
+    assert asyncio.run(replica.ledger.reclaim(reservation.expires)) == 0
+    assert asyncio.run(replica.ledger.reclaim(reservation.expires + 10)) == 35
+
+
+def test_a_lease_that_is_never_closed_outlives_the_longest_token_it_could_have_signed(replica: Replica):
+    assert replica.book.reserve(1, 30, 1.0) is not None
+    assert asyncio.run(replica.ledger.reclaim(NOW + LEASE_SECONDS + NOTICE_TTL)) == 0
+    assert asyncio.run(replica.ledger.reclaim(NOW + LEASE_SECONDS + NOTICE_TTL + 10)) == 250
+
+
 def test_a_lease_pays_to_its_last_micro_and_no_further(replica: Replica):
     assert replica.reserve(249)
     assert not replica.reserve(2)

@@ -7,6 +7,7 @@ import time
 
 import redis.asyncio as aioredis
 
+from rtb.events import STREAM
 from rtb.ledger import ValkeyLedger
 from rtb.notices import BidRef, Kind, counts_until
 from tests.conftest import Valkey
@@ -27,6 +28,21 @@ async def remembered_for(port: int, *kinds: Kind) -> int:
 def test_a_notice_is_remembered_longer_than_it_would_be_accepted(valkey: Valkey) -> None:
     for kind in (Kind.WIN, Kind.CLICK, Kind.CONVERSION):
         assert asyncio.run(remembered_for(valkey.port, kind)) > counts_until(REF, kind) - time.time()
+
+
+def test_events_of_notices_say_what_would_have_won(valkey: Valkey) -> None:
+    async def main() -> list[tuple[bytes, bytes]]:
+        async with aioredis.Redis(port=valkey.port) as client:
+            await client.flushall()
+            ledger = ValkeyLedger(client)
+            await ledger.open(1, 1_000_000)
+            await ledger.count(REF, Kind.WIN, time.time(), min_to_win_micros=11)
+            await ledger.settle(REF, Kind.BILL, 900, time.time(), min_to_win_micros=12)
+            await ledger.release(REF, time.time(), min_to_win_micros=13)
+            await ledger.count(REF, Kind.CLICK, time.time())
+            return [(row[b"kind"], row[b"min_to_win"]) for _, row in await client.xrange(STREAM)]
+
+    assert asyncio.run(main()) == [(b"win", b"11"), (b"bill", b"12"), (b"loss", b"13"), (b"click", b"0")]
 
 
 def test_a_short_memory_does_not_shorten_a_long_one(valkey: Valkey) -> None:

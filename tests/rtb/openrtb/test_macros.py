@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rtb.money import micros_to_cpm
-from rtb.openrtb.macros import AUCTION_PRICE, PriceError, parse_price
+from rtb.openrtb.macros import AUCTION_PRICE, PriceError, parse_price, read_price
 
 
 @pytest.mark.parametrize(("text", "micros"), [("1.25", 1_250), ("0", 0), ("0.0", 0), ("3", 3_000), ("1e-1", 100)])
@@ -28,7 +31,8 @@ def test_price_we_bid_comes_back_the_same(micros: int) -> None:
         ("%24%7BAUCTION_PRICE%7D", "unfilled"),
         ("AUDIT", "audit"),
         ("audit", "audit"),
-        ("-0.01", "not_a_price"),
+        ("-0.01", "negative"),
+        ("-inf", "not_a_price"),
         ("nan", "not_a_price"),
         ("inf", "not_a_price"),
         ("1e400", "not_a_price"),
@@ -46,9 +50,20 @@ def test_what_is_no_price_says_why(text: str, reason: str) -> None:
     assert len(str(caught.value)) < 200
 
 
-@given(st.text())
+@given(st.integers(0, 10**12), st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]), st.booleans())
+def test_price_in_base64_comes_back_the_same(micros: int, encode: Callable[[bytes], bytes], padded: bool) -> None:
+    text = encode(str(micros_to_cpm(micros)).encode()).decode()
+    assert read_price(text if padded else text.rstrip("=")) == (micros, True)
+
+
+@given(st.integers(0, 10**12))
+def test_price_in_digits_is_never_taken_for_base64(micros: int) -> None:
+    assert read_price(str(micros_to_cpm(micros))) == (micros, False)
+
+
+@given(st.one_of(st.text(), st.binary().map(lambda blob: base64.b64encode(blob).decode())))
 def test_any_text_is_a_price_or_refused(text: str) -> None:
     try:
-        assert parse_price(text) >= 0
+        assert read_price(text).micros >= 0
     except PriceError as error:
-        assert error.reason in {"unfilled", "audit", "not_a_price"}
+        assert error.reason in {"unfilled", "audit", "negative", "not_a_price"}
