@@ -7,6 +7,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs
 
 from rtb.edge import Edge
+from rtb.frequency import FrequencyGate
 from rtb.ledger import Ledger, LedgerError, Outcome
 from rtb.notices import BidRef, Kind, Signer, TokenError, counts_until
 from rtb.openrtb.macros import PriceError, read_price
@@ -39,13 +40,22 @@ class NoticeDesk:
         signer: reads tokens.
         ledger: where the money is.
         edge: knows where clicks lead.
+        frequency: counts what users were shown; none counts nothing.
     """
 
-    def __init__(self, settings: Settings, signer: Signer, ledger: Ledger, edge: Edge) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        signer: Signer,
+        ledger: Ledger,
+        edge: Edge,
+        frequency: FrequencyGate | None = None,
+    ) -> None:
         self._charged = Kind(settings.charge_on)
         self._signer = signer
         self._ledger = ledger
         self._edge = edge
+        self._frequency = frequency
 
     async def handle(self, path: str, query: bytes) -> Reply:
         """Answer `/notice/<kind>/<token>?<query>`: 2xx or 302 only once it is durable in the ledger."""
@@ -84,7 +94,12 @@ class NoticeDesk:
         outcome = await self._ledger.settle(ref, kind, price.micros, now, min_to_win_micros=_min_to_win(query))
         if outcome is not Outcome.SETTLED:
             return _reply(outcome)
-        noticed = {"above_bid": price.micros > ref.ceiling_micros, "base64": price.is_encoded}
+        is_counted = self._frequency is None or await self._frequency.count(ref.campaign, ref.user)
+        noticed = {
+            "above_bid": price.micros > ref.ceiling_micros,
+            "base64": price.is_encoded,
+            "frequency_lost": not is_counted,
+        }
         return _reply(outcome)._replace(besides=tuple(name for name, is_so in noticed.items() if is_so))
 
     async def _redirect(self, ref: BidRef, now: float) -> Reply:

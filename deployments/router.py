@@ -19,9 +19,10 @@ from deployments.tally import Tally
 from deployments.wiring import ledger_client, repeat
 from rtb import snapshot
 from rtb.catalog import Catalog
-from rtb.edge import Answer, Edge, Prepared
+from rtb.edge import Answer, Batch, Edge, Prepared
 from rtb.events import EventSink
 from rtb.features import Rows
+from rtb.frequency import FrequencyGate, caps_of
 from rtb.ledger import LedgerError, ValkeyLedger
 from rtb.notices import Signer
 from rtb.settings import Settings
@@ -80,6 +81,7 @@ class Router:
             max_candidates=settings.max_candidates,
             times=settings.notice_times,
         )
+        self.frequency = FrequencyGate(client, timeout=settings.frequency_timeout_seconds)
         self._catalog_feed = snapshot.Subscriber(client, snapshot.CATALOG)
         self._pacing_feed = snapshot.Subscriber(client, snapshot.PACING)
         self._batcher = MicroBatcher(self._answer, settings.max_batch, self.stages.in_flight)
@@ -87,7 +89,7 @@ class Router:
 
     def __serve_build_asgi_app__(self) -> Any:
         """The application Serve calls for each request."""
-        desk = NoticeDesk(self.settings, self.signer, self.ledger, self.edge)
+        desk = NoticeDesk(self.settings, self.signer, self.ledger, self.edge, self.frequency)
         return FastPath(self, desk, api.build(self))
 
     def reconfigure(self, config: dict[str, Any]) -> None:
@@ -115,7 +117,7 @@ class Router:
         return await self._batcher.submit(request)
 
     async def _answer(self, requests: Sequence[Prepared]) -> list[Answer]:
-        batch = self.edge.assemble(requests)
+        batch = await self._capped(self.edge.assemble(requests))
         probability = await self.stages.score(batch.rows)
         decisions = await self.stages.decide(batch.auction(probability))
         answers, events = self.edge.render(batch, probability, decisions)
@@ -123,11 +125,21 @@ class Router:
             self.events.put(event)
         return answers
 
+    async def _capped(self, batch: Batch) -> Batch:
+        """A batch without the candidates whose users have seen enough of them."""
+        verdict = await self.frequency.check(batch.campaign, batch.user[batch.candidates.imp])
+        if not verdict.barred.any():
+            return batch
+        self.tally.add(f"candidates.{verdict.reason.name.lower()}", int(verdict.barred.sum()))
+        return batch.without(*verdict)
+
     async def pull(self) -> None:
         """Take up a new catalog or pacing snapshot."""
         catalog = await self._catalog_feed.pull()
         if catalog is not None:
-            self.edge.relist(snapshot.decode_catalog(catalog))
+            listings = snapshot.decode_catalog(catalog)
+            self.edge.relist(listings)
+            self.frequency.recap(caps_of(listings))
             self._pacing_feed.version = 0  # the mask of open campaigns belongs to a catalog: fetch it again
         pacing = await self._pacing_feed.pull()
         if pacing is not None:

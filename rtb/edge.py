@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
@@ -58,6 +58,7 @@ class Batch:
         ttl: seconds that notices of each impression are honoured, shape `(imps,)`.
         user: key of each impression's user, 0 where there is none, shape `(imps,)`.
         view: the catalog the candidates are of.
+        barred: `NoBid` of each request that a candidate was taken from, 0 elsewhere, shape `(requests,)`; or none.
     """
 
     requests: Sequence[Prepared]
@@ -69,11 +70,25 @@ class Batch:
     ttl: npt.NDArray[np.float64]
     user: npt.NDArray[np.uint64]
     view: View
+    barred: npt.NDArray[np.int64] | None = None
+
+    @property
+    def campaign(self) -> npt.NDArray[np.int32]:
+        """Number of each candidate's campaign, shape `(n,)`."""
+        return self.view.index.numbers[self.candidates.line]
+
+    def without(self, barred: npt.NDArray[np.bool_], reason: NoBid) -> Batch:
+        """This batch but for some candidates (a mask, shape `(n,)`), and why they do not bid."""
+        kept, whole = ~barred, self.candidates
+        said = np.zeros(len(self.requests), np.int64)
+        said[self.owner[whole.imp[barred]]] = reason
+        left = Candidates(whole.imp[kept], whole.line[kept], whole.creative[kept])
+        return replace(self, candidates=left, rows=self.rows[kept], barred=said)
 
     def auction(self, probability: npt.NDArray[np.float32]) -> Auction:
         """What the bidder needs of this batch, with the model's probabilities, shape `(n, 2)`."""
-        campaign = self.view.index.numbers[self.candidates.line]
-        return Auction(self.candidates.imp, campaign, probability, self.floor_micros, self.first_price, self.ttl)
+        imp = self.candidates.imp
+        return Auction(imp, self.campaign, probability, self.floor_micros, self.first_price, self.ttl)
 
 
 @dataclass(frozen=True)
@@ -258,10 +273,12 @@ class Edge:
         reached[batch.owner[batch.candidates.imp]] = True
         unpaid = np.zeros(len(batch.requests), bool)
         unpaid[batch.owner[decisions.unpaid]] = True
-        return [
-            NoBid.NO_BUDGET if stands else NoBid.BELOW_FLOOR if has_candidates else request.reason
-            for request, has_candidates, stands in zip(batch.requests, reached.tolist(), unpaid.tolist(), strict=True)
-        ]
+        reasons = np.array([request.reason for request in batch.requests], np.int64)
+        if batch.barred is not None:
+            reasons = np.where(batch.barred > 0, batch.barred, reasons)
+        reasons[reached] = NoBid.BELOW_FLOOR
+        reasons[unpaid] = NoBid.NO_BUDGET
+        return [NoBid(reason) for reason in reasons.tolist()]
 
 
 def markup(creative: Creative) -> list[str]:

@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     max_batch: int = Field(256, ge=1, description="requests in one micro-batch")
     default_tmax_ms: int = Field(300, ge=1, description="time allowed when a request carries no tmax")
 
+    frequency_timeout_seconds: float = Field(0.02, gt=0, description="longest wait for frequency counters in a batch")
+
     # Money and pacing
     lease_seconds: float = Field(5.0, gt=0, description="how long a replica bids from one lease")
     lease_fraction: float = Field(0.05, gt=0, le=1, description="most of what is available one lease may take")

@@ -18,11 +18,13 @@ class NoBid(IntEnum):
     UNKNOWN = 0
     TECHNICAL = 1
     INVALID = 2
+    USER_CAP = 9
     INSUFFICIENT_TIME = 15
     NO_CANDIDATE = 500
     BELOW_FLOOR = 501
     NO_BUDGET = 502
     CURRENCY = 503
+    FREQUENCY_AWAY = 504
 
 
 class Loss(IntEnum):

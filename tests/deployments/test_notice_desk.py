@@ -26,13 +26,15 @@ LANDING = "https://shop.example/sale?a=1&b=2#top"
 class Desk:
     """A desk over a ledger in memory, where campaign 1 has leased 5,000 of 10,000 micros."""
 
-    def __init__(self, folder: Path, charge_on: Any = "bill", ledger: MemoryLedger | None = None) -> None:
+    def __init__(self, folder: Path, charge_on: Any = "bill", ledger: Any = None, frequency: Any = None) -> None:
         self.signer = Signer(SECRET)
         self.ledger = ledger or MemoryLedger()
         edge = Edge(signer=self.signer, base_url="http://bidder.example", currency="USD", max_imps=8, max_candidates=8)
         creatives = (make_creative("first"), make_creative("second", landing_url=LANDING))
         edge.relist([Listing(1, make_campaign("spring", creatives=creatives))])
-        self._desk = NoticeDesk(Settings(charge_on=charge_on, var_dir=folder), self.signer, self.ledger, edge)
+        self._desk = NoticeDesk(
+            Settings(charge_on=charge_on, var_dir=folder), self.signer, self.ledger, edge, frequency
+        )
         asyncio.run(self.ledger.open(1, 10_000))
         if ledger is None:
             asyncio.run(self.ledger.lease([Grant(7, 1, 5_000, 0.0, time.time() + 1_000)]))
@@ -86,6 +88,32 @@ def test_a_price_in_base64_is_read_and_counted(desk: Desk, price: str):
     else:
         assert reply == Reply(204, "settled", besides=("base64",))
         assert desk.balance.spent == 1_500
+
+
+class Counted:
+    """A frequency gate that keeps what it was told to count."""
+
+    def __init__(self, works: bool = True) -> None:
+        self.works, self.seen = works, []  # type: ignore[var-annotated]
+
+    async def count(self, campaign: int, user: int) -> bool:
+        self.seen.append((campaign, user))
+        return self.works
+
+
+def test_a_user_has_seen_what_was_charged_once(tmp_path: Path):
+    gate = Counted()
+    desk = Desk(tmp_path, frequency=gate)
+    ref = bid()._replace(user=99)
+    for kind in (Kind.WIN, Kind.BILL, Kind.BILL, Kind.LOSS, Kind.CLICK):
+        desk.tell(kind, ref, "price=1")
+    desk.tell(Kind.BILL, bid()._replace(sequence=2), "price=AUDIT")
+    assert gate.seen == [(1, 99)]
+
+
+def test_a_charge_is_acknowledged_though_its_user_could_not_be_counted(tmp_path: Path):
+    reply = Desk(tmp_path, frequency=Counted(works=False)).tell(Kind.BILL, bid(), "price=1")
+    assert reply == Reply(204, "settled", besides=("frequency_lost",))
 
 
 @pytest.mark.parametrize("price", ["QVVESVQ=", "QVVESVQ"])

@@ -224,6 +224,20 @@ def test_reasons_in_one_batch_do_not_mix() -> None:
     assert [reason for _, reason in reasons[1:]] == [NoBid.NO_BUDGET, NoBid.BELOW_FLOOR]
 
 
+def test_a_request_whose_candidates_are_all_barred_says_why() -> None:
+    bidder = _Bidder([Listing(1, make_campaign("a")), Listing(2, make_campaign("b"))])
+    batch = bidder.edge.assemble([bidder.edge.prepare(to_json(make_request())) for _ in range(3)])
+    first = batch.owner[batch.candidates.imp] == 0
+    second = (batch.owner[batch.candidates.imp] == 1) & (batch.campaign == 2)
+    left = batch.without(first | second, NoBid.USER_CAP)
+    assert len(left.rows) == len(left.candidates) == len(left.campaign) == 3
+    probability = bidder.ctr.score(left.rows)
+    answers, _ = bidder.edge.render(left, probability, bidder.stage.decide(left.auction(probability)))
+    assert answers[0] == Answer(None, NoBid.USER_CAP)
+    assert [bid["cid"] for bid in _bids(answers[1])] == ["a"]
+    assert len(_bids(answers[2])) == 1
+
+
 def test_no_bid_without_money() -> None:
     assert _Bidder([Listing(1, make_campaign())], budget=1_999).ask() == Answer(None, NoBid.NO_BUDGET)
     assert _bids(_Bidder([Listing(1, make_campaign())], budget=2_000).ask())
