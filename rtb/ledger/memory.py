@@ -76,7 +76,8 @@ class MemoryLedger:
             pots["day_ends"] = grant.day_ends if grant.day else pots["day_ends"]
         if grant.day > known:
             self._days[grant.campaign] = grant.day
-            pots["spent_today"], pots["spent_next"] = pots["spent_next"], 0
+            # What was spent before anybody named a day may be of this one.
+            pots["spent_today"], pots["spent_next"] = pots["spent_next" if known else "spent_today"], 0
 
     @staticmethod
     def _day_room(pots: dict[str, float]) -> float:

@@ -5,7 +5,8 @@ local function begin_day(campaign, day, ends)
   local known = redis.call('HGET', campaign, 'day') or ''
   if day == known then redis.call('HSET', campaign, 'day_ends', ends) end -- its time zone may have been edited
   if day <= known then return end
-  local early = redis.call('HGET', campaign, 'spent_next') or 0
+  -- What was spent before anybody named a day may be of this one.
+  local early = redis.call('HGET', campaign, known == '' and 'spent_today' or 'spent_next') or 0
   redis.call('HSET', campaign, 'day', day, 'day_ends', ends, 'spent_today', early, 'spent_next', 0)
 end
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtb.ledger import LeaseBook, MemoryLedger
+from rtb.ledger import Day, LeaseBook, MemoryLedger, Outcome, Terms
 from rtb.ledger.burn import Burn
 from rtb.money import MAX_MICROS
 from rtb.notices import BidRef, Kind
 from tests.rtb.ledger.support import NOW, assert_adds_up, balance
 
 LEASE_SECONDS, NOTICE_TTL, STEP = 5.0, 20.0, 0.1
+DAY_SECONDS = 60
 
 
 @given(rate=st.integers(1, 10**9), steps=st.integers(1, 200))
@@ -54,7 +56,9 @@ class Market:
     budget: int
     replicas: int
     seed: int
+    daily: int = 0
     now: float = NOW
+    spent_on: Counter[int] = field(default_factory=Counter)
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     idle: list[float] = field(default_factory=list)
     pending: list[tuple[float, BidRef]] = field(default_factory=list)
@@ -76,10 +80,12 @@ class Market:
 
     async def run(self, seconds: float, sizes: tuple[int, int], win: float, deaths: float = 0.0) -> None:
         """Two bids a replica and step; a won one is billed, half of the others are told lost, the rest expire."""
-        await self.ledger.open(1, self.budget)
+        await self.ledger.open(1, Terms(self.budget, self.daily))
         for step in range(int(seconds / STEP)):
             self.now = NOW + step * STEP
             for place, book in enumerate(self.books):
+                if self.random.random() < 0.3:  # replicas hear of a new day some time after it began
+                    book.enter({1: self.today})
                 await book.maintain()
                 for _ in range(2):
                     self.bid(place, book, self.random.randint(*sizes))
@@ -91,6 +97,11 @@ class Market:
             stands = await balance(self.ledger)
             assert_adds_up(stands)
             self.idle.append(stands.leased / self.budget)
+
+    @property
+    def today(self) -> Day:
+        number = int(self.now // DAY_SECONDS)
+        return Day(f"{number:09d}", (number + 1.0) * DAY_SECONDS)
 
     def bid(self, place: int, book: LeaseBook, size: int) -> None:
         held = book.reserve(1, size, self.random.choice([3.0, NOTICE_TTL]))
@@ -105,7 +116,8 @@ class Market:
             chance = self.random.random()
             if chance < win:
                 price = self.random.randint(ref.ceiling_micros // 2, ref.ceiling_micros)
-                await self.ledger.settle(ref, Kind.BILL, price, self.now)
+                assert await self.ledger.settle(ref, Kind.BILL, price, self.now) is Outcome.SETTLED
+                self.spent_on[int(self.now // DAY_SECONDS)] += price
             elif chance < (1 + win) / 2:
                 await self.ledger.release(ref, self.now)
 
@@ -125,6 +137,21 @@ def test_where_demand_allows_a_budget_is_spent_to_its_end(
     asyncio.run(market.run(600.0, sizes, win, deaths))
     stands = asyncio.run(balance(market.ledger))
     assert 0.99 * market.budget <= stands.spent <= market.budget
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    replicas=st.integers(1, 4),
+    seed=st.integers(0, 2**32),
+    win=st.sampled_from([0.3, 1.0]),
+    deaths=st.sampled_from([0.0, 0.002]),
+)
+def test_each_day_is_spent_to_its_limit_and_not_a_micro_further(replicas: int, seed: int, win: float, deaths: float):
+    market = Market(10**9, replicas, seed, daily=10_000)
+    asyncio.run(market.run(4.0 * DAY_SECONDS, (20, 150), win, deaths))
+    assert max(market.spent_on.values()) <= market.daily
+    if win == 1.0:  # else money waits for bids to expire, a good part of so short a day
+        assert min(market.spent_on[day] for day in sorted(market.spent_on)[:4]) >= 0.98 * market.daily
 
 
 def test_replicas_with_equal_traffic_spend_alike_and_hold_little():

@@ -247,6 +247,16 @@ async def test_a_new_day_begins_with_what_is_still_promised(ledger: Ledger):
 
 
 @with_ledger
+async def test_what_was_spent_before_the_first_day_had_a_name_is_of_that_day(ledger: Ledger):
+    await ledger.open(1, Terms(1_000, 300))
+    assert await ask(ledger, 7, day=Day()) == 300
+    await ledger.settle(bid(1), BILL, 100, NOW)
+    assert await ask(ledger, 8) == 0
+    after = await balance(ledger)
+    assert (after.spent_today, after.spent_next, after.day_ends) == (100, 0, DAY.ends)
+
+
+@with_ledger
 async def test_a_replica_that_is_late_does_not_bring_yesterday_back(ledger: Ledger):
     await ledger.open(1, Terms(1_000, 300))
     assert await ask(ledger, 7, DAY.ends, NEXT_DAY) == 300
