@@ -31,7 +31,7 @@ class Controller:
         self._catalog = Catalog(settings.catalog_url)
         self._pacemaker = Pacemaker(settings.tick_seconds)
         self._entries: list[Entry] = []
-        self._published = False
+        self._revision: int | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._keep_server_up()
 
@@ -68,14 +68,15 @@ class Controller:
         await self._publisher.publish(snapshot.PACING, snapshot.encode_pacing(table))
 
     async def _take_up_catalog(self) -> None:
-        if self._published and await asyncio.to_thread(self._catalog.size) == len(self._entries):
+        revision = await asyncio.to_thread(self._catalog.revision)  # before the entries, so that no change is missed
+        if revision == self._revision:
             return
         entries = await asyncio.to_thread(self._catalog.all)
         for entry in entries:
             await self._ledger.open(entry.number, entry.campaign.budget.total_micros)
         active = [Listing(entry.number, entry.campaign) for entry in entries if entry.campaign.status == "active"]
         version = await self._publisher.publish(snapshot.CATALOG, snapshot.encode_catalog(active))
-        self._entries, self._published = entries, True
+        self._entries, self._revision = entries, revision
         logger.info(f"catalog version {version}: {len(active)} active campaigns of {len(entries)}")
 
     async def _watch_server(self) -> None:
