@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from deployments.controller import Controller
 from rtb import snapshot
 from rtb.catalog import Catalog
-from rtb.ledger import LedgerError, MemoryLedger
+from rtb.ledger import Grant, LedgerError, MemoryLedger
 from rtb.settings import Settings
 from tests.rtb.builders import make_campaign
 
@@ -111,3 +112,26 @@ def test_a_change_met_by_an_outage_is_taken_up_afterwards(
     ledger.away = False
     _tick(controller)
     assert publisher.catalogs == [["spring"]]
+
+
+def test_a_lowered_budget_keeps_falling_while_what_was_held_comes_back(
+    controller: Controller, catalog: Catalog, ledger: _Ledger
+):
+    number = catalog.add(make_campaign("spring", budget=1_000)).number
+    _tick(controller)
+    asyncio.run(ledger.lease([Grant(7, number, 800, 0.0, time.time() + 1_000)]))
+    catalog.change("spring", 1, {"budget": {"total_micros": 100}}, "anna")
+    _tick(controller)
+    assert asyncio.run(ledger.balances([number]))[0].budget == 800
+    asyncio.run(ledger.close([(7, 150)]))
+    _tick(controller)
+    balance = asyncio.run(ledger.balances([number]))[0]
+    assert (balance.budget, balance.available, balance.reserved) == (150, 0, 150)
+
+
+def test_a_budget_that_a_ledger_lost_is_not_given_again(controller: Controller, catalog: Catalog, ledger: _Ledger):
+    number = catalog.add(make_campaign("spring", budget=1_000)).number
+    _tick(controller)
+    ledger._campaigns.clear()
+    _tick(controller)
+    assert asyncio.run(ledger.balances([number]))[0].budget == 0

@@ -137,6 +137,7 @@ Catalog({url!r}).add(make_campaign(sys.argv[1]))
         "nosuchdatabase://host/db",
         "sqlite+nosuchdriver:///file",
         "oracle://user:hunter2@127.0.0.1:1/db",  # its driver is none of our dependencies
+        "postgresql://user:hunter2@127.0.0.1:1/db",  # nobody listens there
     ],
 )
 def test_a_url_of_no_database_is_a_catalog_error_that_keeps_the_password(url: str):
