@@ -22,6 +22,9 @@ from rtb.catalog.records import CampaignChanged, CampaignExists, CampaignUnknown
 _BUSY_SECONDS = 30.0
 """How long SQLite waits for another writer."""
 
+_CONNECT_SECONDS = 5
+"""How long a connection to PostgreSQL may take, where the URL says nothing else."""
+
 _WRITES = "raybid_writes"
 """Execution option of transactions that will write."""
 
@@ -217,6 +220,9 @@ class Catalog:
 
 
 def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "postgresql":  # whose own patience is that of TCP: minutes
+        patience = {"connect_timeout": _CONNECT_SECONDS} if "connect_timeout" not in url.query else {}
+        return create_engine(url, pool_pre_ping=True, connect_args=patience)
     if url.get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True)
     if url.database and url.database != ":memory:":
