@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from ray import serve
 from redis.exceptions import RedisError
@@ -11,7 +12,7 @@ from redis.exceptions import RedisError
 from deployments.wiring import ledger_client, logger, repeat
 from rtb import snapshot
 from rtb.catalog import Catalog, CatalogError, Entry
-from rtb.ledger import LedgerError, ValkeyLedger, embedded
+from rtb.ledger import Balance, LedgerError, ValkeyLedger, embedded
 from rtb.pacemaker import Pacemaker
 from rtb.settings import Settings
 from rtb.targeting import Listing
@@ -31,7 +32,7 @@ class Controller:
         self._catalog = Catalog(settings.catalog_url)
         self._pacemaker = Pacemaker(settings.tick_seconds)
         self._entries: list[Entry] = []
-        self._published = False
+        self._revision: int | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._keep_server_up()
 
@@ -64,19 +65,31 @@ class Controller:
         now = time.time()
         await self._ledger.reclaim(now)
         balances = await self._ledger.balances([entry.number for entry in self._entries])
+        await self._lower_budgets(balances)
         table = self._pacemaker.tick(self._entries, balances, now)
         await self._publisher.publish(snapshot.PACING, snapshot.encode_pacing(table))
 
     async def _take_up_catalog(self) -> None:
-        if self._published and await asyncio.to_thread(self._catalog.size) == len(self._entries):
+        revision = await asyncio.to_thread(self._catalog.revision)  # before the entries, so that no change is missed
+        if revision == self._revision:
             return
         entries = await asyncio.to_thread(self._catalog.all)
         for entry in entries:
             await self._ledger.open(entry.number, entry.campaign.budget.total_micros)
         active = [Listing(entry.number, entry.campaign) for entry in entries if entry.campaign.status == "active"]
         version = await self._publisher.publish(snapshot.CATALOG, snapshot.encode_catalog(active))
-        self._entries, self._published = entries, True
+        self._entries, self._revision = entries, revision
         logger.info(f"catalog version {version}: {len(active)} active campaigns of {len(entries)}")
+
+    async def _lower_budgets(self, balances: Sequence[Balance]) -> None:
+        """Go on lowering budgets that could not be lowered all the way: what was held then comes back now and then.
+
+        Only lowering: a ledger that says less than is of record may have been lost, with all it knew of what was spent.
+        """
+        for entry, balance in zip(self._entries, balances, strict=True):
+            total = entry.campaign.budget.total_micros
+            if balance.budget > total and balance.available > 0:
+                await self._ledger.open(entry.number, total)
 
     async def _watch_server(self) -> None:
         await asyncio.to_thread(self._keep_server_up)

@@ -69,7 +69,6 @@ class Pacemaker:
 
     def _record(self, entry: Entry, balance: Balance, recent: _Recent, now: float) -> tuple[float | bool, ...]:
         campaign = entry.campaign
-        flight = campaign.budget.flight_seconds
         left = balance.available + balance.leased
         usual_price = _ratio(balance.spent, balance.bills)
         usual_pctr = _ratio(balance.probability, balance.opportunities)
@@ -77,7 +76,7 @@ class Pacemaker:
         median, shape = _landscape(balance)
         terms = (
             entry.number,
-            campaign.status == "active" and left > 0,
+            campaign.status == "active" and left > 0 and entry.is_in_flight(now),
             campaign.goal.kind == "conversion",
             float(campaign.goal.value_micros),
             campaign.goal.max_bid_micros,
@@ -87,8 +86,8 @@ class Pacemaker:
         state = {
             "budget_total": float(balance.budget),
             "budget_left": float(left),
-            "time_total": flight,
-            "time_left": max(0.0, entry.created + flight - now),
+            "time_total": entry.ends - entry.starts if entry.ends > entry.starts else 1.0,  # ended before it was made
+            "time_left": max(0.0, entry.ends - max(now, entry.starts)),
             "recent_win_rate": min(1.0, _ratio(recent.bills, recent.bids)),
             # Where nothing was seen lately, the recent is the usual, as at the start of an episode in training.
             "recent_pctr": _ratio(recent.probability, recent.opportunities) or usual_pctr,
