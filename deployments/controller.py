@@ -8,9 +8,10 @@ import time
 from ray import serve
 from redis.exceptions import RedisError
 
-from deployments.wiring import ledger_client, logger, repeat
+from deployments.wiring import event_writer, ledger_client, logger, repeat
 from rtb import snapshot
 from rtb.catalog import Catalog, CatalogError, Entry
+from rtb.events import StreamError
 from rtb.ledger import LedgerError, ValkeyLedger, embedded
 from rtb.pacemaker import Pacemaker
 from rtb.settings import Settings
@@ -20,7 +21,7 @@ _LOOK_AT_SERVER_SECONDS = 1.0
 
 
 class Controller:
-    """Keeps the embedded ledger server up, reclaims expired leases, publishes catalog and pacing."""
+    """Keeps the embedded server up, reclaims expired leases, publishes catalog and pacing, writes events to Parquet."""
 
     def __init__(self) -> None:
         self._settings = settings = Settings()
@@ -32,6 +33,7 @@ class Controller:
         self._pacemaker = Pacemaker(settings.tick_seconds)
         self._entries: list[Entry] = []
         self._published = False
+        self._writer = event_writer(settings)
         self._tasks: list[asyncio.Task[None]] = []
         self._keep_server_up()
 
@@ -41,7 +43,8 @@ class Controller:
             away = (LedgerError, RedisError, CatalogError, OSError)
             tick = repeat("controller tick", self._settings.tick_seconds, self._tick, away)
             watch = repeat("ledger server", _LOOK_AT_SERVER_SECONDS, self._watch_server, away)
-            self._tasks = [asyncio.ensure_future(work) for work in (tick, watch)]
+            write = repeat("event writer", self._settings.event_seconds, self._write_events, (*away, StreamError))
+            self._tasks = [asyncio.ensure_future(work) for work in (tick, watch, write)]
 
     async def check_health(self) -> None:
         """Serve's health check, which also starts the background work."""
@@ -56,6 +59,11 @@ class Controller:
         """Stop the server this replica started."""
         for task in self._tasks:
             task.cancel()
+        try:
+            await self._write_events()
+        except (RedisError, CatalogError, StreamError, OSError) as error:
+            logger.warning(f"events not written, the next start goes on with them: {error}")
+        self._writer.close()
         if self._server is not None:
             self._server.stop()
 
@@ -77,6 +85,9 @@ class Controller:
         version = await self._publisher.publish(snapshot.CATALOG, snapshot.encode_catalog(active))
         self._entries, self._published = entries, True
         logger.info(f"catalog version {version}: {len(active)} active campaigns of {len(entries)}")
+
+    async def _write_events(self) -> None:
+        await asyncio.to_thread(self._writer.drain)
 
     async def _watch_server(self) -> None:
         await asyncio.to_thread(self._keep_server_up)
