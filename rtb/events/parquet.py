@@ -25,6 +25,7 @@ from rtb.events.schema import SCHEMA, to_table
 from rtb.events.stream import START, Entry, place
 
 HOUR = 3_600
+_LAST_MS = 10**13 - 1
 _NAME = re.compile(r"part-(\d+-\d+)-(\d+-\d+)\.parquet")
 
 
@@ -92,15 +93,14 @@ def read_events(folder: Path, since: float, until: float) -> pa.Table:
     Returns:
         A table of `SCHEMA`; only folders and row groups that can hold such events are read.
     """
-    earliest = f"{round(since * 1_000)}-0"
-    # `after` is exclusive and an hour's folder is only the first sieve: step back by one millisecond.
-    near = parts(folder, f"{max(0, place(earliest)[0] - 1)}-0")
+    start, end = (min(max(0, round(moment * 1_000)), _LAST_MS) for moment in (since, until))
+    near = parts(folder, f"{max(0, start - 1)}-0")  # what `parts` is told is left out
     paths = [str(part.path) for part in near if part.hour < until]
     if not paths:
         return SCHEMA.empty_table()
     dataset = ds.dataset(paths, schema=SCHEMA, format="parquet")
     # As text: ids have thirteen digits of milliseconds from 2001 to 2286, and "-" sorts before every digit.
-    wanted = (pc.field("id") >= f"{round(since * 1_000):013d}-") & (pc.field("id") < f"{round(until * 1_000):013d}-")
+    wanted = (pc.field("id") >= f"{start:013d}-") & (pc.field("id") < f"{end:013d}-")
     return dataset.to_table(filter=wanted)
 
 

@@ -64,12 +64,22 @@ class EventStream:
         return int(self._client.xtrim(STREAM, minid=f"{milliseconds}-{number + 1}", approximate=False))
 
     def continue_after(self, position: str) -> None:
-        """Let a stream that was lost go on: ids after a position, whatever the clock says."""
-        last = self._last_id()
-        if place(last or START) >= place(position):
+        """Let a stream that was lost go on: ids after a position, whatever the clock says.
+
+        What came after the loss under ids before the position moves behind it, in its order. Nobody else may read or
+        write meanwhile.
+        """
+        if place(self._last_id() or START) >= place(position):
             return
-        self._client.xadd(STREAM, {"kind": "resumed"}, id=position)
-        self.trim(position)
+        rows = self._client.xrange(STREAM)
+        milliseconds, number = place(position)
+        with self._client.pipeline(transaction=True) as pipe:
+            pipe.delete(STREAM)
+            pipe.xadd(STREAM, {"kind": "resumed"}, id=position)
+            for offset, (_, fields) in enumerate(rows, start=1):
+                pipe.xadd(STREAM, fields, id=f"{milliseconds}-{number + offset}")
+            pipe.xtrim(STREAM, minid=f"{milliseconds}-{number + 1}", approximate=False)
+            pipe.execute()
 
     def _last_id(self) -> str | None:
         """Of the newest event there ever was, trimmed or not; `None` without a stream."""

@@ -61,6 +61,18 @@ class EventWriter:
                 if count < self._batch:
                     return total
 
+    def resume(self) -> None:
+        """Let a stream that was lost go on after the last event written; no process may be appending.
+
+        Raises:
+            WriterBusy: another writer is at work in the folder.
+            RedisError: the server does not answer.
+            OSError: the folder cannot be written.
+        """
+        with self._mutex:
+            self._open()
+            self._stream.continue_after(self._written)
+
     def close(self) -> None:
         """Let another process write."""
         with self._mutex:

@@ -220,9 +220,22 @@ def test_a_stream_older_than_its_files_is_not_touched(client: redis.Redis, tmp_p
     with pytest.raises(StreamError, match="rebuild_ledger"):
         writing.drain()
     assert client.xlen(STREAM) == 1
-    client.delete(STREAM)
-    EventStream(client).continue_after(last_written(tmp_path))
-    assert client.xlen(STREAM) == 0
+    writing.resume()
+    milliseconds, number = expected_ids(100)[-1].split("-")
+    assert [id.decode() for id, _ in client.xrange(STREAM)] == [f"{milliseconds}-{int(number) + 1}"]
+    add(client, 100, 10)
+    assert writing.drain() == 11
+    assert len(set(ids_in_files(tmp_path))) == 111
+
+
+def test_a_stream_that_was_lost_goes_on_after_its_files(client: redis.Redis, tmp_path: Path) -> None:
+    add(client, 0, 100)
+    writing = make_writer(client, tmp_path)
+    writing.drain()
+    client.flushall()
+    writing.resume()
+    with pytest.raises(redis.ResponseError, match="equal or smaller"):
+        add(client, 50, 1)
     add(client, 100, 10)
     assert writing.drain() == 10
     assert_once(client, tmp_path, 110)
