@@ -114,8 +114,8 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_durably(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
-    """Write a file whole or not at all: aside, onto the disk, and renamed into its place."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    """Write a file whole or not at all: aside, onto the disk, and renamed into its place; for one writer at a time."""
+    draft = path.with_name(f".{path.name}.draft")  # of one name, so that the next try replaces what a crash left
     with draft.open("wb") as file:
         file.writelines(chunks)
         file.flush()
@@ -156,6 +156,8 @@ def _part(path: Path) -> Part | None:
 def _hour_folders(folder: Path, since: float) -> list[Path]:
     """Folders of the hours that end after a moment, in order: their names sort by time."""
     moment = datetime.fromtimestamp(since, UTC)
-    earliest = (f"date={moment:%Y-%m-%d}", f"hour={moment:%H}")
-    found = folder.glob("date=*/hour=*")
-    return sorted(path for path in found if (path.parent.name, path.name) >= earliest)
+    day, hour = f"date={moment:%Y-%m-%d}", f"hour={moment:%H}"
+    days = sorted(path for path in folder.glob("date=*") if path.name >= day)
+    return [
+        path for parent in days for path in sorted(parent.glob("hour=*")) if (parent.name, path.name) >= (day, hour)
+    ]
