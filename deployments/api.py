@@ -83,7 +83,8 @@ def _health_routes(app: FastAPI, router: Router) -> None:
         balances = await router.ledger.balances([entry.number for entry in entries])
         campaigns = {e.campaign.id: _figures(b) for e, b in zip(entries, balances, strict=True)}
         totals = {f"{name}_micros": sum(getattr(b, name) for b in balances) for name in _SUMMED}
-        return {"ledger": totals, "campaigns": campaigns, "counters": await router.tally.totals()}
+        events = (await router.events.backlog())._asdict()
+        return {"ledger": totals, "campaigns": campaigns, "counters": await router.tally.totals(), "events": events}
 
 
 def _campaign_routes(app: FastAPI, router: Router, admin: Any) -> None:

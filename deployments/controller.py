@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from ray import serve
 from redis.exceptions import RedisError
 
-from deployments.wiring import ledger_client, logger, repeat
+from deployments.wiring import event_writer, ledger_client, logger, repeat
 from rtb import snapshot
 from rtb.catalog import Catalog, CatalogError, Entry
+from rtb.events import StreamError
 from rtb.ledger import Balance, LedgerError, ValkeyLedger, embedded
 from rtb.pacemaker import Pacemaker
 from rtb.settings import Settings
@@ -21,7 +22,7 @@ _LOOK_AT_SERVER_SECONDS = 1.0
 
 
 class Controller:
-    """Keeps the embedded ledger server up, reclaims expired leases, publishes catalog and pacing."""
+    """Keeps the embedded server up, reclaims expired leases, publishes catalog and pacing, writes events to Parquet."""
 
     def __init__(self) -> None:
         self._settings = settings = Settings()
@@ -33,6 +34,7 @@ class Controller:
         self._pacemaker = Pacemaker(settings.tick_seconds)
         self._entries: list[Entry] = []
         self._revision: int | None = None
+        self._writer = event_writer(settings, self._catalog)
         self._tasks: list[asyncio.Task[None]] = []
         self._keep_server_up()
 
@@ -42,7 +44,8 @@ class Controller:
             away = (LedgerError, RedisError, CatalogError, OSError)
             tick = repeat("controller tick", self._settings.tick_seconds, self._tick, away)
             watch = repeat("ledger server", _LOOK_AT_SERVER_SECONDS, self._watch_server, away)
-            self._tasks = [asyncio.ensure_future(work) for work in (tick, watch)]
+            write = repeat("event writer", self._settings.event_seconds, self._write_events, (*away, StreamError))
+            self._tasks = [asyncio.ensure_future(work) for work in (tick, watch, write)]
 
     async def check_health(self) -> None:
         """Serve's health check, which also starts the background work."""
@@ -57,6 +60,11 @@ class Controller:
         """Stop the server this replica started."""
         for task in self._tasks:
             task.cancel()
+        try:
+            await self._write_events()
+        except (RedisError, CatalogError, StreamError, OSError) as error:
+            logger.warning(f"events not written, the next start goes on with them: {error}")
+        self._writer.close()
         if self._server is not None:
             self._server.stop()
 
@@ -90,6 +98,9 @@ class Controller:
             total = entry.campaign.budget.total_micros
             if balance.budget > total and balance.available > 0:
                 await self._ledger.open(entry.number, total)
+
+    async def _write_events(self) -> None:
+        await asyncio.to_thread(self._writer.drain)
 
     async def _watch_server(self) -> None:
         await asyncio.to_thread(self._keep_server_up)

@@ -70,7 +70,7 @@ class NoticeDesk:
         if kind is self._charged:
             return await self._charge(kind, ref, query, now)
         if kind is Kind.LOSS:
-            return _reply(await self._ledger.release(ref, now))
+            return _reply(await self._ledger.release(ref, now, _min_to_win(query)))
         return _reply(await self._ledger.count(ref, kind, now))
 
     async def _charge(self, kind: Kind, ref: BidRef, query: dict[str, list[str]], now: float) -> Reply:
@@ -89,6 +89,14 @@ class NoticeDesk:
         if landing is None:
             return Reply(404, "unknown_campaign", "the campaign of this click is not active any more")
         return Reply(302, outcome, location=landing)
+
+
+def _min_to_win(query: dict[str, list[str]]) -> int | None:
+    """The least bid that would have won, in micros; few exchanges say it, and a loss counts without."""
+    try:
+        return parse_price(query.get("min", [""])[0])
+    except PriceError:
+        return None
 
 
 def _reply(outcome: Outcome) -> Reply:

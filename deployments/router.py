@@ -69,7 +69,8 @@ class Router:
         client = ledger_client(settings)
         self.ledger = ValkeyLedger(client)
         self.catalog = Catalog(settings.catalog_url)
-        self.events = EventSink(client)
+        self.events = EventSink(client, settings.event_backlog)
+        self._dropped = 0
         self.tally = Tally(client)
         self.signer = Signer(settings.resolve_secret("notice_secret"))
         self.edge = Edge(
@@ -99,7 +100,7 @@ class Router:
             away = (LedgerError, RedisError, OSError)
             work = (
                 repeat("router snapshots", self.settings.pull_seconds, self.pull, away),
-                repeat("bid events", _FLUSH_SECONDS, self.events.flush, away),
+                repeat("bid events", _FLUSH_SECONDS, self._flush_events, away),
                 repeat("counters", _FLUSH_SECONDS, self.tally.flush, away),
             )
             self._tasks = [asyncio.ensure_future(task) for task in work]
@@ -121,6 +122,15 @@ class Router:
         for event in events:
             self.events.put(event)
         return answers
+
+    async def _flush_events(self) -> None:
+        """Append bid events, and count those that found no room: since the last call, by queue or by stream."""
+        try:
+            await self.events.flush()
+        finally:
+            if self.events.dropped > self._dropped:
+                self.tally.add("bid_events_dropped", self.events.dropped - self._dropped)
+                self._dropped = self.events.dropped
 
     async def pull(self) -> None:
         """Take up a new catalog or pacing snapshot."""

@@ -2,7 +2,7 @@
 
 from rtb.ledger.book import LeaseBook
 from rtb.ledger.memory import MemoryLedger
-from rtb.ledger.protocol import Balance, Grant, Ledger, LedgerError, Outcome, Reservation, Usage
+from rtb.ledger.protocol import Balance, Grant, Ledger, LedgerError, Mark, Outcome, Reservation, Usage
 from rtb.ledger.valkey import ValkeyLedger
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "LeaseBook",
     "Ledger",
     "LedgerError",
+    "Mark",
     "MemoryLedger",
     "Outcome",
     "Reservation",

@@ -15,7 +15,10 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from rtb.notices import BidRef, Kind
+from rtb.notices import BidRef, Kind, counts_until
+
+MEMORY_SECONDS = 3_600
+"""How long a notice is remembered past the time when it would be refused anyway."""
 
 
 class LedgerError(RuntimeError):
@@ -75,6 +78,20 @@ class Usage(NamedTuple):
     probability: float
 
 
+class Mark(NamedTuple):
+    """That something happened to a bid, so that it happens once.
+
+    Attributes:
+        bid: its id.
+        names: kinds of notice that came, `charged` when its price was asked for, `freed` when a loss freed its money.
+        seconds: how long to remember.
+    """
+
+    bid: str
+    names: tuple[str, ...]
+    seconds: int
+
+
 class Balance(NamedTuple):
     """Where a campaign stands: four pots that add up to the budget, and what was counted."""
 
@@ -117,8 +134,8 @@ class Ledger(Protocol):
         """Spend a bid's clearing price, once per bid; never more than was bid, never more than there is."""
         ...
 
-    async def release(self, ref: BidRef, now: float) -> Outcome:
-        """Free a lost bid's money, once per bid."""
+    async def release(self, ref: BidRef, now: float, min_to_win_micros: int | None = None) -> Outcome:
+        """Free a lost bid's money, once per bid; the least bid that would have won goes into the event."""
         ...
 
     async def count(self, ref: BidRef, kind: Kind, now: float) -> Outcome:
@@ -136,3 +153,20 @@ class Ledger(Protocol):
     async def balances(self, campaigns: Sequence[int]) -> list[Balance]:
         """Where these campaigns stand; zeros for one that was never opened."""
         ...
+
+    async def restore(self, campaign: int, balance: Balance, *, overwrite: bool = False) -> bool:
+        """Give a campaign the figures it had in a ledger that was lost; its leases, if any, are forgotten.
+
+        Returns:
+            False, and nothing is done, when it has a budget already and `overwrite` is not set.
+        """
+        ...
+
+    async def remember(self, marks: Sequence[Mark]) -> None:
+        """Mark bids as if their notices had come, so that these are duplicates."""
+        ...
+
+
+def mark_seconds(ref: BidRef, kind: Kind, now: float) -> int:
+    """How long a notice that comes now is remembered."""
+    return max(0, int(counts_until(ref, kind) - now)) + MEMORY_SECONDS

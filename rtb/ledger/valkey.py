@@ -10,11 +10,10 @@ from typing import Any
 import redis.asyncio as aioredis
 from redis.exceptions import RedisError
 
-from rtb.events import STREAM, STREAM_LENGTH
-from rtb.ledger.protocol import Balance, Grant, LedgerError, Outcome, Usage
-from rtb.notices import BidRef, Kind, counts_until
+from rtb.events import STREAM
+from rtb.ledger.protocol import Balance, Grant, LedgerError, Mark, Outcome, Usage, mark_seconds
+from rtb.notices import BidRef, Kind
 
-_HOUR = 3_600
 _COUNTER = {Kind.WIN: "wins", Kind.BILL: "bills", Kind.CLICK: "clicks", Kind.CONVERSION: "conversions"}
 _RECLAIM_AT_ONCE = 500  # leases in one script call, so that no other call waits long
 
@@ -34,7 +33,7 @@ class ValkeyLedger:
 
     def __init__(self, client: aioredis.Redis) -> None:
         self._client: Any = client
-        names = ("open", "lease", "close", "settle", "release", "count", "report", "reclaim")
+        names = ("open", "lease", "close", "settle", "release", "count", "report", "reclaim", "restore", "remember")
         self._scripts = {name: client.register_script(_source(name)) for name in names}
 
     async def open(self, campaign: int, budget_micros: int) -> None:
@@ -53,20 +52,19 @@ class ValkeyLedger:
     async def settle(self, ref: BidRef, kind: Kind, price_micros: int, now: float) -> Outcome:
         """See `Ledger.settle`."""
         bid = (ref.bid_id, f"{ref.lease:016x}", ref.campaign, ref.ceiling_micros)
-        rest = (price_micros, kind.value, _COUNTER[kind], now, _mark_seconds(ref, kind, now), STREAM, STREAM_LENGTH)
+        rest = (price_micros, kind.value, _COUNTER[kind], now, mark_seconds(ref, kind, now), STREAM)
         return Outcome(await self._call("settle", *bid, *rest))
 
-    async def release(self, ref: BidRef, now: float) -> Outcome:
+    async def release(self, ref: BidRef, now: float, min_to_win_micros: int | None = None) -> Outcome:
         """See `Ledger.release`."""
         bid = (ref.bid_id, f"{ref.lease:016x}", ref.campaign, ref.ceiling_micros)
-        return Outcome(
-            await self._call("release", *bid, now, _mark_seconds(ref, Kind.LOSS, now), STREAM, STREAM_LENGTH)
-        )
+        least = "" if min_to_win_micros is None else min_to_win_micros
+        return Outcome(await self._call("release", *bid, now, mark_seconds(ref, Kind.LOSS, now), STREAM, least))
 
     async def count(self, ref: BidRef, kind: Kind, now: float) -> Outcome:
         """See `Ledger.count`."""
-        row = (ref.bid_id, ref.campaign, kind.value, _COUNTER[kind], now, _mark_seconds(ref, kind, now))
-        return Outcome(await self._call("count", *row, STREAM, STREAM_LENGTH))
+        row = (ref.bid_id, ref.campaign, kind.value, _COUNTER[kind], now, mark_seconds(ref, kind, now))
+        return Outcome(await self._call("count", *row, STREAM))
 
     async def report(self, usages: Sequence[Usage]) -> None:
         """See `Ledger.report`; one round trip for all."""
@@ -92,6 +90,15 @@ class ValkeyLedger:
             raise LedgerError(f"the ledger does not answer: {error}") from error
         return [_balance(row) for row in rows]
 
+    async def restore(self, campaign: int, balance: Balance, *, overwrite: bool = False) -> bool:
+        """See `Ledger.restore`."""
+        figures = [part for name, value in balance._asdict().items() for part in (name, _exact(value))]
+        return bool(await self._call("restore", campaign, int(overwrite), *figures))
+
+    async def remember(self, marks: Sequence[Mark]) -> None:
+        """See `Ledger.remember`; one round trip for all."""
+        await self._call_many("remember", [(mark.bid, mark.seconds, *mark.names) for mark in marks])
+
     async def _call(self, name: str, *arguments: str | float) -> Any:
         try:
             answer = await self._scripts[name](args=arguments)
@@ -112,9 +119,9 @@ class ValkeyLedger:
         return answers
 
 
-def _mark_seconds(ref: BidRef, kind: Kind, now: float) -> int:
-    """How long a notice is remembered: an hour past the time when it would be refused anyway."""
-    return max(0, int(counts_until(ref, kind) - now)) + _HOUR
+def _exact(value: float) -> str | int:
+    """As the server reads it without loss: whole numbers as integers, whatever their size."""
+    return int(value) if value == int(value) else repr(value)
 
 
 def _balance(row: list[bytes | None]) -> Balance:

@@ -104,6 +104,20 @@ def test_a_loss_frees_the_money_once(desk: Desk):
     assert (desk.balance.available, desk.balance.leased, desk.balance.losses) == (7_000, 3_000, 1)
 
 
+@pytest.mark.parametrize(("query", "micros"), [("reason=102&min=2.5", 2_500), ("reason=102", None), ("min=${X}", None)])
+def test_a_loss_passes_on_the_least_bid_that_would_have_won(tmp_path: Path, query: str, micros: int | None):
+    class Listening(MemoryLedger):
+        heard: int | None = -1
+
+        async def release(self, ref: BidRef, now: float, min_to_win_micros: int | None = None) -> Any:
+            self.heard = min_to_win_micros
+            return await super().release(ref, now, min_to_win_micros)
+
+    ledger = Listening()
+    assert Desk(tmp_path, ledger=ledger).tell(Kind.LOSS, bid(), query).status == 204
+    assert ledger.heard == micros
+
+
 def test_a_bill_that_cannot_be_paid_is_acknowledged_and_counted(desk: Desk):
     broke = bid(ceiling=2**40)
     assert desk.tell(Kind.BILL, broke, "price=1000000") == Reply(204, "unfunded")
