@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from ray import serve
 from redis.exceptions import RedisError
 
-from deployments.wiring import ledger_client, logger, repeat
+from deployments.wiring import event_writer, ledger_client, logger, repeat
 from rtb import snapshot
 from rtb.catalog import Catalog, CatalogError, Entry
-from rtb.ledger import LedgerError, ValkeyLedger, embedded
+from rtb.events import StreamError
+from rtb.ledger import Balance, LedgerError, ValkeyLedger, embedded
 from rtb.pacemaker import Pacemaker
 from rtb.settings import Settings
 from rtb.targeting import Listing
@@ -21,7 +23,7 @@ _LOOK_AT_SERVER_SECONDS = 1.0
 
 
 class Controller:
-    """Keeps the embedded ledger server up, reclaims expired leases, publishes catalog and pacing."""
+    """Keeps the embedded server up, reclaims expired leases, publishes catalog and pacing, writes events to Parquet."""
 
     def __init__(self) -> None:
         self._settings = settings = Settings()
@@ -32,7 +34,8 @@ class Controller:
         self._catalog = Catalog(settings.catalog_url)
         self._pacemaker = Pacemaker(settings.tick_seconds)
         self._entries: list[Entry] = []
-        self._published = False
+        self._revision: int | None = None
+        self._writer = event_writer(settings, self._catalog)
         self._tasks: list[asyncio.Task[None]] = []
         self._keep_server_up()
 
@@ -42,7 +45,8 @@ class Controller:
             away = (LedgerError, RedisError, CatalogError, OSError)
             tick = repeat("controller tick", self._settings.tick_seconds, self._tick, away)
             watch = repeat("ledger server", _LOOK_AT_SERVER_SECONDS, self._watch_server, away)
-            self._tasks = [asyncio.ensure_future(work) for work in (tick, watch)]
+            write = repeat("event writer", self._settings.event_seconds, self._write_events, (*away, StreamError))
+            self._tasks = [asyncio.ensure_future(work) for work in (tick, watch, write)]
 
     async def check_health(self) -> None:
         """Serve's health check, which also starts the background work."""
@@ -57,6 +61,11 @@ class Controller:
         """Stop the server this replica started."""
         for task in self._tasks:
             task.cancel()
+        try:
+            await self._write_events()
+        except (RedisError, CatalogError, StreamError, OSError) as error:
+            logger.warning(f"events not written, the next start goes on with them: {error}")
+        self._writer.close()
         if self._server is not None:
             self._server.stop()
 
@@ -65,19 +74,34 @@ class Controller:
         now = time.time()
         await self._ledger.reclaim(now)
         balances = await self._ledger.balances([entry.number for entry in self._entries])
+        await self._lower_budgets(balances)
         table = self._pacemaker.tick(self._entries, balances, now)
         await self._publisher.publish(snapshot.PACING, snapshot.encode_pacing(table))
 
     async def _take_up_catalog(self) -> None:
-        if self._published and await asyncio.to_thread(self._catalog.size) == len(self._entries):
+        revision = await asyncio.to_thread(self._catalog.revision)  # before the entries, so that no change is missed
+        if revision == self._revision:
             return
         entries = await asyncio.to_thread(self._catalog.all)
         for entry in entries:
             await self._ledger.open(entry.number, terms_of(entry))
         active = [Listing(entry.number, entry.campaign) for entry in entries if entry.campaign.status == "active"]
         version = await self._publisher.publish(snapshot.CATALOG, snapshot.encode_catalog(active))
-        self._entries, self._published = entries, True
+        self._entries, self._revision = entries, revision
         logger.info(f"catalog version {version}: {len(active)} active campaigns of {len(entries)}")
+
+    async def _lower_budgets(self, balances: Sequence[Balance]) -> None:
+        """Go on lowering budgets that could not be lowered all the way: what was held then comes back now and then.
+
+        Only lowering: a ledger that says less than is of record may have been lost, with all it knew of what was spent.
+        """
+        for entry, balance in zip(self._entries, balances, strict=True):
+            total = entry.campaign.budget.total_micros
+            if balance.budget > total and balance.available > 0:
+                await self._ledger.open(entry.number, terms_of(entry))
+
+    async def _write_events(self) -> None:
+        await asyncio.to_thread(self._writer.drain)
 
     async def _watch_server(self) -> None:
         await asyncio.to_thread(self._keep_server_up)

@@ -112,12 +112,12 @@ class NoticeDesk:
         return Reply(302, outcome, location=landing)
 
 
-def _min_to_win(query: dict[str, list[str]]) -> int:
-    """Micros that would have won, 0 when the exchange does not say: most do not, so nothing is made of it."""
+def _min_to_win(query: dict[str, list[str]]) -> int | None:
+    """Micros that would have won; few exchanges say it, and a notice counts without."""
     try:
         return read_price(query.get("min", [""])[0]).micros
     except PriceError:
-        return 0
+        return None
 
 
 def _reply(outcome: Outcome) -> Reply:

@@ -70,7 +70,8 @@ class Router:
         client = ledger_client(settings)
         self.ledger = ValkeyLedger(client)
         self.catalog = Catalog(settings.catalog_url)
-        self.events = EventSink(client)
+        self.events = EventSink(client, settings.event_backlog)
+        self._dropped = 0
         self.tally = Tally(client)
         self.signer = Signer(*settings.notice_secrets())
         self.edge = Edge(
@@ -102,7 +103,7 @@ class Router:
             away = (LedgerError, RedisError, OSError)
             work = (
                 repeat("router snapshots", self.settings.pull_seconds, self.pull, away),
-                repeat("bid events", _FLUSH_SECONDS, self.events.flush, away),
+                repeat("bid events", _FLUSH_SECONDS, self._flush_events, away),
                 repeat("counters", _FLUSH_SECONDS, self.tally.flush, away),
             )
             self._tasks = [asyncio.ensure_future(task) for task in work]
@@ -132,6 +133,15 @@ class Router:
             return batch
         self.tally.add(f"candidates.{verdict.reason.name.lower()}", int(verdict.barred.sum()))
         return batch.without(*verdict)
+
+    async def _flush_events(self) -> None:
+        """Append bid events, and count those that found no room: since the last call, by queue or by stream."""
+        try:
+            await self.events.flush()
+        finally:
+            if self.events.dropped > self._dropped:
+                self.tally.add("bid_events_dropped", self.events.dropped - self._dropped)
+                self._dropped = self.events.dropped
 
     async def pull(self) -> None:
         """Take up a new catalog or pacing snapshot."""

@@ -7,20 +7,28 @@ import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import redis
 import redis.asyncio as aioredis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.retry import Retry as BlockingRetry
 
 from rtb import policy as policies
 from rtb.artefacts import META
+from rtb.catalog import Catalog
+from rtb.catalog.spend_book import CatalogSpendBook
 from rtb.ctr import CTRScorer
+from rtb.events import EventStream
+from rtb.events.writer import EventWriter
 from rtb.policy import Policy
 from rtb.settings import Settings
 
 logger = logging.getLogger("ray.serve")
 
 LEDGER_TIMEOUT_S = 1.0
-"""Nothing waits longer for the ledger than this."""
+"""Nothing that somebody waits for waits longer for the ledger than this."""
+
+_WRITER_TIMEOUT_S = 10.0
 
 
 def ledger_client(settings: Settings) -> aioredis.Redis:
@@ -31,6 +39,17 @@ def ledger_client(settings: Settings) -> aioredis.Redis:
         socket_connect_timeout=LEDGER_TIMEOUT_S,
         retry=Retry(NoBackoff(), 1),
     )
+
+
+def event_writer(settings: Settings, catalog: Catalog) -> EventWriter:
+    """The writer of events. It reads many at once in a thread of its own, so it may wait longer than a notice."""
+    client = redis.Redis.from_url(
+        settings.ledger_url,
+        socket_timeout=_WRITER_TIMEOUT_S,
+        socket_connect_timeout=LEDGER_TIMEOUT_S,
+        retry=BlockingRetry(NoBackoff(), 1),
+    )
+    return EventWriter(EventStream(client), settings.events_dir, CatalogSpendBook(catalog))
 
 
 def load_scorer(folder: Path) -> CTRScorer:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from datetime import datetime
+from functools import cache
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 import msgspec
 
@@ -11,6 +14,7 @@ Identifier = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
 Micros = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Pixels = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Creative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,11 +69,28 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Attributes:
         total_micros: over its whole flight; the ledger never lets more be spent.
-        flight_seconds: how long that is meant to last from its creation: what pacing aims at.
+        flight_seconds: how long that is meant to last from the flight's start, where the flight names no end: what
+            pacing aims at.
+        daily_micros: most to spend in one day of `timezone`; 0: no daily limit.
+        timezone: IANA name (`Europe/Berlin`): where its days begin at midnight.
     """
 
     total_micros: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
     flight_seconds: Annotated[float, msgspec.Meta(gt=0)] = 86_400.0
+    daily_micros: Micros = 0
+    timezone: str = "UTC"
+
+
+class Flight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a campaign runs. Moments are RFC 3339 with a time zone: `2026-11-27T00:00:00Z`.
+
+    Attributes:
+        starts_at: no bid before; none: its creation.
+        ends_at: no bid from then on; none: it runs until its money is spent, paced by `Budget.flight_seconds`.
+    """
+
+    starts_at: Moment | None = None
+    ends_at: Moment | None = None
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,6 +126,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cat: tuple[str, ...] = ()
     seat: Identifier = "raybid"
     budget: Budget
+    flight: Flight = Flight()
     goal: Goal
     targeting: Targeting = Targeting()
     creatives: Annotated[tuple[Creative, ...], msgspec.Meta(min_length=1, max_length=64)]
@@ -121,23 +143,77 @@ def decode_campaign(body: bytes) -> Campaign:
     """A campaign from JSON.
 
     Raises:
-        CampaignError: not JSON, a missing, unknown or ill-typed field, or creatives that share an id.
+        CampaignError: not JSON, a missing, unknown or ill-typed field, or fields that contradict each other.
     """
     try:
         campaign = _decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CampaignError(str(error)) from error
-    if not all(creative.adm or creative.image_url for creative in campaign.creatives):
+    _check(campaign)
+    return campaign
+
+
+def patch_campaign(campaign: Campaign, patch: Any) -> Campaign:
+    """The campaign with a JSON merge patch (RFC 7396) applied: objects merge, null takes the default, others replace.
+
+    Args:
+        campaign: what it was.
+        patch: decoded JSON.
+
+    Raises:
+        CampaignError: the outcome is no campaign, or has another id.
+    """
+    try:
+        changed = msgspec.convert(_merge(msgspec.to_builtins(campaign), patch), Campaign)
+    except msgspec.ValidationError as error:
+        raise CampaignError(str(error)) from error
+    except RecursionError as error:
+        raise CampaignError("nested too deeply") from error
+    if changed.id != campaign.id:
+        raise CampaignError("an id cannot change - at `$.id`")
+    _check(changed)
+    return changed
+
+
+def _merge(target: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = _merge(merged.get(name), value)
+    return merged
+
+
+def _check(campaign: Campaign) -> None:
+    """What types do not say."""
+    _check_creatives(campaign.creatives)
+    if campaign.budget.timezone not in _timezones():
+        raise CampaignError(f"{campaign.budget.timezone[:60]!r} is no IANA time zone - at `$.budget.timezone`")
+    flight = campaign.flight
+    if flight.starts_at is not None and flight.ends_at is not None and flight.ends_at <= flight.starts_at:
+        raise CampaignError("a flight ends after it starts - at `$.flight.ends_at`")
+
+
+def _check_creatives(creatives: tuple[Creative, ...]) -> None:
+    if not all(creative.adm or creative.image_url for creative in creatives):
         raise CampaignError("a creative needs `adm` or `image_url` - at `$.creatives[...]`")
-    for creative in campaign.creatives:
+    for creative in creatives:
         if not _is_web_address(creative.landing_url):
             raise CampaignError(
                 f"{creative.landing_url[:60]!r} is no http(s) address - at `$.creatives[...].landing_url`"
             )
-    names = [creative.id for creative in campaign.creatives]
+    names = [creative.id for creative in creatives]
     if len(set(names)) < len(names):
         raise CampaignError("two creatives share an id - at `$.creatives`")
-    return campaign
+
+
+@cache
+def _timezones() -> frozenset[str]:
+    """Names that mean the same on every machine. To look for them takes milliseconds, so it is done once."""
+    return frozenset(available_timezones() - {"localtime", "Factory"})
 
 
 def _is_web_address(url: str) -> bool:

@@ -34,7 +34,7 @@ _GROUP = {
     Kind.CONVERSION: b"conversion",
 }
 _DAY = 86_400
-_GRACE = {Kind.CLICK: _DAY, Kind.CONVERSION: 30 * _DAY}
+GRACE = {Kind.CLICK: _DAY, Kind.CONVERSION: 30 * _DAY}
 """Seconds past a bid's expiry that its user's notices still count: people click late and buy later."""
 
 _LAYOUT = struct.Struct(">BQIIHQIQ")  # id of the signing key, then a BidRef
@@ -94,7 +94,7 @@ class NoticeTimes(NamedTuple):
 
 def counts_until(ref: BidRef, kind: Kind) -> int:
     """Unix second after which a notice of this kind is not counted any more."""
-    return ref.expires + _GRACE.get(kind, 0)
+    return ref.expires + GRACE.get(kind, 0)
 
 
 class TokenError(ValueError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -72,8 +71,6 @@ class Pacemaker:
     def _record(self, entry: Entry, balance: Balance, recent: _Recent, now: float) -> tuple[float | bool | str, ...]:
         campaign = entry.campaign
         limits, day = terms_of(entry), day_of(entry, now)
-        starts = limits.starts or entry.created
-        flight = limits.ends - starts if limits.ends < math.inf else campaign.budget.flight_seconds
         left = balance.available + balance.leased
         usual_price = _ratio(balance.spent, balance.bills)
         usual_pctr = _ratio(balance.probability, balance.opportunities)
@@ -92,8 +89,8 @@ class Pacemaker:
         state = {
             "budget_total": float(balance.budget),
             "budget_left": float(left),
-            "time_total": flight,
-            "time_left": min(max(0.0, starts + flight - now), flight),
+            "time_total": entry.ends - entry.starts if entry.ends > entry.starts else 1.0,  # ended before it was made
+            "time_left": max(0.0, entry.ends - max(now, entry.starts)),
             "recent_win_rate": min(1.0, _ratio(recent.bills, recent.bids)),
             # Where nothing was seen lately, the recent is the usual, as at the start of an episode in training.
             "recent_pctr": _ratio(recent.probability, recent.opportunities) or usual_pctr,

@@ -67,6 +67,8 @@ class Settings(BaseSettings):
     notice_ttl_native_seconds: float = Field(600.0, gt=0, description="the same for a native advertisement")
     notice_ttl_interstitial_seconds: float = Field(1_800.0, gt=0, description="the same for an interstitial")
     tick_seconds: float = Field(1.0, gt=0, description="the Controller's pacing interval")
+    event_backlog: int = Field(1_000_000, ge=1, description="events not yet in Parquet from which on bids' are dropped")
+    event_seconds: float = Field(2.0, gt=0, description="how often the Controller writes events to Parquet")
     pull_seconds: float = Field(0.25, gt=0, description="how often replicas look for a new snapshot")
 
     @field_validator("redis_url")
@@ -95,6 +97,11 @@ class Settings(BaseSettings):
     def policy_dir(self) -> Path:
         """Folder of the policy artefact."""
         return Path(self.policy_artefact) if self.policy_artefact else self.var_dir / "models" / "policy"
+
+    @property
+    def events_dir(self) -> Path:
+        """Folder of the events' Parquet files."""
+        return self.var_dir / "events"
 
     @property
     def base_url(self) -> str:

@@ -153,7 +153,15 @@ class Platform(AbstractContextManager["Platform"]):
             "--dashboard-port": settings.dashboard_port,
             "--ray-client-server-port": settings.ray_client_port,
         }
-        return ["ray", "start", "--head", "--block", *(str(part) for pair in options.items() for part in pair)]
+        return [
+            "ray",
+            "start",
+            "--head",
+            "--block",
+            "--log-color",
+            "false",
+            *(str(part) for pair in options.items() for part in pair),
+        ]
 
     def _deploy(self) -> None:
         config = yaml.safe_load((ROOT / "serve_config.yaml").read_text())

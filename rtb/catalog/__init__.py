@@ -1,5 +1,23 @@
 """Campaigns of record."""
 
-from rtb.catalog.store import CampaignExists, Catalog, CatalogError, Entry
+from rtb.catalog.records import (
+    CampaignChanged,
+    CampaignExists,
+    CampaignUnknown,
+    CatalogError,
+    Change,
+    Entry,
+    Spend,
+)
+from rtb.catalog.store import Catalog
 
-__all__ = ["CampaignExists", "Catalog", "CatalogError", "Entry"]
+__all__ = [
+    "CampaignChanged",
+    "CampaignExists",
+    "CampaignUnknown",
+    "Catalog",
+    "CatalogError",
+    "Change",
+    "Entry",
+    "Spend",
+]

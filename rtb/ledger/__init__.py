@@ -2,7 +2,19 @@
 
 from rtb.ledger.book import LeaseBook
 from rtb.ledger.memory import MemoryLedger
-from rtb.ledger.protocol import Balance, Closing, Day, Grant, Ledger, LedgerError, Outcome, Reservation, Terms, Usage
+from rtb.ledger.protocol import (
+    Balance,
+    Closing,
+    Day,
+    Grant,
+    Ledger,
+    LedgerError,
+    Mark,
+    Outcome,
+    Reservation,
+    Terms,
+    Usage,
+)
 from rtb.ledger.valkey import ValkeyLedger
 
 __all__ = [
@@ -13,6 +25,7 @@ __all__ = [
     "LeaseBook",
     "Ledger",
     "LedgerError",
+    "Mark",
     "MemoryLedger",
     "Outcome",
     "Reservation",

@@ -78,6 +78,7 @@ class LeaseBook:
         self._clock = clock
         self._new_number = new_number
         self._open: dict[int, _Lease] = {}
+        self._kept: set[int] = set()
         self._wanted: dict[int, _Wanted] = {}
         self._closing: list[Closing] = []
         self._burns: defaultdict[int, Burn] = defaultdict(Burn)
@@ -107,7 +108,8 @@ class LeaseBook:
         return Reservation(lease.number, lease.sequence, expires)
 
     def want(self, campaigns: set[int]) -> None:
-        """Ask for leases ahead of the first bid."""
+        """Hold leases for these campaigns, and for no others that do not bid, so that no first bid finds none."""
+        self._kept = campaigns
         for campaign in campaigns - self._open.keys():
             self._want(campaign, _Wanted())
 
@@ -116,7 +118,9 @@ class LeaseBook:
         self._days = days
 
     async def maintain(self) -> None:
-        """Close leases that ended or ran dry, and fetch those asked for. Call it a few times a second.
+        """Close leases that ended, and fetch those asked for. Call it a few times a second.
+
+        A new lease takes the place of the old one only when it is there, so bidding does not pause in between.
 
         Raises:
             LedgerError: the ledger did not answer; what was to be done is tried again at the next call.
@@ -126,6 +130,7 @@ class LeaseBook:
         self._retire(now)
         await self._close()
         await self._fetch(now)
+        await self._close()
 
     async def shutdown(self) -> None:
         """Close everything, so that unused money is available to others at once.
@@ -149,21 +154,20 @@ class LeaseBook:
             burn.advance(elapsed, self._seconds)
 
     def _retire(self, now: float) -> None:
-        """Set aside leases that are past their time (renewed if they were used), and those asked to be replaced."""
+        """Ask anew for leases in their last quarter that are used or kept, and set aside those past their time."""
         for campaign, lease in list(self._open.items()):
             ending = lease.until - now < self._seconds / 4
-            if ending or campaign in self._wanted:
-                if ending and lease.ever_reserved:
-                    self._want(campaign, _Wanted())
-                if lease.until <= now and not lease.ever_reserved:
-                    lease.burn.lay_idle(lease.granted)
-                if lease.until <= now or campaign in self._wanted:
-                    self._set_aside(campaign)
+            if ending and (lease.ever_reserved or campaign in self._kept):
+                self._want(campaign, _Wanted())
+            if lease.until <= now:
+                self._set_aside(campaign)
 
     def _set_aside(self, campaign: int) -> None:
         """Bid no more from a campaign's lease; it is closed at the next call of `_close`."""
         lease = self._open.pop(campaign, None)
         if lease is not None:
+            if not lease.ever_reserved:
+                lease.burn.lay_idle(lease.granted)
             self._closing.append(lease.closing())
 
     async def _close(self) -> None:
@@ -189,8 +193,10 @@ class LeaseBook:
                 self._want(campaign, asked)
             raise
         for grant, amount in zip(grants, amounts, strict=True):
+            old = self._open.get(grant.campaign)
+            if amount > 0 or (old is not None and old.left < grant.least_micros):
+                self._set_aside(grant.campaign)  # what a dry one has left may be enough for another replica's bid
             if amount > 0:
-                self._set_aside(grant.campaign)  # one that ran dry while the others were being closed
                 self._open[grant.campaign] = _Lease(grant.lease, amount, amount, until, self._burns[grant.campaign])
 
     def _grant(self, campaign: int, asked: _Wanted, now: float) -> Grant:

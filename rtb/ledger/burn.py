@@ -16,6 +16,9 @@ _FEWEST_BIDS = 2
 _FORGET_BID = 60.0
 """Lease lengths over which the largest bid is forgotten: an outlier must not size leases for ever."""
 
+_LEAST_UNTRIED = 10_000
+"""Micros that most first bids cost less than: a CPM of 10."""
+
 
 @dataclass(slots=True)
 class Burn:
@@ -56,8 +59,8 @@ class Burn:
         return self._average / self._weight if self._weight else 0.0
 
     def lay_idle(self, micros: int) -> None:
-        """A whole lease went unused: until there is a bid to size by, ask for half of it."""
-        self.untried = micros // 2
+        """A whole lease went unused: until there is a bid to size by, ask for half of it, but enough for a bid."""
+        self.untried = max(micros // 2, min(micros, _LEAST_UNTRIED))
 
     def lease_for(self, seconds: float) -> int:
         """Most a lease of this length should hold, micros."""

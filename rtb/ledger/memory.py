@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rtb.ledger.protocol import Balance, Closing, Grant, Outcome, Terms, Usage
+from rtb.ledger.protocol import Balance, Closing, Grant, Mark, Outcome, Terms, Usage
 from rtb.notices import BidRef, Kind
 
 _COUNTER = {Kind.WIN: "wins", Kind.BILL: "bills", Kind.CLICK: "clicks", Kind.CONVERSION: "conversions"}
@@ -100,7 +100,7 @@ class MemoryLedger:
             lease.expires = expires if expires < math.inf else lease.expires
 
     async def settle(
-        self, ref: BidRef, kind: Kind, price_micros: int, now: float, *, min_to_win_micros: int = 0
+        self, ref: BidRef, kind: Kind, price_micros: int, now: float, *, min_to_win_micros: int | None = None
     ) -> Outcome:
         """See `Ledger.settle`."""
         pots = self._campaigns.get(ref.campaign)
@@ -123,7 +123,7 @@ class MemoryLedger:
         pots[_COUNTER[kind]] += 1
         return Outcome.SETTLED
 
-    async def release(self, ref: BidRef, now: float, *, min_to_win_micros: int = 0) -> Outcome:
+    async def release(self, ref: BidRef, now: float, *, min_to_win_micros: int | None = None) -> Outcome:
         """See `Ledger.release`."""
         pots = self._campaigns.get(ref.campaign)
         if pots is None:
@@ -137,7 +137,7 @@ class MemoryLedger:
         pots["available"] += self._take(ref, pots)
         return Outcome.FREED
 
-    async def count(self, ref: BidRef, kind: Kind, now: float, *, min_to_win_micros: int = 0) -> Outcome:
+    async def count(self, ref: BidRef, kind: Kind, now: float, *, min_to_win_micros: int | None = None) -> Outcome:
         """See `Ledger.count`."""
         pots = self._campaigns.get(ref.campaign)
         if pots is None:
@@ -170,6 +170,27 @@ class MemoryLedger:
     async def balances(self, campaigns: Sequence[int]) -> list[Balance]:
         """See `Ledger.balances`."""
         return [self._balance(self._campaigns.get(number)) for number in campaigns]
+
+    async def restore(self, campaign: int, balance: Balance, *, overwrite: bool = False) -> bool:
+        """See `Ledger.restore`."""
+        if not overwrite and self._campaigns.get(campaign, {}).get("budget", 0):
+            return False
+        self._leases = {number: lease for number, lease in self._leases.items() if lease.campaign != campaign}
+        self._campaigns[campaign] = balance._asdict()
+        self._terms[campaign] = Terms(balance.budget, balance.daily)
+        self._days.pop(campaign, None)
+        return True
+
+    async def remember(self, marks: Sequence[Mark]) -> None:
+        """See `Ledger.remember`."""
+        for mark in marks:
+            for name in mark.names:
+                if name == "charged":
+                    self._charged.add(mark.bid)
+                elif name == "freed":
+                    self._freed.add(mark.bid)
+                else:
+                    self._notices.add((mark.bid, Kind(name)))
 
     @staticmethod
     def _balance(pots: dict[str, float] | None) -> Balance:

@@ -17,7 +17,10 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from rtb.money import MAX_MICROS
-from rtb.notices import BidRef, Kind
+from rtb.notices import BidRef, Kind, counts_until
+
+MEMORY_SECONDS = 3_600
+"""How long a notice is remembered past the time when it would be refused anyway."""
 
 
 class LedgerError(RuntimeError):
@@ -135,6 +138,20 @@ class Usage(NamedTuple):
     probability: float
 
 
+class Mark(NamedTuple):
+    """That something happened to a bid, so that it happens once.
+
+    Attributes:
+        bid: its id.
+        names: kinds of notice that came, `charged` when its price was asked for, `freed` when a loss freed its money.
+        seconds: how long to remember.
+    """
+
+    bid: str
+    names: tuple[str, ...]
+    seconds: int
+
+
 class Balance(NamedTuple):
     """Where a campaign stands: four pots that add up to the budget, what was counted, and its day.
 
@@ -175,8 +192,8 @@ class Balance(NamedTuple):
 class Ledger(Protocol):
     """The operations. Every implementation passes `tests/rtb/ledger/test_contract.py`.
 
-    Of notices, `min_to_win_micros` is what the exchange says would have won, 0 when it does not say: it is recorded
-    with the notice's event, where there are events, and moves no money.
+    Of notices, `min_to_win_micros` is what the exchange says would have won, `None` when it does not say: it is
+    recorded with the notice's event, where there are events, and moves no money.
     """
 
     async def open(self, campaign: int, terms: Terms | int) -> None:
@@ -202,7 +219,7 @@ class Ledger(Protocol):
         ...
 
     async def settle(
-        self, ref: BidRef, kind: Kind, price_micros: int, now: float, *, min_to_win_micros: int = 0
+        self, ref: BidRef, kind: Kind, price_micros: int, now: float, *, min_to_win_micros: int | None = None
     ) -> Outcome:
         """Spend a bid's clearing price, once per bid; never more than was bid, never more than there is.
 
@@ -211,11 +228,11 @@ class Ledger(Protocol):
         """
         ...
 
-    async def release(self, ref: BidRef, now: float, *, min_to_win_micros: int = 0) -> Outcome:
+    async def release(self, ref: BidRef, now: float, *, min_to_win_micros: int | None = None) -> Outcome:
         """Free a lost bid's money, once per bid."""
         ...
 
-    async def count(self, ref: BidRef, kind: Kind, now: float, *, min_to_win_micros: int = 0) -> Outcome:
+    async def count(self, ref: BidRef, kind: Kind, now: float, *, min_to_win_micros: int | None = None) -> Outcome:
         """Count a notice that moves no money, once per bid and kind."""
         ...
 
@@ -230,3 +247,22 @@ class Ledger(Protocol):
     async def balances(self, campaigns: Sequence[int]) -> list[Balance]:
         """Where these campaigns stand; zeros for one that was never opened."""
         ...
+
+    async def restore(self, campaign: int, balance: Balance, *, overwrite: bool = False) -> bool:
+        """Give a campaign the figures it had in a ledger that was lost; its leases, if any, are forgotten.
+
+        Of its terms only the budget and the daily limit are known until it is opened again.
+
+        Returns:
+            False, and nothing is done, when it has a budget already and `overwrite` is not set.
+        """
+        ...
+
+    async def remember(self, marks: Sequence[Mark]) -> None:
+        """Mark bids as if their notices had come, so that these are duplicates."""
+        ...
+
+
+def mark_seconds(ref: BidRef, kind: Kind, now: float) -> int:
+    """How long a notice that comes now is remembered."""
+    return max(0, int(counts_until(ref, kind) - now)) + MEMORY_SECONDS

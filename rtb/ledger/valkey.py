@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
@@ -10,11 +11,10 @@ from typing import Any
 import redis.asyncio as aioredis
 from redis.exceptions import RedisError
 
-from rtb.events import STREAM, STREAM_LENGTH
-from rtb.ledger.protocol import Balance, Closing, Grant, LedgerError, Outcome, Terms, Usage
-from rtb.notices import BidRef, Kind, counts_until
+from rtb.events import STREAM
+from rtb.ledger.protocol import Balance, Closing, Grant, LedgerError, Mark, Outcome, Terms, Usage, mark_seconds
+from rtb.notices import BidRef, Kind
 
-_HOUR = 3_600
 _COUNTER = {Kind.WIN: "wins", Kind.BILL: "bills", Kind.CLICK: "clicks", Kind.CONVERSION: "conversions"}
 _NEEDS = {"lease": ("day",), "settle": ("day",)}  # shared parts besides `common`
 _RECLAIM_AT_ONCE = 500  # leases in one script call, so that no other call waits long
@@ -35,7 +35,7 @@ class ValkeyLedger:
 
     def __init__(self, client: aioredis.Redis) -> None:
         self._client: Any = client
-        names = ("open", "lease", "close", "settle", "release", "count", "report", "reclaim")
+        names = ("open", "lease", "close", "settle", "release", "count", "report", "reclaim", "restore", "remember")
         self._scripts = {name: client.register_script(_source(name)) for name in names}
 
     async def open(self, campaign: int, terms: Terms | int) -> None:
@@ -53,23 +53,23 @@ class ValkeyLedger:
         await self._call_many("close", [(f"{closing.lease:016x}", *closing[1:]) for closing in leases])
 
     async def settle(
-        self, ref: BidRef, kind: Kind, price_micros: int, now: float, *, min_to_win_micros: int = 0
+        self, ref: BidRef, kind: Kind, price_micros: int, now: float, *, min_to_win_micros: int | None = None
     ) -> Outcome:
         """See `Ledger.settle`."""
         bid = (ref.bid_id, f"{ref.lease:016x}", ref.campaign, ref.ceiling_micros)
-        rest = (price_micros, kind.value, _COUNTER[kind], now, _mark_seconds(ref, kind, now))
-        return Outcome(await self._call("settle", *bid, *rest, STREAM, STREAM_LENGTH, min_to_win_micros))
+        rest = (price_micros, kind.value, _COUNTER[kind], now, mark_seconds(ref, kind, now))
+        return Outcome(await self._call("settle", *bid, *rest, STREAM, _or_empty(min_to_win_micros)))
 
-    async def release(self, ref: BidRef, now: float, *, min_to_win_micros: int = 0) -> Outcome:
+    async def release(self, ref: BidRef, now: float, *, min_to_win_micros: int | None = None) -> Outcome:
         """See `Ledger.release`."""
         bid = (ref.bid_id, f"{ref.lease:016x}", ref.campaign, ref.ceiling_micros)
-        rest = (now, _mark_seconds(ref, Kind.LOSS, now), STREAM, STREAM_LENGTH, min_to_win_micros)
+        rest = (now, mark_seconds(ref, Kind.LOSS, now), STREAM, _or_empty(min_to_win_micros))
         return Outcome(await self._call("release", *bid, *rest))
 
-    async def count(self, ref: BidRef, kind: Kind, now: float, *, min_to_win_micros: int = 0) -> Outcome:
+    async def count(self, ref: BidRef, kind: Kind, now: float, *, min_to_win_micros: int | None = None) -> Outcome:
         """See `Ledger.count`."""
-        row = (ref.bid_id, ref.campaign, kind.value, _COUNTER[kind], now, _mark_seconds(ref, kind, now))
-        return Outcome(await self._call("count", *row, STREAM, STREAM_LENGTH, min_to_win_micros))
+        row = (ref.bid_id, ref.campaign, kind.value, _COUNTER[kind], now, mark_seconds(ref, kind, now))
+        return Outcome(await self._call("count", *row, STREAM, _or_empty(min_to_win_micros)))
 
     async def report(self, usages: Sequence[Usage]) -> None:
         """See `Ledger.report`; one round trip for all."""
@@ -95,6 +95,15 @@ class ValkeyLedger:
             raise LedgerError(f"the ledger does not answer: {error}") from error
         return [_balance(row) for row in rows]
 
+    async def restore(self, campaign: int, balance: Balance, *, overwrite: bool = False) -> bool:
+        """See `Ledger.restore`."""
+        figures = [part for name, value in balance._asdict().items() for part in (name, _exact(value))]
+        return bool(await self._call("restore", campaign, int(overwrite), *figures))
+
+    async def remember(self, marks: Sequence[Mark]) -> None:
+        """See `Ledger.remember`; one round trip for all."""
+        await self._call_many("remember", [(mark.bid, mark.seconds, *mark.names) for mark in marks])
+
     async def _call(self, name: str, *arguments: str | float) -> Any:
         try:
             answer = await self._scripts[name](args=arguments)
@@ -115,9 +124,14 @@ class ValkeyLedger:
         return answers
 
 
-def _mark_seconds(ref: BidRef, kind: Kind, now: float) -> int:
-    """How long a notice is remembered: an hour past the time when it would be refused anyway."""
-    return max(0, int(counts_until(ref, kind) - now)) + _HOUR
+def _or_empty(micros: int | None) -> int | str:
+    """As the scripts take what may not be known."""
+    return "" if micros is None else micros
+
+
+def _exact(value: float) -> str | int:
+    """As the server reads it without loss: whole numbers as integers, whatever their size."""
+    return int(value) if math.isfinite(value) and value == int(value) else repr(value)
 
 
 def _balance(row: list[bytes | None]) -> Balance:

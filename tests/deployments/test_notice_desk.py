@@ -124,17 +124,17 @@ def test_an_audit_in_base64_is_an_audit(desk: Desk, price: str):
 class Told(MemoryLedger):
     """A ledger that keeps what was said to have won."""
 
-    told: int = -1
+    told: int | None = -1
 
-    async def release(self, *args: Any, min_to_win_micros: int = 0) -> Any:
+    async def release(self, *args: Any, min_to_win_micros: int | None = None) -> Any:
         self.told = min_to_win_micros
         return await super().release(*args)
 
-    async def count(self, *args: Any, min_to_win_micros: int = 0) -> Any:
+    async def count(self, *args: Any, min_to_win_micros: int | None = None) -> Any:
         self.told = min_to_win_micros
         return await super().count(*args)
 
-    async def settle(self, *args: Any, min_to_win_micros: int = 0) -> Any:
+    async def settle(self, *args: Any, min_to_win_micros: int | None = None) -> Any:
         self.told = min_to_win_micros
         return await super().settle(*args)
 
@@ -142,10 +142,14 @@ class Told(MemoryLedger):
 @pytest.mark.parametrize("kind", [Kind.WIN, Kind.BILL, Kind.LOSS])
 @pytest.mark.parametrize(
     ("value", "micros"),
-    [("1.25", 1_250), ("MS4yNQ==", 1_250), ("", 0), ("${AUCTION_MIN_TO_WIN}", 0), ("-1", 0), ("AUDIT", 0), ("x", 0)],
+    [
+        ("1.25", 1_250),
+        ("MS4yNQ==", 1_250),
+        *((value, None) for value in ("", "${AUCTION_MIN_TO_WIN}", "-1", "AUDIT", "x")),
+    ],
 )
 def test_what_would_have_won_is_recorded_and_never_a_reason_to_refuse(
-    tmp_path: Path, kind: Kind, value: str, micros: int
+    tmp_path: Path, kind: Kind, value: str, micros: int | None
 ):
     ledger = Told()
     assert Desk(tmp_path, ledger=ledger).tell(kind, bid(), f"price=1&min={value}").status == 204
@@ -177,6 +181,20 @@ def test_a_loss_frees_the_money_once(desk: Desk):
     assert desk.tell(Kind.LOSS, bid(), "reason=102") == Reply(204, "freed")
     assert desk.tell(Kind.LOSS, bid(), "reason=102") == Reply(204, "duplicate")
     assert (desk.balance.available, desk.balance.leased, desk.balance.losses) == (7_000, 3_000, 1)
+
+
+@pytest.mark.parametrize(("query", "micros"), [("reason=102&min=2.5", 2_500), ("reason=102", None), ("min=${X}", None)])
+def test_a_loss_passes_on_the_least_bid_that_would_have_won(tmp_path: Path, query: str, micros: int | None):
+    class Listening(MemoryLedger):
+        heard: int | None = -1
+
+        async def release(self, ref: BidRef, now: float, *, min_to_win_micros: int | None = None) -> Any:
+            self.heard = min_to_win_micros
+            return await super().release(ref, now, min_to_win_micros=min_to_win_micros)
+
+    ledger = Listening()
+    assert Desk(tmp_path, ledger=ledger).tell(Kind.LOSS, bid(), query).status == 204
+    assert ledger.heard == micros
 
 
 def test_a_bill_that_cannot_be_paid_is_acknowledged_and_counted(desk: Desk):

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from rtb.campaign import CampaignError, Targeting, decode_campaign
+from rtb.campaign import CampaignError, Flight, Targeting, decode_campaign
 from tests.rtb.builders import make_campaign, make_creative, to_json
 
 
@@ -45,6 +45,15 @@ def test_what_need_not_be_said() -> None:
     campaign = decode_campaign(to_json(_sent()))
     assert (campaign.status, campaign.goal.kind, campaign.goal.max_bid_micros) == ("active", "click", 0)
     assert campaign.targeting == Targeting()
+    assert (campaign.budget.daily_micros, campaign.budget.timezone, campaign.flight) == (0, "UTC", Flight())
+
+
+def test_a_flight_and_days_come_back_as_they_were_sent() -> None:
+    flight = {"starts_at": "2026-11-27T00:00:00Z", "ends_at": "2026-11-27T01:00:00+00:30"}
+    budget = {"total_micros": 1, "daily_micros": 2, "timezone": "Asia/Kathmandu"}
+    campaign = decode_campaign(to_json(_sent(flight=flight, budget=budget)))
+    assert msgspec.to_builtins(campaign)["flight"] == flight
+    assert decode_campaign(msgspec.json.encode(campaign)) == campaign
 
 
 @pytest.mark.parametrize(
@@ -64,6 +73,13 @@ def test_what_need_not_be_said() -> None:
         (_sent(budget={"total_micros": 2**53 + 1}), r"\$\.budget\.total_micros"),
         (_sent(budget={"total_micros": 1.5}), r"\$\.budget\.total_micros"),
         (_sent(budget={"total_micros": 1, "flight_seconds": 0}), r"\$\.budget\.flight_seconds"),
+        (_sent(budget={"total_micros": 1, "daily_micros": -1}), r"\$\.budget\.daily_micros"),
+        (_sent(budget={"total_micros": 1, "timezone": "Berlin"}), r"\$\.budget\.timezone"),
+        (_sent(budget={"total_micros": 1, "timezone": "localtime"}), r"\$\.budget\.timezone"),
+        (_sent(flight={"starts_at": "2026-11-27T00:00:00"}), r"\$\.flight\.starts_at"),
+        (_sent(flight={"ends_at": 1_795_392_000}), r"\$\.flight\.ends_at"),
+        (_sent(flight={"ends_at": "tomorrow"}), r"\$\.flight\.ends_at"),
+        (_sent(flight={"starts_at": "2026-11-27T01:00:00Z", "ends_at": "2026-11-27T01:00:00Z"}), "flight ends after"),
         (_sent(goal={"value_micros": 0}), r"\$\.goal\.value_micros"),
         (_sent(goal={"value_micros": 1, "max_bid_micros": -1}), r"\$\.goal\.max_bid_micros"),
         (_sent(goal={"value_micros": 1, "kind": "view"}), r"\$\.goal\.kind"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.campaign import Budget
+from rtb.campaign import Budget, Flight
 from rtb.catalog import Entry
 from rtb.ledger import Balance
 from rtb.pacemaker import Pacemaker
@@ -165,3 +166,31 @@ def test_whatever_the_ledger_says_the_policy_sees_numbers(balances: list[Balance
         assert np.isfinite(table["price_shape"][0])
         assert table["price_shape"][0] > 0
         assert table["recent_opportunities"][0] >= 0
+
+
+def _flying(starts: float | None, ends: float | None) -> Entry:
+    moments = [None if at is None else datetime.fromtimestamp(_CREATED + at, UTC) for at in (starts, ends)]
+    return _entry(flight=Flight(starts_at=moments[0], ends_at=moments[1]))
+
+
+@pytest.mark.parametrize(
+    ("flight", "at", "is_open", "total", "left"),
+    [
+        ((None, None), 150, True, 100, 0),  # past `flight_seconds` it spends what is left
+        ((50, None), 49, False, 100, 100),
+        ((50, None), 50, True, 100, 100),
+        ((50, None), 90, True, 100, 60),
+        ((None, 40), 10, True, 40, 30),
+        ((None, 40), 40, False, 40, 0),
+        ((20, 80), 50, True, 60, 30),
+        ((20, 80), 80, False, 60, 0),
+        ((-500, 500), 0, True, 1_000, 500),
+        ((None, -10), 0, False, 1, 0),
+    ],
+)
+def test_a_flight_bounds_when_it_bids_and_paces_it(
+    flight: tuple[float | None, float | None], at: float, is_open: bool, total: float, left: float
+) -> None:
+    record = _tick(_balance(), _flying(*flight), _CREATED + at)
+    assert (bool(record["open"]), record["time_total"], record["time_left"]) == (is_open, total, left)
+    assert np.isfinite(observe(pacing_state(np.array([record])))).all()

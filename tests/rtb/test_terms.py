@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
-from types import SimpleNamespace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
+from rtb.campaign import Budget, Flight
 from rtb.catalog import Entry
-from rtb.ledger import Balance, Terms
+from rtb.ledger import Balance, Day, Terms
 from rtb.pacemaker import Pacemaker
-from rtb.terms import day_of, terms_of
+from rtb.terms import day_began, day_of, terms_of
 from tests.rtb.builders import make_campaign
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 def make_entry(status: str = "active", starts_at: Any = None, ends_at: Any = None, **budget: Any) -> Entry:
-    """An entry of a catalog whose campaigns have daily budgets, time zones and flights."""
-    plain = make_campaign(budget=1_000)
-    fields = {"total_micros": 1_000, "flight_seconds": 3_600.0, **budget}
-    flight = SimpleNamespace(starts_at=starts_at, ends_at=ends_at)
-    campaign = SimpleNamespace(status=status, budget=SimpleNamespace(**fields), flight=flight, goal=plain.goal)
-    return Entry(1, campaign, 0.0)  # type: ignore[arg-type]
+    """An entry whose campaign has a flight and these fields of its budget."""
+    campaign = msgspec.structs.replace(
+        make_campaign(status=status),
+        budget=Budget(**{"total_micros": 1_000, "flight_seconds": 3_600.0, **budget}),
+        flight=Flight(starts_at=starts_at, ends_at=ends_at),
+    )
+    return Entry(1, campaign, 0.0)
 
 
 def test_a_campaign_without_limits_has_a_budget_only() -> None:
@@ -52,6 +54,13 @@ def test_terms_are_those_of_the_campaign() -> None:
 def test_a_day_is_the_campaigns_own(zone: str, moment: datetime, name: str, hours_left: float) -> None:
     day = day_of(make_entry(timezone=zone), moment.timestamp())
     assert (day.name, day.ends - moment.timestamp()) == (name, hours_left * 3600)
+    began = day_began(make_entry(timezone=zone), moment.timestamp())
+    assert day_of(make_entry(timezone=zone), began).name == name
+    assert day_of(make_entry(timezone=zone), began - 1) == Day(before_of(name), began)
+
+
+def before_of(day: str) -> str:
+    return (date.fromisoformat(day) - timedelta(days=1)).isoformat()
 
 
 def test_a_day_without_a_time_zone_is_utc() -> None:

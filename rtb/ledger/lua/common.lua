@@ -31,7 +31,8 @@ local function take(lease, campaign, ceiling)
   return held
 end
 
-local function record(stream, length, kind, bid, campaign, price, now, outcome, min_to_win)
-  redis.call('XADD', stream, 'MAXLEN', '~', length, '*', 'kind', kind, 'bid', bid, 'campaign', campaign,
-    'price_micros', price, 'at', now, 'outcome', outcome, 'min_to_win', min_to_win)
+-- Never trimmed here: the writer of events trims what it has made durable. Empty values become nulls there.
+local function record(stream, kind, bid, campaign, price, now, outcome, min_to_win)
+  redis.call('XADD', stream, '*', 'kind', kind, 'bid', bid, 'campaign', campaign, 'price_micros', price, 'at', now,
+    'outcome', outcome, 'min_to_win_micros', min_to_win or '')
 end

@@ -1,7 +1,7 @@
--- ARGV: bid, campaign, kind, counter, now, ttl, stream, stream length, min to win
+-- ARGV: bid, campaign, kind, counter, now, ttl, stream, min to win (may be empty)
 local campaign = campaign_key(ARGV[2])
 if redis.call('EXISTS', campaign) == 0 then return 'unknown' end
 if not first(ARGV[1], ARGV[3], ARGV[6]) then return 'duplicate' end
 redis.call('HINCRBY', campaign, ARGV[4], 1)
-record(ARGV[7], ARGV[8], ARGV[3], ARGV[1], ARGV[2], 0, ARGV[5], 'counted', ARGV[9])
+record(ARGV[7], ARGV[3], ARGV[1], ARGV[2], 0, ARGV[5], 'counted', ARGV[8])
 return 'counted'

@@ -1,4 +1,4 @@
--- ARGV: bid, lease, campaign, ceiling, now, ttl, stream, stream length, min to win
+-- ARGV: bid, lease, campaign, ceiling, now, ttl, stream, min to win (may be empty)
 local bid, campaign = ARGV[1], campaign_key(ARGV[3])
 if redis.call('EXISTS', campaign) == 0 then return 'unknown' end
 if not first(bid, 'loss', ARGV[6]) then return 'duplicate' end
@@ -9,5 +9,5 @@ if not noticed(bid, 'bill') and not noticed(bid, 'win') then
   redis.call('HINCRBY', campaign, 'available', take(ARGV[2], campaign, tonumber(ARGV[4])))
   outcome = 'freed'
 end
-record(ARGV[7], ARGV[8], 'loss', bid, ARGV[3], 0, ARGV[5], outcome, ARGV[9])
+record(ARGV[7], 'loss', bid, ARGV[3], 0, ARGV[5], outcome, ARGV[8])
 return outcome

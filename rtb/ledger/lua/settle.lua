@@ -1,4 +1,4 @@
--- ARGV: bid, lease, campaign, ceiling, price, kind, counter, now, ttl, stream, stream length, min to win
+-- ARGV: bid, lease, campaign, ceiling, price, kind, counter, now, ttl, stream, min to win (may be empty)
 local bid, kind, campaign = ARGV[1], ARGV[6], campaign_key(ARGV[3])
 if redis.call('EXISTS', campaign) == 0 then return 'unknown' end
 if not first(bid, kind, ARGV[9]) or not first(bid, 'charged', ARGV[9]) then return 'duplicate' end
@@ -20,5 +20,5 @@ else
   redis.call('HINCRBYFLOAT', campaign, 'price_squares', price * price)
   redis.call('HINCRBY', campaign, ARGV[7], 1)
 end
-record(ARGV[10], ARGV[11], kind, bid, ARGV[3], price, ARGV[8], outcome, ARGV[12])
+record(ARGV[10], kind, bid, ARGV[3], price, ARGV[8], outcome, ARGV[11])
 return outcome

@@ -1,11 +1,10 @@
-"""Campaigns of record in a real SQLite file."""
+"""Campaigns of record: one contract, in a real SQLite file and in a real PostgreSQL."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -16,24 +15,12 @@ import pytest
 from rtb.campaign import Targeting
 from rtb.catalog import CampaignExists, Catalog, CatalogError
 from tests.rtb.builders import make_campaign
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    """Of a file that is not there yet, in a folder that is not there yet."""
-    return f"sqlite:///{tmp_path}/var/catalog.sqlite"
-
-
-@pytest.fixture
-def catalog(url: str) -> Iterator[Catalog]:
-    catalog = Catalog(url)
-    yield catalog
-    catalog.close()
+from tests.rtb.catalog.conftest import NewUrl
 
 
 def test_a_new_catalog_is_empty(catalog: Catalog):
     assert catalog.all() == []
-    assert catalog.size() == 0
+    assert catalog.revision() == 0
     assert catalog.get("spring") is None
 
 
@@ -60,7 +47,7 @@ def test_all_come_in_the_order_of_their_numbers(catalog: Catalog):
     added = [catalog.add(make_campaign(name)) for name in names]
     assert [entry.campaign.id for entry in catalog.all()] == names
     assert [entry.number for entry in catalog.all()] == sorted({entry.number for entry in added})
-    assert catalog.size() == 4
+    assert catalog.revision() == 4
 
 
 def test_an_id_is_taken_once_and_the_first_campaign_stays(catalog: Catalog):
@@ -74,7 +61,7 @@ def test_an_id_is_taken_once_and_the_first_campaign_stays(catalog: Catalog):
 def test_ids_differ_by_case(catalog: Catalog):
     catalog.add(make_campaign("spring"))
     catalog.add(make_campaign("SPRING"))
-    assert catalog.size() == 2
+    assert len(catalog.all()) == 2
 
 
 @pytest.mark.parametrize(
@@ -90,16 +77,16 @@ def test_any_text_comes_back_as_it_was(catalog: Catalog, text: str):
 def test_another_process_s_campaigns_are_seen(catalog: Catalog, url: str):
     other = Catalog(url)
     other.add(make_campaign("spring"))
-    assert catalog.size() == 1
+    assert (len(catalog.all()), catalog.revision()) == (1, 1)
     with pytest.raises(CampaignExists):
         catalog.add(make_campaign("spring"))
     other.close()
 
 
-def test_a_fresh_file_can_be_opened_by_many_at_the_same_time(tmp_path: Path):
+def test_a_fresh_database_can_be_opened_by_many_at_the_same_time(new_url: NewUrl):
     together = 8
-    for attempt in range(10):
-        url = f"sqlite:///{tmp_path}/{attempt}.sqlite"
+    for _ in range(4):
+        url = new_url()
         barrier = Barrier(together)
 
         def open_and_add(number: int, url: str = url, barrier: Barrier = barrier) -> int:
@@ -111,10 +98,10 @@ def test_a_fresh_file_can_be_opened_by_many_at_the_same_time(tmp_path: Path):
 
         with ThreadPoolExecutor(together) as pool:
             numbers = list(pool.map(open_and_add, range(together)))
-        assert sorted(numbers) == list(range(1, together + 1))
+        assert len(set(numbers)) == together
 
 
-def test_two_processes_can_open_a_fresh_file(url: str):
+def test_two_processes_can_open_a_fresh_database(url: str):
     code = f"""
 import sys
 from rtb.catalog import Catalog
@@ -150,6 +137,7 @@ Catalog({url!r}).add(make_campaign(sys.argv[1]))
         "nosuchdatabase://host/db",
         "sqlite+nosuchdriver:///file",
         "oracle://user:hunter2@127.0.0.1:1/db",  # its driver is none of our dependencies
+        "postgresql://user:hunter2@127.0.0.1:1/db",  # nobody listens there
     ],
 )
 def test_a_url_of_no_database_is_a_catalog_error_that_keeps_the_password(url: str):
@@ -174,7 +162,7 @@ def test_a_database_that_is_lost_later_is_a_catalog_error(tmp_path: Path):
     catalog = Catalog(f"sqlite:///{tmp_path}/catalog.sqlite")
     catalog.close()
     (tmp_path / "catalog.sqlite").write_text("this is no database at all" * 100)
-    for call in (catalog.all, catalog.size, lambda: catalog.get("spring"), lambda: catalog.add(make_campaign())):
+    for call in (catalog.all, catalog.revision, lambda: catalog.get("spring"), lambda: catalog.add(make_campaign())):
         with pytest.raises(CatalogError, match="does not answer"):
             call()
     catalog.close()

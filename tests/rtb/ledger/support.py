@@ -32,8 +32,8 @@ class Watched:
         self._ledger = ledger
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
-        async def call(*args: Any, **named: Any) -> Any:
-            answer = await getattr(self._ledger, name)(*args, **named)
+        async def call(*args: Any, **options: Any) -> Any:
+            answer = await getattr(self._ledger, name)(*args, **options)
             for balance in await self._ledger.balances(CAMPAIGNS):
                 assert_adds_up(balance)
             return answer

@@ -163,7 +163,26 @@ def test_a_used_lease_is_renewed_before_it_ends(replica: Replica):
     assert replica.reserve(10)
 
 
+def test_an_unused_lease_is_kept_up_for_a_campaign_that_may_bid(replica: Replica):
+    for _ in range(20):
+        replica.now += LEASE_SECONDS * 0.2
+        replica.maintain()
+        replica.book.want({1})
+    assert replica.reserve(10)
+
+
+def test_bidding_goes_on_while_a_lease_is_being_renewed(replica: Replica):
+    assert replica.reserve(10)
+    replica.now += LEASE_SECONDS * 0.8
+    replica.ledger.before_close = lambda: bids.append(replica.reserve(10))
+    bids: list[object] = []
+    replica.maintain()
+    assert bids
+    assert all(bids)
+
+
 def test_an_unused_lease_is_let_go_when_it_ends(replica: Replica):
+    replica.book.want(set())
     replica.now += LEASE_SECONDS * 0.8
     replica.maintain()
     assert replica.pots == {"available": 750, "leased": 250}
@@ -223,7 +242,7 @@ def test_what_was_to_be_done_while_the_ledger_was_away_is_done_later(replica: Re
     for _ in range(3):
         with pytest.raises(LedgerError):
             replica.maintain()
-        assert not replica.reserve(50)  # asks for less than the bid before it
+        assert not replica.reserve(60)  # asks for less than the bid before it
     replica.ledger.away = False
     replica.maintain()
     assert replica.pots == {"available": 400, "leased": 400, "reserved": 200}

@@ -40,11 +40,12 @@ def test_a_rate_falls_when_bids_stop_and_a_few_bids_stay_leased():
     assert 10 < burn.lease_for(LEASE_SECONDS) <= 20
 
 
-def test_before_the_first_bid_a_lease_is_a_share_then_ever_less():
+def test_before_the_first_bid_a_lease_is_a_share_then_ever_less_but_enough_for_a_bid():
     burn = Burn()
     assert burn.lease_for(LEASE_SECONDS) == MAX_MICROS
-    burn.lay_idle(1_000)
-    assert burn.lease_for(LEASE_SECONDS) == 500
+    for granted, asked in [(30_000, 15_000), (15_000, 10_000), (10_000, 10_000), (9_000, 9_000)]:
+        burn.lay_idle(granted)
+        assert burn.lease_for(LEASE_SECONDS) == asked
     burn.note(7)
     assert burn.lease_for(LEASE_SECONDS) == 14
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtb.ledger import Balance, Closing, Day, Grant, Ledger, Outcome, Terms, Usage
+from rtb.ledger import Balance, Closing, Day, Grant, Ledger, Mark, Outcome, Terms, Usage
 from rtb.money import MAX_MICROS
 from rtb.notices import Kind
 from tests.conftest import Valkey
@@ -612,3 +612,57 @@ async def test_balances_come_in_the_order_asked_and_are_zeros_for_the_unknown(le
     assert [row.budget for row in rows] == [2_000, 0, 1_000, 2_000]
     assert rows[1] == Balance()
     assert await ledger.balances([]) == []
+
+
+# --- restore, remember
+
+_LOST = Balance(budget=1_000, available=700, spent=300, wins=4, bills=3, losses=2, clicks=1, unfunded=5)
+
+
+@with_ledger
+async def test_figures_are_restored_whole(ledger: Ledger):
+    lost = _LOST._replace(price_squares=float(2**60 + 2**20), probability=0.1)
+    assert await ledger.restore(1, lost)
+    assert await balance(ledger) == lost
+    await ledger.open(1, 1_000)
+    assert await balance(ledger) == lost
+    assert await ledger.settle(bid(), BILL, 60, NOW) is Outcome.SETTLED
+    assert await pots(ledger) == {"available": 640, "spent": 360}
+
+
+@with_ledger
+async def test_figures_are_not_restored_over_money_unless_asked(ledger: Ledger):
+    await leased(ledger, 300)
+    before = await balance(ledger)
+    assert not await ledger.restore(1, _LOST)
+    assert await balance(ledger) == before
+    assert await ledger.restore(1, _LOST, overwrite=True)
+    assert await balance(ledger) == _LOST
+    assert await ledger.reclaim(EXPIRES) == 0
+    assert await balance(ledger) == _LOST
+
+
+@with_ledger
+async def test_restoring_one_campaign_leaves_the_leases_of_others(ledger: Ledger):
+    await leased(ledger, 300)
+    assert await ledger.restore(2, _LOST, overwrite=True)
+    assert await pots(ledger) == {"available": 700, "leased": 300}
+    assert await ledger.reclaim(EXPIRES) == 300
+
+
+@with_ledger
+async def test_what_is_remembered_is_a_duplicate(ledger: Ledger):
+    await leased(ledger, 300)
+    charged, lost = bid(1), bid(2)
+    await ledger.remember(
+        [Mark(charged.bid_id, ("bill", "charged", "click"), 60), Mark(lost.bid_id, ("loss", "freed"), 60)]
+    )
+    before = await balance(ledger)
+    assert await ledger.settle(charged, BILL, 50, NOW) is Outcome.DUPLICATE
+    assert await ledger.settle(charged, WIN, 50, NOW) is Outcome.DUPLICATE
+    assert await ledger.count(charged, CLICK, NOW) is Outcome.DUPLICATE
+    assert await ledger.release(lost, NOW) is Outcome.DUPLICATE
+    assert await balance(ledger) == before
+    assert await ledger.release(charged, NOW) is Outcome.COUNTED  # its money is spent
+    assert await ledger.settle(lost, BILL, 50, NOW) is Outcome.SETTLED
+    assert await pots(ledger) == {"available": 650, "leased": 300, "spent": 50}  # none of it from the lease

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import msgspec
@@ -10,8 +11,8 @@ import pytest
 import redis.asyncio as aioredis
 from redis.exceptions import ConnectionError as Unreachable
 
-from rtb import events
-from rtb.events import STREAM, BidEvent, EventSink
+from rtb.events import STREAM, Backlog, BidEvent, EventSink
+from rtb.events import sink as sink_module
 from tests.conftest import Valkey
 
 
@@ -88,7 +89,7 @@ def test_events_are_kept_in_order_while_the_server_is_away(valkey: Valkey):
 
 
 def test_the_oldest_events_make_room_and_are_counted(valkey: Valkey, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(events, "_QUEUE", 3)
+    monkeypatch.setattr(sink_module, "_QUEUE", 3)
 
     async def main() -> None:
         async with valkey.client() as client:
@@ -105,7 +106,7 @@ def test_the_oldest_events_make_room_and_are_counted(valkey: Valkey, monkeypatch
 def test_events_that_make_room_for_newer_ones_during_a_failed_flush_are_counted(
     valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(events, "_QUEUE", 3)
+    monkeypatch.setattr(sink_module, "_QUEUE", 3)
 
     async def main() -> None:
         async with valkey.client() as client:
@@ -129,3 +130,34 @@ def test_a_sink_without_a_server_keeps_nothing():
     sink = EventSink(None)
     sink.put(event(0))
     assert asyncio.run(sink.flush()) == 0
+
+
+def test_bids_are_refused_while_the_stream_is_full(valkey: Valkey):
+    async def main() -> None:
+        async with valkey.client() as client:
+            sink = EventSink(client, limit=5)
+            for first, written in ((0, 3), (3, 3), (6, 0)):
+                for number in range(first, first + 3):
+                    sink.put(event(number))
+                assert await sink.flush() == written  # the length seen at one call governs the next
+            assert (sink.dropped, await client.xlen(STREAM)) == (3, 6)
+            await client.xtrim(STREAM, maxlen=2, approximate=False)
+            assert await sink.flush() == 0
+            sink.put(event(9))
+            assert await sink.flush() == 1
+            assert await stored(client) == [event(4), event(5), event(9)]
+
+    asyncio.run(main())
+
+
+def test_the_backlog_says_how_far_the_writer_is_behind(valkey: Valkey):
+    async def main() -> None:
+        async with valkey.client() as client:
+            sink = EventSink(client)
+            assert await sink.backlog() == Backlog(0, 0.0)
+            await client.xadd(STREAM, {"kind": "bid"}, id=f"{round(time.time() * 1_000) - 5_000}-0")
+            length, lag = await sink.backlog()
+            assert length == 1
+            assert 5 <= lag < 8
+
+    asyncio.run(main())

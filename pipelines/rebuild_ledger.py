@@ -1,0 +1,190 @@
+"""Give the ledger back what it knew, after its server was lost: from the catalog and the events' Parquet files.
+
+How to run, with the platform stopped:
+
+    python -m pipelines.rebuild_ledger --dry-run     # shows what would be restored
+    python -m pipelines.rebuild_ledger
+
+What to expect: a progress bar, a table of the campaigns, then one JSON line. Spend and counts are those of the events
+written before the loss (the last seconds before it were in the server only); what was leased or reserved is available
+again; repeated notices are still duplicates. It refuses when the ledger has money in it: `--force` overwrites that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, NamedTuple
+
+import msgspec
+import redis
+import redis.asyncio as aioredis
+import typer
+from redis.exceptions import RedisError
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from rtb.catalog import Catalog, CatalogError, Entry
+from rtb.catalog.spend_book import CatalogSpendBook
+from rtb.events import EventStream, StreamError
+from rtb.events.parquet import parts
+from rtb.events.writer import EventWriter, WriterBusy
+from rtb.ledger import Balance, LedgerError, Mark, ValkeyLedger, embedded
+from rtb.ledger.history import History
+from rtb.settings import Settings
+from rtb.terms import day_began
+
+_MARKS_AT_ONCE = 1_000
+_TIMEOUT_S = 30.0
+_TABLE_WIDTH = 140  # figures are never cut short, on a narrow screen they wrap
+
+
+class Refused(RuntimeError):
+    """Nothing was changed; the message says why."""
+
+
+def main(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the figures, restore nothing")] = False,
+    force: Annotated[bool, typer.Option("--force", help="overwrite what the ledger has")] = False,
+) -> None:
+    """Restore the ledger's figures from the catalog and the events."""
+    try:
+        summary = rebuild(Settings(), dry_run=dry_run, force=force)
+    except (Refused, WriterBusy, StreamError, LedgerError, CatalogError, RedisError, OSError) as error:
+        typer.echo(f"rebuild_ledger: {error}", err=True)
+        raise typer.Exit(2) from error
+    typer.echo(msgspec.json.encode(summary).decode())
+
+
+class Restored(NamedTuple):
+    """A campaign and the figures it gets."""
+
+    number: int
+    name: str
+    balance: Balance
+
+
+def rebuild(settings: Settings, *, dry_run: bool = False, force: bool = False) -> dict[str, int]:
+    """Restore the ledger.
+
+    Args:
+        settings: where everything is.
+        dry_run: only show.
+        force: restore over figures the ledger has.
+
+    Returns:
+        Counts: campaigns, their spend in micros, marks of bids, events read.
+
+    Raises:
+        Refused: the ledger has money in it.
+        WriterBusy: the platform runs, on this machine at least.
+        LedgerError, CatalogError, RedisError, StreamError, OSError: a part is away or damaged.
+    """
+    if dry_run:
+        figures, history = _figures(settings)
+    else:
+        with _server(settings), redis.Redis.from_url(settings.ledger_url, socket_timeout=_TIMEOUT_S) as client:
+            _refuse_over_money(settings, force)
+            with _writing(
+                EventWriter(EventStream(client), settings.events_dir, CatalogSpendBook(Catalog(settings.catalog_url)))
+            ):
+                figures, history = _figures(settings)
+                asyncio.run(_restore(settings, figures, list(history.marks()), force))
+    return {
+        "campaigns": len(figures),
+        "spent_micros": sum(row.balance.spent for row in figures),
+        "marks": sum(1 for _ in history.marks()),
+        "events": history.events,
+    }
+
+
+@contextmanager
+def _server(settings: Settings) -> Iterator[None]:
+    """The ledger's server: the embedded one is started for as long as this takes, when nobody else did."""
+    server = embedded.start_if_needed(settings)
+    try:
+        yield
+    finally:
+        if server is not None:
+            server.stop()
+
+
+@contextmanager
+def _writing(writer: EventWriter) -> Iterator[None]:
+    """Keep other writers out, and have in the files what the server still has."""
+    try:
+        writer.resume()
+        writer.drain()
+        yield
+    finally:
+        writer.close()
+
+
+def _figures(settings: Settings) -> tuple[list[Restored], History]:
+    """Every campaign's figures out of catalog and events, shown as a table."""
+    console = Console(stderr=True)
+    entries, now = _entries(settings), time.time()
+    history = History(max(settings.notice_times), now, {entry.number: day_began(entry, now) for entry in entries})
+    for part in track(list(parts(settings.events_dir)), "reading events", console=console):
+        history.add(part.read())
+    known = {entry.number: (entry.campaign.id, entry.campaign.budget.total_micros) for entry in entries}
+    numbers = sorted(known.keys() | history.campaigns)
+    named = {number: known.get(number, ("(not in the catalog)", 0)) for number in numbers}
+    figures = [Restored(number, name, history.balance(number, budget)) for number, (name, budget) in named.items()]
+    console.print(_table(figures), width=max(console.width, _TABLE_WIDTH), crop=False)
+    return figures, history
+
+
+def _entries(settings: Settings) -> list[Entry]:
+    """The campaigns of record."""
+    catalog = Catalog(settings.catalog_url)
+    try:
+        return catalog.all()
+    finally:
+        catalog.close()
+
+
+def _refuse_over_money(settings: Settings, force: bool) -> None:
+    async def balances(numbers: Sequence[int]) -> list[Balance]:
+        async with _client(settings) as client:
+            return await ValkeyLedger(client).balances(numbers)
+
+    numbers = sorted(entry.number for entry in _entries(settings))
+    held = [n for n, balance in zip(numbers, asyncio.run(balances(numbers)), strict=True) if balance.budget]
+    if held and not force:
+        raise Refused(
+            f"the ledger is not empty: {len(held)} of {len(numbers)} campaigns have money in it, "
+            "nothing was changed. If it lost its figures and was opened anew, --force overwrites them"
+        )
+
+
+async def _restore(settings: Settings, figures: Sequence[Restored], marks: Sequence[Mark], force: bool) -> None:
+    """Marks first: a ledger without figures refuses every notice, so none can be counted twice in between."""
+    async with _client(settings) as client:
+        ledger = ValkeyLedger(client)
+        for start in range(0, len(marks), _MARKS_AT_ONCE):
+            await ledger.remember(marks[start : start + _MARKS_AT_ONCE])
+        for row in figures:
+            if not await ledger.restore(row.number, row.balance, overwrite=force):
+                raise Refused(f"campaign {row.number} got money while its figures were restored: is the platform up?")
+
+
+def _client(settings: Settings) -> aioredis.Redis:
+    return aioredis.Redis.from_url(settings.ledger_url, socket_timeout=_TIMEOUT_S)
+
+
+def _table(figures: Sequence[Restored]) -> Table:
+    counts = ("wins", "bills", "losses", "clicks", "conversions", "unfunded")
+    table = Table("campaign", "budget", "spent", "available", *counts, title="figures from catalog and events, micros")
+    for row in figures:
+        money = (row.balance.budget, row.balance.spent, row.balance.available)
+        numbers = (*money, *(getattr(row.balance, name) for name in counts))
+        table.add_row(f"{row.number} {row.name}", *(f"{number:,}" for number in numbers))
+    return table
+
+
+if __name__ == "__main__":
+    typer.run(main)

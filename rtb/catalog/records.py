@@ -1,0 +1,111 @@
+"""What the catalog holds and says: campaigns of record, their changes, what they spent, and what can go wrong."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from rtb.campaign import Campaign
+
+
+class CatalogError(RuntimeError):
+    """The database cannot be reached or refuses; the message says which and why."""
+
+
+class CampaignExists(ValueError):
+    """A campaign of this id is there already."""
+
+
+class CampaignUnknown(LookupError):
+    """There is no campaign of this id."""
+
+
+class CampaignChanged(RuntimeError):
+    """Somebody else changed the campaign first; the message says which version is current.
+
+    Attributes:
+        version: the current one.
+    """
+
+    def __init__(self, campaign_id: str, expected: int, version: int) -> None:
+        super().__init__(f"campaign {campaign_id!r} is at version {version}, not {expected}: read it again")
+        self.version = version
+
+
+class Entry(NamedTuple):
+    """A campaign of record.
+
+    Attributes:
+        number: stable and never reused: its name in the ledger and in arrays.
+        campaign: as its owner describes it.
+        created: Unix time.
+        version: 1 when it is created, one more with each change.
+    """
+
+    number: int
+    campaign: Campaign
+    created: float
+    version: int = 1
+
+    @property
+    def starts(self) -> float:
+        """Unix time from which it may bid."""
+        moment = self.campaign.flight.starts_at
+        return self.created if moment is None else moment.timestamp()
+
+    @property
+    def ends(self) -> float:
+        """Unix time when its money should be spent. Where the flight names its end, it does not bid from then on."""
+        moment = self.campaign.flight.ends_at
+        return self.starts + self.campaign.budget.flight_seconds if moment is None else moment.timestamp()
+
+    def is_in_flight(self, now: float) -> bool:
+        """Whether its flight lets it bid.
+
+        Args:
+            now: Unix time.
+        """
+        return self.starts <= now and (self.campaign.flight.ends_at is None or now < self.ends)
+
+
+class Change(NamedTuple):
+    """One line of a campaign's history.
+
+    Attributes:
+        at: Unix time.
+        actor: who did it: a key's name or fingerprint.
+        action: `create`, `change`, `pause`, `resume` or `top_up`.
+        version: that the campaign had afterwards.
+        before: the campaign as JSON decodes it; None where it was created.
+        after: the same, afterwards.
+    """
+
+    at: float
+    actor: str
+    action: str
+    version: int
+    before: dict[str, Any] | None
+    after: dict[str, Any]
+
+
+class Spend(NamedTuple):
+    """What a campaign came to in an hour, or a part of it that is to be added.
+
+    Attributes:
+        campaign: its number.
+        hour: Unix time at which the hour begins, UTC.
+        settled: bids charged.
+        micros: what they cost.
+        wins: win notices.
+        clicks: click notices.
+        conversions: conversion notices.
+        last_event: stream id of the last event counted here.
+    """
+
+    campaign: int
+    hour: int
+    settled: int
+    micros: int
+    wins: int
+    clicks: int
+    conversions: int
+    last_event: str

@@ -1,0 +1,45 @@
+"""The catalog as the book that the writer of events enters spend into."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rtb.catalog.records import Spend
+from rtb.catalog.store import Catalog
+from rtb.events.spend import SpendRow
+
+
+class CatalogSpendBook:
+    """See `rtb.events.spend.SpendBook`: rows and position are one transaction of the catalog.
+
+    Args:
+        catalog: where campaigns of record, and what they spent by the hour, are kept.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def position(self) -> str:
+        """See `SpendBook.position`."""
+        return self._catalog.position()
+
+    def record_spend(self, rows: Sequence[SpendRow], position: str) -> None:
+        """See `SpendBook.record_spend`.
+
+        Raises:
+            CatalogError: the database refuses; nothing was added.
+        """
+        entries = [
+            Spend(
+                campaign=row.number,
+                hour=row.hour,
+                settled=row.settled,
+                micros=row.micros,
+                wins=row.wins,
+                clicks=row.clicks,
+                conversions=row.conversions,
+                last_event=position,
+            )
+            for row in rows
+        ]
+        self._catalog.record_spend(entries, position)

@@ -1,0 +1,66 @@
+"""The one schema of all events: flat columns, empty (null) where a kind of event has nothing to say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from rtb.events.sink import BidEvent
+from rtb.events.stream import Entry
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),  # in the stream: `<Unix ms>-<n>`, unique and in order
+        pa.field("kind", pa.string(), nullable=False),  # bid, or a notice: win, bill, loss, click, conversion
+        pa.field("bid", pa.string()),
+        pa.field("campaign", pa.int64()),  # its number
+        pa.field("at", pa.timestamp("us", tz="UTC")),  # when it happened
+        pa.field("price_micros", pa.int64()),  # bid: what was bid; charge: what it cost
+        pa.field("outcome", pa.string()),  # what the ledger made of a notice: settled, unfunded, freed, counted
+        pa.field("request", pa.string()),
+        pa.field("creative", pa.string()),  # `campaign/creative`
+        pa.field("features", pa.list_(pa.int32())),
+        pa.field("pctr", pa.float64()),
+        pa.field("multiplier", pa.float64()),
+        pa.field("floor_micros", pa.int64()),
+        pa.field("min_to_win_micros", pa.int64()),  # loss: the least bid that would have won, where it was said
+    ]
+)
+
+_MICRO = 1_000_000
+
+
+def to_table(entries: Iterable[Entry]) -> pa.Table:
+    """Events as rows of `SCHEMA`, in their order.
+
+    Raises:
+        ValueError: a notice's number is none. It is money: better to stop than to leave it out.
+    """
+    return pa.Table.from_pylist([_row(entry) for entry in entries], schema=SCHEMA)
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    fields = {name.decode(): value.decode() for name, value in entry.fields.items()}
+    row: dict[str, Any] = {"id": entry.id, "kind": fields.get("kind", "unknown"), "bid": fields.get("bid")}
+    return row | (_bid(fields["data"]) if "data" in fields else _notice(fields))
+
+
+def _bid(data: str) -> dict[str, Any]:
+    """A bid's columns; one that cannot be read keeps its id and kind, and does not stop the money behind it."""
+    try:
+        event = msgspec.json.decode(data, type=BidEvent)
+    except msgspec.DecodeError:
+        return {}
+    return msgspec.structs.asdict(event) | {"at": round(event.at * _MICRO)}
+
+
+def _notice(fields: dict[str, str]) -> dict[str, Any]:
+    numbers = {name: int(fields[name]) for name in _WHOLE if fields.get(name)}
+    at = {"at": round(float(fields["at"]) * _MICRO)} if "at" in fields else {}
+    return numbers | at | {"outcome": fields.get("outcome")}
+
+
+_WHOLE: Sequence[str] = ("campaign", "price_micros", "min_to_win_micros")

@@ -1,0 +1,68 @@
+"""What campaigns spent, by hour, out of the events: handed on once, together with the position it reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import pyarrow as pa
+
+from rtb.events.parquet import Part
+
+
+class SpendRow(NamedTuple):
+    """What to add to a campaign's hour.
+
+    Attributes:
+        number: of the campaign.
+        hour: Unix second the hour begins; that of the stream, as the files have it.
+        settled: charges.
+        micros: what they cost together.
+        wins: win notices.
+        clicks: click notices.
+        conversions: conversion notices.
+    """
+
+    number: int
+    hour: int
+    settled: int
+    micros: int
+    wins: int
+    clicks: int
+    conversions: int
+
+
+class SpendBook(Protocol):
+    """Keeps spend by campaign and hour, and the position in the stream it reaches."""
+
+    def position(self) -> str:
+        """Id of the last event that is in the book; `0-0` for an empty one."""
+        ...
+
+    def record_spend(self, rows: Sequence[SpendRow], position: str) -> None:
+        """Add rows and move to a position, both or neither; does nothing when it is there or further already."""
+        ...
+
+
+def tally(table: pa.Table) -> list[tuple[int, str, str | None, int, int]]:
+    """Events counted: `(campaign, kind, outcome, count, sum of price_micros)`; those of no campaign are left out."""
+    groups = table.group_by(["campaign", "kind", "outcome"]).aggregate([("id", "count"), ("price_micros", "sum")])
+    names = ("campaign", "kind", "outcome", "id_count", "price_micros_sum")
+    rows = zip(*(groups.column(name).to_pylist() for name in names), strict=True)
+    return [(c, kind, outcome, count, micros or 0) for c, kind, outcome, count, micros in rows if c is not None]
+
+
+def spend_rows(part: Part) -> list[SpendRow]:
+    """What the events of a file add to its hour; unfunded charges are neither spend nor wins."""
+    found: dict[int, dict[str, int]] = {}
+    for campaign, kind, outcome, count, micros in tally(part.read()):
+        if kind == "bid" or outcome not in ("settled", "counted"):
+            continue
+        row = found.setdefault(campaign, dict.fromkeys(("settled", "micros", "win", "click", "conversion"), 0))
+        if outcome == "settled":
+            row["settled"] += count
+            row["micros"] += micros
+        if kind in row:
+            row[kind] += count
+    columns = ((number, part.hour, *row.values()) for number, row in sorted(found.items()))
+    return [SpendRow(*values) for values in columns if any(values[2:])]

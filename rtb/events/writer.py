@@ -1,0 +1,121 @@
+"""The one consumer of the stream: into Parquet, into the spend book, and only then out of the stream.
+
+A crash between any two of these steps loses nothing and doubles nothing. The files hold the stream without a gap and
+say by their names how far they reach, so writing goes on after the last of them; the book says how far it reaches
+itself, so what it lacks is read back from the files; what is in both can be trimmed, now or at the next start.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from pathlib import Path
+
+from rtb.events import parquet
+from rtb.events.spend import SpendBook, spend_rows
+from rtb.events.stream import START, EventStream, place
+
+_LOCK = ".writer.lock"
+
+
+class WriterBusy(OSError):
+    """Another process writes into this folder."""
+
+
+class EventWriter:
+    """Moves events from the stream into files. Calls block, and may come from any thread.
+
+    Args:
+        stream: to read and trim.
+        folder: of the files.
+        book: takes the spend.
+        batch: events taken at once; a file holds no more.
+    """
+
+    def __init__(self, stream: EventStream, folder: Path, book: SpendBook, batch: int = 10_000) -> None:
+        self._stream = stream
+        self._folder = folder
+        self._book = book
+        self._batch = batch
+        self._mutex = threading.Lock()
+        self._lock: int | None = None
+        self._written = START
+        self._trimmed = START
+
+    def drain(self) -> int:
+        """Write what the stream holds; events written.
+
+        Raises:
+            WriterBusy: another writer is at work in the folder.
+            StreamError: the stream is older than the files.
+            RedisError: the server does not answer. As after every other error, calling again goes on.
+            OSError: the folder cannot be written.
+        """
+        with self._mutex:
+            self._open()
+            total = 0
+            while True:
+                count = self._step()
+                total += count
+                if count < self._batch:
+                    return total
+
+    def resume(self) -> None:
+        """Let a stream that was lost go on after the last event written; no process may be appending.
+
+        Raises:
+            WriterBusy: another writer is at work in the folder.
+            RedisError: the server does not answer.
+            OSError: the folder cannot be written.
+        """
+        with self._mutex:
+            self._open()
+            self._stream.continue_after(self._written)
+
+    def close(self) -> None:
+        """Let another process write."""
+        with self._mutex:
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
+
+    def _open(self) -> None:
+        """Take the folder, and see how far it reaches; once."""
+        if self._lock is not None:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            parquet.remove_drafts(self._folder)
+            # The book is ahead only where files were deleted: what they held is not written again.
+            self._written = max(parquet.last_written(self._folder), self._book.position(), key=place)
+        except BaseException as error:
+            os.close(descriptor)
+            if isinstance(error, BlockingIOError):
+                raise WriterBusy(f"another process writes events into {self._folder}") from error
+            raise
+        self._lock = descriptor
+
+    def _step(self) -> int:
+        self._stream.check(self._written)
+        entries = self._stream.read(self._written, self._batch)
+        for part in parquet.write_parts(self._folder, entries):
+            self._written = part.last
+        position = self._account()
+        if place(position) > place(self._trimmed):
+            self._stream.trim(position)
+            self._trimmed = position
+        return len(entries)
+
+    def _account(self) -> str:
+        """Enter into the book what the files have more than it; its position then.
+
+        The book is asked each time: whether an entry that ended in an error was made, only it knows.
+        """
+        position = self._book.position()
+        for part in parquet.parts(self._folder, position):
+            self._book.record_spend(spend_rows(part), part.last)
+            position = part.last
+        return position

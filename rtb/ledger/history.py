@@ -1,0 +1,123 @@
+"""What the events say of a ledger that is gone: every campaign's figures, and what is still to be remembered of bids.
+
+Leases and reservations are gone with it, so all that is not spent is available. Usage (opportunities, probability) is
+not in the events and starts at zero; `bids` are the bid events, less those that were dropped while the stream was full.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rtb.events.spend import tally
+from rtb.ledger.protocol import MEMORY_SECONDS, Balance, Mark, Outcome
+from rtb.notices import GRACE, Kind
+
+_COUNTER = {
+    "bid": "bids",
+    Kind.WIN: "wins",
+    Kind.BILL: "bills",
+    Kind.LOSS: "losses",
+    Kind.CLICK: "clicks",
+    Kind.CONVERSION: "conversions",
+}
+_CHARGES = (Outcome.SETTLED, Outcome.UNFUNDED)
+
+
+@dataclass
+class _Figures:
+    spent: int = 0
+    spent_today: int = 0
+    price_squares: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def count(self, name: str, amount: int) -> None:
+        self.counts[name] = self.counts.get(name, 0) + amount
+
+
+class History:
+    """Adds up events, file by file.
+
+    Args:
+        notice_ttl: seconds a bid's notices are honoured, as it was when the bids were made (or longer).
+        now: Unix time; marks that would be forgotten by then are left out.
+        days: by campaign, when its day of now began, Unix time; without, nothing is known to be spent today.
+    """
+
+    def __init__(self, notice_ttl: float, now: float, days: Mapping[int, float] | None = None) -> None:
+        self._notice_ttl = notice_ttl
+        self._now = now
+        self._days = days or {}
+        self._figures: dict[int, _Figures] = {}
+        self._marks: dict[str, dict[str, float]] = {}  # bid -> what happened to it -> until when that is remembered
+        self.events = 0
+
+    def add(self, table: pa.Table) -> None:
+        """Take up events, `rtb.events.schema.SCHEMA`."""
+        self.events += table.num_rows
+        for campaign, kind, outcome, count, micros in tally(table):
+            figures = self._figures.setdefault(campaign, _Figures())
+            if outcome == Outcome.UNFUNDED:
+                figures.count("unfunded", count)
+            elif kind in _COUNTER:
+                figures.count(_COUNTER[kind], count)
+            if outcome == Outcome.SETTLED:
+                figures.spent += micros
+        self._add_charges(table)
+        self._add_marks(table)
+
+    @property
+    def campaigns(self) -> list[int]:
+        """Numbers of the campaigns that have events."""
+        return sorted(self._figures)
+
+    def balance(self, campaign: int, budget_micros: int) -> Balance:
+        """A campaign's figures under a budget; one below what was spent is exactly that, as in the ledger."""
+        figures = self._figures.get(campaign, _Figures())
+        budget = max(budget_micros, figures.spent)
+        return Balance(
+            budget=budget,
+            available=budget - figures.spent,
+            spent=figures.spent,
+            spent_today=figures.spent_today,
+            price_squares=float(figures.price_squares),
+            **figures.counts,
+        )
+
+    def marks(self) -> Iterator[Mark]:
+        """What is still to be remembered."""
+        for bid, names in self._marks.items():
+            yield Mark(bid, tuple(names), int(max(names.values()) - self._now) + 1)
+
+    def _add_charges(self, table: pa.Table) -> None:
+        """Those of today, and their squares as the ledger's script makes them (a double each), in whole numbers."""
+        settled = table.filter(pc.equal(table.column("outcome"), Outcome.SETTLED.value))
+        at = pc.cast(settled.column("at"), pa.int64())
+        columns = (settled.column("campaign"), settled.column("price_micros"), at)
+        for campaign, price, moment in zip(*(column.to_pylist() for column in columns), strict=True):
+            figures = self._figures[campaign]
+            figures.price_squares += int(float(price) * float(price))
+            if moment / 1e6 >= self._days.get(campaign, math.inf):
+                figures.spent_today += price
+
+    def _add_marks(self, table: pa.Table) -> None:
+        for kind in Kind:
+            # A notice came before its bid's expiry, and that is at most `notice_ttl` after the bid.
+            memory = self._notice_ttl + GRACE.get(kind, 0) + MEMORY_SECONDS
+            rows = table.filter(pc.equal(table.column("kind"), kind.value))
+            columns = (rows.column("bid"), rows.column("outcome"), pc.cast(rows.column("at"), pa.int64()))
+            for bid, outcome, at in zip(*(column.to_pylist() for column in columns), strict=True):
+                if (until := at / 1e6 + memory) > self._now:
+                    self._mark(bid, kind, outcome, until)
+
+    def _mark(self, bid: str, kind: Kind, outcome: str, until: float) -> None:
+        names = self._marks.setdefault(bid, {})
+        names[kind.value] = until
+        if outcome in _CHARGES:
+            names["charged"] = until
+        if outcome == Outcome.FREED:
+            names["freed"] = until

@@ -1,0 +1,137 @@
+"""The Controller takes up each change of the catalog, and looks at a number where there was none."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deployments.controller import Controller
+from rtb import snapshot
+from rtb.catalog import Catalog
+from rtb.ledger import Closing, Grant, LedgerError, MemoryLedger, Terms
+from rtb.settings import Settings
+from tests.rtb.builders import make_campaign
+
+
+class _Publisher:
+    """Keeps the names in each catalog published."""
+
+    def __init__(self) -> None:
+        self.catalogs: list[list[str]] = []
+
+    async def publish(self, key: str, body: bytes) -> int:
+        if key == snapshot.CATALOG:
+            self.catalogs.append([listing.campaign.name for listing in snapshot.decode_catalog(body)])
+        return len(self.catalogs)
+
+
+class _Ledger(MemoryLedger):
+    away = False
+
+    async def open(self, campaign: int, terms: Terms | int) -> None:
+        if self.away:
+            raise LedgerError("away")
+        await super().open(campaign, terms)
+
+
+class _Controller(Controller):
+    def __del__(self) -> None:
+        """Nothing to stop, and nobody to await it: Serve does."""
+
+
+@pytest.fixture
+def ledger() -> _Ledger:
+    return _Ledger()
+
+
+@pytest.fixture
+def publisher() -> _Publisher:
+    return _Publisher()
+
+
+@pytest.fixture
+def controller(tmp_path: Path, ledger: _Ledger, publisher: _Publisher, monkeypatch: pytest.MonkeyPatch) -> Controller:
+    """One that starts no server."""
+    monkeypatch.setenv("RAYBID_VAR_DIR", str(tmp_path))
+    monkeypatch.setattr("deployments.controller.ValkeyLedger", lambda _: ledger)
+    monkeypatch.setattr("deployments.controller.snapshot.Publisher", lambda _: publisher)
+    monkeypatch.setattr("deployments.controller.embedded.start_if_needed", lambda _: None)
+    return _Controller()
+
+
+@pytest.fixture
+def catalog(controller: Controller, tmp_path: Path) -> Iterator[Catalog]:
+    """The same catalog, as another process has it open."""
+    catalog = Catalog(Settings(var_dir=tmp_path).catalog_url)
+    yield catalog
+    catalog.close()
+
+
+def _tick(controller: Controller) -> None:
+    asyncio.run(controller._tick())
+
+
+def test_each_kind_of_change_is_published_and_opened(
+    controller: Controller, catalog: Catalog, ledger: _Ledger, publisher: _Publisher
+):
+    _tick(controller)
+    assert publisher.catalogs == [[]]
+    entry = catalog.add(make_campaign("spring", budget=1_000))
+    _tick(controller)
+    catalog.change("spring", 1, {"name": "Spring sale"}, "anna")
+    _tick(controller)
+    catalog.pause("spring", "anna")
+    _tick(controller)
+    catalog.resume("spring", "anna")
+    catalog.top_up("spring", 500, "anna")
+    _tick(controller)
+    assert publisher.catalogs == [[], ["spring"], ["Spring sale"], [], ["Spring sale"]]
+    assert asyncio.run(ledger.balances([entry.number]))[0].budget == 1_500
+
+
+def test_no_change_publishes_nothing(controller: Controller, catalog: Catalog, publisher: _Publisher):
+    catalog.add(make_campaign("spring"))
+    for _ in range(3):
+        _tick(controller)
+        catalog.change("spring", 1, {}, "anna")
+    assert len(publisher.catalogs) == 1
+
+
+def test_a_change_met_by_an_outage_is_taken_up_afterwards(
+    controller: Controller, catalog: Catalog, ledger: _Ledger, publisher: _Publisher
+):
+    catalog.add(make_campaign("spring"))
+    ledger.away = True
+    with pytest.raises(LedgerError):
+        _tick(controller)
+    assert publisher.catalogs == []
+    ledger.away = False
+    _tick(controller)
+    assert publisher.catalogs == [["spring"]]
+
+
+def test_a_lowered_budget_keeps_falling_while_what_was_held_comes_back(
+    controller: Controller, catalog: Catalog, ledger: _Ledger
+):
+    number = catalog.add(make_campaign("spring", budget=1_000)).number
+    _tick(controller)
+    asyncio.run(ledger.lease([Grant(7, number, 800, 0.0, time.time() + 1_000)]))
+    catalog.change("spring", 1, {"budget": {"total_micros": 100}}, "anna")
+    _tick(controller)
+    assert asyncio.run(ledger.balances([number]))[0].budget == 800
+    asyncio.run(ledger.close([Closing(7, 150)]))
+    _tick(controller)
+    balance = asyncio.run(ledger.balances([number]))[0]
+    assert (balance.budget, balance.available, balance.reserved) == (150, 0, 150)
+
+
+def test_a_budget_that_a_ledger_lost_is_not_given_again(controller: Controller, catalog: Catalog, ledger: _Ledger):
+    number = catalog.add(make_campaign("spring", budget=1_000)).number
+    _tick(controller)
+    ledger._campaigns.clear()
+    _tick(controller)
+    assert asyncio.run(ledger.balances([number]))[0].budget == 0

@@ -1,0 +1,84 @@
+"""The Controller writes events, and any Router says how far it is."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+import redis
+
+from deployments import api
+from deployments.controller import Controller
+from deployments.router import Router
+from deployments.tally import Tally
+from rtb.catalog import Catalog
+from rtb.events import STREAM, EventSink
+from rtb.events.parquet import last_written
+from rtb.ledger import ValkeyLedger
+from rtb.settings import Settings
+from tests.conftest import Valkey
+from tests.rtb.events.support import add, expected_ids
+
+
+@pytest.fixture
+def settings(valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("RAYBID_VAR_DIR", str(tmp_path))
+    monkeypatch.setenv("RAYBID_REDIS_URL", f"redis://127.0.0.1:{valkey.port}/0")
+    monkeypatch.setenv("RAYBID_EVENT_SECONDS", "0.05")
+    return Settings()
+
+
+class Local(Controller):
+    """Without Serve, nobody awaits this."""
+
+    def __del__(self) -> None:  # type: ignore[override]
+        pass
+
+
+def test_the_controller_writes_events_and_what_is_left_when_it_stops(valkey: Valkey, settings: Settings) -> None:
+    async def main(client: redis.Redis) -> None:
+        controller = Local()
+        add(client, 0, 30)
+        await controller.check_health()
+        async with asyncio.timeout(20):
+            while client.xlen(STREAM):
+                await asyncio.sleep(0.05)
+        assert last_written(settings.events_dir) == expected_ids(30)[-1]
+        for task in controller._tasks:
+            task.cancel()
+        add(client, 30, 5)
+        await Controller.__del__(controller)
+        assert last_written(settings.events_dir) == expected_ids(35)[-1]
+
+    with redis.Redis(port=valkey.port) as client:
+        asyncio.run(main(client))
+
+
+def test_stats_show_the_backlog(valkey: Valkey, settings: Settings) -> None:
+    async def main(writing: redis.Redis) -> dict[str, Any]:
+        async with valkey.client() as client:
+            router: Any = SimpleNamespace(
+                settings=settings,
+                catalog=Catalog(settings.catalog_url),
+                ledger=ValkeyLedger(client),
+                tally=Tally(client),
+                events=EventSink(client, limit=3),
+                _dropped=0,
+            )
+            add(writing, 0, 3)
+            transport = httpx.ASGITransport(api.build(router))
+            async with httpx.AsyncClient(transport=transport, base_url="http://raybid") as browser:
+                router.events.put(None)  # never encoded: the stream is full
+                router.events._is_full = True
+                await Router._flush_events(router)
+                answer: dict[str, Any] = (await browser.get("/stats")).json()
+                return answer
+
+    with redis.Redis(port=valkey.port) as writing:
+        stats = asyncio.run(main(writing))
+    assert stats["events"] == {"length": 3, "lag": 0.0}  # from the future, so of no age
+    assert stats["counters"] == {"bid_events_dropped": 1}

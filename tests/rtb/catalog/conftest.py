@@ -1,0 +1,49 @@
+"""The two databases a catalog can be in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from rtb.catalog import Catalog
+from tests.rtb.catalog import postgres
+from tests.support import require
+
+NewUrl = Callable[[], str]
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[postgres.Cluster]:
+    """A PostgreSQL of our own."""
+    binaries = postgres.binaries()
+    require(binaries, "PostgreSQL's initdb and pg_ctl")
+    assert binaries is not None
+    with postgres.running(binaries) as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> NewUrl:
+    """Makes URLs of databases that nobody has opened yet."""
+    if request.param == "postgresql":
+        made: postgres.Cluster = request.getfixturevalue("cluster")
+        return made.new_database
+    numbers = count(1)
+    return lambda: f"sqlite:///{tmp_path}/var/catalog{next(numbers)}.sqlite"
+
+
+@pytest.fixture
+def url(new_url: NewUrl) -> str:
+    """Of a database that nobody has opened yet."""
+    return new_url()
+
+
+@pytest.fixture
+def catalog(url: str) -> Iterator[Catalog]:
+    """A new catalog."""
+    catalog = Catalog(url)
+    yield catalog
+    catalog.close()
