@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from rtb.campaign import Campaign, CampaignError, decode_campaign
 from rtb.catalog import CampaignChanged, CampaignExists, CampaignUnknown, CatalogError, Change, Entry
 from rtb.ledger import Balance, LedgerError
-from rtb.terms import terms_of
+from rtb.terms import lost, terms_of
 
 if TYPE_CHECKING:
     from deployments.router import Router
@@ -199,6 +199,7 @@ async def _taken_up(router: Router, entry: Entry, status: int = 200) -> JSONResp
 
 async def _opened(router: Router, entry: Entry) -> Balance:
     """Open the terms that are of record, read again afterwards: of two changes at once the newer one's must stay."""
+    await _refuse_lost(router, entry)
     latest = entry
     while True:
         opened = terms_of(latest)
@@ -208,6 +209,17 @@ async def _opened(router: Router, entry: Entry) -> Balance:
         if terms_of(latest) == opened:
             (balance,) = await router.ledger.balances([entry.number])
             return balance
+
+
+async def _refuse_lost(router: Router, entry: Entry) -> None:
+    """Leave a campaign closed whose figures the ledger lost: see the Controller, which says so in the log.
+
+    Raises:
+        LedgerError: it is such a campaign.
+    """
+    balances = await router.ledger.balances([entry.number])
+    if not balances[0].budget and lost([entry], balances, await asyncio.to_thread(router.catalog.spent)):
+        raise LedgerError("the ledger lost this campaign's figures: run `python -m pipelines.rebuild_ledger`")
 
 
 def _errors(app: FastAPI) -> None:

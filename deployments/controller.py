@@ -17,7 +17,7 @@ from rtb.ledger import Balance, LedgerError, ValkeyLedger, embedded
 from rtb.pacemaker import Pacemaker
 from rtb.settings import Settings
 from rtb.targeting import Listing
-from rtb.terms import terms_of
+from rtb.terms import lost, terms_of
 
 _LOOK_AT_SERVER_SECONDS = 1.0
 
@@ -83,12 +83,28 @@ class Controller:
         if revision == self._revision:
             return
         entries = await asyncio.to_thread(self._catalog.all)
+        missing = {entry.number for entry in await self._lost(entries)}
         for entry in entries:
-            await self._ledger.open(entry.number, terms_of(entry))
+            if entry.number not in missing:
+                await self._ledger.open(entry.number, terms_of(entry))
         active = [Listing(entry.number, entry.campaign) for entry in entries if entry.campaign.status == "active"]
         version = await self._publisher.publish(snapshot.CATALOG, snapshot.encode_catalog(active))
         self._entries, self._revision = entries, revision
         logger.info(f"catalog version {version}: {len(active)} active campaigns of {len(entries)}")
+
+    async def _lost(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Campaigns not to be opened, because the ledger forgot what they spent; said once a revision."""
+        balances = await self._ledger.balances([entry.number for entry in entries])
+        if all(balance.budget for balance in balances):
+            return []
+        missing = lost(entries, balances, await asyncio.to_thread(self._catalog.spent))
+        if missing:
+            names = ", ".join(entry.campaign.id for entry in missing)
+            logger.error(
+                f"the ledger lost the figures of {len(missing)} campaigns, which do not bid until they are restored: "
+                f"stop the platform and run `python -m pipelines.rebuild_ledger`, with --force when others spent since ({names})"
+            )
+        return missing
 
     async def _lower_budgets(self, balances: Sequence[Balance]) -> None:
         """Go on lowering budgets that could not be lowered all the way: what was held then comes back now and then.

@@ -107,6 +107,18 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     max_bid_micros: Micros = 0
 
 
+class FrequencyCap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How often one user may see a campaign.
+
+    Attributes:
+        count: most impressions to a user.
+        seconds: in a window of this length, which begins with the first of them.
+    """
+
+    count: Annotated[int, msgspec.Meta(ge=1, le=2**31)]
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=366 * 86_400)]
+
+
 class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A campaign as its owner describes it.
 
@@ -117,6 +129,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         adomain: the advertiser's domains, sent with each bid.
         cat: IAB content categories of the advertising.
         seat: buyer seat on whose behalf it bids.
+        frequency: how often one known user may see it; none: no cap.
     """
 
     id: Identifier
@@ -127,6 +140,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     seat: Identifier = "raybid"
     budget: Budget
     flight: Flight = Flight()
+    frequency: FrequencyCap | None = None
     goal: Goal
     targeting: Targeting = Targeting()
     creatives: Annotated[tuple[Creative, ...], msgspec.Meta(min_length=1, max_length=64)]

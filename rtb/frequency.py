@@ -39,12 +39,9 @@ class Verdict(NamedTuple):
 
 
 def caps_of(listings: Sequence[Listing]) -> dict[int, Cap]:
-    """The caps of a catalog by campaign number.
-
-    Integration: `campaign.frequency` (`count`, `seconds`) is read by name, and is none in a catalog without it.
-    """
-    caps = {listing.number: getattr(listing.campaign, "frequency", None) for listing in listings}
-    return {number: Cap(cap.count, cap.seconds) for number, cap in caps.items() if cap is not None and cap.count > 0}
+    """The caps of a catalog by campaign number."""
+    caps = {listing.number: listing.campaign.frequency for listing in listings}
+    return {number: Cap(cap.count, cap.seconds) for number, cap in caps.items() if cap is not None}
 
 
 class FrequencyGate:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from rtb.catalog import Entry
-from rtb.ledger import Day, Terms
+from rtb.ledger import Balance, Day, Terms
 
 
 def terms_of(entry: Entry) -> Terms:
@@ -20,6 +21,20 @@ def terms_of(entry: Entry) -> Terms:
         ends=entry.ends if flight.ends_at is not None else math.inf,
         paused=campaign.status != "active",
     )
+
+
+def lost(entries: Sequence[Entry], balances: Sequence[Balance], spent: Mapping[int, int]) -> list[Entry]:
+    """Campaigns whose figures the ledger must have lost: it has no budget for them, though they spent something.
+
+    Opened, they would spend their budget again.
+
+    Args:
+        entries: campaigns of record.
+        balances: where each stands in the ledger.
+        spent: micros that the catalog says were spent, by campaign number.
+    """
+    pairs = zip(entries, balances, strict=True)
+    return [entry for entry, balance in pairs if balance.budget == 0 and spent.get(entry.number, 0) > 0]
 
 
 def day_of(entry: Entry, now: float) -> Day:

@@ -16,7 +16,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from deployments import api
-from rtb.catalog import Catalog
+from rtb.catalog import Catalog, Spend
 from rtb.ledger import Grant, LedgerError, MemoryLedger, Terms
 from rtb.settings import Settings
 from tests.rtb.builders import make_campaign
@@ -221,6 +221,16 @@ def test_a_change_of_record_is_no_failure_when_the_ledger_is_away(
     assert (answer.status_code, answer.json()["figures"]) == (200, None)
     ledger.away = False
     assert client.get("/campaign/spring").json()["budget"]["total_micros"] == 1_500
+
+
+def test_a_campaign_whose_spend_the_ledger_lost_is_changed_but_not_opened(
+    client: TestClient, catalog: Catalog, ledger: AwayLedger, spring: dict[str, Any]
+):
+    catalog.record_spend([Spend(spring["number"], 3_600, 1, 700, 0, 0, 0, "1-1")], "1-1")
+    ledger._campaigns.clear()
+    answer = client.post("/campaign/spring/top-up", json={"micros": 500})
+    assert (answer.status_code, answer.json()["figures"]) == (200, None)
+    assert client.get("/campaign/spring").json()["figures"]["budget_micros"] == 0
 
 
 def test_top_ups_at_once_leave_the_ledger_with_the_budget_of_record(client: TestClient, spring: dict[str, Any]):

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from deployments.controller import Controller
+from deployments.wiring import logger as controller_logger
 from rtb import snapshot
-from rtb.catalog import Catalog
-from rtb.ledger import Closing, Grant, LedgerError, MemoryLedger, Terms
+from rtb.catalog import Catalog, Spend
+from rtb.ledger import Balance, Closing, Grant, LedgerError, MemoryLedger, Terms
 from rtb.settings import Settings
 from tests.rtb.builders import make_campaign
 
@@ -127,6 +128,50 @@ def test_a_lowered_budget_keeps_falling_while_what_was_held_comes_back(
     _tick(controller)
     balance = asyncio.run(ledger.balances([number]))[0]
     assert (balance.budget, balance.available, balance.reserved) == (150, 0, 150)
+
+
+def test_a_campaign_whose_spend_the_ledger_lost_is_not_opened_and_the_others_are(
+    controller: Controller, catalog: Catalog, ledger: _Ledger, caplog: pytest.LogCaptureFixture
+):
+    numbers = [catalog.add(make_campaign(name, budget=1_000)).number for name in ("spring", "summer")]
+    catalog.record_spend([Spend(numbers[0], 3_600, 1, 700, 0, 0, 0, "1-1")], "1-1")
+    with caplog.at_level("ERROR", logger=controller_logger.name):
+        controller_logger.addHandler(caplog.handler)
+        for _ in range(3):
+            _tick(controller)
+        controller_logger.removeHandler(caplog.handler)
+    assert [balance.budget for balance in asyncio.run(ledger.balances(numbers))] == [0, 1_000]
+    (said,) = {record.message for record in caplog.records}
+    assert "python -m pipelines.rebuild_ledger" in said
+    assert "(spring)" in said
+
+
+def test_a_campaign_whose_figures_were_restored_is_opened(controller: Controller, catalog: Catalog, ledger: _Ledger):
+    number = catalog.add(make_campaign("spring", budget=1_000)).number
+    catalog.record_spend([Spend(number, 3_600, 1, 700, 0, 0, 0, "1-1")], "1-1")
+    asyncio.run(ledger.restore(number, Balance(budget=900, available=200, spent=700)))
+    _tick(controller)
+    balance = asyncio.run(ledger.balances([number]))[0]
+    assert (balance.budget, balance.available, balance.spent) == (1_000, 300, 700)
+
+
+def test_pause_flight_and_daily_budget_reach_the_ledger(controller: Controller, catalog: Catalog, ledger: _Ledger):
+    number = catalog.add(make_campaign("spring", budget=1_000)).number
+    leases = iter(range(1, 100))
+
+    def granted() -> int:
+        _tick(controller)
+        return asyncio.run(ledger.lease([Grant(next(leases), number, 10, 0.0, 9e9, at=time.time())]))[0]
+
+    assert granted() == 10
+    catalog.pause("spring", "anna")
+    assert granted() == 0
+    catalog.resume("spring", "anna")
+    assert granted() == 10
+    catalog.change("spring", 3, {"flight": {"starts_at": "2999-01-01T00:00:00Z"}}, "anna")
+    assert granted() == 0
+    catalog.change("spring", 4, {"flight": None, "budget": {"daily_micros": 25}}, "anna")
+    assert granted() == 5  # 20 are leased
 
 
 def test_a_budget_that_a_ledger_lost_is_not_given_again(controller: Controller, catalog: Catalog, ledger: _Ledger):

@@ -44,7 +44,7 @@ def test_campaign_comes_back_as_it_was_sent() -> None:
 def test_what_need_not_be_said() -> None:
     campaign = decode_campaign(to_json(_sent()))
     assert (campaign.status, campaign.goal.kind, campaign.goal.max_bid_micros) == ("active", "click", 0)
-    assert campaign.targeting == Targeting()
+    assert (campaign.targeting, campaign.frequency) == (Targeting(), None)
     assert (campaign.budget.daily_micros, campaign.budget.timezone, campaign.flight) == (0, "UTC", Flight())
 
 
@@ -76,6 +76,9 @@ def test_a_flight_and_days_come_back_as_they_were_sent() -> None:
         (_sent(budget={"total_micros": 1, "daily_micros": -1}), r"\$\.budget\.daily_micros"),
         (_sent(budget={"total_micros": 1, "timezone": "Berlin"}), r"\$\.budget\.timezone"),
         (_sent(budget={"total_micros": 1, "timezone": "localtime"}), r"\$\.budget\.timezone"),
+        (_sent(frequency={"count": 0, "seconds": 60}), r"\$\.frequency\.count"),
+        (_sent(frequency={"count": 1, "seconds": 0}), r"\$\.frequency\.seconds"),
+        (_sent(frequency={"count": 1}), "seconds"),
         (_sent(flight={"starts_at": "2026-11-27T00:00:00"}), r"\$\.flight\.starts_at"),
         (_sent(flight={"ends_at": 1_795_392_000}), r"\$\.flight\.ends_at"),
         (_sent(flight={"ends_at": "tomorrow"}), r"\$\.flight\.ends_at"),

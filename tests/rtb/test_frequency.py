@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rtb import snapshot
+from rtb.campaign import decode_campaign
 from rtb.frequency import Cap, FrequencyGate, Verdict, caps_of
 from rtb.openrtb import NoBid
 from rtb.targeting import Listing
@@ -118,8 +119,18 @@ def test_a_server_that_hangs_is_waited_for_once_and_asked_again_later(valkey: Va
     with_gate(valkey, body, timeout=0.05, clock=lambda: now)
 
 
-@pytest.mark.parametrize("count", [0, 3])
-def test_caps_are_those_of_the_campaigns_that_have_one(count: int) -> None:
-    capped: Any = SimpleNamespace(frequency=SimpleNamespace(count=count, seconds=60.0))
-    listings = [Listing(1, make_campaign()), Listing(2, capped)]
-    assert caps_of(listings) == ({2: Cap(3, 60.0)} if count else {})
+def test_a_campaign_with_a_cap_is_decoded_published_and_capped(valkey: Valkey) -> None:
+    sent = {**msgspec.to_builtins(make_campaign()), "frequency": {"count": 3, "seconds": 60}}
+    listings = [Listing(1, make_campaign()), Listing(2, decode_campaign(msgspec.json.encode(sent)))]
+    caps = caps_of(snapshot.decode_catalog(snapshot.encode_catalog(listings)))
+    assert caps == {2: Cap(3, 60.0)}
+
+    async def body(gate: FrequencyGate, _: Any) -> None:
+        gate.recap(caps)
+        for _shown in range(3):
+            assert not (await check(gate, (1, 5), (2, 5))).barred.any()
+            assert await gate.count(1, 5)
+            assert await gate.count(2, 5)
+        assert (await check(gate, (1, 5), (2, 5), (2, 6))).barred.tolist() == [False, True, False]
+
+    with_gate(valkey, body)
