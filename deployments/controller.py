@@ -102,7 +102,8 @@ class Controller:
             names = ", ".join(entry.campaign.id for entry in missing)
             logger.error(
                 f"the ledger lost the figures of {len(missing)} campaigns, which do not bid until they are restored: "
-                f"stop the platform and run `python -m pipelines.rebuild_ledger`, with --force when others spent since ({names})"
+                "stop the platform and run `python -m pipelines.rebuild_ledger`, with --force when others spent since "
+                f"({names})"
             )
         return missing
 

@@ -666,3 +666,16 @@ async def test_what_is_remembered_is_a_duplicate(ledger: Ledger):
     assert await ledger.release(charged, NOW) is Outcome.COUNTED  # its money is spent
     assert await ledger.settle(lost, BILL, 50, NOW) is Outcome.SETTLED
     assert await pots(ledger) == {"available": 650, "leased": 300, "spent": 50}  # none of it from the lease
+
+
+@with_ledger
+async def test_a_restored_campaign_keeps_to_the_terms_it_is_opened_with_and_to_what_it_spent_today(ledger: Ledger):
+    await ledger.restore(1, Balance(budget=1_000, available=400, spent=600, spent_today=250))
+    await ledger.open(1, Terms(1_200, 300))
+    grants = [Grant(n, 1, 500, 0.0, EXPIRES, at=NOW, day="2027-01-15", day_ends=NOW + 60) for n in (7, 8)]
+    assert await ledger.lease(grants) == [50, 0]
+    assert await pots(ledger) == {"available": 550, "leased": 50, "spent": 600}
+    next_day = Grant(9, 1, 500, 0.0, EXPIRES, at=NOW + 60, day="2027-01-16", day_ends=NOW + 86_460)
+    assert await ledger.lease([next_day]) == [250]  # less what was leased the day before
+    await ledger.open(1, Terms(1_200, paused=True))
+    assert await ledger.lease([Grant(10, 1, 500, 0.0, EXPIRES, at=NOW)]) == [0]

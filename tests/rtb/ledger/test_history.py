@@ -65,3 +65,12 @@ def test_a_budget_below_what_was_spent_is_exactly_that() -> None:
     assert made.balance(1, 300) == Balance(budget=500, available=0, spent=500, wins=1, price_squares=250_000.0)
     assert made.balance(7, 300) == Balance(budget=300, available=300)
     assert made.campaigns == [1]
+
+
+def test_what_was_spent_since_a_campaigns_day_began_was_spent_today() -> None:
+    prices = {NOW - 1: 5, NOW: 70, NOW + 1: 600}
+    events = [event("bill", "settled", at=at, price=price, number=price) for at, price in prices.items()]
+    for days, today in [({1: NOW}, 670), ({2: 0.0}, 0)]:
+        made = History(TTL, NOW + 2, days)
+        made.add(to_table([*events, event("bill", "unfunded", at=NOW, price=8_000, number=9)]))
+        assert made.balance(1, 1_000).spent_today == today
