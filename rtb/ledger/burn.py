@@ -10,8 +10,8 @@ from rtb.money import MAX_MICROS
 _HEAD_ROOM = 1.5
 """A lease is for this many times what was reserved lately: traffic is not even."""
 
-_FEWEST_BIDS = 2
-"""Bids a lease pays at least, so that a campaign that bids rarely does not miss each first bid."""
+_FEWEST_BIDS = 20
+"""Bids a lease pays at least: a burst is over before a campaign that bid rarely until then has a larger lease."""
 
 _FORGET_BID = 60.0
 """Lease lengths over which the largest bid is forgotten: an outlier must not size leases for ever."""

@@ -28,7 +28,7 @@ def test_a_steady_rate_is_known_from_the_first_measurement_on(rate: int, steps: 
         burn.spend(rate)
         burn.advance(1.0, LEASE_SECONDS)
     assert burn.rate == pytest.approx(rate)
-    assert 5 * rate <= burn.lease_for(LEASE_SECONDS) <= 10 * rate
+    assert 5 * rate <= burn.lease_for(LEASE_SECONDS) <= 20 * rate
 
 
 def test_a_rate_falls_when_bids_stop_and_a_few_bids_stay_leased():
@@ -37,7 +37,7 @@ def test_a_rate_falls_when_bids_stop_and_a_few_bids_stay_leased():
         burn.spend(spent)
         burn.advance(1.0, LEASE_SECONDS)
     assert burn.rate < 1e-6
-    assert 10 < burn.lease_for(LEASE_SECONDS) <= 20
+    assert 100 < burn.lease_for(LEASE_SECONDS) <= 200
 
 
 def test_before_the_first_bid_a_lease_is_a_share_then_ever_less_but_enough_for_a_bid():
@@ -47,7 +47,7 @@ def test_before_the_first_bid_a_lease_is_a_share_then_ever_less_but_enough_for_a
         burn.lay_idle(granted)
         assert burn.lease_for(LEASE_SECONDS) == asked
     burn.note(7)
-    assert burn.lease_for(LEASE_SECONDS) == 14
+    assert burn.lease_for(LEASE_SECONDS) == 140
 
 
 @dataclass
