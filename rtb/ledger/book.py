@@ -154,10 +154,11 @@ class LeaseBook:
             burn.advance(elapsed, self._seconds)
 
     def _retire(self, now: float) -> None:
-        """Ask anew for leases in their last quarter that are used or kept, and set aside those past their time."""
+        """Ask anew for leases half spent, or ending and used or kept; set aside those past their time."""
         for campaign, lease in list(self._open.items()):
             ending = lease.until - now < self._seconds / 4
-            if ending and (lease.ever_reserved or campaign in self._kept):
+            running_dry = lease.left < lease.granted / 2
+            if running_dry or (ending and (lease.ever_reserved or campaign in self._kept)):
                 self._want(campaign, _Wanted())
             if lease.until <= now:
                 self._set_aside(campaign)
