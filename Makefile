@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 SOURCES := rtb portfolio rllib_configs pipelines deployments tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format models lock clean
+.PHONY: help install run test chaos check format models lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ run: $(INSTALLED) ## the platform with traffic; DURATION=30 ends by itself, RATE
 
 test: $(INSTALLED) ## all tests, against real servers and a real cluster
 	@$(PY) -m pytest
+
+chaos: $(INSTALLED) ## parts killed, notices lost and forged, books audited; SERVERS=own: redis-server, PostgreSQL
+	@$(PY) -m pipelines.chaos $(if $(filter own,$(SERVERS)),--own-servers) $(if $(DURATION),--duration $(DURATION))
 
 check: $(INSTALLED) ## lint, format, types, import directions
 	@$(VENV)/bin/ruff check $(SOURCES)

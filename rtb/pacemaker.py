@@ -9,6 +9,7 @@ import numpy as np
 
 from rtb.catalog import Entry
 from rtb.ledger import Balance
+from rtb.money import MAX_MICROS
 from rtb.snapshot import PACING_DTYPE, PacingTable
 from rtb.terms import day_of, terms_of
 
@@ -72,16 +73,17 @@ class Pacemaker:
         campaign = entry.campaign
         limits, day = terms_of(entry), day_of(entry, now)
         left = balance.available + balance.leased
+        spendable = min(left, balance.day_left(now))
         usual_price = _ratio(balance.spent, balance.bills)
         usual_pctr = _ratio(balance.probability, balance.opportunities)
         recent_price, recent_std = _mean_and_std(recent.bills, recent.spent, recent.price_squares)
         median, shape = _landscape(balance)
         terms = (
             entry.number,
-            limits.runs(now) and min(left, balance.day_left(now)) > 0,
+            limits.runs(now) and spendable > 0,
             campaign.goal.kind == "conversion",
             float(campaign.goal.value_micros),
-            campaign.goal.max_bid_micros,
+            _most(campaign.goal.max_bid_micros, spendable),
             median,
             shape,
             *day,
@@ -101,6 +103,11 @@ class Pacemaker:
             "recent_opportunities": recent.opportunities / self.tick_seconds,
         }
         return (*terms, *(state[name] for name in PACING_DTYPE.names[len(terms) :]))  # type: ignore[index]
+
+
+def _most(max_bid_micros: int, spendable_micros: float) -> int:
+    """Cap of a campaign's bids: its own (0: none), and what is left, so that the last of a budget is bid as well."""
+    return int(min(max_bid_micros or MAX_MICROS, max(1, spendable_micros)))
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -26,7 +26,7 @@ PACING_DTYPE = np.dtype(
         ("open", np.bool_),  # may bid: active, in its flight, with money left, also of the day
         ("by_conversion", np.bool_),  # value is per conversion, else per click
         ("value_micros", np.float64),
-        ("max_bid_micros", np.int64),
+        ("max_bid_micros", np.int64),  # the campaign's own, and no more than is left of its budget and day
         ("price_median", np.float64),  # market price, micros; 0 unknown
         ("price_shape", np.float64),  # steepness of its log-logistic distribution
         ("day", "S10"),  # the campaign's own, such as 2026-11-22

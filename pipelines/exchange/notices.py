@@ -64,15 +64,20 @@ class Settler:
         values = macro_values(settlement)
         if not settlement.outcome.won:
             if bid.lurl:
-                await self._deliver("loss", fill_url(bid.lurl, values), _is_acknowledged)
+                await self.deliver("loss", fill_url(bid.lurl, values), _is_acknowledged)
             return
-        won = bool(bid.nurl) and await self._deliver("win", fill_url(bid.nurl, values), _is_acknowledged) is not None
-        billed = (
-            bool(bid.burl) and await self._deliver("bill", fill_url(bid.burl, values), _is_acknowledged) is not None
-        )
+        won = bool(bid.nurl) and await self.deliver("win", fill_url(bid.nurl, values), _is_acknowledged) is not None
+        billed = bool(bid.burl) and await self.deliver("bill", fill_url(bid.burl, values), _is_acknowledged) is not None
         if billed or (won and not bid.burl):  # a bidder without a billing URL is billed by its win
-            self._figures.spend_micros += cpm_to_micros(float(values["AUCTION_PRICE"]))
+            self.owed(settlement, cpm_to_micros(float(values["AUCTION_PRICE"])))
         await self._browse(settlement, fill_markup(bid.adm, values))
+
+    def owed(self, settlement: Settlement, micros: int) -> None:
+        """Note a charge that the bidder acknowledged."""
+        self._figures.spend_micros += micros
+
+    async def finish(self) -> None:
+        """Called when nothing more is to be settled; what is sent later on is sent by then."""
 
     async def _browse(self, settlement: Settlement, markup: str) -> None:
         """What the person who sees the advertisement does."""
@@ -83,7 +88,7 @@ class Settler:
         if link is None:
             return
         click_url = html.unescape(link[1])
-        redirect = await self._deliver("click", click_url, _is_redirect)
+        redirect = await self.deliver("click", click_url, _is_redirect)
         if redirect is None:
             return
         self._figures.clicks += 1
@@ -94,10 +99,10 @@ class Settler:
     async def _convert(self, click_url: str, token: str) -> None:
         parts = urlsplit(click_url)
         url = f"{parts.scheme}://{parts.netloc}/notice/conversion/{token}"
-        if await self._deliver("conversion", url, _is_acknowledged) is not None:
+        if await self.deliver("conversion", url, _is_acknowledged) is not None:
             self._figures.conversions += 1
 
-    async def _deliver(self, kind: str, url: str, is_accepted: Callable[[Response], bool]) -> Response | None:
+    async def deliver(self, kind: str, url: str, is_accepted: Callable[[Response], bool]) -> Response | None:
         """GET a notice, again when it breaks or answers 5xx; None when given up or refused."""
         for attempt in range(1 + self._retries):
             if attempt:

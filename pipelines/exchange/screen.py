@@ -11,13 +11,16 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.live import Live
 
+from pipelines.exchange.notices import Settler
 from pipelines.exchange.report import Figures, line, table
-from pipelines.exchange.session import ReplayOptions, run
+from pipelines.exchange.session import MakeSettler, ReplayOptions, run
 
 _LINE_SECONDS = 5.0  # between two lines where there is no terminal
 
 
-async def until_signal(options: ReplayOptions, show: Callable[[Figures], None]) -> Figures:
+async def until_signal(
+    options: ReplayOptions, show: Callable[[Figures], None], make_settler: MakeSettler = Settler
+) -> Figures:
     """Replay to the end, or until SIGINT or SIGTERM; the figures are complete either way."""
     last = Figures()
 
@@ -26,7 +29,7 @@ async def until_signal(options: ReplayOptions, show: Callable[[Figures], None]) 
         last = figures
         show(figures)
 
-    task = asyncio.create_task(run(options, on_tick))
+    task = asyncio.create_task(run(options, on_tick, make_settler))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:

@@ -80,7 +80,10 @@ class ReplayOptions:
         return self.duration
 
 
-async def run(options: ReplayOptions, on_tick: OnTick | None = None) -> Figures:
+MakeSettler = Callable[[HttpClient, Figures, int, float], Settler]
+
+
+async def run(options: ReplayOptions, on_tick: OnTick | None = None, make_settler: MakeSettler = Settler) -> Figures:
     """Replay, and return the figures once every notice is sent.
 
     To end early, cancel the task: it sends no more requests but still waits (`drain_seconds` at most) for the answers
@@ -89,6 +92,7 @@ async def run(options: ReplayOptions, on_tick: OnTick | None = None) -> Figures:
     Args:
         options: what to replay.
         on_tick: called with the figures every `tick_seconds` and once at the end; always the same object.
+        make_settler: what sends the notices, for an exchange that is not well.
 
     Raises:
         Unreachable: nothing listens at the URL.
@@ -103,7 +107,7 @@ async def run(options: ReplayOptions, on_tick: OnTick | None = None) -> Figures:
             await client.probe(options.url)
         except TransportError as error:
             raise Unreachable(str(error)) from error
-        await _Replay(options, client, figures).run(on_tick or (lambda _: None))
+        await _Replay(options, client, figures, make_settler).run(on_tick or (lambda _: None))
         return figures
 
 
@@ -137,7 +141,7 @@ class _Pace:
 class _Replay:
     """The state of one replay: bidders take offers, settlers send what follows."""
 
-    def __init__(self, options: ReplayOptions, client: HttpClient, figures: Figures) -> None:
+    def __init__(self, options: ReplayOptions, client: HttpClient, figures: Figures, make_settler: MakeSettler) -> None:
         self._options = options
         self._client = client
         self._figures = figures
@@ -152,7 +156,7 @@ class _Replay:
         # Bounded, so that a platform slow to take notices slows the bidding instead of filling memory.
         self._outbox: asyncio.Queue[Settlement] = asyncio.Queue(4 * options.connections)
         self._unsettled = 0
-        self._settler = Settler(client, figures, options.retries, options.retry_seconds)
+        self._settler = make_settler(client, figures, options.retries, options.retry_seconds)
         self._bid_url = options.url.rstrip("/") + _BID_PATH
         key = f"X-API-Key: {options.key}\r\n" if options.key else ""
         self._headers = f"Content-Type: application/json\r\nX-OpenRTB-Version: 2.6\r\n{key}"
@@ -186,6 +190,7 @@ class _Replay:
                 self._clock()
                 self._bidding = False
                 await self._outbox.join()
+                await self._settler.finish()
         except TimeoutError:
             pass
         finally:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 import httpx
 import msgspec
@@ -42,12 +43,20 @@ class Platform(AbstractContextManager["Platform"]):
         settings: ports and folders.
         graph: where the stages run.
         say: told what happens, a line at a time.
+        replicas: how many a deployment has at least, by its name; those not named as `serve_config.yaml` says.
     """
 
-    def __init__(self, settings: Settings, graph: Graph = "composed", say: Say = lambda _: None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        graph: Graph = "composed",
+        say: Say = lambda _: None,
+        replicas: Mapping[str, int] | None = None,
+    ) -> None:
         self._settings = settings
         self._graph = graph
         self._say = say
+        self._config = _serve_config(settings, graph, replicas or {})
         self._server: embedded.EmbeddedServer | None = None
         self._ray: subprocess.Popen[bytes] | None = None
         self._logs: list[IO[bytes]] = []
@@ -74,15 +83,13 @@ class Platform(AbstractContextManager["Platform"]):
         self.stop()
 
     def check(self) -> None:
-        """Raise when a process that should live does not.
+        """Raise when Ray does not live. A ledger's server that died is no reason: the Controller starts it again.
 
         Raises:
-            LaunchError: one of them is dead.
+            LaunchError: it is dead.
         """
         if self._ray is not None and self._ray.poll() is not None:
             raise LaunchError(f"Ray ended by itself: {_last_line(self._log_path('ray'))}")
-        if self._server is not None and not self._server.is_running:
-            raise LaunchError(f"the Valkey server ended by itself: see {self._server.log}")
 
     def register(self, campaigns: list[Campaign]) -> int:
         """Create campaigns over the API, leaving those that exist; how many are new.
@@ -128,6 +135,7 @@ class Platform(AbstractContextManager["Platform"]):
         if self._server is not None:
             self._server.stop()
             self._server = None
+            embedded.stop_successor(self._settings)
         for log in self._logs:
             log.close()
         self._logs.clear()
@@ -152,6 +160,7 @@ class Platform(AbstractContextManager["Platform"]):
             "--dashboard-host": "127.0.0.1",
             "--dashboard-port": settings.dashboard_port,
             "--ray-client-server-port": settings.ray_client_port,
+            "--num-cpus": max(os.cpu_count() or 1, _cpus(self._config)),
         }
         return [
             "ray",
@@ -164,16 +173,8 @@ class Platform(AbstractContextManager["Platform"]):
         ]
 
     def _deploy(self) -> None:
-        config = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
-        config["http_options"]["port"] = self._settings.http_port
-        (application,) = config["applications"]
-        application["args"]["graph"] = self._graph
-        if self._graph == "colocated":  # the stages have no deployment of their own then
-            application["deployments"] = [
-                item for item in application["deployments"] if item["name"] in ("Router", "Controller")
-            ]
         path = self._settings.var_dir / "serve_config.yaml"
-        path.write_text(yaml.safe_dump(config, sort_keys=False))
+        path.write_text(yaml.safe_dump(self._config, sort_keys=False))
         for _ in range(_DEPLOY_TRIES):
             done = self._run(["serve", "deploy", str(path), "-a", self._dashboard], _SERVE_SECONDS)
             if done is not None and done.returncode == 0:
@@ -257,6 +258,32 @@ def _environment(settings: Settings) -> dict[str, str]:
     given = {f"RAYBID_{name.upper()}": str(value) for name, value in changed.items()}
     given["RAYBID_VAR_DIR"] = str(settings.var_dir.resolve())  # holds wherever Ray starts a process
     return {**dict(pairs), **os.environ, **given, "PYTHONUNBUFFERED": "1"}
+
+
+def _serve_config(settings: Settings, graph: Graph, replicas: Mapping[str, int]) -> dict[str, Any]:
+    """`serve_config.yaml` on these ports, for this graph, with so many replicas."""
+    config: dict[str, Any] = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
+    config["http_options"]["port"] = settings.http_port
+    (application,) = config["applications"]
+    application["args"]["graph"] = graph
+    if graph == "colocated":  # the stages have no deployment of their own then
+        application["deployments"] = [
+            item for item in application["deployments"] if item["name"] in ("Router", "Controller")
+        ]
+    for item in application["deployments"]:
+        scaling = item["autoscaling_config"]
+        least = replicas.get(item["name"], scaling["min_replicas"])
+        scaling.update(min_replicas=least, initial_replicas=least, max_replicas=max(least, scaling["max_replicas"]))
+    return config
+
+
+def _cpus(config: dict[str, Any]) -> int:
+    """What the least replicas of a configuration reserve, whatever the machine has: Ray would not start the last."""
+    items = config["applications"][0]["deployments"]
+    cpus: float = sum(
+        item["ray_actor_options"]["num_cpus"] * item["autoscaling_config"]["min_replicas"] for item in items
+    )
+    return math.ceil(cpus)
 
 
 def _last_line(log: Path) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import time
@@ -105,4 +107,28 @@ def start_if_needed(settings: Settings) -> EmbeddedServer | None:
     """
     if settings.redis_url or is_listening(settings.ledger_port):
         return None
-    return EmbeddedServer(settings.ledger_port, settings.var_dir.resolve() / "valkey")
+    return EmbeddedServer(settings.ledger_port, _folder(settings))
+
+
+def stop_successor(settings: Settings) -> None:
+    """Stop a server that somebody else started on our folder, after ours had died; one of other folders is left alone.
+
+    The Controller starts one. When the Controller is killed it leaves it behind, as it should: bidding goes on.
+    """
+    if not is_listening(settings.ledger_port):
+        return
+    with redis.Redis(port=settings.ledger_port, socket_timeout=1.0) as client:
+        try:
+            if Path(client.config_get("dir")["dir"]) != _folder(settings):
+                return
+            pid = int(client.info("server")["process_id"])
+        except RedisError:  # ended meanwhile, or none of ours: a Valkey would have answered
+            return
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while is_listening(settings.ledger_port) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.var_dir.resolve() / "valkey"

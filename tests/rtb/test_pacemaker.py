@@ -194,3 +194,17 @@ def test_a_flight_bounds_when_it_bids_and_paces_it(
     record = _tick(_balance(), _flying(*flight), _CREATED + at)
     assert (bool(record["open"]), record["time_total"], record["time_left"]) == (is_open, total, left)
     assert np.isfinite(observe(pacing_state(np.array([record])))).all()
+
+
+@pytest.mark.parametrize(
+    ("max_bid", "balance", "most"),
+    [
+        (0, {"available": 300, "leased": 50}, 350),
+        (200, {"available": 300, "leased": 50}, 200),
+        (400, {"available": 300, "leased": 50}, 350),
+        (0, {"available": 300, "leased": 50, "daily": 500, "spent_today": 400, "reserved": 0}, 100),
+        (0, {"available": 300, "leased": 50, "daily": 500, "spent_today": 300, "reserved": 150}, 50),
+    ],
+)
+def test_no_bid_is_higher_than_what_is_left(max_bid: int, balance: dict[str, int], most: int) -> None:
+    assert _tick(_balance(**balance), _entry(max_bid=max_bid))["max_bid_micros"] == most

@@ -6,7 +6,7 @@ local campaign, leased = campaign_key(state[1]), tonumber(state[2])
 local outstanding = math.min(leased, math.max(0, tonumber(ARGV[2]) - tonumber(state[3])))
 redis.call('HSET', key, 'leased', 0, 'reserved', outstanding, 'closed', 1)
 if tonumber(ARGV[3]) < math.huge then redis.call('ZADD', LEASES, ARGV[3], ARGV[1]) end
-redis.call('HINCRBY', campaign, 'leased', -leased)
+redis.call('HINCRBY', campaign, 'leased', 0 - leased)
 redis.call('HINCRBY', campaign, 'reserved', outstanding)
 redis.call('HINCRBY', campaign, 'available', leased - outstanding)
 return leased - outstanding

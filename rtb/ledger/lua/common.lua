@@ -1,4 +1,5 @@
 -- Shared by the scripts below: keys, the once-per-bid mark, and taking a bid's money out of its lease.
+-- Everywhere `0 - x` rather than `-x`: Redis 7.0 and earlier write minus nothing as "-0", which is no integer to them.
 
 local function campaign_key(number) return 'raybid:campaign:' .. number end
 local function lease_key(id) return 'raybid:lease:' .. id end
@@ -25,9 +26,9 @@ local function take(lease, campaign, ceiling)
   local pot, held = 'leased', tonumber(state[2])
   if state[1] == '1' then pot, held = 'reserved', tonumber(state[3]) end
   held = math.min(held, ceiling)
-  redis.call('HINCRBY', key, pot, -held)
+  redis.call('HINCRBY', key, pot, 0 - held)
   redis.call('HINCRBY', key, 'freed', held)
-  redis.call('HINCRBY', campaign, pot, -held)
+  redis.call('HINCRBY', campaign, pot, 0 - held)
   return held
 end
 

@@ -8,7 +8,7 @@ local room = math.min(tonumber(terms[1]), day_room(campaign))
 local asked = math.min(tonumber(ARGV[6]), math.ceil(room * tonumber(ARGV[4])))
 local amount = math.min(room, math.max(tonumber(ARGV[3]), asked))
 if amount < math.max(1, tonumber(ARGV[7])) then return 0 end
-redis.call('HINCRBY', campaign, 'available', -amount)
+redis.call('HINCRBY', campaign, 'available', 0 - amount)
 redis.call('HINCRBY', campaign, 'leased', amount)
 redis.call('HSET', key, 'campaign', ARGV[2], 'leased', amount, 'reserved', 0, 'freed', 0, 'closed', 0)
 redis.call('ZADD', LEASES, ARGV[5], ARGV[1])

@@ -4,8 +4,8 @@ local expired = redis.call('ZRANGEBYSCORE', LEASES, '-inf', ARGV[1], 'LIMIT', 0,
 for _, id in ipairs(expired) do
   local state = redis.call('HMGET', lease_key(id), 'campaign', 'leased', 'reserved')
   local campaign, leased, reserved = campaign_key(state[1]), tonumber(state[2]), tonumber(state[3])
-  redis.call('HINCRBY', campaign, 'leased', -leased)
-  redis.call('HINCRBY', campaign, 'reserved', -reserved)
+  redis.call('HINCRBY', campaign, 'leased', 0 - leased)
+  redis.call('HINCRBY', campaign, 'reserved', 0 - reserved)
   redis.call('HINCRBY', campaign, 'available', leased + reserved)
   redis.call('DEL', lease_key(id))
   redis.call('ZREM', LEASES, id)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.local import postgres
 from rtb.catalog import Catalog
-from tests.rtb.catalog import postgres
 from tests.support import require
 
 NewUrl = Callable[[], str]

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from rtb.ledger import LedgerError
-from rtb.ledger.embedded import EmbeddedServer, is_listening, start_if_needed
+from rtb.ledger.embedded import EmbeddedServer, is_listening, start_if_needed, stop_successor
 from rtb.settings import Settings
 from tests.conftest import Valkey
 
@@ -101,3 +101,18 @@ def test_no_server_is_started_when_one_is_configured(free_port: int, tmp_path: P
 
 def test_no_server_is_started_where_one_listens(valkey: Valkey, tmp_path: Path):
     assert start_if_needed(Settings(redis_url="", ledger_port=valkey.port, var_dir=tmp_path)) is None
+
+
+def test_a_successor_that_somebody_else_started_is_stopped(start: Start, free_port: int, tmp_path: Path):
+    settings = Settings(redis_url="", ledger_port=free_port, var_dir=tmp_path)
+    stop_successor(settings)  # nothing listens: nothing to do
+    server = start(free_port, tmp_path / "valkey")
+    stop_successor(settings)
+    assert not is_listening(free_port)
+    assert not server.is_running
+
+
+def test_a_server_of_another_folder_is_left_alone(start: Start, free_port: int, tmp_path: Path):
+    server = start(free_port, tmp_path / "other" / "valkey")
+    stop_successor(Settings(redis_url="", ledger_port=free_port, var_dir=tmp_path))
+    assert server.is_running

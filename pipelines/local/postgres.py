@@ -1,4 +1,4 @@
-"""A throwaway PostgreSQL cluster, and fresh databases in it."""
+"""A throwaway PostgreSQL cluster, and fresh databases in it: for trials and tests."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from itertools import count
 from pathlib import Path
 
 import psycopg
+
+from pipelines.local.checks import LaunchError
 
 _FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
 
@@ -43,7 +45,11 @@ class Cluster:
 
 @contextmanager
 def running(folder_of_binaries: Path) -> Iterator[Cluster]:
-    """A cluster for the time of the block."""
+    """A cluster for the time of the block.
+
+    Raises:
+        LaunchError: it does not start.
+    """
     folder = Path(tempfile.mkdtemp(prefix="raybid-pg-"))
     owner = _owner()
     if owner is not None:
@@ -77,7 +83,8 @@ def _run(owner: str | None, command: Sequence[str]) -> None:
             [*change, *command], cwd="/", stdin=subprocess.DEVNULL, stdout=said, stderr=said, check=False
         )
         said.seek(0)
-        assert done.returncode == 0, said.read()
+        if done.returncode:
+            raise LaunchError(f"`{Path(command[0]).name}` fails: {said.read().strip()}")
 
 
 def _group(owner: str) -> int:

@@ -1,0 +1,99 @@
+"""Servers of one's own that a platform is given by URL: a `redis-server`, and PostgreSQL."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+from redis.exceptions import RedisError
+
+from pipelines.local import LaunchError
+from rtb.ledger.embedded import is_listening
+
+_START_SECONDS = 10.0
+_DOWN_SECONDS = 2.0
+
+
+class RedisServer:
+    """A `redis-server` of this machine, each write on disk before it is acknowledged.
+
+    Args:
+        folder: of its append-only file.
+
+    Raises:
+        LaunchError: there is none, or it does not start.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        binary = shutil.which("redis-server")
+        if binary is None:
+            raise LaunchError("there is no redis-server on the PATH: install Redis, or leave out --own-servers")
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self.port = free_port()
+        options = {
+            "port": str(self.port),
+            "bind": "127.0.0.1",
+            "dir": str(folder),
+            "save": "",
+            "appendonly": "yes",
+            "appendfsync": "always",
+        }
+        self._command = [binary, *(part for name, value in options.items() for part in (f"--{name}", value))]
+        self._process = self._start()
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def restart(self) -> None:
+        """Start it again after it was killed, a little later."""
+        self._process.wait()
+        time.sleep(_DOWN_SECONDS)
+        self._process = self._start()
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.wait()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with (self._folder / "redis.log").open("ab") as log:
+            process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        with redis.Redis(port=self.port, socket_timeout=1.0) as client:
+            while process.poll() is None and time.monotonic() < deadline:
+                try:
+                    if is_listening(self.port) and client.ping():
+                        return process
+                except RedisError:  # still loading its file
+                    pass
+                time.sleep(0.05)
+        process.kill()
+        raise LaunchError(f"redis-server does not start: see {self._folder / 'redis.log'}")
+
+
+@contextmanager
+def redis_server(folder: Path) -> Iterator[RedisServer]:
+    """One for the time of the block."""
+    server = RedisServer(folder)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,75 @@
+"""The trial: a platform whose parts are killed while the exchange lies. It ends before `tests/platform` begins."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from pipelines.local import postgres
+from pipelines.local.cluster import ROOT
+from tests.platform.conftest import free_ports
+from tests.support import require
+
+PORTS = (
+    "RAYBID_HTTP_PORT",
+    "RAYBID_DASHBOARD_PORT",
+    "RAYBID_RAY_PORT",
+    "RAYBID_RAY_CLIENT_PORT",
+    "RAYBID_LEDGER_PORT",
+    "RAY_SERVE_HAPROXY_METRICS_PORT",
+    "RAY_SERVE_HAPROXY_STATS_PORT",
+    "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT",
+    "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT",
+)
+PARTS = {"RLBidder", "Router", "Controller", "ledger server"}
+
+
+def chaos(var_dir: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    free = {name: str(port) for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
+    # A short path: below it Serve makes HAProxy a socket, and a socket's path has at most 107 characters.
+    with tempfile.TemporaryDirectory(prefix="ha") as haproxy:
+        paths = {
+            "RAYBID_VAR_DIR": str(var_dir),
+            "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{haproxy}/haproxy.cfg",
+            "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{haproxy}/admin.sock",
+        }
+        return subprocess.run(
+            [sys.executable, "-m", "pipelines.chaos", *options],
+            cwd=ROOT,
+            env={**os.environ, **free, **paths, **environment},
+            capture_output=True,
+            text=True,
+            timeout=420,
+            check=False,
+        )
+
+
+@pytest.mark.timeout(450)
+@pytest.mark.parametrize("servers", [(), ("--own-servers",)], ids=["embedded", "redis-server and PostgreSQL"])
+def test_money_survives_kills_and_lies(servers: tuple[str, ...], tmp_path: Path):
+    if servers:
+        require(shutil.which("redis-server"), "redis-server")
+        require(postgres.binaries(), "PostgreSQL's initdb and pg_ctl")
+    done = chaos(tmp_path, "--duration", "45", "--rate", "60", "--budget", "30000", *servers)
+    assert done.returncode == 0, done.stderr[-3_000:]
+    figures = json.loads(done.stdout.splitlines()[-1])
+    zeros = ("overspend_micros", "double_settled", "lost_settlements", "forged_accepted", "stuck_micros_after_ttl")
+    assert {figures[name] for name in (*zeros, "rebuilt_differs")} == {0}
+    assert figures["settled"] > 50  # there was money to lose
+    assert set(figures["recovered_s_by_part"]) == PARTS
+    assert all(figures["faults"][kind] > 0 for kind in ("repeated", "dropped", "late", "forged"))
+    assert figures["replay"]["status"]["200"] > 100
+
+
+def test_somebody_elses_ledger_is_not_killed(tmp_path: Path):
+    done = chaos(tmp_path, RAYBID_REDIS_URL="redis://127.0.0.1:1/0")
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert "RAYBID_REDIS_URL" in line
