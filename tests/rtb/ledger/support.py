@@ -1,14 +1,19 @@
-"""Ledgers under test: each kind, watched after every step."""
+"""Ledgers under test: each kind, watched after every step; and a server that may die under them."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from rtb.ledger import Balance, Ledger, MemoryLedger, ValkeyLedger
+from rtb.ledger.embedded import EmbeddedServer
 from rtb.notices import BidRef
 from tests.conftest import Valkey
 
@@ -39,6 +44,23 @@ class Watched:
             return answer
 
         return call
+
+
+class Restartable:
+    """A server that can be killed and started again on its file."""
+
+    def __init__(self, port: int, folder: Path) -> None:
+        self.at = Valkey(port)
+        self._folder = folder
+        self.start()
+
+    def start(self) -> None:
+        self.process = EmbeddedServer(self.at.port, self._folder)
+
+    def kill(self) -> None:
+        os.kill(self.process.pid, signal.SIGKILL)
+        while self.process.is_running:
+            time.sleep(0.01)
 
 
 @asynccontextmanager
