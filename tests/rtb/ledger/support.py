@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from rtb.ledger import Balance, Ledger, MemoryLedger, ValkeyLedger
+from rtb.ledger import Balance, Grant, Ledger, MemoryLedger, ValkeyLedger
 from rtb.ledger.embedded import EmbeddedServer
 from rtb.notices import BidRef
 from tests.conftest import Valkey
@@ -106,3 +106,9 @@ async def pots(ledger: Ledger, campaign: int = 1) -> dict[str, int]:
     """The pots that are not empty."""
     row = (await balance(ledger, campaign))._asdict()
     return {name: row[name] for name in ("available", "leased", "reserved", "spent") if row[name]}
+
+
+async def leased(ledger: Ledger, micros: int, *, budget: int = 1_000, lease: int = 7) -> None:
+    """Open campaign 1 and lease some of its money."""
+    await ledger.open(1, budget)
+    assert await ledger.lease([Grant(lease, 1, micros, 0.0, EXPIRES)]) == [micros]
