@@ -88,9 +88,9 @@ class Controller:
             if entry.number not in missing:
                 await self._ledger.open(entry.number, terms_of(entry))
         active = [Listing(entry.number, entry.campaign) for entry in entries if entry.campaign.status == "active"]
-        version = await self._publisher.publish(snapshot.CATALOG, snapshot.encode_catalog(active))
+        await self._publisher.publish(snapshot.CATALOG, snapshot.encode_catalog(active))
         self._entries, self._revision = entries, revision
-        logger.info(f"catalog version {version}: {len(active)} active campaigns of {len(entries)}")
+        logger.info(f"catalog revision {revision}: {len(active)} active campaigns of {len(entries)}")
 
     async def _lost(self, entries: Sequence[Entry]) -> list[Entry]:
         """Campaigns not to be opened, because the ledger forgot what they spent; said once a revision."""

@@ -150,7 +150,7 @@ class Router:
             listings = snapshot.decode_catalog(catalog)
             self.edge.relist(listings)
             self.frequency.recap(caps_of(listings))
-            self._pacing_feed.version = 0  # the mask of open campaigns belongs to a catalog: fetch it again
+            self._pacing_feed.forget()  # the mask of open campaigns belongs to a catalog: fetch it again
         pacing = await self._pacing_feed.pull()
         if pacing is not None:
             table = snapshot.decode_pacing(pacing)

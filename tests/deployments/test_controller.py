@@ -24,10 +24,10 @@ class _Publisher:
     def __init__(self) -> None:
         self.catalogs: list[list[str]] = []
 
-    async def publish(self, key: str, body: bytes) -> int:
+    async def publish(self, key: str, body: bytes) -> str:
         if key == snapshot.CATALOG:
             self.catalogs.append([listing.campaign.name for listing in snapshot.decode_catalog(body)])
-        return len(self.catalogs)
+        return f"version {len(self.catalogs)}"
 
 
 class _Ledger(MemoryLedger):
