@@ -15,6 +15,7 @@ from rtb.ledger.protocol import (
     Terms,
     Usage,
 )
+from rtb.ledger.reporter import UsageReporter
 from rtb.ledger.valkey import ValkeyLedger
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "Reservation",
     "Terms",
     "Usage",
+    "UsageReporter",
     "ValkeyLedger",
 ]

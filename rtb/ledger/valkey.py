@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from rtb.events import STREAM
 from rtb.ledger.protocol import Balance, Closing, Grant, LedgerError, Mark, Outcome, Terms, Usage, mark_seconds
 from rtb.notices import BidRef, Kind
+from rtb.outbox import Stamp, once
 
 _COUNTER = {Kind.WIN: "wins", Kind.BILL: "bills", Kind.CLICK: "clicks", Kind.CONVERSION: "conversions"}
 _NEEDS = {"lease": ("day",), "settle": ("day",)}  # shared parts besides `common`
@@ -35,8 +36,9 @@ class ValkeyLedger:
 
     def __init__(self, client: aioredis.Redis) -> None:
         self._client: Any = client
-        names = ("open", "lease", "close", "settle", "release", "count", "report", "reclaim", "restore", "remember")
+        names = ("open", "lease", "close", "settle", "release", "count", "reclaim", "restore", "remember")
         self._scripts = {name: client.register_script(_source(name)) for name in names}
+        self._scripts["report"] = client.register_script(once(_source("report")))
 
     async def open(self, campaign: int, terms: Terms | int) -> None:
         """See `Ledger.open`."""
@@ -71,9 +73,10 @@ class ValkeyLedger:
         row = (ref.bid_id, ref.campaign, kind.value, _COUNTER[kind], now, mark_seconds(ref, kind, now))
         return Outcome(await self._call("count", *row, STREAM, _or_empty(min_to_win_micros)))
 
-    async def report(self, usages: Sequence[Usage]) -> None:
-        """See `Ledger.report`; one round trip for all."""
-        await self._call_many("report", usages)
+    async def report(self, usages: Sequence[Usage], stamp: Stamp | None = None) -> None:
+        """See `Ledger.report`; one call for all."""
+        if usages:
+            await self._call("report", *(stamp or ("", "")), *(part for usage in usages for part in usage))
 
     async def reclaim(self, now: float) -> int:
         """See `Ledger.reclaim`."""
