@@ -13,13 +13,14 @@ from deployments.wiring import event_writer, ledger_client, logger, repeat
 from rtb import snapshot
 from rtb.catalog import Catalog, CatalogError, Entry
 from rtb.events import StreamError
-from rtb.ledger import Balance, LedgerError, ValkeyLedger, embedded
+from rtb.ledger import Balance, DurabilityWatch, LedgerError, ValkeyLedger, embedded
 from rtb.pacemaker import Pacemaker
 from rtb.settings import Settings
 from rtb.targeting import Listing
 from rtb.terms import lost, terms_of
 
 _LOOK_AT_SERVER_SECONDS = 1.0
+_LOOK_AT_DURABILITY_SECONDS = 10.0
 
 
 class Controller:
@@ -30,6 +31,7 @@ class Controller:
         self._server: embedded.EmbeddedServer | None = None
         client = ledger_client(settings)
         self._ledger = ValkeyLedger(client)
+        self._durability = DurabilityWatch(client)
         self._publisher = snapshot.Publisher(client)
         self._catalog = Catalog(settings.catalog_url)
         self._pacemaker = Pacemaker(settings.tick_seconds)
@@ -46,7 +48,8 @@ class Controller:
             tick = repeat("controller tick", self._settings.tick_seconds, self._tick, away)
             watch = repeat("ledger server", _LOOK_AT_SERVER_SECONDS, self._watch_server, away)
             write = repeat("event writer", self._settings.event_seconds, self._write_events, (*away, StreamError))
-            self._tasks = [asyncio.ensure_future(work) for work in (tick, watch, write)]
+            look = repeat("ledger durability", _LOOK_AT_DURABILITY_SECONDS, self._look_at_durability, away)
+            self._tasks = [asyncio.ensure_future(work) for work in (tick, watch, write, look)]
 
     async def check_health(self) -> None:
         """Serve's health check, which also starts the background work."""
@@ -119,6 +122,15 @@ class Controller:
 
     async def _write_events(self) -> None:
         await asyncio.to_thread(self._writer.drain)
+
+    async def _look_at_durability(self) -> None:
+        """Say in the log how the ledger's server keeps what it acknowledges, when that changed."""
+        before = self._durability.found
+        await self._durability.look()
+        found = self._durability.found
+        if found != before:
+            say = logger.info if found.is_safe else logger.warning
+            say(f"ledger durability: {found}")
 
     async def _watch_server(self) -> None:
         await asyncio.to_thread(self._keep_server_up)

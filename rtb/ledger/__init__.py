@@ -1,6 +1,7 @@
 """The money: what every campaign may spend, holds and has spent. `budget = available + leased + reserved + spent`."""
 
 from rtb.ledger.book import LeaseBook
+from rtb.ledger.durability import Durability, DurabilityWatch, read_durability
 from rtb.ledger.memory import MemoryLedger
 from rtb.ledger.protocol import (
     Balance,
@@ -22,6 +23,8 @@ __all__ = [
     "Balance",
     "Closing",
     "Day",
+    "Durability",
+    "DurabilityWatch",
     "Grant",
     "LeaseBook",
     "Ledger",
@@ -34,4 +37,5 @@ __all__ = [
     "Usage",
     "UsageReporter",
     "ValkeyLedger",
+    "read_durability",
 ]
