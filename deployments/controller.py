@@ -48,8 +48,9 @@ class Controller:
             tick = repeat("controller tick", self._settings.tick_seconds, self._tick, away)
             watch = repeat("ledger server", _LOOK_AT_SERVER_SECONDS, self._watch_server, away)
             write = repeat("event writer", self._settings.event_seconds, self._write_events, (*away, StreamError))
+            merge = repeat("event files", self._settings.event_seconds, self._merge_files, away)
             look = repeat("ledger durability", _LOOK_AT_DURABILITY_SECONDS, self._look_at_durability, away)
-            self._tasks = [asyncio.ensure_future(work) for work in (tick, watch, write, look)]
+            self._tasks = [asyncio.ensure_future(work) for work in (tick, watch, write, merge, look)]
 
     async def check_health(self) -> None:
         """Serve's health check, which also starts the background work."""
@@ -122,6 +123,10 @@ class Controller:
 
     async def _write_events(self) -> None:
         await asyncio.to_thread(self._writer.drain)
+
+    async def _merge_files(self) -> None:
+        """One hour's at a time, so that many do not keep the machine busy."""
+        await asyncio.to_thread(self._writer.merge)
 
     async def _look_at_durability(self) -> None:
         """Say in the log how the ledger's server keeps what it acknowledges, when that changed."""

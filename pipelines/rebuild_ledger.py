@@ -30,7 +30,7 @@ from rich.table import Table
 from rtb.catalog import Catalog, CatalogError, Entry
 from rtb.catalog.spend_book import CatalogSpendBook
 from rtb.events import EventStream, StreamError
-from rtb.events.parquet import parts
+from rtb.events.parquet import runs
 from rtb.events.writer import EventWriter, WriterBusy
 from rtb.ledger import Balance, LedgerError, Mark, ValkeyLedger, embedded
 from rtb.ledger.history import History
@@ -128,8 +128,8 @@ def _figures(settings: Settings) -> tuple[list[Restored], History]:
     console = Console(stderr=True)
     entries, now = _entries(settings), time.time()
     history = History(max(settings.notice_times), now, {entry.number: day_began(entry, now) for entry in entries})
-    for part in track(list(parts(settings.events_dir)), "reading events", console=console):
-        history.add(part.read())
+    for run in track(runs(settings.events_dir), "reading events", total=None, console=console):
+        history.add(run.table)
     known = {entry.number: (entry.campaign.id, entry.campaign.budget.total_micros) for entry in entries}
     numbers = sorted(known.keys() | history.campaigns)
     named = {number: known.get(number, ("(not in the catalog)", 0)) for number in numbers}

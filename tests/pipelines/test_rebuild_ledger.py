@@ -19,6 +19,7 @@ from pipelines.rebuild_ledger import Refused, rebuild
 from rtb.catalog import Catalog
 from rtb.catalog.spend_book import CatalogSpendBook
 from rtb.events import STREAM, BidEvent, EventSink, EventStream
+from rtb.events.merging import merge_hour
 from rtb.events.parquet import read_events
 from rtb.events.writer import EventWriter, WriterBusy
 from rtb.ledger import Balance, Grant, LeaseBook, Ledger, Outcome, ValkeyLedger
@@ -142,11 +143,15 @@ def without_holds(balance: Balance) -> Balance:
     return balance._replace(available=free, leased=0, reserved=0)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_every_figure_comes_back(valkey: Valkey, settings: Settings, writer: EventWriter, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "is_merged"), [(1, False), (2, False), (3, True)])
+def test_every_figure_comes_back(
+    valkey: Valkey, settings: Settings, writer: EventWriter, seed: int, is_merged: bool
+) -> None:
     sent = play(valkey, seed=seed)
     writer.drain()
     writer.close()
+    if is_merged:
+        assert sum(len(merge_hour(hour)) for hour in settings.events_dir.glob("date=*/hour=*")) > 1
     before = balances(valkey)
     valkey.flush()
     summary = rebuild(settings)
