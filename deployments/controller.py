@@ -37,6 +37,7 @@ class Controller:
         self._pacemaker = Pacemaker(settings.tick_seconds)
         self._entries: list[Entry] = []
         self._revision: int | None = None
+        self._told = ""
         self._writer = event_writer(settings, self._catalog)
         self._tasks: list[asyncio.Task[None]] = []
         self._keep_server_up()
@@ -78,6 +79,7 @@ class Controller:
         now = time.time()
         await self._ledger.reclaim(now)
         balances = await self._ledger.balances([entry.number for entry in self._entries])
+        self._tell_lost(balances)
         await self._lower_budgets(balances)
         table = self._pacemaker.tick(self._entries, balances, now)
         await self._publisher.publish(snapshot.PACING, snapshot.encode_pacing(table))
@@ -91,25 +93,31 @@ class Controller:
         for entry in entries:
             if entry.number not in missing:
                 await self._ledger.open(entry.number, terms_of(entry))
+        opened = [entry.number for entry in entries if not entry.opened and entry.number not in missing]
+        await asyncio.to_thread(self._catalog.mark_opened, opened)  # before they are published, so before they bid
         active = [Listing(entry.number, entry.campaign) for entry in entries if entry.campaign.status == "active"]
         await self._publisher.publish(snapshot.CATALOG, snapshot.encode_catalog(active))
-        self._entries, self._revision = entries, revision
+        self._entries, self._revision = [entry._replace(opened=True) for entry in entries], revision
         logger.info(f"catalog revision {revision}: {len(active)} active campaigns of {len(entries)}")
 
     async def _lost(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Campaigns not to be opened, because the ledger forgot what they spent; said once a revision."""
+        """Campaigns not to be opened, because the ledger forgot what they spent."""
         balances = await self._ledger.balances([entry.number for entry in entries])
         if all(balance.budget for balance in balances):
             return []
-        missing = lost(entries, balances, await asyncio.to_thread(self._catalog.spent))
-        if missing:
-            names = ", ".join(entry.campaign.id for entry in missing)
+        return lost(entries, balances, await asyncio.to_thread(self._catalog.spent))
+
+    def _tell_lost(self, balances: Sequence[Balance]) -> None:
+        """Say which campaigns the ledger forgot, when that changed."""
+        missing = lost(self._entries, balances, {})
+        names = ", ".join(entry.campaign.id for entry in missing)
+        if names and names != self._told:
             logger.error(
-                f"the ledger lost the figures of {len(missing)} campaigns, which do not bid until they are restored: "
-                "stop the platform and run `python -m pipelines.rebuild_ledger`, with --force when others spent since "
-                f"({names})"
+                f"the ledger has nothing of {len(missing)} campaigns that it had: its disk was lost, or it is another "
+                "server. They do not bid until they are restored: stop the platform and run "
+                f"`python -m pipelines.rebuild_ledger`, with --force when others spent since ({names})"
             )
-        return missing
+        self._told = names
 
     async def _lower_budgets(self, balances: Sequence[Balance]) -> None:
         """Go on lowering budgets that could not be lowered all the way: what was held then comes back now and then.
