@@ -6,8 +6,8 @@ How to run, with the platform stopped:
     python -m pipelines.rebuild_ledger
 
 What to expect: a progress bar, a table of the campaigns, then one JSON line. Spend and counts are those of the events
-written before the loss (the last seconds before it were in the server only); spend is at least the catalog's, should old
-events have been deleted. What was leased or reserved is available again; repeated notices are still duplicates. It
+written before the loss (the last seconds before it were in the server only); spend is at least the catalog's, in case
+old events were deleted. What was leased or reserved is available again; repeated notices are still duplicates. It
 refuses when the ledger has money in it: `--force` overwrites that.
 """
 
