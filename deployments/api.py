@@ -70,13 +70,19 @@ def _health_routes(app: FastAPI, router: Router) -> None:
     @app.get("/health", summary="Whether this replica can bid, and the state of each part")
     async def health() -> JSONResponse:
         try:
-            await asyncio.wait_for(router.ledger.balances([]), 1.0)
+            await asyncio.wait_for(router.durability.look(), 1.0)
             await router.tally.flush()
             ledger = "ok"
         except (LedgerError, RedisError, OSError, TimeoutError) as error:
             ledger = f"away: {error}"
-        state = {"status": "ok" if ledger == "ok" else "degraded", "ledger": ledger, "campaigns": router.edge.campaigns}
-        return JSONResponse(state, 200 if ledger == "ok" else 503)
+        is_well = ledger == "ok" and not router.durability.refusal
+        state = {
+            "status": "ok" if is_well else "degraded",
+            "ledger": ledger,
+            "durability": str(router.durability.found),
+            "campaigns": router.edge.campaigns,
+        }
+        return JSONResponse(state, 200 if is_well else 503)
 
     @app.get("/stats", summary="Money by campaign as the ledger has it, and counters over all replicas")
     async def stats() -> dict[str, Any]:

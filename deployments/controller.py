@@ -13,13 +13,14 @@ from deployments.wiring import event_writer, ledger_client, logger, repeat
 from rtb import snapshot
 from rtb.catalog import Catalog, CatalogError, Entry
 from rtb.events import StreamError
-from rtb.ledger import Balance, LedgerError, ValkeyLedger, embedded
+from rtb.ledger import Balance, DurabilityWatch, LedgerError, ValkeyLedger, embedded
 from rtb.pacemaker import Pacemaker
 from rtb.settings import Settings
 from rtb.targeting import Listing
 from rtb.terms import lost, terms_of
 
 _LOOK_AT_SERVER_SECONDS = 1.0
+_LOOK_AT_DURABILITY_SECONDS = 10.0
 
 
 class Controller:
@@ -30,11 +31,13 @@ class Controller:
         self._server: embedded.EmbeddedServer | None = None
         client = ledger_client(settings)
         self._ledger = ValkeyLedger(client)
+        self._durability = DurabilityWatch(client)
         self._publisher = snapshot.Publisher(client)
         self._catalog = Catalog(settings.catalog_url)
         self._pacemaker = Pacemaker(settings.tick_seconds)
         self._entries: list[Entry] = []
         self._revision: int | None = None
+        self._told = ""
         self._writer = event_writer(settings, self._catalog)
         self._tasks: list[asyncio.Task[None]] = []
         self._keep_server_up()
@@ -46,7 +49,9 @@ class Controller:
             tick = repeat("controller tick", self._settings.tick_seconds, self._tick, away)
             watch = repeat("ledger server", _LOOK_AT_SERVER_SECONDS, self._watch_server, away)
             write = repeat("event writer", self._settings.event_seconds, self._write_events, (*away, StreamError))
-            self._tasks = [asyncio.ensure_future(work) for work in (tick, watch, write)]
+            merge = repeat("event files", self._settings.event_seconds, self._merge_files, away)
+            look = repeat("ledger durability", _LOOK_AT_DURABILITY_SECONDS, self._look_at_durability, away)
+            self._tasks = [asyncio.ensure_future(work) for work in (tick, watch, write, merge, look)]
 
     async def check_health(self) -> None:
         """Serve's health check, which also starts the background work."""
@@ -74,6 +79,7 @@ class Controller:
         now = time.time()
         await self._ledger.reclaim(now)
         balances = await self._ledger.balances([entry.number for entry in self._entries])
+        self._tell_lost(balances)
         await self._lower_budgets(balances)
         table = self._pacemaker.tick(self._entries, balances, now)
         await self._publisher.publish(snapshot.PACING, snapshot.encode_pacing(table))
@@ -87,25 +93,31 @@ class Controller:
         for entry in entries:
             if entry.number not in missing:
                 await self._ledger.open(entry.number, terms_of(entry))
+        opened = [entry.number for entry in entries if not entry.opened and entry.number not in missing]
+        await asyncio.to_thread(self._catalog.mark_opened, opened)  # before they are published, so before they bid
         active = [Listing(entry.number, entry.campaign) for entry in entries if entry.campaign.status == "active"]
-        version = await self._publisher.publish(snapshot.CATALOG, snapshot.encode_catalog(active))
-        self._entries, self._revision = entries, revision
-        logger.info(f"catalog version {version}: {len(active)} active campaigns of {len(entries)}")
+        await self._publisher.publish(snapshot.CATALOG, snapshot.encode_catalog(active))
+        self._entries, self._revision = [entry._replace(opened=True) for entry in entries], revision
+        logger.info(f"catalog revision {revision}: {len(active)} active campaigns of {len(entries)}")
 
     async def _lost(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Campaigns not to be opened, because the ledger forgot what they spent; said once a revision."""
+        """Campaigns not to be opened, because the ledger forgot what they spent."""
         balances = await self._ledger.balances([entry.number for entry in entries])
         if all(balance.budget for balance in balances):
             return []
-        missing = lost(entries, balances, await asyncio.to_thread(self._catalog.spent))
-        if missing:
-            names = ", ".join(entry.campaign.id for entry in missing)
+        return lost(entries, balances, await asyncio.to_thread(self._catalog.spent))
+
+    def _tell_lost(self, balances: Sequence[Balance]) -> None:
+        """Say which campaigns the ledger forgot, when that changed."""
+        missing = lost(self._entries, balances, {})
+        names = ", ".join(entry.campaign.id for entry in missing)
+        if names and names != self._told:
             logger.error(
-                f"the ledger lost the figures of {len(missing)} campaigns, which do not bid until they are restored: "
-                "stop the platform and run `python -m pipelines.rebuild_ledger`, with --force when others spent since "
-                f"({names})"
+                f"the ledger has nothing of {len(missing)} campaigns that it had: its disk was lost, or it is another "
+                "server. They do not bid until they are restored: stop the platform and run "
+                f"`python -m pipelines.rebuild_ledger`, with --force when others spent since ({names})"
             )
-        return missing
+        self._told = names
 
     async def _lower_budgets(self, balances: Sequence[Balance]) -> None:
         """Go on lowering budgets that could not be lowered all the way: what was held then comes back now and then.
@@ -119,6 +131,19 @@ class Controller:
 
     async def _write_events(self) -> None:
         await asyncio.to_thread(self._writer.drain)
+
+    async def _merge_files(self) -> None:
+        """One hour's at a time, so that many do not keep the machine busy."""
+        await asyncio.to_thread(self._writer.merge)
+
+    async def _look_at_durability(self) -> None:
+        """Say in the log how the ledger's server keeps what it acknowledges, when that changed."""
+        before = self._durability.found
+        await self._durability.look()
+        found = self._durability.found
+        if found != before:
+            say = logger.info if found.is_safe else logger.warning
+            say(f"ledger durability: {found}")
 
     async def _watch_server(self) -> None:
         await asyncio.to_thread(self._keep_server_up)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from rtb.edge import Edge
 from rtb.frequency import FrequencyGate
-from rtb.ledger import Ledger, LedgerError, Outcome
+from rtb.ledger import DurabilityWatch, Ledger, LedgerError, Outcome
 from rtb.notices import BidRef, Kind, Signer, TokenError, counts_until
 from rtb.openrtb.macros import PriceError, read_price
 from rtb.settings import Settings
@@ -41,6 +41,7 @@ class NoticeDesk:
         ledger: where the money is.
         edge: knows where clicks lead.
         frequency: counts what users were shown; none counts nothing.
+        durability: whether notices may be acknowledged; without, they may.
     """
 
     def __init__(
@@ -50,12 +51,15 @@ class NoticeDesk:
         ledger: Ledger,
         edge: Edge,
         frequency: FrequencyGate | None = None,
+        *,
+        durability: DurabilityWatch | None = None,
     ) -> None:
         self._charged = Kind(settings.charge_on)
         self._signer = signer
         self._ledger = ledger
         self._edge = edge
         self._frequency = frequency
+        self._durability = durability
 
     async def handle(self, path: str, query: bytes) -> Reply:
         """Answer `/notice/<kind>/<token>?<query>`: 2xx or 302 only once it is durable in the ledger."""
@@ -68,6 +72,8 @@ class NoticeDesk:
             ref = self._signer.read(token, kind)
         except TokenError as error:
             return Reply(403, "forged", str(error))
+        if self._durability is not None and self._durability.refusal:
+            return Reply(503, "not_durable", self._durability.refusal)
         try:
             return await self._dispatch(kind, ref, parse_qs(query.decode("latin-1")))
         except LedgerError as error:

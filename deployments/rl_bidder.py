@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from deployments.wiring import ledger_client, load_policy, logger, repeat
 from rtb import snapshot
-from rtb.ledger import LeaseBook, LedgerError, Usage, ValkeyLedger
+from rtb.ledger import LeaseBook, LedgerError, UsageReporter, ValkeyLedger
 from rtb.settings import Settings
 from rtb.stages import Auction, BidStage, Decisions
 
@@ -34,7 +34,7 @@ class RLBidder:
         )
         self._stage = BidStage(load_policy(settings.policy_dir), self._book)
         self._pacing = snapshot.Subscriber(client, snapshot.PACING)
-        self._unsent: list[Usage] = []
+        self._usage = UsageReporter(self._ledger)
         self._tasks: list[asyncio.Task[None]] = []
 
     def reconfigure(self, config: dict[str, Any]) -> None:
@@ -73,18 +73,11 @@ class RLBidder:
     async def _pull(self) -> None:
         body = await self._pacing.pull()
         if body is not None:
-            self._unsent += self._stage.repace(snapshot.decode_pacing(body))
+            self._usage.add(self._stage.repace(snapshot.decode_pacing(body)))
 
     async def _report(self) -> None:
-        self._unsent += self._stage.drain()
-        sending, self._unsent = self._unsent, []
-        if not sending:
-            return
-        try:
-            await self._ledger.report(sending)
-        except LedgerError:
-            self._unsent = sending + self._unsent
-            raise
+        self._usage.add(self._stage.drain())
+        await self._usage.send()
 
 
 RLBidderDeployment = serve.deployment(RLBidder, name="RLBidder")

@@ -23,12 +23,13 @@ from rtb.edge import Answer, Batch, Edge, Prepared
 from rtb.events import EventSink
 from rtb.features import Rows
 from rtb.frequency import FrequencyGate, caps_of
-from rtb.ledger import LedgerError, ValkeyLedger
+from rtb.ledger import DurabilityWatch, LedgerError, ValkeyLedger
 from rtb.notices import Signer
 from rtb.settings import Settings
 from rtb.stages import Auction, Decisions
 
 _FLUSH_SECONDS = 0.5
+_LOOK_SECONDS = 2.0
 
 
 class Stages(Protocol):
@@ -69,6 +70,7 @@ class Router:
         self.stages = stages(**parts)
         client = ledger_client(settings)
         self.ledger = ValkeyLedger(client)
+        self.durability = DurabilityWatch(client, required=settings.require_durable)
         self.catalog = Catalog(settings.catalog_url)
         self.events = EventSink(client, settings.event_backlog)
         self._dropped = 0
@@ -90,7 +92,9 @@ class Router:
 
     def __serve_build_asgi_app__(self) -> Any:
         """The application Serve calls for each request."""
-        desk = NoticeDesk(self.settings, self.signer, self.ledger, self.edge, self.frequency)
+        desk = NoticeDesk(
+            self.settings, self.signer, self.ledger, self.edge, self.frequency, durability=self.durability
+        )
         return FastPath(self, desk, api.build(self))
 
     def reconfigure(self, config: dict[str, Any]) -> None:
@@ -105,6 +109,7 @@ class Router:
                 repeat("router snapshots", self.settings.pull_seconds, self.pull, away),
                 repeat("bid events", _FLUSH_SECONDS, self._flush_events, away),
                 repeat("counters", _FLUSH_SECONDS, self.tally.flush, away),
+                repeat("ledger durability", _LOOK_SECONDS, self.durability.look, away),
             )
             self._tasks = [asyncio.ensure_future(task) for task in work]
 
@@ -150,11 +155,12 @@ class Router:
             listings = snapshot.decode_catalog(catalog)
             self.edge.relist(listings)
             self.frequency.recap(caps_of(listings))
-            self._pacing_feed.version = 0  # the mask of open campaigns belongs to a catalog: fetch it again
+            self._pacing_feed.forget()  # the mask of open campaigns belongs to a catalog: fetch it again
         pacing = await self._pacing_feed.pull()
         if pacing is not None:
             table = snapshot.decode_pacing(pacing)
-            self.edge.restrict(table["number"][table["open"]].tolist())
+            # A bid whose notices would be refused is not to be made.
+            self.edge.restrict([] if self.durability.refusal else table["number"][table["open"]].tolist())
 
 
 RouterDeployment = serve.deployment(serve.ingress()(Router), name="Router")

@@ -7,7 +7,16 @@ from typing import Any
 
 import redis.asyncio as aioredis
 
+from rtb.outbox import Outbox, Stamp, once
+
 _KEY = "raybid:counters"
+
+_ADD = """
+-- ARGV: sender, number, key, then names and amounts
+if not is_new(ARGV[1], ARGV[2]) then return 0 end
+for i = 4, #ARGV, 2 do redis.call('HINCRBY', ARGV[3], ARGV[i], ARGV[i + 1]) end
+return 1
+"""
 
 
 class Tally:
@@ -20,27 +29,26 @@ class Tally:
     def __init__(self, client: aioredis.Redis) -> None:
         self._client: Any = client
         self._pending: Counter[str] = Counter()
+        self._script: Any = client.register_script(once(_ADD))
+        self._outbox: Outbox[Counter[str]] = Outbox(self._deliver)
 
     def add(self, name: str, amount: int = 1) -> None:
         """Count something."""
         self._pending[name] += amount
 
     async def flush(self) -> None:
-        """Add what was counted to the totals; on an error it is kept for the next time."""
-        sending, self._pending = self._pending, Counter()
-        if not sending:
-            return
-        try:
-            async with self._client.pipeline(transaction=True) as pipe:
-                for name, amount in sending.items():
-                    pipe.hincrby(_KEY, name, amount)
-                await pipe.execute()
-        except BaseException:
-            self._pending.update(sending)
-            raise
+        """Add what was counted to the totals, once; on an error it is kept for the next time."""
+        await self._outbox.send(self._take)
 
     async def totals(self) -> dict[str, int]:
         """Every counter over all replicas, this one's up to now, the others' up to their last flush."""
         await self.flush()
         rows = await self._client.hgetall(_KEY)
         return {name.decode(): int(value) for name, value in sorted(rows.items())}
+
+    def _take(self) -> Counter[str] | None:
+        taken, self._pending = self._pending, Counter()
+        return taken or None
+
+    async def _deliver(self, stamp: Stamp, counts: Counter[str]) -> None:
+        await self._script(args=[*stamp, _KEY, *(part for count in counts.items() for part in count)])

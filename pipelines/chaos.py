@@ -47,7 +47,7 @@ from pipelines.local import LaunchError, Platform, postgres, preflight
 from pipelines.rebuild_ledger import rebuild
 from rtb.campaign import Campaign, Targeting
 from rtb.catalog import Catalog
-from rtb.events.parquet import parts
+from rtb.events.parquet import runs
 from rtb.ledger import Balance, LedgerError, ValkeyLedger, embedded
 from rtb.settings import Settings
 
@@ -231,7 +231,7 @@ class _Trial:
             recorded = catalog.spent()
         finally:
             catalog.close()
-        charges = read_charges(part.read() for part in parts(self._settings.events_dir))
+        charges = read_charges(run.table for run in runs(self._settings.events_dir))
         return audit(self._diary.owed, budgets, balances, charges, recorded)
 
     def _rebuild(self, balances: dict[int, Balance]) -> int:

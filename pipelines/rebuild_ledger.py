@@ -6,8 +6,9 @@ How to run, with the platform stopped:
     python -m pipelines.rebuild_ledger
 
 What to expect: a progress bar, a table of the campaigns, then one JSON line. Spend and counts are those of the events
-written before the loss (the last seconds before it were in the server only); what was leased or reserved is available
-again; repeated notices are still duplicates. It refuses when the ledger has money in it: `--force` overwrites that.
+written before the loss (the last seconds before it were in the server only); spend is at least the catalog's, in case
+old events were deleted. What was leased or reserved is available again; repeated notices are still duplicates. It
+refuses when the ledger has money in it: `--force` overwrites that.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from rich.table import Table
 from rtb.catalog import Catalog, CatalogError, Entry
 from rtb.catalog.spend_book import CatalogSpendBook
 from rtb.events import EventStream, StreamError
-from rtb.events.parquet import parts
+from rtb.events.parquet import runs
 from rtb.events.writer import EventWriter, WriterBusy
 from rtb.ledger import Balance, LedgerError, Mark, ValkeyLedger, embedded
 from rtb.ledger.history import History
@@ -126,23 +127,26 @@ def _writing(writer: EventWriter) -> Iterator[None]:
 def _figures(settings: Settings) -> tuple[list[Restored], History]:
     """Every campaign's figures out of catalog and events, shown as a table."""
     console = Console(stderr=True)
-    entries, now = _entries(settings), time.time()
+    (entries, booked), now = _of_record(settings), time.time()
     history = History(max(settings.notice_times), now, {entry.number: day_began(entry, now) for entry in entries})
-    for part in track(list(parts(settings.events_dir)), "reading events", console=console):
-        history.add(part.read())
+    for run in track(runs(settings.events_dir), "reading events", total=None, console=console):
+        history.add(run.table)
     known = {entry.number: (entry.campaign.id, entry.campaign.budget.total_micros) for entry in entries}
-    numbers = sorted(known.keys() | history.campaigns)
+    numbers = sorted({*known, *booked, *history.campaigns})
     named = {number: known.get(number, ("(not in the catalog)", 0)) for number in numbers}
-    figures = [Restored(number, name, history.balance(number, budget)) for number, (name, budget) in named.items()]
+    figures = [
+        Restored(number, name, history.balance(number, budget, booked.get(number, 0)))
+        for number, (name, budget) in named.items()
+    ]
     console.print(_table(figures), width=max(console.width, _TABLE_WIDTH), crop=False)
     return figures, history
 
 
-def _entries(settings: Settings) -> list[Entry]:
-    """The campaigns of record."""
+def _of_record(settings: Settings) -> tuple[list[Entry], dict[int, int]]:
+    """The campaigns, and what each is known to have spent, in micros by number."""
     catalog = Catalog(settings.catalog_url)
     try:
-        return catalog.all()
+        return catalog.all(), catalog.spent()
     finally:
         catalog.close()
 
@@ -152,7 +156,7 @@ def _refuse_over_money(settings: Settings, force: bool) -> None:
         async with _client(settings) as client:
             return await ValkeyLedger(client).balances(numbers)
 
-    numbers = sorted(entry.number for entry in _entries(settings))
+    numbers = sorted(entry.number for entry in _of_record(settings)[0])
     held = [n for n, balance in zip(numbers, asyncio.run(balances(numbers)), strict=True) if balance.budget]
     if held and not force:
         raise Refused(

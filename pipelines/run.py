@@ -11,11 +11,13 @@ spend. The last line is one JSON object; `spend_micros` is what the exchange was
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from typing import Annotated
 
 import msgspec
+import redis.asyncio as aioredis
 import typer
 import uvloop
 from pydantic import ValidationError
@@ -27,9 +29,11 @@ from pipelines.exchange.screen import display, until_signal
 from pipelines.local import LaunchError, Platform, preflight
 from pipelines.local.cluster import ROOT, Graph
 from rtb.artefacts import META
+from rtb.ledger import Durability, LedgerError, read_durability
 from rtb.settings import Settings
 
 _FOREVER = 10 * 365 * 86_400.0
+_LEDGER_TIMEOUT_S = 5.0
 
 
 def main(
@@ -43,6 +47,7 @@ def main(
     try:
         settings = Settings()
         preflight(settings)
+        _check_durability(settings, console)
         _train_missing(settings, console)
         options = ReplayOptions(
             url=settings.base_url, rate=rate, connections=connections, duration=duration or _FOREVER, seed=1
@@ -74,6 +79,30 @@ def _trade(platform: Platform, options: ReplayOptions, console: Console) -> dict
 
         figures = uvloop.run(until_signal(options, tick))
     return {**figures.summary(), "ledger_spend_micros": platform.spent_micros() - before}
+
+
+def _check_durability(settings: Settings, console: Console) -> None:
+    """Say what a Redis of the operator's own may lose; the embedded server loses nothing.
+
+    Raises:
+        LaunchError: it does not answer, or keeps less than the settings require.
+    """
+    if not settings.redis_url:
+        return
+    try:
+        found = asyncio.run(_durability(settings))
+    except LedgerError as error:
+        raise LaunchError(f"the server of RAYBID_REDIS_URL is not there: {error}") from error
+    if found.is_safe:
+        return
+    if settings.require_durable:
+        raise LaunchError(f"RAYBID_REQUIRE_DURABLE is set, and the ledger's durability is {found}")
+    console.print(f"ledger durability: {found}", style="yellow", markup=False, soft_wrap=True)
+
+
+async def _durability(settings: Settings) -> Durability:
+    async with aioredis.Redis.from_url(settings.ledger_url, socket_timeout=_LEDGER_TIMEOUT_S) as client:
+        return await read_durability(client)
 
 
 def _train_missing(settings: Settings, console: Console) -> None:

@@ -34,6 +34,7 @@ class Settings(BaseSettings):
 
     # Where state lives; empty means the embedded default
     redis_url: str = Field("", description="a Redis or Valkey of yours; empty: the embedded Valkey server")
+    require_durable: bool = Field(False, description="bid only while the ledger's server syncs each write to disk")
     database_url: str = Field("", description="SQLAlchemy URL of the catalog; empty: SQLite under var_dir")
     ctr_artefact: str = Field("", description="folder of the CTR model; empty: var_dir/models/ctr")
     policy_artefact: str = Field("", description="folder of the bidding policy; empty: var_dir/models/policy")

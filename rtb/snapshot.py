@@ -2,10 +2,14 @@
 
 Two pictures, because they change at different speeds: the catalog when somebody edits a campaign, the pacing every
 tick. They lie in Redis under a version; replicas look at the versions a few times a second and fetch what is new.
+
+A version is random. A counter would begin again in a Redis that was wiped, and a replica that had seen its numbers
+before would take new pictures for old ones.
 """
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import fields
 from typing import Any
 
@@ -73,7 +77,7 @@ def pacing_state(table: PacingTable) -> PacingState:
 
 
 class Publisher:
-    """The Controller's side: stores a picture and raises its version.
+    """The Controller's side: stores a picture under a version that no other ever had.
 
     Args:
         client: where pictures lie.
@@ -82,13 +86,11 @@ class Publisher:
     def __init__(self, client: aioredis.Redis) -> None:
         self._client: Any = client
 
-    async def publish(self, key: str, body: bytes) -> int:
-        """Make this the picture under `key`; its version."""
-        async with self._client.pipeline(transaction=True) as pipe:
-            pipe.hset(key, "body", body)
-            pipe.hincrby(key, "version", 1)
-            answers = await pipe.execute()
-        return int(answers[1])
+    async def publish(self, key: str, body: bytes) -> str:
+        """Make this the picture under `key`; its version. Doing so twice, as a client that tries again may, is once."""
+        version = secrets.token_hex(8)
+        await self._client.hset(key, mapping={"version": version, "body": body})
+        return version
 
 
 class Subscriber:
@@ -102,15 +104,19 @@ class Subscriber:
     def __init__(self, client: aioredis.Redis, key: str) -> None:
         self._client: Any = client
         self._key = key
-        self.version = 0
+        self.version = ""
 
     async def pull(self) -> bytes | None:
         """The picture if it changed since the last call, else `None`."""
-        version = int(await self._client.hget(self._key, "version") or 0)
-        if version == self.version:
+        version = await self._client.hget(self._key, "version")
+        if version is None or version.decode() == self.version:
             return None
         seen, body = await self._client.hmget(self._key, "version", "body")
         if body is None:
             return None
-        self.version = int(seen)
+        self.version = seen.decode()
         return bytes(body)
+
+    def forget(self) -> None:
+        """Fetch the picture again at the next call, changed or not."""
+        self.version = ""

@@ -24,17 +24,20 @@ def terms_of(entry: Entry) -> Terms:
 
 
 def lost(entries: Sequence[Entry], balances: Sequence[Balance], spent: Mapping[int, int]) -> list[Entry]:
-    """Campaigns whose figures the ledger must have lost: it has no budget for them, though they spent something.
+    """Campaigns whose figures the ledger must have lost: it has no budget for them, though it had.
 
-    Opened, they would spend their budget again.
+    Opened, they would spend again what they spent. What that is need not be known yet, and is never known to the last
+    second: that it could bid is enough.
 
     Args:
         entries: campaigns of record.
         balances: where each stands in the ledger.
-        spent: micros that the catalog says were spent, by campaign number.
+        spent: micros that the catalog says were spent, by campaign number; tells of campaigns that an old copy of the
+            catalog knows as never opened.
     """
     pairs = zip(entries, balances, strict=True)
-    return [entry for entry, balance in pairs if balance.budget == 0 and spent.get(entry.number, 0) > 0]
+    had = [(entry, balance) for entry, balance in pairs if entry.opened or spent.get(entry.number, 0) > 0]
+    return [entry for entry, balance in had if balance.budget == 0]
 
 
 def day_of(entry: Entry, now: float) -> Day:

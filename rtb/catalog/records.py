@@ -39,12 +39,14 @@ class Entry(NamedTuple):
         campaign: as its owner describes it.
         created: Unix time.
         version: 1 when it is created, one more with each change.
+        opened: the ledger has had its money, and it may have bid.
     """
 
     number: int
     campaign: Campaign
     created: float
     version: int = 1
+    opened: bool = False
 
     @property
     def starts(self) -> float:

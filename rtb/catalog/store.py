@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 from alembic.util import CommandError
-from sqlalchemy import URL, Connection, Engine, Row, create_engine, event, func, select, update
+from sqlalchemy import URL, Connection, Engine, Row, bindparam, create_engine, event, func, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
@@ -142,6 +142,15 @@ class Catalog:
         audit = tables.audit
         rows = self._rows(select(audit).where(audit.c.number == entry.number).order_by(audit.c.id.desc()).limit(limit))
         return [_change(row) for row in reversed(rows)]
+
+    def mark_opened(self, numbers: Iterable[int]) -> None:
+        """Keep in mind that the ledger has these campaigns' money. That changes no campaign: no version rises."""
+        marks = [{"marked": number, "now": datetime.now(UTC)} for number in numbers]
+        found = tables.campaigns.c
+        query = update(tables.campaigns).where(found.number == bindparam("marked"), found.opened_at.is_(None))
+        if marks:
+            with self._transaction(self._writing) as connection:
+                connection.execute(query.values(opened_at=bindparam("now")), marks)
 
     def record_spend(self, rows: Sequence[Spend], position: str, since: str | None = None) -> bool:
         """Add to the hours' figures, and keep in the same transaction how far the stream of events has been read.
@@ -289,7 +298,8 @@ def _add_spend(connection: Connection, row: Spend) -> None:
 
 
 def _entry(row: Row[Any]) -> Entry:
-    return Entry(row.number, decode_campaign(row.body.encode()), _unix(row.created_at), row.version)
+    campaign, is_opened = decode_campaign(row.body.encode()), row.opened_at is not None
+    return Entry(row.number, campaign, _unix(row.created_at), row.version, is_opened)
 
 
 def _change(row: Row[Any]) -> Change:

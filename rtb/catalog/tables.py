@@ -14,6 +14,7 @@ campaigns = Table(
     Column("body", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("version", Integer, nullable=False, server_default="1"),
+    Column("opened_at", DateTime(timezone=True)),
 )
 
 audit = Table(

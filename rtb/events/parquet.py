@@ -4,20 +4,24 @@ The hour is that of the event's id in the stream, not of its `at`: ids are in or
 together, every file holds one run of the stream, and the files in order are the stream from its beginning. A file's
 name says what is in it, so the files themselves say how far writing came. (`at` is earlier by the time an event was
 queued: half a second, or as long as the server was away.)
+
+The files of an hour that is over become one (`rtb.events.merging`), at any time, also while others read. So whoever
+reads does it by `runs` or `read_events`: each event once, whichever files it lies in at that moment.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
@@ -25,8 +29,23 @@ from rtb.events.schema import SCHEMA, to_table
 from rtb.events.stream import START, Entry, place
 
 HOUR = 3_600
-_LAST_MS = 10**13 - 1
+COMPRESSION = "zstd"
+_LAST_MS, _LAST_NUMBER = 10**13 - 1, 2**64 - 1
 _NAME = re.compile(r"part-(\d+-\d+)-(\d+-\d+)\.parquet")
+
+
+class Run(NamedTuple):
+    """Events of one hour that follow each other in the stream, as many as are read at once.
+
+    Attributes:
+        hour: Unix second the hour begins.
+        last: id of the last of them.
+        table: of `SCHEMA`.
+    """
+
+    hour: int
+    last: str
+    table: pa.Table
 
 
 class Part(NamedTuple):
@@ -44,9 +63,23 @@ class Part(NamedTuple):
     last: str
     path: Path
 
-    def read(self) -> pa.Table:
-        """Its events."""
-        return pq.read_table(self.path, schema=SCHEMA, partitioning=None)
+    def runs(self, after: str = START) -> Iterator[Run]:
+        """Its events after a position, a row group at a time.
+
+        Raises:
+            FileNotFoundError: before the first: it is gone, perhaps into another file.
+        """
+        since = place(after)
+        with pa.OSFile(str(self.path)) as file:
+            for group in ds.ParquetFileFormat().make_fragment(file).split_by_row_group():
+                known = 0
+                if place(self.first) <= since:
+                    ids = group.to_table(columns=["id"]).column("id")
+                    known = _rows_until(ids, since)
+                    if known == len(ids):
+                        continue
+                table = group.to_table(schema=SCHEMA).slice(known)
+                yield Run(self.hour, table.column("id")[-1].as_py(), table)
 
 
 def write_parts(folder: Path, entries: Sequence[Entry]) -> Iterator[Part]:
@@ -59,18 +92,61 @@ def write_parts(folder: Path, entries: Sequence[Entry]) -> Iterator[Part]:
         yield _write(folder, hour, list(run))
 
 
+def runs(folder: Path, after: str = START) -> Iterator[Run]:
+    """The events after a position, in order of the stream, each once; also while files are merged.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    position, gone = after, None
+    while True:
+        for part in parts(folder, position):
+            found = part.runs(position)
+            try:
+                run = next(found, None)
+            except FileNotFoundError:
+                if part.path == gone:  # looked for again, and still listed: nobody merged it
+                    raise
+                gone = part.path
+                break
+            while run is not None:
+                position = run.last
+                yield run
+                run = next(found, None)
+        else:
+            return
+
+
 def parts(folder: Path, after: str = START) -> Iterator[Part]:
     """The files that hold events after a position, in order of the stream."""
     since = place(after)
-    for hour_folder in _hour_folders(folder, since[0] / 1_000):
-        found = [part for path in hour_folder.iterdir() if (part := _part(path)) is not None]
-        yield from sorted((part for part in found if place(part.last) > since), key=lambda part: place(part.first))
+    for hour_folder in hour_folders(folder, since[0] / 1_000):
+        yield from (part for part in uncovered(parts_in(hour_folder)) if place(part.last) > since)
+
+
+def parts_in(hour_folder: Path) -> list[Part]:
+    """The files in the folder of an hour.
+
+    It is listed twice: a list made while files are merged can lack some and the merged one, too, but then that was
+    there before the second.
+    """
+    paths = {*hour_folder.iterdir(), *hour_folder.iterdir()}
+    return [part for path in sorted(paths) if (part := _part(path)) is not None]
+
+
+def uncovered(found: Iterable[Part]) -> list[Part]:
+    """In order of the stream, and without those whose events another one has: it was made of them."""
+    kept: list[Part] = []
+    for part in sorted(found, key=lambda part: (place(part.first), [-number for number in place(part.last)])):
+        if not kept or place(part.last) > place(kept[-1].last):
+            kept.append(part)
+    return kept
 
 
 def last_written(folder: Path) -> str:
     """Id of the last event that is durable; `START` when none is."""
-    for hour_folder in reversed(_hour_folders(folder, 0.0)):
-        ids = [part.last for path in hour_folder.iterdir() if (part := _part(path)) is not None]
+    for hour_folder in reversed(hour_folders(folder, 0.0)):
+        ids = [part.last for part in parts_in(hour_folder)]
         if ids:
             return max(ids, key=place)
     return START
@@ -91,17 +167,15 @@ def read_events(folder: Path, since: float, until: float) -> pa.Table:
         until: Unix time, left out.
 
     Returns:
-        A table of `SCHEMA`; only folders and row groups that can hold such events are read.
+        A table of `SCHEMA`; only files that can hold such events are read.
     """
     start, end = (min(max(0, round(moment * 1_000)), _LAST_MS) for moment in (since, until))
-    near = parts(folder, f"{max(0, start - 1)}-0")  # what `parts` is told is left out
-    paths = [str(part.path) for part in near if part.hour < until]
-    if not paths:
-        return SCHEMA.empty_table()
-    dataset = ds.dataset(paths, schema=SCHEMA, format="parquet")
-    # As text: ids have thirteen digits of milliseconds from 2001 to 2286, and "-" sorts before every digit.
-    wanted = (pc.field("id") >= f"{start:013d}-") & (pc.field("id") < f"{end:013d}-")
-    return dataset.to_table(filter=wanted)
+    found = [SCHEMA.empty_table()]
+    for run in runs(folder, f"{start - 1}-{_LAST_NUMBER}" if start else START):
+        if run.hour >= until:
+            break
+        found.append(run.table.slice(0, _rows_until(run.table.column("id"), (end - 1, _LAST_NUMBER))))
+    return pa.concat_tables(found)
 
 
 def sync_folder(folder: Path) -> None:
@@ -113,15 +187,26 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_durably(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
-    """Write a file whole or not at all: aside, onto the disk, and renamed into its place; for one writer at a time."""
+@contextmanager
+def writing_durably(path: Path) -> Iterator[IO[bytes]]:
+    """A file that comes whole or not at all: aside, onto the disk, and renamed; for one writer at a time."""
     draft = path.with_name(f".{path.name}.draft")  # of one name, so that the next try replaces what a crash left
-    with draft.open("wb") as file:
-        file.writelines(chunks)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with draft.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+    except Exception:  # the disk may be full, and the draft a part of that
+        draft.unlink(missing_ok=True)
+        raise
     draft.replace(path)
     sync_folder(path.parent)
+
+
+def write_durably(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
+    """Write a file whole or not at all; for one writer at a time."""
+    with writing_durably(path) as file:
+        file.writelines(chunks)
 
 
 def _write(folder: Path, hour: int, entries: Sequence[Entry]) -> Part:
@@ -130,8 +215,8 @@ def _write(folder: Path, hour: int, entries: Sequence[Entry]) -> Part:
     _make_folder(target)
     first, last = entries[0].id, entries[-1].id
     buffer = pa.BufferOutputStream()
-    pq.write_table(to_table(entries), buffer, compression="zstd")
-    path = target / f"part-{first}-{last}.parquet"
+    pq.write_table(to_table(entries), buffer, compression=COMPRESSION)
+    path = target / name_of(first, last)
     write_durably(path, [memoryview(buffer.getvalue())])
     return Part(hour, first, last, path)
 
@@ -145,6 +230,11 @@ def _make_folder(folder: Path) -> None:
     sync_folder(folder.parent)
 
 
+def name_of(first: str, last: str) -> str:
+    """The name of a file that holds the events from one id to another."""
+    return f"part-{first}-{last}.parquet"
+
+
 def _part(path: Path) -> Part | None:
     match = _NAME.fullmatch(path.name)
     if match is None:
@@ -153,11 +243,19 @@ def _part(path: Path) -> Part | None:
     return Part(place(first)[0] // 1_000 // HOUR * HOUR, first, last, path)
 
 
-def _hour_folders(folder: Path, since: float) -> list[Path]:
-    """Folders of the hours that end after a moment, in order: their names sort by time."""
-    moment = datetime.fromtimestamp(since, UTC)
-    day, hour = f"date={moment:%Y-%m-%d}", f"hour={moment:%H}"
-    days = sorted(path for path in folder.glob("date=*") if path.name >= day)
-    return [
-        path for parent in days for path in sorted(parent.glob("hour=*")) if (parent.name, path.name) >= (day, hour)
-    ]
+def _rows_until(ids: pa.ChunkedArray, position: tuple[int, int]) -> int:
+    """How many of the ids, which are in order, come no later than a position."""
+    return bisect_right(range(len(ids)), position, key=lambda row: place(ids[row].as_py()))
+
+
+def hour_folders(folder: Path, since: float, until: float | None = None) -> list[Path]:
+    """Folders of the hours that end after a moment and before the hour of another, in order: names sort by time."""
+    first, end = _names(since), ("date=9999",) if until is None else _names(until)
+    days = sorted(path for path in folder.glob("date=*") if path.name >= first[0])
+    return [path for day in days for path in sorted(day.glob("hour=*")) if first <= (day.name, path.name) < end]
+
+
+def _names(moment: float) -> tuple[str, ...]:
+    """Of a Unix time's folders."""
+    at = datetime.fromtimestamp(moment, UTC)
+    return f"date={at:%Y-%m-%d}", f"hour={at:%H}"

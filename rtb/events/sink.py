@@ -10,8 +10,18 @@ import msgspec
 import redis.asyncio as aioredis
 
 from rtb.events.stream import STREAM, place
+from rtb.outbox import Outbox, Stamp, once
 
 _QUEUE = 20_000
+_AT_ONCE = 200  # events in one call, so that no notice waits long behind them
+
+_APPEND = """
+-- ARGV: sender, number, stream, then bids and their data. Returns how long the stream is
+if is_new(ARGV[1], ARGV[2]) then
+  for i = 4, #ARGV, 2 do redis.call('XADD', ARGV[3], '*', 'kind', 'bid', 'bid', ARGV[i], 'data', ARGV[i + 1]) end
+end
+return redis.call('XLEN', ARGV[3])
+"""
 
 
 class BidEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +65,7 @@ class Backlog(NamedTuple):
 
 
 class EventSink:
-    """Queues bid events and appends them to the stream.
+    """Queues bid events and appends them to the stream, each once.
 
     Args:
         client: of the server that keeps the stream; `None` keeps nothing (simulations).
@@ -68,6 +78,9 @@ class EventSink:
         self._limit = limit
         self._queue: deque[BidEvent] = deque(maxlen=_QUEUE)
         self._is_full = False  # the stream, when it was last looked at
+        self._script: Any = None if client is None else client.register_script(once(_APPEND))
+        self._outbox: Outbox[list[BidEvent]] = Outbox(self._append)
+        self._appended = 0
         self.dropped = 0
 
     def put(self, event: BidEvent) -> None:
@@ -76,30 +89,22 @@ class EventSink:
         self._queue.append(event)
 
     async def flush(self) -> int:
-        """Append what is queued; events written. On an error of the client they stay queued.
+        """Append what is queued; events written. On an error of the client they are kept for the next call.
 
-        The stream's length is asked for in the same round trip, and governs the next call: a stream over its limit
-        grows by one more queue at most.
+        Each answer says how long the stream is: one over its limit grows by a few events at most.
         """
-        if self._client is None or not (self._queue or self._is_full):
+        if self._client is None:
             return 0
-        batch, self._queue = self._queue, deque(maxlen=_QUEUE)
         if self._is_full:
-            self.dropped += len(batch)
-            batch.clear()
-        try:
-            async with self._client.pipeline(transaction=False) as pipe:
-                for event in batch:
-                    pipe.xadd(STREAM, {"kind": "bid", "bid": event.bid, "data": msgspec.json.encode(event)})
-                pipe.xlen(STREAM)
-                *_, length = await pipe.execute()
-        except BaseException:
-            newer, self._queue = self._queue, deque(batch, maxlen=_QUEUE)
-            self.dropped += max(0, len(batch) + len(newer) - _QUEUE)
-            self._queue.extend(newer)
-            raise
-        self._is_full = length >= self._limit
-        return len(batch)
+            self._is_full = await self._client.xlen(STREAM) >= self._limit
+        if self._is_full:
+            self.dropped += len(self._queue)
+            self._queue.clear()
+        before = self._appended
+        await self._outbox.send(self._take)
+        while self._queue and not self._is_full:
+            await self._outbox.send(self._take)
+        return self._appended - before
 
     async def backlog(self) -> Backlog:
         """How far the writer is behind.
@@ -115,3 +120,12 @@ class EventSink:
             length, oldest = await pipe.execute()
         lag = time.time() - place(oldest[0][0].decode())[0] / 1_000 if oldest else 0.0
         return Backlog(int(length), max(0.0, round(lag, 3)))
+
+    def _take(self) -> list[BidEvent] | None:
+        return [self._queue.popleft() for _ in range(min(len(self._queue), _AT_ONCE))] or None
+
+    async def _append(self, stamp: Stamp, events: list[BidEvent]) -> None:
+        rows = ((event.bid, msgspec.json.encode(event)) for event in events)
+        length = await self._script(args=[*stamp, STREAM, *(part for row in rows for part in row)])
+        self._is_full = length >= self._limit
+        self._appended += len(events)

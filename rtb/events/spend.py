@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
-from rtb.events.parquet import Part
+from rtb.events.parquet import Run
 
 
 class SpendRow(NamedTuple):
@@ -52,10 +52,10 @@ def tally(table: pa.Table) -> list[tuple[int, str, str | None, int, int]]:
     return [(c, kind, outcome, count, micros or 0) for c, kind, outcome, count, micros in rows if c is not None]
 
 
-def spend_rows(part: Part) -> list[SpendRow]:
-    """What the events of a file add to its hour; unfunded charges are neither spend nor wins."""
+def spend_rows(run: Run) -> list[SpendRow]:
+    """What events add to their hour; unfunded charges are neither spend nor wins."""
     found: dict[int, dict[str, int]] = {}
-    for campaign, kind, outcome, count, micros in tally(part.read()):
+    for campaign, kind, outcome, count, micros in tally(run.table):
         if kind == "bid" or outcome not in ("settled", "counted"):
             continue
         row = found.setdefault(campaign, dict.fromkeys(("settled", "micros", "win", "click", "conversion"), 0))
@@ -64,5 +64,5 @@ def spend_rows(part: Part) -> list[SpendRow]:
             row["micros"] += micros
         if kind in row:
             row[kind] += count
-    columns = ((number, part.hour, *row.values()) for number, row in sorted(found.items()))
+    columns = ((number, run.hour, *row.values()) for number, row in sorted(found.items()))
     return [SpendRow(*values) for values in columns if any(values[2:])]

@@ -3,6 +3,8 @@
 A crash between any two of these steps loses nothing and doubles nothing. The files hold the stream without a gap and
 say by their names how far they reach, so writing goes on after the last of them; the book says how far it reaches
 itself, so what it lacks is read back from the files; what is in both can be trimmed, now or at the next start.
+
+Beside that, the files of hours that are over become one each.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import os
 import threading
 from pathlib import Path
 
-from rtb.events import parquet
+from rtb.events import merging, parquet
 from rtb.events.spend import SpendBook, spend_rows
 from rtb.events.stream import START, EventStream, place
 
@@ -39,6 +41,9 @@ class EventWriter:
         self._book = book
         self._batch = batch
         self._mutex = threading.Lock()
+        self._merging = threading.Lock()
+        self._closing = threading.Event()
+        self._merged = 0.0
         self._lock: int | None = None
         self._written = START
         self._trimmed = START
@@ -61,6 +66,31 @@ class EventWriter:
                 if count < self._batch:
                     return total
 
+    def merge(self) -> int:
+        """Make one file of those of an hour that is over: of the first that has several.
+
+        May run beside `drain`, which writes into later hours.
+
+        Returns:
+            Files that are gone; 0 when each hour that is over has one file.
+
+        Raises:
+            WriterBusy: another writer is at work in the folder.
+            OSError: the folder cannot be written. Calling again goes on.
+        """
+        with self._merging:
+            with self._mutex:
+                self._open()
+                now = place(self._trimmed)[0] / 1_000  # as the stream has it: no event of an earlier hour can come
+            for hour_folder in parquet.hour_folders(self._folder, self._merged, now):
+                gone = merging.merge_hour(hour_folder, lambda: not self._closing.is_set())
+                if gone:
+                    self._merged = gone[0].hour
+                if gone or self._closing.is_set():
+                    return len(gone)
+            self._merged = now
+        return 0
+
     def resume(self) -> None:
         """Let a stream that was lost go on after the last event written; no process may be appending.
 
@@ -74,8 +104,10 @@ class EventWriter:
             self._stream.continue_after(self._written)
 
     def close(self) -> None:
-        """Let another process write."""
-        with self._mutex:
+        """Let another process write; a merge that runs is given up."""
+        self._closing.set()
+        with self._merging, self._mutex:
+            self._closing.clear()
             if self._lock is not None:
                 os.close(self._lock)
                 self._lock = None
@@ -115,7 +147,7 @@ class EventWriter:
         The book is asked each time: whether an entry that ended in an error was made, only it knows.
         """
         position = self._book.position()
-        for part in parquet.parts(self._folder, position):
-            self._book.record_spend(spend_rows(part), part.last)
-            position = part.last
+        for run in parquet.runs(self._folder, position):
+            self._book.record_spend(spend_rows(run), run.last)
+            position = run.last
         return position

@@ -1,6 +1,7 @@
 """The money: what every campaign may spend, holds and has spent. `budget = available + leased + reserved + spent`."""
 
 from rtb.ledger.book import LeaseBook
+from rtb.ledger.durability import Durability, DurabilityWatch, read_durability
 from rtb.ledger.memory import MemoryLedger
 from rtb.ledger.protocol import (
     Balance,
@@ -15,12 +16,15 @@ from rtb.ledger.protocol import (
     Terms,
     Usage,
 )
+from rtb.ledger.reporter import UsageReporter
 from rtb.ledger.valkey import ValkeyLedger
 
 __all__ = [
     "Balance",
     "Closing",
     "Day",
+    "Durability",
+    "DurabilityWatch",
     "Grant",
     "LeaseBook",
     "Ledger",
@@ -31,5 +35,7 @@ __all__ = [
     "Reservation",
     "Terms",
     "Usage",
+    "UsageReporter",
     "ValkeyLedger",
+    "read_durability",
 ]

@@ -75,14 +75,21 @@ class History:
         """Numbers of the campaigns that have events."""
         return sorted(self._figures)
 
-    def balance(self, campaign: int, budget_micros: int) -> Balance:
-        """A campaign's figures under a budget; one below what was spent is exactly that, as in the ledger."""
+    def balance(self, campaign: int, budget_micros: int, booked_micros: int = 0) -> Balance:
+        """A campaign's figures under a budget; one below what was spent is exactly that, as in the ledger.
+
+        Args:
+            campaign: its number.
+            budget_micros: what it may spend altogether.
+            booked_micros: what is known from elsewhere to be spent: more than the events say when some were deleted.
+        """
         figures = self._figures.get(campaign, _Figures())
-        budget = max(budget_micros, figures.spent)
+        spent = max(figures.spent, booked_micros)
+        budget = max(budget_micros, spent)
         return Balance(
             budget=budget,
-            available=budget - figures.spent,
-            spent=figures.spent,
+            available=budget - spent,
+            spent=spent,
             spent_today=figures.spent_today,
             price_squares=float(figures.price_squares),
             **figures.counts,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from rtb.ledger.protocol import Balance, Closing, Grant, Mark, Outcome, Terms, Usage
 from rtb.notices import BidRef, Kind
+from rtb.outbox import Stamp
 
 _COUNTER = {Kind.WIN: "wins", Kind.BILL: "bills", Kind.CLICK: "clicks", Kind.CONVERSION: "conversions"}
 
@@ -38,6 +39,7 @@ class MemoryLedger:
     _notices: set[tuple[str, Kind]] = field(default_factory=set)
     _charged: set[str] = field(default_factory=set)
     _freed: set[str] = field(default_factory=set)
+    _reported: dict[str, int] = field(default_factory=dict)
 
     async def open(self, campaign: int, terms: Terms | int) -> None:
         """See `Ledger.open`."""
@@ -147,8 +149,12 @@ class MemoryLedger:
         pots[_COUNTER[kind]] += 1
         return Outcome.COUNTED
 
-    async def report(self, usages: Sequence[Usage]) -> None:
+    async def report(self, usages: Sequence[Usage], stamp: Stamp | None = None) -> None:
         """See `Ledger.report`."""
+        if stamp is not None:
+            if stamp.number <= self._reported.get(stamp.sender, 0):
+                return
+            self._reported[stamp.sender] = stamp.number
         for usage in usages:
             pots = self._campaigns.get(usage.campaign)
             if pots is not None:

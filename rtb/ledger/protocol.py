@@ -18,6 +18,7 @@ from typing import NamedTuple, Protocol
 
 from rtb.money import MAX_MICROS
 from rtb.notices import BidRef, Kind, counts_until
+from rtb.outbox import Stamp
 
 MEMORY_SECONDS = 3_600
 """How long a notice is remembered past the time when it would be refused anyway."""
@@ -236,8 +237,12 @@ class Ledger(Protocol):
         """Count a notice that moves no money, once per bid and kind."""
         ...
 
-    async def report(self, usages: Sequence[Usage]) -> None:
-        """Add to the campaigns' counts."""
+    async def report(self, usages: Sequence[Usage], stamp: Stamp | None = None) -> None:
+        """Add to the campaigns' counts, all at once.
+
+        What comes under a stamp is added once: not when the sender's number is no higher than one that came before.
+        Without a stamp it is added each time.
+        """
         ...
 
     async def reclaim(self, now: float) -> int:

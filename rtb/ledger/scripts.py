@@ -12,8 +12,10 @@ import redis.asyncio as aioredis
 from redis.exceptions import NoScriptError, RedisError
 
 from rtb.ledger.protocol import LedgerError
+from rtb.outbox import once
 
 _NEEDS = {"lease": ("day",), "settle": ("day",)}  # shared parts besides `common`
+_STAMPED = ("report",)  # these know a parcel that comes a second time
 
 
 class Call(NamedTuple):
@@ -67,7 +69,8 @@ class Scripts:
 @cache
 def _source(name: str) -> str:
     folder = resources.files("rtb.ledger") / "lua"
-    return "".join((folder / f"{part}.lua").read_text() for part in ("common", *_NEEDS.get(name, ()), name))
+    source = "".join((folder / f"{part}.lua").read_text() for part in ("common", *_NEEDS.get(name, ()), name))
+    return once(source) if name in _STAMPED else source
 
 
 @cache

@@ -14,6 +14,7 @@ from rtb.events import STREAM
 from rtb.ledger.protocol import Balance, Closing, Grant, LedgerError, Mark, Outcome, Terms, Usage, mark_seconds
 from rtb.ledger.scripts import Call, Scripts
 from rtb.notices import BidRef, Kind
+from rtb.outbox import Stamp
 
 _COUNTER = {Kind.WIN: "wins", Kind.BILL: "bills", Kind.CLICK: "clicks", Kind.CONVERSION: "conversions"}
 _RECLAIM_AT_ONCE = 500  # leases in one script call, so that no other call waits long
@@ -69,9 +70,10 @@ class ValkeyLedger:
         row = (ref.bid_id, ref.campaign, kind.value, _COUNTER[kind], now, mark_seconds(ref, kind, now))
         return await self._notice("count", *row, STREAM, _or_empty(min_to_win_micros))
 
-    async def report(self, usages: Sequence[Usage]) -> None:
-        """See `Ledger.report`; one round trip for all."""
-        await self._call_many("report", usages)
+    async def report(self, usages: Sequence[Usage], stamp: Stamp | None = None) -> None:
+        """See `Ledger.report`; one call for all."""
+        if usages:
+            await self._call("report", *(stamp or ("", "")), *(part for usage in usages for part in usage))
 
     async def reclaim(self, now: float) -> int:
         """See `Ledger.reclaim`."""

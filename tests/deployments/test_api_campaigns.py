@@ -233,6 +233,16 @@ def test_a_campaign_whose_spend_the_ledger_lost_is_changed_but_not_opened(
     assert client.get("/campaign/spring").json()["figures"]["budget_micros"] == 0
 
 
+def test_a_campaign_that_bid_is_not_opened_in_an_empty_ledger_though_no_spend_is_known(
+    client: TestClient, catalog: Catalog, ledger: AwayLedger, spring: dict[str, Any]
+):
+    catalog.mark_opened([spring["number"]])
+    ledger._campaigns.clear()
+    answer = client.post("/campaign/spring/top-up", json={"micros": 500})
+    assert (answer.status_code, answer.json()["figures"]) == (200, None)
+    assert client.get("/campaign/spring").json()["figures"]["budget_micros"] == 0
+
+
 def test_top_ups_at_once_leave_the_ledger_with_the_budget_of_record(client: TestClient, spring: dict[str, Any]):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: client.post("/campaign/spring/top-up", json={"micros": 10}), range(24)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from deployments.controller import Controller
 from deployments.wiring import logger as controller_logger
 from rtb import snapshot
-from rtb.catalog import Catalog, Spend
+from rtb.catalog import Catalog, CatalogError, Spend
 from rtb.ledger import Balance, Closing, Grant, LedgerError, MemoryLedger, Terms
 from rtb.settings import Settings
 from tests.rtb.builders import make_campaign
@@ -24,10 +25,10 @@ class _Publisher:
     def __init__(self) -> None:
         self.catalogs: list[list[str]] = []
 
-    async def publish(self, key: str, body: bytes) -> int:
+    async def publish(self, key: str, body: bytes) -> str:
         if key == snapshot.CATALOG:
             self.catalogs.append([listing.campaign.name for listing in snapshot.decode_catalog(body)])
-        return len(self.catalogs)
+        return f"version {len(self.catalogs)}"
 
 
 class _Ledger(MemoryLedger):
@@ -70,6 +71,24 @@ def catalog(controller: Controller, tmp_path: Path) -> Iterator[Catalog]:
     catalog = Catalog(Settings(var_dir=tmp_path).catalog_url)
     yield catalog
     catalog.close()
+
+
+class _Lines(logging.Handler):
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__(logging.ERROR)
+        self.lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    """What was logged as an error."""
+    handler = _Lines([])
+    controller_logger.addHandler(handler)
+    yield handler.lines
+    controller_logger.removeHandler(handler)
 
 
 def _tick(controller: Controller) -> None:
@@ -131,19 +150,66 @@ def test_a_lowered_budget_keeps_falling_while_what_was_held_comes_back(
 
 
 def test_a_campaign_whose_spend_the_ledger_lost_is_not_opened_and_the_others_are(
-    controller: Controller, catalog: Catalog, ledger: _Ledger, caplog: pytest.LogCaptureFixture
+    controller: Controller, catalog: Catalog, ledger: _Ledger, log: list[str]
 ):
     numbers = [catalog.add(make_campaign(name, budget=1_000)).number for name in ("spring", "summer")]
     catalog.record_spend([Spend(numbers[0], 3_600, 1, 700, 0, 0, 0, "1-1")], "1-1")
-    with caplog.at_level("ERROR", logger=controller_logger.name):
-        controller_logger.addHandler(caplog.handler)
-        for _ in range(3):
-            _tick(controller)
-        controller_logger.removeHandler(caplog.handler)
+    for _ in range(3):
+        _tick(controller)
     assert [balance.budget for balance in asyncio.run(ledger.balances(numbers))] == [0, 1_000]
-    (said,) = {record.message for record in caplog.records}
+    (said,) = log
     assert "python -m pipelines.rebuild_ledger" in said
     assert "(spring)" in said
+
+
+def test_a_campaign_is_known_to_be_open_before_it_is_published(
+    controller: Controller, catalog: Catalog, publisher: _Publisher, monkeypatch: pytest.MonkeyPatch
+):
+    """Else it could spend, and be taken for one that never could."""
+    catalog.add(make_campaign("spring"))
+
+    def away(_: object) -> None:
+        raise CatalogError("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(controller._catalog, "mark_opened", away)
+        with pytest.raises(CatalogError):
+            _tick(controller)
+    assert publisher.catalogs == []
+    _tick(controller)
+    assert publisher.catalogs == [["spring"]]
+    assert [entry.opened for entry in catalog.all()] == [True]
+
+
+def test_a_campaign_that_was_open_is_not_opened_in_an_empty_ledger_though_no_spend_is_known(
+    controller: Controller, catalog: Catalog, ledger: _Ledger, log: list[str]
+):
+    number = catalog.add(make_campaign("spring", budget=1_000)).number
+    _tick(controller)
+    ledger._campaigns.clear()
+    for _ in range(3):
+        _tick(controller)  # while it runs
+    assert len(log) == 1
+    again = _Controller()
+    other = catalog.add(make_campaign("summer", budget=500)).number
+    for _ in range(3):
+        _tick(again)
+    assert [balance.budget for balance in asyncio.run(ledger.balances([number, other]))] == [0, 500]
+    assert len(log) == 2
+    for said in log:
+        assert "it is another server" in said
+        assert "python -m pipelines.rebuild_ledger" in said
+        assert "(spring)" in said
+
+
+def test_a_campaign_that_the_ledger_has_but_nobody_marked_is_marked(
+    controller: Controller, catalog: Catalog, ledger: _Ledger
+):
+    """As after an upgrade, or a crash between the two."""
+    number = catalog.add(make_campaign("spring", budget=1_000)).number
+    asyncio.run(ledger.open(number, 1_000))
+    _tick(controller)
+    assert catalog.all()[0].opened
 
 
 def test_a_campaign_whose_figures_were_restored_is_opened(controller: Controller, catalog: Catalog, ledger: _Ledger):

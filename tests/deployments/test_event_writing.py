@@ -58,6 +58,29 @@ def test_the_controller_writes_events_and_what_is_left_when_it_stops(valkey: Val
         asyncio.run(main(client))
 
 
+def test_the_controller_makes_one_file_of_an_hour_that_is_over(valkey: Valkey, settings: Settings) -> None:
+    def files() -> list[int]:
+        return [len(list(hour.glob("part-*"))) for hour in sorted(settings.events_dir.glob("date=*/hour=*"))]
+
+    async def main(client: redis.Redis) -> None:
+        controller = Local()
+        await controller.check_health()
+        async with asyncio.timeout(60):
+            for first in (0, 300, 600, 900, 1_000):  # 900 to an hour
+                add(client, first, 100)
+                while client.xlen(STREAM):
+                    await asyncio.sleep(0.05)
+            while files()[0] > 1:
+                await asyncio.sleep(0.05)
+        assert files()[1] > 1  # this one is not over
+        for task in controller._tasks:
+            task.cancel()
+        await Controller.__del__(controller)
+
+    with redis.Redis(port=valkey.port) as client:
+        asyncio.run(main(client))
+
+
 def test_stats_show_the_backlog(valkey: Valkey, settings: Settings) -> None:
     async def main(writing: redis.Redis) -> dict[str, Any]:
         async with valkey.client() as client:

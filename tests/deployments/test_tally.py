@@ -9,6 +9,7 @@ from redis.exceptions import ConnectionError as Unreachable
 
 from deployments.tally import Tally
 from tests.conftest import Valkey
+from tests.lossy import LossyLine
 
 
 def test_nothing_counted_is_nothing_told(valkey: Valkey):
@@ -60,11 +61,12 @@ def test_flushing_again_adds_nothing(valkey: Valkey):
     asyncio.run(main())
 
 
-def test_counts_are_kept_while_the_server_is_away(valkey: Valkey, free_port: int):
+def test_counts_are_kept_while_the_server_is_away(valkey: Valkey):
     async def main() -> None:
-        async with valkey.client() as there, Valkey(free_port).client() as away:
-            tally = Tally(away)
+        async with LossyLine(valkey) as line, line.client() as client:
+            tally = Tally(client)
             tally.add("requests", 2)
+            line.cut = True
             for _ in range(2):
                 with pytest.raises(Unreachable):
                     await tally.flush()
@@ -72,7 +74,26 @@ def test_counts_are_kept_while_the_server_is_away(valkey: Valkey, free_port: int
             tally.add("bids")
             with pytest.raises(Unreachable):
                 await tally.totals()
-            tally._client = there  # the server is back
+            line.cut = False
             assert await tally.totals() == {"bids": 1, "requests": 3}
+
+    asyncio.run(main())
+
+
+def test_what_is_counted_is_added_once_though_answers_are_lost(valkey: Valkey):
+    async def main() -> None:
+        async with LossyLine(valkey) as line, line.client(retries=1) as client:
+            tally = Tally(client)
+            tally.add("requests")
+            await tally.flush()
+            for lost in (1, 2, 2):
+                line.lose = lost
+                tally.add("requests")
+                try:
+                    await asyncio.gather(tally.flush(), tally.flush())
+                except Unreachable:
+                    assert lost == 2
+            line.lose = 0
+            assert await tally.totals() == {"requests": 4}
 
     asyncio.run(main())

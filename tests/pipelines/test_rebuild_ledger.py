@@ -19,11 +19,13 @@ from pipelines.rebuild_ledger import Refused, rebuild
 from rtb.catalog import Catalog
 from rtb.catalog.spend_book import CatalogSpendBook
 from rtb.events import STREAM, BidEvent, EventSink, EventStream
+from rtb.events.merging import merge_hour
 from rtb.events.parquet import read_events
 from rtb.events.writer import EventWriter, WriterBusy
 from rtb.ledger import Balance, Grant, LeaseBook, Ledger, Outcome, ValkeyLedger
 from rtb.notices import BidRef, Kind
 from rtb.settings import Settings
+from rtb.terms import lost
 from tests.conftest import Valkey
 from tests.rtb.builders import make_campaign
 
@@ -142,11 +144,15 @@ def without_holds(balance: Balance) -> Balance:
     return balance._replace(available=free, leased=0, reserved=0)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_every_figure_comes_back(valkey: Valkey, settings: Settings, writer: EventWriter, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "is_merged"), [(1, False), (2, False), (3, True)])
+def test_every_figure_comes_back(
+    valkey: Valkey, settings: Settings, writer: EventWriter, seed: int, is_merged: bool
+) -> None:
     sent = play(valkey, seed=seed)
     writer.drain()
     writer.close()
+    if is_merged:
+        assert sum(len(merge_hour(hour)) for hour in settings.events_dir.glob("date=*/hour=*")) > 1
     before = balances(valkey)
     valkey.flush()
     summary = rebuild(settings)
@@ -213,6 +219,33 @@ def test_a_ledger_with_money_in_it_is_refused_unless_forced(
     assert balances(valkey) == after
     (amount,) = on_ledger(valkey, lambda ledger: ledger.lease([Grant(5, 1, 100, 0.0, time.time() + 60)]))
     assert amount == 100
+
+
+def test_spend_whose_events_were_deleted_is_not_forgotten(
+    valkey: Valkey, settings: Settings, writer: EventWriter
+) -> None:
+    play(valkey)
+    writer.drain()
+    writer.close()
+    before = balances(valkey)
+    valkey.flush()
+    for path in settings.events_dir.glob("date=*/hour=*/part-*"):
+        path.unlink()
+    rebuild(settings)
+    assert [(b.spent, b.available) for b in balances(valkey)] == [(b.spent, BUDGET - b.spent) for b in before]
+
+
+def test_campaigns_that_never_spent_go_on_in_another_server(valkey: Valkey, settings: Settings) -> None:
+    """They are closed until they are restored, since nobody can tell an empty server from one that lost them."""
+    catalog = Catalog(settings.catalog_url)
+    on_ledger(valkey, lambda ledger: ledger.open(1, BUDGET))
+    catalog.mark_opened(CAMPAIGNS)
+    valkey.flush()
+    assert lost(catalog.all(), balances(valkey), {}) == catalog.all()
+    assert rebuild(settings)["spent_micros"] == 0
+    assert balances(valkey) == [Balance(budget=BUDGET, available=BUDGET)] * 3
+    assert lost(catalog.all(), balances(valkey), {}) == []
+    catalog.close()
 
 
 def test_a_running_writer_is_a_reason_to_refuse(valkey: Valkey, settings: Settings, writer: EventWriter) -> None:

@@ -14,7 +14,7 @@ from rtb.campaign import Budget, Flight
 from rtb.catalog import Entry
 from rtb.ledger import Balance, Day, Terms
 from rtb.pacemaker import Pacemaker
-from rtb.terms import day_began, day_of, terms_of
+from rtb.terms import day_began, day_of, lost, terms_of
 from tests.rtb.builders import make_campaign
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -90,6 +90,24 @@ def test_the_pacing_table_keeps_to_pause_flight_and_day(
     record = Pacemaker(1.0).tick([make_entry(**fields)], [balance], NOON.timestamp())[0]
     assert bool(record["open"]) is is_open
     assert (record["day"], record["day_ends"]) == (b"2026-11-22", NOON.timestamp() + 12 * 3600)
+
+
+@pytest.mark.parametrize(
+    ("is_opened", "balance", "spent", "is_lost"),
+    [
+        (False, Balance(), 0, False),  # new
+        (True, Balance(), 0, True),
+        (True, Balance(), 5, True),
+        (False, Balance(), 5, True),  # an old copy of the catalog
+        (True, Balance(budget=1_000, available=1_000), 0, False),
+        (True, Balance(budget=1, spent=1), 1, False),
+    ],
+)
+def test_a_ledger_has_lost_what_it_had(is_opened: bool, balance: Balance, spent: int, is_lost: bool) -> None:
+    entry = make_entry()._replace(opened=is_opened)
+    other = make_entry()._replace(number=2)
+    found = lost([entry, other], [balance, Balance()], {1: spent})
+    assert found == ([entry] if is_lost else [])
 
 
 def test_a_flight_is_paced_between_its_ends() -> None:

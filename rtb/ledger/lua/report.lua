@@ -1,7 +1,12 @@
--- ARGV: campaign, opportunities, bids, probability
-local campaign = campaign_key(ARGV[1])
-if redis.call('EXISTS', campaign) == 0 then return 0 end
-redis.call('HINCRBY', campaign, 'opportunities', ARGV[2])
-redis.call('HINCRBY', campaign, 'bids', ARGV[3])
-redis.call('HINCRBYFLOAT', campaign, 'probability', ARGV[4])
+-- ARGV: sender, number (may be empty: then it counts each time), and of each campaign: its number, opportunities, bids,
+-- probability
+if ARGV[1] ~= '' and not is_new(ARGV[1], ARGV[2]) then return 0 end
+for i = 3, #ARGV, 4 do
+  local campaign = campaign_key(ARGV[i])
+  if redis.call('EXISTS', campaign) == 1 then
+    redis.call('HINCRBY', campaign, 'opportunities', ARGV[i + 1])
+    redis.call('HINCRBY', campaign, 'bids', ARGV[i + 2])
+    redis.call('HINCRBYFLOAT', campaign, 'probability', ARGV[i + 3])
+  end
+end
 return 1

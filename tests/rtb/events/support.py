@@ -8,7 +8,7 @@ import msgspec
 import redis
 
 from rtb.events import STREAM, BidEvent
-from rtb.events.parquet import HOUR, parts
+from rtb.events.parquet import HOUR, runs
 
 BASE_MS = 1_800_000_000_000  # on the hour
 
@@ -57,7 +57,7 @@ def charged(count: int) -> dict[tuple[int, int], int]:
 
 def ids_in_files(folder: Path) -> list[str]:
     """Ids of all events in the files, in the order the files have them."""
-    return [id for part in parts(folder) for id in part.read().column("id").to_pylist()]
+    return [id for run in runs(folder) for id in run.table.column("id").to_pylist()]
 
 
 def expected_ids(count: int) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
 
 import msgspec
 import pytest
@@ -14,22 +13,7 @@ from redis.exceptions import ConnectionError as Unreachable
 from rtb.events import STREAM, Backlog, BidEvent, EventSink
 from rtb.events import sink as sink_module
 from tests.conftest import Valkey
-
-
-class Flaky:
-    """A client that can be out of reach."""
-
-    def __init__(self, client: aioredis.Redis) -> None:
-        self._client = client
-        self.away = False
-        self.meanwhile: Any = None
-
-    def pipeline(self, **options: Any) -> Any:
-        if self.meanwhile is not None:
-            self.meanwhile()
-        if self.away:
-            raise Unreachable("away")
-        return self._client.pipeline(**options)
+from tests.lossy import LossyLine
 
 
 def event(number: int) -> BidEvent:
@@ -71,19 +55,44 @@ def test_events_are_stored_whole_and_in_order(valkey: Valkey):
 
 def test_events_are_kept_in_order_while_the_server_is_away(valkey: Valkey):
     async def main() -> None:
-        async with valkey.client() as client:
-            flaky = Flaky(client)
-            sink = EventSink(flaky)  # type: ignore[arg-type]
+        async with LossyLine(valkey) as line, line.client() as client:
+            sink = EventSink(client)
             sink.put(event(0))
-            flaky.away = True
-            flaky.meanwhile = lambda: sink.put(event(1))  # while the batch is on its way
+            line.cut = True
+            failing = asyncio.ensure_future(sink.flush())
+            await asyncio.sleep(0)
+            sink.put(event(1))  # while the batch is on its way
             with pytest.raises(Unreachable):
-                await sink.flush()
-            flaky.away, flaky.meanwhile = False, None
+                await failing
+            line.cut = False
             sink.put(event(2))
             assert await sink.flush() == 3
             assert await stored(client) == [event(0), event(1), event(2)]
             assert sink.dropped == 0
+
+    asyncio.run(main())
+
+
+def test_events_are_stored_once_though_answers_are_lost(valkey: Valkey, monkeypatch: pytest.MonkeyPatch):
+    """A client that tries again, and a sink that does: the stream has each event once, in order."""
+    monkeypatch.setattr(sink_module, "_AT_ONCE", 3)
+
+    async def main() -> None:
+        async with LossyLine(valkey) as line, line.client(retries=1) as client:
+            sink = EventSink(client)
+            sink.put(event(0))
+            written = await sink.flush()
+            for first, lost in ((1, 1), (11, 2), (21, 5)):
+                line.lose = lost
+                for number in range(first, first + 10):
+                    sink.put(event(number))
+                try:
+                    written += await sink.flush()
+                except Unreachable:
+                    assert lost > 1
+            line.lose = 0
+            await sink.flush()
+            assert await stored(client) == [event(number) for number in range(31)]
 
     asyncio.run(main())
 
@@ -103,25 +112,25 @@ def test_the_oldest_events_make_room_and_are_counted(valkey: Valkey, monkeypatch
     asyncio.run(main())
 
 
-def test_events_that_make_room_for_newer_ones_during_a_failed_flush_are_counted(
+def test_events_that_make_room_for_newer_ones_while_some_are_on_their_way_are_counted(
     valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(sink_module, "_QUEUE", 3)
 
     async def main() -> None:
-        async with valkey.client() as client:
-            flaky = Flaky(client)
-            sink = EventSink(flaky)  # type: ignore[arg-type]
+        async with LossyLine(valkey) as line, line.client() as client:
+            sink = EventSink(client)
             for number in range(2):
                 sink.put(event(number))
-            flaky.away = True
-            flaky.meanwhile = lambda: [sink.put(event(number)) for number in (2, 3)]
+            line.cut = True
             with pytest.raises(Unreachable):
                 await sink.flush()
-            flaky.away, flaky.meanwhile = False, None
+            for number in range(2, 6):
+                sink.put(event(number))
+            line.cut = False
             assert sink.dropped == 1
             await sink.flush()
-            assert await stored(client) == [event(1), event(2), event(3)]
+            assert await stored(client) == [event(number) for number in (0, 1, 3, 4, 5)]
 
     asyncio.run(main())
 

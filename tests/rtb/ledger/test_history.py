@@ -67,6 +67,15 @@ def test_a_budget_below_what_was_spent_is_exactly_that() -> None:
     assert made.campaigns == [1]
 
 
+def test_what_is_booked_beyond_the_events_is_spent() -> None:
+    made = history(event("bill", "settled", price=500))
+    assert made.balance(1, 2_000, 400) == made.balance(1, 2_000)  # the book may be behind
+    after = made.balance(1, 2_000, 700)
+    assert (after.budget, after.available, after.spent, after.bills) == (2_000, 1_300, 700, 1)
+    assert made.balance(1, 600, 700) == after._replace(budget=700, available=0)
+    assert made.balance(2, 600, 700) == Balance(budget=700, available=0, spent=700)
+
+
 def test_what_was_spent_since_a_campaigns_day_began_was_spent_today() -> None:
     prices = {NOW - 1: 5, NOW: 70, NOW + 1: 600}
     events = [event("bill", "settled", at=at, price=price, number=price) for at, price in prices.items()]

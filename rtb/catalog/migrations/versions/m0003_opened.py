@@ -1,0 +1,19 @@
+"""When the ledger first had a campaign's money, so that a ledger without it is known to have lost it."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    """Add the column. Of campaigns that are there it is not known: they get it when they are next found open."""
+    op.add_column("campaigns", sa.Column("opened_at", sa.DateTime(timezone=True)))
+
+
+def downgrade() -> None:
+    """Drop it."""
+    op.drop_column("campaigns", "opened_at")

@@ -1,0 +1,47 @@
+"""Usage on its way to the ledger: added up while it is away, and counted once however often it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rtb.ledger.protocol import Ledger, Usage
+from rtb.outbox import Outbox, Stamp
+
+
+class UsageReporter:
+    """Reports what one replica did.
+
+    Args:
+        ledger: whom to tell.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._sums: dict[int, Usage] = {}
+        self._outbox: Outbox[Sequence[Usage]] = Outbox(self._deliver)
+
+    def add(self, usages: Iterable[Usage]) -> None:
+        """Take up what was done."""
+        for usage in usages:
+            before = self._sums.get(usage.campaign, Usage(usage.campaign, 0, 0, 0.0))
+            self._sums[usage.campaign] = Usage(
+                usage.campaign,
+                before.opportunities + usage.opportunities,
+                before.bids + usage.bids,
+                before.probability + usage.probability,
+            )
+
+    async def send(self) -> None:
+        """Tell the ledger what was taken up since the last call.
+
+        Raises:
+            LedgerError: it did not answer; the next call tells it again.
+        """
+        await self._outbox.send(self._take)
+
+    def _take(self) -> Sequence[Usage] | None:
+        taken, self._sums = list(self._sums.values()), {}
+        return taken or None
+
+    async def _deliver(self, stamp: Stamp, usages: Sequence[Usage]) -> None:
+        await self._ledger.report(usages, stamp)

@@ -1,0 +1,145 @@
+"""What the platform says, and refuses where it is told to, of a ledger that may forget what it acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from deployments import api
+from deployments.controller import Controller
+from deployments.notice_desk import NoticeDesk
+from deployments.router import Router
+from deployments.tally import Tally
+from deployments.wiring import logger
+from rtb import snapshot
+from rtb.edge import Edge
+from rtb.ledger import DurabilityWatch, Grant, MemoryLedger
+from rtb.notices import BidRef, Kind, Signer
+from rtb.settings import Settings
+from tests.conftest import Valkey
+from tests.rtb.ledger.servers import running
+
+FORGETFUL = "none: appendonly is no: set `appendonly yes` and `appendfsync always`"
+
+
+def health(server: Valkey, folder: Path, *, required: bool) -> httpx.Response:
+    async def main() -> httpx.Response:
+        async with server.client(timeout=1.0) as client:
+            router: Any = SimpleNamespace(
+                settings=Settings(var_dir=folder),
+                durability=DurabilityWatch(client, required=required),
+                tally=Tally(client),
+                edge=SimpleNamespace(campaigns=3),
+            )
+            transport = httpx.ASGITransport(api.build(router))
+            async with httpx.AsyncClient(transport=transport, base_url="http://raybid") as browser:
+                return await browser.get("/health")
+
+    return asyncio.run(main())
+
+
+def test_health_tells_the_durability(valkey: Valkey, tmp_path: Path) -> None:
+    answer = health(valkey, tmp_path, required=True)
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ok", "ledger": "ok", "durability": "each write", "campaigns": 3}
+
+
+def test_health_of_a_forgetful_server_is_bad_only_where_durability_is_required(tmp_path: Path) -> None:
+    with running("redis") as server:
+        answers = [health(server, tmp_path, required=required) for required in (False, True)]
+    assert [answer.status_code for answer in answers] == [200, 503]
+    assert [answer.json()["status"] for answer in answers] == ["ok", "degraded"]
+    assert [answer.json()["durability"] for answer in answers] == [FORGETFUL] * 2
+
+
+def test_health_of_a_server_that_is_away(free_port: int, tmp_path: Path) -> None:
+    answer = health(Valkey(free_port), tmp_path, required=False)
+    assert (answer.status_code, answer.json()["durability"]) == (503, "unknown: the server does not answer")
+    assert answer.json()["ledger"].startswith("away: ")
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_the_desk_acknowledges_nothing_that_may_be_forgotten_where_that_is_required(
+    tmp_path: Path, required: bool
+) -> None:
+    async def main(server: Valkey) -> None:
+        signer, ledger = Signer("a secret of the tests"), MemoryLedger()
+        edge = Edge(signer=signer, base_url="http://bidder.example", currency="USD", max_imps=8, max_candidates=8)
+        await ledger.open(1, 10_000)
+        await ledger.lease([Grant(7, 1, 5_000, 0.0, time.time() + 1_000)])
+        ref = BidRef(7, 1, 1, 0, 2_000, int(time.time() + 100))
+        async with server.client() as client:
+            watch = DurabilityWatch(client, required=required)
+            desk = NoticeDesk(Settings(var_dir=tmp_path), signer, ledger, edge, durability=watch)
+            await watch.look()
+            for kind in Kind:
+                reply = await desk.handle(f"/notice/{kind}/{signer.sign(ref, kind)}", b"price=1")
+                assert (reply.status, reply.outcome) == (503, "not_durable") if required else reply.status != 503
+            assert (await desk.handle("/notice/bill/forged", b"")).status == 403
+        assert (await ledger.balances([1]))[0].spent == (0 if required else 1_000)
+
+    with running("redis") as server:
+        asyncio.run(main(server))
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_nothing_is_bid_whose_notices_would_be_refused(required: bool) -> None:
+    table = np.zeros(2, snapshot.PACING_DTYPE)
+    table["number"], table["open"] = (1, 2), True
+    open_to: list[list[int]] = []
+
+    async def main(server: Valkey) -> None:
+        async with server.client() as client:
+            router: Any = SimpleNamespace(
+                durability=DurabilityWatch(client, required=required),
+                edge=SimpleNamespace(restrict=open_to.append),
+                _catalog_feed=snapshot.Subscriber(client, snapshot.CATALOG),
+                _pacing_feed=snapshot.Subscriber(client, snapshot.PACING),
+            )
+            for _ in range(2):
+                await router.durability.look()
+                await snapshot.Publisher(client).publish(snapshot.PACING, snapshot.encode_pacing(table))
+                await Router.pull(router)
+                await client.config_set("appendonly", "yes")
+                await client.config_set("appendfsync", "always")
+
+    with running("redis") as server:
+        asyncio.run(main(server))
+    assert open_to == [[] if required else [1, 2], [1, 2]]
+
+
+class Local(Controller):
+    """Without Serve, nobody awaits this."""
+
+    def __del__(self) -> None:  # type: ignore[override]
+        pass
+
+
+def test_the_controller_says_what_may_be_lost_and_when_that_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main(server: Valkey) -> None:
+        controller = Local()
+        async with server.client() as client:
+            for policy in ("noeviction", "allkeys-lru"):
+                await client.config_set("maxmemory", "100mb")
+                await client.config_set("maxmemory-policy", policy)
+                for _ in range(2):
+                    await controller._look_at_durability()
+
+    with running("redis") as server, caplog.at_level("INFO", logger=logger.name):
+        monkeypatch.setenv("RAYBID_VAR_DIR", str(tmp_path))
+        monkeypatch.setenv("RAYBID_REDIS_URL", f"redis://127.0.0.1:{server.port}/0")
+        logger.addHandler(caplog.handler)
+        asyncio.run(main(server))
+        logger.removeHandler(caplog.handler)
+    first, second = caplog.records
+    assert (first.levelname, first.message) == ("WARNING", f"ledger durability: {FORGETFUL}")
+    assert "may delete campaigns' money" in second.message
