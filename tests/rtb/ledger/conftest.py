@@ -8,16 +8,25 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Valkey
+from tests.rtb.ledger import servers
 from tests.rtb.ledger.support import Ledgers, Restartable, memory_ledger, valkey_ledgers
 
 
-@pytest.fixture(params=["memory", "valkey"])
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Valkey]:
+    """A Redis: its Lua is not Valkey's, and writes some numbers otherwise."""
+    with servers.running("redis") as server:
+        yield server
+
+
+@pytest.fixture(params=["memory", "valkey", "redis"])
 def ledgers(request: pytest.FixtureRequest) -> Ledgers:
     """A test that takes it is run over every ledger; see `with_ledger`."""
     if request.param == "memory":
         return memory_ledger
-    valkey: Valkey = request.getfixturevalue("valkey")
-    return valkey_ledgers(valkey)
+    server: Valkey = request.getfixturevalue("valkey" if request.param == "valkey" else "redis_server")
+    server.flush()
+    return valkey_ledgers(server)
 
 
 @pytest.fixture
