@@ -12,12 +12,12 @@ from ray import serve
 from redis.exceptions import RedisError
 
 from deployments import api
-from deployments.batcher import MicroBatcher
 from deployments.fast_path import FastPath
 from deployments.notice_desk import NoticeDesk
 from deployments.tally import Tally
 from deployments.wiring import ledger_client, repeat
 from rtb import snapshot
+from rtb.batcher import MicroBatcher
 from rtb.catalog import Catalog
 from rtb.edge import Answer, Batch, Edge, Prepared
 from rtb.events import EventSink
