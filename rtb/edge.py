@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rtb import features
-from rtb.campaign import Creative
 from rtb.ctr import CLICK
 from rtb.events import BidEvent
 from rtb.exchanges import GENERIC, Profile
 from rtb.impression import Impression, hour_of_week, impressions_of
+from rtb.markup.banner import banner_markup
 from rtb.money import floors_to_micros, micros_to_cpm
 from rtb.notices import BidRef, Kind, NoticeTimes, Signer
 from rtb.openrtb import Bid, BidResponse, NoBid, SeatBid, decode_request, encode_response
@@ -113,7 +112,7 @@ class View:
         self.index = TargetingIndex(listings)
         rows = [features.creative_row(item.listing.campaign.id, item.creative) for item in self.index.creatives]
         self.creative_rows = np.array(rows, np.int32).reshape(-1, len(features.CREATIVE_FIELDS))
-        self.markup = [markup(item.creative) for item in self.index.creatives]
+        self.markup = [banner_markup(item.creative) for item in self.index.creatives]
         self.listing_of = {listing.number: listing for listing in listings}
 
 
@@ -288,17 +287,6 @@ class Edge:
         reasons[reached] = NoBid.BELOW_FLOOR
         reasons[unpaid] = NoBid.NO_BUDGET
         return [NoBid(reason) for reason in reasons.tolist()]
-
-
-def markup(creative: Creative) -> list[str]:
-    """A creative's markup, split wherever the click URL goes."""
-    if "{click_url}" in creative.adm:
-        return creative.adm.split("{click_url}")
-    if creative.adm:
-        return ['<a target="_blank" href="', f'">{creative.adm}</a>']
-    image = html.escape(creative.image_url, quote=True)
-    picture = f'<img src="{image}" width="{creative.w}" height="{creative.h}" alt="">'
-    return ['<a target="_blank" href="', f'">{picture}</a>']
 
 
 def _ref(decisions: Decisions, place: int, placement: Placement, user: int) -> BidRef:
