@@ -5,39 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 import msgspec
 
-Identifier = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
+from rtb.creative import Creative, Identifier, Text, fault_of
+
 Micros = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-Pixels = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-
-
-class Creative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An advertisement that can be shown.
-
-    Attributes:
-        id: unique within its campaign; sent to exchanges as `crid`, prefixed by the campaign.
-        w: width in pixels.
-        h: height in pixels.
-        adm: markup; `{click_url}` in it is replaced, OpenRTB macros are left to the exchange.
-            Empty: an image linked to `landing_url`.
-        image_url: the picture, when `adm` is empty.
-        landing_url: where a click leads.
-        attr: creative attributes (OpenRTB list 5.3).
-    """
-
-    id: Identifier
-    w: Pixels
-    h: Pixels
-    adm: str = ""
-    image_url: str = ""
-    landing_url: Text
-    attr: tuple[int, ...] = ()
 
 
 class Targeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -239,13 +214,9 @@ def _check(campaign: Campaign) -> None:
 
 
 def _check_creatives(creatives: tuple[Creative, ...]) -> None:
-    if not all(creative.adm or creative.image_url for creative in creatives):
-        raise CampaignError("a creative needs `adm` or `image_url` - at `$.creatives[...]`")
-    for creative in creatives:
-        if not _is_web_address(creative.landing_url):
-            raise CampaignError(
-                f"{creative.landing_url[:60]!r} is no http(s) address - at `$.creatives[...].landing_url`"
-            )
+    for number, creative in enumerate(creatives):
+        if fault := fault_of(creative, f"$.creatives[{number}]"):
+            raise CampaignError(fault)
     names = [creative.id for creative in creatives]
     if len(set(names)) < len(names):
         raise CampaignError("two creatives share an id - at `$.creatives`")
@@ -255,11 +226,3 @@ def _check_creatives(creatives: tuple[Creative, ...]) -> None:
 def _timezones() -> frozenset[str]:
     """Names that mean the same on every machine. To look for them takes milliseconds, so it is done once."""
     return frozenset(available_timezones() - {"localtime", "Factory"})
-
-
-def _is_web_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # such as an unclosed bracket
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)

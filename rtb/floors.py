@@ -52,27 +52,8 @@ def floors_of(imp: Imp, played: Video | Audio | None, deal: Deal | None, convert
 
     A deal that names a floor replaces all of the imp's, in a currency of its own. One that names none leaves them.
     """
-    if deal is not None and (deal.bidfloor > 0 or deal.durfloors or deal.mincpmpersec):
-        timed = played is not None
-        lengths = (deal.durfloors or (), deal.mincpmpersec or 0.0) if timed else ((), 0.0)
-        return _converted(deal.bidfloor, *lengths, deal.bidfloorcur, convert)
-    if played is None:
-        return _converted(imp.bidfloor, (), 0.0, imp.bidfloorcur, convert)
-    return _converted(imp.bidfloor, played.durfloors or (), played.mincpmpersec or 0.0, imp.bidfloorcur, convert)
-
-
-def _converted(
-    cpm: float, lengths: Sequence[DurFloors], per_second: float, currency: str, convert: Convert
-) -> Floors | None:
-    whole, second = convert(cpm, currency), convert(per_second, currency)
-    by_length = [_length_floor(floor, currency, convert) for floor in lengths]
-    if whole is None or second is None or None in by_length:
-        return None
-    return Floors(whole, tuple(floor for floor in by_length if floor is not None), second)
-
-
-def _length_floor(floor: DurFloors, currency: str, convert: Convert) -> LengthFloor | None:
-    cpm = convert(floor.bidfloor, currency)
-    if cpm is None:
-        return None
-    return LengthFloor(floor.mindur or 0.0, floor.maxdur or float("inf"), cpm)
+    length_floors = _Source(imp.bidfloorcur, convert).by_length(played)
+    whole = convert(imp.bidfloor, imp.bidfloorcur)
+    if deal is not None:
+        own = _Source(deal.bidfloorcur, convert)
+        ...
