@@ -56,9 +56,7 @@ def meet_terms(bids: Ints, floors: Ints, agreed_micros: Ints, max_bid_micros: In
     return np.where(is_agreed & (floors > 0), np.minimum(bids, floors), bids)
 
 
-def rank(
-    bids: Ints, floors: Ints, imp: npt.NDArray[np.intp], preferred: Bools | None = None
-) -> npt.NDArray[np.intp]:
+def rank(bids: Ints, floors: Ints, imp: npt.NDArray[np.intp], preferred: Bools | None = None) -> npt.NDArray[np.intp]:
     """The internal auction: indices of the bids that meet their floor, by impression, highest first.
 
     Args:

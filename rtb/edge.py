@@ -221,8 +221,15 @@ class Edge:
         request = decode_request(body)
         hour = hour_of_week(self._clock())
         index = self._view.index
-        held = (self._rates, index.deals, index.kinds)
-        impressions, reason = impressions_of(request, hour, self._currency, self._max_imps, *held)
+        impressions, reason = impressions_of(
+            request,
+            hour,
+            self._currency,
+            self._max_imps,
+            rates=self._rates,
+            held=index.deals,
+            kinds=index.kinds,
+        )
         return Prepared(request.id, request.tmax or 0, impressions, reason)
 
     def assemble(self, requests: Sequence[Prepared]) -> Batch:

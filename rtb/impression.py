@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Container
 from datetime import UTC, datetime
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rtb import blocks
 from rtb.currency import NO_RATES, Quote, Rates
@@ -137,6 +137,7 @@ def impressions_of(
     hour: int,
     currency: str,
     limit: int,
+    *,
     rates: Rates = NO_RATES,
     held: Container[str] = frozenset(),
     kinds: Collection[Kind] = KINDS,
@@ -172,7 +173,8 @@ def impressions_of(
             except UnknownRate:
                 reason = max(reason, NoBid.CURRENCY)
                 continue
-            found.append(_impression(request, imp, number, audience, slot, deal, floors))
+            way = Impression(imp.id, audience, slot, floors, number=number, patience=imp.exp or 0)
+            found.append(way._replace(**_terms(request, deal)))
     return found, reason
 
 
@@ -190,26 +192,15 @@ def _played(imp: Imp, slot: Slot) -> Video | Audio | None:
     return imp.audio if isinstance(slot, AudioSlot) else None
 
 
-def _impression(
-    request: BidRequest, imp: Imp, number: int, audience: Audience, slot: Slot, deal: Deal | None, floors: Floors
-) -> Impression:
+def _terms(request: BidRequest, deal: Deal | None) -> dict[str, Any]:
+    """Fields of an impression that say how its price is found, and under which deal."""
     at = request.at if deal is None or deal.at is None else deal.at
-    return Impression(
-        imp_id=imp.id,
-        audience=audience,
-        slot=slot,
-        floors=floors,
-        first_price=at == _FIRST_PRICE or at >= _OWN_RULES,
-        number=number,
-        deal=None if deal is None else _terms(deal),
-        is_agreed=deal is not None and at == _AGREED_PRICE,
-        patience=imp.exp or 0,
-    )
-
-
-def _terms(deal: Deal) -> DealTerms:
+    is_first = at == _FIRST_PRICE or at >= _OWN_RULES
+    if deal is None:
+        return {"first_price": is_first}
     domains = tuple(filter(None, map(blocks.domain, deal.wadomain or ())))
-    return DealTerms(deal.id, tuple(deal.wseat or ()), domains, deal.guar == 1)
+    terms = DealTerms(deal.id, tuple(deal.wseat or ()), domains, deal.guar == 1)
+    return {"first_price": is_first, "deal": terms, "is_agreed": at == _AGREED_PRICE}
 
 
 def _restrictions(request: BidRequest) -> Restrictions:

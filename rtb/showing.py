@@ -48,7 +48,7 @@ class Shelf:
             languages: ISO 639-1 codes it may be in, or empty for all; one that does not say its language is not shown.
         """
         quality = np.full(self._shapes, _UNFIT)
-        for number, sample in self._samples[slot.kind] if slot.kind in self._samples else ():
+        for number, sample in self._samples.get(slot.kind, ()):
             if (not languages or sample.language in languages) and fits(slot, sample):
                 quality[number] = rank(slot, sample)
         chosen = np.full(self._campaigns, -1, np.int32)
