@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rtb.openrtb import decode_request
-from rtb.openrtb.privacy import allows_user_data
+from rtb.openrtb.privacy import Allowed, allowed_user_data
 from tests.rtb.builders import make_request, to_json
 
 
