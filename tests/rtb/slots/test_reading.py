@@ -106,6 +106,12 @@ def test_banner_ranges_of_older_callers_are_read(banner: dict[str, Any], widths:
     assert (slot.widths, slot.heights) == (widths, heights)
 
 
+def test_ratios_that_are_none_are_left_out() -> None:
+    slot = _slot(banner={"format": [{"wratio": -6, "hratio": -5}, {"wratio": 6}, {"wratio": 16, "hratio": 9}]})
+    assert isinstance(slot, BannerSlot)
+    assert slot.ratios == (Ratio(16, 9, 0),)
+
+
 def test_video_is_read() -> None:
     video = {
         "mimes": ["video/mp4"],
