@@ -22,6 +22,7 @@ from rtb import exchanges, snapshot
 from rtb.admission import Admission, Shed
 from rtb.batcher import MicroBatcher
 from rtb.catalog import Catalog
+from rtb.currency import RatesFile
 from rtb.edge import Answer, Batch, Edge, Prepared
 from rtb.events import EventSink
 from rtb.features import Rows
@@ -89,6 +90,7 @@ class Router:
             times=settings.notice_times,
         )
         self.frequency = FrequencyGate(client, timeout=settings.frequency_timeout_seconds)
+        self.rates = RatesFile(settings.rates)
         self._catalog_feed = snapshot.Subscriber(client, snapshot.CATALOG)
         self._pacing_feed = snapshot.Subscriber(client, snapshot.PACING)
         self.exchanges = exchanges.load(settings.exchanges_dir)
@@ -167,7 +169,7 @@ class Router:
 
     async def _capped(self, batch: Batch) -> Batch:
         """A batch without the candidates whose users have seen enough of them."""
-        verdict = await self.frequency.check(batch.campaign, batch.user[batch.candidates.imp])
+        verdict = await self.frequency.check(batch.campaign, batch.terms.user[batch.candidates.imp])
         if not verdict.barred.any():
             return batch
         self.tally.add(f"candidates.{verdict.reason.name.lower()}", int(verdict.barred.sum()))
@@ -183,7 +185,9 @@ class Router:
                 self._dropped = self.events.dropped
 
     async def pull(self) -> None:
-        """Take up a new catalog or pacing snapshot."""
+        """Take up new rates, a new catalog or a new pacing snapshot."""
+        if self.rates.refresh():
+            self.edge.rerate(self.rates.rates)
         catalog = await self._catalog_feed.pull()
         if catalog is not None:
             listings = snapshot.decode_catalog(catalog)

@@ -94,6 +94,22 @@ class FrequencyCap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     seconds: Annotated[float, msgspec.Meta(gt=0, le=366 * 86_400)]
 
 
+class HeldDeal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A deal a campaign has with a seller.
+
+    Attributes:
+        id: as the seller names it in `imp.pmp.deals`.
+        price_micros: agreed for one impression, bid whatever the impression is worth; 0: bids by value.
+        floor_micros: least to bid under it for one impression, where that is more than the request says.
+        seat: on whose behalf it bids under it; empty: the campaign's.
+    """
+
+    id: Text
+    price_micros: Micros = 0
+    floor_micros: Micros = 0
+    seat: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{0,64}$")] = ""
+
+
 class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A campaign as its owner describes it.
 
@@ -102,8 +118,13 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         name: for people.
         status: `active` bids, `paused` does not.
         adomain: the advertiser's domains, sent with each bid.
-        cat: IAB content categories of the advertising.
+        cat: categories of the advertising, in the taxonomy of `cattax`. Without any it is not shown where only some
+            are allowed.
+        cattax: taxonomy of `cat` (AdCOM list "Category Taxonomies"): 1 is IAB Content Categories 1.0. Where a
+            request blocks or allows by another one, a campaign with categories is not shown.
+        bundle: the app it advertises, if it does, as its store names it; sent with each bid.
         seat: buyer seat on whose behalf it bids.
+        deals: it has with sellers, one of an id.
         frequency: how often one known user may see it; none: no cap.
     """
 
@@ -112,7 +133,10 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     status: Literal["active", "paused"] = "active"
     adomain: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
     cat: tuple[str, ...] = ()
+    cattax: Annotated[int, msgspec.Meta(ge=1)] = 1
+    bundle: str = ""
     seat: Identifier = "raybid"
+    deals: Annotated[tuple[HeldDeal, ...], msgspec.Meta(max_length=256)] = ()
     budget: Budget
     flight: Flight = Flight()
     frequency: FrequencyCap | None = None
@@ -181,6 +205,9 @@ def _check(campaign: Campaign) -> None:
     _check_creatives(campaign.creatives)
     if campaign.budget.timezone not in _timezones():
         raise CampaignError(f"{campaign.budget.timezone[:60]!r} is no IANA time zone - at `$.budget.timezone`")
+    deals = {deal.id for deal in campaign.deals}
+    if len(deals) < len(campaign.deals):
+        raise CampaignError("two deals share an id - at `$.deals`")
     flight = campaign.flight
     if flight.starts_at is not None and flight.ends_at is not None and flight.ends_at <= flight.starts_at:
         raise CampaignError("a flight ends after it starts - at `$.flight.ends_at`")

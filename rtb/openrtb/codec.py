@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from rtb.openrtb.types import BINDING, DESCRIPTIVE, BidRequest, BidResponse
+from rtb.openrtb.types import BINDING, DESCRIPTIVE, BidRequest, BidResponse, Imp
 
 
 class InvalidRequest(ValueError):
@@ -31,6 +31,7 @@ _encoder = msgspec.json.Encoder()
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 _LONGEST_TMAX_MS = 2**31
+_HIGHEST_FLOOR = 1e9  # CPM
 
 _ABSENT = object()
 """An untidy value that stands for no value: null, or an empty string for a number or a list."""
@@ -89,10 +90,21 @@ def _validate(request: BidRequest) -> None:
         if imp.id in seen:
             raise InvalidRequest("duplicate_imp_id", f"two impressions share the id {imp.id!r}")
         seen.add(imp.id)
-        if not 0 <= imp.bidfloor < 1e9:  # NaN too
-            raise InvalidRequest("bad_floor", f"bidfloor {imp.bidfloor!r} is no price - at `$.imp[...].bidfloor`")
+        _validate_floors(imp)
     if request.tmax is not None and not 0 <= request.tmax < _LONGEST_TMAX_MS:
         raise InvalidRequest("bad_tmax", "the time allowed is no number of milliseconds below 2^31 - at `$.tmax`")
+
+
+def _validate_floors(imp: Imp) -> None:
+    """Every price a bid may be held to is one: of the imp, of its deals, and by length."""
+    deals = (imp.pmp.deals or ()) if imp.pmp is not None else ()
+    floors = [imp.bidfloor, *(deal.bidfloor for deal in deals)]
+    for timed in (imp.video, imp.audio, *deals):
+        if timed is not None and (timed.durfloors or timed.mincpmpersec is not None):
+            floors += [timed.mincpmpersec or 0.0, *(floor.bidfloor for floor in timed.durfloors or ())]
+    for floor in floors:
+        if not 0 <= floor < _HIGHEST_FLOOR:  # NaN too
+            raise InvalidRequest("bad_floor", f"the floor {floor!r} is no price - at `$.imp[...]`")
 
 
 def _decode_untidy(body: bytes) -> BidRequest:

@@ -25,6 +25,9 @@ class NoBid(IntEnum):
     NO_BUDGET = 502
     CURRENCY = 503
     FREQUENCY_AWAY = 504
+    NO_CREATIVE = 505
+    BLOCKED = 506
+    NO_DEAL = 507
 
 
 class Loss(IntEnum):
@@ -300,6 +303,7 @@ class User(Struct):
 class RegsExt(Struct):
     """Where OpenRTB 2.5 callers put what 2.6 has in `regs`."""
 
+    coppa: int | None = None
     gdpr: int | None = None
     us_privacy: str | None = None
     gpp: str | None = None
@@ -333,8 +337,13 @@ class BidRequest(Struct):
     wseat: list[str] | None = None
     bseat: list[str] | None = None
     cur: list[str] | None = None
+    wlang: list[str] | None = None
+    wlangb: list[str] | None = None
+    acat: list[str] | None = None
     bcat: list[str] | None = None
+    cattax: int = 1
     badv: list[str] | None = None
+    bapp: list[str] | None = None
     regs: Regs | None = None
 
 
