@@ -52,8 +52,6 @@ class FastPath:
         self._router = router
         self._desk = desk
         self._rest = rest
-        self._keys = set(filter(None, router.settings.exchange_keys.split(",")))
-        self._keys.add(router.settings.resolve_secret("admin_key"))
         self._log_second, self._log_count = 0, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -118,7 +116,7 @@ class FastPath:
         """A key that is sent must be known; whether one must be sent is a setting."""
         for name, value in scope["headers"]:
             if name == b"x-api-key":
-                return value.decode("latin-1") in self._keys
+                return self._router.keys.knows(value.decode("latin-1"), "exchange")
         return not self._router.settings.require_exchange_key
 
     async def _read(self, receive: Receive) -> bytes | None:

@@ -18,7 +18,7 @@ from deployments.notice_desk import NoticeDesk
 from deployments.tally import Tally
 from deployments.wiring import ledger_client, repeat
 from rtb import snapshot
-from rtb.catalog import Catalog
+from rtb.catalog import Catalog, CatalogError, KeyRing, standing_keys
 from rtb.edge import Answer, Batch, Edge, Prepared
 from rtb.events import EventSink
 from rtb.features import Rows
@@ -70,6 +70,8 @@ class Router:
         client = ledger_client(settings)
         self.ledger = ValkeyLedger(client)
         self.catalog = Catalog(settings.catalog_url)
+        self.keys = KeyRing(self.catalog.keys, standing_keys(settings))
+        self.keys.refresh()
         self.events = EventSink(client, settings.event_backlog)
         self._dropped = 0
         self.tally = Tally(client)
@@ -104,6 +106,7 @@ class Router:
             work = (
                 repeat("router snapshots", self.settings.pull_seconds, self.pull, away),
                 repeat("bid events", _FLUSH_SECONDS, self._flush_events, away),
+                repeat("keys", self.settings.key_seconds, self.pull_keys, (CatalogError, OSError)),
                 repeat("counters", _FLUSH_SECONDS, self.tally.flush, away),
             )
             self._tasks = [asyncio.ensure_future(task) for task in work]
@@ -142,6 +145,10 @@ class Router:
             if self.events.dropped > self._dropped:
                 self.tally.add("bid_events_dropped", self.events.dropped - self._dropped)
                 self._dropped = self.events.dropped
+
+    async def pull_keys(self) -> None:
+        """Take up keys created or revoked."""
+        await asyncio.to_thread(self.keys.refresh)
 
     async def pull(self) -> None:
         """Take up a new catalog or pacing snapshot."""

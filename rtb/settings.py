@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     admin_key: str = Field("", description="X-API-Key that may create and read campaigns")
     exchange_keys: str = Field("", description="comma-separated X-API-Keys of exchanges")
     require_exchange_key: bool = Field(False, description="refuse bid requests that carry no key")
+    require_report_key: bool = Field(False, description="refuse /stats and /metrics without a key")
+    calls_per_minute: int = Field(1_000, ge=1, description="REST calls of one key, or of all without one, in a minute")
+    key_seconds: float = Field(0.5, gt=0, description="how often replicas look for keys created or revoked")
     notice_secret: str = Field("", description="HMAC key that signs notice URLs")
     notice_secrets_previous: str = Field("", description="comma-separated former notice secrets: still read")
 
