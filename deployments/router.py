@@ -12,18 +12,19 @@ from ray import serve
 from redis.exceptions import RedisError
 
 from deployments import api
-from deployments.batcher import MicroBatcher
 from deployments.fast_path import FastPath
 from deployments.notice_desk import NoticeDesk
 from deployments.tally import Tally
 from deployments.wiring import ledger_client, repeat
 from rtb import snapshot
+from rtb.batcher import MicroBatcher
 from rtb.catalog import Catalog, CatalogError, KeyRing, standing_keys
 from rtb.edge import Answer, Batch, Edge, Prepared
 from rtb.events import EventSink
 from rtb.features import Rows
 from rtb.frequency import FrequencyGate, caps_of
 from rtb.ledger import LedgerError, ValkeyLedger
+from rtb.limits import PERIOD_SECONDS, Limiter
 from rtb.notices import Signer
 from rtb.settings import Settings
 from rtb.stages import Auction, Decisions
@@ -72,6 +73,7 @@ class Router:
         self.catalog = Catalog(settings.catalog_url)
         self.keys = KeyRing(self.catalog.keys, standing_keys(settings))
         self.keys.refresh()
+        self.limiter = Limiter(client)
         self.events = EventSink(client, settings.event_backlog)
         self._dropped = 0
         self.tally = Tally(client)
@@ -107,6 +109,7 @@ class Router:
                 repeat("router snapshots", self.settings.pull_seconds, self.pull, away),
                 repeat("bid events", _FLUSH_SECONDS, self._flush_events, away),
                 repeat("keys", self.settings.key_seconds, self.pull_keys, (CatalogError, OSError)),
+                repeat("limits", PERIOD_SECONDS, self.limiter.sync, away),
                 repeat("counters", _FLUSH_SECONDS, self.tally.flush, away),
             )
             self._tasks = [asyncio.ensure_future(task) for task in work]

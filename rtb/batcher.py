@@ -21,14 +21,21 @@ class MicroBatcher(Generic[Item, Result]):
         process: answers a batch, one result an item, in order.
         max_batch: items in one batch.
         in_flight: batches on their way at once: 1 when the work is done here, more when it is awaited elsewhere.
+        away: an error that says that nobody answers: it is the answer to all that queued by then, too.
     """
 
     def __init__(
-        self, process: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], max_batch: int, in_flight: int
+        self,
+        process: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        max_batch: int,
+        in_flight: int,
+        *,
+        away: type[Exception] | tuple[type[Exception], ...] = (),
     ) -> None:
         self._process = process
         self._max_batch = max_batch
         self._free = in_flight
+        self._away = away
         self._queue: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -65,6 +72,9 @@ class MicroBatcher(Generic[Item, Result]):
             results = await self._process([item for item, _ in batch])
             answered = list(zip(batch, results, strict=True))
         except Exception as error:
+            if isinstance(error, self._away):
+                batch += self._queue
+                self._queue.clear()
             for _, future in batch:
                 if not future.done():
                     future.set_exception(error)
