@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -54,6 +55,10 @@ class Stages(Protocol):
         """Start and check what runs here."""
         ...
 
+    async def artefacts(self) -> dict[str, dict[str, Any]]:
+        """What is known of the models in use: see `wiring.describe`."""
+        ...
+
 
 class Router:
     """One replica of the ingress.
@@ -87,6 +92,8 @@ class Router:
             times=settings.notice_times,
         )
         self.frequency = FrequencyGate(client, timeout=settings.frequency_timeout_seconds)
+        self.desk = NoticeDesk(settings, self.signer, self.ledger, self.edge, self.frequency)
+        self.paced_at: float | None = None
         self._catalog_feed = snapshot.Subscriber(client, snapshot.CATALOG)
         self._pacing_feed = snapshot.Subscriber(client, snapshot.PACING)
         self._batcher = MicroBatcher(self._answer, settings.max_batch, self.stages.in_flight)
@@ -94,8 +101,7 @@ class Router:
 
     def __serve_build_asgi_app__(self) -> Any:
         """The application Serve calls for each request."""
-        desk = NoticeDesk(self.settings, self.signer, self.ledger, self.edge, self.frequency)
-        return FastPath(self, desk, api.build(self))
+        return FastPath(self, self.desk, api.build(self))
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         """Pass new artefacts to stages that live in this replica."""
@@ -163,6 +169,7 @@ class Router:
             self._pacing_feed.version = 0  # the mask of open campaigns belongs to a catalog: fetch it again
         pacing = await self._pacing_feed.pull()
         if pacing is not None:
+            self.paced_at = time.monotonic()
             table = snapshot.decode_pacing(pacing)
             self.edge.restrict(table["number"][table["open"]].tolist())
 

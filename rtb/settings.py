@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -126,6 +126,11 @@ class Settings(BaseSettings):
             self.notice_ttl_interstitial_seconds,
         )
 
+    def shown(self) -> dict[str, Any]:
+        """Every setting as JSON, but for secrets, and for what is in a URL besides the place it leads to."""
+        told: dict[str, Any] = self.model_dump(mode="json", exclude=set(_SECRET))
+        return told | {name: _place(told[name]) for name in ("redis_url", "database_url", "public_url")}
+
     def notice_secrets(self) -> list[str]:
         """The secret that signs, then those that are still read.
 
@@ -143,6 +148,16 @@ class Settings(BaseSettings):
         """
         given: str = getattr(self, name)
         return given or _kept_secret(self.var_dir / "secrets" / name)
+
+
+_SECRET = ("admin_key", "exchange_keys", "notice_secret", "notice_secrets_previous")
+
+
+def _place(url: str) -> str:
+    """A URL without user, password and parameters."""
+    scheme, _, rest = url.partition("://")
+    authority, slash, path = rest.partition("?")[0].partition("/")
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}" if rest else ""
 
 
 def _kept_secret(path: Path) -> str:

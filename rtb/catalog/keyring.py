@@ -31,6 +31,11 @@ class KeyRing:
         self._keys = dict(self._standing)
         self._revision: int | None = None
 
+    @property
+    def standing(self) -> list[Key]:
+        """Keys that are in no database."""
+        return list(self._standing.values())
+
     def find(self, secret: str) -> Key | None:
         """The key of this secret, none when it is unknown or revoked."""
         return self._keys.get(digest_of(secret)) if len(secret) <= _LONGEST_SECRET else None

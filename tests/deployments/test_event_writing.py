@@ -15,10 +15,11 @@ from deployments import api
 from deployments.controller import Controller
 from deployments.router import Router
 from deployments.tally import Tally
-from rtb.catalog import Catalog
+from rtb.catalog import Catalog, KeyRing
 from rtb.events import STREAM, EventSink
 from rtb.events.parquet import last_written
 from rtb.ledger import ValkeyLedger
+from rtb.limits import Limiter
 from rtb.settings import Settings
 from tests.conftest import Valkey
 from tests.rtb.events.support import add, expected_ids
@@ -61,9 +62,12 @@ def test_the_controller_writes_events_and_what_is_left_when_it_stops(valkey: Val
 def test_stats_show_the_backlog(valkey: Valkey, settings: Settings) -> None:
     async def main(writing: redis.Redis) -> dict[str, Any]:
         async with valkey.client() as client:
+            catalog = Catalog(settings.catalog_url)
             router: Any = SimpleNamespace(
                 settings=settings,
-                catalog=Catalog(settings.catalog_url),
+                catalog=catalog,
+                keys=KeyRing(catalog.keys),
+                limiter=Limiter(client),
                 ledger=ValkeyLedger(client),
                 tally=Tally(client),
                 events=EventSink(client, limit=3),
