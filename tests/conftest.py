@@ -39,10 +39,10 @@ class Valkey:
 @pytest.fixture
 def free_port() -> int:
     """A port that nothing listens on."""
-    return _free_port()
+    return new_port()
 
 
-def _free_port() -> int:
+def new_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -51,7 +51,7 @@ def _free_port() -> int:
 @pytest.fixture(scope="session")
 def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     """One server for the whole run."""
-    port = _free_port()
+    port = new_port()
     server = EmbeddedServer(port, tmp_path_factory.mktemp("valkey"))
     yield Valkey(port)
     server.stop()

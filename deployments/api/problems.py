@@ -34,6 +34,7 @@ from rtb.ledger import LedgerError
 
 MEDIA_TYPE = "application/problem+json"
 _TYPES = "urn:raybid:problem:"
+_BUG = "this should not have happened; the log says where it did"
 
 _REFUSALS: dict[type[Exception], tuple[int, str]] = {
     CampaignUnknown: (404, "campaign-unknown"),
@@ -90,6 +91,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _of_problem)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(Exception, _of_bug)
     for away in _AWAY:
         app.add_exception_handler(away, _of_away)
     for refused, (status, kind) in _REFUSALS.items():
@@ -108,6 +110,11 @@ def _of_validation(request: Request, error: Any) -> Response:
     """Where and what, but not the value, which may be anything."""
     told = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
     return document(_path(request), 422, told, "parameter-invalid")
+
+
+def _of_bug(request: Request, _: Exception) -> Response:
+    """Of an error nobody expected. `LastResort` writes the log."""
+    return document(_path(request), 500, _BUG)
 
 
 def _of_away(request: Request, error: Exception) -> Response:
@@ -156,7 +163,7 @@ class LastResort:
             path = str(scope.get("path", ""))
             logger.error(f"{scope['method']} {quote(path)} failed: {type(error).__name__} {_place(error)}")
             if not began:
-                await document(path, 500, "this should not have happened; the log has more")(scope, receive, send)
+                await document(path, 500, _BUG)(scope, receive, send)
 
 
 def _place(error: Exception) -> str:
