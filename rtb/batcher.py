@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
@@ -22,6 +24,7 @@ class MicroBatcher(Generic[Item, Result]):
         max_batch: items in one batch.
         in_flight: batches on their way at once: 1 when the work is done here, more when it is awaited elsewhere.
         away: an error that says that nobody answers: it is the answer to all that queued by then, too.
+        clock: monotonic seconds, what deadlines are told in.
     """
 
     def __init__(
@@ -31,18 +34,38 @@ class MicroBatcher(Generic[Item, Result]):
         in_flight: int,
         *,
         away: type[Exception] | tuple[type[Exception], ...] = (),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._process = process
         self._max_batch = max_batch
         self._free = in_flight
         self._away = away
-        self._queue: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._clock = clock
+        self._queue: deque[tuple[Item, asyncio.Future[Result], float]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def submit(self, item: Item) -> Result:
-        """The result for one item. Cancelling it leaves the rest of its batch alone."""
+    @property
+    def waiting(self) -> int:
+        """Items that no batch has taken yet."""
+        return len(self._queue)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether as many batches are on their way as may be: one more item would have to wait."""
+        return not self._free
+
+    async def submit(self, item: Item, deadline: float = math.inf) -> Result:
+        """The result for one item. Cancelling it leaves the rest of its batch alone.
+
+        Args:
+            item: what is processed.
+            deadline: when its result is of no use any more: from then on no batch takes it up.
+
+        Raises:
+            TimeoutError: no batch came to it before its deadline.
+        """
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._queue.append((item, future))
+        self._queue.append((item, future, deadline))
         self._start()
         return await future
 
@@ -57,13 +80,23 @@ class MicroBatcher(Generic[Item, Result]):
         """Send batches until the queue is empty."""
         try:
             while self._queue:
-                size = min(len(self._queue), self._max_batch)
-                batch = [self._queue.popleft() for _ in range(size)]
-                # Those who gave up while they waited need no answer.
-                batch = [(item, future) for item, future in batch if not future.done()]
-                await self._answer(batch)
+                await self._answer(self._next_batch())
         finally:
             self._free += 1
+
+    def _next_batch(self) -> list[tuple[Item, asyncio.Future[Result]]]:
+        """What is first in the queue, but for those that gave up or whose time is over."""
+        now = self._clock()
+        batch: list[tuple[Item, asyncio.Future[Result]]] = []
+        while self._queue and len(batch) < self._max_batch:
+            item, future, deadline = self._queue.popleft()
+            if future.done():
+                continue
+            if deadline <= now:
+                future.set_exception(TimeoutError("its deadline passed before its turn came"))
+                continue
+            batch.append((item, future))
+        return batch
 
     async def _answer(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         if not batch:
@@ -73,7 +106,7 @@ class MicroBatcher(Generic[Item, Result]):
             answered = list(zip(batch, results, strict=True))
         except Exception as error:
             if isinstance(error, self._away):
-                batch += self._queue
+                batch += [(item, future) for item, future, _ in self._queue]
                 self._queue.clear()
             for _, future in batch:
                 if not future.done():

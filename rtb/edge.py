@@ -15,6 +15,7 @@ from rtb import features
 from rtb.campaign import Creative
 from rtb.ctr import CLICK
 from rtb.events import BidEvent
+from rtb.exchanges import GENERIC, Profile
 from rtb.impression import Impression, hour_of_week, impressions_of
 from rtb.money import floors_to_micros, micros_to_cpm
 from rtb.notices import BidRef, Kind, NoticeTimes, Signer
@@ -36,12 +37,14 @@ class Prepared:
         tmax_ms: time the exchange allows, 0 when it does not say.
         impressions: those that can be bid on.
         reason: why there are none, when there are none.
+        exchange: that it came from.
     """
 
     id: str
     tmax_ms: int
     impressions: list[Impression]
     reason: NoBid
+    exchange: Profile = GENERIC
 
 
 @dataclass(frozen=True)
@@ -162,16 +165,21 @@ class Edge:
         """Leave out campaigns that cannot bid now, such as those without money."""
         self._open = self._view.index.mask(open_numbers)
 
-    def prepare(self, body: bytes) -> Prepared:
+    def prepare(self, body: bytes, exchange: Profile = GENERIC) -> Prepared:
         """A request from the wire.
+
+        Args:
+            body: JSON.
+            exchange: that it came from, which says what the request leaves unsaid.
 
         Raises:
             InvalidRequest: it cannot be answered.
         """
         request = decode_request(body)
+        exchange.complete(request)
         hour = hour_of_week(self._clock())
         impressions, reason = impressions_of(request, hour, self._currency, self._max_imps)
-        return Prepared(request.id, request.tmax or 0, impressions, reason)
+        return Prepared(request.id, request.tmax or 0, impressions, reason, exchange)
 
     def assemble(self, requests: Sequence[Prepared]) -> Batch:
         """Find and encode the candidates of a batch."""
@@ -206,6 +214,7 @@ class Edge:
             ref = _ref(decisions, place, batch.view.index.creatives[shown], int(batch.user[imp]))
             bid = self._bid(ref, imp_ids[imp], batch.view, shown)
             bid.exp = int(batch.ttl[imp])
+            batch.requests[owner].exchange.finish(bid)
             seats[owner].setdefault(batch.view.index.creatives[shown].listing.campaign.seat, []).append(bid)
             events.append(
                 BidEvent(

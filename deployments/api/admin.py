@@ -50,6 +50,12 @@ def routes(router: Router) -> APIRouter:
     async def settings(caller: Caller = admin) -> JSONResponse:
         return JSONResponse(router.settings.shown())
 
+    @found.get("/exchanges", summary="The exchanges that are known, by profile", responses=responses("Exchanges"))
+    async def exchanges(caller: Caller = admin) -> JSONResponse:
+        """Profiles are files: see `docs/exchanges.md`. Keys are named by their ids."""
+        told = [{"path": profile.path, **msgspec.to_builtins(profile)} for profile in router.exchanges]
+        return JSONResponse(told)
+
     @found.get("/artefacts", summary="The models in use", responses=responses("Artefacts", also=(503,)))
     async def artefacts(caller: Caller = admin) -> JSONResponse:
         """As one replica of each says; during a change others may still use the one before."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlencode
 
@@ -129,8 +130,10 @@ async def _answered(router: Router, name: str, openrtb: bytes) -> FlatAnswer:
     if not prepared.impressions:
         return flat.no_bid(name, prepared.reason)
     seconds = (prepared.tmax_ms or router.settings.default_tmax_ms) / 1000 * _TMAX_RESERVE
+    if shed := router.sheds(seconds):
+        return flat.no_bid(name, shed)
     try:
-        answer = await asyncio.wait_for(router.bid(prepared), seconds)
+        answer = await asyncio.wait_for(router.bid(prepared, time.monotonic() + seconds), seconds)
     except TimeoutError:
         return flat.no_bid(name, "timeout")
     except Exception as error:  # a stage died under this batch: no bid is the honest answer, never a 5xx

@@ -109,6 +109,7 @@ def _answers(schemas: dict[str, Document]) -> dict[str, Document]:
         "MadeKey": _object({**key, "key": text}),
         "Keys": _list("Key"),
         "Settings": {"type": "object"},
+        "Exchanges": {"type": "array", "items": _object({"name": text, "path": text})},
         "Artefacts": {"type": "object", "additionalProperties": _object({"version": text})},
         "Live": _object({"status": text}),
         "Ready": _object({"status": text, "missing": {"type": "array", "items": text}}),

@@ -122,6 +122,7 @@ _FAMILIES = {
     "invalid": (("reason",), "raybid_invalid_requests", "Requests refused."),
     "shed": (("reason",), "raybid_shed_requests", "Requests not worked on, to be in time for others."),
     "candidates": (("reason",), "raybid_barred_candidates", "Candidates left out."),
+    "exchange": (("exchange", "event"), "raybid_exchange_events", "Requests and answers by exchange profile."),
     "notice": (("kind", "outcome"), "raybid_notices", "Notices."),
 }
 """By the first part of a counter's name: what its other parts are, its metric, and what that counts."""

@@ -71,6 +71,7 @@ _CALLS: list[tuple[str, str, Any, set[str]]] = [
     ("POST", "/admin/keys", {}, {"admin"}),
     ("DELETE", "/admin/keys/none", None, {"admin"}),
     ("GET", "/admin/settings", None, {"admin"}),
+    ("GET", "/admin/exchanges", None, {"admin"}),
     ("GET", "/admin/artefacts", None, {"admin"}),
 ]
 

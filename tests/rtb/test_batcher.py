@@ -324,3 +324,28 @@ def test_every_call_gets_its_own_result_once_within_the_limits(
     assert asyncio.run(main()) == [f"answer {item}" for item in range(len(pauses))]
     assert sent == list(range(len(pauses)))
     assert most <= in_flight
+
+
+def test_what_is_late_when_its_turn_comes_is_not_begun():
+    async def main() -> None:
+        now = 10.0
+        stage = Stage()
+        stage.batcher = MicroBatcher(stage.process, 2, 1, clock=lambda: now)
+        calls = [
+            asyncio.ensure_future(stage.batcher.submit(item, deadline)) for item, deadline in enumerate([11.0] * 5)
+        ]
+        calls.append(asyncio.ensure_future(stage.batcher.submit(5, 13.0)))
+        calls.append(asyncio.ensure_future(stage.batcher.submit(6)))
+        await settle()
+        assert (stage.batches, stage.batcher.waiting, stage.batcher.is_busy) == ([[0, 1]], 5, True)
+        now = 12.0
+        stage.finish(0)
+        await settle()
+        assert stage.batches == [[0, 1], [5, 6]]
+        stage.finish(1)
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(result) for result in results[2:5]] == [TimeoutError] * 3
+        assert [*results[:2], *results[5:]] == [0, 10, 50, 60]
+        assert (stage.batcher.waiting, stage.batcher.is_busy) == (0, False)
+
+    asyncio.run(main())
