@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI
 
+from deployments.api import examples
 from deployments.api.figures import COUNTS, POTS
 from deployments.api.problems import MEDIA_TYPE
 
@@ -142,7 +143,7 @@ _FAST_PATHS: Document = {
             "tags": ["exchanges"],
             "summary": "OpenRTB 2.6 bid request",
             "description": "One bid request as JSON. The reason of a 4xx is in the log and the counters (`/stats`).",
-            "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
+            **body(None, examples.OPENRTB),
             "responses": {
                 "200": {"description": "a bid response", "content": {"application/json": {}}},
                 "204": {"description": "no bid"},

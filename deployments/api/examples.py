@@ -41,3 +41,12 @@ BID_BATCH = {"bids": [BID, {"format": "video", "w": 640, "h": 360, "app": "com.g
 AUCTION_RESULT = {"token": "the token of the bid", "won": True, "price": 0.42}
 
 KEY = {"name": "exchange one", "scopes": ["exchange"]}
+
+OPENRTB = {
+    "id": "r1",
+    "at": 2,
+    "tmax": 300,
+    "imp": [{"id": "1", "banner": {"w": 300, "h": 250}, "bidfloor": 0.05}],
+    "site": {"domain": "news-001.example"},
+    "device": {"devicetype": 4, "os": "iOS", "geo": {"country": "USA", "region": "CA"}},
+}
