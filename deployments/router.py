@@ -17,7 +17,7 @@ from deployments import api
 from deployments.fast_path import FastPath
 from deployments.notice_desk import NoticeDesk
 from deployments.tally import Tally
-from deployments.wiring import ledger_client, repeat
+from deployments.wiring import ledger_client, logger, repeat
 from rtb import exchanges, snapshot
 from rtb.admission import Admission, Shed
 from rtb.batcher import MicroBatcher
@@ -80,6 +80,8 @@ class Router:
         self.catalog = Catalog(settings.catalog_url)
         self.keys = KeyRing(self.catalog.keys, standing_keys(settings))
         self.keys.refresh()
+        if not settings.admin_key:
+            logger.info(f"the first administrator's key is in {settings.secret_path('admin_key')}")
         self.events = EventSink(client, settings.event_backlog)
         self._dropped = 0
         self.tally = Tally(client)

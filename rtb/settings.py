@@ -150,7 +150,11 @@ class Settings(BaseSettings):
             OSError: when the folder cannot be written.
         """
         given: str = getattr(self, name)
-        return given or _kept_secret(self.var_dir / "secrets" / name)
+        return given or _kept_secret(self.secret_path(name))
+
+    def secret_path(self, name: str) -> Path:
+        """Where a secret is kept that is not configured."""
+        return self.var_dir / "secrets" / name
 
 
 _SECRET = ("admin_key", "exchange_keys", "notice_secret", "notice_secrets_previous")

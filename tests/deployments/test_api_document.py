@@ -51,7 +51,7 @@ def test_every_call_keeps_to_the_document(platform: Platform, document: Any, mod
             continue  # nothing can be wrong about it
 
         @given(case=operation.as_strategy(generation_mode=mode))
-        @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=settings().max_examples // 4, deadline=None, suppress_health_check=list(HealthCheck))
         def call(case: Any) -> None:
             case.call_and_validate(headers=_KEY, checks=_CHECKS)
 
