@@ -61,7 +61,7 @@ class _Head(NamedTuple):
     size: int
     key: str | None
     encoding: bytes
-    accepts_gzip: bool
+    accepts: bytes
     version: bytes
 
 
@@ -190,7 +190,8 @@ class FastPath:
         if left <= 0:
             return _Silence("insufficient_time", NoBid.INSUFFICIENT_TIME)
         try:
-            answer = await asyncio.wait_for(self._router.bid(request, deadline, read), left)
+            async with asyncio.timeout(left):
+                answer = await self._router.bid(request, deadline, read)
         except TimeoutError:
             return _Silence("timeout", NoBid.INSUFFICIENT_TIME)
         except Exception as error:  # a stage died under this batch: no bid is the honest answer, never a 5xx
@@ -214,7 +215,7 @@ class FastPath:
         headers = [(b"content-type", b"application/json"), _version_of(profile)]
         if profile.gzip and len(body) >= _COMPRESSED_FROM:
             headers.append((b"vary", b"accept-encoding"))
-            if head.accepts_gzip:
+            if accepts_gzip(head.accepts):
                 return 200, [*headers, (b"content-encoding", b"gzip")], deflate(body)
         return 200, headers, body
 
@@ -272,7 +273,7 @@ def _read_head(headers: Iterable[tuple[bytes, bytes]]) -> _Head:
         size,
         None if key is None else key.decode("latin-1"),
         found.get(b"content-encoding", b"").strip().lower(),
-        accepts_gzip(found.get(b"accept-encoding", b"")),
+        found.get(b"accept-encoding", b""),
         found.get(b"x-openrtb-version", b"").strip(),
     )
 

@@ -16,6 +16,7 @@ PROBE_SECONDS = 0.1
 """While everything is shed, one request in this time is let in all the same: who sheds all learns nothing more."""
 
 _SAMPLES = 64
+_NEW_PART = 8  # figures are worked out again when one sample in so many is new
 _OLDEST_SECONDS = 5.0
 
 
@@ -36,13 +37,14 @@ class Recent:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._samples: deque[tuple[float, float]] = deque(maxlen=_SAMPLES)
-        self._stale_at = -math.inf
+        self._new = 0
+        self._stale_at = math.inf
         self._middle, self._high = 0.0, 0.0
 
     def note(self, value: float) -> None:
         """Add a sample."""
         self._samples.append((self._clock(), value))
-        self._stale_at = -math.inf
+        self._new += 1
 
     def middle(self) -> float:
         """The median, 0 while nothing is known."""
@@ -55,10 +57,11 @@ class Recent:
         return self._high
 
     def _look(self) -> None:
-        """Work both out again when a sample came or went."""
+        """Work both out again when some samples are new or one is too old."""
         now = self._clock()
-        if now < self._stale_at:
+        if now < self._stale_at and self._new * _NEW_PART < max(1, len(self._samples)):
             return
+        self._new = 0
         while self._samples and self._samples[0][0] <= now - _OLDEST_SECONDS:
             self._samples.popleft()
         values = sorted(value for _, value in self._samples)

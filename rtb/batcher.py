@@ -81,6 +81,7 @@ class MicroBatcher(Generic[Item, Result]):
         try:
             while self._queue:
                 await self._answer(self._next_batch())
+                await asyncio.sleep(0)  # these answers go out before the next batch keeps the event loop busy
         finally:
             self._free += 1
 

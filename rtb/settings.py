@@ -56,7 +56,7 @@ class Settings(BaseSettings):
 
     # Limits of the hot path
     max_body_bytes: int = Field(1_000_000, ge=1_000, description="a larger request body is refused with 413")
-    max_header_bytes: int = Field(16_384, ge=1_000, description="longer request headers are refused with 431")
+    max_header_bytes: int = Field(8_192, ge=1_000, description="longer request headers are refused with 431")
     max_queue: int = Field(1_024, ge=1, description="requests that may wait in one replica; more are shed with 204")
     max_imps: int = Field(64, ge=1, description="imps considered in one request")
     max_candidates: int = Field(16, ge=1, description="candidates scored for one imp, best prior first")

@@ -150,6 +150,12 @@ def test_quirks_of_requests() -> None:
     assert [imp.secure for imp in completed(GENERIC, imp=imps).imp] == [None, 0]
 
 
+def test_the_documentation_names_every_field_and_quirk() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "exchanges.md").read_text()
+    names = (*Profile.__struct_fields__, *Quirks.__struct_fields__)
+    assert [name for name in names if f"| `{name}` |" not in text] == []
+
+
 def test_notices_say_which_of_them_is_the_charge_where_the_exchange_differs() -> None:
     plain, win = finished(GENERIC), finished(Profile(name="acme", charge_on="win"))
     assert (plain.nurl, plain.burl) == ("https://b/notice/win/t?price=p", "https://b/notice/bill/t?price=p")
