@@ -149,7 +149,10 @@ _FAST_PATHS: Document = {
                 "204": {"description": "no bid"},
                 "400": {"description": "malformed request, no body"},
                 "401": {"description": "unknown X-API-Key"},
+                "403": {"description": "the key is another exchange's"},
                 "413": {"description": "body too large"},
+                "415": {"description": "a Content-Encoding other than gzip"},
+                "431": {"description": "headers too large"},
             },
         }
     },
