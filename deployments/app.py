@@ -3,6 +3,7 @@
 This module must not postpone annotations: Serve reads `Args` off `build`'s signature.
 """
 
+import asyncio
 from typing import Any, Literal
 
 import numpy as np
@@ -39,6 +40,7 @@ class RemoteStages:
         options = {"_by_reference": False, "request_serialization": "pickle", "response_serialization": "pickle"}
         self._score = ctr_model.options(method_name="score", **options)
         self._decide = rl_bidder.options(method_name="decide", **options)
+        self._artefacts = [handle.options(method_name="artefact") for handle in (ctr_model, rl_bidder)]
 
     async def score(self, rows: Rows) -> npt.NDArray[np.float32]:
         """See `CTRModel.score`."""
@@ -55,6 +57,11 @@ class RemoteStages:
 
     async def check_health(self) -> None:
         """Nothing to do: Serve checks the deployments themselves."""
+
+    async def artefacts(self) -> dict[str, dict[str, Any]]:
+        """What is known of the models in use, as one replica of each says."""
+        ctr, policy = await asyncio.gather(*(asked.remote() for asked in self._artefacts))
+        return {"ctr": ctr, "policy": policy}
 
 
 class LocalStages:
@@ -82,6 +89,10 @@ class LocalStages:
     async def check_health(self) -> None:
         """Start the bidder's background work."""
         await self._rl_bidder.check_health()
+
+    async def artefacts(self) -> dict[str, dict[str, Any]]:
+        """What is known of the models in use."""
+        return {"ctr": await self._ctr_model.artefact(), "policy": await self._rl_bidder.artefact()}
 
 
 def build(args: Args) -> Application:

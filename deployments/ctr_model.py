@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from ray import serve
 
-from deployments.wiring import load_scorer
+from deployments.wiring import describe, load_scorer
 from rtb.features import Rows
 from rtb.settings import Settings
 from rtb.stages import CTRStage
@@ -23,11 +23,17 @@ class CTRModel:
         torch.set_num_threads(1)  # replicas are how this scales; threads of one would fight the others for cores
         self._settings = Settings()
         self._stage = CTRStage(load_scorer(self._settings.ctr_dir))
+        self._artefact = describe(self._settings.ctr_dir)
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         """Swap the model in place: `{"ctr_artefact": folder}`, empty for the folder in the settings."""
-        folder = config.get("ctr_artefact") or self._settings.ctr_dir
-        self._stage.scorer = load_scorer(Path(folder))
+        folder = Path(config.get("ctr_artefact") or self._settings.ctr_dir)
+        self._stage.scorer = load_scorer(folder)
+        self._artefact = describe(folder)
+
+    async def artefact(self) -> dict[str, Any]:
+        """What is known of the model in use."""
+        return self._artefact
 
     async def score(self, rows: Rows) -> npt.NDArray[np.float32]:
         """Probabilities, shape `(n, 2)`, for feature rows, shape `(n, fields)`."""

@@ -78,8 +78,6 @@ class FastPath:
         self._router = router
         self._desk = desk
         self._rest = rest
-        self._keys = set(filter(None, router.settings.exchange_keys.split(",")))
-        self._keys.add(router.settings.resolve_secret("admin_key"))
         self._limits = {one.name: Limit(one.qps, 1 + one.qps / 2) for one in router.exchanges if one.qps}
         self._log_second, self._log_count = 0, 0
 
@@ -153,7 +151,9 @@ class FastPath:
 
     def _is_known(self, key: str | None) -> bool:
         """A key that is sent must be known; whether one must be sent is a setting."""
-        return not self._router.settings.require_exchange_key if key is None else key in self._keys
+        if key is None:
+            return not self._router.settings.require_exchange_key
+        return self._router.keys.knows(key, "exchange")
 
     def _inflated(self, body: bytes | None, encoding: bytes) -> bytes:
         limit = self._router.settings.max_body_bytes

@@ -9,7 +9,7 @@ from typing import Any
 from ray import serve
 from redis.exceptions import RedisError
 
-from deployments.wiring import ledger_client, load_policy, logger, repeat
+from deployments.wiring import describe, ledger_client, load_policy, logger, repeat
 from rtb import snapshot
 from rtb.ledger import LeaseBook, LedgerError, UsageReporter, ValkeyLedger
 from rtb.settings import Settings
@@ -33,14 +33,20 @@ class RLBidder:
             notice_ttl=max(settings.notice_times),
         )
         self._stage = BidStage(load_policy(settings.policy_dir), self._book)
+        self._artefact = describe(settings.policy_dir)
         self._pacing = snapshot.Subscriber(client, snapshot.PACING)
         self._usage = UsageReporter(self._ledger)
         self._tasks: list[asyncio.Task[None]] = []
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         """Swap the policy in place: `{"policy_artefact": folder}`, empty for the folder in the settings."""
-        folder = config.get("policy_artefact") or self._settings.policy_dir
-        self._stage.swap_policy(load_policy(Path(folder)))
+        folder = Path(config.get("policy_artefact") or self._settings.policy_dir)
+        self._stage.swap_policy(load_policy(folder))
+        self._artefact = describe(folder)
+
+    async def artefact(self) -> dict[str, Any]:
+        """What is known of the policy in use."""
+        return self._artefact
 
     def start(self) -> None:
         """Start the background work; called from the replica's event loop, more than once does no harm."""

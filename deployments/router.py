@@ -17,11 +17,11 @@ from deployments import api
 from deployments.fast_path import FastPath
 from deployments.notice_desk import NoticeDesk
 from deployments.tally import Tally
-from deployments.wiring import ledger_client, repeat
+from deployments.wiring import ledger_client, logger, repeat
 from rtb import exchanges, snapshot
 from rtb.admission import Admission, Shed
 from rtb.batcher import MicroBatcher
-from rtb.catalog import Catalog
+from rtb.catalog import Catalog, CatalogError, KeyRing, standing_keys
 from rtb.currency import RatesFile
 from rtb.edge import Answer, Batch, Edge, Prepared
 from rtb.events import EventSink
@@ -59,6 +59,10 @@ class Stages(Protocol):
         """Start and check what runs here."""
         ...
 
+    async def artefacts(self) -> dict[str, dict[str, Any]]:
+        """What is known of the models in use: see `wiring.describe`."""
+        ...
+
 
 class Router:
     """One replica of the ingress.
@@ -77,6 +81,10 @@ class Router:
         self.ledger = ValkeyLedger(client)
         self.durability = DurabilityWatch(client, required=settings.require_durable)
         self.catalog = Catalog(settings.catalog_url)
+        self.keys = KeyRing(self.catalog.keys, standing_keys(settings))
+        self.keys.refresh()
+        if not settings.admin_key:
+            logger.info(f"the first administrator's key is in {settings.secret_path('admin_key')}")
         self.events = EventSink(client, settings.event_backlog)
         self._dropped = 0
         self.tally = Tally(client)
@@ -91,6 +99,10 @@ class Router:
         )
         self.frequency = FrequencyGate(client, timeout=settings.frequency_timeout_seconds)
         self.rates = RatesFile(settings.rates)
+        self.desk = NoticeDesk(
+            settings, self.signer, self.ledger, self.edge, self.frequency, durability=self.durability
+        )
+        self.paced_at: float | None = None
         self._catalog_feed = snapshot.Subscriber(client, snapshot.CATALOG)
         self._pacing_feed = snapshot.Subscriber(client, snapshot.PACING)
         self.exchanges = exchanges.load(settings.exchanges_dir)
@@ -103,10 +115,7 @@ class Router:
 
     def __serve_build_asgi_app__(self) -> Any:
         """The application Serve calls for each request."""
-        desk = NoticeDesk(
-            self.settings, self.signer, self.ledger, self.edge, self.frequency, durability=self.durability
-        )
-        return FastPath(self, desk, api.build(self))
+        return FastPath(self, self.desk, api.build(self))
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         """Pass new artefacts to stages that live in this replica."""
@@ -119,6 +128,7 @@ class Router:
             work = (
                 repeat("router snapshots", self.settings.pull_seconds, self.pull, away),
                 repeat("bid events", _FLUSH_SECONDS, self._flush_events, away),
+                repeat("keys", self.settings.key_seconds, self.pull_keys, (CatalogError, OSError)),
                 repeat("rate limits", PERIOD_SECONDS, self.limiter.sync, away),
                 repeat("counters", _FLUSH_SECONDS, self.tally.flush, away),
                 repeat("ledger durability", _LOOK_SECONDS, self.durability.look, away),
@@ -184,6 +194,10 @@ class Router:
                 self.tally.add("bid_events_dropped", self.events.dropped - self._dropped)
                 self._dropped = self.events.dropped
 
+    async def pull_keys(self) -> None:
+        """Take up keys created or revoked."""
+        await asyncio.to_thread(self.keys.refresh)
+
     async def pull(self) -> None:
         """Take up new rates, a new catalog or a new pacing snapshot."""
         if self.rates.refresh():
@@ -196,6 +210,7 @@ class Router:
             self._pacing_feed.forget()  # the mask of open campaigns belongs to a catalog: fetch it again
         pacing = await self._pacing_feed.pull()
         if pacing is not None:
+            self.paced_at = time.monotonic()
             table = snapshot.decode_pacing(pacing)
             # A bid whose notices would be refused is not to be made.
             self.edge.restrict([] if self.durability.refusal else table["number"][table["open"]].tolist())

@@ -6,7 +6,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import redis
 import redis.asyncio as aioredis
 from redis.asyncio.retry import Retry
@@ -14,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry as BlockingRetry
 
 from rtb import policy as policies
-from rtb.artefacts import META
+from rtb.artefacts import META, Meta
 from rtb.catalog import Catalog
 from rtb.catalog.spend_book import CatalogSpendBook
 from rtb.ctr import CTRScorer
@@ -66,6 +68,16 @@ def load_policy(folder: Path) -> Policy:
         logger.warning(f"no policy in {folder}: bidding the value itself; `make models` trains one")
         return policies.neutral()
     return policies.load(folder)
+
+
+def describe(folder: Path) -> dict[str, Any]:
+    """What is known of the artefact in a folder; version `prior` where none was trained yet."""
+    try:
+        meta = msgspec.json.decode((folder / META).read_bytes(), type=Meta)
+    except FileNotFoundError:
+        return {"version": "prior"}
+    told = ("kind", "schema_version", "created", "commit", "trained_on", "metrics")
+    return {"version": meta.version} | {name: getattr(meta, name) for name in told}
 
 
 async def repeat(

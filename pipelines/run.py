@@ -127,7 +127,7 @@ def _train_missing(settings: Settings, console: Console) -> None:
 def _announce(settings: Settings, console: Console) -> None:
     console.print(f"API docs       {settings.base_url}/docs")
     console.print(f"Ray dashboard  http://127.0.0.1:{settings.dashboard_port}")
-    console.print(f"admin key      {settings.var_dir / 'secrets' / 'admin_key'}")
+    console.print(f"admin key      {settings.secret_path('admin_key')}")
 
 
 def _path(parts: tuple[int | str, ...]) -> str:

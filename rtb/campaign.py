@@ -116,7 +116,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     Attributes:
         id: chosen by the owner, unique.
         name: for people.
-        status: `active` bids, `paused` does not.
+        status: `active` bids, `paused` does not, `archived` never will again.
         adomain: the advertiser's domains, sent with each bid.
         cat: categories of the advertising, in the taxonomy of `cattax`. Without any it is not shown where only some
             are allowed.
@@ -130,7 +130,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     id: Identifier
     name: Text
-    status: Literal["active", "paused"] = "active"
+    status: Literal["active", "paused", "archived"] = "active"
     adomain: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
     cat: tuple[str, ...] = ()
     cattax: Annotated[int, msgspec.Meta(ge=1)] = 1

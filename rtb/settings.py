@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     admin_key: str = Field("", description="X-API-Key that may create and read campaigns")
     exchange_keys: str = Field("", description="comma-separated X-API-Keys of exchanges")
     require_exchange_key: bool = Field(False, description="refuse bid requests that carry no key")
+    require_report_key: bool = Field(False, description="refuse /stats and /metrics without a key")
+    calls_per_minute: int = Field(1_000, ge=1, description="REST calls of one key, or of all without one, in a minute")
+    key_seconds: float = Field(0.5, gt=0, description="how often replicas look for keys created or revoked")
     notice_secret: str = Field("", description="HMAC key that signs notice URLs")
     notice_secrets_previous: str = Field("", description="comma-separated former notice secrets: still read")
 
@@ -128,6 +131,11 @@ class Settings(BaseSettings):
             self.notice_ttl_interstitial_seconds,
         )
 
+    def shown(self) -> dict[str, Any]:
+        """Every setting as JSON, but for secrets, and for what is in a URL besides the place it leads to."""
+        told: dict[str, Any] = self.model_dump(mode="json", exclude=set(_SECRET))
+        return told | {name: _place(told[name]) for name in ("redis_url", "database_url", "public_url")}
+
     def notice_secrets(self) -> list[str]:
         """The secret that signs, then those that are still read.
 
@@ -144,7 +152,21 @@ class Settings(BaseSettings):
             OSError: when the folder cannot be written.
         """
         given: str = getattr(self, name)
-        return given or _kept_secret(self.var_dir / "secrets" / name)
+        return given or _kept_secret(self.secret_path(name))
+
+    def secret_path(self, name: str) -> Path:
+        """Where a secret is kept that is not configured."""
+        return self.var_dir / "secrets" / name
+
+
+_SECRET = ("admin_key", "exchange_keys", "notice_secret", "notice_secrets_previous")
+
+
+def _place(url: str) -> str:
+    """A URL without user, password and parameters."""
+    scheme, _, rest = url.partition("://")
+    authority, slash, path = rest.partition("?")[0].partition("/")
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}" if rest else ""
 
 
 def _kept_secret(path: Path) -> str:

@@ -150,7 +150,7 @@ class Platform(AbstractContextManager["Platform"]):
         self._await("Ray's dashboard", _RAY_SECONDS, lambda: httpx.get(f"{self._dashboard}/api/version").is_success)
         self._say(f"Ray: {self._dashboard}")
         self._deploy()
-        self._await("the application", _SERVE_SECONDS, lambda: self._health().get("status") == "ok")
+        self._await("the application", _SERVE_SECONDS, self._is_ready)
         self._say(f"serving: {self._settings.base_url}")
 
     def _ray_command(self) -> list[str]:
@@ -187,6 +187,9 @@ class Platform(AbstractContextManager["Platform"]):
         deadline = time.monotonic() + _KILL_SECONDS
         while embedded.is_listening(self._settings.ray_port) and time.monotonic() < deadline:
             time.sleep(0.1)
+
+    def _is_ready(self) -> bool:
+        return httpx.get(f"{self._settings.base_url}/health/ready", timeout=5).is_success
 
     def _health(self) -> dict[str, object]:
         answer = httpx.get(f"{self._settings.base_url}/health", timeout=5)

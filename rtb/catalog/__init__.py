@@ -1,23 +1,46 @@
-"""Campaigns of record."""
+"""Campaigns of record, and the keys of those who may change them."""
 
+from rtb.catalog.keyring import KeyRing, standing_keys
+from rtb.catalog.keys import SCOPES, Key, KeyExists, KeyUnknown, Scope, digest_of
+from rtb.catalog.receipts import Kept, Once, ReceiptMismatch, Repeated
 from rtb.catalog.records import (
+    CampaignArchived,
     CampaignChanged,
     CampaignExists,
     CampaignUnknown,
     CatalogError,
     Change,
+    CreativeExists,
+    CreativeUnknown,
     Entry,
+    Page,
     Spend,
 )
 from rtb.catalog.store import Catalog
 
 __all__ = [
+    "SCOPES",
+    "CampaignArchived",
     "CampaignChanged",
     "CampaignExists",
     "CampaignUnknown",
     "Catalog",
     "CatalogError",
     "Change",
+    "CreativeExists",
+    "CreativeUnknown",
     "Entry",
+    "Kept",
+    "Key",
+    "KeyExists",
+    "KeyRing",
+    "KeyUnknown",
+    "Once",
+    "Page",
+    "ReceiptMismatch",
+    "Repeated",
+    "Scope",
     "Spend",
+    "digest_of",
+    "standing_keys",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from rtb.campaign import Campaign
@@ -17,6 +18,18 @@ class CampaignExists(ValueError):
 
 class CampaignUnknown(LookupError):
     """There is no campaign of this id."""
+
+
+class CampaignArchived(RuntimeError):
+    """The campaign is archived, which is for good."""
+
+
+class CreativeExists(ValueError):
+    """The campaign has a creative of this id already."""
+
+
+class CreativeUnknown(LookupError):
+    """The campaign has no creative of this id."""
 
 
 class CampaignChanged(RuntimeError):
@@ -69,13 +82,25 @@ class Entry(NamedTuple):
         return self.starts <= now and (self.campaign.flight.ends_at is None or now < self.ends)
 
 
+class Page(NamedTuple):
+    """Some campaigns of record.
+
+    Attributes:
+        entries: in order of their numbers.
+        next: the number after which the next page begins, none when this is the last.
+    """
+
+    entries: list[Entry]
+    next: int | None
+
+
 class Change(NamedTuple):
     """One line of a campaign's history.
 
     Attributes:
         at: Unix time.
         actor: who did it: a key's name or fingerprint.
-        action: `create`, `change`, `pause`, `resume` or `top_up`.
+        action: `create`, `change`, `pause`, `resume`, `top_up`, `add_creative`, `drop_creative` or `archive`.
         version: that the campaign had afterwards.
         before: the campaign as JSON decodes it; None where it was created.
         after: the same, afterwards.
@@ -111,3 +136,8 @@ class Spend(NamedTuple):
     clicks: int
     conversions: int
     last_event: str
+
+
+def unix_time(moment: datetime) -> float:
+    """Unix time; SQLite gives back what was UTC without saying so."""
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

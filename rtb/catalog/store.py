@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
-from alembic.util import CommandError
-from sqlalchemy import URL, Connection, Engine, Row, bindparam, create_engine, event, func, select, update
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy.exc import IntegrityError
 
-from rtb.campaign import Campaign, decode_campaign, patch_campaign
-from rtb.catalog import migrate, tables
-from rtb.catalog.records import CampaignChanged, CampaignExists, CampaignUnknown, CatalogError, Change, Entry, Spend
-
-_BUSY_SECONDS = 30.0
-"""How long SQLite waits for another writer."""
-
-_CONNECT_SECONDS = 5
-"""How long a connection to PostgreSQL may take, where the URL says nothing else."""
-
-_WRITES = "raybid_writes"
-"""Execution option of transactions that will write."""
+from rtb.campaign import Campaign, CampaignError, decode_campaign, patch_campaign
+from rtb.catalog import receipts, tables
+from rtb.catalog.database import Database
+from rtb.catalog.keys import KeyBook
+from rtb.catalog.receipts import Once, ReceiptBook
+from rtb.catalog.records import (
+    CampaignArchived,
+    CampaignChanged,
+    CampaignExists,
+    CampaignUnknown,
+    Change,
+    CreativeExists,
+    CreativeUnknown,
+    Entry,
+    Page,
+    Spend,
+    unix_time,
+)
+from rtb.creative import Creative
 
 _POSITION = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 
@@ -44,31 +47,31 @@ class Catalog:
 
     Raises:
         CatalogError: the database cannot be opened, or a newer Raybid has been at it.
+
+    Attributes:
+        keys: API keys.
+        receipts: answers to requests that must happen once.
     """
 
     def __init__(self, url: str) -> None:
-        try:
-            parsed = make_url(url)
-        except ArgumentError as error:
-            raise CatalogError("the catalog's URL is none that SQLAlchemy can read") from error
-        self._shown_url = parsed.render_as_string(hide_password=True)
-        try:
-            self._engine = _engine(parsed)
-            self._writing = self._engine.execution_options(**{_WRITES: True})
-            with self._writing.begin() as connection:
-                migrate.upgrade(connection)
-        except (SQLAlchemyError, CommandError, ImportError, OSError) as error:
-            raise CatalogError(f"the catalog {self._shown_url} cannot be opened: {error}") from error
+        self._database = Database(url)
+        self.keys = KeyBook(self._database)
+        self.receipts = ReceiptBook(self._database)
 
-    def add(self, campaign: Campaign, actor: str = "unknown") -> Entry:
+    def add(self, campaign: Campaign, actor: str = "unknown", once: Once[Entry] | None = None) -> Entry:
         """Keep a new campaign.
 
         Raises:
             CampaignExists: its id is taken.
+            CampaignError: it is archived from the start.
+            Repeated: it was created already by the same request.
         """
+        if campaign.status == "archived":
+            raise CampaignError("a new campaign is active or paused - at `$.status`")
         now = datetime.now(UTC)
         row = {"id": campaign.id, "body": _encode(campaign), "created_at": now}
-        with self._transaction(self._writing) as connection:
+        with self._database.writing() as connection:
+            receipts.claim(connection, once)
             try:
                 key = connection.execute(tables.campaigns.insert().values(row)).inserted_primary_key
             except IntegrityError as error:
@@ -76,6 +79,7 @@ class Catalog:
             assert key is not None
             entry = Entry(int(key[0]), campaign, now.timestamp())
             _record(connection, None, entry, actor, "create")
+            receipts.fill(connection, once, entry)
         return entry
 
     def change(
@@ -95,9 +99,17 @@ class Catalog:
         Raises:
             CampaignUnknown: there is none of this id.
             CampaignChanged: another version is current.
-            CampaignError: the outcome is no valid campaign, or has another id.
+            CampaignArchived: it is archived.
+            CampaignError: the outcome is no valid campaign, or has another id, or would be archived.
         """
-        return self._amend(campaign_id, expected_version, lambda campaign: _edited(campaign, changes), actor, action)
+
+        def edited(campaign: Campaign) -> Campaign:
+            after = _edited(campaign, changes)
+            if after.status == "archived":
+                raise CampaignError("a campaign is archived by deleting it - at `$.status`")
+            return after
+
+        return self._amend(campaign_id, expected_version, edited, actor, action)
 
     def pause(self, campaign_id: str, actor: str, expected_version: int | None = None) -> Entry:
         """Let a campaign bid no more. Raises as `change` does."""
@@ -107,28 +119,120 @@ class Catalog:
         """Let a paused campaign bid again. Raises as `change` does."""
         return self.change(campaign_id, expected_version, {"status": "active"}, actor, "resume")
 
-    def top_up(self, campaign_id: str, micros: int, actor: str, expected_version: int | None = None) -> Entry:
-        """Raise a campaign's total budget by so many micros. Raises as `change` does."""
+    def archive(self, campaign_id: str, actor: str, expected_version: int) -> Entry:
+        """Let a campaign never bid again, and be shown no more among the others. Its money and history stay.
+
+        Raises as `change` does, but for a campaign that is archived already, which stays so.
+        """
+
+        def archived(campaign: Campaign) -> Campaign:
+            return patch_campaign(campaign, {"status": "archived"})
+
+        return self._amend(campaign_id, expected_version, archived, actor, "archive")
+
+    def add_creative(
+        self,
+        campaign_id: str,
+        creative: Creative,
+        actor: str,
+        expected_version: int | None = None,
+        once: Once[Entry] | None = None,
+    ) -> Entry:
+        """Give a campaign one more creative. Raises as `change` does, and besides.
+
+        Raises:
+            CreativeExists: it has one of this id.
+            Repeated: it was added already by the same request.
+        """
+
+        def grown(campaign: Campaign) -> Campaign:
+            if any(creative.id == known.id for known in campaign.creatives):
+                raise CreativeExists(f"campaign {campaign_id!r} has a creative {creative.id!r} already")
+            return patch_campaign(campaign, {"creatives": msgspec.to_builtins((*campaign.creatives, creative))})
+
+        return self._amend(campaign_id, expected_version, grown, actor, "add_creative", once=once)
+
+    def drop_creative(
+        self, campaign_id: str, creative_id: str, actor: str, expected_version: int | None = None
+    ) -> Entry:
+        """Take a creative away. Raises as `change` does, and besides.
+
+        Raises:
+            CreativeUnknown: the campaign has none of this id.
+        """
+
+        def shrunk(campaign: Campaign) -> Campaign:
+            kept = [creative for creative in campaign.creatives if creative.id != creative_id]
+            if len(kept) == len(campaign.creatives):
+                raise CreativeUnknown(f"campaign {campaign_id!r} has no creative {creative_id[:60]!r}")
+            return patch_campaign(campaign, {"creatives": msgspec.to_builtins(kept)})
+
+        return self._amend(campaign_id, expected_version, shrunk, actor, "drop_creative")
+
+    def top_up(
+        self,
+        campaign_id: str,
+        micros: int,
+        actor: str,
+        expected_version: int | None = None,
+        once: Once[Entry] | None = None,
+    ) -> Entry:
+        """Raise a campaign's total budget by so many micros. Raises as `change` does, and besides.
+
+        Raises:
+            Repeated: it was raised already by the same request.
+        """
 
         def raised(campaign: Campaign) -> Campaign:
             return patch_campaign(campaign, {"budget": {"total_micros": campaign.budget.total_micros + micros}})
 
-        return self._amend(campaign_id, expected_version, raised, actor, "top_up")
+        return self._amend(campaign_id, expected_version, raised, actor, "top_up", once=once)
 
     def get(self, campaign_id: str) -> Entry | None:
         """The campaign of this id."""
         if "\0" in campaign_id:  # which PostgreSQL takes for an error rather than for a text
             return None
-        rows = self._rows(select(tables.campaigns).where(tables.campaigns.c.id == campaign_id))
+        rows = self._database.rows(select(tables.campaigns).where(tables.campaigns.c.id == campaign_id))
         return _entry(rows[0]) if rows else None
 
     def all(self) -> list[Entry]:
         """Every campaign, in order of their numbers."""
-        return [_entry(row) for row in self._rows(select(tables.campaigns).order_by(tables.campaigns.c.number))]
+        return [
+            _entry(row) for row in self._database.rows(select(tables.campaigns).order_by(tables.campaigns.c.number))
+        ]
+
+    def page(
+        self,
+        after: int = 0,
+        limit: int = 100,
+        *,
+        status: Literal["active", "paused", "archived", "all"] | None = None,
+        text: str = "",
+    ) -> Page:
+        """Some campaigns, in order of their numbers.
+
+        Args:
+            after: number after which they begin.
+            limit: most of them.
+            status: only those of this status; none: those not archived.
+            text: only those with this in their id or name, in either case.
+        """
+        query = select(tables.campaigns).where(tables.campaigns.c.number > after).order_by(tables.campaigns.c.number)
+        wanted, sought = {"active", "paused"} if status is None else {status}, text.casefold()
+        found: list[Entry] = []
+        for row in self._database.rows(query):
+            entry = _entry(row)
+            campaign = entry.campaign
+            is_sought = sought in campaign.id.casefold() or sought in campaign.name.casefold()
+            if is_sought and (status == "all" or campaign.status in wanted):
+                if len(found) == limit:
+                    return Page(found, found[-1].number)
+                found.append(entry)
+        return Page(found, None)
 
     def revision(self) -> int:
         """A number that rises with each campaign created or changed. Read it before `all`, and nothing is missed."""
-        return int(self._rows(select(tables.revision.c.value))[0].value)
+        return int(self._database.rows(select(tables.revision.c.value))[0].value)
 
     def history(self, campaign_id: str, limit: int = 1_000) -> list[Change]:
         """The last `limit` changes of a campaign, oldest first.
@@ -140,7 +244,9 @@ class Catalog:
         if entry is None:
             raise _unknown(campaign_id)
         audit = tables.audit
-        rows = self._rows(select(audit).where(audit.c.number == entry.number).order_by(audit.c.id.desc()).limit(limit))
+        rows = self._database.rows(
+            select(audit).where(audit.c.number == entry.number).order_by(audit.c.id.desc()).limit(limit)
+        )
         return [_change(row) for row in reversed(rows)]
 
     def mark_opened(self, numbers: Iterable[int]) -> None:
@@ -149,7 +255,7 @@ class Catalog:
         found = tables.campaigns.c
         query = update(tables.campaigns).where(found.number == bindparam("marked"), found.opened_at.is_(None))
         if marks:
-            with self._transaction(self._writing) as connection:
+            with self._database.writing() as connection:
                 connection.execute(query.values(opened_at=bindparam("now")), marks)
 
     def record_spend(self, rows: Sequence[Spend], position: str, since: str | None = None) -> bool:
@@ -168,7 +274,7 @@ class Catalog:
             ValueError: no stream id.
         """
         order = _order(position)
-        with self._transaction(self._writing) as connection:
+        with self._database.writing() as connection:
             held = connection.execute(select(tables.position.c.value).with_for_update()).scalar_one()
             if _order(held) >= order or (since is not None and _order(held) != _order(since)):
                 return False
@@ -179,7 +285,7 @@ class Catalog:
 
     def position(self) -> str:
         """Stream id of the last event in the spend history; `0-0` before the first."""
-        return str(self._rows(select(tables.position.c.value))[0].value)
+        return str(self._database.rows(select(tables.position.c.value))[0].value)
 
     def spent(self, since: float = 0) -> dict[int, int]:
         """Micros spent by each campaign that spent anything, by number.
@@ -190,71 +296,42 @@ class Catalog:
         spend = tables.spend.c
         total = func.sum(spend.micros).label("total")
         query = select(spend.campaign, total).where(spend.hour >= since).group_by(spend.campaign)
-        return {row.campaign: int(row.total) for row in self._rows(query)}  # PostgreSQL's sums are decimal
+        return {row.campaign: int(row.total) for row in self._database.rows(query)}  # PostgreSQL's sums are decimal
 
     def close(self) -> None:
         """Give the connections back."""
-        self._engine.dispose()
+        self._database.close()
 
     def _amend(
-        self, campaign_id: str, expected: int | None, edit: Callable[[Campaign], Campaign], actor: str, action: str
+        self,
+        campaign_id: str,
+        expected: int | None,
+        edit: Callable[[Campaign], Campaign],
+        actor: str,
+        action: str,
+        *,
+        once: Once[Entry] | None = None,
     ) -> Entry:
         found = tables.campaigns.c
         query = select(tables.campaigns).where(found.id == campaign_id).with_for_update()
-        with self._transaction(self._writing) as connection:
+        with self._database.writing() as connection:
+            receipts.claim(connection, once)
             row = None if "\0" in campaign_id else connection.execute(query).one_or_none()
             if row is None:
                 raise _unknown(campaign_id)
             before = _entry(row)
             if expected is not None and expected != before.version:
                 raise CampaignChanged(campaign_id, expected, before.version)
+            if before.campaign.status == "archived" and action != "archive":
+                raise CampaignArchived(f"campaign {campaign_id!r} is archived: it cannot change any more")
             after = before._replace(campaign=edit(before.campaign), version=before.version + 1)
             if after.campaign == before.campaign:
+                receipts.fill(connection, once, before)
                 return before
             _replace(connection, before, after)
             _record(connection, before, after, actor, action)
+            receipts.fill(connection, once, after)
         return after
-
-    def _rows(self, query: Any) -> Sequence[Row[Any]]:
-        with self._transaction(self._engine) as connection:
-            return connection.execute(query).all()
-
-    @contextmanager
-    def _transaction(self, engine: Engine) -> Iterator[Connection]:
-        try:
-            with engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            raise CatalogError(f"the catalog {self._shown_url} does not answer: {error}") from error
-
-
-def _engine(url: URL) -> Engine:
-    if url.get_backend_name() == "postgresql":  # whose own patience is that of TCP: minutes
-        patience = {"connect_timeout": _CONNECT_SECONDS} if "connect_timeout" not in url.query else {}
-        return create_engine(url, pool_pre_ping=True, connect_args=patience)
-    if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
-    if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, pool_pre_ping=True, connect_args={"timeout": _BUSY_SECONDS})
-    _begin_explicitly(engine)
-    return engine
-
-
-def _begin_explicitly(engine: Engine) -> None:
-    """Give SQLite's transactions a beginning, which Python's driver leaves out before reads and table changes.
-
-    One that will write takes the write lock at once: two that read first and write later would deadlock.
-    """
-
-    @event.listens_for(engine, "connect")
-    def _connected(connection: Any, _: Any) -> None:
-        connection.isolation_level = None
-
-    @event.listens_for(engine, "begin")
-    def _begun(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(_WRITES)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _edited(campaign: Campaign, changes: Any) -> Campaign:
@@ -299,12 +376,12 @@ def _add_spend(connection: Connection, row: Spend) -> None:
 
 def _entry(row: Row[Any]) -> Entry:
     campaign, is_opened = decode_campaign(row.body.encode()), row.opened_at is not None
-    return Entry(row.number, campaign, _unix(row.created_at), row.version, is_opened)
+    return Entry(row.number, campaign, unix_time(row.created_at), row.version, is_opened)
 
 
 def _change(row: Row[Any]) -> Change:
     before = None if row.before is None else msgspec.json.decode(row.before)
-    return Change(_unix(row.at), row.actor, row.action, row.version, before, msgspec.json.decode(row.after))
+    return Change(unix_time(row.at), row.actor, row.action, row.version, before, msgspec.json.decode(row.after))
 
 
 def _unknown(campaign_id: str) -> CampaignUnknown:
@@ -321,8 +398,3 @@ def _order(position: str) -> tuple[int, int]:
         raise ValueError(f"{position[:60]!r} is no stream id")
     milliseconds, sequence = position.split("-")
     return int(milliseconds), int(sequence)
-
-
-def _unix(moment: datetime) -> float:
-    """Unix time; SQLite gives back what was UTC without saying so."""
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -59,3 +59,39 @@ position = Table(
     Column("value", String(64), nullable=False),
 )
 """One row. How far the stream of events has been counted into `spend`."""
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("name", String(255), nullable=False),
+    Column("scopes", String(255), nullable=False),
+    Column("per_minute", Integer),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("created_by", String(255), nullable=False),
+    Column("revoked_at", DateTime(timezone=True)),
+)
+
+key_revision = Table(
+    "key_revision",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("value", BigInteger, nullable=False),
+)
+"""One row, as in `revision`: raised by each key created or revoked."""
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("owner", String(64), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("status", Integer, nullable=False, server_default="0"),
+    Column("body", Text, nullable=False, server_default=""),
+    Column("etag", String(64), nullable=False, server_default=""),
+    Index("receipts_by_age", "at"),
+)
+"""What requests with an `Idempotency-Key` were answered."""

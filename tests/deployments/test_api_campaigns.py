@@ -13,11 +13,13 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+import redis.asyncio as aioredis
 from fastapi.testclient import TestClient
 
 from deployments import api
-from rtb.catalog import Catalog, Spend
+from rtb.catalog import Catalog, KeyRing, Spend, standing_keys
 from rtb.ledger import Grant, LedgerError, MemoryLedger, Terms
+from rtb.limits import Limiter
 from rtb.settings import Settings
 from tests.rtb.builders import make_campaign
 
@@ -50,7 +52,9 @@ def ledger() -> AwayLedger:
 @pytest.fixture
 def client(catalog: Catalog, ledger: AwayLedger, tmp_path: Path) -> Iterator[TestClient]:
     settings = Settings(admin_key=_KEY["X-API-Key"], var_dir=tmp_path)
-    router: Any = SimpleNamespace(settings=settings, catalog=catalog, ledger=ledger)
+    keys = KeyRing(catalog.keys, standing_keys(settings))
+    limiter = Limiter(aioredis.Redis(), expected=1)  # never synchronised: it asks no server
+    router: Any = SimpleNamespace(settings=settings, catalog=catalog, ledger=ledger, keys=keys, limiter=limiter)
     with TestClient(api.build(router), headers=_KEY, raise_server_exceptions=False) as client:
         yield client
 

@@ -15,10 +15,11 @@ from deployments import api
 from deployments.controller import Controller
 from deployments.router import Router
 from deployments.tally import Tally
-from rtb.catalog import Catalog
+from rtb.catalog import Catalog, KeyRing
 from rtb.events import STREAM, EventSink
 from rtb.events.parquet import last_written
 from rtb.ledger import ValkeyLedger
+from rtb.limits import Limiter
 from rtb.settings import Settings
 from tests.conftest import Valkey
 from tests.rtb.events.support import add, expected_ids
@@ -84,9 +85,12 @@ def test_the_controller_makes_one_file_of_an_hour_that_is_over(valkey: Valkey, s
 def test_stats_show_the_backlog(valkey: Valkey, settings: Settings) -> None:
     async def main(writing: redis.Redis) -> dict[str, Any]:
         async with valkey.client() as client:
+            catalog = Catalog(settings.catalog_url)
             router: Any = SimpleNamespace(
                 settings=settings,
-                catalog=Catalog(settings.catalog_url),
+                catalog=catalog,
+                keys=KeyRing(catalog.keys),
+                limiter=Limiter(client),
                 ledger=ValkeyLedger(client),
                 tally=Tally(client),
                 events=EventSink(client, limit=3),

@@ -21,6 +21,7 @@ from deployments.fast_path import FastPath
 from deployments.notice_desk import NoticeDesk
 from rtb import exchanges
 from rtb.admission import Shed
+from rtb.catalog import KeyRing, standing_keys
 from rtb.edge import Answer, Edge, Prepared
 from rtb.exchanges import key_id
 from rtb.ledger import MemoryLedger
@@ -46,6 +47,7 @@ class Replica:
 
     def __init__(self, folder: Path, client: Any = None, **settings: Any) -> None:
         self.settings = Settings(var_dir=folder, admin_key="the administrator", **settings)
+        self.keys = KeyRing(None, standing_keys(self.settings))  # type: ignore[arg-type]  # no database is asked
         self.exchanges = exchanges.load(self.settings.exchanges_dir)
         self.limiter = Limiter(client, expected=1) if client is not None else None
         self.tally: Any = self

@@ -1,0 +1,5 @@
+"""The REST side of the Router, for people and programs: bids without OpenRTB, campaigns, figures, health, keys."""
+
+from deployments.api.app import build
+
+__all__ = ["build"]

@@ -1,0 +1,32 @@
+"""The FastAPI application of one replica, put together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi_offline import FastAPIOffline
+
+from deployments.api import admin, bids, campaigns, documents, health, problems, reports
+from deployments.api.bids import AuctionResult, Settled
+from deployments.api.campaigns import TopUp
+from rtb.campaign import Campaign
+from rtb.creative import Creative
+from rtb.flat import FlatAnswer, FlatAnswers, FlatBatch, FlatRequest
+
+if TYPE_CHECKING:
+    from deployments.router import Router
+
+_ABOUT = """A self-hosted real-time bidder. Exchanges POST OpenRTB to `/openrtb2/bid`; who speaks none takes `/bid`.
+
+Money is in micro-units, prices are CPM. What goes wrong is answered with a problem document (RFC 9457)."""
+
+
+def build(router: Router) -> Any:
+    """The ASGI application of one replica."""
+    app = FastAPIOffline(title="Raybid", version="0.1.0", description=_ABOUT)
+    for part in (bids, campaigns, reports, health, admin):
+        app.include_router(part.routes(router))
+    problems.install(app)
+    kinds = (Campaign, Creative, TopUp, FlatRequest, FlatBatch, FlatAnswer, FlatAnswers, AuctionResult, Settled)
+    documents.install(app, (*kinds, admin.NewKey))
+    return problems.LastResort(app)

@@ -1,0 +1,84 @@
+"""Reading bodies within limits, and the version a change is for."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+import numpy as np
+from fastapi import Request
+
+from deployments.api.problems import Problem
+
+MAX_BYTES = 256_000
+MAX_BATCH_BYTES = 2_000_000
+_MAX_DEPTH = 32
+
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_VERSION_TAG = re.compile(r'"([0-9]{1,18})"')
+
+
+async def read(request: Request, most: int = MAX_BYTES) -> bytes:
+    """The body; what is too long is not read to its end, what is nested too deeply not decoded.
+
+    Raises:
+        Problem: 413 or 422.
+    """
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > most:
+            raise Problem(413, f"the body is over {most} bytes", "body-too-large", {"Connection": "close"})
+        chunks.append(chunk)
+    body = b"".join(chunks)
+    if depth(body) > _MAX_DEPTH:
+        raise Problem(422, f"the body is nested more than {_MAX_DEPTH} deep", "body-invalid")
+    return body
+
+
+def decode(body: bytes, kind: Any) -> Any:
+    """A body as a type.
+
+    Raises:
+        Problem: 422, naming the field.
+    """
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(422, str(error), "body-invalid") from error
+
+
+def depth(body: bytes) -> int:
+    """How deep JSON is nested, or what claims to be JSON; brackets in texts do not count."""
+    octets = np.frombuffer(_TEXT.sub(b"", body), np.uint8)
+    opening = (octets == ord("[")) | (octets == ord("{"))
+    closing = (octets == ord("]")) | (octets == ord("}"))
+    levels = np.cumsum(opening.astype(np.int32) - closing.astype(np.int32))
+    return int(levels.max(initial=0))
+
+
+def version_of(if_match: str | None) -> int | None:
+    """The version an `If-Match` names; None where there is no such header.
+
+    Raises:
+        Problem: 400, it names none.
+    """
+    if if_match is None:
+        return None
+    found = _VERSION_TAG.fullmatch(if_match.strip())
+    if found is None:
+        raise Problem(400, 'If-Match is one version in quotes, such as "3"', "if-match-invalid")
+    return int(found[1])
+
+
+def needed_version(if_match: str | None) -> int:
+    """The same where the header must be there.
+
+    Raises:
+        Problem: 400, or 428 without it.
+    """
+    version = version_of(if_match)
+    if version is None:
+        raise Problem(428, 'If-Match is missing: send the ETag of the campaign, such as "3"', "if-match-missing")
+    return version

@@ -1,0 +1,22 @@
+"""A campaign's figures as answers show them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rtb.ledger import Balance
+
+POTS = ("budget", "available", "leased", "reserved", "spent")
+COUNTS = ("bids", "wins", "bills", "losses", "clicks", "conversions", "unfunded")
+
+
+def figures(balance: Balance) -> dict[str, int]:
+    """Money (micros) and counts."""
+    money = {f"{name}_micros": getattr(balance, name) for name in POTS}
+    return money | {name: getattr(balance, name) for name in COUNTS}
+
+
+def totals(balances: Sequence[Balance]) -> dict[str, int]:
+    """The same over several campaigns."""
+    money = {f"{name}_micros": sum(getattr(balance, name) for balance in balances) for name in POTS}
+    return money | {name: sum(getattr(balance, name) for balance in balances) for name in COUNTS}

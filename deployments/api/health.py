@@ -1,0 +1,126 @@
+"""Whether the platform lives, can bid, and how each part of it is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from redis.exceptions import RedisError
+
+from deployments.api.documents import responses
+from deployments.wiring import logger
+from rtb.catalog import CatalogError
+from rtb.ledger import LedgerError
+
+if TYPE_CHECKING:
+    from deployments.router import Router
+
+_PATIENCE_SECONDS = 1.0
+_LATE_TICKS = 10.0
+"""A pacing table older than so many of the Controller's ticks is late: bidding goes on by it, but blindly."""
+
+Part = dict[str, Any]
+
+
+def routes(router: Router) -> APIRouter:
+    """The calls about health; they need no key and are never too many."""
+    found = APIRouter(tags=["health"])
+
+    @found.get("/health", summary="Whether this replica can bid, and the state of each part", responses=_told("Health"))
+    async def health() -> JSONResponse:
+        """`status` is `ok` when every part is; 503 only when this replica cannot bid, as `/health/ready`."""
+        parts = await _parts(router)
+        state = {
+            "status": "ok" if all(part["state"] == "ok" for part in parts.values()) else "degraded",
+            "ledger": parts["ledger"]["state"],
+            "durability": str(router.durability.found),
+            "campaigns": router.edge.campaigns,
+            "parts": parts,
+        }
+        return JSONResponse(state, 200 if _is_ready(parts) else 503)
+
+    @found.get("/health/live", summary="Whether this replica answers at all", responses=responses("Live", keyed=False))
+    async def live() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @found.get("/health/ready", summary="Whether this replica can bid", responses=_told("Ready"))
+    async def ready() -> JSONResponse:
+        parts = {"ledger": await _ledger(router), "snapshots": _snapshots(router)}
+        is_ready = _is_ready(parts)
+        missing = [name for name, part in parts.items() if part["state"] in _UNREADY]
+        return JSONResponse({"status": "ok" if is_ready else "unready", "missing": missing}, 200 if is_ready else 503)
+
+    return found
+
+
+_UNREADY = ("away", "none", "not_durable")
+
+
+def _is_ready(parts: dict[str, Part]) -> bool:
+    """What bidding needs: the ledger, and a first picture of the campaigns. All else it can do without for a time."""
+    return not any(parts[name]["state"] in _UNREADY for name in ("ledger", "snapshots"))
+
+
+async def _parts(router: Router) -> dict[str, Part]:
+    names = ("ledger", "catalog", "models", "events")
+    states = await asyncio.gather(_ledger(router), _catalog(router), _models(router), _events(router))
+    return dict(zip(names, states, strict=True)) | {"snapshots": _snapshots(router)}
+
+
+async def _ledger(router: Router) -> Part:
+    try:
+        await asyncio.wait_for(router.durability.look(), _PATIENCE_SECONDS)
+        await asyncio.wait_for(router.tally.flush(), _PATIENCE_SECONDS)
+    except (LedgerError, RedisError, OSError, TimeoutError) as error:
+        return _away("ledger", error)
+    return {"state": "not_durable" if router.durability.refusal else "ok"}
+
+
+async def _catalog(router: Router) -> Part:
+    try:
+        revision = await asyncio.wait_for(asyncio.to_thread(router.catalog.revision), _PATIENCE_SECONDS)
+    except (CatalogError, OSError, TimeoutError) as error:
+        return _away("catalog", error)
+    return {"state": "ok", "revision": revision}
+
+
+async def _models(router: Router) -> Part:
+    """Artefacts in use; a part that bids on a prior is well, and says so."""
+    try:
+        artefacts = await asyncio.wait_for(router.stages.artefacts(), _PATIENCE_SECONDS)
+    except Exception as error:  # whatever a handle raises: a stage's replica is being started, say
+        return _away("models", error)
+    return {"state": "ok", **{name: told["version"] for name, told in artefacts.items()}}
+
+
+async def _events(router: Router) -> Part:
+    try:
+        backlog = await router.events.backlog()
+    except (RedisError, OSError) as error:
+        return _away("events", error)
+    is_full = backlog.length >= router.settings.event_backlog
+    return {"state": "full" if is_full else "ok", **backlog._asdict()}
+
+
+def _snapshots(router: Router) -> Part:
+    """Age of the newest pacing table, which the Controller makes each tick."""
+    if router.paced_at is None:
+        return {"state": "none"}
+    age = time.monotonic() - router.paced_at
+    is_late = age > max(1.0, _LATE_TICKS * router.settings.tick_seconds)
+    return {"state": "late" if is_late else "ok", "age_seconds": round(age, 3)}
+
+
+def _away(part: str, error: Exception) -> Part:
+    """What it says may name hosts: that goes to the log."""
+    logger.warning(f"health: the {part} is away: {type(error).__name__}: {error}")
+    return {"state": "away"}
+
+
+def _told(name: str) -> dict[int | str, dict[str, Any]]:
+    """The same document whether it is ready or not."""
+    found = responses(name, keyed=False)
+    return found | {503: {**found[200], "description": "it cannot bid"}}

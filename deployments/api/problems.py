@@ -1,0 +1,174 @@
+"""What goes wrong is answered with a problem document (RFC 9457), and never with a traceback."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, MutableMapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from redis.exceptions import RedisError
+from starlette.exceptions import HTTPException
+
+from deployments.wiring import logger
+from rtb.campaign import CampaignError
+from rtb.catalog import (
+    CampaignArchived,
+    CampaignChanged,
+    CampaignExists,
+    CampaignUnknown,
+    CatalogError,
+    CreativeExists,
+    CreativeUnknown,
+    KeyExists,
+    KeyUnknown,
+    ReceiptMismatch,
+)
+from rtb.events import StreamError
+from rtb.ledger import LedgerError
+
+MEDIA_TYPE = "application/problem+json"
+_TYPES = "urn:raybid:problem:"
+_BUG = "this should not have happened; the log says where it did"
+
+_REFUSALS: dict[type[Exception], tuple[int, str]] = {
+    CampaignUnknown: (404, "campaign-unknown"),
+    CreativeUnknown: (404, "creative-unknown"),
+    KeyUnknown: (404, "key-unknown"),
+    CampaignExists: (409, "campaign-exists"),
+    CampaignArchived: (409, "campaign-archived"),
+    CreativeExists: (409, "creative-exists"),
+    KeyExists: (409, "key-exists"),
+    CampaignChanged: (412, "campaign-changed"),
+    CampaignError: (422, "campaign-invalid"),
+    ReceiptMismatch: (422, "idempotency-key-reused"),
+}
+
+_AWAY = {LedgerError: "the ledger", RedisError: "the ledger", CatalogError: "the catalog", StreamError: "the events"}
+
+
+class Problem(Exception):
+    """A request that is refused.
+
+    Args:
+        status: HTTP status.
+        detail: what is wrong with this request, for people.
+        kind: a short name of the problem; none: the status's.
+        headers: to send with it.
+    """
+
+    def __init__(self, status: int, detail: str, kind: str = "", headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.kind = kind
+        self.headers = headers
+
+
+def document(path: str, status: int, detail: str, kind: str = "", headers: Mapping[str, str] | None = None) -> Response:
+    """A problem document as a response.
+
+    Args:
+        path: what was asked for.
+        status: HTTP status.
+        detail: what is wrong with this request.
+        kind: a short name of the problem; none: the status's.
+        headers: to send with it.
+    """
+    phrase = HTTPStatus(status).phrase
+    kind = kind or re.sub(r"[^a-z]+", "-", phrase.lower()).strip("-")
+    body = {"type": _TYPES + kind, "title": phrase, "status": status, "detail": detail, "instance": quote(path)}
+    return Response(json.dumps(body), status, headers, MEDIA_TYPE)  # ASCII: a path may hold what UTF-8 cannot
+
+
+def install(app: FastAPI) -> None:
+    """Let the application answer with problem documents, also what FastAPI itself refuses."""
+    app.add_exception_handler(Problem, _of_problem)
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(Exception, _of_bug)
+    for away in _AWAY:
+        app.add_exception_handler(away, _of_away)
+    for refused, (status, kind) in _REFUSALS.items():
+        app.add_exception_handler(refused, _refusal(status, kind))
+
+
+def _of_problem(request: Request, error: Any) -> Response:
+    return document(_path(request), error.status, error.detail, error.kind, error.headers)
+
+
+def _of_http(request: Request, error: Any) -> Response:
+    return document(_path(request), error.status_code, str(error.detail), headers=error.headers)
+
+
+def _of_validation(request: Request, error: Any) -> Response:
+    """Where and what, but not the value, which may be anything."""
+    told = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+    return document(_path(request), 422, told, "parameter-invalid")
+
+
+def _of_bug(request: Request, _: Exception) -> Response:
+    """Of an error nobody expected. `LastResort` writes the log."""
+    return document(_path(request), 500, _BUG)
+
+
+def _of_away(request: Request, error: Exception) -> Response:
+    """What is away is back soon. Its own message may name hosts, so it goes to the log only."""
+    part = next(name for kind, name in _AWAY.items() if isinstance(error, kind))
+    logger.warning(f"{request.method} {quote(_path(request))}: {type(error).__name__}: {error}")
+    return document(_path(request), 503, f"{part} is away: try again", "part-away", {"Retry-After": "1"})
+
+
+def _refusal(status: int, kind: str) -> Callable[[Request, Exception], Response]:
+    def refuse(request: Request, error: Exception) -> Response:
+        headers = {"ETag": f'"{error.version}"'} if isinstance(error, CampaignChanged) else None
+        return document(_path(request), status, str(error), kind, headers)
+
+    return refuse
+
+
+def _path(request: Request) -> str:
+    return str(request.scope.get("path", ""))
+
+
+class LastResort:
+    """An ASGI middleware outside everything: an error nobody expected is 500, and one line in the log.
+
+    Args:
+        app: what it guards.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        """An ASGI 3 application."""
+        began = False
+
+        async def watched(message: MutableMapping[str, Any]) -> None:
+            nonlocal began
+            began = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            path = str(scope.get("path", ""))
+            logger.error(f"{scope['method']} {quote(path)} failed: {type(error).__name__} {_place(error)}")
+            if not began:
+                await document(path, 500, _BUG)(scope, receive, send)
+
+
+def _place(error: Exception) -> str:
+    """Where an error was raised, without what was in any variable."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace is not None else ""

@@ -1,0 +1,121 @@
+"""The whole platform in this process, without Ray: Router, stages and Controller on one event loop, a real Valkey."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+import uvicorn
+
+from deployments.app import LocalStages
+from deployments.controller import Controller
+from deployments.ctr_model import CTRModel
+from deployments.rl_bidder import RLBidder
+from deployments.router import Router
+from rtb.campaign import Campaign
+from tests.conftest import Valkey
+
+ADMIN_KEY = "an administrator's key of the tests"
+
+
+class _Controller(Controller):
+    """Without Serve, nobody awaits this."""
+
+    def __del__(self) -> None:  # type: ignore[override]
+        pass
+
+
+class _Bidder(RLBidder):
+    """The same."""
+
+    def __del__(self) -> None:  # type: ignore[override]
+        pass
+
+
+class _Stages(LocalStages):
+    def __init__(self) -> None:
+        self._ctr_model = CTRModel()
+        self._rl_bidder = _Bidder()
+
+
+class Platform:
+    """A platform that answers at `url`.
+
+    Attributes:
+        router: its Router.
+        controller: its Controller.
+        url: where it listens.
+    """
+
+    def __init__(self, router: Router, controller: Controller, port: int) -> None:
+        self.router = router
+        self.controller = controller
+        self.url = f"http://127.0.0.1:{port}"
+
+    def client(self, key: str | None = ADMIN_KEY) -> httpx.Client:
+        return httpx.Client(base_url=self.url, headers={} if key is None else {"X-API-Key": key}, timeout=30)
+
+    def register(self, *campaigns: Campaign) -> None:
+        """Create campaigns, and wait until each slot of theirs is bid on."""
+        with self.client() as client:
+            before = client.get("/health").json()["campaigns"]
+            for campaign in campaigns:
+                assert client.post("/campaign/create", content=msgspec.json.encode(campaign)).status_code == 201
+            deadline = time.monotonic() + 20
+            while client.get("/health").json()["campaigns"] < before + len(campaigns):
+                assert time.monotonic() < deadline, "the campaigns are not taken up"
+                time.sleep(0.05)
+            while not client.post("/bid", json={"w": 300, "h": 250}).json()["bid"]:
+                assert time.monotonic() < deadline, "the campaigns do not bid"
+                time.sleep(0.05)
+
+
+@contextmanager
+def running(valkey: Valkey, folder: Path, port: int, **settings: Any) -> Iterator[Platform]:
+    """Start one with these settings, and stop it again."""
+    given = {
+        "var_dir": folder,
+        "redis_url": f"redis://127.0.0.1:{valkey.port}/0",
+        "admin_key": ADMIN_KEY,
+        "http_port": port,
+        "tick_seconds": 0.2,
+        "calls_per_minute": 1_000_000,
+        "default_tmax_ms": 5_000,
+        **settings,
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in given.items():
+            patch.setenv(f"RAYBID_{name.upper()}", str(value))
+        router, controller = Router(_Stages, None), _Controller()
+    app = _Started(router, controller)
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", lifespan="off"))
+    thread = Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.01)
+        yield Platform(router, controller, port)
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        router.catalog.close()
+
+
+class _Started:
+    """The application; its first request starts the background work, as Serve's health check would."""
+
+    def __init__(self, router: Router, controller: Controller) -> None:
+        self._router, self._controller = router, controller
+        self._app = router.__serve_build_asgi_app__()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.gather(self._controller.check_health(), self._router.check_health())
+        await self._app(scope, receive, send)

@@ -1,0 +1,104 @@
+"""The OpenAPI document tells the truth: schemathesis calls everything in it, on a platform in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import checks
+from schemathesis.generation.modes import GenerationMode
+
+from tests.conftest import Valkey, find_free_port
+from tests.deployments.in_process import ADMIN_KEY, Platform, running
+from tests.rtb.builders import make_campaign
+
+_KEY = {"X-API-Key": ADMIN_KEY}
+
+_CHECKS = [
+    checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+]
+
+
+@pytest.fixture(scope="module")
+def platform(valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    valkey_server.flush()
+    with running(valkey_server, tmp_path_factory.mktemp("var"), find_free_port()) as platform:
+        platform.register(make_campaign("spring"))
+        yield platform
+
+
+@pytest.fixture(scope="module")
+def document(platform: Platform) -> Any:
+    return schemathesis.openapi.from_url(f"{platform.url}/openapi.json")
+
+
+@pytest.mark.parametrize("mode", GenerationMode)
+def test_every_call_keeps_to_the_document(platform: Platform, document: Any, mode: GenerationMode):
+    """What the document allows, and what it does not: neither is ever answered with what it does not say."""
+    called = set()
+    for found in document.get_all_operations():
+        operation = found.ok()
+        called.add(operation.label)
+        if mode is GenerationMode.NEGATIVE and not _asks(document, operation):
+            continue  # nothing can be wrong about it
+
+        @given(case=operation.as_strategy(generation_mode=mode))
+        @settings(max_examples=settings().max_examples // 4, deadline=None, suppress_health_check=list(HealthCheck))
+        def call(case: Any) -> None:
+            case.call_and_validate(headers=_KEY, checks=_CHECKS)
+
+        call()
+    assert len(called) == sum(len(calls) for calls in document.raw_schema["paths"].values()) > 25
+    with platform.client() as client:
+        assert client.get("/health").json()["status"] == "ok"
+
+
+def _asks(document: Any, operation: Any) -> bool:
+    """Whether a call has parameters or a body."""
+    said = document.raw_schema["paths"][operation.path][operation.method]
+    return bool(said.get("parameters")) or "requestBody" in said
+
+
+def test_every_body_has_an_example_that_works(platform: Platform):
+    document = httpx.get(f"{platform.url}/openapi.json").json()
+    order = ["/campaign/create", "/campaign/{campaign_id}/creatives"]
+    paths = sorted(document["paths"], key=lambda path: order.index(path) if path in order else len(order))
+    seen = 0
+    with platform.client() as client:
+        for path in paths:
+            for method, call in document["paths"][path].items():
+                for kind, content in call.get("requestBody", {}).get("content", {}).items():
+                    example = content["example"]
+                    if path == "/auction-result":
+                        example = example | {"token": client.post("/bid", json={"w": 300, "h": 250}).json()["token"]}
+                    if path.endswith("/creatives"):
+                        example = example | {"id": "another"}
+                    headers = {"Content-Type": kind}
+                    if method == "patch":
+                        headers["If-Match"] = client.get("/campaign/spring").headers["etag"]
+                    url = path.replace("{campaign_id}", "spring")
+                    if path == "/campaign/create":
+                        example = example | {"id": "example"}
+                    answer = client.request(method, url, content=json.dumps(example), headers=headers)
+                    assert answer.status_code in (200, 201, 204), (path, answer.text)
+                    seen += 1
+    assert seen == 9
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+def test_the_documentation_needs_nobody_else(platform: Platform, page: str):
+    html = httpx.get(f"{platform.url}{page}").text
+    addresses = [part.split('"')[0] for part in html.replace("'", '"').split('="')[1:]]
+    loaded = [address for address in addresses if address.endswith((".js", ".css", ".png"))]
+    assert loaded
+    for address in loaded:
+        assert address.startswith("/static-offline-docs/")
+        assert httpx.get(f"{platform.url}{address}").status_code == 200

@@ -1,0 +1,130 @@
+"""What the platform says of itself: parts, figures, metrics; the same whichever replica is asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from rtb.catalog import CatalogError
+from rtb.ledger import LedgerError
+from tests.conftest import Valkey, find_free_port
+from tests.deployments.in_process import Platform, running
+from tests.rtb.builders import make_campaign
+
+
+@pytest.fixture(scope="module")
+def platform(valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    valkey_server.flush()
+    with running(valkey_server, tmp_path_factory.mktemp("var"), find_free_port()) as platform:
+        platform.register(make_campaign("spring"))
+        yield platform
+
+
+@pytest.fixture
+def client(platform: Platform) -> Iterator[httpx.Client]:
+    with platform.client(None) as client:
+        yield client
+
+
+def _settled(platform: Platform) -> None:
+    """Until the pacing table that a slow machine kept waiting is there again."""
+    deadline = time.monotonic() + 30
+    while httpx.get(f"{platform.url}/health").json()["status"] != "ok":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_every_part_says_how_it_is(platform: Platform, client: httpx.Client):
+    _settled(platform)
+    answer = client.get("/health")
+    health = answer.json()
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    assert (health["status"], health["ledger"], health["campaigns"]) == ("ok", "ok", 1)
+    assert {name: part["state"] for name, part in health["parts"].items()} == dict.fromkeys(
+        ("ledger", "catalog", "models", "events", "snapshots"), "ok"
+    )
+    assert (health["parts"]["models"]["ctr"], health["parts"]["models"]["policy"]) == ("prior", "prior")
+    assert health["parts"]["snapshots"]["age_seconds"] >= 0
+    assert health["parts"]["events"]["length"] >= 0
+    assert client.get("/health/live").json() == {"status": "ok"}
+    assert client.get("/health/ready").json() == {"status": "ok", "missing": []}
+
+
+def test_without_the_ledger_it_lives_but_is_not_ready(
+    platform: Platform, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+):
+    async def away(*_: Any) -> None:
+        raise LedgerError("redis://:password@ledger.example does not answer")
+
+    monkeypatch.setattr(platform.router.ledger, "balances", away)
+    health, ready = client.get("/health"), client.get("/health/ready")
+    assert (health.status_code, health.json()["status"], health.json()["ledger"]) == (503, "degraded", "away")
+    assert (ready.status_code, ready.json()["missing"]) == (503, ["ledger"])
+    assert client.get("/health/live").status_code == 200
+    stats = client.get("/stats")
+    assert (stats.status_code, stats.headers["retry-after"]) == (503, "1")
+    for answer in (health, ready, stats):
+        assert "password" not in answer.text
+
+
+def test_without_the_catalog_it_is_ready_but_not_well(
+    platform: Platform, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+):
+    def away(*_: Any) -> None:
+        raise CatalogError("away")
+
+    monkeypatch.setattr(platform.router.catalog, "revision", away)
+    health = client.get("/health")
+    assert (health.status_code, health.json()["status"]) == (200, "degraded")
+    assert health.json()["parts"]["catalog"] == {"state": "away"}
+    assert client.get("/health/ready").status_code == 200
+
+
+def test_metrics_are_the_figures_of_stats_whichever_replica_tells(
+    platform: Platform, client: httpx.Client, valkey_server: Valkey, tmp_path: Path
+):
+    for slot in ({"w": 300, "h": 250}, {"w": 1, "h": 1}, {"w": 2, "h": 2}):
+        bid = client.post("/bid", json=slot).json()
+        if bid["bid"]:
+            client.post("/auction-result", json={"token": bid["token"], "won": True, "price": 0.01})
+    url = platform.router.settings.catalog_url
+    with running(valkey_server, tmp_path, find_free_port(), database_url=url) as other:
+        first = _samples(client.get("/metrics").text)
+        second = _samples(httpx.get(f"{other.url}/metrics").text)
+    stats = client.get("/stats").json()
+    assert first[("raybid_spent_micros_total", ())] == stats["ledger"]["spent_micros"] > 0
+    assert first[("raybid_requests_total", ())] == stats["counters"]["requests"]
+    assert first[("raybid_no_bids_total", (("reason", "no_candidate"),))] == stats["counters"]["no_bid.no_candidate"]
+    assert first[("raybid_notices_total", (("kind", "bill"), ("outcome", "settled")))] >= 1
+    assert first[("raybid_campaigns", (("status", "active"),))] == 1
+    business = [name for name in first if "event" not in name[0] and "money" not in name[0]]
+    assert {name: first[name] for name in business} == {name: second[name] for name in business}
+
+
+def test_names_from_outside_make_no_endless_metrics(platform: Platform, client: httpx.Client):
+    for number in range(1_000):
+        platform.router.tally.add(f"invalid.made_up_{number}")
+        platform.router.tally.add(f"made.up.by.nobody_{number}")
+    samples = _samples(client.get("/metrics").text)
+    assert len(samples) < 600
+
+
+def test_artefacts_and_exchanges_are_told(platform: Platform):
+    with platform.client() as admin:
+        assert admin.get("/admin/artefacts").json() == {"ctr": {"version": "prior"}, "policy": {"version": "prior"}}
+        assert "prebid_server" in [profile["name"] for profile in admin.get("/admin/exchanges").json()]
+
+
+def _samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    families = text_string_to_metric_families(text)
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
