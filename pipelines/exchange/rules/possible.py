@@ -120,7 +120,7 @@ def _banner(slot: Json) -> str:
     if not names_a_size(slot) or (sizes and min(max(size) for size in sizes) > _LARGEST_PIXELS):
         return "no_size"
     mimes = [mime.lower() for mime in texts(slot.get("mimes"))]
-    if _BANNER_AD_TYPES <= set(integers(slot.get("btype"))):
+    if set(integers(slot.get("btype"))) >= _BANNER_AD_TYPES:
         return "markup"
     return "markup" if mimes and not any(mime.startswith(_BANNER_TYPES) for mime in mimes) else ""
 
