@@ -5,39 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 import msgspec
 
-Identifier = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
+from rtb.creative import Creative, Identifier, Text, fault_of
+
 Micros = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-Pixels = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-
-
-class Creative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An advertisement that can be shown.
-
-    Attributes:
-        id: unique within its campaign; sent to exchanges as `crid`, prefixed by the campaign.
-        w: width in pixels.
-        h: height in pixels.
-        adm: markup; `{click_url}` in it is replaced, OpenRTB macros are left to the exchange.
-            Empty: an image linked to `landing_url`.
-        image_url: the picture, when `adm` is empty.
-        landing_url: where a click leads.
-        attr: creative attributes (OpenRTB list 5.3).
-    """
-
-    id: Identifier
-    w: Pixels
-    h: Pixels
-    adm: str = ""
-    image_url: str = ""
-    landing_url: Text
-    attr: tuple[int, ...] = ()
 
 
 class Targeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -119,6 +94,22 @@ class FrequencyCap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     seconds: Annotated[float, msgspec.Meta(gt=0, le=366 * 86_400)]
 
 
+class HeldDeal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A deal a campaign has with a seller.
+
+    Attributes:
+        id: as the seller names it in `imp.pmp.deals`.
+        price_micros: agreed for one impression, bid whatever the impression is worth; 0: bids by value.
+        floor_micros: least to bid under it for one impression, where that is more than the request says.
+        seat: on whose behalf it bids under it; empty: the campaign's.
+    """
+
+    id: Text
+    price_micros: Micros = 0
+    floor_micros: Micros = 0
+    seat: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{0,64}$")] = ""
+
+
 class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A campaign as its owner describes it.
 
@@ -127,8 +118,13 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         name: for people.
         status: `active` bids, `paused` does not.
         adomain: the advertiser's domains, sent with each bid.
-        cat: IAB content categories of the advertising.
+        cat: categories of the advertising, in the taxonomy of `cattax`. Without any it is not shown where only some
+            are allowed.
+        cattax: taxonomy of `cat` (AdCOM list "Category Taxonomies"): 1 is IAB Content Categories 1.0. Where a
+            request blocks or allows by another one, a campaign with categories is not shown.
+        bundle: the app it advertises, if it does, as its store names it; sent with each bid.
         seat: buyer seat on whose behalf it bids.
+        deals: it has with sellers, one of an id.
         frequency: how often one known user may see it; none: no cap.
     """
 
@@ -137,7 +133,10 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     status: Literal["active", "paused"] = "active"
     adomain: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
     cat: tuple[str, ...] = ()
+    cattax: Annotated[int, msgspec.Meta(ge=1)] = 1
+    bundle: str = ""
     seat: Identifier = "raybid"
+    deals: Annotated[tuple[HeldDeal, ...], msgspec.Meta(max_length=256)] = ()
     budget: Budget
     flight: Flight = Flight()
     frequency: FrequencyCap | None = None
@@ -206,19 +205,18 @@ def _check(campaign: Campaign) -> None:
     _check_creatives(campaign.creatives)
     if campaign.budget.timezone not in _timezones():
         raise CampaignError(f"{campaign.budget.timezone[:60]!r} is no IANA time zone - at `$.budget.timezone`")
+    deals = {deal.id for deal in campaign.deals}
+    if len(deals) < len(campaign.deals):
+        raise CampaignError("two deals share an id - at `$.deals`")
     flight = campaign.flight
     if flight.starts_at is not None and flight.ends_at is not None and flight.ends_at <= flight.starts_at:
         raise CampaignError("a flight ends after it starts - at `$.flight.ends_at`")
 
 
 def _check_creatives(creatives: tuple[Creative, ...]) -> None:
-    if not all(creative.adm or creative.image_url for creative in creatives):
-        raise CampaignError("a creative needs `adm` or `image_url` - at `$.creatives[...]`")
-    for creative in creatives:
-        if not _is_web_address(creative.landing_url):
-            raise CampaignError(
-                f"{creative.landing_url[:60]!r} is no http(s) address - at `$.creatives[...].landing_url`"
-            )
+    for number, creative in enumerate(creatives):
+        if fault := fault_of(creative, f"$.creatives[{number}]"):
+            raise CampaignError(fault)
     names = [creative.id for creative in creatives]
     if len(set(names)) < len(names):
         raise CampaignError("two creatives share an id - at `$.creatives`")
@@ -228,11 +226,3 @@ def _check_creatives(creatives: tuple[Creative, ...]) -> None:
 def _timezones() -> frozenset[str]:
     """Names that mean the same on every machine. To look for them takes milliseconds, so it is done once."""
     return frozenset(available_timezones() - {"localtime", "Factory"})
-
-
-def _is_web_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # such as an unclosed bracket
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtb import features
-from rtb.campaign import Creative
+from rtb.creative import Creative
 from rtb.ctr import CLICK
 from rtb.events import BidEvent
 from rtb.impression import Impression, hour_of_week, impressions_of

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from rtb.campaign import Creative
+from rtb.creative import Creative
 from rtb.impression import Impression
 
 SCHEMA_VERSION = "features-1"
@@ -73,10 +73,11 @@ def impression_row(impression: Impression) -> list[int]:
 
 def creative_row(campaign_id: str, creative: Creative) -> list[int]:
     """Buckets of a creative's fields, in the order of `CREATIVE_FIELDS`."""
+    w, h = creative.size
     return [
         bucket("campaign", campaign_id),
         bucket("creative", f"{campaign_id}/{creative.id}"),
-        bucket("size", f"{creative.w}x{creative.h}"),
+        bucket("size", f"{w}x{h}"),
     ]
 
 

@@ -37,8 +37,12 @@ _DAY = 86_400
 GRACE = {Kind.CLICK: _DAY, Kind.CONVERSION: 30 * _DAY}
 """Seconds past a bid's expiry that its user's notices still count: people click late and buy later."""
 
-_LAYOUT = struct.Struct(">BQIIHQIQ")  # id of the signing key, then a BidRef
+_LAYOUT = struct.Struct(">BQIIHQIQ")  # id of the signing key, then a BidRef but for its rate
+_RATE = struct.Struct(">d")  # follows where the bid was in another currency
 _MAC_BYTES = 12
+
+TEST_LEASE = 0
+"""The lease of bids that answer test requests; no real one has this number."""
 
 
 class BidRef(NamedTuple):
@@ -52,6 +56,7 @@ class BidRef(NamedTuple):
         ceiling_micros: what was bid for the impression: the most it can cost.
         expires: Unix second after which money notices are not honoured.
         user: key of who saw it (`Signer.user_key`), 0 when nobody may or need know.
+        rate: units of the bid's currency that one unit of ours was worth: prices in notices are in the bid's.
     """
 
     lease: int
@@ -61,6 +66,12 @@ class BidRef(NamedTuple):
     ceiling_micros: int
     expires: int
     user: int = 0
+    rate: float = 1.0
+
+    @property
+    def is_test(self) -> bool:
+        """Whether the bid answered a request with `test` set: no money is held for it, and nothing of it counts."""
+        return self.lease == TEST_LEASE
 
     @property
     def bid_id(self) -> str:
@@ -124,7 +135,9 @@ class Signer:
 
     def sign(self, ref: BidRef, kind: Kind) -> str:
         """A URL-safe token; the same for all notices of money of one bid."""
-        payload = _LAYOUT.pack(self._keys[0][0], *ref)
+        payload = _LAYOUT.pack(self._keys[0][0], *ref[:-1])
+        if ref.rate != 1.0:
+            payload += _RATE.pack(ref.rate)
         return base64.urlsafe_b64encode(payload + _mac(self._key, payload, kind)).decode().rstrip("=")
 
     def user_key(self, user: str) -> int:
@@ -144,10 +157,12 @@ class Signer:
             blob = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
         except (binascii.Error, ValueError) as error:
             raise TokenError("the token is not base64") from error
-        payload, mac = blob[: _LAYOUT.size], blob[_LAYOUT.size :]
-        if len(payload) != _LAYOUT.size or not self._is_ours(payload, mac, kind):
+        payload, mac = blob[:-_MAC_BYTES], blob[-_MAC_BYTES:]
+        fixed, rate = payload[: _LAYOUT.size], payload[_LAYOUT.size :]
+        if len(fixed) != _LAYOUT.size or len(rate) not in (0, _RATE.size) or not self._is_ours(payload, mac, kind):
             raise TokenError("the token's signature does not match")
-        return BidRef(*_LAYOUT.unpack(payload)[1:])
+        ref = BidRef(*_LAYOUT.unpack(fixed)[1:])
+        return ref._replace(rate=_RATE.unpack(rate)[0]) if rate else ref
 
     def _is_ours(self, payload: bytes, mac: bytes, kind: Kind) -> bool:
         """Two secrets may share an id, so all with it are tried."""

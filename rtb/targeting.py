@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rtb.campaign import Campaign, Creative
+from rtb.campaign import Campaign
+from rtb.creative import Creative
 from rtb.impression import HOURS_OF_WEEK, Impression
 
 Words = npt.NDArray[np.uint64]

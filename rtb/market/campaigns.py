@@ -6,7 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from rtb.campaign import Budget, Campaign, Creative, Goal, Targeting
+from rtb.campaign import Budget, Campaign, Goal, Targeting
+from rtb.creative import Creative
 from rtb.market.population import (
     CATEGORIES,
     COUNTRIES,

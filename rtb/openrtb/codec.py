@@ -161,7 +161,11 @@ def _tidy_float(value: Any, path: str) -> Any:
         _refuse(value, "number", path)
 
 
-_SCALARS = {str: _tidy_str, int: _tidy_int, float: _tidy_float}
+def _as_it_is(value: Any, path: str) -> Any:
+    return value
+
+
+_SCALARS = {str: _tidy_str, int: _tidy_int, float: _tidy_float, Any: _as_it_is}
 
 
 @cache

@@ -6,7 +6,8 @@ import base64
 import re
 from typing import NamedTuple
 
-from rtb.money import MoneyError, cpm_to_micros
+from rtb.currency import micros_at
+from rtb.money import MoneyError
 
 AUCTION_PRICE = "${AUCTION_PRICE}"
 AUCTION_LOSS = "${AUCTION_LOSS}"
@@ -30,7 +31,7 @@ class Price(NamedTuple):
     """A price as it came back.
 
     Attributes:
-        micros: for one impression.
+        micros: of our currency, for one impression.
         is_encoded: whether it came in base64, as `${AUCTION_PRICE:B64}` asks for.
     """
 
@@ -38,20 +39,24 @@ class Price(NamedTuple):
     is_encoded: bool
 
 
-def read_price(text: str) -> Price:
+def read_price(text: str, rate: float = 1.0) -> Price:
     """Clearing price of one impression, from the CPM an exchange put into `${AUCTION_PRICE}`, in base64 or not.
+
+    Args:
+        text: what came back.
+        rate: units of the price's currency that one unit of ours is worth.
 
     Raises:
         PriceError: `unfilled` (macro left in place or empty), `audit` (a test of the URL), `negative`, or
             `not_a_price`.
     """
     try:
-        return Price(parse_price(text), False)
+        return Price(parse_price(text, rate), False)
     except PriceError as error:
         inner = _decoded(text) if error.reason == "not_a_price" else ""
         if not inner:
             raise
-    return Price(parse_price(inner), True)
+    return Price(parse_price(inner, rate), True)
 
 
 def _decoded(text: str) -> str:
@@ -63,8 +68,8 @@ def _decoded(text: str) -> str:
         return ""
 
 
-def parse_price(text: str) -> int:
-    """Micros of one impression from a CPM in decimal digits.
+def parse_price(text: str, rate: float = 1.0) -> int:
+    """Micros of one impression from a CPM in decimal digits; `rate` as for `read_price`.
 
     Raises:
         PriceError: see `read_price`.
@@ -78,6 +83,6 @@ def parse_price(text: str) -> int:
     if not _NUMBER.fullmatch(text):
         raise PriceError("not_a_price", f"{text[:40]!r} is not a price")
     try:
-        return cpm_to_micros(float(text))
+        return micros_at(text, rate)
     except MoneyError as error:
         raise PriceError("not_a_price", str(error)) from error

@@ -1,31 +1,73 @@
-"""Whether user-level data may be used for a request. When in doubt: no. The bid works without it."""
+"""Which user-level data may be used for a request. When in doubt: none. The bid works without it."""
 
 from __future__ import annotations
 
-from rtb.openrtb.types import BidRequest
+import re
+from typing import NamedTuple
 
-_US_SALE_OPT_OUT = 2
-"""Place in a `us_privacy` string ("1YNN") of the answer to "did the user opt out of sale?"."""
+from rtb.openrtb.tcf import consented_purposes
+from rtb.openrtb.types import BidRequest, Regs, RegsExt
+
+_STORE, _BASIC_ADS, _PERSONAL_ADS = 1, 2, 4
+"""TCF purposes: to store or read something on a device; to choose basic ads, which is where frequency is capped; and
+to choose personalised ones."""
+
+_US_PRIVACY = re.compile(r"1[YN-]([YN-])[YN-]", re.ASCII | re.IGNORECASE)
+"""Version, notice given, opted out of sale, covered by the LSPA."""
+
+_NOT_APPLICABLE = -1  # the one `gpp_sid` that says no section of the GPP string applies
+
+_NO_EXT = RegsExt()
 
 
-def allows_user_data(request: BidRequest) -> bool:
-    """True when no signal of the request forbids user identifiers and segments.
+class Allowed(NamedTuple):
+    """What of a user may be used.
 
-    Read: `regs.coppa`, `device.lmt`, `device.dnt`, GDPR without a consent string, `us_privacy` with an opt-out,
-    and any GPP section (which this version does not parse, so it counts as a refusal). GDPR, US privacy and
-    GPP are looked for in their 2.6 and 2.5 places.
+    Attributes:
+        identity: an id of theirs, to cap how often they see a campaign.
+        profile: the segments they are in.
+    """
+
+    identity: bool
+    profile: bool
+
+
+_ALL, _NOTHING = Allowed(True, True), Allowed(False, False)
+
+
+def allowed_user_data(request: BidRequest) -> Allowed:
+    """What the signals of a request leave, each read in its 2.6 and its 2.5 place.
+
+    - `regs.coppa`, `device.lmt`, `device.dnt`: nothing.
+    - `regs.us_privacy`: nothing after an opt-out of sale, nor when it cannot be read.
+    - `regs.gpp`, `regs.gpp_sid`: nothing, as sections are not parsed; `gpp_sid` of only -1 says that none applies.
+    - `regs.gdpr` 1: what the purposes in the consent string allow, nothing without a valid one.
     """
     device, regs = request.device, request.regs
     if device is not None and (device.lmt == 1 or device.dnt == 1):
-        return False
+        return _NOTHING
     if regs is None:
-        return True
-    ext = regs.ext
-    gdpr = regs.gdpr if regs.gdpr is not None else (ext.gdpr if ext else None)
-    us_privacy = regs.us_privacy or (ext.us_privacy if ext else None) or ""
-    opted_out = us_privacy[_US_SALE_OPT_OUT : _US_SALE_OPT_OUT + 1].upper() == "Y"
-    gpp = regs.gpp or regs.gpp_sid or (ext and (ext.gpp or ext.gpp_sid))
-    return not (regs.coppa == 1 or opted_out or gpp or (gdpr == 1 and not _consent(request)))
+        return _ALL
+    ext = regs.ext or _NO_EXT
+    if regs.coppa == 1 or ext.coppa == 1 or _opted_out(regs.us_privacy or ext.us_privacy or "") or _gpp(regs, ext):
+        return _NOTHING
+    gdpr = regs.gdpr if regs.gdpr is not None else ext.gdpr
+    if gdpr != 1:
+        return _ALL if not gdpr else _NOTHING
+    purposes = consented_purposes(_consent(request))
+    return Allowed({_STORE, _BASIC_ADS} <= purposes, {_STORE, _PERSONAL_ADS} <= purposes)
+
+
+def _opted_out(us_privacy: str) -> bool:
+    signal = _US_PRIVACY.fullmatch(us_privacy.strip())
+    return bool(us_privacy) and (signal is None or signal[1] in "Yy")
+
+
+def _gpp(regs: Regs, ext: RegsExt) -> bool:
+    sections = regs.gpp_sid or ext.gpp_sid
+    if sections:
+        return any(section != _NOT_APPLICABLE for section in sections)
+    return bool(regs.gpp or ext.gpp)
 
 
 def _consent(request: BidRequest) -> str:

@@ -25,6 +25,9 @@ class NoBid(IntEnum):
     NO_BUDGET = 502
     CURRENCY = 503
     FREQUENCY_AWAY = 504
+    NO_CREATIVE = 505
+    BLOCKED = 506
+    NO_DEAL = 507
 
 
 class Loss(IntEnum):
@@ -39,45 +42,141 @@ class Loss(IntEnum):
 
 
 class Format(Struct):
-    """3.2.10: an allowed size."""
+    """3.2.10: an allowed size, in device-independent pixels, or as a ratio with a least width."""
 
     w: int | None = None
     h: int | None = None
+    wratio: int | None = None
+    hratio: int | None = None
+    wmin: int | None = None
 
 
 class Banner(Struct):
-    """3.2.6: a display placement."""
+    """3.2.6: a display placement. The four bounds are those of 2.3, which some callers still send."""
 
+    format: list[Format] | None = None
     w: int | None = None
     h: int | None = None
-    format: list[Format] | None = None
+    wmin: int | None = None
+    wmax: int | None = None
+    hmin: int | None = None
+    hmax: int | None = None
     btype: list[int] | None = None
     battr: list[int] | None = None
     pos: int | None = None
+    mimes: list[str] | None = None
+    topframe: int | None = None
+    expdir: list[int] | None = None
+    api: list[int] | None = None
+    id: str | None = None
+    vcm: int | None = None
+
+
+class DurFloors(Struct):
+    """DurFloors of 2.6: the floor of ads of some lengths, which are in seconds; a bound left out is none."""
+
+    mindur: int | None = None
+    maxdur: int | None = None
+    bidfloor: float = 0.0
 
 
 class Video(Struct):
-    """3.2.7: a video placement."""
+    """3.2.7: a video placement. Durations are in seconds, bitrates in kbit/s."""
 
     mimes: list[str] | None = None
     minduration: int | None = None
     maxduration: int | None = None
+    rqddurs: list[int] | None = None
+    startdelay: int | None = None
+    maxseq: int | None = None
+    poddur: int | None = None
+    podid: str | None = None
+    podseq: int | None = None
+    slotinpod: int | None = None
+    mincpmpersec: float | None = None
+    durfloors: list[DurFloors] | None = None
     protocols: list[int] | None = None
+    protocol: int | None = None
     w: int | None = None
     h: int | None = None
+    placement: int | None = None
+    plcmt: int | None = None
     linearity: int | None = None
+    skip: int | None = None
+    skipmin: int | None = None
+    skipafter: int | None = None
+    sequence: int | None = None
     battr: list[int] | None = None
+    maxextended: int | None = None
+    minbitrate: int | None = None
+    maxbitrate: int | None = None
+    boxingallowed: int | None = None
+    playbackmethod: list[int] | None = None
+    playbackend: int | None = None
+    delivery: list[int] | None = None
     pos: int | None = None
+    companionad: list[Banner] | None = None
+    companiontype: list[int] | None = None
+    api: list[int] | None = None
+
+
+class Audio(Struct):
+    """3.2.8: an audio placement. Durations are in seconds, bitrates in kbit/s."""
+
+    mimes: list[str] | None = None
+    minduration: int | None = None
+    maxduration: int | None = None
+    rqddurs: list[int] | None = None
+    startdelay: int | None = None
+    maxseq: int | None = None
+    poddur: int | None = None
+    podid: str | None = None
+    podseq: int | None = None
+    slotinpod: int | None = None
+    mincpmpersec: float | None = None
+    durfloors: list[DurFloors] | None = None
+    protocols: list[int] | None = None
+    sequence: int | None = None
+    battr: list[int] | None = None
+    maxextended: int | None = None
+    minbitrate: int | None = None
+    maxbitrate: int | None = None
+    delivery: list[int] | None = None
+    companionad: list[Banner] | None = None
+    companiontype: list[int] | None = None
+    api: list[int] | None = None
+    feed: int | None = None
+    stitched: int | None = None
+    nvol: int | None = None
+
+
+class Native(Struct):
+    """3.2.9: a native placement; `rtb.slots` reads what it asks for.
+
+    `request` is JSON in a string as the specification wants it, or the object itself. Early callers had no `request`
+    and put its fields here.
+    """
+
+    request: Any = None
+    ver: str | None = None
+    api: list[int] | None = None
+    battr: list[int] | None = None
+    layout: int | None = None
+    assets: Any = None
 
 
 class Deal(Struct):
-    """3.2.12: a deal struck beforehand."""
+    """3.2.12: a deal struck beforehand. Its currency is its own, not that of the imp."""
 
     id: str
     bidfloor: float = 0.0
     bidfloorcur: str = "USD"
     at: int | None = None
     wseat: list[str] | None = None
+    wadomain: list[str] | None = None
+    guar: int = 0
+    mincpmpersec: float | None = None
+    durfloors: list[DurFloors] | None = None
 
 
 class Pmp(Struct):
@@ -93,14 +192,20 @@ class Imp(Struct):
     id: str
     banner: Banner | None = None
     video: Video | None = None
-    audio: dict[str, Any] | None = None
-    native: dict[str, Any] | None = None
+    audio: Audio | None = None
+    native: Native | None = None
     pmp: Pmp | None = None
+    displaymanager: str | None = None
+    displaymanagerver: str | None = None
     instl: int = 0
     tagid: str | None = None
     bidfloor: float = 0.0
     bidfloorcur: str = "USD"
+    clickbrowser: int | None = None
     secure: int | None = None
+    iframebuster: list[str] | None = None
+    rwdd: int = 0
+    ssai: int = 0
     exp: int | None = None
 
 
@@ -198,6 +303,7 @@ class User(Struct):
 class RegsExt(Struct):
     """Where OpenRTB 2.5 callers put what 2.6 has in `regs`."""
 
+    coppa: int | None = None
     gdpr: int | None = None
     us_privacy: str | None = None
     gpp: str | None = None
@@ -231,8 +337,13 @@ class BidRequest(Struct):
     wseat: list[str] | None = None
     bseat: list[str] | None = None
     cur: list[str] | None = None
+    wlang: list[str] | None = None
+    wlangb: list[str] | None = None
+    acat: list[str] | None = None
     bcat: list[str] | None = None
+    cattax: int = 1
     badv: list[str] | None = None
+    bapp: list[str] | None = None
     regs: Regs | None = None
 
 
@@ -255,14 +366,26 @@ class Bid(Struct, omit_defaults=True):
     lurl: str | None = None
     adm: str | None = None
     adomain: list[str] | None = None
+    bundle: str | None = None
+    iurl: str | None = None
     cid: str | None = None
     crid: str | None = None
     cat: list[str] | None = None
+    cattax: int | None = None
     attr: list[int] | None = None
+    apis: list[int] | None = None
+    api: int | None = None
+    protocol: int | None = None
+    language: str | None = None
+    dealid: str | None = None
     w: int | None = None
     h: int | None = None
+    wratio: int | None = None
+    hratio: int | None = None
     exp: int | None = None
+    dur: int | None = None
     mtype: int | None = None
+    slotinpod: int | None = None
 
 
 class SeatBid(Struct):

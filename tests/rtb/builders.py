@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from rtb.campaign import Budget, Campaign, Creative, Goal, Targeting
+from rtb.campaign import Budget, Campaign, Goal, Targeting
+from rtb.creative import Creative
 from rtb.impression import Audience, Impression
 from rtb.snapshot import PACING_DTYPE, PacingTable
 from rtb.targeting import Listing

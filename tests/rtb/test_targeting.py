@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtb.campaign import Campaign, Creative, Targeting
+from rtb.campaign import Campaign, Targeting
+from rtb.creative import Creative
 from rtb.impression import Impression
 from rtb.targeting import Listing, TargetingIndex
 from tests.rtb.builders import make_audience, make_campaign, make_creative, make_impression
