@@ -34,6 +34,7 @@ _BUDGET_MICROS = 2**52
 _MOST_CREATIVES = 64
 _MOST_PIXELS = 10_000
 _MOST_OF_A_KIND = 24  # seats, categories: a file that names thousands tests nothing more
+_MOST_DEALS = 256  # a campaign has no more
 _DURATIONS = (5, 6, 10, 15, 20, 30, 45, 60, 90, 120)
 _KBITS = {"video": (400, 1_200, 4_000), "audio": (48, 96, 192)}
 _MEDIA = {"video": ("video/mp4", "video/webm"), "audio": ("audio/mpeg", "audio/mp4", "audio/ogg")}
@@ -90,22 +91,21 @@ class Wishes(NamedTuple):
 
 def wishes_of(requests: Iterable[Json]) -> Wishes:
     """What these requests ask for."""
-    found = Wishes([], {kind: list(names) for kind, names in _MEDIA.items()}, {"video": [], "audio": []}, [], [], [], [])
+    mimes = {kind: list(names) for kind, names in _MEDIA.items()}
+    found = Wishes([], mimes, {"video": [], "audio": []}, [], [], [], [])
     for request in requests:
         found.seats.extend(texts(request.get("wseat")))
         found.categories.extend(texts(request.get("acat")))
         for imp in objects(request.get("imp")):
             _look(imp, found)
-    unique = (sorted(set(names))[:_MOST_OF_A_KIND] for names in (found.seats, found.categories))
-    seats, categories = unique
     return found._replace(
         sizes=sorted({size for size in found.sizes if max(size) <= _MOST_PIXELS}),
         mimes={kind: _media_types(names) for kind, names in found.mimes.items()},
         seconds={kind: sorted({*_DURATIONS, *seconds}) for kind, seconds in found.seconds.items()},
         images=sorted({size for size in found.images if max(size) <= _MOST_PIXELS}),
-        seats=seats,
-        deals=sorted(set(found.deals)),
-        categories=categories,
+        seats=_few(found.seats, _MOST_OF_A_KIND),
+        deals=_few(found.deals, _MOST_DEALS),
+        categories=_few(found.categories, _MOST_OF_A_KIND),
     )
 
 
@@ -124,7 +124,7 @@ def held_by(campaigns: Sequence[Campaign]) -> Held:
     return Held(
         rates=RATES,
         seats=frozenset(campaign.seat for campaign in campaigns),
-        deals=frozenset(),
+        deals=frozenset(deal.id for campaign in campaigns for deal in campaign.deals),
         categories=frozenset(category for campaign in campaigns for category in campaign.cat),
         advertisers=frozenset(domain for campaign in campaigns for domain in campaign.adomain),
     )
@@ -174,6 +174,10 @@ def _look_at_media(kind: str, slot: Json, found: Wishes) -> None:
         found.seconds[kind].append(math.ceil(max(least, 1)) if most == math.inf else int(max(least, 1)))
 
 
+def _few(names: list[str], most: int) -> list[str]:
+    return sorted(set(names) - {""})[:most]
+
+
 def _media_types(names: list[str]) -> list[str]:
     return sorted({name.lower() for name in names if _MEDIA_TYPE.fullmatch(name.lower())})
 
@@ -187,10 +191,10 @@ def _campaigns(advertiser: _Advertiser, wishes: Wishes) -> Iterator[Campaign]:
     others = {kind: list(_media(kind, wishes)) for kind in ("video", "audio")}
     for kind, creatives in {"banner": banners, **others, "native": list(_natives(wishes))}.items():
         for start in range(0, len(creatives), _MOST_CREATIVES):
-            yield _campaign(kind, advertiser, creatives[start : start + _MOST_CREATIVES])
+            yield _campaign(kind, advertiser, creatives[start : start + _MOST_CREATIVES], wishes.deals)
 
 
-def _campaign(kind: str, advertiser: _Advertiser, creatives: list[Json]) -> Campaign:
+def _campaign(kind: str, advertiser: _Advertiser, creatives: list[Json], deals: list[str]) -> Campaign:
     fields: dict[str, Any] = {
         "name": f"conformance, {kind}",
         "adomain": [advertiser.domain],
@@ -198,6 +202,7 @@ def _campaign(kind: str, advertiser: _Advertiser, creatives: list[Json]) -> Camp
         "seat": advertiser.seat,
         "budget": {"total_micros": _BUDGET_MICROS},
         "goal": {"value_micros": _CLICK_MICROS},
+        "deals": [{"id": deal} for deal in deals],
         "creatives": creatives,
     }
     digest = hashlib.sha256(msgspec.json.encode(fields)).hexdigest()[:10]
