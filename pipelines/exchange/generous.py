@@ -36,6 +36,7 @@ _MOST_PIXELS = 10_000
 _MOST_OF_A_KIND = 24  # seats, categories: a file that names thousands tests nothing more
 _MOST_DEALS = 256  # a campaign has no more
 _DURATIONS = (5, 6, 10, 15, 20, 30, 45, 60, 90, 120)
+_IN_NATIVE = (10, 30)
 _KBITS = {"video": (400, 1_200, 4_000), "audio": (48, 96, 192)}
 _MEDIA = {"video": ("video/mp4", "video/webm"), "audio": ("audio/mpeg", "audio/mp4", "audio/ogg")}
 _MEDIA_TYPE = re.compile(r"(video|audio|application)/[a-z0-9.+-]+")
@@ -73,7 +74,7 @@ class Wishes(NamedTuple):
     Attributes:
         sizes: of banners.
         mimes: of video and audio, by format.
-        seconds: durations that suit every slot, by format.
+        seconds: durations that suit every slot, by format; `native`: of videos in native advertisements.
         images: sizes of pictures in native advertisements.
         seats: named in `wseat`.
         deals: ids.
@@ -92,7 +93,7 @@ class Wishes(NamedTuple):
 def wishes_of(requests: Iterable[Json]) -> Wishes:
     """What these requests ask for."""
     mimes = {kind: list(names) for kind, names in _MEDIA.items()}
-    found = Wishes([], mimes, {"video": [], "audio": []}, [], [], [], [])
+    found = Wishes([], mimes, {"video": [], "audio": [], "native": []}, [], [], [], [])
     for request in requests:
         found.seats.extend(texts(request.get("wseat")))
         found.categories.extend(texts(request.get("acat")))
@@ -101,7 +102,10 @@ def wishes_of(requests: Iterable[Json]) -> Wishes:
     return found._replace(
         sizes=sorted({size for size in found.sizes if max(size) <= _MOST_PIXELS}),
         mimes={kind: _media_types(names) for kind, names in found.mimes.items()},
-        seconds={kind: sorted({*_DURATIONS, *seconds}) for kind, seconds in found.seconds.items()},
+        seconds={
+            kind: sorted({*seconds, *(_DURATIONS if kind != "native" else _IN_NATIVE)})
+            for kind, seconds in found.seconds.items()
+        },
         images=sorted({size for size in found.images if max(size) <= _MOST_PIXELS}),
         seats=_few(found.seats, _MOST_OF_A_KIND),
         deals=_few(found.deals, _MOST_DEALS),
@@ -143,7 +147,7 @@ def _look(imp: Json, found: Wishes) -> None:
                 if kind_of(wish) == "img":
                     found.images.append(_image_size(wish["img"]))
                 elif kind_of(wish) == "video":
-                    _look_at_media("video", wish["video"], found)
+                    _look_at_media("native", wish["video"], found)
         else:
             _look_at_media(kind, slot, found)
 
@@ -164,13 +168,17 @@ def _image_size(wish: Json) -> tuple[int, int]:
 
 
 def _look_at_media(kind: str, slot: Json, found: Wishes) -> None:
-    found.mimes[kind].extend(texts(slot.get("mimes")))
+    found.mimes["video" if kind == "native" else kind].extend(texts(slot.get("mimes")))
     exact = integers(slot.get("rqddurs"))
     least, most = number(slot.get("minduration")) or 0.0, number(slot.get("maxduration")) or math.inf
     most = min(most, number(slot.get("poddur")) or math.inf)
     if exact:
         found.seconds[kind].extend(n for n in exact if n > 0)
-    elif not any(least <= n <= most for n in _DURATIONS) and least <= most and max(least, 1) <= 86_400:
+    elif (
+        not any(least <= n <= most for n in (_IN_NATIVE if kind == "native" else _DURATIONS))
+        and least <= most
+        and max(least, 1) <= 86_400
+    ):
         found.seconds[kind].append(math.ceil(max(least, 1)) if most == math.inf else int(max(least, 1)))
 
 
@@ -240,7 +248,7 @@ def _natives(wishes: Wishes) -> Iterator[Json]:
     pictures = [{"url": f"{_CDN}/{w}x{h}.jpg", "w": w, "h": h} for w, h in wishes.images or [(1200, 627)]]
     # A page that asks for a video takes one, a title that is too long none: a creative for each.
     for title in ("A shop for everything you could ever want", "A shop for everything", "A shop"):
-        for seconds in wishes.seconds["video"]:
+        for seconds in wishes.seconds["native"]:
             yield {
                 "id": f"title{len(title)}-{seconds}s",
                 "kind": "native",

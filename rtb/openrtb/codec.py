@@ -14,10 +14,9 @@ from typing import Any
 
 import msgspec
 
-from rtb.openrtb.invalid import InvalidRequest as InvalidRequest
+from rtb.openrtb.invalid import InvalidRequest
 from rtb.openrtb.types import BINDING, DESCRIPTIVE, VERBATIM, BidRequest, BidResponse
 from rtb.openrtb.validity import validate
-
 
 _decoder = msgspec.json.Decoder(BidRequest, strict=False)
 _encoder = msgspec.json.Encoder()
