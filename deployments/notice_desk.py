@@ -93,7 +93,9 @@ class NoticeDesk:
             price = read_price(query.get("price", [""])[0], ref.rate)
         except PriceError as error:
             return Reply(204 if error.reason == "audit" else 400, error.reason, str(error))
-        outcome = await self._ledger.settle(ref, kind, price.micros, now, min_to_win_micros=_min_to_win(query, ref.rate))
+        outcome = await self._ledger.settle(
+            ref, kind, price.micros, now, min_to_win_micros=_min_to_win(query, ref.rate)
+        )
         if outcome is not Outcome.SETTLED:
             return _reply(outcome)
         is_counted = self._frequency is None or await self._frequency.count(ref.campaign, ref.user)

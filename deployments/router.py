@@ -19,6 +19,7 @@ from deployments.tally import Tally
 from deployments.wiring import ledger_client, repeat
 from rtb import snapshot
 from rtb.catalog import Catalog
+from rtb.currency import RatesFile
 from rtb.edge import Answer, Batch, Edge, Prepared
 from rtb.events import EventSink
 from rtb.features import Rows
@@ -83,6 +84,7 @@ class Router:
             times=settings.notice_times,
         )
         self.frequency = FrequencyGate(client, timeout=settings.frequency_timeout_seconds)
+        self.rates = RatesFile(settings.rates)
         self._catalog_feed = snapshot.Subscriber(client, snapshot.CATALOG)
         self._pacing_feed = snapshot.Subscriber(client, snapshot.PACING)
         self._batcher = MicroBatcher(self._answer, settings.max_batch, self.stages.in_flight)
@@ -128,7 +130,7 @@ class Router:
 
     async def _capped(self, batch: Batch) -> Batch:
         """A batch without the candidates whose users have seen enough of them."""
-        verdict = await self.frequency.check(batch.campaign, batch.user[batch.candidates.imp])
+        verdict = await self.frequency.check(batch.campaign, batch.terms.user[batch.candidates.imp])
         if not verdict.barred.any():
             return batch
         self.tally.add(f"candidates.{verdict.reason.name.lower()}", int(verdict.barred.sum()))
@@ -144,7 +146,9 @@ class Router:
                 self._dropped = self.events.dropped
 
     async def pull(self) -> None:
-        """Take up a new catalog or pacing snapshot."""
+        """Take up new rates, a new catalog or a new pacing snapshot."""
+        if self.rates.refresh():
+            self.edge.rerate(self.rates.rates)
         catalog = await self._catalog_feed.pull()
         if catalog is not None:
             listings = snapshot.decode_catalog(catalog)

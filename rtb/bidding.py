@@ -41,13 +41,31 @@ def shade(bids: Ints, median_micros: Floats, shape: Floats) -> Ints:
     return np.where(median_micros > 0, np.floor(best), bids).astype(np.int64)
 
 
-def rank(bids: Ints, floors: Ints, imp: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+def meet_terms(bids: Ints, floors: Ints, agreed_micros: Ints, max_bid_micros: Ints, is_agreed: Bools) -> Ints:
+    """Bids under deals, shape `(n,)`: where a price was agreed on it is bid whatever the value says.
+
+    Args:
+        bids: by value.
+        floors: micros of each bid.
+        agreed_micros: what the campaign agreed to pay; 0: bids by value.
+        max_bid_micros: cap, which no agreement lifts; 0 means none.
+        is_agreed: whether the floor is the price: who would bid more bids just that.
+    """
+    affordable = (max_bid_micros == 0) | (agreed_micros <= max_bid_micros)
+    bids = np.where(agreed_micros > 0, np.where(affordable, agreed_micros, 0), bids)
+    return np.where(is_agreed & (floors > 0), np.minimum(bids, floors), bids)
+
+
+def rank(bids: Ints, floors: Ints, imp: npt.NDArray[np.intp], preferred: Bools | None = None) -> npt.NDArray[np.intp]:
     """The internal auction: indices of the bids that meet their floor, by impression, highest first.
 
     Args:
         bids: micros, shape `(n,)`; a bid of 0 never stands.
-        floors: micros of each bid's impression, shape `(n,)`.
+        floors: micros of each bid, shape `(n,)`.
         imp: impression of each bid, shape `(n,)`.
+        preferred: bids that come before all others of their impression, shape `(n,)`.
     """
     standing = np.flatnonzero((bids >= floors) & (bids > 0))
-    return standing[np.lexsort((-bids[standing], imp[standing]))]
+    if preferred is None:
+        return standing[np.lexsort((-bids[standing], imp[standing]))]
+    return standing[np.lexsort((-bids[standing], ~preferred[standing], imp[standing]))]

@@ -78,11 +78,24 @@ class AudioAd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A picture of a native ad; `w` and `h` in pixels."""
+    """A picture of a native ad.
+
+    Attributes:
+        url: where it is.
+        w: width in pixels.
+        h: height in pixels.
+        mime: its type; empty: what its address ends on.
+    """
 
     url: Text
     w: Pixels
     h: Pixels
+    mime: str = ""
+
+    @property
+    def type(self) -> str:
+        """Its media type, or empty when unknown."""
+        return self.mime or _type_of(self.url)
 
 
 class NativeAd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -174,7 +187,7 @@ class Creative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Type of a banner: of its picture, or `text/html`."""
         if self.adm:
             return "text/html"
-        return mimetypes.guess_type(urlsplit(self.image_url).path)[0] or ""
+        return _type_of(self.image_url)
 
     @property
     def banner_types(self) -> frozenset[int]:
@@ -227,6 +240,10 @@ def is_web_address(url: str) -> bool:
     except ValueError:  # such as an unclosed bracket
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _type_of(url: str) -> str:
+    return mimetypes.guess_type(urlsplit(url).path)[0] or ""
 
 
 def _banner_fault(creative: Creative, place: str) -> str:

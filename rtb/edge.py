@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import html
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
 import numpy.typing as npt
 
 from rtb import features
-from rtb.creative import Creative
 from rtb.ctr import CLICK
+from rtb.currency import NO_RATES, Rates
 from rtb.events import BidEvent
 from rtb.impression import Impression, hour_of_week, impressions_of
-from rtb.money import floors_to_micros, micros_to_cpm
+from rtb.markup import markup_of
+from rtb.money import floors_to_micros
 from rtb.notices import BidRef, Kind, NoticeTimes, Signer
 from rtb.openrtb import Bid, BidResponse, NoBid, SeatBid, decode_request, encode_response
-from rtb.openrtb.macros import AUCTION_LOSS, AUCTION_MIN_TO_WIN, AUCTION_PRICE
-from rtb.stages import Auction, Decisions
+from rtb.response import Sold, bid_of, seconds_of
+from rtb.slots import BannerSlot, PlayedSlot, Slot
+from rtb.stages import Auction, DealColumns, Decisions
 from rtb.targeting import Candidates, Listing, Placement, TargetingIndex, Words
 
-_MARKUP_BANNER = 1  # `bid.mtype`
+_ANY_BANNER = BannerSlot()  # a banner's markup is the same wherever it goes
+_MARKUP_KEPT = 4_096
 _TIMES = NoticeTimes()
 
 
@@ -44,6 +47,24 @@ class Prepared:
     reason: NoBid
 
 
+class Terms(NamedTuple):
+    """On which terms the impressions of a batch are sold; all arrays have shape `(imps,)`.
+
+    Attributes:
+        first_price: whether the winner pays its own bid.
+        ttl: seconds that notices are honoured.
+        user: key of who would see it, 0 where nobody may or need know.
+        group: number of the imp that each is a way to buy, ascending; none: each is an imp of its own.
+        is_test: where nothing is billable; none: everything is.
+    """
+
+    first_price: npt.NDArray[np.bool_]
+    ttl: npt.NDArray[np.float64]
+    user: npt.NDArray[np.uint64]
+    group: npt.NDArray[np.intp] | None
+    is_test: npt.NDArray[np.bool_] | None
+
+
 @dataclass(frozen=True)
 class Batch:
     """Requests answered together, as arrays.
@@ -53,10 +74,9 @@ class Batch:
         owner: request of each impression, shape `(imps,)`.
         candidates: who may bid on which impression.
         rows: features of the candidates, shape `(n, fields)`.
-        floor_micros: of each impression, shape `(imps,)`.
-        first_price: of each impression, shape `(imps,)`.
-        ttl: seconds that notices of each impression are honoured, shape `(imps,)`.
-        user: key of each impression's user, 0 where there is none, shape `(imps,)`.
+        terms: of the impressions.
+        floor_micros: of each candidate, shape `(n,)`.
+        deals: what deals say of the candidates; none: there are no deals.
         view: the catalog the candidates are of.
         barred: `NoBid` of each request that a candidate was taken from, 0 elsewhere, shape `(requests,)`; or none.
     """
@@ -65,10 +85,9 @@ class Batch:
     owner: npt.NDArray[np.intp]
     candidates: Candidates
     rows: features.Rows
+    terms: Terms
     floor_micros: npt.NDArray[np.int64]
-    first_price: npt.NDArray[np.bool_]
-    ttl: npt.NDArray[np.float64]
-    user: npt.NDArray[np.uint64]
+    deals: DealColumns | None
     view: View
     barred: npt.NDArray[np.int64] | None = None
 
@@ -79,16 +98,31 @@ class Batch:
 
     def without(self, barred: npt.NDArray[np.bool_], reason: NoBid) -> Batch:
         """This batch but for some candidates (a mask, shape `(n,)`), and why they do not bid."""
-        kept, whole = ~barred, self.candidates
+        kept = ~barred
         said = np.zeros(len(self.requests), np.int64)
-        said[self.owner[whole.imp[barred]]] = reason
-        left = Candidates(whole.imp[kept], whole.line[kept], whole.creative[kept])
-        return replace(self, candidates=left, rows=self.rows[kept], barred=said)
+        said[self.owner[self.candidates.imp[barred]]] = reason
+        return replace(
+            self,
+            candidates=self.candidates.of(kept),
+            rows=self.rows[kept],
+            floor_micros=self.floor_micros[kept],
+            deals=None if self.deals is None else self.deals.of(kept),
+            barred=said,
+        )
 
     def auction(self, probability: npt.NDArray[np.float32]) -> Auction:
         """What the bidder needs of this batch, with the model's probabilities, shape `(n, 2)`."""
-        imp = self.candidates.imp
-        return Auction(imp, self.campaign, probability, self.floor_micros, self.first_price, self.ttl)
+        return Auction(
+            imp=self.candidates.imp,
+            campaign=self.campaign,
+            probability=probability,
+            floor_micros=self.floor_micros,
+            first_price=self.terms.first_price,
+            ttl=self.terms.ttl,
+            group=self.terms.group,
+            deals=self.deals,
+            is_test=self.terms.is_test,
+        )
 
 
 @dataclass(frozen=True)
@@ -110,8 +144,19 @@ class View:
         self.index = TargetingIndex(listings)
         rows = [features.creative_row(item.listing.campaign.id, item.creative) for item in self.index.creatives]
         self.creative_rows = np.array(rows, np.int32).reshape(-1, len(features.CREATIVE_FIELDS))
-        self.markup = [markup(item.creative) for item in self.index.creatives]
         self.listing_of = {listing.number: listing for listing in listings}
+        self._markup: dict[tuple[Slot, int], list[str]] = {}
+
+    def markup(self, slot: Slot, creative: int) -> list[str]:
+        """Markup of a creative, by its row in the index, for a slot; made once."""
+        key = (_ANY_BANNER if isinstance(slot, BannerSlot) else slot, creative)
+        made = self._markup.get(key)
+        if made is None:
+            if len(self._markup) >= _MARKUP_KEPT:
+                self._markup.clear()
+            shown = self.index.creatives[creative]
+            made = self._markup[key] = markup_of(slot, shown.listing.campaign, shown.creative)
+        return made
 
 
 class Edge:
@@ -147,6 +192,7 @@ class Edge:
         self._clock = clock
         self._view = View([])
         self._open: Words | None = None
+        self._rates = NO_RATES
 
     @property
     def campaigns(self) -> int:
@@ -157,6 +203,10 @@ class Edge:
         """Bid for these campaigns from now on."""
         self._view = View(listings)
         self._open = None
+
+    def rerate(self, rates: Rates) -> None:
+        """Convert currencies by this table from now on."""
+        self._rates = rates
 
     def restrict(self, open_numbers: Sequence[int]) -> None:
         """Leave out campaigns that cannot bid now, such as those without money."""
@@ -170,7 +220,16 @@ class Edge:
         """
         request = decode_request(body)
         hour = hour_of_week(self._clock())
-        impressions, reason = impressions_of(request, hour, self._currency, self._max_imps)
+        index = self._view.index
+        impressions, reason = impressions_of(
+            request,
+            hour,
+            self._currency,
+            self._max_imps,
+            rates=self._rates,
+            held=index.deals,
+            kinds=index.kinds,
+        )
         return Prepared(request.id, request.tmax or 0, impressions, reason)
 
     def assemble(self, requests: Sequence[Prepared]) -> Batch:
@@ -185,28 +244,48 @@ class Edge:
             candidates.imp,
             candidates.creative,
         )
-        floors = floors_to_micros(np.array([item.floor_cpm for item in impressions], np.float64))
-        first_price = np.array([item.first_price for item in impressions], bool)
-        ttl = [self._times.of(item.audience.inventory, interstitial=item.interstitial) for item in impressions]
-        user = [self._signer.user_key(item.audience.user) for item in impressions]
-        told = (np.array(ttl, np.float64), np.array(user, np.uint64))
-        return Batch(requests, owner, candidates, rows, floors, first_price, *told, view)
+        floors, deals = terms_of_candidates(impressions, candidates, view.index)
+        return Batch(requests, owner, candidates, rows, self._terms(impressions, owner), floors, deals, view)
+
+    def _terms(self, impressions: Sequence[Impression], owner: npt.NDArray[np.intp]) -> Terms:
+        number = np.array([item.number for item in impressions], np.intp)
+        is_new = np.ones(len(impressions), bool)
+        is_new[1:] = (owner[1:] != owner[:-1]) | (number[1:] != number[:-1])
+        is_test = np.array([item.audience.is_test for item in impressions], bool)
+        return Terms(
+            first_price=np.array([item.first_price for item in impressions], bool),
+            ttl=np.array([self._seconds(item) for item in impressions], np.float64),
+            user=np.array([self._signer.user_key(item.audience.user) for item in impressions], np.uint64),
+            group=None if is_new.all() else np.cumsum(is_new),
+            is_test=is_test if is_test.any() else None,
+        )
+
+    def _seconds(self, impression: Impression) -> float:
+        """How long notices are honoured; what is played is fetched ahead, wherever that is."""
+        slot = impression.slot
+        inventory = "app" if isinstance(slot, PlayedSlot) else impression.audience.inventory
+        return self._times.of(inventory, interstitial=slot.instl, native=slot.kind == "native")
 
     def render(
         self, batch: Batch, probability: npt.NDArray[np.float32], decisions: Decisions
     ) -> tuple[list[Answer], list[BidEvent]]:
-        """The answer to each request of a batch, and the events of its bids."""
+        """The answer to each request of a batch, and the events of its bids; a test leaves none."""
         seats: list[dict[str, list[Bid]]] = [{} for _ in batch.requests]
-        imp_ids = [impression.imp_id for request in batch.requests for impression in request.impressions]
+        impressions = [impression for request in batch.requests for impression in request.impressions]
         events = []
         for place, candidate in enumerate(decisions.candidate.tolist()):
             imp = int(batch.candidates.imp[candidate])
             owner = int(batch.owner[imp])
-            shown = int(batch.candidates.creative[candidate])
-            ref = _ref(decisions, place, batch.view.index.creatives[shown], int(batch.user[imp]))
-            bid = self._bid(ref, imp_ids[imp], batch.view, shown)
-            bid.exp = int(batch.ttl[imp])
-            seats[owner].setdefault(batch.view.index.creatives[shown].listing.campaign.seat, []).append(bid)
+            row = int(batch.candidates.creative[candidate])
+            shown = batch.view.index.creatives[row]
+            impression, campaign = impressions[imp], shown.listing.campaign
+            ref = _ref(decisions, place, shown, int(batch.terms.user[imp]), impression.audience.quote.rate)
+            markup = batch.view.markup(impression.slot, row)
+            sold = Sold(ref, impression, campaign, shown.creative, markup, float(batch.terms.ttl[imp]))
+            bid = bid_of(sold, self._signer, self._base)
+            seats[owner].setdefault(_seat(batch, impression, candidate), []).append(bid)
+            if ref.is_test:
+                continue
             events.append(
                 BidEvent(
                     bid=bid.id,
@@ -217,13 +296,13 @@ class Edge:
                     pctr=float(probability[candidate, CLICK]),
                     multiplier=float(decisions.multiplier[place]),
                     price_micros=ref.ceiling_micros,
-                    floor_micros=int(batch.floor_micros[imp]),
+                    floor_micros=int(batch.floor_micros[candidate]),
                     at=self._clock(),
                 )
             )
         answers = [
-            self._answer(request, offers, reason)
-            for request, offers, reason in zip(batch.requests, seats, self._reasons(batch, decisions), strict=True)
+            _answer(request, offers, reason)
+            for request, offers, reason in zip(batch.requests, seats, _reasons(batch, decisions), strict=True)
         ]
         return answers, events
 
@@ -237,62 +316,73 @@ class Edge:
         query = "&".join(filter(None, (parts.query, f"rb_click={self._signer.sign(ref, Kind.CONVERSION)}")))
         return urlunsplit(parts._replace(query=query))
 
-    def _answer(self, request: Prepared, seats: dict[str, list[Bid]], reason: NoBid) -> Answer:
-        if not seats:
-            return Answer(None, reason)
-        seatbid = [SeatBid(bid=offers, seat=seat) for seat, offers in seats.items()]
-        first = seatbid[0].bid[0].id
-        return Answer(encode_response(BidResponse(request.id, seatbid, bidid=first, cur=self._currency)))
 
-    def _bid(self, ref: BidRef, imp_id: str, view: View, creative: int) -> Bid:
-        listing, shown, _ = view.index.creatives[creative]
-        token = self._signer.sign(ref, Kind.BILL)
-        click_url = f"{self._base}/notice/click/{self._signer.sign(ref, Kind.CLICK)}"
-        return Bid(
-            id=ref.bid_id,
-            impid=imp_id,
-            price=micros_to_cpm(ref.ceiling_micros),
-            nurl=f"{self._base}/notice/win/{token}?price={AUCTION_PRICE}&min={AUCTION_MIN_TO_WIN}",
-            burl=f"{self._base}/notice/bill/{token}?price={AUCTION_PRICE}",
-            lurl=f"{self._base}/notice/loss/{token}?reason={AUCTION_LOSS}&min={AUCTION_MIN_TO_WIN}",
-            adm=click_url.join(view.markup[creative]),
-            adomain=list(listing.campaign.adomain),
-            cid=listing.campaign.id,
-            crid=f"{listing.campaign.id}-{shown.id}",
-            cat=list(listing.campaign.cat) or None,
-            attr=list(shown.attr) or None,
-            w=shown.w,
-            h=shown.h,
-            mtype=_MARKUP_BANNER,
-        )
-
-    @staticmethod
-    def _reasons(batch: Batch, decisions: Decisions) -> list[NoBid]:
-        """Why each request would get no bid: how far its impressions came."""
-        reached = np.zeros(len(batch.requests), bool)
-        reached[batch.owner[batch.candidates.imp]] = True
-        unpaid = np.zeros(len(batch.requests), bool)
-        unpaid[batch.owner[decisions.unpaid]] = True
-        reasons = np.array([request.reason for request in batch.requests], np.int64)
-        if batch.barred is not None:
-            reasons = np.where(batch.barred > 0, batch.barred, reasons)
-        reasons[reached] = NoBid.BELOW_FLOOR
-        reasons[unpaid] = NoBid.NO_BUDGET
-        return [NoBid(reason) for reason in reasons.tolist()]
+def _answer(request: Prepared, seats: dict[str, list[Bid]], reason: NoBid) -> Answer:
+    if not seats:
+        return Answer(None, reason)
+    seatbid = [SeatBid(bid=offers, seat=seat) for seat, offers in seats.items()]
+    currency = request.impressions[0].audience.quote.currency
+    return Answer(encode_response(BidResponse(request.id, seatbid, bidid=seatbid[0].bid[0].id, cur=currency)))
 
 
-def markup(creative: Creative) -> list[str]:
-    """A creative's markup, split wherever the click URL goes."""
-    if "{click_url}" in creative.adm:
-        return creative.adm.split("{click_url}")
-    if creative.adm:
-        return ['<a target="_blank" href="', f'">{creative.adm}</a>']
-    image = html.escape(creative.image_url, quote=True)
-    picture = f'<img src="{image}" width="{creative.w}" height="{creative.h}" alt="">'
-    return ['<a target="_blank" href="', f'">{picture}</a>']
+def _reasons(batch: Batch, decisions: Decisions) -> list[NoBid]:
+    """Why each request would get no bid: how far its impressions came."""
+    reasons = np.array([request.reason for request in batch.requests], np.int64)
+    for imp, reason in batch.candidates.reasons.items():
+        owner = batch.owner[imp]
+        reasons[owner] = max(reasons[owner], reason)
+    reached = np.zeros(len(batch.requests), bool)
+    reached[batch.owner[batch.candidates.imp]] = True
+    unpaid = np.zeros(len(batch.requests), bool)
+    unpaid[batch.owner[decisions.unpaid]] = True
+    if batch.barred is not None:
+        reasons = np.where(batch.barred > 0, batch.barred, reasons)
+    reasons[reached] = NoBid.BELOW_FLOOR
+    reasons[unpaid] = NoBid.NO_BUDGET
+    return [NoBid(reason) for reason in reasons.tolist()]
 
 
-def _ref(decisions: Decisions, place: int, placement: Placement, user: int) -> BidRef:
+def terms_of_candidates(
+    impressions: Sequence[Impression], candidates: Candidates, index: TargetingIndex
+) -> tuple[npt.NDArray[np.int64], DealColumns | None]:
+    """Floors of the candidates, micros, shape `(n,)`, and what deals say of them.
+
+    Most impressions have one floor for all. Where it goes by the creative's length, and under deals, each candidate
+    is looked at.
+    """
+    imp = candidates.imp
+    floors = floors_to_micros(np.array([item.floors.cpm for item in impressions], np.float64))[imp]
+    timed = np.array([item.floors.go_by_length for item in impressions], bool)
+    if timed.any():
+        places = np.flatnonzero(timed[imp])
+        played = [(impressions[imp[n]], index.creatives[candidates.creative[n]].creative) for n in places.tolist()]
+        cpm = [impression.floors.of(seconds_of(creative)) for impression, creative in played]
+        floors[places] = floors_to_micros(np.array(cpm, np.float64))
+    under_deal = np.array([item.deal is not None for item in impressions], bool)
+    if not under_deal.any():
+        return floors, None
+    columns = DealColumns(
+        is_deal=under_deal[imp],
+        is_agreed=np.array([item.is_agreed for item in impressions], bool)[imp],
+        agreed_micros=np.zeros(len(imp), np.int64),
+    )
+    for place in np.flatnonzero(columns.is_deal).tolist():
+        deal = impressions[imp[place]].deal
+        assert deal is not None
+        held = index.deals[deal.id][int(candidates.line[place])]
+        floors[place] = max(int(floors[place]), held.floor_micros)
+        columns.agreed_micros[place] = held.price_micros or (floors[place] if deal.is_guaranteed else 0)
+    return floors, columns
+
+
+def _seat(batch: Batch, impression: Impression, candidate: int) -> str:
+    """On whose behalf a candidate bids."""
+    index, line = batch.view.index, int(batch.candidates.line[candidate])
+    held = index.deals[impression.deal.id][line] if impression.deal else None
+    return held.seat if held and held.seat else index.listings[line].campaign.seat
+
+
+def _ref(decisions: Decisions, place: int, placement: Placement, user: int, rate: float) -> BidRef:
     return BidRef(
         lease=int(decisions.lease[place]),
         sequence=int(decisions.sequence[place]),
@@ -301,4 +391,5 @@ def _ref(decisions: Decisions, place: int, placement: Placement, user: int) -> B
         ceiling_micros=int(decisions.price_micros[place]),
         expires=int(decisions.expires[place]),
         user=user,
+        rate=rate,
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 from typing import NamedTuple
 
-from rtb.openrtb.types import Audio, Deal, DurFloors, Imp, Video
+from rtb.openrtb.types import Audio, Deal, Imp, Video
 
 Convert = Callable[[float, str], float | None]
 """CPM and its currency to CPM in ours; `None` where there is no rate."""
@@ -47,13 +48,45 @@ class Floors(NamedTuple):
         return self.per_second * seconds or self.cpm
 
 
-def floors_of(imp: Imp, played: Video | Audio | None, deal: Deal | None, convert: Convert) -> Floors | None:
-    """The floors of one format of an imp, in the open auction or under a deal; `None` where a rate is missing.
+class UnknownRate(Exception):
+    """A floor is in a currency that there is no rate for."""
+
+
+def floors_of(imp: Imp, played: Video | Audio | None, deal: Deal | None, convert: Convert) -> Floors:
+    """The floors of one format of an imp, in the open auction or under a deal.
 
     A deal that names a floor replaces all of the imp's, in a currency of its own. One that names none leaves them.
+
+    Args:
+        imp: what is sold.
+        played: its video or audio object, where that is the format.
+        deal: under which it is offered.
+        convert: to our currency.
+
+    Raises:
+        UnknownRate: see there.
     """
-    length_floors = _Source(imp.bidfloorcur, convert).by_length(played)
-    whole = convert(imp.bidfloor, imp.bidfloorcur)
-    if deal is not None:
-        own = _Source(deal.bidfloorcur, convert)
-        ...
+    if deal is not None and (deal.bidfloor > 0 or (played and (deal.durfloors or deal.mincpmpersec))):
+        timed = deal if played else None
+        if deal.bidfloor > 0:
+            return _floors(deal.bidfloor, deal.bidfloorcur, timed, deal.bidfloorcur, convert)
+        return _floors(imp.bidfloor, imp.bidfloorcur, timed, deal.bidfloorcur, convert)
+    return _floors(imp.bidfloor, imp.bidfloorcur, played, imp.bidfloorcur, convert)
+
+
+def _floors(
+    cpm: float, currency: str, timed: Video | Audio | Deal | None, timed_currency: str, convert: Convert
+) -> Floors:
+    def converted(amount: float, named: str) -> float:
+        ours = convert(amount, named)
+        if ours is None:
+            raise UnknownRate
+        return ours
+
+    if timed is None or not (timed.durfloors or timed.mincpmpersec):
+        return Floors(converted(cpm, currency))
+    by_length = tuple(
+        LengthFloor(floor.mindur or 0.0, floor.maxdur or math.inf, converted(floor.bidfloor, timed_currency))
+        for floor in timed.durfloors or ()
+    )
+    return Floors(converted(cpm, currency), by_length, converted(timed.mincpmpersec or 0.0, timed_currency))

@@ -1,15 +1,45 @@
-"""One impression on offer, flattened: everything the index, the encoder and the auction read, and nothing else."""
+"""What is on offer in a request, flattened: everything the index, the encoder and the auction read, and nothing else."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Container
 from datetime import UTC, datetime
-from typing import NamedTuple
+from itertools import product
+from typing import Any, NamedTuple
 
+from rtb import blocks
+from rtb.currency import NO_RATES, Quote, Rates
+from rtb.creative import Kind
+from rtb.floors import Floors, UnknownRate, floors_of
 from rtb.openrtb import BidRequest, Imp, NoBid
-from rtb.openrtb.privacy import allows_user_data
-from rtb.openrtb.types import App, Dooh, Site
+from rtb.openrtb.privacy import Allowed, allowed_user_data
+from rtb.openrtb.types import App, Audio, Deal, Dooh, Site, Video
+from rtb.slots import KINDS, AudioSlot, BannerSlot, Slot, VideoSlot, slots_of
 
 HOURS_OF_WEEK = 168
+
+_FIRST_PRICE, _AGREED_PRICE = 1, 3  # `at`
+_OWN_RULES = 500  # from here on `at` is the exchange's own; to bid less than the value is never wrong
+
+
+class Restrictions(NamedTuple):
+    """What a request says of who may bid and what may be advertised.
+
+    Attributes:
+        blocked: keys of what is blocked: `cat:IAB1`, `adv:example.com`, `app:com.example`; see `rtb.blocks`.
+        allowed: categories allowed, or empty for all.
+        taxonomy: of the categories in both, 0 where they name none.
+        seats: allowed to bid, or empty for all.
+        barred_seats: not allowed to bid.
+        languages: ISO 639-1 codes the creative may be in, or empty for all.
+    """
+
+    blocked: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+    taxonomy: int = 0
+    seats: tuple[str, ...] = ()
+    barred_seats: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
 
 
 class Audience(NamedTuple):
@@ -24,8 +54,10 @@ class Audience(NamedTuple):
         os: lower case, or empty.
         hour_of_week: 0 is Monday 00:00 UTC.
         segments: user segments, sorted; empty where privacy signals forbid user data.
-        blocked: keys of what the request blocks: `cat:IAB1`, `adv:example.com`.
+        restrictions: who may bid, and with what.
         user: an id of the user; empty where there is none or privacy signals forbid user data.
+        quote: the currency bids go out in.
+        is_test: whether nothing of this is billable.
     """
 
     inventory: str
@@ -36,32 +68,62 @@ class Audience(NamedTuple):
     os: str
     hour_of_week: int
     segments: tuple[str, ...]
-    blocked: tuple[str, ...]
+    restrictions: Restrictions = Restrictions()
     user: str = ""
+    quote: Quote = Quote("USD")
+    is_test: bool = False
+
+
+class DealTerms(NamedTuple):
+    """A deal under which an impression is offered.
+
+    Attributes:
+        id: as the seller names it.
+        seats: allowed to bid, or empty for all.
+        domains: of advertisers allowed, lower case, or empty for all.
+        is_guaranteed: whether a holder must bid.
+    """
+
+    id: str
+    seats: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+    is_guaranteed: bool = False
 
 
 class Impression(NamedTuple):
-    """An impression this bidder could bid on.
+    """One way in which an imp can be bought: in one format, in the open auction or under one deal.
 
     Attributes:
-        imp_id: the exchange's id of it.
+        imp_id: the exchange's id of the imp.
         audience: of its request.
-        sizes: allowed (width, height), in the exchange's order of preference.
-        pos: position on screen, OpenRTB list 5.4.
-        floor_cpm: lowest price taken, CPM.
+        slot: what may be shown there.
+        floors: lowest prices taken.
         first_price: whether the winner pays its own bid.
-        blocked: `attr:3` keys of blocked creative attributes.
-        interstitial: whether it fills the screen.
+        number: of the imp in its request: of the ways to buy it, one is taken.
+        deal: under which it is offered; none in the open auction.
+        is_agreed: whether the floor is the price, neither more nor less.
+        patience: seconds the exchange says may pass from the auction to the impression; 0: it does not say.
     """
 
     imp_id: str
     audience: Audience
-    sizes: tuple[tuple[int, int], ...]
-    pos: int
-    floor_cpm: float
-    first_price: bool
-    blocked: tuple[str, ...]
-    interstitial: bool = False
+    slot: Slot
+    floors: Floors = Floors()
+    first_price: bool = False
+    number: int = 0
+    deal: DealTerms | None = None
+    is_agreed: bool = False
+    patience: int = 0
+
+    @property
+    def pos(self) -> int:
+        """Position on screen, OpenRTB list 5.4; 0 when unknown."""
+        return self.slot.pos
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Sizes of a banner, (width, height), in the exchange's order; empty for other formats."""
+        return self.slot.sizes if isinstance(self.slot, BannerSlot) else ()
 
 
 def hour_of_week(timestamp: float) -> int:
@@ -70,41 +132,102 @@ def hour_of_week(timestamp: float) -> int:
     return moment.weekday() * 24 + moment.hour
 
 
-def impressions_of(request: BidRequest, hour: int, currency: str, limit: int) -> tuple[list[Impression], NoBid]:
-    """The impressions of a request that can be bid on, at most `limit`, and why not when there are none.
+def impressions_of(
+    request: BidRequest,
+    hour: int,
+    currency: str,
+    limit: int,
+    *,
+    rates: Rates = NO_RATES,
+    held: Container[str] = frozenset(),
+    kinds: Collection[Kind] = KINDS,
+) -> tuple[list[Impression], NoBid]:
+    """The ways in which the imps of a request can be bought, and why there are none when there are none.
 
     Args:
         request: a validated request.
         hour: hour of the week now (`hour_of_week`).
-        currency: the currency bids are in.
+        currency: ours.
         limit: imps looked at.
+        rates: what other currencies are worth.
+        held: ids of the deals that somebody has; others are passed over.
+        kinds: formats that somebody has creatives of.
     """
-    if request.cur and currency not in request.cur:
+    quote = rates.quote(currency, request.cur or ())
+    if quote is None:
         return [], NoBid.CURRENCY
-    audience = _audience(request, hour)
-    first_price = request.at == 1
+    audience = _audience(request, hour, quote)
+
+    def convert(cpm: float, named: str) -> float | None:
+        return rates.floor(cpm, named, currency, quote)
+
     reason = NoBid.NO_CANDIDATE
-    found = []
-    for imp in request.imp[:limit]:
-        if imp.bidfloor > 0 and imp.bidfloorcur != currency:
-            reason = NoBid.CURRENCY
-            continue
-        if imp.banner is None or (imp.pmp is not None and imp.pmp.private_auction == 1):
-            continue  # only banners are sold to yet, and there are no deals to enter a private auction with
-        sizes = _sizes(imp)
-        if sizes:
-            blocked = tuple(f"attr:{attr}" for attr in imp.banner.battr or ())
-            place = (imp.banner.pos or 0, imp.bidfloor, first_price, blocked, imp.instl == 1)
-            found.append(Impression(imp.id, audience, sizes, *place))
+    found: list[Impression] = []
+    for number, imp in enumerate(request.imp[:limit]):
+        slots, offers = slots_of(imp, kinds), _offers(imp, held)
+        if not slots or not offers:
+            reason = max(reason, NoBid.NO_DEAL if slots else NoBid.NO_CREATIVE)
+        for slot, deal in product(slots, offers):
+            try:
+                floors = floors_of(imp, _played(imp, slot), deal, convert)
+            except UnknownRate:
+                reason = max(reason, NoBid.CURRENCY)
+                continue
+            way = Impression(imp.id, audience, slot, floors, number=number, patience=imp.exp or 0)
+            found.append(way._replace(**_terms(request, deal)))
     return found, reason
 
 
-def _audience(request: BidRequest, hour: int) -> Audience:
+def _offers(imp: Imp, held: Container[str]) -> list[Deal | None]:
+    """The deals under which an imp is sold and somebody could buy; `None` stands for the open auction."""
+    if imp.pmp is None:
+        return [None]
+    deals: dict[str, Deal | None] = {deal.id: deal for deal in imp.pmp.deals or () if deal.id in held}
+    return [*deals.values()] if imp.pmp.private_auction == 1 else [*deals.values(), None]
+
+
+def _played(imp: Imp, slot: Slot) -> Video | Audio | None:
+    if isinstance(slot, VideoSlot):
+        return imp.video
+    return imp.audio if isinstance(slot, AudioSlot) else None
+
+
+def _terms(request: BidRequest, deal: Deal | None) -> dict[str, Any]:
+    """Fields of an impression that say how its price is found, and under which deal."""
+    at = request.at if deal is None or deal.at is None else deal.at
+    is_first = at == _FIRST_PRICE or at >= _OWN_RULES
+    if deal is None:
+        return {"first_price": is_first}
+    domains = tuple(filter(None, map(blocks.domain, deal.wadomain or ())))
+    terms = DealTerms(deal.id, tuple(deal.wseat or ()), domains, deal.guar == 1)
+    return {"first_price": is_first, "deal": terms, "is_agreed": at == _AGREED_PRICE}
+
+
+def _restrictions(request: BidRequest) -> Restrictions:
+    named = request.bcat or request.acat
+    return Restrictions(
+        blocked=blocks.refused_by(request),
+        allowed=tuple(map(blocks.category, request.acat or ())),
+        taxonomy=request.cattax if named else 0,
+        seats=tuple(request.wseat or ()),
+        barred_seats=tuple(request.bseat or ()),
+        languages=_languages(request),
+    )
+
+
+def _languages(request: BidRequest) -> tuple[str, ...]:
+    """ISO 639-1 codes of `wlang` or, cut to their first part, of `wlangb` (BCP 47)."""
+    named = request.wlang or request.wlangb or ()
+    return tuple(code.strip().lower().split("-")[0] for code in named)
+
+
+def _audience(request: BidRequest, hour: int, quote: Quote) -> Audience:
     device = request.device
     geo = device.geo if device else None
     country = (geo.country or "").upper() if geo else ""
     region = f"{country}/{geo.region.upper()}" if geo and geo.region and country else ""
     inventory, publisher = _inventory(request)
+    allowed = allowed_user_data(request)
     return Audience(
         inventory=inventory,
         publisher=publisher,
@@ -113,9 +236,11 @@ def _audience(request: BidRequest, hour: int) -> Audience:
         devicetype=(device.devicetype or 0) if device else 0,
         os=(device.os or "").lower() if device else "",
         hour_of_week=hour,
-        segments=_segments(request),
-        blocked=_blocked(request),
-        user=_user(request),
+        segments=_segments(request, allowed),
+        restrictions=_restrictions(request),
+        user=_user(request, allowed),
+        quote=quote,
+        is_test=request.test != 0,
     )
 
 
@@ -137,31 +262,16 @@ def _inventory(request: BidRequest) -> tuple[str, str]:
     return kind, (name or place.id or "").lower()
 
 
-def _segments(request: BidRequest) -> tuple[str, ...]:
+def _segments(request: BidRequest, allowed: Allowed) -> tuple[str, ...]:
     user = request.user
-    if user is None or not user.data or not allows_user_data(request):
+    if user is None or not user.data or not allowed.profile:
         return ()
     return tuple(sorted({s.id for data in user.data for s in data.segment or () if s.id}))
 
 
-def _user(request: BidRequest) -> str:
+def _user(request: BidRequest, allowed: Allowed) -> str:
     """Our own id of the user if the exchange knows it, else the exchange's; marked, so that the two never meet."""
     user = request.user
-    if user is None or not (user.buyeruid or user.id) or not allows_user_data(request):
+    if user is None or not (user.buyeruid or user.id) or not allowed.identity:
         return ""
     return f"buyer:{user.buyeruid}" if user.buyeruid else f"exchange:{user.id}"
-
-
-def _blocked(request: BidRequest) -> tuple[str, ...]:
-    categories = tuple(f"cat:{cat}" for cat in request.bcat or ())
-    return categories + tuple(f"adv:{domain.lower()}" for domain in request.badv or ())
-
-
-def _sizes(imp: Imp) -> tuple[tuple[int, int], ...]:
-    banner = imp.banner
-    if banner is None:
-        return ()
-    sizes = [(f.w, f.h) for f in banner.format or () if f.w and f.h]
-    if banner.w and banner.h and (banner.w, banner.h) not in sizes:
-        sizes.append((banner.w, banner.h))
-    return tuple((w, h) for w, h in sizes if w and h)

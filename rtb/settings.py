@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     # The market's conventions
     public_url: str = Field("", description="base of notice URLs as exchanges reach us; empty: http_host:http_port")
     currency: str = Field("USD", pattern="^[A-Z]{3}$", description="the one currency budgets and bids are in")
+    rates: Path | None = Field(None, description="table of currency rates, JSON or YAML; none: nothing is converted")
     charge_on: Literal["bill", "win"] = Field("bill", description="the notice that spends money: burl or nurl")
 
     # Limits of the hot path

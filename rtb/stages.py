@@ -20,6 +20,24 @@ from rtb.policy import Policy
 from rtb.snapshot import PACING_DTYPE, PacingTable, pacing_state
 
 
+class DealColumns(NamedTuple):
+    """What deals say of a batch's candidates; all arrays have shape `(n,)`.
+
+    Attributes:
+        is_deal: whether it bids under a deal: such bids go before open ones.
+        is_agreed: whether the floor is the price.
+        agreed_micros: price to bid whatever the value is; 0: by value.
+    """
+
+    is_deal: npt.NDArray[np.bool_]
+    is_agreed: npt.NDArray[np.bool_]
+    agreed_micros: npt.NDArray[np.int64]
+
+    def of(self, candidates: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> DealColumns:
+        """Of some candidates, by index or mask."""
+        return DealColumns(*(column[candidates] for column in self))
+
+
 class Auction(NamedTuple):
     """A batch of impressions and their scored candidates.
 
@@ -27,9 +45,12 @@ class Auction(NamedTuple):
         imp: impression of each candidate, ascending, shape `(n,)`.
         campaign: number of each candidate's campaign, shape `(n,)`.
         probability: of a click, and of a conversion given a click, shape `(n, 2)`.
-        floor_micros: of each impression, shape `(imps,)`.
+        floor_micros: of each candidate, shape `(n,)`.
         first_price: of each impression, shape `(imps,)`.
         ttl: seconds that notices of each impression are honoured, shape `(imps,)`; none: as long as any are.
+        group: of each impression, ascending, shape `(imps,)`: of impressions of a group one is bought; none: each is.
+        deals: what deals say of the candidates; none: there are no deals.
+        is_test: impressions where nothing is billable, shape `(imps,)`; none: all are.
     """
 
     imp: npt.NDArray[np.intp]
@@ -38,6 +59,9 @@ class Auction(NamedTuple):
     floor_micros: npt.NDArray[np.int64]
     first_price: npt.NDArray[np.bool_]
     ttl: npt.NDArray[np.float64] | None = None
+    group: npt.NDArray[np.intp] | None = None
+    deals: DealColumns | None = None
+    is_test: npt.NDArray[np.bool_] | None = None
 
 
 class Decisions(NamedTuple):
@@ -125,10 +149,15 @@ class BidStage:
         known = np.flatnonzero(row >= 0)
         known = known[self._table["open"][row[known]]]
         row = row[known]
-        self._count(row, auction.probability[known, CLICK])
+        self._count(auction, known, row)
         bids = self._bids(auction, known, row)
-        floors = auction.floor_micros[auction.imp[known]]
-        order = bidding.rank(bids, floors, auction.imp[known])
+        deals = None if auction.deals is None else auction.deals.of(known)
+        floors = auction.floor_micros[known]
+        if deals is not None:
+            most = self._table["max_bid_micros"][row]
+            bids = bidding.meet_terms(bids, floors, deals.agreed_micros, most, deals.is_agreed)
+        imp = auction.imp[known] if auction.group is None else auction.group[auction.imp[known]]
+        order = bidding.rank(bids, floors, imp, None if deals is None else deals.is_deal)
         return self._reserve(auction, known, row, bids, order)
 
     def _bids(self, auction: Auction, known: npt.NDArray[np.intp], row: npt.NDArray[np.int64]) -> bidding.Ints:
@@ -138,7 +167,7 @@ class BidStage:
         bids = bidding.price_bids(terms["value_micros"], chance, self._multiplier[row], terms["max_bid_micros"])
         first = auction.first_price[auction.imp[known]]
         if first.any():
-            floors = auction.floor_micros[auction.imp[known]][first]
+            floors = auction.floor_micros[known][first]
             shaded = bidding.shade(bids[first], terms["price_median"][first], terms["price_shape"][first])
             bids[first] = np.maximum(shaded, np.minimum(bids[first], floors))  # never out of an auction it could enter
         return bids
@@ -151,32 +180,36 @@ class BidStage:
         bids: bidding.Ints,
         order: npt.NDArray[np.intp],
     ) -> Decisions:
-        """Give each impression to its highest bid that can be paid."""
-        imps = auction.imp[known[order]].tolist()
+        """Give each impression, or one of each group, to its best bid that can be paid."""
+        imps = auction.imp[known[order]]
+        groups = imps if auction.group is None else auction.group[imps]
         campaigns = auction.campaign[known[order]].tolist()
         prices = bids[order].tolist()
-        ttl = [math.inf] * len(auction.floor_micros) if auction.ttl is None else auction.ttl.tolist()
+        ttl = np.full(int(imps.max(initial=-1)) + 1, math.inf) if auction.ttl is None else auction.ttl
+        is_test = [False] * len(imps) if auction.is_test is None else auction.is_test[imps].tolist()
         winners, held = [], []
         served = -1
-        for place, (imp, campaign, price) in enumerate(zip(imps, campaigns, prices, strict=True)):
-            if imp == served:
+        columns = (groups.tolist(), campaigns, prices, ttl[imps].tolist(), is_test)
+        for place, (group, campaign, price, seconds, free) in enumerate(zip(*columns, strict=True)):
+            if group == served:
                 continue
-            reservation = self.book.reserve(campaign, price, ttl[imp])
+            reservation = self.book.rehearse(seconds) if free else self.book.reserve(campaign, price, seconds)
             if reservation is not None:
-                served = imp
+                served = group
                 winners.append(place)
                 held.append(reservation)
         chosen = order[np.array(winners, np.intp)]
-        np.add.at(self._usage[:, 1], row[chosen], 1)
-        columns = np.array(held, np.int64).reshape(-1, 3)
+        paid = chosen if auction.is_test is None else chosen[~auction.is_test[auction.imp[known[chosen]]]]
+        np.add.at(self._usage[:, 1], row[paid], 1)
+        identity = np.array(held, np.int64).reshape(-1, 3)
         return Decisions(
             candidate=known[chosen],
             price_micros=bids[chosen],
             multiplier=self._multiplier[row[chosen]],
-            lease=columns[:, 0],
-            sequence=columns[:, 1],
-            expires=columns[:, 2],
-            unpaid=np.setdiff1d(auction.imp[known[order]], auction.imp[known[chosen]]),
+            lease=identity[:, 0],
+            sequence=identity[:, 1],
+            expires=identity[:, 2],
+            unpaid=np.unique(imps[~np.isin(groups, groups[np.array(winners, np.intp)])]),
         )
 
     def _rows(self, campaign: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
@@ -185,6 +218,11 @@ class BidStage:
         rows: npt.NDArray[np.int64] = np.where(inside, self._row_of[np.where(inside, campaign, 0)], -1)
         return rows
 
-    def _count(self, row: npt.NDArray[np.int64], pctr: npt.NDArray[np.float32]) -> None:
+    def _count(self, auction: Auction, known: npt.NDArray[np.intp], row: npt.NDArray[np.int64]) -> None:
+        """Note the opportunities; a test is none."""
+        pctr = auction.probability[known, CLICK]
+        if auction.is_test is not None:
+            real = ~auction.is_test[auction.imp[known]]
+            row, pctr = row[real], pctr[real]
         np.add.at(self._usage[:, 0], row, 1)
         np.add.at(self._usage[:, 2], row, pctr)

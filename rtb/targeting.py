@@ -4,24 +4,35 @@ Campaigns are bits. For each targeting dimension a table holds, for every value 
 campaigns that accept it; row 0 holds those that accept a value nobody names. An impression picks one row a
 dimension and the AND over its rows is its audience. Bits are ordered by how much a campaign is expected to pay, so
 when there are more candidates than may be scored the best are the first bits set.
+
+What exchanges repeat is looked at once and kept: which creative each campaign has for a slot (`rtb.showing`), and
+whom a request's blocks or a deal leave.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from rtb.campaign import Campaign
-from rtb.creative import Creative
-from rtb.impression import HOURS_OF_WEEK, Impression
+from rtb import blocks
+from rtb.campaign import Campaign, HeldDeal
+from rtb.creative import Creative, Kind
+from rtb.impression import HOURS_OF_WEEK, DealTerms, Impression, Restrictions
+from rtb.openrtb import NoBid
+from rtb.showing import Shelf
+from rtb.slots import Slot
 
 Words = npt.NDArray[np.uint64]
 _WORD = 64
 _CHUNK = 16  # words looked at first: 1,024 campaigns usually fill a candidate list
+_KEPT = 512  # slots, and terms, remembered
+Key = TypeVar("Key", bound=tuple[Any, ...])
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,18 @@ class Placement(NamedTuple):
     place: int
 
 
+class Showing(NamedTuple):
+    """What campaigns have to show in a slot.
+
+    Attributes:
+        row: those that have anything.
+        creative: row in `TargetingIndex.creatives` of each campaign's, -1 where it has none, shape `(campaigns,)`.
+    """
+
+    row: Words
+    creative: npt.NDArray[np.int32]
+
+
 @dataclass(frozen=True)
 class Candidates:
     """Pairs of an impression and a creative that may be shown there; all arrays have shape `(n,)`.
@@ -59,14 +82,20 @@ class Candidates:
         imp: index of the impression in the batch, ascending.
         line: index of the campaign in the index.
         creative: row of the creative in `TargetingIndex.creatives`.
+        reasons: of impressions without candidates (by index in the batch) what they lack; see `NoBid`.
     """
 
     imp: npt.NDArray[np.intp]
     line: npt.NDArray[np.intp]
     creative: npt.NDArray[np.intp]
+    reasons: Mapping[int, NoBid] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.imp)
+
+    def of(self, kept: npt.NDArray[np.bool_]) -> Candidates:
+        """Some of them, by mask."""
+        return Candidates(self.imp[kept], self.line[kept], self.creative[kept], self.reasons)
 
 
 class _Table:
@@ -106,14 +135,30 @@ class TargetingIndex:
             lambda c: _lower(c.targeting.publishers), lambda c: _lower(c.targeting.exclude_publishers)
         )
         self._segments = self._table(lambda c: frozenset(c.targeting.segments))
-        self._blocks = self._table(_blockable)
-        self.creatives: list[Placement] = []
-        self._creative_of_size: dict[tuple[int, int], npt.NDArray[np.intp]] = {}
-        self._size_rows: dict[tuple[int, int], Words] = {}
-        self._index_creatives()
+        self._traits = self._table(blocks.traits_of)
+        self._seats = self._table(lambda c: frozenset({c.seat}))
+        self._taxonomies = self._table(lambda c: frozenset({str(c.cattax)} if c.cat else ()))
+        self.creatives = [
+            Placement(listing, creative, place)
+            for listing in self.listings
+            for place, creative in enumerate(listing.campaign.creatives)
+        ]
+        lines = [line for line, listing in enumerate(self.listings) for _ in listing.campaign.creatives]
+        self._shelf = Shelf([item.creative for item in self.creatives], lines, len(self.listings))
+        self.deals: dict[str, dict[int, HeldDeal]] = {}
+        for line, listing in enumerate(self.listings):
+            for deal in listing.campaign.deals:
+                self.deals.setdefault(deal.id, {})[line] = deal
+        self._shown: dict[tuple[Slot, tuple[str, ...]], Showing] = {}
+        self._admitted: dict[tuple[Restrictions, DealTerms | None], Words] = {}
 
     def __len__(self) -> int:
         return len(self.listings)
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """Kinds of creatives there are."""
+        return self._shelf.kinds
 
     def mask(self, numbers: Iterable[int]) -> Words:
         """A row of words with the bits of these campaign numbers set: who is open for bidding now."""
@@ -132,25 +177,90 @@ class TargetingIndex:
         if not impressions or not self.listings:
             empty = np.empty(0, np.intp)
             return Candidates(empty, empty, empty)
-        eligible = self._eligible(impressions)
+        aimed = self._aimed(impressions)
         if open_lines is not None:
-            eligible &= open_lines
+            aimed &= open_lines
+        shown = [
+            _remembered(self._shown, self._show, (item.slot, item.audience.restrictions.languages))
+            for item in impressions
+        ]
+        admitted = [
+            _remembered(self._admitted, self._admit, (item.audience.restrictions, item.deal)) for item in impressions
+        ]
+        fitting = aimed & np.stack([showing.row for showing in shown])
+        eligible = fitting & np.stack(admitted)
         imp, line = _first_bits(eligible, limit)
-        return Candidates(imp, line, self._choose_creatives(impressions, imp, line))
+        bounds = np.searchsorted(imp, np.arange(len(impressions) + 1)).tolist()
+        creative = np.empty(len(imp), np.intp)
+        reasons = {}
+        for number, (start, end) in enumerate(pairwise(bounds)):
+            if start == end:
+                reasons[number] = _lack(aimed[number], fitting[number], impressions[number])
+            else:
+                creative[start:end] = shown[number].creative[line[start:end]]
+        return Candidates(imp, line, creative, reasons)
 
-    def _eligible(self, impressions: Sequence[Impression]) -> Words:
-        """AND over the dimensions, shape `(impressions, words)`."""
+    def _aimed(self, impressions: Sequence[Impression]) -> Words:
+        """Campaigns whose targeting each impression meets: AND over the dimensions, shape `(impressions, words)`."""
         rows = np.array([self._plain_rows(item) for item in impressions], np.intp)
-        eligible = np.tile(self._everyone, (len(impressions), 1))
+        aimed = np.tile(self._everyone, (len(impressions), 1))
         for column, table in enumerate((*self._plain.values(), self._publisher)):
-            eligible &= table.rows[rows[:, column]]
+            aimed &= table.rows[rows[:, column]]
         for number, item in enumerate(impressions):
-            eligible[number] &= self._size_row(item.sizes)
-            eligible[number] &= self._segment_row(item.audience.segments)
-            for key in (*item.audience.blocked, *item.blocked):
-                if key in self._blocks.row_of:
-                    eligible[number] &= ~self._blocks.rows[self._blocks.row_of[key]]
-        return eligible
+            aimed[number] &= self._segment_row(item.audience.segments)
+        return aimed
+
+    def _show(self, slot: Slot, languages: tuple[str, ...]) -> Showing:
+        """What each campaign has to show in a slot."""
+        creative = self._shelf.choose(slot, languages)
+        pad = self._words * _WORD - len(self)
+        return Showing(_pack(np.pad(creative >= 0, (0, pad))[None, :])[0], creative)
+
+    def _admit(self, restrictions: Restrictions, deal: DealTerms | None) -> Words:
+        """Whom a request lets bid, in its open auction or under a deal."""
+        row: Words = self._everyone.copy()
+        for key in restrictions.blocked:
+            if key in self._traits.row_of:
+                row &= ~self._traits.rows[self._traits.row_of[key]]
+        if restrictions.taxonomy:  # what is said in another taxonomy than a campaign's may be meant for it
+            row &= self._taxonomies.rows[self._taxonomies.row(str(restrictions.taxonomy))]
+        if restrictions.allowed:
+            allowed = frozenset(restrictions.allowed)
+            row &= self._mask_where(lambda c: blocks.is_allowed(c, allowed))
+        if deal is not None:
+            return row & self._holders(restrictions, deal)
+        if restrictions.seats:
+            row &= self._seat_row(restrictions.seats)
+        return row & ~self._seat_row(restrictions.barred_seats)
+
+    def _holders(self, restrictions: Restrictions, deal: DealTerms) -> Words:
+        """Who has a deal and may use it here."""
+        holds = np.zeros(self._words * _WORD, bool)
+        for line, held in self.deals.get(deal.id, {}).items():
+            campaign = self.listings[line].campaign
+            seat = held.seat or campaign.seat
+            named = (restrictions.seats, deal.seats)
+            domains = {name for whole in campaign.adomain for name in blocks.domains_above(whole)}
+            holds[line] = (
+                all(seat in seats for seats in named if seats)
+                and seat not in restrictions.barred_seats
+                and (not deal.domains or not domains.isdisjoint(deal.domains))
+            )
+        row: Words = _pack(holds[None, :])[0]
+        return row
+
+    def _mask_where(self, accepts: Callable[[Campaign], bool]) -> Words:
+        bits = np.zeros(self._words * _WORD, bool)
+        bits[: len(self)] = [accepts(item.campaign) for item in self.listings]
+        row: Words = _pack(bits[None, :])[0]
+        return row
+
+    def _seat_row(self, seats: Sequence[str]) -> Words:
+        row: Words = np.zeros(self._words, np.uint64)
+        for seat in seats:
+            if seat in self._seats.row_of:
+                row = row | self._seats.rows[self._seats.row_of[seat]]
+        return row
 
     def _plain_rows(self, item: Impression) -> list[int]:
         audience, plain = item.audience, self._plain
@@ -163,33 +273,12 @@ class TargetingIndex:
             self._publisher.row(audience.publisher),
         ]
 
-    def _size_row(self, sizes: tuple[tuple[int, int], ...]) -> Words:
-        row: Words = np.zeros(self._words, np.uint64)
-        for size in sizes:
-            if size in self._size_rows:
-                row = row | self._size_rows[size]
-        return row
-
     def _segment_row(self, segments: tuple[str, ...]) -> Words:
         row: Words = self._segments.rows[0]
         for segment in segments:
             if segment in self._segments.row_of:
                 row = row | self._segments.rows[self._segments.row_of[segment]]
         return row
-
-    def _choose_creatives(
-        self, impressions: Sequence[Impression], imp: npt.NDArray[np.intp], line: npt.NDArray[np.intp]
-    ) -> npt.NDArray[np.intp]:
-        """The creative of the first size, in the exchange's order, that the campaign has."""
-        chosen = np.full(len(imp), -1, np.intp)
-        bounds = np.searchsorted(imp, np.arange(len(impressions) + 1))
-        for number, item in enumerate(impressions):
-            part = slice(bounds[number], bounds[number + 1])
-            for size in item.sizes:
-                by_line = self._creative_of_size.get(size)
-                if by_line is not None:
-                    chosen[part] = np.where(chosen[part] < 0, by_line[line[part]], chosen[part])
-        return chosen
 
     def _table(
         self,
@@ -198,18 +287,6 @@ class TargetingIndex:
     ) -> _Table:
         campaigns = [item.campaign for item in self.listings]
         return _Table([accepts(c) for c in campaigns], [refuses(c) for c in campaigns], self._words)
-
-    def _index_creatives(self) -> None:
-        for line, listing in enumerate(self.listings):
-            for place, creative in enumerate(listing.campaign.creatives):
-                size = (creative.w, creative.h)
-                by_line = self._creative_of_size.setdefault(size, np.full(len(self.listings), -1, np.intp))
-                if by_line[line] < 0:  # a campaign's first creative of a size is the one shown
-                    by_line[line] = len(self.creatives)
-                    self.creatives.append(Placement(listing, creative, place))
-        pad = self._words * _WORD - len(self.listings)
-        for size, by_line in self._creative_of_size.items():
-            self._size_rows[size] = _pack(np.pad(by_line >= 0, (0, pad))[None, :])[0]
 
 
 def _lower(names: Sequence[str]) -> frozenset[str]:
@@ -236,19 +313,23 @@ def _prior(campaign: Campaign) -> int:
     return campaign.goal.max_bid_micros or campaign.goal.value_micros
 
 
-def _blockable(campaign: Campaign) -> frozenset[str]:
-    """Keys by which a request can block a campaign.
+def _remembered(memory: dict[Key, Value], make: Callable[..., Value], key: Key) -> Value:
+    """`make(*key)`, from memory where it was made before; a full memory starts anew."""
+    value = memory.get(key)
+    if value is None:
+        if len(memory) >= _KEPT:
+            memory.clear()
+        value = memory[key] = make(*key)
+    return value
 
-    One blocked creative attribute blocks the whole campaign: coarse, but it never shows what was refused.
-    """
-    attributes = {f"attr:{attr}" for creative in campaign.creatives for attr in creative.attr}
-    categories = {f"cat:{cat}" for cat in _with_parents(campaign.cat)}
-    return frozenset(attributes | categories | {f"adv:{domain.lower()}" for domain in campaign.adomain})
 
-
-def _with_parents(categories: Sequence[str]) -> set[str]:
-    """`IAB1-2` is blocked by `IAB1` as well (content categories 1.0 are two levels deep)."""
-    return {*categories, *(cat.split("-")[0] for cat in categories)}
+def _lack(aimed: Words, fitting: Words, impression: Impression) -> NoBid:
+    """What an impression without candidates lacks: how far campaigns came."""
+    if not aimed.any():
+        return NoBid.NO_CANDIDATE
+    if not fitting.any():
+        return NoBid.NO_CREATIVE
+    return NoBid.BLOCKED if impression.deal is None else NoBid.NO_DEAL
 
 
 def _pack(bits: npt.NDArray[np.bool_]) -> Words:

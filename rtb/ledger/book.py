@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from rtb.ledger.burn import Burn
 from rtb.ledger.protocol import Closing, Day, Grant, Ledger, Reservation
+from rtb.notices import TEST_LEASE
 
 _EXPIRY_SLACK = 5.0  # seconds a lease outlives the last token signed against it, for clocks that differ
 
@@ -106,6 +107,11 @@ class LeaseBook:
         expires = int(now + min(ttl, self._notice_ttl))
         lease.last_expires = max(lease.last_expires, expires)
         return Reservation(lease.number, lease.sequence, expires)
+
+    def rehearse(self, ttl: float) -> Reservation:
+        """An identity for a bid that answers a test: no money is behind it, and its notices settle nothing."""
+        expires = int(self._clock() + min(ttl, self._notice_ttl))
+        return Reservation(TEST_LEASE, secrets.randbits(32), expires)
 
     def want(self, campaigns: set[int]) -> None:
         """Hold leases for these campaigns, and for no others that do not bid, so that no first bid finds none."""

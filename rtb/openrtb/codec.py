@@ -10,7 +10,7 @@ from __future__ import annotations
 import types
 import typing
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -20,6 +20,8 @@ from rtb.openrtb.validity import validate
 
 _decoder = msgspec.json.Decoder(BidRequest, strict=False)
 _encoder = msgspec.json.Encoder()
+
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 _ABSENT = object()
 """An untidy value that stands for no value: null, or an empty string for a number or a list."""
@@ -43,6 +45,20 @@ def decode_request(body: bytes) -> BidRequest:
         raise InvalidRequest("not_json", f"the body is not JSON: {error}") from error
     validate(request)
     return request
+
+
+def fitted(value: Any, struct: type[_Struct]) -> _Struct:
+    """A decoded JSON value as an object of the specification, tidied.
+
+    Raises:
+        InvalidRequest: ill-typed beyond tidying.
+    """
+    try:
+        return msgspec.convert(_tidy_struct(value, struct, "$"), struct, strict=False)
+    except (_Untidy, msgspec.ValidationError) as error:
+        raise InvalidRequest("wrong_type", str(error)) from error
+    except RecursionError as error:
+        raise InvalidRequest("not_json", "nested too deeply") from error
 
 
 def encode_response(response: BidResponse) -> bytes:

@@ -11,6 +11,7 @@ import numpy as np
 from rtb.campaign import Budget, Campaign, Goal, Targeting
 from rtb.creative import Creative
 from rtb.impression import Audience, Impression
+from rtb.slots import BannerSlot
 from rtb.snapshot import PACING_DTYPE, PacingTable
 from rtb.targeting import Listing
 
@@ -38,12 +39,17 @@ def make_campaign(name: str = "spring", *, value: int = 2_000_000, max_bid: int 
 
 
 def make_audience(**fields: Any) -> Audience:
-    defaults = Audience("site", "news.example", "USA", "USA/CA", 2, "linux", 12, (), ())
+    defaults = Audience("site", "news.example", "USA", "USA/CA", 2, "linux", 12, ())
     return defaults._replace(**fields)
 
 
-def make_impression(audience: Audience | None = None, **fields: Any) -> Impression:
-    return Impression("1", audience or make_audience(), ((300, 250),), 1, 0.0, False, ())._replace(**fields)
+def make_impression(
+    audience: Audience | None = None, *, sizes: Sequence[tuple[int, int]] = ((300, 250),), **fields: Any
+) -> Impression:
+    """A banner's; what a slot has, such as `battr`, may be given by its name."""
+    traits = {name: fields.pop(name) for name in list(fields) if name in BannerSlot.__struct_fields__}
+    slot = BannerSlot(sizes=tuple(sizes), **{"pos": 1, **traits})
+    return Impression("1", audience or make_audience(), slot)._replace(**fields)
 
 
 def make_request(**fields: Any) -> dict[str, Any]:

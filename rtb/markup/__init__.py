@@ -1,0 +1,24 @@
+"""A bid's markup, made once for a slot and a creative: the text split wherever the click URL goes.
+
+`click_url.join(markup_of(...))` is what an exchange gets in `adm`. OpenRTB macros in it are the exchange's to fill in.
+"""
+
+from __future__ import annotations
+
+from rtb.campaign import Campaign
+from rtb.creative import Creative
+from rtb.markup.banner import banner_markup
+from rtb.markup.native import native_markup
+from rtb.markup.vast import played_markup
+from rtb.slots import BannerSlot, NativeSlot, Slot
+
+__all__ = ["markup_of"]
+
+
+def markup_of(slot: Slot, campaign: Campaign, creative: Creative) -> list[str]:
+    """Markup of a creative that fits the slot, in two or more pieces with the click URL between them."""
+    if isinstance(slot, BannerSlot):
+        return banner_markup(creative)
+    if isinstance(slot, NativeSlot):
+        return native_markup(slot, campaign, creative)
+    return played_markup(slot, campaign, creative)
