@@ -8,8 +8,8 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from rtb import blocks
-from rtb.currency import NO_RATES, Quote, Rates
 from rtb.creative import Kind
+from rtb.currency import NO_RATES, Quote, Rates
 from rtb.floors import Floors, UnknownRate, floors_of
 from rtb.openrtb import BidRequest, Imp, NoBid
 from rtb.openrtb.privacy import Allowed, allowed_user_data

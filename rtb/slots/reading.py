@@ -75,6 +75,12 @@ def _mimes(values: Iterable[str] | None) -> frozenset[str]:
     return frozenset(map(plain_mime, values)) if values else _NONE
 
 
+def _longest(item: Video | Audio) -> int:
+    """The longest advertisement in seconds: `maxextended` is what may be played beyond `maxduration`, -1 all of it."""
+    extended = item.maxextended or 0
+    return NO_LIMIT if extended < 0 else _limit(item.maxduration) + extended
+
+
 def _limit(value: int | None) -> int:
     """A greatest length; absent or 0 is none."""
     return value if value else NO_LIMIT
@@ -143,7 +149,7 @@ def _played(imp: Imp, item: Video | Audio) -> _Played:
         mimes=_mimes(item.mimes),
         protocols=protocols,
         min_seconds=item.minduration or 0,
-        max_seconds=min(_limit(item.maxduration), _limit(item.poddur)),
+        max_seconds=min(_longest(item), _limit(item.poddur)),
         durations=_set(item.rqddurs),
         min_bitrate=item.minbitrate or 0,
         max_bitrate=_limit(item.maxbitrate),

@@ -29,10 +29,10 @@ def asked_of(slot: Json) -> Json:
 
 
 def assets_asked(slot: Json) -> dict[int, Json]:
-    """Assets a request asks for, by id; by place from 1 where no asset has one, as Prebid Server numbers them."""
+    """Assets a request asks for, by id; by place where no asset has one."""
     entries = objects(asked_of(slot).get("assets"))
     if not any("id" in entry for entry in entries):
-        return dict(enumerate(entries, 1))
+        return dict(enumerate(entries))
     return {found: entry for entry in entries if (found := integer(entry.get("id"))) is not None}
 
 
