@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from rtb.openrtb.codec import InvalidRequest, fitted
-from rtb.openrtb.types import Native
-
-_LONGEST_REMEMBERED = 1 << 13
+from rtb.openrtb.codec import fitted
+from rtb.openrtb.invalid import InvalidRequest
 
 
 class Title(Struct):
@@ -92,41 +89,24 @@ class ReadRequest(Struct, frozen=True):
     wrapped: bool
 
 
-def read_native(native: Native) -> ReadRequest | None:
-    """What an imp's native object asks for; none where that cannot be read, so that nothing can answer it."""
-    sent = native.request
-    if isinstance(sent, str):
-        return _remembered(sent) if len(sent) <= _LONGEST_REMEMBERED else _read_text(sent)
-    if sent is None and native.assets is not None:  # from before there was a `request`
-        sent = {"assets": native.assets}
-    return _read(sent)
+def read_native(sent: Any) -> ReadRequest | None:
+    """What a native request asks for; none where it cannot be read, so that nothing can answer it.
+
+    Args:
+        sent: JSON in a string, twice in one at worst, or the object itself.
+    """
+    try:
+        for _ in range(2):
+            sent = msgspec.json.decode(sent) if isinstance(sent, str) else sent
+        wrapped = isinstance(sent, dict) and isinstance(sent.get("native"), dict)
+        return ReadRequest(fitted(sent["native"] if wrapped else sent, NativeRequest), wrapped)
+    except (InvalidRequest, msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
 
 
 def read_asset(value: Any) -> Asset | None:
     """An asset; none where it cannot be read."""
     try:
         return fitted(value, Asset)
-    except InvalidRequest:
-        return None
-
-
-def _read_text(text: str) -> ReadRequest | None:
-    try:
-        value = msgspec.json.decode(text)
-        if isinstance(value, str):  # encoded twice
-            value = msgspec.json.decode(value)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
-    return _read(value)
-
-
-_remembered = lru_cache(maxsize=1 << 12)(_read_text)
-"""A placement asks for the same assets each time."""
-
-
-def _read(value: Any) -> ReadRequest | None:
-    wrapped = isinstance(value, dict) and isinstance(value.get("native"), dict)
-    try:
-        return ReadRequest(fitted(value["native"] if wrapped else value, NativeRequest), wrapped)
     except InvalidRequest:
         return None

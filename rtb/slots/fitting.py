@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rtb.creative import AudioAd, Creative, Image, MediaFile, NativeAd, VideoAd
-from rtb.slots.reading import plain_mime
 from rtb.slots.types import (
     AudioSlot,
     BannerSlot,
@@ -18,6 +17,7 @@ from rtb.slots.types import (
     TitleNeed,
     VideoSlot,
 )
+from rtb.slots.values import plain_mime
 
 VAST = {2: "2.0", 3: "3.0", 7: "4.0", 11: "4.1", 13: "4.2", 15: "4.3"}
 """Protocols of documents that hold the ad itself, and their versions. The others are of wrappers, or of 1.0."""

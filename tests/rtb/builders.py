@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rtb.campaign import Budget, Campaign, Goal, Targeting
-from rtb.creative import Creative
+from rtb.creative import AudioAd, Creative, Image, MediaFile, NativeAd, VideoAd
 from rtb.impression import Audience, Impression
 from rtb.slots import BannerSlot
 from rtb.snapshot import PACING_DTYPE, PacingTable
@@ -22,6 +22,36 @@ MONDAY_NOON = 1_767_614_400.0
 def make_creative(name: str = "banner", size: tuple[int, int] = (300, 250), **fields: Any) -> Creative:
     defaults = {"image_url": "https://cdn.example/a.png", "landing_url": "https://shop.example/"}
     return Creative(id=name, w=size[0], h=size[1], **{**defaults, **fields})
+
+
+def make_file(mime: str = "video/mp4", **fields: Any) -> MediaFile:
+    size = {"w": 1280, "h": 720} if mime.startswith("video/") else {}
+    return MediaFile(**{"url": "https://cdn.example/ad", "mime": mime, "bitrate": 1_000, **size, **fields})
+
+
+def make_video_ad(*media: MediaFile, seconds: float = 15.0, skip_after: float | None = None) -> VideoAd:
+    return VideoAd(media=media or (make_file(),), duration_seconds=seconds, skip_after_seconds=skip_after)
+
+
+def make_video(*media: MediaFile, seconds: float = 15.0, skip_after: float | None = None, **fields: Any) -> Creative:
+    ad = make_video_ad(*media, seconds=seconds, skip_after=skip_after)
+    return Creative(**{"id": "video", "kind": "video", "landing_url": "https://shop.example/", "video": ad, **fields})
+
+
+def make_audio(*media: MediaFile, seconds: float = 15.0, **fields: Any) -> Creative:
+    ad = AudioAd(media=media or (make_file("audio/mpeg", bitrate=128),), duration_seconds=seconds)
+    return Creative(**{"id": "audio", "kind": "audio", "landing_url": "https://shop.example/", "audio": ad, **fields})
+
+
+def make_image(w: int, h: int, **fields: Any) -> Image:
+    return Image(**{"url": f"https://cdn.example/{w}x{h}.png", "w": w, "h": h, **fields})
+
+
+def make_native(native: NativeAd | None = None, **fields: Any) -> Creative:
+    ad = native or NativeAd(title="Fine shoes", images=(make_image(1200, 627),), icons=(make_image(80, 80),))
+    return Creative(
+        **{"id": "native", "kind": "native", "landing_url": "https://shop.example/", "native": ad, **fields}
+    )
 
 
 def make_campaign(name: str = "spring", *, value: int = 2_000_000, max_bid: int = 0, **fields: Any) -> Campaign:

@@ -1,0 +1,43 @@
+"""Lists and lengths of an imp in the form that slots keep them in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from rtb.slots.types import NO_LIMIT
+
+_NONE: frozenset[Any] = frozenset()
+
+_MIMES = {
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "audio/mp3": "audio/mpeg",
+    "text/javascript": "application/javascript",
+    "application/x-javascript": "application/javascript",
+    "application/xhtml+xml": "text/html",
+}
+"""Other names of a type."""
+
+
+def codes(values: Iterable[int] | None) -> frozenset[int]:
+    """Codes of some list of the specification, as a set."""
+    return frozenset(values) if values else _NONE
+
+
+def mimes_of(values: Iterable[str] | None) -> frozenset[str]:
+    """Media types as a set of plain ones."""
+    return frozenset(map(plain_mime, values)) if values else _NONE
+
+
+@lru_cache(maxsize=1 << 10)
+def plain_mime(mime: str) -> str:
+    """A media type in lower case, without parameters, under its usual name."""
+    name = mime.partition(";")[0].strip().lower()
+    return _MIMES.get(name, name)
+
+
+def limit_of(value: int | None) -> int:
+    """A greatest length; absent or 0 is none."""
+    return value if value else NO_LIMIT

@@ -1,0 +1,105 @@
+"""Native markup: JSON that answers what was asked, by its ids, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import assume, given, settings
+
+from rtb.creative import NativeAd
+from rtb.markup import markup_of
+from rtb.slots import (
+    DataNeed,
+    ImageNeed,
+    NativeAsset,
+    NativeSlot,
+    Slot,
+    TitleNeed,
+    VideoSlot,
+    answers,
+    fits,
+)
+from tests.rtb.builders import make_audio, make_campaign, make_image, make_native, make_video_ad
+from tests.rtb.slots.strategies import pairs
+
+_CLICK = "https://bid.example/notice/click/t.o-k_en"
+_PART = {TitleNeed: "title", DataNeed: "data", ImageNeed: "img", VideoSlot: "video"}
+
+
+def _answer(slot: NativeSlot, creative: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(_CLICK.join(markup_of(slot, make_campaign(), creative)))
+    return answer["native"] if slot.wrapped else answer
+
+
+@settings(max_examples=300)
+@given(pairs("native"))
+def test_exactly_what_was_asked_is_answered(pair: tuple[Slot, Any]) -> None:
+    slot, creative = pair
+    assert isinstance(slot, NativeSlot)
+    assume(fits(slot, creative))
+    answer = _answer(slot, creative)
+    assert set(answer) == {"ver", "link", "assets"}
+    assert (answer["ver"], answer["link"]) == (slot.ver, {"url": _CLICK})
+    asked = {asset.id: asset for asset in slot.assets}
+    answered = [asset["id"] for asset in answer["assets"]]
+    assert answered == [number for number, asset in asked.items() if answers(asset, creative.native)]
+    assert {number for number, asset in asked.items() if asset.required} <= set(answered)
+    for asset in answer["assets"]:
+        need = asked[asset["id"]].need
+        assert set(asset) == {"id", _PART[type(need)]}
+        if isinstance(need, TitleNeed):
+            assert asset["title"]["text"] == creative.native.title
+        if isinstance(need, TitleNeed | DataNeed):
+            assert 0 < len(asset.get("title", {}).get("text", "") + asset.get("data", {}).get("value", "")) <= need.len
+        if isinstance(need, ImageNeed):
+            assert asset["img"] in [
+                {"url": image.url, "w": image.w, "h": image.h}
+                for image in creative.native.images + creative.native.icons
+            ]
+        if isinstance(need, VideoSlot):
+            document = ElementTree.fromstring(asset["video"]["vasttag"])
+            (click,) = document.iter("ClickThrough")
+            assert click.text == _CLICK
+
+
+def test_an_answer_in_full() -> None:
+    native = NativeAd(
+        title='"Shoes" {click_url}',
+        images=(make_image(1200, 627),),
+        icons=(make_image(80, 80),),
+        video=make_video_ad(),
+        sponsored="Shop",
+        cta="Buy",
+    )
+    needs = [TitleNeed(), ImageNeed(1), ImageNeed(3), DataNeed(1), DataNeed(12), DataNeed(3), VideoSlot()]
+    assets = tuple(NativeAsset(10 + place, False, need) for place, need in enumerate(needs))
+    answer = _answer(NativeSlot(assets=assets, ver="1.1"), make_native(native))
+    video = answer["assets"].pop()
+    assert answer == {
+        "ver": "1.1",
+        "link": {"url": _CLICK},
+        "assets": [
+            {"id": 10, "title": {"text": '"Shoes" {click_url}'}},
+            {"id": 11, "img": {"url": "https://cdn.example/80x80.png", "w": 80, "h": 80}},
+            {"id": 12, "img": {"url": "https://cdn.example/1200x627.png", "w": 1200, "h": 627}},
+            {"id": 13, "data": {"value": "Shop"}},
+            {"id": 14, "data": {"value": "Buy"}},
+        ],
+    }
+    assert (video["id"], ElementTree.fromstring(video["video"]["vasttag"]).get("version")) == (16, "3.0")
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_answer_is_wrapped_where_the_request_was(wrapped: bool) -> None:
+    slot = NativeSlot(assets=(NativeAsset(1, True, TitleNeed()),), wrapped=wrapped)
+    pieces = markup_of(slot, make_campaign(), make_native())
+    assert len(pieces) == 2
+    assert ("native" in json.loads(_CLICK.join(pieces))) is wrapped
+
+
+def test_what_is_no_native_ad_has_no_answer() -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        markup_of(NativeSlot(), make_campaign(), make_audio())
