@@ -395,7 +395,7 @@ class SeatBid(Struct):
     """4.2.2: the offers of one seat."""
 
     bid: list[Bid]
-    seat: str
+    seat: str = ""
 
 
 class BidResponse(Struct):
@@ -403,5 +403,5 @@ class BidResponse(Struct):
 
     id: str
     seatbid: list[SeatBid]
-    bidid: str
-    cur: str
+    bidid: str = ""
+    cur: str = "USD"
