@@ -99,6 +99,8 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ours: the currency budgets are in.
             allowed: the request's `cur`; empty means US dollars.
         """
+        if ours in (allowed or (_USUAL,)):
+            return Quote(ours)
         codes = [code.strip().upper() for code in allowed if code] or [_USUAL]
         if ours in codes:
             return Quote(ours)
@@ -120,9 +122,11 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Returns:
             The floor; `None` where there is no rate for its currency.
         """
+        if cpm <= 0 or currency == ours == quote.currency:
+            return cpm
         currency = currency.strip().upper() or _USUAL
-        if cpm <= 0 or (currency == ours and quote.currency == ours):
-            return max(cpm, 0.0)
+        if currency == ours == quote.currency:
+            return cpm
         rate = self.rate(currency, quote.currency)
         if rate is None:
             return None

@@ -66,6 +66,11 @@ def floors_of(imp: Imp, played: Video | Audio | None, deal: Deal | None, convert
     Raises:
         UnknownRate: see there.
     """
+    if deal is None and played is None:
+        cpm = convert(imp.bidfloor, imp.bidfloorcur)
+        if cpm is None:
+            raise UnknownRate
+        return Floors(cpm)
     if deal is not None and (deal.bidfloor > 0 or (played and (deal.durfloors or deal.mincpmpersec))):
         timed = deal if played else None
         if deal.bidfloor > 0:

@@ -1,11 +1,11 @@
-"""What is on offer in a request, flattened: everything the index, the encoder and the auction read, and nothing else."""
+"""What is on offer in a request, flattened: all that the index, the encoder and the auction read, and nothing else."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Container
 from datetime import UTC, datetime
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rtb import blocks
 from rtb.creative import Kind
@@ -42,6 +42,9 @@ class Restrictions(NamedTuple):
     languages: tuple[str, ...] = ()
 
 
+_FREE = Restrictions()
+
+
 class Audience(NamedTuple):
     """What a request says once for all its impressions.
 
@@ -68,7 +71,7 @@ class Audience(NamedTuple):
     os: str
     hour_of_week: int
     segments: tuple[str, ...]
-    restrictions: Restrictions = Restrictions()
+    restrictions: Restrictions = _FREE
     user: str = ""
     quote: Quote = Quote("USD")
     is_test: bool = False
@@ -100,9 +103,9 @@ class Impression(NamedTuple):
         floors: lowest prices taken.
         first_price: whether the winner pays its own bid.
         number: of the imp in its request: of the ways to buy it, one is taken.
+        patience: seconds the exchange says may pass from the auction to the impression; 0: it does not say.
         deal: under which it is offered; none in the open auction.
         is_agreed: whether the floor is the price, neither more nor less.
-        patience: seconds the exchange says may pass from the auction to the impression; 0: it does not say.
     """
 
     imp_id: str
@@ -111,9 +114,9 @@ class Impression(NamedTuple):
     floors: Floors = Floors()
     first_price: bool = False
     number: int = 0
+    patience: int = 0
     deal: DealTerms | None = None
     is_agreed: bool = False
-    patience: int = 0
 
     @property
     def pos(self) -> int:
@@ -173,8 +176,11 @@ def impressions_of(
             except UnknownRate:
                 reason = max(reason, NoBid.CURRENCY)
                 continue
-            way = Impression(imp.id, audience, slot, floors, number=number, patience=imp.exp or 0)
-            found.append(way._replace(**_terms(request, deal)))
+            at = request.at if deal is None or deal.at is None else deal.at
+            is_first = at == _FIRST_PRICE or at >= _OWN_RULES
+            place = (imp.id, audience, slot, floors, is_first, number, imp.exp or 0)
+            under = () if deal is None else (_terms(deal), at == _AGREED_PRICE)
+            found.append(Impression(*place, *under))
     return found, reason
 
 
@@ -192,19 +198,16 @@ def _played(imp: Imp, slot: Slot) -> Video | Audio | None:
     return imp.audio if isinstance(slot, AudioSlot) else None
 
 
-def _terms(request: BidRequest, deal: Deal | None) -> dict[str, Any]:
-    """Fields of an impression that say how its price is found, and under which deal."""
-    at = request.at if deal is None or deal.at is None else deal.at
-    is_first = at == _FIRST_PRICE or at >= _OWN_RULES
-    if deal is None:
-        return {"first_price": is_first}
+def _terms(deal: Deal) -> DealTerms:
     domains = tuple(filter(None, map(blocks.domain, deal.wadomain or ())))
-    terms = DealTerms(deal.id, tuple(deal.wseat or ()), domains, deal.guar == 1)
-    return {"first_price": is_first, "deal": terms, "is_agreed": at == _AGREED_PRICE}
+    return DealTerms(deal.id, tuple(deal.wseat or ()), domains, deal.guar == 1)
 
 
 def _restrictions(request: BidRequest) -> Restrictions:
     named = request.bcat or request.acat
+    others = request.badv or request.bapp or request.wseat or request.bseat or request.wlang or request.wlangb
+    if not named and not others:
+        return _FREE
     return Restrictions(
         blocked=blocks.refused_by(request),
         allowed=tuple(map(blocks.category, request.acat or ())),

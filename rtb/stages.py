@@ -35,7 +35,7 @@ class DealColumns(NamedTuple):
 
     def of(self, candidates: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> DealColumns:
         """Of some candidates, by index or mask."""
-        return DealColumns(*(column[candidates] for column in self))
+        return DealColumns(self.is_deal[candidates], self.is_agreed[candidates], self.agreed_micros[candidates])
 
 
 class Auction(NamedTuple):

@@ -32,12 +32,13 @@ _CLICK_MICROS = 10**10
 
 _BUDGET_MICROS = 2**52
 _MOST_CREATIVES = 64
+_MOST_FILES = 64
 _MOST_PIXELS = 10_000
 _MOST_OF_A_KIND = 24  # seats, categories: a file that names thousands tests nothing more
 _MOST_DEALS = 256  # a campaign has no more
 _DURATIONS = (5, 6, 10, 15, 20, 30, 45, 60, 90, 120)
 _IN_NATIVE = (10, 30)
-_KBITS = {"video": (400, 1_200, 4_000), "audio": (48, 96, 192)}
+_KBITS = {"video": (400, 1_200, 4_000), "audio": (48, 96, 320)}
 _MEDIA = {"video": ("video/mp4", "video/webm"), "audio": ("audio/mpeg", "audio/mp4", "audio/ogg")}
 _MEDIA_TYPE = re.compile(r"(video|audio|application)/[a-z0-9.+-]+")
 _LANDING = "https://shop.example/landing"
@@ -228,7 +229,7 @@ def _banner(size: tuple[int, int], advertiser: _Advertiser) -> Json:
 
 
 def _media(kind: str, wishes: Wishes) -> Iterator[Json]:
-    for mimes in _chunks(wishes.mimes[kind], _MOST_CREATIVES // len(_KBITS[kind])):
+    for mimes in _chunks(wishes.mimes[kind], _MOST_FILES // (2 * len(_KBITS[kind]))):
         for seconds in wishes.seconds[kind]:
             name = f"{seconds}s-{mimes[0].replace('/', '.').replace('+', '.')}"[:64]
             yield {"id": name, "kind": kind, "landing_url": _LANDING, kind: _played(kind, mimes, seconds)}
@@ -237,15 +238,19 @@ def _media(kind: str, wishes: Wishes) -> Iterator[Json]:
 def _played(kind: str, mimes: list[str], seconds: int) -> Json:
     frame = {"w": 1280, "h": 720} if kind == "video" else {}
     media = [
-        {"url": f"{_CDN}/{seconds}-{rate}.{mime.partition('/')[2]}", "mime": mime, "bitrate": rate, **frame}
+        {"url": f"{_CDN}/{seconds}-{rate}", "mime": mime, "bitrate": rate, "delivery": delivery, **frame}
         for mime in mimes
         for rate in _KBITS[kind]
+        for delivery in ("progressive", "streaming")
     ]
     return {"media": media, "duration_seconds": seconds}
 
 
 def _natives(wishes: Wishes) -> Iterator[Json]:
-    pictures = [{"url": f"{_CDN}/{w}x{h}.jpg", "w": w, "h": h} for w, h in wishes.images or [(1200, 627)]]
+    sizes = wishes.images or [(1200, 627)]
+    pictures = [
+        {"url": f"{_CDN}/{w}x{h}.{kind}", "w": w, "h": h} for w, h in sizes for kind in ("jpg", "png", "gif", "webp")
+    ]
     # A page that asks for a video takes one, a title that is too long none: a creative for each.
     for title in ("A shop for everything you could ever want", "A shop for everything", "A shop"):
         for seconds in wishes.seconds["native"]:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from rtb.openrtb.invalid import InvalidRequest
 from rtb.openrtb.native_validity import check_native
-from rtb.openrtb.types import Audio, Banner, BidRequest, Format, Imp, Pmp, Regs, RegsExt, Video
+from rtb.openrtb.types import Audio, Banner, BidRequest, Deal, Format, Imp, Pmp, Regs, RegsExt, Video
 
 _LONGEST_TMAX_MS = 2**31
 _MOST_CPM = 1e9
@@ -37,9 +37,12 @@ def validate(request: BidRequest) -> None:
     _check_regs(request.regs)
     seen: set[str] = set()
     for imp in request.imp:
+        if not imp.id:
+            raise InvalidRequest("no_imp_id", "an impression has no id - at `$.imp[...].id`")
         if imp.id in seen:
             raise InvalidRequest("duplicate_imp_id", f"two impressions share the id {imp.id!r}")
         seen.add(imp.id)
+    for imp in request.imp:
         _check_imp(imp)
 
 
@@ -53,11 +56,9 @@ def _check_regs(regs: Regs | RegsExt | None) -> None:
 
 
 def _check_imp(imp: Imp) -> None:
-    if not imp.id:
-        raise InvalidRequest("no_imp_id", "an impression has no id - at `$.imp[...].id`")
+    _check_floor(imp.bidfloor, "$.imp[...].bidfloor")
     if imp.banner is None and imp.video is None and imp.audio is None and imp.native is None:
         raise InvalidRequest("no_format", "an impression offers no banner, video, audio or native - at `$.imp[...]`")
-    _check_floor(imp.bidfloor, "$.imp[...].bidfloor")
     if imp.pmp is not None:
         _check_deals(imp.pmp)
     if imp.banner is not None:
@@ -75,6 +76,7 @@ def _check_deals(pmp: Pmp) -> None:
         if not deal.id:
             raise InvalidRequest("no_deal_id", "a deal has no id - at `$.imp[...].pmp.deals[...].id`")
         _check_floor(deal.bidfloor, "$.imp[...].pmp.deals[...].bidfloor")
+        _check_timed_floors(deal, "pmp.deals[...]")
 
 
 def _check_banner(banner: Banner) -> None:
@@ -87,6 +89,14 @@ def _check_media(slot: Video | Audio, name: str) -> None:
     if not slot.mimes:
         raise InvalidRequest("no_mimes", f"no media type is said to be played - at `$.imp[...].{name}.mimes`")
     _check_measures(slot, name)
+    _check_timed_floors(slot, name)
+
+
+def _check_timed_floors(terms: Deal | Video | Audio, place: str) -> None:
+    if terms.mincpmpersec is not None:
+        _check_floor(terms.mincpmpersec, f"$.imp[...].{place}.mincpmpersec")
+    for floor in terms.durfloors or ():
+        _check_floor(floor.bidfloor, f"$.imp[...].{place}.durfloors[...].bidfloor")
 
 
 def _check_measures(struct: Struct, place: str) -> None:

@@ -6,8 +6,7 @@ import asyncio
 import copy
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import count
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,76 +18,18 @@ from hypothesis import strategies as st
 from rtb import features
 from rtb.campaign import Targeting
 from rtb.ctr import CTRNetwork, CTRScorer
-from rtb.edge import Answer, Edge
-from rtb.events import BidEvent
+from rtb.edge import Answer
 from rtb.features import FIELDS
-from rtb.ledger import LeaseBook, MemoryLedger
 from rtb.money import cpm_to_micros
-from rtb.notices import BidRef, Kind, Signer
+from rtb.notices import BidRef, Kind
 from rtb.openrtb import InvalidRequest, NoBid
 from rtb.openrtb.macros import AUCTION_LOSS, AUCTION_PRICE
-from rtb.policy import neutral
-from rtb.stages import BidStage, CTRStage
 from rtb.targeting import Listing
+from tests.rtb.bidder import PLENTY, SIGNER, URL, Bidder, bids_of
 from tests.rtb.builders import MONDAY_NOON, make_campaign, make_creative, make_request, make_table, to_json
 from tests.support import SHARED_DATA, require
 
-_SIGNER = Signer("a secret of the tests, and long")
-_URL = "https://bid.example"
 _PCTR = 0.001  # of an untrained scorer
-_PLENTY = 10**12
-
-
-class _Bidder:
-    """The whole hot path in one thread."""
-
-    def __init__(self, listings: Sequence[Listing], *, budget: int = _PLENTY, scorer: CTRScorer | None = None) -> None:
-        numbers = count(1)
-        self.ledger = MemoryLedger()
-        self.book = LeaseBook(
-            self.ledger,
-            seconds=5.0,
-            share=1.0,
-            notice_ttl=1_800.0,
-            clock=lambda: MONDAY_NOON,
-            new_number=lambda: next(numbers),
-        )
-        self.edge = Edge(
-            signer=_SIGNER,
-            base_url=_URL,
-            currency="USD",
-            max_imps=8,
-            max_candidates=4,
-            clock=lambda: MONDAY_NOON,
-        )
-        self.ctr = CTRStage(scorer or CTRScorer.untrained())
-        self.stage = BidStage(neutral(), self.book)
-        self.edge.relist(listings)
-        self.stage.repace(make_table(listings))
-        self.events: list[BidEvent] = []
-        asyncio.run(self._fund(listings, budget))
-
-    async def _fund(self, listings: Sequence[Listing], budget: int) -> None:
-        for listing in listings:
-            await self.ledger.open(listing.number, budget)
-        await self.book.maintain()
-
-    def answer(self, *bodies: bytes) -> list[Answer]:
-        """The answers to requests that came in one batch."""
-        batch = self.edge.assemble([self.edge.prepare(body) for body in bodies])
-        probability = self.ctr.score(batch.rows)
-        answers, events = self.edge.render(batch, probability, self.stage.decide(batch.auction(probability)))
-        self.events += events
-        return answers
-
-    def ask(self, **fields: Any) -> Answer:
-        return self.answer(to_json(make_request(**fields)))[0]
-
-
-def _bids(answer: Answer) -> list[dict[str, Any]]:
-    if answer.body is None:
-        return []
-    return [bid for seat in json.loads(answer.body)["seatbid"] for bid in seat["bid"]]
 
 
 def _imps(number: int, **fields: Any) -> list[dict[str, Any]]:
@@ -101,9 +42,9 @@ def test_bid_says_what_the_campaign_is() -> None:
         cat=("IAB1-2",),
         creatives=(make_creative("wide", (728, 90)), make_creative("box", attr=(1, 2))),
     )
-    answer = _Bidder([Listing(3, campaign)]).ask()
+    answer = Bidder([Listing(3, campaign)]).ask()
     told = json.loads(answer.body or b"")
-    (bid,) = _bids(answer)
+    (bid,) = bids_of(answer)
     assert (told["id"], told["cur"], told["bidid"]) == ("request", "USD", bid["id"])
     assert [seat["seat"] for seat in told["seatbid"]] == ["raybid"]
     assert bid["impid"] == "1"
@@ -114,12 +55,12 @@ def test_bid_says_what_the_campaign_is() -> None:
 
 
 def test_notices_name_the_bid() -> None:
-    bidder = _Bidder([Listing(3, make_campaign(creatives=(make_creative("wide", (728, 90)), make_creative("box"))))])
-    (bid,) = _bids(bidder.ask())
+    bidder = Bidder([Listing(3, make_campaign(creatives=(make_creative("wide", (728, 90)), make_creative("box"))))])
+    (bid,) = bids_of(bidder.ask())
     for name, path in (("nurl", "win"), ("burl", "bill"), ("lurl", "loss")):
-        start = f"{_URL}/notice/{path}/"
+        start = f"{URL}/notice/{path}/"
         assert bid[name].startswith(start)
-        ref = _SIGNER.read(bid[name].removeprefix(start).split("?")[0], Kind.BILL)
+        ref = SIGNER.read(bid[name].removeprefix(start).split("?")[0], Kind.BILL)
         assert (ref.bid_id, ref.campaign, ref.creative) == (bid["id"], 3, 1)
         assert ref.ceiling_micros == cpm_to_micros(bid["price"])
         assert ref.expires == MONDAY_NOON + 60
@@ -145,10 +86,10 @@ def test_notices_name_the_bid() -> None:
     ],
 )
 def test_markup_leads_to_the_click_notice(creative: dict[str, str], shown: str) -> None:
-    (bid,) = _bids(_Bidder([Listing(1, make_campaign(creatives=(make_creative(**creative),)))]).ask())
-    click_url = f"{_URL}/notice/click/"
+    (bid,) = bids_of(Bidder([Listing(1, make_campaign(creatives=(make_creative(**creative),)))]).ask())
+    click_url = f"{URL}/notice/click/"
     token = bid["adm"].split(click_url)[1].split('"')[0]
-    assert _SIGNER.read(token, Kind.CLICK).bid_id == bid["id"]
+    assert SIGNER.read(token, Kind.CLICK).bid_id == bid["id"]
     assert bid["adm"].replace(click_url + token, "CLICK") == shown
 
 
@@ -158,7 +99,7 @@ def test_bids_of_two_seats_are_apart() -> None:
         Listing(2, make_campaign("wide", seat="two", creatives=(make_creative("wide", (728, 90)),))),
     ]
     imps = [*_imps(1), {"id": "wide", "banner": {"w": 728, "h": 90}}]
-    told = json.loads(_Bidder(listings).ask(imp=imps).body or b"")
+    told = json.loads(Bidder(listings).ask(imp=imps).body or b"")
     assert {seat["seat"]: [bid["impid"] for bid in seat["bid"]] for seat in told["seatbid"]} == {
         "one": ["0"],
         "two": ["wide"],
@@ -181,11 +122,17 @@ def test_requests_of_one_batch_are_answered_each_its_own() -> None:
         to_json(make_request(id=name, imp=_imps(imps, bidfloor=floor), device={"geo": {"country": country}}))
         for name, country, imps, floor in asked
     ]
-    bidder = _Bidder(listings)
+    bidder = Bidder(listings)
     together = bidder.answer(*bodies)
     assert [answer.body and json.loads(answer.body)["id"] for answer in together] == ["a", None, "c", None, "e"]
-    assert [[bid["cid"] for bid in _bids(answer)] for answer in together] == [["usa"] * 2, [], ["deu"], [], ["deu"] * 3]
-    assert [[bid["impid"] for bid in _bids(answer)] for answer in together] == [
+    assert [[bid["cid"] for bid in bids_of(answer)] for answer in together] == [
+        ["usa"] * 2,
+        [],
+        ["deu"],
+        [],
+        ["deu"] * 3,
+    ]
+    assert [[bid["impid"] for bid in bids_of(answer)] for answer in together] == [
         ["0", "1"],
         [],
         ["0"],
@@ -203,29 +150,29 @@ def test_requests_of_one_batch_are_answered_each_its_own() -> None:
         ({"cur": ["EUR"]}, NoBid.CURRENCY),
         ({"imp": _imps(1, bidfloor=0.1, bidfloorcur="EUR")}, NoBid.CURRENCY),
         ({"device": {"geo": {"country": "FRA"}}}, NoBid.NO_CANDIDATE),
-        ({"badv": ["shop.example"]}, NoBid.NO_CANDIDATE),
-        ({"imp": [{"id": "1", "video": {}}]}, NoBid.NO_CANDIDATE),
+        ({"badv": ["shop.example"]}, NoBid.BLOCKED),
+        ({"imp": [{"id": "1", "video": {}}]}, NoBid.NO_CREATIVE),
         ({"imp": _imps(1, bidfloor=2.001)}, NoBid.BELOW_FLOOR),
     ],
 )
 def test_no_bid_has_its_reason(fields: dict[str, Any], reason: NoBid) -> None:
-    bidder = _Bidder([Listing(1, make_campaign(targeting=Targeting(countries=("USA",))))])
+    bidder = Bidder([Listing(1, make_campaign(targeting=Targeting(countries=("USA",))))])
     assert bidder.ask(**fields) == Answer(None, reason)
 
 
 def test_reasons_in_one_batch_do_not_mix() -> None:
     # Two campaigns want the first impression, one gets it: that is no lack of money, neither here nor next door.
-    rich = _Bidder([Listing(1, make_campaign("a")), Listing(2, make_campaign("b"))])
+    rich = Bidder([Listing(1, make_campaign("a")), Listing(2, make_campaign("b"))])
     below = to_json(make_request(imp=_imps(1, bidfloor=100)))
     assert [answer.reason for answer in rich.answer(to_json(make_request()), below)][1] == NoBid.BELOW_FLOOR
-    poor = _Bidder([Listing(1, make_campaign())], budget=2_000)
+    poor = Bidder([Listing(1, make_campaign())], budget=2_000)
     reasons = [(bool(a.body), a.reason) for a in poor.answer(to_json(make_request()), to_json(make_request()), below)]
     assert [won for won, _ in reasons] == [True, False, False]
     assert [reason for _, reason in reasons[1:]] == [NoBid.NO_BUDGET, NoBid.BELOW_FLOOR]
 
 
 def test_a_request_whose_candidates_are_all_barred_says_why() -> None:
-    bidder = _Bidder([Listing(1, make_campaign("a")), Listing(2, make_campaign("b"))])
+    bidder = Bidder([Listing(1, make_campaign("a")), Listing(2, make_campaign("b"))])
     batch = bidder.edge.assemble([bidder.edge.prepare(to_json(make_request())) for _ in range(3)])
     first = batch.owner[batch.candidates.imp] == 0
     second = (batch.owner[batch.candidates.imp] == 1) & (batch.campaign == 2)
@@ -234,46 +181,46 @@ def test_a_request_whose_candidates_are_all_barred_says_why() -> None:
     probability = bidder.ctr.score(left.rows)
     answers, _ = bidder.edge.render(left, probability, bidder.stage.decide(left.auction(probability)))
     assert answers[0] == Answer(None, NoBid.USER_CAP)
-    assert [bid["cid"] for bid in _bids(answers[1])] == ["a"]
-    assert len(_bids(answers[2])) == 1
+    assert [bid["cid"] for bid in bids_of(answers[1])] == ["a"]
+    assert len(bids_of(answers[2])) == 1
 
 
 def test_no_bid_without_money() -> None:
-    assert _Bidder([Listing(1, make_campaign())], budget=1_999).ask() == Answer(None, NoBid.NO_BUDGET)
-    assert _bids(_Bidder([Listing(1, make_campaign())], budget=2_000).ask())
+    assert Bidder([Listing(1, make_campaign())], budget=1_999).ask() == Answer(None, NoBid.NO_BUDGET)
+    assert bids_of(Bidder([Listing(1, make_campaign())], budget=2_000).ask())
 
 
 def test_campaign_that_is_left_out_makes_room_for_another() -> None:
-    bidder = _Bidder([Listing(1, make_campaign("dear", value=9_000_000)), Listing(2, make_campaign("cheap"))])
-    assert _bids(bidder.ask())[0]["cid"] == "dear"
+    bidder = Bidder([Listing(1, make_campaign("dear", value=9_000_000)), Listing(2, make_campaign("cheap"))])
+    assert bids_of(bidder.ask())[0]["cid"] == "dear"
     bidder.edge.restrict([2])
-    assert _bids(bidder.ask())[0]["cid"] == "cheap"
+    assert bids_of(bidder.ask())[0]["cid"] == "cheap"
     bidder.edge.restrict([])
     assert bidder.ask() == Answer(None, NoBid.NO_CANDIDATE)
 
 
 def test_new_catalog_is_bid_from_and_the_old_one_is_gone() -> None:
-    bidder = _Bidder([Listing(1, make_campaign("old"))])
+    bidder = Bidder([Listing(1, make_campaign("old"))])
     bidder.edge.relist([Listing(2, make_campaign("new"))])
     bidder.stage.repace(make_table([Listing(2, make_campaign("new"))]))
     assert bidder.edge.campaigns == 1
     assert bidder.ask() == Answer(None, NoBid.NO_BUDGET)  # its money is on its way
-    asyncio.run(bidder.ledger.open(2, _PLENTY))
+    asyncio.run(bidder.ledger.open(2, PLENTY))
     asyncio.run(bidder.book.maintain())
-    assert [bid["cid"] for bid in _bids(bidder.ask())] == ["new"]
+    assert [bid["cid"] for bid in bids_of(bidder.ask())] == ["new"]
 
 
 def test_batch_is_answered_from_the_catalog_it_was_assembled_with() -> None:
-    bidder = _Bidder([Listing(1, make_campaign("old"))])
+    bidder = Bidder([Listing(1, make_campaign("old"))])
     batch = bidder.edge.assemble([bidder.edge.prepare(to_json(make_request()))])
     bidder.edge.relist([])
     probability = bidder.ctr.score(batch.rows)
     answers, _ = bidder.edge.render(batch, probability, bidder.stage.decide(batch.auction(probability)))
-    assert [bid["cid"] for bid in _bids(answers[0])] == ["old"]
+    assert [bid["cid"] for bid in bids_of(answers[0])] == ["old"]
 
 
 def test_prepared_request_has_its_time_and_no_more_imps_than_the_limit() -> None:
-    edge = _Bidder([]).edge
+    edge = Bidder([Listing(1, make_campaign())]).edge
     prepared = edge.prepare(to_json(make_request(tmax=120, imp=_imps(20))))
     assert (prepared.id, prepared.tmax_ms, len(prepared.impressions)) == ("request", 120, 8)
     assert edge.prepare(to_json(make_request())).tmax_ms == 0
@@ -282,8 +229,8 @@ def test_prepared_request_has_its_time_and_no_more_imps_than_the_limit() -> None
 
 def test_event_of_a_bid_is_what_the_models_saw() -> None:
     listing = Listing(3, make_campaign())
-    bidder = _Bidder([listing])
-    (bid,) = _bids(bidder.ask(imp=_imps(1, bidfloor=0.5)))
+    bidder = Bidder([listing])
+    (bid,) = bids_of(bidder.ask(imp=_imps(1, bidfloor=0.5)))
     (event,) = bidder.events
     assert (event.bid, event.request, event.campaign, event.creative) == (bid["id"], "request", 3, bid["crid"])
     assert (event.price_micros, event.floor_micros, event.multiplier) == (2_000, 500, 1.0)
@@ -303,17 +250,17 @@ def test_event_of_a_bid_is_what_the_models_saw() -> None:
     ],
 )
 def test_a_bid_is_good_for_as_long_as_its_notices(fields: dict[str, Any], seconds: int) -> None:
-    (bid,) = _bids(_Bidder([Listing(3, make_campaign())]).ask(**fields))
+    (bid,) = bids_of(Bidder([Listing(3, make_campaign())]).ask(**fields))
     assert bid["exp"] == seconds
     token = urlsplit(bid["burl"]).path.rpartition("/")[2]
-    assert _SIGNER.read(token, Kind.BILL).expires == int(MONDAY_NOON) + seconds
+    assert SIGNER.read(token, Kind.BILL).expires == int(MONDAY_NOON) + seconds
 
 
 @pytest.mark.parametrize(("signals", "known"), [({}, True), ({"regs": {"coppa": 1}}, False)])
 def test_a_token_has_the_users_key_where_privacy_allows(signals: dict[str, Any], known: bool) -> None:
-    (bid,) = _bids(_Bidder([Listing(3, make_campaign())]).ask(user={"id": "somebody"}, **signals))
+    (bid,) = bids_of(Bidder([Listing(3, make_campaign())]).ask(user={"id": "somebody"}, **signals))
     token = urlsplit(bid["burl"]).path.rpartition("/")[2]
-    assert _SIGNER.read(token, Kind.BILL).user == (_SIGNER.user_key("exchange:somebody") if known else 0)
+    assert SIGNER.read(token, Kind.BILL).user == (SIGNER.user_key("exchange:somebody") if known else 0)
 
 
 _REF = BidRef(lease=5, sequence=1, campaign=3, creative=0, ceiling_micros=10, expires=int(MONDAY_NOON))
@@ -332,11 +279,11 @@ _REF = BidRef(lease=5, sequence=1, campaign=3, creative=0, ceiling_micros=10, ex
     ],
 )
 def test_landing_url_keeps_what_it_has_and_gets_a_token(landing: str, before: str, after: str) -> None:
-    edge = _Bidder([Listing(3, make_campaign(creatives=(make_creative(landing_url=landing),)))]).edge
+    edge = Bidder([Listing(3, make_campaign(creatives=(make_creative(landing_url=landing),)))]).edge
     url = edge.landing(_REF) or ""
     (token,) = parse_qs(urlsplit(url).query)["rb_click"]
     assert url == f"{before}rb_click={token}{after}"
-    assert _SIGNER.read(token, Kind.CONVERSION) == _REF
+    assert SIGNER.read(token, Kind.CONVERSION) == _REF
 
 
 def test_landing_is_that_of_the_creative_shown() -> None:
@@ -344,7 +291,7 @@ def test_landing_is_that_of_the_creative_shown() -> None:
         make_creative("a", landing_url="https://a.example/"),
         make_creative("b", landing_url="https://b.example/"),
     )
-    edge = _Bidder([Listing(3, make_campaign(creatives=creatives))]).edge
+    edge = Bidder([Listing(3, make_campaign(creatives=creatives))]).edge
     assert (edge.landing(_REF._replace(creative=1)) or "").startswith("https://b.example/")
     assert edge.landing(_REF._replace(creative=2)) is None
     assert edge.landing(_REF._replace(campaign=4)) is None
@@ -390,7 +337,7 @@ def network() -> CTRNetwork:
 def test_every_bid_is_worth_it_meets_its_floor_and_is_paid_for(
     network: CTRNetwork, listings: list[Listing], requests: list[Any], budget: int
 ) -> None:
-    bidder = _Bidder(listings, budget=budget, scorer=CTRScorer(network, "random"))
+    bidder = Bidder(listings, budget=budget, scorer=CTRScorer(network, "random"))
     campaigns = {listing.campaign.id: listing.campaign for listing in listings}
     sent = [
         make_request(
@@ -406,7 +353,7 @@ def test_every_bid_is_worth_it_meets_its_floor_and_is_paid_for(
     promised: Counter[str] = Counter()
     for request, answer in zip(sent, answers, strict=True):
         imps = {imp["id"]: imp for imp in request["imp"]}
-        bids = _bids(answer)
+        bids = bids_of(answer)
         assert max(Counter(bid["impid"] for bid in bids).values(), default=1) == 1
         for bid in bids:
             campaign, imp, event = campaigns[bid["cid"]], imps[bid["impid"]], seen.pop(bid["id"])
@@ -455,14 +402,14 @@ def test_whatever_can_be_read_can_be_answered(changes: list[tuple[int, Any]]) ->
         keys = list(parent) if isinstance(parent, dict) else list(range(len(parent)))
         parent[keys[pick // 7 % len(keys)]] = copy.deepcopy(odd)
     listings = [Listing(1, make_campaign(targeting=Targeting(segments=("s",)))), Listing(2, make_campaign("open"))]
-    bidder = _Bidder(listings)
+    bidder = Bidder(listings)
     try:
         prepared = bidder.edge.prepare(to_json(request))
     except InvalidRequest:
         return
     assert 0 <= prepared.tmax_ms < 2**31
     (answer,) = bidder.answer(to_json(request))
-    assert (answer.body is None) == (not _bids(answer))
+    assert (answer.body is None) == (not bids_of(answer))
 
 
 @pytest.mark.parametrize("name", ["xrtb_requests.jsonl", "prebid_requests.jsonl"])
@@ -471,7 +418,7 @@ def test_real_requests_are_answered(name: str) -> None:
     require(path.exists(), f"real requests in {path}")
     sizes = [(300, 250), (728, 90), (320, 50), (300, 600), (160, 600)]
     creatives = tuple(make_creative(f"{w}x{h}", (w, h)) for w, h in sizes)
-    bidder = _Bidder([Listing(1, make_campaign(value=10**10, creatives=creatives))])
+    bidder = Bidder([Listing(1, make_campaign(value=10**10, creatives=creatives))])
     bodies = [to_json(json.loads(line)["request"]) for line in path.read_text(encoding="utf-8").splitlines()]
     answered = 0
     for body in bodies:
@@ -480,7 +427,7 @@ def test_real_requests_are_answered(name: str) -> None:
         except InvalidRequest:
             continue
         imps = {str(imp["id"]): imp for imp in json.loads(body)["imp"]}
-        for bid in _bids(answer):
+        for bid in bids_of(answer):
             answered += 1
             assert bid["price"] >= float(imps[bid["impid"]].get("bidfloor") or 0)
             assert (bid["w"], bid["h"]) in sizes
@@ -489,9 +436,9 @@ def test_real_requests_are_answered(name: str) -> None:
 
 def test_numbers_survive_many_campaigns() -> None:
     listings = [Listing(number, make_campaign(f"c{number}", value=1_000_000 + number)) for number in range(1_100)]
-    bidder = _Bidder(listings)
+    bidder = Bidder(listings)
     answers = bidder.answer(*[to_json(make_request(id=str(n), imp=_imps(8))) for n in range(20)])
-    bids = [bid for answer in answers for bid in _bids(answer)]
+    bids = [bid for answer in answers for bid in bids_of(answer)]
     assert len(bids) == 160
     assert {bid["cid"] for bid in bids} == {"c1099"}
     assert np.unique([bid["id"] for bid in bids]).size == 160

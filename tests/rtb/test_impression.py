@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from rtb.floors import Floors
 from rtb.impression import Impression, hour_of_week, impressions_of
 from rtb.openrtb import NoBid, decode_request
 from tests.rtb.builders import MONDAY_NOON, make_request, to_json
@@ -51,15 +52,12 @@ def test_sizes_are_in_the_exchanges_order(banner: dict[str, Any], sizes: tuple[t
 @pytest.mark.parametrize(
     "imp",
     [
-        {"video": {"mimes": ["video/mp4"]}},
-        {"banner": {}},
-        {"banner": {"w": 300}},
-        {"banner": {"w": 0, "h": 0}},
-        {"banner": _BANNER, "pmp": {"private_auction": 1}},
+        {},
+        {"native": {"request": "{}"}},
     ],
 )
 def test_what_cannot_be_bid_on_is_left_out(imp: dict[str, Any]) -> None:
-    assert _read(imp=[{"id": "1", **imp}]) == ([], NoBid.NO_CANDIDATE)
+    assert _read(imp=[{"id": "1", **imp}]) == ([], NoBid.NO_CREATIVE)
     found, _ = _read(imp=[{"id": "1", **imp}, {"id": "2", "banner": _BANNER}])
     assert [impression.imp_id for impression in found] == ["2"]
 
@@ -97,7 +95,7 @@ def test_first_price_is_what_the_request_says(at: Any, first: bool) -> None:
 
 def test_impression_says_its_floor_position_and_blocked_attributes() -> None:
     impression = _imp(banner={**_BANNER, "pos": 3, "battr": [1, 8]}, bidfloor=1.5)
-    assert (impression.floor_cpm, impression.pos, impression.blocked) == (1.5, 3, ("attr:1", "attr:8"))
+    assert (impression.floors, impression.pos, impression.slot.battr) == (Floors(1.5), 3, {1, 8})
 
 
 @pytest.mark.parametrize(
@@ -164,9 +162,10 @@ def test_user_is_nobody_where_privacy_forbids(signals: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("fields", "interstitial"), [({}, False), ({"instl": 0}, False), ({"instl": 1}, True)])
 def test_interstitial_is_what_the_imp_says(fields: dict[str, Any], interstitial: bool) -> None:
-    assert _imp(**fields).interstitial is interstitial
+    assert _imp(**fields).slot.instl is interstitial
 
 
 def test_blocks_of_the_request_are_keys() -> None:
-    blocked = _one(bcat=["IAB7", "IAB1-2"], badv=["Rival.Example"]).audience.blocked
-    assert set(blocked) == {"cat:IAB7", "cat:IAB1-2", "adv:rival.example"}
+    restrictions = _one(bcat=["IAB7", "iab1-2"], badv=["Rival.Example"], bapp=["com.Rival"]).audience.restrictions
+    assert restrictions.blocked == ("cat:IAB7", "cat:IAB1-2", "adv:rival.example", "app:com.rival")
+    assert restrictions.taxonomy == 1

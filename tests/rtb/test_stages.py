@@ -70,7 +70,7 @@ def _auction(
         np.array(imp, np.intp),
         np.array(campaign, np.int32),
         probability,
-        np.array(floors or [0] * imps, np.int64),
+        np.array(floors or [0] * imps, np.int64)[np.array(imp, np.intp)],
         np.full(imps, first_price),
     )
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rtb.campaign import Campaign, Targeting
 from rtb.creative import Creative
-from rtb.impression import Impression
+from rtb.impression import Impression, Restrictions
 from rtb.targeting import Listing, TargetingIndex
 from tests.rtb.builders import make_audience, make_campaign, make_creative, make_impression
 
@@ -32,12 +32,9 @@ def _accepts(campaign: Campaign, impression: Impression) -> bool:
     """Whether a campaign may be shown: one condition after the other, as its documentation has them."""
     wanted, audience = campaign.targeting, impression.audience
     categories = {*campaign.cat, *(category.split("-")[0] for category in campaign.cat)}
-    attributes = {attr for creative in campaign.creatives for attr in creative.attr}
-    blockable = (
-        {f"cat:{category}" for category in categories}
-        | {f"adv:{domain.lower()}" for domain in campaign.adomain}
-        | {f"attr:{attr}" for attr in attributes}
-    )
+    labels = [domain.lower().split(".") for domain in campaign.adomain]
+    domains = {".".join(name[place:]) for name in labels for place in range(len(name))}
+    blockable = {f"cat:{category}" for category in categories} | {f"adv:{domain}" for domain in domains}
     lists = [
         ([country.upper() for country in wanted.countries], audience.country),
         ([region.upper() for region in wanted.regions], audience.region),
@@ -50,14 +47,14 @@ def _accepts(campaign: Campaign, impression: Impression) -> bool:
         all(value in named for named, value in lists if named)
         and audience.publisher not in [publisher.lower() for publisher in wanted.exclude_publishers]
         and (not wanted.segments or bool(set(wanted.segments) & set(audience.segments)))
-        and not blockable & {*audience.blocked, *impression.blocked}
+        and not blockable & {*audience.restrictions.blocked}
         and _shown(campaign, impression) is not None
     )
 
 
 def _shown(campaign: Campaign, impression: Impression) -> Creative | None:
     of_size = (c for size in impression.sizes for c in campaign.creatives if (c.w, c.h) == size)
-    return next(of_size, None)
+    return next((c for c in of_size if not impression.slot.battr & set(c.attr)), None)
 
 
 def _expected(
@@ -116,7 +113,12 @@ _campaigns = st.builds(
     targeting=_targetings,
     creatives=_creatives,
 )
-_BLOCKS = [f"cat:{cat}" for cat in _CATEGORIES] + ["adv:shop.example", "adv:rival.example", "adv:nobody.example"]
+_BLOCKS = [f"cat:{cat}" for cat in _CATEGORIES] + [
+    "adv:shop.example",
+    "adv:rival.example",
+    "adv:example",
+    "adv:nobody.example",
+]
 _impressions = st.builds(
     make_impression,
     st.builds(
@@ -128,10 +130,10 @@ _impressions = st.builds(
         devicetype=st.integers(0, 4),
         hour_of_week=st.sampled_from([0, 12, 100, 167]),
         segments=_some([*_SEGMENTS, "s9"]),
-        blocked=_some(_BLOCKS),
+        restrictions=_some(_BLOCKS).map(lambda keys: Restrictions(blocked=keys)),
     ),
     sizes=st.lists(st.sampled_from([*_SIZES, (1, 1)]), min_size=1, max_size=3, unique=True).map(tuple),
-    blocked=_some(["attr:1", "attr:3", "attr:9"]),
+    battr=_some([1, 3, 9]).map(frozenset),
 )
 
 
@@ -247,7 +249,10 @@ def test_first_size_of_the_exchange_that_the_campaign_has_is_shown() -> None:
 )
 def test_blocked_category_blocks_those_below_it(cat: str, blocked: str, shown: bool) -> None:
     index = TargetingIndex([Listing(0, make_campaign(cat=(cat,)))])
-    assert bool(_found(index, [make_impression(make_audience(blocked=(blocked,)))], 1)[0]) is shown
+    assert (
+        bool(_found(index, [make_impression(make_audience(restrictions=Restrictions(blocked=(blocked,))))], 1)[0])
+        is shown
+    )
 
 
 def test_publisher_is_excluded_however_it_is_spelt() -> None:

@@ -129,8 +129,9 @@ def _media(kind: str, slot: Json) -> str:
     if not any(mime.lower().startswith(_MEDIA_TYPES[kind]) for mime in texts(slot.get("mimes"))):
         return "mimes"
     least, most = number(slot.get("minduration")), number(slot.get("maxduration"))
-    pod = number(slot.get("poddur"))
-    if not integers(slot.get("rqddurs")) and least and ((most and least > most) or (pod and least > pod)):
+    pod, exact = number(slot.get("poddur")), integers(slot.get("rqddurs"))
+    least = max(least or 0.0, min(exact, default=0))
+    if (pod and least > pod) or (most and not exact and least > most):
         return "duration"
     rate = number(slot.get("maxbitrate"))
     return "bit_rate" if rate and rate < _LEAST_KBITS[kind] else ""

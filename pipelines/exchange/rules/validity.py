@@ -59,10 +59,11 @@ def _imp(imp: Json) -> Iterator[str]:
     for deal in deals_of(imp):
         if not text(deal.get("id")):
             yield "a deal without id"
-        yield from _negative(deal, ("bidfloor",))
+        yield from _floors(deal)
     for kind in kinds:
         slot = obj(imp[kind])
         yield from _negative(slot, _MEASURES[kind])
+        yield from _floors(slot)
         if kind == "banner":
             for entry in objects(slot.get("format")):
                 yield from _negative(entry, _FORMAT_MEASURES)
@@ -70,6 +71,12 @@ def _imp(imp: Json) -> Iterator[str]:
             yield from _native(slot)
         elif not texts(slot.get("mimes")):
             yield f"{kind} without mimes"
+
+
+def _floors(terms: Json) -> Iterator[str]:
+    yield from _negative(terms, ("bidfloor", "mincpmpersec"))
+    for entry in objects(terms.get("durfloors")):
+        yield from _negative(entry, ("bidfloor",))
 
 
 def _native(slot: Json) -> Iterator[str]:

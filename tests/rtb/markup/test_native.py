@@ -7,7 +7,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 
 from rtb.creative import NativeAd
 from rtb.markup import markup_of
@@ -34,7 +34,6 @@ def _answer(slot: NativeSlot, creative: Any) -> dict[str, Any]:
     return answer["native"] if slot.wrapped else answer
 
 
-@settings(max_examples=300)
 @given(pairs("native"))
 def test_exactly_what_was_asked_is_answered(pair: tuple[Slot, Any]) -> None:
     slot, creative = pair

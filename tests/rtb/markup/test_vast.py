@@ -7,7 +7,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import assume, event, given, settings
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 from rtb.markup import markup_of
@@ -40,7 +40,6 @@ def _legible(text: str) -> str:
     return kept.replace("\r\n", "\n").replace("\r", "\n")
 
 
-@settings(max_examples=200)
 @given(pairs("video", "audio"), TEXTS, st.lists(TEXTS, max_size=2))
 def test_document_of_what_fits_parses_and_holds_it(pair: tuple[Slot, Any], name: str, cat: list[str]) -> None:
     slot, creative = pair

@@ -33,64 +33,70 @@ from tests.rtb.builders import (
 _SIZES = st.sampled_from([(300, 250), (728, 90), (320, 50), (600, 500), (640, 360), (80, 80)])
 _VIDEOS = st.sampled_from(["video/mp4", "video/webm"])
 _SOUNDS = st.sampled_from(["audio/mpeg", "audio/mp4"])
-_PROTOCOLS = st.frozensets(st.integers(1, 16), max_size=5)
+_PROTOCOLS = st.sampled_from([(), (2, 5), (2, 3, 6), (7, 8), (3, 11), (13,), (13, 15), (9, 10), (5, 6)]).map(frozenset)
 _SECONDS = st.sampled_from([5, 15, 30, 60])
-_CODES = st.sets(st.integers(1, 17), max_size=2)
+_CODES = st.sampled_from([(), (), (), (5,), (7, 16)])
 _URLS = st.sampled_from(["https://cdn.example/a?b=1&c=<2>", "http://cdn.example/]]>", 'https://cdn.example/"a'])
-_NONE: st.SearchStrategy[frozenset[Any]] = st.just(frozenset())
 
 TEXTS = st.text(max_size=12) | st.sampled_from(["]]>", "<b>&amp;\"'", "${AUCTION_PRICE}", "{click_url}", "\x00\x0b￾"])
 
 
-def _maybe(values: st.SearchStrategy[Any], most: int = 2) -> st.SearchStrategy[frozenset[Any]]:
-    """Often nothing: two constraints at once rarely hold."""
-    return _NONE | _NONE | st.frozensets(values, min_size=1, max_size=most)
+def _some(values: st.SearchStrategy[Any], most: int = 2) -> st.SearchStrategy[frozenset[Any]]:
+    return st.frozensets(values, min_size=1, max_size=most)
 
 
-_COMMON: dict[str, st.SearchStrategy[Any]] = {
-    "battr": _maybe(st.integers(1, 17)),
-    "api": _maybe(st.integers(1, 7)),
-    "secure": st.booleans(),
-    "instl": st.booleans(),
-    "rwdd": st.booleans(),
+_ANY: dict[str, st.SearchStrategy[Any]] = {
+    "battr": _some(st.integers(1, 17)),
+    "api": _some(st.integers(1, 7)),
+    "secure": st.just(True),
+    "instl": st.just(True),
+    "rwdd": st.just(True),
 }
 
 
 def _played(mimes: st.SearchStrategy[str]) -> dict[str, st.SearchStrategy[Any]]:
     return {
-        **_COMMON,
-        "mimes": _maybe(mimes),
-        "protocols": _NONE | _PROTOCOLS,
-        "min_seconds": st.sampled_from([0, 0, 5, 10]),
-        "max_seconds": st.sampled_from([10, 30, 60, NO_LIMIT]),
-        "durations": _maybe(_SECONDS),
-        "min_bitrate": st.sampled_from([0, 0, 200]),
-        "max_bitrate": st.sampled_from([300, 2_000, NO_LIMIT]),
-        "delivery": _maybe(st.sampled_from(["progressive", "streaming"])),
+        **_ANY,
+        "mimes": _some(mimes),
+        "min_seconds": st.sampled_from([5, 10]),
+        "max_seconds": st.sampled_from([10, 30, 60]),
+        "durations": _some(_SECONDS),
+        "min_bitrate": st.just(200),
+        "max_bitrate": st.sampled_from([300, 2_000]),
+        "delivery": _some(st.sampled_from(["progressive", "streaming"])),
     }
 
 
-banner_slots = st.builds(
-    BannerSlot,
-    **_COMMON,
-    sizes=st.lists(_SIZES, max_size=3).map(tuple),
-    ratios=st.lists(st.builds(Ratio, st.integers(1, 6), st.integers(1, 5), st.integers(0, 400)), max_size=2).map(tuple),
-    widths=st.none() | st.tuples(st.integers(0, 300), st.integers(300, 800)),
-    heights=st.none() | st.tuples(st.integers(0, 90), st.integers(90, 600)),
-    mimes=_maybe(st.sampled_from(["image/png", "image/jpeg", "text/html"])),
-    btype=_maybe(st.integers(1, 4)),
-)
-video_slots = st.builds(
-    VideoSlot,
+_BANNER: dict[str, st.SearchStrategy[Any]] = {
+    **_ANY,
+    "ratios": st.lists(st.builds(Ratio, st.integers(1, 6), st.integers(1, 5), st.integers(0, 400)), max_size=2).map(
+        tuple
+    ),
+    "widths": st.tuples(st.integers(0, 300), st.integers(300, 800)),
+    "heights": st.tuples(st.integers(0, 90), st.integers(90, 600)),
+    "mimes": _some(st.sampled_from(["image/png", "image/jpeg", "text/html"])),
+    "btype": _some(st.integers(1, 4)),
+}
+_VIDEO: dict[str, st.SearchStrategy[Any]] = {
     **_played(_VIDEOS),
-    w=st.sampled_from([0, 640, 300]),
-    h=st.sampled_from([0, 360, 250]),
-    linear=st.sampled_from([True, True, False]),
-    skippable_over=st.sampled_from([0, 5, 20, NO_LIMIT]),
-    skip_after=st.sampled_from([0, 7]),
-    boxing=st.booleans(),
-)
-audio_slots = st.builds(AudioSlot, **_played(_SOUNDS))
+    "w": st.sampled_from([640, 300]),
+    "h": st.sampled_from([360, 250]),
+    "linear": st.just(False),
+    "skippable_over": st.sampled_from([5, 20, NO_LIMIT]),
+    "skip_after": st.just(7),
+    "boxing": st.just(False),
+}
+
+
+@st.composite
+def _constrained(draw: st.DrawFn, slot: Any, constraints: dict[str, st.SearchStrategy[Any]], **given: Any) -> Any:
+    """A slot with three of these constraints at most: more of them rarely hold."""
+    names = draw(st.lists(st.sampled_from(sorted(constraints)), max_size=3, unique=True))
+    return slot(
+        **{name: draw(values) for name, values in given.items()},
+        **{name: draw(constraints[name]) for name in names},
+    )
+
 
 _NEEDS = st.one_of(
     st.builds(TitleNeed, st.sampled_from([3, 25, NO_LIMIT])),
@@ -102,24 +108,24 @@ _NEEDS = st.one_of(
         st.sampled_from([0, 80, 250]),
         st.none() | st.sampled_from([0, 50, 500]),
         st.none() | st.sampled_from([0, 50, 500]),
-        _maybe(st.sampled_from(["image/png", "image/jpeg"])),
+        st.just(frozenset()) | _some(st.sampled_from(["image/png", "image/jpeg"])),
     ),
-    st.builds(VideoSlot, mimes=_maybe(_VIDEOS), protocols=_NONE | _PROTOCOLS, max_seconds=st.sampled_from([10, 60])),
+    st.builds(VideoSlot, mimes=_some(_VIDEOS), protocols=_PROTOCOLS, max_seconds=st.sampled_from([10, 60])),
     st.none(),
 )
 
 
-@st.composite
-def native_slots(draw: st.DrawFn) -> NativeSlot:
-    numbers = draw(st.lists(st.integers(0, 20), min_size=1, max_size=5, unique=True))
-    required = st.sampled_from([True, False, False])
-    assets = tuple(NativeAsset(number, draw(required), draw(_NEEDS)) for number in numbers)
-    common = {name: draw(values) for name, values in _COMMON.items()}
-    ver = draw(st.sampled_from(["1.0", "1.1", "1.2"]))
-    return NativeSlot(assets=assets, ver=ver, wrapped=draw(st.booleans()), **common)
-
-
-slots: st.SearchStrategy[Slot] = banner_slots | video_slots | audio_slots | native_slots()
+_assets = st.lists(st.tuples(st.sampled_from([False] * 5 + [True]), _NEEDS), min_size=1, max_size=5).map(
+    lambda asked: tuple(NativeAsset(10 - 3 * place, *asset) for place, asset in enumerate(asked))
+)
+_slots: dict[str, st.SearchStrategy[Slot]] = {
+    "banner": _constrained(BannerSlot, _BANNER, sizes=st.lists(_SIZES, min_size=1, max_size=4).map(tuple)),
+    "video": _constrained(VideoSlot, _VIDEO, protocols=_PROTOCOLS),
+    "audio": _constrained(AudioSlot, _played(_SOUNDS), protocols=_PROTOCOLS),
+    "native": _constrained(
+        NativeSlot, _ANY, assets=_assets, ver=st.sampled_from(["1.0", "1.1", "1.2"]), wrapped=st.booleans()
+    ),
+}
 
 _files = st.builds(
     make_file,
@@ -138,7 +144,7 @@ _video_ads = st.builds(
     _lengths,
     st.none() | st.sampled_from([0.0, 5.0, 6.5]),
 )
-_any_codes = {"attr": _CODES.map(tuple), "api": (_NONE | _CODES).map(tuple)}
+_any_codes = {"attr": _CODES, "api": _CODES}
 _images = st.lists(st.builds(make_image, st.sampled_from([80, 300, 600]), st.sampled_from([80, 250])), max_size=3)
 _native_ads = st.builds(
     NativeAd,
@@ -169,13 +175,7 @@ _creatives: dict[str, st.SearchStrategy[Creative]] = {
     ),
     "native": st.builds(make_native, _native_ads, **_any_codes),
 }
-_slots: dict[str, st.SearchStrategy[Slot]] = {
-    "banner": banner_slots,
-    "video": video_slots,
-    "audio": audio_slots,
-    "native": native_slots(),
-}
-
+slots = st.one_of(*_slots.values())
 creatives = st.one_of(*_creatives.values())
 
 

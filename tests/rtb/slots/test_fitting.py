@@ -284,7 +284,7 @@ def _relaxed(struct: Any, names: set[str]) -> Any:
     return replace(struct, **changes)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(pairs(), st.sets(st.sampled_from([*_RELAXED, "api", "sizes", "ratios", "assets", "required"])))
 def test_relaxing_a_slot_never_takes_a_creative_away(pair: tuple[Slot, Any], names: set[str]) -> None:
     slot, creative = pair

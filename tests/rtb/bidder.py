@@ -1,0 +1,84 @@
+"""The whole hot path in one thread, from the bytes of a request to the bytes of its answer, with money in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+from rtb.ctr import CTRScorer
+from rtb.currency import NO_RATES, Rates
+from rtb.edge import Answer, Edge
+from rtb.events import BidEvent
+from rtb.ledger import LeaseBook, MemoryLedger
+from rtb.notices import Signer
+from rtb.policy import neutral
+from rtb.stages import BidStage, CTRStage
+from rtb.targeting import Listing
+from tests.rtb.builders import MONDAY_NOON, make_request, make_table, to_json
+
+SIGNER = Signer("a secret of the tests, and long")
+URL = "https://bid.example"
+PLENTY = 10**12
+
+
+class Bidder:
+    """The whole hot path in one thread."""
+
+    def __init__(
+        self,
+        listings: Sequence[Listing],
+        *,
+        budget: int = PLENTY,
+        scorer: CTRScorer | None = None,
+        rates: Rates = NO_RATES,
+    ) -> None:
+        numbers = count(1)
+        self.ledger = MemoryLedger()
+        self.book = LeaseBook(
+            self.ledger,
+            seconds=5.0,
+            share=1.0,
+            notice_ttl=1_800.0,
+            clock=lambda: MONDAY_NOON,
+            new_number=lambda: next(numbers),
+        )
+        self.edge = Edge(
+            signer=SIGNER,
+            base_url=URL,
+            currency="USD",
+            max_imps=8,
+            max_candidates=4,
+            clock=lambda: MONDAY_NOON,
+        )
+        self.ctr = CTRStage(scorer or CTRScorer.untrained())
+        self.stage = BidStage(neutral(), self.book)
+        self.edge.relist(listings)
+        self.edge.rerate(rates)
+        self.stage.repace(make_table(listings))
+        self.events: list[BidEvent] = []
+        asyncio.run(self._fund(listings, budget))
+
+    async def _fund(self, listings: Sequence[Listing], budget: int) -> None:
+        for listing in listings:
+            await self.ledger.open(listing.number, budget)
+        await self.book.maintain()
+
+    def answer(self, *bodies: bytes) -> list[Answer]:
+        """The answers to requests that came in one batch."""
+        batch = self.edge.assemble([self.edge.prepare(body) for body in bodies])
+        probability = self.ctr.score(batch.rows)
+        answers, events = self.edge.render(batch, probability, self.stage.decide(batch.auction(probability)))
+        self.events += events
+        return answers
+
+    def ask(self, **fields: Any) -> Answer:
+        return self.answer(to_json(make_request(**fields)))[0]
+
+
+def bids_of(answer: Answer) -> list[dict[str, Any]]:
+    if answer.body is None:
+        return []
+    return [bid for seat in json.loads(answer.body)["seatbid"] for bid in seat["bid"]]
