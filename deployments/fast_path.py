@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
+from deployments.gzip_coding import BadGzip, TooLarge, accepts_gzip, deflate, inflate
 from deployments.notice_desk import NoticeDesk
 from deployments.wiring import logger
 from rtb.edge import Prepared
-from rtb.openrtb import InvalidRequest
+from rtb.exchanges import SHARED_ENDPOINT, Profile, key_id
+from rtb.limits import Limit
+from rtb.openrtb import InvalidRequest, NoBid
 
 if TYPE_CHECKING:
     from deployments.router import Router
@@ -18,25 +24,45 @@ if TYPE_CHECKING:
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
 
-BID_PATH = "/openrtb2/bid"
+BID_PATH = SHARED_ENDPOINT
+BID_PREFIX = "/openrtb2/"
 NOTICE_PREFIX = "/notice/"
-OPENRTB_VERSION = (b"x-openrtb-version", b"2.6")
 _LOGGED_A_SECOND = 10
-_TMAX_RESERVE = 0.9  # part of tmax we allow ourselves; the rest is the way back
+_COMPRESSED_FROM = 1_024  # bytes; less fits one packet either way
+_TMAX = re.compile(rb'"tmax"\s*:\s*"?([0-9]{1,9})')
 
 
-Response = tuple[int, list[tuple[bytes, bytes]], bytes]
+Response = tuple[int, Headers, bytes]
 """Status, headers, body."""
 
 
 class _Refused(Exception):
     """A request that gets a 4xx; `reason` is a short counter name."""
 
-    def __init__(self, status: int, reason: str, message: str) -> None:
+    def __init__(self, status: int, reason: str, message: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
+        self.headers = list(headers)
+
+
+class _Silence(NamedTuple):
+    """Why there is no bid: a counter's name, and what an exchange that wants to know is told."""
+
+    counter: str
+    code: NoBid
+
+
+class _Head(NamedTuple):
+    """What the headers of a bid request say."""
+
+    size: int
+    key: str | None
+    encoding: bytes
+    accepts: bytes
+    version: bytes
 
 
 class FastPath:
@@ -54,72 +80,144 @@ class FastPath:
         self._rest = rest
         self._keys = set(filter(None, router.settings.exchange_keys.split(",")))
         self._keys.add(router.settings.resolve_secret("admin_key"))
+        self._limits = {one.name: Limit(one.qps, 1 + one.qps / 2) for one in router.exchanges if one.qps}
         self._log_second, self._log_count = 0, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI 3 application."""
         self._router.start()
         path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
-        if scope["type"] == "http" and path == BID_PATH:
-            status, headers, body = await self._bid(scope, receive)
+        if scope["type"] == "http" and path.startswith(BID_PREFIX):
+            status, headers, body = await self._bid(scope, path, receive)
             await _respond(send, status, headers, body)
         elif scope["type"] == "http" and path.startswith(NOTICE_PREFIX):
             await self._notice(scope, path, send)
         else:
             await self._rest(scope, receive, send)
 
-    async def _bid(self, scope: Scope, receive: Receive) -> Response:
+    async def _bid(self, scope: Scope, path: str, receive: Receive) -> Response:
         started = time.monotonic()
         self._router.tally.add("requests")
+        head = _read_head(scope["headers"])
         try:
-            request = await self._admit(scope, receive)
+            body = await self._read(receive)
+            profile = self._identify(scope["method"], path, head)
+            return await self._serve(profile, head, body, started)
         except _Refused as refusal:
             # A 4xx without a body, as OpenRTB wants it; the reason goes to the log and the counters.
             self._router.tally.add(f"invalid.{refusal.reason}")
             self._log(f"{refusal.status} {refusal.reason}: {refusal}")
-            return refusal.status, [(b"allow", b"POST")] if refusal.status == 405 else [], b""
-        body, reason = await self._answer(request, started)
-        if body is None:
-            self._router.tally.add(f"no_bid.{reason}")
-            return 204, [OPENRTB_VERSION], b""
-        self._router.tally.add("bid_responses")
-        return 200, [(b"content-type", b"application/json"), OPENRTB_VERSION], body
+            return refusal.status, refusal.headers, b""
 
-    async def _admit(self, scope: Scope, receive: Receive) -> Prepared:
-        """The request, if it is one that can be answered; raises `_Refused` otherwise."""
-        body = await self._read(receive)
-        if scope["method"] != "POST":
-            raise _Refused(405, "wrong_method", f"{scope['method']} on {BID_PATH}")
-        if not self._known_key(scope):
-            raise _Refused(401, "unknown_key", "X-API-Key is missing or unknown")
-        if body is None:
-            raise _Refused(413, "too_large", f"the body is over {self._router.settings.max_body_bytes} bytes")
+    async def _serve(self, profile: Profile, head: _Head, sent: bytes | None, started: float) -> Response:
+        """Answer a request of a known exchange, or shed it; what is shed before it is read gets 204 everywhere."""
+        read = time.monotonic()
+        self._router.tally.add(f"exchange.{profile.name}.requests")
+        limit = self._limits.get(profile.name)
+        if limit is not None and not self._router.limiter.allow(f"exchange:{profile.name}", limit):
+            return self._no_bid(profile, "", _Silence("qps", NoBid.TECHNICAL))
+        body = self._inflated(sent, head.encoding)
+        tells = profile.no_bid == "nbr"  # and needs the request's id for it
+        if not tells and (shed := self._shed(profile, _peek_tmax(body), started)):
+            return self._no_bid(profile, "", shed)
         try:
-            return self._router.edge.prepare(body)
+            request = self._router.edge.prepare(body, profile)
         except InvalidRequest as error:
             raise _Refused(400, error.reason, str(error)) from error
+        if tells and (shed := self._shed(profile, request.tmax_ms, started)):
+            return self._no_bid(profile, request.id, shed)
+        answer = await self._answer(request, started + self._seconds(profile, request.tmax_ms), read)
+        if isinstance(answer, _Silence):
+            return self._no_bid(profile, request.id, answer)
+        self._router.tally.add("bid_responses")
+        self._router.tally.add(f"exchange.{profile.name}.bid_responses")
+        return self._json(profile, answer, head)
 
-    async def _answer(self, request: Prepared, started: float) -> tuple[bytes | None, str]:
-        """The response's body, or `None` and why there is no bid; always within the time the exchange allows."""
-        if not request.impressions:
-            return None, request.reason.name.lower()
-        tmax_ms = request.tmax_ms or self._router.settings.default_tmax_ms
-        left = tmax_ms / 1000 * _TMAX_RESERVE - (time.monotonic() - started)
+    def _identify(self, method: str, path: str, head: _Head) -> Profile:
+        """The exchange that a request is of; raises `_Refused` where it may not bid."""
+        if head.size > self._router.settings.max_header_bytes:
+            raise _Refused(431, "long_headers", f"the headers have {head.size} bytes")
+        if method != "POST":
+            raise _Refused(405, "wrong_method", f"{method} on {path}", [(b"allow", b"POST")])
+        if not self._router.exchanges.has(path):
+            raise _Refused(404, "unknown_exchange", f"no exchange has the endpoint {path!r}")
+        if not self._is_known(head.key):
+            raise _Refused(401, "unknown_key", "X-API-Key is missing or unknown")
+        key = key_id(head.key) if head.key else ""
+        profile = self._router.exchanges.of(path, key)
+        if profile is None or (profile.keys and key not in profile.keys):
+            raise _Refused(403, "foreign_key", f"the key is not one of the exchange at {path}")
+        if head.version and not head.version.startswith(b"2."):
+            self._router.tally.add("unknown_openrtb_version")
+        return profile
+
+    def _is_known(self, key: str | None) -> bool:
+        """A key that is sent must be known; whether one must be sent is a setting."""
+        return not self._router.settings.require_exchange_key if key is None else key in self._keys
+
+    def _inflated(self, body: bytes | None, encoding: bytes) -> bytes:
+        limit = self._router.settings.max_body_bytes
+        if body is None:
+            raise _Refused(413, "too_large", f"the body is over {limit} bytes")
+        if encoding in (b"", b"identity"):
+            return body
+        if encoding not in (b"gzip", b"x-gzip"):
+            raise _Refused(415, "unknown_encoding", f"Content-Encoding {encoding!r}", [(b"accept-encoding", b"gzip")])
         try:
-            answer = await asyncio.wait_for(self._router.bid(request), max(left, 0.0))
+            return inflate(body, limit)
+        except BadGzip as error:
+            raise _Refused(400, "not_gzip", str(error)) from error
+        except TooLarge as error:
+            raise _Refused(413, "too_large", str(error)) from error
+
+    def _seconds(self, profile: Profile, tmax_ms: int) -> float:
+        """How long an answer may take here."""
+        if not tmax_ms or profile.quirks.ignore_tmax:
+            tmax_ms = profile.default_tmax_ms or self._router.settings.default_tmax_ms
+        return (tmax_ms - profile.network_allowance_ms) / 1_000
+
+    def _shed(self, profile: Profile, tmax_ms: int, started: float) -> _Silence | None:
+        """Why this request is not begun, if it is not."""
+        left = self._seconds(profile, tmax_ms) - (time.monotonic() - started)
+        shed = self._router.sheds(left) if left > 0 else None  # who gives no time is told so below, not shed
+        return _Silence(shed, NoBid.INSUFFICIENT_TIME) if shed else None
+
+    async def _answer(self, request: Prepared, deadline: float, read: float) -> bytes | _Silence:
+        """The response's body, or why there is no bid; always within the time the exchange allows."""
+        if not request.impressions:
+            return _Silence(request.reason.name.lower(), request.reason)
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return _Silence("insufficient_time", NoBid.INSUFFICIENT_TIME)
+        try:
+            async with asyncio.timeout(left):
+                answer = await self._router.bid(request, deadline, read)
         except TimeoutError:
-            return None, "timeout"
+            return _Silence("timeout", NoBid.INSUFFICIENT_TIME)
         except Exception as error:  # a stage died under this batch: no bid is the honest answer, never a 5xx
             self._log(f"no bid for {request.id!r}: {type(error).__name__}: {error}")
-            return None, "stage_failed"
-        return answer.body, answer.reason.name.lower()
+            return _Silence("stage_failed", NoBid.TECHNICAL)
+        if time.monotonic() > deadline:  # the event loop was too busy to say so before
+            return _Silence("timeout", NoBid.INSUFFICIENT_TIME)
+        return answer.body or _Silence(answer.reason.name.lower(), answer.reason)
 
-    def _known_key(self, scope: Scope) -> bool:
-        """A key that is sent must be known; whether one must be sent is a setting."""
-        for name, value in scope["headers"]:
-            if name == b"x-api-key":
-                return value.decode("latin-1") in self._keys
-        return not self._router.settings.require_exchange_key
+    def _no_bid(self, profile: Profile, request_id: str, why: _Silence) -> Response:
+        """204, or the reason where the exchange wants it and the request was read."""
+        self._router.tally.add(f"no_bid.{why.counter}")
+        version = _version_of(profile)
+        is_told = profile.no_bid == "nbr" and request_id and (why.code < NoBid.NO_CANDIDATE or profile.own_reasons)
+        if not is_told:
+            return 204, [version], b""
+        body = msgspec.json.encode({"id": request_id, "nbr": int(why.code)})
+        return 200, [(b"content-type", b"application/json"), version], body
+
+    def _json(self, profile: Profile, body: bytes, head: _Head) -> Response:
+        headers = [(b"content-type", b"application/json"), _version_of(profile)]
+        if profile.gzip and len(body) >= _COMPRESSED_FROM:
+            headers.append((b"vary", b"accept-encoding"))
+            if accepts_gzip(head.accepts):
+                return 200, [*headers, (b"content-encoding", b"gzip")], deflate(body)
+        return 200, headers, body
 
     async def _read(self, receive: Receive) -> bytes | None:
         """The body, `None` when it is too large; read to its end so that the connection can be used again."""
@@ -164,7 +262,33 @@ class FastPath:
             logger.warning(message)
 
 
-async def _respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+def _read_head(headers: Iterable[tuple[bytes, bytes]]) -> _Head:
+    """What we read of the headers; their names come in lower case (ASGI)."""
+    size, found = 0, dict[bytes, bytes]()
+    for name, value in headers:
+        size += len(name) + len(value)
+        found[name] = value
+    key = found.get(b"x-api-key")
+    return _Head(
+        size,
+        None if key is None else key.decode("latin-1"),
+        found.get(b"content-encoding", b"").strip().lower(),
+        found.get(b"accept-encoding", b""),
+        found.get(b"x-openrtb-version", b"").strip(),
+    )
+
+
+def _peek_tmax(body: bytes) -> int:
+    """What `tmax` seems to be, 0 when there seems to be none: for shedding before the body is decoded."""
+    found = _TMAX.search(body)
+    return int(found[1]) if found else 0
+
+
+def _version_of(profile: Profile) -> tuple[bytes, bytes]:
+    return b"x-openrtb-version", profile.version.encode()
+
+
+async def _respond(send: Send, status: int, headers: Headers, body: bytes) -> None:
     no_body = status == 204
     length = [] if no_body else [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers + length})

@@ -13,6 +13,9 @@ from rtb.notices import BidRef, Kind, Signer, TokenError, counts_until
 from rtb.openrtb.macros import PriceError, read_price
 from rtb.settings import Settings
 
+_CHARGED = {"bill": Kind.BILL, "win": Kind.WIN}
+"""What `on` in a notice's query says: which notice of its exchange is the charge. A bid is charged once either way."""
+
 
 class Reply(NamedTuple):
     """An HTTP answer without a body of note.
@@ -36,7 +39,7 @@ class NoticeDesk:
     """Settles notices.
 
     Args:
-        settings: says which notice is charged.
+        settings: says which notice is charged where the notice does not.
         signer: reads tokens.
         ledger: where the money is.
         edge: knows where clicks lead.
@@ -75,13 +78,14 @@ class NoticeDesk:
 
     async def _dispatch(self, kind: Kind, ref: BidRef, query: dict[str, list[str]]) -> Reply:
         now = time.time()
+        charged = _CHARGED.get(query.get("on", [""])[0], self._charged)
         if kind is Kind.CLICK:
             return await self._redirect(ref, now)
         if ref.is_test:
             return Reply(204, "test")
         if now > counts_until(ref, kind):
             return Reply(410, "expired", "notices of this bid were honoured until its expiry, which is past")
-        if kind is self._charged:
+        if kind is charged:
             return await self._charge(kind, ref, query, now)
         if kind is Kind.LOSS:
             return _reply(await self._ledger.release(ref, now, min_to_win_micros=_min_to_win(query, ref.rate)))

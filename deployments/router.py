@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -12,12 +14,13 @@ from ray import serve
 from redis.exceptions import RedisError
 
 from deployments import api
-from deployments.batcher import MicroBatcher
 from deployments.fast_path import FastPath
 from deployments.notice_desk import NoticeDesk
 from deployments.tally import Tally
 from deployments.wiring import ledger_client, repeat
-from rtb import snapshot
+from rtb import exchanges, snapshot
+from rtb.admission import Admission, Shed
+from rtb.batcher import MicroBatcher
 from rtb.catalog import Catalog
 from rtb.currency import RatesFile
 from rtb.edge import Answer, Batch, Edge, Prepared
@@ -25,6 +28,7 @@ from rtb.events import EventSink
 from rtb.features import Rows
 from rtb.frequency import FrequencyGate, caps_of
 from rtb.ledger import LedgerError, ValkeyLedger
+from rtb.limits import PERIOD_SECONDS, Limiter
 from rtb.notices import Signer
 from rtb.settings import Settings
 from rtb.stages import Auction, Decisions
@@ -87,7 +91,12 @@ class Router:
         self.rates = RatesFile(settings.rates)
         self._catalog_feed = snapshot.Subscriber(client, snapshot.CATALOG)
         self._pacing_feed = snapshot.Subscriber(client, snapshot.PACING)
-        self._batcher = MicroBatcher(self._answer, settings.max_batch, self.stages.in_flight)
+        self.exchanges = exchanges.load(settings.exchanges_dir)
+        self.limiter = Limiter(client)
+        self._batcher = MicroBatcher(self._timed, settings.max_batch, self.stages.in_flight)
+        self.admission = Admission(
+            max_batch=settings.max_batch, in_flight=self.stages.in_flight, max_queue=settings.max_queue
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     def __serve_build_asgi_app__(self) -> Any:
@@ -106,6 +115,7 @@ class Router:
             work = (
                 repeat("router snapshots", self.settings.pull_seconds, self.pull, away),
                 repeat("bid events", _FLUSH_SECONDS, self._flush_events, away),
+                repeat("rate limits", PERIOD_SECONDS, self.limiter.sync, away),
                 repeat("counters", _FLUSH_SECONDS, self.tally.flush, away),
             )
             self._tasks = [asyncio.ensure_future(task) for task in work]
@@ -115,9 +125,33 @@ class Router:
         self.start()
         await self.stages.check_health()
 
-    async def bid(self, request: Prepared) -> Answer:
-        """The answer to a prepared request, by way of the next micro-batch."""
-        return await self._batcher.submit(request)
+    def sheds(self, seconds: float) -> Shed | None:
+        """Why a request that must be answered in this time should not be begun, `None` when it should."""
+        return self.admission.refuses(seconds, self._batcher.waiting, self._batcher.is_busy)
+
+    async def bid(self, request: Prepared, deadline: float = math.inf, since: float | None = None) -> Answer:
+        """The answer to a prepared request, by way of the next micro-batch.
+
+        Args:
+            request: to answer.
+            deadline: monotonic second after which nobody wants the answer.
+            since: when work on it began here, for the record of how long requests take.
+
+        Raises:
+            TimeoutError: no batch came to it before its deadline.
+        """
+        began = time.monotonic()
+        answer, ended = await self._batcher.submit(request, deadline)
+        self.admission.rest_took(began - (began if since is None else since) + time.monotonic() - ended)
+        return answer
+
+    async def _timed(self, requests: Sequence[Prepared]) -> list[tuple[Answer, float]]:
+        """The answers, and when they were there: what comes after is the event loop's way to those who wait."""
+        began = time.monotonic()
+        answers = await self._answer(requests)
+        ended = time.monotonic()
+        self.admission.batch_took(ended - began)
+        return [(answer, ended) for answer in answers]
 
     async def _answer(self, requests: Sequence[Prepared]) -> list[Answer]:
         batch = await self._capped(self.edge.assemble(requests))

@@ -15,6 +15,7 @@ from rtb import features
 from rtb.ctr import CLICK
 from rtb.currency import NO_RATES, Rates
 from rtb.events import BidEvent
+from rtb.exchanges import GENERIC, Profile
 from rtb.impression import Impression, hour_of_week, impressions_of
 from rtb.markup import markup_of
 from rtb.money import floors_to_micros
@@ -39,12 +40,14 @@ class Prepared:
         tmax_ms: time the exchange allows, 0 when it does not say.
         impressions: those that can be bid on.
         reason: why there are none, when there are none.
+        exchange: that it came from.
     """
 
     id: str
     tmax_ms: int
     impressions: list[Impression]
     reason: NoBid
+    exchange: Profile = GENERIC
 
 
 class Terms(NamedTuple):
@@ -212,13 +215,18 @@ class Edge:
         """Leave out campaigns that cannot bid now, such as those without money."""
         self._open = self._view.index.mask(open_numbers)
 
-    def prepare(self, body: bytes) -> Prepared:
+    def prepare(self, body: bytes, exchange: Profile = GENERIC) -> Prepared:
         """A request from the wire.
+
+        Args:
+            body: JSON.
+            exchange: that it came from, which says what the request leaves unsaid.
 
         Raises:
             InvalidRequest: it cannot be answered.
         """
         request = decode_request(body)
+        exchange.complete(request)
         hour = hour_of_week(self._clock())
         index = self._view.index
         impressions, reason = impressions_of(
@@ -230,7 +238,7 @@ class Edge:
             held=index.deals,
             kinds=index.kinds,
         )
-        return Prepared(request.id, request.tmax or 0, impressions, reason)
+        return Prepared(request.id, request.tmax or 0, impressions, reason, exchange)
 
     def assemble(self, requests: Sequence[Prepared]) -> Batch:
         """Find and encode the candidates of a batch."""
@@ -283,6 +291,7 @@ class Edge:
             markup = batch.view.markup(impression.slot, row)
             sold = Sold(ref, impression, campaign, shown.creative, markup, float(batch.terms.ttl[imp]))
             bid = bid_of(sold, self._signer, self._base)
+            batch.requests[owner].exchange.finish(bid)
             seats[owner].setdefault(_seat(batch, impression, candidate), []).append(bid)
             if ref.is_test:
                 continue

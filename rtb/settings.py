@@ -50,9 +50,12 @@ class Settings(BaseSettings):
     currency: str = Field("USD", pattern="^[A-Z]{3}$", description="the one currency budgets and bids are in")
     rates: Path | None = Field(None, description="table of currency rates, JSON or YAML; none: nothing is converted")
     charge_on: Literal["bill", "win"] = Field("bill", description="the notice that spends money: burl or nurl")
+    exchanges_dir: Path | None = Field(None, description="folder of exchange profiles besides those shipped")
 
     # Limits of the hot path
     max_body_bytes: int = Field(1_000_000, ge=1_000, description="a larger request body is refused with 413")
+    max_header_bytes: int = Field(16_384, ge=1_000, description="longer request headers are refused with 431")
+    max_queue: int = Field(1_024, ge=1, description="requests that may wait in one replica; more are shed with 204")
     max_imps: int = Field(64, ge=1, description="imps considered in one request")
     max_candidates: int = Field(16, ge=1, description="candidates scored for one imp, best prior first")
     max_batch: int = Field(256, ge=1, description="requests in one micro-batch")

@@ -35,10 +35,10 @@ def test_arrows_point_down(copy: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "planted"),
     [
-        ("rtb/money.py", "import deployments.batcher"),
+        ("rtb/money.py", "import deployments.tally"),
         ("portfolio/__init__.py", "import rllib_configs"),
-        ("pipelines/reference.py", "import deployments.batcher"),
-        ("deployments/batcher.py", "import pipelines.reference"),
+        ("pipelines/reference.py", "import deployments.tally"),
+        ("deployments/tally.py", "import pipelines.reference"),
         ("rtb/money.py", "import ray"),
         ("rtb/money.py", "import fastapi"),
         ("rtb/money.py", "import rtb.edge"),

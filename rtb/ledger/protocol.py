@@ -190,7 +190,7 @@ class Balance(NamedTuple):
 
 
 class Ledger(Protocol):
-    """The operations. Every implementation passes `tests/rtb/ledger/test_contract.py`.
+    """The operations. Every implementation passes `tests/rtb/ledger/contract`.
 
     Of notices, `min_to_win_micros` is what the exchange says would have won, `None` when it does not say: it is
     recorded with the notice's event, where there are events, and moves no money.

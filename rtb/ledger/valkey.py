@@ -4,39 +4,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cache
-from importlib import resources
 from typing import Any
 
 import redis.asyncio as aioredis
 from redis.exceptions import RedisError
 
+from rtb.batcher import MicroBatcher
 from rtb.events import STREAM
 from rtb.ledger.protocol import Balance, Closing, Grant, LedgerError, Mark, Outcome, Terms, Usage, mark_seconds
+from rtb.ledger.scripts import Call, Scripts
 from rtb.notices import BidRef, Kind
 
 _COUNTER = {Kind.WIN: "wins", Kind.BILL: "bills", Kind.CLICK: "clicks", Kind.CONVERSION: "conversions"}
-_NEEDS = {"lease": ("day",), "settle": ("day",)}  # shared parts besides `common`
 _RECLAIM_AT_ONCE = 500  # leases in one script call, so that no other call waits long
-
-
-@cache
-def _source(name: str) -> str:
-    folder = resources.files("rtb.ledger") / "lua"
-    return "".join((folder / f"{part}.lua").read_text() for part in ("common", *_NEEDS.get(name, ()), name))
 
 
 class ValkeyLedger:
     """See `Ledger`.
 
+    Notices that are in flight together go to the server together, each a script of its own.
+
     Args:
         client: of a Redis 6.2 or later, or a Valkey; connection and socket time-outs are its own.
+        max_batch: notices in one round trip. A server reads about this many at once, and then syncs its disk.
+        in_flight: round trips of notices on their way at once; with two, one is packed while the other is worked on.
     """
 
-    def __init__(self, client: aioredis.Redis) -> None:
+    def __init__(self, client: aioredis.Redis, *, max_batch: int = 64, in_flight: int = 2) -> None:
         self._client: Any = client
-        names = ("open", "lease", "close", "settle", "release", "count", "report", "reclaim", "restore", "remember")
-        self._scripts = {name: client.register_script(_source(name)) for name in names}
+        self._scripts = Scripts(client)
+        # Where the server is away, those who wait their turn would only wait as long again: they fail together.
+        self._notices = MicroBatcher(self._scripts.run, max_batch, in_flight, away=LedgerError)
 
     async def open(self, campaign: int, terms: Terms | int) -> None:
         """See `Ledger.open`."""
@@ -58,18 +56,18 @@ class ValkeyLedger:
         """See `Ledger.settle`."""
         bid = (ref.bid_id, f"{ref.lease:016x}", ref.campaign, ref.ceiling_micros)
         rest = (price_micros, kind.value, _COUNTER[kind], now, mark_seconds(ref, kind, now))
-        return Outcome(await self._call("settle", *bid, *rest, STREAM, _or_empty(min_to_win_micros)))
+        return await self._notice("settle", *bid, *rest, STREAM, _or_empty(min_to_win_micros))
 
     async def release(self, ref: BidRef, now: float, *, min_to_win_micros: int | None = None) -> Outcome:
         """See `Ledger.release`."""
         bid = (ref.bid_id, f"{ref.lease:016x}", ref.campaign, ref.ceiling_micros)
         rest = (now, mark_seconds(ref, Kind.LOSS, now), STREAM, _or_empty(min_to_win_micros))
-        return Outcome(await self._call("release", *bid, *rest))
+        return await self._notice("release", *bid, *rest)
 
     async def count(self, ref: BidRef, kind: Kind, now: float, *, min_to_win_micros: int | None = None) -> Outcome:
         """See `Ledger.count`."""
         row = (ref.bid_id, ref.campaign, kind.value, _COUNTER[kind], now, mark_seconds(ref, kind, now))
-        return Outcome(await self._call("count", *row, STREAM, _or_empty(min_to_win_micros)))
+        return await self._notice("count", *row, STREAM, _or_empty(min_to_win_micros))
 
     async def report(self, usages: Sequence[Usage]) -> None:
         """See `Ledger.report`; one round trip for all."""
@@ -104,24 +102,23 @@ class ValkeyLedger:
         """See `Ledger.remember`; one round trip for all."""
         await self._call_many("remember", [(mark.bid, mark.seconds, *mark.names) for mark in marks])
 
+    async def _notice(self, name: str, *arguments: str | float) -> Outcome:
+        return Outcome(_checked(await self._notices.submit(Call(name, arguments))).decode())
+
     async def _call(self, name: str, *arguments: str | float) -> Any:
-        try:
-            answer = await self._scripts[name](args=arguments)
-        except (RedisError, OSError) as error:
-            raise LedgerError(f"the ledger does not answer: {error}") from error
-        return answer.decode() if isinstance(answer, bytes) else answer
+        return (await self._call_many(name, [arguments]))[0]
 
     async def _call_many(self, name: str, rows: Sequence[tuple[str | float, ...]]) -> list[Any]:
         if not rows:
             return []
-        try:
-            async with self._client.pipeline(transaction=False) as pipe:
-                for row in rows:
-                    await self._scripts[name](args=row, client=pipe)
-                answers: list[Any] = await pipe.execute()
-        except (RedisError, OSError) as error:
-            raise LedgerError(f"the ledger does not answer: {error}") from error
-        return answers
+        return [_checked(answer) for answer in await self._scripts.run([Call(name, row) for row in rows])]
+
+
+def _checked(answer: Any) -> Any:
+    """What a script answered, unless it failed."""
+    if isinstance(answer, RedisError):
+        raise LedgerError(f"the ledger does not do it: {answer}") from answer
+    return answer
 
 
 def _or_empty(micros: int | None) -> int | str:

@@ -332,7 +332,7 @@ class BidRequest(Struct):
     device: Device | None = None
     user: User | None = None
     test: int = 0
-    at: int = 2
+    at: int = 0  # not said: the profile of its exchange says
     tmax: int | None = None
     wseat: list[str] | None = None
     bseat: list[str] | None = None

@@ -9,7 +9,7 @@ from rtb.creative import Kind
 from rtb.openrtb.types import Audio, Banner, Imp, Video
 from rtb.slots.native import native_slot
 from rtb.slots.types import NO_LIMIT, AudioSlot, BannerSlot, Ratio, Slot, VideoSlot
-from rtb.slots.values import codes, limit_of, mimes_of
+from rtb.slots.values import codes, limit_of, mimes_of, names_of
 
 KINDS: frozenset[Kind] = frozenset({"banner", "video", "native", "audio"})
 
@@ -103,7 +103,7 @@ def _played(imp: Imp, item: Video | Audio) -> _Played:
         secure=imp.secure == 1,
         instl=imp.instl == 1,
         rwdd=imp.rwdd == 1,
-        mimes=mimes_of(item.mimes),
+        mimes=names_of(item.mimes),
         protocols=protocols,
         min_seconds=item.minduration or 0,
         max_seconds=min(_longest(item), limit_of(item.poddur)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -360,3 +361,27 @@ def test_a_second_click_leads_on_but_is_not_counted(desk: Desk):
 def test_a_click_on_what_is_not_listed_leads_nowhere(desk: Desk, ref: BidRef):
     reply = desk.tell(Kind.CLICK, ref)
     assert (reply.status, reply.outcome, reply.location) == (404, "unknown_campaign", "")
+
+
+@pytest.mark.parametrize("platform", ["bill", "win"])
+@pytest.mark.parametrize("exchange", [Kind.BILL, Kind.WIN])
+def test_a_notice_may_say_which_one_its_exchange_charges(tmp_path: Path, platform: str, exchange: Kind):
+    desk, query = Desk(tmp_path, platform), f"price=1.5&on={exchange}"
+    other = Kind.WIN if exchange is Kind.BILL else Kind.BILL
+    assert desk.tell(other, bid(), query).outcome == "counted"
+    assert desk.balance.spent == 0
+    assert desk.tell(exchange, bid(), query).outcome == "settled"
+    assert (desk.balance.spent, desk.balance.wins, desk.balance.bills) == (1_500, 1, 1)
+
+
+@pytest.mark.parametrize("kinds", list(permutations([(Kind.WIN, "win"), (Kind.BILL, "bill"), (Kind.BILL, "win")])))
+def test_whatever_a_forger_says_is_the_charge_a_bid_is_charged_once(tmp_path: Path, kinds: Any):
+    desk = Desk(tmp_path)
+    for kind, hint in kinds * 2:
+        desk.tell(kind, bid(), f"price=1.5&on={hint}")
+    assert desk.balance.spent == 1_500
+
+
+@pytest.mark.parametrize("hint", ["loss", "click", "", "BILL", "bill&on=win"])
+def test_a_hint_that_says_nothing_leaves_it_to_the_platform(desk: Desk, hint: str):
+    assert desk.tell(Kind.BILL, bid(), f"price=1.5&on={hint}").outcome == "settled"

@@ -1,14 +1,19 @@
-"""Ledgers under test: each kind, watched after every step."""
+"""Ledgers under test: each kind, watched after every step; and a server that may die under them."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
-from rtb.ledger import Balance, Ledger, MemoryLedger, ValkeyLedger
+from rtb.ledger import Balance, Grant, Ledger, MemoryLedger, ValkeyLedger
+from rtb.ledger.embedded import EmbeddedServer
 from rtb.notices import BidRef
 from tests.conftest import Valkey
 
@@ -39,6 +44,23 @@ class Watched:
             return answer
 
         return call
+
+
+class Restartable:
+    """A server that can be killed and started again on its file."""
+
+    def __init__(self, port: int, folder: Path) -> None:
+        self.at = Valkey(port)
+        self._folder = folder
+        self.start()
+
+    def start(self) -> None:
+        self.process = EmbeddedServer(self.at.port, self._folder)
+
+    def kill(self) -> None:
+        os.kill(self.process.pid, signal.SIGKILL)
+        while self.process.is_running:
+            time.sleep(0.01)
 
 
 @asynccontextmanager
@@ -84,3 +106,9 @@ async def pots(ledger: Ledger, campaign: int = 1) -> dict[str, int]:
     """The pots that are not empty."""
     row = (await balance(ledger, campaign))._asdict()
     return {name: row[name] for name in ("available", "leased", "reserved", "spent") if row[name]}
+
+
+async def leased(ledger: Ledger, micros: int, *, budget: int = 1_000, lease: int = 7) -> None:
+    """Open campaign 1 and lease some of its money."""
+    await ledger.open(1, budget)
+    assert await ledger.lease([Grant(lease, 1, micros, 0.0, EXPIRES)]) == [micros]

@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
-from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from rtb.ledger import Closing, Grant, Ledger, LedgerError, Outcome, Usage, ValkeyLedger
-from rtb.ledger.embedded import EmbeddedServer
 from rtb.notices import Kind
 from tests.conftest import Valkey
-from tests.rtb.ledger.support import EXPIRES, NOW, assert_adds_up, balance, bid
+from tests.rtb.ledger.support import EXPIRES, NOW, Restartable, assert_adds_up, balance, bid
 
 OPERATIONS: dict[str, Callable[[Ledger], Awaitable[object]]] = {
     "open": lambda ledger: ledger.open(1, 1_000),
@@ -28,30 +25,6 @@ OPERATIONS: dict[str, Callable[[Ledger], Awaitable[object]]] = {
     "reclaim": lambda ledger: ledger.reclaim(NOW),
     "balances": lambda ledger: ledger.balances([1]),
 }
-
-
-class Restartable:
-    """A server that can be killed and started again on its file."""
-
-    def __init__(self, port: int, folder: Path) -> None:
-        self.at = Valkey(port)
-        self._folder = folder
-        self.start()
-
-    def start(self) -> None:
-        self.process = EmbeddedServer(self.at.port, self._folder)
-
-    def kill(self) -> None:
-        os.kill(self.process.pid, signal.SIGKILL)
-        while self.process.is_running:
-            time.sleep(0.01)
-
-
-@pytest.fixture
-def server(free_port: int, tmp_path: Path) -> Iterator[Restartable]:
-    server = Restartable(free_port, tmp_path)
-    yield server
-    server.process.stop()
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

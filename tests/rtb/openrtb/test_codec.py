@@ -93,7 +93,7 @@ def test_tidy_request_is_read_whole() -> None:
 def test_absent_fields_have_the_defaults_of_the_specification() -> None:
     request = decode_request(b'{"id": "r", "imp": [{"id": "1", "banner": {}}]}')
     imp = request.imp[0]
-    assert (request.at, request.test, request.tmax, request.site) == (2, 0, None, None)
+    assert (request.at, request.test, request.tmax, request.site) == (0, 0, None, None)
     assert (imp.bidfloor, imp.bidfloorcur, imp.instl, imp.secure, imp.video) == (0.0, "USD", 0, None, None)
 
 
@@ -142,7 +142,7 @@ def test_untidy_impression_is_read(sent: dict[str, Any], read: dict[str, Any]) -
         ({"id": 9}, {"id": "9"}),
         ({"at": "1"}, {"at": 1}),
         ({"at": 1.0}, {"at": 1}),
-        ({"at": None}, {"at": 2}),
+        ({"at": None}, {"at": 0}),
         ({"tmax": "120"}, {"tmax": 120}),
         ({"tmax": 0}, {"tmax": 0}),
         ({"site": None}, {"site": None}),

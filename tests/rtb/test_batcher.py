@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.batcher import MicroBatcher
+from rtb.batcher import MicroBatcher
 
 
 class Stage:
     """Answers with ten times each item when it is let go on, and remembers what it was asked."""
 
-    def __init__(self, *, max_batch: int = 100, in_flight: int = 1) -> None:
+    def __init__(self, *, max_batch: int = 100, in_flight: int = 1, away: Any = ()) -> None:
         self.batches: list[list[int]] = []
         self.gates: list[asyncio.Future[Any]] = []
-        self.batcher: MicroBatcher[int, int] = MicroBatcher(self.process, max_batch, in_flight)
+        self.batcher: MicroBatcher[int, int] = MicroBatcher(self.process, max_batch, in_flight, away=away)
 
     async def process(self, items: Sequence[int]) -> list[int]:
         self.batches.append(list(items))
@@ -147,6 +147,63 @@ def test_an_error_reaches_every_call_of_its_batch_and_no_other():
     asyncio.run(main())
 
 
+def test_when_nobody_answers_those_who_wait_do_not_wait_as_long_again():
+    async def main() -> None:
+        stage = Stage(max_batch=2, in_flight=2, away=OSError)
+        calls = stage.submit(*range(7))
+        await settle()
+        calls[5].cancel()
+        await settle()
+        stage.gates[0].set_exception(OSError("away"))
+        await settle()
+        assert stage.batches == [[0, 1], [2, 3]]
+        errors = await asyncio.gather(*calls[:2], *calls[4:5], *calls[6:], return_exceptions=True)
+        assert [str(error) for error in errors] == ["away"] * 4
+        stage.finish(1)  # it was on its way already, and is answered
+        assert await asyncio.gather(*calls[2:4]) == [20, 30]
+        calls = stage.submit(8)
+        await settle()
+        stage.finish(2)
+        assert await calls[0] == 80
+
+    asyncio.run(main())
+
+
+def test_a_call_that_comes_after_nobody_answered_is_tried():
+    async def main() -> None:
+        stage = Stage(away=OSError)
+        calls = stage.submit(1)
+        await settle()
+        stage.gates[0].set_exception(OSError("away"))
+        calls += stage.submit(2)  # before anybody was told
+        await settle()
+        stage.finish(1)
+        with pytest.raises(OSError, match="away"):
+            await calls[0]
+        assert await calls[1] == 20
+
+    asyncio.run(main())
+
+
+def test_an_event_loop_that_ends_in_the_midst_of_batches_leaves_a_batcher_that_works_in_the_next():
+    stage = Stage(max_batch=1)
+
+    async def leave() -> None:
+        stage.submit(1, 2)
+        await settle()
+        assert stage.batches == [[1]]
+
+    async def come() -> int:
+        calls = stage.submit(3)
+        await settle()
+        stage.finish(1)
+        return await calls[0]
+
+    asyncio.run(leave())
+    assert asyncio.run(come()) == 30
+    assert stage.batches == [[1], [3]]
+
+
 @pytest.mark.parametrize("answer", [[], [10], [10, 20, 30]], ids=["none", "too few", "too many"])
 def test_a_wrong_number_of_results_is_an_error_for_every_call_of_the_batch(answer: list[int]):
     async def main() -> None:
@@ -267,3 +324,28 @@ def test_every_call_gets_its_own_result_once_within_the_limits(
     assert asyncio.run(main()) == [f"answer {item}" for item in range(len(pauses))]
     assert sent == list(range(len(pauses)))
     assert most <= in_flight
+
+
+def test_what_is_late_when_its_turn_comes_is_not_begun():
+    async def main() -> None:
+        now = 10.0
+        stage = Stage()
+        stage.batcher = MicroBatcher(stage.process, 2, 1, clock=lambda: now)
+        calls = [
+            asyncio.ensure_future(stage.batcher.submit(item, deadline)) for item, deadline in enumerate([11.0] * 5)
+        ]
+        calls.append(asyncio.ensure_future(stage.batcher.submit(5, 13.0)))
+        calls.append(asyncio.ensure_future(stage.batcher.submit(6)))
+        await settle()
+        assert (stage.batches, stage.batcher.waiting, stage.batcher.is_busy) == ([[0, 1]], 5, True)
+        now = 12.0
+        stage.finish(0)
+        await settle()
+        assert stage.batches == [[0, 1], [5, 6]]
+        stage.finish(1)
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(result) for result in results[2:5]] == [TimeoutError] * 3
+        assert [*results[:2], *results[5:]] == [0, 10, 50, 60]
+        assert (stage.batcher.waiting, stage.batcher.is_busy) == (0, False)
+
+    asyncio.run(main())

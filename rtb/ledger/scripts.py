@@ -1,0 +1,76 @@
+"""The ledger's Lua scripts, called together: one round trip, and one sync of the server's disk, for many calls."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any, NamedTuple
+
+import redis.asyncio as aioredis
+from redis.exceptions import NoScriptError, RedisError
+
+from rtb.ledger.protocol import LedgerError
+
+_NEEDS = {"lease": ("day",), "settle": ("day",)}  # shared parts besides `common`
+
+
+class Call(NamedTuple):
+    """A script's name (its file under `lua`) and arguments."""
+
+    name: str
+    arguments: Sequence[str | float]
+
+
+class Scripts:
+    """Calls scripts by their digests, which the server forgets when it is started again or told to.
+
+    Args:
+        client: connection and socket time-outs, and how often it tries, are its own.
+    """
+
+    def __init__(self, client: aioredis.Redis) -> None:
+        self._client: Any = client
+
+    async def run(self, calls: Sequence[Call]) -> list[Any]:
+        """What each script answered, or the error it failed with.
+
+        Each is whole or nothing, whatever becomes of the others. They run in order, but for those that the server
+        did not know, which run after the others.
+
+        Raises:
+            LedgerError: the server did not answer. Any of the scripts may have run.
+        """
+        answers = await self._send(calls)
+        missed = [place for place, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+        if missed:  # these did nothing
+            again = [calls[place] for place in missed]
+            for place, answer in zip(missed, await self._send(again, {call.name for call in again}), strict=True):
+                answers[place] = answer
+        return answers
+
+    async def _send(self, calls: Sequence[Call], load: Collection[str] = ()) -> list[Any]:
+        """One round trip. Scripts to load go first in the same one, for a server that is just starting again."""
+        try:
+            async with self._client.pipeline(transaction=False) as pipe:
+                for name in load:
+                    pipe.script_load(_source(name))
+                for name, arguments in calls:
+                    pipe.evalsha(_digest(name), 0, *arguments)
+                answers: list[Any] = await pipe.execute(raise_on_error=False)
+        except (RedisError, OSError) as error:
+            raise LedgerError(f"the ledger does not answer: {error}") from error
+        return answers[len(load) :]
+
+
+@cache
+def _source(name: str) -> str:
+    folder = resources.files("rtb.ledger") / "lua"
+    return "".join((folder / f"{part}.lua").read_text() for part in ("common", *_NEEDS.get(name, ()), name))
+
+
+@cache
+def _digest(name: str) -> str:
+    """What the server calls a script."""
+    return hashlib.sha1(_source(name).encode(), usedforsecurity=False).hexdigest()

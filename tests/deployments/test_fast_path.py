@@ -1,0 +1,351 @@
+"""The door: requests as they come off the wire, and what goes back, for every exchange and under load."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+import yaml
+
+from deployments.fast_path import FastPath
+from deployments.notice_desk import NoticeDesk
+from rtb import exchanges
+from rtb.admission import Shed
+from rtb.edge import Answer, Edge, Prepared
+from rtb.exchanges import key_id
+from rtb.ledger import MemoryLedger
+from rtb.limits import Limiter
+from rtb.notices import Signer
+from rtb.settings import Settings
+from tests.conftest import Valkey
+from tests.rtb.builders import make_request, to_json
+
+KEY = "a key of an exchange"
+BODY = to_json(make_request())
+BID = msgspec.json.encode({"id": "request", "seatbid": [{"bid": [{"id": "1", "adm": "<b>" * 1_000}]}]})
+
+
+class Response(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Replica:
+    """A Router that answers every request with the same bytes, and may be told to be slow, full or broken."""
+
+    def __init__(self, folder: Path, client: Any = None, **settings: Any) -> None:
+        self.settings = Settings(var_dir=folder, admin_key="the administrator", **settings)
+        self.exchanges = exchanges.load(self.settings.exchanges_dir)
+        self.limiter = Limiter(client, expected=1) if client is not None else None
+        self.tally: Any = self
+        self.counters: Counter[str] = Counter()
+        self.signer = Signer("a secret of the tests, and long")
+        self.edge = Edge(
+            signer=self.signer, base_url="https://bid.example", currency="USD", max_imps=8, max_candidates=4
+        )
+        self.answer: Callable[[Prepared], Any] = lambda _: Answer(BID)
+        self.shed: Shed | None = None
+        self.asked: list[float] = []
+        self.prepared: list[Prepared] = []
+        desk = NoticeDesk(self.settings, self.signer, MemoryLedger(), self.edge)
+        self.door = FastPath(self, desk, _not_found)  # type: ignore[arg-type]
+
+    def start(self) -> None:
+        pass
+
+    def add(self, name: str, amount: int = 1) -> None:
+        self.counters[name] += amount
+
+    def sheds(self, seconds: float) -> Shed | None:
+        self.asked.append(seconds)
+        return self.shed
+
+    async def bid(self, request: Prepared, deadline: float, since: float) -> Answer:
+        self.prepared.append(request)
+        answer = self.answer(request)
+        return await answer if asyncio.iscoroutine(answer) else answer
+
+    async def send(
+        self, body: bytes = BODY, path: str = "/openrtb2/bid", method: str = "POST", **headers: str | bytes
+    ) -> Response:
+        sent: list[Any] = []
+        pieces = [body[:100], body[100:]]
+        messages = [
+            {"type": "http.request", "body": piece, "more_body": place == 0} for place, piece in enumerate(pieces)
+        ]
+        named = [
+            (name.replace("_", "-").encode(), value if isinstance(value, bytes) else value.encode())
+            for name, value in headers.items()
+        ]
+        scope = {"type": "http", "method": method, "path": path, "headers": named, "query_string": b""}
+
+        async def receive() -> Any:
+            return messages.pop(0)
+
+        async def collect(message: Any) -> None:
+            sent.append(message)
+
+        await self.door(scope, receive, collect)
+        start, end = sent
+        assert not messages  # the connection can be used again
+        told = {name.decode(): value.decode() for name, value in start["headers"]}
+        if start["status"] != 204:
+            assert int(told["content-length"]) == len(end["body"])
+        return Response(start["status"], told, end["body"])
+
+    def ask(self, *args: Any, **options: Any) -> Response:
+        return asyncio.run(self.send(*args, **options))
+
+    def reason(self) -> str:
+        """The one reason counted since the last call."""
+        found = [name for name in self.counters if name.startswith(("no_bid.", "invalid."))]
+        self.counters.clear()
+        (reason,) = found
+        return reason
+
+
+async def _not_found(_: Any, __: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"4")]})
+    await send({"type": "http.response.body", "body": b"rest"})
+
+
+@pytest.fixture
+def replica(tmp_path: Path) -> Replica:
+    return Replica(tmp_path)
+
+
+def with_profile(folder: Path, **fields: Any) -> Replica:
+    profiles = folder / "exchanges"
+    profiles.mkdir()
+    (profiles / "acme.yaml").write_text(yaml.safe_dump({"name": "acme", **fields}))
+    return Replica(folder, exchanges_dir=profiles, exchange_keys=f"{KEY},another key")
+
+
+def test_a_bid_goes_back_as_json_with_the_version_of_the_exchange(replica: Replica) -> None:
+    answer = replica.ask()
+    assert (answer.status, answer.body) == (200, BID)
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-openrtb-version"] == "2.6"
+    assert replica.ask(path="/openrtb2/openrtb25").headers["x-openrtb-version"] == "2.5"
+    assert replica.ask(path="/openrtb2/bid/openrtb25").headers["x-openrtb-version"] == "2.5"
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json; charset=utf-8", "text/plain", "application/x-protobuf", ""]
+)
+@pytest.mark.parametrize("version", ["2.3", "2.6-202309", "3.0", "rubbish", ""])
+def test_content_types_and_versions_are_tolerated(replica: Replica, content_type: str, version: str) -> None:
+    answer = replica.ask(content_type=content_type, x_openrtb_version=version)
+    assert (answer.status, answer.headers["x-openrtb-version"]) == (200, "2.6")
+    assert replica.counters["unknown_openrtb_version"] == (version in ("3.0", "rubbish"))
+
+
+def test_an_exchange_is_added_by_a_file_and_asked_at_its_paths_or_by_its_key(tmp_path: Path) -> None:
+    replica = with_profile(tmp_path, version="2.5", keys=[key_id(KEY)])
+    for path in ("/openrtb2/acme", "/openrtb2/bid/acme", "/openrtb2/bid"):
+        assert replica.ask(path=path, x_api_key=KEY).headers["x-openrtb-version"] == "2.5"
+    assert {request.exchange.name for request in replica.prepared} == {"acme"}
+    assert replica.counters["exchange.acme.requests"] == replica.counters["exchange.acme.bid_responses"] == 3
+    assert replica.ask(x_api_key="another key").headers["x-openrtb-version"] == "2.6"
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "reason"),
+    [
+        ({"path": "/openrtb2/nobody"}, 404, "unknown_exchange"),
+        ({"path": "/openrtb2/"}, 404, "unknown_exchange"),
+        ({"path": "/openrtb2/bid/"}, 404, "unknown_exchange"),
+        ({"path": "/openrtb2/acme"}, 403, "foreign_key"),
+        ({"path": "/openrtb2/acme", "x_api_key": "another key"}, 403, "foreign_key"),
+        ({"path": "/openrtb2/bid/openrtb25", "x_api_key": KEY}, 403, "foreign_key"),
+        ({"path": "/openrtb2/acme", "x_api_key": "nobody's"}, 401, "unknown_key"),
+        ({"x_api_key": b"\xff\x00"}, 401, "unknown_key"),
+        ({"method": "GET"}, 405, "wrong_method"),
+        ({"body": b"{"}, 400, "not_json"),
+        ({"body": b'{"id": "r"}'}, 400, "wrong_type"),
+        ({"body": b" " * 1_000_001}, 413, "too_large"),
+        ({"cookie": "c" * 17_000}, 431, "long_headers"),
+        ({"content_encoding": "br"}, 415, "unknown_encoding"),
+        ({"content_encoding": "gzip"}, 400, "not_gzip"),
+        ({"content_encoding": "gzip", "body": gzip.compress(b" " * 1_000_001)}, 413, "too_large"),
+        ({"content_encoding": "gzip", "body": gzip.compress(b"{")}, 400, "not_json"),
+    ],
+)
+def test_what_is_refused_gets_a_4xx_without_a_body_and_is_counted(
+    tmp_path: Path, options: dict[str, Any], status: int, reason: str
+) -> None:
+    replica = with_profile(tmp_path, keys=[key_id(KEY)])
+    answer = replica.ask(**options)
+    assert (answer.status, answer.body) == (status, b"")
+    assert replica.reason() == f"invalid.{reason}"
+    assert not replica.prepared
+
+
+def test_what_is_no_door_of_ours_goes_to_the_rest(replica: Replica) -> None:
+    sent: list[Any] = []
+
+    async def collect(message: Any) -> None:
+        sent.append(message)
+
+    for path in ("/campaigns", "/openrtb2", "/openrtb3/bid"):
+        asyncio.run(replica.door({"type": "http", "method": "GET", "path": path, "headers": []}, None, collect))  # type: ignore[arg-type]
+    assert [message["body"] for message in sent if "body" in message] == [b"rest"] * 3
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip", "identity", ""])
+def test_bodies_come_in_gzip_or_as_they_are(replica: Replica, encoding: str) -> None:
+    body = gzip.compress(BODY) if "gzip" in encoding.lower() else BODY
+    assert replica.ask(body, content_encoding=encoding).status == 200
+    assert replica.prepared[0].id == "request"
+
+
+def test_answers_go_out_in_gzip_for_who_asks_when_they_are_large(replica: Replica) -> None:
+    packed = replica.ask(accept_encoding="gzip, deflate")
+    assert packed.headers["content-encoding"] == "gzip"
+    assert (gzip.decompress(packed.body), packed.headers["vary"]) == (BID, "accept-encoding")
+    assert len(packed.body) < len(BID)
+    plain = replica.ask(accept_encoding="br")
+    assert (plain.body, plain.headers["vary"], "content-encoding" in plain.headers) == (BID, "accept-encoding", False)
+    replica.answer = lambda _: Answer(b'{"id":"small"}')
+    assert replica.ask(accept_encoding="gzip").body == b'{"id":"small"}'
+
+
+def test_an_exchange_may_be_spared_gzip(tmp_path: Path) -> None:
+    answer = with_profile(tmp_path, gzip=False).ask(path="/openrtb2/acme", accept_encoding="gzip")
+    assert (answer.body, "content-encoding" in answer.headers) == (BID, False)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 500_000,
+        b'{"a":' * 150_000,
+        b'{"id": "r", "imp": [{"id": "1"}], "ext": ' + b"[" * 400_000 + b"]" * 400_000 + b"}",
+        b'{"id": "r", "imp": [{"id": "1"}], "site": ' + b'{"ext":' * 100_000 + b"1" + b"}" * 100_000 + b"}",
+        b'{"id": 1, "bcat": 7, "imp": [{"id": "1"}], "site": ' + b'{"ext":' * 900 + b"1" + b"}" * 900 + b"}",
+    ],
+    ids=["arrays", "objects", "in what is not read", "in what is skipped", "in what is tidied"],
+)
+def test_deep_nesting_is_refused_or_skipped(replica: Replica, body: bytes) -> None:
+    assert replica.ask(body).status in (200, 204, 400)
+    assert replica.ask().status == 200
+
+
+def test_no_bid_is_204_without_a_body(replica: Replica) -> None:
+    answer = replica.ask(to_json(make_request(imp=[{"id": "1"}])))
+    assert (answer.status, answer.body, answer.headers) == (204, b"", {"x-openrtb-version": "2.6"})
+
+
+@pytest.mark.parametrize(
+    ("own_reasons", "request_fields", "told"),
+    [
+        (True, {"imp": [{"id": "1"}]}, 500),
+        (True, {"cur": ["JPY"]}, 503),
+        (False, {"cur": ["JPY"]}, None),
+        (False, {"tmax": 20}, 15),
+    ],
+)
+def test_an_exchange_that_wants_reasons_is_told_them(
+    tmp_path: Path, own_reasons: bool, request_fields: dict[str, Any], told: int | None
+) -> None:
+    replica = with_profile(tmp_path, no_bid="nbr", own_reasons=own_reasons)
+    answer = replica.ask(to_json(make_request(**request_fields)), path="/openrtb2/acme")
+    if told is None:
+        assert (answer.status, answer.body) == (204, b"")
+    else:
+        assert (answer.status, json.loads(answer.body)) == (200, {"id": "request", "nbr": told})
+        assert answer.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("tmax", [1, 20, "20"])
+def test_a_tmax_that_the_network_uses_up_is_answered_at_once(replica: Replica, tmax: Any) -> None:
+    assert replica.ask(to_json(make_request(tmax=tmax))).status == 204
+    assert replica.reason() == "no_bid.insufficient_time"
+    assert not replica.prepared
+
+
+@pytest.mark.parametrize(
+    ("fields", "tmax", "seconds"),
+    [
+        ({"network_allowance_ms": 30}, 200, 0.17),
+        ({"network_allowance_ms": 0}, "200", 0.2),
+        ({"default_tmax_ms": 500}, ..., 0.48),
+        ({}, ..., 0.28),
+        ({}, 0, 0.28),
+        ({"default_tmax_ms": 90, "quirks": {"ignore_tmax": True}}, 5_000, 0.07),
+    ],
+)
+def test_the_allowance_of_the_exchange_is_taken_off_its_tmax(
+    tmp_path: Path, fields: dict[str, Any], tmax: Any, seconds: float
+) -> None:
+    replica = with_profile(tmp_path, **fields)
+    replica.ask(to_json(make_request(tmax=tmax)), path="/openrtb2/acme")
+    (asked,) = replica.asked
+    assert seconds - 0.05 < asked <= seconds
+
+
+@pytest.mark.parametrize("shed", Shed)
+def test_what_is_shed_gets_204_and_is_not_even_decoded(replica: Replica, shed: Shed) -> None:
+    replica.shed = shed
+    assert replica.ask(b"{ no JSON").status == 204
+    assert replica.reason() == f"no_bid.{shed.value}"
+    replica.shed = None
+    assert replica.ask().status == 200
+
+
+def test_who_wants_reasons_is_told_that_there_was_no_time(tmp_path: Path) -> None:
+    replica = with_profile(tmp_path, no_bid="nbr")
+    replica.shed = Shed.LATENCY
+    assert json.loads(replica.ask(path="/openrtb2/acme").body) == {"id": "request", "nbr": 15}
+    assert replica.reason() == "no_bid.shed_latency"
+
+
+def test_an_answer_that_does_not_come_in_time_is_204(replica: Replica) -> None:
+    replica.answer = lambda _: asyncio.sleep(30, Answer(BID))
+    assert replica.ask(to_json(make_request(tmax=60))).status == 204
+    assert replica.reason() == "no_bid.timeout"
+
+
+def test_an_answer_that_comes_late_because_the_loop_was_busy_is_204(replica: Replica) -> None:
+    def slow(_: Prepared) -> Answer:
+        time.sleep(0.1)
+        return Answer(BID)
+
+    replica.answer = slow
+    assert replica.ask(to_json(make_request(tmax=60))).status == 204
+    assert replica.reason() == "no_bid.timeout"
+
+
+def test_a_stage_that_fails_is_204(replica: Replica) -> None:
+    def fail(_: Prepared) -> Answer:
+        raise ConnectionError("the stage is gone")
+
+    replica.answer = fail
+    assert replica.ask().status == 204
+    assert replica.reason() == "no_bid.stage_failed"
+
+
+def test_no_more_is_answered_in_a_second_than_the_exchange_may_ask(tmp_path: Path, valkey: Valkey) -> None:
+    profiles = tmp_path / "exchanges"
+    profiles.mkdir()
+    (profiles / "acme.yaml").write_text("name: acme\nqps: 10")
+
+    async def main() -> None:
+        async with valkey.client() as client:
+            replica = Replica(tmp_path, client, exchanges_dir=profiles)
+            statuses = Counter([(await replica.send(path="/openrtb2/acme")).status for _ in range(100)])
+            assert statuses[200] <= 10
+            assert statuses[200] + statuses[204] == 100
+            assert replica.counters["no_bid.qps"] == statuses[204]
+            assert (await replica.send()).status == 200  # other exchanges have no limit, or their own
+
+    asyncio.run(main())
