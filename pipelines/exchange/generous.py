@@ -33,6 +33,8 @@ _CLICK_MICROS = 10**10
 _BUDGET_MICROS = 2**52
 _MOST_CREATIVES = 64
 _MOST_FILES = 64
+_MOST_BYTES = 200_000
+_MOST_IMAGES = 250
 _MOST_PIXELS = 10_000
 _MOST_OF_A_KIND = 24  # seats, categories: a file that names thousands tests nothing more
 _MOST_DEALS = 256  # a campaign has no more
@@ -199,8 +201,23 @@ def _campaigns(advertiser: _Advertiser, wishes: Wishes) -> Iterator[Campaign]:
     banners = [_banner(size, advertiser) for size in wishes.sizes]
     others = {kind: list(_media(kind, wishes)) for kind in ("video", "audio")}
     for kind, creatives in {"banner": banners, **others, "native": list(_natives(wishes))}.items():
-        for start in range(0, len(creatives), _MOST_CREATIVES):
-            yield _campaign(kind, advertiser, creatives[start : start + _MOST_CREATIVES], wishes.deals)
+        for some in _loads(creatives):
+            yield _campaign(kind, advertiser, some, wishes.deals)
+
+
+def _loads(creatives: list[Json]) -> Iterator[list[Json]]:
+    """Creatives in as many parts as campaigns take: so many, and so large."""
+    some: list[Json] = []
+    room = _MOST_BYTES
+    for creative in creatives:
+        size = len(msgspec.json.encode(creative))
+        if some and (len(some) == _MOST_CREATIVES or size > room):
+            yield some
+            some, room = [], _MOST_BYTES
+        some.append(creative)
+        room -= size
+    if some:
+        yield some
 
 
 def _campaign(kind: str, advertiser: _Advertiser, creatives: list[Json], deals: list[str]) -> Campaign:
@@ -247,7 +264,7 @@ def _played(kind: str, mimes: list[str], seconds: int) -> Json:
 
 
 def _natives(wishes: Wishes) -> Iterator[Json]:
-    sizes = wishes.images or [(1200, 627)]
+    sizes = wishes.images[:_MOST_IMAGES] or [(1200, 627)]
     pictures = [
         {"url": f"{_CDN}/{w}x{h}.{kind}", "w": w, "h": h} for w, h in sizes for kind in ("jpg", "png", "gif", "webp")
     ]

@@ -8,7 +8,7 @@ from itertools import count
 
 from rtb.ctr import CTRScorer
 from rtb.currency import Rates
-from rtb.edge import Answer, Edge
+from rtb.edge import Answer, Edge, Prepared
 from rtb.ledger import LeaseBook, MemoryLedger
 from rtb.notices import Signer
 from rtb.policy import neutral
@@ -70,7 +70,11 @@ class InProcess:
         Raises:
             InvalidRequest: one of them cannot be answered.
         """
-        batch = self.edge.assemble([self.edge.prepare(body) for body in bodies])
+        return self.answer_prepared([self.edge.prepare(body) for body in bodies])
+
+    def answer_prepared(self, requests: Sequence[Prepared]) -> list[Answer]:
+        """The answers to requests that were read already."""
+        batch = self.edge.assemble(requests)
         probability = _CTR.score(batch.rows)
         answers, _ = self.edge.render(batch, probability, self.stage.decide(batch.auction(probability)))
         return answers
