@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
@@ -256,16 +257,13 @@ class Edge:
         return Batch(requests, owner, candidates, rows, self._terms(impressions, owner), floors, deals, view)
 
     def _terms(self, impressions: Sequence[Impression], owner: npt.NDArray[np.intp]) -> Terms:
-        number = np.array([item.number for item in impressions], np.intp)
-        is_new = np.ones(len(impressions), bool)
-        is_new[1:] = (owner[1:] != owner[:-1]) | (number[1:] != number[:-1])
-        is_test = np.array([item.audience.is_test for item in impressions], bool)
+        is_test = [item.audience.is_test for item in impressions]
         return Terms(
             first_price=np.array([item.first_price for item in impressions], bool),
             ttl=np.array([self._seconds(item) for item in impressions], np.float64),
             user=np.array([self._signer.user_key(item.audience.user) for item in impressions], np.uint64),
-            group=None if is_new.all() else np.cumsum(is_new),
-            is_test=is_test if is_test.any() else None,
+            group=_groups(impressions, owner),
+            is_test=np.array(is_test, bool) if any(is_test) else None,
         )
 
     def _seconds(self, impression: Impression) -> float:
@@ -351,6 +349,14 @@ def _reasons(batch: Batch, decisions: Decisions) -> list[NoBid]:
     return [NoBid(reason) for reason in reasons.tolist()]
 
 
+def _groups(impressions: Sequence[Impression], owner: npt.NDArray[np.intp]) -> npt.NDArray[np.intp] | None:
+    """Number of the imp that each impression is a way to buy, ascending; `None` where each is an imp of its own."""
+    imps = [*zip(owner.tolist(), [item.number for item in impressions], strict=True)]
+    if len(set(imps)) == len(imps):
+        return None
+    return np.cumsum([first != second for first, second in pairwise([None, *imps])])
+
+
 def terms_of_candidates(
     impressions: Sequence[Impression], candidates: Candidates, index: TargetingIndex
 ) -> tuple[npt.NDArray[np.int64], DealColumns | None]:
@@ -361,17 +367,16 @@ def terms_of_candidates(
     """
     imp = candidates.imp
     floors = floors_to_micros(np.array([item.floors.cpm for item in impressions], np.float64))[imp]
-    timed = np.array([item.floors.go_by_length for item in impressions], bool)
-    if timed.any():
+    if any(item.floors.go_by_length for item in impressions):
+        timed = np.array([item.floors.go_by_length for item in impressions], bool)
         places = np.flatnonzero(timed[imp])
         played = [(impressions[imp[n]], index.creatives[candidates.creative[n]].creative) for n in places.tolist()]
         cpm = [impression.floors.of(seconds_of(creative)) for impression, creative in played]
         floors[places] = floors_to_micros(np.array(cpm, np.float64))
-    under_deal = np.array([item.deal is not None for item in impressions], bool)
-    if not under_deal.any():
+    if all(item.deal is None for item in impressions):
         return floors, None
     columns = DealColumns(
-        is_deal=under_deal[imp],
+        is_deal=np.array([item.deal is not None for item in impressions], bool)[imp],
         is_agreed=np.array([item.is_agreed for item in impressions], bool)[imp],
         agreed_micros=np.zeros(len(imp), np.int64),
     )

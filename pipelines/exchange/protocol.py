@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 _PRICE_MACRO = "${AUCTION_PRICE"  # without its end: `:B64}` may follow
+_PLAYED = (2, 3)  # `mtype` of video and audio
 _MAX_CPM = 1e9  # a price above is a mistake, whatever the currency
 
 
@@ -23,12 +24,23 @@ class OfferedImp:
         currency: of the floor.
         sizes: allowed (width, height); empty when the imp is no banner or leaves the size open.
         banner_only: whether a banner is the only thing that fits.
+        deals: floor and its currency by deal; no floor of a deal's own leaves the imp's.
+        is_private: whether it is sold under deals only.
+        by_length: whether the floor goes by the creative's length: the exchange's affair, not checked here.
     """
 
     floor_cpm: float
     currency: str
     sizes: frozenset[tuple[int, int]]
     banner_only: bool
+    deals: dict[str, tuple[float, str]] = field(default_factory=dict)
+    is_private: bool = False
+    by_length: bool = False
+
+    def floor_of(self, bid: OfferedBid) -> tuple[float, str]:
+        """The floor that holds for a bid, CPM, and its currency."""
+        cpm, currency = self.deals.get(bid.dealid, (0.0, "USD"))
+        return (cpm, currency) if cpm > 0 else (self.floor_cpm, self.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,7 @@ class OfferedBid(Struct):
     adomain: list[str] = []
     cid: str = ""
     crid: str = ""
+    dealid: str = ""
     w: int | None = None
     h: int | None = None
     mtype: int | None = None
@@ -126,7 +139,7 @@ def check_response(body: bytes, request: OfferedRequest) -> CheckedResponse:
 
     Rules of the whole answer: `not_json`, `wrong_shape` (a field of the wrong type), `id_mismatch`,
     `currency_not_allowed`. Rules of a bid: `no_bid_id`, `duplicate_bid_id`, `unknown_imp`, `bad_price`,
-    `below_floor`, `wrong_size`, `no_crid`, `no_adomain`, `no_price_macro`.
+    `below_floor`, `unknown_deal`, `no_deal`, `wrong_size`, `no_crid`, `no_adomain`, `no_price_macro`.
 
     Args:
         body: of the answer.
@@ -166,7 +179,9 @@ def _broken_by_bid(bid: OfferedBid, currency: str, request: OfferedRequest, seen
         "duplicate_bid_id": bool(bid.id) and bid.id in seen,
         "unknown_imp": imp is None,
         "bad_price": not 0 < bid.price < _MAX_CPM,
-        "below_floor": imp is not None and imp.currency == currency and bid.price < imp.floor_cpm,
+        "below_floor": imp is not None and _is_below(bid, currency, imp),
+        "unknown_deal": imp is not None and bool(bid.dealid) and bid.dealid not in imp.deals,
+        "no_deal": imp is not None and imp.is_private and not bid.dealid,
         "wrong_size": imp is not None and not _fits(bid, imp),
         "no_crid": not bid.crid,
         "no_adomain": not any(bid.adomain),
@@ -174,6 +189,12 @@ def _broken_by_bid(bid: OfferedBid, currency: str, request: OfferedRequest, seen
     }
     seen.add(bid.id)
     return [rule for rule, is_broken in rules.items() if is_broken]
+
+
+def _is_below(bid: OfferedBid, currency: str, imp: OfferedImp) -> bool:
+    """Whether a bid is below its floor, as far as that shows without rates."""
+    floor, named = imp.floor_of(bid)
+    return named == currency and bid.price < floor and not (imp.by_length and bid.mtype in _PLAYED)
 
 
 def _fits(bid: OfferedBid, imp: OfferedImp) -> bool:
@@ -188,13 +209,23 @@ def _read_imp(imp: dict[str, Any]) -> OfferedImp:
         formats = [banner, *(entry for entry in _list(banner.get("format")) if isinstance(entry, dict))]
         pairs = [(_number(entry.get("w")), _number(entry.get("h"))) for entry in formats]
         sizes = frozenset((int(w), int(h)) for w, h in pairs if w and h)
+    pmp = imp["pmp"] if isinstance(imp.get("pmp"), dict) else {}
+    deals = [deal for deal in _list(pmp.get("deals")) if isinstance(deal, dict)]
+    played = [*deals, *(imp[kind] for kind in ("video", "audio") if isinstance(imp.get(kind), dict))]
     others = any(isinstance(imp.get(kind), dict) for kind in ("video", "audio", "native"))
     return OfferedImp(
         floor_cpm=_number(imp.get("bidfloor")) or 0.0,
-        currency=_text(imp.get("bidfloorcur")) or "USD",
+        currency=_currency(imp),
         sizes=sizes,
         banner_only=isinstance(banner, dict) and not others,
+        deals={_text(deal.get("id")): (_number(deal.get("bidfloor")) or 0.0, _currency(deal)) for deal in deals},
+        is_private=_number(pmp.get("private_auction")) == 1,
+        by_length=any(item.get("durfloors") or item.get("mincpmpersec") for item in played),
     )
+
+
+def _currency(floored: dict[str, Any]) -> str:
+    return _text(floored.get("bidfloorcur")) or "USD"
 
 
 def _text(value: Any) -> str:

@@ -264,7 +264,8 @@ class _Replay:
     async def _hold(self, offer: Offer, request: OfferedRequest, imp_id: str, bids: list[CheckedBid]) -> None:
         chance = offer.chance(imp_id)
         imp = request.imps.get(imp_id, _NOWHERE)
-        floor = imp.floor_cpm if imp.currency == bids[0].currency else 0.0
+        cpm, currency = imp.floor_of(bids[0].bid)
+        floor = cpm if currency == bids[0].currency else 0.0
         drawn = draw_market_price(chance, floor)
         market = drawn if offer.market_cpm is None else offer.market_cpm
         click, conversion = chance.random(), chance.random()

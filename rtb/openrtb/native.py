@@ -55,13 +55,6 @@ class Asset(Struct):
     data: Data | None = None
 
 
-class EventTracker(Struct):
-    """Native 4.7: an event that can be tracked, and how."""
-
-    event: int | None = None
-    methods: list[int] | None = None
-
-
 class NativeRequest(Struct):
     """Native 4.1: what an ad is to be made of. `assets` are read one by one, see `read_asset`."""
 

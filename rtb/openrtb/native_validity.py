@@ -54,8 +54,8 @@ class _Fault(Exception):
 
 
 def _check(asked: dict[str, Any]) -> None:
-    assets = asked.get("assets")
-    if not isinstance(assets, list) or not assets:
+    assets = _list(asked.get("assets"))
+    if not assets:
         _fail("no assets are asked for")
     for asset in assets:
         _check_asset(_object(asset, "an asset that is no object"))

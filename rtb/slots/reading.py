@@ -17,6 +17,8 @@ _LINEAR = 1
 _DELIVERY = {1: "streaming", 2: "progressive", 3: "progressive"}
 """List "Delivery Methods": a download is of one file too."""
 
+_ALL: frozenset[str] = frozenset()
+
 
 def slots_of(imp: Imp, kinds: Collection[Kind] = KINDS) -> tuple[Slot, ...]:
     """A slot for each format of an imp that can be sold, in the order banner, video, native, audio.
@@ -25,16 +27,16 @@ def slots_of(imp: Imp, kinds: Collection[Kind] = KINDS) -> tuple[Slot, ...]:
         imp: of a validated request.
         kinds: formats looked at. To read a native request costs most, so leave out what no creative is for.
     """
-    found: list[Slot | None] = []
+    found: list[Slot] = []
     if imp.banner is not None and "banner" in kinds:
         found.append(_banner(imp, imp.banner))
     if imp.video is not None and "video" in kinds:
         found.append(_video(imp, imp.video))
-    if imp.native is not None and "native" in kinds:
-        found.append(native_slot(imp, imp.native))
+    if imp.native is not None and "native" in kinds and (slot := native_slot(imp, imp.native)) is not None:
+        found.append(slot)
     if imp.audio is not None and "audio" in kinds:
         found.append(_audio(imp, imp.audio))
-    return tuple(slot for slot in found if slot is not None)
+    return tuple(found)
 
 
 def _longest(item: Video | Audio) -> int:
@@ -44,14 +46,11 @@ def _longest(item: Video | Audio) -> int:
 
 
 def _banner(imp: Imp, banner: Banner) -> BannerSlot:
-    formats = banner.format or ()
-    sizes = {(item.w, item.h): None for item in formats if item.w and item.h}  # a dict keeps the order
     widths = heights = None
     if banner.wmin or banner.wmax or banner.hmin or banner.hmax:
         widths = _range(banner.wmin, banner.wmax, banner.w)
         heights = _range(banner.hmin, banner.hmax, banner.h)
-    if banner.w and banner.h:
-        sizes[banner.w, banner.h] = None
+    sizes, ratios = _sizes(banner)
     return BannerSlot(
         battr=codes(banner.battr),
         api=codes(banner.api),
@@ -59,13 +58,27 @@ def _banner(imp: Imp, banner: Banner) -> BannerSlot:
         instl=imp.instl == 1,
         rwdd=imp.rwdd == 1,
         pos=banner.pos or 0,
-        sizes=tuple((w, h) for w, h in sizes if w and h),
-        ratios=tuple(Ratio(f.wratio, f.hratio, f.wmin or 0) for f in formats if f.wratio and f.hratio),
+        sizes=sizes,
+        ratios=ratios,
         widths=widths,
         heights=heights,
         mimes=mimes_of(banner.mimes),
         btype=codes(banner.btype),
     )
+
+
+def _sizes(banner: Banner) -> tuple[tuple[tuple[int, int], ...], tuple[Ratio, ...]]:
+    """Sizes, each once, and ratios; those in `format` come first."""
+    sizes: dict[tuple[int, int], None] = {}  # in order, as a list is, and quick to look into, however long
+    ratios: list[Ratio] = []
+    for item in banner.format or ():
+        if item.w and item.h:
+            sizes[item.w, item.h] = None
+        if item.wratio and item.hratio and item.wratio > 0 and item.hratio > 0:
+            ratios.append(Ratio(item.wratio, item.hratio, item.wmin or 0))
+    if banner.w and banner.h:
+        sizes[banner.w, banner.h] = None
+    return tuple(sizes), tuple(ratios)
 
 
 def _range(least: int | None, most: int | None, preferred: int | None) -> tuple[int, int]:
@@ -110,7 +123,7 @@ def _played(imp: Imp, item: Video | Audio) -> _Played:
         durations=codes(item.rqddurs),
         min_bitrate=item.minbitrate or 0,
         max_bitrate=limit_of(item.maxbitrate),
-        delivery=frozenset(_DELIVERY.get(method, "") for method in item.delivery or ()),
+        delivery=frozenset([_DELIVERY.get(method, "") for method in item.delivery]) if item.delivery else _ALL,
         places=item.maxseq if item.poddur and item.maxseq else 1,
         slotinpod=item.slotinpod or 0,
     )

@@ -14,7 +14,7 @@ import pytest
 from deployments.notice_desk import NoticeDesk, Reply
 from rtb.edge import Edge
 from rtb.ledger import Balance, Grant, LedgerError, MemoryLedger
-from rtb.notices import BidRef, Kind, Signer
+from rtb.notices import TEST_LEASE, BidRef, Kind, Signer
 from rtb.settings import Settings
 from rtb.targeting import Listing
 from tests.rtb.builders import make_campaign, make_creative
@@ -385,3 +385,33 @@ def test_whatever_a_forger_says_is_the_charge_a_bid_is_charged_once(tmp_path: Pa
 @pytest.mark.parametrize("hint", ["loss", "click", "", "BILL", "bill&on=win"])
 def test_a_hint_that_says_nothing_leaves_it_to_the_platform(desk: Desk, hint: str):
     assert desk.tell(Kind.BILL, bid(), f"price=1.5&on={hint}").outcome == "settled"
+
+
+def test_a_price_in_the_bids_currency_is_charged_in_ours(desk: Desk):
+    ref = bid()._replace(rate=0.92)
+    assert desk.tell(Kind.BILL, ref, "price=1.0") == Reply(204, "settled")
+    assert desk.balance.spent == 1_087  # 1,086.96 of ours: never less than it cost
+
+
+def test_a_clearing_price_at_the_bid_costs_its_ceiling(desk: Desk):
+    ref = bid()._replace(rate=0.92)
+    assert desk.tell(Kind.BILL, ref, "price=1.84") == Reply(204, "settled")
+    assert desk.balance.spent == 2_000
+
+
+@pytest.mark.parametrize("kind", [Kind.WIN, Kind.BILL, Kind.LOSS])
+@pytest.mark.parametrize("charge_on", ["win", "bill"])
+def test_notices_of_a_test_settle_nothing(tmp_path: Path, kind: Kind, charge_on: str):
+    desk = Desk(tmp_path, charge_on)
+    before = desk.balance
+    for _ in range(2):
+        assert desk.tell(kind, bid()._replace(lease=TEST_LEASE), "price=1.5&min=1") == Reply(204, "test")
+    assert desk.balance == before
+
+
+def test_a_click_of_a_test_leads_on_and_neither_it_nor_its_conversion_counts(desk: Desk):
+    reply = desk.tell(Kind.CLICK, bid()._replace(lease=TEST_LEASE))
+    assert (reply.status, reply.outcome) == (302, "test")
+    [token] = parse_qs(urlsplit(reply.location).query)["rb_click"]
+    assert desk.get(f"/notice/conversion/{token}") == Reply(204, "test")
+    assert (desk.balance.clicks, desk.balance.conversions) == (0, 0)

@@ -118,6 +118,33 @@ def test_a_floor_in_another_currency_is_not_compared():
     assert violations(answer(), request) == {}
 
 
+PRIVATE = {
+    "private_auction": 1,
+    "deals": [{"id": "d", "bidfloor": 2.0}, {"id": "e", "bidfloor": 2.0, "bidfloorcur": "EUR"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"dealid": "d", "price": 2.0}, {}),
+        ({"dealid": "d", "price": 1.999}, {"below_floor": 1}),
+        ({"dealid": "e"}, {}),  # in another currency
+        ({"dealid": "f", "price": 9.0}, {"unknown_deal": 1}),
+        ({"price": 9.0}, {"no_deal": 1}),
+    ],
+)
+def test_a_bid_under_a_deal_is_held_to_its_floor(changes: dict[str, Any], found: dict[str, int]):
+    request = {"id": "r", "imp": [{"id": "1", "bidfloor": 5.0, "pmp": PRIVATE}]}
+    assert violations(answer(**changes), request) == found
+
+
+@pytest.mark.parametrize(("mtype", "found"), [(1, {"below_floor": 1}), (2, {}), (None, {"below_floor": 1})])
+def test_floors_by_length_are_not_compared(mtype: int | None, found: dict[str, int]):
+    request = {"id": "r", "imp": [{"id": "1", "bidfloor": 5.0, "video": {"mincpmpersec": 0.01}}]}
+    assert violations(answer(mtype=mtype), request) == found
+
+
 def test_an_untidy_request_is_read_as_far_as_it_goes():
     request = {"id": 7, "imp": [{"id": 1, "banner": {"w": "300", "h": 250.0}, "bidfloor": "0.5"}, 3], "cur": []}
     offered = read_request(json.dumps(request).encode())
@@ -129,7 +156,7 @@ def test_an_untidy_request_is_read_as_far_as_it_goes():
 
 @given(st.recursive(st.none() | st.floats(allow_nan=False) | st.text() | st.integers(), st.lists))
 def test_reading_a_request_never_fails(value: Any):
-    imp = dict.fromkeys(("id", "banner", "bidfloor", "bidfloorcur"), value)
+    imp = dict.fromkeys(("id", "banner", "bidfloor", "bidfloorcur", "pmp", "video"), value)
     for request in (value, {"id": value, "imp": value}, {"imp": [imp, {"banner": {"w": value, "h": value}}]}):
         read_request(json.dumps(request).encode())
 

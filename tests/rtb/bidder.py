@@ -82,3 +82,7 @@ def bids_of(answer: Answer) -> list[dict[str, Any]]:
     if answer.body is None:
         return []
     return [bid for seat in json.loads(answer.body)["seatbid"] for bid in seat["bid"]]
+
+
+def currency_of(answer: Answer) -> str:
+    return "" if answer.body is None else str(json.loads(answer.body)["cur"])

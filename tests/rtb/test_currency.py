@@ -47,13 +47,12 @@ def test_rates_cross_over_the_base() -> None:
     cpm=st.floats(1e-6, 1e4),
     above=st.integers(0, 10**6),
     worth=st.fixed_dictionaries(dict.fromkeys(_CODES[1:], _worth)),
-    ours=st.sampled_from(_CODES),
-    sent=st.sampled_from(_CODES),
-    floored=st.sampled_from(_CODES),
+    codes=st.tuples(*[st.sampled_from(_CODES)] * 3),
 )
 def test_a_bid_that_reaches_a_floor_reaches_it_as_it_is_sent(
-    cpm: float, above: int, worth: dict[str, float], ours: str, sent: str, floored: str
+    cpm: float, above: int, worth: dict[str, float], codes: tuple[str, str, str]
 ) -> None:
+    ours, sent, floored = codes
     rates = Rates(rates=worth)
     quote = rates.quote(ours, [sent])
     assert quote is not None

@@ -36,19 +36,68 @@ _REASONS = {
 }
 _BANNER = {"w": 300, "h": 250}
 _NATIVE = '{"assets":[{"id":1,"title":{"len":25}}]}'
+_PLAYED: dict[str, Any] = {
+    "minduration": 5,
+    "maxduration": 30,
+    "rqddurs": [15],
+    "startdelay": -1,
+    "maxseq": 3,
+    "poddur": 90,
+    "podid": "break",
+    "podseq": 1,
+    "slotinpod": -1,
+    "mincpmpersec": 0.2,
+    "durfloors": [{"mindur": 5, "maxdur": 15, "bidfloor": 2.5}],
+    "protocols": [2, 3],
+    "battr": [3],
+    "minbitrate": 300,
+    "maxbitrate": 1500,
+    "delivery": [2],
+    "companionad": [{"w": 300, "h": 250}],
+    "api": [7],
+}
+_AUDIO = {**_PLAYED, "mimes": ["audio/mpeg"], "feed": 1, "stitched": 1, "nvol": 2}
+_VIDEO = {
+    **_PLAYED,
+    "mimes": ["video/mp4"],
+    "w": 640,
+    "h": 360,
+    "plcmt": 1,
+    "linearity": 1,
+    "skip": 1,
+    "skipmin": 10,
+    "skipafter": 5,
+    "boxingallowed": 0,
+    "playbackmethod": [1],
+}
 _FULL: dict[str, Any] = {
     "id": "request",
     "imp": [
         {
             "id": "1",
-            "banner": {"w": 300, "h": 250, "format": [{"w": 728, "h": 90}], "battr": [3], "btype": [1], "pos": 1},
-            "pmp": {"private_auction": 0, "deals": [{"id": "deal", "bidfloor": 1.5, "wseat": ["seat"]}]},
+            "banner": {
+                "w": 300,
+                "h": 250,
+                "format": [{"w": 728, "h": 90}, {"wratio": 6, "hratio": 5, "wmin": 300}],
+                "battr": [3],
+                "btype": [1],
+                "pos": 1,
+                "mimes": ["image/png"],
+                "expdir": [2],
+                "topframe": 1,
+                "api": [5],
+            },
+            "pmp": {
+                "private_auction": 0,
+                "deals": [{"id": "deal", "bidfloor": 1.5, "wseat": ["seat"], "guar": 1, "at": 3}],
+            },
             "bidfloor": 0.25,
             "bidfloorcur": "USD",
             "secure": 1,
         },
-        {"id": "2", "video": {"mimes": ["video/mp4"], "w": 640, "h": 360, "protocols": [2, 3]}},
-        {"id": "3", "native": {"request": _NATIVE}, "audio": {"mimes": ["audio/mpeg"]}},
+        {"id": "2", "video": _VIDEO, "rwdd": 1, "ssai": 2},
+        {"id": "3", "native": {"request": _NATIVE, "ver": "1.2", "api": [5]}, "audio": _AUDIO},
+        {"id": "4", "native": {"layout": 2, "assets": [{"id": 1, "title": {"len": 25}}]}},
     ],
     "site": {"id": "s", "domain": "news.example", "cat": ["IAB1"], "publisher": {"id": "p", "domain": "pub.example"}},
     "device": {"ua": "x", "geo": {"country": "USA", "region": "CA"}, "devicetype": 2, "dnt": 0, "lmt": 0},
