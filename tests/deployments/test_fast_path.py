@@ -243,14 +243,14 @@ def test_deep_nesting_is_refused_or_skipped(replica: Replica, body: bytes) -> No
 
 
 def test_no_bid_is_204_without_a_body(replica: Replica) -> None:
-    answer = replica.ask(to_json(make_request(imp=[{"id": "1", "banner": {}}])))
+    answer = replica.ask(to_json(make_request(imp=[{"id": "1", "video": {"mimes": ["video/mp4"]}}])))
     assert (answer.status, answer.body, answer.headers) == (204, b"", {"x-openrtb-version": "2.6"})
 
 
 @pytest.mark.parametrize(
     ("own_reasons", "request_fields", "told"),
     [
-        (True, {"imp": [{"id": "1", "banner": {}}]}, 505),
+        (True, {"imp": [{"id": "1", "video": {"mimes": ["video/mp4"]}}]}, 505),
         (True, {"cur": ["JPY"]}, 503),
         (False, {"cur": ["JPY"]}, None),
         (False, {"tmax": 20}, 15),
