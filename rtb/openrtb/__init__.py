@@ -1,6 +1,7 @@
 """OpenRTB 2.6 (and 2.5): types, codec, codes, macros and privacy signals."""
 
-from rtb.openrtb.codec import InvalidRequest, decode_request, encode_response
+from rtb.openrtb.codec import decode_request, encode_response
+from rtb.openrtb.invalid import InvalidRequest
 from rtb.openrtb.types import (
     App,
     Banner,

@@ -14,24 +14,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from rtb.openrtb.types import BINDING, DESCRIPTIVE, BidRequest, BidResponse, Imp
-
-
-class InvalidRequest(ValueError):
-    """A request that cannot be answered; `reason` is a short counter name, the message says what is wrong."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-
+from rtb.openrtb.invalid import InvalidRequest
+from rtb.openrtb.types import BINDING, DESCRIPTIVE, VERBATIM, BidRequest, BidResponse
+from rtb.openrtb.validity import validate
 
 _decoder = msgspec.json.Decoder(BidRequest, strict=False)
 _encoder = msgspec.json.Encoder()
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
-
-_LONGEST_TMAX_MS = 2**31
-_HIGHEST_FLOOR = 1e9  # CPM
 
 _ABSENT = object()
 """An untidy value that stands for no value: null, or an empty string for a number or a list."""
@@ -45,7 +35,7 @@ def decode_request(body: bytes) -> BidRequest:
     """A validated request from JSON.
 
     Raises:
-        InvalidRequest: not JSON, ill-typed beyond tidying, or against a rule of the specification (3.2.1, 3.2.4).
+        InvalidRequest: not JSON, ill-typed beyond tidying, or against a rule of the specification (`validity`).
     """
     try:
         request = _decoder.decode(body)
@@ -53,7 +43,7 @@ def decode_request(body: bytes) -> BidRequest:
         request = _decode_untidy(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest("not_json", f"the body is not JSON: {error}") from error
-    _validate(request)
+    validate(request)
     return request
 
 
@@ -74,37 +64,6 @@ def fitted(value: Any, struct: type[_Struct]) -> _Struct:
 def encode_response(response: BidResponse) -> bytes:
     """JSON of a response, absent fields left out."""
     return _encoder.encode(response)
-
-
-def _validate(request: BidRequest) -> None:
-    if not request.id:
-        raise InvalidRequest("no_id", "the request has no id - at `$.id`")
-    if not request.imp:
-        raise InvalidRequest("no_imp", "the request has no impression - at `$.imp`")
-    if (request.site is not None) + (request.app is not None) + (request.dooh is not None) > 1:
-        raise InvalidRequest("several_inventories", "more than one of site, app and dooh")
-    seen = set()
-    for imp in request.imp:
-        if not imp.id:
-            raise InvalidRequest("no_imp_id", "an impression has no id - at `$.imp[...].id`")
-        if imp.id in seen:
-            raise InvalidRequest("duplicate_imp_id", f"two impressions share the id {imp.id!r}")
-        seen.add(imp.id)
-        _validate_floors(imp)
-    if request.tmax is not None and not 0 <= request.tmax < _LONGEST_TMAX_MS:
-        raise InvalidRequest("bad_tmax", "the time allowed is no number of milliseconds below 2^31 - at `$.tmax`")
-
-
-def _validate_floors(imp: Imp) -> None:
-    """Every price a bid may be held to is one: of the imp, of its deals, and by length."""
-    deals = (imp.pmp.deals or ()) if imp.pmp is not None else ()
-    floors = [imp.bidfloor, *(deal.bidfloor for deal in deals)]
-    for timed in (imp.video, imp.audio, *deals):
-        if timed is not None and (timed.durfloors or timed.mincpmpersec is not None):
-            floors += [timed.mincpmpersec or 0.0, *(floor.bidfloor for floor in timed.durfloors or ())]
-    for floor in floors:
-        if not 0 <= floor < _HIGHEST_FLOOR:  # NaN too
-            raise InvalidRequest("bad_floor", f"the floor {floor!r} is no price - at `$.imp[...]`")
 
 
 def _decode_untidy(body: bytes) -> BidRequest:
@@ -141,6 +100,8 @@ def _tidy_struct(value: Any, struct: type[msgspec.Struct], path: str) -> dict[st
     for name, (hint, droppable) in _plan(struct).items():
         if name not in value:
             continue
+        if name in VERBATIM and not isinstance(value[name], str | None):
+            raise InvalidRequest("wrong_type", f"expected string - at `{path}.{name}`")
         try:
             fitted = _tidy(value[name], hint, f"{path}.{name}")
         except _Untidy:

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from rtb.openrtb.codec import InvalidRequest, fitted
+from rtb.openrtb.codec import fitted
+from rtb.openrtb.invalid import InvalidRequest
 
 
 class Title(Struct):

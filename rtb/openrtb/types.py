@@ -354,6 +354,9 @@ answered (floors, sizes, blocks, privacy), so a field that cannot be read makes 
 BINDING = frozenset({"dnt", "lmt", "device"})
 """Fields that bind although they are in, or are, a descriptive object: they carry privacy signals."""
 
+VERBATIM = frozenset({"consent", "us_privacy", "gpp"})
+"""Privacy strings: a number there is not taken for the string of its digits, nor for the absence of one."""
+
 
 class Bid(Struct, omit_defaults=True):
     """4.2.3: one offer."""
@@ -392,7 +395,7 @@ class SeatBid(Struct):
     """4.2.2: the offers of one seat."""
 
     bid: list[Bid]
-    seat: str
+    seat: str = ""
 
 
 class BidResponse(Struct):
@@ -400,5 +403,5 @@ class BidResponse(Struct):
 
     id: str
     seatbid: list[SeatBid]
-    bidid: str
-    cur: str
+    bidid: str = ""
+    cur: str = "USD"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from rtb.creative import AudioAd, Creative, Image, MediaFile, NativeAd, VideoAd
 from rtb.slots.types import (
     AudioSlot,
@@ -17,7 +19,7 @@ from rtb.slots.types import (
     TitleNeed,
     VideoSlot,
 )
-from rtb.slots.values import plain_mime
+from rtb.slots.values import plain_mime, spelled
 
 VAST = {2: "2.0", 3: "3.0", 7: "4.0", 11: "4.1", 13: "4.2", 15: "4.3"}
 """Protocols of documents that hold the ad itself, and their versions. The others are of wrappers, or of 1.0."""
@@ -89,8 +91,9 @@ def protocol_of(slot: PlayedSlot) -> int | None:
 
 
 def media_for(slot: PlayedSlot, files: Iterable[MediaFile]) -> list[MediaFile]:
-    """Those encodings that a slot takes."""
-    return [file for file in files if _file_fits(slot, file)]
+    """Those encodings that a slot takes, their types spelled as it spells them."""
+    fitting = [file for file in files if _file_fits(slot, file)]
+    return [msgspec.structs.replace(file, mime=spelled(file.mime, slot.mimes)) for file in fitting]
 
 
 def image_for(need: ImageNeed, native: NativeAd) -> Image | None:
@@ -152,7 +155,7 @@ def _may_skip(slot: VideoSlot, ad: VideoAd) -> bool:
 
 
 def _file_fits(slot: PlayedSlot, file: MediaFile) -> bool:
-    if slot.mimes and plain_mime(file.mime) not in slot.mimes:
+    if not spelled(file.mime, slot.mimes):
         return False
     if slot.delivery and file.delivery not in slot.delivery:
         return False

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from rtb.openrtb.native import Asset, Img, NativeVideo, read_asset, read_native
 from rtb.openrtb.types import Imp, Native
 from rtb.slots.types import DataNeed, ImageNeed, NativeAsset, NativeSlot, TitleNeed, VideoSlot
-from rtb.slots.values import codes, limit_of, mimes_of
+from rtb.slots.values import codes, limit_of, mimes_of, names_of
 
 _VERSIONS = ("1.0", "1.1", "1.2")
 _LONGEST_REMEMBERED = 1 << 13
@@ -99,7 +99,7 @@ def _image(img: Img) -> ImageNeed:
 
 def _video(video: NativeVideo) -> VideoSlot:
     return VideoSlot(
-        mimes=mimes_of(video.mimes),
+        mimes=names_of(video.mimes),
         protocols=codes(video.protocols),
         min_seconds=video.minduration or 0,
         max_seconds=limit_of(video.maxduration),

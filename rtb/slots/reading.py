@@ -9,7 +9,7 @@ from rtb.creative import Kind
 from rtb.openrtb.types import Audio, Banner, Imp, Video
 from rtb.slots.native import native_slot
 from rtb.slots.types import NO_LIMIT, AudioSlot, BannerSlot, Ratio, Slot, VideoSlot
-from rtb.slots.values import codes, limit_of, mimes_of
+from rtb.slots.values import codes, limit_of, mimes_of, names_of
 
 KINDS: frozenset[Kind] = frozenset({"banner", "video", "native", "audio"})
 
@@ -37,6 +37,12 @@ def slots_of(imp: Imp, kinds: Collection[Kind] = KINDS) -> tuple[Slot, ...]:
     if imp.audio is not None and "audio" in kinds:
         found.append(_audio(imp, imp.audio))
     return tuple(found)
+
+
+def _longest(item: Video | Audio) -> int:
+    """The longest advertisement in seconds: `maxextended` is what may be played beyond `maxduration`, -1 all of it."""
+    extended = item.maxextended or 0
+    return NO_LIMIT if extended < 0 else limit_of(item.maxduration) + extended
 
 
 def _banner(imp: Imp, banner: Banner) -> BannerSlot:
@@ -110,10 +116,10 @@ def _played(imp: Imp, item: Video | Audio) -> _Played:
         secure=imp.secure == 1,
         instl=imp.instl == 1,
         rwdd=imp.rwdd == 1,
-        mimes=mimes_of(item.mimes),
+        mimes=names_of(item.mimes),
         protocols=protocols,
         min_seconds=item.minduration or 0,
-        max_seconds=min(limit_of(item.maxduration), limit_of(item.poddur)),
+        max_seconds=min(_longest(item), limit_of(item.poddur)),
         durations=codes(item.rqddurs),
         min_bitrate=item.minbitrate or 0,
         max_bitrate=limit_of(item.maxbitrate),

@@ -31,10 +31,27 @@ def mimes_of(values: Iterable[str] | None) -> frozenset[str]:
     return frozenset(map(plain_mime, values)) if values else _NONE
 
 
+def names_of(values: Iterable[str] | None) -> frozenset[str]:
+    """Media types as a set of names as they are spelled, but for case and parameters."""
+    return frozenset(_bare(value) for value in values) if values else _NONE
+
+
+def spelled(mime: str, names: frozenset[str]) -> str:
+    """The one of some names that means a media type; empty where none does. Any will do where there are none."""
+    if not names or mime in names:
+        return mime
+    plain = plain_mime(mime)
+    return min((name for name in names if plain_mime(name) == plain), default="")
+
+
+def _bare(mime: str) -> str:
+    return mime.partition(";")[0].strip().lower()
+
+
 @lru_cache(maxsize=1 << 10)
 def plain_mime(mime: str) -> str:
     """A media type in lower case, without parameters, under its usual name."""
-    name = mime.partition(";")[0].strip().lower()
+    name = _bare(mime)
     return _MIMES.get(name, name)
 
 

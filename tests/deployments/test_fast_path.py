@@ -28,8 +28,9 @@ from rtb.ledger import MemoryLedger
 from rtb.limits import Limiter
 from rtb.notices import Signer
 from rtb.settings import Settings
+from rtb.targeting import Listing
 from tests.conftest import Valkey
-from tests.rtb.builders import make_request, to_json
+from tests.rtb.builders import make_campaign, make_request, to_json
 
 KEY = "a key of an exchange"
 BODY = to_json(make_request())
@@ -56,6 +57,7 @@ class Replica:
         self.edge = Edge(
             signer=self.signer, base_url="https://bid.example", currency="USD", max_imps=8, max_candidates=4
         )
+        self.edge.relist([Listing(1, make_campaign())])  # something to sell, or nobody is asked
         self.answer: Callable[[Prepared], Any] = lambda _: Answer(BID)
         self.shed: Shed | None = None
         self.asked: list[float] = []
@@ -245,14 +247,14 @@ def test_deep_nesting_is_refused_or_skipped(replica: Replica, body: bytes) -> No
 
 
 def test_no_bid_is_204_without_a_body(replica: Replica) -> None:
-    answer = replica.ask(to_json(make_request(imp=[{"id": "1"}])))
+    answer = replica.ask(to_json(make_request(imp=[{"id": "1", "video": {"mimes": ["video/mp4"]}}])))
     assert (answer.status, answer.body, answer.headers) == (204, b"", {"x-openrtb-version": "2.6"})
 
 
 @pytest.mark.parametrize(
     ("own_reasons", "request_fields", "told"),
     [
-        (True, {"imp": [{"id": "1"}]}, 500),
+        (True, {"imp": [{"id": "1", "video": {"mimes": ["video/mp4"]}}]}, 505),
         (True, {"cur": ["JPY"]}, 503),
         (False, {"cur": ["JPY"]}, None),
         (False, {"tmax": 20}, 15),

@@ -151,7 +151,7 @@ def test_requests_of_one_batch_are_answered_each_its_own() -> None:
         ({"imp": _imps(1, bidfloor=0.1, bidfloorcur="EUR")}, NoBid.CURRENCY),
         ({"device": {"geo": {"country": "FRA"}}}, NoBid.NO_CANDIDATE),
         ({"badv": ["shop.example"]}, NoBid.BLOCKED),
-        ({"imp": [{"id": "1", "video": {}}]}, NoBid.NO_CREATIVE),
+        ({"imp": [{"id": "1", "video": {"mimes": ["video/mp4"]}}]}, NoBid.NO_CREATIVE),
         ({"imp": _imps(1, bidfloor=2.001)}, NoBid.BELOW_FLOOR),
     ],
 )

@@ -50,7 +50,6 @@ def _allowed(**fields: Any) -> Allowed:
         pytest.param({"regs": {"us_privacy": "1"}}, id="us_privacy cut short"),
         pytest.param({"regs": {"us_privacy": "opted in"}}, id="us_privacy that says nothing"),
         pytest.param({"regs": {"ext": {"coppa": 1}}}, id="coppa 2.5"),
-        pytest.param({"regs": {"gdpr": 3}, "user": {"consent": ALL}}, id="gdpr that nobody knows"),
         pytest.param({"regs": {"gdpr": 1}, "user": {"consent": consent()}}, id="gdpr, consent to nothing"),
         pytest.param({"regs": {"gdpr": 1}, "user": {"consent": consent(2, 3, 4)}}, id="gdpr, nothing may be stored"),
         pytest.param({"regs": {"gdpr": 1}, "user": {"consent": consent(1, 2, 4, version=1)}}, id="gdpr, TCF 1"),

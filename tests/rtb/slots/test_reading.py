@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rtb.openrtb import Imp, InvalidRequest, decode_request
+from rtb.openrtb.codec import fitted
 from rtb.slots import (
     NO_LIMIT,
     AudioSlot,
@@ -22,14 +23,15 @@ from rtb.slots import (
     VideoSlot,
     slots_of,
 )
-from tests.rtb.builders import make_request, to_json
+from tests.rtb.builders import to_json
 from tests.support import SHARED_DATA, require
 
 _TITLE = {"id": 1, "required": 1, "title": {"len": 90}}
 
 
 def _imp(**fields: Any) -> Imp:
-    return decode_request(to_json(make_request(imp=[{"id": "1", **fields}]))).imp[0]
+    """An imp as it is read, also one that its request would be refused for."""
+    return fitted({"id": "1", **fields}, Imp)
 
 
 def _slot(**fields: Any) -> Slot:
@@ -182,7 +184,7 @@ def test_video_constraint_is_read(video: dict[str, Any], field: str, value: Any)
 def test_audio_is_read() -> None:
     audio = {"mimes": ["audio/mp3"], "minduration": 5, "maxduration": 30, "protocols": [9], "poddur": 90, "maxseq": 3}
     assert _slot(audio=audio) == AudioSlot(
-        mimes=frozenset({"audio/mpeg"}), min_seconds=5, max_seconds=30, protocols=frozenset({9}), places=3
+        mimes=frozenset({"audio/mp3"}), min_seconds=5, max_seconds=30, protocols=frozenset({9}), places=3
     )
 
 

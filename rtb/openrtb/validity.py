@@ -1,0 +1,111 @@
+"""What OpenRTB requires of a request beyond the types of its fields: what breaks a rule gets a 400.
+
+Only what the specification itself says is required, and only of what binds an answer: a screen of negative width is
+a nuisance, a slot of negative width is no offer. A value that a list does not have is no error: lists grow.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from rtb.openrtb.invalid import InvalidRequest
+from rtb.openrtb.native_validity import check_native
+from rtb.openrtb.types import Audio, Banner, BidRequest, Deal, Format, Imp, Pmp, Regs, RegsExt, Video
+
+_LONGEST_TMAX_MS = 2**31
+_MOST_CPM = 1e9
+
+_MEASURES: dict[type[Struct], tuple[str, ...]] = {
+    Banner: ("w", "h", "wmin", "wmax", "hmin", "hmax"),
+    Format: ("w", "h", "wratio", "hratio", "wmin"),
+    Video: ("w", "h", "minduration", "maxduration", "minbitrate", "maxbitrate", "poddur", "maxseq", "sequence"),
+    Audio: ("minduration", "maxduration", "minbitrate", "maxbitrate", "poddur", "maxseq", "sequence"),
+}
+"""Sizes, times and numbers of things: never negative. (`startdelay` and `maxextended` may be.)"""
+
+
+def validate(request: BidRequest) -> None:
+    """Raise `InvalidRequest` for the first rule a request breaks."""
+    if not request.id:
+        raise InvalidRequest("no_id", "the request has no id - at `$.id`")
+    if not request.imp:
+        raise InvalidRequest("no_imp", "the request has no impression - at `$.imp`")
+    if (request.site is not None) + (request.app is not None) + (request.dooh is not None) > 1:
+        raise InvalidRequest("several_inventories", "more than one of site, app and dooh")
+    if request.tmax is not None and not 0 <= request.tmax < _LONGEST_TMAX_MS:
+        raise InvalidRequest("bad_tmax", "the time allowed is no number of milliseconds below 2^31 - at `$.tmax`")
+    _check_regs(request.regs)
+    seen: set[str] = set()
+    for imp in request.imp:
+        if not imp.id:
+            raise InvalidRequest("no_imp_id", "an impression has no id - at `$.imp[...].id`")
+        if imp.id in seen:
+            raise InvalidRequest("duplicate_imp_id", f"two impressions share the id {imp.id!r}")
+        seen.add(imp.id)
+    for imp in request.imp:
+        _check_imp(imp)
+
+
+def _check_regs(regs: Regs | RegsExt | None) -> None:
+    if regs is None:
+        return
+    if regs.gdpr not in (None, 0, 1):
+        raise InvalidRequest("bad_gdpr", "gdpr is neither 0 nor 1 - at `$.regs.gdpr`")
+    if isinstance(regs, Regs):
+        _check_regs(regs.ext)
+
+
+def _check_imp(imp: Imp) -> None:
+    _check_floor(imp.bidfloor, "$.imp[...].bidfloor")
+    if imp.banner is None and imp.video is None and imp.audio is None and imp.native is None:
+        raise InvalidRequest("no_format", "an impression offers no banner, video, audio or native - at `$.imp[...]`")
+    if imp.pmp is not None:
+        _check_deals(imp.pmp)
+    if imp.banner is not None:
+        _check_banner(imp.banner)
+    if imp.video is not None:
+        _check_media(imp.video, "video")
+    if imp.audio is not None:
+        _check_media(imp.audio, "audio")
+    if imp.native is not None:
+        check_native(imp.native)
+
+
+def _check_deals(pmp: Pmp) -> None:
+    for deal in pmp.deals or ():
+        if not deal.id:
+            raise InvalidRequest("no_deal_id", "a deal has no id - at `$.imp[...].pmp.deals[...].id`")
+        _check_floor(deal.bidfloor, "$.imp[...].pmp.deals[...].bidfloor")
+        _check_timed_floors(deal, "pmp.deals[...]")
+
+
+def _check_banner(banner: Banner) -> None:
+    _check_measures(banner, "banner")
+    for entry in banner.format or ():
+        _check_measures(entry, "banner.format[...]")
+
+
+def _check_media(slot: Video | Audio, name: str) -> None:
+    if not slot.mimes:
+        raise InvalidRequest("no_mimes", f"no media type is said to be played - at `$.imp[...].{name}.mimes`")
+    _check_measures(slot, name)
+    _check_timed_floors(slot, name)
+
+
+def _check_timed_floors(terms: Deal | Video | Audio, place: str) -> None:
+    if terms.mincpmpersec is not None:
+        _check_floor(terms.mincpmpersec, f"$.imp[...].{place}.mincpmpersec")
+    for floor in terms.durfloors or ():
+        _check_floor(floor.bidfloor, f"$.imp[...].{place}.durfloors[...].bidfloor")
+
+
+def _check_measures(struct: Struct, place: str) -> None:
+    for name in _MEASURES[type(struct)]:
+        value = getattr(struct, name)
+        if value is not None and value < 0:
+            raise InvalidRequest("negative", f"{value} is negative - at `$.imp[...].{place}.{name}`")
+
+
+def _check_floor(cpm: float, place: str) -> None:
+    if not 0 <= cpm < _MOST_CPM:  # NaN too
+        raise InvalidRequest("bad_floor", f"bidfloor {cpm!r} is no price - at `{place}`")
