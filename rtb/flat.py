@@ -183,7 +183,10 @@ class FlatAnswers(msgspec.Struct, frozen=True):
 _TOKEN = re.compile(r"/notice/(?:win|bill|loss)/([A-Za-z0-9_-]{1,512})")
 
 _SPOKEN = {
-    "no_candidate": "no campaign is for this slot: its size, place, audience or blocks fit none that may bid now",
+    "no_candidate": "no campaign is for this slot: its place, time or audience fit none that may bid now",
+    "no_creative": "campaigns are for this place and audience, but none has a creative that fits the slot",
+    "blocked": "campaigns fit, but each is blocked here by its category, advertiser, app or creative",
+    "no_deal": "the slot is sold under deals only, and no campaign holds one of them",
     "below_floor": "campaigns fit, but none would pay the floor",
     "no_budget": "campaigns fit, but none has money to bid at the moment",
     "currency": "the floor's currency is not one that bids can be compared with",

@@ -54,9 +54,9 @@ def test_a_slot_gets_a_bid(client: httpx.Client):
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"w": 1, "h": 1}, "no_candidate"),
+        ({"w": 1, "h": 1}, "no_creative"),
         ({"floor": 1e8}, "below_floor"),
-        ({"block_advertisers": ["shop.example"]}, "no_candidate"),
+        ({"block_advertisers": ["shop.example"]}, "blocked"),
         ({"tmax_ms": 1, "id": "late"}, None),  # in a millisecond it may be either
     ],
 )
@@ -101,7 +101,7 @@ def test_a_batch_is_answered_in_order(platform: Platform, client: httpx.Client):
     results = client.post("/bid/batch", json={"bids": slots}).json()["results"]
     platform.router._batcher._process = whole
     assert [result["id"] for result in results] == [slot["id"] for slot in slots]
-    assert {result["reason"] for result in results[::2]} == {"no_candidate"}
+    assert {result["reason"] for result in results[::2]} == {"no_creative"}
     # One lease pays for some dozens of bids; the others are told so.
     assert {result.get("reason", "") for result in results[1::2]} <= {"", "no_budget"}
     assert sum(sizes) == 500
@@ -191,4 +191,4 @@ def test_flat_requests_count_as_requests(client: httpx.Client):
     _bid(client, w=1, h=1)
     after = client.get("/stats").json()["counters"]
     changed = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
-    assert changed == {"requests": 2, "bid_responses": 1, "no_bid.no_candidate": 1}
+    assert changed == {"requests": 2, "bid_responses": 1, "no_bid.no_creative": 1}

@@ -63,6 +63,7 @@ def test_without_the_ledger_it_lives_but_is_not_ready(
         raise LedgerError("redis://:password@ledger.example does not answer")
 
     monkeypatch.setattr(platform.router.ledger, "balances", away)
+    monkeypatch.setattr(platform.router.durability, "look", away)
     health, ready = client.get("/health"), client.get("/health/ready")
     assert (health.status_code, health.json()["status"], health.json()["ledger"]) == (503, "degraded", "away")
     assert (ready.status_code, ready.json()["missing"]) == (503, ["ledger"])
@@ -100,7 +101,7 @@ def test_metrics_are_the_figures_of_stats_whichever_replica_tells(
     stats = client.get("/stats").json()
     assert first[("raybid_spent_micros_total", ())] == stats["ledger"]["spent_micros"] > 0
     assert first[("raybid_requests_total", ())] == stats["counters"]["requests"]
-    assert first[("raybid_no_bids_total", (("reason", "no_candidate"),))] == stats["counters"]["no_bid.no_candidate"]
+    assert first[("raybid_no_bids_total", (("reason", "no_creative"),))] == stats["counters"]["no_bid.no_creative"]
     assert first[("raybid_notices_total", (("kind", "bill"), ("outcome", "settled")))] >= 1
     assert first[("raybid_campaigns", (("status", "active"),))] == 1
     business = [name for name in first if "event" not in name[0] and "money" not in name[0]]

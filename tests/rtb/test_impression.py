@@ -51,14 +51,15 @@ def test_sizes_are_in_the_exchanges_order(banner: dict[str, Any], sizes: tuple[t
 
 @pytest.mark.parametrize(
     "imp",
-    [
-        {},
-        {"native": {"request": "{}"}},
-    ],
+    [{"video": {"mimes": ["video/mp4"]}}, {"native": {"request": '{"assets":[{"id":1,"title":{"len":25}}]}'}}],
 )
-def test_what_cannot_be_bid_on_is_left_out(imp: dict[str, Any]) -> None:
-    assert _read(imp=[{"id": "1", **imp}]) == ([], NoBid.NO_CREATIVE)
-    found, _ = _read(imp=[{"id": "1", **imp}, {"id": "2", "banner": _BANNER}])
+def test_an_imp_of_formats_that_nobody_has_creatives_of_is_left_out(imp: dict[str, Any]) -> None:
+    def read(*imps: dict[str, Any]) -> tuple[list[Impression], NoBid]:
+        request = decode_request(to_json(make_request(imp=list(imps))))
+        return impressions_of(request, 12, "USD", 10, kinds=frozenset({"banner"}))
+
+    assert read({"id": "1", **imp}) == ([], NoBid.NO_CREATIVE)
+    found, _ = read({"id": "1", **imp}, {"id": "2", "banner": _BANNER})
     assert [impression.imp_id for impression in found] == ["2"]
 
 
