@@ -53,6 +53,7 @@ from rtb.settings import Settings
 
 _NOTICE_TTL = 12.0
 _LEASE_SECONDS = 3.0
+_OVERTIME = 90.0  # seconds that traffic goes on at most, when a slow machine brings parts back late
 _QUIET_SECONDS = 5.0  # past the longest life of a lease: its slack for clocks that differ, and a tick or two
 _SEED = 1
 _REPLICAS = {"Router": 2, "RLBidder": 2}
@@ -79,7 +80,7 @@ RestartServer = Callable[[], None]
 
 
 def main(
-    duration: Annotated[float, typer.Option(min=10, help="seconds of traffic")] = 120.0,
+    duration: Annotated[float, typer.Option(min=10, help="seconds of traffic, or until all was killed")] = 120.0,
     rate: Annotated[float, typer.Option(min=1, help="requests a second")] = 100.0,
     budget: Annotated[int, typer.Option(min=1, help="micros each of the 20 campaigns may spend")] = 150_000,
     calm: Annotated[bool, typer.Option("--calm", help="kill nothing, and let the exchange behave")] = False,
@@ -148,7 +149,7 @@ class _Trial:
     def __init__(self, settings: Settings, console: Console, conditions: _Conditions) -> None:
         self._settings = settings
         self._console = console
-        self._rate = conditions.rate
+        self._rate, self._duration = conditions.rate, conditions.duration
         self._shares = Shares(0, 0, 0, 0) if conditions.calm else Shares()
         self._plan = [] if conditions.calm else [(share * conditions.duration, part) for share, part in _PLAN]
         self._diary = Diary()
@@ -157,7 +158,7 @@ class _Trial:
         self._options = ReplayOptions(
             url=settings.base_url,
             rate=conditions.rate,
-            duration=conditions.duration,
+            duration=conditions.duration + _OVERTIME,
             seed=_SEED,
             retries=_PATIENT_RETRIES,
             drain_seconds=3 * _NOTICE_TTL,
@@ -203,13 +204,23 @@ class _Trial:
                 show(figures)
 
             striking = asyncio.create_task(striker.strike_all(self._plan))
-            self._figures = await until_signal(self._options, tick, make_settler)
-            if not striking.done():
+            trading = asyncio.create_task(until_signal(self._options, tick, make_settler))
+            ending = asyncio.create_task(self._end(trading, striking))
+            try:
+                self._figures = await trading
+            finally:
+                ending.cancel()
                 striking.cancel()
-            await asyncio.wait([striking])
+                await asyncio.wait([ending, striking])
         if not striking.cancelled():
             striking.result()
         return striker.struck
+
+    async def _end(self, trading: asyncio.Task[Figures], striking: asyncio.Task[None]) -> None:
+        """Let the exchange finish in order once its time is over and everything that was to be killed was."""
+        await asyncio.sleep(self._duration)
+        await asyncio.wait([striking])
+        trading.cancel()
 
     def _quieten(self) -> None:
         """Pause every campaign and wait until no lease and no token is left, and all events are in files."""

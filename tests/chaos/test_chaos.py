@@ -57,7 +57,7 @@ def test_money_survives_kills_and_lies(servers: tuple[str, ...], tmp_path: Path)
     if servers:
         require(shutil.which("redis-server"), "redis-server")
         require(postgres.binaries(), "PostgreSQL's initdb and pg_ctl")
-    done = chaos(tmp_path, "--duration", "45", "--rate", "60", "--budget", "30000", *servers)
+    done = chaos(tmp_path, "--duration", "30", "--rate", "60", "--budget", "60000", *servers)
     assert done.returncode == 0, done.stderr[-3_000:]
     figures = json.loads(done.stdout.splitlines()[-1])
     zeros = ("overspend_micros", "double_settled", "lost_settlements", "forged_accepted", "stuck_micros_after_ttl")
