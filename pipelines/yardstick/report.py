@@ -146,7 +146,7 @@ def _find(figures: Sequence[Figures], campaign: str, bidder: str, budget: str) -
 def _cell(one: Figures) -> str:
     share = f"{100 * one.value_share:.1f}%"
     if one.value_share_low is not None and one.value_share_high is not None:
-        share += f" ({100 * one.value_share_low:.1f}-{100 * one.value_share_high:.1f})"
+        share += f"\n({100 * one.value_share_low:.1f}-{100 * one.value_share_high:.1f})"
     return f"{share}\n{one.clicks} clicks"
 
 

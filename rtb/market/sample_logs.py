@@ -113,11 +113,12 @@ def write_logs(folder: Path, *, campaigns: int = 3, streams: int = 1, episodes: 
 
 
 def _hours(world: World, auctions: int, rng: np.random.Generator) -> Floats:
-    """Times of the auctions in hours: gaps are short where the daily wave of traffic is high."""
-    mean_gap = 1.0 / world.auctions_per_hour
-    even = np.arange(auctions) * mean_gap
-    busy = 1.0 + world.daily_traffic * np.sin(2 * np.pi * (even + world.phase - 6.0) / 24.0)
-    hours: Floats = np.cumsum(rng.exponential(mean_gap, auctions) / busy)
+    """Times of the auctions in hours: a Poisson stream whose rate follows the daily wave of traffic."""
+    arrivals = np.cumsum(rng.exponential(1.0 / world.auctions_per_hour, auctions))  # in hours of mean traffic
+    clock = np.arange(0.0, 2.0 * arrivals[-1] + 48.0, 0.05)
+    wave = 2 * np.pi / 24.0
+    risen = np.cos(wave * (world.phase - 6.0)) - np.cos(wave * (clock + world.phase - 6.0))
+    hours: Floats = np.interp(arrivals, clock + world.daily_traffic / wave * risen, clock)
     return hours
 
 
