@@ -27,7 +27,7 @@ from rtb import policy
 from rtb.artefacts import META, ArtefactError
 from rtb.market.auction_log import LogError, campaigns_in
 from rtb.market.auctions import Kind
-from rtb.market.paced import DECISION
+from rtb.market.lanes import DECISION
 from rtb.market.sample_logs import write_logs
 
 BUDGETS = "1/32,1/16,1/8,1/4,1/2"

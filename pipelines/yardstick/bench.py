@@ -16,6 +16,7 @@ from rtb.market import dynamic_programme, linear, paced, replay
 from rtb.market.auction_log import Task, read_task
 from rtb.market.auctions import Kind
 from rtb.market.bidder import Bidder
+from rtb.market.lanes import DECISION
 from rtb.market.ortb import ortb
 
 Floats = npt.NDArray[np.float64]
@@ -44,7 +45,7 @@ class Job:
     budgets: tuple[tuple[str, float], ...]
     kind: Kind
     policies: tuple[tuple[str, Path], ...] = ()
-    decision: int = paced.DECISION
+    decision: int = DECISION
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def jobs_of(
     *,
     kind: Kind,
     policies: dict[str, Path],
-    decision: int = paced.DECISION,
+    decision: int = DECISION,
 ) -> list[Job]:
     """The longest jobs first; the two that need the dynamic programme's table share one."""
     programmes = tuple(name for name in bidders if name in ("ss_mdp", "rlb"))
@@ -129,4 +130,4 @@ def _maker(name: str, task: Task, job: Job, table: Floats) -> Callable[[float], 
     if name in makers:
         return makers[name]
     trained = policy.load(dict(job.policies)[name])
-    return lambda share: paced.learned(task, share, landscape, trained, step=job.decision)
+    return lambda share: paced.learned(task, share, landscape, trained, decision=job.decision)

@@ -31,6 +31,9 @@ class Landscape:
     def __init__(self, log_low: Floats, log_step: Floats, spend_table: Floats) -> None:
         self.log_low, self.log_step, self.spend_table = log_low, log_step, spend_table
         self._rows = np.arange(len(log_low))
+        # All rows one after another as one rising sequence, so that one search serves every campaign.
+        self._most = np.maximum(spend_table[:, -1], _TINY)
+        self._rising = (spend_table / self._most[:, None] + 2.0 * self._rows[:, None]).ravel()
 
     def __len__(self) -> int:
         return len(self.log_low)
@@ -78,6 +81,10 @@ class Landscape:
         index = np.asarray(rows, np.intp)
         return Landscape(self.log_low[index], self.log_step[index], self.spend_table[index])
 
+    def believed(self, factor: Floats) -> Landscape:
+        """The landscape of who believes prices to be `factor` times what they are, shape `(e,)`."""
+        return Landscape(self.log_low + np.log(factor), self.log_step, self.spend_table * factor[:, None])
+
     def spend(self, scale: Floats) -> Floats:
         """Expected spend per auction at each campaign's scale, shape `(e,)`."""
         place = (np.log(np.maximum(scale, _TINY)) - self.log_low) / self.log_step
@@ -93,7 +100,9 @@ class Landscape:
 
         A spend above what the market can take gives the table's last scale, which wins everything there is.
         """
-        upper = np.clip((self.spend_table < spend[:, None]).sum(axis=1), 1, self.spend_table.shape[1] - 1)
+        points = self.spend_table.shape[1]
+        wanted = np.clip(spend / self._most, 0.0, 1.5) + 2.0 * self._rows
+        upper = np.clip(np.searchsorted(self._rising, wanted) - points * self._rows, 1, points - 1)
         below, above = self.spend_table[self._rows, upper - 1], self.spend_table[self._rows, upper]
         part = np.clip((spend - below) / np.maximum(above - below, _TINY), 0.0, 1.0)
         scale: Floats = np.exp(self.log_low + (upper - 1 + part) * self.log_step)

@@ -27,14 +27,19 @@ class Recent:
         zeros = np.zeros(len(usual_pctr))
         self._auctions, self._won, self._pctr, self._paid, self._squares, self._steps = (zeros for _ in range(6))
 
-    def add(self, won: Bools, paid: Floats, pctr: Floats) -> None:
-        """Take in one step: every argument of shape `(e, k)`."""
-        self._auctions = _KEEP * self._auctions + pctr.shape[1]
-        self._won = _KEEP * self._won + won.sum(axis=1)
-        self._pctr = _KEEP * self._pctr + pctr.sum(axis=1)
-        self._paid = _KEEP * self._paid + paid.sum(axis=1)
-        self._squares = _KEEP * self._squares + (paid**2).sum(axis=1)
+    def age(self) -> None:
+        """A new step begins: what was seen before it weighs less."""
+        self._auctions, self._won, self._pctr = _KEEP * self._auctions, _KEEP * self._won, _KEEP * self._pctr
+        self._paid, self._squares = _KEEP * self._paid, _KEEP * self._squares
         self._steps = _KEEP * self._steps + 1.0
+
+    def add(self, won: Bools, paid: Floats, pctr: Floats) -> None:
+        """Take in some auctions of the step: every argument of shape `(e, k)`."""
+        self._auctions = self._auctions + pctr.shape[1]
+        self._won = self._won + won.sum(axis=1)
+        self._pctr = self._pctr + pctr.sum(axis=1)
+        self._paid = self._paid + paid.sum(axis=1)
+        self._squares = self._squares + (paid**2).sum(axis=1)
 
     def state(self, *, budget_total: Floats, budget_left: Floats, time_total: Floats, time_left: Floats) -> PacingState:
         """The state that `rtb.pacing.observe` turns into an observation; every argument of shape `(e,)`."""

@@ -60,10 +60,10 @@ def test_all_classics_from_the_command_line_to_the_report(data: Path, tmp_path: 
 def test_a_policy_is_one_more_bidder_and_the_same_again(data: Path, tmp_path: Path) -> None:
     policy.save(tmp_path / "ppo", policy.neutral(), metrics={}, trained_on="nothing")
     arguments = ("--data", data, "--budgets", "1/8", "--bidders", "ppo,closed", "--out", tmp_path, "--workers", 1,
-                 "--ppo", tmp_path / "ppo", "--decision", 10)  # fmt: skip
+                 "--ppo", tmp_path / "ppo", "--decision", 50)  # fmt: skip
     found, again = (json.loads(run(*arguments)[0].splitlines()[-1]) for _ in range(2))
     assert found == again
-    assert found["ppo"] == found["closed"]  # the neutral policy at the closed loop's own step
+    assert found["ppo"] == found["closed"]  # a multiplier of 1.0 is the closed loop
 
 
 def test_first_price_and_a_stream(data: Path, tmp_path: Path) -> None:

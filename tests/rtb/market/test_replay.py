@@ -76,8 +76,10 @@ def test_one_episode_plays_the_same_in_steps_of_one_and_all_at_once() -> None:
 def test_a_neutral_policy_is_the_closed_loop() -> None:
     made_up = task(2, episode=500, episodes=4)
     landscape = paced.landscape_of(made_up)
-    neutral = paced.learned(made_up, 1 / 8, landscape, policy.neutral())
-    closed = paced.Paced(landscape, made_up.budget(1 / 8), made_up.episode, step=paced.DECISION)
+    neutral, closed = (
+        paced.learned(made_up, 1 / 8, landscape, policy.neutral()),
+        paced.closed(made_up, 1 / 8, landscape),
+    )
     assert play(neutral, made_up, 1 / 8).value.tolist() == play(closed, made_up, 1 / 8).value.tolist()
 
 
