@@ -36,20 +36,20 @@ def run(*arguments: object, code: int = 0) -> tuple[str, str]:
 
 
 def test_all_classics_from_the_command_line_to_the_report(data: Path, tmp_path: Path) -> None:
-    out, shown = run("--data", data, "--budgets", "1/8,1/2", "--out", tmp_path, "--workers", 2,
+    out, shown = run("--data", data, "--budgets", "1/32,1/8", "--out", tmp_path, "--workers", 2,
                      "--ppo", tmp_path / "none", "--dqn", tmp_path / "none")  # fmt: skip
     found = json.loads(out.splitlines()[-1])
     assert tuple(found) == CLASSICS
     assert "ppo is left out" in shown
     for by_budget in found.values():
-        assert list(by_budget) == ["1/8", "1/2"]
+        assert list(by_budget) == ["1/32", "1/8"]
         for figures in by_budget.values():
             assert {"clicks", "value", "value_share", "cost", "wins", "ecpc"} <= set(figures)
             assert 0 < figures["value_share_low"] <= figures["value_share"] <= figures["value_share_high"] <= 1
     assert found["closed"]["1/8"]["value_share"] > found["lin"]["1/8"]["value_share"]
     page = (tmp_path / "report.html").read_text()
     assert "<script src" not in page
-    assert "Spend over an episode, budget 1/2" in page
+    assert "Spend over an episode, budget 1/32" in page
     with (tmp_path / "figures.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(CLASSICS) * 2 * (2 + 1)
