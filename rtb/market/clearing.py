@@ -39,19 +39,32 @@ def clear(bids: Floats, prices: Floats, left: Floats, kind: Kind = "second") -> 
     won = bids >= prices
     paid = np.where(won, prices if kind == "second" else bids, 0.0)
     short = np.flatnonzero(paid.sum(axis=1) > left)
-    if len(short):
-        won, paid = won.copy(), paid.copy()
-        won[short], paid[short] = _one_by_one(bids[short], prices[short], left[short], kind)
+    for lane in short.tolist():
+        paid[lane] = 0.0
+        wins, costs = _run_out(bids[lane], prices[lane], float(left[lane]), kind)
+        won[lane] = False
+        won[lane, wins], paid[lane, wins] = True, costs
     return Cleared(won, paid)
 
 
-def _one_by_one(bids: Floats, prices: Floats, left: Floats, kind: Kind) -> tuple[Bools, Floats]:
-    """The same where money runs out: what is left caps the later bids, auction by auction."""
-    left = left.astype(np.float64)
-    won, paid = np.zeros(bids.shape, np.bool_), np.zeros(bids.shape)
-    for i in range(bids.shape[1]):
-        bid = np.minimum(bids[:, i], left)
-        won[:, i] = bid >= prices[:, i]
-        paid[:, i] = np.where(won[:, i], prices[:, i] if kind == "second" else bid, 0.0)
-        left -= paid[:, i]
-    return won, paid
+def _run_out(bids: Floats, prices: Floats, left: float, kind: Kind) -> tuple[list[int], list[float]]:
+    """Which auctions of one bidder are won, and what each costs, where the money does not last.
+
+    The same as one auction after another, each bid lowered to what is left, in a few strides: all that is affordable
+    in a row at once, then on with those whose price is still within what is left.
+    """
+    wins: list[int] = []
+    costs: list[float] = []
+    open_ = np.flatnonzero(bids >= prices)
+    while len(open_ := open_[prices[open_] <= left]):
+        due = prices[open_] if kind == "second" else bids[open_]
+        count = int(np.searchsorted(np.cumsum(due), left, side="right"))
+        wins += open_[:count].tolist()
+        costs += due[:count].tolist()
+        left -= float(due[:count].sum())
+        open_ = open_[count:]
+        if kind == "first" and len(open_) and prices[open_[0]] <= left:  # its bid is lowered to what is left
+            wins.append(int(open_[0]))
+            costs.append(left)
+            open_, left = open_[1:], 0.0
+    return wins, costs
