@@ -89,5 +89,6 @@ class Programme(Blind):
 def task_table(task: Task, share: float) -> Floats:
     """The value table of a campaign for budgets up to `share` and episodes up to the published length."""
     auctions = min(task.episode, EPISODE)
-    budget = int(task.totals.mean_price * share * auctions)
+    reach = share if auctions == task.episode else 2 * share  # a long stream may save up more money per auction
+    budget = int(task.totals.mean_price * reach * auctions)
     return value_table(task.totals.price_chance, task.totals.ctr, auctions, budget)
