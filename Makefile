@@ -3,10 +3,11 @@ VENV ?= .venv
 PYTHON ?= python3
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
+DATA ?= $(wildcard ../shared/data/ipinyou)
 SOURCES := rtb portfolio rllib_configs pipelines deployments tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test chaos check format models lock clean
+.PHONY: help install run test chaos backtest check format models lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +29,9 @@ test: $(INSTALLED) ## all tests, against real servers and a real cluster
 
 chaos: $(INSTALLED) ## parts killed, notices lost and forged, books audited; SERVERS=own: redis-server, PostgreSQL
 	@$(PY) -m pipelines.chaos $(if $(filter own,$(SERVERS)),--own-servers) $(if $(DURATION),--duration $(DURATION))
+
+backtest: $(INSTALLED) ## bidders on logged auctions; DATA=DIR: a folder of them, else ../shared/data/ipinyou or made-up ones
+	@$(PY) -m pipelines.backtest $(if $(DATA),--data $(DATA)) $(if $(BIDDERS),--bidders $(BIDDERS))
 
 check: $(INSTALLED) ## lint, format, types, import directions
 	@$(VENV)/bin/ruff check $(SOURCES)

@@ -1,0 +1,147 @@
+"""Bid again in logged auctions: classic bidders and learned policies against what hindsight could have bought.
+
+    python -m pipelines.backtest --data DIR --out var/backtest
+    python -m pipelines.backtest --data DIR --campaigns 1458-stream --bidders closed,ppo --budgets 1/16,1/8
+
+A folder of the form of the prepared iPinYou data: `<c>.info.json`, `<c>.episodes.txt`, optionally `<c>.test.txt`, and
+`<c>.stream.txt` with `<c>.stream-test.txt` for long streams. What is tuned is tuned on what comes before the auctions
+that are evaluated. The folder `--out` gets `report.html` and `figures.csv`; the last line of standard output is one
+JSON object, summed over campaigns: `{bidder: {budget: {clicks, value, value_share, cost, wins, ecpc, ...}}}`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from pipelines.yardstick import bench
+from pipelines.yardstick.figures import as_json, figures_of
+from rtb import policy
+from rtb.artefacts import META, ArtefactError
+from rtb.market.auction_log import LogError, campaigns_in
+from rtb.market.auctions import Kind
+from rtb.market.lanes import DECISION
+from rtb.market.sample_logs import write_logs
+
+BUDGETS = "1/32,1/16,1/8,1/4,1/2"
+
+
+def backtest(
+    *,
+    data: Annotated[Path | None, typer.Option(help="Folder of logged auctions. Default: made-up ones.")] = None,
+    campaigns: Annotated[
+        str, typer.Option(help="Comma separated; `<c>-stream` is a long stream. Default: all with episodes.")
+    ] = "",
+    budgets: Annotated[str, typer.Option(help="Shares of what an episode's auctions cost.")] = BUDGETS,
+    bidders: Annotated[
+        str, typer.Option(help=f"Comma separated. Default: {','.join((*bench.CLASSICS, *bench.LEARNED))}.")
+    ] = "",
+    auction: Annotated[str, typer.Option(help="second, or first: winners pay their own bids.")] = "second",
+    ppo: Annotated[Path, typer.Option(help="Artefact of the bidder ppo.")] = Path("models/ppo"),
+    dqn: Annotated[Path, typer.Option(help="Artefact of the bidder dqn.")] = Path("models/dqn"),
+    decision: Annotated[int, typer.Option(min=1, help="Auctions between two decisions of a policy.")] = DECISION,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("var/backtest"),
+) -> None:
+    """Compare bidders on logged auctions and write a report."""
+    console = Console(stderr=True)
+    try:
+        kind = _kind(auction)
+        shares = _shares(budgets)
+        chosen, policies = _bidders(console, bidders, {"ppo": ppo, "dqn": dqn})
+        out.mkdir(parents=True, exist_ok=True)
+        folder = data or _made_up(console, out / "data")
+        names = _names(campaigns) or campaigns_in(folder)
+        jobs = bench.jobs_of(folder, names, chosen, shares, kind=kind, policies=policies, decision=decision)
+        results = _play(console, jobs, workers or len(os.sched_getaffinity(0)))
+        order = [(name, bidder, label) for label in shares for bidder in chosen for name in names]
+        results.sort(key=lambda one: order.index((one.campaign, one.bidder, one.budget)))
+        _show(console, results, out, f"{', '.join(names)}: {auction} price")
+    except (OSError, LogError, ArtefactError, ValueError) as error:
+        typer.echo(f"backtest: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(1) from error
+
+
+def _play(console: Console, jobs: list[bench.Job], workers: int) -> list[bench.Result]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    results: list[bench.Result] = []
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("reading", total=len(jobs))
+        for done in bench.run(jobs, min(workers, len(jobs))):
+            results += done
+            progress.update(task, advance=1, description=f"{done[0].campaign} {done[0].bidder}")
+    return results
+
+
+def _show(console: Console, results: list[bench.Result], out: Path, title: str) -> None:
+    from pipelines.yardstick import report  # noqa: PLC0415 - plotly takes a second, which `--help` should not
+
+    figures = figures_of(results)
+    console.print(report.table(figures, title))
+    report.write_csv(out / "figures.csv", figures)
+    report.write_html(out / "report.html", figures, results, f"Backtest of {title}")
+    console.print(f"{out / 'report.html'}  {out / 'figures.csv'}", highlight=False)
+    typer.echo(json.dumps(as_json(figures)))
+
+
+def _kind(auction: str) -> Kind:
+    for kind in get_args(Kind):
+        if auction == kind:
+            return auction  # type: ignore[return-value]
+    raise ValueError(f"--auction {auction!r} is neither 'second' nor 'first'")
+
+
+def _shares(budgets: str) -> dict[str, float]:
+    """Shares by their label, as given."""
+    try:
+        shares = {label: float(Fraction(label)) for label in _names(budgets)}
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"--budgets {budgets!r} should be shares such as 1/32 or 0.25, comma separated") from None
+    if not shares or min(shares.values()) <= 0 or max(shares.values()) > 1:
+        raise ValueError(f"--budgets {budgets!r}: a share lies above 0 and is at most 1")
+    return shares
+
+
+def _bidders(console: Console, given: str, folders: dict[str, Path]) -> tuple[list[str], dict[str, Path]]:
+    """Names of the bidders and the folders of the learned ones among them.
+
+    A learned one that nobody asked for by name is left out where there is no artefact of it.
+    """
+    chosen = _names(given) or [*bench.CLASSICS, *bench.LEARNED]
+    unknown = [name for name in chosen if name not in bench.CLASSICS + bench.LEARNED]
+    if unknown:
+        raise ValueError(f"no bidder {', '.join(unknown)}: there are {', '.join(bench.CLASSICS + bench.LEARNED)}")
+    for name in bench.LEARNED:
+        if not given and not (folders[name] / META).exists():
+            console.print(f"{name} is left out: no artefact in {folders[name]}", highlight=False)
+            chosen.remove(name)
+    learned = {name: folders[name].resolve() for name in chosen if name in bench.LEARNED}
+    for folder in learned.values():
+        policy.load(folder)  # before the work, so that a wrong one is known at once
+    return chosen, learned
+
+
+def _names(listed: str) -> list[str]:
+    return list(dict.fromkeys(name.strip() for name in listed.split(",") if name.strip()))
+
+
+def _made_up(console: Console, folder: Path) -> Path:
+    console.print(f"no --data: made-up auctions in {folder}", highlight=False)
+    write_logs(folder)
+    return folder
+
+
+def main() -> None:
+    """Run the command line."""
+    typer.run(backtest)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""How a backtest is shown: a table in the terminal, a CSV, and one HTML file that needs nothing beside it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from html import escape
+from pathlib import Path
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+from rich.table import Table
+
+from pipelines.yardstick.bench import Result
+from pipelines.yardstick.figures import TOTAL, Figures
+from rtb.market.replay import CURVE
+
+_COLUMNS = 3  # of small plots beside each other
+_COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e")
+_STYLE = "body{font:15px system-ui,sans-serif;max-width:1200px;margin:2em auto;padding:0 1em;color:#222}"
+_STYLE += "table{border-collapse:collapse}td,th{padding:.25em .8em;text-align:right;border-bottom:1px solid #ddd}"
+
+
+def table(figures: Sequence[Figures], title: str) -> Table:
+    """Share of hindsight's value with its interval, and clicks, by bidder and budget."""
+    shown = Table(title=title)
+    shown.add_column("bidder")
+    budgets = _budgets(figures)
+    for budget in budgets:
+        shown.add_column(budget, justify="right")
+    for bidder in dict.fromkeys(one.bidder for one in figures):
+        shown.add_row(bidder, *(_cell(_find(figures, TOTAL, bidder, budget)) for budget in budgets))
+    return shown
+
+
+def write_csv(path: Path, figures: Sequence[Figures]) -> None:
+    """Every figure there is, a line a campaign, bidder and budget; campaign `all` is the sum."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(Figures)])
+        writer.writeheader()
+        writer.writerows(asdict(one) for one in figures)
+
+
+def write_html(path: Path, figures: Sequence[Figures], results: Sequence[Result], title: str) -> None:
+    """Plots and the table in one file, plotly's script included."""
+    campaigns = sorted({result.campaign for result in results})
+    plots = [
+        ("Captured value against budget, all campaigns", _value_plot(figures, [TOTAL])),
+        ("Captured value against budget, by campaign", _value_plot(figures, campaigns)),
+    ]
+    plots += [
+        (f"Spend over an episode, budget {budget}", _spend_plot(results, campaigns, budget))
+        for budget in _budgets(figures)
+    ]
+    parts = [f"<!doctype html><meta charset=utf-8><title>{escape(title)}</title><style>{_STYLE}</style>"]
+    parts.append(f"<h1>{escape(title)}</h1>{_html_table(figures)}")
+    for number, (heading, plot) in enumerate(plots):
+        drawn = plot.to_html(full_html=False, include_plotlyjs=number == 0, config={"displaylogo": False})
+        parts.append(f"<h2>{escape(heading)}</h2>{drawn}")
+    path.write_text("\n".join(parts), encoding="utf-8")
+
+
+def _value_plot(figures: Sequence[Figures], campaigns: Sequence[str]) -> go.Figure:
+    plot = _grid(campaigns)
+    for place, campaign in enumerate(campaigns):
+        for bidder, colour in _colours(figures).items():
+            line = [one for one in figures if (one.campaign, one.bidder) == (campaign, bidder)]
+            share = [100 * one.value_share for one in line]
+            plot.add_trace(
+                go.Scatter(
+                    x=[one.budget for one in line],
+                    y=share,
+                    error_y=_bars(line),
+                    name=bidder,
+                    legendgroup=bidder,
+                    showlegend=place == 0,
+                    line={"color": colour},
+                ),
+                row=place // _COLUMNS + 1,
+                col=place % _COLUMNS + 1,
+            )
+    plot.update_yaxes(title_text="% of hindsight")
+    return plot
+
+
+def _spend_plot(results: Sequence[Result], campaigns: Sequence[str], budget: str) -> go.Figure:
+    plot = _grid(campaigns)
+    time = [(i + 1) / CURVE for i in range(CURVE)]
+    colours = _colours(results)
+    for result in results:
+        if result.budget == budget:
+            place = campaigns.index(result.campaign)
+            plot.add_trace(
+                go.Scatter(
+                    x=[0.0, *time],
+                    y=[0.0, *result.played.curve.tolist()],
+                    name=result.bidder,
+                    legendgroup=result.bidder,
+                    showlegend=place == 0,
+                    line={"color": colours[result.bidder]},
+                ),
+                row=place // _COLUMNS + 1,
+                col=place % _COLUMNS + 1,
+            )
+    plot.update_yaxes(title_text="of budget spent", range=[0, 1.02])
+    return plot
+
+
+def _grid(campaigns: Sequence[str]) -> go.Figure:
+    columns = min(_COLUMNS, len(campaigns))
+    rows = -(-len(campaigns) // columns)
+    plot = make_subplots(rows=rows, cols=columns, subplot_titles=list(campaigns))
+    plot.update_layout(height=120 + 300 * rows, template="plotly_white", margin={"t": 40, "b": 30})
+    return plot
+
+
+def _bars(line: Sequence[Figures]) -> dict[str, object]:
+    up = [100 * ((one.value_share_high or one.value_share) - one.value_share) for one in line]
+    down = [100 * (one.value_share - (one.value_share_low or one.value_share)) for one in line]
+    return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 1}
+
+
+def _html_table(figures: Sequence[Figures]) -> str:
+    head = "".join(f"<th>{escape(field.name)}</th>" for field in fields(Figures))
+    body = ""
+    for one in figures:
+        if one.campaign == TOTAL:
+            body += "<tr>" + "".join(f"<td>{escape(_text(value))}</td>" for value in asdict(one).values()) + "</tr>"
+    return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _colours(of: Sequence[Figures] | Sequence[Result]) -> dict[str, str]:
+    names = sorted({one.bidder for one in of})
+    return {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(names)}
+
+
+def _budgets(figures: Sequence[Figures]) -> list[str]:
+    return list(dict.fromkeys(one.budget for one in figures))
+
+
+def _find(figures: Sequence[Figures], campaign: str, bidder: str, budget: str) -> Figures:
+    return next(one for one in figures if (one.campaign, one.bidder, one.budget) == (campaign, bidder, budget))
+
+
+def _cell(one: Figures) -> str:
+    share = f"{100 * one.value_share:.1f}%"
+    if one.value_share_low is not None and one.value_share_high is not None:
+        share += f"\n({100 * one.value_share_low:.1f}-{100 * one.value_share_high:.1f})"
+    return f"{share}\n{one.clicks} clicks"
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,94 @@
+"""Bidding by dynamic programme over (auctions left, budget left): SS-MDP and RLB (Cai et al., WSDM 2017).
+
+With market prices drawn from a known histogram and every auction worth the average click rate, the clicks still to
+come follow exactly:
+
+    V[n][b] = V[n-1][b] + sum over prices d <= a of m(d) * (ctr + V[n-1][b-d] - V[n-1][b])
+
+where a is the highest price at which buying does not lower the expectation. SS-MDP bids that a; RLB puts the
+auction's own pctr in the place of the average.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from rtb.market.auction_log import EPISODE, MAX_PRICE, Task
+from rtb.market.bidder import Blind
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+def value_table(price_chance: Floats, ctr: float, auctions: int, budget: int) -> Floats:
+    """Expected clicks with n auctions and b of budget left, shape `(auctions, budget + 1)`, n from 0.
+
+    With no budget left there are none, as published: prices of 0 are not bought with nothing.
+
+    Args:
+        price_chance: probability of each market price from 0, shape `(prices,)`.
+        ctr: average click rate.
+        auctions: how many values of n; a bidder with `n` auctions left looks at row `n - 1`.
+        budget: highest b.
+    """
+    table = np.zeros((auctions, budget + 1))
+    reach = np.arange(budget + 1)
+    for n in range(1, auctions):
+        value = table[n - 1]
+        # V does not fall in b, so the prices worth paying are those down to the first V within one click of V[b].
+        least = np.searchsorted(value, value - ctr)
+        highest = np.minimum(reach - least, len(price_chance) - 1)
+        table[n] = value + _gain(value, highest, price_chance, ctr)
+        table[n, 0] = 0.0
+    return table
+
+
+def _gain(value: Floats, highest: Ints, price_chance: Floats, ctr: float) -> Floats:
+    """`sum over d <= highest[b] of m(d) * (ctr + V[b-d] - V[b])`, shape `(budget + 1,)`."""
+    bought = np.cumsum(price_chance)[highest] * (ctr - value)
+    # From where on every budget reaches price d. `highest` hardly ever falls; where it does is added one by one.
+    steady = np.minimum.accumulate(highest[::-1])[::-1]
+    starts = np.searchsorted(steady, np.arange(len(price_chance)))
+    for price, start in enumerate(starts.tolist()):
+        if start == len(value):
+            break
+        bought[start:] += price_chance[price] * value[start - price : len(value) - price]
+    for b in np.flatnonzero(highest > steady).tolist():
+        d = np.arange(steady[b] + 1, highest[b] + 1)
+        bought[b] += price_chance[d] @ value[b - d]
+    return bought
+
+
+class Programme(Blind):
+    """Bids the highest price at which `worth + V[n-1][b-d] - V[n-1][b]` is not negative for any d up to it.
+
+    Args:
+        table: of `value_table`. With more auctions left than it has rows, money and auctions are scaled down to
+            its last row: with many auctions left the value of money depends on money per auction alone.
+        ctr: what every auction is taken to be worth; `None`: its own pctr.
+    """
+
+    def __init__(self, table: Floats, ctr: float | None) -> None:
+        self._table, self._ctr = table, ctr
+
+    def bids(self, pctr: Floats, left: Floats, auctions_left: int) -> Floats:
+        """See `Bidder`."""
+        n = min(auctions_left, len(self._table))
+        value = self._table[n - 1]
+        budget = np.minimum(left * n // auctions_left, len(value) - 1).astype(np.int64)
+        price = np.arange(MAX_PRICE + 1)
+        affordable = price <= np.minimum(budget, MAX_PRICE)[:, None]
+        after = value[np.maximum(budget[:, None] - price, 0)]
+        worth = pctr[:, :1] if self._ctr is None else np.full((len(left), 1), self._ctr)
+        good = affordable & (worth + (after - value[budget][:, None]) >= 0.0)
+        bids: Floats = (good.sum(axis=1, keepdims=True) - 1).astype(np.float64)
+        return bids
+
+
+def task_table(task: Task, share: float) -> Floats:
+    """The value table of a campaign for budgets up to `share` and episodes up to the published length."""
+    auctions = min(task.episode, EPISODE)
+    reach = share if auctions == task.episode else 2 * share  # a long stream may save up more money per auction
+    budget = int(task.totals.mean_price * reach * auctions)
+    return value_table(task.totals.price_chance, task.totals.ctr, auctions, budget)

@@ -1,0 +1,78 @@
+"""Linear bidders: so much per unit of predicted click rate, whatever is left of the budget."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from rtb.market.auction_log import MAX_PRICE, Rows, Task, Totals
+from rtb.market.auctions import Kind
+from rtb.market.bidder import Blind
+from rtb.market.clearing import clear
+
+Floats = npt.NDArray[np.float64]
+
+_B0_STEP, _MOST_B0 = 6, 4 * MAX_PRICE
+_PATIENCE = 5
+"""Worse values of b0 in a row after which the search ends, as in the authors' code of the RLB paper."""
+
+
+class Linear(Blind):
+    """Bids `floor(scale x pctr)`, at most `MAX_PRICE`.
+
+    Args:
+        scale: CPM per unit of predicted click rate.
+    """
+
+    step = 1_000_000  # nothing it does depends on what is left, so an episode is one step
+
+    def __init__(self, scale: float) -> None:
+        self.scale = scale
+
+    def bids(self, pctr: Floats, left: Floats, auctions_left: int) -> Floats:
+        """See `Bidder`."""
+        return linear_bids(pctr, np.full(len(pctr), self.scale))
+
+
+def linear_bids(pctr: Floats, scale: Floats) -> Floats:
+    """`floor(scale x pctr)`, at most `MAX_PRICE`: pctr of shape `(e, k)`, scale of shape `(e,)`."""
+    bids: Floats = np.minimum(np.floor(pctr * scale[:, None]), MAX_PRICE)
+    return bids
+
+
+def mcpc(totals: Totals) -> Linear:
+    """Bids the training days' cost per click times the chance of one: it has no budget in mind."""
+    return Linear(totals.cost_train / totals.clk_train)
+
+
+def lin(task: Task, share: float, kind: Kind = "second") -> Linear:
+    """`floor(pctr x b0 / avg_ctr)` with the b0 that won most clicks in the episodes before (Perlich et al. 2012).
+
+    b0 is searched as the published baseline's was: in steps of 6, the last of equals, until five in a row are worse.
+    """
+    best, most, worse = _B0_STEP, -1, 0
+    for b0 in range(_B0_STEP, _MOST_B0 + 1, _B0_STEP):
+        clicks = _clicks(task, Linear(b0 / task.totals.ctr), task.budget(share), kind)
+        best, most, worse = (b0, clicks, 0) if clicks >= most else (best, most, worse + 1)
+        if worse == _PATIENCE:
+            break
+    return Linear(best / task.totals.ctr)
+
+
+def split(rows: Rows, episode: int) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
+    """Price, pctr and click by episode, each of shape `(episodes, episode)`.
+
+    What the last episode lacks is filled with auctions that nobody wins (an infinite price, no value).
+    """
+    count = -(-len(rows) // episode)
+    missing = count * episode - len(rows)
+    price = np.pad(rows.price, (0, missing), constant_values=np.inf).reshape(count, episode)
+    pctr = np.pad(rows.pctr, (0, missing)).reshape(count, episode)
+    return price, pctr, np.pad(rows.click, (0, missing)).reshape(count, episode)
+
+
+def _clicks(task: Task, bidder: Linear, budget: int, kind: Kind) -> int:
+    price, pctr, click = split(task.before, min(task.episode, len(task.before)))
+    left = np.full(len(price), float(budget))
+    won = clear(bidder.bids(pctr, left, task.episode), price, left, kind).won
+    return int(click[won].sum())

@@ -1,0 +1,110 @@
+"""The backtest as a user runs it, on made-up auctions."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from pipelines.backtest import backtest
+from pipelines.yardstick.bench import CLASSICS, Result
+from pipelines.yardstick.figures import TOTAL, figures_of
+from rtb import policy
+from rtb.market.replay import Played
+from rtb.market.sample_logs import write_logs
+
+APP = typer.Typer()
+APP.command()(backtest)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    write_logs(folder, campaigns=2, streams=1, episodes=4, seed=5)
+    return folder
+
+
+def run(*arguments: object, code: int = 0) -> tuple[str, str]:
+    done = CliRunner().invoke(APP, [str(argument) for argument in arguments])
+    assert done.exit_code == code, done.output
+    return done.stdout, done.stderr
+
+
+def test_all_classics_from_the_command_line_to_the_report(data: Path, tmp_path: Path) -> None:
+    out, shown = run("--data", data, "--budgets", "1/32,1/8", "--out", tmp_path, "--workers", 2,
+                     "--ppo", tmp_path / "none", "--dqn", tmp_path / "none")  # fmt: skip
+    found = json.loads(out.splitlines()[-1])
+    assert tuple(found) == CLASSICS
+    assert "ppo is left out" in shown
+    for by_budget in found.values():
+        assert list(by_budget) == ["1/32", "1/8"]
+        for figures in by_budget.values():
+            assert {"clicks", "value", "value_share", "cost", "wins", "ecpc"} <= set(figures)
+            assert 0 < figures["value_share_low"] <= figures["value_share"] <= figures["value_share_high"] <= 1
+    assert found["closed"]["1/8"]["value_share"] > found["lin"]["1/8"]["value_share"]
+    page = (tmp_path / "report.html").read_text()
+    assert "<script src" not in page
+    assert "Spend over an episode, budget 1/32" in page
+    with (tmp_path / "figures.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(CLASSICS) * 2 * (2 + 1)
+    total = next(r for r in rows if (r["campaign"], r["bidder"], r["budget"]) == (TOTAL, "rlb", "1/8"))
+    assert float(total["value_share"]) == pytest.approx(found["rlb"]["1/8"]["value_share"], abs=1e-5)
+
+
+def test_a_policy_is_one_more_bidder_and_the_same_again(data: Path, tmp_path: Path) -> None:
+    policy.save(tmp_path / "ppo", policy.neutral(), metrics={}, trained_on="nothing")
+    arguments = ("--data", data, "--budgets", "1/8", "--bidders", "ppo,closed", "--out", tmp_path, "--workers", 1,
+                 "--ppo", tmp_path / "ppo", "--decision", 50)  # fmt: skip
+    found, again = (json.loads(run(*arguments)[0].splitlines()[-1]) for _ in range(2))
+    assert found == again
+    assert found["ppo"] == found["closed"]  # a multiplier of 1.0 is the closed loop
+
+
+def test_first_price_and_a_stream(data: Path, tmp_path: Path) -> None:
+    common = ("--data", data, "--budgets", "1/8", "--bidders", "mcpc", "--out", tmp_path, "--workers", 1)
+    second, first = (json.loads(run(*common, "--auction", kind)[0].splitlines()[-1]) for kind in ("second", "first"))
+    assert first["mcpc"]["1/8"]["cost"] > 0
+    assert first["mcpc"]["1/8"]["value"] < second["mcpc"]["1/8"]["value"]
+    stream = json.loads(run(*common, "--campaigns", "gen-1-stream")[0].splitlines()[-1])
+    assert stream["mcpc"]["1/8"]["value_share_low"] is None  # one episode says nothing about chance
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--bidders", "lin,nobody"], "no bidder nobody"),
+        (["--bidders", "ppo", "--ppo", "nowhere"], "no policy artefact in"),
+        (["--budgets", "1/0"], "should be shares"),
+        (["--budgets", "2"], "at most 1"),
+        (["--auction", "third"], "neither"),
+        (["--campaigns", "nobody"], "nobody.info.json"),
+        (["--data", "nowhere"], "no <campaign>.episodes.txt"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line(data: Path, tmp_path: Path, arguments: list[str], reason: str) -> None:
+    given = ["--data", data, "--bidders", "mcpc", "--out", tmp_path, "--workers", 1, *arguments]
+    _, shown = run(*given, code=1)
+    assert reason in shown
+    assert "Traceback" not in shown
+
+
+def test_sums_weigh_campaigns_by_their_value_and_the_mean_does_not() -> None:
+    results = [_result("a", [1.0, 1.0], [2.0, 2.0]), _result("b", [9.0, 9.0], [10.0, 10.0])]
+    total = figures_of(results)[-1]
+    assert total.campaign == TOTAL
+    assert total.value_share == pytest.approx(20 / 24)
+    assert total.value_share_mean == pytest.approx((0.5 + 0.9) / 2)
+    assert total.value_share_low == pytest.approx(20 / 24)  # all episodes alike: chance has no part in it
+    assert total.ecpc is None
+
+
+def _result(campaign: str, value: list[float], best: list[float]) -> Result:
+    zeros = np.zeros(len(value), np.int64)
+    played = Played(zeros, np.array(value), zeros.astype(float), zeros, np.zeros(1))
+    return Result(campaign, "lin", "1/8", played, np.array(best))
