@@ -72,7 +72,9 @@ class MemoryLedger:
         return amount
 
     def _begin_day(self, grant: Grant, pots: dict[str, float]) -> None:
-        """Take up the day a grant names, unless it is past."""
+        """Take up the day a grant names, unless it is past, or over when it is named."""
+        if grant.at >= grant.day_ends:
+            return
         known = self._days.get(grant.campaign, "")
         if grant.day >= known:
             pots["day_ends"] = grant.day_ends if grant.day else pots["day_ends"]

@@ -85,7 +85,7 @@ class Grant(NamedTuple):
         most_micros: it takes no more than this, but for `least_micros`: what it expects to bid.
         useful_micros: less than this is of no use to it, and is left for others: nothing is granted then.
         at: time of asking.
-        day: the campaign's day then.
+        day: the campaign's day then. One before a day already named, or over by then, is not taken up.
         day_ends: when that day ends.
     """
 

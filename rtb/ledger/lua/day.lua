@@ -1,7 +1,9 @@
 -- Shared by `lease` and `settle`: the campaign's own day, and what may still be spent in it.
 
--- Take up the day a grant names, unless it is past: days are named so that a later one sorts later.
-local function begin_day(campaign, day, ends)
+-- Take up the day a grant names, unless it is past: days are named so that a later one sorts later. One that is over
+-- when it is named is not the day of what was spent since.
+local function begin_day(campaign, day, ends, at)
+  if at >= tonumber(ends) then return end
   local known = redis.call('HGET', campaign, 'day') or ''
   if day == known then redis.call('HSET', campaign, 'day_ends', ends) end -- its time zone may have been edited
   if day <= known then return end

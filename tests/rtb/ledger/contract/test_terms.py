@@ -89,6 +89,18 @@ async def test_a_replica_that_is_late_does_not_bring_yesterday_back(ledger: Ledg
     assert (await balance(ledger)).day_ends == NEXT_DAY.ends
 
 
+@with_ledger
+async def test_a_day_named_when_it_is_over_does_not_make_the_ledger_forget_what_was_spent_since(ledger: Ledger):
+    today = Day("2026-11-24", NOW + 130)
+    await ledger.open(1, Terms(1_000, 300))
+    assert await ask(ledger, 7) == 300
+    await ledger.settle(bid(1), BILL, 100, NEXT_DAY.ends)  # of today, which nobody has named
+    assert await ask(ledger, 8, NEXT_DAY.ends, NEXT_DAY) == 0  # nor has who is a day late
+    assert await ask(ledger, 9, NEXT_DAY.ends, today) == 0  # 100 spent today, 200 leased
+    after = await balance(ledger)
+    assert (after.spent_today, after.spent_next, after.day_ends) == (100, 0, today.ends)
+
+
 @pytest.mark.parametrize(("daily", "outcome"), [(299, Outcome.UNFUNDED), (300, Outcome.SETTLED), (0, Outcome.SETTLED)])
 @with_ledger
 async def test_a_charge_without_money_held_does_not_break_the_day(ledger: Ledger, daily: int, outcome: Outcome):

@@ -1,0 +1,175 @@
+"""What the protocol promises, in plain functions of figures: what a grant gives, what a notice does.
+
+Money held for bids is one pot here, `leased`: which part of it is reserved depends on what replicas said when.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from rtb.ledger import Balance, Day, Grant, Outcome, Terms, Usage
+from rtb.notices import BidRef, Kind
+
+COUNTER = {Kind.WIN: "wins", Kind.BILL: "bills", Kind.CLICK: "clicks", Kind.CONVERSION: "conversions"}
+
+
+class Bid(NamedTuple):
+    """A bid and what became of it.
+
+    Attributes:
+        ref: the bid.
+        told: kinds of notice that came.
+        recorded: those of them that left an event.
+        is_charged: its price was asked for.
+        is_held: its money lies in its lease.
+        paid: what it cost, micros.
+    """
+
+    ref: BidRef
+    told: frozenset[Kind] = frozenset()
+    recorded: frozenset[Kind] = frozenset()
+    is_charged: bool = False
+    is_held: bool = True
+    paid: int = 0
+
+    def after(self, kind: Kind, outcome: Outcome, **changes: bool | int) -> Bid:
+        """The bid once a notice came."""
+        is_recorded = outcome is not Outcome.DUPLICATE
+        recorded = self.recorded | {kind} if is_recorded else self.recorded
+        return self._replace(told=self.told | {kind}, recorded=recorded)._replace(**changes)  # type: ignore[arg-type]
+
+    def rebuilt(self) -> Bid:
+        """The bid in a ledger made again from events: its lease is gone."""
+        return self._replace(told=self.recorded, is_held=False)
+
+
+class Told(NamedTuple):
+    """What the ledger answers to a notice, and how the bid and its campaign stand then."""
+
+    outcome: Outcome
+    bid: Bid
+    balance: Balance
+
+
+@dataclass
+class Spending:
+    """A campaign's charges by its own days, as the ledger hears of them."""
+
+    day: Day = field(default_factory=Day)
+    charges: list[tuple[float, int]] = field(default_factory=list)
+
+    def hear(self, grant: Grant) -> None:
+        """A grant names a day: what was spent before it began is not of it, unless nobody knew when that was."""
+        if grant.day < self.day.name or not grant.day or grant.at >= grant.day_ends:
+            return
+        if grant.day > self.day.name and self.day.name:
+            self.charges = [charge for charge in self.charges if charge[0] >= self.day.ends]
+        self.day = Day(grant.day, grant.day_ends)
+
+    def restart(self, began: float) -> None:
+        """The ledger was made again: nobody has named a day, what was spent since it began is known."""
+        self.day, self.charges = Day(), [charge for charge in self.charges if charge[0] >= began]
+
+    def of(self, balance: Balance) -> Balance:
+        """A balance with these figures of its day."""
+        today = sum(micros for at, micros in self.charges if at < self.day.ends)
+        later = sum(micros for at, micros in self.charges if at >= self.day.ends)
+        return balance._replace(spent_today=today, spent_next=later, day_ends=self.day.ends)
+
+
+def held_together(balance: Balance) -> Balance:
+    """A balance with one pot for all that is held."""
+    return balance._replace(leased=balance.leased + balance.reserved, reserved=0)
+
+
+def day_room(balance: Balance) -> float:
+    """Micros that may be promised today on top of what is."""
+    if not balance.daily:
+        return math.inf
+    return balance.daily - balance.spent_today - balance.spent_next - balance.leased - balance.reserved
+
+
+def granted(grant: Grant, terms: Terms, balance: Balance) -> int:
+    """Micros that a grant with a new number gives, once its day is heard of."""
+    if not terms.runs(grant.at):
+        return 0
+    room = int(min(balance.available, day_room(balance)))
+    amount = min(room, max(grant.least_micros, min(grant.most_micros, math.ceil(room * grant.share))))
+    return amount if amount >= max(1, grant.useful_micros) else 0
+
+
+def opened(terms: Terms, balance: Balance) -> Balance:
+    """A campaign under other terms: its budget is never below what is spent or held."""
+    budget = max(terms.budget_micros, balance.budget - balance.available)
+    return balance._replace(
+        budget=budget, available=budget - (balance.budget - balance.available), daily=terms.daily_micros
+    )
+
+
+def reported(usage: Usage, balance: Balance) -> Balance:
+    """Usage is added."""
+    return balance._replace(
+        opportunities=balance.opportunities + usage.opportunities,
+        bids=balance.bids + usage.bids,
+        probability=balance.probability + usage.probability,
+    )
+
+
+def rebuilt(terms: Terms, balance: Balance) -> Balance:
+    """A campaign in a ledger made again from events: nothing is held, and usage is forgotten."""
+    forgotten = {"leased": 0, "reserved": 0, "opportunities": 0, "bids": 0, "probability": 0.0}
+    return opened(terms, balance._replace(budget=balance.spent, available=0, **forgotten))  # type: ignore[arg-type]
+
+
+def notice(bid: Bid, kind: Kind, charged: Kind, price: int, *, now: float, balance: Balance) -> Told:
+    """A notice of money comes, in a platform that charges on this kind."""
+    if kind is Kind.LOSS:
+        return _lose(bid, balance)
+    return charge(bid, kind, price, now, balance) if kind is charged else count(bid, kind, balance)
+
+
+def charge(bid: Bid, kind: Kind, price: int, now: float, balance: Balance) -> Told:
+    """A price is asked for: paid once a bid, from the bid's own money, or if that came back from what there is."""
+    if bid.is_charged or kind in bid.told:
+        return Told(Outcome.DUPLICATE, bid.after(kind, Outcome.DUPLICATE), balance)
+    price = min(price, bid.ref.ceiling_micros)
+    held = bid.ref.ceiling_micros if bid.is_held else 0
+    is_free = price <= held  # of what others could have
+    if not is_free and price > min(balance.available, day_room(balance)):
+        unpaid = balance._replace(unfunded=balance.unfunded + 1)
+        return Told(Outcome.UNFUNDED, bid.after(kind, Outcome.UNFUNDED, is_charged=True, is_held=False), unpaid)
+    day = "spent_today" if now < balance.day_ends else "spent_next"
+    moved = balance._replace(
+        available=balance.available + held - price,
+        leased=balance.leased - held,
+        spent=balance.spent + price,
+        price_squares=balance.price_squares + float(price) ** 2,
+        **{day: getattr(balance, day) + price},
+    )
+    paid = bid.after(kind, Outcome.SETTLED, is_charged=True, is_held=False, paid=price)
+    return Told(Outcome.SETTLED, paid, _counted(moved, COUNTER[kind]))
+
+
+def count(bid: Bid, kind: Kind, balance: Balance) -> Told:
+    """A notice without a price is counted once a bid and kind."""
+    outcome = Outcome.DUPLICATE if kind in bid.told else Outcome.COUNTED
+    is_new = outcome is Outcome.COUNTED
+    return Told(outcome, bid.after(kind, outcome), _counted(balance, COUNTER[kind]) if is_new else balance)
+
+
+def _lose(bid: Bid, balance: Balance) -> Told:
+    """A loss gives the bid's money back, unless somebody said that it was won."""
+    if Kind.LOSS in bid.told:
+        return Told(Outcome.DUPLICATE, bid, balance)
+    lost = _counted(balance, "losses")
+    if bid.told & {Kind.WIN, Kind.BILL}:
+        return Told(Outcome.COUNTED, bid.after(Kind.LOSS, Outcome.COUNTED), lost)
+    back = bid.ref.ceiling_micros if bid.is_held else 0
+    freed = lost._replace(available=lost.available + back, leased=lost.leased - back)
+    return Told(Outcome.FREED, bid.after(Kind.LOSS, Outcome.FREED, is_held=False), freed)
+
+
+def _counted(balance: Balance, counter: str) -> Balance:
+    return balance._replace(**{counter: getattr(balance, counter) + 1})
