@@ -13,26 +13,32 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-SCHEMA_VERSION = "pacing-1"
+SCHEMA_VERSION = "pacing-2"
 """Changes whenever `observe` would give another vector for the same state."""
 
 OBSERVATION = (
     "budget_left",
     "time_left",
     "pace",
-    "overspend",
     "win_rate",
     "pctr_ratio",
     "price_ratio",
     "price_spread",
     "affordability",
+    "wins_left",
+    "horizon",
+    "richness",
+    "forecast",
+    "quick",
+    "slow",
+    "ahead",
 )
 """Names of the observation's components, in order."""
 
 OBSERVATION_SIZE = len(OBSERVATION)
 
-MULTIPLIER_LOW, MULTIPLIER_HIGH = 0.1, 2.0
-"""Range of the action: what a campaign's value is multiplied by before it is bid."""
+MULTIPLIER_LOW, MULTIPLIER_HIGH = 0.5, 2.0
+"""Range of the action: what the closed loop's level is multiplied by. As far down as up, so that 0 is the loop itself."""
 
 _CLIP = 3.0
 _TINY = 1e-9
@@ -43,7 +49,8 @@ class PacingState:
     """Where `n` campaigns stand; every field has shape `(n,)`.
 
     Amounts may be in any unit as long as a campaign uses one throughout (micros in serving). "Recent" is an
-    exponential average over about a pacing interval; "usual" is the campaign's long-run mean or forecast.
+    exponential average over about a decision interval; "usual" is the campaign's long-run mean or forecast. A level is
+    money per unit of pCTR, what a linear bid multiplies pCTR by.
 
     Attributes:
         budget_total: budget of the episode or flight; 0 means nothing to spend.
@@ -56,7 +63,12 @@ class PacingState:
         recent_price: mean clearing price of the recent wins.
         recent_price_std: their standard deviation.
         usual_price: long-run mean clearing price.
-        recent_opportunities: opportunities per unit of time.
+        opportunities_left: auctions expected until the budget's end.
+        level: the closed loop's, which the policy multiplies; 0 where it is not known.
+        level_forecast: what it would be if the market were as the past had it.
+        level_quick: what it would be with a shorter memory of what was spent.
+        level_slow: with a longer one.
+        level_ahead: with the day's pattern of traffic and prices in mind.
     """
 
     budget_total: Floats
@@ -69,7 +81,12 @@ class PacingState:
     recent_price: Floats
     recent_price_std: Floats
     usual_price: Floats
-    recent_opportunities: Floats
+    opportunities_left: Floats
+    level: Floats
+    level_forecast: Floats
+    level_quick: Floats
+    level_slow: Floats
+    level_ahead: Floats
 
     def __len__(self) -> int:
         return len(self.budget_total)
@@ -87,26 +104,36 @@ def observe(state: PacingState) -> npt.NDArray[np.float32]:
 
     - `budget_left`, `time_left`: fractions, 0 to 1.
     - `pace`: log(budget fraction / time fraction); above 0 means behind on spending.
-    - `overspend`: spent fraction minus elapsed fraction.
     - `win_rate`: recent, 0 to 1.
     - `pctr_ratio`: log(recent mean pCTR / usual).
     - `price_ratio`: log(recent mean clearing price / usual).
     - `price_spread`: recent standard deviation over mean of clearing prices.
     - `affordability`: log(budget left per opportunity left / usual price), how much of the market the budget buys.
+    - `wins_left`: log10(budget left / usual price), halved: where it is low, chance decides.
+    - `horizon`: log10(opportunities left), halved.
+    - `richness`: log(level x usual pCTR / usual price), how an average impression is bid on.
+    - `forecast`, `quick`, `slow`, `ahead`: log of those levels over the closed loop's: what other views of the market
+      would bid. Each is 0 where it agrees with the loop.
     """
     budget_left = _fraction(state.budget_left, state.budget_total)
     time_left = _fraction(state.time_left, state.time_total)
-    opportunities_left = state.recent_opportunities * state.time_left
+    per_opportunity = state.budget_left / np.maximum(state.opportunities_left, 1.0)
     columns = (
         budget_left,
         time_left,
         _log_ratio(budget_left + 1e-3, time_left + 1e-3),
-        time_left - budget_left,
         state.recent_win_rate,
         _log_ratio(state.recent_pctr, state.usual_pctr),
         _log_ratio(state.recent_price, state.usual_price),
         np.where(state.recent_price > _TINY, state.recent_price_std / np.maximum(state.recent_price, _TINY), 0.0),
-        _log_ratio(state.budget_left / np.maximum(opportunities_left, 1.0), state.usual_price),
+        _log_ratio(per_opportunity, state.usual_price),
+        _magnitude(state.budget_left / np.where(state.usual_price > _TINY, state.usual_price, np.inf)),
+        _magnitude(state.opportunities_left),
+        _log_ratio(state.level * state.usual_pctr, state.usual_price),
+        _log_ratio(state.level_forecast, state.level),
+        _log_ratio(state.level_quick, state.level),
+        _log_ratio(state.level_slow, state.level),
+        _log_ratio(state.level_ahead, state.level),
     )
     observation: npt.NDArray[np.float32] = np.clip(np.stack(columns, axis=1), -_CLIP, _CLIP).astype(np.float32)
     return observation
@@ -121,3 +148,9 @@ def _log_ratio(value: Floats, reference: Floats) -> Floats:
     known = reference > _TINY
     safe = np.log(np.maximum(value, _TINY)) - np.log(np.maximum(reference, _TINY))
     return np.where(known, np.clip(safe, -_CLIP, _CLIP), 0.0)
+
+
+def _magnitude(count: Floats) -> Floats:
+    """Half the decimal logarithm of 1 + count, so that a million is 3."""
+    magnitude: Floats = np.log10(1.0 + np.maximum(count, 0.0)) / 2.0
+    return magnitude

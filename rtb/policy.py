@@ -57,9 +57,10 @@ class Policy:
 
 
 def unsquash(action: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Multiplier from a normalised action, as RLlib's `normalize_actions` does: [-1, 1] linearly over the range."""
-    span = pacing.MULTIPLIER_HIGH - pacing.MULTIPLIER_LOW
-    return pacing.MULTIPLIER_LOW + (np.clip(action, -1.0, 1.0) + 1.0) * span / 2.0
+    """Multiplier from an action in [-1, 1], evenly in logarithm over the range: 0 is 1.0, the closed loop itself."""
+    low, high = np.log(pacing.MULTIPLIER_LOW), np.log(pacing.MULTIPLIER_HIGH)
+    multiplier: npt.NDArray[np.float64] = np.exp(low + (np.clip(action, -1.0, 1.0) + 1.0) * (high - low) / 2.0)
+    return multiplier
 
 
 def multiplier_levels(count: int) -> npt.NDArray[np.float64]:

@@ -100,7 +100,8 @@ class Task:
         totals: of its training days.
         before: what may be learned from.
         after: what is bid on.
-        episode: auctions after which the budget is filled again.
+        episode: auctions after which the budget is filled again; of flights by the clock, how many they usually have.
+        hours: after which the budget is filled again; 0: it is after `episode` auctions.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Task:
     before: Rows
     after: Rows
     episode: int
+    hours: float = 0.0
 
     def budget(self, share: float) -> int:
         """Budget of an episode: so much of what its auctions cost on average, as published."""

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtb.market.clearing import Cleared
+from rtb.market.moment import Moment
 
 Floats = npt.NDArray[np.float64]
 
@@ -26,13 +27,13 @@ class Bidder(Protocol):
     def begin(self, lanes: int) -> None:
         """Forget everything seen; `lanes` episodes are played side by side from now on."""
 
-    def bids(self, pctr: Floats, left: Floats, auctions_left: int) -> Floats:
+    def bids(self, pctr: Floats, left: Floats, when: Moment) -> Floats:
         """Whole bids of the next auctions, shape `(e, k)`.
 
         Args:
             pctr: predicted click rates, shape `(e, k)`.
             left: what is left of each budget, shape `(e,)`.
-            auctions_left: until the budget is filled again, the `k` included.
+            when: before the first of them; until the budget is filled again, the `k` included.
         """
 
     def learn(self, pctr: Floats, cleared: Cleared) -> None:

@@ -17,6 +17,9 @@ Bools = npt.NDArray[np.bool_]
 MEMORY = 200.0
 """Auctions after which what was seen counts half."""
 
+QUICK, SLOW = 0.3, 5.0
+"""The other memories a policy is shown, in multiples of the loop's own."""
+
 PRIOR = 50.0
 """Auctions' worth of budget by which the forecast is believed before anything was seen."""
 
@@ -41,13 +44,18 @@ class ClosedLoop:
         self, landscape: Landscape, spend_per_auction: Floats, *, memory: float = MEMORY, prior: float = PRIOR
     ) -> None:
         self.landscape = landscape
-        self._memory = memory
+        self._memories = memory * np.array([1.0, QUICK, SLOW])[:, None]
+        self._corrects = memory > 0
         self._prior = np.maximum(prior * spend_per_auction, 1e-9)
-        self._seen = np.zeros(len(landscape))
-        self._forecast = np.zeros(len(landscape))
+        self._seen = np.zeros((3, len(landscape)))
+        self._forecast = np.zeros((3, len(landscape)))
 
     def correction(self) -> Floats:
         """Spend seen over spend forecast lately, shape `(e,)`; 1.0 before anything was seen."""
+        return self.corrections()[0]
+
+    def corrections(self) -> Floats:
+        """The correction by the loop's own memory, by a quicker and by a slower one, shape `(3, e)`."""
         ratio = (self._seen + self._prior) / (self._forecast + self._prior)
         return np.clip(ratio, 1.0 / _MOST, _MOST)
 
@@ -69,9 +77,9 @@ class ClosedLoop:
             spent: in the step, shape `(e,)`.
             auctions: in the step, shape `(e,)`.
         """
-        if not self._memory:
+        if not self._corrects:
             return
-        keep = 0.5 ** (auctions / self._memory)
+        keep = 0.5 ** (auctions / self._memories)
         self._seen = keep * self._seen + spent
         self._forecast = keep * self._forecast + auctions * self.landscape.spend(level)
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from rtb.market.auction_log import EPISODE, MAX_PRICE, Task
 from rtb.market.bidder import Blind
+from rtb.market.moment import Moment
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -72,8 +73,9 @@ class Programme(Blind):
     def __init__(self, table: Floats, ctr: float | None) -> None:
         self._table, self._ctr = table, ctr
 
-    def bids(self, pctr: Floats, left: Floats, auctions_left: int) -> Floats:
+    def bids(self, pctr: Floats, left: Floats, when: Moment) -> Floats:
         """See `Bidder`."""
+        auctions_left = max(1, round(float(when.auctions_left[0])))  # every lane is at the same place
         n = min(auctions_left, len(self._table))
         value = self._table[n - 1]
         budget = np.minimum(left * n // auctions_left, len(value) - 1).astype(np.int64)

@@ -1,19 +1,19 @@
-"""Campaigns paced side by side under a policy's multipliers: the arithmetic that bidders and training share."""
+"""Campaigns paced side by side: the arithmetic that the yardstick's bidders, training and serving share."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from rtb import pacing
-from rtb.market.clearing import Cleared
 from rtb.market.closed import MEMORY, ClosedLoop
-from rtb.market.landscape import Landscape
-from rtb.market.linear import linear_bids
+from rtb.market.moment import Moment
+from rtb.market.past import Past
 from rtb.market.recent import Recent
+from rtb.pacing import PacingState
 
 Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 STEP = 10
 """Auctions between two levels of the closed loop: at 1, 5 and 10 it wins the same within half a point."""
@@ -22,58 +22,74 @@ DECISION = 20
 """Auctions between two decisions of a policy: 50 an episode of the published protocol."""
 
 
+class Brought(NamedTuple):
+    """What some auctions brought to `e` campaigns, as sums of shape `(e,)`.
+
+    Attributes:
+        auctions: how many there were.
+        won: how many were won.
+        pctr: sum over all of them.
+        paid: for those won.
+        squares: of what was paid for each.
+    """
+
+    auctions: Floats
+    won: Floats
+    pctr: Floats
+    paid: Floats
+    squares: Floats
+
+
 class Lanes:
     """`e` closed loops and what each has seen lately.
 
     Args:
-        landscape: of each campaign.
-        budget: of an episode, shape `(e,)`.
-        auctions: in an episode.
-        usual_pctr: mean pCTR of the past, shape `(e,)`.
-        usual_price: mean market price of the past, shape `(e,)`.
-        decision: auctions between two decisions, the unit of time in observations.
-        memory: of the closed loops; 0 never corrects the forecast.
+        past: what each campaign knows.
+        budget: of an episode or flight, shape `(e,)`.
+        auctions: usually in one, shape `(e,)`.
+        memory: of the closed loops, in auctions; 0 never corrects the forecast.
     """
 
-    def __init__(
-        self,
-        landscape: Landscape,
-        budget: Floats,
-        auctions: int,
-        *,
-        usual_pctr: Floats,
-        usual_price: Floats,
-        decision: int = DECISION,
-        memory: float = MEMORY,
-    ) -> None:
-        self.loop = ClosedLoop(landscape, budget / auctions, memory=memory)
-        self._recent = Recent(usual_pctr, usual_price, np.full(len(budget), float(decision)))
-        self._budget, self._auctions, self._decision = budget, auctions, decision
-        self._level = np.zeros(len(budget))
+    def __init__(self, past: Past, budget: Floats, auctions: Floats, *, memory: float = MEMORY) -> None:
+        self.loop = ClosedLoop(past.landscape, budget / auctions, memory=memory)
+        self._past, self._budget = past, budget
+        self._recent = Recent(past.pctr, past.price)
 
-    def observe(self, left: Floats, auctions_left: int) -> npt.NDArray[np.float32]:
-        """What a policy sees before a decision, shape `(e, OBSERVATION_SIZE)`; a new span of "recent" begins."""
-        every = np.ones(len(left))
-        state = self._recent.state(
+    def level(self, left: Floats, when: Moment) -> Floats:
+        """The closed loop's level, money per unit of pCTR, shape `(e,)`."""
+        return self.loop.level(left, when.auctions_left)
+
+    def decide(self, left: Floats, when: Moment) -> PacingState:
+        """What a policy decides by; a new span of "recent" begins."""
+        seen, scale = self._recent.seen(), self._past.landscape.scale
+        even = np.maximum(left, 0.0) / np.maximum(when.auctions_left, 1.0)
+        own, quick, slow = self.loop.corrections()
+        like_now = np.maximum(self._past.profile.same_as_now(when), 1.0)
+        self._recent.age()
+        return PacingState(
             budget_total=self._budget,
             budget_left=left,
-            time_total=every * (self._auctions / self._decision),
-            time_left=every * (auctions_left / self._decision),
+            time_total=np.ones(len(left)),
+            time_left=when.time_left,
+            recent_win_rate=seen.win_rate,
+            recent_pctr=seen.pctr,
+            usual_pctr=self._past.pctr,
+            recent_price=seen.price,
+            recent_price_std=seen.price_std,
+            usual_price=self._past.price,
+            opportunities_left=when.auctions_left,
+            level=scale(even / own),
+            level_forecast=scale(even),
+            level_quick=scale(even / quick),
+            level_slow=scale(even / slow),
+            level_ahead=scale(np.maximum(left, 0.0) / like_now / own),
         )
-        self._recent.age()
-        return pacing.observe(state)
 
-    def bids(self, pctr: Floats, left: Floats, auctions_left: int, multiplier: Floats) -> Floats:
-        """Bids of the next auctions, shape `(e, k)`, at `multiplier` times the closed loop's level, shape `(e,)`."""
-        level = self.loop.level(left, np.full(len(left), float(auctions_left)))
-        self._level = level * multiplier
-        return linear_bids(pctr, self._level)
+    def learn(self, level: Floats, brought: Brought) -> None:
+        """See what came of the bids at a level, a policy's multiplier included, shape `(e,)`."""
+        self.loop.learn(level, brought.paid, brought.auctions)
+        self._recent.add(*brought)
 
-    def forget(self, which: Bools) -> None:
+    def forget(self, which: npt.NDArray[np.bool_]) -> None:
         """Let some loops begin anew, a mask of shape `(e,)`."""
         self.loop.forget(which)
-
-    def learn(self, pctr: Floats, cleared: Cleared) -> None:
-        """See what came of the bids."""
-        self.loop.learn(self._level, cleared.paid.sum(axis=1), np.full(len(pctr), float(pctr.shape[1])))
-        self._recent.add(cleared.won, cleared.paid, pctr)

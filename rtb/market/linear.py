@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from rtb.market.auction_log import MAX_PRICE, Rows, Task, Totals
+from rtb.market.auction_log import MAX_PRICE, Task, Totals
 from rtb.market.auctions import Kind
 from rtb.market.bidder import Blind
 from rtb.market.clearing import clear
+from rtb.market.cut import clock_of, past
+from rtb.market.moment import Moment
 
 Floats = npt.NDArray[np.float64]
 
@@ -29,7 +31,7 @@ class Linear(Blind):
     def __init__(self, scale: float) -> None:
         self.scale = scale
 
-    def bids(self, pctr: Floats, left: Floats, auctions_left: int) -> Floats:
+    def bids(self, pctr: Floats, left: Floats, when: Moment) -> Floats:
         """See `Bidder`."""
         return linear_bids(pctr, np.full(len(pctr), self.scale))
 
@@ -57,18 +59,6 @@ def lin(task: Task, share: float, kind: Kind = "second") -> Linear:
         if worse == _PATIENCE:
             break
     return Linear(best / task.totals.ctr)
-
-
-def split(rows: Rows, episode: int) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
-    """Price, pctr and click by episode, each of shape `(episodes, episode)`.
-
-    What the last episode lacks is filled with auctions that nobody wins (an infinite price, no value).
-    """
-    count = -(-len(rows) // episode)
-    missing = count * episode - len(rows)
-    price = np.pad(rows.price, (0, missing), constant_values=np.inf).reshape(count, episode)
-    pctr = np.pad(rows.pctr, (0, missing)).reshape(count, episode)
-    return price, pctr, np.pad(rows.click, (0, missing)).reshape(count, episode)
 
 
 def _clicks(task: Task, bidder: Linear, budget: int, kind: Kind) -> int:

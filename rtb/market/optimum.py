@@ -37,6 +37,29 @@ def hindsight(value: npt.ArrayLike, price: npt.ArrayLike, budget: npt.ArrayLike,
     return np.stack([(part * sorted_value).sum(axis=1), (part * sorted_price).sum(axis=1)])
 
 
+def shadow_level(value: npt.ArrayLike, price: npt.ArrayLike, budget: npt.ArrayLike) -> Floats:
+    """Money per unit of value at the margin of `hindsight`'s choice, shape `(e,)`: what the best linear bidder bids.
+
+    Args:
+        value: worth of each auction to us, shape `(e, n)`, not negative.
+        price: what winning each costs, same shape, above 0.
+        budget: shape `(e,)`, in the price's unit.
+
+    Returns:
+        The highest price per value among what is worth anything where the budget buys it all.
+    """
+    value, price = np.atleast_2d(np.asarray(value, np.float64)), np.atleast_2d(np.asarray(price, np.float64))
+    cost = np.where(value > 0.0, price / np.maximum(value, 1e-300), np.inf)
+    order = np.argsort(cost, axis=1)
+    ordered = np.take_along_axis(cost, order, axis=1)
+    useful = np.isfinite(ordered)
+    spent = np.cumsum(np.where(useful, np.take_along_axis(price, order, axis=1), 0.0), axis=1)
+    within = (spent <= np.atleast_1d(np.asarray(budget, np.float64))[:, None]) & useful
+    last = np.minimum(within.sum(axis=1), np.maximum(useful.sum(axis=1) - 1, 0))
+    level: Floats = ordered[np.arange(len(last)), last]
+    return level
+
+
 def auc(scores: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     """Area under the ROC curve: how often a clicked impression outscores another; ties count half.
 

@@ -9,7 +9,8 @@ from rtb.market.auction_log import MAX_PRICE, Task
 from rtb.market.auctions import Kind
 from rtb.market.bidder import Blind
 from rtb.market.clearing import clear
-from rtb.market.linear import split
+from rtb.market.cut import clock_of, past
+from rtb.market.moment import Moment
 
 Floats = npt.NDArray[np.float64]
 
@@ -30,7 +31,7 @@ class Ortb(Blind):
     def __init__(self, c: float, strength: float) -> None:
         self.c, self.strength = c, strength
 
-    def bids(self, pctr: Floats, left: Floats, auctions_left: int) -> Floats:
+    def bids(self, pctr: Floats, left: Floats, when: Moment) -> Floats:
         """See `Bidder`."""
         bids: Floats = np.minimum(np.floor(np.sqrt(self.c * self.strength * pctr + self.c**2) - self.c), MAX_PRICE)
         return bids
@@ -48,11 +49,11 @@ def win_curve(price_chance: Floats) -> float:
 def ortb(task: Task, share: float, kind: Kind = "second") -> Ortb:
     """C of the training days' prices, lambda that captured most value in the episodes before."""
     c = win_curve(task.totals.price_chance)
-    price, pctr, _ = split(task.before, min(task.episode, len(task.before)))
-    left = np.full(len(price), float(task.budget(share)))
+    seen = past(task)
+    left, now = np.full(len(seen.price), float(task.budget(share))), clock_of(task, seen).at(0)
 
     def value(strength: float) -> float:
-        return float(pctr[clear(Ortb(c, strength).bids(pctr, left, 0), price, left, kind).won].sum())
+        return float(seen.pctr[clear(Ortb(c, strength).bids(seen.pctr, left, now), seen.price, left, kind).won].sum())
 
     # Such that the average impression is bid from a hundredth of the average price to thirty times as much.
     bid = np.geomspace(0.01, 30.0, _STRENGTHS) * task.totals.mean_price

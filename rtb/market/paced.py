@@ -10,7 +10,12 @@ from rtb.market.auctions import Kind
 from rtb.market.clearing import Cleared
 from rtb.market.closed import MEMORY
 from rtb.market.landscape import Landscape
-from rtb.market.lanes import DECISION, STEP, Lanes
+from rtb.market.lanes import DECISION, STEP, Brought, Lanes
+from rtb.market.linear import linear_bids
+from rtb.market.moment import Moment
+from rtb.market.past import Past
+from rtb.market.profile import DailyProfile
+from rtb.pacing import observe
 from rtb.policy import Policy
 
 Floats = npt.NDArray[np.float64]
@@ -32,31 +37,25 @@ class Paced:
     ) -> None:
         self.step = step
         self.remembers = memory > 0
-        self._task, self._share, self._landscape, self._memory = task, share, landscape, memory
-        self._decision = step
+        self._budget, self._auctions, self._memory = float(task.budget(share)), float(task.episode), memory
+        self._past = past_of(task, share, landscape)
 
     def begin(self, lanes: int) -> None:
         """See `Bidder`."""
         every = np.ones(lanes)
-        self._lanes = Lanes(
-            self._landscape.take(np.zeros(lanes, np.intp)),
-            every * self._task.budget(self._share),
-            self._task.episode,
-            usual_pctr=every * float(self._task.before.pctr.mean()),
-            usual_price=every * float(self._task.before.price.mean()),
-            decision=self._decision,
-            memory=self._memory,
-        )
+        past = self._past.take(np.zeros(lanes, np.intp))
+        self._lanes = Lanes(past, every * self._budget, every * self._auctions, memory=self._memory)
 
-    def bids(self, pctr: Floats, left: Floats, auctions_left: int) -> Floats:
+    def bids(self, pctr: Floats, left: Floats, when: Moment) -> Floats:
         """See `Bidder`."""
-        return self._lanes.bids(pctr, left, auctions_left, self._multiplier(left, auctions_left))
+        self._level = self._lanes.level(left, when) * self._multiplier(left, when)
+        return linear_bids(pctr, self._level)
 
     def learn(self, pctr: Floats, cleared: Cleared) -> None:
         """See `Bidder`."""
-        self._lanes.learn(pctr, cleared)
+        self._lanes.learn(self._level, brought(pctr, cleared))
 
-    def _multiplier(self, left: Floats, auctions_left: int) -> Floats:
+    def _multiplier(self, left: Floats, when: Moment) -> Floats:
         return np.ones(len(left))
 
 
@@ -75,22 +74,46 @@ class PolicyBidder(Paced):
         self, task: Task, share: float, landscape: Landscape, policy: Policy, *, decision: int = DECISION
     ) -> None:
         super().__init__(task, share, landscape, step=int(np.gcd(STEP, decision)))
-        self._policy, self._decision = policy, decision
+        self._policy, self._every = policy, decision // self.step
 
     def begin(self, lanes: int) -> None:
         """See `Bidder`."""
         super().begin(lanes)
-        self._chosen = np.ones(lanes)
+        self._steps = 0
 
-    def _multiplier(self, left: Floats, auctions_left: int) -> Floats:
-        if (self._task.episode - auctions_left) % self._decision == 0:
-            self._chosen = self._policy.multipliers(self._lanes.observe(left, auctions_left))
+    def _multiplier(self, left: Floats, when: Moment) -> Floats:
+        if self._steps % self._every == 0:
+            self._chosen = self._policy.multipliers(observe(self._lanes.decide(left, when)))
+        self._steps += 1
         return self._chosen
+
+
+def brought(pctr: Floats, cleared: Cleared) -> Brought:
+    """Sums over some auctions, shape `(e, k)`; those without value fill up an episode and are none."""
+    return Brought(
+        auctions=(pctr > 0.0).sum(axis=1).astype(np.float64),
+        won=cleared.won.sum(axis=1).astype(np.float64),
+        pctr=pctr.sum(axis=1),
+        paid=cleared.paid.sum(axis=1),
+        squares=(cleared.paid**2).sum(axis=1),
+    )
 
 
 def landscape_of(task: Task, kind: Kind = "second") -> Landscape:
     """What the auctions before say of the market."""
     return Landscape.of(task.before.pctr, task.before.price, kind, MAX_PRICE)
+
+
+def past_of(task: Task, share: float, landscape: Landscape) -> Past:
+    """What the auctions before say, at the level that spends this budget evenly."""
+    before, even = task.before, task.budget(share) / task.episode
+    level = float(landscape.scale(np.array([even]))[0])
+    return Past(
+        landscape,
+        DailyProfile.of(before.pctr, before.price, before.hour, landscape, level),
+        np.array([before.pctr.mean()]),
+        np.array([before.price.mean()]),
+    )
 
 
 def adaptive(task: Task, share: float, landscape: Landscape) -> Paced:

@@ -1,14 +1,14 @@
-"""What a paced campaign has seen lately, step by step, and the pacing state it makes."""
+"""What a paced campaign has seen lately, step by step."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from rtb.pacing import PacingState
 
 Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 _KEEP = float(np.exp(-1.0))  # the memory of one step, as in the pacing environment and in the Pacemaker
 
@@ -19,44 +19,41 @@ class Recent:
     Args:
         usual_pctr: mean pCTR of the past, shape `(e,)`.
         usual_price: mean price of the past, shape `(e,)`.
-        usual_auctions: auctions a step, shape `(e,)`.
     """
 
-    def __init__(self, usual_pctr: Floats, usual_price: Floats, usual_auctions: Floats) -> None:
-        self._usual_pctr, self._usual_price, self._usual_auctions = usual_pctr, usual_price, usual_auctions
+    def __init__(self, usual_pctr: Floats, usual_price: Floats) -> None:
+        self.usual_pctr, self.usual_price = usual_pctr, usual_price
         zeros = np.zeros(len(usual_pctr))
-        self._auctions, self._won, self._pctr, self._paid, self._squares, self._steps = (zeros for _ in range(6))
+        self._auctions, self._won, self._pctr, self._paid, self._squares = (zeros for _ in range(5))
 
     def age(self) -> None:
         """A new step begins: what was seen before it weighs less."""
         self._auctions, self._won, self._pctr = _KEEP * self._auctions, _KEEP * self._won, _KEEP * self._pctr
         self._paid, self._squares = _KEEP * self._paid, _KEEP * self._squares
-        self._steps = _KEEP * self._steps + 1.0
 
-    def add(self, won: Bools, paid: Floats, pctr: Floats) -> None:
-        """Take in some auctions of the step: every argument of shape `(e, k)`."""
-        self._auctions = self._auctions + pctr.shape[1]
-        self._won = self._won + won.sum(axis=1)
-        self._pctr = self._pctr + pctr.sum(axis=1)
-        self._paid = self._paid + paid.sum(axis=1)
-        self._squares = self._squares + (paid**2).sum(axis=1)
+    def add(self, auctions: Floats, won: Floats, pctr: Floats, paid: Floats, squares: Floats) -> None:
+        """Take in some auctions of the step, as sums of shape `(e,)`: of pCTR over all, of prices over those won."""
+        self._auctions, self._won, self._pctr = self._auctions + auctions, self._won + won, self._pctr + pctr
+        self._paid, self._squares = self._paid + paid, self._squares + squares
 
-    def state(self, *, budget_total: Floats, budget_left: Floats, time_total: Floats, time_left: Floats) -> PacingState:
-        """The state that `rtb.pacing.observe` turns into an observation; every argument of shape `(e,)`."""
-        seen, winner = self._auctions > 0.0, self._won > 1e-6
-        auctions, won = np.where(seen, self._auctions, 1.0), np.where(winner, self._won, 1.0)
-        price = np.where(winner, self._paid / won, self._usual_price)
+    def seen(self) -> Seen:
+        """The averages now."""
+        some, winner = self._auctions > 0.0, self._won > 1e-6
+        auctions, won = np.where(some, self._auctions, 1.0), np.where(winner, self._won, 1.0)
+        price = np.where(winner, self._paid / won, self.usual_price)
         variance = np.where(winner, self._squares / won - price**2, 0.0)
-        return PacingState(
-            budget_total=budget_total,
-            budget_left=budget_left,
-            time_total=time_total,
-            time_left=time_left,
-            recent_win_rate=np.where(seen, self._won / auctions, 0.0),
-            recent_pctr=np.where(seen, self._pctr / auctions, self._usual_pctr),
-            usual_pctr=self._usual_pctr,
-            recent_price=price,
-            recent_price_std=np.sqrt(np.maximum(variance, 0.0)),
-            usual_price=self._usual_price,
-            recent_opportunities=np.where(seen, self._auctions / np.maximum(self._steps, 1.0), self._usual_auctions),
+        return Seen(
+            win_rate=np.where(some, self._won / auctions, 0.0),
+            pctr=np.where(some, self._pctr / auctions, self.usual_pctr),
+            price=price,
+            price_std=np.sqrt(np.maximum(variance, 0.0)),
         )
+
+
+class Seen(NamedTuple):
+    """Recent averages of `e` campaigns, shape `(e,)` each: wins an auction, pCTR, and clearing price with its spread."""
+
+    win_rate: Floats
+    pctr: Floats
+    price: Floats
+    price_std: Floats

@@ -12,7 +12,7 @@ from rtb.market.auction_log import Task
 from rtb.market.auctions import Kind
 from rtb.market.bidder import Bidder
 from rtb.market.clearing import clear
-from rtb.market.linear import split
+from rtb.market.cut import clock_of, cut
 from rtb.market.optimum import hindsight
 
 Floats = npt.NDArray[np.float64]
@@ -57,15 +57,17 @@ def play(
         kind: second price, or first price against the same market prices.
         on_auctions: told how many were played, for a progress bar.
     """
-    price, pctr, click = split(task.after, task.episode)
-    runs = [np.array([i]) for i in range(len(price))] if bidder.remembers else [np.arange(len(price))]
+    price, pctr, click, _ = episodes = cut(task.after, task.episode, task.hours)
+    clock = clock_of(task, episodes)
+    alone = bidder.remembers or task.hours > 0.0  # by the clock every flight is at another place
+    runs = [np.array([i]) for i in range(len(price))] if alone else [np.arange(len(price))]
     won, paid = np.zeros(price.shape, np.bool_), np.zeros(price.shape)
     bidder.begin(len(runs[0]))
     for rows in runs:
-        left = np.full(len(rows), float(task.budget(share)))
-        for start in range(0, task.episode, bidder.step):
+        left, watch = np.full(len(rows), float(task.budget(share))), clock.take(rows)
+        for start in range(0, price.shape[1], bidder.step):
             now = slice(start, start + bidder.step)
-            bids = bidder.bids(pctr[rows, now], left, task.episode - start)
+            bids = bidder.bids(pctr[rows, now], left, watch.at(start))
             cleared = clear(bids, price[rows, now], left, kind)
             bidder.learn(pctr[rows, now], cleared)
             won[rows, now], paid[rows, now] = cleared
@@ -82,7 +84,7 @@ def play(
 
 def best_value(task: Task, share: float) -> Floats:
     """Most value each episode's budget buys when all prices are known, shape `(episodes,)`; see `hindsight`."""
-    price, pctr, _ = split(task.after, task.episode)
+    price, pctr, _, _ = cut(task.after, task.episode, task.hours)
     there = np.isfinite(price)
     budget = np.full(len(price), float(task.budget(share)))
     best: Floats = hindsight(np.where(there, pctr, 0.0), np.where(there, np.maximum(price, 1e-6), 1.0), budget)[0]

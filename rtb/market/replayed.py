@@ -6,103 +6,28 @@ policy is paid is what it wins more than its twin, so the luck of an episode, wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
-from rtb.market.auction_log import Task
+from rtb import pacing
 from rtb.market.auctions import Kind
 from rtb.market.clearing import clear
-from rtb.market.landscape import Landscape
 from rtb.market.lanes import DECISION, STEP, Lanes
-from rtb.market.linear import split
-from rtb.market.optimum import hindsight
-from rtb.market.paced import landscape_of
+from rtb.market.library import Episodes
+from rtb.market.linear import linear_bids
+from rtb.market.optimum import hindsight, shadow_level
+from rtb.market.paced import brought
 
 Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-
-_DRIFT, _COLD = 0.3, 1 / 3
-
-
-@dataclass(frozen=True)
-class Episodes:
-    """A batch of `e` episodes of `n` auctions, each with what its campaign knows.
-
-    Attributes:
-        price: market prices, shape `(e, n)`.
-        pctr: predicted click rates, shape `(e, n)`.
-        budget: shape `(e,)`.
-        landscape: what each campaign's past says, of `e` rows.
-        usual_pctr: mean of the past, shape `(e,)`.
-        usual_price: mean of the past, shape `(e,)`.
-        cold: whether the closed loop starts an episode without having seen an earlier one, shape `(e,)`; the others
-            have seen this one's auctions go by in another order, as in a market that goes on.
-    """
-
-    price: Floats
-    pctr: Floats
-    budget: Floats
-    landscape: Landscape
-    usual_pctr: Floats
-    usual_price: Floats
-    cold: Bools
-
-
-class Library:
-    """Episodes to draw from: those that come *before* each campaign's evaluation.
-
-    Args:
-        tasks: campaigns with episodes of one length.
-        kind: of the auctions.
-
-    Raises:
-        ValueError: no campaign, or episodes of different lengths.
-    """
-
-    def __init__(self, tasks: Sequence[Task], kind: Kind = "second") -> None:
-        if len({task.episode for task in tasks}) != 1:
-            raise ValueError("a library needs campaigns with episodes of one length")
-        parts = [split(task.before, task.episode) for task in tasks]
-        self.price = np.concatenate([part[0] for part in parts])
-        self.pctr = np.concatenate([part[1] for part in parts])
-        self.campaign = np.repeat(np.arange(len(tasks)), [len(part[0]) for part in parts])
-        self._landscape = Landscape.stack([landscape_of(task, kind) for task in tasks])
-        self._mean_price = np.array([task.totals.mean_price for task in tasks])
-        self._usual_pctr = np.array([task.before.pctr.mean() for task in tasks])
-        self._usual_price = np.array([task.before.price.mean() for task in tasks])
-
-    def __len__(self) -> int:
-        return len(self.price)
-
-    def sample(self, rng: np.random.Generator, count: int, shares: tuple[float, float] = (1 / 64, 1 / 2)) -> Episodes:
-        """Draw episodes: any campaign as likely, shuffled auctions in half of them, budgets log-uniform in `shares`.
-
-        What a campaign believes of prices is off by a factor (log-normal, 0.3), as its past is in another week, and a
-        third of the closed loops have seen nothing of it yet.
-        """
-        campaign = rng.integers(len(self._mean_price), size=count)
-        members = [np.flatnonzero(self.campaign == number) for number in range(len(self._mean_price))]
-        chosen = np.array([rng.choice(members[number]) for number in campaign.tolist()])
-        order = np.tile(np.arange(self.price.shape[1]), (count, 1))
-        mixed = rng.random(count) < 0.5
-        order[mixed] = rng.permuted(order[mixed], axis=1)
-        share = np.exp(rng.uniform(np.log(shares[0]), np.log(shares[1]), count))
-        return Episodes(
-            price=np.take_along_axis(self.price[chosen], order, axis=1),
-            pctr=np.take_along_axis(self.pctr[chosen], order, axis=1),
-            budget=np.maximum(np.floor(self._mean_price[campaign] * share * self.price.shape[1]), 1.0),
-            landscape=self._landscape.take(campaign).believed(np.exp(rng.normal(0.0, _DRIFT, count))),
-            usual_pctr=self._usual_pctr[campaign],
-            usual_price=self._usual_price[campaign],
-            cold=rng.random(count) < _COLD,
-        )
 
 
 class ReplayedCore:
     """`e` campaigns with a decision every `decision` auctions.
+
+    The reward of a decision is what it gained over the twin, in units of (the most value hindsight could have bought /
+    decisions of the episode). Over an episode that adds up to the gain in share of hindsight times the decisions. A
+    potential-based term (Ng, Harada, Russell 1999) tells each decision its part at once: money left is counted at
+    the shadow price that hindsight would have paid per value, and at nothing once the episode is over.
 
     Args:
         decision: auctions between two decisions; the closed loop's level is solved again every `STEP` of them.
@@ -111,6 +36,7 @@ class ReplayedCore:
     Attributes:
         done: whether the episodes have ended.
         value: won so far by the policies, then by their twins, shape `(2, e)`.
+        best: the most value each episode's budget could have bought, shape `(e,)`.
     """
 
     def __init__(self, decision: int = DECISION, kind: Kind = "second") -> None:
@@ -123,59 +49,60 @@ class ReplayedCore:
         self._episodes, self._now, self.done = episodes, 0, False
         count = len(episodes.budget)
         twice = np.tile(np.arange(count), 2)
-        self._lanes = Lanes(
-            episodes.landscape.take(twice),
-            episodes.budget[twice],
-            episodes.price.shape[1],
-            usual_pctr=episodes.usual_pctr[twice],
-            usual_price=episodes.usual_price[twice],
-            decision=self._decision,
-        )
-        self._warm(twice)
+        self._price, self._pctr = episodes.price[twice], episodes.pctr[twice]
+        self._clock = episodes.clock.take(twice)
         self._left = episodes.budget[twice].astype(np.float64)
+        self._lanes = Lanes(episodes.past.take(twice), self._left, episodes.auctions[twice])
+        self._warm(episodes.cold[twice])
         self.value = np.zeros((2, count))
-        self.best = hindsight(episodes.pctr, np.maximum(episodes.price, 1e-6), episodes.budget)[0]
+        price = np.where(np.isfinite(episodes.price), np.maximum(episodes.price, 1e-6), 1e12)
+        self.best = np.maximum(hindsight(episodes.pctr, price, episodes.budget)[0], 1e-12)
+        self._money = 1.0 / np.maximum(shadow_level(episodes.pctr, price, episodes.budget), 1e-9)
+        self._potential = np.zeros(count)
         return self._observe()
 
     def step(self, multipliers: Floats) -> tuple[npt.NDArray[np.float32], Floats]:
-        """Bid in the next `decision` auctions with these multipliers, shape `(e,)`.
-
-        Returns:
-            The next observations, and the rewards `(value - twin's value) / (hindsight's value / decisions)`, shape
-            `(e,)`: over an episode they add up to the gain in share of hindsight times the number of decisions.
-        """
-        episodes, length = self._episodes, self._episodes.price.shape[1]
+        """Bid in the next `decision` auctions with these multipliers; next observations and rewards, shape `(e,)`."""
+        length = self._price.shape[1]
         both = np.concatenate([multipliers, np.ones(len(multipliers))])
         before = self.value.copy()
         stop = min(self._now + self._decision, length)
         for start in range(self._now, stop, self._step):
-            now = slice(start, min(start + self._step, stop))
-            pctr, price = np.tile(episodes.pctr[:, now], (2, 1)), np.tile(episodes.price[:, now], (2, 1))
-            bids = self._lanes.bids(pctr, self._left, length - start, both)
-            cleared = clear(bids, price, self._left, self._kind)
-            self._lanes.learn(pctr, cleared)
-            self._left = self._left - cleared.paid.sum(axis=1)
-            self.value += (pctr * cleared.won).sum(axis=1).reshape(2, -1)
+            self.value += self._hold(start, min(start + self._step, stop), both).reshape(2, -1)
         self._now, self.done = stop, stop == length
         gain = self.value - before
-        scale = np.maximum(self.best, 1e-12) * self._decision / length
-        return self._observe(), (gain[0] - gain[1]) / scale
+        potential = np.zeros(len(multipliers)) if self.done else self._money_apart()
+        reward = (gain[0] - gain[1] + potential - self._potential) / (self.best * self._decision / length)
+        self._potential = potential
+        return self._observe(), reward
 
-    def _warm(self, twice: npt.NDArray[np.intp]) -> None:
-        """Let the loops see an episode: this one's auctions, backwards, under a multiplier of 1.0."""
-        episodes, length = self._episodes, self._episodes.price.shape[1]
-        if episodes.cold.all():
+    def _hold(self, start: int, stop: int, multiplier: Floats) -> Floats:
+        """Bid in some auctions; value won, shape `(2 e,)`."""
+        pctr, price = self._pctr[:, start:stop], self._price[:, start:stop]
+        level = self._lanes.level(self._left, self._clock.at(start)) * multiplier
+        cleared = clear(linear_bids(pctr, level), price, self._left, self._kind)
+        self._lanes.learn(level, brought(pctr, cleared))
+        self._left = self._left - cleared.paid.sum(axis=1)
+        value: Floats = (pctr * cleared.won).sum(axis=1)
+        return value
+
+    def _money_apart(self) -> Floats:
+        """What the policies have left more than their twins, at hindsight's price, shape `(e,)`."""
+        left = self._left.reshape(2, -1)
+        apart: Floats = (left[0] - left[1]) * self._money
+        return apart
+
+    def _warm(self, cold: npt.NDArray[np.bool_]) -> None:
+        """Let the loops that are not cold see an episode: this one's auctions, backwards, under a multiplier of 1.0."""
+        if cold.all():
             return
-        left = episodes.budget[twice].astype(np.float64)
-        price, pctr = episodes.price[twice, ::-1], episodes.pctr[twice, ::-1]
-        for start in range(0, length, self._step):
-            now = slice(start, start + self._step)
-            bids = self._lanes.bids(pctr[:, now], left, length - start, np.ones(len(left)))
-            cleared = clear(bids, price[:, now], left, self._kind)
-            self._lanes.learn(pctr[:, now], cleared)
-            left = left - cleared.paid.sum(axis=1)
-        self._lanes.forget(episodes.cold[twice])
+        filled, price, pctr = self._left, self._price, self._pctr
+        self._price, self._pctr = price[:, ::-1], pctr[:, ::-1]
+        for start in range(0, price.shape[1], self._step):
+            self._hold(start, start + self._step, np.ones(len(filled)))
+        self._left, self._price, self._pctr = filled, price, pctr
+        self._lanes.forget(cold)
 
     def _observe(self) -> npt.NDArray[np.float32]:
-        seen = self._lanes.observe(self._left, self._episodes.price.shape[1] - self._now)
+        seen = pacing.observe(self._lanes.decide(self._left, self._clock.at(self._now)))
         return seen[: len(self._episodes.budget)]
