@@ -49,7 +49,7 @@ def shadow_level(value: npt.ArrayLike, price: npt.ArrayLike, budget: npt.ArrayLi
         The highest price per value among what is worth anything where the budget buys it all.
     """
     value, price = np.atleast_2d(np.asarray(value, np.float64)), np.atleast_2d(np.asarray(price, np.float64))
-    cost = np.where(value > 0.0, price / np.maximum(value, 1e-300), np.inf)
+    cost = np.where(value > 0.0, price / np.where(value > 0.0, value, 1.0), np.inf)
     order = np.argsort(cost, axis=1)
     ordered = np.take_along_axis(cost, order, axis=1)
     useful = np.isfinite(ordered)
