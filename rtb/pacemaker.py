@@ -1,7 +1,8 @@
 """The Controller's arithmetic: from what the ledger says now and said before, the pacing table replicas bid by.
 
 Each campaign's money is spent evenly over what is to come by the closed loop of `rtb.market.lanes`, the one that
-policies are trained on top of. A tick is a decision, an opportunity is an auction, and what was paid tells of the market.
+policies are trained on top of. A tick is a decision, an opportunity is an auction, and what was paid tells of the
+market.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from rtb.terms import Span, day_of, span_of, terms_of
 
 Floats = npt.NDArray[np.float64]
 Totals = dict[str, Floats]
+
+_COUNTS = ("opportunities", "bids", "bills", "probability", "spent", "price_squares", "levels")
+"""What grows in a balance and tells of the market."""
 
 _MEMORY_SECONDS = 10.0
 """What is won now is paid seconds later: a loop that forgot sooner would chase its own tail."""
@@ -124,8 +128,7 @@ class Pacemaker:
 
 def _totals(balances: Sequence[Balance]) -> Totals:
     """The counts by name, shape `(e,)` each."""
-    columns = np.array(balances, np.float64).reshape(-1, len(Balance._fields)).T
-    return dict(zip(Balance._fields, columns, strict=True))
+    return {name: np.array([getattr(balance, name) for balance in balances], np.float64) for name in _COUNTS}
 
 
 def _moment(span: Span, rate: Floats, now: float) -> Moment:

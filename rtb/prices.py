@@ -23,7 +23,7 @@ _PCTR_SPREAD = 0.8
 """Standard deviation of log pCTR where nobody measured it."""
 
 _LEAST_REACH = 1e-3
-"""Part of its opportunities in which a campaign is taken to bid at least: a rival of the same house takes the others."""
+"""Part of its opportunities in which a campaign is taken to bid at least: rivals of the same house take the others."""
 
 _TINY = 1e-12
 

@@ -58,12 +58,14 @@ class ClosedLoop:
 
     def correction(self) -> Floats:
         """Spend seen over spend forecast lately, shape `(e,)`; 1.0 before anything was seen."""
-        return self.corrections()[0]
+        own: Floats = self.corrections()[0]
+        return own
 
     def corrections(self) -> Floats:
         """The correction by the loop's own memory, by a quicker and by a slower one, shape `(3, e)`."""
         ratio = (self._seen + self._prior) / (self._forecast + self._prior)
-        return np.clip(ratio, 1.0 / _MOST, _MOST)
+        corrections: Floats = np.clip(ratio, 1.0 / _MOST, _MOST)
+        return corrections
 
     def level(self, left: Floats, auctions_left: Floats) -> Floats:
         """Money per unit of pCTR to bid now, shape `(e,)`.

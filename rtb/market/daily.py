@@ -1,4 +1,4 @@
-"""Made-up campaigns with flights by the clock, in days with a pattern: a feedback loop meets it, a forecast foresees."""
+"""Made-up campaigns with flights by the clock, in days of a pattern: a feedback loop meets it, a forecast foresees."""
 
 from __future__ import annotations
 
