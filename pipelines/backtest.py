@@ -6,9 +6,9 @@
 
 A folder of the form of the prepared iPinYou data: `<c>.info.json`, `<c>.episodes.txt`, optionally `<c>.test.txt`, and
 `<c>.stream.txt` with `<c>.stream-test.txt` for long streams. What is tuned is tuned on what comes before the auctions
-that are evaluated. `--daily` takes simulated campaigns in place of a folder: their budgets last a day, while prices and
-traffic follow the time of day. The folder `--out` gets `report.html` and `figures.csv`; the last line of standard output
-is one JSON object, summed over campaigns: `{bidder: {budget: {clicks, value, value_share, cost, wins, ecpc, ...}}}`.
+that are evaluated. `--daily` takes simulated campaigns in place of a folder: their budgets last a day, while prices
+and traffic follow the time of day. The folder `--out` gets `report.html` and `figures.csv`; the last line of standard
+output is one JSON object, summed over campaigns: `{bidder: {budget: {clicks, value, value_share, cost, wins, ...}}}`.
 """
 
 from __future__ import annotations
