@@ -87,7 +87,7 @@ def test_the_pacing_table_keeps_to_pause_flight_and_day(
     fields: dict[str, Any], pots: dict[str, Any], is_open: bool
 ) -> None:
     balance = Balance(budget=1_000, available=800)._replace(**pots)
-    record = Pacemaker(1.0).tick([make_entry(**fields)], [balance], NOON.timestamp())[0]
+    record = Pacemaker().tick([make_entry(**fields)], [balance], NOON.timestamp())[0]
     assert bool(record["open"]) is is_open
     assert (record["day"], record["day_ends"]) == (b"2026-11-22", NOON.timestamp() + 12 * 3600)
 
@@ -112,6 +112,6 @@ def test_a_ledger_has_lost_what_it_had(is_opened: bool, balance: Balance, spent:
 
 def test_a_flight_is_paced_between_its_ends() -> None:
     entry = make_entry(starts_at=NOON, ends_at=NOON.replace(hour=16))
-    table = [Pacemaker(1.0).tick([entry], [Balance()], NOON.timestamp() + hours * 3600)[0] for hours in (-1, 0, 1, 9)]
+    table = [Pacemaker().tick([entry], [Balance()], NOON.timestamp() + hours * 3600)[0] for hours in (-1, 0, 1, 9)]
     assert [record["time_total"] for record in table] == [4 * 3600] * 4
     np.testing.assert_array_equal([record["time_left"] for record in table], [14_400, 14_400, 10_800, 0])
