@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 
 import numpy as np
@@ -20,6 +21,8 @@ from rtb.terms import terms_of
 
 Floats = npt.NDArray[np.float64]
 
+Notice = Callable[[], Awaitable[object]]
+
 DAY = 86_400.0
 
 
@@ -32,6 +35,8 @@ class Market:
         rate: impressions of one campaign a second, over a day.
         traffic_wave: height of the daily wave of traffic, below 1.
         price_wave: height of the daily wave of log prices.
+        median_price: micros.
+        mean_pctr: chance of a click.
     """
 
     rng: np.random.Generator
@@ -60,6 +65,10 @@ class House:
         seconds: of a tick.
         now: when it begins.
         late: ticks from a bid to its notice.
+
+    Attributes:
+        tables: published so far.
+        spent: micros of each campaign as those tables were made.
     """
 
     entries: Sequence[Entry]
@@ -83,33 +92,41 @@ class House:
         )
         self.stage = BidStage(neutral(), self.book)
         self.pacemaker = Pacemaker()
-        self._due: list[list[Callable[[], object]]] = [[] for _ in range(self.late)]
+        self._due: list[list[Notice]] = [[] for _ in range(self.late)]
 
-    async def open(self) -> None:
-        """Give the campaigns their money."""
+    async def run(self, ticks: int) -> list[Balance]:
+        """Open the campaigns and serve so many ticks; where they stand when the last notices have come."""
         for entry in self.entries:
             await self.ledger.open(entry.number, terms_of(entry))
+        for _ in range(ticks):
+            await self._tick()
+        for notices in self._due:
+            await self._hear(notices)
+        return await self._balances()
 
-    async def balances(self) -> list[Balance]:
+    async def _balances(self) -> list[Balance]:
         """Where the campaigns stand."""
         return await self.ledger.balances([entry.number for entry in self.entries])
 
-    async def tick(self) -> None:
+    async def _tick(self) -> None:
         """One look of the Controller, and the bids until the next."""
         await self.ledger.reclaim(self.now)
-        balances = await self.balances()
+        balances = await self._balances()
         table = self.pacemaker.tick(self.entries, balances, self.now)
         self.tables.append(table)
         self.spent.append([balance.spent for balance in balances])
         await self.ledger.report(self.stage.repace(table))
         await self.book.maintain()
         self._due.append(self._bid())
-        for notice in self._due.pop(0):
-            await notice()  # type: ignore[misc]
+        await self._hear(self._due.pop(0))
         await self.ledger.report(self.stage.drain())
         self.now += self.seconds
 
-    def _bid(self) -> list[Callable[[], object]]:
+    async def _hear(self, notices: list[Notice]) -> None:
+        for notice in notices:
+            await notice()
+
+    def _bid(self) -> list[Notice]:
         parts = [self.market.impressions(self.now, self.seconds) for _ in self.entries]
         chance, price = (np.concatenate(columns) for columns in zip(*parts, strict=True))
         sizes = [len(part[0]) for part in parts]
@@ -123,9 +140,8 @@ class House:
         )
         return self._notices(auction, self.stage.decide(auction), price)
 
-    def _notices(self, auction: Auction, made: Decisions, price: Floats) -> list[Callable[[], object]]:
-        notices: list[Callable[[], object]] = []
-        ledger = self.ledger
+    def _notices(self, auction: Auction, made: Decisions, price: Floats) -> list[Notice]:
+        notices: list[Notice] = []
         columns = (
             made.lease.tolist(),
             made.sequence.tolist(),
@@ -136,8 +152,11 @@ class House:
         )
         for lease, sequence, number, bid, expires, cost in zip(*columns, strict=True):
             ref = BidRef(lease, sequence, number, 0, bid, expires)
-            if bid >= cost:
-                notices.append(lambda ref=ref, cost=cost: ledger.settle(ref, Kind.BILL, cost, self.now))
-            else:
-                notices.append(lambda ref=ref: ledger.release(ref, self.now))
+            notices.append(partial(self._settle, ref, cost) if bid >= cost else partial(self._release, ref))
         return notices
+
+    async def _settle(self, ref: BidRef, cost: int) -> None:
+        await self.ledger.settle(ref, Kind.BILL, cost, self.now)
+
+    async def _release(self, ref: BidRef) -> None:
+        await self.ledger.release(ref, self.now)
