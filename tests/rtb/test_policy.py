@@ -82,7 +82,14 @@ def test_level_of_the_largest_output_is_chosen() -> None:
 
 @pytest.mark.parametrize(
     ("action", "multiplier"),
-    [(-1.0, MULTIPLIER_LOW), (1.0, MULTIPLIER_HIGH), (-9.0, MULTIPLIER_LOW), (9.0, MULTIPLIER_HIGH), (0.0, 1.0), (0.5, 2**0.5)],
+    [
+        (-1.0, MULTIPLIER_LOW),
+        (1.0, MULTIPLIER_HIGH),
+        (-9.0, MULTIPLIER_LOW),
+        (9.0, MULTIPLIER_HIGH),
+        (0.0, 1.0),
+        (0.5, 2**0.5),
+    ],
 )
 def test_action_is_stretched_over_the_range(action: float, multiplier: float) -> None:
     assert unsquash(np.array([action])) == pytest.approx([multiplier])

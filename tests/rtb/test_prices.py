@@ -63,7 +63,9 @@ def test_landscape_is_the_markets() -> None:
         assert landscape.spend(np.array([level]))[0] == pytest.approx(drawn, rel=0.02)
 
 
-@given(st.fixed_dictionaries(dict.fromkeys(_COUNTS, _AMOUNTS)), _AMOUNTS, _AMOUNTS, st.floats(1e-3, 1e3), st.floats(0, 9))
+@given(
+    st.fixed_dictionaries(dict.fromkeys(_COUNTS, _AMOUNTS)), _AMOUNTS, _AMOUNTS, st.floats(1e-3, 1e3), st.floats(0, 9)
+)
 def test_whatever_was_counted_a_landscape_can_be_read(
     counts: dict[str, float], worth: float, median: float, shape: float, spread: float
 ) -> None:

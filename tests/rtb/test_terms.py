@@ -142,7 +142,9 @@ def test_a_flight_without_a_daily_limit_is_spent_evenly() -> None:
         (171, 0, False),
     ],
 )
-def test_a_daily_limit_counts_where_it_allows_less_than_the_flight(limit: int, spent_today: int, is_today: bool) -> None:
+def test_a_daily_limit_counts_where_it_allows_less_than_the_flight(
+    limit: int, spent_today: int, is_today: bool
+) -> None:
     entry, now = make_entry(**_WEEK, daily_micros=limit), NOON.timestamp() + 2 * 24 * _HOURS
     balance = _LEFT._replace(leased=0, available=700, daily=limit, spent_today=spent_today, day_ends=now + 12 * _HOURS)
     room = limit - spent_today - 100  # what bids hold may be spent today

@@ -61,7 +61,12 @@ def test_bids_go_up_to_where_keeping_the_money_is_better() -> None:
     left = np.array([2.0, 2.0, 2.0, 0.0])
     # With two auctions left, V[1] = 0, .05, .1: 1 costs .05 of the future, 2 costs .1 of it.
     assert own.bids(np.array([[0.04], [0.07], [0.1], [0.1]]), left, moment(2, 4))[:, 0].tolist() == [0.0, 1.0, 2.0, 0.0]
-    assert average.bids(np.array([[0.04], [0.07], [0.2], [0.1]]), left, moment(2, 4))[:, 0].tolist() == [2.0, 2.0, 2.0, 0.0]
+    assert average.bids(np.array([[0.04], [0.07], [0.2], [0.1]]), left, moment(2, 4))[:, 0].tolist() == [
+        2.0,
+        2.0,
+        2.0,
+        0.0,
+    ]
 
 
 @settings(max_examples=40, deadline=None)
@@ -81,7 +86,10 @@ def test_bids_are_those_of_the_plain_rule(seed: int, left: int, n: int) -> None:
 def test_a_longer_episode_is_scaled_to_the_table() -> None:
     table = value_table(np.full(20, 0.05), 0.01, 30, 100)
     bidder, pctr = Programme(table, None), np.array([[0.01]])
-    assert bidder.bids(pctr, np.array([5_000.0]), moment(3_000))[0, 0] == bidder.bids(pctr, np.array([50.0]), moment(30))[0, 0]
+    assert (
+        bidder.bids(pctr, np.array([5_000.0]), moment(3_000))[0, 0]
+        == bidder.bids(pctr, np.array([50.0]), moment(30))[0, 0]
+    )
 
 
 @pytest.mark.parametrize("budget", [0, 1])

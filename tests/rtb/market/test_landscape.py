@@ -84,9 +84,7 @@ def test_log_normal_landscape_finds_the_scale_of_a_spend(traits: tuple[float, ..
 
 
 @given(traits=_LOG_NORMAL, part=st.floats(0.01, 1.0), place=st.floats(-3.0, 3.0))
-def test_thinned_landscape_spends_that_part_at_any_scale(
-    traits: tuple[float, ...], part: float, place: float
-) -> None:
+def test_thinned_landscape_spends_that_part_at_any_scale(traits: tuple[float, ...], part: float, place: float) -> None:
     table, scale = smooth(traits), np.array([traits[0] / traits[2] * np.exp(place)])
     thinned = table.thinned(np.array([part]))
     assert thinned.spend(scale) == pytest.approx(part * table.spend(scale))

@@ -43,7 +43,9 @@ def test_rewards_add_up_to_the_gain_over_the_closed_loop(kind: str, seed: int, d
         observation, reward = core.step(rng.uniform(0.5, 2.0, 6))
         assert observation.shape == (6, pacing.OBSERVATION_SIZE)
         total += reward
-    np.testing.assert_allclose(total, (core.value[0] - core.value[1]) / core.best * drawn.price.shape[1] / decision, atol=1e-9)
+    np.testing.assert_allclose(
+        total, (core.value[0] - core.value[1]) / core.best * drawn.price.shape[1] / decision, atol=1e-9
+    )
     assert (core.value <= core.best + 1e-9).all()
 
 
