@@ -1,4 +1,4 @@
-"""A policy sees in serving what it saw in the yardstick: a logged run, told to the Controller as a ledger's balances."""
+"""A policy sees in serving what it saw in the yardstick: a logged run, told to the Controller as balances."""
 
 from __future__ import annotations
 
@@ -127,8 +127,6 @@ def test_serving_shows_a_policy_what_the_yardstick_did(seed: int, share: float) 
     served = []
     for start in range(0, price.shape[1], _TICK):
         now, when = slice(start, start + _TICK), clock.at(start)
-        if start:
-            diary.note(float(when.hour[0]), _TICK * 24.0 / 1_000, bidder._level, cleared)
         balance = balance._replace(budget=budget, available=int(left[0]))
         table = pacemaker.tick([entry], [balance], _MIDNIGHT + float(when.hour[0]) * 3_600.0)
         told = decode_pacing(encode_pacing(table))
@@ -139,6 +137,7 @@ def test_serving_shows_a_policy_what_the_yardstick_did(seed: int, share: float) 
             np.testing.assert_allclose(level, bidder._level, rtol=1e-5)
         cleared = clear(bids, price[:, now], left)
         bidder.learn(pctr[:, now], cleared)
+        diary.note(float(clock.at(start + _TICK).hour[0]), _TICK * 24.0 / 1_000, bidder._level, cleared)
         left = left - cleared.paid.sum(axis=1)
         balance = _told(balance, pctr[0, now], cleared, float(bidder._level[0]))
     assert len(policy.seen) == len(served) == 100

@@ -1,4 +1,4 @@
-"""Serving's closed loop for a day: budgets are spent, evenly and without a swing, and nothing is bid above its worth."""
+"""Serving's closed loop for a day: budgets are spent, without a swing, and nothing is bid above its worth."""
 
 from __future__ import annotations
 

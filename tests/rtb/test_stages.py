@@ -270,7 +270,7 @@ _candidates = st.lists(
     st.sampled_from([0.0, 1.0, 1e5, 3e5, 1e6, 1e9]),
     st.booleans(),
 )
-def test_bids_are_within_bounds_and_never_more_than_the_budget(
+def test_bids_are_within_bounds_and_never_more_than_the_budget(  # noqa: PLR0917
     batches: list[list[tuple[int, int, float]]],
     floors: list[int],
     budgets: dict[int, int],

@@ -62,7 +62,7 @@ def test_a_multiplier_of_one_earns_nothing_and_a_bad_one_less() -> None:
 
 
 def test_a_decision_is_told_at_once_what_its_money_is_worth() -> None:
-    """Who bids half saves money that wins later: the loss is not put down to saving, nor the gain to what comes last."""
+    """Who bids half saves money that wins later: saving is no loss, nor are the last decisions a gain."""
     core = ReplayedCore()
     core.start(library().sample(np.random.default_rng(1), 60, (1 / 16, 1 / 8)))
     _, reward = core.step(np.full(60, 0.5))
