@@ -266,18 +266,17 @@ _candidates = st.lists(
     st.lists(_candidates, min_size=1, max_size=4),
     st.lists(st.integers(0, 500_000), min_size=6, max_size=6),
     st.dictionaries(st.sampled_from([1, 2, 3]), st.integers(0, 2_000_000), min_size=3),
-    st.floats(-1, 1, width=32),
-    st.sampled_from([0.0, 1.0, 1e5, 3e5, 1e6, 1e9]),
+    st.tuples(st.floats(-1, 1, width=32), st.sampled_from([0.0, 1.0, 1e5, 3e5, 1e6, 1e9])),
     st.booleans(),
 )
-def test_bids_are_within_bounds_and_never_more_than_the_budget(  # noqa: PLR0917
+def test_bids_are_within_bounds_and_never_more_than_the_budget(
     batches: list[list[tuple[int, int, float]]],
     floors: list[int],
     budgets: dict[int, int],
-    action: float,
-    level: float,
+    paced: tuple[float, float],
     first_price: bool,
 ) -> None:
+    action, level = paced
     table = _table(
         1,
         2,
