@@ -100,7 +100,7 @@ def _stages(count: int) -> tuple[Edge, CTRStage, BidStage]:
         for entry in entries:
             await ledger.open(entry.number, entry.campaign.budget.total_micros)
         balances = await ledger.balances([entry.number for entry in entries])
-        bid_stage.repace(Pacemaker(1.0).tick(entries, balances, time.time()))
+        bid_stage.repace(Pacemaker().tick(entries, balances, time.time()))
         await book.maintain()
 
     asyncio.run(fund())

@@ -34,7 +34,7 @@ class Controller:
         self._durability = DurabilityWatch(client)
         self._publisher = snapshot.Publisher(client)
         self._catalog = Catalog(settings.catalog_url)
-        self._pacemaker = Pacemaker(settings.tick_seconds)
+        self._pacemaker = Pacemaker()
         self._entries: list[Entry] = []
         self._revision: int | None = None
         self._told = ""

@@ -42,15 +42,12 @@ _HOUR = 3_600.0
 
 
 class Pacemaker:
-    """Keeps the loops of campaigns between ticks.
+    """Keeps the loops of campaigns between ticks."""
 
-    Args:
-        tick_seconds: time between two calls of `tick`.
-    """
-
-    def __init__(self, tick_seconds: float) -> None:
-        self._seconds = tick_seconds
+    def __init__(self) -> None:
+        self._at = 0.0  # when the last tick was: some come late, and some between two
         self._row_of: dict[int, int] = {}
+        self._open = np.zeros(0, np.bool_)
         self._totals: Totals = _totals([])
         self._lanes: Lanes | None = None
         self._days = Daybook(0)
@@ -79,19 +76,22 @@ class Pacemaker:
         if pairs:
             span = Span(*np.array([span_of(entry, balance, now) for entry, balance in pairs], np.float64).T)
             known = know(_totals(balances), told, table["value_micros"])
-            state = self._pace(table["number"].tolist(), _totals(balances), known, span, now)
+            state = self._pace(table, _totals(balances), known, span, now)
             for name in _STATE:
                 table[name] = getattr(state, name)
         return table
 
-    def _pace(self, numbers: list[int], totals: Totals, known: Known, span: Span, now: float) -> PacingState:
+    def _pace(self, table: PacingTable, totals: Totals, known: Known, span: Span, now: float) -> PacingState:
         """Take in what happened since the last tick, and see where every campaign stands."""
+        numbers = table["number"].tolist()
         rows = np.array([self._row_of.get(number, -1) for number in numbers], np.intp)
         brought, level = self._since(totals, rows)
         days = Daybook(len(rows))
         days.remember(self._days, rows)
         forecast = brought.auctions * known.landscape.spend(level)
-        days.add(now / _HOUR, self._seconds / _HOUR, brought.auctions, brought.paid, forecast)
+        # Who was closed was told of no opportunity, and that says nothing of the traffic.
+        watched = np.where(np.append(self._open, False)[rows], max(0.0, now - self._at), 0.0) / _HOUR
+        days.add(now / _HOUR, watched, brought.auctions, brought.paid, forecast)
         rate = np.maximum(days.traffic() / _HOUR, 1e-9)  # opportunities a second
         lanes = Lanes(
             Past(known.landscape, days.profile(), known.pctr, known.price),
@@ -102,8 +102,8 @@ class Pacemaker:
         if self._lanes is not None:
             lanes.remember(self._lanes, rows)
         lanes.learn(level, brought)
-        self._row_of = {number: row for row, number in enumerate(numbers)}
-        self._totals, self._lanes, self._days = totals, lanes, days
+        self._row_of, self._open = {number: row for row, number in enumerate(numbers)}, table["open"].copy()
+        self._at, self._totals, self._lanes, self._days = now, totals, lanes, days
         state = lanes.decide(span.money_left, _moment(span, rate, now))
         levels = {name: np.where(known.pctr > 0.0, getattr(state, name), 0.0) for name in _LEVELS}
         return replace(state, time_total=span.seconds, time_left=span.seconds_left, **levels)

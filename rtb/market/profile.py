@@ -73,7 +73,7 @@ class DailyProfile:
         seen = auctions.sum(axis=1, keepdims=True)
         prior = PRIOR * forecast.sum(axis=1, keepdims=True) / np.maximum(seen, 1.0) + _TINY
         # An hour never watched is as busy as those that were.
-        usual = np.maximum(seen / np.maximum(hours.sum(axis=1, keepdims=True), 1e-3), 1e-3)
+        usual = np.maximum(seen / np.maximum(hours.sum(axis=1, keepdims=True), _TINY), 1e-3)
         traffic = (auctions + usual * _WATCHED) / (hours + _WATCHED)
         return cls(traffic, (spent + prior) / (forecast + prior))
 

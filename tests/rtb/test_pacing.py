@@ -24,7 +24,12 @@ _LEVEL = {
     "recent_price": 2.0,
     "recent_price_std": 1.0,
     "usual_price": 2.0,
-    "recent_opportunities": 5.0,
+    "opportunities_left": 25.0,
+    "level": 200.0,
+    "level_forecast": 200.0,
+    "level_quick": 200.0,
+    "level_slow": 200.0,
+    "level_ahead": 200.0,
 }
 _amounts = st.sampled_from([0.0, 5e-324, 1e-12, 1.0, 1e300]) | st.floats(0, 1e300)
 _states = st.lists(st.fixed_dictionaries(dict.fromkeys(_NAMES, _amounts)), min_size=1, max_size=5)
@@ -60,7 +65,7 @@ def test_campaigns_in_another_order_are_observed_in_that_order(rows: list[dict[s
 @given(st.integers(-20, 20))
 def test_unit_of_the_amounts_does_not_matter(exponent: int) -> None:
     unit = 2.0**exponent
-    amounts = ("budget_total", "budget_left", "recent_price", "recent_price_std", "usual_price")
+    amounts = [name for name in _NAMES if name.startswith(("budget", "level")) or "price" in name]
     scaled = _observe(**{name: _LEVEL[name] * unit for name in amounts})
     assert scaled == pytest.approx(_observe(), abs=1e-5)
 
@@ -68,22 +73,32 @@ def test_unit_of_the_amounts_does_not_matter(exponent: int) -> None:
 def test_campaign_on_schedule_is_level() -> None:
     seen = _observe()
     assert (seen["budget_left"], seen["time_left"], seen["win_rate"]) == (0.5, 0.5, 0.25)
-    assert [seen[name] for name in ("pace", "overspend", "pctr_ratio", "price_ratio")] == pytest.approx([0] * 4)
+    ratios = ("pace", "pctr_ratio", "price_ratio", "richness", "forecast", "quick", "slow", "ahead")
+    assert [seen[name] for name in ratios] == pytest.approx([0] * len(ratios))
     assert seen["price_spread"] == 0.5
-    assert seen["affordability"] == pytest.approx(0.0)  # 50 over 5 x 5 opportunities at 2 each
+    assert seen["affordability"] == pytest.approx(0.0)  # 50 over 25 opportunities at 2 each
 
 
 @pytest.mark.parametrize(
     ("component", "higher"),
     [
         ("pace", {"budget_left": 90.0}),
-        ("overspend", {"budget_left": 10.0}),
         ("time_left", {"time_left": 9.0}),
         ("win_rate", {"recent_win_rate": 0.9}),
         ("pctr_ratio", {"recent_pctr": 0.02}),
         ("price_ratio", {"recent_price": 4.0}),
         ("price_spread", {"recent_price_std": 2.0}),
-        ("affordability", {"recent_opportunities": 2.0}),
+        ("affordability", {"opportunities_left": 20.0}),
+        ("wins_left", {"budget_left": 90.0}),
+        ("wins_left", {"usual_price": 1.0}),
+        ("horizon", {"opportunities_left": 30.0}),
+        ("richness", {"level": 300.0}),
+        ("richness", {"usual_pctr": 0.02}),
+        ("forecast", {"level_forecast": 300.0}),
+        ("quick", {"level_quick": 300.0}),
+        ("slow", {"level_slow": 300.0}),
+        ("ahead", {"level_ahead": 300.0}),
+        ("ahead", {"level": 150.0}),
         ("affordability", {"usual_price": 1.0}),
     ],
 )
@@ -100,10 +115,32 @@ def test_twice_and_half_are_as_far_from_level(component: str) -> None:
 
 @pytest.mark.parametrize(
     ("unknown", "component"),
-    [("usual_pctr", "pctr_ratio"), ("usual_price", "price_ratio"), ("recent_price", "price_spread")],
+    [
+        ("usual_pctr", "pctr_ratio"),
+        ("usual_price", "price_ratio"),
+        ("recent_price", "price_spread"),
+        ("usual_price", "affordability"),
+        ("usual_price", "wins_left"),
+        ("usual_price", "richness"),
+        *(("level", name) for name in ("forecast", "quick", "slow", "ahead")),
+    ],
 )
 def test_what_is_not_known_yet_is_level(unknown: str, component: str) -> None:
     assert _observe(**{unknown: 0.0})[component] == 0
+
+
+@pytest.mark.parametrize(
+    ("component", "state"),
+    [("wins_left", {"budget_left": 999_999.0, "usual_price": 1.0}), ("horizon", {"opportunities_left": 999_999.0})],
+)
+def test_a_million_is_three(component: str, state: dict[str, float]) -> None:
+    assert _observe(**state)[component] == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("component", ["forecast", "quick", "slow", "ahead"])
+def test_levels_are_compared_to_the_loops_own(component: str) -> None:
+    assert _observe(**{f"level_{component}": 400.0})[component] == pytest.approx(np.log(2.0))
+    assert _observe(**{f"level_{component}": 100.0})[component] == pytest.approx(-np.log(2.0))
 
 
 def test_campaign_without_a_budget_has_nothing_left() -> None:

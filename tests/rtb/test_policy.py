@@ -82,7 +82,14 @@ def test_level_of_the_largest_output_is_chosen() -> None:
 
 @pytest.mark.parametrize(
     ("action", "multiplier"),
-    [(-1.0, MULTIPLIER_LOW), (1.0, MULTIPLIER_HIGH), (-9.0, MULTIPLIER_LOW), (9.0, MULTIPLIER_HIGH), (0.0, 1.05)],
+    [
+        (-1.0, MULTIPLIER_LOW),
+        (1.0, MULTIPLIER_HIGH),
+        (-9.0, MULTIPLIER_LOW),
+        (9.0, MULTIPLIER_HIGH),
+        (0.0, 1.0),
+        (0.5, 2**0.5),
+    ],
 )
 def test_action_is_stretched_over_the_range(action: float, multiplier: float) -> None:
     assert unsquash(np.array([action])) == pytest.approx([multiplier])
@@ -94,8 +101,14 @@ def test_levels_cover_the_range(count: int) -> None:
     assert len(levels) == count
     assert (np.diff(levels) > 0).all()
     assert 1.0 in levels
-    assert levels[0] == pytest.approx(MULTIPLIER_LOW)
-    assert levels.max() <= MULTIPLIER_HIGH + 1e-9
+    assert levels[-1] == pytest.approx(MULTIPLIER_HIGH)
+    assert levels[0] == pytest.approx(MULTIPLIER_LOW if count > 2 else 1.0)  # of two, one is 1.0 itself
+
+
+@given(st.floats(-1, 1))
+def test_as_far_down_is_as_far_as_up(action: float) -> None:
+    down, up = unsquash(np.array([-action, action]))
+    assert down * up == pytest.approx(1.0)
 
 
 def test_neutral_policy_leaves_the_value_as_it_is() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rtb.ctr import PRIOR, CTRScorer
 from rtb.features import FIELDS
 from rtb.ledger import LeaseBook, MemoryLedger, Usage
+from rtb.pacing import MULTIPLIER_HIGH, MULTIPLIER_LOW, OBSERVATION
 from rtb.policy import Policy, neutral, unsquash
 from rtb.snapshot import PacingTable
 from rtb.stages import Auction, BidStage, CTRStage, Decisions
@@ -97,12 +98,39 @@ def test_untrained_scorer_scores_rows() -> None:
     )
 
 
-def test_bid_is_value_times_probability_times_multiplier() -> None:
+def test_before_the_market_is_known_the_value_is_bid() -> None:
     auction = _auction([(0, 1, 0.25)])
     assert _bids(auction, _stage(_table(1)).decide(auction)) == {0: (1, 250_000)}
-    doubled = _stage(_table(1), policy=_constant_policy(1.0)).decide(auction)
-    assert _bids(auction, doubled) == {0: (1, 500_000)}
-    assert doubled.multiplier.tolist() == [2.0]
+    halved = _stage(_table(1), policy=_constant_policy(-1.0)).decide(auction)
+    assert _bids(auction, halved) == {0: (1, 125_000)}
+    assert halved.multiplier.tolist() == [MULTIPLIER_LOW]
+
+
+def test_bid_is_level_times_probability_times_the_policys_part() -> None:
+    auction, table = _auction([(0, 1, 0.25)]), _table(1, level=400_000.0)
+    assert _bids(auction, _stage(table).decide(auction)) == {0: (1, 100_000)}
+    doubled = _stage(table, policy=_constant_policy(1.0)).decide(auction)
+    assert _bids(auction, doubled) == {0: (1, 200_000)}
+    assert doubled.multiplier.tolist() == [0.4 * MULTIPLIER_HIGH]
+
+
+@pytest.mark.parametrize(("level", "action"), [(0.0, 1.0), (600_000.0, 1.0), (5_000_000.0, 0.0), (5e9, -1.0)])
+def test_nothing_is_bid_above_what_it_is_worth(level: float, action: float) -> None:
+    auction = _auction([(0, 1, 0.25)])
+    made = _stage(_table(1, level=level), policy=_constant_policy(action)).decide(auction)
+    assert _bids(auction, made) == {0: (1, 250_000)}
+    assert made.multiplier.tolist() == [1.0]
+
+
+def test_a_policy_sees_what_the_table_says_of_each_campaign() -> None:
+    (weight, bias), *_ = neutral().layers
+    weight = weight.copy()
+    weight[0, OBSERVATION.index("ahead")] = 1.0
+    ahead = Policy(((weight, bias),), "tanh", "continuous", np.empty(0), "ahead")
+    table = _table(1, 2, level=[100_000.0] * 2, level_ahead=[100_000.0, 50_000.0])
+    auction = _auction([(0, 1, 0.25), (1, 2, 0.25)])
+    made = _stage(table, policy=ahead).decide(auction)
+    assert made.multiplier == pytest.approx(0.1 * unsquash(np.array([0.0, -np.log(2.0)])))
 
 
 def test_conversion_is_paid_for_by_its_own_probability() -> None:
@@ -173,7 +201,7 @@ def test_campaign_that_is_closed_or_unknown_does_not_bid(stranger: int) -> None:
     decisions = stage.decide(auction)
     assert _bids(auction, decisions) == {0: (1, 250_000)}
     assert decisions.unpaid.tolist() == []
-    assert stage.drain() == [Usage(1, 1, 1, 0.25)]
+    assert stage.drain() == [Usage(1, 1, 1, 0.25, 1e6)]
 
 
 def test_nothing_is_bid_before_a_pacing_table_came() -> None:
@@ -200,23 +228,30 @@ def test_bids_have_identities_of_their_own_and_an_expiry() -> None:
 def test_usage_counts_what_was_seen_and_what_was_bid_once() -> None:
     stage = _stage(_table(1, 2, 3))
     stage.decide(_auction([(0, 1, 0.5), (0, 2, 0.25), (1, 1, 0.125), (2, 9, 0.5)]))
-    assert sorted(stage.drain()) == [Usage(1, 2, 2, 0.625), Usage(2, 1, 0, 0.25)]
+    assert sorted(stage.drain()) == [Usage(1, 2, 2, 0.625, 2e6), Usage(2, 1, 0, 0.25, 1e6)]
     assert stage.drain() == []
+
+
+def test_usage_has_the_chance_that_is_paid_for_and_the_level_that_was_bid() -> None:
+    table = _table(1, 2, level=[250_000.0, 9e9], by_conversion=[False, True], value_micros=[1_000_000, 3_000_000])
+    stage = _stage(table, policy=_constant_policy(-1.0))
+    stage.decide(_auction([(0, 1, 0.5), (1, 1, 0.25), (2, 2, 0.5)], cvr=0.5))
+    assert sorted(stage.drain()) == [Usage(1, 2, 2, 0.75, 250_000.0), Usage(2, 1, 1, 0.25, 3_000_000.0)]
 
 
 def test_new_table_hands_over_the_usage_of_the_old_one() -> None:
     stage = _stage(_table(1))
     stage.decide(_auction([(0, 1, 0.5)]))
-    assert stage.repace(_table(2, 1)) == [Usage(1, 1, 1, 0.5)]
+    assert stage.repace(_table(2, 1)) == [Usage(1, 1, 1, 0.5, 1e6)]
     assert stage.drain() == []
     stage.decide(_auction([(0, 1, 0.5)]))
-    assert stage.drain() == [Usage(1, 1, 1, 0.5)]
+    assert stage.drain() == [Usage(1, 1, 1, 0.5, 1e6)]
 
 
 def test_new_policy_bids_from_then_on() -> None:
     stage, auction = _stage(_table(1)), _auction([(0, 1, 0.25)])
     stage.swap_policy(_constant_policy(-1.0))
-    assert _bids(auction, stage.decide(auction)) == {0: (1, 25_000)}
+    assert _bids(auction, stage.decide(auction)) == {0: (1, 125_000)}
 
 
 _candidates = st.lists(
@@ -231,31 +266,39 @@ _candidates = st.lists(
     st.lists(_candidates, min_size=1, max_size=4),
     st.lists(st.integers(0, 500_000), min_size=6, max_size=6),
     st.dictionaries(st.sampled_from([1, 2, 3]), st.integers(0, 2_000_000), min_size=3),
-    st.floats(-1, 1, width=32),
+    st.tuples(st.floats(-1, 1, width=32), st.sampled_from([0.0, 1.0, 1e5, 3e5, 1e6, 1e9])),
     st.booleans(),
 )
 def test_bids_are_within_bounds_and_never_more_than_the_budget(
     batches: list[list[tuple[int, int, float]]],
     floors: list[int],
     budgets: dict[int, int],
-    action: float,
+    paced: tuple[float, float],
     first_price: bool,
 ) -> None:
+    action, level = paced
     table = _table(
-        1, 2, 3, value_micros=[300_000, 900_000, 2_000_000], price_median=[0, 100_000, 900_000], price_shape=4
+        1,
+        2,
+        3,
+        value_micros=[300_000, 900_000, 2_000_000],
+        price_median=[0, 100_000, 900_000],
+        price_shape=4,
+        level=level,
     )
     value = dict(zip(table["number"].tolist(), table["value_micros"].tolist(), strict=True))
-    multiplier = float(unsquash(np.array([action]))[0])
+    factor = float(unsquash(np.array([action]))[0])
+    multiplier = {number: min(1.0, factor * (level / worth if level else 1.0)) for number, worth in value.items()}
     stage = _stage(table, budgets, policy=_constant_policy(action))
     promised = dict.fromkeys(budgets, 0)
     for candidates in batches:
         auction = _auction(candidates, floors=floors, first_price=first_price)
         decisions = stage.decide(auction)
         won = _bids(auction, decisions)
-        assert decisions.multiplier == pytest.approx(np.full(len(won), multiplier))
+        assert decisions.multiplier.tolist() == pytest.approx([multiplier[number] for number, _ in won.values()])
         for candidate, price in zip(decisions.candidate.tolist(), decisions.price_micros.tolist(), strict=True):
             imp, campaign, pctr = candidates[candidate]
-            assert max(1, floors[imp]) <= price <= value[campaign] * pctr * multiplier * (1 + 1e-9)
+            assert max(1, floors[imp]) <= price <= value[campaign] * pctr * multiplier[campaign] * (1 + 1e-9)
             promised[campaign] += price
         assert not set(decisions.unpaid.tolist()) & won.keys()
     assert all(promised[number] <= budgets[number] for number in budgets)

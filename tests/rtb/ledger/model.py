@@ -114,12 +114,13 @@ def reported(usage: Usage, balance: Balance) -> Balance:
         opportunities=balance.opportunities + usage.opportunities,
         bids=balance.bids + usage.bids,
         probability=balance.probability + usage.probability,
+        levels=balance.levels + usage.levels,
     )
 
 
 def rebuilt(terms: Terms, balance: Balance) -> Balance:
     """A campaign in a ledger made again from events: nothing is held, and usage is forgotten."""
-    forgotten = {"leased": 0, "reserved": 0, "opportunities": 0, "bids": 0, "probability": 0.0}
+    forgotten = {"leased": 0, "reserved": 0, "opportunities": 0, "bids": 0, "probability": 0.0, "levels": 0.0}
     return opened(terms, balance._replace(budget=balance.spent, available=0, **forgotten))  # type: ignore[arg-type]
 
 

@@ -260,7 +260,7 @@ class MoneyMachine(RuleBasedStateMachine):
         told = model.count(self.bids[place], kind, self.seen[campaign])
         assert self.worlds.on_ledgers("count", told.bid.ref, kind, self.now) is told.outcome
         self.bids[place] = told.bid
-        usage = Usage(campaign, opportunities, opportunities // 2, eighths / 8)
+        usage = Usage(campaign, opportunities, opportunities // 2, eighths / 8, eighths / 4)
         self.worlds.on_ledgers("report", [usage])
         self.foreseen[campaign] = model.reported(usage, told.balance)
 

@@ -18,8 +18,8 @@ def ledgers(request: pytest.FixtureRequest) -> Ledgers:
     return memory_ledger if request.param == "memory" else valkey_ledgers(request.getfixturevalue("valkey"))
 
 
-def counts(balance: Balance) -> tuple[int, int, float]:
-    return balance.opportunities, balance.bids, balance.probability
+def counts(balance: Balance) -> tuple[int, int, float, float]:
+    return balance.opportunities, balance.bids, balance.probability, balance.levels
 
 
 @with_ledger
@@ -27,9 +27,9 @@ async def test_a_report_that_comes_again_counts_once(ledger: Ledger) -> None:
     await ledger.open(1, 1_000)
     await ledger.open(2, 1_000)
     for _ in range(3):
-        await ledger.report([Usage(1, 10, 3, 0.25), Usage(2, 1, 0, 0.5)], Stamp("a", 1))
-    assert counts(await balance(ledger, 1)) == (10, 3, 0.25)
-    assert counts(await balance(ledger, 2)) == (1, 0, 0.5)
+        await ledger.report([Usage(1, 10, 3, 0.25, 5e6), Usage(2, 1, 0, 0.5, 0.5)], Stamp("a", 1))
+    assert counts(await balance(ledger, 1)) == (10, 3, 0.25, 5e6)
+    assert counts(await balance(ledger, 2)) == (1, 0, 0.5, 0.5)
 
 
 @with_ledger
@@ -59,9 +59,9 @@ async def test_a_report_without_a_stamp_counts_each_time(ledger: Ledger) -> None
 @with_ledger
 async def test_one_campaign_that_was_never_opened_does_not_stop_the_others(ledger: Ledger) -> None:
     await ledger.open(2, 1_000)
-    await ledger.report([Usage(1, 7, 7, 0.5), Usage(2, 5, 2, 0.5)], Stamp("a", 1))
+    await ledger.report([Usage(1, 7, 7, 0.5, 7.0), Usage(2, 5, 2, 0.5, 2.5)], Stamp("a", 1))
     assert await balance(ledger, 1) == Balance()
-    assert counts(await balance(ledger, 2)) == (5, 2, 0.5)
+    assert counts(await balance(ledger, 2)) == (5, 2, 0.5, 2.5)
 
 
 def test_a_reporter_adds_up_while_the_ledger_is_away_and_is_counted_once() -> None:
@@ -82,13 +82,13 @@ def test_a_reporter_adds_up_while_the_ledger_is_away_and_is_counted_once() -> No
         await reporter.send()
         assert ledger.calls == 0  # nothing to tell
         for _ in range(5):
-            reporter.add([Usage(1, 2, 1, 0.25), Usage(1, 1, 0, 0.5)])
+            reporter.add([Usage(1, 2, 1, 0.25, 0.5), Usage(1, 1, 0, 0.5, 1e6)])
             with pytest.raises(LedgerError):
                 await reporter.send()
         ledger.report = MemoryLedger.report.__get__(ledger)  # type: ignore[method-assign]
         await reporter.send()
         await reporter.send()
-        assert counts(await balance(ledger)) == (15, 5, 3.75)
+        assert counts(await balance(ledger)) == (15, 5, 3.75, 5_000_002.5)
 
     asyncio.run(main())
 
@@ -101,7 +101,7 @@ def test_a_reporter_is_counted_once_over_a_line_that_loses_answers(valkey: Valke
             reporter = UsageReporter(ledger)
             for lost in (0, 1, 2, 3):
                 line.lose = lost
-                reporter.add([Usage(1, 10, 3, 0.25)])
+                reporter.add([Usage(1, 10, 3, 0.25, 20.0)])
                 try:
                     await reporter.send()
                 except LedgerError:
@@ -109,6 +109,6 @@ def test_a_reporter_is_counted_once_over_a_line_that_loses_answers(valkey: Valke
             line.lose = 0
             await reporter.send()
             await reporter.send()
-            assert counts(await balance(ledger)) == (40, 12, 1.0)
+            assert counts(await balance(ledger)) == (40, 12, 1.0, 80.0)
 
     asyncio.run(main())

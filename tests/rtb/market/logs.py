@@ -5,12 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from rtb.market.auction_log import MAX_PRICE, Rows, Task, Totals
+from rtb.market.moment import Moment
 from rtb.market.sample_logs import World, sample_rows
 
 
 def rows(price: list[float], pctr: list[float], click: list[int] | None = None) -> Rows:
     clicks = np.array(click or [0] * len(price), np.int64)
     return Rows(clicks, np.array(price, np.float64), np.array(pctr, np.float64), np.zeros(len(price)))
+
+
+def moment(auctions_left: float, lanes: int = 1) -> Moment:
+    """A moment by count; nobody knows the hour."""
+    every = np.ones(lanes)
+    return Moment(every * auctions_left, every, np.zeros(lanes), every * np.nan)
 
 
 def totals(*, impressions: int = 1_000, clicks: int = 10, cost: int = 50_000) -> Totals:

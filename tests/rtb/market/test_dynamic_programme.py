@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtb.market.dynamic_programme import Programme, value_table
+from tests.rtb.market.logs import moment
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -59,8 +60,13 @@ def test_bids_go_up_to_where_keeping_the_money_is_better() -> None:
     own, average = Programme(table, None), Programme(table, 0.1)
     left = np.array([2.0, 2.0, 2.0, 0.0])
     # With two auctions left, V[1] = 0, .05, .1: 1 costs .05 of the future, 2 costs .1 of it.
-    assert own.bids(np.array([[0.04], [0.07], [0.1], [0.1]]), left, 2)[:, 0].tolist() == [0.0, 1.0, 2.0, 0.0]
-    assert average.bids(np.array([[0.04], [0.07], [0.2], [0.1]]), left, 2)[:, 0].tolist() == [2.0, 2.0, 2.0, 0.0]
+    assert own.bids(np.array([[0.04], [0.07], [0.1], [0.1]]), left, moment(2, 4))[:, 0].tolist() == [0.0, 1.0, 2.0, 0.0]
+    assert average.bids(np.array([[0.04], [0.07], [0.2], [0.1]]), left, moment(2, 4))[:, 0].tolist() == [
+        2.0,
+        2.0,
+        2.0,
+        0.0,
+    ]
 
 
 @settings(max_examples=40, deadline=None)
@@ -74,13 +80,16 @@ def test_bids_are_those_of_the_plain_rule(seed: int, left: int, n: int) -> None:
         if pctr + (value[left - d] - value[left]) < 0:
             break
         bid = d
-    assert Programme(table, None).bids(np.array([[pctr]]), np.array([float(left)]), n)[0, 0] == bid
+    assert Programme(table, None).bids(np.array([[pctr]]), np.array([float(left)]), moment(n))[0, 0] == bid
 
 
 def test_a_longer_episode_is_scaled_to_the_table() -> None:
     table = value_table(np.full(20, 0.05), 0.01, 30, 100)
     bidder, pctr = Programme(table, None), np.array([[0.01]])
-    assert bidder.bids(pctr, np.array([5_000.0]), 3_000)[0, 0] == bidder.bids(pctr, np.array([50.0]), 30)[0, 0]
+    assert (
+        bidder.bids(pctr, np.array([5_000.0]), moment(3_000))[0, 0]
+        == bidder.bids(pctr, np.array([50.0]), moment(30))[0, 0]
+    )
 
 
 @pytest.mark.parametrize("budget", [0, 1])

@@ -54,3 +54,46 @@ def test_campaigns_side_by_side_are_the_same_as_alone() -> None:
 def test_nothing_to_learn_from_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         Landscape.of(np.zeros(0), np.zeros(0))
+
+
+_LOG_NORMAL = st.tuples(st.floats(10.0, 1e4), st.floats(0.1, 1.2), st.floats(1e-4, 1e-2), st.floats(0.0, 1.2))
+
+
+def smooth(traits: tuple[float, ...]) -> Landscape:
+    return Landscape.log_normal(*(np.array([trait]) for trait in traits))
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=SEEDS, traits=_LOG_NORMAL, place=st.floats(-1.5, 1.5))
+def test_log_normal_landscape_is_that_of_a_sample(seed: int, traits: tuple[float, ...], place: float) -> None:
+    (median, price_spread, mean, spread), rng = traits, np.random.default_rng(seed)
+    price = median * np.exp(price_spread * rng.standard_normal(200_000))
+    pctr = mean * np.exp(spread * rng.standard_normal(200_000) - spread**2 / 2)
+    scale = median / mean * np.exp(place)
+    paid = np.where(scale * pctr >= price, price, 0.0)
+    error = 5 * paid.std() / np.sqrt(len(paid))
+    assert smooth(traits).spend(np.array([scale]))[0] == pytest.approx(paid.mean(), rel=0.01, abs=error)
+
+
+@given(traits=_LOG_NORMAL, part=st.floats(1e-4, 0.999))
+def test_log_normal_landscape_finds_the_scale_of_a_spend(traits: tuple[float, ...], part: float) -> None:
+    table = smooth(traits)
+    wanted = part * table.spend_table[:, -1]
+    assert table.spend(table.scale(wanted)) == pytest.approx(wanted, rel=1e-6)
+    assert table.scale(table.spend(table.scale(wanted))) == pytest.approx(table.scale(wanted), rel=1e-6)
+
+
+@given(traits=_LOG_NORMAL, part=st.floats(0.01, 1.0), place=st.floats(-3.0, 3.0))
+def test_thinned_landscape_spends_that_part_at_any_scale(traits: tuple[float, ...], part: float, place: float) -> None:
+    table, scale = smooth(traits), np.array([traits[0] / traits[2] * np.exp(place)])
+    thinned = table.thinned(np.array([part]))
+    assert thinned.spend(scale) == pytest.approx(part * table.spend(scale))
+    wanted = 0.5 * table.spend_table[:, -1]
+    assert thinned.scale(part * wanted) == pytest.approx(table.scale(wanted))
+
+
+@given(traits=_LOG_NORMAL, factor=st.floats(0.2, 5.0))
+def test_who_believes_prices_to_be_higher_bids_higher_by_as_much(traits: tuple[float, ...], factor: float) -> None:
+    table, believed = smooth(traits), smooth(traits).believed(np.array([factor]))
+    wanted = 0.3 * table.spend_table[:, -1]
+    assert believed.scale(factor * wanted) == pytest.approx(factor * table.scale(wanted))

@@ -7,11 +7,11 @@ import pytest
 
 from rtb.market.auction_log import Task
 from rtb.market.linear import Linear, lin, mcpc
-from tests.rtb.market.logs import rows, totals
+from tests.rtb.market.logs import moment, rows, totals
 
 
 def first_bids(bidder: Linear, pctr: list[float]) -> list[float]:
-    bids: list[float] = bidder.bids(np.array([pctr]), np.array([1e9]), len(pctr))[0].tolist()
+    bids: list[float] = bidder.bids(np.array([pctr]), np.array([1e9]), moment(len(pctr)))[0].tolist()
     return bids
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtb.market.optimum import auc, bayes_auc, expected_auc, hindsight
+from rtb.market.optimum import auc, bayes_auc, expected_auc, hindsight, shadow_level
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -52,6 +52,38 @@ def test_hindsight_by_hand() -> None:
     value, price = [[10.0, 6.0, 4.0], [1.0, 1.0, 1.0]], [[5.0, 2.0, 4.0], [2.0, 2.0, 2.0]]
     assert hindsight(value, price, [4.5, 100.0]).tolist() == [[11.0, 3.0], [4.5, 6.0]]
     assert hindsight(value, price, [100.0, 100.0], least_ratio=1.0).tolist() == [[20.0, 0.0], [11.0, 0.0]]
+
+
+@settings(max_examples=60)
+@given(seed=SEEDS, budget=st.floats(0.5, 300.0))
+def test_shadow_level_is_where_money_runs_out(seed: int, budget: float) -> None:
+    """Bidding less than it can be afforded, bidding just that cannot; against each level there is."""
+    rng = np.random.default_rng(seed)
+    value, price = rng.integers(0, 5, 12).astype(float), rng.integers(1, 50, 12).astype(float)
+    value[rng.integers(12)] = 3.0  # something is worth something
+    cost = np.where(value > 0.0, price / np.maximum(value, 1e-9), np.inf)
+    level = shadow_level(value, price, [budget])[0]
+    assert price[cost < level].sum() <= budget
+    if price[np.isfinite(cost)].sum() > budget:
+        assert price[cost <= level].sum() > budget
+    else:
+        assert level == cost[np.isfinite(cost)].max()
+
+
+@settings(max_examples=60)
+@given(seed=SEEDS, budget=st.floats(1.0, 200.0))
+def test_shadow_level_is_what_a_little_more_money_buys(seed: int, budget: float) -> None:
+    rng = np.random.default_rng(seed)
+    value, price = rng.uniform(0.1, 5.0, (1, 30)), rng.uniform(5.0, 50.0, (1, 30))
+    little = 1e-6
+    more = hindsight(value, price, [budget + little])[0] - hindsight(value, price, [budget])[0]
+    assert little / more[0] == pytest.approx(shadow_level(value, price, [budget])[0], rel=1e-3)
+
+
+def test_shadow_level_by_hand() -> None:
+    value, price = [[10.0, 6.0, 0.0], [1.0, 2.0, 4.0], [0.0, 0.0, 0.0]], [[5.0, 2.0, 1.0], [2.0, 2.0, 2.0], [1.0] * 3]
+    assert shadow_level(value, price, [1.0, 4.0, 5.0])[:2].tolist() == [1 / 3, 2.0]
+    assert shadow_level(value, price, [7.0, 100.0, 5.0])[:2].tolist() == [0.5, 2.0]
 
 
 @settings(max_examples=60)

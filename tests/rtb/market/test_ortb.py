@@ -7,13 +7,13 @@ import pytest
 
 from rtb.market.ortb import Ortb, ortb, win_curve
 from rtb.market.replay import best_value, play
-from tests.rtb.market.logs import task
+from tests.rtb.market.logs import moment, task
 
 
 def test_by_hand() -> None:
     bidder = Ortb(c=30.0, strength=16_000.0)
     # pctr 0.01: sqrt(30 x 160 + 900) - 30 = 45.49...; 0: nothing; 1: above the cap.
-    assert bidder.bids(np.array([[0.01, 0.0, 1.0]]), np.array([1e9]), 3).tolist() == [[45.0, 0.0, 300.0]]
+    assert bidder.bids(np.array([[0.01, 0.0, 1.0]]), np.array([1e9]), moment(3)).tolist() == [[45.0, 0.0, 300.0]]
 
 
 def test_the_win_curve_is_found_again() -> None:

@@ -10,28 +10,42 @@ from hypothesis import strategies as st
 from rtb import pacing, policy
 from rtb.market import paced
 from rtb.market.auction_log import Task
-from rtb.market.linear import split
+from rtb.market.auctions import Kind
+from rtb.market.cut import clock_of, cut
+from rtb.market.daily import daily_task
+from rtb.market.library import Episodes, Library
 from rtb.market.replay import play
-from rtb.market.replayed import Episodes, Library, ReplayedCore
+from rtb.market.replayed import ReplayedCore
 from tests.rtb.market.logs import task
 
 
 def library(episode: int = 200) -> Library:
-    return Library([task(seed, episode=episode, episodes=4) for seed in (1, 2, 3)])
+    return Library.of_past([task(seed, episode=episode, episodes=4) for seed in (1, 2, 3)])
 
 
+_LIBRARIES = {
+    "by count": library(),
+    "by the clock": Library.of_past([daily_task(np.random.default_rng(s), flights=1, auctions=150.0) for s in (1, 2)]),
+}
+
+
+@pytest.mark.parametrize("kind", _LIBRARIES)
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), decision=st.sampled_from([10, 20, 25, 30]))
-def test_rewards_add_up_to_the_gain_over_the_closed_loop(seed: int, decision: int) -> None:
+def test_rewards_add_up_to_the_gain_over_the_closed_loop(kind: str, seed: int, decision: int) -> None:
+    """What each decision is told at once, by the money it left, is taken back by the end."""
     rng = np.random.default_rng(seed)
     core = ReplayedCore(decision)
-    core.start(library().sample(rng, 6))
+    drawn = _LIBRARIES[kind].sample(rng, 6)
+    core.start(drawn)
     total = np.zeros(6)
     while not core.done:
-        observation, reward = core.step(rng.uniform(0.5, 1.5, 6))
+        observation, reward = core.step(rng.uniform(0.5, 2.0, 6))
         assert observation.shape == (6, pacing.OBSERVATION_SIZE)
         total += reward
-    np.testing.assert_allclose(total, (core.value[0] - core.value[1]) / core.best * 200 / decision)
+    np.testing.assert_allclose(
+        total, (core.value[0] - core.value[1]) / core.best * drawn.price.shape[1] / decision, atol=1e-9
+    )
     assert (core.value <= core.best + 1e-9).all()
 
 
@@ -47,42 +61,55 @@ def test_a_multiplier_of_one_earns_nothing_and_a_bad_one_less() -> None:
     assert rewards[1].mean() < 0
 
 
-def test_it_wins_what_the_backtest_wins() -> None:
-    """The same policy, first episode of a campaign, in the learning world and as a bidder of the backtest."""
-    made_up = task(5, episode=200, episodes=2)
-    rng = np.random.default_rng(0)
-    size = pacing.OBSERVATION_SIZE
-    layer = (rng.normal(0, 0.5, (1, size)).astype(np.float32), np.zeros(1, np.float32))
-    some = policy.Policy((layer,), "tanh", "continuous", np.zeros(0), "some")
-    first = Task("first", made_up.totals, made_up.before, made_up.after.part(0, 200), 200)
-    landscape = paced.landscape_of(first)
-    played = play(paced.learned(first, 1 / 8, landscape, some), first, 1 / 8)
-    price, pctr, _ = split(first.after, 200)
-    usual = np.array([first.before.pctr.mean()]), np.array([first.before.price.mean()])
-    budget = np.array([float(first.budget(1 / 8))])
+def test_a_decision_is_told_at_once_what_its_money_is_worth() -> None:
+    """Who bids half saves money that wins later: saving is no loss, nor are the last decisions a gain."""
     core = ReplayedCore()
-    seen = core.start(Episodes(price, pctr, budget, landscape, *usual, np.array([True])))
+    core.start(library().sample(np.random.default_rng(1), 60, (1 / 16, 1 / 8)))
+    _, reward = core.step(np.full(60, 0.5))
+    gain = (core.value[0] - core.value[1]) / core.best * 10  # decisions an episode
+    assert gain.mean() < -0.05  # less was won
+    assert abs(reward.mean()) < abs(gain.mean()) / 2  # and most of it is still to be had
+
+
+@pytest.mark.parametrize("kind", ["second", "first"])
+@pytest.mark.parametrize("by_clock", [False, True])
+def test_it_wins_what_the_backtest_wins(by_clock: bool, kind: Kind) -> None:
+    """The same policy, first episode of a campaign, in the learning world and as a bidder of the backtest."""
+    counted = task(5, episode=200, episodes=2)
+    first = Task("first", counted.totals, counted.before, counted.after.part(0, 200), 200)
+    if by_clock:
+        first = daily_task(np.random.default_rng(5), flights=1, auctions=200.0)
+    rng = np.random.default_rng(0)
+    layer = (rng.normal(0, 0.5, (1, pacing.OBSERVATION_SIZE)).astype(np.float32), np.zeros(1, np.float32))
+    some = policy.Policy((layer,), "tanh", "continuous", np.zeros(0), "some")
+    landscape = paced.landscape_of(first, kind)
+    played = play(paced.learned(first, 1 / 8, landscape, some), first, 1 / 8, kind)
+    episodes = cut(first.after, first.episode, first.hours)
+    core = ReplayedCore(kind=kind)
+    seen = core.start(
+        Episodes(
+            price=episodes.price,
+            pctr=episodes.pctr,
+            budget=np.array([float(first.budget(1 / 8))]),
+            auctions=np.array([200.0]),
+            clock=clock_of(first, episodes),
+            past=paced.past_of(first, 1 / 8, landscape),
+            cold=np.array([True]),
+        )
+    )
     while not core.done:
         seen, _ = core.step(some.multipliers(seen))
     assert core.value[0, 0] == pytest.approx(played.value[0], rel=1e-12)
+    assert core.value[0, 0] != core.value[1, 0]
 
 
 def test_a_warm_loop_knows_how_far_the_forecast_is_off() -> None:
-    drawn = library().sample(np.random.default_rng(4), 200, (1 / 8, 1 / 4))
+    one = Library.of_past([task(1, episode=200, episodes=4)])
+    drawn = one.sample(np.random.default_rng(4), 200, (1 / 8, 1 / 4))
     core = ReplayedCore()
     core.start(drawn)
-    off = drawn.landscape.spend_table[:, -1] / drawn.usual_price
+    off = drawn.past.price  # of one campaign: its mean price times what its belief is off by
     correction = core._lanes.loop.correction()[:200]  # what it learned, which nothing else shows
     assert (correction[drawn.cold] == 1.0).all()
     # Who believes prices too high bids too high, and spends more than forecast.
     assert np.corrcoef(np.log(correction[~drawn.cold]), np.log(off[~drawn.cold]))[0, 1] > 0.4
-
-
-def test_draws_follow_the_seed_and_keep_each_episodes_auctions() -> None:
-    books = library()
-    first, second = (books.sample(np.random.default_rng(9), 20) for _ in range(2))
-    assert first.price.tolist() == second.price.tolist()
-    known = {tuple(sorted(row)) for row in books.price.tolist()}
-    assert {tuple(sorted(row)) for row in first.price.tolist()} <= known
-    with pytest.raises(ValueError, match="one length"):
-        Library([task(1, episode=100), task(2, episode=200)])

@@ -41,12 +41,13 @@ async def test_a_click_may_come_before_the_bill(ledger: Ledger):
 async def test_reports_add_up(ledger: Ledger):
     await leased(ledger, 300)
     await ledger.open(2, 10)
-    await ledger.report([Usage(1, 10, 3, 0.25), Usage(2, 1, 0, 1e-9)])
-    await ledger.report([Usage(1, 5, 2, 0.5)])
+    await ledger.report([Usage(1, 10, 3, 0.25, 20_000_000.5), Usage(2, 1, 0, 1e-9, 0.125)])
+    await ledger.report([Usage(1, 5, 2, 0.5, 5e6)])
     await ledger.report([])
     first, second = await ledger.balances([1, 2])
     assert (first.opportunities, first.bids, first.probability) == (15, 5, pytest.approx(0.75))
     assert (second.opportunities, second.bids, second.probability) == (1, 0, pytest.approx(1e-9))
+    assert (first.levels, second.levels) == (25_000_000.5, 0.125)
     assert await pots(ledger) == {"available": 700, "leased": 300}
 
 

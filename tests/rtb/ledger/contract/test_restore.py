@@ -13,7 +13,7 @@ _LOST = Balance(budget=1_000, available=700, spent=300, wins=4, bills=3, losses=
 
 @with_ledger
 async def test_figures_are_restored_whole(ledger: Ledger):
-    lost = _LOST._replace(price_squares=float(2**60 + 2**20), probability=0.1)
+    lost = _LOST._replace(price_squares=float(2**60 + 2**20), probability=0.1, levels=2.0**53 + 0.5)
     assert await ledger.restore(1, lost)
     assert await balance(ledger) == lost
     await ledger.open(1, 1_000)
