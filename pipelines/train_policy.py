@@ -45,9 +45,10 @@ class Report:
 
     Attributes:
         algo: which algorithm.
-        steps: decisions until the policy that is written was best.
-        seconds: of training and validation until then.
-        score: of that policy; see `policy_training.validation.score`.
+        steps: decisions learned from.
+        seconds: of training and validation.
+        best_steps: decisions after which the policy was best that is written.
+        score: of that one; see `policy_training.validation.score`.
         gains: what it wins more than the closed loop on the validation episodes, in percent, by world and budget.
         artefact: folder of the policy.
         version: name of its weights.
@@ -56,6 +57,7 @@ class Report:
     algo: str
     steps: int
     seconds: float
+    best_steps: int
     score: float
     gains: Gains
     artefact: str
@@ -118,7 +120,16 @@ def train(
         typer.echo(f"train_policy: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(1) from error
     console.print(table_of(state.gains))
-    report = Report(str(algo), state.steps, round(state.seconds, 1), state.score, state.gains, str(target), version)
+    report = Report(
+        algo=str(algo),
+        steps=state.steps,
+        seconds=round(state.seconds, 1),
+        best_steps=state.best_steps,
+        score=state.score,
+        gains=state.gains,
+        artefact=str(target),
+        version=version,
+    )
     typer.echo(json.dumps(asdict(report)))
 
 
@@ -152,7 +163,7 @@ def _save(folder: Path, best: policy.Policy, state: State, *, trained_on: str, h
     gains = {
         f"gain {world} {budget}": gain for world, by in state.gains.items() for budget, gain in by.items()
     }
-    config: dict[str, object] = {"algo": state.algo, "seed": state.seed, "steps": state.steps, **how}
+    config: dict[str, object] = {"algo": state.algo, "seed": state.seed, "steps": state.best_steps, **how}
     return policy.save(
         folder, best, metrics={"score": state.score, **gains}, trained_on=trained_on, config=config
     ).version

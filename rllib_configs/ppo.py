@@ -29,7 +29,7 @@ from rllib_configs.registry import Run, register
 from rllib_configs.start import ClosedLoopPPO
 from rtb.policy import Policy
 
-STEPS = 4_000_000
+STEPS = 3_000_000
 """Decisions of a default training."""
 
 VALIDATE_EVERY = 200_000

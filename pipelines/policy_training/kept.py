@@ -25,7 +25,8 @@ class State(msgspec.Struct):
         steps: decisions so far.
         seconds: of training so far.
         missed: validations since the best one.
-        gains: of the best policy.
+        best_steps: decisions until the best policy.
+        gains: of that one.
         score: its score; see `validation.score`.
         rllib: name of the folder with RLlib's own checkpoint.
     """
@@ -36,6 +37,7 @@ class State(msgspec.Struct):
     steps: int = 0
     seconds: float = 0.0
     missed: int = 0
+    best_steps: int = 0
     gains: Gains = {}
     score: float = 0.0
     rllib: str = ""

@@ -88,7 +88,7 @@ class Training:
         """Validate a policy, and keep it if it is the best one so far."""
         gains = self.yardstick.gains(policy)
         if not self.state.gains or score(gains) > self.state.score:
-            self.best, self.state.missed = policy, 0
+            self.best, self.state.best_steps, self.state.missed = policy, self.state.steps, 0
             self.state.gains, self.state.score = gains, score(gains)
         else:
             self.state.missed += 1
