@@ -34,7 +34,7 @@ from rtb.market.worlds import fingerprint
 from rtb.settings import Settings
 
 if TYPE_CHECKING:
-    from rllib_configs.registry import Run
+    from pipelines.policy_training.loop import Plan
 
 MAX_SEED = 2**31 - 1
 
@@ -99,7 +99,9 @@ def train(
             one.mkdir(parents=True, exist_ok=True)
         begun = State(str(algo), fingerprint(data) if data else "", seed)
         with on_ray(address, 1 + num_env_runners + num_learners):
-            from rllib_configs.registry import Run  # noqa: PLC0415 - RLlib takes seconds, which `--help` should not
+            # RLlib takes seconds, which `--help` should not.
+            from pipelines.policy_training.loop import Plan  # noqa: PLC0415
+            from rllib_configs.registry import Run  # noqa: PLC0415
 
             run = Run(
                 steps=steps or import_module(f"rllib_configs.{algo}").STEPS,
@@ -109,10 +111,9 @@ def train(
                 num_learners=num_learners,
             )
             if tune:
-                state, best, params = _sweep(console, run, begun, tune, scheduler, seconds, folder)
+                state, best, params = _sweep(console, Plan(run, begun, seconds, folder), tune, scheduler)
             else:
-                state, best = _train(console, run, begun, seconds, folder, resume=resume)
-                params = {}
+                state, best, params = _train(console, Plan(run, begun, seconds, folder), resume=resume)
         typed = {"steps": steps, "seconds": seconds, "seed": seed, "tune": tune}
         command = _command(algo, data, typed, scheduler)
         version = _save(target, best, state, trained_on=_worlds(data, seed), how={"command": command, **params})
@@ -133,36 +134,32 @@ def train(
     typer.echo(json.dumps(asdict(report)))
 
 
-def _train(
-    console: Console, run: Run, state: State, seconds: float, checkpoint: Path, *, resume: bool
-) -> tuple[State, policy.Policy]:
-    """One training; where it stood when it was best, and its policy then."""
+def _train(console: Console, plan: Plan, *, resume: bool) -> tuple[State, policy.Policy, dict[str, Any]]:
+    """One training: where it stands in the end, and its best policy."""
     from pipelines.policy_training.loop import Training  # noqa: PLC0415 - imports Ray
 
-    training = Training(import_module(f"rllib_configs.{state.algo}"), run, state, Yardstick.of(run.data))
-    with progress(console, run.steps, "decisions") as show:
-        for judged in training.go(seconds, checkpoint, resume=resume):
+    training = Training(plan, Yardstick.of(plan.run.data))
+    with progress(console, plan.run.steps, "decisions") as show:
+        for judged in training.go(resume=resume):
             show(training.state.steps, training.said if judged or console.is_terminal else "")
-    return training.state, training.best
+    return training.state, training.best, {}
 
 
 def _sweep(
-    console: Console, run: Run, state: State, trials: int, scheduler: Scheduler, seconds: float, folder: Path
+    console: Console, plan: Plan, trials: int, scheduler: Scheduler
 ) -> tuple[State, policy.Policy, dict[str, Any]]:
-    """A sweep; where its best trial stood when it was best, its policy then, and its parameters."""
-    from pipelines.policy_training.tuning import Sweep, sweep, trials_table  # noqa: PLC0415 - imports Ray
+    """A sweep: where its best trial stood when it was best, its policy then, and its parameters."""
+    from pipelines.policy_training.tuning import sweep, trials_table  # noqa: PLC0415 - imports Ray
 
     with progress(console, trials, "trials") as show:
-        swept = sweep(Sweep(run, state, trials, scheduler, seconds, folder), show)
+        swept = sweep(plan, trials, scheduler, show)
     console.print(trials_table(swept))
     return swept.state, swept.best, swept.params
 
 
 def _save(folder: Path, best: policy.Policy, state: State, *, trained_on: str, how: dict[str, object]) -> str:
     """Write the artefact; name of its weights."""
-    gains = {
-        f"gain {world} {budget}": gain for world, by in state.gains.items() for budget, gain in by.items()
-    }
+    gains = {f"gain {world} {budget}": gain for world, by in state.gains.items() for budget, gain in by.items()}
     config: dict[str, object] = {"algo": state.algo, "seed": state.seed, "steps": state.best_steps, **how}
     return policy.save(
         folder, best, metrics={"score": state.score, **gains}, trained_on=trained_on, config=config
@@ -180,7 +177,9 @@ def _command(algo: Algo, data: Path | None, typed: dict[str, float], scheduler: 
 
 
 def _worlds(data: Path | None, seed: int) -> str:
-    logged = f"what comes before the evaluation in {data.resolve().name} (SHA-256 {fingerprint(data)}), " if data else ""
+    logged = (
+        f"what comes before the evaluation in {data.resolve().name} (SHA-256 {fingerprint(data)}), " if data else ""
+    )
     return f"{logged}made-up markets of seed {seed}"
 
 

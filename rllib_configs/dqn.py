@@ -6,11 +6,11 @@ Run it:
 
 What to expect: EXPECT
 
-How it works, top down. `build_config` describes the whole run. Campaigns are paced side by side, in logged and in made-up
-markets; what they experience goes into a replay buffer of episodes; each round of collecting is followed by as many
-updates as the training intensity asks for. Exploration is epsilon-greedy: only random levels first, one in twenty in
-the end. All levels begin about equal, 1.0 a little ahead (`rllib_configs.start`). `export` copies encoder and advantage
-head: the value stream adds the same to all levels and does not change which is the largest.
+How it works, top down. `build_config` describes the whole run. Campaigns are paced side by side, in logged and in
+made-up markets; what they experience goes into a replay buffer of episodes; each round of collecting is followed by as
+many updates as the training intensity asks for. Exploration is epsilon-greedy: only random levels first, one in twenty
+in the end. All levels begin about equal, 1.0 a little ahead (`rllib_configs.start`). `export` copies encoder and
+advantage head: the value stream adds the same to all levels and does not change which is the largest.
 """
 
 from __future__ import annotations
@@ -36,6 +36,10 @@ VALIDATE_EVERY = 20_000
 """Decisions between two validations."""
 
 LR, GAMMA, INTENSITY = 5e-4, 0.9, 4.0
+
+_LEAD = 0.05  # of 1.0 over the outermost levels, in rewards
+
+_MODEL = asdict(DefaultModelConfig(fcnet_hiddens=[64, 64], fcnet_activation="tanh", head_fcnet_hiddens=[]))
 
 _EXPLORED = 0.4  # of the run, until one level in twenty is random
 
@@ -80,13 +84,7 @@ def build_config(run: Run, *, lr: float = LR, gamma: float = GAMMA, intensity: f
             grad_clip=10.0,
             replay_buffer_config={"type": "EpisodeReplayBuffer", "capacity": 500_000},
         )
-        .rl_module(
-            rl_module_spec=RLModuleSpec(
-                module_class=ClosedLoopDQN,
-                model_config=asdict(DefaultModelConfig(fcnet_hiddens=[64, 64], fcnet_activation="tanh", head_fcnet_hiddens=[]))
-                | {"lead": 0.05},
-            )
-        )
+        .rl_module(rl_module_spec=RLModuleSpec(module_class=ClosedLoopDQN, model_config={**_MODEL, "lead": _LEAD}))
         .reporting(min_sample_timesteps_per_iteration=2_000)
         .debugging(seed=run.seed, log_level="ERROR")
     )

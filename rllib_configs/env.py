@@ -133,8 +133,8 @@ def make_env(context: Mapping[str, Any]) -> VectorPacingEnv:
     """What RLlib calls to make an environment.
 
     Args:
-        context: the environment's configuration: `data` (a folder or empty), `world_seed` and `markets` of the worlds, the
-            other arguments of `VectorPacingEnv` by name. `num_envs` is RLlib's own doing.
+        context: the environment's configuration: `data` (a folder or empty), `world_seed` and `markets` of the
+            worlds, the other arguments of `VectorPacingEnv` by name. `num_envs` is RLlib's own doing.
     """
     worlds = _worlds(context["data"], context["world_seed"], context["markets"])
     keywords = {name: context[name] for name in ("actions", "decision", "reward_scale") if name in context}

@@ -6,12 +6,12 @@ Run it:
 
 What to expect: EXPECT
 
-How it works, top down. `build_config` describes the whole run. A few hundred campaigns are paced side by side, in logged
-and in made-up markets; their decisions make a batch; PPO goes over it four times with clipped updates. Actor and critic
-are separate two-layer networks, and the actor begins at multiplier 1.0 (`rllib_configs.start`). The discount is 1: an
-episode ends with its budget, and money kept for the last hour is worth as much as money spent in the first. The rate
-of learning falls to a tenth over the run. `export` copies the actor's mean into plain layers that `rtb.policy` runs
-without RLlib.
+How it works, top down. `build_config` describes the whole run. A few hundred campaigns are paced side by side, in
+logged and in made-up markets; their decisions make a batch; PPO goes over it four times with clipped updates. Actor and
+critic are separate two-layer networks, and the actor begins at multiplier 1.0 (`rllib_configs.start`). The discount is
+1: an episode ends with its budget, and money kept for the last hour is worth as much as money spent in the first. The
+rate of learning falls to a tenth over the run. `export` copies the actor's mean into plain layers that `rtb.policy`
+runs without RLlib.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ STD = 0.25
 """Of the first actions in [-1, 1]: multipliers between 0.84 and 1.19 in two of three decisions."""
 
 _SMALL = 0.01
+"""Factor on the actor's last layer: not 0, or no gradient would reach the layers below at first."""
 
 
 class ClosedLoopPPO(DefaultPPOTorchRLModule):
@@ -27,30 +28,31 @@ class ClosedLoopPPO(DefaultPPOTorchRLModule):
     def setup(self) -> None:
         """Build the networks, then shrink the actor's last layer."""
         super().setup()
-        _shrink(self.pi)
+        _shrink(self.pi, _SMALL)
         with torch.no_grad():
             self.pi.log_std.fill_(math.log(STD))
 
 
 class ClosedLoopDQN(DefaultDQNTorchRLModule):
-    """Q-values that are about the same everywhere, highest at the multiplier 1.0.
+    """Q-values that are the same in every state, highest at the multiplier 1.0.
 
-    The lead of 1.0 is what another level has to prove before it is chosen: see `lead` in the model's configuration.
+    They fall with the square of a level's distance from it, as what is lost by bidding too high or too low does: by
+    `lead` of the model's configuration at the outermost ones.
     """
 
     def setup(self) -> None:
-        """Build the networks, then shrink the advantage's last layer and lift the middle level."""
+        """Build the networks, then leave nothing of the advantages but the lead."""
         super().setup()
-        last = _shrink(self.af)
+        last = _shrink(self.af, 0.0)
         with torch.no_grad():
             distance = torch.arange(LEVELS) - LEVELS // 2
             last.bias.copy_(-self.model_config["lead"] * (distance / (LEVELS // 2)) ** 2)
 
 
-def _shrink(head: nn.Module) -> nn.Linear:
-    """Make a head's last layer a hundredth, its bias 0."""
+def _shrink(head: nn.Module, factor: float) -> nn.Linear:
+    """Scale the weights of a head's last layer, set its bias to 0; that layer."""
     last = [layer for layer in head.modules() if isinstance(layer, nn.Linear)][-1]
     with torch.no_grad():
-        last.weight.mul_(_SMALL)
+        last.weight.mul_(factor)
         last.bias.zero_()
     return last

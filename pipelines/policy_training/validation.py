@@ -73,7 +73,7 @@ class Yardstick:
         observation = core.start(episodes)
         while not core.done:
             observation, _ = core.step(policy.multipliers(observation))
-        ours, closed = core.value.sum(axis=1).tolist()
+        ours, closed = (float(value) for value in core.value.sum(axis=1))
         return round(100.0 * (ours / closed - 1.0), 3)
 
 
