@@ -28,7 +28,7 @@ from pipelines.policy_training.choices import Algo, Scheduler
 from pipelines.policy_training.cluster import on_ray
 from pipelines.policy_training.kept import State
 from pipelines.policy_training.screen import progress, table_of
-from pipelines.policy_training.validation import Gains, Yardstick
+from pipelines.policy_training.validation import Gains
 from rtb import policy
 from rtb.market.worlds import fingerprint
 from rtb.settings import Settings
@@ -80,6 +80,9 @@ def train(
         Path | None, typer.Option(help="Folder of what --resume needs. Default: checkpoints/<algo> under var_dir.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in --checkpoint.")] = False,
+    markets: Annotated[
+        int, typer.Option(min=1, help="Made-up campaigns of each kind; half as many more to judge by.")
+    ] = 60,
     num_env_runners: Annotated[int, typer.Option(min=0, help="Extra processes that collect experience.")] = 0,
     num_learners: Annotated[int, typer.Option(min=0, help="Extra processes that learn.")] = 0,
     tune: Annotated[int, typer.Option(min=0, help="Sweep with so many trials; 0: train once.")] = 0,
@@ -109,6 +112,7 @@ def train(
                 seed=seed,
                 num_env_runners=num_env_runners,
                 num_learners=num_learners,
+                markets=markets,
             )
             if tune:
                 state, best, params = _sweep(console, Plan(run, begun, seconds, folder), tune, scheduler)
@@ -136,9 +140,9 @@ def train(
 
 def _train(console: Console, plan: Plan, *, resume: bool) -> tuple[State, policy.Policy, dict[str, Any]]:
     """One training: where it stands in the end, and its best policy."""
-    from pipelines.policy_training.loop import Training  # noqa: PLC0415 - imports Ray
+    from pipelines.policy_training.loop import Training, yardstick_of  # noqa: PLC0415 - imports Ray
 
-    training = Training(plan, Yardstick.of(plan.run.data))
+    training = Training(plan, yardstick_of(plan.run))
     with progress(console, plan.run.steps, "decisions") as show:
         for judged in training.go(resume=resume):
             show(training.state.steps, training.said if judged or console.is_terminal else "")

@@ -26,6 +26,7 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from rllib_configs.env import LEVELS
 from rllib_configs.layers import dense, module_of
 from rllib_configs.registry import Run, register
+from rllib_configs.replay import SEEDED
 from rllib_configs.start import ClosedLoopDQN
 from rtb.policy import Policy, multiplier_levels
 
@@ -79,13 +80,13 @@ def build_config(run: Run, *, lr: float = LR, gamma: float = GAMMA, intensity: f
             dueling=True,
             n_step=3,
             epsilon=[(0, 1.0), (int(_EXPLORED * run.steps), 0.05)],
-            num_steps_sampled_before_learning_starts=min(10_000, run.steps // 4),
+            num_steps_sampled_before_learning_starts=min(10_000, run.steps // 10),
             target_network_update_freq=4_000,
             grad_clip=10.0,
-            replay_buffer_config={"type": "EpisodeReplayBuffer", "capacity": 500_000},
+            replay_buffer_config={"type": SEEDED, "seed": run.seed, "capacity": 500_000},
         )
         .rl_module(rl_module_spec=RLModuleSpec(module_class=ClosedLoopDQN, model_config={**_MODEL, "lead": _LEAD}))
-        .reporting(min_sample_timesteps_per_iteration=2_000)
+        .reporting(min_sample_timesteps_per_iteration=min(2_000, run.steps // 4))
         .debugging(seed=run.seed, log_level="ERROR")
     )
     return config

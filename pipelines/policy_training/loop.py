@@ -14,7 +14,7 @@ from msgspec import structs
 
 from pipelines.policy_training import kept
 from pipelines.policy_training.kept import State
-from pipelines.policy_training.validation import Yardstick, score
+from pipelines.policy_training.validation import EPISODES, Yardstick, score
 from rllib_configs.registry import Run
 from rtb.policy import Policy, neutral
 
@@ -42,6 +42,13 @@ class Plan:
     def recipe(self) -> ModuleType:
         """Module of the algorithm."""
         return import_module(f"rllib_configs.{self.begun.algo}")
+
+
+def yardstick_of(run: Run) -> Yardstick:
+    """What judges a run: the same for all with this data and as many made-up markets."""
+    return Yardstick.of(
+        run.data, markets=-(-run.markets // 2), count=min(EPISODES, 8 * run.markets), decision=run.decision
+    )
 
 
 class Training:

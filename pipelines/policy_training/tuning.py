@@ -14,9 +14,8 @@ from rich.table import Table
 from pipelines.policy_training import kept
 from pipelines.policy_training.choices import Scheduler
 from pipelines.policy_training.kept import State
-from pipelines.policy_training.loop import Plan, Training
+from pipelines.policy_training.loop import Plan, Training, yardstick_of
 from pipelines.policy_training.screen import Show
-from pipelines.policy_training.validation import Yardstick
 from rtb.policy import Policy
 
 _METRIC = "score"
@@ -85,7 +84,7 @@ def _trial(params: dict[str, Any], plan: Plan) -> None:
         given = tune.get_checkpoint()
         if given is not None:
             given.to_directory(folder)
-        training = Training(replace(plan, folder=Path(folder)), Yardstick.of(plan.run.data), params)
+        training = Training(replace(plan, folder=Path(folder)), yardstick_of(plan.run), params)
         for judged in training.go(resume=given is not None):
             if judged:
                 report = {_METRIC: training.state.score, "steps": training.state.steps}
