@@ -5,8 +5,8 @@ How to run:
     make run                 # until Ctrl-C
     make run DURATION=30     # ends by itself
 
-What to expect: a first run trains a small reference model of clicks (about a minute), then a live table of requests, wins and
-spend. The last line is one JSON object; `spend_micros` is what the exchange was owed and what the ledger says.
+What to expect: a first run trains a small reference model of clicks (about a minute), then a live table of requests,
+wins and spend. The last line is one JSON object; `spend_micros` is what the exchange was owed and what the ledger says.
 """
 
 from __future__ import annotations

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 MAX_SEED = 2**31 - 1
 
+_DECISIVE = ("algo", "data", "steps", "seconds", "seed", "markets", "tune", "scheduler")
+"""Options that decide which policy comes out."""
+
 
 @dataclass(frozen=True)
 class Report:
@@ -65,6 +68,7 @@ class Report:
 
 
 def train(
+    context: typer.Context,
     *,
     algo: Annotated[Algo, typer.Option(help="Algorithm; see rllib_configs/.")] = Algo.PPO,
     data: Annotated[
@@ -118,9 +122,8 @@ def train(
                 state, best, params = _sweep(console, Plan(run, begun, seconds, folder), tune, scheduler)
             else:
                 state, best, params = _train(console, Plan(run, begun, seconds, folder), resume=resume)
-        typed = {"steps": steps, "seconds": seconds, "seed": seed, "tune": tune}
-        command = _command(algo, data, typed, scheduler)
-        version = _save(target, best, state, trained_on=_worlds(data, seed), how={"command": command, **params})
+        how = {"command": _command(context), **params}
+        version = _save(target, best, state, trained_on=_worlds(data, seed), how=how)
     except (OSError, RuntimeError, ValueError) as error:  # unreachable cluster, unwritable folder, wrong setting
         typer.echo(f"train_policy: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(1) from error
@@ -170,21 +173,21 @@ def _save(folder: Path, best: policy.Policy, state: State, *, trained_on: str, h
     ).version
 
 
-def _command(algo: Algo, data: Path | None, typed: dict[str, float], scheduler: Scheduler) -> str:
-    """What makes this policy again; the data by their folder's name, since the place is another machine's."""
-    words = ["python", "-m", "pipelines.train_policy", "--algo", str(algo)]
-    words += ["--data", data.resolve().name] if data else []
-    for name, value in typed.items():
-        words += [f"--{name}", f"{value:g}"] if value else []
-    words += ["--scheduler", str(scheduler)] if typed["tune"] else []
+def _command(context: typer.Context) -> str:
+    """What makes this policy again, as typed; but data by their folder's name, since the place is another machine's."""
+    words = ["python", "-m", "pipelines.train_policy"]
+    for name in _DECISIVE:
+        source, value = context.get_parameter_source(name), context.params[name]
+        if source is not None and source.name == "COMMANDLINE":
+            words += [f"--{name}", value.resolve().name if isinstance(value, Path) else str(value)]
     return shlex.join(words)
 
 
 def _worlds(data: Path | None, seed: int) -> str:
-    logged = (
-        f"what comes before the evaluation in {data.resolve().name} (SHA-256 {fingerprint(data)}), " if data else ""
-    )
-    return f"{logged}made-up markets of seed {seed}"
+    made_up = f"made-up markets of seed {seed}"
+    if data is None:
+        return made_up
+    return f"what comes before the evaluation in {data.resolve().name} (SHA-256 {fingerprint(data)}), {made_up}"
 
 
 def main() -> None:
