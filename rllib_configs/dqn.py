@@ -8,8 +8,8 @@ What to expect: EXPECT
 
 How it works, top down. `build_config` describes the whole run. Campaigns are paced side by side, in logged and in
 made-up markets; what they experience goes into a replay buffer of episodes; each round of collecting is followed by as
-many updates as the training intensity asks for. Exploration is epsilon-greedy: three random levels in ten first, one in
-twenty in the end. All levels begin about equal, 1.0 a little ahead (`rllib_configs.start`). `export` copies encoder and
+many updates as the training intensity asks for. Exploration is epsilon-greedy: only random levels first, one in twenty
+in the end. All levels begin about equal, 1.0 a little ahead (`rllib_configs.start`). `export` copies encoder and
 advantage head: the value stream adds the same to all levels and does not change which is the largest.
 """
 
@@ -30,13 +30,13 @@ from rllib_configs.replay import SEEDED
 from rllib_configs.start import ClosedLoopDQN
 from rtb.policy import Policy, multiplier_levels
 
-STEPS = 160_000
+STEPS = 100_000
 """Decisions of a default training."""
 
 VALIDATE_EVERY = 20_000
 """Decisions between two validations."""
 
-LR, GAMMA, INTENSITY = 5e-4, 0.6, 4.0
+LR, GAMMA, INTENSITY = 5e-4, 0.9, 4.0
 
 _LEAD = 0.05  # of 1.0 over the outermost levels, in rewards
 
@@ -79,7 +79,7 @@ def build_config(run: Run, *, lr: float = LR, gamma: float = GAMMA, intensity: f
             double_q=True,
             dueling=True,
             n_step=3,
-            epsilon=[(0, 0.3), (int(_EXPLORED * run.steps), 0.05)],
+            epsilon=[(0, 1.0), (int(_EXPLORED * run.steps), 0.05)],
             num_steps_sampled_before_learning_starts=min(10_000, run.steps // 10),
             target_network_update_freq=4_000,
             grad_clip=10.0,

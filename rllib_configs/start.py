@@ -19,7 +19,7 @@ STD = 0.25
 """Of the first actions in [-1, 1]: multipliers between 0.84 and 1.19 in two of three decisions."""
 
 _SMALL = 0.01
-"""Factor on the actor's last layer: not 0, or no gradient would reach the layers below at first."""
+"""Factor on the last layer: not 0, or no gradient would reach the layers below at first."""
 
 
 class ClosedLoopPPO(DefaultPPOTorchRLModule):
@@ -34,16 +34,16 @@ class ClosedLoopPPO(DefaultPPOTorchRLModule):
 
 
 class ClosedLoopDQN(DefaultDQNTorchRLModule):
-    """Q-values that are the same in every state, highest at the multiplier 1.0.
+    """Q-values that are about the same in every state, highest near the multiplier 1.0.
 
     They fall with the square of a level's distance from it, as what is lost by bidding too high or too low does: by
     `lead` of the model's configuration at the outermost ones.
     """
 
     def setup(self) -> None:
-        """Build the networks, then leave nothing of the advantages but the lead."""
+        """Build the networks, then leave little of the advantages but the lead."""
         super().setup()
-        last = _shrink(self.af, 0.0)
+        last = _shrink(self.af, _SMALL)
         with torch.no_grad():
             distance = torch.arange(LEVELS) - LEVELS // 2
             last.bias.copy_(-self.model_config["lead"] * (distance / (LEVELS // 2)) ** 2)

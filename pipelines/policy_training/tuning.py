@@ -97,11 +97,19 @@ def _scheduler(which: Scheduler, space: dict[str, Any], rounds: int) -> Any:
     return PopulationBasedTraining(perturbation_interval=max(1, rounds // 5), hyperparam_mutations=space)
 
 
+def _nowhere(done: int, text: str) -> None:
+    """Show nothing."""
+
+
 class _Screen(tune.Callback):
     """Tells how many trials are over and how good the best one is."""
 
     def __init__(self, show: Show) -> None:
         self._show, self._over, self._best = show, 0, float("-inf")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Tune pickles its callbacks to take up a sweep later, which cannot have this terminal."""
+        return _Screen, (_nowhere,)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any

@@ -105,7 +105,7 @@ def test_an_untrained_policy_is_the_closed_loop(recipe: ModuleType, local_ray: N
         chosen = recipe.export(algorithm).multipliers(OBSERVATIONS)
     finally:
         algorithm.stop()
-    assert np.abs(chosen - 1.0).max() < 0.02
+    assert np.abs(np.log(chosen)).mean() < (0.01 if recipe is ppo else 0.1)  # of 0.69 either way
 
 
 @pytest.mark.parametrize("recipe", [ppo, dqn], ids=["ppo", "dqn"])
