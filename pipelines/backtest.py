@@ -2,11 +2,13 @@
 
     python -m pipelines.backtest --data DIR --out var/backtest
     python -m pipelines.backtest --data DIR --campaigns 1458-stream --bidders closed,ppo --budgets 1/16,1/8
+    python -m pipelines.backtest --daily 8 --bidders rlb,closed,ppo,dqn
 
 A folder of the form of the prepared iPinYou data: `<c>.info.json`, `<c>.episodes.txt`, optionally `<c>.test.txt`, and
 `<c>.stream.txt` with `<c>.stream-test.txt` for long streams. What is tuned is tuned on what comes before the auctions
-that are evaluated. The folder `--out` gets `report.html` and `figures.csv`; the last line of standard output is one
-JSON object, summed over campaigns: `{bidder: {budget: {clicks, value, value_share, cost, wins, ecpc, ...}}}`.
+that are evaluated. `--daily` takes simulated campaigns in place of a folder: their budgets last a day, while prices
+and traffic follow the time of day. The folder `--out` gets `report.html` and `figures.csv`; the last line of standard
+output is one JSON object, summed over campaigns: `{bidder: {budget: {clicks, value, value_share, cost, wins, ...}}}`.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ def backtest(
     campaigns: Annotated[
         str, typer.Option(help="Comma separated; `<c>-stream` is a long stream. Default: all with episodes.")
     ] = "",
+    daily: Annotated[int, typer.Option(min=0, help="So many simulated campaigns with daily flights, and no data.")] = 0,
     budgets: Annotated[str, typer.Option(help="Shares of what an episode's auctions cost.")] = BUDGETS,
     bidders: Annotated[
         str, typer.Option(help=f"Comma separated. Default: {','.join((*bench.CLASSICS, *bench.LEARNED))}.")
@@ -57,8 +60,9 @@ def backtest(
         shares = _shares(budgets)
         chosen, policies = _bidders(console, bidders, {"ppo": ppo, "dqn": dqn})
         out.mkdir(parents=True, exist_ok=True)
-        folder = data or _made_up(console, out / "data")
-        names = _names(campaigns) or campaigns_in(folder)
+        simulated = [f"{bench.DAILY}{number}" for number in range(1, daily + 1)]
+        folder = data or (Path() if daily else _made_up(console, out / "data"))
+        names = simulated or _names(campaigns) or campaigns_in(folder)
         jobs = bench.jobs_of(folder, names, chosen, shares, kind=kind, policies=policies, decision=decision)
         results = _play(console, jobs, workers or len(os.sched_getaffinity(0)))
         order = [(name, bidder, label) for label in shares for bidder in chosen for name in names]

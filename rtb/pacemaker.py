@@ -1,136 +1,161 @@
-"""The Controller's arithmetic: from what the ledger says now and said before, the pacing table replicas bid by."""
+"""The Controller's arithmetic: from what the ledger says now and said before, the pacing table replicas bid by.
+
+Each campaign's money is spent evenly over what is to come by the closed loop of `rtb.market.lanes`, the one that
+policies are trained on top of. A tick is a decision, an opportunity is an auction, and what was paid tells of the
+market.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from rtb.catalog import Entry
 from rtb.ledger import Balance
+from rtb.market.closed import MEMORY
+from rtb.market.daybook import Daybook
+from rtb.market.lanes import Lanes
+from rtb.market.moment import Moment
+from rtb.market.past import Past
+from rtb.market.recent import Brought
 from rtb.money import MAX_MICROS
+from rtb.pacing import PacingState
+from rtb.prices import Known, Market, know, market_of
 from rtb.snapshot import PACING_DTYPE, PacingTable
-from rtb.terms import day_of, terms_of
+from rtb.terms import Span, day_of, span_of, terms_of
 
-_MEMORY = float(np.exp(-1.0))
-"""Weight of the past in a recent average, per tick: what the training environment uses per step."""
+Floats = npt.NDArray[np.float64]
+Totals = dict[str, Floats]
 
-_DEFAULT_SHAPE = 2.0
-"""Steepness of the price distribution until enough prices are known: a wide one."""
+_COUNTS = ("opportunities", "bids", "bills", "probability", "spent", "price_squares", "levels")
+"""What grows in a balance and tells of the market."""
 
-_FEWEST_PRICES = 30
-"""Clearing prices needed before their distribution is believed."""
+_MEMORY_SECONDS = 10.0
+"""What is won now is paid seconds later: a loop that forgot sooner would chase its own tail."""
 
-
-@dataclass
-class _Recent:
-    """Exponential averages of one campaign's last ticks."""
-
-    balance: Balance
-    opportunities: float = 0.0
-    bids: float = 0.0
-    probability: float = 0.0
-    bills: float = 0.0
-    spent: float = 0.0
-    price_squares: float = 0.0
-
-    def advance(self, now: Balance) -> None:
-        """Fold the difference between the last balance and this one into the averages."""
-        for name in ("opportunities", "bids", "probability", "bills", "spent", "price_squares"):
-            change = max(0.0, float(getattr(now, name) - getattr(self.balance, name)))
-            setattr(self, name, _MEMORY * getattr(self, name) + (1 - _MEMORY) * change)
-        self.balance = now
+_STATE = [field.name for field in fields(PacingState)]
+_LEVELS = [name for name in _STATE if name.startswith("level")]
+_HOUR = 3_600.0
 
 
-@dataclass
 class Pacemaker:
-    """Keeps the recent averages between ticks and makes the table.
+    """Keeps the loops of campaigns between ticks.
 
-    Attributes:
+    Args:
         tick_seconds: time between two calls of `tick`.
     """
 
-    tick_seconds: float
-    _recent: dict[int, _Recent] = field(default_factory=dict)
+    def __init__(self, tick_seconds: float) -> None:
+        self._seconds = tick_seconds
+        self._row_of: dict[int, int] = {}
+        self._totals: Totals = _totals([])
+        self._lanes: Lanes | None = None
+        self._days = Daybook(0)
 
-    def tick(self, entries: Sequence[Entry], balances: Sequence[Balance], now: float) -> PacingTable:
+    def tick(
+        self,
+        entries: Sequence[Entry],
+        balances: Sequence[Balance],
+        now: float,
+        markets: Mapping[int, Market] | None = None,
+    ) -> PacingTable:
         """One record a campaign, in the order given.
 
         Args:
             entries: the campaigns.
             balances: where each stands in the ledger.
             now: Unix time.
+            markets: what is known of prices, by campaign number; without, the clearing prices tell.
         """
         table = np.zeros(len(entries), PACING_DTYPE)
-        for row, (entry, balance) in enumerate(zip(entries, balances, strict=True)):
-            recent = self._recent.setdefault(entry.number, _Recent(balance))
-            recent.advance(balance)
-            table[row] = self._record(entry, balance, recent, now)
+        pairs = list(zip(entries, balances, strict=True))
+        told = [(markets or {}).get(entry.number) or market_of(balance) for entry, balance in pairs]
+        unknown = [0.0] * len(_STATE)
+        for row, ((entry, balance), market) in enumerate(zip(pairs, told, strict=True)):
+            table[row] = (*_terms(entry, balance, market, now), *unknown)
+        if pairs:
+            span = Span(*np.array([span_of(entry, balance, now) for entry, balance in pairs], np.float64).T)
+            known = know(_totals(balances), told, table["value_micros"])
+            state = self._pace(table["number"].tolist(), _totals(balances), known, span, now)
+            for name in _STATE:
+                table[name] = getattr(state, name)
         return table
 
-    def _record(self, entry: Entry, balance: Balance, recent: _Recent, now: float) -> tuple[float | bool | str, ...]:
-        campaign = entry.campaign
-        limits, day = terms_of(entry), day_of(entry, now)
-        left = balance.available + balance.leased
-        spendable = min(left, balance.day_left(now))
-        usual_price = _ratio(balance.spent, balance.bills)
-        usual_pctr = _ratio(balance.probability, balance.opportunities)
-        recent_price, recent_std = _mean_and_std(recent.bills, recent.spent, recent.price_squares)
-        median, shape = _landscape(balance)
-        terms = (
-            entry.number,
-            limits.runs(now) and spendable > 0,
-            campaign.goal.kind == "conversion",
-            float(campaign.goal.value_micros),
-            _most(campaign.goal.max_bid_micros, spendable),
-            median,
-            shape,
-            *day,
+    def _pace(self, numbers: list[int], totals: Totals, known: Known, span: Span, now: float) -> PacingState:
+        """Take in what happened since the last tick, and see where every campaign stands."""
+        rows = np.array([self._row_of.get(number, -1) for number in numbers], np.intp)
+        brought, level = self._since(totals, rows)
+        days = Daybook(len(rows))
+        days.remember(self._days, rows)
+        forecast = brought.auctions * known.landscape.spend(level)
+        days.add(now / _HOUR, self._seconds / _HOUR, brought.auctions, brought.paid, forecast)
+        rate = np.maximum(days.traffic() / _HOUR, 1e-9)  # opportunities a second
+        lanes = Lanes(
+            Past(known.landscape, days.profile(), known.pctr, known.price),
+            span.money,
+            np.maximum(rate * span.seconds, 1.0),
+            memory=np.maximum(MEMORY, _MEMORY_SECONDS * rate),
         )
-        state = {
-            "budget_total": float(balance.budget),
-            "budget_left": float(left),
-            "time_total": entry.ends - entry.starts if entry.ends > entry.starts else 1.0,  # ended before it was made
-            "time_left": max(0.0, entry.ends - max(now, entry.starts)),
-            "recent_win_rate": min(1.0, _ratio(recent.bills, recent.bids)),
-            # Where nothing was seen lately, the recent is the usual, as at the start of an episode in training.
-            "recent_pctr": _ratio(recent.probability, recent.opportunities) or usual_pctr,
-            "usual_pctr": usual_pctr,
-            "recent_price": recent_price or usual_price,
-            "recent_price_std": recent_std,
-            "usual_price": usual_price,
-            "recent_opportunities": recent.opportunities / self.tick_seconds,
-        }
-        return (*terms, *(state[name] for name in PACING_DTYPE.names[len(terms) :]))  # type: ignore[index]
+        if self._lanes is not None:
+            lanes.remember(self._lanes, rows)
+        lanes.learn(level, brought)
+        self._row_of = {number: row for row, number in enumerate(numbers)}
+        self._totals, self._lanes, self._days = totals, lanes, days
+        state = lanes.decide(span.money_left, _moment(span, rate, now))
+        levels = {name: np.where(known.pctr > 0.0, getattr(state, name), 0.0) for name in _LEVELS}
+        return replace(state, time_total=span.seconds, time_left=span.seconds_left, **levels)
+
+    def _since(self, totals: Totals, rows: npt.NDArray[np.intp]) -> tuple[Brought, Floats]:
+        """What came since the last tick, and the mean level that was really bid, a policy's part included.
+
+        Of a campaign not seen before that is nothing: what it did till then is usual, not recent.
+        """
+        before = {name: np.append(column, 0.0)[rows] for name, column in self._totals.items()}
+        since = {name: np.where(rows >= 0, np.maximum(totals[name] - before[name], 0.0), 0.0) for name in totals}
+        brought = Brought(
+            auctions=since["opportunities"],
+            bids=since["bids"],
+            won=since["bills"],
+            pctr=since["probability"],
+            paid=since["spent"],
+            squares=since["price_squares"],
+        )
+        return brought, since["levels"] / np.maximum(since["opportunities"], 1.0)
+
+
+def _totals(balances: Sequence[Balance]) -> Totals:
+    """The counts by name, shape `(e,)` each."""
+    return {name: np.array([getattr(balance, name) for balance in balances], np.float64) for name in _COUNTS}
+
+
+def _moment(span: Span, rate: Floats, now: float) -> Moment:
+    return Moment(
+        auctions_left=rate * span.seconds_left,
+        time_left=span.seconds_left / span.seconds,
+        hour=np.full(len(rate), now / _HOUR),
+        hours_left=span.seconds_left / _HOUR,
+    )
+
+
+def _terms(entry: Entry, balance: Balance, market: Market, now: float) -> tuple[float | bool | str, ...]:
+    """A record but for its pacing state, in the order of `PACING_DTYPE`."""
+    goal = entry.campaign.goal
+    spendable = min(balance.available + balance.leased, balance.day_left(now))
+    return (
+        entry.number,
+        terms_of(entry).runs(now) and spendable > 0,
+        goal.kind == "conversion",
+        float(goal.value_micros),
+        _most(goal.max_bid_micros, spendable),
+        market.price_median,
+        market.price_shape,
+        *day_of(entry, now),
+    )
 
 
 def _most(max_bid_micros: int, spendable_micros: float) -> int:
     """Cap of a campaign's bids: its own (0: none), and what is left, so that the last of a budget is bid as well."""
     return int(min(max_bid_micros or MAX_MICROS, max(1, spendable_micros)))
-
-
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole > 0 else 0.0
-
-
-def _mean_and_std(count: float, total: float, squares: float) -> tuple[float, float]:
-    if count <= 0:
-        return 0.0, 0.0
-    mean = total / count
-    return mean, float(np.sqrt(max(0.0, squares / count - mean * mean)))
-
-
-def _landscape(balance: Balance) -> tuple[float, float]:
-    """Median and shape of a log-logistic market price, by the moments of the clearing prices seen.
-
-    Clearing prices are those of auctions won, so the market's upper part is missing: the estimate is low, and
-    shading by it is careful. With variance s2 of log price, the shape is pi / sqrt(3 s2).
-    """
-    if balance.bills < _FEWEST_PRICES:
-        return 0.0, _DEFAULT_SHAPE
-    mean, std = _mean_and_std(balance.bills, balance.spent, balance.price_squares)
-    if mean <= 0:
-        return 0.0, _DEFAULT_SHAPE
-    log_variance = max(np.log1p((std / mean) ** 2), 0.01)
-    return mean / float(np.sqrt(1 + (std / mean) ** 2)), float(np.pi / np.sqrt(3 * log_variance))

@@ -38,7 +38,7 @@ OBSERVATION = (
 OBSERVATION_SIZE = len(OBSERVATION)
 
 MULTIPLIER_LOW, MULTIPLIER_HIGH = 0.5, 2.0
-"""Range of the action: what the closed loop's level is multiplied by. As far down as up, so that 0 is the loop itself."""
+"""Range of the action: what the closed loop's level is multiplied by. As far down as up: 0 is the loop itself."""
 
 _CLIP = 3.0
 _TINY = 1e-9

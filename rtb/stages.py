@@ -115,7 +115,7 @@ class BidStage:
         self._table: PacingTable = np.zeros(0, PACING_DTYPE)
         self._row_of = np.full(1, -1, np.int64)
         self._multiplier = np.zeros(0)
-        self._usage = np.zeros((0, 3))  # opportunities, bids, sum of pCTR: what `Usage` carries
+        self._usage = np.zeros((0, 4))  # opportunities, bids, sums of chance and level: what `Usage` carries
 
     def repace(self, table: PacingTable) -> list[Usage]:
         """Bid by a new pacing table from now on; what was done under the old one."""
@@ -123,8 +123,8 @@ class BidStage:
         self._table = table
         self._row_of = np.full(int(table["number"].max(initial=0)) + 1, -1, np.int64)
         self._row_of[table["number"]] = np.arange(len(table))
-        self._multiplier = self.policy.multipliers(observe(pacing_state(table)))
-        self._usage = np.zeros((len(table), 3))
+        self._multiplier = self._multipliers()
+        self._usage = np.zeros((len(table), 4))
         columns = (table[name].tolist() for name in ("number", "day", "day_ends"))
         self.book.enter({number: Day(day.decode(), ends) for number, day, ends in zip(*columns, strict=True)})
         self.book.want(set(table["number"][table["open"]].tolist()))
@@ -133,15 +133,25 @@ class BidStage:
     def swap_policy(self, policy: Policy) -> None:
         """Bid by another policy from now on."""
         self.policy = policy
-        self._multiplier = policy.multipliers(observe(pacing_state(self._table)))
+        self._multiplier = self._multipliers()
 
     def drain(self) -> list[Usage]:
         """What was done for each campaign since the last call."""
         rows = np.flatnonzero(self._usage[:, 0])
         numbers, usage = self._table["number"], self._usage
-        drained = [Usage(int(numbers[r]), int(usage[r, 0]), int(usage[r, 1]), float(usage[r, 2])) for r in rows]
+        columns = numbers[rows].tolist(), usage[rows, :2].astype(np.int64).tolist(), usage[rows, 2:].tolist()
+        drained = [Usage(number, *counts, *sums) for number, counts, sums in zip(*columns, strict=True)]
         self._usage[rows] = 0
         return drained
+
+    def _multipliers(self) -> npt.NDArray[np.float64]:
+        """What each campaign's value is multiplied by: the closed loop's level, the policy's part in it, never above 1.
+
+        Where the loop knows nothing of the market yet, what a click is worth is bid for it.
+        """
+        level, worth = self._table["level"], np.maximum(self._table["value_micros"], 1.0)
+        base = np.where(level > 0.0, level / worth, 1.0)
+        return np.minimum(base * self.policy.multipliers(observe(pacing_state(self._table))), 1.0)
 
     def decide(self, auction: Auction) -> Decisions:
         """Run the internal auction of a batch and hold the money of its winners."""
@@ -149,8 +159,9 @@ class BidStage:
         known = np.flatnonzero(row >= 0)
         known = known[self._table["open"][row[known]]]
         row = row[known]
-        self._count(auction, known, row)
-        bids = self._bids(auction, known, row)
+        chance = self._chance(auction, known, row)
+        self._count(auction, known, row, chance)
+        bids = self._bids(auction, known, row, chance)
         deals = None if auction.deals is None else auction.deals.of(known)
         floors = auction.floor_micros[known]
         if deals is not None:
@@ -160,10 +171,24 @@ class BidStage:
         order = bidding.rank(bids, floors, imp, None if deals is None else deals.is_deal)
         return self._reserve(auction, known, row, bids, order)
 
-    def _bids(self, auction: Auction, known: npt.NDArray[np.intp], row: npt.NDArray[np.int64]) -> bidding.Ints:
-        terms = self._table[row]
+    def _chance(
+        self, auction: Auction, known: npt.NDArray[np.intp], row: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        """That an impression brings what its campaign pays for."""
         probability = auction.probability[known].astype(np.float64)
-        chance = probability[:, CLICK] * np.where(terms["by_conversion"], probability[:, CONVERSION], 1.0)
+        chance: npt.NDArray[np.float64] = probability[:, CLICK] * np.where(
+            self._table["by_conversion"][row], probability[:, CONVERSION], 1.0
+        )
+        return chance
+
+    def _bids(
+        self,
+        auction: Auction,
+        known: npt.NDArray[np.intp],
+        row: npt.NDArray[np.int64],
+        chance: npt.NDArray[np.float64],
+    ) -> bidding.Ints:
+        terms = self._table[row]
         bids = bidding.price_bids(terms["value_micros"], chance, self._multiplier[row], terms["max_bid_micros"])
         first = auction.first_price[auction.imp[known]]
         if first.any():
@@ -218,11 +243,19 @@ class BidStage:
         rows: npt.NDArray[np.int64] = np.where(inside, self._row_of[np.where(inside, campaign, 0)], -1)
         return rows
 
-    def _count(self, auction: Auction, known: npt.NDArray[np.intp], row: npt.NDArray[np.int64]) -> None:
+    def _count(
+        self,
+        auction: Auction,
+        known: npt.NDArray[np.intp],
+        row: npt.NDArray[np.int64],
+        chance: npt.NDArray[np.float64],
+    ) -> None:
         """Note the opportunities; a test is none."""
-        pctr = auction.probability[known, CLICK]
         if auction.is_test is not None:
             real = ~auction.is_test[auction.imp[known]]
-            row, pctr = row[real], pctr[real]
-        np.add.at(self._usage[:, 0], row, 1)
-        np.add.at(self._usage[:, 2], row, pctr)
+            row, chance = row[real], chance[real]
+        size = len(self._usage)
+        seen = np.bincount(row, minlength=size)
+        self._usage[:, 0] += seen
+        self._usage[:, 2] += np.bincount(row, chance, size)
+        self._usage[:, 3] += seen * self._multiplier * self._table["value_micros"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from rtb.catalog import Entry
@@ -38,6 +39,36 @@ def lost(entries: Sequence[Entry], balances: Sequence[Balance], spent: Mapping[i
     pairs = zip(entries, balances, strict=True)
     had = [(entry, balance) for entry, balance in pairs if entry.opened or spent.get(entry.number, 0) > 0]
     return [entry for entry, balance in had if balance.budget == 0]
+
+
+class Span(NamedTuple):
+    """Money to be spent evenly and the time for it, of one campaign, or of `n` in arrays of shape `(n,)`.
+
+    Attributes:
+        money: micros at its beginning.
+        money_left: micros not yet spent or held by bids.
+        seconds: its length.
+        seconds_left: what remains of it.
+    """
+
+    money: Any
+    money_left: Any
+    seconds: Any
+    seconds_left: Any
+
+
+def span_of(entry: Entry, balance: Balance, now: float) -> Span:
+    """What a campaign spends evenly now: its flight's money, or today's where a daily limit allows less of it."""
+    left = balance.available + balance.leased
+    length = entry.ends - entry.starts if entry.ends > entry.starts else 1.0  # ended before it was made
+    flight = Span(balance.budget, left, length, max(0.0, entry.ends - max(now, entry.starts)))
+    if not balance.daily:
+        return flight
+    begins, ends = day_began(entry, now), day_of(entry, now).ends
+    today = Span(balance.daily, min(left, balance.day_left(now)), ends - begins, min(ends - now, flight.seconds_left))
+    if today.seconds_left <= 0.0 or today.money_left * flight.seconds_left >= left * today.seconds_left:
+        return flight
+    return today
 
 
 def day_of(entry: Entry, now: float) -> Day:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from rtb.market import dynamic_programme, linear, paced, replay
 from rtb.market.auction_log import Task, read_task
 from rtb.market.auctions import Kind
 from rtb.market.bidder import Bidder
+from rtb.market.daily import daily_task
 from rtb.market.lanes import DECISION
 from rtb.market.ortb import ortb
 
@@ -24,13 +25,18 @@ Floats = npt.NDArray[np.float64]
 CLASSICS = ("lin", "mcpc", "ss_mdp", "ortb", "rlb", "adaptive", "closed")
 LEARNED = ("ppo", "dqn")
 
+DAILY = "daily-"
+"""What a simulated campaign's name begins with; a number follows."""
+
+_DAILY_SEED, _DAILY_AUCTIONS = 31, 12_000.0
+
 
 @dataclass(frozen=True)
 class Job:
     """One campaign played by some bidders at every budget.
 
     Attributes:
-        folder: of the log.
+        folder: of the log; nothing is read from it for a simulated campaign.
         campaign: name in it.
         bidders: names.
         budgets: shares by their label.
@@ -102,7 +108,7 @@ def play_job(job: Job) -> list[Result]:
         LogError: the log cannot be read.
         ArtefactError: a policy cannot be read.
     """
-    task = read_task(job.folder, job.campaign)
+    task = _task(job)
     table = np.zeros((0, 0))
     if set(job.bidders) & {"ss_mdp", "rlb"}:
         table = dynamic_programme.task_table(task, max(share for _, share in job.budgets))
@@ -113,6 +119,13 @@ def play_job(job: Job) -> list[Result]:
         for name, make in makers:
             results.append(Result(task.name, name, label, replay.play(make(share), task, share, job.kind), best))
     return results
+
+
+def _task(job: Job) -> Task:
+    if not job.campaign.startswith(DAILY):
+        return read_task(job.folder, job.campaign)
+    rng = np.random.default_rng([_DAILY_SEED, int(job.campaign.removeprefix(DAILY))])
+    return replace(daily_task(rng, flights=4, auctions=_DAILY_AUCTIONS), name=job.campaign)
 
 
 def _maker(name: str, task: Task, job: Job, table: Floats) -> Callable[[float], Bidder]:

@@ -163,6 +163,7 @@ class MemoryLedger:
                 pots["opportunities"] += usage.opportunities
                 pots["bids"] += usage.bids
                 pots["probability"] += usage.probability
+                pots["levels"] += usage.levels
 
     async def reclaim(self, now: float) -> int:
         """See `Ledger.reclaim`."""
@@ -204,7 +205,7 @@ class MemoryLedger:
     def _balance(pots: dict[str, float] | None) -> Balance:
         if pots is None:
             return Balance()
-        floats = ("probability", "price_squares", "day_ends")
+        floats = ("probability", "levels", "price_squares", "day_ends")
         return Balance(**{name: value if name in floats else int(value) for name, value in pots.items()})  # type: ignore[arg-type]
 
     @staticmethod

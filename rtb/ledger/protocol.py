@@ -130,13 +130,15 @@ class Usage(NamedTuple):
         campaign: its number.
         opportunities: impressions it was scored for.
         bids: bids sent.
-        probability: sum of predicted CTR over the opportunities.
+        probability: sum over the opportunities of the chance that the campaign's goal is met: a click or a conversion.
+        levels: sum over the opportunities of micros bid per unit of that chance.
     """
 
     campaign: int
     opportunities: int
     bids: int
     probability: float
+    levels: float = 0.0
 
 
 class Mark(NamedTuple):
@@ -178,6 +180,7 @@ class Balance(NamedTuple):
     spent_today: int = 0
     spent_next: int = 0
     day_ends: float = math.inf
+    levels: float = 0.0
 
     def day_left(self, now: float) -> float:
         """Micros that bids of today may still cost, leased ones included; infinite without a daily limit.

@@ -29,6 +29,7 @@ class UsageReporter:
                 before.opportunities + usage.opportunities,
                 before.bids + usage.bids,
                 before.probability + usage.probability,
+                before.levels + usage.levels,
             )
 
     async def send(self) -> None:

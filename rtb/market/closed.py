@@ -36,28 +36,36 @@ class ClosedLoop:
     Args:
         landscape: what the past says of each campaign's market.
         spend_per_auction: even spend per auction of each, shape `(e,)`; the scale of the prior.
-        memory: auctions after which what was seen counts half; 0: the forecast is never corrected (`adaptive`).
+        memory: auctions after which what was seen counts half, of all or of each; 0: the forecast is never corrected
+            (`adaptive`).
         prior: auctions' worth of even spend added to both sums, so that a few auctions do not move the correction.
     """
 
     def __init__(
-        self, landscape: Landscape, spend_per_auction: Floats, *, memory: float = MEMORY, prior: float = PRIOR
+        self,
+        landscape: Landscape,
+        spend_per_auction: Floats,
+        *,
+        memory: float | Floats = MEMORY,
+        prior: float = PRIOR,
     ) -> None:
         self.landscape = landscape
         self._memories = memory * np.array([1.0, QUICK, SLOW])[:, None]
-        self._corrects = memory > 0
+        self._corrects = bool(np.all(np.asarray(memory) > 0))
         self._prior = np.maximum(prior * spend_per_auction, 1e-9)
         self._seen = np.zeros((3, len(landscape)))
         self._forecast = np.zeros((3, len(landscape)))
 
     def correction(self) -> Floats:
         """Spend seen over spend forecast lately, shape `(e,)`; 1.0 before anything was seen."""
-        return self.corrections()[0]
+        own: Floats = self.corrections()[0]
+        return own
 
     def corrections(self) -> Floats:
         """The correction by the loop's own memory, by a quicker and by a slower one, shape `(3, e)`."""
         ratio = (self._seen + self._prior) / (self._forecast + self._prior)
-        return np.clip(ratio, 1.0 / _MOST, _MOST)
+        corrections: Floats = np.clip(ratio, 1.0 / _MOST, _MOST)
+        return corrections
 
     def level(self, left: Floats, auctions_left: Floats) -> Floats:
         """Money per unit of pCTR to bid now, shape `(e,)`.
@@ -82,6 +90,11 @@ class ClosedLoop:
         keep = 0.5 ** (auctions / self._memories)
         self._seen = keep * self._seen + spent
         self._forecast = keep * self._forecast + auctions * self.landscape.spend(level)
+
+    def remember(self, old: ClosedLoop, rows: npt.NDArray[np.intp]) -> None:
+        """Go on with what another loop saw: `rows` are each campaign's place there, -1 for a new one."""
+        known = rows >= 0
+        self._seen[:, known], self._forecast[:, known] = old._seen[:, rows[known]], old._forecast[:, rows[known]]
 
     def forget(self, which: Bools) -> None:
         """Begin anew for some campaigns, a mask of shape `(e,)`."""

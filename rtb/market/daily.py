@@ -1,4 +1,4 @@
-"""Made-up campaigns with flights by the clock: days with a pattern that a feedback loop meets and a forecast foresees."""
+"""Made-up campaigns with flights by the clock, in days of a pattern: a feedback loop meets it, a forecast foresees."""
 
 from __future__ import annotations
 

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtr
 
 from rtb.market.auctions import Kind
 
 Floats = npt.NDArray[np.float64]
 
 _POINTS = 512
+_SMOOTH_POINTS, _REACH = 64, 5.0  # of a formula's table: points, and standard deviations to both sides
 _TINY = 1e-12
 
 
@@ -68,6 +70,25 @@ class Landscape:
         return cls(np.array([low]), step, np.maximum.accumulate(total / len(pctr))[None])
 
     @classmethod
+    def log_normal(cls, price: Floats, price_spread: Floats, pctr: Floats, pctr_spread: Floats) -> Landscape:
+        """The landscape of markets whose prices and pCTRs are log-normal and independent of each other.
+
+        A price below `scale * pctr` means log(price / pctr) below log(scale), which is normal, and weighing by price
+        moves its mean by the variance of the price.
+
+        Args:
+            price: median, shape `(e,)`, above 0.
+            price_spread: standard deviation of its logarithm, shape `(e,)`, above 0.
+            pctr: mean, shape `(e,)`, above 0.
+            pctr_spread: standard deviation of its logarithm, shape `(e,)`.
+        """
+        both = np.sqrt(price_spread**2 + pctr_spread**2)
+        middle = np.log(price) - np.log(pctr) + pctr_spread**2 / 2.0 + price_spread**2
+        grid = np.linspace(-_REACH, _REACH, _SMOOTH_POINTS)
+        mean = price * np.exp(price_spread**2 / 2.0)
+        return cls(middle - _REACH * both, both * (grid[1] - grid[0]), mean[:, None] * ndtr(grid))
+
+    @classmethod
     def stack(cls, parts: Sequence[Landscape]) -> Landscape:
         """Campaigns side by side."""
         return cls(
@@ -84,6 +105,10 @@ class Landscape:
     def believed(self, factor: Floats) -> Landscape:
         """The landscape of who believes prices to be `factor` times what they are, shape `(e,)`."""
         return Landscape(self.log_low + np.log(factor), self.log_step, self.spend_table * factor[:, None])
+
+    def thinned(self, part: Floats) -> Landscape:
+        """The landscape of who only gets into that part of the auctions, shape `(e,)`."""
+        return Landscape(self.log_low, self.log_step, self.spend_table * part[:, None])
 
     def spend(self, scale: Floats) -> Floats:
         """Expected spend per auction at each campaign's scale, shape `(e,)`."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 
 from rtb.market.closed import MEMORY, ClosedLoop
 from rtb.market.moment import Moment
 from rtb.market.past import Past
-from rtb.market.recent import Recent
+from rtb.market.recent import Brought, Recent
 from rtb.pacing import PacingState
 
 Floats = npt.NDArray[np.float64]
@@ -22,24 +20,6 @@ DECISION = 20
 """Auctions between two decisions of a policy: 50 an episode of the published protocol."""
 
 
-class Brought(NamedTuple):
-    """What some auctions brought to `e` campaigns, as sums of shape `(e,)`.
-
-    Attributes:
-        auctions: how many there were.
-        won: how many were won.
-        pctr: sum over all of them.
-        paid: for those won.
-        squares: of what was paid for each.
-    """
-
-    auctions: Floats
-    won: Floats
-    pctr: Floats
-    paid: Floats
-    squares: Floats
-
-
 class Lanes:
     """`e` closed loops and what each has seen lately.
 
@@ -47,10 +27,10 @@ class Lanes:
         past: what each campaign knows.
         budget: of an episode or flight, shape `(e,)`.
         auctions: usually in one, shape `(e,)`.
-        memory: of the closed loops, in auctions; 0 never corrects the forecast.
+        memory: of the closed loops, in auctions, of all or of each; 0 never corrects the forecast.
     """
 
-    def __init__(self, past: Past, budget: Floats, auctions: Floats, *, memory: float = MEMORY) -> None:
+    def __init__(self, past: Past, budget: Floats, auctions: Floats, *, memory: float | Floats = MEMORY) -> None:
         self.loop = ClosedLoop(past.landscape, budget / auctions, memory=memory)
         self._past, self._budget = past, budget
         self._recent = Recent(past.pctr, past.price)
@@ -88,7 +68,12 @@ class Lanes:
     def learn(self, level: Floats, brought: Brought) -> None:
         """See what came of the bids at a level, a policy's multiplier included, shape `(e,)`."""
         self.loop.learn(level, brought.paid, brought.auctions)
-        self._recent.add(*brought)
+        self._recent.add(brought)
+
+    def remember(self, old: Lanes, rows: npt.NDArray[np.intp]) -> None:
+        """Go on with what other lanes saw: `rows` are each campaign's place there, -1 for a new one."""
+        self.loop.remember(old.loop, rows)
+        self._recent.remember(old._recent, rows)
 
     def forget(self, which: npt.NDArray[np.bool_]) -> None:
         """Let some loops begin anew, a mask of shape `(e,)`."""

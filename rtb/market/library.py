@@ -119,7 +119,7 @@ class Library:
                 order = rng.permutation(size)
             price[lane, :size], pctr[lane, :size] = source.episodes.price[row][order], source.episodes.pctr[row][order]
             hour[lane, :size], hour[lane, size:] = source.episodes.hour[row], source.episodes.hour[row, -1]
-        used = int(np.isfinite(price).any(axis=0).nonzero()[0][-1]) + 1
+        used = int(np.flatnonzero(np.isfinite(price).any(axis=0))[-1]) + 1
         auctions = np.array([float(source.episode) for source in sources])
         mean_price = np.array([source.mean_price for source in sources])
         drift = np.array([source.drift for source in sources])

@@ -62,7 +62,7 @@ def lin(task: Task, share: float, kind: Kind = "second") -> Linear:
 
 
 def _clicks(task: Task, bidder: Linear, budget: int, kind: Kind) -> int:
-    price, pctr, click = split(task.before, min(task.episode, len(task.before)))
-    left = np.full(len(price), float(budget))
-    won = clear(bidder.bids(pctr, left, task.episode), price, left, kind).won
-    return int(click[won].sum())
+    seen = past(task)
+    left = np.full(len(seen.price), float(budget))
+    won = clear(bidder.bids(seen.pctr, left, clock_of(task, seen).at(0)), seen.price, left, kind).won
+    return int(seen.click[won].sum())

@@ -10,11 +10,12 @@ from rtb.market.auctions import Kind
 from rtb.market.clearing import Cleared
 from rtb.market.closed import MEMORY
 from rtb.market.landscape import Landscape
-from rtb.market.lanes import DECISION, STEP, Brought, Lanes
+from rtb.market.lanes import DECISION, STEP, Lanes
 from rtb.market.linear import linear_bids
 from rtb.market.moment import Moment
 from rtb.market.past import Past
 from rtb.market.profile import DailyProfile
+from rtb.market.recent import Brought
 from rtb.pacing import observe
 from rtb.policy import Policy
 
@@ -90,8 +91,10 @@ class PolicyBidder(Paced):
 
 def brought(pctr: Floats, cleared: Cleared) -> Brought:
     """Sums over some auctions, shape `(e, k)`; those without value fill up an episode and are none."""
+    auctions = (pctr > 0.0).sum(axis=1).astype(np.float64)
     return Brought(
-        auctions=(pctr > 0.0).sum(axis=1).astype(np.float64),
+        auctions=auctions,
+        bids=auctions,
         won=cleared.won.sum(axis=1).astype(np.float64),
         pctr=pctr.sum(axis=1),
         paid=cleared.paid.sum(axis=1),

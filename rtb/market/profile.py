@@ -54,8 +54,9 @@ class DailyProfile:
         """
         of_day = np.floor(hour).astype(np.int64) % HOURS
         count = np.bincount(of_day, minlength=HOURS).astype(np.float64)
-        spent = np.bincount(of_day, np.where(price <= level * pctr, price, 0.0), HOURS)
-        days = np.bincount(np.unique(np.floor(hour).astype(np.int64)) % HOURS, minlength=HOURS).astype(np.float64)
+        spent = np.bincount(of_day, np.where(price <= level * pctr, price, 0.0), HOURS).astype(np.float64)
+        watched = np.unique(np.floor(hour).astype(np.int64))
+        days = np.bincount(watched % HOURS, minlength=HOURS).astype(np.float64)
         expected = count * float(landscape.spend(np.array([level]))[0])
         return cls.from_sums(days[None], count[None], spent[None], expected[None])
 

@@ -7,10 +7,29 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-
 Floats = npt.NDArray[np.float64]
 
 _KEEP = float(np.exp(-1.0))  # the memory of one step, as in the pacing environment and in the Pacemaker
+
+
+class Brought(NamedTuple):
+    """What some auctions brought to `e` campaigns, as sums of shape `(e,)`.
+
+    Attributes:
+        auctions: how many there were.
+        bids: in how many of them it bid.
+        won: how many were won.
+        pctr: sum over all of them.
+        paid: for those won.
+        squares: of what was paid for each.
+    """
+
+    auctions: Floats
+    bids: Floats
+    won: Floats
+    pctr: Floats
+    paid: Floats
+    squares: Floats
 
 
 class Recent:
@@ -23,35 +42,38 @@ class Recent:
 
     def __init__(self, usual_pctr: Floats, usual_price: Floats) -> None:
         self.usual_pctr, self.usual_price = usual_pctr, usual_price
-        zeros = np.zeros(len(usual_pctr))
-        self._auctions, self._won, self._pctr, self._paid, self._squares = (zeros for _ in range(5))
+        self._sums = np.zeros((len(Brought._fields), len(usual_pctr)))
 
     def age(self) -> None:
         """A new step begins: what was seen before it weighs less."""
-        self._auctions, self._won, self._pctr = _KEEP * self._auctions, _KEEP * self._won, _KEEP * self._pctr
-        self._paid, self._squares = _KEEP * self._paid, _KEEP * self._squares
+        self._sums = _KEEP * self._sums
 
-    def add(self, auctions: Floats, won: Floats, pctr: Floats, paid: Floats, squares: Floats) -> None:
-        """Take in some auctions of the step, as sums of shape `(e,)`: of pCTR over all, of prices over those won."""
-        self._auctions, self._won, self._pctr = self._auctions + auctions, self._won + won, self._pctr + pctr
-        self._paid, self._squares = self._paid + paid, self._squares + squares
+    def add(self, brought: Brought) -> None:
+        """Take in some auctions of the step."""
+        self._sums = self._sums + np.stack(brought)
+
+    def remember(self, old: Recent, rows: npt.NDArray[np.intp]) -> None:
+        """Go on with what another saw: `rows` are each campaign's place there, -1 for a new one."""
+        known = rows >= 0
+        self._sums[:, known] = old._sums[:, rows[known]]
 
     def seen(self) -> Seen:
         """The averages now."""
-        some, winner = self._auctions > 0.0, self._won > 1e-6
-        auctions, won = np.where(some, self._auctions, 1.0), np.where(winner, self._won, 1.0)
-        price = np.where(winner, self._paid / won, self.usual_price)
-        variance = np.where(winner, self._squares / won - price**2, 0.0)
+        now = Brought(*self._sums)
+        some, winner = now.auctions > 1e-6, now.won > 1e-6
+        won = np.where(winner, now.won, 1.0)
+        price = np.where(winner, now.paid / won, self.usual_price)
+        variance = np.where(winner, now.squares / won - price**2, 0.0)
         return Seen(
-            win_rate=np.where(some, self._won / auctions, 0.0),
-            pctr=np.where(some, self._pctr / auctions, self.usual_pctr),
+            win_rate=np.minimum(now.won / np.maximum(now.bids, 1e-6), 1.0),
+            pctr=np.where(some, now.pctr / np.where(some, now.auctions, 1.0), self.usual_pctr),
             price=price,
             price_std=np.sqrt(np.maximum(variance, 0.0)),
         )
 
 
 class Seen(NamedTuple):
-    """Recent averages of `e` campaigns, shape `(e,)` each: wins an auction, pCTR, and clearing price with its spread."""
+    """Recent averages of `e` campaigns, shape `(e,)` each: wins a bid, pCTR, and clearing price with its spread."""
 
     win_rate: Floats
     pctr: Floats
