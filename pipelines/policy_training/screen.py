@@ -24,12 +24,12 @@ def progress(console: Console, total: int, unit: str) -> Iterator[Show]:
         unit: what is counted, in the plural.
     """
     if not console.is_terminal:
-        said = ""
+        said = (0, "")
 
         def line(done: int, text: str) -> None:
             nonlocal said
-            if text and text != said:
-                said = text
+            if text and (done, text) != said:
+                said = done, text
                 console.print(f"{done:,} of {total:,} {unit}, {text}", highlight=False)
 
         yield line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from pipelines.policy_training.loop import Plan, Training, yardstick_of
 from pipelines.policy_training.screen import Show
 from rtb.policy import Policy
 
-_METRIC = "score"
+_METRIC, _NAME = "score", "sweep"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def sweep(plan: Plan, trials: int, scheduler: Scheduler, show: Show) -> Swept:
     Raises:
         RuntimeError: all of them failed.
     """
+    shutil.rmtree(plan.folder / _NAME, ignore_errors=True)  # trials of a former sweep
     space = plan.recipe.search_space()
     rounds = max(1, plan.run.steps // plan.recipe.VALIDATE_EVERY)
     results = tune.Tuner(
@@ -54,7 +56,7 @@ def sweep(plan: Plan, trials: int, scheduler: Scheduler, show: Show) -> Swept:
         tune_config=tune.TuneConfig(
             metric=_METRIC, mode="max", num_samples=trials, scheduler=_scheduler(scheduler, space, rounds)
         ),
-        run_config=tune.RunConfig(name="sweep", storage_path=str(plan.folder), verbose=0, callbacks=[_Screen(show)]),
+        run_config=tune.RunConfig(name=_NAME, storage_path=str(plan.folder), verbose=0, callbacks=[_Screen(show)]),
     ).fit()
     tried = [(one.config, one.metrics.get(_METRIC), int(one.metrics.get("steps", 0))) for one in results]
     if all(score is None for _, score, _ in tried):

@@ -69,7 +69,12 @@ def read_pasts(data: Path) -> list[Task]:
 
 
 def fingerprint(data: Path) -> str:
-    """First digits of a SHA-256 over the folder's files that `read_pasts` reads, names and contents."""
+    """First digits of a SHA-256 over the folder's files that `read_pasts` reads, names and contents.
+
+    Raises:
+        LogError: there are none.
+    """
+    campaigns_in(data)
     digest = hashlib.sha256()
     for pattern in ("*.info.json", "*.episodes.txt", "*.stream.txt"):
         for path in sorted(data.glob(pattern)):

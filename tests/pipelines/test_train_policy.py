@@ -50,7 +50,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, logs: Path) -> tuple[Path,
 
 
 def _options(logs: Path) -> tuple[str, ...]:
-    return "--algo", "ppo", "--data", str(logs), "--markets", "8", "--seed", "2"
+    return "--algo", "ppo", "--data", str(logs), "--markets", "4", "--seed", "2"
 
 
 def _report(done: Done) -> dict[str, object]:
@@ -79,7 +79,7 @@ def test_the_artefact_says_how_it_was_made(trained: tuple[Path, Done], logs: Pat
     assert loaded.version == report["version"]
     meta = artefacts.load(made, kind="policy", schema_version=pacing.SCHEMA_VERSION).meta
     assert meta.config["command"] == (
-        "python -m pipelines.train_policy --algo ppo --data logs --steps 96000 --seed 2 --markets 8"
+        "python -m pipelines.train_policy --algo ppo --data logs --steps 96000 --seed 2 --markets 4"
     )
     assert meta.config["seed"] == 2
     assert fingerprint(logs) in meta.trained_on

@@ -73,3 +73,5 @@ def test_a_fingerprint_is_of_what_is_learned_from(folder: Path, tmp_path: Path) 
 def test_a_folder_without_logs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LogError, match=r"episodes\.txt"):
         to_learn_from(tmp_path, 1, markets=1)
+    with pytest.raises(LogError, match=r"episodes\.txt"):
+        fingerprint(tmp_path)
