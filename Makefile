@@ -43,9 +43,10 @@ format: $(INSTALLED) ## mend what ruff can mend
 	@$(VENV)/bin/ruff check --fix $(SOURCES)
 	@$(VENV)/bin/ruff format $(SOURCES)
 
-models: $(INSTALLED) ## train the small reference models again
+models: $(INSTALLED) ## train the served and the published models again; DATA=DIR: logged auctions to learn from
 	@$(PY) -m pipelines.train_ctr
-	@$(PY) -m pipelines.train_policy --algo ppo
+	@$(PY) -m pipelines.train_policy --algo ppo $(if $(DATA),--data $(DATA)) --seed 1 --out models/ppo
+	@$(PY) -m pipelines.train_policy --algo dqn $(if $(DATA),--data $(DATA)) --seed 1 --out models/dqn
 
 lock: ## pin what pyproject.toml allows today into requirements.lock
 	@PYTHON=$(PYTHON) cluster/lock.sh

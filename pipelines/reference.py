@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rtb.campaign import Campaign
 from rtb.market.auctions import Market
 from rtb.market.campaigns import sample_campaigns
+
+POLICY = Path(__file__).parent.parent / "models" / "ppo"
+"""The published policy: what a first run serves."""
 
 MARKET_SEED = 7
 """Of the population, its truth and its competitors; traffic drawn from it differs by the caller's own seed."""

@@ -5,13 +5,14 @@ How to run:
     make run                 # until Ctrl-C
     make run DURATION=30     # ends by itself
 
-What to expect: a first run trains small reference models (about two minutes), then a live table of requests, wins and
-spend. The last line is one JSON object; `spend_micros` is what the exchange was owed and what the ledger says.
+What to expect: a first run trains a small reference model of clicks (about a minute), then a live table of requests,
+wins and spend. The last line is one JSON object; `spend_micros` is what the exchange was owed and what the ledger says.
 """
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
 import sys
 from typing import Annotated
@@ -49,6 +50,7 @@ def main(
         preflight(settings)
         _check_durability(settings, console)
         _train_missing(settings, console)
+        _take_published(settings, console)
         options = ReplayOptions(
             url=settings.base_url, rate=rate, connections=connections, duration=duration or _FOREVER, seed=1
         )
@@ -106,22 +108,30 @@ async def _durability(settings: Settings) -> Durability:
 
 
 def _train_missing(settings: Settings, console: Console) -> None:
-    """Small reference models where there are none.
+    """A small reference model of clicks where there is none.
 
     Raises:
-        LaunchError: a training fails.
+        LaunchError: the training fails.
     """
-    verbs = {
-        settings.ctr_dir: ["pipelines.train_ctr", "--out", str(settings.ctr_dir)],
-        settings.policy_dir: ["pipelines.train_policy", "--algo", "ppo", "--out", str(settings.policy_dir)],
-    }
-    for folder, command in verbs.items():
-        if (folder / META).exists():
-            continue
-        console.print(f"training {folder} (once)")
-        done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=False)
-        if done.returncode:
-            raise LaunchError(f"`python -m {' '.join(command)}` fails: what it says is above")
+    if (settings.ctr_dir / META).exists():
+        return
+    command = ["pipelines.train_ctr", "--out", str(settings.ctr_dir)]
+    console.print(f"training {settings.ctr_dir} (once)")
+    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=False)
+    if done.returncode:
+        raise LaunchError(f"`python -m {' '.join(command)}` fails: what it says is above")
+
+
+def _take_published(settings: Settings, console: Console) -> None:
+    """The published policy where there is none.
+
+    Raises:
+        OSError: its folder cannot be written.
+    """
+    if (settings.policy_dir / META).exists():
+        return
+    console.print(f"serving the published policy of {reference.POLICY.relative_to(ROOT)}")
+    shutil.copytree(reference.POLICY, settings.policy_dir, dirs_exist_ok=True)
 
 
 def _announce(settings: Settings, console: Console) -> None:

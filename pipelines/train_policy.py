@@ -1,7 +1,12 @@
 """Train a bidding policy with RLlib and write it as an artefact that serving loads without RLlib.
 
-    python -m pipelines.train_policy --algo ppo
+    python -m pipelines.train_policy --algo ppo --data DIR
+    python -m pipelines.train_policy --algo ppo --data DIR --tune 16 --scheduler asha
     ray job submit -- python -m pipelines.train_policy --algo dqn
+
+A policy multiplies what the closed loop bids. It learns in the past of the campaigns in `--data` (the form that
+`pipelines.backtest` reads; what that evaluates on is left alone) and in made-up markets. Every so often it is judged by
+episodes that it does not learn from, and the best one is what is written.
 
 Alone it starts a small Ray of its own and stops it in the end; as a Ray job, or with `--address`, it joins the
 cluster. The last line of standard output is one JSON object with what came of it.
@@ -10,35 +15,31 @@ cluster. The last line of standard output is one JSON object with what came of i
 from __future__ import annotations
 
 import json
-import logging
-import os
-import socket
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shlex
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from rllib_configs.evaluation import evaluate
+from pipelines.policy_training.choices import Algo, Scheduler
+from pipelines.policy_training.cluster import on_ray
+from pipelines.policy_training.kept import State
+from pipelines.policy_training.screen import progress, table_of
+from pipelines.policy_training.validation import Gains
 from rtb import policy
+from rtb.market.worlds import fingerprint
 from rtb.settings import Settings
+
+if TYPE_CHECKING:
+    from pipelines.policy_training.loop import Plan
 
 MAX_SEED = 2**31 - 1
 
-
-class Algo(StrEnum):
-    """The algorithms there is a configuration of."""
-
-    PPO = "ppo"
-    DQN = "dqn"
+_DECISIVE = ("algo", "data", "steps", "seconds", "seed", "markets", "tune", "scheduler")
+"""Options that decide which policy comes out."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,11 @@ class Report:
 
     Attributes:
         algo: which algorithm.
-        steps: environment steps it learned from.
-        seconds: of training alone.
-        reward_policy: mean return on the held-out episodes; the number of an episode's steps is perfect foresight.
-        reward_neutral: the same of multiplier 1.0.
-        value_share_policy: mean share of the value hindsight could buy with the same budget.
-        value_share_neutral: the same of multiplier 1.0.
+        steps: decisions learned from.
+        seconds: of training and validation.
+        best_steps: decisions after which the policy was best that is written.
+        score: of that one; see `policy_training.validation.score`.
+        gains: what it wins more than the closed loop on the validation episodes, in percent, by world and budget.
         artefact: folder of the policy.
         version: name of its weights.
     """
@@ -60,173 +60,134 @@ class Report:
     algo: str
     steps: int
     seconds: float
-    reward_policy: float
-    reward_neutral: float
-    value_share_policy: float
-    value_share_neutral: float
+    best_steps: int
+    score: float
+    gains: Gains
     artefact: str
     version: str
 
 
 def train(
+    context: typer.Context,
     *,
     algo: Annotated[Algo, typer.Option(help="Algorithm; see rllib_configs/.")] = Algo.PPO,
-    steps: Annotated[int, typer.Option(min=0, help="Environment steps; 0: the algorithm's default.")] = 0,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of logged auctions to learn from as well. Default: made-up ones alone.")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=0, help="Decisions to learn from; 0: the algorithm's default.")] = 0,
     seconds: Annotated[float, typer.Option(min=0, help="Stop training after so many seconds; 0: no limit.")] = 0.0,
-    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of environments, network, sampling.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of worlds, network, sampling.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the artefact. Default: the served policy's for ppo, beside it else.")
     ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Folder of RLlib's checkpoint. Default: checkpoints/<algo> under var_dir.")
+        Path | None, typer.Option(help="Folder of what --resume needs. Default: checkpoints/<algo> under var_dir.")
     ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in --checkpoint.")] = False,
+    markets: Annotated[
+        int, typer.Option(min=1, help="Made-up campaigns of each kind; half as many more to judge by.")
+    ] = 60,
     num_env_runners: Annotated[int, typer.Option(min=0, help="Extra processes that collect experience.")] = 0,
+    num_learners: Annotated[int, typer.Option(min=0, help="Extra processes that learn.")] = 0,
+    tune: Annotated[int, typer.Option(min=0, help="Sweep with so many trials; 0: train once.")] = 0,
+    scheduler: Annotated[Scheduler, typer.Option(help="Who ends a sweep's trials early.")] = Scheduler.ASHA,
     address: Annotated[str, typer.Option(help="Ray cluster to join; empty: $RAY_ADDRESS, else one of its own.")] = "",
 ) -> None:
-    """Train a bidding policy, compare it with multiplier 1.0 on held-out episodes, and write the artefact."""
+    """Train a bidding policy, validate it against the closed loop, and write the best one as an artefact."""
     console = Console(stderr=True)
     try:
+        if tune and (resume or num_env_runners or num_learners):
+            raise ValueError("the trials of --tune take one process each, from the beginning: leave the others out")
         settings = Settings()
         default = settings.policy_dir if algo is Algo.PPO else settings.var_dir / "models" / f"policy-{algo}"
-        report = _run(
-            console,
-            algo,
-            steps=steps,
-            seconds=seconds,
-            seed=seed,
-            out=(out or default).resolve(),
-            checkpoint=(checkpoint or settings.var_dir / "checkpoints" / algo).resolve(),
-            num_env_runners=num_env_runners,
-            address=address,
-        )
+        target = (out or default).resolve()
+        folder = (checkpoint or settings.var_dir / "checkpoints" / algo).resolve()
+        for one in (folder, target.parent):  # before the work, so that a read-only disk is known at once
+            one.mkdir(parents=True, exist_ok=True)
+        begun = State(str(algo), fingerprint(data) if data else "", seed)
+        with on_ray(address, 1 + num_env_runners + num_learners):
+            # RLlib takes seconds, which `--help` should not.
+            from pipelines.policy_training.loop import Plan  # noqa: PLC0415
+            from rllib_configs.registry import Run  # noqa: PLC0415
+
+            run = Run(
+                steps=steps or import_module(f"rllib_configs.{algo}").STEPS,
+                data=str(data.resolve()) if data else "",
+                seed=seed,
+                num_env_runners=num_env_runners,
+                num_learners=num_learners,
+                markets=markets,
+            )
+            if tune:
+                state, best, params = _sweep(console, Plan(run, begun, seconds, folder), tune, scheduler)
+            else:
+                state, best, params = _train(console, Plan(run, begun, seconds, folder), resume=resume)
+        how = {"command": _command(context), **params}
+        version = _save(target, best, state, trained_on=_worlds(data, seed), how=how)
     except (OSError, RuntimeError, ValueError) as error:  # unreachable cluster, unwritable folder, wrong setting
         typer.echo(f"train_policy: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(1) from error
+    console.print(table_of(state.gains))
+    report = Report(
+        algo=str(algo),
+        steps=state.steps,
+        seconds=round(state.seconds, 1),
+        best_steps=state.best_steps,
+        score=state.score,
+        gains=state.gains,
+        artefact=str(target),
+        version=version,
+    )
     typer.echo(json.dumps(asdict(report)))
 
 
-def _run(
-    console: Console,
-    algo: Algo,
-    *,
-    steps: int,
-    seconds: float,
-    seed: int,
-    out: Path,
-    checkpoint: Path,
-    num_env_runners: int,
-    address: str,
-) -> Report:
-    checkpoint.mkdir(parents=True, exist_ok=True)  # before the work, so that a read-only disk is known at once
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with _ray(address):
-        recipe = _recipe(algo)
-        algorithm = recipe.build_config(num_env_runners=num_env_runners, seed=seed).build_algo()
-        try:
-            done, took = _train(console, recipe, algorithm, steps=steps, seconds=seconds)
-            trained = recipe.export(algorithm)
-            algorithm.save_to_path(str(checkpoint))
-        finally:
-            algorithm.stop()
-        figures = _compare(trained)
-    meta = policy.save(
-        out,
-        trained,
-        metrics=figures,
-        trained_on=f"rtb.market.episodes, {done} decisions, seed {seed}",
-        config={"algo": str(algo), "steps": done, "seed": seed},
-    )
-    return Report(str(algo), done, round(took, 1), **figures, artefact=str(out), version=meta.version)
+def _train(console: Console, plan: Plan, *, resume: bool) -> tuple[State, policy.Policy, dict[str, Any]]:
+    """One training: where it stands in the end, and its best policy."""
+    from pipelines.policy_training.loop import Training, yardstick_of  # noqa: PLC0415 - imports Ray
+
+    training = Training(plan, yardstick_of(plan.run))
+    with progress(console, plan.run.steps, "decisions") as show:
+        for judged in training.go(resume=resume):
+            show(training.state.steps, training.said if judged or console.is_terminal else "")
+    return training.state, training.best, {}
 
 
-@contextmanager
-def _ray(address: str) -> Iterator[None]:
-    """A Ray to train on: the cluster at `address` or `RAY_ADDRESS`, else one of our own for as long as it takes."""
-    given = address or os.environ.get("RAY_ADDRESS", "")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # The networks are tiny: more threads only wait for each other, for many times as long on a busy machine.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    if not given:
-        # Unset, `ray.init` would write a token into the home folder that switches authentication on in every Ray
-        # started later. Ours listens on this machine only, without dashboard.
-        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    import ray  # noqa: PLC0415 - reads the variables above, as does torch
+def _sweep(
+    console: Console, plan: Plan, trials: int, scheduler: Scheduler
+) -> tuple[State, policy.Policy, dict[str, Any]]:
+    """A sweep: where its best trial stood when it was best, its policy then, and its parameters."""
+    from pipelines.policy_training.tuning import sweep, trials_table  # noqa: PLC0415 - imports Ray
 
-    if given:
-        _reach(given)
-        ray.init(address=given, log_to_driver=False, logging_level="ERROR")
-    else:
-        ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    logging.getLogger("ray.rllib").setLevel(logging.ERROR)  # which announces its API stack otherwise
-    try:
-        yield
-    finally:
-        ray.shutdown()
+    with progress(console, trials, "trials") as show:
+        swept = sweep(plan, trials, scheduler, show)
+    console.print(trials_table(swept))
+    return swept.state, swept.best, swept.params
 
 
-def _reach(address: str) -> None:
-    """Try an address of the form `host:port` first: Ray itself would go on trying for minutes.
-
-    Raises:
-        ConnectionError: nobody listens there.
-    """
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdecimal():
-        return  # "auto", or something Ray will judge
-    try:
-        socket.create_connection((host, int(port)), timeout=5.0).close()
-    except (OSError, OverflowError) as error:
-        raise ConnectionError(f"no Ray cluster at {address} ({error}): start one, or leave the address out") from error
+def _save(folder: Path, best: policy.Policy, state: State, *, trained_on: str, how: dict[str, object]) -> str:
+    """Write the artefact; name of its weights."""
+    gains = {f"gain {world} {budget}": gain for world, by in state.gains.items() for budget, gain in by.items()}
+    config: dict[str, object] = {"algo": state.algo, "seed": state.seed, "steps": state.best_steps, **how}
+    return policy.save(
+        folder, best, metrics={"score": state.score, **gains}, trained_on=trained_on, config=config
+    ).version
 
 
-def _recipe(algo: Algo) -> ModuleType:
-    """The algorithm's module, imported only now: RLlib takes seconds, which `--help` should not."""
-    return import_module(f"rllib_configs.{algo}")
+def _command(context: typer.Context) -> str:
+    """What makes this policy again, as typed; but data by their folder's name, since the place is another machine's."""
+    words = ["python", "-m", "pipelines.train_policy"]
+    for name in _DECISIVE:
+        source, value = context.get_parameter_source(name), context.params[name]
+        if source is not None and source.name == "COMMANDLINE":
+            words += [f"--{name}", value.resolve().name if isinstance(value, Path) else str(value)]
+    return shlex.join(words)
 
 
-def _train(console: Console, recipe: ModuleType, algorithm: Any, *, steps: int, seconds: float) -> tuple[int, float]:
-    """Train until either limit; environment steps done and seconds taken."""
-    start, done, took = time.monotonic(), 0, 0.0
-    steps = steps or recipe.STEPS
-    with _progress(console, steps) as show:
-        while done < steps and (not seconds or took < seconds):
-            sampled = algorithm.train()["env_runners"]
-            done, took = int(sampled["num_env_steps_sampled_lifetime"]), time.monotonic() - start
-            show(done, float(sampled.get("episode_return_mean", float("nan"))) / recipe.REWARD_SCALE)
-    return done, took
-
-
-@contextmanager
-def _progress(console: Console, steps: int) -> Iterator[Any]:
-    """A function `(steps done, return)` that shows how far training is: a bar, or plain lines where nobody watches."""
-    if not console.is_terminal:
-        shown = 0
-
-        def line(done: int, reward: float) -> None:
-            nonlocal shown
-            if done * 10 // steps > shown:
-                shown = done * 10 // steps
-                console.print(f"{done} of {steps} steps, return while exploring {reward:.1f}", highlight=False)
-
-        yield line
-        return
-    columns = (TextColumn("training"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=steps)
-        yield lambda done, reward: progress.update(
-            task, completed=done, description=f"{done} of {steps} steps, return while exploring {reward:.1f}"
-        )
-
-
-def _compare(trained: policy.Policy) -> dict[str, float]:
-    """Learned and neutral policy on the same held-out episodes."""
-    learned, neutral = evaluate(trained), evaluate(policy.neutral())
-    return {
-        "reward_policy": round(float(learned.reward.mean()), 3),
-        "reward_neutral": round(float(neutral.reward.mean()), 3),
-        "value_share_policy": round(float(learned.value_share.mean()), 4),
-        "value_share_neutral": round(float(neutral.value_share.mean()), 4),
-    }
+def _worlds(data: Path | None, seed: int) -> str:
+    made_up = f"made-up markets of seed {seed}"
+    if data is None:
+        return made_up
+    return f"what comes before the evaluation in {data.resolve().name} (SHA-256 {fingerprint(data)}), {made_up}"
 
 
 def main() -> None:

@@ -1,19 +1,17 @@
-"""PPO over a continuous multiplier: the policy a first run trains.
+"""PPO over a continuous multiplier of the closed loop's level: the policy that serves.
 
 Run it:
 
-    python -m pipelines.train_policy --algo ppo
+    python -m pipelines.train_policy --algo ppo --data DIR
 
-What to expect, on two cores, as mean return of 512 held-out episodes (40 would be perfect foresight) and share of the
-value that hindsight could have bought: 33.3 to 34.9 and 85% to 90% over three seeds after the default 30,720 steps, six
-seconds of training; 37.5 and 95% after 120,000. Multiplier 1.0 earns 18.9 and 58%, the best constant one 27.1 and 66%.
-The return shown while training is lower, as it explores.
+What to expect: EXPECT
 
-How it works, top down. `build_config` describes the whole run. 64 campaigns are paced side by side in one vector
-environment; their decisions make a batch; PPO goes over it a few times with clipped updates. Actor and critic
-are separate two-layer networks, as the critic's loss is much the larger one. The discount is 1: an episode ends
-with its flight, and money kept for the last hour is worth as much as money spent in the first. `export` copies the
-actor's mean into plain layers that `rtb.policy` runs without RLlib.
+How it works, top down. `build_config` describes the whole run. A few hundred campaigns are paced side by side, in
+logged and in made-up markets; their decisions make a batch; PPO goes over it four times with clipped updates. Actor and
+critic are separate two-layer networks, and the actor begins at multiplier 1.0 (`rllib_configs.start`). The discount is
+1: an episode ends with its budget, and money kept for the last hour is worth as much as money spent in the first. The
+rate of learning falls to a tenth over the run. `export` copies the actor's mean into plain layers that `rtb.policy`
+runs without RLlib.
 """
 
 from __future__ import annotations
@@ -21,65 +19,77 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from ray import tune
 from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
+from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from rllib_configs.layers import dense, module_of
-from rllib_configs.registry import register
+from rllib_configs.registry import Run, register
+from rllib_configs.start import ClosedLoopPPO
 from rtb.policy import Policy
 
-STEPS = 30_720
-"""Environment steps of a default training: twelve updates."""
+STEPS = 3_000_000
+"""Decisions of a default training."""
 
-REWARD_SCALE = 1.0
-"""Factor on every reward: none; advantages are normalised anyway."""
+VALIDATE_EVERY = 200_000
+"""Decisions between two validations."""
+
+LR, LAMBDA, CLIP = 5e-4, 0.95, 0.2
+
+_DECISIONS = 50  # of every campaign in a batch: an episode
+_LR_END = 0.1  # of the first one
 
 
-def build_config(
-    *, num_env_runners: int = 0, num_envs: int = 64, seed: int = 0, steps: int = 40, auctions: int = 250
-) -> PPOConfig:
+def search_space() -> dict[str, Any]:
+    """What a sweep varies, as arguments of `build_config`."""
+    return {"lr": tune.loguniform(1e-4, 2e-3), "lambda_": tune.uniform(0.8, 1.0), "clip": tune.uniform(0.1, 0.4)}
+
+
+def build_config(run: Run, *, lr: float = LR, lambda_: float = LAMBDA, clip: float = CLIP) -> PPOConfig:
     """RLlib's configuration of the run.
 
     Args:
-        num_env_runners: processes that only collect experience; 0 collects in the learner's.
-        num_envs: campaigns each of them paces at once.
-        seed: of environments, network and sampling.
-        steps: pacing decisions in an episode.
-        auctions: most auctions between two of them.
+        run: where, on what and how long.
+        lr: rate of learning at the beginning.
+        lambda_: of the generalised advantages.
+        clip: how far an update may move the odds of an action.
     """
-    runners = max(num_env_runners, 1)
+    runners, learners = max(run.num_env_runners, 1), max(run.num_learners, 1)
+    batch = runners * run.num_envs * _DECISIONS // learners
     config: PPOConfig = (
         PPOConfig()
         .api_stack(enable_rl_module_and_learner=True, enable_env_runner_and_connector_v2=True)
-        .environment(
-            register(),
-            env_config={"actions": "continuous", "steps": steps, "auctions": auctions, "reward_scale": REWARD_SCALE},
-        )
+        .environment(register(), env_config=run.env_config("continuous"))
         .env_runners(
-            num_env_runners=num_env_runners,
-            num_envs_per_env_runner=num_envs,
+            num_env_runners=run.num_env_runners,
+            num_envs_per_env_runner=run.num_envs,
             gym_env_vectorize_mode="vector_entry_point",
         )
+        .learners(num_learners=run.num_learners)
         .training(
-            train_batch_size_per_learner=runners * num_envs * steps,  # one episode of every campaign
-            minibatch_size=min(512, runners * num_envs * steps),
-            num_epochs=8,
-            lr=1e-3,
+            train_batch_size_per_learner=batch,
+            minibatch_size=min(2_048, batch),
+            num_epochs=4,
+            lr=[[0, lr], [run.steps, lr * _LR_END]],
             gamma=1.0,
-            lambda_=0.95,
-            clip_param=0.2,
+            lambda_=lambda_,
+            clip_param=clip,
             use_kl_loss=False,
-            vf_clip_param=1e4,  # returns are tens: the default of 10 would cut their gradients off
+            vf_clip_param=1e4,  # the default would cut off the gradients of large returns
             vf_loss_coeff=0.5,
             entropy_coeff=0.0,
             grad_clip=0.5,
         )
         .rl_module(
-            model_config=DefaultModelConfig(
-                fcnet_hiddens=[64, 64], fcnet_activation="tanh", vf_share_layers=False, free_log_std=True
+            rl_module_spec=RLModuleSpec(
+                module_class=ClosedLoopPPO,
+                model_config=DefaultModelConfig(
+                    fcnet_hiddens=[64, 64], fcnet_activation="tanh", vf_share_layers=False, free_log_std=True
+                ),
             )
         )
-        .debugging(seed=seed, log_level="ERROR")
+        .debugging(seed=run.seed, log_level="ERROR")
     )
     return config
 
@@ -91,7 +101,7 @@ def export(trained: Any, version: str = "untitled") -> Policy:
         trained: an algorithm of this configuration, or its RLModule.
         version: name of the weights.
 
-    Its output is in RLlib's normalised action space, [-1, 1]; `rtb.policy.unsquash` stretches it as RLlib would.
+    Its output is an action in [-1, 1], which `rtb.policy.unsquash` turns into a multiplier as the environment does.
     """
     module = module_of(trained)
     weight, bias = dense(module.pi)[0]

@@ -1,12 +1,52 @@
-"""The environment's name within RLlib."""
+"""The environment's name within RLlib, and what the algorithms' configurations have in common."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from ray.tune.registry import register_env
 
-from rllib_configs.env import make_env
+from rllib_configs.env import Actions, make_env
+from rtb.market.lanes import DECISION
 
 NAME = "raybid-pacing"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training, whatever the algorithm.
+
+    Attributes:
+        steps: decisions until the end, over which rates fall.
+        data: folder of logged auctions; empty: made-up ones alone. Every machine of the cluster reads it.
+        seed: of environments, network and sampling.
+        num_envs: campaigns that a process paces at once.
+        num_env_runners: processes that only collect experience; 0 collects in the learner's.
+        num_learners: processes that only learn; 0 learns in the driver.
+        markets: made-up campaigns of each kind.
+        decision: auctions between two decisions.
+    """
+
+    steps: int
+    data: str = ""
+    seed: int = 0
+    num_envs: int = 384
+    num_env_runners: int = 0
+    num_learners: int = 0
+    markets: int = 60
+    decision: int = DECISION
+
+    def env_config(self, actions: Actions, reward_scale: float = 1.0) -> dict[str, Any]:
+        """What `rllib_configs.env.make_env` gets."""
+        return {
+            "data": self.data,
+            "world_seed": self.seed,
+            "markets": self.markets,
+            "actions": actions,
+            "decision": self.decision,
+            "reward_scale": reward_scale,
+        }
 
 
 def register() -> str:

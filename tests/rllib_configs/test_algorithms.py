@@ -11,18 +11,21 @@ import pytest
 import torch
 
 from rllib_configs import dqn, ppo
-from rllib_configs.env import OBSERVATION_SPACE, action_space
-from rllib_configs.evaluation import evaluate
+from rllib_configs.env import OBSERVATION_SPACE, action_space, multipliers
+from rllib_configs.registry import Run
 from rtb import pacing, policy
 
 OBSERVATIONS = np.random.default_rng(0).uniform(-3, 3, (256, pacing.OBSERVATION_SIZE)).astype(np.float32)
-SMALL = {"num_envs": 8, "steps": 10, "auctions": 30}
+
+
+def small(seed: int = 1) -> Run:
+    return Run(steps=2_000, num_envs=12, markets=2, seed=seed)
 
 
 @pytest.fixture(scope="module", params=[ppo, dqn], ids=["ppo", "dqn"])
 def trained(request: pytest.FixtureRequest, local_ray: None) -> Iterator[tuple[ModuleType, Any]]:
     """The recipe and an algorithm of it after one iteration."""
-    algorithm = request.param.build_config(**SMALL, seed=1).build_algo()
+    algorithm = request.param.build_config(small()).build_algo()
     algorithm.train()
     yield request.param, algorithm
     algorithm.stop()
@@ -51,31 +54,31 @@ def test_exported_policy_is_the_rl_module(trained: tuple[ModuleType, Any]) -> No
 
 
 def test_exported_policy_acts_as_rllib_does(trained: tuple[ModuleType, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """What RLlib's connectors hand to the environment, unsquashed, is what the exported policy would bid with."""
+    """What RLlib's connectors hand to the environment, as multipliers, is what the exported policy would bid with."""
     recipe, algorithm = trained
-    core = algorithm.env_runner.env.unwrapped._core
-    start, step = core.start, core.step
+    env = algorithm.env_runner.env.unwrapped
+    reset, step = env.reset, env.step
     shown: list[Any] = []
     played: list[tuple[Any, Any]] = []
 
-    def spy_start(seeds: list[int]) -> Any:
-        shown.append(start(seeds))
-        return shown[-1]
+    def spy_reset(**options: Any) -> Any:
+        shown.append(reset(**options)[0])
+        return shown[-1], {}
 
-    def spy_step(multipliers: Any) -> Any:
-        played.append((shown[-1], multipliers))
-        observation, result = step(multipliers)
-        shown.append(observation)
-        return observation, result
+    def spy_step(actions: Any) -> Any:
+        played.append((shown[-1], multipliers(env._actions, actions)))
+        result = step(actions)
+        shown.append(result[0])
+        return result
 
-    monkeypatch.setattr(core, "start", spy_start)
-    monkeypatch.setattr(core, "step", spy_step)
-    algorithm.env_runner.sample(num_episodes=SMALL["num_envs"], explore=False)
+    monkeypatch.setattr(env, "reset", spy_reset)
+    monkeypatch.setattr(env, "step", spy_step)
+    algorithm.env_runner.sample(num_episodes=4, explore=False)
     algorithm.env_runner.get_metrics()
-    assert len(played) == SMALL["steps"]
+    assert len(played) >= 50
     exported = recipe.export(algorithm)
-    for observation, multipliers in played:
-        assert np.abs(exported.multipliers(observation) - multipliers).max() < 1e-5
+    for observation, chosen in played:
+        assert np.abs(exported.multipliers(observation) - chosen).max() < 1e-5
 
 
 def test_exported_policy_survives_the_disk(trained: tuple[ModuleType, Any], tmp_path: Any) -> None:
@@ -84,8 +87,8 @@ def test_exported_policy_survives_the_disk(trained: tuple[ModuleType, Any], tmp_
     policy.save(tmp_path / "policy", exported, metrics={}, trained_on="a test")
     loaded = policy.load(tmp_path / "policy")
     assert np.array_equal(loaded.multipliers(OBSERVATIONS), exported.multipliers(OBSERVATIONS))
-    multipliers = loaded.multipliers(OBSERVATIONS)
-    assert ((multipliers >= pacing.MULTIPLIER_LOW) & (multipliers <= pacing.MULTIPLIER_HIGH)).all()
+    chosen = loaded.multipliers(OBSERVATIONS)
+    assert ((chosen >= pacing.MULTIPLIER_LOW) & (chosen <= pacing.MULTIPLIER_HIGH)).all()
 
 
 def test_spaces_are_the_environments(trained: tuple[ModuleType, Any]) -> None:
@@ -95,28 +98,26 @@ def test_spaces_are_the_environments(trained: tuple[ModuleType, Any]) -> None:
     assert module.action_space.shape == action_space("continuous" if recipe is ppo else "levels").shape
 
 
-def test_same_seed_same_policy(local_ray: None) -> None:
-    def weights(seed: int) -> Any:
-        algorithm = ppo.build_config(**SMALL, seed=seed).build_algo()
+@pytest.mark.parametrize("recipe", [ppo, dqn], ids=["ppo", "dqn"])
+def test_an_untrained_policy_is_the_closed_loop(recipe: ModuleType, local_ray: None) -> None:
+    algorithm = recipe.build_config(small(seed=3)).build_algo()
+    try:
+        chosen = recipe.export(algorithm).multipliers(OBSERVATIONS)
+    finally:
+        algorithm.stop()
+    assert np.abs(np.log(chosen)).mean() < (0.01 if recipe is ppo else 0.1)  # of 0.69 either way
+
+
+@pytest.mark.parametrize("recipe", [ppo, dqn], ids=["ppo", "dqn"])
+def test_same_seed_same_policy(recipe: ModuleType, local_ray: None) -> None:
+    def outputs(seed: int) -> Any:
+        algorithm = recipe.build_config(small(seed)).build_algo()
         try:
             algorithm.train()
-            return ppo.export(algorithm).forward(OBSERVATIONS)
+            return recipe.export(algorithm).forward(OBSERVATIONS)
         finally:
             algorithm.stop()
 
-    first = weights(5)
-    assert np.array_equal(first, weights(5))
-    assert not np.array_equal(first, weights(6))
-
-
-def test_ppo_learns_to_beat_the_neutral_multiplier(local_ray: None) -> None:
-    algorithm = ppo.build_config(seed=3).build_algo()
-    try:
-        for _ in range(4):
-            algorithm.train()
-        learned = evaluate(ppo.export(algorithm))
-    finally:
-        algorithm.stop()
-    neutral = evaluate(policy.neutral())
-    # Four updates gained 7 to 13 with the seeds tried; a broken reward or export gains nothing.
-    assert (learned.reward - neutral.reward).mean() > 4
+    first = outputs(5)
+    assert np.array_equal(first, outputs(5))
+    assert not np.array_equal(first, outputs(6))

@@ -1,0 +1,55 @@
+"""A Ray to train on: a cluster that is there, or a small one for as long as it takes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def on_ray(address: str, processes: int) -> Iterator[None]:
+    """Be on the cluster at `address` or `RAY_ADDRESS`, else on one of our own with room for so many processes.
+
+    Raises:
+        ConnectionError: nobody listens at the address.
+    """
+    given = address or os.environ.get("RAY_ADDRESS", "")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # The networks are tiny: more threads only wait for each other, for many times as long on a busy machine.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if not given:
+        # Unset, `ray.init` would write a token into the home folder that switches authentication on in every Ray
+        # started later. Ours listens on this machine only, without dashboard.
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    import ray  # noqa: PLC0415 - reads the variables above, as does torch
+
+    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+    if given:
+        _reach(given)
+        ray.init(address=given, **quiet)
+    else:
+        cores = len(os.sched_getaffinity(0))
+        ray.init(address="local", num_cpus=max(cores, processes), include_dashboard=False, **quiet)
+    logging.getLogger("ray.rllib").setLevel(logging.ERROR)  # which announces its API stack otherwise
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Try an address of the form `host:port` first: Ray itself would go on trying for minutes.
+
+    Raises:
+        ConnectionError: nobody listens there.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return  # "auto", or something Ray will judge
+    try:
+        socket.create_connection((host, int(port)), timeout=5.0).close()
+    except (OSError, OverflowError) as error:
+        raise ConnectionError(f"no Ray cluster at {address} ({error}): start one, or leave the address out") from error

@@ -1,0 +1,122 @@
+"""The training loop: learn, validate, keep the best, stop when it gets no better."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from msgspec import structs
+
+from pipelines.policy_training import kept
+from pipelines.policy_training.kept import State
+from pipelines.policy_training.validation import EPISODES, Yardstick, score
+from rllib_configs.registry import Run
+from rtb.policy import Policy, neutral
+
+PATIENCE = 10
+"""Validations without a better one after which a training ends."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training is to be.
+
+    Attributes:
+        run: where, on what and how long.
+        begun: its state before it begins.
+        seconds: after which it ends, validation included; 0: no limit.
+        folder: of what is kept.
+    """
+
+    run: Run
+    begun: State
+    seconds: float
+    folder: Path
+
+    @property
+    def recipe(self) -> ModuleType:
+        """Module of the algorithm."""
+        return import_module(f"rllib_configs.{self.begun.algo}")
+
+
+def yardstick_of(run: Run) -> Yardstick:
+    """What judges a run: the same for all with this data and as many made-up markets."""
+    return Yardstick.of(
+        run.data, markets=-(-run.markets // 2), count=min(EPISODES, 8 * run.markets), decision=run.decision
+    )
+
+
+class Training:
+    """A training on its way.
+
+    Args:
+        plan: what it is to be.
+        yardstick: what judges it.
+        params: arguments of the algorithm's `build_config` besides.
+
+    Attributes:
+        state: where it stands.
+        best: policy of the best validation; the closed loop itself before the first one.
+        said: how good it is, in words.
+    """
+
+    def __init__(self, plan: Plan, yardstick: Yardstick, params: Mapping[str, Any] | None = None) -> None:
+        self._plan, self._yardstick, self._params = plan, yardstick, params or {}
+        self.state, self.best, self.said = structs.replace(plan.begun), neutral(), ""
+
+    def go(self, *, resume: bool = False) -> Iterator[bool]:
+        """Train until the steps or seconds are used up or nothing gets better.
+
+        Args:
+            resume: whether to go on from what is in the plan's folder.
+
+        Yields:
+            After each round, whether it ended with a validation.
+
+        Raises:
+            kept.CheckpointError: there is nothing to resume.
+            OSError: the folder cannot be written.
+        """
+        if resume:
+            self.state, self.best = kept.read(self._plan.folder, self.state)
+        algorithm = self._plan.recipe.build_config(self._plan.run, **self._params).build_algo()
+        try:
+            if resume:
+                algorithm.restore_from_path(str(self._plan.folder / self.state.rllib))
+            yield from self._rounds(algorithm)
+        finally:
+            algorithm.stop()
+
+    def _rounds(self, algorithm: Any) -> Iterator[bool]:
+        recipe, steps, seconds = self._plan.recipe, self._plan.run.steps, self._plan.seconds
+        start, before = time.monotonic(), self.state.seconds
+        due = self.state.steps + recipe.VALIDATE_EVERY
+        over = self.state.steps >= steps
+        while not over:
+            sampled = algorithm.train()["env_runners"]
+            self.state.steps = int(sampled["num_env_steps_sampled_lifetime"])
+            self.state.seconds = before + time.monotonic() - start
+            over = self.state.steps >= steps or bool(seconds and self.state.seconds >= seconds)
+            judge = over or self.state.steps >= due
+            if judge:
+                due += recipe.VALIDATE_EVERY
+                self._judge(recipe.export(algorithm))
+                self.state.seconds = before + time.monotonic() - start
+                kept.write(self._plan.folder, algorithm, self.state, self.best)
+                over = over or self.state.missed >= PATIENCE
+            yield judge
+
+    def _judge(self, policy: Policy) -> None:
+        """Validate a policy, and keep it if it is the best one so far."""
+        gains = self._yardstick.gains(policy)
+        if not self.state.gains or score(gains) > self.state.score:
+            self.best, self.state.best_steps, self.state.missed = policy, self.state.steps, 0
+            self.state.gains, self.state.score = gains, score(gains)
+        else:
+            self.state.missed += 1
+        self.said = f"score {score(gains):+.3f}, best {self.state.score:+.3f}"

@@ -1,0 +1,129 @@
+"""A sweep over an algorithm's parameters with Ray Tune: trials side by side on the cluster, one CPU each."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune.schedulers import ASHAScheduler, PopulationBasedTraining
+from rich.table import Table
+
+from pipelines.policy_training import kept
+from pipelines.policy_training.choices import Scheduler
+from pipelines.policy_training.kept import State
+from pipelines.policy_training.loop import Plan, Training, yardstick_of
+from pipelines.policy_training.screen import Show
+from rtb.policy import Policy
+
+_METRIC, _NAME = "score", "sweep"
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What came of a sweep.
+
+    Attributes:
+        state: of the best trial, when it was best.
+        best: its policy.
+        params: its parameters.
+        trials: of each trial its parameters, score and decisions; without a score where it failed.
+    """
+
+    state: State
+    best: Policy
+    params: dict[str, Any]
+    trials: list[tuple[dict[str, Any], float | None, int]]
+
+
+def sweep(plan: Plan, trials: int, scheduler: Scheduler, show: Show) -> Swept:
+    """Run so many trials of a plan, which differ in their parameters alone.
+
+    Its folder is for what the trials keep; the machines of a cluster must share it.
+
+    Raises:
+        RuntimeError: all of them failed.
+    """
+    shutil.rmtree(plan.folder / _NAME, ignore_errors=True)  # trials of a former sweep
+    space = plan.recipe.search_space()
+    rounds = max(1, plan.run.steps // plan.recipe.VALIDATE_EVERY)
+    results = tune.Tuner(
+        tune.with_resources(tune.with_parameters(_trial, plan=plan), {"cpu": 1}),
+        param_space=space,
+        tune_config=tune.TuneConfig(
+            metric=_METRIC, mode="max", num_samples=trials, scheduler=_scheduler(scheduler, space, rounds)
+        ),
+        run_config=tune.RunConfig(name=_NAME, storage_path=str(plan.folder), verbose=0, callbacks=[_Screen(show)]),
+    ).fit()
+    tried = [(one.config, one.metrics.get(_METRIC), int(one.metrics.get("steps", 0))) for one in results]
+    if all(score is None for _, score, _ in tried):
+        raise RuntimeError(f"no trial came to a validation: {next(iter(results.errors), 'too few --seconds')}")
+    best = results.get_best_result(scope="all")
+    with best.get_best_checkpoint(_METRIC, "max").as_directory() as folder:
+        state, policy = kept.read(Path(folder), plan.begun)
+    return Swept(state, policy, best.config, tried)
+
+
+def trials_table(swept: Swept) -> Table:
+    """The trials, best first."""
+    table = Table(title="trials")
+    names = list(swept.trials[0][0])
+    for name in (*names, "decisions", "score"):
+        table.add_column(name, justify="right")
+    ordered = sorted(swept.trials, key=lambda one: float("-inf") if one[1] is None else one[1], reverse=True)
+    for params, score, steps in ordered:
+        said = "failed" if score is None else f"{score:+.3f}"
+        table.add_row(*(f"{params[name]:.4g}" for name in names), f"{steps:,}", said)
+    return table
+
+
+def _trial(params: dict[str, Any], plan: Plan) -> None:
+    """One trial, in a process of its own; reports each validation with what is needed to go on from it."""
+    with tempfile.TemporaryDirectory() as folder:
+        given = tune.get_checkpoint()
+        if given is not None:
+            given.to_directory(folder)
+        training = Training(replace(plan, folder=Path(folder)), yardstick_of(plan.run), params)
+        for judged in training.go(resume=given is not None):
+            if judged:
+                report = {_METRIC: training.state.score, "steps": training.state.steps}
+                tune.report(report, checkpoint=tune.Checkpoint.from_directory(folder))
+
+
+def _scheduler(which: Scheduler, space: dict[str, Any], rounds: int) -> Any:
+    if which is Scheduler.ASHA:
+        return ASHAScheduler(max_t=rounds, grace_period=max(1, rounds // 8), reduction_factor=2)
+    return PopulationBasedTraining(perturbation_interval=max(1, rounds // 5), hyperparam_mutations=space)
+
+
+def _nowhere(done: int, text: str) -> None:
+    """Show nothing."""
+
+
+class _Screen(tune.Callback):
+    """Tells how many trials are over and how good the best one is."""
+
+    def __init__(self, show: Show) -> None:
+        self._show, self._over, self._best = show, 0, float("-inf")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Tune pickles its callbacks to take up a sweep later, which cannot have this terminal."""
+        return _Screen, (_nowhere,)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """A trial has validated its policy."""
+        self._best = max(self._best, result.get(_METRIC, self._best))
+        self._say()
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial is over."""
+        self._over += 1
+        self._say()
+
+    def _say(self) -> None:
+        self._show(self._over, f"best score {self._best:+.3f}")

@@ -1,0 +1,86 @@
+"""What judges a policy while it learns: the same episodes every time, none of them learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rtb.market.lanes import DECISION
+from rtb.market.library import Episodes
+from rtb.market.replayed import ReplayedCore
+from rtb.market.worlds import to_judge_by
+from rtb.policy import Policy
+
+BUDGETS = {"1/32": 1 / 32, "1/16": 1 / 16, "1/8": 1 / 8, "1/4": 1 / 4, "1/2": 1 / 2}
+
+EPISODES = 160
+"""Of each world at each budget."""
+
+_LOSS = 10.0
+
+Gains = dict[str, dict[str, float]]
+"""By world and budget: value won over the closed loop's, less 1, in percent."""
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """Episodes by world and budget.
+
+    Attributes:
+        episodes: what is played.
+        decision: auctions between two decisions.
+    """
+
+    episodes: Mapping[str, Mapping[str, Episodes]]
+    decision: int = DECISION
+
+    @classmethod
+    def of(
+        cls, data: str, *, seed: int = 0, markets: int = 30, count: int = EPISODES, decision: int = DECISION
+    ) -> Yardstick:
+        """Draw them: as many of each world at each budget.
+
+        Args:
+            data: folder of logged auctions; empty: made-up ones alone.
+            seed: of the made-up markets and of the draw; not the training's, so that all are judged by the same.
+            markets: made-up campaigns of each kind.
+            count: of each world at each budget.
+            decision: auctions between two decisions.
+
+        Raises:
+            LogError: the folder is not of the form that `read_task` reads.
+        """
+        rng = np.random.default_rng([seed, 41])
+        worlds = to_judge_by(Path(data) if data else None, seed, markets=markets)
+        drawn = {
+            world: {label: library.sample(rng, count, (share, share)) for label, share in BUDGETS.items()}
+            for world, library in worlds.items()
+        }
+        return cls(drawn, decision)
+
+    def gains(self, policy: Policy) -> Gains:
+        """What the policy wins more than the closed loop does."""
+        return {
+            world: {label: self._gain(policy, episodes) for label, episodes in by_budget.items()}
+            for world, by_budget in self.episodes.items()
+        }
+
+    def _gain(self, policy: Policy, episodes: Episodes) -> float:
+        core = ReplayedCore(self.decision)
+        observation = core.start(episodes)
+        while not core.done:
+            observation, _ = core.step(policy.multipliers(observation))
+        ours, closed = (float(value) for value in core.value.sum(axis=1))
+        return round(100.0 * (ours / closed - 1.0), 3)
+
+
+def score(gains: Gains) -> float:
+    """One number to choose by: the mean gain, less ten times the loss where it loses most, if it does anywhere.
+
+    A policy that wins much in one world and loses a little in another is no stand-in for the closed loop.
+    """
+    each = [gain for by_budget in gains.values() for gain in by_budget.values()]
+    return round(float(np.mean(each)) + _LOSS * min(0.0, *each), 3)
