@@ -41,7 +41,7 @@ def shade(bids: Ints, median_micros: Floats, shape: Floats) -> Ints:
     Source of the formulation: Pan et al., "Bid Shading by Win-Rate Estimation and Surplus Maximization"
     (arXiv 2009.09259).
     """
-    median = np.maximum(median_micros, 1e-9)
+    median, shape = np.maximum(median_micros, 1e-9), np.maximum(shape, 0.01)
     worth = np.clip(np.log(np.maximum(bids, 1) / median), -_FAR, _FAR)
     sure = 1.0 + 1.0 / shape
     log_p = np.minimum(worth - np.log(sure), (worth + np.log(shape)) / (1.0 + shape))  # either term alone: too high

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
@@ -12,15 +13,12 @@ from rtb.ledger import Balance
 from rtb.money import MAX_MICROS
 from rtb.snapshot import PACING_DTYPE, PacingTable
 from rtb.terms import day_of, terms_of
+from rtb.winrate import UNKNOWN, Market
 
 _MEMORY = float(np.exp(-1.0))
 """Weight of the past in a recent average, per tick: what the training environment uses per step."""
 
-_DEFAULT_SHAPE = 2.0
-"""Steepness of the price distribution until enough prices are known: a wide one."""
-
-_FEWEST_PRICES = 30
-"""Clearing prices needed before their distribution is believed."""
+_NO_MARKETS: Mapping[int, Market] = MappingProxyType({})
 
 
 @dataclass
@@ -54,22 +52,31 @@ class Pacemaker:
     tick_seconds: float
     _recent: dict[int, _Recent] = field(default_factory=dict)
 
-    def tick(self, entries: Sequence[Entry], balances: Sequence[Balance], now: float) -> PacingTable:
+    def tick(
+        self,
+        entries: Sequence[Entry],
+        balances: Sequence[Balance],
+        now: float,
+        markets: Mapping[int, Market] = _NO_MARKETS,
+    ) -> PacingTable:
         """One record a campaign, in the order given.
 
         Args:
             entries: the campaigns.
             balances: where each stands in the ledger.
             now: Unix time.
+            markets: what is known of their markets, by campaign number.
         """
         table = np.zeros(len(entries), PACING_DTYPE)
         for row, (entry, balance) in enumerate(zip(entries, balances, strict=True)):
             recent = self._recent.setdefault(entry.number, _Recent(balance))
             recent.advance(balance)
-            table[row] = self._record(entry, balance, recent, now)
+            table[row] = self._record(entry, balance, recent, now, markets.get(entry.number, UNKNOWN))
         return table
 
-    def _record(self, entry: Entry, balance: Balance, recent: _Recent, now: float) -> tuple[float | bool | str, ...]:
+    def _record(
+        self, entry: Entry, balance: Balance, recent: _Recent, now: float, market: Market
+    ) -> tuple[float | bool | str, ...]:
         campaign = entry.campaign
         limits, day = terms_of(entry), day_of(entry, now)
         left = balance.available + balance.leased
@@ -77,15 +84,14 @@ class Pacemaker:
         usual_price = _ratio(balance.spent, balance.bills)
         usual_pctr = _ratio(balance.probability, balance.opportunities)
         recent_price, recent_std = _mean_and_std(recent.bills, recent.spent, recent.price_squares)
-        median, shape = _landscape(balance)
         terms = (
             entry.number,
             limits.runs(now) and spendable > 0,
             campaign.goal.kind == "conversion",
             float(campaign.goal.value_micros),
             _most(campaign.goal.max_bid_micros, spendable),
-            median,
-            shape,
+            market.price_median,
+            market.price_shape,
             *day,
         )
         state = {
@@ -119,18 +125,3 @@ def _mean_and_std(count: float, total: float, squares: float) -> tuple[float, fl
         return 0.0, 0.0
     mean = total / count
     return mean, float(np.sqrt(max(0.0, squares / count - mean * mean)))
-
-
-def _landscape(balance: Balance) -> tuple[float, float]:
-    """Median and shape of a log-logistic market price, by the moments of the clearing prices seen.
-
-    Clearing prices are those of auctions won, so the market's upper part is missing: the estimate is low, and
-    shading by it is careful. With variance s2 of log price, the shape is pi / sqrt(3 s2).
-    """
-    if balance.bills < _FEWEST_PRICES:
-        return 0.0, _DEFAULT_SHAPE
-    mean, std = _mean_and_std(balance.bills, balance.spent, balance.price_squares)
-    if mean <= 0:
-        return 0.0, _DEFAULT_SHAPE
-    log_variance = max(np.log1p((std / mean) ** 2), 0.01)
-    return mean / float(np.sqrt(1 + (std / mean) ** 2)), float(np.pi / np.sqrt(3 * log_variance))
