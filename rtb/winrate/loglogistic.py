@@ -27,6 +27,7 @@ _SHAPE_WEIGHT = 2.0  # known prices' worth by which the usual shape is believed 
 _PLACE_WEIGHT = 1.0  # and by which the median is believed to lie among the bids: one price known in their middle
 _SHAPE_RANGE = (0.3, 40.0)
 _MOST_STEPS, _CLOSE = 40, 1e-7
+_FARTHEST = 5.0  # that one step may move c
 _HALVINGS = 12
 
 
@@ -93,7 +94,7 @@ class _Problem:
         h_ca = (self.x * bend).sum(axis=1)
         h_aa = (self.x**2 * bend).sum(axis=1) + self.slopes / a**2
         # No less than what follows from Cauchy-Schwarz, which rounding can break where all bids are alike.
-        determinant = np.maximum(h_cc * h_aa - h_ca**2, h_cc * self.slopes / a**2)
+        determinant = np.maximum(h_cc * h_aa - h_ca**2, h_cc * self.slopes / a**2 + 1e-12)
         return (h_cc * grad_a - h_ca * grad_c) / determinant, (h_aa * grad_c - h_ca * grad_a) / determinant
 
 
@@ -103,7 +104,10 @@ def _maximum(problem: _Problem) -> tuple[Floats, Floats]:
     best = problem.value(a, c)
     for _ in range(_MOST_STEPS):
         da, dc = problem.step(a, c)
-        part = np.minimum(1.0, 0.7 * a / np.maximum(-da, 1e-300))
+        # Newton's step where that is not far: a stays above 0, and chances are not taken for certain by the way.
+        part = np.minimum(
+            1.0, np.minimum(0.7 * a / np.maximum(-da, 1e-300), _FARTHEST / np.maximum(np.abs(dc), 1e-300))
+        )
         for _ in range(_HALVINGS):
             value = problem.value(a + part * da, c + part * dc)
             worse = value < best - 1e-9 * np.abs(best)
