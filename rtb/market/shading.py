@@ -66,11 +66,12 @@ class Fraction:
     """
 
     def __init__(self, values: Ints, prices: Ints) -> None:
-        self.part = max(_FRACTIONS, key=lambda part: float(_surplus(values, np.floor(values * part), prices).sum()))
+        gained = [_surplus(values, _part_of(values, part), prices).sum() for part in _FRACTIONS]
+        self._part = float(_FRACTIONS[np.argmax(gained)])
 
     def bids(self, values: Ints) -> Ints:
         """See `Shader`."""
-        return np.floor(values * self.part).astype(np.int64)
+        return _part_of(values, self._part)
 
     def learn(self, bids: Ints, won: Bools, prices: Ints) -> None:
         """It has learned before."""
@@ -90,7 +91,8 @@ class PastPrices:
     def bids(self, values: Ints) -> Ints:
         """See `Shader`."""
         best = np.argmax((values[:, None] - self._levels) * self._chance, axis=1)
-        return np.minimum(self._levels[best], values)
+        bids: Ints = np.minimum(self._levels[best], values)
+        return bids
 
     def learn(self, bids: Ints, won: Bools, prices: Ints) -> None:
         """It knows no other past."""
@@ -143,7 +145,7 @@ BIDDERS: dict[str, Callable[[Ints, Ints], Shader]] = {
     "fraction": Fraction,
     "own": lambda values, prices: WinRate(told=False),
     "told": lambda values, prices: WinRate(told=True),
-    "told_formless": lambda values, prices: WinRate(told=True, formless=True),
+    "formless": lambda values, prices: WinRate(told=True, formless=True),
     "past": lambda values, prices: PastPrices(prices),
 }
 """From what came before, values and prices to beat, to a bidder; `CLAIRVOYANT` is none of them."""
@@ -193,9 +195,14 @@ def _bid(shader: Shader, values: Ints, prices: Ints) -> Ints:
     return made
 
 
-def _surplus(values: Ints, bids: npt.ArrayLike, prices: Ints) -> Floats:
+def _part_of(values: Ints, part: float) -> Ints:
+    bids: Ints = np.floor(values * part).astype(np.int64)
+    return bids
+
+
+def _surplus(values: Ints, bids: Ints, prices: Ints) -> Floats:
     """Of each auction: a bid that reaches the price wins, and is paid."""
-    surplus: Floats = np.where(bids >= prices, values - np.asarray(bids, np.float64), 0.0)
+    surplus: Floats = np.where(bids >= prices, values - bids, 0).astype(np.float64)
     return surplus
 
 
