@@ -23,8 +23,14 @@ Floats = npt.NDArray[np.float64]
 USUAL_SHAPE = 2.0
 """Steepness before anything was seen: a wide distribution."""
 
-_SHAPE_WEIGHT = 2.0  # known prices' worth by which the usual shape is believed (a gamma prior with its mode there)
-_PLACE_WEIGHT = 1.0  # and by which the median is believed to lie among the bids: one price known in their middle
+_SHAPE_WEIGHT = 100.0
+"""Known prices' worth by which the usual shape is believed (a gamma prior with its mode there).
+
+As much as that, since bids follow values and prices rise with them, a little: higher bids meet higher prices, and from
+own wins and losses alone a curve looks flatter than it is. Thousands of known prices make light of it.
+"""
+
+_PLACE_WEIGHT = 1.0  # by which the median is believed to lie among the bids: one price known in their middle
 _SHAPE_RANGE = (0.3, 40.0)
 _MOST_STEPS, _CLOSE = 40, 1e-7
 _FARTHEST = 5.0  # that one step may move c

@@ -11,7 +11,7 @@ from rtb.winrate import Evidence, Verdict, loglogistic
 from rtb.winrate.evidence import BINS, CENTRES
 from tests.rtb.winrate.worlds import PATTERNS, Pattern, evidence, prices
 
-_BIDS = 6_000
+_BIDS = 20_000
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
