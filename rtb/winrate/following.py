@@ -132,8 +132,9 @@ def _lost(bid: _Bid, least: int) -> Iterator[End]:
 
 
 def _events(table: pa.Table) -> Iterator[_Event]:
-    """Those of a campaign; an event of money always has one, and of a bid what could be read."""
+    """Those of a campaign and a time: of an event that could not be read there is neither."""
     at = table.column("at").cast(pa.int64())
     table = table.set_column(table.schema.get_field_index("at"), "at", at)
     columns = (table.column(name).to_pylist() for name in _Event._fields)
-    return (event for event in map(_Event._make, zip(*columns, strict=True)) if event.campaign is not None)
+    found = map(_Event._make, zip(*columns, strict=True))
+    return (event for event in found if event.campaign is not None and event.at is not None)
