@@ -68,16 +68,27 @@ def meet_terms(bids: Ints, floors: Ints, agreed_micros: Ints, max_bid_micros: In
     return np.where(is_agreed & (floors > 0), np.minimum(bids, floors), bids)
 
 
-def rank(bids: Ints, floors: Ints, imp: npt.NDArray[np.intp], preferred: Bools | None = None) -> npt.NDArray[np.intp]:
+def rank(
+    bids: Ints,
+    floors: Ints,
+    imp: npt.NDArray[np.intp],
+    preferred: Bools | None = None,
+    saved: Ints | None = None,
+) -> npt.NDArray[np.intp]:
     """The internal auction: indices of the bids that meet their floor, by impression, highest first.
+
+    Where bids were shaded, the highest before that is the first: an impression goes to who values it most, not to who
+    knows its market least.
 
     Args:
         bids: micros, shape `(n,)`; a bid of 0 never stands.
         floors: micros of each bid, shape `(n,)`.
         imp: impression of each bid, shape `(n,)`.
         preferred: bids that come before all others of their impression, shape `(n,)`.
+        saved: what shading took off each bid, shape `(n,)`; none: nothing.
     """
     standing = np.flatnonzero((bids >= floors) & (bids > 0))
+    worth = bids[standing] if saved is None else bids[standing] + saved[standing]
     if preferred is None:
-        return standing[np.lexsort((-bids[standing], imp[standing]))]
-    return standing[np.lexsort((-bids[standing], ~preferred[standing], imp[standing]))]
+        return standing[np.lexsort((-worth, imp[standing]))]
+    return standing[np.lexsort((-worth, ~preferred[standing], imp[standing]))]
