@@ -2,6 +2,7 @@
 
 Bids and notices come out of one stream in batches; a notice may be there before its bid, whose event waits in a queue
 of its replica. Exchanges that send no loss notices let bids lose in silence: one that nobody spoke of for long is lost.
+Where no loss was ever told, wins wait as long, or for that time there would seem to be nothing but wins.
 """
 
 from __future__ import annotations
@@ -45,14 +46,14 @@ class _Event(NamedTuple):
 
 
 class _Bid(NamedTuple):
-    """A bid whose end is not known yet."""
+    """A bid that is waited for; `end` is what is known of it so far."""
 
     campaign: int
     micros: int
     floor: int
     first_price: bool
     at: float
-    won: bool = False
+    end: End | None = None
 
 
 class Follower:
@@ -66,6 +67,7 @@ class Follower:
         self._patience = patience
         self._bids: OrderedDict[str, _Bid] = OrderedDict()  # oldest first
         self._early: OrderedDict[str, list[_Event]] = OrderedDict()  # notices whose bids are not known, oldest first
+        self._told: set[int] = set()  # campaigns that lost by a notice
         self._now = 0.0
 
     def ends(self, events: pa.Table) -> list[End]:
@@ -95,18 +97,22 @@ class Follower:
             self._early.setdefault(notice.bid, []).append(notice)
         elif notice.kind == "loss":
             del self._bids[notice.bid]
+            self._told.add(bid.campaign)
             yield from _lost(bid, notice.min_to_win_micros or 0)
-        elif bid.first_price or notice.outcome != "counted" or notice.min_to_win_micros:
-            del self._bids[notice.bid]
-            yield _won(bid, notice)
         else:
-            self._bids[notice.bid] = bid._replace(won=True)  # what it costs is still to come
+            end = _won(bid, notice)
+            is_all = bid.first_price or notice.outcome != "counted" or notice.min_to_win_micros  # no price is to come
+            if is_all and bid.campaign in self._told:
+                del self._bids[notice.bid]
+                yield end
+            elif is_all or bid.end is None:
+                self._bids[notice.bid] = bid._replace(end=end)
 
     def _give_up(self) -> Iterator[End]:
         """Wait no longer for notices of old bids, nor for bids of old notices (they have ended, or never come)."""
         while self._bids and (bid := next(iter(self._bids.values()))).at < self._now - self._patience:
             self._bids.popitem(last=False)
-            yield End(bid.campaign, Verdict.WON if bid.won else Verdict.LOST, bid.micros)
+            yield bid.end or End(bid.campaign, Verdict.LOST, bid.micros)
         while self._early and next(iter(self._early.values()))[0].at * _MICRO < self._now - _EARLY_SECONDS:
             self._early.popitem(last=False)
 

@@ -58,8 +58,19 @@ def test_silence_is_a_loss_only_after_the_patience() -> None:
     assert follower.ends(events(bid("a", 5, at=100.0), bid("b", 6, at=130.0))) == []
     assert follower.ends(events(notice("click", "x", at=159.0))) == []
     assert follower.ends(events(notice("click", "x", at=161.0))) == [End(1, LOST, 5)]
-    assert follower.ends(events(notice("win", "b", at=170.0))) == [End(1, WON, 6)]
+    assert follower.ends(events(notice("loss", "b", at=170.0))) == [End(1, LOST, 6)]
     assert follower.ends(events(notice("click", "x", at=999.0))) == []
+
+
+def test_wins_wait_as_long_as_silent_losses_until_a_loss_is_told() -> None:
+    follower = Follower(patience=60.0)
+    rows = [bid(name, 5 + n, at=100.0) for n, name in enumerate("abcd")]
+    assert follower.ends(events(*rows, notice("win", "a", at=101.0))) == []
+    assert follower.ends(events(notice("loss", "b", at=102.0), notice("win", "c", at=103.0))) == [
+        End(1, LOST, 6),
+        End(1, WON, 7),
+    ]
+    assert follower.ends(events(notice("click", "x", at=161.0))) == [End(1, WON, 5), End(1, LOST, 8)]
 
 
 def test_a_notice_said_twice_and_one_of_a_bid_nobody_made_say_nothing_more() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtb.winrate import Evidence, Verdict, loglogistic
@@ -15,6 +15,7 @@ _BIDS = 20_000
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
+@settings(max_examples=25)
 @given(st.floats(100.0, 1e7), st.floats(0.7, 8.0), st.floats(-0.7, 0.7), st.integers(0, 2**32))
 def test_the_market_is_found_under_each_censoring(
     pattern: Pattern, median: float, shape: float, height: float, seed: int
