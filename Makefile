@@ -30,8 +30,8 @@ test: $(INSTALLED) ## all tests, against real servers and a real cluster
 chaos: $(INSTALLED) ## parts killed, notices lost and forged, books audited; SERVERS=own: redis-server, PostgreSQL
 	@$(PY) -m pipelines.chaos $(if $(filter own,$(SERVERS)),--own-servers) $(if $(DURATION),--duration $(DURATION))
 
-backtest: $(INSTALLED) ## bidders on logged auctions; DATA=DIR: a folder of them, else ../shared/data/ipinyou or made-up ones
-	@$(PY) -m pipelines.backtest $(if $(DATA),--data $(DATA)) $(if $(BIDDERS),--bidders $(BIDDERS))
+backtest: $(INSTALLED) ## bidders on logged auctions; DATA=DIR: a folder of them, else ../shared/data/ipinyou or made-up; AUCTION=first
+	@$(PY) -m pipelines.backtest $(if $(DATA),--data $(DATA)) $(if $(BIDDERS),--bidders $(BIDDERS)) $(if $(AUCTION),--auction $(AUCTION))
 
 check: $(INSTALLED) ## lint, format, types, import directions
 	@$(VENV)/bin/ruff check $(SOURCES)

@@ -12,15 +12,17 @@ from redis.exceptions import RedisError
 from deployments.wiring import event_writer, ledger_client, logger, repeat
 from rtb import snapshot
 from rtb.catalog import Catalog, CatalogError, Entry
-from rtb.events import StreamError
+from rtb.events import StreamError, parquet
 from rtb.ledger import Balance, DurabilityWatch, LedgerError, ValkeyLedger, embedded
 from rtb.pacemaker import Pacemaker
 from rtb.settings import Settings
 from rtb.targeting import Listing
 from rtb.terms import lost, terms_of
+from rtb.winrate.learner import MarketLearner
 
 _LOOK_AT_SERVER_SECONDS = 1.0
 _LOOK_AT_DURABILITY_SECONDS = 10.0
+_RECALL_SECONDS = 120.0
 
 
 class Controller:
@@ -38,7 +40,9 @@ class Controller:
         self._entries: list[Entry] = []
         self._revision: int | None = None
         self._told = ""
-        self._writer = event_writer(settings, self._catalog)
+        self._learner = MarketLearner(_patience(settings))
+        self._has_recalled = False
+        self._writer = event_writer(settings, self._catalog, self._learner.observe)
         self._tasks: list[asyncio.Task[None]] = []
         self._keep_server_up()
 
@@ -81,7 +85,7 @@ class Controller:
         balances = await self._ledger.balances([entry.number for entry in self._entries])
         self._tell_lost(balances)
         await self._lower_budgets(balances)
-        table = self._pacemaker.tick(self._entries, balances, now)
+        table = self._pacemaker.tick(self._entries, balances, now, self._learner.markets)
         await self._publisher.publish(snapshot.PACING, snapshot.encode_pacing(table))
 
     async def _take_up_catalog(self) -> None:
@@ -129,7 +133,23 @@ class Controller:
             if balance.budget > total and balance.available > 0:
                 await self._ledger.open(entry.number, terms_of(entry))
 
+    async def _recall(self) -> None:
+        """Learn the markets from the last events written: what a Controller before this one knew of them."""
+        since = f"{max(0, int((time.time() - _RECALL_SECONDS) * 1_000))}-0"
+
+        def read() -> None:
+            for run in parquet.runs(self._settings.events_dir, since):
+                self._learner.observe(run.table)
+
+        try:
+            await asyncio.to_thread(read)
+        except OSError as error:
+            logger.warning(f"markets are learned anew, the events written cannot be read: {error}")
+
     async def _write_events(self) -> None:
+        if not self._has_recalled:
+            self._has_recalled = True
+            await self._recall()
         await asyncio.to_thread(self._writer.drain)
 
     async def _merge_files(self) -> None:
@@ -157,6 +177,12 @@ class Controller:
             self._server = embedded.start_if_needed(self._settings)
             if self._server is not None:
                 logger.info(f"embedded ledger server on port {self._settings.ledger_port}")
+
+
+def _patience(settings: Settings) -> float:
+    """Seconds after which no notice of a bid is to come; those of interstitials, which may take far longer, apart."""
+    times = settings.notice_times
+    return max(times.web, times.app, times.native)
 
 
 ControllerDeployment = serve.deployment(Controller, name="Controller")

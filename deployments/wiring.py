@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import redis
 import redis.asyncio as aioredis
 from redis.asyncio.retry import Retry
@@ -43,15 +44,23 @@ def ledger_client(settings: Settings) -> aioredis.Redis:
     )
 
 
-def event_writer(settings: Settings, catalog: Catalog) -> EventWriter:
-    """The writer of events. It reads many at once in a thread of its own, so it may wait longer than a notice."""
+def event_writer(
+    settings: Settings, catalog: Catalog, observe: Callable[[pa.Table], None] = lambda table: None
+) -> EventWriter:
+    """The writer of events. It reads many at once in a thread of its own, so it may wait longer than a notice.
+
+    Args:
+        settings: where stream and folder are.
+        catalog: takes the spend.
+        observe: shown the events written.
+    """
     client = redis.Redis.from_url(
         settings.ledger_url,
         socket_timeout=_WRITER_TIMEOUT_S,
         socket_connect_timeout=LEDGER_TIMEOUT_S,
         retry=BlockingRetry(NoBackoff(), 1),
     )
-    return EventWriter(EventStream(client), settings.events_dir, CatalogSpendBook(catalog))
+    return EventWriter(EventStream(client), settings.events_dir, CatalogSpendBook(catalog), observe=observe)
 
 
 def load_scorer(folder: Path) -> CTRScorer:

@@ -9,21 +9,25 @@ A folder of the form of the prepared iPinYou data: `<c>.info.json`, `<c>.episode
 that are evaluated. `--daily` takes simulated campaigns in place of a folder: their budgets last a day, while prices
 and traffic follow the time of day. The folder `--out` gets `report.html` and `figures.csv`; the last line of standard
 output is one JSON object, summed over campaigns: `{bidder: {budget: {clicks, value, value_share, cost, wins, ...}}}`.
+
+`--auction first` lets winners pay their own bids, and adds a comparison of bid shading without budgets: surplus as a
+share of the clairvoyant's, in `shading.csv` and under `shading` in the JSON.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Protocol, TypeVar, get_args
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from pipelines.yardstick import bench
+from pipelines.yardstick import bench, surplus
 from pipelines.yardstick.figures import as_json, figures_of
 from rtb import policy
 from rtb.artefacts import META, ArtefactError
@@ -33,6 +37,20 @@ from rtb.market.lanes import DECISION
 from rtb.market.sample_logs import write_logs
 
 BUDGETS = "1/32,1/16,1/8,1/4,1/2"
+
+
+class _Played(Protocol):
+    """What somebody came to in a campaign."""
+
+    @property
+    def campaign(self) -> str: ...
+
+    @property
+    def bidder(self) -> str: ...
+
+
+J = TypeVar("J")
+R = TypeVar("R", bound=_Played)
 
 
 def backtest(
@@ -47,6 +65,9 @@ def backtest(
         str, typer.Option(help=f"Comma separated. Default: {','.join((*bench.CLASSICS, *bench.LEARNED))}.")
     ] = "",
     auction: Annotated[str, typer.Option(help="second, or first: winners pay their own bids.")] = "second",
+    value: Annotated[
+        float, typer.Option(min=0.01, help="first: worth of a click in the training days' costs per click.")
+    ] = 1.0,
     ppo: Annotated[Path, typer.Option(help="Artefact of the bidder ppo.")] = Path("models/ppo"),
     dqn: Annotated[Path, typer.Option(help="Artefact of the bidder dqn.")] = Path("models/dqn"),
     decision: Annotated[int, typer.Option(min=1, help="Auctions between two decisions of a policy.")] = DECISION,
@@ -64,35 +85,49 @@ def backtest(
         folder = data or (Path() if daily else _made_up(console, out / "data"))
         names = simulated or _names(campaigns) or campaigns_in(folder)
         jobs = bench.jobs_of(folder, names, chosen, shares, kind=kind, policies=policies, decision=decision)
-        results = _play(console, jobs, workers or len(os.sched_getaffinity(0)))
+        workers = workers or len(os.sched_getaffinity(0))
+        results = _play(console, jobs, workers, bench.play_job)
         order = [(name, bidder, label) for label in shares for bidder in chosen for name in names]
         results.sort(key=lambda one: order.index((one.campaign, one.bidder, one.budget)))
-        _show(console, results, out, f"{', '.join(names)}: {auction} price")
+        shaded: list[surplus.Surplus] = []
+        if kind == "first":
+            shading = [surplus.Job(folder, name, value) for name in names]
+            shaded = _play(console, shading, workers, surplus.play_job)
+            shaded.sort(key=lambda one: names.index(one.campaign))
+        _show(console, results, shaded, out, f"{', '.join(names)}: {auction} price")
     except (OSError, LogError, ArtefactError, ValueError) as error:
         typer.echo(f"backtest: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(1) from error
 
 
-def _play(console: Console, jobs: list[bench.Job], workers: int) -> list[bench.Result]:
+def _play(console: Console, jobs: Sequence[J], workers: int, play: Callable[[J], list[R]]) -> list[R]:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    results: list[bench.Result] = []
+    results: list[R] = []
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("reading", total=len(jobs))
-        for done in bench.run(jobs, min(workers, len(jobs))):
+        for done in bench.run(jobs, min(workers, len(jobs)), play):
             results += done
             progress.update(task, advance=1, description=f"{done[0].campaign} {done[0].bidder}")
     return results
 
 
-def _show(console: Console, results: list[bench.Result], out: Path, title: str) -> None:
-    from pipelines.yardstick import report  # noqa: PLC0415 - plotly takes a second, which `--help` should not
+def _show(console: Console, results: list[bench.Result], shaded: list[surplus.Surplus], out: Path, title: str) -> None:
+    from pipelines.yardstick import report, surplus_report  # noqa: PLC0415 - plotly takes a second; `--help` should not
 
     figures = figures_of(results)
+    told: dict[str, object] = dict(as_json(figures))
+    files, more = [out / "report.html", out / "figures.csv"], []
     console.print(report.table(figures, title))
     report.write_csv(out / "figures.csv", figures)
-    report.write_html(out / "report.html", figures, results, f"Backtest of {title}")
-    console.print(f"{out / 'report.html'}  {out / 'figures.csv'}", highlight=False)
-    typer.echo(json.dumps(as_json(figures)))
+    if shaded:
+        gained = surplus.figures_of(shaded)
+        told[surplus.KEY] = surplus.as_json(gained)
+        files, more = [*files, out / "shading.csv"], [surplus_report.section(gained)]
+        console.print(surplus_report.table(gained))
+        surplus_report.write_csv(out / "shading.csv", gained)
+    report.write_html(out / "report.html", figures, results, f"Backtest of {title}", more)
+    console.print("  ".join(map(str, files)), highlight=False)
+    typer.echo(json.dumps(told))
 
 
 def _kind(auction: str) -> Kind:

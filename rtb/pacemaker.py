@@ -23,9 +23,10 @@ from rtb.market.past import Past
 from rtb.market.recent import Brought
 from rtb.money import MAX_MICROS
 from rtb.pacing import PacingState
-from rtb.prices import Known, Market, know, market_of
+from rtb.prices import Known, know
 from rtb.snapshot import PACING_DTYPE, PacingTable
 from rtb.terms import Span, day_of, span_of, terms_of
+from rtb.winrate import UNKNOWN, Market
 
 Floats = npt.NDArray[np.float64]
 Totals = dict[str, Floats]
@@ -65,11 +66,11 @@ class Pacemaker:
             entries: the campaigns.
             balances: where each stands in the ledger.
             now: Unix time.
-            markets: what is known of prices, by campaign number; without, the clearing prices tell.
+            markets: what is known of their markets, by campaign number.
         """
         table = np.zeros(len(entries), PACING_DTYPE)
         pairs = list(zip(entries, balances, strict=True))
-        told = [(markets or {}).get(entry.number) or market_of(balance) for entry, balance in pairs]
+        told = [(markets or {}).get(entry.number, UNKNOWN) for entry in entries]
         unknown = [0.0] * len(_STATE)
         for row, ((entry, balance), market) in enumerate(zip(pairs, told, strict=True)):
             table[row] = (*_terms(entry, balance, market, now), *unknown)

@@ -161,14 +161,15 @@ class BidStage:
         row = row[known]
         chance = self._chance(auction, known, row)
         self._count(auction, known, row, chance)
-        bids = self._bids(auction, known, row, chance)
+        bids, saved = self._bids(auction, known, row, chance)
         deals = None if auction.deals is None else auction.deals.of(known)
         floors = auction.floor_micros[known]
         if deals is not None:
             most = self._table["max_bid_micros"][row]
             bids = bidding.meet_terms(bids, floors, deals.agreed_micros, most, deals.is_agreed)
+            saved = None if saved is None else np.where(deals.agreed_micros > 0, 0, saved)
         imp = auction.imp[known] if auction.group is None else auction.group[auction.imp[known]]
-        order = bidding.rank(bids, floors, imp, None if deals is None else deals.is_deal)
+        order = bidding.rank(bids, floors, imp, None if deals is None else deals.is_deal, saved)
         return self._reserve(auction, known, row, bids, order)
 
     def _chance(
@@ -187,15 +188,18 @@ class BidStage:
         known: npt.NDArray[np.intp],
         row: npt.NDArray[np.int64],
         chance: npt.NDArray[np.float64],
-    ) -> bidding.Ints:
+    ) -> tuple[bidding.Ints, bidding.Ints | None]:
+        """What to bid by value, and what shading took off, where it did."""
         terms = self._table[row]
         bids = bidding.price_bids(terms["value_micros"], chance, self._multiplier[row], terms["max_bid_micros"])
         first = auction.first_price[auction.imp[known]]
-        if first.any():
-            floors = auction.floor_micros[known][first]
-            shaded = bidding.shade(bids[first], terms["price_median"][first], terms["price_shape"][first])
-            bids[first] = np.maximum(shaded, np.minimum(bids[first], floors))  # never out of an auction it could enter
-        return bids
+        if not first.any():
+            return bids, None
+        whole = bids.copy()
+        floors = auction.floor_micros[known][first]
+        shaded = bidding.shade(bids[first], terms["price_median"][first], terms["price_shape"][first])
+        bids[first] = np.maximum(shaded, np.minimum(bids[first], floors))  # never out of an auction it could enter
+        return bids, whole - bids
 
     def _reserve(
         self,

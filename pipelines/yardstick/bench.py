@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ from rtb.market.lanes import DECISION
 from rtb.market.ortb import ortb
 
 Floats = npt.NDArray[np.float64]
+J = TypeVar("J")
+R = TypeVar("R")
 
 CLASSICS = ("lin", "mcpc", "ss_mdp", "ortb", "rlb", "adaptive", "closed")
 LEARNED = ("ppo", "dqn")
@@ -91,13 +94,13 @@ def jobs_of(
     return [Job(folder, name, group, shares, kind, learned, decision) for group in groups for name in campaigns]
 
 
-def run(jobs: Sequence[Job], workers: int) -> Iterator[list[Result]]:
+def run(jobs: Sequence[J], workers: int, play: Callable[[J], list[R]]) -> Iterator[list[R]]:
     """Results of the jobs as they come, from so many processes; with one, from this process."""
     if workers == 1:
-        yield from map(play_job, jobs)
+        yield from map(play, jobs)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(play_job, job) for job in jobs]):
+        for done in as_completed([pool.submit(play, job) for job in jobs]):
             yield done.result()
 
 

@@ -86,7 +86,7 @@ def _figures(campaign: str, results: Sequence[Result]) -> Figures:
     played = [result.played for result in results]
     clicks = sum(int(p.clicks.sum()) for p in played)
     cost = sum(float(p.cost.sum()) for p in played) / 1_000.0
-    low, high = _interval(results)
+    low, high = interval([(result.played.value, result.best) for result in results])
     return Figures(
         campaign=campaign,
         bidder=results[0].bidder,
@@ -108,18 +108,21 @@ def _share(results: Sequence[Result]) -> float:
     return sum(float(result.played.value.sum()) for result in results) / best if best > 0 else 0.0
 
 
-def _interval(results: Sequence[Result]) -> tuple[float | None, float | None]:
-    """95% of the shares when episodes are drawn again, as many of each campaign as it has."""
+def interval(parts: Sequence[tuple[Floats, Floats]]) -> tuple[float | None, float | None]:
+    """95% of the shares when episodes are drawn again, as many of each campaign as it has.
+
+    Args:
+        parts: of each campaign what was won and what is a whole, by episode, shape `(episodes,)` each.
+    """
     rng = np.random.default_rng(0)
-    value, best = np.zeros(_DRAWS), np.zeros(_DRAWS)
-    for result in results:
-        count = len(result.best)
-        drawn = rng.integers(count, size=(_DRAWS, count))
-        value += result.played.value[drawn].sum(axis=1)
-        best += result.best[drawn].sum(axis=1)
-    if max(len(result.best) for result in results) < 2:
+    came, whole = np.zeros(_DRAWS), np.zeros(_DRAWS)
+    for won, most in parts:
+        drawn = rng.integers(len(most), size=(_DRAWS, len(most)))
+        came += won[drawn].sum(axis=1)
+        whole += most[drawn].sum(axis=1)
+    if max(len(most) for _, most in parts) < 2:
         return None, None
-    low, high = np.percentile(value / np.maximum(best, 1e-12), _LEVELS)
+    low, high = np.percentile(came / np.maximum(whole, 1e-12), _LEVELS)
     return float(low), float(high)
 
 

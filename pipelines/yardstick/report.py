@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -16,8 +17,11 @@ from pipelines.yardstick.bench import Result
 from pipelines.yardstick.figures import TOTAL, Figures
 from rtb.market.replay import CURVE
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 _COLUMNS = 3  # of small plots beside each other
-_COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e")
+COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e")
 _STYLE = "body{font:15px system-ui,sans-serif;max-width:1200px;margin:2em auto;padding:0 1em;color:#222}"
 _STYLE += "table{border-collapse:collapse}td,th{padding:.25em .8em;text-align:right;border-bottom:1px solid #ddd}"
 
@@ -42,8 +46,14 @@ def write_csv(path: Path, figures: Sequence[Figures]) -> None:
         writer.writerows(asdict(one) for one in figures)
 
 
-def write_html(path: Path, figures: Sequence[Figures], results: Sequence[Result], title: str) -> None:
-    """Plots and the table in one file, plotly's script included."""
+def write_html(
+    path: Path,
+    figures: Sequence[Figures],
+    results: Sequence[Result],
+    title: str,
+    more: Sequence[tuple[str, go.Figure]] = (),
+) -> None:
+    """Plots and the table in one file, plotly's script included; `more` is text and a plot to go below."""
     campaigns = sorted({result.campaign for result in results})
     plots = [
         ("Captured value against budget, all campaigns", _value_plot(figures, [TOTAL])),
@@ -54,11 +64,20 @@ def write_html(path: Path, figures: Sequence[Figures], results: Sequence[Result]
         for budget in _budgets(figures)
     ]
     parts = [f"<!doctype html><meta charset=utf-8><title>{escape(title)}</title><style>{_STYLE}</style>"]
-    parts.append(f"<h1>{escape(title)}</h1>{_html_table(figures)}")
+    parts.append(f"<h1>{escape(title)}</h1>{html_table([one for one in figures if one.campaign == TOTAL])}")
     for number, (heading, plot) in enumerate(plots):
         drawn = plot.to_html(full_html=False, include_plotlyjs=number == 0, config={"displaylogo": False})
         parts.append(f"<h2>{escape(heading)}</h2>{drawn}")
+    for text, plot in more:
+        parts += [text, plot.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False})]
     path.write_text("\n".join(parts), encoding="utf-8")
+
+
+def html_table(rows: Sequence[DataclassInstance]) -> str:
+    """Dataclasses of one kind as a table, a line each."""
+    head = "".join(f"<th>{escape(field.name)}</th>" for field in fields(rows[0]))
+    lines = ("".join(f"<td>{escape(_text(value))}</td>" for value in asdict(row).values()) for row in rows)
+    return f"<table><tr>{head}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
 
 
 def _value_plot(figures: Sequence[Figures], campaigns: Sequence[str]) -> go.Figure:
@@ -121,18 +140,9 @@ def _bars(line: Sequence[Figures]) -> dict[str, object]:
     return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 1}
 
 
-def _html_table(figures: Sequence[Figures]) -> str:
-    head = "".join(f"<th>{escape(field.name)}</th>" for field in fields(Figures))
-    body = ""
-    for one in figures:
-        if one.campaign == TOTAL:
-            body += "<tr>" + "".join(f"<td>{escape(_text(value))}</td>" for value in asdict(one).values()) + "</tr>"
-    return f"<table><tr>{head}</tr>{body}</table>"
-
-
 def _colours(of: Sequence[Figures] | Sequence[Result]) -> dict[str, str]:
     names = sorted({one.bidder for one in of})
-    return {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(names)}
+    return {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
 
 
 def _budgets(figures: Sequence[Figures]) -> list[str]:

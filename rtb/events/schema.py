@@ -26,7 +26,8 @@ SCHEMA = pa.schema(
         pa.field("pctr", pa.float64()),
         pa.field("multiplier", pa.float64()),
         pa.field("floor_micros", pa.int64()),
-        pa.field("min_to_win_micros", pa.int64()),  # loss: the least bid that would have won, where it was said
+        pa.field("first_price", pa.bool_()),  # bid: whether a winner pays its own bid
+        pa.field("min_to_win_micros", pa.int64()),  # notice: the least bid that would have won, where it was said
     ]
 )
 

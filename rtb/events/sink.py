@@ -38,6 +38,7 @@ class BidEvent(msgspec.Struct, frozen=True, kw_only=True):
         price_micros: bid for the impression.
         floor_micros: its floor.
         at: Unix time.
+        first_price: whether a winner pays its own bid.
     """
 
     bid: str
@@ -50,6 +51,7 @@ class BidEvent(msgspec.Struct, frozen=True, kw_only=True):
     price_micros: int
     floor_micros: int
     at: float
+    first_price: bool | None = None  # none: from before it was recorded
 
 
 class Backlog(NamedTuple):

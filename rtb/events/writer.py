@@ -12,7 +12,10 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
+
+import pyarrow as pa
 
 from rtb.events import merging, parquet
 from rtb.events.spend import SpendBook, spend_rows
@@ -33,13 +36,23 @@ class EventWriter:
         folder: of the files.
         book: takes the spend.
         batch: events taken at once; a file holds no more.
+        observe: shown each table of events once it is in the files and in the book, in the thread that drains.
     """
 
-    def __init__(self, stream: EventStream, folder: Path, book: SpendBook, batch: int = 10_000) -> None:
+    def __init__(
+        self,
+        stream: EventStream,
+        folder: Path,
+        book: SpendBook,
+        batch: int = 10_000,
+        *,
+        observe: Callable[[pa.Table], None] = lambda table: None,
+    ) -> None:
         self._stream = stream
         self._folder = folder
         self._book = book
         self._batch = batch
+        self._observe = observe
         self._mutex = threading.Lock()
         self._merging = threading.Lock()
         self._closing = threading.Event()
@@ -150,4 +163,5 @@ class EventWriter:
         for run in parquet.runs(self._folder, position):
             self._book.record_spend(spend_rows(run), run.last)
             position = run.last
+            self._observe(run.table)
         return position

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import redis
 
@@ -16,7 +18,7 @@ from deployments.controller import Controller
 from deployments.router import Router
 from deployments.tally import Tally
 from rtb.catalog import Catalog, KeyRing
-from rtb.events import STREAM, EventSink
+from rtb.events import STREAM, BidEvent, EventSink
 from rtb.events.parquet import last_written
 from rtb.ledger import ValkeyLedger
 from rtb.limits import Limiter
@@ -77,6 +79,38 @@ def test_the_controller_makes_one_file_of_an_hour_that_is_over(valkey: Valkey, s
         for task in controller._tasks:
             task.cancel()
         await Controller.__del__(controller)
+
+    with redis.Redis(port=valkey.port) as client:
+        asyncio.run(main(client))
+
+
+def test_the_controller_learns_markets_from_what_it_writes_and_the_next_one_from_its_files(
+    valkey: Valkey, settings: Settings
+) -> None:
+    """First-price auctions lost at 400 and won at 600: the price to beat lies between."""
+
+    def play(client: redis.Redis, bids: int) -> None:
+        with client.pipeline(transaction=False) as pipe:
+            for number in range(bids):
+                is_won, at = number % 2 == 1, time.time()
+                event = BidEvent(
+                    bid=f"7-{number:x}", request="r", campaign=7, creative="c/1", features=[], pctr=0.1,
+                    multiplier=1.0, price_micros=600 if is_won else 400, floor_micros=10, at=at, first_price=True,
+                )  # fmt: skip
+                notice = {"kind": "win" if is_won else "loss", "bid": event.bid, "campaign": "7", "price_micros": "0"}
+                pipe.xadd(STREAM, notice | {"at": str(at), "outcome": "counted"})
+                pipe.xadd(STREAM, {"kind": "bid", "bid": event.bid, "data": msgspec.json.encode(event)})
+            pipe.execute()
+
+    async def main(client: redis.Redis) -> None:
+        play(client, 200)
+        medians = []
+        for _ in range(2):  # the second finds the stream empty
+            controller = Local()
+            await controller._write_events()
+            medians.append(controller._learner.markets[7].price_median)
+            controller._writer.close()
+        assert medians == pytest.approx([490, 490], rel=0.05)  # halfway, as logarithms have it
 
     with redis.Redis(port=valkey.port) as client:
         asyncio.run(main(client))

@@ -15,6 +15,7 @@ from pipelines.backtest import backtest
 from pipelines.yardstick.bench import CLASSICS, Result
 from pipelines.yardstick.figures import TOTAL, figures_of
 from rtb import policy
+from rtb.market import shading
 from rtb.market.replay import Played
 from rtb.market.sample_logs import write_logs
 
@@ -73,6 +74,29 @@ def test_first_price_and_a_stream(data: Path, tmp_path: Path) -> None:
     assert first["mcpc"]["1/8"]["value"] < second["mcpc"]["1/8"]["value"]
     stream = json.loads(run(*common, "--campaigns", "gen-1-stream")[0].splitlines()[-1])
     assert stream["mcpc"]["1/8"]["value_share_low"] is None  # one episode says nothing about chance
+
+
+def test_first_price_compares_what_shading_leaves_of_the_value(data: Path, tmp_path: Path) -> None:
+    out, shown = run("--data", data, "--budgets", "1/8", "--bidders", "mcpc", "--auction", "first", "--value", 1.5,
+                     "--out", tmp_path, "--workers", 2)  # fmt: skip
+    told = json.loads(out.splitlines()[-1])
+    assert set(told) == {"mcpc", "shading"}
+    found = told["shading"]
+    assert set(found) == {*shading.BIDDERS, shading.CLAIRVOYANT}
+    assert found["truthful"]["surplus"] == pytest.approx(0.0, abs=1e-9)
+    assert found["clairvoyant"]["surplus_share"] == 1.0
+    for bidder in ("fraction", "own", "told", "formless", "past"):
+        one = found[bidder]
+        assert 0.2 < one["surplus_share_low"] <= one["surplus_share"] <= one["surplus_share_high"] < 1.0
+        assert one["value"] - one["cost"] == pytest.approx(one["surplus"], abs=0.01)
+        assert sum(of["surplus"] for of in one["campaigns"].values()) == pytest.approx(one["surplus"], abs=0.01)
+    assert found["past"]["surplus"] > found["fraction"]["surplus"]
+    assert "a click is worth 1.5 x" in (tmp_path / "report.html").read_text()
+    assert "clairvoyant" in shown
+    with (tmp_path / "shading.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(found) * (2 + 1)
+    assert {row["factor"] for row in rows} == {"1.5"}
 
 
 @pytest.mark.parametrize(

@@ -47,15 +47,21 @@ def test_shaded_bid_is_between_nothing_and_the_bid(rows: list[tuple[int, float, 
     assert (shaded[median == 0] == bids[median == 0]).all()
 
 
-@given(st.integers(1_000, 10**9), st.floats(0.05, 20), st.floats(1, 10))
-def test_shading_gains_at_least_what_bidding_in_full_or_any_other_part_would(
-    bid: int, relative: float, shape: float
-) -> None:
+@given(st.integers(1_000, 10**9), st.floats(0.01, 20), st.floats(0.5, 20))
+def test_shading_gains_as_much_as_bidding_any_other_part_would(bid: int, relative: float, shape: float) -> None:
     def surplus(price: float) -> float:
         return (bid - price) / (1 + (relative * bid / price) ** shape)
 
-    best = surplus(_shade(bid, relative * bid, shape))
-    assert all(best >= surplus(part * bid) * 0.98 - 2 for part in np.linspace(0.3, 1.0, 50))
+    price = _shade(bid, relative * bid, shape)  # rounded down to a micro
+    best = max(surplus(price), surplus(price + 1)) + 1e-4 * bid
+    assert all(best >= surplus(part * bid) for part in np.linspace(0.005, 1.0, 200))
+
+
+@given(st.lists(_bids, min_size=2, max_size=20), st.floats(1.0, 2.0**40), st.floats(0.3, 40))
+def test_who_values_more_bids_no_less(bids: list[int], median: float, shape: float) -> None:
+    values = np.sort(np.array(bids, np.int64))
+    shaded = shade(values, np.full(len(bids), median), np.full(len(bids), shape))
+    assert (np.diff(shaded) >= 0).all()
 
 
 def test_cheap_market_is_shaded_more() -> None:

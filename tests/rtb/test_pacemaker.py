@@ -16,8 +16,9 @@ from rtb.catalog import Entry
 from rtb.ledger import Balance
 from rtb.pacemaker import Pacemaker
 from rtb.pacing import observe
-from rtb.prices import Market, know
+from rtb.prices import know
 from rtb.snapshot import PACING_DTYPE, pacing_state
+from rtb.winrate import UNKNOWN, Market
 from tests.rtb.builders import make_campaign
 
 _CREATED = 1_000.0
@@ -143,6 +144,14 @@ def test_each_campaign_has_its_own_averages_in_the_order_given() -> None:
 
 def test_nobody_to_pace_is_an_empty_table() -> None:
     assert len(Pacemaker().tick([], [], _CREATED)) == 0
+
+
+def test_each_campaign_has_its_own_market_and_one_without_bids_has_none() -> None:
+    markets = {9: Market(price_median=500.0, price_shape=3.5, pctr_log_std=0.4)}
+    entries, balances = [_entry(7), _entry(9)], [_balance(), _balance()]
+    table = Pacemaker().tick(entries, balances, _CREATED, markets)
+    assert table["price_median"].tolist() == [0.0, 500.0]
+    assert table["price_shape"].tolist() == [UNKNOWN.price_shape, 3.5]
 
 
 _counts = st.integers(0, 2**53)

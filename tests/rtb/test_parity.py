@@ -26,8 +26,9 @@ from rtb.market.profile import DailyProfile
 from rtb.pacemaker import Pacemaker
 from rtb.pacing import OBSERVATION, OBSERVATION_SIZE, observe
 from rtb.policy import Policy
-from rtb.prices import know, market_of
+from rtb.prices import know
 from rtb.snapshot import decode_pacing, encode_pacing, pacing_state
+from rtb.winrate import UNKNOWN
 from tests.rtb.builders import make_campaign
 
 Floats = npt.NDArray[np.float64]
@@ -105,7 +106,7 @@ def _exact(sum_or_part: npt.ArrayLike) -> Floats:
 def _inferred(history: Balance, worth: float) -> Past:
     """What serving makes of a history, but for the day."""
     totals = {name: np.array([float(value)]) for name, value in history._asdict().items()}
-    known = know(totals, [market_of(history)], np.array([worth]))
+    known = know(totals, [UNKNOWN], np.array([worth]))
     return Past(known.landscape, DailyProfile.flat(1), known.pctr, known.price)
 
 

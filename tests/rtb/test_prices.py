@@ -9,35 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.ledger import Balance
-from rtb.prices import DEFAULT_SHAPE, Market, know, market_of
+from rtb.prices import know
+from rtb.winrate import UNKNOWN, Market
 
 _AMOUNTS = st.sampled_from([0.0, 1.0, 2.0**53]) | st.floats(0, 1e15)
 _COUNTS = ("opportunities", "bids", "bills", "probability", "spent")
 
 
-def _priced(prices: np.ndarray) -> Balance:
-    squares = float((prices.astype(float) ** 2).sum())
-    return Balance(bills=len(prices), spent=int(prices.sum()), price_squares=squares)
-
-
 def _totals(**counts: float) -> dict[str, Any]:
     defaults = {"opportunities": 10_000, "bids": 10_000, "bills": 100, "probability": 20.0, "spent": 50_000}
     return {name: np.array([float(value)]) for name, value in {**defaults, **counts}.items()}
-
-
-def test_few_prices_are_not_believed() -> None:
-    assert market_of(_priced(np.full(29, 500))) == Market(0.0, DEFAULT_SHAPE)
-    assert market_of(_priced(np.full(30, 500))).price_median == pytest.approx(500, rel=0.01)
-    assert market_of(Balance(bills=100)) == Market(0.0, DEFAULT_SHAPE)  # all of them for nothing
-
-
-@pytest.mark.parametrize("sigma", [0.2, 0.5, 0.8])
-def test_market_is_that_of_the_prices_seen(sigma: float) -> None:
-    prices = np.random.default_rng(1).lognormal(np.log(50_000), sigma, 20_000).astype(np.int64)
-    market = market_of(_priced(prices))
-    assert market.price_median == pytest.approx(np.median(prices), rel=0.05)
-    assert market.price_shape == pytest.approx(np.pi / (np.sqrt(3) * sigma), rel=0.1)
 
 
 def test_usual_averages_are_those_of_all_time() -> None:
@@ -46,7 +27,7 @@ def test_usual_averages_are_those_of_all_time() -> None:
 
 
 def test_who_has_paid_nothing_takes_the_market_to_ask_its_worth() -> None:
-    known = know(_totals(bills=0, spent=0), [Market(0.0, DEFAULT_SHAPE)], np.array([3e5]))
+    known = know(_totals(bills=0, spent=0), [UNKNOWN], np.array([3e5]))
     assert known.price[0] == pytest.approx(3e5 * 0.002)
     everything = known.landscape.spend(np.array([1e12]))[0]
     assert everything == pytest.approx(known.price[0], rel=1e-3)  # the mean of what it asks

@@ -171,6 +171,15 @@ def test_shading_does_not_take_a_bid_out_of_an_auction_it_could_enter() -> None:
     assert price == 240_000
 
 
+def test_first_price_impression_goes_to_who_values_it_most_at_its_shaded_price() -> None:
+    """Campaign 2 knows nothing of its market and bids in full: more than 1 does, shaded, and less than 1 values it."""
+    auction = _auction([(0, 1, 0.5), (0, 2, 0.25)], first_price=True)
+    table = _table(1, 2, price_median=[50_000, 0], price_shape=4.0)
+    assert [campaign for campaign, _ in _bids(auction, _stage(table).decide(auction)).values()] == [1]
+    ((_, price),) = _bids(auction, _stage(table).decide(auction)).values()
+    assert price < 250_000
+
+
 def test_impression_goes_to_the_next_campaign_when_the_first_cannot_pay() -> None:
     auction = _auction([(0, 1, 0.5), (0, 2, 0.25)])
     decisions = _stage(_table(1, 2), {1: 499_999, 2: 250_000}).decide(auction)
