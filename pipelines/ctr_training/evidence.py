@@ -20,7 +20,9 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _BELIEF, _BELIEVED_SQUARE = 4.0, 0.01  # weights that the prior of a variance is worth, and their mean square
-_ROUNDS = 12
+ROUNDS = 12
+"""Most turns of L-BFGS and evidence."""
+
 _STEPS = 60  # of L-BFGS in a round; the next one goes on from there
 _SETTLED = 0.1  # change of a log precision below which the rounds end
 
@@ -54,7 +56,7 @@ def fit_logistic(
         label: 0 or 1, shape `(n,)`.
         group: whose variance each column shares, shape `(columns,)`.
         prior: rate believed beforehand, and how many rows that belief is worth: what an empty sample ends at.
-        on_round: called after each round, for a progress bar; `_ROUNDS` times at most.
+        on_round: called after each round, for a progress bar; `ROUNDS` times at most.
     """
     rate, worth = prior
     mean = (float(label.sum()) + rate * worth) / (len(label) + worth)
@@ -65,7 +67,7 @@ def fit_logistic(
         return Weights(theta[:-1], float(theta[-1]), precision**-0.5)
     rows = _one_hot(columns, len(group))
     across = rows.T.tocsr()
-    for _ in range(_ROUNDS):
+    for _ in range(ROUNDS):
         theta = _descend(rows, across, label, precision[group], theta)
         curvature = across @ _variance(rows, theta)
         better = _by_evidence(theta[:-1], curvature, group, precision)
