@@ -45,7 +45,7 @@ def main(
     model: Annotated[Path, typer.Option(help="artefact folder of the model")],
     data: Annotated[Path | None, typer.Option(help="table of impressions to judge by")] = None,
     events: Annotated[Path | None, typer.Option(help="folder of events to judge by")] = None,
-    impressions: Annotated[int, typer.Option(min=1_000, help="of the simulator, without --data and --events")] = 200_000,
+    impressions: Annotated[int, typer.Option(min=1_000, help="simulated, without --data and --events")] = 200_000,
     train: Annotated[Path | None, typer.Option(help="table for the baselines; default: what the model had")] = None,
 ) -> None:
     """Compare a CTR model with two baselines."""

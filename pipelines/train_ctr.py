@@ -60,9 +60,10 @@ class Trained(NamedTuple):
 
 
 def main(
+    *,
     data: Annotated[Path | None, typer.Option(help="table of impressions, iPinYou's columns with a header")] = None,
     events: Annotated[Path | None, typer.Option(help="folder of the events of served traffic")] = None,
-    impressions: Annotated[int, typer.Option(min=1_000, help="of the simulator, without --data and --events")] = 300_000,
+    impressions: Annotated[int, typer.Option(min=1_000, help="simulated, without --data and --events")] = 300_000,
     model: Annotated[Model, typer.Option(help="which network")] = "lr",
     calibration: Annotated[Method, typer.Option(help="isotonic wants hundreds of clicks")] = "platt",
     keep_negatives: Annotated[

@@ -53,7 +53,7 @@ Rows = npt.NDArray[np.int32]
 
 @lru_cache(maxsize=1 << 17)
 def bucket(field: str, value: str) -> int:
-    """Bucket of a value in a field, 1 to `BUCKETS` - 1, the same on every machine; that a value is absent is one too."""
+    """Bucket of a value, empty or not, in a field: 1 to `BUCKETS` - 1, the same on every machine."""
     return 1 + zlib.crc32(f"{field}={value}".encode()) % (BUCKETS - 1)
 
 

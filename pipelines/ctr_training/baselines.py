@@ -40,7 +40,7 @@ def _one_hot(rows: features.Rows) -> csr_matrix:
 
 
 def _is_mixed(data: ClickData) -> bool:
-    return 0.0 < data.click.sum() < len(data)
+    return 0.0 < float(data.click.sum()) < len(data)
 
 
 def _mean(data: ClickData, rows: features.Rows) -> Floats:

@@ -122,5 +122,5 @@ def _variance(rows: csr_matrix, theta: Floats) -> npt.NDArray[np.float32]:
 
 
 def _sigmoid(logit: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    chance: npt.NDArray[np.float32] = 1.0 / (1.0 + np.exp(-logit))
+    chance: npt.NDArray[np.float32] = np.float32(1.0) / (np.float32(1.0) + np.exp(-logit))
     return chance

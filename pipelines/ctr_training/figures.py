@@ -39,7 +39,7 @@ def figures(predicted: npt.ArrayLike, label: npt.ArrayLike) -> dict[str, float]:
 
 
 def report(probability: npt.NDArray[np.float32], data: ClickData) -> dict[str, float]:
-    """Figures of a model's answers, shape `(n, 2)`: of clicks, of conversions among clicks, and of the best possible."""
+    """Figures of a model's answers, shape `(n, 2)`: clicks, conversions of those clicked, and the best possible."""
     p = probability[:, CLICK].astype(np.float64)
     rate = float(data.click.mean())
     found = {**figures(p, data.click), "ctr": rate, "logloss_of_mean": log_loss(np.full(len(p), rate), data.click)}
@@ -60,7 +60,9 @@ def bins(predicted: npt.ArrayLike, label: npt.ArrayLike) -> list[Bin]:
     p, y = np.asarray(predicted, np.float64), np.asarray(label, np.float64)
     mean = max(float(y.mean()), 1e-12)
     parts = np.array_split(np.argsort(p, kind="stable"), min(BINS, len(p)))
-    return [Bin(len(part), float(p[part].mean()), float(y[part].mean()), float(y[part].mean()) / mean) for part in parts]
+    return [
+        Bin(len(part), float(p[part].mean()), float(y[part].mean()), float(y[part].mean()) / mean) for part in parts
+    ]
 
 
 def calibration_error(predicted: npt.ArrayLike, label: npt.ArrayLike) -> float:

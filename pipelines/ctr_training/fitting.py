@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -175,11 +175,14 @@ def _loss_on(network: CTRNetwork, data: ClickData, keep_negatives: float) -> flo
 
 def _wide_logits(network: CTRNetwork, rows: features.Rows) -> Tensor:
     with torch.no_grad():
-        parts = [network.wide(wide_slots(part)) + network.bias for part in torch.from_numpy(rows).split(_CHUNK)]
-    return torch.cat(parts)
+        return torch.cat([network.wide(wide_slots(part)) + network.bias for part in _chunks(rows)])
 
 
 def logits_of(network: CTRNetwork, rows: features.Rows) -> Tensor:
     """Logits of many rows, a chunk at a time, shape `(n, 2)`."""
     with torch.no_grad():
-        return torch.cat([network(part) for part in torch.from_numpy(rows).split(_CHUNK)])
+        return torch.cat([network(part) for part in _chunks(rows)])
+
+
+def _chunks(rows: features.Rows) -> Sequence[Tensor]:
+    return torch.split(torch.from_numpy(rows), _CHUNK)

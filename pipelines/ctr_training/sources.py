@@ -60,9 +60,7 @@ class Source:
         task = progress.add_task("simulating impressions", total=self.impressions)
         # Spread over a week, however few they are: a model that knows but one hour is lost in the next.
         market = reference.market(self.traffic_seed, auctions_per_second=self.impressions / WEEK)
-        return simulate(
-            market, reference.campaigns(), self.impressions, self.seed, lambda n: progress.advance(task, n)
-        )
+        return simulate(market, reference.campaigns(), self.impressions, self.seed, lambda n: progress.advance(task, n))
 
     def record(self, rows: int) -> dict[str, Any]:
         """What an artefact keeps of it: enough to find the same `rows` first impressions again."""

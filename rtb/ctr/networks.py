@@ -79,7 +79,8 @@ class Machine(nn.Module):
     def pairs(self, embedded: Tensor) -> Tensor:
         """The same, from embeddings of shape `(n, fields, dim)`; it visits the fields, not the pairs."""
         total = embedded.sum(dim=1)
-        return 0.5 * (total.square() - embedded.square().sum(dim=1)).sum(dim=1, keepdim=True) * self.scale
+        added: Tensor = 0.5 * (total.square() - embedded.square().sum(dim=1)).sum(dim=1, keepdim=True) * self.scale
+        return added
 
 
 class DeepMachine(Machine):
@@ -92,7 +93,8 @@ class DeepMachine(Machine):
     def forward(self, rows: Tensor) -> Tensor:
         """What both add to the logits, shape `(n, 2)`."""
         embedded = self.embedding(rows)
-        return self.pairs(embedded) + self.deep(embedded.flatten(1))
+        deep: Tensor = self.deep(embedded.flatten(1))
+        return self.pairs(embedded) + deep
 
 
 class CrossNetwork(nn.Module):

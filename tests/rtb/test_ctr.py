@@ -17,8 +17,8 @@ from rtb.ctr import PRIOR, CTRNetwork, CTRScorer
 @pytest.fixture(scope="module")
 def network() -> CTRNetwork:
     torch.manual_seed(5)
-    made = CTRNetwork(dim=4, hidden=(8,))
-    torch.nn.init.normal_(made.linear.weight)
+    made = CTRNetwork("deepfm", dim=4, hidden=(8,))
+    torch.nn.init.normal_(made.wide.weight)
     return made
 
 
