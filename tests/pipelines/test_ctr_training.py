@@ -78,7 +78,7 @@ def test_without_a_click_the_prior_is_what_is_left() -> None:
 @pytest.mark.parametrize("method", ["platt", "isotonic"])
 def test_calibration_mends_logits_that_are_off(method: Method) -> None:
     network, _ = fit(_TRAINING, None, FitOptions())
-    off = logits_of(network, _LATER.rows) * 1.5 + 1.0
+    off = logits_of(network, _LATER.rows) * 1.5 + 2.0
     half = len(_LATER) // 2
     calibration = calibrate(method, off[:half], _LATER.take(slice(None, half)))
     rest = _LATER.take(slice(half, None))
