@@ -306,6 +306,7 @@ class Edge:
                     floor_micros=int(batch.floor_micros[candidate]),
                     at=self._clock(),
                     first_price=impression.first_price,
+                    feature_schema=features.SCHEMA_VERSION,
                 )
             )
         answers = [

@@ -28,6 +28,7 @@ SCHEMA = pa.schema(
         pa.field("floor_micros", pa.int64()),
         pa.field("first_price", pa.bool_()),  # bid: whether a winner pays its own bid
         pa.field("min_to_win_micros", pa.int64()),  # notice: the least bid that would have won, where it was said
+        pa.field("feature_schema", pa.string()),  # bid: version of the encoder of its features; null in old files
     ]
 )
 

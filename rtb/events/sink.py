@@ -33,6 +33,7 @@ class BidEvent(msgspec.Struct, frozen=True, kw_only=True):
         campaign: number of the campaign.
         creative: `campaign/creative`.
         features: the candidate's row of buckets.
+        feature_schema: version of the encoder that made it; none in events from before it was said.
         pctr: predicted chance of a click.
         multiplier: the policy's.
         price_micros: bid for the impression.
@@ -52,6 +53,7 @@ class BidEvent(msgspec.Struct, frozen=True, kw_only=True):
     floor_micros: int
     at: float
     first_price: bool | None = None  # none: from before it was recorded
+    feature_schema: str | None = None
 
 
 class Backlog(NamedTuple):

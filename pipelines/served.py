@@ -1,0 +1,73 @@
+"""What was served, as training rows: bid events joined with the notices that name their bids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.datasets import ClickData
+from rtb.events.parquet import read_events
+from rtb.features import FIELDS, SCHEMA_VERSION
+
+EVER = 9_999_999_999.0
+"""A Unix time after all others."""
+
+_SHOWN = ("win", "bill")
+
+
+class NothingServed(RuntimeError):
+    """The folder holds no impression that a model could be trained or judged on."""
+
+
+def served_impressions(folder: Path, since: float = 0.0, until: float = EVER) -> ClickData:
+    """Impressions that were shown, in order of their bids, with what their users did.
+
+    A bid counts as shown once a win or billing notice named it. Bids that another version of the encoder made the row
+    of are left out: their buckets mean something else.
+
+    Args:
+        folder: of the events.
+        since: Unix time from which on bids count.
+        until: Unix time from which on they do not; what became of those before it may come later.
+
+    Raises:
+        NothingServed: none was shown, or all were bid on with another encoder.
+        OSError: a file cannot be read.
+    """
+    if not folder.is_dir():
+        raise NothingServed(f"there is no folder {folder}: name the one that holds the events (RAYBID_VAR_DIR/events)")
+    events = read_events(folder, since, EVER).select(["kind", "bid", "at", "features", "feature_schema"])
+    bids = events.filter(pc.equal(events["kind"], "bid"))
+    known = bids.filter(_are_rows(bids))
+    if len(bids) and not len(known):
+        raise NothingServed(f"the bids in {folder} were made with other features than {SCHEMA_VERSION}: serve anew")
+    at = known["at"].cast(pa.int64()).to_numpy() / 1e6
+    shown = pc.is_in(known["bid"], value_set=_named(events, *_SHOWN)).to_numpy()
+    chosen = np.flatnonzero(shown & (at >= since) & (at < until))
+    if not len(chosen):
+        raise NothingServed(f"no impression in the events of {folder}: serve some traffic first")
+    bids = known.take(chosen[np.argsort(at[chosen], kind="stable")])
+    rows = pc.list_flatten(bids["features"]).to_numpy().reshape(-1, len(FIELDS))
+    click, conversion = (
+        pc.is_in(bids["bid"], value_set=_named(events, kind)).to_numpy().astype(np.float32)
+        for kind in ("click", "conversion")
+    )
+    return ClickData(rows.astype(np.int32), click, click * conversion)
+
+
+def _are_rows(bids: pa.Table) -> Any:
+    """Which have a row of this encoder."""
+    right = pc.and_(
+        pc.equal(bids["feature_schema"], SCHEMA_VERSION), pc.equal(pc.list_value_length(bids["features"]), len(FIELDS))
+    )
+    return pc.fill_null(right, False)
+
+
+def _named(events: pa.Table, *kinds: str) -> pa.Array:
+    """The bids that notices of these kinds name."""
+    of_kind = events.filter(pc.is_in(events["kind"], value_set=pa.array(kinds)))
+    return pc.unique(of_kind["bid"])
