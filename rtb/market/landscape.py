@@ -102,9 +102,9 @@ class Landscape:
         index = np.asarray(rows, np.intp)
         return Landscape(self.log_low[index], self.log_step[index], self.spend_table[index])
 
-    def believed(self, factor: Floats) -> Landscape:
-        """The landscape of who believes prices to be `factor` times what they are, shape `(e,)`."""
-        return Landscape(self.log_low + np.log(factor), self.log_step, self.spend_table * factor[:, None])
+    def believed(self, price: Floats, pctr: Floats) -> Landscape:
+        """The landscape of who believes prices and pCTRs to be so many times what they are, shape `(e,)` each."""
+        return Landscape(self.log_low + np.log(price / pctr), self.log_step, self.spend_table * price[:, None])
 
     def thinned(self, part: Floats) -> Landscape:
         """The landscape of who only gets into that part of the auctions, shape `(e,)`."""

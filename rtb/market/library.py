@@ -21,7 +21,12 @@ Bools = npt.NDArray[np.bool_]
 SHARES = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Budgets at which a campaign's day is compared with its average: an episode takes the nearest one's."""
 
-_DRIFT, _COLD = 0.3, 1 / 3
+_COLD, _SHUFFLED = 0.2, 0.3
+_PRICE_ERROR, _PCTR_ERROR = 0.2, 0.4
+"""Standard deviations of the logarithms of what a campaign believes over what is true: the past is another week."""
+
+_PCTR_DRIFT = 0.2
+"""The same of mean pCTR from one episode to the next."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,9 @@ class Episodes:
         auctions: usually in an episode, shape `(e,)`.
         clock: how each campaign tells the time.
         past: what each campaign knows, of `e` rows.
-        cold: whether the closed loop starts an episode without having seen an earlier one, shape `(e,)`; the others
-            have seen this one's auctions go by in another order, as in a market that goes on.
+        cold: whether the closed loop starts without having seen the episode before, shape `(e,)`.
+        price_before: market prices of the episode before, shape `(e, m)`.
+        pctr_before: predicted click rates of the episode before, shape `(e, m)`.
     """
 
     price: Floats
@@ -46,6 +52,8 @@ class Episodes:
     clock: Clock
     past: Past
     cold: Bools
+    price_before: Floats
+    pctr_before: Floats
 
 
 class Source:
@@ -54,11 +62,10 @@ class Source:
     Args:
         task: the campaign.
         rows: to cut into episodes.
-        is_past: whether the rows are those its past is known from, so that to know them again is no surprise.
         kind: of the auctions.
     """
 
-    def __init__(self, task: Task, rows: Rows, *, is_past: bool, kind: Kind = "second") -> None:
+    def __init__(self, task: Task, rows: Rows, *, kind: Kind = "second") -> None:
         self.by_clock = task.hours > 0.0
         self.hours = task.hours if self.by_clock else np.nan
         # A long stream is cut like the others: a policy that knows its horizon learns from short ones for long ones.
@@ -69,7 +76,6 @@ class Source:
         landscape = landscape_of(task, kind)
         self.past = Past.stack([past_of(task, share, landscape) for share in SHARES])
         self.mean_price = task.totals.mean_price
-        self.drift = _DRIFT if is_past else _DRIFT / 3
 
     def __len__(self) -> int:
         return len(self.episodes.price)
@@ -92,7 +98,7 @@ class Library:
     @classmethod
     def of_past(cls, tasks: Sequence[Task], kind: Kind = "second") -> Library:
         """What comes *before* each campaign's evaluation."""
-        return cls([Source(task, task.before, is_past=True, kind=kind) for task in tasks])
+        return cls([Source(task, task.before, kind=kind) for task in tasks])
 
     def __len__(self) -> int:
         return sum(len(source) for source in self._sources)
@@ -100,37 +106,46 @@ class Library:
     def sample(self, rng: np.random.Generator, count: int, shares: tuple[float, float] = (1 / 64, 1 / 2)) -> Episodes:
         """Draw episodes: any campaign as likely, budgets log-uniform in `shares`.
 
-        What a campaign believes of prices is off by a factor (log-normal), as its past is in another week, and a
-        third of the closed loops have seen nothing of it yet. Where auctions are counted, half of the episodes are
-        shuffled: their order is an accident too.
+        What a campaign believes of prices and pCTRs is off by a factor (log-normal), and so is the pCTR of an episode
+        from the one before, as weeks and hours differ. The closed loops have seen that one, but for a fifth of them.
+        Where auctions are counted, some episodes are shuffled: their order is an accident too.
         """
         drawn = rng.integers(len(self._sources), size=count)
         sources = [self._sources[number] for number in drawn.tolist()]
-        width = max(source.episodes.price.shape[1] for source in sources)
         share = np.exp(rng.uniform(np.log(shares[0]), np.log(shares[1]), count))
         nearest = np.abs(np.log(share[:, None]) - np.log(SHARES)).argmin(axis=1)
-        price, pctr = np.full((count, width), np.inf), np.zeros((count, width))
-        hour = np.zeros((count, width))
-        for lane, source in enumerate(sources):
-            row = rng.integers(len(source))
-            size = source.episodes.price.shape[1]
-            order = np.arange(size)
-            if not source.by_clock and rng.random() < 0.5:
-                order = rng.permutation(size)
-            price[lane, :size], pctr[lane, :size] = source.episodes.price[row][order], source.episodes.pctr[row][order]
-            hour[lane, :size], hour[lane, size:] = source.episodes.hour[row], source.episodes.hour[row, -1]
-        used = int(np.flatnonzero(np.isfinite(price).any(axis=0))[-1]) + 1
+        rows = [int(rng.integers(len(source))) for source in sources]
+        drift = np.exp(_PCTR_DRIFT * rng.standard_normal((2, count, 1)))
+        now = _side_by_side(sources, rows, rng)
+        before = _side_by_side(sources, [max(row - 1, 0) for row in rows], rng)
         auctions = np.array([float(source.episode) for source in sources])
         mean_price = np.array([source.mean_price for source in sources])
-        drift = np.array([source.drift for source in sources])
         hours = np.array([source.hours for source in sources])
         past = Past.stack([source.past.take([n]) for source, n in zip(sources, nearest.tolist(), strict=True)])
+        errors = rng.standard_normal((2, count)) * np.array([[_PRICE_ERROR], [_PCTR_ERROR]])
         return Episodes(
-            price=price[:, :used],
-            pctr=pctr[:, :used],
+            price=now.price,
+            pctr=now.pctr * drift[0],
             budget=np.maximum(np.floor(mean_price * share * auctions), 1.0),
             auctions=auctions,
-            clock=Clock(hour[:, :used], hours, auctions / np.where(np.isfinite(hours), hours, 1.0)),
-            past=past.believed(np.exp(rng.normal(0.0, 1.0, count) * drift)),
+            clock=Clock(now.hour, hours, auctions / np.where(np.isfinite(hours), hours, 1.0)),
+            past=past.believed(*np.exp(errors)),
             cold=rng.random(count) < _COLD,
+            price_before=before.price,
+            pctr_before=before.pctr * drift[1],
         )
+
+
+def _side_by_side(sources: Sequence[Source], rows: Sequence[int], rng: np.random.Generator) -> Cut:
+    """One episode of each source, filled up to the longest one."""
+    width = max(source.episodes.price.shape[1] for source in sources)
+    price, pctr = np.full((len(rows), width), np.inf), np.zeros((len(rows), width))
+    hour = np.zeros((len(rows), width))
+    for lane, (source, row) in enumerate(zip(sources, rows, strict=True)):
+        size = source.episodes.price.shape[1]
+        shuffled = not source.by_clock and rng.random() < _SHUFFLED
+        order = rng.permutation(size) if shuffled else np.arange(size)
+        price[lane, :size], pctr[lane, :size] = source.episodes.price[row][order], source.episodes.pctr[row][order]
+        hour[lane, :size], hour[lane, size:] = source.episodes.hour[row], source.episodes.hour[row, -1]
+    used = int(np.flatnonzero(np.isfinite(price).any(axis=0))[-1]) + 1
+    return Cut(price[:, :used], pctr[:, :used], np.zeros((len(rows), used), np.int64), hour[:, :used])

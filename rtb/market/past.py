@@ -48,6 +48,6 @@ class Past:
         index = np.asarray(rows, np.intp)
         return Past(self.landscape.take(index), self.profile.take(index), self.pctr[index], self.price[index])
 
-    def believed(self, factor: Floats) -> Past:
-        """The past of who believes prices to be `factor` times what they were, shape `(e,)`."""
-        return Past(self.landscape.believed(factor), self.profile, self.pctr, self.price * factor)
+    def believed(self, price: Floats, pctr: Floats) -> Past:
+        """The past of who believes prices and pCTRs to be so many times what they were, shape `(e,)` each."""
+        return Past(self.landscape.believed(price, pctr), self.profile, self.pctr * pctr, self.price * price)

@@ -53,7 +53,7 @@ class ReplayedCore:
         self._clock = episodes.clock.take(twice)
         self._left = episodes.budget[twice].astype(np.float64)
         self._lanes = Lanes(episodes.past.take(twice), self._left, episodes.auctions[twice])
-        self._warm(episodes.cold[twice])
+        self._warm(episodes, twice)
         self.value = np.zeros((2, count))
         price = np.where(np.isfinite(episodes.price), np.maximum(episodes.price, 1e-6), 1e12)
         self.best = np.maximum(hindsight(episodes.pctr, price, episodes.budget)[0], 1e-12)
@@ -92,15 +92,16 @@ class ReplayedCore:
         apart: Floats = (left[0] - left[1]) * self._money
         return apart
 
-    def _warm(self, cold: npt.NDArray[np.bool_]) -> None:
-        """Let the loops that are not cold see an episode: this one's auctions, backwards, under a multiplier of 1.0."""
+    def _warm(self, episodes: Episodes, twice: npt.NDArray[np.intp]) -> None:
+        """Let the loops that are not cold go through the episode before, under a multiplier of 1.0."""
+        cold = episodes.cold[twice]
         if cold.all():
             return
-        filled, price, pctr = self._left, self._price, self._pctr
-        self._price, self._pctr = price[:, ::-1], pctr[:, ::-1]
-        for start in range(0, price.shape[1], self._step):
-            self._hold(start, start + self._step, np.ones(len(filled)))
-        self._left, self._price, self._pctr = filled, price, pctr
+        filled = self._left, self._price, self._pctr
+        self._price, self._pctr = episodes.price_before[twice], episodes.pctr_before[twice]
+        for start in range(0, self._price.shape[1], self._step):
+            self._hold(start, start + self._step, np.ones(len(cold)))
+        self._left, self._price, self._pctr = filled
         self._lanes.forget(cold)
 
     def _observe(self) -> npt.NDArray[np.float32]:

@@ -103,4 +103,4 @@ def _counted_task(rng: np.random.Generator) -> Task:
 
 
 def _sources(tasks: Iterable[Task]) -> list[Source]:
-    return [Source(task, task.after, is_past=False) for task in tasks]
+    return [Source(task, task.after) for task in tasks]
