@@ -1,0 +1,1 @@
+"""Whether a trained model may take the champion's place: see `publish`."""
