@@ -27,6 +27,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from pipelines.background import give_way
 from rllib_configs.evaluation import evaluate
 from rtb import policy
 from rtb.settings import Settings
@@ -150,11 +151,14 @@ def _ray(address: str) -> Iterator[None]:
         # Unset, `ray.init` would write a token into the home folder that switches authentication on in every Ray
         # started later. Ours listens on this machine only, without dashboard.
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    if given:
+        give_way()  # the cluster may be serving
     import ray  # noqa: PLC0415 - reads the variables above, as does torch
 
     if given:
         _reach(given)
-        ray.init(address=given, log_to_driver=False, logging_level="ERROR")
+        workers = {"worker_process_setup_hook": "pipelines.background.give_way"}
+        ray.init(address=given, log_to_driver=False, logging_level="ERROR", runtime_env=workers)
     else:
         ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     logging.getLogger("ray.rllib").setLevel(logging.ERROR)  # which announces its API stack otherwise
@@ -200,7 +204,7 @@ def _train(console: Console, recipe: ModuleType, algorithm: Any, *, steps: int, 
 def _progress(console: Console, steps: int) -> Iterator[Any]:
     """A function `(steps done, return)` that shows how far training is: a bar, or plain lines where nobody watches."""
     if not console.is_terminal:
-        shown = 0
+        shown = -1
 
         def line(done: int, reward: float) -> None:
             nonlocal shown
