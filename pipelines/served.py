@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,14 +20,24 @@ EVER = 9_999_999_999.0
 _SHOWN = ("win", "bill")
 
 
+class Served(NamedTuple):
+    """Impressions that were shown, in order of their bids.
+
+    Attributes:
+        data: rows and what users did; the truth, which nobody knows, is not a number.
+        at: Unix time of each bid, shape `(n,)`.
+    """
+
+    data: ClickData
+    at: npt.NDArray[np.float64]
+
+
 class NothingServed(RuntimeError):
     """The folder holds no impression that a model could be trained or judged on."""
 
 
-def served_impressions(folder: Path, since: float = 0.0, until: float = EVER) -> ClickData:
-    """Impressions that were shown, in order of their bids, with what their users did.
-
-    A bid counts as shown once a win or billing notice named it. The truth, which nobody knows, is not a number.
+def served_impressions(folder: Path, since: float = 0.0, until: float = EVER) -> Served:
+    """What was shown: bids that a win or billing notice named.
 
     Args:
         folder: of the events.
@@ -44,13 +55,15 @@ def served_impressions(folder: Path, since: float = 0.0, until: float = EVER) ->
     chosen = np.flatnonzero(shown & (at >= since) & (at < until))
     if not len(chosen):
         raise NothingServed(f"no impression with its features in the events of {folder}: serve some traffic first")
-    bids = bids.take(chosen[np.argsort(at[chosen], kind="stable")])
+    chosen = chosen[np.argsort(at[chosen], kind="stable")]
+    bids = bids.take(chosen)
     rows = pc.list_flatten(bids["features"]).to_numpy().reshape(-1, len(FIELDS))
     click, conversion = (
         pc.is_in(bids["bid"], value_set=_named(events, kind)).to_numpy().astype(np.float32)
         for kind in ("click", "conversion")
     )
-    return ClickData(rows.astype(np.int32), click, click * conversion, np.full(len(rows), np.nan))
+    data = ClickData(rows.astype(np.int32), click, click * conversion, np.full(len(rows), np.nan))
+    return Served(data, at[chosen])
 
 
 def _are_rows(features: Any) -> Any:

@@ -19,7 +19,7 @@ from rtb.features import FIELDS
 
 Singles = npt.NDArray[np.float32]
 
-_CLICKS = 30
+_CLICKS = 20
 """Clicks below which no interval means much."""
 
 _BLOCKS = 100
@@ -29,7 +29,7 @@ _AUC_DRAWS = 200
 _ROWS = 65_536  # scored at once
 
 
-_HELD_OUT = 0.2
+HELD_OUT = 0.2
 """Of the served impressions, the newest."""
 
 _TRAFFIC_SEED = 900_001
@@ -69,9 +69,9 @@ class CTRGate:
             )
             return data, f"{len(data)} simulated impressions"
         progress.add_task(f"reading {held_out.events}", total=None)
-        data = served_impressions(held_out.events, held_out.since)
+        data = served_impressions(held_out.events, held_out.since).data
         if not held_out.since:
-            data = data.split(1.0 - _HELD_OUT)[1]
+            data = data.split(1.0 - HELD_OUT)[1]
         return data, f"the {len(data)} newest impressions of {held_out.events}"
 
 
@@ -85,12 +85,11 @@ def _read(folder: Path) -> CTRScorer:
     return scorer
 
 
-def compare(candidate: CTRScorer, champion: CTRScorer, data: ClickData, on: str) -> Comparison:
-    """Both on the same impressions, in order of time.
+def check_enough(data: ClickData, on: str) -> None:
+    """Raise where no two models could be told apart.
 
     Raises:
         NotComparable: too few clicks.
-        ArtefactError: the candidate predicts what is no probability.
     """
     clicks = int(data.click.sum())
     if min(clicks, len(data) - clicks) < _CLICKS:
@@ -98,6 +97,16 @@ def compare(candidate: CTRScorer, champion: CTRScorer, data: ClickData, on: str)
             f"{on}: {clicks} clicks on {len(data)} impressions cannot tell models apart, {_CLICKS} are the least: "
             "wait for more, or give other data"
         )
+
+
+def compare(candidate: CTRScorer, champion: CTRScorer, data: ClickData, on: str) -> Comparison:
+    """Both on the same impressions, in order of time.
+
+    Raises:
+        NotComparable: too few clicks.
+        ArtefactError: the candidate predicts what is no probability.
+    """
+    check_enough(data, on)
     ours, theirs = _predicted(candidate, data), _predicted(champion, data)
     if not (np.isfinite(ours).all() and ours.min() >= 0.0 and ours.max() <= 1.0):
         raise ArtefactError("it predicts what is no probability: train it again")
