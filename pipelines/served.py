@@ -17,6 +17,9 @@ from rtb.features import FIELDS
 EVER = 9_999_999_999.0
 """A Unix time after all others."""
 
+_SKEW_SECONDS = 60.0
+"""Events lie by the clock of the ledger's server, bids say when they were made by their replica's."""
+
 _SHOWN = ("win", "bill")
 
 
@@ -48,7 +51,7 @@ def served_impressions(folder: Path, since: float = 0.0, until: float = EVER) ->
         NothingServed: none was shown, or all were bid on with another encoder.
         OSError: a file cannot be read.
     """
-    events = read_events(folder, since, EVER).select(["kind", "bid", "at", "features"])
+    events = read_events(folder, max(0.0, since - _SKEW_SECONDS), EVER).select(["kind", "bid", "at", "features"])
     bids = events.filter(pc.and_(pc.equal(events["kind"], "bid"), _are_rows(events["features"])))
     at = bids["at"].cast(pa.int64()).to_numpy() / 1e6
     shown = pc.is_in(bids["bid"], value_set=_named(events, *_SHOWN)).to_numpy()
