@@ -28,10 +28,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from pipelines import reference
+from pipelines.ctr_training.fitting import FitOptions
 from pipelines.datasets import simulate
 from pipelines.exchange import Figures, ReplayOptions, Unreachable, run
 from pipelines.local import LaunchError, Platform
-from pipelines.train_ctr import fit
+from pipelines.train_ctr import train
 from rtb import ctr, policy
 from rtb.settings import Settings
 
@@ -70,8 +71,8 @@ def main(
 def _small_models(settings: Settings) -> None:
     """A CTR model that bids as a good one does, and the policy that multiplies by 1.0: the same work a request."""
     data = simulate(reference.market(), reference.campaigns(), 30_000, 1, lambda _: None)
-    training, validation = data.split(0.8)
-    ctr.save(settings.ctr_dir, fit(training, validation, epochs=1, seed=1), metrics={}, trained_on="a benchmark")
+    trained = train(data, FitOptions(), "platt")
+    ctr.save(settings.ctr_dir, trained.network, metrics={}, trained_on="a benchmark", calibration=trained.calibration)
     policy.save(settings.policy_dir, policy.neutral(), metrics={}, trained_on="nothing")
 
 

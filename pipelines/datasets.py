@@ -27,13 +27,13 @@ class ClickData:
         rows: feature buckets, shape `(n, fields)`.
         click: 0 or 1, shape `(n,)`.
         conversion: 0 or 1, only after a click, shape `(n,)`.
-        truth: the known probability of a click, shape `(n,)`.
+        truth: the known probability of a click, shape `(n,)`; None: real clicks, nobody knows it.
     """
 
     rows: features.Rows
     click: npt.NDArray[np.float32]
     conversion: npt.NDArray[np.float32]
-    truth: npt.NDArray[np.float64]
+    truth: npt.NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -41,10 +41,12 @@ class ClickData:
     def split(self, fraction: float) -> tuple[ClickData, ClickData]:
         """The first `fraction` and the rest: what comes later is never trained on."""
         cut = int(len(self) * fraction)
-        return self._part(slice(None, cut)), self._part(slice(cut, None))
+        return self.take(slice(None, cut)), self.take(slice(cut, None))
 
-    def _part(self, part: slice) -> ClickData:
-        return ClickData(self.rows[part], self.click[part], self.conversion[part], self.truth[part])
+    def take(self, index: slice | npt.NDArray[np.intp]) -> ClickData:
+        """Those impressions."""
+        truth = None if self.truth is None else self.truth[index]
+        return ClickData(self.rows[index], self.click[index], self.conversion[index], truth)
 
 
 def simulate(

@@ -188,7 +188,7 @@ def to_row(line: LogLine, cny_per_usd: float) -> dict[str, Any]:
     if line.click not in ("0", "1"):
         raise BadLine(f"click is {line.click!r}, not 0 or 1")
     return {
-        "request": _request(line, cny_per_usd),
+        "request": request_of(line, cny_per_usd),
         "market_price_cpm": _usd_cpm(line.payprice, "payprice", cny_per_usd),
         "click": int(line.click),
         "ts": _unix_seconds(line.timestamp),
@@ -235,13 +235,19 @@ def _split(line: bytes) -> LogLine:
     return LogLine(*columns)
 
 
-def _request(line: LogLine, cny_per_usd: float) -> dict[str, Any]:
+def request_of(line: LogLine, cny_per_usd: float) -> dict[str, Any]:
+    """The bid request of a log line; where the log names no site, it names none.
+
+    Raises:
+        BadLine: a field that does not hold what it should.
+    """
     if line.bidid in _ABSENT:
         raise BadLine("bidid is empty")
+    site = _present({"domain": line.domain, "page": line.url})
     return {
         "id": line.bidid,
         "imp": [_imp(line, cny_per_usd)],
-        "site": _present({"domain": line.domain, "page": line.url}),
+        **({"site": site} if site else {}),
         "device": _device(line),
         "user": _user(line),
         "at": 2,

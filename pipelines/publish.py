@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
+from pipelines.ctr_training.sources import progress_bars
 from pipelines.gate import CTRGate, Gate, HeldOut, PolicyGate
 from pipelines.gate.comparison import Comparison, NotComparable
 from pipelines.served import NothingServed
@@ -48,12 +48,10 @@ def main(
     force: Annotated[str, typer.Option(help="publish whatever the comparison says, for this reason")] = "",
 ) -> None:
     """Compare with the champion, and publish."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     try:
         settings = Settings()
         held_out = HeldOut(events, 0.0, impressions, data)
-        progress = Progress(*columns, console=Console(stderr=True))
-        summary = publish(settings, kind, folder, held_out, force=force, progress=progress)
+        summary = publish(settings, kind, folder, held_out, force=force, progress=progress_bars())
     except (*UNFIT, OSError, ValueError) as error:
         typer.echo(f"publish: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(1) from error

@@ -17,6 +17,6 @@ def campaigns(count: int = CAMPAIGNS) -> list[Campaign]:
     return sample_campaigns(count, MARKET_SEED)
 
 
-def market(traffic_seed: int | None = None) -> Market:
+def market(traffic_seed: int | None = None, *, auctions_per_second: float = 100.0) -> Market:
     """The market, at its beginning; with other traffic for each `traffic_seed`."""
-    return Market(MARKET_SEED, traffic_seed=traffic_seed)
+    return Market(MARKET_SEED, traffic_seed=traffic_seed, auctions_per_second=auctions_per_second)

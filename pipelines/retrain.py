@@ -17,64 +17,66 @@ import os
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipelines.background import give_way
+from pipelines.ctr_training.fitting import FitOptions
+from pipelines.ctr_training.sources import Source, progress_bars
 from pipelines.gate import HeldOut
 from pipelines.gate.ctr import HELD_OUT, check_enough
 from pipelines.publish import UNFIT, publish
-from pipelines.served import served_impressions
-from pipelines.train_ctr import fit
+from pipelines.served import served
+from pipelines.train_ctr import train
 from rtb import ctr
+from rtb.ctr import Model
 from rtb.settings import Settings
-
-_VALIDATION = 0.2
 
 
 def main(
     *,
     events: Annotated[Path | None, typer.Option(help="folder of served events; default: the platform's")] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="most passes over the data; stops early by validation")] = 8,
+    model: Annotated[Model, typer.Option(help="which network")] = "lr",
     seed: Annotated[int, typer.Option(help="of the network")] = 1,
     out: Annotated[Path | None, typer.Option(help="folder of the candidate; default: models/ctr-candidate")] = None,
 ) -> None:
     """Train on what was served, compare, publish."""
     if os.environ.get("RAY_ADDRESS"):
         give_way()
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    progress = Progress(*columns, console=Console(stderr=True))
+    torch.set_num_threads(1)
     try:
         settings = Settings()
         folder = out or settings.var_dir / "models" / "ctr-candidate"
-        summary = retrain(settings, events or settings.events_dir, folder, epochs=epochs, seed=seed, progress=progress)
+        summary = retrain(settings, events or settings.events_dir, folder, FitOptions(model=model, seed=seed))
     except (*UNFIT, OSError, ValueError) as error:
         typer.echo(f"retrain: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(1) from error
     typer.echo(json.dumps(summary))
 
 
-def retrain(
-    settings: Settings, events: Path, folder: Path, *, epochs: int, seed: int, progress: Progress
-) -> dict[str, Any]:
+def retrain(settings: Settings, events: Path, folder: Path, options: FitOptions) -> dict[str, Any]:
     """Events -> candidate -> gate -> champion; what was decided.
 
     Raises:
-        NothingServed: no impression is in the events.
-        UNFIT: as `publish` says.
+        UNFIT: there are no events, or as `publish` says.
         OSError: a folder cannot be read or written.
     """
-    served = served_impressions(events)
-    past, newest = served.data.split(1.0 - HELD_OUT)
+    shown = served(events)
+    past, newest = shown.data.split(1.0 - HELD_OUT)
     check_enough(newest, f"the {len(newest)} newest impressions of {events}")  # before the work
-    since = float(served.at[len(past)])  # nothing trained on is judged on
-    training, validation = past.split(1.0 - _VALIDATION)
-    with progress:
-        network = fit(training, validation, epochs=epochs, seed=seed, progress=progress)
-    told = f"{len(past)} impressions served before {since:.0f}, of {events}"
-    ctr.save(folder, network, metrics={}, trained_on=told)
-    return publish(settings, "ctr", folder, HeldOut(events, since), progress=progress)
+    since = float(shown.at[len(past)])  # nothing trained on is judged on
+    with progress_bars() as progress:
+        trained = train(past, options, "platt", refit=True, progress=progress)
+    source = Source("events", events)
+    ctr.save(
+        folder,
+        trained.network,
+        metrics=trained.metrics,
+        trained_on=f"{source}: {len(past)} impressions",
+        calibration=trained.calibration,
+        source=source.record(len(past)),
+    )
+    return publish(settings, "ctr", folder, HeldOut(events, since), progress=progress_bars())
 
 
 if __name__ == "__main__":

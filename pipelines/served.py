@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from pipelines.datasets import ClickData
 from rtb.events.parquet import read_events
-from rtb.features import FIELDS
+from rtb.features import FIELDS, SCHEMA_VERSION
 
 EVER = 9_999_999_999.0
 """A Unix time after all others."""
@@ -27,7 +27,7 @@ class Served(NamedTuple):
     """Impressions that were shown, in order of their bids.
 
     Attributes:
-        data: rows and what users did; the truth, which nobody knows, is not a number.
+        data: rows, and what their users did.
         at: Unix time of each bid, shape `(n,)`.
     """
 
@@ -39,8 +39,16 @@ class NothingServed(RuntimeError):
     """The folder holds no impression that a model could be trained or judged on."""
 
 
-def served_impressions(folder: Path, since: float = 0.0, until: float = EVER) -> Served:
-    """What was shown: bids that a win or billing notice named.
+def served_impressions(folder: Path, since: float = 0.0, until: float = EVER) -> ClickData:
+    """What `served` finds, without its times."""
+    return served(folder, since, until).data
+
+
+def served(folder: Path, since: float = 0.0, until: float = EVER) -> Served:
+    """Impressions that were shown.
+
+    A bid counts as shown once a win or billing notice named it. Bids that another version of the encoder made the row
+    of are left out: their buckets mean something else.
 
     Args:
         folder: of the events.
@@ -51,29 +59,39 @@ def served_impressions(folder: Path, since: float = 0.0, until: float = EVER) ->
         NothingServed: none was shown, or all were bid on with another encoder.
         OSError: a file cannot be read.
     """
-    events = read_events(folder, max(0.0, since - _SKEW_SECONDS), EVER).select(["kind", "bid", "at", "features"])
-    bids = events.filter(pc.and_(pc.equal(events["kind"], "bid"), _are_rows(events["features"])))
-    at = bids["at"].cast(pa.int64()).to_numpy() / 1e6
-    shown = pc.is_in(bids["bid"], value_set=_named(events, *_SHOWN)).to_numpy()
+    if not folder.is_dir():
+        raise NothingServed(f"there is no folder {folder}: name the one that holds the events (RAYBID_VAR_DIR/events)")
+    events = read_events(folder, max(0.0, since - _SKEW_SECONDS), EVER).select(
+        ["kind", "bid", "at", "features", "feature_schema"]
+    )
+    bids = events.filter(pc.equal(events["kind"], "bid"))
+    known = bids.filter(_are_rows(bids))
+    if len(bids) and not len(known):
+        raise NothingServed(f"the bids in {folder} were made with other features than {SCHEMA_VERSION}: serve anew")
+    at = known["at"].cast(pa.int64()).to_numpy() / 1e6
+    shown = pc.is_in(known["bid"], value_set=_named(events, *_SHOWN)).to_numpy()
     chosen = np.flatnonzero(shown & (at >= since) & (at < until))
     if not len(chosen):
-        raise NothingServed(f"no impression with its features in the events of {folder}: serve some traffic first")
+        raise NothingServed(f"no impression in the events of {folder}: serve some traffic first")
     chosen = chosen[np.argsort(at[chosen], kind="stable")]
-    bids = bids.take(chosen)
+    bids = known.take(chosen)
     rows = pc.list_flatten(bids["features"]).to_numpy().reshape(-1, len(FIELDS))
     click, conversion = (
         pc.is_in(bids["bid"], value_set=_named(events, kind)).to_numpy().astype(np.float32)
         for kind in ("click", "conversion")
     )
-    data = ClickData(rows.astype(np.int32), click, click * conversion, np.full(len(rows), np.nan))
-    return Served(data, at[chosen])
+    return Served(ClickData(rows.astype(np.int32), click, click * conversion), at[chosen])
 
 
-def _are_rows(features: Any) -> Any:
-    """Which are rows of this encoder."""
-    return pc.fill_null(pc.equal(pc.list_value_length(features), len(FIELDS)), False)
+def _are_rows(bids: pa.Table) -> Any:
+    """Which have a row of this encoder."""
+    right = pc.and_(
+        pc.equal(bids["feature_schema"], SCHEMA_VERSION), pc.equal(pc.list_value_length(bids["features"]), len(FIELDS))
+    )
+    return pc.fill_null(right, False)
 
 
-def _named(events: Any, *kinds: str) -> Any:
-    """Bids that events of these kinds name."""
-    return events["bid"].filter(pc.is_in(events["kind"], value_set=pa.array(kinds))).combine_chunks()
+def _named(events: pa.Table, *kinds: str) -> pa.Array:
+    """The bids that notices of these kinds name."""
+    of_kind = events.filter(pc.is_in(events["kind"], value_set=pa.array(kinds)))
+    return pc.unique(of_kind["bid"])

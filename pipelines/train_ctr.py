@@ -1,64 +1,115 @@
-"""Train the CTR model on the simulated market.
+"""Train the CTR model: on the simulated market, on a table of logged impressions, or on the events of served traffic.
 
 How to run:
 
     python -m pipelines.train_ctr --impressions 500000
+    python -m pipelines.train_ctr --data train.tsv
+    python -m pipelines.train_ctr --events var/events --model deepfm
 
-What to expect: a progress bar, then one JSON line with the AUC on the last fifth of the traffic beside the best AUC
-anyone could reach there (the market knows the true probabilities).
+What to expect: progress bars, a lift table, then one JSON line with figures on the last tenth of the impressions, which
+come after all that was learned from. On the simulator the best possible AUC is beside them (it knows the truth).
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 import numpy as np
 import torch
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from torch import Tensor, nn
+from rich.progress import Progress
+from rich.table import Table
 
-from pipelines import reference
-from pipelines.datasets import ClickData, simulate
+from pipelines.ctr_training import evidence
+from pipelines.ctr_training.calibrating import Method, calibrate
+from pipelines.ctr_training.figures import bins, report
+from pipelines.ctr_training.fitting import FitOptions, fit, logits_of
+from pipelines.ctr_training.ipinyou_table import BadTable
+from pipelines.ctr_training.sources import Source, progress_bars
+from pipelines.datasets import ClickData
+from pipelines.served import NothingServed
 from rtb import ctr
-from rtb.ctr import CLICK, CONVERSION, CTRNetwork, CTRScorer
-from rtb.market.optimum import auc, expected_auc
+from rtb.ctr import CLICK, Calibration, CTRNetwork, Model
 from rtb.settings import Settings
 
-_BATCH = 2_048
-_TRAIN_FRACTION = 0.8
+_TRAIN, _CALIBRATE = 0.8, 0.9  # where the rows for validation and calibration begin, and where those for the figures do
+_FEWEST = 100
+
+
+class Trained(NamedTuple):
+    """What a training makes.
+
+    Attributes:
+        network: fitted.
+        calibration: of its logits.
+        metrics: on the rows that came last.
+        probability: on the same rows, shape `(n, 2)`.
+        data: those rows.
+    """
+
+    network: CTRNetwork
+    calibration: Calibration
+    metrics: dict[str, float]
+    probability: np.ndarray[tuple[int, int], np.dtype[np.float32]]
+    data: ClickData
 
 
 def main(
-    impressions: Annotated[int, typer.Option(min=1_000, help="simulated impressions")] = 300_000,
-    epochs: Annotated[int, typer.Option(min=1, help="most passes over the data; stops early by validation")] = 6,
-    seed: Annotated[int, typer.Option(help="of the traffic and the network")] = 1,
+    *,
+    data: Annotated[Path | None, typer.Option(help="table of impressions, iPinYou's columns with a header")] = None,
+    events: Annotated[Path | None, typer.Option(help="folder of the events of served traffic")] = None,
+    impressions: Annotated[int, typer.Option(min=1_000, help="simulated, without --data and --events")] = 300_000,
+    model: Annotated[Model, typer.Option(help="which network")] = "lr",
+    calibration: Annotated[Method, typer.Option(help="isotonic wants hundreds of clicks")] = "platt",
+    keep_negatives: Annotated[
+        float, typer.Option(min=0.001, max=1.0, help="share of impressions without click that is trained on")
+    ] = 1.0,
+    epochs: Annotated[int, typer.Option(min=1, help="most passes of all models but lr; validation stops earlier")] = 10,
+    refit: Annotated[
+        bool | None,
+        typer.Option(help="once the figures are taken, train on all rows; default: not on the simulator"),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="of simulated traffic and the network")] = 1,
     out: Annotated[Path | None, typer.Option(help="artefact folder; default: the platform's")] = None,
 ) -> None:
-    """Train the CTR model on the simulated market."""
+    """Train the CTR model."""
+    if data is not None and events is not None:
+        raise _refuse("--data and --events are two sources: name one", 2)
     started = time.monotonic()
     torch.set_num_threads(1)  # the steps are small: threads would mostly wait for each other
     folder = out or Settings().ctr_dir
-    with _progress() as progress:
-        task = progress.add_task("simulating impressions", total=impressions)
-        market, campaigns = reference.market(), reference.campaigns()
-        data = simulate(market, campaigns, impressions, seed, lambda n: progress.advance(task, n))
-        training, validation = data.split(_TRAIN_FRACTION)
-        network = fit(training, validation, epochs=epochs, seed=seed, progress=progress)
-    metrics = evaluate(network, validation)
-    meta = ctr.save(
-        folder,
-        network,
-        metrics=metrics,
-        trained_on=f"simulated market {reference.MARKET_SEED}, {len(training)} impressions, seed {seed}",
-    )
+    source = _source(data, events, impressions, seed)
+    options = FitOptions(model=model, epochs=epochs, keep_negatives=keep_negatives, seed=seed)
+    try:
+        with progress_bars() as progress:
+            rows = source.read(progress)
+            if len(rows) < _FEWEST:
+                raise _refuse(f"{source} holds {len(rows)} impressions: at least {_FEWEST} are needed", 1)
+            again = source.kind != "simulator" if refit is None else refit
+            trained = train(rows, options, calibration, refit=again, progress=progress)
+        used = len(rows) if again else int(len(rows) * _TRAIN)
+        meta = ctr.save(
+            folder,
+            trained.network,
+            metrics=trained.metrics,
+            trained_on=f"{source}: {used} impressions",
+            calibration=trained.calibration,
+            source=source.record(used),
+        )
+    except (BadTable, NothingServed, OSError) as error:
+        raise _refuse(str(error), 1) from error
+    _show_lift(trained)
     summary = {
-        **{name: round(value, 5) for name, value in metrics.items()},
-        "impressions": len(data),
+        **{name: round(value, 5) for name, value in trained.metrics.items()},
+        "model": model,
+        "impressions": len(rows),
+        "clicks": int(rows.click.sum()),
+        "trained_on": used,
         "seconds": round(time.monotonic() - started, 1),
         "artefact": str(folder),
         "version": meta.version,
@@ -66,86 +117,67 @@ def main(
     typer.echo(msgspec.json.encode(summary).decode())
 
 
-def fit(
-    training: ClickData, validation: ClickData, *, epochs: int, seed: int, progress: Progress | None = None
-) -> CTRNetwork:
-    """A network trained by Adam until the validation loss rises, or for `epochs` passes; the best one is returned."""
-    torch.manual_seed(seed)
-    network = CTRNetwork()
-    base = np.clip(training.click.mean(), 1e-4, 1 - 1e-4)
-    with torch.no_grad():  # start at the mean, so that the first steps go into differences
-        network.bias[CLICK] = float(np.log(base / (1 - base)))
-        network.bias[CONVERSION] = -3.0
-    optimiser = torch.optim.Adam(network.parameters(), lr=2e-3, weight_decay=0.0)
-    best_loss, best_state = np.inf, network.state_dict()
-    task = progress.add_task("training", total=epochs) if progress else None
-    for epoch in range(epochs):
-        _one_pass(network, optimiser, training, np.random.default_rng([seed, epoch]))
-        loss = _validation_loss(network, validation)
-        if progress and task is not None:
-            progress.update(task, advance=1, description=f"training (validation loss {loss:.5f})")
-        if loss >= best_loss:
-            break
-        best_loss, best_state = loss, {name: value.clone() for name, value in network.state_dict().items()}
-    network.load_state_dict(best_state)
-    return network
+def train(
+    rows: ClickData, options: FitOptions, method: Method, *, refit: bool = False, progress: Progress | None = None
+) -> Trained:
+    """Fit on the first rows, calibrate on the next, take figures on the last.
+
+    Args:
+        rows: in order of time.
+        options: how to fit.
+        method: of calibration.
+        refit: fit again on all rows once the figures are taken, for as many passes; the calibration stays.
+        progress: where to show it.
+    """
+    training, later = rows.split(_TRAIN)
+    held, last = later.split((_CALIBRATE - _TRAIN) / (1.0 - _TRAIN))
+    network, passes = _fit(training, held, options, "training", progress)
+    calibration = calibrate(method, logits_of(network, held.rows), held)
+    probability = calibration.probabilities(logits_of(network, last.rows))
+    metrics = report(probability, last)
+    if refit:
+        network, _ = _fit(rows, None, replace(options, epochs=passes), "training on all rows", progress)
+    return Trained(network, calibration, metrics, probability, last)
 
 
-def evaluate(network: CTRNetwork, data: ClickData) -> dict[str, float]:
-    """AUC beside the best one possible in expectation, log loss, and predicted over observed CTR."""
-    pctr = CTRScorer(network, "candidate").score(data.rows)[:, CLICK].astype(np.float64)
-    observed = max(float(data.click.mean()), 1e-9)
-    return {
-        "auc": auc(pctr, data.click),
-        "auc_expected": expected_auc(pctr, data.truth),
-        "auc_best": expected_auc(data.truth, data.truth),
-        "logloss": _log_loss(pctr, data.click),
-        "logloss_of_mean": _log_loss(np.full(len(data), observed), data.click),
-        "calibration": float(pctr.mean()) / observed,
-        "ctr": observed,
-    }
+def _fit(
+    training: ClickData, validation: ClickData | None, options: FitOptions, name: str, progress: Progress | None
+) -> tuple[CTRNetwork, int]:
+    if progress is None:
+        return fit(training, validation, options)
+    steps = 2 * evidence.ROUNDS + (0 if options.model == "lr" else options.epochs + 1)
+    task = progress.add_task(name, total=steps)
+
+    def show(part: str) -> None:
+        progress.update(task, advance=1, description=f"{name} ({part})")
+
+    found = fit(training, validation, options, show)
+    progress.update(task, completed=steps)
+    return found
 
 
-def _one_pass(network: CTRNetwork, optimiser: torch.optim.Optimizer, data: ClickData, rng: np.random.Generator) -> None:
-    network.train()
-    order = rng.permutation(len(data))
-    for start in range(0, len(order), _BATCH):
-        index = order[start : start + _BATCH]
-        loss = (
-            _loss(network, data, index)
-            + 1e-5 * network.embedding(torch.from_numpy(data.rows[index])).square().sum(dim=(1, 2)).mean()
+def _source(data: Path | None, events: Path | None, impressions: int, seed: int) -> Source:
+    if data is not None:
+        return Source("table", data)
+    return Source("events", events) if events is not None else Source("simulator", impressions=impressions, seed=seed)
+
+
+def _show_lift(trained: Trained) -> None:
+    """The last rows in tenths by prediction, the best first."""
+    if not len(trained.data):
+        return
+    table = Table("tenth", "impressions", "predicted", "observed", "lift", title="clicks by prediction, held-out rows")
+    found = bins(trained.probability[:, CLICK], trained.data.click)
+    for number, part in enumerate(reversed(found), 1):
+        table.add_row(
+            str(number), str(part.impressions), f"{part.predicted:.3%}", f"{part.observed:.3%}", f"{part.lift:.2f}"
         )
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
+    Console(stderr=True).print(table)
 
 
-def _loss(network: CTRNetwork, data: ClickData, index: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Tensor:
-    """Cross entropy of the click, plus that of the conversion where there was a click."""
-    logits = network(torch.from_numpy(data.rows[index]))
-    click = torch.from_numpy(data.click[index])
-    conversion = torch.from_numpy(data.conversion[index])
-    entropy = nn.functional.binary_cross_entropy_with_logits
-    clicked = entropy(logits[:, CONVERSION], conversion, weight=click, reduction="sum") / len(index)
-    return entropy(logits[:, CLICK], click) + clicked
-
-
-def _validation_loss(network: CTRNetwork, data: ClickData) -> float:
-    network.eval()
-    with torch.inference_mode():
-        return float(_loss(network, data, np.arange(len(data))))
-
-
-def _log_loss(
-    p: np.ndarray[tuple[int], np.dtype[np.float64]], click: np.ndarray[tuple[int], np.dtype[np.float32]]
-) -> float:
-    p = np.clip(p, 1e-7, 1 - 1e-7)
-    return float(-np.mean(click * np.log(p) + (1 - click) * np.log(1 - p)))
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=Console(stderr=True))
+def _refuse(message: str, code: int) -> typer.Exit:
+    typer.echo(f"train_ctr: {message}", err=True)
+    return typer.Exit(code)
 
 
 if __name__ == "__main__":

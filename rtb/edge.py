@@ -305,6 +305,7 @@ class Edge:
                     price_micros=ref.ceiling_micros,
                     floor_micros=int(batch.floor_micros[candidate]),
                     at=self._clock(),
+                    feature_schema=features.SCHEMA_VERSION,
                 )
             )
         answers = [

@@ -6,6 +6,7 @@ once a catalog; a candidate's row is the two side by side.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Sequence
 from functools import lru_cache
@@ -16,26 +17,34 @@ import numpy.typing as npt
 from rtb.creative import Creative
 from rtb.impression import Impression
 
-SCHEMA_VERSION = "features-1"
+SCHEMA_VERSION = "features-2"
 """Changes whenever a row would hold other buckets for the same candidate."""
 
 BUCKETS = 1 << 16
-"""Rows of the embedding table; bucket 0 stands for an absent value."""
+"""Rows of the embedding table; bucket 0 fills the places of segments that a user is not in."""
 
-SEGMENT_FIELDS = 4
+SEGMENT_FIELDS = 8
 
-IMPRESSION_FIELDS = (
+CONTEXT_FIELDS = ("tag", "floor", "city", "network", "weekday", "pos_floor", "region_floor")
+"""What all campaigns are taken to answer alike: many values, or little to do with what is advertised."""
+
+TASTE_FIELDS = (
     "inventory",
     "publisher",
+    "category",
+    "format",
     "pos",
     "country",
     "region",
     "devicetype",
     "os",
+    "browser",
     "hour",
-    "weekday",
     *(f"segment_{n}" for n in range(SEGMENT_FIELDS)),
 )
+"""What each campaign's audience may answer in its own way: models cross these with the campaign."""
+
+IMPRESSION_FIELDS = CONTEXT_FIELDS + TASTE_FIELDS
 CREATIVE_FIELDS = ("campaign", "creative", "size")
 FIELDS = IMPRESSION_FIELDS + CREATIVE_FIELDS
 
@@ -44,9 +53,7 @@ Rows = npt.NDArray[np.int32]
 
 @lru_cache(maxsize=1 << 17)
 def bucket(field: str, value: str) -> int:
-    """Bucket of a value in a field: 0 for the empty value, else 1 to `BUCKETS` - 1, the same on every machine."""
-    if not value:
-        return 0
+    """Bucket of a value, empty or not, in a field: 1 to `BUCKETS` - 1, the same on every machine."""
     return 1 + zlib.crc32(f"{field}={value}".encode()) % (BUCKETS - 1)
 
 
@@ -55,16 +62,26 @@ def impression_row(impression: Impression) -> list[int]:
     audience = impression.audience
     weekday, hour = divmod(audience.hour_of_week, 24)
     segments = audience.segments[:SEGMENT_FIELDS]
+    pos, floor = str(impression.pos), _octave(impression.floors.cpm)
     return [
+        bucket("tag", impression.tag),
+        bucket("floor", floor),
+        bucket("city", audience.city),
+        bucket("network", audience.network),
+        bucket("weekday", str(weekday)),
+        bucket("pos_floor", f"{pos}/{floor}"),
+        bucket("region_floor", f"{audience.region}/{floor}"),
         bucket("inventory", audience.inventory),
         bucket("publisher", audience.publisher),
-        bucket("pos", str(impression.pos)),
+        bucket("category", audience.category),
+        bucket("format", impression.slot.kind),
+        bucket("pos", pos),
         bucket("country", audience.country),
         bucket("region", audience.region),
         bucket("devicetype", str(audience.devicetype)),
         bucket("os", audience.os),
+        bucket("browser", audience.browser),
         bucket("hour", str(hour)),
-        bucket("weekday", str(weekday)),
         # One name for all places: a segment means the same wherever it stands in the list.
         *(bucket("segment", segment) for segment in segments),
         *([0] * (SEGMENT_FIELDS - len(segments))),
@@ -97,3 +114,8 @@ def encode(
     """
     left = np.asarray(impression_rows, np.int32).reshape(-1, len(IMPRESSION_FIELDS))
     return np.concatenate((left[imp], creative_rows[creative]), axis=1)
+
+
+def _octave(cpm: float) -> str:
+    """A floor to the nearest power of two, CPM; empty where there is none. What sellers ask says what they sell."""
+    return str(round(math.log2(min(cpm, 1e9)))) if cpm > 0.0 else ""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import product
 from typing import NamedTuple
 
-from rtb import blocks
+from rtb import agents, blocks
 from rtb.creative import Kind
 from rtb.currency import NO_RATES, Quote, Rates
 from rtb.floors import Floors, UnknownRate, floors_of
@@ -61,6 +61,10 @@ class Audience(NamedTuple):
         user: an id of the user; empty where there is none or privacy signals forbid user data.
         quote: the currency bids go out in.
         is_test: whether nothing of this is billable.
+        category: first content category of the site or app, or empty.
+        city: `country/city`, lower case, or empty.
+        browser: see `rtb.agents.browser_of`.
+        network: see `rtb.agents.network_of`; empty where privacy signals forbid user data.
     """
 
     inventory: str
@@ -75,6 +79,10 @@ class Audience(NamedTuple):
     user: str = ""
     quote: Quote = Quote("USD")
     is_test: bool = False
+    category: str = ""
+    city: str = ""
+    browser: str = ""
+    network: str = ""
 
 
 class DealTerms(NamedTuple):
@@ -106,6 +114,7 @@ class Impression(NamedTuple):
         patience: seconds the exchange says may pass from the auction to the impression; 0: it does not say.
         deal: under which it is offered; none in the open auction.
         is_agreed: whether the floor is the price, neither more nor less.
+        tag: the seller's id of the placement, or empty.
     """
 
     imp_id: str
@@ -117,6 +126,7 @@ class Impression(NamedTuple):
     patience: int = 0
     deal: DealTerms | None = None
     is_agreed: bool = False
+    tag: str = ""
 
     @property
     def pos(self) -> int:
@@ -178,9 +188,9 @@ def impressions_of(
                 continue
             at = request.at if deal is None or deal.at is None else deal.at
             is_first = at == _FIRST_PRICE or at >= _OWN_RULES
+            terms, is_agreed = (None, False) if deal is None else (_terms(deal), at == _AGREED_PRICE)
             place = (imp.id, audience, slot, floors, is_first, number, imp.exp or 0)
-            under = () if deal is None else (_terms(deal), at == _AGREED_PRICE)
-            found.append(Impression(*place, *under))
+            found.append(Impression(*place, terms, is_agreed, imp.tagid or ""))
     return found, reason
 
 
@@ -229,6 +239,7 @@ def _audience(request: BidRequest, hour: int, quote: Quote) -> Audience:
     geo = device.geo if device else None
     country = (geo.country or "").upper() if geo else ""
     region = f"{country}/{geo.region.upper()}" if geo and geo.region and country else ""
+    city = f"{country}/{geo.city.lower()}" if geo and geo.city and country else ""
     inventory, publisher = _inventory(request)
     allowed = allowed_user_data(request)
     return Audience(
@@ -244,6 +255,10 @@ def _audience(request: BidRequest, hour: int, quote: Quote) -> Audience:
         user=_user(request, allowed),
         quote=quote,
         is_test=request.test != 0,
+        category=_category(request),
+        city=city,
+        browser=agents.browser_of(device.ua) if device and device.ua else "",
+        network=agents.network_of(device.ip) if device and device.ip and allowed.profile else "",
     )
 
 
@@ -263,6 +278,11 @@ def _inventory(request: BidRequest) -> tuple[str, str]:
     if not name and place.publisher is not None:
         name = place.publisher.domain
     return kind, (name or place.id or "").lower()
+
+
+def _category(request: BidRequest) -> str:
+    place = request.app or request.site
+    return place.cat[0] if place is not None and place.cat else ""
 
 
 def _segments(request: BidRequest, allowed: Allowed) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import Progress
 
-from pipelines import reference
-from pipelines.datasets import ClickData, simulate
+from pipelines.ctr_training.sources import Source
+from pipelines.datasets import ClickData
 from pipelines.gate.comparison import Comparison, Floats, Ints, Measure, NotComparable, measure, resamples
 from pipelines.gate.held_out import HeldOut
 from pipelines.served import served_impressions
@@ -59,17 +59,10 @@ class CTRGate:
     def _data(self, progress: Progress) -> tuple[ClickData, str]:
         held_out = self._held_out
         if held_out.events is None:
-            task = progress.add_task("simulating impressions", total=held_out.impressions)
-            data = simulate(
-                reference.market(_TRAFFIC_SEED),
-                reference.campaigns(),
-                held_out.impressions,
-                _TRAFFIC_SEED,
-                lambda count: progress.advance(task, count),
-            )
+            data = Source("simulator", None, held_out.impressions, _TRAFFIC_SEED, _TRAFFIC_SEED).read(progress)
             return data, f"{len(data)} simulated impressions"
         progress.add_task(f"reading {held_out.events}", total=None)
-        data = served_impressions(held_out.events, held_out.since).data
+        data = served_impressions(held_out.events, held_out.since)
         if not held_out.since:
             data = data.split(1.0 - HELD_OUT)[1]
         return data, f"the {len(data)} newest impressions of {held_out.events}"

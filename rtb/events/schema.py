@@ -27,6 +27,7 @@ SCHEMA = pa.schema(
         pa.field("multiplier", pa.float64()),
         pa.field("floor_micros", pa.int64()),
         pa.field("min_to_win_micros", pa.int64()),  # loss: the least bid that would have won, where it was said
+        pa.field("feature_schema", pa.string()),  # bid: version of the encoder of its features; null in old files
     ]
 )
 

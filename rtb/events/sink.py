@@ -33,6 +33,7 @@ class BidEvent(msgspec.Struct, frozen=True, kw_only=True):
         campaign: number of the campaign.
         creative: `campaign/creative`.
         features: the candidate's row of buckets.
+        feature_schema: version of the encoder that made it; empty in events from before it was said.
         pctr: predicted chance of a click.
         multiplier: the policy's.
         price_micros: bid for the impression.
@@ -50,6 +51,7 @@ class BidEvent(msgspec.Struct, frozen=True, kw_only=True):
     price_micros: int
     floor_micros: int
     at: float
+    feature_schema: str = ""
 
 
 class Backlog(NamedTuple):

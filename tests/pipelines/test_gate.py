@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines import reference
+from pipelines.ctr_training.fitting import FitOptions
 from pipelines.datasets import ClickData, simulate
 from pipelines.gate import ctr as ctr_gate
 from pipelines.gate import policy as policy_gate
 from pipelines.gate.comparison import NotComparable, measure, resamples
-from pipelines.train_ctr import fit
+from pipelines.train_ctr import train
 from rtb.ctr import CLICK, CTRScorer
 from rtb.market.optimum import auc
 
@@ -24,8 +25,8 @@ def data() -> ClickData:
 
 @pytest.fixture(scope="module")
 def trained(data: ClickData) -> CTRScorer:
-    training, validation = data.split(0.5)
-    return CTRScorer(fit(training, validation, epochs=2, seed=1), "trained")
+    trained = train(data.split(0.5)[0], FitOptions(), "platt")
+    return CTRScorer(trained.network, "trained", trained.calibration)
 
 
 def _shares(seed: int, gain: float) -> tuple[np.ndarray, np.ndarray]:
@@ -81,6 +82,6 @@ def test_a_trained_model_passes_and_the_prior_does_not(trained: CTRScorer, data:
 
 
 def test_without_clicks_nothing_is_decided(trained: CTRScorer, data: ClickData) -> None:
-    few = ClickData(data.rows[:500], np.zeros(500, np.float32), np.zeros(500, np.float32), data.truth[:500])
+    few = ClickData(data.rows[:500], np.zeros(500, np.float32), np.zeros(500, np.float32))
     with pytest.raises(NotComparable, match="0 clicks on 500 impressions"):
         ctr_gate.compare(trained, trained, few, "here")

@@ -13,8 +13,9 @@ import typer
 from typer.testing import CliRunner
 
 from pipelines import publish, published, reference, rollback
+from pipelines.ctr_training.fitting import FitOptions
 from pipelines.datasets import simulate
-from pipelines.train_ctr import fit
+from pipelines.train_ctr import train
 from rtb import artefacts, ctr, features, pacing, policy
 from rtb.artefacts import META, WEIGHTS
 from rtb.ctr import CLICK
@@ -32,7 +33,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two CTR models, one that learned and one that learned the contrary."""
     folder = tmp_path_factory.mktemp("models")
     data = simulate(reference.market(), reference.campaigns(), 12_000, 1, lambda _: None)
-    network = fit(*data.split(0.8), epochs=2, seed=1)
+    network = train(data, FitOptions(), "platt").network
     ctr.save(folder / "good", network, metrics={}, trained_on="a test")
     network.bias.data[CLICK] += 3.0
     ctr.save(folder / "bad", network, metrics={}, trained_on="a test, and far too sure of clicks")
@@ -164,7 +165,7 @@ def test_another_kind_and_another_observation_are_named(models: Path, tmp_path: 
 
 
 def test_without_events_or_clicks_it_says_what_is_missing(models: Path, tmp_path: Path) -> None:
-    assert "serve some traffic first" in publish_ctr(models / "good", "--events", tmp_path / "none", code=1)
+    assert "there is no folder" in publish_ctr(models / "good", "--events", tmp_path / "none", code=1)
     few = run(publish, models / "good", "--kind", "ctr", "--impressions", 1_000, code=1)
     assert "cannot tell models apart" in few
     forced = run(publish, models / "good", "--kind", "ctr", "--impressions", 1_000, "--force", "a first one")

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.served import EVER, NothingServed, served_impressions
+from pipelines.served import EVER, NothingServed, served
 from rtb.events import BidEvent
 from rtb.events.parquet import write_parts
 from rtb.events.stream import Entry
-from rtb.features import FIELDS
+from rtb.features import FIELDS, SCHEMA_VERSION
 
 _BEGIN = 1_800_000_000.0
 
@@ -25,6 +25,7 @@ class Bid(NamedTuple):
 
     after: float
     fields: int
+    schema: str
     notices: list[str]
 
 
@@ -33,6 +34,7 @@ _bids = st.lists(
         Bid,
         after=st.integers(0, 5_000).map(float),
         fields=st.sampled_from([len(FIELDS), len(FIELDS), len(FIELDS) - 1]),
+        schema=st.sampled_from([SCHEMA_VERSION, SCHEMA_VERSION, "features-0"]),
         notices=st.lists(st.sampled_from(["win", "bill", "loss", "click", "conversion"]), max_size=4),
     ),
     min_size=1,
@@ -55,6 +57,7 @@ def _written(folder: Path, bids: list[Bid]) -> None:
             price_micros=1,
             floor_micros=1,
             at=_BEGIN + bid.after,
+            feature_schema=bid.schema,
         )
         rows = [{"kind": "bid", "bid": event.bid, "data": msgspec.json.encode(event).decode()}]
         rows += [{"kind": kind, "bid": event.bid, "campaign": "1", "at": str(event.at)} for kind in bid.notices]
@@ -71,15 +74,17 @@ def test_what_was_shown_and_what_came_of_it(bids: list[Bid], since: int, seconds
     shown = [
         (bid.after, number)
         for number, bid in enumerate(bids)
-        if bid.fields == len(FIELDS) and {"win", "bill"} & {*bid.notices} and int(bid.after) in window
+        if (bid.fields, bid.schema) == (len(FIELDS), SCHEMA_VERSION)
+        and {"win", "bill"} & {*bid.notices}
+        and int(bid.after) in window
     ]
     with TemporaryDirectory() as folder:
         _written(Path(folder), bids)
         if not shown:
             with pytest.raises(NothingServed):
-                served_impressions(Path(folder), _BEGIN + window.start, _BEGIN + window.stop)
+                served(Path(folder), _BEGIN + window.start, _BEGIN + window.stop)
             return
-        data, at = served_impressions(Path(folder), _BEGIN + window.start, _BEGIN + window.stop)
+        data, at = served(Path(folder), _BEGIN + window.start, _BEGIN + window.stop)
     expected = [number for _, number in sorted(shown)]
     assert data.rows[:, 0].tolist() == expected
     assert data.rows.shape[1] == len(FIELDS)
@@ -92,5 +97,5 @@ def test_what_was_shown_and_what_came_of_it(bids: list[Bid], since: int, seconds
 
 
 def test_a_folder_without_events_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(NothingServed, match="serve some traffic first"):
-        served_impressions(tmp_path / "none", 0.0, EVER)
+    with pytest.raises(NothingServed, match="there is no folder"):
+        served(tmp_path / "none", 0.0, EVER)

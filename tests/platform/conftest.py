@@ -11,9 +11,10 @@ import httpx
 import pytest
 
 from pipelines import reference
+from pipelines.ctr_training.fitting import FitOptions
 from pipelines.datasets import simulate
 from pipelines.local import Platform
-from pipelines.train_ctr import fit
+from pipelines.train_ctr import train
 from rtb import ctr, policy
 from rtb.settings import Settings
 
@@ -75,8 +76,8 @@ def admin(platform: Platform, settings: Settings) -> dict[str, str]:
 def train_small_models(settings: Settings) -> None:
     """A CTR model good enough to bid with, and a policy that multiplies by exactly 1."""
     data = simulate(reference.market(), reference.campaigns(), 30_000, 1, lambda _: None)
-    training, validation = data.split(0.8)
-    ctr.save(settings.ctr_dir, fit(training, validation, epochs=1, seed=1), metrics={}, trained_on="a test")
+    trained = train(data, FitOptions(), "platt")
+    ctr.save(settings.ctr_dir, trained.network, metrics={}, trained_on="a test", calibration=trained.calibration)
     policy.save(settings.policy_dir, policy.neutral(), metrics={}, trained_on="nothing")
 
 

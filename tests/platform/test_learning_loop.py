@@ -128,7 +128,7 @@ def scored_by(settings: Settings, since: float, until: float, folder: Path) -> b
 
 def clicks_since(settings: Settings, moment: float) -> int:
     try:
-        return int(served_impressions(settings.events_dir, moment).data.click.sum())
+        return int(served_impressions(settings.events_dir, moment).click.sum())
     except NothingServed:
         return 0
 

@@ -1,0 +1,62 @@
+"""Fits the calibration of a network on rows it was not trained on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.optimize import minimize
+from sklearn.isotonic import IsotonicRegression
+from torch import Tensor
+
+from pipelines.datasets import ClickData
+from rtb.ctr import CLICK, CONVERSION, Calibration, Isotonic, Platt
+
+Method = Literal["platt", "isotonic", "none"]
+Floats = npt.NDArray[np.float32]
+
+_SLOPE_SPREAD, _OFFSET_SPREAD = 0.2, 0.5  # how far a line is believed to be off 1 and 0 before clicks are seen
+
+
+def calibrate(method: Method, logits: Tensor, data: ClickData) -> Calibration:
+    """The calibration of a network's logits.
+
+    Args:
+        method: `isotonic` wants some hundred clicks, `platt` does with few: without clicks it changes nothing.
+        logits: of the rows, shape `(n, 2)`.
+        data: the rows; conversions are calibrated on those clicked.
+    """
+    if method == "none":
+        return Platt.identity()
+    clicked = data.click > 0
+    pairs = (
+        (logits[:, CLICK].numpy(), data.click),
+        (logits[:, CONVERSION].numpy()[clicked], data.conversion[clicked]),
+    )
+    if method == "isotonic":
+        return Isotonic(*(_curve(*pair) for pair in pairs))
+    lines = torch.tensor([_line(*pair) for pair in pairs], dtype=torch.float32)
+    return Platt(lines[:, 0].contiguous(), lines[:, 1].contiguous())
+
+
+def _line(logit: Floats, label: Floats) -> tuple[float, float]:
+    """Slope and offset of most posterior density."""
+    sign = 1.0 - 2.0 * label
+
+    def loss(line: npt.NDArray[np.float64]) -> float:
+        cost = np.logaddexp(0.0, sign * (line[0] * logit + line[1])).sum(dtype=np.float64)
+        return float(cost + 0.5 * ((line[0] - 1.0) / _SLOPE_SPREAD) ** 2 + 0.5 * (line[1] / _OFFSET_SPREAD) ** 2)
+
+    slope, offset = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead").x
+    return max(float(slope), 0.05), float(offset)
+
+
+def _curve(logit: Floats, label: Floats) -> Floats:
+    """Knots of the rising step function that fits best, joined by lines; one value where no label is 1."""
+    if not label.any():
+        ends = np.array([-20.0, 20.0], np.float32)
+        return np.stack([ends, 1.0 / (1.0 + np.exp(-ends))])
+    fitted = IsotonicRegression(y_min=0.0, y_max=1.0).fit(logit, label)
+    return np.stack([fitted.X_thresholds_, fitted.y_thresholds_]).astype(np.float32)

@@ -1,0 +1,82 @@
+"""How good predictions are: ranking, log loss, calibration and lift."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.datasets import ClickData
+from rtb.ctr import CLICK, CONVERSION
+from rtb.market.optimum import auc, bayes_auc, expected_auc
+
+Floats = npt.NDArray[np.float64]
+
+BINS = 10
+
+
+class Bin(NamedTuple):
+    """A tenth of the impressions, by prediction.
+
+    Attributes:
+        impressions: how many.
+        predicted: mean prediction.
+        observed: rate that came true.
+        lift: observed over that of all.
+    """
+
+    impressions: int
+    predicted: float
+    observed: float
+    lift: float
+
+
+def figures(predicted: npt.ArrayLike, label: npt.ArrayLike) -> dict[str, float]:
+    """AUC, log loss and expected calibration error of predicted probabilities, shape `(n,)`, of labels of 0 and 1."""
+    p, y = np.asarray(predicted, np.float64), np.asarray(label, np.float64)
+    return {"auc": auc(p, y), "logloss": log_loss(p, y), "ece": calibration_error(p, y)}
+
+
+def report(probability: npt.NDArray[np.float32], data: ClickData) -> dict[str, float]:
+    """Figures of a model's answers, shape `(n, 2)`: clicks, conversions of those clicked, and the best possible."""
+    p = probability[:, CLICK].astype(np.float64)
+    rate = float(data.click.mean())
+    found = {**figures(p, data.click), "ctr": rate, "logloss_of_mean": log_loss(np.full(len(p), rate), data.click)}
+    found["calibration"] = float(p.mean()) / max(rate, 1e-9)
+    if data.truth is not None:
+        reached, best = expected_auc(p, data.truth), bayes_auc(data.truth)
+        found |= {"auc_expected": reached, "auc_best": best, "auc_share": (reached - 0.5) / (best - 0.5)}
+    clicked = data.click > 0
+    if data.conversion.any():
+        of_clicked = figures(probability[clicked, CONVERSION], data.conversion[clicked])
+        found |= {f"cvr_{name}": value for name, value in of_clicked.items()}
+        found["cvr"] = float(data.conversion[clicked].mean())
+    return {name: value for name, value in found.items() if np.isfinite(value)}
+
+
+def bins(predicted: npt.ArrayLike, label: npt.ArrayLike) -> list[Bin]:
+    """Bins of equal mass in order of prediction, lowest first; at most `BINS`."""
+    p, y = np.asarray(predicted, np.float64), np.asarray(label, np.float64)
+    mean = max(float(y.mean()), 1e-12)
+    parts = np.array_split(np.argsort(p, kind="stable"), min(BINS, len(p)))
+    return [
+        Bin(len(part), float(p[part].mean()), float(y[part].mean()), float(y[part].mean()) / mean) for part in parts
+    ]
+
+
+def calibration_error(predicted: npt.ArrayLike, label: npt.ArrayLike) -> float:
+    """Expected calibration error, in units of the rate itself (0.001 is a tenth of a percentage point).
+
+    Mean over ten bins of equal mass of the distance between mean prediction and observed rate (Nixon et al., CVPRW
+    2019, arXiv 1904.01685: adaptive bins). A perfect model shows the noise of the bins' rates.
+    """
+    found = bins(predicted, label)
+    total = sum(part.impressions for part in found)
+    return sum(part.impressions * abs(part.predicted - part.observed) for part in found) / total
+
+
+def log_loss(predicted: npt.ArrayLike, label: npt.ArrayLike) -> float:
+    """Mean negative log likelihood, in nats."""
+    p, y = np.clip(np.asarray(predicted, np.float64), 1e-7, 1.0 - 1e-7), np.asarray(label, np.float64)
+    return float(-np.mean(y * np.log(p) + (1.0 - y) * np.log1p(-p)))

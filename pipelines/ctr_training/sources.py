@@ -1,0 +1,125 @@
+"""Where clicks come from: the simulated market, a table, or the events of served traffic; and which those were."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from pipelines import reference
+from pipelines.ctr_training.ipinyou_table import read_table
+from pipelines.datasets import ClickData, simulate
+from pipelines.served import served_impressions
+from rtb.market.auctions import WEEK
+
+Kind = Literal["simulator", "table", "events"]
+
+
+class SourceError(ValueError):
+    """What was to be read is not there, or not what it was; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source of clicks in order of time.
+
+    Attributes:
+        kind: which.
+        path: file of a table, folder of events; none of the simulator.
+        impressions: of the simulator, to draw.
+        seed: of the simulator: who is shown and who clicks.
+        traffic_seed: of the simulator: who comes when; none: the traffic every training gets.
+    """
+
+    kind: Kind
+    path: Path | None = None
+    impressions: int = 0
+    seed: int = 0
+    traffic_seed: int | None = None
+
+    def read(self, progress: Progress) -> ClickData:
+        """The impressions.
+
+        Raises:
+            BadTable: see there.
+            NothingServed: see there.
+            OSError: a file cannot be read.
+        """
+        if self.kind == "events":
+            progress.add_task(f"reading {self.path}", total=None)
+            return served_impressions(self._path())
+        if self.kind == "table":
+            task = progress.add_task(f"reading {self._path().name}", total=_lines(self._path()))
+            found = read_table(self._path(), lambda n: progress.advance(task, n))
+            progress.update(task, completed=len(found), total=len(found))
+            return found
+        task = progress.add_task("simulating impressions", total=self.impressions)
+        # Spread over a week, however few they are: a model that knows but one hour is lost in the next.
+        market = reference.market(self.traffic_seed, auctions_per_second=self.impressions / WEEK)
+        return simulate(market, reference.campaigns(), self.impressions, self.seed, lambda n: progress.advance(task, n))
+
+    def record(self, rows: int) -> dict[str, Any]:
+        """What an artefact keeps of it: enough to find the same `rows` first impressions again."""
+        found: dict[str, Any] = {"kind": self.kind, "rows": rows}
+        if self.kind == "simulator":
+            return found | {"impressions": self.impressions, "seed": self.seed}
+        found["path"] = str(self._path().resolve())
+        return found | ({"sha256": _checksum(self._path())} if self.kind == "table" else {})
+
+    def __str__(self) -> str:
+        if self.kind == "simulator":
+            return f"simulated market {reference.MARKET_SEED}, seed {self.seed}"
+        return f"{'events in' if self.kind == 'events' else 'table'} {self._path().name}"
+
+    def _path(self) -> Path:
+        assert self.path is not None
+        return self.path
+
+
+def read_recorded(record: dict[str, Any], progress: Progress) -> ClickData:
+    """The impressions that an artefact says it was trained on.
+
+    Raises:
+        SourceError: it says nothing, or they are gone or have changed.
+        OSError: a file cannot be read.
+    """
+    if not record:
+        raise SourceError("the model does not say what it was trained on: name the table with --train FILE")
+    kind, rows, path = record["kind"], int(record["rows"]), Path(record["path"]) if "path" in record else None
+    if path is not None and not path.exists():
+        raise SourceError(f"{path}, which the model was trained on, is gone: name another with --train FILE")
+    if kind == "table" and _checksum(path or Path()) != record["sha256"]:
+        raise SourceError(f"{path} has changed since the model was trained on it: name that one with --train FILE")
+    data = Source(kind, path, record.get("impressions", 0), record.get("seed", 0)).read(progress)
+    if len(data) < rows:
+        raise SourceError(f"{path} holds {len(data)} of the {rows} impressions the model was trained on: --train FILE")
+    return data.take(slice(None, rows))
+
+
+def is_recorded(source: Source, record: dict[str, Any]) -> bool:
+    """Whether a model was trained on this very table or folder."""
+    if source.kind != record.get("kind") or source.path is None:
+        return False
+    if source.kind == "table":
+        return _checksum(source.path) == record.get("sha256")
+    return str(source.path.resolve()) == record.get("path")
+
+
+def progress_bars() -> Progress:
+    """On standard error, where a verb shows what it does."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def _lines(file: Path) -> int:
+    with file.open("rb") as lines:
+        return max(1, sum(1 for _ in lines) - 1)
+
+
+def _checksum(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -1,0 +1,124 @@
+"""Compare a CTR model with logistic regression and LightGBM, on impressions that none of them was trained on.
+
+How to run:
+
+    python -m pipelines.evaluate_ctr --model var/models/ctr --data later.tsv
+    python -m pipelines.evaluate_ctr --model var/models/ctr --events var/events
+    python -m pipelines.evaluate_ctr --model var/models/ctr                       # fresh simulated traffic
+
+What to expect: both baselines are trained here on the rows the model was trained on (or on `--train FILE`), encoded the
+same way; then a table, and as the last line one JSON object of AUC, log loss and ECE for each of the three. ECE is the
+mean distance of prediction and observed CTR over ten bins of equal mass, in units of CTR.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from pipelines.ctr_training.baselines import lightgbm, logistic_regression
+from pipelines.ctr_training.figures import figures
+from pipelines.ctr_training.ipinyou_table import BadTable
+from pipelines.ctr_training.sources import Source, SourceError, is_recorded, progress_bars, read_recorded
+from pipelines.datasets import ClickData
+from pipelines.served import NothingServed
+from rtb import ctr
+from rtb.artefacts import ArtefactError, Meta
+from rtb.ctr import CLICK, CTRScorer
+
+_TRAFFIC_SEED = 900_002  # of simulated impressions to judge by: no training draws these unless it is told to
+_CHUNK = 1 << 16
+
+Figures = dict[str, dict[str, float]]
+
+
+def main(
+    model: Annotated[Path, typer.Option(help="artefact folder of the model")],
+    data: Annotated[Path | None, typer.Option(help="table of impressions to judge by")] = None,
+    events: Annotated[Path | None, typer.Option(help="folder of events to judge by")] = None,
+    impressions: Annotated[int, typer.Option(min=1_000, help="simulated, without --data and --events")] = 200_000,
+    train: Annotated[Path | None, typer.Option(help="table for the baselines; default: what the model had")] = None,
+) -> None:
+    """Compare a CTR model with two baselines."""
+    if data is not None and events is not None:
+        raise _refuse("--data and --events are two sources: name one", 2)
+    torch.set_num_threads(1)
+    try:
+        with progress_bars() as progress:
+            scorer, meta = ctr.load(model)
+            judged = _judged(data, events, impressions, meta, progress)
+            record = meta.config.get("source", {})
+            training = read_recorded(record, progress) if train is None else Source("table", train).read(progress)
+            result = compare(scorer, training, judged, progress)
+    except (ArtefactError, BadTable, NothingServed, SourceError, OSError) as error:
+        raise _refuse(str(error), 1) from error
+    _show(result, training, judged)
+    typer.echo(msgspec.json.encode(result).decode())
+
+
+def compare(scorer: CTRScorer, training: ClickData, judged: ClickData, progress: Progress) -> Figures:
+    """Figures of the three on `judged`; an AUC without clicks or without others is left out."""
+    task = progress.add_task("logistic regression", total=3)
+    logistic = logistic_regression(training, judged.rows)
+    progress.update(task, advance=1, description="LightGBM")
+    trees = lightgbm(training, judged.rows)
+    progress.update(task, advance=1, description="ours")
+    starts = range(0, len(judged), _CHUNK)
+    ours = np.concatenate([scorer.score(judged.rows[start : start + _CHUNK])[:, CLICK] for start in starts])
+    progress.advance(task)
+    answers = {"ours": ours, "logistic_regression": logistic, "lightgbm": trees}
+    return {
+        name: {figure: value for figure, value in figures(chance, judged.click).items() if not math.isnan(value)}
+        for name, chance in answers.items()
+    }
+
+
+def _judged(data: Path | None, events: Path | None, impressions: int, meta: Meta, progress: Progress) -> ClickData:
+    """The impressions to judge by; of events that the model was trained on, those that came later.
+
+    Raises:
+        SourceError: there are none.
+    """
+    source = Source("simulator", impressions=impressions, seed=_TRAFFIC_SEED, traffic_seed=_TRAFFIC_SEED)
+    if data is not None:
+        source = Source("table", data)
+    elif events is not None:
+        source = Source("events", events)
+    found = source.read(progress)
+    record = meta.config.get("source", {})
+    if not is_recorded(source, record):
+        return found
+    if source.kind == "table":
+        progress.console.print(f"{data} is what the model was trained on: its figures there say little", style="yellow")
+        return found
+    later = found.take(slice(int(record["rows"]), None))
+    if not len(later):
+        raise SourceError(f"the model was trained on all impressions in {events}: serve more, or name another folder")
+    return later
+
+
+def _show(result: Figures, training: ClickData, judged: ClickData) -> None:
+    clicks = f"{int(judged.click.sum())} clicks in {len(judged)} impressions"
+    table = Table("", "AUC", "log loss", "ECE", title=f"{clicks}; baselines trained on {len(training)}")
+    for name, found in result.items():
+        cells = (f"{found[figure]:.5f}" if figure in found else "-" for figure in ("auc", "logloss", "ece"))
+        table.add_row(name.replace("_", " "), *cells)
+    Console(stderr=True).print(table)
+
+
+def _refuse(message: str, code: int) -> typer.Exit:
+    typer.echo(f"evaluate_ctr: {message}", err=True)
+    return typer.Exit(code)
+
+
+if __name__ == "__main__":
+    typer.run(main)

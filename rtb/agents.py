@@ -1,0 +1,48 @@
+"""What a User-Agent header and an address say at a glance: the browser, and the network."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_KNOWN = 1 << 16  # headers and addresses remembered: few make up most of the traffic
+
+_BROWSERS = (
+    ("edge", "edg"),
+    ("opera", r"opr/|opera"),
+    ("samsung", "samsungbrowser"),
+    ("ucbrowser", "ucbrowser|ucweb"),
+    ("maxthon", "maxthon"),
+    ("sogou", "metasr"),
+    ("theworld", "theworld"),
+    ("webview", r"; wv\)"),
+    ("firefox", "firefox|fxios"),
+    ("chrome", "chrome|crios"),
+    ("ie", "msie|trident"),
+    ("safari", "safari"),
+)
+"""Name -> what its header has, in lower case. Most pretend to be those further down, so the first that fits counts."""
+
+_BROWSER = re.compile("|".join(f"(?P<{name}>{mark})" for name, mark in _BROWSERS))
+
+
+@lru_cache(maxsize=_KNOWN)
+def browser_of(agent: str) -> str:
+    """Family of the browser, or `other`; `app` is not one: an app shows ads in a `webview` or says nothing.
+
+    Args:
+        agent: a User-Agent header.
+    """
+    found = {match.lastgroup for match in _BROWSER.finditer(agent.lower())}
+    return next((name for name, _ in _BROWSERS if name in found), "other")
+
+
+@lru_cache(maxsize=_KNOWN)
+def network_of(address: str) -> str:
+    """The first 16 bits of an IPv4 address or 32 of an IPv6 one: about a provider, never a household.
+
+    Args:
+        address: as text; empty is answered for what is neither.
+    """
+    mark, parts = (":", address.split(":")) if ":" in address else (".", address.split("."))
+    return mark.join(parts[:2]).lower() if len(parts) > 2 else ""
