@@ -37,6 +37,9 @@ def main(
     *,
     events: Annotated[Path | None, typer.Option(help="folder of served events; default: the platform's")] = None,
     model: Annotated[Model, typer.Option(help="which network")] = "lr",
+    held_out: Annotated[
+        float, typer.Option(min=0.05, max=0.9, help="share of the impressions, the newest, that is judged on")
+    ] = HELD_OUT,
     seed: Annotated[int, typer.Option(help="of the network")] = 1,
     out: Annotated[Path | None, typer.Option(help="folder of the candidate; default: models/ctr-candidate")] = None,
 ) -> None:
@@ -47,22 +50,30 @@ def main(
     try:
         settings = Settings()
         folder = out or settings.var_dir / "models" / "ctr-candidate"
-        summary = retrain(settings, events or settings.events_dir, folder, FitOptions(model=model, seed=seed))
+        options = FitOptions(model=model, seed=seed)
+        summary = retrain(settings, events or settings.events_dir, folder, options, held_out)
     except (*UNFIT, OSError, ValueError) as error:
         typer.echo(f"retrain: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(1) from error
     typer.echo(json.dumps(summary))
 
 
-def retrain(settings: Settings, events: Path, folder: Path, options: FitOptions) -> dict[str, Any]:
+def retrain(settings: Settings, events: Path, folder: Path, options: FitOptions, held_out: float) -> dict[str, Any]:
     """Events -> candidate -> gate -> champion; what was decided.
+
+    Args:
+        settings: where the champion is.
+        events: folder of the events.
+        folder: of the candidate.
+        options: how to fit.
+        held_out: share of the impressions, the newest, that is not trained on.
 
     Raises:
         UNFIT: there are no events, or as `publish` says.
         OSError: a folder cannot be read or written.
     """
     shown = served(events)
-    past, newest = shown.data.split(1.0 - HELD_OUT)
+    past, newest = shown.data.split(1.0 - held_out)
     check_enough(newest, f"the {len(newest)} newest impressions of {events}")  # before the work
     since = float(shown.at[len(past)])  # nothing trained on is judged on
     with progress_bars() as progress:

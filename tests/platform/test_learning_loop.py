@@ -32,7 +32,7 @@ from rtb.settings import Settings
 
 pytestmark = pytest.mark.cluster
 
-_CLICKS = 120
+_HELD_OUT, _CLICKS = 0.4, 28  # share of the impressions that the models are judged on, and clicks wanted among them
 _USUAL_CTR = 0.012
 
 
@@ -85,9 +85,10 @@ def test_clicks_served_train_the_next_model_and_no_request_fails(
     until(serves(api, admin, cold), 20, "the untrained model is not taken up")
     began = time.time()
     with traffic(settings) as exchange:
-        until(lambda: clicks_since(settings, began) >= _CLICKS, 150, "too few clicks")
+        until(lambda: newest_clicks(settings) >= _CLICKS, 150, "too few clicks")
         trained = time.time()
-        learned = Registry(settings.published_dir, "ctr").path(verb(settings, "retrain")["version"])
+        told = verb(settings, "retrain", "--held-out", str(_HELD_OUT))
+        learned = Registry(settings.published_dir, "ctr").path(told["version"])
         until(serves(api, admin, learned), 20, "the trained model is not taken up")
         swapped = time.time()
         time.sleep(3)
@@ -126,9 +127,9 @@ def scored_by(settings: Settings, since: float, until: float, folder: Path) -> b
     return len(bids) > 0 and np.allclose([bid["pctr"] for bid in bids], predicted, rtol=1e-4)
 
 
-def clicks_since(settings: Settings, moment: float) -> int:
+def newest_clicks(settings: Settings) -> int:
     try:
-        return int(served_impressions(settings.events_dir, moment).click.sum())
+        return int(served_impressions(settings.events_dir).split(1.0 - _HELD_OUT)[1].click.sum())
     except NothingServed:
         return 0
 
