@@ -30,7 +30,7 @@ from pipelines.ctr_training.calibrating import Method, calibrate
 from pipelines.ctr_training.figures import bins, report
 from pipelines.ctr_training.fitting import FitOptions, fit, logits_of
 from pipelines.ctr_training.ipinyou_table import BadTable
-from pipelines.ctr_training.sources import Source, progress_bars
+from pipelines.ctr_training.sources import Source, SourceError, progress_bars
 from pipelines.datasets import ClickData
 from pipelines.served import NothingServed
 from rtb import ctr
@@ -89,7 +89,7 @@ def main(
         with progress_bars() as progress:
             rows = source.read(progress)
             if len(rows) < _FEWEST:
-                raise _refuse(f"{source} holds {len(rows)} impressions: at least {_FEWEST} are needed", 1)
+                raise SourceError(f"{source} holds {len(rows)} impressions: at least {_FEWEST} are needed")
             again = source.kind != "simulator" if refit is None else refit
             trained = train(rows, options, calibration, refit=again, progress=progress)
         used = len(rows) if again else int(len(rows) * _TRAIN)
@@ -101,7 +101,7 @@ def main(
             calibration=trained.calibration,
             source=source.record(used),
         )
-    except (BadTable, NothingServed, OSError) as error:
+    except (BadTable, NothingServed, SourceError, OSError) as error:
         raise _refuse(str(error), 1) from error
     _show_lift(trained)
     summary = {

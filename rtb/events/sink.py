@@ -33,7 +33,7 @@ class BidEvent(msgspec.Struct, frozen=True, kw_only=True):
         campaign: number of the campaign.
         creative: `campaign/creative`.
         features: the candidate's row of buckets.
-        feature_schema: version of the encoder that made it; empty in events from before it was said.
+        feature_schema: version of the encoder that made it; none in events from before it was said.
         pctr: predicted chance of a click.
         multiplier: the policy's.
         price_micros: bid for the impression.
@@ -51,7 +51,7 @@ class BidEvent(msgspec.Struct, frozen=True, kw_only=True):
     price_micros: int
     floor_micros: int
     at: float
-    feature_schema: str = ""
+    feature_schema: str | None = None
 
 
 class Backlog(NamedTuple):

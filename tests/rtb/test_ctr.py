@@ -8,17 +8,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rtb import artefacts, ctr, features
 from rtb.artefacts import ArtefactError
-from rtb.ctr import PRIOR, CTRNetwork, CTRScorer
+from rtb.ctr import MODELS, PRIOR, Calibration, CTRNetwork, CTRScorer, Isotonic, Model, Platt
+from rtb.ctr.networks import CROSSES, WIDE_FIELDS, Machine, wide_slots
+
+_CURVE = np.array([[-9.0, -5.0, -2.0, 0.0], [0.0, 0.004, 0.004, 0.3]], np.float32)
+_CALIBRATIONS = (Platt(torch.tensor([0.9, 1.2]), torch.tensor([0.1, -0.4])), Isotonic(_CURVE, _CURVE[:, 1:]))
 
 
 @pytest.fixture(scope="module")
 def network() -> CTRNetwork:
     torch.manual_seed(5)
-    made = CTRNetwork(dim=4, hidden=(8,))
-    torch.nn.init.normal_(made.linear.weight)
+    made = CTRNetwork("deepfm", dim=4, hidden=(8,))
+    torch.nn.init.normal_(made.wide.weight)
     return made
 
 
@@ -48,28 +54,65 @@ def test_score_of_a_row_is_its_own_whatever_is_in_the_batch(network: CTRNetwork)
     assert scorer.score(rows[:0]).shape == (0, 2)
 
 
-def test_interaction_is_the_sum_over_pairs_of_fields(network: CTRNetwork) -> None:
-    rows = torch.from_numpy(_rows(4))
+@pytest.mark.parametrize("model", ["fm", "deepfm"])
+def test_interaction_is_the_sum_over_pairs_of_fields(model: Model) -> None:
+    machine, rows = CTRNetwork(model, dim=4, hidden=(8,)).interactions, torch.from_numpy(_rows(4))
+    assert isinstance(machine, Machine)
     with torch.inference_mode():
-        embedded = network.embedding(rows)
+        embedded = machine.embedding(rows)
         pairs = sum((embedded[:, a] * embedded[:, b]).sum(1) for a, b in combinations(range(rows.shape[1]), 2))
-        expected = (
-            network.bias
-            + network.linear(rows).sum(1)
-            + pairs[:, None] * network.interaction
-            + network.deep(embedded.flatten(1))
-        )
-        assert torch.allclose(network(rows), expected, atol=1e-5)
+        assert torch.allclose(machine(rows), pairs[:, None] * machine.scale, atol=1e-5)  # the perceptron begins at 0
 
 
-def test_saved_network_scores_the_same(network: CTRNetwork, tmp_path: Path) -> None:
-    meta = ctr.save(tmp_path / "ctr", network, metrics={"auc": 0.7}, trained_on="a test")
+def test_wide_part_has_a_weight_a_field_and_a_weight_a_taste() -> None:
+    slots = wide_slots(torch.from_numpy(_rows(50)))
+    assert slots.shape == (50, len(WIDE_FIELDS))
+    assert int(slots.min()) >= 0
+    assert int(slots.max()) < features.BUCKETS + CROSSES
+
+
+@given(campaign=st.integers(0, features.BUCKETS - 1), seed=st.integers(0, 1_000))
+def test_tastes_of_one_campaign_never_share_a_weight(campaign: int, seed: int) -> None:
+    values = np.random.default_rng(seed).permutation(features.BUCKETS)[:500].astype(np.int32)
+    rows = np.zeros((500, len(features.FIELDS)), np.int32)
+    rows[:, features.FIELDS.index("publisher")] = values
+    rows[:, features.FIELDS.index("campaign")] = campaign
+    assert len(wide_slots(torch.from_numpy(rows))[:, WIDE_FIELDS.index("campaign*publisher")].unique()) == 500
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("calibration", [None, *_CALIBRATIONS])
+def test_saved_network_scores_the_same(model: Model, calibration: Calibration | None, tmp_path: Path) -> None:
+    network = CTRNetwork(model, dim=4, hidden=(8,))
+    torch.nn.init.normal_(network.wide.weight)
+    meta = ctr.save(tmp_path / "ctr", network, metrics={"auc": 0.7}, trained_on="a test", calibration=calibration)
     loaded = CTRScorer.load(tmp_path / "ctr")
     assert loaded.version == meta.version
-    assert np.array_equal(loaded.score(_rows(10)), CTRScorer(network, "v").score(_rows(10)))
+    assert np.array_equal(loaded.score(_rows(10)), CTRScorer(network, "v", calibration).score(_rows(10)))
 
 
-@pytest.mark.parametrize("config", [{"dim": 4, "hidden": [9]}, {"dim": 5, "hidden": [8]}, {"dim": 4}, {}])
+@given(st.lists(st.floats(-12, 6), min_size=2, max_size=20), st.sampled_from(_CALIBRATIONS))
+def test_calibrated_answers_are_probabilities_in_the_order_of_the_logits(
+    drawn: list[float], calibration: Calibration
+) -> None:
+    logits = torch.tensor(sorted(drawn)).repeat(2, 1).T
+    scores = calibration.probabilities(logits)
+    assert scores.dtype == np.float32
+    assert ((scores >= 0) & (scores <= 1)).all()
+    assert (np.diff(scores, axis=0) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"model": "deepfm", "dim": 4, "hidden": [9]},
+        {"model": "deepfm", "dim": 5, "hidden": [8]},
+        {"model": "lr", "dim": 4, "hidden": [8]},
+        {"model": "forest", "dim": 4, "hidden": [8]},
+        {"model": "deepfm", "dim": 4},
+        {},
+    ],
+)
 def test_artefact_that_does_not_fit_its_network_is_refused(
     network: CTRNetwork, tmp_path: Path, config: dict[str, object]
 ) -> None:
@@ -78,7 +121,7 @@ def test_artefact_that_does_not_fit_its_network_is_refused(
         tmp_path / "ctr",
         kind="ctr",
         schema_version=features.SCHEMA_VERSION,
-        tensors=tensors,
+        tensors=tensors | Platt.identity().tensors(),
         config=config,
         metrics={},
         trained_on="a test",

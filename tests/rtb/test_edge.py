@@ -235,9 +235,9 @@ def test_event_of_a_bid_is_what_the_models_saw() -> None:
     assert (event.bid, event.request, event.campaign, event.creative) == (bid["id"], "request", 3, bid["crid"])
     assert (event.price_micros, event.floor_micros, event.multiplier) == (2_000, 500, 1.0)
     assert (event.pctr, event.at) == (pytest.approx(_PCTR), MONDAY_NOON)
-    impression = bidder.edge.prepare(to_json(make_request())).impressions[0]
+    impression = bidder.edge.prepare(to_json(make_request(imp=_imps(1, bidfloor=0.5)))).impressions[0]
     row = features.impression_row(impression) + features.creative_row("spring", listing.campaign.creatives[0])
-    assert event.features == row
+    assert (event.features, event.feature_schema) == (row, features.SCHEMA_VERSION)
     assert len(row) == len(FIELDS)
 
 
@@ -327,8 +327,8 @@ _requests = st.lists(
 
 @pytest.fixture(scope="module")
 def network() -> CTRNetwork:
-    made = CTRNetwork(dim=2, hidden=(4,))
-    made.linear.weight.data.uniform_(-1, 0.5)
+    made = CTRNetwork("deepfm", dim=2, hidden=(4,))
+    made.wide.weight.data.uniform_(-1, 0.5)
     return made
 
 

@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 
 from rtb import features
 from rtb.features import BUCKETS, CREATIVE_FIELDS, FIELDS, IMPRESSION_FIELDS, bucket, creative_row, impression_row
-from tests.rtb.builders import make_audience, make_creative, make_impression
+from rtb.floors import Floors
+from rtb.impression import impressions_of
+from rtb.openrtb import decode_request
+from tests.rtb.builders import make_audience, make_creative, make_impression, make_request, to_json
 
 _words = st.text(max_size=6)
 _audiences = st.builds(
@@ -30,17 +33,52 @@ _audiences = st.builds(
 _impressions = st.builds(make_impression, _audiences, pos=st.integers(0, 7))
 
 
-@given(st.sampled_from(FIELDS), st.text(min_size=1))
-def test_value_has_a_bucket_and_only_absence_has_bucket_zero(field: str, value: str) -> None:
+@given(st.sampled_from(FIELDS), st.text())
+def test_every_value_has_a_bucket_and_none_the_fillers(field: str, value: str) -> None:
     assert 1 <= bucket(field, value) < BUCKETS
-    assert bucket(field, "") == 0
 
 
-@pytest.mark.parametrize("field", ["publisher", "country", "region", "os", "inventory"])
-def test_field_that_is_absent_has_bucket_zero(field: str) -> None:
+@pytest.mark.parametrize(
+    "field", ["publisher", "category", "country", "region", "city", "network", "os", "browser", "inventory"]
+)
+def test_absence_is_a_value_of_its_field(field: str) -> None:
     place = IMPRESSION_FIELDS.index(field)
-    assert impression_row(make_impression(make_audience(**{field: ""})))[place] == 0
-    assert impression_row(make_impression(make_audience(**{field: "x"})))[place] > 0
+    absent = impression_row(make_impression(make_audience(**{field: ""})))
+    assert absent[place] == bucket(field, "")
+    assert impression_row(make_impression(make_audience(**{field: "x"})))[place] == bucket(field, "x") != absent[place]
+
+
+@pytest.mark.parametrize("floors", [(0.0, 0.01), (0.1, 0.2), (1.5, 1e12)])
+def test_floors_an_octave_apart_differ_and_near_ones_do_not(floors: tuple[float, float]) -> None:
+    place = IMPRESSION_FIELDS.index("floor")
+    low, high = (impression_row(make_impression(floors=Floors(cpm)))[place] for cpm in floors)
+    assert low != high
+    assert impression_row(make_impression(floors=Floors(floors[1] * 1.01)))[place] == high
+
+
+def test_request_of_today_names_what_the_encoder_reads() -> None:
+    request = make_request(
+        imp=[{"id": "1", "tagid": "top", "bidfloor": 0.5, "banner": {"w": 300, "h": 250, "pos": 1}}],
+        site={"domain": "news.example", "cat": ["IAB12"]},
+        device={
+            "ua": "Mozilla/5.0 (X11) Gecko/20100101 Firefox/140.0",
+            "ip": "203.0.113.7",
+            "geo": {"country": "USA", "region": "CA", "city": "Fresno"},
+        },
+    )
+    (found,), _ = impressions_of(decode_request(to_json(request)), 12, "USD", 1)
+    named = dict(zip(IMPRESSION_FIELDS, impression_row(found), strict=True))
+    expected = {"tag": "top", "floor": "-1", "city": "USA/fresno", "network": "203.0", "pos_floor": "1/-1",
+                "region_floor": "USA/CA/-1", "category": "IAB12", "browser": "firefox"}  # fmt: skip
+    assert {field: named[field] for field in expected} == {
+        name: bucket(name, value) for name, value in expected.items()
+    }
+
+
+def test_address_is_not_read_where_privacy_signals_forbid_it() -> None:
+    request = make_request(device={"ip": "203.0.113.7"}, regs={"coppa": 1})
+    (found,), _ = impressions_of(decode_request(to_json(request)), 12, "USD", 1)
+    assert found.audience.network == ""
 
 
 def test_same_value_has_other_buckets_in_other_fields() -> None:
@@ -60,7 +98,7 @@ def test_row_has_a_bucket_a_field(impression: features.Impression) -> None:
     assert all(0 <= number < BUCKETS for number in row)
 
 
-@given(_impressions, st.integers(0, 8))
+@given(_impressions, st.integers(0, 12))
 def test_segments_that_are_not_there_have_bucket_zero(impression: features.Impression, count: int) -> None:
     segments = tuple(f"s{number}" for number in range(count))
     row = impression_row(impression._replace(audience=impression.audience._replace(segments=segments)))
@@ -70,7 +108,8 @@ def test_segments_that_are_not_there_have_bucket_zero(impression: features.Impre
 def test_segment_has_one_bucket_wherever_it_stands() -> None:
     first = impression_row(make_impression(make_audience(segments=("b", "c"))))
     later = impression_row(make_impression(make_audience(segments=("a", "b", "c"))))
-    assert set(first[-4:]) < set(later[-4:])
+    places = slice(-features.SEGMENT_FIELDS, None)
+    assert set(first[places]) < set(later[places])
 
 
 @given(st.lists(_impressions, min_size=1, max_size=6), st.randoms())
@@ -98,7 +137,7 @@ def test_another_process_makes_the_same_row() -> None:
 
 def test_buckets_are_those_of_this_schema_version() -> None:
     # A model on disk was trained on these: when they change, `SCHEMA_VERSION` has to.
-    assert features.SCHEMA_VERSION == "features-1"
+    assert features.SCHEMA_VERSION == "features-2"
     assert [bucket("country", "USA"), bucket("publisher", "news.example"), bucket("segment", "s1")] == [
         62_270,
         12_246,
