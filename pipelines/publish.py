@@ -93,7 +93,8 @@ def publish(
             raise Refused(f"{kind} {version} is refused: {objection}; --force REASON publishes it all the same")
         if champion is not None and registry.read().champion is None:
             registry.decide("adopted", registry.add(champion).version, "served before anything was published")
-        registry.add(folder)
+        if registry.add(folder).version != version:
+            raise RegistryError(f"{folder} changed while it was judged: publish it again")
         reason = force or f"not worse than {figures['champion']}"
         decision = registry.decide("forced" if force else "published", version, reason, figures)
     told = {"kind": kind, "version": version, "action": decision.action, "before": decision.before}

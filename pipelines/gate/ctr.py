@@ -28,7 +28,6 @@ _BLOCKS = 100
 _AUC_DRAWS = 200
 _ROWS = 65_536  # scored at once
 
-
 HELD_OUT = 0.2
 """Of the served impressions, the newest."""
 

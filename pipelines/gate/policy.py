@@ -81,7 +81,7 @@ def _read(folder: Path) -> Policy:
         outputs = policy.forward(np.zeros((1, OBSERVATION_SIZE), np.float32))
     except ValueError as error:
         raise ArtefactError(f"{folder} has layers that do not fit each other ({error}): train it again") from error
-    if not np.isfinite(outputs).all():
+    if not (np.isfinite(outputs).all() and np.isfinite(policy.levels).all()):
         raise ArtefactError(f"{folder} answers what is no number: train it again")
     return policy
 
