@@ -105,13 +105,28 @@ def _train(cluster: JobSubmissionClient, settings: Settings, algo: str, seconds:
     """
     options = f"--algo {algo} --steps {_ENDLESS} --seconds {seconds + 5:g}"
     folders = f"--out {settings.var_dir}/candidate --checkpoint {settings.var_dir}/checkpoint"
-    job = str(cluster.submit_job(entrypoint=f"{sys.executable} -m pipelines.train_policy {options} {folders}"))
     deadline = time.monotonic() + _BEGIN_SECONDS
+    job = _submitted(cluster, f"{sys.executable} -m pipelines.train_policy {options} {folders}", deadline)
     while f"of {_ENDLESS} steps" not in cluster.get_job_logs(job):
         if cluster.get_job_status(job).is_terminal() or time.monotonic() > deadline:
             raise LaunchError(f"the training does not begin: {cluster.get_job_logs(job)[-500:]}")
         time.sleep(0.25)
     return job
+
+
+def _submitted(cluster: JobSubmissionClient, command: str, deadline: float) -> str:
+    """A job on a cluster that just began: on a busy machine its agent comes up after its dashboard.
+
+    Raises:
+        LaunchError: the cluster takes none.
+    """
+    while True:
+        try:
+            return str(cluster.submit_job(entrypoint=command))
+        except RuntimeError as error:
+            if time.monotonic() > deadline:
+                raise LaunchError(f"the cluster takes no job: {error}") from error
+            time.sleep(1.0)
 
 
 def _ended(cluster: JobSubmissionClient, job: str) -> dict[str, Any]:
