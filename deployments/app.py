@@ -52,7 +52,7 @@ class RemoteStages:
         decisions: Decisions = await self._decide.remote(auction)
         return decisions
 
-    def reconfigure(self, config: dict[str, Any]) -> None:
+    async def reconfigure(self, config: dict[str, Any]) -> None:
         """Nothing to do: the deployments have a `user_config` of their own."""
 
     async def check_health(self) -> None:
@@ -81,13 +81,14 @@ class LocalStages:
         """See `RLBidder.decide`."""
         return await self._rl_bidder.decide(auction)
 
-    def reconfigure(self, config: dict[str, Any]) -> None:
-        """Pass new artefacts on."""
-        self._ctr_model.reconfigure(config)
-        self._rl_bidder.reconfigure(config)
+    async def reconfigure(self, config: dict[str, Any]) -> None:
+        """Pass on which artefacts to serve."""
+        await self._ctr_model.reconfigure(config)
+        await self._rl_bidder.reconfigure(config)
 
     async def check_health(self) -> None:
-        """Start the bidder's background work."""
+        """Start the background work of both."""
+        await self._ctr_model.check_health()
         await self._rl_bidder.check_health()
 
     async def artefacts(self) -> dict[str, dict[str, Any]]:

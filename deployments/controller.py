@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from ray import serve
 from redis.exceptions import RedisError
 
+from deployments.models import Announcer
 from deployments.wiring import event_writer, ledger_client, logger, repeat
 from rtb import snapshot
+from rtb.artefacts import ArtefactError
 from rtb.catalog import Catalog, CatalogError, Entry
 from rtb.events import StreamError, parquet
 from rtb.ledger import Balance, DurabilityWatch, LedgerError, ValkeyLedger, embedded
 from rtb.pacemaker import Pacemaker
+from rtb.registry import RegistryError
 from rtb.settings import Settings
 from rtb.targeting import Listing
 from rtb.terms import lost, terms_of
@@ -23,10 +26,11 @@ from rtb.winrate.learner import MarketLearner
 _LOOK_AT_SERVER_SECONDS = 1.0
 _LOOK_AT_DURABILITY_SECONDS = 10.0
 _RECALL_SECONDS = 120.0
+_LOOK_AT_MODELS_SECONDS = 0.5
 
 
 class Controller:
-    """Keeps the embedded server up, reclaims expired leases, publishes catalog and pacing, writes events to Parquet."""
+    """Keeps the embedded server up, reclaims leases, publishes catalog, pacing and models, writes events to Parquet."""
 
     def __init__(self) -> None:
         self._settings = settings = Settings()
@@ -35,6 +39,7 @@ class Controller:
         self._ledger = ValkeyLedger(client)
         self._durability = DurabilityWatch(client)
         self._publisher = snapshot.Publisher(client)
+        self._announcer = Announcer(client, settings.published_dir)
         self._catalog = Catalog(settings.catalog_url)
         self._pacemaker = Pacemaker()
         self._entries: list[Entry] = []
@@ -55,7 +60,9 @@ class Controller:
             write = repeat("event writer", self._settings.event_seconds, self._write_events, (*away, StreamError))
             merge = repeat("event files", self._settings.event_seconds, self._merge_files, away)
             look = repeat("ledger durability", _LOOK_AT_DURABILITY_SECONDS, self._look_at_durability, away)
-            self._tasks = [asyncio.ensure_future(work) for work in (tick, watch, write, merge, look)]
+            unfit = (*away, ArtefactError, RegistryError)
+            announce = repeat("published models", _LOOK_AT_MODELS_SECONDS, self._announcer.look, unfit)
+            self._tasks = [asyncio.ensure_future(work) for work in (tick, watch, write, merge, look, announce)]
 
     async def check_health(self) -> None:
         """Serve's health check, which also starts the background work."""

@@ -2,42 +2,54 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import asyncio
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from ray import serve
+from redis.exceptions import RedisError
 
-from deployments.wiring import describe, load_scorer
+from deployments.models import ModelFeed
+from deployments.wiring import ledger_client, load_scorer, repeat
+from rtb.ctr import CTRScorer
 from rtb.features import Rows
 from rtb.settings import Settings
 from rtb.stages import CTRStage
 
 
 class CTRModel:
-    """Holds the CTR stage of one replica."""
+    """Holds the CTR stage of one replica, and takes up what is published."""
 
     def __init__(self) -> None:
         torch.set_num_threads(1)  # replicas are how this scales; threads of one would fight the others for cores
-        self._settings = Settings()
-        self._stage = CTRStage(load_scorer(self._settings.ctr_dir))
-        self._artefact = describe(self._settings.ctr_dir)
+        self._settings = settings = Settings()
+        self._stage = CTRStage(CTRScorer.untrained())
+        self._feed = ModelFeed("ctr", ledger_client(settings), settings.ctr_dir, load_scorer, self._take)
+        self._task: asyncio.Task[None] | None = None
 
-    def reconfigure(self, config: dict[str, Any]) -> None:
-        """Swap the model in place: `{"ctr_artefact": folder}`, empty for the folder in the settings."""
-        folder = Path(config.get("ctr_artefact") or self._settings.ctr_dir)
-        self._stage.scorer = load_scorer(folder)
-        self._artefact = describe(folder)
+    async def reconfigure(self, config: dict[str, Any]) -> None:
+        """Serve one model whatever is published: `{"ctr_artefact": folder}`; empty: what is published."""
+        await self._feed.pin(config.get("ctr_artefact") or "")
 
     async def artefact(self) -> dict[str, Any]:
         """What is known of the model in use."""
-        return self._artefact
+        return self._feed.told
 
     async def score(self, rows: Rows) -> npt.NDArray[np.float32]:
         """Probabilities, shape `(n, 2)`, for feature rows, shape `(n, fields)`."""
         return self._stage.score(rows)
+
+    async def check_health(self) -> None:
+        """Serve's health check. The first comes before the first request: it takes up the published model."""
+        await self._feed.catch_up()
+        if self._task is None:
+            work = repeat("published CTR model", self._settings.pull_seconds, self._feed.pull, (RedisError, OSError))
+            self._task = asyncio.ensure_future(work)
+
+    def _take(self, scorer: CTRScorer) -> None:
+        self._stage.scorer = scorer
 
 
 CTRModelDeployment = serve.deployment(CTRModel, name="CTRModel")

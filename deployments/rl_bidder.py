@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 from ray import serve
 from redis.exceptions import RedisError
 
-from deployments.wiring import describe, ledger_client, load_policy, logger, repeat
-from rtb import snapshot
+from deployments.models import ModelFeed
+from deployments.wiring import ledger_client, load_policy, logger, repeat
+from rtb import policy, snapshot
 from rtb.ledger import LeaseBook, LedgerError, UsageReporter, ValkeyLedger
 from rtb.settings import Settings
 from rtb.stages import Auction, BidStage, Decisions
@@ -32,21 +32,19 @@ class RLBidder:
             share=settings.lease_fraction,
             notice_ttl=max(settings.notice_times),
         )
-        self._stage = BidStage(load_policy(settings.policy_dir), self._book)
-        self._artefact = describe(settings.policy_dir)
+        self._stage = BidStage(policy.neutral(), self._book)
+        self._feed = ModelFeed("policy", client, settings.policy_dir, load_policy, self._stage.swap_policy)
         self._pacing = snapshot.Subscriber(client, snapshot.PACING)
         self._usage = UsageReporter(self._ledger)
         self._tasks: list[asyncio.Task[None]] = []
 
-    def reconfigure(self, config: dict[str, Any]) -> None:
-        """Swap the policy in place: `{"policy_artefact": folder}`, empty for the folder in the settings."""
-        folder = Path(config.get("policy_artefact") or self._settings.policy_dir)
-        self._stage.swap_policy(load_policy(folder))
-        self._artefact = describe(folder)
+    async def reconfigure(self, config: dict[str, Any]) -> None:
+        """Serve one policy whatever is published: `{"policy_artefact": folder}`; empty: what is published."""
+        await self._feed.pin(config.get("policy_artefact") or "")
 
     async def artefact(self) -> dict[str, Any]:
         """What is known of the policy in use."""
-        return self._artefact
+        return self._feed.told
 
     def start(self) -> None:
         """Start the background work; called from the replica's event loop, more than once does no harm."""
@@ -55,7 +53,8 @@ class RLBidder:
             pull = repeat("pacing snapshot", self._settings.pull_seconds, self._pull, away)
             maintain = repeat("leases", _MAINTAIN_SECONDS, self._book.maintain, away)
             report = repeat("usage report", _REPORT_SECONDS, self._report, away)
-            self._tasks = [asyncio.ensure_future(work) for work in (pull, maintain, report)]
+            follow = repeat("published policy", self._settings.pull_seconds, self._feed.pull, away)
+            self._tasks = [asyncio.ensure_future(work) for work in (pull, maintain, report, follow)]
 
     async def decide(self, auction: Auction) -> Decisions:
         """Run the internal auction of a batch."""
@@ -63,7 +62,8 @@ class RLBidder:
         return self._stage.decide(auction)
 
     async def check_health(self) -> None:
-        """Serve's health check, which also starts the background work before the first request comes."""
+        """Serve's health check. The first comes before the first request: it starts the background work."""
+        await self._feed.catch_up()
         self.start()
 
     async def __del__(self) -> None:

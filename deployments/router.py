@@ -51,8 +51,8 @@ class Stages(Protocol):
         """The internal auction of a batch."""
         ...
 
-    def reconfigure(self, config: dict[str, Any]) -> None:
-        """Load other artefacts."""
+    async def reconfigure(self, config: dict[str, Any]) -> None:
+        """Say which artefacts to serve."""
         ...
 
     async def check_health(self) -> None:
@@ -77,7 +77,7 @@ class Router:
         self.settings = settings = Settings()
         self.controller = controller
         self.stages = stages(**parts)
-        client = ledger_client(settings)
+        self.client = client = ledger_client(settings)
         self.ledger = ValkeyLedger(client)
         self.durability = DurabilityWatch(client, required=settings.require_durable)
         self.catalog = Catalog(settings.catalog_url)
@@ -117,9 +117,9 @@ class Router:
         """The application Serve calls for each request."""
         return FastPath(self, self.desk, api.build(self))
 
-    def reconfigure(self, config: dict[str, Any]) -> None:
-        """Pass new artefacts to stages that live in this replica."""
-        self.stages.reconfigure(config)
+    async def reconfigure(self, config: dict[str, Any]) -> None:
+        """Say which artefacts to serve to stages that live in this replica."""
+        await self.stages.reconfigure(config)
 
     def start(self) -> None:
         """Start the background work; called from the replica's event loop, more than once does no harm."""

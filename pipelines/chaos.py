@@ -117,6 +117,7 @@ def _settings(folder: Path, own_servers: bool) -> Iterator[tuple[Settings, Resta
         "var_dir": folder / "var",
         "ctr_artefact": str(given.ctr_dir.resolve()),
         "policy_artefact": str(given.policy_dir.resolve()),
+        "published": str(given.published_dir.resolve()),
         "lease_seconds": _LEASE_SECONDS,
         "notice_ttl_seconds": _NOTICE_TTL,
         "notice_ttl_app_seconds": _NOTICE_TTL,

@@ -101,6 +101,7 @@ def _changes(settings: Settings, folder: Path) -> dict[str, object]:
         "var_dir": folder / "var",
         "ctr_artefact": str(settings.ctr_dir.resolve()),
         "policy_artefact": str(settings.policy_dir.resolve()),
+        "published": str(settings.published_dir.resolve()),
         "rates": rates,
     }
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,7 +17,22 @@ from rtb.features import FIELDS, SCHEMA_VERSION
 EVER = 9_999_999_999.0
 """A Unix time after all others."""
 
+_SKEW_SECONDS = 60.0
+"""Events lie by the clock of the ledger's server, bids say when they were made by their replica's."""
+
 _SHOWN = ("win", "bill")
+
+
+class Served(NamedTuple):
+    """Impressions that were shown, in order of their bids.
+
+    Attributes:
+        data: rows, and what their users did.
+        at: Unix time of each bid, shape `(n,)`.
+    """
+
+    data: ClickData
+    at: npt.NDArray[np.float64]
 
 
 class NothingServed(RuntimeError):
@@ -24,7 +40,12 @@ class NothingServed(RuntimeError):
 
 
 def served_impressions(folder: Path, since: float = 0.0, until: float = EVER) -> ClickData:
-    """Impressions that were shown, in order of their bids, with what their users did.
+    """What `served` finds, without its times."""
+    return served(folder, since, until).data
+
+
+def served(folder: Path, since: float = 0.0, until: float = EVER) -> Served:
+    """Impressions that were shown.
 
     A bid counts as shown once a win or billing notice named it. Bids that another version of the encoder made the row
     of are left out: their buckets mean something else.
@@ -40,7 +61,9 @@ def served_impressions(folder: Path, since: float = 0.0, until: float = EVER) ->
     """
     if not folder.is_dir():
         raise NothingServed(f"there is no folder {folder}: name the one that holds the events (RAYBID_VAR_DIR/events)")
-    events = read_events(folder, since, EVER).select(["kind", "bid", "at", "features", "feature_schema"])
+    events = read_events(folder, max(0.0, since - _SKEW_SECONDS), EVER).select(
+        ["kind", "bid", "at", "features", "feature_schema"]
+    )
     bids = events.filter(pc.equal(events["kind"], "bid"))
     known = bids.filter(_are_rows(bids))
     if len(bids) and not len(known):
@@ -50,13 +73,14 @@ def served_impressions(folder: Path, since: float = 0.0, until: float = EVER) ->
     chosen = np.flatnonzero(shown & (at >= since) & (at < until))
     if not len(chosen):
         raise NothingServed(f"no impression in the events of {folder}: serve some traffic first")
-    bids = known.take(chosen[np.argsort(at[chosen], kind="stable")])
+    chosen = chosen[np.argsort(at[chosen], kind="stable")]
+    bids = known.take(chosen)
     rows = pc.list_flatten(bids["features"]).to_numpy().reshape(-1, len(FIELDS))
     click, conversion = (
         pc.is_in(bids["bid"], value_set=_named(events, kind)).to_numpy().astype(np.float32)
         for kind in ("click", "conversion")
     )
-    return ClickData(rows.astype(np.int32), click, click * conversion)
+    return Served(ClickData(rows.astype(np.int32), click, click * conversion), at[chosen])
 
 
 def _are_rows(bids: pa.Table) -> Any:

@@ -116,12 +116,7 @@ def load(folder: Path, *, kind: str, schema_version: str) -> Artefact:
     Raises:
         ArtefactError: nothing there, damaged, of another kind, or of another schema version.
     """
-    try:
-        meta = msgspec.json.decode((folder / META).read_bytes(), type=Meta)
-    except FileNotFoundError:
-        raise ArtefactError(f"no {kind} artefact in {folder}: train one (`make models`) or set its folder") from None
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ArtefactError(f"{folder / META} is damaged ({error}): train it again") from error
+    meta = read_meta(folder, kind)
     if meta.kind != kind:
         raise ArtefactError(f"{folder} holds a {meta.kind} model, not a {kind} model")
     if meta.schema_version != schema_version:
@@ -135,6 +130,48 @@ def load(folder: Path, *, kind: str, schema_version: str) -> Artefact:
         return Artefact(meta, load_file(folder / WEIGHTS))
     except (OSError, SafetensorError) as error:
         raise ArtefactError(f"{folder / WEIGHTS} cannot be read ({error}): copy or train it again") from error
+
+
+def read_meta(folder: Path, kind: str = "trained") -> Meta:
+    """What is known of an artefact, without its weights.
+
+    Raises:
+        ArtefactError: nothing there, or damaged.
+    """
+    try:
+        return msgspec.json.decode((folder / META).read_bytes(), type=Meta)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ArtefactError(f"no {kind} artefact in {folder}: train one (`make models`) or set its folder") from None
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ArtefactError(f"{folder / META} is damaged ({error}): train it again") from error
+
+
+def pack(folder: Path) -> bytes:
+    """An artefact's files as bytes, for `unpack` on another machine; what is in them is not looked at.
+
+    Raises:
+        ArtefactError: a file is missing or cannot be read.
+    """
+    try:
+        return msgspec.msgpack.encode({name: (folder / name).read_bytes() for name in (META, WEIGHTS)})
+    except OSError as error:
+        raise ArtefactError(f"{folder} cannot be read ({error}): copy or publish it again") from error
+
+
+def unpack(body: bytes, folder: Path) -> None:
+    """Write the files of a packed artefact into a folder that is there.
+
+    Raises:
+        ArtefactError: these are not the bytes of one.
+        OSError: the folder cannot be written.
+    """
+    try:
+        files = msgspec.msgpack.decode(body, type=dict[str, bytes])
+        contents = [(name, files[name]) for name in (META, WEIGHTS)]
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
+        raise ArtefactError(f"not a packed artefact ({error}): publish it again") from error
+    for name, content in contents:
+        (folder / name).write_bytes(content)
 
 
 def _replace_folder(draft: Path, folder: Path) -> None:

@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     database_url: str = Field("", description="SQLAlchemy URL of the catalog; empty: SQLite under var_dir")
     ctr_artefact: str = Field("", description="folder of the CTR model; empty: var_dir/models/ctr")
     policy_artefact: str = Field("", description="folder of the bidding policy; empty: var_dir/models/policy")
+    published: str = Field("", description="folder of published models, which replace these; empty: var_dir/published")
 
     # Secrets; empty means: made on first use under var_dir/secrets, readable by the owner only
     admin_key: str = Field("", description="X-API-Key that may create and read campaigns")
@@ -98,13 +99,18 @@ class Settings(BaseSettings):
 
     @property
     def ctr_dir(self) -> Path:
-        """Folder of the CTR artefact."""
+        """Folder of the CTR artefact that serves until one is published."""
         return Path(self.ctr_artefact) if self.ctr_artefact else self.var_dir / "models" / "ctr"
 
     @property
     def policy_dir(self) -> Path:
-        """Folder of the policy artefact."""
+        """Folder of the policy artefact that serves until one is published."""
         return Path(self.policy_artefact) if self.policy_artefact else self.var_dir / "models" / "policy"
+
+    @property
+    def published_dir(self) -> Path:
+        """Folder of the published models: see `rtb.registry`."""
+        return Path(self.published) if self.published else self.var_dir / "published"
 
     @property
     def events_dir(self) -> Path:

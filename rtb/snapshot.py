@@ -5,6 +5,9 @@ tick. They lie in Redis under a version; replicas look at the versions a few tim
 
 A version is random. A counter would begin again in a Redis that was wiped, and a replica that had seen its numbers
 before would take new pictures for old ones.
+
+Published models travel the same way, whole, so that nodes need no folder in common; their version is that of their
+weights.
 """
 
 from __future__ import annotations
@@ -23,6 +26,12 @@ from rtb.pacing import PacingState
 from rtb.targeting import Listing
 
 CATALOG, PACING = "raybid:snapshot:catalog", "raybid:snapshot:pacing"
+
+
+def model_key(kind: str) -> str:
+    """Where the published model of a kind lies, packed."""
+    return f"raybid:snapshot:model:{kind}"
+
 
 PACING_DTYPE = np.dtype(
     [
@@ -86,11 +95,22 @@ class Publisher:
     def __init__(self, client: aioredis.Redis) -> None:
         self._client: Any = client
 
-    async def publish(self, key: str, body: bytes) -> str:
-        """Make this the picture under `key`; its version. Doing so twice, as a client that tries again may, is once."""
-        version = secrets.token_hex(8)
+    async def publish(self, key: str, body: bytes, version: str = "") -> str:
+        """Make this the picture under `key`; its version. Doing so twice, as a client that tries again may, is once.
+
+        Args:
+            key: which picture.
+            body: the picture.
+            version: one that only this picture ever has; empty: a new one.
+        """
+        version = version or secrets.token_hex(8)
         await self._client.hset(key, mapping={"version": version, "body": body})
         return version
+
+    async def published(self, key: str) -> str | None:
+        """Version of the picture under `key`; `None` where there is none, as in a Redis that was wiped."""
+        version = await self._client.hget(key, "version")
+        return None if version is None else version.decode()
 
 
 class Subscriber:

@@ -99,6 +99,7 @@ def _answers(schemas: dict[str, Document]) -> dict[str, Document]:
         "revoked_at": flag,
     }
     change = {"at": text, "actor": text, "action": text, "version": number}
+    serving = {"type": "array", "items": _object({"replica": text, "version": text, "state": text, "refused": text})}
     state = {"type": "object", "properties": {"state": text}, "required": ["state"]}
     return {
         "Problem": _object({"type": text, "title": text, "status": number, "detail": text, "instance": text}),
@@ -112,6 +113,7 @@ def _answers(schemas: dict[str, Document]) -> dict[str, Document]:
         "Settings": {"type": "object"},
         "Exchanges": {"type": "array", "items": _object({"name": text, "path": text})},
         "Artefacts": {"type": "object", "additionalProperties": _object({"version": text})},
+        "Models": {"type": "object", "additionalProperties": _object({"published": flag, "replicas": serving})},
         "Live": _object({"status": text}),
         "Ready": _object({"status": text, "missing": {"type": "array", "items": text}}),
         "Health": _object(

@@ -88,12 +88,13 @@ async def _catalog(router: Router) -> Part:
 
 
 async def _models(router: Router) -> Part:
-    """Artefacts in use; a part that bids on a prior is well, and says so."""
+    """Artefacts in use; a part that bids on a prior is well, one that could not load what was published is not."""
     try:
         artefacts = await asyncio.wait_for(router.stages.artefacts(), _PATIENCE_SECONDS)
     except Exception as error:  # whatever a handle raises: a stage's replica is being started, say
         return _away("models", error)
-    return {"state": "ok", **{name: told["version"] for name, told in artefacts.items()}}
+    refused = any("refused" in told for told in artefacts.values())
+    return {"state": "refused" if refused else "ok", **{name: told["version"] for name, told in artefacts.items()}}
 
 
 async def _events(router: Router) -> Part:

@@ -14,9 +14,11 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 from deployments.api.access import Caller, needs
 from deployments.api.documents import responses
 from deployments.api.figures import COUNTS, POTS, figures, totals
+from deployments.models import Serving, served
 from rtb.catalog import Entry
 from rtb.events.sink import Backlog
 from rtb.ledger import Balance
+from rtb.registry import KINDS, Kind
 
 if TYPE_CHECKING:
     from deployments.router import Router
@@ -32,6 +34,7 @@ class Report(NamedTuple):
     balances: list[Balance]
     counters: dict[str, int]
     events: Backlog
+    models: dict[Kind, list[Serving]]
 
 
 def routes(router: Router) -> APIRouter:
@@ -72,7 +75,8 @@ def routes(router: Router) -> APIRouter:
 async def _report(router: Router) -> Report:
     entries = await asyncio.to_thread(router.catalog.all)
     balances = await router.ledger.balances([entry.number for entry in entries])
-    return Report(entries, balances, await router.tally.totals(), await router.events.backlog())
+    models = {kind: await served(router.client, kind) for kind in KINDS}
+    return Report(entries, balances, await router.tally.totals(), await router.events.backlog(), models)
 
 
 class _Collected:
@@ -96,6 +100,8 @@ class _Collected:
             "raybid_event_lag_seconds", "Age of the oldest event not yet in Parquet.", value=self._report.events.lag
         )
 
+        yield _models(self._report.models)
+
     def _ledger(self) -> Iterator[Metric]:
         summed = totals(self._report.balances)
         pots = GaugeMetricFamily("raybid_money_micros", "Where campaigns' money is.", labels=["pot"])
@@ -112,6 +118,16 @@ class _Collected:
         for status in ("active", "paused", "archived"):
             campaigns.add_metric([status], statuses.count(status))
         yield campaigns
+
+
+def _models(models: Mapping[Kind, list[Serving]]) -> Metric:
+    """A replica in `refused` serves an older model than the published one."""
+    replicas = GaugeMetricFamily("raybid_model_replicas", "Replicas by what they serve.", labels=["kind", "state"])
+    for kind, serving in models.items():
+        states = [one.state for one in serving]
+        for state in ("ok", "refused", "pinned"):
+            replicas.add_metric([kind, state], states.count(state))
+    return replicas
 
 
 _FAMILIES = {

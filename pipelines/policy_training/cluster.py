@@ -8,6 +8,8 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipelines.background import give_way
+
 
 @contextmanager
 def on_ray(address: str, processes: int) -> Iterator[None]:
@@ -29,7 +31,9 @@ def on_ray(address: str, processes: int) -> Iterator[None]:
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     if given:
         _reach(given)
-        ray.init(address=given, **quiet)
+        give_way()  # the cluster may be serving
+        workers = {"worker_process_setup_hook": "pipelines.background.give_way"}
+        ray.init(address=given, runtime_env=workers, **quiet)
     else:
         cores = len(os.sched_getaffinity(0))
         ray.init(address="local", num_cpus=max(cores, processes), include_dashboard=False, **quiet)

@@ -49,7 +49,7 @@ class Stages:
     async def decide(self, auction: Any) -> Any:
         return self.bidder.decide(auction)
 
-    def reconfigure(self, config: Any) -> None:
+    async def reconfigure(self, config: Any) -> None:
         pass
 
     async def check_health(self) -> None:

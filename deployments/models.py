@@ -1,0 +1,240 @@
+"""Published models on their way to the replicas: the Controller announces, replicas take up and say what they serve.
+
+A model travels whole through the ledger's server, like the pictures of catalog and pacing, so that a node needs no
+folder in common with the one that published. (The other way, Serve's `user_config`, belongs to whoever deploys: under
+KubeRay the operator would set it back.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+import redis.asyncio as aioredis
+from ray import serve
+from ray.serve.exceptions import RayServeException
+from redis.exceptions import RedisError
+
+from deployments.wiring import describe, logger
+from rtb.artefacts import ArtefactError, pack, unpack
+from rtb.registry import KINDS, Kind, Registry
+from rtb.snapshot import Publisher, Subscriber, model_key
+
+_REPORT_SECONDS = 5.0
+_GONE_SECONDS = 4 * _REPORT_SECONDS
+"""A replica that said nothing for so long is no more."""
+
+State = Literal["ok", "refused", "pinned"]
+
+_Model = TypeVar("_Model")
+
+
+class Serving(msgspec.Struct, frozen=True, kw_only=True):
+    """What one replica serves.
+
+    Attributes:
+        replica: its id.
+        version: of its model.
+        state: `ok`; `refused`: it could not load what was published and serves what it had; `pinned`: its
+            configuration names the model.
+        since: Unix time it took the model up.
+        refused: why it did not take up another one, empty when it did.
+        at: Unix time it said so.
+    """
+
+    replica: str
+    version: str
+    state: State
+    since: float
+    refused: str
+    at: float
+
+
+class Announcer:
+    """The Controller's side: tells replicas of the champions in the registry.
+
+    Args:
+        client: of the server that replicas look at.
+        folder: of the registry.
+    """
+
+    def __init__(self, client: aioredis.Redis, folder: Path) -> None:
+        self._client: Any = client
+        self._publisher = Publisher(client)
+        self._registries: dict[Kind, Registry] = {kind: Registry(folder, kind) for kind in KINDS}
+
+    async def look(self) -> None:
+        """Announce each champion that the server does not have, be it new or the server wiped.
+
+        Raises:
+            ArtefactError: a champion cannot be read.
+            RegistryError: a registry is damaged.
+            RedisError: the server is away.
+        """
+        for kind, registry in self._registries.items():
+            champion = await asyncio.to_thread(registry.champion)
+            if champion is None or champion.name == await self._publisher.published(model_key(kind)):
+                continue
+            body = await asyncio.to_thread(pack, champion)
+            await self._publisher.publish(model_key(kind), body, champion.name)
+            logger.info(f"{kind} model {champion.name} is announced, {len(body):,} bytes")
+
+
+class ModelFeed(Generic[_Model]):
+    """A replica's side: keeps its model the published one.
+
+    Args:
+        kind: of the model.
+        client: of the server that tells what is published.
+        folder: of the model that serves until one is published.
+        load: reads a model from a folder.
+        take: makes the replica serve a model; called on the event loop, between two batches.
+
+    Raises:
+        ArtefactError: what is in the folder cannot be used.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        client: aioredis.Redis,
+        folder: Path,
+        load: Callable[[Path], _Model],
+        take: Callable[[_Model], None],
+    ) -> None:
+        self._kind = kind
+        self._client: Any = client
+        self._subscriber = Subscriber(client, model_key(kind))
+        self._folder, self._load, self._take = folder, load, take
+        self._replica = _replica()
+        self._pinned = ""
+        self._is_caught_up = False
+        self._reported = -_REPORT_SECONDS
+        self._serve(load(folder), describe(folder))
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What is known of the model in use; under `refused` why a published one is not."""
+        return self._told | ({"refused": self._refused} if self._refused else {})
+
+    async def pin(self, folder: str) -> None:
+        """Serve the model in a folder whatever is published; with an empty one, what is published.
+
+        Raises:
+            ArtefactError: there is none that can be used.
+        """
+        if folder == self._pinned:
+            return
+        path = Path(folder) if folder else self._folder
+        model = await asyncio.to_thread(self._load, path)
+        self._pinned = folder
+        self._serve(model, describe(path))
+        self._subscriber.forget()
+
+    async def catch_up(self) -> None:
+        """Take up what is published before the first request; once, and not for ever where the server is away."""
+        if self._is_caught_up:
+            return
+        self._is_caught_up = True
+        try:
+            await self.pull()
+        except (RedisError, OSError) as error:
+            logger.warning(f"what {self._kind} model is published is not known yet: {error}")
+
+    async def pull(self) -> None:
+        """Take up a model published since the last call, and say now and then what is served.
+
+        Raises:
+            RedisError: the server is away.
+        """
+        if not self._pinned:
+            body = await self._subscriber.pull()
+            if body is not None:
+                await self._take_up(body)
+        if time.monotonic() - self._reported >= _REPORT_SECONDS:
+            await self._report()
+
+    async def _take_up(self, body: bytes) -> None:
+        """Load beside the event loop, swap on it: requests go on meanwhile, and no batch sees two models."""
+        version = self._subscriber.version
+        try:
+            model, told = await asyncio.to_thread(self._unpacked, body)
+        except (ArtefactError, OSError) as error:
+            self._refused = f"{version}: {error}"
+            self._reported = -_REPORT_SECONDS
+            logger.error(f"{self._kind} model {version} is not taken up, {self._told['version']} serves on: {error}")
+            return
+        self._serve(model, told)
+        logger.info(f"{self._kind} model {version} serves")
+
+    def _unpacked(self, body: bytes) -> tuple[_Model, dict[str, Any]]:
+        with TemporaryDirectory(prefix="raybid-model-") as folder:
+            unpack(body, Path(folder))
+            try:
+                return self._load(Path(folder)), describe(Path(folder))
+            except ArtefactError as error:
+                raise ArtefactError(str(error).replace(folder, "it")) from error
+
+    def _serve(self, model: _Model, told: dict[str, Any]) -> None:
+        self._take(model)
+        self._told = told
+        self._refused = ""
+        self._since = time.time()
+        self._reported = -_REPORT_SECONDS
+
+    async def _report(self) -> None:
+        state: State = "pinned" if self._pinned else "refused" if self._refused else "ok"
+        said = Serving(
+            replica=self._replica,
+            version=self._told["version"],
+            state=state,
+            since=self._since,
+            refused=self._refused,
+            at=time.time(),
+        )
+        await self._client.hset(_key(self._kind), self._replica, msgspec.json.encode(said))
+        self._reported = time.monotonic()
+
+
+async def champions(client: aioredis.Redis) -> Mapping[Kind, str | None]:
+    """The announced version of each kind; none where nothing was published.
+
+    Raises:
+        RedisError: the server is away.
+    """
+    publisher = Publisher(client)
+    return {kind: await publisher.published(model_key(kind)) for kind in KINDS}
+
+
+async def served(client: aioredis.Redis, kind: Kind) -> list[Serving]:
+    """What each replica said last, of those that are there; what others said is removed.
+
+    Raises:
+        RedisError: the server is away.
+    """
+    anything: Any = client
+    rows = await anything.hgetall(_key(kind))
+    said = [msgspec.json.decode(row, type=Serving) for row in rows.values()]
+    gone = [one.replica for one in said if one.at < time.time() - _GONE_SECONDS]
+    if gone:
+        await anything.hdel(_key(kind), *gone)
+    return sorted((one for one in said if one.replica not in gone), key=lambda one: one.replica)
+
+
+def _key(kind: Kind) -> str:
+    return f"raybid:serving:{kind}"
+
+
+def _replica() -> str:
+    """The replica's id as Serve shows it; outside Serve, the process."""
+    try:
+        return str(serve.get_replica_context().replica_id.unique_id)
+    except RayServeException:
+        return f"{socket.gethostname()}-{os.getpid()}"

@@ -1,0 +1,94 @@
+"""One turn of the loop: what was served trains a CTR model, and it is published if it is not worse.
+
+How to run, every night say, beside a platform that serves:
+
+    python -m pipelines.retrain
+    ray job submit -- python -m pipelines.retrain      # the same on the cluster, behind its serving
+
+What to expect: the model is trained on all but the newest fifth of the impressions served, and judged with the
+champion on that fifth; a refusal is no failure of this verb's, and leaves exit code 1 with the reason. The last line is
+one JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from pipelines.background import give_way
+from pipelines.ctr_training.fitting import FitOptions
+from pipelines.ctr_training.sources import Source, progress_bars
+from pipelines.gate import HeldOut
+from pipelines.gate.ctr import HELD_OUT, check_enough
+from pipelines.publish import UNFIT, publish
+from pipelines.served import served
+from pipelines.train_ctr import train
+from rtb import ctr
+from rtb.ctr import Model
+from rtb.settings import Settings
+
+
+def main(
+    *,
+    events: Annotated[Path | None, typer.Option(help="folder of served events; default: the platform's")] = None,
+    model: Annotated[Model, typer.Option(help="which network")] = "lr",
+    held_out: Annotated[
+        float, typer.Option(min=0.05, max=0.9, help="share of the impressions, the newest, that is judged on")
+    ] = HELD_OUT,
+    seed: Annotated[int, typer.Option(help="of the network")] = 1,
+    out: Annotated[Path | None, typer.Option(help="folder of the candidate; default: models/ctr-candidate")] = None,
+) -> None:
+    """Train on what was served, compare, publish."""
+    if os.environ.get("RAY_ADDRESS"):
+        give_way()
+    torch.set_num_threads(1)
+    try:
+        settings = Settings()
+        folder = out or settings.var_dir / "models" / "ctr-candidate"
+        options = FitOptions(model=model, seed=seed)
+        summary = retrain(settings, events or settings.events_dir, folder, options, held_out)
+    except (*UNFIT, OSError, ValueError) as error:
+        typer.echo(f"retrain: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(1) from error
+    typer.echo(json.dumps(summary))
+
+
+def retrain(settings: Settings, events: Path, folder: Path, options: FitOptions, held_out: float) -> dict[str, Any]:
+    """Events -> candidate -> gate -> champion; what was decided.
+
+    Args:
+        settings: where the champion is.
+        events: folder of the events.
+        folder: of the candidate.
+        options: how to fit.
+        held_out: share of the impressions, the newest, that is not trained on.
+
+    Raises:
+        UNFIT: there are no events, or as `publish` says.
+        OSError: a folder cannot be read or written.
+    """
+    shown = served(events)
+    past, newest = shown.data.split(1.0 - held_out)
+    check_enough(newest, f"the {len(newest)} newest impressions of {events}")  # before the work
+    since = float(shown.at[len(past)])  # nothing trained on is judged on
+    with progress_bars() as progress:
+        trained = train(past, options, "platt", refit=True, progress=progress)
+    source = Source("events", events)
+    ctr.save(
+        folder,
+        trained.network,
+        metrics=trained.metrics,
+        trained_on=f"{source}: {len(past)} impressions",
+        calibration=trained.calibration,
+        source=source.record(len(past)),
+    )
+    return publish(settings, "ctr", folder, HeldOut(events, since), progress=progress_bars())
+
+
+if __name__ == "__main__":
+    typer.run(main)
