@@ -115,6 +115,20 @@ class Closing(NamedTuple):
     expires: float = math.inf
 
 
+class Division(NamedTuple):
+    """A part of a campaign's money for its arm in an experiment.
+
+    Attributes:
+        campaign: whose money.
+        arm: the arm's account, `rtb.accounts.arm_of`.
+        share: of the money, above 0 and below 1.
+    """
+
+    campaign: int
+    arm: int
+    share: float
+
+
 class Reservation(NamedTuple):
     """Money held for one bid: identity of the bid, and until when its notices count."""
 
@@ -157,6 +171,8 @@ class Balance(NamedTuple):
     """Where a campaign stands: four pots that add up to the budget, what was counted, and its day.
 
     `spent_today` is of the last day that a grant named, until `day_ends`; what was spent since is `spent_next`.
+    `arm` is the account of the campaign's arm, 0 where it has none: the campaign's money is in both then. `base` is of
+    an arm: what of the campaign's budget was spent or promised when it was divided.
     """
 
     budget: int = 0
@@ -178,6 +194,8 @@ class Balance(NamedTuple):
     spent_today: int = 0
     spent_next: int = 0
     day_ends: float = math.inf
+    arm: int = 0
+    base: int = 0
 
     def day_left(self, now: float) -> float:
         """Micros that bids of today may still cost, leased ones included; infinite without a daily limit.
@@ -200,9 +218,30 @@ class Ledger(Protocol):
     async def open(self, campaign: int, terms: Terms | int) -> None:
         """Set a campaign's terms; a bare number is a budget without other terms.
 
-        The first time all of the budget is available; later the difference is added or taken. A budget is never
+        The first time all of the budget is available; later the difference is added or taken, from the campaign's own
+        account where it has an arm, whose terms are otherwise the campaign's. A budget is never
         lowered below what is spent, leased and reserved: then it becomes exactly that. What is leased or reserved
         when other terms are tightened may still be spent; no more is leased until they allow it.
+        """
+        ...
+
+    async def divide(self, divisions: Sequence[Division]) -> list[int]:
+        """Give each campaign's arm its share of the money; micros of the arms' budgets.
+
+        The share is of what was available when the campaign was first divided, and of what its budget was raised or
+        lowered by since. Of its daily limit an arm gets the share of what was left when it was divided, and from the
+        next day on the share of all of it. Only money that nobody holds, and room that nobody uses, is moved: asking
+        again moves what was not free before, and nothing when all is in its place.
+
+        An arm is an account of its own: all that can be done to a campaign's can be done to it. Both together never
+        have more than the campaign has. 0, and nothing is done, where there is nothing to divide or an arm already.
+        """
+        ...
+
+    async def rejoin(self, campaigns: Sequence[int]) -> list[bool]:
+        """Make what these campaigns' arms have, hold and counted their own again; which of them had an arm.
+
+        Leases and bids of an arm go on as the campaign's: they are closed and settled under the arm's number.
         """
         ...
 
