@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from rtb.accounts import campaign_of, experiment_of
 from rtb.events.sink import BidEvent
 from rtb.events.stream import Entry
 
@@ -26,6 +27,7 @@ SCHEMA = pa.schema(
         pa.field("pctr", pa.float64()),
         pa.field("multiplier", pa.float64()),
         pa.field("floor_micros", pa.int64()),
+        pa.field("experiment", pa.int32()),  # as whose challenger it was bid; null: the champion's
         pa.field("min_to_win_micros", pa.int64()),  # loss: the least bid that would have won, where it was said
     ]
 )
@@ -58,7 +60,10 @@ def _bid(data: str) -> dict[str, Any]:
 
 
 def _notice(fields: dict[str, str]) -> dict[str, Any]:
-    numbers = {name: int(fields[name]) for name in _WHOLE if fields.get(name)}
+    numbers: dict[str, int | None] = {name: int(fields[name]) for name in _WHOLE if fields.get(name)}
+    if "campaign" in numbers:
+        account = numbers["campaign"]
+        numbers |= {"campaign": campaign_of(account), "experiment": experiment_of(account) or None}
     at = {"at": round(float(fields["at"]) * _MICRO)} if "at" in fields else {}
     return numbers | at | {"outcome": fields.get("outcome")}
 

@@ -38,6 +38,7 @@ class BidEvent(msgspec.Struct, frozen=True, kw_only=True):
         price_micros: bid for the impression.
         floor_micros: its floor.
         at: Unix time.
+        experiment: as whose challenger it was bid; none: the champion's.
     """
 
     bid: str
@@ -50,6 +51,7 @@ class BidEvent(msgspec.Struct, frozen=True, kw_only=True):
     price_micros: int
     floor_micros: int
     at: float
+    experiment: int | None = None
 
 
 class Backlog(NamedTuple):

@@ -19,6 +19,7 @@ from rtb.ledger.protocol import (
 )
 from rtb.ledger.reporter import UsageReporter
 from rtb.ledger.valkey import ValkeyLedger
+from rtb.ledger.whole import whole_balances
 
 __all__ = [
     "Balance",
@@ -40,4 +41,5 @@ __all__ = [
     "UsageReporter",
     "ValkeyLedger",
     "read_durability",
+    "whole_balances",
 ]

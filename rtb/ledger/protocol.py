@@ -207,6 +207,14 @@ class Balance(NamedTuple):
         spent = self.spent_next + (self.spent_today if now < self.day_ends else 0)
         return max(0, self.daily - spent - self.reserved)
 
+    def plus(self, arm: Balance) -> Balance:
+        """A campaign's own account together with its arm's, both read at about the same time.
+
+        Of days that end at different times the later one's figures are kept.
+        """
+        summed = Balance(*(mine + theirs for mine, theirs in zip(self, arm, strict=True)))
+        return summed._replace(arm=self.arm, base=0, day_ends=max(self.day_ends, arm.day_ends))
+
 
 class Ledger(Protocol):
     """The operations. Every implementation passes `tests/rtb/ledger/contract`.
