@@ -168,7 +168,7 @@ def unpack(body: bytes, folder: Path) -> None:
     try:
         files = msgspec.msgpack.decode(body, type=dict[str, bytes])
         contents = [(name, files[name]) for name in (META, WEIGHTS)]
-    except (msgspec.MsgspecError, KeyError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
         raise ArtefactError(f"not a packed artefact ({error}): publish it again") from error
     for name, content in contents:
         (folder / name).write_bytes(content)

@@ -71,7 +71,8 @@ class Record(msgspec.Struct, frozen=True):
             if decision.action == "refused":
                 continue
             if decision.action == "rolled back" and decision.version in line:
-                del line[line.index(decision.version) + 1 :]
+                while line[-1] != decision.version:
+                    line.pop()
             elif decision.version not in line[-1:]:
                 line.append(decision.version)
         return line[-2] if len(line) > 1 else None

@@ -48,7 +48,7 @@ class Measure:
     def __str__(self) -> str:
         return (
             f"{self.name} {self.candidate:.5g} against {self.champion:.5g}, "
-            f"better by {self.gain:.3g} (95%: {self.low:.3g} to {self.high:.3g})"
+            f"a gain of {self.gain:.3g} ({self.low:.3g} to {self.high:.3g})"
         )
 
 

@@ -6,12 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from rich.progress import Progress
 
-from pipelines.datasets import ClickData
-from pipelines.gate.comparison import Comparison, Floats, Ints, NotComparable, measure, resamples
+from pipelines import reference
+from pipelines.datasets import ClickData, simulate
+from pipelines.gate.comparison import Comparison, Floats, Ints, Measure, NotComparable, measure, resamples
+from pipelines.gate.held_out import HeldOut
+from pipelines.served import served_impressions
 from rtb.artefacts import ArtefactError, read_meta
 from rtb.ctr import CLICK, CTRScorer
 from rtb.features import FIELDS
+
+Singles = npt.NDArray[np.float32]
 
 _CLICKS = 30
 """Clicks below which no interval means much."""
@@ -23,12 +29,53 @@ _AUC_DRAWS = 200
 _ROWS = 65_536  # scored at once
 
 
-def read(folder: Path) -> CTRScorer:
-    """A CTR model that this code can serve.
+_HELD_OUT = 0.2
+"""Of the served impressions, the newest."""
 
-    Raises:
-        ArtefactError: missing, damaged, of another schema, other fields, or with weights that are no numbers.
+_TRAFFIC_SEED = 900_001
+"""Of simulated impressions: no training draws these unless it is told to."""
+
+
+class CTRGate:
+    """The gate of CTR models.
+
+    Args:
+        held_out: what to judge on.
     """
+
+    def __init__(self, held_out: HeldOut) -> None:
+        self._held_out = held_out
+
+    def read(self, folder: Path) -> str:
+        """See `Gate`."""
+        return _read(folder).version
+
+    def compare(self, candidate: Path, champion: Path | None, progress: Progress) -> Comparison:
+        """See `Gate`."""
+        data, on = self._data(progress)
+        theirs = CTRScorer.untrained() if champion is None else _read(champion)
+        return compare(_read(candidate), theirs, data, on)
+
+    def _data(self, progress: Progress) -> tuple[ClickData, str]:
+        held_out = self._held_out
+        if held_out.events is None:
+            task = progress.add_task("simulating impressions", total=held_out.impressions)
+            data = simulate(
+                reference.market(_TRAFFIC_SEED),
+                reference.campaigns(),
+                held_out.impressions,
+                _TRAFFIC_SEED,
+                lambda count: progress.advance(task, count),
+            )
+            return data, f"{len(data)} simulated impressions"
+        progress.add_task(f"reading {held_out.events}", total=None)
+        data = served_impressions(held_out.events, held_out.since)
+        if not held_out.since:
+            data = data.split(1.0 - _HELD_OUT)[1]
+        return data, f"the {len(data)} newest impressions of {held_out.events}"
+
+
+def _read(folder: Path) -> CTRScorer:
     scorer = CTRScorer.load(folder)
     fields = read_meta(folder).config.get("fields", list(FIELDS))
     if fields != list(FIELDS):
@@ -56,11 +103,45 @@ def compare(candidate: CTRScorer, champion: CTRScorer, data: ClickData, on: str)
         raise ArtefactError("it predicts what is no probability: train it again")
     block = np.arange(len(data)) * min(_BLOCKS, len(data)) // len(data)
     drawn = resamples(int(block[-1]) + 1)
-    return Comparison(champion.version, on, (_log_losses(ours, theirs, data, block, drawn), _aucs(ours, theirs, data, block, drawn)))
+    measures = (_log_loss(ours, theirs, data.click, block, drawn), _auc(ours, theirs, data.click, block, drawn))
+    return Comparison(champion.version, on, measures)
 
 
-def _log_losses(ours: Floats, theirs: Floats, data: ClickData, block: Ints, drawn: Ints) -> object:
-    ...
+def _log_loss(ours: Floats, theirs: Floats, click: Singles, block: Ints, drawn: Ints) -> Measure:
+    losses = [_entropy(predicted, click) for predicted in (ours, theirs)]
+    by_block = np.bincount(block, losses[0] - losses[1])
+    gains = drawn @ by_block / (drawn @ np.bincount(block))
+    return measure("log loss", float(losses[0].mean()), float(losses[1].mean()), gains, sign=-1.0)
+
+
+def _auc(ours: Floats, theirs: Floats, click: Singles, block: Ints, drawn: Ints) -> Measure:
+    ranked = [_Ranked(predicted, click) for predicted in (ours, theirs)]
+    weights = (times[block].astype(np.float64) for times in drawn[:_AUC_DRAWS])
+    gains = np.array([ranked[0].auc(weight) - ranked[1].auc(weight) for weight in weights])
+    every = np.ones(len(click))
+    return measure("AUC", ranked[0].auc(every), ranked[1].auc(every), gains)
+
+
+class _Ranked:
+    """Predictions sorted once, for the AUC under many weights of the rows."""
+
+    def __init__(self, predicted: Floats, click: Singles) -> None:
+        _, self._place = np.unique(predicted, return_inverse=True)
+        self._click = click.astype(np.float64)
+
+    def auc(self, weight: Floats) -> float:
+        """Chance that a click was predicted above a non-click, ties half; 0.5 where the sample lacks either."""
+        clicks = np.bincount(self._place, weight * self._click)
+        others = np.bincount(self._place, weight * (1.0 - self._click))
+        below = np.cumsum(others) - others
+        pairs = clicks.sum() * others.sum()
+        return float(clicks @ (below + 0.5 * others) / pairs) if pairs else 0.5
+
+
+def _entropy(predicted: Floats, click: Singles) -> Floats:
+    p = np.clip(predicted, 1e-7, 1.0 - 1e-7)
+    loss: Floats = -np.where(click > 0, np.log(p), np.log1p(-p))
+    return loss
 
 
 def _predicted(scorer: CTRScorer, data: ClickData) -> Floats:

@@ -1,0 +1,100 @@
+"""Policies compared: value won as a share of hindsight, on worlds that no training has seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from rich.progress import Progress
+
+from pipelines.gate.comparison import Comparison, Floats, measure, resamples
+from pipelines.gate.held_out import HeldOut
+from pipelines.yardstick import bench
+from rllib_configs.evaluation import evaluate
+from rtb.artefacts import ArtefactError, read_meta
+from rtb.market.auction_log import campaigns_in
+from rtb.pacing import OBSERVATION, OBSERVATION_SIZE
+from rtb.policy import Policy, load, neutral
+
+WORLDS = tuple(range(2_000_000_000, 2_000_000_512))
+"""Seeds of the gate's own episodes: neither training nor the choice among trained policies meets them."""
+
+_BUDGETS = {"1/16": 1 / 16, "1/4": 1 / 4}
+
+
+class PolicyGate:
+    """The gate of policies.
+
+    Args:
+        held_out: what to judge on.
+    """
+
+    def __init__(self, held_out: HeldOut) -> None:
+        self._held_out = held_out
+
+    def read(self, folder: Path) -> str:
+        """See `Gate`."""
+        return _read(folder).version
+
+    def compare(self, candidate: Path, champion: Path | None, progress: Progress) -> Comparison:
+        """See `Gate`. Simulated episodes or logged auctions: the same ones for both."""
+        logs = self._held_out.logs
+        version = neutral().version if champion is None else _read(champion).version
+        task = progress.add_task("playing auctions", total=2)
+        if logs is None:
+            ours, best = _on_worlds(_read(candidate))
+            progress.advance(task)
+            theirs, _ = _on_worlds(neutral() if champion is None else _read(champion))
+            on = f"{len(best)} held-out episodes"
+        else:
+            ours, best = _on_logs(logs, candidate)
+            progress.advance(task)
+            theirs, _ = _on_logs(logs, champion)
+            on = f"{len(best)} episodes of {logs}"
+        progress.advance(task)
+        return compare(ours, theirs, best, version, on)
+
+
+def compare(ours: Floats, theirs: Floats, best: Floats, champion: str, on: str) -> Comparison:
+    """By value won over the most that hindsight buys, both summed over episodes, which is what is drawn again.
+
+    Args:
+        ours: value the candidate won in each episode, shape `(episodes,)`.
+        theirs: value the champion won.
+        best: the most there was.
+        champion: its version.
+        on: the episodes, in words.
+    """
+    drawn = resamples(len(best))
+    gains = drawn @ (ours - theirs) / (drawn @ best)
+    total = float(best.sum())
+    share = measure("value share", float(ours.sum()) / total, float(theirs.sum()) / total, gains)
+    return Comparison(champion, on, (share,))
+
+
+def _read(folder: Path) -> Policy:
+    policy = load(folder)
+    observation = read_meta(folder).config.get("observation", list(OBSERVATION))
+    if observation != list(OBSERVATION):
+        raise ArtefactError(f"{folder} was trained on the observation {', '.join(observation)}: train it again")
+    try:
+        outputs = policy.forward(np.zeros((1, OBSERVATION_SIZE), np.float32))
+    except ValueError as error:
+        raise ArtefactError(f"{folder} has layers that do not fit each other ({error}): train it again") from error
+    if not np.isfinite(outputs).all():
+        raise ArtefactError(f"{folder} answers what is no number: train it again")
+    return policy
+
+
+def _on_worlds(policy: Policy) -> tuple[Floats, Floats]:
+    """Shares of hindsight by simulated episode, each of which weighs the same."""
+    share = evaluate(policy, WORLDS).value_share
+    return share, np.ones(len(share))
+
+
+def _on_logs(data: Path, policy: Path | None) -> tuple[Floats, Floats]:
+    """Value won and the most there was, by logged episode; without a policy, of the closed loop it would sit on."""
+    bidder, policies = ("closed", {}) if policy is None else ("ppo", {"ppo": policy.resolve()})
+    jobs = bench.jobs_of(data, campaigns_in(data), [bidder], _BUDGETS, kind="second", policies=policies)
+    results = [result for done in bench.run(jobs, 1) for result in done]
+    return np.concatenate([one.played.value for one in results]), np.concatenate([one.best for one in results])

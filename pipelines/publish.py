@@ -1,0 +1,129 @@
+"""Make a trained model the one that serves, if it is not worse than the champion.
+
+How to run:
+
+    python -m pipelines.publish --kind ctr var/models/candidate
+    python -m pipelines.publish --kind policy models/ppo --data ../ipinyou
+    python -m pipelines.rollback --kind ctr             # and back again
+    python -m pipelines.published                       # what serves, and how that came about
+
+What to expect: candidate and champion are judged on the same held-out data; where the candidate is worse by more than
+chance explains, or does not fit this code, it is refused with the reason and exit code 1. A running platform takes up
+what is published within a second, in place. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from pipelines.gate import CTRGate, Gate, HeldOut, PolicyGate
+from pipelines.gate.comparison import Comparison, NotComparable
+from pipelines.served import NothingServed
+from rtb.artefacts import ArtefactError, read_meta
+from rtb.market.auction_log import LogError
+from rtb.registry import Kind, Registry, RegistryError
+from rtb.settings import Settings
+
+
+class Refused(RuntimeError):
+    """The gate is closed; the message says why."""
+
+
+UNFIT = (Refused, ArtefactError, RegistryError, NotComparable, NothingServed, LogError)
+
+
+def main(
+    *,
+    folder: Annotated[Path, typer.Argument(help="artefact of the candidate")],
+    kind: Annotated[Kind, typer.Option(help="of the model")],
+    events: Annotated[Path | None, typer.Option(help="ctr: judge on the newest of these served events")] = None,
+    impressions: Annotated[int, typer.Option(min=1_000, help="ctr: else on so many simulated impressions")] = 100_000,
+    data: Annotated[Path | None, typer.Option(help="policy: judge on these logged auctions, as backtest")] = None,
+    force: Annotated[str, typer.Option(help="publish whatever the comparison says, for this reason")] = "",
+) -> None:
+    """Compare with the champion, and publish."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    try:
+        settings = Settings()
+        held_out = HeldOut(events, 0.0, impressions, data)
+        progress = Progress(*columns, console=Console(stderr=True))
+        summary = publish(settings, kind, folder, held_out, force=force, progress=progress)
+    except (*UNFIT, OSError, ValueError) as error:
+        typer.echo(f"publish: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(1) from error
+    typer.echo(json.dumps(summary))
+
+
+def publish(
+    settings: Settings, kind: Kind, folder: Path, held_out: HeldOut, *, force: str = "", progress: Progress
+) -> dict[str, Any]:
+    """Judge a candidate and make it the champion; what was decided, for the last line.
+
+    Args:
+        settings: where the champion is.
+        kind: of the model.
+        folder: of the candidate.
+        held_out: what it is judged on.
+        force: reason to publish it whatever the comparison says; what does not fit this code is refused all the same.
+        progress: shows how far the comparison is.
+
+    Raises:
+        Refused: it is worse than the champion.
+        ArtefactError: it does not fit this code.
+        NotComparable: too little to judge it by, as `NothingServed` and `LogError` say of events and logs.
+        RegistryError: it serves already, or somebody else is publishing.
+        OSError: a folder cannot be read or written.
+    """
+    registry = Registry(settings.published_dir, kind)
+    gate = CTRGate(held_out) if kind == "ctr" else PolicyGate(held_out)
+    with registry.deciding():
+        version = gate.read(folder)
+        champion = _champion(settings, registry, kind, gate)
+        if champion is not None and version == read_meta(champion).version:
+            raise RegistryError(f"{kind} {version} serves already")
+        comparison = _compared(gate, folder, champion, progress, forced=bool(force))
+        objection = comparison.objection if comparison else ""
+        figures = comparison.as_json() if comparison else {}
+        if objection and not force:
+            registry.decide("refused", version, objection, figures)
+            raise Refused(f"{kind} {version} is refused: {objection}; --force REASON publishes it all the same")
+        if champion is not None and registry.read().champion is None:
+            registry.decide("adopted", registry.add(champion).version, "served before anything was published")
+        registry.add(folder)
+        reason = force or f"not worse than {figures['champion']}"
+        decision = registry.decide("forced" if force else "published", version, reason, figures)
+    told = {"kind": kind, "version": version, "action": decision.action, "before": decision.before}
+    return told | {"reason": reason} | figures
+
+
+def _champion(settings: Settings, registry: Registry, kind: Kind, gate: Gate) -> Path | None:
+    """Folder of the model that serves; `None` where none does, or where it does not fit this code any more."""
+    unpublished = settings.ctr_dir if kind == "ctr" else settings.policy_dir
+    folder = registry.champion() or unpublished
+    try:
+        gate.read(folder)
+    except ArtefactError:
+        return None
+    return folder
+
+
+def _compared(
+    gate: Gate, folder: Path, champion: Path | None, progress: Progress, *, forced: bool
+) -> Comparison | None:
+    try:
+        with progress:
+            return gate.compare(folder, champion, progress)
+    except (NotComparable, NothingServed, LogError):
+        if forced:
+            return None
+        raise
+
+
+if __name__ == "__main__":
+    typer.run(main)

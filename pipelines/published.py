@@ -1,0 +1,55 @@
+"""What is published, and how that came about.
+
+How to run:
+
+    python -m pipelines.published
+    python -m pipelines.published --kind ctr
+
+What to expect: a table of decisions, oldest first, refusals included; the last line is one JSON object with the version
+that serves by kind, null where nothing was published.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from rtb.registry import KINDS, Decision, Kind, Registry, RegistryError
+from rtb.settings import Settings
+
+
+def main(kind: Annotated[Kind | None, typer.Option(help="of the models; default: all")] = None) -> None:
+    """Show the history."""
+    console = Console(stderr=True, highlight=False)
+    try:
+        folder = Settings().published_dir
+        records = {one: Registry(folder, one).read() for one in ([kind] if kind else KINDS)}
+    except (RegistryError, OSError, ValueError) as error:
+        typer.echo(f"published: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(1) from error
+    for one, record in records.items():
+        console.print(_table(one, record.champion, record.history))
+    typer.echo(json.dumps({one: record.champion for one, record in records.items()}))
+
+
+def _table(kind: Kind, champion: str | None, history: tuple[Decision, ...]) -> Table:
+    table = Table("when", "what", "version", "why", title=f"{kind} models")
+    for decision in history:
+        style = "bold" if decision.version == champion and decision.action != "refused" else None
+        # A refusal's reason is its figures.
+        said = _figures(decision.comparison) if decision.action == "refused" else decision.reason
+        table.add_row(decision.at.removesuffix("+00:00"), decision.action, decision.version, said, style=style)
+    return table
+
+
+def _figures(comparison: dict[str, Any]) -> str:
+    measures = comparison.get("measures", ())
+    return "\n".join(f"{one['name']} {one['candidate']:.5g} ({one['champion']:.5g})" for one in measures)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,40 @@
+"""Make the model that served before serve again.
+
+How to run:
+
+    python -m pipelines.rollback --kind ctr
+    python -m pipelines.rollback --kind policy --to 3f2a9c1b7d04 --reason "wins too little"
+
+What to expect: a running platform takes it up within a second, in place. Once more goes one further back;
+`python -m pipelines.published` shows where to. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from rtb.registry import Kind, Registry, RegistryError
+from rtb.settings import Settings
+
+
+def main(
+    kind: Annotated[Kind, typer.Option(help="of the model")],
+    to: Annotated[str | None, typer.Option(help="version; default: the one before the one that serves")] = None,
+    reason: Annotated[str, typer.Option(help="for the history")] = "by hand",
+) -> None:
+    """Roll back."""
+    try:
+        registry = Registry(Settings().published_dir, kind)
+        with registry.deciding():
+            decision = registry.roll_back(to, reason)
+    except (RegistryError, OSError, ValueError) as error:
+        typer.echo(f"rollback: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(1) from error
+    typer.echo(json.dumps({"kind": kind, "version": decision.version, "before": decision.before}))
+
+
+if __name__ == "__main__":
+    typer.run(main)
