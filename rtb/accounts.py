@@ -29,9 +29,11 @@ def arm_of(campaign: int, experiment: int) -> int:
 
 def campaign_of(account: Numbers) -> Numbers:
     """The campaign an account, or each of an array, belongs to."""
-    return account & MOST_CAMPAIGNS
+    number: Numbers = account & MOST_CAMPAIGNS
+    return number
 
 
 def experiment_of(account: Numbers) -> Numbers:
     """The experiment an account is an arm in; 0 for a campaign's own."""
-    return account >> CAMPAIGN_BITS
+    number: Numbers = account >> CAMPAIGN_BITS
+    return number

@@ -60,12 +60,13 @@ def _bid(data: str) -> dict[str, Any]:
 
 
 def _notice(fields: dict[str, str]) -> dict[str, Any]:
-    numbers: dict[str, int | None] = {name: int(fields[name]) for name in _WHOLE if fields.get(name)}
-    if "campaign" in numbers:
-        account = numbers["campaign"]
-        numbers |= {"campaign": campaign_of(account), "experiment": experiment_of(account) or None}
+    numbers = {name: int(fields[name]) for name in _WHOLE if fields.get(name)}
     at = {"at": round(float(fields["at"]) * _MICRO)} if "at" in fields else {}
-    return numbers | at | {"outcome": fields.get("outcome")}
+    row = numbers | at | {"outcome": fields.get("outcome")}
+    account = numbers.get("campaign")
+    if account is not None:
+        row |= {"campaign": campaign_of(account), "experiment": experiment_of(account) or None}
+    return row
 
 
 _WHOLE: Sequence[str] = ("campaign", "price_micros", "min_to_win_micros")

@@ -212,7 +212,7 @@ class Balance(NamedTuple):
 
         Of days that end at different times the later one's figures are kept.
         """
-        summed = Balance(*(mine + theirs for mine, theirs in zip(self, arm, strict=True)))
+        summed = Balance(*(mine + theirs for mine, theirs in zip(self, arm, strict=True)))  # type: ignore[arg-type]
         return summed._replace(arm=self.arm, base=0, day_ends=max(self.day_ends, arm.day_ends))
 
 
