@@ -48,7 +48,7 @@ from pipelines.rebuild_ledger import rebuild
 from rtb.campaign import Campaign, Targeting
 from rtb.catalog import Catalog
 from rtb.events.parquet import runs
-from rtb.ledger import Balance, LedgerError, ValkeyLedger, whole_balances, embedded
+from rtb.ledger import Balance, LedgerError, ValkeyLedger, embedded, whole_balances
 from rtb.settings import Settings
 
 _NOTICE_TTL = 12.0

@@ -1,4 +1,4 @@
-"""A campaign divided and joined again, in any order with bids, notices and edits: both ledgers agree, nothing is lost."""
+"""A campaign divided and joined in any order with bids, notices and edits: both ledgers agree, nothing is lost."""
 
 from __future__ import annotations
 
