@@ -74,7 +74,7 @@ def test_nothing_is_said_of_too_little() -> None:
 
 
 def test_time_to_the_answer_is_when_the_sequence_is_narrow_enough() -> None:
-    readings = made_up(20, value=1.2, seed=1)
+    readings = made_up(20, value=1.1, seed=1)
     early = judge(readings, "value", SHARE)
     assert early is not None
     assert not early.is_real
