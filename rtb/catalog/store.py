@@ -77,6 +77,8 @@ class Catalog:
             except IntegrityError as error:
                 raise CampaignExists(f"there is a campaign {campaign.id!r} already") from error
             assert key is not None
+            if int(key[0]) > MOST_CAMPAIGNS:
+                raise CatalogError(f"there were {MOST_CAMPAIGNS:,} campaigns, and the ledger can number no more")
             entry = Entry(int(key[0]), campaign, now.timestamp())
             _record(connection, None, entry, actor, "create")
             receipts.fill(connection, once, entry)

@@ -184,7 +184,9 @@ def test_another_experiment_divides_anew() -> None:
     following = Experiment(number=4, kind="policy", version="d", folder="d", share=0.5, salt="b", started=1.0)
     divided = platform.tick(following)
     assert divided.own[0].arm == following.arm(1)
-    assert [balance.budget for balance in (*divided.own, *divided.arms) if balance] == pytest.approx([BUDGET / 2] * 2, rel=0.02)
+    assert [balance.budget for balance in (*divided.own, *divided.arms) if balance] == pytest.approx(
+        [BUDGET / 2] * 2, rel=0.02
+    )
     assert asyncio.run(whole_balances(platform.ledger, [1]))[0].budget == BUDGET
 
 
