@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Connection, Row, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 
+from rtb.accounts import MOST_CAMPAIGNS
 from rtb.campaign import Campaign, CampaignError, decode_campaign, patch_campaign
 from rtb.catalog import receipts, tables
 from rtb.catalog.database import Database
@@ -21,6 +22,7 @@ from rtb.catalog.records import (
     CampaignChanged,
     CampaignExists,
     CampaignUnknown,
+    CatalogError,
     Change,
     CreativeExists,
     CreativeUnknown,
