@@ -105,7 +105,9 @@ def test_clicks_served_train_the_next_model_and_no_request_fails(
     assert figures["status"]["other"] == figures["status"]["400"] == 0
     assert quality(learned) > quality(cold) + 0.02
 
-    until(lambda: scored_by(settings, swapped, time.time(), learned), 20, "no bid by the trained model is told")
+    until(
+        lambda: scored_by(settings, swapped, time.time(), learned), 20, "no bid by the trained model is told"
+    )
     assert scored_by(settings, began, trained, cold)
 
     (adopted, *_) = Registry(settings.published_dir, "ctr").read().history

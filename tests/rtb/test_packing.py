@@ -40,9 +40,7 @@ def test_damage_on_the_way_is_an_error_and_no_other_model(folder: Path, tmp_path
     body = bytearray(pack(folder))
     place = data.draw(st.integers(0, len(body) - 1))
     cut = data.draw(st.booleans())
-    damaged = (
-        bytes(body[:place]) if cut else bytes(body[:place]) + bytes([body[place] ^ 255]) + bytes(body[place + 1 :])
-    )
+    damaged = bytes(body[:place]) if cut else bytes(body[:place]) + bytes([body[place] ^ 255]) + bytes(body[place + 1 :])
     there = tmp_path / "there"
     there.mkdir(exist_ok=True)
     try:
