@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from ray import serve
 from redis.exceptions import RedisError
 
+from deployments.challenge import ExperimentFeed
 from deployments.models import Announcer
 from deployments.wiring import event_writer, ledger_client, logger, repeat
 from rtb import snapshot
 from rtb.artefacts import ArtefactError
 from rtb.catalog import Catalog, CatalogError, Entry
 from rtb.events import StreamError, parquet
+from rtb.experiment.arms import Arms, Divided
 from rtb.ledger import Balance, DurabilityWatch, LedgerError, ValkeyLedger, embedded
 from rtb.pacemaker import Pacemaker
 from rtb.registry import RegistryError
@@ -30,7 +32,7 @@ _LOOK_AT_MODELS_SECONDS = 0.5
 
 
 class Controller:
-    """Keeps the embedded server up, reclaims leases, publishes catalog, pacing and models, writes events to Parquet."""
+    """Keeps the server up, reclaims leases, divides money, publishes catalog, pacing and models, writes events."""
 
     def __init__(self) -> None:
         self._settings = settings = Settings()
@@ -42,6 +44,8 @@ class Controller:
         self._announcer = Announcer(client, settings.published_dir)
         self._catalog = Catalog(settings.catalog_url)
         self._pacemaker = Pacemaker()
+        self._experiment = ExperimentFeed(client)
+        self._arms = Arms(self._ledger)
         self._entries: list[Entry] = []
         self._revision: int | None = None
         self._told = ""
@@ -91,8 +95,10 @@ class Controller:
         await self._ledger.reclaim(now)
         balances = await self._ledger.balances([entry.number for entry in self._entries])
         self._tell_lost(balances)
-        await self._lower_budgets(balances)
-        table = self._pacemaker.tick(self._entries, balances, now, self._learner.markets)
+        await self._experiment.pull()
+        divided = await self._arms.keep(self._entries, balances, self._experiment.experiment)
+        await self._lower_budgets(divided)
+        table = self._pacemaker.tick(*self._arms.to_pace(divided), now, self._learner.markets)
         await self._publisher.publish(snapshot.PACING, snapshot.encode_pacing(table))
 
     async def _take_up_catalog(self) -> None:
@@ -130,14 +136,13 @@ class Controller:
             )
         self._told = names
 
-    async def _lower_budgets(self, balances: Sequence[Balance]) -> None:
+    async def _lower_budgets(self, divided: Divided) -> None:
         """Go on lowering budgets that could not be lowered all the way: what was held then comes back now and then.
 
         Only lowering: a ledger that says less than is of record may have been lost, with all it knew of what was spent.
         """
-        for entry, balance in zip(self._entries, balances, strict=True):
-            total = entry.campaign.budget.total_micros
-            if balance.budget > total and balance.available > 0:
+        for entry, own, whole in zip(divided.entries, divided.own, divided.whole, strict=True):
+            if whole.budget > entry.campaign.budget.total_micros and own.available > 0:
                 await self._ledger.open(entry.number, terms_of(entry))
 
     async def _recall(self) -> None:

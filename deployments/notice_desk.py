@@ -6,6 +6,7 @@ import time
 from typing import NamedTuple
 from urllib.parse import parse_qs
 
+from rtb.accounts import campaign_of
 from rtb.edge import Edge
 from rtb.frequency import FrequencyGate
 from rtb.ledger import DurabilityWatch, Ledger, LedgerError, Outcome
@@ -108,7 +109,7 @@ class NoticeDesk:
         )
         if outcome is not Outcome.SETTLED:
             return _reply(outcome)
-        is_counted = self._frequency is None or await self._frequency.count(ref.campaign, ref.user)
+        is_counted = self._frequency is None or await self._frequency.count(campaign_of(ref.campaign), ref.user)
         noticed = {
             "above_bid": price.micros > ref.ceiling_micros,
             "base64": price.is_encoded,

@@ -8,6 +8,7 @@ from typing import Any
 from ray import serve
 from redis.exceptions import RedisError
 
+from deployments.challenge import ChallengerFeed
 from deployments.models import ModelFeed
 from deployments.wiring import ledger_client, load_policy, logger, repeat
 from rtb import policy, snapshot
@@ -34,6 +35,7 @@ class RLBidder:
         )
         self._stage = BidStage(policy.neutral(), self._book)
         self._feed = ModelFeed("policy", client, settings.policy_dir, load_policy, self._stage.swap_policy)
+        self._challenger = ChallengerFeed(client, self._stage.challenge)
         self._pacing = snapshot.Subscriber(client, snapshot.PACING)
         self._usage = UsageReporter(self._ledger)
         self._tasks: list[asyncio.Task[None]] = []
@@ -54,7 +56,8 @@ class RLBidder:
             maintain = repeat("leases", _MAINTAIN_SECONDS, self._book.maintain, away)
             report = repeat("usage report", _REPORT_SECONDS, self._report, away)
             follow = repeat("published policy", self._settings.pull_seconds, self._feed.pull, away)
-            self._tasks = [asyncio.ensure_future(work) for work in (pull, maintain, report, follow)]
+            challenge = repeat("experiment", self._settings.pull_seconds, self._challenger.pull, away)
+            self._tasks = [asyncio.ensure_future(work) for work in (pull, maintain, report, follow, challenge)]
 
     async def decide(self, auction: Auction) -> Decisions:
         """Run the internal auction of a batch."""

@@ -14,11 +14,13 @@ from ray import serve
 from redis.exceptions import RedisError
 
 from deployments import api
+from deployments.challenge import ExperimentFeed
 from deployments.fast_path import FastPath
 from deployments.notice_desk import NoticeDesk
 from deployments.tally import Tally
 from deployments.wiring import ledger_client, logger, repeat
 from rtb import exchanges, snapshot
+from rtb.accounts import campaign_of
 from rtb.admission import Admission, Shed
 from rtb.batcher import MicroBatcher
 from rtb.catalog import Catalog, CatalogError, KeyRing, standing_keys
@@ -103,6 +105,7 @@ class Router:
             settings, self.signer, self.ledger, self.edge, self.frequency, durability=self.durability
         )
         self.paced_at: float | None = None
+        self.experiment = ExperimentFeed(client)
         self._catalog_feed = snapshot.Subscriber(client, snapshot.CATALOG)
         self._pacing_feed = snapshot.Subscriber(client, snapshot.PACING)
         self.exchanges = exchanges.load(settings.exchanges_dir)
@@ -199,9 +202,12 @@ class Router:
         await asyncio.to_thread(self.keys.refresh)
 
     async def pull(self) -> None:
-        """Take up new rates, a new catalog or a new pacing snapshot."""
+        """Take up new rates, a new experiment, a new catalog or a new pacing snapshot."""
         if self.rates.refresh():
             self.edge.rerate(self.rates.rates)
+        if await self.experiment.pull():
+            experiment = self.experiment.experiment
+            self.edge.divide(None if experiment is None else experiment.split)
         catalog = await self._catalog_feed.pull()
         if catalog is not None:
             listings = snapshot.decode_catalog(catalog)
@@ -213,7 +219,8 @@ class Router:
             self.paced_at = time.monotonic()
             table = snapshot.decode_pacing(pacing)
             # A bid whose notices would be refused is not to be made.
-            self.edge.restrict([] if self.durability.refusal else table["number"][table["open"]].tolist())
+            campaigns = campaign_of(table["number"][table["open"]])  # one is open when it or its arm is
+            self.edge.restrict([] if self.durability.refusal else campaigns.tolist())
 
 
 RouterDeployment = serve.deployment(serve.ingress()(Router), name="Router")

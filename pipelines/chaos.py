@@ -48,7 +48,7 @@ from pipelines.rebuild_ledger import rebuild
 from rtb.campaign import Campaign, Targeting
 from rtb.catalog import Catalog
 from rtb.events.parquet import runs
-from rtb.ledger import Balance, LedgerError, ValkeyLedger, embedded
+from rtb.ledger import Balance, LedgerError, ValkeyLedger, embedded, whole_balances
 from rtb.settings import Settings
 
 _NOTICE_TTL = 12.0
@@ -262,7 +262,7 @@ class _Trial:
     def _balances(self) -> dict[int, Balance]:
         async def read() -> list[Balance]:
             async with aioredis.Redis.from_url(self._settings.ledger_url) as client:
-                return await ValkeyLedger(client).balances(numbers)
+                return await whole_balances(ValkeyLedger(client), numbers)
 
         catalog = Catalog(self._settings.catalog_url)
         numbers = [entry.number for entry in catalog.all()]

@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from rtb import features
+from rtb.accounts import campaign_of, experiment_of
 from rtb.ctr import CLICK
 from rtb.currency import NO_RATES, Rates
 from rtb.events import BidEvent
 from rtb.exchanges import GENERIC, Profile
+from rtb.experiment import Split
 from rtb.impression import Impression, hour_of_week, impressions_of
 from rtb.markup import markup_of
 from rtb.money import floors_to_micros
@@ -25,7 +27,7 @@ from rtb.openrtb import Bid, BidResponse, NoBid, SeatBid, decode_request, encode
 from rtb.response import Sold, bid_of, seconds_of
 from rtb.slots import BannerSlot, PlayedSlot, Slot
 from rtb.stages import Auction, DealColumns, Decisions
-from rtb.targeting import Candidates, Listing, Placement, TargetingIndex, Words
+from rtb.targeting import Candidates, Listing, TargetingIndex, Words
 
 _ANY_BANNER = BannerSlot()  # a banner's markup is the same wherever it goes
 _MARKUP_KEPT = 4_096
@@ -60,6 +62,7 @@ class Terms(NamedTuple):
         user: key of who would see it, 0 where nobody may or need know.
         group: number of the imp that each is a way to buy, ascending; none: each is an imp of its own.
         is_test: where nothing is billable; none: everything is.
+        challenger: what is the challenger's of an experiment; none: there is none.
     """
 
     first_price: npt.NDArray[np.bool_]
@@ -67,6 +70,7 @@ class Terms(NamedTuple):
     user: npt.NDArray[np.uint64]
     group: npt.NDArray[np.intp] | None
     is_test: npt.NDArray[np.bool_] | None
+    challenger: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,7 @@ class Batch:
             group=self.terms.group,
             deals=self.deals,
             is_test=self.terms.is_test,
+            challenger=self.terms.challenger,
         )
 
 
@@ -197,6 +202,7 @@ class Edge:
         self._view = View([])
         self._open: Words | None = None
         self._rates = NO_RATES
+        self._split: Split | None = None
 
     @property
     def campaigns(self) -> int:
@@ -211,6 +217,10 @@ class Edge:
     def rerate(self, rates: Rates) -> None:
         """Convert currencies by this table from now on."""
         self._rates = rates
+
+    def divide(self, split: Split | None) -> None:
+        """Divide traffic between champion and challenger like this from now on; `None`: no more."""
+        self._split = split
 
     def restrict(self, open_numbers: Sequence[int]) -> None:
         """Leave out campaigns that cannot bid now, such as those without money."""
@@ -254,7 +264,10 @@ class Edge:
             candidates.creative,
         )
         floors, deals = terms_of_candidates(impressions, candidates, view.index)
-        return Batch(requests, owner, candidates, rows, self._terms(impressions, owner), floors, deals, view)
+        terms = self._terms(impressions, owner)
+        if self._split is not None:
+            terms = terms._replace(challenger=_taken(self._split, requests, owner))
+        return Batch(requests, owner, candidates, rows, terms, floors, deals, view)
 
     def _terms(self, impressions: Sequence[Impression], owner: npt.NDArray[np.intp]) -> Terms:
         is_test = [item.audience.is_test for item in impressions]
@@ -285,7 +298,7 @@ class Edge:
             row = int(batch.candidates.creative[candidate])
             shown = batch.view.index.creatives[row]
             impression, campaign = impressions[imp], shown.listing.campaign
-            ref = _ref(decisions, place, shown, int(batch.terms.user[imp]), impression.audience.quote.rate)
+            ref = _ref(decisions, place, shown.place, int(batch.terms.user[imp]), impression.audience.quote.rate)
             markup = batch.view.markup(impression.slot, row)
             sold = Sold(ref, impression, campaign, shown.creative, markup, float(batch.terms.ttl[imp]))
             bid = bid_of(sold, self._signer, self._base)
@@ -297,7 +310,7 @@ class Edge:
                 BidEvent(
                     bid=bid.id,
                     request=batch.requests[owner].id,
-                    campaign=ref.campaign,
+                    campaign=campaign_of(ref.campaign),
                     creative=bid.crid or "",
                     features=batch.rows[candidate].tolist(),
                     pctr=float(probability[candidate, CLICK]),
@@ -307,6 +320,7 @@ class Edge:
                     at=self._clock(),
                     first_price=impression.first_price,
                     feature_schema=features.SCHEMA_VERSION,
+                    experiment=experiment_of(ref.campaign) or None,
                 )
             )
         answers = [
@@ -317,7 +331,7 @@ class Edge:
 
     def landing(self, ref: BidRef) -> str | None:
         """Where a click on this bid's creative leads, with a token that its conversion can name."""
-        listing = self._view.listing_of.get(ref.campaign)
+        listing = self._view.listing_of.get(campaign_of(ref.campaign))
         if listing is None or ref.creative >= len(listing.campaign.creatives):
             return None
         url = listing.campaign.creatives[ref.creative].landing_url
@@ -349,6 +363,12 @@ def _reasons(batch: Batch, decisions: Decisions) -> list[NoBid]:
     reasons[reached] = NoBid.BELOW_FLOOR
     reasons[unpaid] = NoBid.NO_BUDGET
     return [NoBid(reason) for reason in reasons.tolist()]
+
+
+def _taken(split: Split, requests: Sequence[Prepared], owner: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    """Which impressions are the challenger's: all of a user, where it is known whose they are."""
+    units = [request.impressions[0].audience.user or request.id if request.impressions else "" for request in requests]
+    return np.array([split.takes(unit) for unit in units], bool)[owner]
 
 
 def _groups(impressions: Sequence[Impression], owner: npt.NDArray[np.intp]) -> npt.NDArray[np.intp] | None:
@@ -398,12 +418,12 @@ def _seat(batch: Batch, impression: Impression, candidate: int) -> str:
     return held.seat if held and held.seat else index.listings[line].campaign.seat
 
 
-def _ref(decisions: Decisions, place: int, placement: Placement, user: int, rate: float) -> BidRef:
+def _ref(decisions: Decisions, place: int, creative: int, user: int, rate: float) -> BidRef:
     return BidRef(
         lease=int(decisions.lease[place]),
         sequence=int(decisions.sequence[place]),
-        campaign=placement.listing.number,
-        creative=placement.place,
+        campaign=int(decisions.account[place]),
+        creative=creative,
         ceiling_micros=int(decisions.price_micros[place]),
         expires=int(decisions.expires[place]),
         user=user,

@@ -51,7 +51,7 @@ class BidRef(NamedTuple):
     Attributes:
         lease: number of the lease its money comes from.
         sequence: of the bid within its lease; lease and sequence are the bid's identity.
-        campaign: number of the campaign.
+        campaign: account its money is in: the campaign's number, or its arm's (`rtb.accounts`).
         creative: place of the creative in its campaign.
         ceiling_micros: what was bid for the impression: the most it can cost.
         expires: Unix second after which money notices are not honoured.

@@ -13,6 +13,7 @@ from dataclasses import fields, replace
 import numpy as np
 import numpy.typing as npt
 
+from rtb.accounts import campaign_of
 from rtb.catalog import Entry
 from rtb.ledger import Balance
 from rtb.market.closed import MEMORY
@@ -70,7 +71,7 @@ class Pacemaker:
         """
         table = np.zeros(len(entries), PACING_DTYPE)
         pairs = list(zip(entries, balances, strict=True))
-        told = [(markets or {}).get(entry.number, UNKNOWN) for entry in entries]
+        told = [(markets or {}).get(campaign_of(entry.number), UNKNOWN) for entry in entries]
         unknown = [0.0] * len(_STATE)
         for row, ((entry, balance), market) in enumerate(zip(pairs, told, strict=True)):
             table[row] = (*_terms(entry, balance, market, now), *unknown)

@@ -27,6 +27,9 @@ from rtb.targeting import Listing
 
 CATALOG, PACING = "raybid:snapshot:catalog", "raybid:snapshot:pacing"
 
+EXPERIMENT = "raybid:snapshot:experiment"
+"""The experiment that runs, or the last one: see `rtb.experiment`. It lies beside the money that it divides."""
+
 
 def model_key(kind: str) -> str:
     """Where the published model of a kind lies, packed."""
@@ -35,7 +38,7 @@ def model_key(kind: str) -> str:
 
 PACING_DTYPE = np.dtype(
     [
-        ("number", np.int32),  # of the campaign
+        ("number", np.int32),  # of the campaign, or of its arm in an experiment: see `rtb.accounts`
         ("open", np.bool_),  # may bid: active, in its flight, with money left, also of the day
         ("by_conversion", np.bool_),  # value is per conversion, else per click
         ("value_micros", np.float64),

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtb import bidding
+from rtb.accounts import campaign_of, experiment_of
 from rtb.ctr import CLICK, CONVERSION, CTRScorer
 from rtb.features import Rows
 from rtb.ledger import Day, LeaseBook, Usage
@@ -51,6 +52,7 @@ class Auction(NamedTuple):
         group: of each impression, ascending, shape `(imps,)`: of impressions of a group one is bought; none: each is.
         deals: what deals say of the candidates; none: there are no deals.
         is_test: impressions where nothing is billable, shape `(imps,)`; none: all are.
+        challenger: impressions that are the challenger's of an experiment, shape `(imps,)`; none: there is none.
     """
 
     imp: npt.NDArray[np.intp]
@@ -62,6 +64,7 @@ class Auction(NamedTuple):
     group: npt.NDArray[np.intp] | None = None
     deals: DealColumns | None = None
     is_test: npt.NDArray[np.bool_] | None = None
+    challenger: npt.NDArray[np.bool_] | None = None
 
 
 class Decisions(NamedTuple):
@@ -69,6 +72,7 @@ class Decisions(NamedTuple):
 
     Attributes:
         candidate: index into the batch's candidates, ascending.
+        account: that pays: the campaign's own, or its arm's in an experiment.
         price_micros: what to bid for the impression.
         multiplier: what the policy made of the value.
         lease: with `sequence`, the bid's identity and where its money is held.
@@ -78,6 +82,7 @@ class Decisions(NamedTuple):
     """
 
     candidate: npt.NDArray[np.intp]
+    account: npt.NDArray[np.int32]
     price_micros: npt.NDArray[np.int64]
     multiplier: npt.NDArray[np.float64]
     lease: npt.NDArray[np.int64]
@@ -112,8 +117,10 @@ class BidStage:
     def __init__(self, policy: Policy, book: LeaseBook) -> None:
         self.policy = policy
         self.book = book
+        self._challenger: Policy | None = None
         self._table: PacingTable = np.zeros(0, PACING_DTYPE)
         self._row_of = np.full(1, -1, np.int64)
+        self._arm_row_of: npt.NDArray[np.int64] | None = None
         self._multiplier = np.zeros(0)
         self._usage = np.zeros((0, 4))  # opportunities, bids, sums of chance and level: what `Usage` carries
 
@@ -121,9 +128,10 @@ class BidStage:
         """Bid by a new pacing table from now on; what was done under the old one."""
         usages = self.drain()
         self._table = table
-        self._row_of = np.full(int(table["number"].max(initial=0)) + 1, -1, np.int64)
-        self._row_of[table["number"]] = np.arange(len(table))
-        self._multiplier = self._multipliers()
+        is_arm = experiment_of(table["number"]) > 0
+        self._row_of = _by_campaign(table, ~is_arm)
+        self._arm_row_of = _by_campaign(table, is_arm) if is_arm.any() else None
+        self._multiply()
         self._usage = np.zeros((len(table), 4))
         columns = (table[name].tolist() for name in ("number", "day", "day_ends"))
         self.book.enter({number: Day(day.decode(), ends) for number, day, ends in zip(*columns, strict=True)})
@@ -133,7 +141,26 @@ class BidStage:
     def swap_policy(self, policy: Policy) -> None:
         """Bid by another policy from now on."""
         self.policy = policy
-        self._multiplier = self._multipliers()
+        self._multiply()
+
+    def challenge(self, policy: Policy | None) -> None:
+        """Bid by this policy from the arms of an experiment from now on; without one, nothing is bid from them."""
+        self._challenger = policy
+        self._multiply()
+
+    def _multiply(self) -> None:
+        """What each campaign's value is multiplied by: the closed loop's level, the policy's part in it, never above 1.
+
+        Where the loop knows nothing of the market yet, what a click is worth is bid for it.
+        """
+        observation = observe(pacing_state(self._table))
+        chosen = self.policy.multipliers(observation)
+        if self._arm_row_of is not None:
+            arms = np.flatnonzero(experiment_of(self._table["number"]))
+            challenger = self._challenger
+            chosen[arms] = 0.0 if challenger is None else challenger.multipliers(observation[arms])
+        level, worth = self._table["level"], np.maximum(self._table["value_micros"], 1.0)
+        self._multiplier = np.minimum(np.where(level > 0.0, level / worth, 1.0) * chosen, 1.0)
 
     def drain(self) -> list[Usage]:
         """What was done for each campaign since the last call."""
@@ -144,18 +171,9 @@ class BidStage:
         self._usage[rows] = 0
         return drained
 
-    def _multipliers(self) -> npt.NDArray[np.float64]:
-        """What each campaign's value is multiplied by: the closed loop's level, the policy's part in it, never above 1.
-
-        Where the loop knows nothing of the market yet, what a click is worth is bid for it.
-        """
-        level, worth = self._table["level"], np.maximum(self._table["value_micros"], 1.0)
-        base = np.where(level > 0.0, level / worth, 1.0)
-        return np.minimum(base * self.policy.multipliers(observe(pacing_state(self._table))), 1.0)
-
     def decide(self, auction: Auction) -> Decisions:
         """Run the internal auction of a batch and hold the money of its winners."""
-        row = self._rows(auction.campaign)
+        row = self._rows(auction)
         known = np.flatnonzero(row >= 0)
         known = known[self._table["open"][row[known]]]
         row = row[known]
@@ -212,17 +230,17 @@ class BidStage:
         """Give each impression, or one of each group, to its best bid that can be paid."""
         imps = auction.imp[known[order]]
         groups = imps if auction.group is None else auction.group[imps]
-        campaigns = auction.campaign[known[order]].tolist()
+        accounts = self._table["number"][row[order]].tolist()
         prices = bids[order].tolist()
         ttl = np.full(int(imps.max(initial=-1)) + 1, math.inf) if auction.ttl is None else auction.ttl
         is_test = [False] * len(imps) if auction.is_test is None else auction.is_test[imps].tolist()
         winners, held = [], []
         served = -1
-        columns = (groups.tolist(), campaigns, prices, ttl[imps].tolist(), is_test)
-        for place, (group, campaign, price, seconds, free) in enumerate(zip(*columns, strict=True)):
+        columns = (groups.tolist(), accounts, prices, ttl[imps].tolist(), is_test)
+        for place, (group, account, price, seconds, free) in enumerate(zip(*columns, strict=True)):
             if group == served:
                 continue
-            reservation = self.book.rehearse(seconds) if free else self.book.reserve(campaign, price, seconds)
+            reservation = self.book.rehearse(seconds) if free else self.book.reserve(account, price, seconds)
             if reservation is not None:
                 served = group
                 winners.append(place)
@@ -233,6 +251,7 @@ class BidStage:
         identity = np.array(held, np.int64).reshape(-1, 3)
         return Decisions(
             candidate=known[chosen],
+            account=self._table["number"][row[chosen]],
             price_micros=bids[chosen],
             multiplier=self._multiplier[row[chosen]],
             lease=identity[:, 0],
@@ -241,11 +260,16 @@ class BidStage:
             unpaid=np.unique(imps[~np.isin(groups, groups[np.array(winners, np.intp)])]),
         )
 
-    def _rows(self, campaign: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
-        """Row in the pacing table, -1 for a campaign this replica has not heard of yet."""
-        inside = campaign < len(self._row_of)
-        rows: npt.NDArray[np.int64] = np.where(inside, self._row_of[np.where(inside, campaign, 0)], -1)
-        return rows
+    def _rows(self, auction: Auction) -> npt.NDArray[np.int64]:
+        """Row of each candidate in the pacing table, -1 for a campaign this replica has not heard of yet.
+
+        For a challenger's impression it is the arm's, where the campaign has one.
+        """
+        rows = _row(self._row_of, auction.campaign)
+        if auction.challenger is None or self._arm_row_of is None:
+            return rows
+        arms = _row(self._arm_row_of, auction.campaign)
+        return np.where(auction.challenger[auction.imp] & (arms >= 0), arms, rows)
 
     def _count(
         self,
@@ -263,3 +287,18 @@ class BidStage:
         self._usage[:, 0] += seen
         self._usage[:, 2] += np.bincount(row, chance, size)
         self._usage[:, 3] += seen * self._multiplier * self._table["value_micros"]
+
+
+def _by_campaign(table: PacingTable, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Row in a pacing table by campaign number, of the rows in a mask; -1 where there is none."""
+    rows = np.flatnonzero(chosen)
+    numbers = campaign_of(table["number"][rows])
+    found = np.full(int(numbers.max(initial=0)) + 1, -1, np.int64)
+    found[numbers] = rows
+    return found
+
+
+def _row(row_of: npt.NDArray[np.int64], campaign: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    inside = campaign < len(row_of)
+    rows: npt.NDArray[np.int64] = np.where(inside, row_of[np.where(inside, campaign, 0)], -1)
+    return rows

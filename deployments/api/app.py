@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi_offline import FastAPIOffline
 
-from deployments.api import admin, bids, campaigns, documents, health, models, problems, reports
+from deployments.api import admin, bids, campaigns, documents, experiment, health, models, problems, reports
 from deployments.api.bids import AuctionResult, Settled
 from deployments.api.campaigns import TopUp
 from rtb.campaign import Campaign
@@ -24,7 +24,7 @@ Money is in micro-units, prices are CPM. What goes wrong is answered with a prob
 def build(router: Router) -> Any:
     """The ASGI application of one replica."""
     app = FastAPIOffline(title="Raybid", version="0.1.0", description=_ABOUT)
-    for part in (bids, campaigns, reports, models, health, admin):
+    for part in (bids, campaigns, reports, models, experiment, health, admin):
         app.include_router(part.routes(router))
     problems.install(app)
     kinds = (Campaign, Creative, TopUp, FlatRequest, FlatBatch, FlatAnswer, FlatAnswers, AuctionResult, Settled)

@@ -20,7 +20,7 @@ from deployments.api.repeats import IdempotencyKey, done_once, once_of
 from rtb.campaign import decode_campaign
 from rtb.catalog import CampaignUnknown, CatalogError, Change, CreativeUnknown, Entry, Kept
 from rtb.creative import Creative
-from rtb.ledger import Balance, LedgerError
+from rtb.ledger import Balance, LedgerError, whole_balances
 from rtb.terms import lost, terms_of
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _read_routes(found: APIRouter, router: Router) -> None:
     ) -> JSONResponse:
         """In the order they were created. Where there are more, a `Link` header with `rel="next"` leads to them."""
         page = await asyncio.to_thread(router.catalog.page, after, limit, status=status, text=q)
-        balances = await router.ledger.balances([entry.number for entry in page.entries])
+        balances = await whole_balances(router.ledger, [entry.number for entry in page.entries])
         told = [_shown(entry, balance) for entry, balance in zip(page.entries, balances, strict=True)]
         if page.next is None:
             return JSONResponse(told)
@@ -75,7 +75,7 @@ def _read_routes(found: APIRouter, router: Router) -> None:
     )
     async def campaign(campaign_id: str, caller: Caller = reader) -> Response:
         entry = await _entry(router, campaign_id)
-        (balance,) = await router.ledger.balances([entry.number])
+        (balance,) = await whole_balances(router.ledger, [entry.number])
         return _answer(entry, balance)
 
     @found.get(
@@ -259,7 +259,7 @@ async def _opened(router: Router, entry: Entry) -> Balance:
         read = await asyncio.to_thread(router.catalog.get, entry.campaign.id)
         latest = read or latest
         if terms_of(latest) == opened:
-            (balance,) = await router.ledger.balances([entry.number])
+            (balance,) = await whole_balances(router.ledger, [entry.number])
             return balance
 
 
@@ -269,7 +269,7 @@ async def _refuse_lost(router: Router, entry: Entry) -> None:
     Raises:
         LedgerError: it is such a campaign.
     """
-    balances = await router.ledger.balances([entry.number])
+    balances = await whole_balances(router.ledger, [entry.number])
     if not balances[0].budget and lost([entry], balances, await asyncio.to_thread(router.catalog.spent)):
         raise LedgerError("the ledger lost this campaign's figures: run `python -m pipelines.rebuild_ledger`")
 

@@ -114,6 +114,10 @@ def _answers(schemas: dict[str, Document]) -> dict[str, Document]:
         "Exchanges": {"type": "array", "items": _object({"name": text, "path": text})},
         "Artefacts": {"type": "object", "additionalProperties": _object({"version": text})},
         "Models": {"type": "object", "additionalProperties": _object({"published": flag, "replicas": serving})},
+        "Experiment": _object(
+            {"number": number, "kind": text, "challenger": text, "share": {"type": "number"}}
+            | {"running": {"type": "boolean"}, "started_at": text, "ended_at": flag}
+        ),
         "Live": _object({"status": text}),
         "Ready": _object({"status": text, "missing": {"type": "array", "items": text}}),
         "Health": _object(

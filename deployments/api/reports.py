@@ -17,7 +17,7 @@ from deployments.api.figures import COUNTS, POTS, figures, totals
 from deployments.models import Serving, served
 from rtb.catalog import Entry
 from rtb.events.sink import Backlog
-from rtb.ledger import Balance
+from rtb.ledger import Balance, whole_balances
 from rtb.registry import KINDS, Kind
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def routes(router: Router) -> APIRouter:
 
 async def _report(router: Router) -> Report:
     entries = await asyncio.to_thread(router.catalog.all)
-    balances = await router.ledger.balances([entry.number for entry in entries])
+    balances = await whole_balances(router.ledger, [entry.number for entry in entries])
     models = {kind: await served(router.client, kind) for kind in KINDS}
     return Report(entries, balances, await router.tally.totals(), await router.events.backlog(), models)
 

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Connection, Row, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 
+from rtb.accounts import MOST_CAMPAIGNS
 from rtb.campaign import Campaign, CampaignError, decode_campaign, patch_campaign
 from rtb.catalog import receipts, tables
 from rtb.catalog.database import Database
@@ -21,6 +22,7 @@ from rtb.catalog.records import (
     CampaignChanged,
     CampaignExists,
     CampaignUnknown,
+    CatalogError,
     Change,
     CreativeExists,
     CreativeUnknown,
@@ -77,6 +79,8 @@ class Catalog:
             except IntegrityError as error:
                 raise CampaignExists(f"there is a campaign {campaign.id!r} already") from error
             assert key is not None
+            if int(key[0]) > MOST_CAMPAIGNS:
+                raise CatalogError(f"there were {MOST_CAMPAIGNS:,} campaigns, and the ledger can number no more")
             entry = Entry(int(key[0]), campaign, now.timestamp())
             _record(connection, None, entry, actor, "create")
             receipts.fill(connection, once, entry)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from rtb.accounts import campaign_of, experiment_of
 from rtb.events.sink import BidEvent
 from rtb.events.stream import Entry
 
@@ -29,6 +30,7 @@ SCHEMA = pa.schema(
         pa.field("first_price", pa.bool_()),  # bid: whether a winner pays its own bid
         pa.field("min_to_win_micros", pa.int64()),  # notice: the least bid that would have won, where it was said
         pa.field("feature_schema", pa.string()),  # bid: version of the encoder of its features; null in old files
+        pa.field("experiment", pa.int32()),  # as whose challenger it was bid; null: the champion's
     ]
 )
 
@@ -62,7 +64,11 @@ def _bid(data: str) -> dict[str, Any]:
 def _notice(fields: dict[str, str]) -> dict[str, Any]:
     numbers = {name: int(fields[name]) for name in _WHOLE if fields.get(name)}
     at = {"at": round(float(fields["at"]) * _MICRO)} if "at" in fields else {}
-    return numbers | at | {"outcome": fields.get("outcome")}
+    row = numbers | at | {"outcome": fields.get("outcome")}
+    account = numbers.get("campaign")
+    if account is not None:
+        row |= {"campaign": campaign_of(account), "experiment": experiment_of(account) or None}
+    return row
 
 
 _WHOLE: Sequence[str] = ("campaign", "price_micros", "min_to_win_micros")

@@ -40,6 +40,7 @@ class BidEvent(msgspec.Struct, frozen=True, kw_only=True):
         floor_micros: its floor.
         at: Unix time.
         first_price: whether a winner pays its own bid.
+        experiment: as whose challenger it was bid; none: the champion's.
     """
 
     bid: str
@@ -54,6 +55,7 @@ class BidEvent(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     first_price: bool | None = None  # none: from before it was recorded
     feature_schema: str | None = None
+    experiment: int | None = None
 
 
 class Backlog(NamedTuple):

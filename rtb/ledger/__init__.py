@@ -7,6 +7,7 @@ from rtb.ledger.protocol import (
     Balance,
     Closing,
     Day,
+    Division,
     Grant,
     Ledger,
     LedgerError,
@@ -18,11 +19,13 @@ from rtb.ledger.protocol import (
 )
 from rtb.ledger.reporter import UsageReporter
 from rtb.ledger.valkey import ValkeyLedger
+from rtb.ledger.whole import whole_balances
 
 __all__ = [
     "Balance",
     "Closing",
     "Day",
+    "Division",
     "Durability",
     "DurabilityWatch",
     "Grant",
@@ -38,4 +41,5 @@ __all__ = [
     "UsageReporter",
     "ValkeyLedger",
     "read_durability",
+    "whole_balances",
 ]

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from rtb.accounts import campaign_of
+from rtb.ledger.memory_accounts import Accounts, day_room
 from rtb.ledger.protocol import Balance, Closing, Grant, Mark, Outcome, Terms, Usage
 from rtb.notices import BidRef, Kind
 from rtb.outbox import Stamp
@@ -29,12 +31,9 @@ class _Lease:
 
 
 @dataclass
-class MemoryLedger:
+class MemoryLedger(Accounts):
     """See `Ledger`."""
 
-    _campaigns: dict[int, dict[str, float]] = field(default_factory=dict)
-    _terms: dict[int, Terms] = field(default_factory=dict)
-    _days: dict[int, str] = field(default_factory=dict)
     _leases: dict[int, _Lease] = field(default_factory=dict)
     _notices: set[tuple[str, Kind]] = field(default_factory=set)
     _charged: set[str] = field(default_factory=set)
@@ -45,11 +44,12 @@ class MemoryLedger:
         """See `Ledger.open`."""
         terms = Terms(terms) if isinstance(terms, int) else terms
         pots = self._campaigns.setdefault(campaign, Balance()._asdict())
-        change = max(terms.budget_micros - pots["budget"], -pots["available"])
+        own = self._open_arm(pots, terms) if pots["arm"] else terms
+        change = max(own.budget_micros - pots["budget"], -pots["available"])
         pots["budget"] += change
         pots["available"] += change
-        pots["daily"] = terms.daily_micros
-        self._terms[campaign] = terms
+        pots["daily"] = own.daily_micros
+        self._terms[campaign] = own
 
     async def lease(self, grants: Sequence[Grant]) -> list[int]:
         """See `Ledger.lease`."""
@@ -62,7 +62,7 @@ class MemoryLedger:
         self._begin_day(grant, pots)
         if not self._terms[grant.campaign].runs(grant.at):
             return 0
-        room = int(min(pots["available"], self._day_room(pots)))
+        room = int(min(pots["available"], day_room(pots)))
         asked = min(grant.most_micros, math.ceil(room * grant.share))
         amount = min(room, max(grant.least_micros, asked))
         if amount < max(1, grant.useful_micros):
@@ -83,20 +83,13 @@ class MemoryLedger:
             # What was spent before anybody named a day may be of this one.
             pots["spent_today"], pots["spent_next"] = pots["spent_next" if known else "spent_today"], 0
 
-    @staticmethod
-    def _day_room(pots: dict[str, float]) -> float:
-        """Micros that may be promised on top of what is."""
-        if not pots["daily"]:
-            return math.inf
-        return pots["daily"] - sum(pots[name] for name in ("spent_today", "spent_next", "leased", "reserved"))
-
     async def close(self, leases: Sequence[Closing]) -> None:
         """See `Ledger.close`."""
         for number, ever_reserved, expires in leases:
             lease = self._leases.get(number)
             if lease is None or lease.closed:
                 continue
-            pots = self._campaigns[lease.campaign]
+            pots = self._held_by(lease.campaign)
             outstanding = min(lease.leased, max(0, ever_reserved - lease.freed))
             self._move(pots, "leased", "available", lease.leased - outstanding)
             self._move(pots, "leased", "reserved", outstanding)
@@ -107,7 +100,7 @@ class MemoryLedger:
         self, ref: BidRef, kind: Kind, price_micros: int, now: float, *, min_to_win_micros: int | None = None
     ) -> Outcome:
         """See `Ledger.settle`."""
-        pots = self._campaigns.get(ref.campaign)
+        pots = self._account(ref.campaign)
         if pots is None:
             return Outcome.UNKNOWN
         if not self._first(ref, kind) or ref.bid_id in self._charged:
@@ -116,7 +109,7 @@ class MemoryLedger:
         price = min(price_micros, ref.ceiling_micros)
         # A bid whose loss freed its money has none left in its lease: what is there belongs to other bids.
         held = 0 if ref.bid_id in self._freed else self._take(ref, pots)
-        if price > held + pots["available"] or (price > held and price > self._day_room(pots)):
+        if price > held + pots["available"] or (price > held and price > day_room(pots)):
             pots["available"] += held
             pots["unfunded"] += 1
             return Outcome.UNFUNDED
@@ -129,7 +122,7 @@ class MemoryLedger:
 
     async def release(self, ref: BidRef, now: float, *, min_to_win_micros: int | None = None) -> Outcome:
         """See `Ledger.release`."""
-        pots = self._campaigns.get(ref.campaign)
+        pots = self._account(ref.campaign)
         if pots is None:
             return Outcome.UNKNOWN
         if not self._first(ref, Kind.LOSS):
@@ -143,7 +136,7 @@ class MemoryLedger:
 
     async def count(self, ref: BidRef, kind: Kind, now: float, *, min_to_win_micros: int | None = None) -> Outcome:
         """See `Ledger.count`."""
-        pots = self._campaigns.get(ref.campaign)
+        pots = self._account(ref.campaign)
         if pots is None:
             return Outcome.UNKNOWN
         if not self._first(ref, kind):
@@ -158,7 +151,7 @@ class MemoryLedger:
                 return
             self._reported[stamp.sender] = stamp.number
         for usage in usages:
-            pots = self._campaigns.get(usage.campaign)
+            pots = self._account(usage.campaign)
             if pots is not None:
                 pots["opportunities"] += usage.opportunities
                 pots["bids"] += usage.bids
@@ -170,7 +163,7 @@ class MemoryLedger:
         returned = 0
         for number in [n for n, lease in self._leases.items() if lease.expires <= now]:
             lease = self._leases.pop(number)
-            pots = self._campaigns[lease.campaign]
+            pots = self._held_by(lease.campaign)
             self._move(pots, "leased", "available", lease.leased)
             self._move(pots, "reserved", "available", lease.reserved)
             returned += lease.leased + lease.reserved
@@ -184,7 +177,9 @@ class MemoryLedger:
         """See `Ledger.restore`."""
         if not overwrite and self._campaigns.get(campaign, {}).get("budget", 0):
             return False
-        self._leases = {number: lease for number, lease in self._leases.items() if lease.campaign != campaign}
+        self._campaigns.pop(int(self._campaigns.get(campaign, {}).get("arm", 0)), None)
+        leases = self._leases.items()
+        self._leases = {number: lease for number, lease in leases if campaign_of(lease.campaign) != campaign}
         self._campaigns[campaign] = balance._asdict()
         self._terms[campaign] = Terms(balance.budget, balance.daily)
         self._days.pop(campaign, None)

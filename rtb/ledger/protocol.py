@@ -115,6 +115,20 @@ class Closing(NamedTuple):
     expires: float = math.inf
 
 
+class Division(NamedTuple):
+    """A part of a campaign's money for its arm in an experiment.
+
+    Attributes:
+        campaign: whose money.
+        arm: the arm's account, `rtb.accounts.arm_of`.
+        share: of the money, above 0 and below 1.
+    """
+
+    campaign: int
+    arm: int
+    share: float
+
+
 class Reservation(NamedTuple):
     """Money held for one bid: identity of the bid, and until when its notices count."""
 
@@ -159,6 +173,8 @@ class Balance(NamedTuple):
     """Where a campaign stands: four pots that add up to the budget, what was counted, and its day.
 
     `spent_today` is of the last day that a grant named, until `day_ends`; what was spent since is `spent_next`.
+    `arm` is the account of the campaign's arm, 0 where it has none: the campaign's money is in both then. `base` is of
+    an arm: what of the campaign's budget was spent or promised when it was divided.
     """
 
     budget: int = 0
@@ -180,6 +196,8 @@ class Balance(NamedTuple):
     spent_today: int = 0
     spent_next: int = 0
     day_ends: float = math.inf
+    arm: int = 0
+    base: int = 0
     levels: float = 0.0
 
     def day_left(self, now: float) -> float:
@@ -192,6 +210,14 @@ class Balance(NamedTuple):
         spent = self.spent_next + (self.spent_today if now < self.day_ends else 0)
         return max(0, self.daily - spent - self.reserved)
 
+    def plus(self, arm: Balance) -> Balance:
+        """A campaign's own account together with its arm's, both read at about the same time.
+
+        Of days that end at different times the later one's figures are kept.
+        """
+        summed = Balance(*(mine + theirs for mine, theirs in zip(self, arm, strict=True)))  # type: ignore[arg-type]
+        return summed._replace(arm=self.arm, base=0, day_ends=max(self.day_ends, arm.day_ends))
+
 
 class Ledger(Protocol):
     """The operations. Every implementation passes `tests/rtb/ledger/contract`.
@@ -203,9 +229,30 @@ class Ledger(Protocol):
     async def open(self, campaign: int, terms: Terms | int) -> None:
         """Set a campaign's terms; a bare number is a budget without other terms.
 
-        The first time all of the budget is available; later the difference is added or taken. A budget is never
+        The first time all of the budget is available; later the difference is added or taken, from the campaign's own
+        account where it has an arm, whose terms are otherwise the campaign's. A budget is never
         lowered below what is spent, leased and reserved: then it becomes exactly that. What is leased or reserved
         when other terms are tightened may still be spent; no more is leased until they allow it.
+        """
+        ...
+
+    async def divide(self, divisions: Sequence[Division]) -> list[int]:
+        """Give each campaign's arm its share of the money; micros of the arms' budgets.
+
+        The share is of what was available when the campaign was first divided, and of what its budget was raised or
+        lowered by since. Of its daily limit an arm gets the share of what was left when it was divided, and from the
+        next day on the share of all of it. Only money that nobody holds, and room that nobody uses, is moved: asking
+        again moves what was not free before, and nothing when all is in its place.
+
+        An arm is an account of its own: all that can be done to a campaign's can be done to it. Both together never
+        have more than the campaign has. 0, and nothing is done, where there is nothing to divide or an arm already.
+        """
+        ...
+
+    async def rejoin(self, campaigns: Sequence[int]) -> list[bool]:
+        """Make what these campaigns' arms have, hold and counted their own again; which of them had an arm.
+
+        Leases and bids of an arm go on as the campaign's: they are closed and settled under the arm's number.
         """
         ...
 

@@ -11,7 +11,18 @@ from redis.exceptions import RedisError
 
 from rtb.batcher import MicroBatcher
 from rtb.events import STREAM
-from rtb.ledger.protocol import Balance, Closing, Grant, LedgerError, Mark, Outcome, Terms, Usage, mark_seconds
+from rtb.ledger.protocol import (
+    Balance,
+    Closing,
+    Division,
+    Grant,
+    LedgerError,
+    Mark,
+    Outcome,
+    Terms,
+    Usage,
+    mark_seconds,
+)
 from rtb.ledger.scripts import Call, Scripts
 from rtb.notices import BidRef, Kind
 from rtb.outbox import Stamp
@@ -41,6 +52,14 @@ class ValkeyLedger:
         """See `Ledger.open`."""
         terms = Terms(terms) if isinstance(terms, int) else terms
         await self._call("open", campaign, *terms[:4], int(terms.paused))
+
+    async def divide(self, divisions: Sequence[Division]) -> list[int]:
+        """See `Ledger.divide`; one round trip for all."""
+        return [int(budget) for budget in await self._call_many("divide", divisions)]
+
+    async def rejoin(self, campaigns: Sequence[int]) -> list[bool]:
+        """See `Ledger.rejoin`; one round trip for all."""
+        return [bool(had) for had in await self._call_many("rejoin", [(campaign,) for campaign in campaigns])]
 
     async def lease(self, grants: Sequence[Grant]) -> list[int]:
         """See `Ledger.lease`; one round trip for all."""

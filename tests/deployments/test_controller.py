@@ -8,12 +8,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from deployments.controller import Controller
 from deployments.wiring import logger as controller_logger
 from rtb import snapshot
 from rtb.catalog import Catalog, CatalogError, Spend
+from rtb.experiment import Experiment
 from rtb.ledger import Balance, Closing, Grant, LedgerError, MemoryLedger, Terms
 from rtb.settings import Settings
 from tests.rtb.builders import make_campaign
@@ -24,10 +26,13 @@ class _Publisher:
 
     def __init__(self) -> None:
         self.catalogs: list[list[str]] = []
+        self.paced: list[int] = []
 
     async def publish(self, key: str, body: bytes) -> str:
         if key == snapshot.CATALOG:
             self.catalogs.append([listing.campaign.name for listing in snapshot.decode_catalog(body)])
+        if key == snapshot.PACING:
+            self.paced = snapshot.decode_pacing(body)["number"].tolist()
         return f"version {len(self.catalogs)}"
 
 
@@ -38,6 +43,15 @@ class _Ledger(MemoryLedger):
         if self.away:
             raise LedgerError("away")
         await super().open(campaign, terms)
+
+
+class _Experiments:
+    """Tells of an experiment without a server."""
+
+    experiment: Experiment | None = None
+
+    async def pull(self) -> bool:
+        return True
 
 
 class _Controller(Controller):
@@ -56,11 +70,23 @@ def publisher() -> _Publisher:
 
 
 @pytest.fixture
-def controller(tmp_path: Path, ledger: _Ledger, publisher: _Publisher, monkeypatch: pytest.MonkeyPatch) -> Controller:
+def experiments() -> _Experiments:
+    return _Experiments()
+
+
+@pytest.fixture
+def controller(
+    tmp_path: Path,
+    ledger: _Ledger,
+    publisher: _Publisher,
+    experiments: _Experiments,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Controller:
     """One that starts no server."""
     monkeypatch.setenv("RAYBID_VAR_DIR", str(tmp_path))
     monkeypatch.setattr("deployments.controller.ValkeyLedger", lambda _: ledger)
     monkeypatch.setattr("deployments.controller.snapshot.Publisher", lambda _: publisher)
+    monkeypatch.setattr("deployments.controller.ExperimentFeed", lambda _: experiments)
     monkeypatch.setattr("deployments.controller.embedded.start_if_needed", lambda _: None)
     return _Controller()
 
@@ -246,3 +272,32 @@ def test_a_budget_that_a_ledger_lost_is_not_given_again(controller: Controller, 
     ledger._campaigns.clear()
     _tick(controller)
     assert asyncio.run(ledger.balances([number]))[0].budget == 0
+
+
+def test_money_is_divided_while_an_experiment_runs_and_follows_the_budget(
+    controller: Controller, catalog: Catalog, ledger: _Ledger, publisher: _Publisher, experiments: _Experiments
+):
+    number = catalog.add(make_campaign("spring", budget=1_000)).number
+    paused = catalog.add(make_campaign("autumn", budget=1_000)).number
+    catalog.pause("autumn", "anna")
+    fields = {"number": 1, "kind": "policy", "version": "v", "folder": "f", "share": 0.2, "salt": "s", "started": 0.0}
+    experiments.experiment = running = msgspec.convert(fields, Experiment)
+    _tick(controller)
+
+    def budgets() -> list[int]:
+        return [balance.budget for balance in asyncio.run(ledger.balances([number, running.arm(number)]))]
+
+    assert budgets() == [800, 200]
+    assert publisher.paced == [number, paused, running.arm(number)]
+    catalog.top_up("spring", 500, "anna")
+    _tick(controller)
+    assert budgets() == [1_200, 300]
+    catalog.change("spring", 2, {"budget": {"total_micros": 100}}, "anna")
+    for _ in range(10):
+        _tick(controller)
+    assert sum(budgets()) == 100
+    assert budgets() == [80, 20]
+    experiments.experiment = msgspec.structs.replace(running, ended=1.0)
+    _tick(controller)
+    assert budgets() == [100, 0]
+    assert publisher.paced == [number, paused]

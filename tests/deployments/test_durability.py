@@ -12,6 +12,7 @@ import httpx
 import numpy as np
 import pytest
 
+from deployments.challenge import ExperimentFeed
 from deployments.controller import Controller
 from deployments.notice_desk import NoticeDesk
 from deployments.router import Router
@@ -97,6 +98,7 @@ def test_nothing_is_bid_whose_notices_would_be_refused(required: bool) -> None:
                 durability=DurabilityWatch(client, required=required),
                 rates=SimpleNamespace(refresh=lambda: False),
                 edge=SimpleNamespace(restrict=open_to.append),
+                experiment=ExperimentFeed(client),
                 _catalog_feed=snapshot.Subscriber(client, snapshot.CATALOG),
                 _pacing_feed=snapshot.Subscriber(client, snapshot.PACING),
             )

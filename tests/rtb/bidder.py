@@ -34,13 +34,14 @@ class Bidder:
         budget: int = PLENTY,
         scorer: CTRScorer | None = None,
         rates: Rates = NO_RATES,
+        share: float = 1.0,
     ) -> None:
         numbers = count(1)
         self.ledger = MemoryLedger()
         self.book = LeaseBook(
             self.ledger,
             seconds=5.0,
-            share=1.0,
+            share=share,
             notice_ttl=1_800.0,
             clock=lambda: MONDAY_NOON,
             new_number=lambda: next(numbers),

@@ -2,7 +2,7 @@
 local key = lease_key(ARGV[1])
 local state = redis.call('HMGET', key, 'campaign', 'leased', 'freed', 'closed')
 if not state[1] or state[4] == '1' then return 0 end
-local campaign, leased = campaign_key(state[1]), tonumber(state[2])
+local campaign, leased = account_key(state[1]), tonumber(state[2])
 local outstanding = math.min(leased, math.max(0, tonumber(ARGV[2]) - tonumber(state[3])))
 redis.call('HSET', key, 'leased', 0, 'reserved', outstanding, 'closed', 1)
 if tonumber(ARGV[3]) < math.huge then redis.call('ZADD', LEASES, ARGV[3], ARGV[1]) end

@@ -2,6 +2,22 @@
 -- Everywhere `0 - x` rather than `-x`: Redis 7.0 and earlier write minus nothing as "-0", which is no integer to them.
 
 local function campaign_key(number) return 'raybid:campaign:' .. number end
+
+-- Accounts are campaigns' own or their arms' in experiments (`rtb.accounts`). What belongs to an arm that has rejoined
+-- its campaign is the campaign's.
+local ARMS = 2097152
+local function account_key(number)
+  local key = campaign_key(number)
+  if tonumber(number) < ARMS or redis.call('EXISTS', key) == 1 then return key end
+  return campaign_key(tonumber(number) % ARMS)
+end
+
+-- Number of a campaign's arm, nil where it has none.
+local function arm_of(campaign)
+  local arm = redis.call('HGET', campaign, 'arm')
+  if arm and arm ~= '0' then return arm end
+end
+
 local function lease_key(id) return 'raybid:lease:' .. id end
 local LEASES = 'raybid:leases'
 

@@ -1,5 +1,5 @@
 -- ARGV: bid, campaign, kind, counter, now, ttl, stream, min to win (may be empty)
-local campaign = campaign_key(ARGV[2])
+local campaign = account_key(ARGV[2])
 if redis.call('EXISTS', campaign) == 0 then return 'unknown' end
 if not first(ARGV[1], ARGV[3], ARGV[6]) then return 'duplicate' end
 redis.call('HINCRBY', campaign, ARGV[4], 1)

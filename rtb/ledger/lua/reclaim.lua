@@ -3,7 +3,7 @@ local returned = 0
 local expired = redis.call('ZRANGEBYSCORE', LEASES, '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 for _, id in ipairs(expired) do
   local state = redis.call('HMGET', lease_key(id), 'campaign', 'leased', 'reserved')
-  local campaign, leased, reserved = campaign_key(state[1]), tonumber(state[2]), tonumber(state[3])
+  local campaign, leased, reserved = account_key(state[1]), tonumber(state[2]), tonumber(state[3])
   redis.call('HINCRBY', campaign, 'leased', 0 - leased)
   redis.call('HINCRBY', campaign, 'reserved', 0 - reserved)
   redis.call('HINCRBY', campaign, 'available', leased + reserved)

@@ -1,5 +1,5 @@
 -- ARGV: bid, lease, campaign, ceiling, now, ttl, stream, min to win (may be empty)
-local bid, campaign = ARGV[1], campaign_key(ARGV[3])
+local bid, campaign = ARGV[1], account_key(ARGV[3])
 if redis.call('EXISTS', campaign) == 0 then return 'unknown' end
 if not first(bid, 'loss', ARGV[6]) then return 'duplicate' end
 redis.call('HINCRBY', campaign, 'losses', 1)

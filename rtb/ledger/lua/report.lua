@@ -2,7 +2,7 @@
 -- probability, levels
 if ARGV[1] ~= '' and not is_new(ARGV[1], ARGV[2]) then return 0 end
 for i = 3, #ARGV, 5 do
-  local campaign = campaign_key(ARGV[i])
+  local campaign = account_key(ARGV[i])
   if redis.call('EXISTS', campaign) == 1 then
     redis.call('HINCRBY', campaign, 'opportunities', ARGV[i + 1])
     redis.call('HINCRBY', campaign, 'bids', ARGV[i + 2])

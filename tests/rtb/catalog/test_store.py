@@ -34,6 +34,14 @@ def test_what_was_added_is_there(catalog: Catalog):
     assert (read.number, read.created) == (added.number, pytest.approx(added.created, abs=1e-3))
 
 
+def test_a_number_that_the_ledger_has_no_room_for_is_refused(catalog: Catalog, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("rtb.catalog.store.MOST_CAMPAIGNS", 1)
+    catalog.add(make_campaign("spring"))
+    with pytest.raises(CatalogError, match="no more"):
+        catalog.add(make_campaign("autumn"))
+    assert [entry.campaign.id for entry in catalog.all()] == ["spring"]
+
+
 def test_what_was_added_is_there_after_a_restart(catalog: Catalog, url: str):
     added = catalog.add(make_campaign("spring"))
     again = Catalog(url)

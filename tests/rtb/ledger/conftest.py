@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from tests.conftest import Valkey
 from tests.rtb.ledger import servers
@@ -35,3 +37,19 @@ def server(free_port: int, tmp_path: Path) -> Iterator[Restartable]:
     server = Restartable(free_port, tmp_path)
     yield server
     server.process.stop()
+
+
+@pytest.fixture
+def quick(valkey: Valkey) -> Iterator[Valkey]:
+    """The server, not waiting for its disk: what it answers is the same, sooner."""
+    with redis.Redis(port=valkey.port) as client:
+        client.config_set("appendfsync", "no")
+        yield valkey
+        client.config_set("appendfsync", "always")
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.close()

@@ -6,11 +6,9 @@ import asyncio
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import pytest
-import redis
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -317,22 +315,6 @@ class MoneyMachine(RuleBasedStateMachine):
                 assert balance.available == balance.budget - balance.spent
         finally:
             self.worlds.close()
-
-
-@pytest.fixture
-def quick(valkey: Valkey) -> Iterator[Valkey]:
-    """The server, not waiting for its disk: what it answers is the same, sooner."""
-    with redis.Redis(port=valkey.port) as client:
-        client.config_set("appendfsync", "no")
-        yield valkey
-        client.config_set("appendfsync", "always")
-
-
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    loop = asyncio.new_event_loop()
-    yield loop
-    loop.close()
 
 
 def test_both_ledgers_keep_every_promise_whatever_happens(quick: Valkey, loop: asyncio.AbstractEventLoop):

@@ -1,0 +1,86 @@
+"""The experiment on its way to the replicas: each looks at it a few times a second, as at catalog and pacing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+import redis.asyncio as aioredis
+
+from deployments.wiring import logger
+from rtb import policy
+from rtb.artefacts import ArtefactError, unpack
+from rtb.experiment import Experiment, decode
+from rtb.policy import Policy
+from rtb.snapshot import EXPERIMENT, Subscriber
+
+
+class ExperimentFeed:
+    """Keeps the last experiment there was.
+
+    Args:
+        client: of the server it lies in.
+    """
+
+    def __init__(self, client: aioredis.Redis) -> None:
+        self._subscriber = Subscriber(client, EXPERIMENT)
+        self.experiment: Experiment | None = None
+
+    async def pull(self) -> bool:
+        """Look whether it changed; whether it did.
+
+        Raises:
+            RedisError: the server is away.
+        """
+        body = await self._subscriber.pull()
+        if body is None:
+            return False
+        try:
+            self.experiment = decode(body)
+        except msgspec.DecodeError as error:
+            logger.error(f"the experiment cannot be read, it is as if there were none: {error}")
+            self.experiment = None
+        return True
+
+
+class ChallengerFeed:
+    """A bidder's side: takes up the policy of the experiment that runs, and lays it down at its end.
+
+    Args:
+        client: of the server it lies in.
+        take: makes the replica bid by a challenger, or by none; called on the event loop, between two batches.
+    """
+
+    def __init__(self, client: aioredis.Redis, take: Callable[[Policy | None], None]) -> None:
+        self._feed = ExperimentFeed(client)
+        self._take = take
+
+    async def pull(self) -> None:
+        """Take up what changed since the last call.
+
+        Raises:
+            RedisError: the server is away.
+        """
+        if not await self._feed.pull():
+            return
+        experiment = self._feed.experiment
+        if experiment is None or not experiment.is_running:
+            self._take(None)
+            return
+        try:
+            challenger = await asyncio.to_thread(_unpacked, experiment.artefact)
+        except (ArtefactError, OSError) as error:
+            logger.error(f"challenger {experiment.version} cannot be used, nothing is bid from its money: {error}")
+            self._take(None)
+            return
+        self._take(challenger)
+        logger.info(f"challenger {experiment.version} bids for {experiment.share:.0%} of the traffic")
+
+
+def _unpacked(artefact: bytes) -> Policy:
+    with TemporaryDirectory(prefix="raybid-challenger-") as folder:
+        unpack(artefact, Path(folder))
+        return policy.load(Path(folder))

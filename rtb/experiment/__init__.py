@@ -1,0 +1,5 @@
+"""Champion and challenger served side by side, each with its own part of every campaign's money and of the traffic."""
+
+from rtb.experiment.record import Experiment, Split, decode, encode
+
+__all__ = ["Experiment", "Split", "decode", "encode"]

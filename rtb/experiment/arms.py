@@ -1,0 +1,126 @@
+"""Keeping campaigns' money divided as an experiment says, and what each arm is paced by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rtb.accounts import MOST_CAMPAIGNS
+from rtb.catalog import Entry
+from rtb.experiment.record import Experiment
+from rtb.ledger import Balance, Division, Ledger
+
+_COUNTED = (
+    "spent",
+    "opportunities",
+    "bids",
+    "wins",
+    "bills",
+    "losses",
+    "clicks",
+    "conversions",
+    "probability",
+    "levels",
+    "price_squares",
+)
+"""Figures of a balance that only ever rise."""
+
+
+class Divided(NamedTuple):
+    """Campaigns and their arms; lists are in the order of the entries.
+
+    Attributes:
+        entries: the campaigns.
+        own: what their own accounts hold.
+        arms: what their arms hold, none of those without one.
+    """
+
+    entries: Sequence[Entry]
+    own: Sequence[Balance]
+    arms: Sequence[Balance | None]
+
+    @property
+    def whole(self) -> list[Balance]:
+        """Where the campaigns stand, arms included."""
+        return [own if arm is None else own.plus(arm) for own, arm in zip(self.own, self.arms, strict=True)]
+
+
+class Arms:
+    """The Controller's side of an experiment.
+
+    Args:
+        ledger: whose money is divided.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._past: dict[int, Balance] = {}
+        self._share = 0.0
+
+    async def keep(
+        self, entries: Sequence[Entry], balances: Sequence[Balance], experiment: Experiment | None
+    ) -> Divided:
+        """Divide what is to be divided and join what is not any more; where all stand then.
+
+        Args:
+            entries: the campaigns.
+            balances: of their own accounts, just now.
+            experiment: the last one there was.
+
+        Raises:
+            LedgerError: the ledger does not answer; the next call goes on.
+        """
+        self._share = 0.0 if experiment is None else experiment.share
+        running = experiment if experiment is not None and experiment.is_running else None
+        pairs = list(zip(entries, balances, strict=True))
+        over = [
+            entry.number for entry, own in pairs if own.arm and not (running and own.arm == running.arm(entry.number))
+        ]
+        if over:
+            await self._ledger.rejoin(over)
+        if running:
+            part = [entry.number for entry, own in pairs if own.arm or entry.campaign.status == "active"]
+            numbers = [number for number in part if number <= MOST_CAMPAIGNS]
+            await self._ledger.divide([Division(number, running.arm(number), running.share) for number in numbers])
+        if not over and not running:
+            self._past.clear()
+            return Divided(entries, balances, [None] * len(entries))
+        own = await self._ledger.balances([entry.number for entry in entries])
+        found = iter(await self._ledger.balances([one.arm for one in own if one.arm]))
+        return Divided(entries, own, [next(found) if one.arm else None for one in own])
+
+    def to_pace(self, divided: Divided) -> tuple[list[Entry], list[Balance]]:
+        """Entries and balances as the pacemaker takes them, an arm being a campaign of its own."""
+        entries, balances = list(divided.entries), list(divided.own)
+        for place, arm in enumerate(divided.arms):
+            if arm is not None:
+                own = divided.own[place]
+                past = self._past.setdefault(own.arm, own)
+                balances[place], view = views(own, arm, self._share, past)
+                entries.append(divided.entries[place]._replace(number=own.arm))
+                balances.append(view)
+        return entries, balances
+
+
+def views(own: Balance, arm: Balance, share: float, past: Balance) -> tuple[Balance, Balance]:
+    """A campaign's own account and its arm's, as if both had always been apart.
+
+    An arm begins in the middle of a flight with all of its money, and its campaign goes on with less. Paced by these
+    figures the one would look far behind and the other far ahead. So what was spent before counts to both, by their
+    shares, of the flight and of the day; and an arm knows the prices and clicks its campaign had seen.
+
+    Args:
+        own: the campaign's own account.
+        arm: its arm's.
+        share: the arm's.
+        past: the campaign's own account when the arm was first seen.
+    """
+    before = round(share * arm.base)
+    of_day = round(share * (own.daily + arm.daily)) - arm.daily if arm.daily else 0
+    known = {name: getattr(arm, name) + getattr(past, name) for name in _COUNTED}
+    return (
+        own._replace(budget=own.budget - before, daily=own.daily - of_day, spent_today=own.spent_today - of_day),
+        arm._replace(
+            budget=arm.budget + before, daily=arm.daily + of_day, spent_today=arm.spent_today + of_day, **known
+        ),
+    )

@@ -1,0 +1,191 @@
+"""Whether the difference between champion and challenger is real, and when it will be known.
+
+The difference is a ratio: what the challenger got over what the champion got, each for its share of the money. Two
+intervals are given. The bootstrap draws readings again, both arms of one together: right for who looks once, at a time
+set before. The confidence sequence holds at all times at once, so that looking every hour and stopping when it pleases
+raises no more false alarms than promised. It is the asymptotic one of Waudby-Smith et al., "Time-uniform central limit
+theory and asymptotic confidence sequences" (arXiv 2103.06476), over readings linearised around their means.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from rtb.experiment.readings import CHALLENGER, CHAMPION, FIGURES, Readings
+
+Metric = Literal["value", "clicks", "value_per_money", "clicks_per_money"]
+METRICS: tuple[Metric, ...] = get_args(Metric)
+
+FEWEST = 100
+"""Readings before anything is said: below, means are not normal enough."""
+
+_TIGHTEST = 300
+"""Readings at which the sequence is tightest; elsewhere it is a little wider, and as valid."""
+
+_FARTHEST = 1_000.0
+"""Times the experiment's length so far that are looked ahead."""
+
+_DRAWS = 1_000
+_AT_ONCE = 2_000_000  # numbers drawn at once by the bootstrap
+
+Floats = npt.NDArray[np.float64]
+
+
+class Verdict(NamedTuple):
+    """What is known of the challenger by one metric. Lifts are relative: 0.1 is 10% more than the champion.
+
+    Attributes:
+        metric: which.
+        lift: seen.
+        low: with `high`, the confidence sequence: it holds whenever one looks.
+        high: see there.
+        bootstrap_low: with `bootstrap_high`, for who looks once.
+        bootstrap_high: see there.
+        is_real: whether no difference is outside the confidence sequence.
+        seconds_more: until it would be, if what was seen goes on; none when it is, or nothing can be said.
+    """
+
+    metric: Metric
+    lift: float
+    low: float
+    high: float
+    bootstrap_low: float
+    bootstrap_high: float
+    is_real: bool
+    seconds_more: float | None
+
+
+class Sequence(NamedTuple):
+    """A confidence sequence as it stands.
+
+    Attributes:
+        log_ratio: of what the challenger got to what the champion got.
+        spread: standard deviation of a reading around it.
+        width: half of the interval's.
+        readings: seen so far.
+    """
+
+    log_ratio: float
+    spread: float
+    width: float
+    readings: int
+
+    @property
+    def is_real(self) -> bool:
+        """Whether no difference is outside of it."""
+        return abs(self.log_ratio) > self.width
+
+
+def judge(readings: Readings, metric: Metric, share: float, *, alpha: float = 0.05, seed: int = 0) -> Verdict | None:
+    """What the readings say; `None` while there are too few to say anything.
+
+    Args:
+        readings: see there.
+        metric: what to compare.
+        share: the challenger's of money and traffic.
+        alpha: chance of a false alarm.
+        seed: of the bootstrap.
+    """
+    seen = sequence(readings.figures, metric, share, alpha)
+    if seen is None:
+        return None
+    low, high = bootstrap(readings.figures, metric, share, alpha, seed)
+    return Verdict(
+        metric=metric,
+        lift=math.expm1(seen.log_ratio),
+        low=math.expm1(seen.log_ratio - seen.width),
+        high=math.expm1(seen.log_ratio + seen.width),
+        bootstrap_low=math.expm1(low),
+        bootstrap_high=math.expm1(high),
+        is_real=seen.is_real,
+        seconds_more=None if seen.is_real else _seconds_more(readings, seen, alpha),
+    )
+
+
+def sequence(figures: Floats, metric: Metric, share: float, alpha: float) -> Sequence | None:
+    """The confidence sequence of the log ratio; `None` while there are too few readings. See `judge`.
+
+    A log ratio of means moves with a reading as the reading's parts move relative to their means.
+    """
+    columns, signs = _terms(figures, metric)
+    if len(columns) < FEWEST or (columns.mean(axis=0) <= 0).any():
+        return None
+    means = columns.mean(axis=0)
+    spread = float((columns / means @ signs).std(ddof=1))
+    log_ratio = float(signs @ np.log(means)) + _offset(metric, share)
+    return Sequence(log_ratio, spread, spread * radius(len(columns), alpha), len(columns))
+
+
+def bootstrap(figures: Floats, metric: Metric, share: float, alpha: float, seed: int) -> tuple[float, float]:
+    """Interval of the log ratio over readings drawn again; draws in which something never happened are left out."""
+    columns, signs = _terms(figures, metric)
+    random = np.random.default_rng(seed)
+    size = len(columns)
+    at_once = max(1, _AT_ONCE // size)
+    found = []
+    for start in range(0, _DRAWS, at_once):
+        weights = random.multinomial(size, np.full(size, 1 / size), min(at_once, _DRAWS - start))
+        means = weights @ columns / size
+        found.append(np.log(means[(means > 0).all(axis=1)]) @ signs)
+    low, high = np.quantile(np.concatenate(found), [alpha / 2, 1 - alpha / 2]) + _offset(metric, share)
+    return float(low), float(high)
+
+
+def radius(readings: int, alpha: float) -> float:
+    """Half the width of the confidence sequence of a mean, in standard deviations of one reading."""
+    square = (math.log(1 / alpha**2) + math.log(1 + math.log(1 / alpha**2))) / _TIGHTEST
+    scaled = readings * square + 1
+    return math.sqrt(2 * scaled / (readings**2 * square) * math.log(math.sqrt(scaled) / alpha))
+
+
+def sentence(verdict: Verdict | None) -> str:
+    """The verdict in words."""
+    if verdict is None:
+        return "Too little has happened to say anything yet."
+    what = verdict.metric.replace("_", " ") + (
+        " from the same share of the money" if "per" not in verdict.metric else ""
+    )
+    interval = f"{verdict.low:+.1%} to {verdict.high:+.1%}"
+    if verdict.is_real:
+        better = "better" if verdict.lift > 0 else "worse"
+        return f"The challenger is {better}: {verdict.lift:+.1%} {what} ({interval}). The difference is real."
+    said = f"Not known yet: the challenger has {verdict.lift:+.1%} {what}, and {interval} are possible."
+    if verdict.seconds_more is None:
+        return f"{said} The two are too much alike to say when it will be known."
+    return f"{said} If that goes on, it will be known in about {_span(verdict.seconds_more)}."
+
+
+def _terms(figures: Floats, metric: Metric) -> tuple[Floats, Floats]:
+    """The columns whose means are multiplied or divided, shape `(n, k)`, and 1 or -1 for each."""
+    what = metric.removesuffix("_per_money")
+    pairs = [(CHALLENGER, what, 1.0), (CHAMPION, what, -1.0)]
+    if what != metric:
+        pairs += [(CHALLENGER, "spend", -1.0), (CHAMPION, "spend", 1.0)]
+    columns = [figures[:, arm, FIGURES.index(name)] for arm, name, _ in pairs]
+    return np.stack(columns, axis=1), np.array([sign for _, _, sign in pairs])
+
+
+def _offset(metric: Metric, share: float) -> float:
+    """What the log ratio of two equals would be short of 0, because one of them had more money."""
+    return math.log((1 - share) / share) if metric in ("value", "clicks") else 0.0
+
+
+def _seconds_more(readings: Readings, seen: Sequence, alpha: float) -> float | None:
+    """Time until the sequence is as narrow as the difference is large, at the pace of readings so far."""
+    times = 1.0
+    while seen.spread * radius(int(seen.readings * times), alpha) >= abs(seen.log_ratio):
+        times *= 1.1
+        if times > _FARTHEST:
+            return None
+    return (times - 1.0) * (int(readings.block.max()) + 1) * readings.seconds
+
+
+def _span(seconds: float) -> str:
+    for length, name in ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes")):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {name}"
+    return f"{seconds:.0f} seconds"

@@ -1,0 +1,118 @@
+"""Accounts of the ledger in memory: campaigns' own, and those of their arms in experiments."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rtb.accounts import campaign_of
+from rtb.ledger.protocol import Balance, Division, Terms
+
+Pots = dict[str, float]
+
+
+def day_room(pots: Pots) -> float:
+    """Micros that may be promised on top of what is."""
+    if not pots["daily"]:
+        return math.inf
+    return pots["daily"] - sum(pots[name] for name in ("spent_today", "spent_next", "leased", "reserved"))
+
+
+@dataclass
+class Accounts:
+    """What a ledger in memory knows by account, and how an account is divided."""
+
+    _campaigns: dict[int, Pots] = field(default_factory=dict)
+    _terms: dict[int, Terms] = field(default_factory=dict)
+    _days: dict[int, str] = field(default_factory=dict)
+    _first_days: dict[int, str] = field(default_factory=dict)
+
+    async def divide(self, divisions: Sequence[Division]) -> list[int]:
+        """See `Ledger.divide`."""
+        return [self._divide(division) for division in divisions]
+
+    def _divide(self, division: Division) -> int:
+        pots = self._campaigns.get(division.campaign)
+        if pots is None or pots["arm"] not in (0, division.arm):
+            return 0
+        is_new = not pots["arm"]
+        day = self._days.get(division.campaign, "")
+        arm = self._campaigns.get(division.arm) or self._new_arm(pots)
+        wanted = math.floor(division.share * max(0, pots["budget"] + arm["budget"] - arm["base"])) - arm["budget"]
+        change = max(-arm["available"], min(wanted, pots["available"]))
+        daily = self._daily_change(division, pots, arm, is_new)
+        if is_new:
+            if change < 1 or (pots["daily"] and daily < 1):
+                return 0
+            self._campaigns[division.arm], pots["arm"] = arm, division.arm
+            self._terms[division.arm] = self._terms[division.campaign]
+            self._days[division.arm] = self._first_days[division.arm] = day
+        for name, amount in (("budget", change), ("available", change), ("daily", daily)):
+            pots[name] -= amount
+            arm[name] += amount
+        return int(arm["budget"])
+
+    @staticmethod
+    def _new_arm(pots: Pots) -> Pots:
+        arm: Pots = Balance(day_ends=pots["day_ends"])._asdict()
+        arm["base"] = pots["budget"] - pots["available"]
+        return arm
+
+    def _daily_change(self, division: Division, pots: Pots, arm: Pots, is_new: bool) -> float:
+        """What an arm gets of the day's limit, or gives back."""
+        limit = pots["daily"] + arm["daily"]
+        if limit <= 1:
+            return 0
+        theirs = arm["daily"]
+        if is_new:
+            theirs = math.floor(division.share * max(0, day_room(pots)))
+        elif self._days.get(division.campaign, "") != self._first_days[division.arm]:
+            theirs = math.floor(division.share * limit)
+        change = max(1, min(theirs, limit - 1)) - arm["daily"]
+        if change > 0:
+            return min(change, max(0, day_room(pots)))
+        return max(change, min(0, -day_room(arm)))
+
+    async def rejoin(self, campaigns: Sequence[int]) -> list[bool]:
+        """See `Ledger.rejoin`."""
+        return [self._rejoin(campaign) for campaign in campaigns]
+
+    def _rejoin(self, campaign: int) -> bool:
+        pots = self._campaigns.get(campaign)
+        if pots is None or not pots["arm"]:
+            return False
+        account = int(pots["arm"])
+        arm = self._campaigns.pop(account)
+        day, arm_day = self._days.get(campaign, ""), self._days.pop(account, "")
+        late, known, ends = (pots, day, arm["day_ends"]) if day < arm_day else (arm, arm_day, pots["day_ends"])
+        if day != arm_day:  # the account that has not heard of the latest day hears of it
+            late["spent_today"], late["spent_next"] = late["spent_next" if known else "spent_today"], 0
+            late["day_ends"] = ends
+            self._days[campaign] = max(day, arm_day)
+        for name, value in arm.items():
+            if name not in ("base", "day_ends"):
+                pots[name] += value
+        pots["arm"] = 0
+        return True
+
+    def _open_arm(self, pots: Pots, terms: Terms) -> Terms:
+        """Tell an arm of its campaign's terms; what it leaves of them to the campaign's own account."""
+        account = int(pots["arm"])
+        arm = self._campaigns[account]
+        daily = max(1, min(int(arm["daily"]), terms.daily_micros - 1)) if terms.daily_micros > 1 else 0
+        arm["daily"] = daily
+        self._terms[account] = terms._replace(paused=terms.paused or terms.daily_micros == 1)
+        return terms._replace(
+            budget_micros=terms.budget_micros - int(arm["budget"]), daily_micros=terms.daily_micros - daily
+        )
+
+    def _held_by(self, number: int) -> Pots:
+        pots = self._account(number)
+        assert pots is not None
+        return pots
+
+    def _account(self, number: int) -> Pots | None:
+        """An account's pots; an arm's that has rejoined its campaign are the campaign's."""
+        pots = self._campaigns.get(number)
+        return self._campaigns.get(campaign_of(number)) if pots is None else pots
