@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ SHARES = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Budgets at which a campaign's day is compared with its average: an episode takes the nearest one's."""
 
 _COLD, _SHUFFLED = 0.2, 0.3
-_PRICE_ERROR, _PCTR_ERROR = 0.2, 0.4
+_PRICE_ERROR, _PCTR_ERROR = 0.2, 0.5
 """Standard deviations of the logarithms of what a campaign believes over what is true: the past is another week."""
 
 _PCTR_DRIFT = 0.2
@@ -97,8 +97,11 @@ class Library:
 
     @classmethod
     def of_past(cls, tasks: Sequence[Task], kind: Kind = "second") -> Library:
-        """What comes *before* each campaign's evaluation."""
-        return cls([Source(task, task.before, kind=kind) for task in tasks])
+        """What comes *before* each campaign's evaluation, one half known when the other is played.
+
+        A policy that knew the very auctions it plays would trust the past too much.
+        """
+        return cls([Source(half, half.after, kind=kind) for task in tasks for half in _halves(task)])
 
     def __len__(self) -> int:
         return sum(len(source) for source in self._sources)
@@ -134,6 +137,16 @@ class Library:
             price_before=before.price,
             pctr_before=before.pctr * drift[1],
         )
+
+
+def _halves(task: Task) -> list[Task]:
+    """A campaign's past as two campaigns: the first half comes after the second, and the second after the first."""
+    episode = min(task.episode, EPISODE)
+    cut = len(task.before) // episode // 2 * episode
+    if task.hours or not cut:
+        return [replace(task, after=task.before)]
+    first, second = task.before.part(0, cut), task.before.part(cut)
+    return [replace(task, before=first, after=second), replace(task, before=second, after=first)]
 
 
 def _side_by_side(sources: Sequence[Source], rows: Sequence[int], rng: np.random.Generator) -> Cut:
