@@ -25,10 +25,10 @@ from tests.conftest import Valkey
 from tests.rtb.ledger.support import NOW, assert_adds_up
 from tests.rtb.ledger.worlds import World
 
-EXAMPLES, STEPS, DAY_SECONDS = 60, 35, 25
+EXAMPLES, STEPS, DAY_SECONDS = 150, 40, 25
 
 budgets = st.integers(0, 2_000)
-dailies = st.one_of(st.just(0), st.integers(1, 4), st.integers(1, 500))
+dailies = st.one_of(st.just(0), st.integers(1, 4), st.integers(50, 200), st.integers(50, 200))
 arms = st.booleans()
 picks = st.integers(0, 10**6)
 
@@ -86,7 +86,7 @@ class ArmsMachine(RuleBasedStateMachine):
         if own.day_ends == had.day_ends:
             assert after.spent_today == own.spent_today + had.spent_today
 
-    @rule(is_arm=arms, micros=st.integers(1, 400), tells_day=st.booleans())
+    @rule(is_arm=arms, micros=st.integers(1, 150), tells_day=st.sampled_from([True, True, True, False]))
     def money_is_leased(self, is_arm: bool, micros: int, tells_day: bool) -> None:
         number = len(self.leases) + 1
         day = self.day() if tells_day else Day()
@@ -123,7 +123,7 @@ class ArmsMachine(RuleBasedStateMachine):
         else:
             self.ask(*(("release", ref, self.now) if kind is Kind.LOSS else ("count", ref, kind, self.now)))
 
-    @rule(seconds=st.sampled_from([1.0, 10.0, 60.0]), is_reclaimed=st.booleans())
+    @rule(seconds=st.sampled_from([1.0, 10.0, 25.0]), is_reclaimed=st.booleans())
     def time_passes(self, seconds: float, is_reclaimed: bool) -> None:
         self.now += seconds
         if is_reclaimed:
