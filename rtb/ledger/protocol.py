@@ -245,7 +245,9 @@ class Ledger(Protocol):
         again moves what was not free before, and nothing when all is in its place.
 
         An arm is an account of its own: all that can be done to a campaign's can be done to it. Both together never
-        have more than the campaign has. 0, and nothing is done, where there is nothing to divide or an arm already.
+        have more than the campaign has; but where a daily limit is lowered below what one of them has promised, the
+        other may still promise its own part of the new one. 0, and nothing is done, where there is nothing to divide
+        or another arm already.
         """
         ...
 

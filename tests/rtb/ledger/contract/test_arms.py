@@ -131,6 +131,30 @@ async def test_a_day_is_divided_by_what_is_left_of_it_and_the_next_by_all_of_it(
 
 
 @with_ledger
+async def test_room_of_the_day_that_is_used_is_not_moved_to_the_arm(ledger: Ledger):
+    await ledger.open(1, Terms(10_000, 100))
+    assert await lease(ledger, 90, number=7, account=1, day=TODAY) == 90
+    await divide(ledger, 0.5)
+    await ledger.close([Closing(7, 0)])
+    assert await lease(ledger, 80, number=8, account=1, day=TOMORROW, at=NOW + 60) == 80
+    await divide(ledger, 0.5)
+    assert [b.daily for b in await ledger.balances([1, ARM])] == [80, 20]
+    await ledger.close([Closing(8, 0)])
+    await divide(ledger, 0.5)
+    assert [b.daily for b in await ledger.balances([1, ARM])] == [50, 50]
+
+
+@with_ledger
+async def test_room_of_the_day_that_the_arm_uses_is_not_moved_back(ledger: Ledger):
+    await ledger.open(1, Terms(10_000, 100))
+    await divide(ledger, 0.9)
+    assert await lease(ledger, 1, number=7, account=1, day=TODAY) == 1
+    assert await lease(ledger, 80, number=9, day=TODAY) == 80
+    await divide(ledger, 0.5)
+    assert [b.daily for b in await ledger.balances([1, ARM])] == [20, 80]
+
+
+@with_ledger
 async def test_a_day_that_is_over_for_the_campaign_is_not_divided(ledger: Ledger):
     await ledger.open(1, Terms(10_000, 100))
     assert await lease(ledger, 100, number=7, account=1, day=TODAY) == 100
