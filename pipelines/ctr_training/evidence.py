@@ -66,10 +66,13 @@ def fit_logistic(
     theta = np.append(np.zeros(len(group)), np.log(mean / (1.0 - mean)))
     if not 0.0 < label.sum() < len(label):
         return Weights(theta[:-1], float(theta[-1]), precision**-0.5)
-    step = max(1, len(label) // _ENOUGH)
-    if step > 1:  # a part of the rows, spread over all, says about where weights and variances will end
-        theta, precision = _settle(columns[::step], label[::step], group, theta, precision, ROUNDS // 2, on_round)
-    theta, precision = _settle(columns, label, group, theta, precision, ROUNDS // 2 if step > 1 else ROUNDS, on_round)
+    state, step = (theta, precision), max(1, len(label) // _ENOUGH)
+    # First a part of many rows, spread over all: it says about where weights and variances will end.
+    strides = (step, 1) if step > 1 else (1,)
+    for stride in strides:
+        rounds = ROUNDS // len(strides)
+        state = _settle(columns[::stride], label[::stride], group, state, rounds=rounds, on_round=on_round)
+    theta, precision = state
     return Weights(theta[:-1], float(theta[-1]), precision**-0.5)
 
 
@@ -77,12 +80,13 @@ def _settle(
     columns: npt.NDArray[np.int32],
     label: npt.NDArray[np.float32],
     group: Ints,
-    theta: Floats,
-    precision: Floats,
+    state: tuple[Floats, Floats],
+    *,
     rounds: int,
     on_round: Callable[[], None],
 ) -> tuple[Floats, Floats]:
     """Weights and precisions in turn, from where they are, until the precisions hardly change."""
+    theta, precision = state
     rows = _one_hot(columns, len(group))
     across = rows.T.tocsr()
     for _ in range(rounds):

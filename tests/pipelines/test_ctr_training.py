@@ -13,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.ctr_training import evidence
 from pipelines.ctr_training.calibrating import Method, calibrate
 from pipelines.ctr_training.evidence import fit_logistic
 from pipelines.ctr_training.figures import bins, calibration_error, figures, report
@@ -41,6 +42,14 @@ def test_a_field_that_tells_something_is_trusted_and_one_that_does_not_is_held_b
     assert found.weight[:5] - found.weight[:5].mean() == pytest.approx(effect, abs=0.2)
     assert np.abs(found.weight[5:]).max() < 0.15
     assert found.spread[0] > 5 * found.spread[1]
+
+
+def test_a_part_of_the_rows_first_leads_to_the_same_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, _ = fit(_TRAINING, None, FitOptions())
+    monkeypatch.setattr(evidence, "_ENOUGH", 2_000)
+    in_steps, _ = fit(_TRAINING, None, FitOptions())
+    near = [logits_of(network, _LATER.rows)[:, CLICK].numpy() for network in (whole, in_steps)]
+    assert near[0] == pytest.approx(near[1], abs=0.1)
 
 
 @pytest.mark.parametrize("label", [0.0, 1.0])
