@@ -94,6 +94,6 @@ def test_thinned_landscape_spends_that_part_at_any_scale(traits: tuple[float, ..
 
 @given(traits=_LOG_NORMAL, factor=st.floats(0.2, 5.0))
 def test_who_believes_prices_to_be_higher_bids_higher_by_as_much(traits: tuple[float, ...], factor: float) -> None:
-    table, believed = smooth(traits), smooth(traits).believed(np.array([factor]))
+    table, believed = smooth(traits), smooth(traits).believed(np.array([factor]), np.ones(1))
     wanted = 0.3 * table.spend_table[:, -1]
     assert believed.scale(factor * wanted) == pytest.approx(factor * table.scale(wanted))

@@ -15,7 +15,7 @@ from rtb.market.library import SHARES, Library, Source
 from tests.rtb.market.logs import task
 
 _TASKS = [task(seed, episode=200, episodes=4) for seed in (1, 2, 3)]
-_COUNTED = Library.of_past(_TASKS)
+_COUNTED = Library([Source(made, made.before) for made in _TASKS])
 _FLIGHTS = [daily_task(np.random.default_rng(seed), flights=1, auctions=300.0) for seed in (1, 2)]
 _CLOCKED = Library.of_past(_FLIGHTS)
 _SEEDS = st.integers(0, 2**32 - 1)
@@ -35,9 +35,10 @@ def test_draws_follow_the_seed(seed: int, library: Library) -> None:
 @given(seed=_SEEDS)
 def test_an_episode_by_count_has_a_logged_ones_auctions_in_some_order(seed: int) -> None:
     drawn = _COUNTED.sample(np.random.default_rng(seed), 12)
-    known = {tuple(sorted(zip(*rows, strict=True))) for made in _TASKS for rows in _logged(made)}
-    for price, pctr in zip(drawn.price.tolist(), drawn.pctr.tolist(), strict=True):
-        assert tuple(sorted(zip(price, pctr, strict=True))) in known
+    known = {tuple(sorted(price)): pctr for made in _TASKS for price, pctr in _logged(made)}
+    for price, pctr in zip(drawn.price, drawn.pctr, strict=True):
+        logged = known[tuple(sorted(price.tolist()))]
+        np.testing.assert_allclose(np.sort(pctr / pctr.mean()), np.sort(logged) / np.mean(logged))  # but for its drift
     assert np.isnan(drawn.clock.hours).all()
     assert (drawn.auctions == 200.0).all()
 
@@ -82,27 +83,45 @@ def test_budgets_are_within_their_shares(seed: int, shares: tuple[float, float])
 
 def test_a_long_stream_is_cut_into_common_episodes_and_few_rows_make_none() -> None:
     stream = replace(task(1, episode=2_500, episodes=1), episode=10**6)
-    source = Source(stream, stream.before, is_past=True)
+    source = Source(stream, stream.before)
     assert (source.episode, source.episodes.price.shape) == (EPISODE, (3, EPISODE))
-    short = Source(stream, stream.before.part(0, 1_200), is_past=True)
+    short = Source(stream, stream.before.part(0, 1_200))
     assert len(short) == 1  # the rest of 200 is no episode
 
 
-def test_beliefs_are_off_and_more_so_of_a_past() -> None:
-    landscape = Source(_TASKS[0], _TASKS[0].before, is_past=True).past.landscape
-    spreads = []
-    for is_past in (True, False):
-        library = Library([Source(_TASKS[0], _TASKS[0].before, is_past=is_past)])
-        drawn = library.sample(np.random.default_rng(1), 400)
-        off = drawn.past.landscape.log_low - landscape.log_low[0]
-        np.testing.assert_allclose(drawn.past.price, np.exp(off) * _TASKS[0].before.price.mean())
-        spreads.append(off.std())
-        assert 0.2 < drawn.cold.mean() < 0.45
-    assert spreads[0] == pytest.approx(3 * spreads[1], rel=0.2)
+def test_beliefs_of_prices_and_of_pctrs_are_off() -> None:
+    source = Source(_TASKS[0], _TASKS[0].before)
+    drawn = Library([source]).sample(np.random.default_rng(1), 400)
+    price = np.log(drawn.past.price / _TASKS[0].before.price.mean())
+    pctr = np.log(drawn.past.pctr / _TASKS[0].before.pctr.mean())
+    np.testing.assert_allclose(drawn.past.landscape.log_low - source.past.landscape.log_low[0], price - pctr)
+    assert price.std() == pytest.approx(0.2, rel=0.2)
+    assert pctr.std() == pytest.approx(0.5, rel=0.2)
+    assert abs(np.corrcoef(price, pctr)[0, 1]) < 0.2
+    assert 0.1 < drawn.cold.mean() < 0.3
+
+
+def test_a_past_is_played_by_who_knows_its_other_half() -> None:
+    made = task(1, episode=200, episodes=4)
+    first, second = made.before.part(0, 400), made.before.part(400)
+    known = {float(first.price.mean()): first, float(second.price.mean()): second}
+    for source in Library.of_past([made])._sources:
+        own = known[float(source.past.price[0])]
+        assert set(source.episodes.price.ravel()) != set(own.price)
+        other = second if own is first else first
+        assert source.episodes.price.ravel().tolist() == other.price.tolist()
+
+
+def test_a_loop_warms_up_on_the_episode_before() -> None:
+    source = Source(_TASKS[0], _TASKS[0].before)
+    drawn = Library([source]).sample(np.random.default_rng(3), 40)
+    logged = [sorted(row) for row in source.episodes.price.tolist()]
+    for now, before in zip(drawn.price.tolist(), drawn.price_before.tolist(), strict=True):
+        assert logged.index(sorted(before)) == max(logged.index(sorted(now)) - 1, 0)
 
 
 def test_the_day_that_is_compared_is_that_of_the_nearest_budget() -> None:
-    source = Source(_FLIGHTS[0], _FLIGHTS[0].before, is_past=True)
+    source = Source(_FLIGHTS[0], _FLIGHTS[0].before)
     drawn = Library([source]).sample(np.random.default_rng(1), 1, (0.26, 0.26))
     nearest = source.past.take([SHARES.index(1 / 4)])
     assert drawn.past.profile.factor.tolist() == nearest.profile.factor.tolist()

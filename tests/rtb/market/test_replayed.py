@@ -13,7 +13,7 @@ from rtb.market.auction_log import Task
 from rtb.market.auctions import Kind
 from rtb.market.cut import clock_of, cut
 from rtb.market.daily import daily_task
-from rtb.market.library import Episodes, Library
+from rtb.market.library import Episodes, Library, Source
 from rtb.market.replay import play
 from rtb.market.replayed import ReplayedCore
 from tests.rtb.market.logs import task
@@ -95,6 +95,8 @@ def test_it_wins_what_the_backtest_wins(by_clock: bool, kind: Kind) -> None:
             clock=clock_of(first, episodes),
             past=paced.past_of(first, 1 / 8, landscape),
             cold=np.array([True]),
+            price_before=episodes.price,
+            pctr_before=episodes.pctr,
         )
     )
     while not core.done:
@@ -104,12 +106,13 @@ def test_it_wins_what_the_backtest_wins(by_clock: bool, kind: Kind) -> None:
 
 
 def test_a_warm_loop_knows_how_far_the_forecast_is_off() -> None:
-    one = Library.of_past([task(1, episode=200, episodes=4)])
+    made = task(1, episode=200, episodes=4)
+    one = Library([Source(made, made.before)])
     drawn = one.sample(np.random.default_rng(4), 200, (1 / 8, 1 / 4))
     core = ReplayedCore()
     core.start(drawn)
-    off = drawn.past.price  # of one campaign: its mean price times what its belief is off by
+    off = drawn.past.landscape.log_low  # of one campaign: by how much it believes that more must be bid
     correction = core._lanes.loop.correction()[:200]  # what it learned, which nothing else shows
     assert (correction[drawn.cold] == 1.0).all()
-    # Who believes prices too high bids too high, and spends more than forecast.
-    assert np.corrcoef(np.log(correction[~drawn.cold]), np.log(off[~drawn.cold]))[0, 1] > 0.4
+    # Who believes that bids too high, and spends more than forecast.
+    assert np.corrcoef(np.log(correction[~drawn.cold]), off[~drawn.cold])[0, 1] > 0.4
