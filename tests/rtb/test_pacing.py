@@ -131,10 +131,12 @@ def test_what_is_not_known_yet_is_level(unknown: str, component: str) -> None:
 
 @pytest.mark.parametrize(
     ("component", "state"),
-    [("wins_left", {"budget_left": 999_999.0, "usual_price": 1.0}), ("horizon", {"opportunities_left": 999_999.0})],
+    [("wins_left", {"budget_left": 99.0, "usual_price": 1.0}), ("horizon", {"opportunities_left": 99.0})],
 )
-def test_a_million_is_three(component: str, state: dict[str, float]) -> None:
-    assert _observe(**state)[component] == pytest.approx(3.0)
+def test_a_hundred_is_one_and_more_than_a_thousand_is_a_thousand(component: str, state: dict[str, float]) -> None:
+    (name, hundred), *rest = state.items()
+    seen = [_observe(**{name: count, **dict(rest)})[component] for count in (hundred, 1_000.0, 80_000.0)]
+    assert seen == [pytest.approx(1.0), pytest.approx(1.5, abs=1e-3), seen[1]]
 
 
 @pytest.mark.parametrize("component", ["forecast", "quick", "slow", "ahead"])

@@ -44,7 +44,7 @@ class Platform(Bidder):
         ]
         super().__init__([Listing(entry.number, entry.campaign) for entry in self.entries], budget=BUDGET, share=0.01)
         self.arms = Arms(self.ledger)
-        self.pacemaker = Pacemaker(1.0)
+        self.pacemaker = Pacemaker()
 
     def tick(self, experiment: Experiment | None = EXPERIMENT) -> Divided:
         """The Controller looks, and the bidder hears of it."""
@@ -99,7 +99,7 @@ def test_the_challenger_gets_its_share_of_users_and_others_in_the_next_experimen
 
 def test_arms_bid_by_their_own_policies_from_their_own_money() -> None:
     platform = Platform()
-    platform.stage.challenge(constant(2.0))
+    platform.stage.challenge(constant(0.5))
     platform.edge.divide(EXPERIMENT.split)
     platform.tick()
     platform.serve(400)
@@ -107,7 +107,7 @@ def test_arms_bid_by_their_own_policies_from_their_own_money() -> None:
     assert len(platform.events) == 400
     assert len(challenged) / 400 == pytest.approx(SHARE, abs=0.08)
     assert {event.experiment for event in challenged} == {3}
-    assert {event.multiplier for event in challenged} == {2.0}
+    assert {event.multiplier for event in challenged} == {0.5}
     assert {event.multiplier for event in platform.events if not event.experiment} == {1.0}
     assert {event.campaign for event in platform.events} <= {1, 2}
     platform.tick()
@@ -118,7 +118,7 @@ def test_arms_bid_by_their_own_policies_from_their_own_money() -> None:
 
 def test_a_users_requests_are_all_of_one_arm_and_unknown_ones_are_divided_by_request() -> None:
     platform = Platform()
-    platform.stage.challenge(constant(2.0))
+    platform.stage.challenge(constant(0.5))
     platform.edge.divide(EXPERIMENT.split)
     platform.tick()
     platform.answer(*(to_json(make_request(id=f"r{n}", user={"id": "always"})) for n in range(30)))
@@ -159,7 +159,7 @@ def test_the_champion_bids_for_all_where_a_campaign_is_not_divided_yet() -> None
 
 def test_at_the_end_the_campaign_has_all_its_money_and_bids_for_all() -> None:
     platform = Platform(["spring"])
-    platform.stage.challenge(constant(2.0))
+    platform.stage.challenge(constant(0.5))
     platform.edge.divide(EXPERIMENT.split)
     platform.tick()
     platform.serve(50)
@@ -215,5 +215,4 @@ def test_pacing_of_an_arm_goes_by_what_it_did_itself() -> None:
     divided = asyncio.run(platform.arms.keep(platform.entries, balances, EXPERIMENT))
     table = platform.pacemaker.tick(*platform.arms.to_pace(divided), MONDAY_NOON)
     assert table["number"].tolist() == [1, EXPERIMENT.arm(1)]
-    assert table["recent_opportunities"][0] == 0.0
-    assert table["recent_opportunities"][1] > 0.0
+    assert table["recent_pctr"].tolist() == [0.0, pytest.approx(0.01)]

@@ -36,7 +36,7 @@ def test_rewards_add_up_to_the_gain_over_the_closed_loop(kind: str, seed: int, d
     """What each decision is told at once, by the money it left, is taken back by the end."""
     rng = np.random.default_rng(seed)
     core = ReplayedCore(decision)
-    drawn = _LIBRARIES[kind].sample(rng, 6)
+    drawn = _LIBRARIES[kind].sample(rng, 6, parts=False)
     core.start(drawn)
     total = np.zeros(6)
     while not core.done:
