@@ -93,11 +93,7 @@ def _read(folder: Path) -> Policy:
 def _worlds() -> list[Episodes]:
     rng = np.random.default_rng([_SEED, 43])
     libraries = to_judge_by(None, _SEED, markets=_MARKETS).values()
-    return [
-        library.sample(rng, _EPISODES, (share, share), parts=False)
-        for library in libraries
-        for share in _BUDGETS.values()
-    ]
+    return [library.sample(rng, _EPISODES, (share, share)) for library in libraries for share in _BUDGETS.values()]
 
 
 def _on_worlds(policy: Policy, worlds: list[Episodes]) -> Floats:

@@ -56,7 +56,7 @@ class Yardstick:
         rng = np.random.default_rng([seed, 41])
         worlds = to_judge_by(Path(data) if data else None, seed, markets=markets)
         drawn = {
-            world: {label: library.sample(rng, count, (share, share), parts=False) for label, share in BUDGETS.items()}
+            world: {label: library.sample(rng, count, (share, share)) for label, share in BUDGETS.items()}
             for world, library in worlds.items()
         }
         return cls(drawn, decision)

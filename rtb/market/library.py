@@ -25,12 +25,6 @@ _COLD, _SHUFFLED = 0.2, 0.3
 _PRICE_ERROR, _PCTR_ERROR = 0.2, 0.5
 """Standard deviations of the logarithms of what a campaign believes over what is true: the past is another week."""
 
-_LONG, _LONGEST = 0.4, 200.0
-"""Part of the counted episodes that lie within a longer one, and how many times as long that is at most."""
-
-_LEFT_ERROR = 0.15
-"""Standard deviation of the logarithm of what is left there over what should be."""
-
 _PCTR_DRIFT = 0.2
 """The same of mean pCTR from one episode to the next."""
 
@@ -42,9 +36,8 @@ class Episodes:
     Attributes:
         price: market prices, shape `(e, n)`; infinite where an episode has no more auctions.
         pctr: predicted click rates, shape `(e, n)`; 0 there.
-        budget: of the whole time it is for, shape `(e,)`.
-        left: of it before the first auction, shape `(e,)`.
-        auctions: usually in the time the budget is for, shape `(e,)`.
+        budget: shape `(e,)`.
+        auctions: usually in an episode, shape `(e,)`.
         clock: how each campaign tells the time.
         past: what each campaign knows, of `e` rows.
         cold: whether the closed loop starts without having seen the episode before, shape `(e,)`.
@@ -55,7 +48,6 @@ class Episodes:
     price: Floats
     pctr: Floats
     budget: Floats
-    left: Floats
     auctions: Floats
     clock: Clock
     past: Past
@@ -114,20 +106,12 @@ class Library:
     def __len__(self) -> int:
         return sum(len(source) for source in self._sources)
 
-    def sample(
-        self,
-        rng: np.random.Generator,
-        count: int,
-        shares: tuple[float, float] = (1 / 64, 1 / 2),
-        *,
-        parts: bool = True,
-    ) -> Episodes:
+    def sample(self, rng: np.random.Generator, count: int, shares: tuple[float, float] = (1 / 64, 1 / 2)) -> Episodes:
         """Draw episodes: any campaign as likely, budgets log-uniform in `shares`.
 
         What a campaign believes of prices and pCTRs is off by a factor (log-normal), and so is the pCTR of an episode
         from the one before, as weeks and hours differ. The closed loops have seen that one, but for a fifth of them.
-        Where auctions are counted, some episodes are shuffled: their order is an accident too. With `parts`,
-        some are a part of a longer one, which has more auctions and more money before and after them.
+        Where auctions are counted, some episodes are shuffled: their order is an accident too.
         """
         drawn = rng.integers(len(self._sources), size=count)
         sources = [self._sources[number] for number in drawn.tolist()]
@@ -142,18 +126,12 @@ class Library:
         hours = np.array([source.hours for source in sources])
         past = Past.stack([source.past.take([n]) for source, n in zip(sources, nearest.tolist(), strict=True)])
         errors = rng.standard_normal((2, count)) * np.array([[_PRICE_ERROR], [_PCTR_ERROR]])
-        around = _around(auctions, np.isfinite(hours) | (not parts), rng)
-        even = mean_price * share
-        whole = auctions + around[0] + around[1]
-        off = np.where(around[1] > 0.0, np.exp(_LEFT_ERROR * rng.standard_normal(count)), 1.0)
-        budget = np.maximum(np.floor(even * whole), 1.0)
         return Episodes(
             price=now.price,
             pctr=now.pctr * drift[0],
-            budget=budget,
-            left=np.minimum(np.maximum(np.floor(even * (auctions + around[1]) * off), 1.0), budget),
-            auctions=whole,
-            clock=Clock(now.hour, hours, auctions / np.where(np.isfinite(hours), hours, 1.0), *around),
+            budget=np.maximum(np.floor(mean_price * share * auctions), 1.0),
+            auctions=auctions,
+            clock=Clock(now.hour, hours, auctions / np.where(np.isfinite(hours), hours, 1.0)),
             past=past.believed(*np.exp(errors)),
             cold=rng.random(count) < _COLD,
             price_before=before.price,
@@ -169,15 +147,6 @@ def _halves(task: Task) -> list[Task]:
         return [replace(task, after=task.before)]
     first, second = task.before.part(0, cut), task.before.part(cut)
     return [replace(task, before=first, after=second), replace(task, before=second, after=first)]
-
-
-def _around(auctions: Floats, is_whole: Bools, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Auctions before and after each episode that its budget is for too, shape `(e,)` each; for most there are none."""
-    count = len(auctions)
-    is_long = (rng.random(count) < _LONG) & ~is_whole
-    others = auctions * (np.exp(rng.uniform(0.0, np.log(_LONGEST), count)) - 1.0)
-    before = np.floor(others * rng.random(count))
-    return np.where(is_long, before, 0.0), np.where(is_long, np.floor(others) - before, 0.0)
 
 
 def _side_by_side(sources: Sequence[Source], rows: Sequence[int], rng: np.random.Generator) -> Cut:

@@ -36,15 +36,11 @@ class Clock(NamedTuple):
         hour: of each auction, hours since a midnight, shape `(e, n)`.
         hours: length of the flight; NaN where it ends after `n` auctions.
         traffic: usual auctions an hour.
-        before: auctions that the budget had before the first of these, where they are counted; none: 0.
-        after: auctions that it has after the last of these, where they are counted; none: 0.
     """
 
     hour: Floats
     hours: Floats
     traffic: Floats
-    before: Floats | None = None
-    after: Floats | None = None
 
     @classmethod
     def counting(cls, hour: Floats) -> Clock:
@@ -55,14 +51,12 @@ class Clock(NamedTuple):
         """The moment before an auction, by its index."""
         count = self.hour.shape[1]
         hour = self.hour[:, min(auction, count - 1)]
-        after = 0.0 if self.after is None else self.after
-        left = float(max(count - auction, 0)) + after
-        whole = count + after + (0.0 if self.before is None else self.before)
+        left = float(max(count - auction, 0))
         by_clock = np.isfinite(self.hours)
         hours_left = np.where(auction < count, np.maximum(self.hours - (hour - self.hour[:, 0]), 0.0), 0.0)
         return Moment(
             auctions_left=np.where(by_clock, np.maximum(self.traffic * hours_left, 1.0), left),
-            time_left=np.where(by_clock, hours_left / self.hours, left / whole),
+            time_left=np.where(by_clock, hours_left / self.hours, left / count),
             hour=hour,
             hours_left=np.where(by_clock, hours_left, np.nan),
         )
@@ -70,6 +64,4 @@ class Clock(NamedTuple):
     def take(self, rows: npt.ArrayLike) -> Clock:
         """Some of the campaigns, by index; an index may come twice."""
         index = np.asarray(rows, np.intp)
-        before = None if self.before is None else self.before[index]
-        after = None if self.after is None else self.after[index]
-        return Clock(self.hour[index], self.hours[index], self.traffic[index], before, after)
+        return Clock(self.hour[index], self.hours[index], self.traffic[index])

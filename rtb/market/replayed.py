@@ -27,7 +27,7 @@ class ReplayedCore:
     The reward of a decision is what it gained over the twin, in units of (the most value hindsight could have bought /
     decisions of the episode). Over an episode that adds up to the gain in share of hindsight times the decisions. A
     potential-based term (Ng, Harada, Russell 1999) tells each decision its part at once: money left is counted at
-    the shadow price that hindsight would have paid per value, and at nothing once the budget's time is over.
+    the shadow price that hindsight would have paid per value, and at nothing once the episode is over.
 
     Args:
         decision: auctions between two decisions; the closed loop's level is solved again every `STEP` of them.
@@ -36,7 +36,7 @@ class ReplayedCore:
     Attributes:
         done: whether the episodes have ended.
         value: won so far by the policies, then by their twins, shape `(2, e)`.
-        best: the most value each episode's budget, or its part of a longer one's, could have bought, shape `(e,)`.
+        best: the most value each episode's budget could have bought, shape `(e,)`.
     """
 
     def __init__(self, decision: int = DECISION, kind: Kind = "second") -> None:
@@ -51,16 +51,13 @@ class ReplayedCore:
         twice = np.tile(np.arange(count), 2)
         self._price, self._pctr = episodes.price[twice], episodes.pctr[twice]
         self._clock = episodes.clock.take(twice)
-        self._left = episodes.left[twice].astype(np.float64)
-        self._lanes = Lanes(episodes.past.take(twice), episodes.budget[twice], episodes.auctions[twice])
+        self._left = episodes.budget[twice].astype(np.float64)
+        self._lanes = Lanes(episodes.past.take(twice), self._left, episodes.auctions[twice])
         self._warm(episodes, twice)
         self.value = np.zeros((2, count))
         price = np.where(np.isfinite(episodes.price), np.maximum(episodes.price, 1e-6), 1e12)
-        after = np.zeros(count) if episodes.clock.after is None else episodes.clock.after
-        share = episodes.left * price.shape[1] / (price.shape[1] + after)  # of these auctions, where more follow
-        self.best = np.maximum(hindsight(episodes.pctr, price, share)[0], 1e-12)
-        self._money = 1.0 / np.maximum(shadow_level(episodes.pctr, price, share), 1e-9)
-        self._goes_on = after > 0.0
+        self.best = np.maximum(hindsight(episodes.pctr, price, episodes.budget)[0], 1e-12)
+        self._money = 1.0 / np.maximum(shadow_level(episodes.pctr, price, episodes.budget), 1e-9)
         self._potential = np.zeros(count)
         return self._observe()
 
@@ -74,7 +71,7 @@ class ReplayedCore:
             self.value += self._hold(start, min(start + self._step, stop), both).reshape(2, -1)
         self._now, self.done = stop, stop == length
         gain = self.value - before
-        potential = np.where(self._goes_on | (not self.done), self._money_apart(), 0.0)
+        potential = np.zeros(len(multipliers)) if self.done else self._money_apart()
         reward = (gain[0] - gain[1] + potential - self._potential) / (self.best * self._decision / length)
         self._potential = potential
         return self._observe(), reward

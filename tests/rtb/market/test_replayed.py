@@ -91,7 +91,6 @@ def test_it_wins_what_the_backtest_wins(by_clock: bool, kind: Kind) -> None:
             price=episodes.price,
             pctr=episodes.pctr,
             budget=np.array([float(first.budget(1 / 8))]),
-            left=np.array([float(first.budget(1 / 8))]),
             auctions=np.array([200.0]),
             clock=clock_of(first, episodes),
             past=paced.past_of(first, 1 / 8, landscape),
