@@ -33,7 +33,6 @@ from rtb import policy
 from rtb.artefacts import META, ArtefactError
 from rtb.market.auction_log import LogError, campaigns_in
 from rtb.market.auctions import Kind
-from rtb.market.lanes import DECISION
 from rtb.market.sample_logs import write_logs
 
 BUDGETS = "1/32,1/16,1/8,1/4,1/2"
@@ -70,7 +69,9 @@ def backtest(
     ] = 1.0,
     ppo: Annotated[Path, typer.Option(help="Artefact of the bidder ppo.")] = Path("models/ppo"),
     dqn: Annotated[Path, typer.Option(help="Artefact of the bidder dqn.")] = Path("models/dqn"),
-    decision: Annotated[int, typer.Option(min=1, help="Auctions between two decisions of a policy.")] = DECISION,
+    decision: Annotated[
+        int, typer.Option(min=0, help="Auctions between two decisions of a policy; 0: fifty an episode.")
+    ] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("var/backtest"),
 ) -> None:

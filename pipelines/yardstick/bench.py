@@ -18,7 +18,6 @@ from rtb.market.auction_log import Task, read_task
 from rtb.market.auctions import Kind
 from rtb.market.bidder import Bidder
 from rtb.market.daily import daily_task
-from rtb.market.lanes import DECISION
 from rtb.market.ortb import ortb
 
 Floats = npt.NDArray[np.float64]
@@ -45,7 +44,7 @@ class Job:
         budgets: shares by their label.
         kind: of the auctions.
         policies: folder of each learned bidder's artefact.
-        decision: auctions between two decisions of a policy.
+        decision: auctions between two decisions of a policy; 0: fifty an episode.
     """
 
     folder: Path
@@ -54,7 +53,7 @@ class Job:
     budgets: tuple[tuple[str, float], ...]
     kind: Kind
     policies: tuple[tuple[str, Path], ...] = ()
-    decision: int = DECISION
+    decision: int = 0
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def jobs_of(
     *,
     kind: Kind,
     policies: dict[str, Path],
-    decision: int = DECISION,
+    decision: int = 0,
 ) -> list[Job]:
     """The longest jobs first; the two that need the dynamic programme's table share one."""
     programmes = tuple(name for name in bidders if name in ("ss_mdp", "rlb"))

@@ -17,7 +17,10 @@ STEP = 10
 """Auctions between two levels of the closed loop: at 1, 5 and 10 it wins the same within half a point."""
 
 DECISION = 20
-"""Auctions between two decisions of a policy: 50 an episode of the published protocol."""
+"""Auctions between two decisions of a policy in training, whose counted episodes have a thousand."""
+
+DECISIONS = 50
+"""Decisions an episode of the published protocol."""
 
 
 class Lanes:

@@ -10,7 +10,7 @@ from rtb.market.auctions import Kind
 from rtb.market.clearing import Cleared
 from rtb.market.closed import MEMORY
 from rtb.market.landscape import Landscape
-from rtb.market.lanes import DECISION, STEP, Lanes
+from rtb.market.lanes import DECISIONS, STEP, Lanes
 from rtb.market.linear import linear_bids
 from rtb.market.moment import Moment
 from rtb.market.past import Past
@@ -68,12 +68,12 @@ class PolicyBidder(Paced):
         share: budget as a share of what an episode's auctions cost on average.
         landscape: the campaign's.
         policy: observation to multiplier.
-        decision: auctions between two decisions; levels in between follow the closed loop.
+        decision: auctions between two decisions; levels in between follow the closed loop. 0: fifty an episode, as in
+            training: over a long one, what happens in twenty auctions is no reason to bid otherwise.
     """
 
-    def __init__(
-        self, task: Task, share: float, landscape: Landscape, policy: Policy, *, decision: int = DECISION
-    ) -> None:
+    def __init__(self, task: Task, share: float, landscape: Landscape, policy: Policy, *, decision: int = 0) -> None:
+        decision = decision or max(STEP, task.episode // DECISIONS)
         super().__init__(task, share, landscape, step=int(np.gcd(STEP, decision)))
         self._policy, self._every = policy, decision // self.step
 
@@ -130,6 +130,6 @@ def closed(task: Task, share: float, landscape: Landscape) -> Paced:
     return Paced(task, share, landscape)
 
 
-def learned(task: Task, share: float, landscape: Landscape, policy: Policy, *, decision: int = DECISION) -> Paced:
+def learned(task: Task, share: float, landscape: Landscape, policy: Policy, *, decision: int = 0) -> Paced:
     """A policy on top of `closed`."""
     return PolicyBidder(task, share, landscape, policy, decision=decision)

@@ -36,7 +36,7 @@ def test_rewards_add_up_to_the_gain_over_the_closed_loop(kind: str, seed: int, d
     """What each decision is told at once, by the money it left, is taken back by the end."""
     rng = np.random.default_rng(seed)
     core = ReplayedCore(decision)
-    drawn = _LIBRARIES[kind].sample(rng, 6, parts=False)
+    drawn = _LIBRARIES[kind].sample(rng, 6)
     core.start(drawn)
     total = np.zeros(6)
     while not core.done:
@@ -83,7 +83,7 @@ def test_it_wins_what_the_backtest_wins(by_clock: bool, kind: Kind) -> None:
     layer = (rng.normal(0, 0.5, (1, pacing.OBSERVATION_SIZE)).astype(np.float32), np.zeros(1, np.float32))
     some = policy.Policy((layer,), "tanh", "continuous", np.zeros(0), "some")
     landscape = paced.landscape_of(first, kind)
-    played = play(paced.learned(first, 1 / 8, landscape, some), first, 1 / 8, kind)
+    played = play(paced.learned(first, 1 / 8, landscape, some, decision=20), first, 1 / 8, kind)
     episodes = cut(first.after, first.episode, first.hours)
     core = ReplayedCore(kind=kind)
     seen = core.start(
