@@ -4,7 +4,9 @@ Run it:
 
     python -m pipelines.train_policy --algo dqn --data DIR
 
-What to expect: EXPECT
+What to expect, on two cores: two to four minutes for the default hundred thousand decisions, and 0.2 to 1.4% less value
+than the closed loop on validation episodes: it learns from a thirtieth of the decisions that PPO does, and what a level
+is worth differs little between neighbours. It stays far ahead of the classics all the same.
 
 How it works, top down. `build_config` describes the whole run. Campaigns are paced side by side, in logged and in
 made-up markets; what they experience goes into a replay buffer of episodes; each round of collecting is followed by as
