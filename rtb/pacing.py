@@ -41,6 +41,7 @@ MULTIPLIER_LOW, MULTIPLIER_HIGH = 0.5, 2.0
 """Range of the action: what the closed loop's level is multiplied by. As far down as up: 0 is the loop itself."""
 
 _CLIP = 3.0
+_MANY = 1_000.0
 _TINY = 1e-9
 
 
@@ -151,6 +152,6 @@ def _log_ratio(value: Floats, reference: Floats) -> Floats:
 
 
 def _magnitude(count: Floats) -> Floats:
-    """Half the decimal logarithm of 1 + count, so that a million is 3."""
-    magnitude: Floats = np.log10(1.0 + np.maximum(count, 0.0)) / 2.0
+    """Half the decimal logarithm of 1 + count, 1.5 from a thousand on: more than many is still many."""
+    magnitude: Floats = np.log10(1.0 + np.clip(count, 0.0, _MANY)) / 2.0
     return magnitude

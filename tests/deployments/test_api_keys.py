@@ -73,6 +73,8 @@ _CALLS: list[tuple[str, str, Any, set[str]]] = [
     ("GET", "/admin/settings", None, {"admin"}),
     ("GET", "/admin/exchanges", None, {"admin"}),
     ("GET", "/admin/artefacts", None, {"admin"}),
+    ("GET", "/admin/experiment", None, {"admin"}),
+    ("GET", "/models", None, {"admin"}),
 ]
 
 

@@ -123,6 +123,7 @@ def test_stats_show_the_backlog(valkey: Valkey, settings: Settings) -> None:
             router: Any = SimpleNamespace(
                 settings=settings,
                 catalog=catalog,
+                client=client,
                 keys=KeyRing(catalog.keys),
                 limiter=Limiter(client),
                 ledger=ValkeyLedger(client),
