@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -35,6 +36,16 @@ def _bid(client: httpx.Client, **fields: Any) -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
+
+
+def _funded_bid(client: httpx.Client) -> dict[str, Any]:
+    """A bid there is money for: on a busy machine a lease may be renewed a moment too late for one."""
+    for _ in range(50):
+        found = _bid(client)
+        if found["bid"]:
+            return found
+        time.sleep(0.1)
+    pytest.fail(f"no bid: {found}")
 
 
 def _figures(client: httpx.Client) -> dict[str, int]:
@@ -118,7 +129,7 @@ def test_a_batch_has_one_to_500_slots(client: httpx.Client):
 
 
 def test_a_result_settles_once_and_charges_the_price(client: httpx.Client):
-    bid, before = _bid(client), _figures(client)
+    bid, before = _funded_bid(client), _figures(client)
     price = round(bid["price"] / 2, 3)
     result = {"token": bid["token"], "won": True, "price": price, "currency": "USD"}
     answers = [client.post("/auction-result", json=result) for _ in range(3)]

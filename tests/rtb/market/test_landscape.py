@@ -71,7 +71,7 @@ def test_log_normal_landscape_is_that_of_a_sample(seed: int, traits: tuple[float
     pctr = mean * np.exp(spread * rng.standard_normal(200_000) - spread**2 / 2)
     scale = median / mean * np.exp(place)
     paid = np.where(scale * pctr >= price, price, 0.0)
-    error = 5 * paid.std() / np.sqrt(len(paid))
+    error = 5 * paid.std() / np.sqrt(len(paid)) + 5 * price.mean() / len(paid)  # of wins too rare for the sample
     assert smooth(traits).spend(np.array([scale]))[0] == pytest.approx(paid.mean(), rel=0.01, abs=error)
 
 
