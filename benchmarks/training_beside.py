@@ -39,7 +39,8 @@ from rtb.settings import Settings
 _BEGIN_SECONDS = 180.0
 _END_SECONDS = 240.0
 _WARM_UP_SECONDS = 10.0
-_ENDLESS = 1_000_000_000  # steps: the time ends a training
+_ENDLESS = 1_000_000_000  # decisions: the time ends a training
+_FIRST_VALIDATION = 60.0  # seconds until a training says for the first time how far it is, at most
 
 
 def main(
@@ -103,11 +104,11 @@ def _train(cluster: JobSubmissionClient, settings: Settings, algo: str, seconds:
     Raises:
         LaunchError: it does not begin.
     """
-    options = f"--algo {algo} --steps {_ENDLESS} --seconds {seconds + 5:g}"
+    options = f"--algo {algo} --markets 12 --steps {_ENDLESS} --seconds {seconds + _FIRST_VALIDATION:g}"
     folders = f"--out {settings.var_dir}/candidate --checkpoint {settings.var_dir}/checkpoint"
     deadline = time.monotonic() + _BEGIN_SECONDS
     job = _submitted(cluster, f"{sys.executable} -m pipelines.train_policy {options} {folders}", deadline)
-    while f"of {_ENDLESS} steps" not in cluster.get_job_logs(job):
+    while f"of {_ENDLESS:,} decisions" not in cluster.get_job_logs(job):
         if cluster.get_job_status(job).is_terminal() or time.monotonic() > deadline:
             raise LaunchError(f"the training does not begin: {cluster.get_job_logs(job)[-500:]}")
         time.sleep(0.25)
