@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from html import escape
@@ -13,6 +12,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 from rich.table import Table
 
+from pipelines.yardstick import csv_file
 from pipelines.yardstick.bench import Result
 from pipelines.yardstick.figures import TOTAL, Figures
 from rtb.market.replay import CURVE
@@ -40,10 +40,7 @@ def table(figures: Sequence[Figures], title: str) -> Table:
 
 def write_csv(path: Path, figures: Sequence[Figures]) -> None:
     """Every figure there is, a line a campaign, bidder and budget; campaign `all` is the sum."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Figures)])
-        writer.writeheader()
-        writer.writerows(asdict(one) for one in figures)
+    csv_file.write_csv(path, Figures, figures)
 
 
 def write_html(

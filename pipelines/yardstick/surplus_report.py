@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from dataclasses import asdict, fields
 from html import escape
 from pathlib import Path
 
 import plotly.graph_objects as go
 from rich.table import Table
 
+from pipelines.yardstick import csv_file
 from pipelines.yardstick.report import COLOURS, html_table
 from pipelines.yardstick.surplus import Figures
 from rtb.market.shading import CLAIRVOYANT
@@ -47,10 +46,7 @@ def table(figures: Sequence[Figures]) -> Table:
 
 def write_csv(path: Path, figures: Sequence[Figures]) -> None:
     """Every figure there is, a line a campaign and bidder; campaign `all` is the sum."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Figures)])
-        writer.writeheader()
-        writer.writerows(asdict(one) for one in figures)
+    csv_file.write_csv(path, Figures, figures)
 
 
 def section(figures: Sequence[Figures]) -> tuple[str, go.Figure]:
