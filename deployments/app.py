@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel
-from ray.serve import Application
+from ray.serve import Application, Deployment
 from ray.serve.handle import DeploymentHandle
 
 from deployments.controller import ControllerDeployment
@@ -97,10 +97,15 @@ class LocalStages:
 
 
 def build(args: Args) -> Application:
-    """The graph: Router in front, models and bidder behind or inside it, the Controller beside."""
+    """What `serve_config.yaml` deploys."""
+    return graph(args, RouterDeployment)
+
+
+def graph(args: Args, router: Deployment) -> Application:
+    """A Router in front, models and bidder behind or inside it, the Controller beside."""
     controller = ControllerDeployment.bind()
     if args.graph == "colocated":
-        return RouterDeployment.bind(LocalStages, controller)
-    return RouterDeployment.bind(
+        return router.bind(LocalStages, controller)
+    return router.bind(
         RemoteStages, controller, ctr_model=CTRModelDeployment.bind(), rl_bidder=RLBidderDeployment.bind()
     )

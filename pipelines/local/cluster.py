@@ -44,6 +44,7 @@ class Platform(AbstractContextManager["Platform"]):
         graph: where the stages run.
         say: told what happens, a line at a time.
         replicas: how many a deployment has at least, by its name; those not named as `serve_config.yaml` says.
+        application: what to deploy instead of what `serve_config.yaml` names, as `module:builder`.
     """
 
     def __init__(
@@ -52,11 +53,14 @@ class Platform(AbstractContextManager["Platform"]):
         graph: Graph = "composed",
         say: Say = lambda _: None,
         replicas: Mapping[str, int] | None = None,
+        application: str = "",
     ) -> None:
         self._settings = settings
         self._graph = graph
         self._say = say
         self._config = _serve_config(settings, graph, replicas or {})
+        if application:
+            self._config["applications"][0]["import_path"] = application
         self._server: embedded.EmbeddedServer | None = None
         self._ray: subprocess.Popen[bytes] | None = None
         self._logs: list[IO[bytes]] = []

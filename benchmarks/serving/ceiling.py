@@ -1,0 +1,51 @@
+"""The ceiling: what the same Router behind the same ingress answers when nothing is done for the answer.
+
+The application that benchmarks deploy. It is the platform's, and answers `/bare` besides: a request is read and gets a
+bid response of usual length, always the same.
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from ray import serve
+from ray.serve import Application
+
+from deployments.app import Args, graph
+from deployments.router import Router
+
+BARE_PATH = "/bare"
+_BODY = b'{"id":"bare","seatbid":[{"bid":[{"id":"1","impid":"1","price":1.0,"adm":"%s"}]}],"cur":"USD"}' % (b"-" * 1_100)
+_HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(_BODY))]
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class _Beside:
+    """The constant answer on one path, the platform on all others."""
+
+    def __init__(self, platform: Any) -> None:
+        self._platform = platform
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("path") != BARE_PATH:
+            await self._platform(scope, receive, send)
+            return
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS]})  # Serve adds to them
+        await send({"type": "http.response.body", "body": _BODY})
+
+
+class MeasuredRouter(Router):
+    """The Router with the constant answer beside it."""
+
+    def __serve_build_asgi_app__(self) -> Any:
+        """The application Serve calls for each request."""
+        return _Beside(super().__serve_build_asgi_app__())
+
+
+def build(args: Args) -> Application:
+    """The platform's graph around such a Router."""
+    return graph(args, serve.deployment(serve.ingress()(MeasuredRouter), name="Router"))

@@ -1,0 +1,112 @@
+"""A platform to measure: real models, campaigns with deep pockets, folders of its own that are gone afterwards."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+
+from pipelines import reference
+from pipelines.ctr_training.fitting import FitOptions
+from pipelines.datasets import simulate
+from pipelines.local import Platform
+from pipelines.local.cluster import Graph, Say
+from pipelines.train_ctr import train
+from rtb import ctr
+from rtb.campaign import Campaign
+from rtb.market.campaigns import sample_campaigns
+from rtb.settings import Settings
+
+_DEEP_POCKETS_MICROS = 10**13
+"""Budgets that no benchmark empties: what is measured is bidding, not its end."""
+
+_IMPRESSIONS = 30_000
+"""To train the CTR model on. One that saw more is the same work a request."""
+
+_TROUBLE = ("timeout", "insufficient_time", "shed_queue", "shed_latency", "stage_failed")
+"""Reasons for no bid that are the platform's fault."""
+
+
+class Rig(NamedTuple):
+    """A platform that is up.
+
+    Attributes:
+        settings: its ports and folders.
+        platform: its processes.
+    """
+
+    settings: Settings
+    platform: Platform
+
+    def stats(self) -> dict[str, Any]:
+        """What `/stats` says."""
+        answer = httpx.get(f"{self.settings.base_url}/stats", timeout=60)
+        answer.raise_for_status()
+        told: dict[str, Any] = answer.json()
+        return told
+
+    def counters(self) -> dict[str, int]:
+        """The counters over all replicas."""
+        counters: dict[str, int] = self.stats()["counters"]
+        return counters
+
+
+class Counted(NamedTuple):
+    """What the platform itself says of some of its work.
+
+    Attributes:
+        requests: asked.
+        bids: requests that got one.
+        troubled: requests that got none by the platform's fault: too late, shed, or a stage that failed.
+    """
+
+    requests: int
+    bids: int
+    troubled: int
+
+    @classmethod
+    def between(cls, before: dict[str, int], after: dict[str, int]) -> Counted:
+        """From the counters of two moments."""
+        grown = {name: count - before.get(name, 0) for name, count in after.items()}
+        troubled = sum(grown.get(f"no_bid.{reason}", 0) for reason in _TROUBLE)
+        return cls(grown.get("requests", 0), grown.get("bid_responses", 0), troubled)
+
+
+@contextmanager
+def rig(graph: Graph, campaigns: int, say: Say, **settings: Any) -> Iterator[Rig]:
+    """A platform with so many campaigns, up for the time of the block.
+
+    Args:
+        graph: where the stages run.
+        campaigns: active ones.
+        say: told what happens, a line at a time.
+        settings: besides the usual ones.
+
+    Raises:
+        LaunchError: it does not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="raybid-bench-") as folder:
+        chosen = Settings().model_copy(update={"var_dir": Path(folder), **settings})
+        make_models(chosen)
+        with Platform(chosen, graph, say, application="benchmarks.serving.ceiling:build") as platform:
+            platform.register(rich_campaigns(campaigns))
+            platform.await_campaigns()
+            yield Rig(chosen, platform)
+
+
+def make_models(settings: Settings) -> None:
+    """A CTR model trained on a small sample, and the published policy."""
+    data = simulate(reference.market(), reference.campaigns(), _IMPRESSIONS, 1, lambda _: None)
+    trained = train(data, FitOptions(), "platt")
+    ctr.save(settings.ctr_dir, trained.network, metrics={}, trained_on="a benchmark", calibration=trained.calibration)
+    shutil.copytree(reference.POLICY, settings.policy_dir, dirs_exist_ok=True)
+
+
+def rich_campaigns(count: int) -> list[Campaign]:
+    """The sample campaigns, none of which runs out of money."""
+    return sample_campaigns(count, reference.MARKET_SEED, budget_micros=_DEEP_POCKETS_MICROS)
