@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -186,12 +185,10 @@ class FastPath:
         """The response's body, or why there is no bid; always within the time the exchange allows."""
         if not request.impressions:
             return _Silence(request.reason.name.lower(), request.reason)
-        left = deadline - time.monotonic()
-        if left <= 0:
+        if deadline <= time.monotonic():
             return _Silence("insufficient_time", NoBid.INSUFFICIENT_TIME)
         try:
-            async with asyncio.timeout(left):
-                answer = await self._router.bid(request, deadline, read)
+            answer = await self._router.bid(request, deadline, read)
         except TimeoutError:
             return _Silence("timeout", NoBid.INSUFFICIENT_TIME)
         except Exception as error:  # a stage died under this batch: no bid is the honest answer, never a 5xx

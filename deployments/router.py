@@ -156,7 +156,7 @@ class Router:
             since: when work on it began here, for the record of how long requests take.
 
         Raises:
-            TimeoutError: no batch came to it before its deadline.
+            TimeoutError: its deadline came before its answer.
         """
         began = time.monotonic()
         answer, ended = await self._batcher.submit(request, deadline)

@@ -26,7 +26,10 @@ from rtb.events.writer import EventWriter
 from rtb.policy import Policy
 from rtb.settings import Settings
 
-logger = logging.getLogger("ray.serve")
+logger = logging.getLogger("ray.serve.raybid")
+"""Ours, within Serve's: that one is at WARNING where requests are served, since it makes a record of each at INFO."""
+
+logger.setLevel(logging.INFO)
 
 LEDGER_TIMEOUT_S = 1.0
 """Nothing that somebody waits for waits longer for the ledger than this."""

@@ -43,24 +43,26 @@ class Recent:
 
     def note(self, value: float) -> None:
         """Add a sample."""
-        self._samples.append((self._clock(), value))
+        now = self._clock()
+        self._samples.append((now, value))
         self._new += 1
+        if self._new * _NEW_PART >= len(self._samples):
+            self._work_out(now)
 
-    def middle(self) -> float:
+    def middle(self, now: float) -> float:
         """The median, 0 while nothing is known."""
-        self._look()
+        if now >= self._stale_at:
+            self._work_out(now)
         return self._middle
 
-    def high(self) -> float:
+    def high(self, now: float) -> float:
         """The 95th percentile, 0 while nothing is known."""
-        self._look()
+        if now >= self._stale_at:
+            self._work_out(now)
         return self._high
 
-    def _look(self) -> None:
-        """Work both out again when some samples are new or one is too old."""
-        now = self._clock()
-        if now < self._stale_at and self._new * _NEW_PART < max(1, len(self._samples)):
-            return
+    def _work_out(self, now: float) -> None:
+        """Both figures anew: some samples are new, or one is too old."""
         self._new = 0
         while self._samples and self._samples[0][0] <= now - _OLDEST_SECONDS:
             self._samples.popleft()
@@ -98,15 +100,16 @@ class Admission:
         """A request spent this outside the batcher: being read, decoded and sent."""
         self._rest.note(seconds)
 
-    def expects(self, waiting: int, is_busy: bool) -> float:
+    def expects(self, waiting: int, is_busy: bool, now: float) -> float:
         """Seconds that a request coming now will take.
 
         Args:
             waiting: requests in the queue.
             is_busy: whether no batch can start before another has ended.
+            now: monotonic seconds.
         """
         rounds_before = waiting // self._a_round + is_busy
-        return self._rest.high() + self._batches.high() + rounds_before * self._batches.middle()
+        return self._rest.high(now) + self._batches.high(now) + rounds_before * self._batches.middle(now)
 
     def refuses(self, seconds: float, waiting: int, is_busy: bool) -> Shed | None:
         """Why a request is not begun, `None` when it is.
@@ -119,7 +122,7 @@ class Admission:
         if waiting >= self._max_queue:
             return Shed.QUEUE
         now = self._clock()
-        if self.expects(waiting, is_busy) > seconds and now - self._admitted < PROBE_SECONDS:
+        if self.expects(waiting, is_busy, now) > seconds and now - self._admitted < PROBE_SECONDS:
             return Shed.LATENCY
         self._admitted = now
         return None

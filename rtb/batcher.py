@@ -7,17 +7,27 @@ import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_TIMER_SLACK_SECONDS = 0.001
+
+
+class _Call(NamedTuple, Generic[Item, Result]):
+    """An item on its way, and until when its result is of use."""
+
+    item: Item
+    future: asyncio.Future[Result]
+    deadline: float
 
 
 class MicroBatcher(Generic[Item, Result]):
     """Gathers single calls into batches.
 
     At low load a call goes out at once and alone; at high load batches grow by themselves, since more arrive while
-    one is in flight.
+    one is in flight. Deadlines are kept by one timer for all calls: a timer for each costs more than batching saves.
 
     Args:
         process: answers a batch, one result an item, in order.
@@ -41,8 +51,11 @@ class MicroBatcher(Generic[Item, Result]):
         self._free = in_flight
         self._away = away
         self._clock = clock
-        self._queue: deque[tuple[Item, asyncio.Future[Result], float]] = deque()
+        self._queue: deque[_Call[Item, Result]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._under_way: list[list[_Call[Item, Result]]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = math.inf  # when the timer rings
 
     @property
     def waiting(self) -> int:
@@ -62,19 +75,21 @@ class MicroBatcher(Generic[Item, Result]):
             deadline: when its result is of no use any more: from then on no batch takes it up.
 
         Raises:
-            TimeoutError: no batch came to it before its deadline.
+            TimeoutError: its deadline came before its result.
         """
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._queue.append((item, future, deadline))
-        self._start()
+        self._queue.append(_Call(item, future, deadline))
+        if deadline < self._due:
+            self._ring_at(deadline)
+        if self._free:
+            self._start()
         return await future
 
     def _start(self) -> None:
-        if self._free and self._queue:
-            self._free -= 1
-            task = asyncio.ensure_future(self._run())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        self._free -= 1
+        task = asyncio.ensure_future(self._run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _run(self) -> None:
         """Send batches until the queue is empty."""
@@ -85,34 +100,62 @@ class MicroBatcher(Generic[Item, Result]):
         finally:
             self._free += 1
 
-    def _next_batch(self) -> list[tuple[Item, asyncio.Future[Result]]]:
+    def _next_batch(self) -> list[_Call[Item, Result]]:
         """What is first in the queue, but for those that gave up or whose time is over."""
         now = self._clock()
-        batch: list[tuple[Item, asyncio.Future[Result]]] = []
+        batch: list[_Call[Item, Result]] = []
         while self._queue and len(batch) < self._max_batch:
-            item, future, deadline = self._queue.popleft()
-            if future.done():
-                continue
-            if deadline <= now:
-                future.set_exception(TimeoutError("its deadline passed before its turn came"))
-                continue
-            batch.append((item, future))
+            call = self._queue.popleft()
+            if not _is_over(call, now):
+                batch.append(call)
         return batch
 
-    async def _answer(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+    async def _answer(self, batch: list[_Call[Item, Result]]) -> None:
         if not batch:
             return
+        self._under_way.append(batch)
         try:
-            results = await self._process([item for item, _ in batch])
+            results = await self._process([call.item for call in batch])
             answered = list(zip(batch, results, strict=True))
         except Exception as error:
+            failed = batch
             if isinstance(error, self._away):
-                batch += [(item, future) for item, future, _ in self._queue]
+                failed = batch + list(self._queue)
                 self._queue.clear()
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
+            for call in failed:
+                if not call.future.done():
+                    call.future.set_exception(error)
             return
-        for (_, future), result in answered:
-            if not future.done():
-                future.set_result(result)
+        finally:
+            self._under_way.remove(batch)
+        for call, result in answered:
+            if not call.future.done():
+                call.future.set_result(result)
+
+    def _ring_at(self, deadline: float) -> None:
+        """Look at the deadlines when this one has come."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due = deadline
+        # A timer may ring a little before its time; one that rings a little after has less to do twice.
+        seconds = max(0.0, deadline - self._clock()) + _TIMER_SLACK_SECONDS
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._ring)
+
+    def _ring(self) -> None:
+        """Give up on calls whose deadline has come, and wait for the next one's."""
+        now = self._clock()
+        self._timer, self._due = None, math.inf
+        waiting = (call for calls in (*self._under_way, self._queue) for call in calls)
+        left = [call.deadline for call in waiting if not _is_over(call, now)]
+        if left and (first := min(left)) < math.inf:
+            self._ring_at(first)
+
+
+def _is_over(call: _Call[Item, Result], now: float) -> bool:
+    """Whether nobody waits for a call any more; who waited past its deadline is told so."""
+    if call.future.done():
+        return True
+    if call.deadline > now:
+        return False
+    call.future.set_exception(TimeoutError("its deadline came before its answer"))
+    return True

@@ -14,7 +14,9 @@ from deployments.app import Args, graph
 from deployments.router import Router
 
 BARE_PATH = "/bare"
-_BODY = b'{"id":"bare","seatbid":[{"bid":[{"id":"1","impid":"1","price":1.0,"adm":"%s"}]}],"cur":"USD"}' % (b"-" * 1_100)
+_BODY = b'{"id":"bare","seatbid":[{"bid":[{"id":"1","impid":"1","price":1.0,"adm":"%s"}]}],"cur":"USD"}' % (
+    b"-" * 1_100
+)
 _HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(_BODY))]
 
 Scope = MutableMapping[str, Any]
