@@ -143,9 +143,9 @@ class Router:
         self.start()
         await self.stages.check_health()
 
-    def sheds(self, seconds: float) -> Shed | None:
-        """Why a request that must be answered in this time should not be begun, `None` when it should."""
-        return self.admission.refuses(seconds, self._batcher.waiting, self._batcher.is_busy)
+    def sheds(self, seconds: float, coming: int = 1) -> Shed | None:
+        """Why requests that must be answered in this time should not be begun, `None` when they should."""
+        return self.admission.refuses(seconds, self._batcher.waiting, self._batcher.is_busy, coming)
 
     async def bid(self, request: Prepared, deadline: float = math.inf, since: float | None = None) -> Answer:
         """The answer to a prepared request, by way of the next micro-batch.
@@ -162,6 +162,20 @@ class Router:
         answer, ended = await self._batcher.submit(request, deadline)
         self.admission.rest_took(began - (began if since is None else since) + time.monotonic() - ended)
         return answer
+
+    async def bid_all(self, requests: Sequence[Prepared], deadline: float) -> list[Answer]:
+        """The answers to prepared requests that go through the stages together, in one batch.
+
+        Args:
+            requests: to answer; at least one.
+            deadline: monotonic second after which nobody wants the answers.
+
+        Raises:
+            TimeoutError: their turn did not come before the deadline.
+        """
+        answered = await self._batcher.submit_all(requests, deadline)
+        self.admission.rest_took(time.monotonic() - answered[-1][1])
+        return [answer for answer, _ in answered]
 
     async def _timed(self, requests: Sequence[Prepared]) -> list[tuple[Answer, float]]:
         """The answers, and when they were there: what comes after is the event loop's way to those who wait."""

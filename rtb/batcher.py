@@ -7,21 +7,29 @@ import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+class _Call(NamedTuple, Generic[Item, Result]):
+    """Items that were brought together and are answered together."""
+
+    items: Sequence[Item]
+    future: asyncio.Future[Sequence[Result]]
+    deadline: float
+
+
 class MicroBatcher(Generic[Item, Result]):
-    """Gathers single calls into batches.
+    """Gathers calls into batches.
 
     At low load a call goes out at once and alone; at high load batches grow by themselves, since more arrive while
     one is in flight.
 
     Args:
         process: answers a batch, one result an item, in order.
-        max_batch: items in one batch.
+        max_batch: items in one batch of several calls; what comes in one call stays together, however many.
         in_flight: batches on their way at once: 1 when the work is done here, more when it is awaited elsewhere.
         away: an error that says that nobody answers: it is the answer to all that queued by then, too.
         clock: monotonic seconds, what deadlines are told in.
@@ -41,13 +49,14 @@ class MicroBatcher(Generic[Item, Result]):
         self._free = in_flight
         self._away = away
         self._clock = clock
-        self._queue: deque[tuple[Item, asyncio.Future[Result], float]] = deque()
+        self._queue: deque[_Call[Item, Result]] = deque()
+        self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def waiting(self) -> int:
         """Items that no batch has taken yet."""
-        return len(self._queue)
+        return self._waiting
 
     @property
     def is_busy(self) -> bool:
@@ -64,8 +73,22 @@ class MicroBatcher(Generic[Item, Result]):
         Raises:
             TimeoutError: no batch came to it before its deadline.
         """
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._queue.append((item, future, deadline))
+        (result,) = await self.submit_all([item], deadline)
+        return result
+
+    async def submit_all(self, items: Sequence[Item], deadline: float = math.inf) -> Sequence[Result]:
+        """The results for items that go in one batch, in order. Cancelling it leaves the rest of the batch alone.
+
+        Args:
+            items: what is processed; at least one.
+            deadline: when their results are of no use any more: from then on no batch takes them up.
+
+        Raises:
+            TimeoutError: no batch came to them before their deadline.
+        """
+        future: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Call(items, future, deadline))
+        self._waiting += len(items)
         self._start()
         return await future
 
@@ -85,34 +108,46 @@ class MicroBatcher(Generic[Item, Result]):
         finally:
             self._free += 1
 
-    def _next_batch(self) -> list[tuple[Item, asyncio.Future[Result]]]:
+    def _next_batch(self) -> list[_Call[Item, Result]]:
         """What is first in the queue, but for those that gave up or whose time is over."""
         now = self._clock()
-        batch: list[tuple[Item, asyncio.Future[Result]]] = []
-        while self._queue and len(batch) < self._max_batch:
-            item, future, deadline = self._queue.popleft()
-            if future.done():
+        batch: list[_Call[Item, Result]] = []
+        room = self._max_batch
+        while self._queue and (not batch or len(self._queue[0].items) <= room):
+            call = self._take()
+            if call.future.done():
                 continue
-            if deadline <= now:
-                future.set_exception(TimeoutError("its deadline passed before its turn came"))
+            if call.deadline <= now:
+                call.future.set_exception(TimeoutError("its deadline passed before its turn came"))
                 continue
-            batch.append((item, future))
+            batch.append(call)
+            room -= len(call.items)
         return batch
 
-    async def _answer(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+    def _take(self) -> _Call[Item, Result]:
+        call = self._queue.popleft()
+        self._waiting -= len(call.items)
+        return call
+
+    async def _answer(self, batch: list[_Call[Item, Result]]) -> None:
         if not batch:
             return
         try:
-            results = await self._process([item for item, _ in batch])
-            answered = list(zip(batch, results, strict=True))
+            items = [item for call in batch for item in call.items]
+            results = await self._process(items)
+            if len(results) != len(items):
+                raise ValueError(f"{len(items)} items got {len(results)} results")
         except Exception as error:
             if isinstance(error, self._away):
-                batch += [(item, future) for item, future, _ in self._queue]
-                self._queue.clear()
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
+                while self._queue:
+                    batch.append(self._take())
+            for call in batch:
+                if not call.future.done():
+                    call.future.set_exception(error)
             return
-        for (_, future), result in answered:
-            if not future.done():
-                future.set_result(result)
+        start = 0
+        for call in batch:
+            end = start + len(call.items)
+            if not call.future.done():
+                call.future.set_result(results[start:end])
+            start = end

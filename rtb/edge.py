@@ -23,7 +23,7 @@ from rtb.impression import Impression, hour_of_week, impressions_of
 from rtb.markup import markup_of
 from rtb.money import floors_to_micros
 from rtb.notices import BidRef, Kind, NoticeTimes, Signer
-from rtb.openrtb import Bid, BidResponse, NoBid, SeatBid, decode_request, encode_response
+from rtb.openrtb import Bid, BidRequest, BidResponse, NoBid, SeatBid, decode_request, encode_response
 from rtb.response import Sold, bid_of, seconds_of
 from rtb.slots import BannerSlot, PlayedSlot, Slot
 from rtb.stages import Auction, DealColumns, Decisions
@@ -44,6 +44,7 @@ class Prepared:
         impressions: those that can be bid on.
         reason: why there are none, when there are none.
         exchange: that it came from.
+        as_object: whether the response is wanted as an object instead of JSON.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Prepared:
     impressions: list[Impression]
     reason: NoBid
     exchange: Profile = GENERIC
+    as_object: bool = False
 
 
 class Terms(NamedTuple):
@@ -136,10 +138,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a request gets: a body, or `None` and the reason for not bidding."""
+    """What a request gets: a body (or, to `Prepared.as_object`, a response), or neither and the reason."""
 
     body: bytes | None
     reason: NoBid = NoBid.UNKNOWN
+    response: BidResponse | None = None
 
 
 class View:
@@ -238,6 +241,17 @@ class Edge:
         """
         request = decode_request(body)
         exchange.complete(request)
+        return self._prepared(request, exchange)
+
+    def prepare_object(self, request: BidRequest) -> Prepared:
+        """A request that never was JSON, of no exchange, whose response is wanted as an object.
+
+        Args:
+            request: against no rule of the specification; it is not checked.
+        """
+        return self._prepared(request, GENERIC, as_object=True)
+
+    def _prepared(self, request: BidRequest, exchange: Profile, *, as_object: bool = False) -> Prepared:
         hour = hour_of_week(self._clock())
         index = self._view.index
         impressions, reason = impressions_of(
@@ -249,7 +263,7 @@ class Edge:
             held=index.deals,
             kinds=index.kinds,
         )
-        return Prepared(request.id, request.tmax or 0, impressions, reason, exchange)
+        return Prepared(request.id, request.tmax or 0, impressions, reason, exchange, as_object)
 
     def assemble(self, requests: Sequence[Prepared]) -> Batch:
         """Find and encode the candidates of a batch."""
@@ -345,7 +359,8 @@ def _answer(request: Prepared, seats: dict[str, list[Bid]], reason: NoBid) -> An
         return Answer(None, reason)
     seatbid = [SeatBid(bid=offers, seat=seat) for seat, offers in seats.items()]
     currency = request.impressions[0].audience.quote.currency
-    return Answer(encode_response(BidResponse(request.id, seatbid, bidid=seatbid[0].bid[0].id, cur=currency)))
+    response = BidResponse(request.id, seatbid, bidid=seatbid[0].bid[0].id, cur=currency)
+    return Answer(None, response=response) if request.as_object else Answer(encode_response(response))
 
 
 def _reasons(batch: Batch, decisions: Decisions) -> list[NoBid]:
