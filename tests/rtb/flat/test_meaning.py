@@ -34,7 +34,6 @@ _names = st.lists(_mostly(_ANY, "IAB1", "Shop.example", "https://www.shop.exampl
 _codes = st.lists(st.integers(-(2**63), 2**63 - 1), max_size=3)
 
 _FIELDS: dict[str, st.SearchStrategy[Any]] = {
-    "id": _mostly(_ANY.filter(bool), "slot-1"),
     "sizes": st.lists(st.tuples(_pixels, _pixels), max_size=3),
     "seconds": st.integers(1, 3_600),
     "publisher": _mostly(_ANY, "", "News.example"),
@@ -70,7 +69,7 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
 @st.composite
 def flat_requests(draw: st.DrawFn) -> FlatRequest:
     """Any request that the API takes; read from JSON, as it reads it."""
-    told = draw(st.fixed_dictionaries({"id": _FIELDS["id"]}, optional=_FIELDS))
+    told = draw(st.fixed_dictionaries({"id": _mostly(_ANY.filter(bool), "slot-1")}, optional=_FIELDS))
     told["format"] = draw(_either("banner", "banner", "video", "audio", "native"))
     if told["format"] == "video" or draw(st.booleans()) or not told.get("sizes"):
         told |= {"w": draw(_pixels), "h": draw(_pixels)}
