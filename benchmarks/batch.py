@@ -81,6 +81,7 @@ def main(
     connections: Annotated[int, typer.Option(min=1, help="calls in flight")] = CONNECTIONS,
     slots: Annotated[int, typer.Option(min=1, max=500, help="in one call")] = SLOTS,
     graph: Annotated[Graph, typer.Option(help="where the models of the one started run")] = "composed",
+    routers: Annotated[int, typer.Option(min=1, help="Router replicas of the one started, at least")] = 1,
 ) -> None:
     """Drive the endpoint, and say how fast it was."""
     console = Console(stderr=True, highlight=False)
@@ -91,7 +92,8 @@ def main(
             else:
                 settings = Settings().model_copy(update={"var_dir": Path(folder), "calls_per_minute": 1_000_000})
                 _small_models(settings)
-                with Platform(settings, graph, lambda text: console.print(f"[dim]{text}[/dim]")) as platform:
+                replicas = {"Router": routers}
+                with Platform(settings, graph, lambda text: console.print(f"[dim]{text}[/dim]"), replicas) as platform:
                     platform.register(sample_campaigns(campaigns, reference.MARKET_SEED, budget_micros=_RICH))
                     platform.await_campaigns()
                     figures = _measured(settings.base_url, seconds, connections, slots, console)

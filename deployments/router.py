@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -127,6 +128,7 @@ class Router:
     def start(self) -> None:
         """Start the background work; called from the replica's event loop, more than once does no harm."""
         if not self._tasks:
+            gc.freeze()  # modules and catalog stay as they are: under load the collector looks at requests only
             away = (LedgerError, RedisError, OSError)
             work = (
                 repeat("router snapshots", self.settings.pull_seconds, self.pull, away),
