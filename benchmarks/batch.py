@@ -2,7 +2,7 @@
 
 How to run:
 
-    python -m benchmarks.batch [--campaigns 200] [--seconds 10] [--graph composed]
+    python -m benchmarks.batch [--campaigns 200] [--seconds 10] [--graph composed] [--routers 1]
     python -m benchmarks.batch --url http://127.0.0.1:8000
 
 What to expect: half a minute with a platform of its own (which trains a small model first), else the seconds asked for.
@@ -75,6 +75,7 @@ class BatchFigures(msgspec.Struct, frozen=True):
 
 
 def main(
+    *,
     url: Annotated[str, typer.Option(help="a running platform; none: one is started, and stopped again")] = "",
     campaigns: Annotated[int, typer.Option(min=1, help="active campaigns of the one started")] = 200,
     seconds: Annotated[float, typer.Option(min=1, help="of calls")] = 10.0,

@@ -37,6 +37,9 @@ from rtb.settings import Settings
 from rtb.stages import Auction, Decisions
 
 _FLUSH_SECONDS = 0.5
+_GC_THRESHOLDS = (50_000, 20, 20)
+"""A batch makes tens of thousands of objects that go without the collector's help; with Python's 700 it looks at all of
+them dozens of times."""
 _LOOK_SECONDS = 2.0
 
 
@@ -128,7 +131,8 @@ class Router:
     def start(self) -> None:
         """Start the background work; called from the replica's event loop, more than once does no harm."""
         if not self._tasks:
-            gc.freeze()  # modules and catalog stay as they are: under load the collector looks at requests only
+            gc.freeze()  # modules and models stay: the collector need not look at them again
+            gc.set_threshold(*_GC_THRESHOLDS)
             away = (LedgerError, RedisError, OSError)
             work = (
                 repeat("router snapshots", self.settings.pull_seconds, self.pull, away),

@@ -440,9 +440,9 @@ def _winners(
     whose = (candidate, imp, batch.owner[imp], row, batch.terms.ttl[imp], batch.terms.user[imp])
     paid = (decisions.lease, decisions.sequence, decisions.account, decisions.price_micros, decisions.expires)
     creatives = batch.view.index.creatives
-    for number, place, owner, line, seconds, user, *held, ceiling, expires in zip(
+    for number, place, owner, line, seconds, user, lease, sequence, account, ceiling, expires in zip(
         *(column.tolist() for column in (*whose, *paid)), strict=True
     ):
         rate = impressions[place].audience.quote.rate
-        ref = BidRef(*held, creatives[line].place, ceiling, expires, user, rate)
+        ref = BidRef(lease, sequence, account, creatives[line].place, ceiling, expires, user, rate)
         yield number, place, owner, line, seconds, ref

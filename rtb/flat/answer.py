@@ -9,7 +9,7 @@ import msgspec
 from rtb.openrtb import Bid, BidResponse, NoBid
 
 
-class Notices(msgspec.Struct, frozen=True, kw_only=True):
+class Notices(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """URLs that settle a bid, with OpenRTB macros to fill in. `POST /auction-result` does the same."""
 
     win: str
@@ -17,7 +17,7 @@ class Notices(msgspec.Struct, frozen=True, kw_only=True):
     loss: str
 
 
-class FlatAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class FlatAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What a slot gets: a bid, or the reason why there is none.
 
     Attributes:

@@ -20,7 +20,7 @@ DEVICES = {"mobile": 1, "pc": 2, "tv": 3, "phone": 4, "tablet": 5, "connected": 
 DeviceName = Literal["mobile", "pc", "tv", "phone", "tablet", "connected", "set-top", "ooh"]
 
 
-class FlatRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class FlatRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """One slot on offer.
 
     Attributes:
