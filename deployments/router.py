@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -36,6 +37,9 @@ from rtb.settings import Settings
 from rtb.stages import Auction, Decisions
 
 _FLUSH_SECONDS = 0.5
+_GC_THRESHOLDS = (50_000, 20, 20)
+"""A batch makes tens of thousands of objects that go without the collector's help; with Python's 700 it looks at all of
+them dozens of times."""
 _LOOK_SECONDS = 2.0
 
 
@@ -127,6 +131,8 @@ class Router:
     def start(self) -> None:
         """Start the background work; called from the replica's event loop, more than once does no harm."""
         if not self._tasks:
+            gc.freeze()  # modules and models stay: the collector need not look at them again
+            gc.set_threshold(*_GC_THRESHOLDS)
             away = (LedgerError, RedisError, OSError)
             work = (
                 repeat("router snapshots", self.settings.pull_seconds, self.pull, away),
@@ -143,9 +149,9 @@ class Router:
         self.start()
         await self.stages.check_health()
 
-    def sheds(self, seconds: float) -> Shed | None:
-        """Why a request that must be answered in this time should not be begun, `None` when it should."""
-        return self.admission.refuses(seconds, self._batcher.waiting, self._batcher.is_busy)
+    def sheds(self, seconds: float, coming: int = 1) -> Shed | None:
+        """Why requests that must be answered in this time should not be begun, `None` when they should."""
+        return self.admission.refuses(seconds, self._batcher.waiting, self._batcher.is_busy, coming)
 
     async def bid(self, request: Prepared, deadline: float = math.inf, since: float | None = None) -> Answer:
         """The answer to a prepared request, by way of the next micro-batch.
@@ -162,6 +168,20 @@ class Router:
         answer, ended = await self._batcher.submit(request, deadline)
         self.admission.rest_took(began - (began if since is None else since) + time.monotonic() - ended)
         return answer
+
+    async def bid_all(self, requests: Sequence[Prepared], deadline: float) -> list[Answer]:
+        """The answers to prepared requests that go through the stages together, in one batch.
+
+        Args:
+            requests: to answer; at least one.
+            deadline: monotonic second after which nobody wants the answers.
+
+        Raises:
+            TimeoutError: their turn did not come before the deadline.
+        """
+        answered = await self._batcher.submit_all(requests, deadline)
+        self.admission.rest_took(time.monotonic() - answered[-1][1])
+        return [answer for answer, _ in answered]
 
     async def _timed(self, requests: Sequence[Prepared]) -> list[tuple[Answer, float]]:
         """The answers, and when they were there: what comes after is the event loop's way to those who wait."""

@@ -111,15 +111,16 @@ class Admission:
         rounds_before = waiting // self._a_round + is_busy
         return self._rest.high(now) + self._batches.high(now) + rounds_before * self._batches.middle(now)
 
-    def refuses(self, seconds: float, waiting: int, is_busy: bool) -> Shed | None:
+    def refuses(self, seconds: float, waiting: int, is_busy: bool, coming: int = 1) -> Shed | None:
         """Why a request is not begun, `None` when it is.
 
         Args:
             seconds: left to answer it in.
             waiting: requests in the queue.
             is_busy: whether no batch can start before another has ended.
+            coming: requests that come in one call. They go together, so an empty queue takes any number.
         """
-        if waiting >= self._max_queue:
+        if waiting and waiting + coming > self._max_queue:
             return Shed.QUEUE
         now = self._clock()
         if self.expects(waiting, is_busy, now) > seconds and now - self._admitted < PROBE_SECONDS:

@@ -16,22 +16,22 @@ _TIMER_SLACK_SECONDS = 0.001
 
 
 class _Call(NamedTuple, Generic[Item, Result]):
-    """An item on its way, and until when its result is of use."""
+    """Items that were brought together and are answered together."""
 
-    item: Item
-    future: asyncio.Future[Result]
+    items: Sequence[Item]
+    future: asyncio.Future[Sequence[Result]]
     deadline: float
 
 
 class MicroBatcher(Generic[Item, Result]):
-    """Gathers single calls into batches.
+    """Gathers calls into batches.
 
     At low load a call goes out at once and alone; at high load batches grow by themselves, since more arrive while
     one is in flight. Deadlines are kept by one timer for all calls: a timer for each costs more than batching saves.
 
     Args:
         process: answers a batch, one result an item, in order.
-        max_batch: items in one batch.
+        max_batch: items in one batch of several calls; what comes in one call stays together, however many.
         in_flight: batches on their way at once: 1 when the work is done here, more when it is awaited elsewhere.
         away: an error that says that nobody answers: it is the answer to all that queued by then, too.
         clock: monotonic seconds, what deadlines are told in.
@@ -52,6 +52,7 @@ class MicroBatcher(Generic[Item, Result]):
         self._away = away
         self._clock = clock
         self._queue: deque[_Call[Item, Result]] = deque()
+        self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._under_way: list[list[_Call[Item, Result]]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -60,7 +61,7 @@ class MicroBatcher(Generic[Item, Result]):
     @property
     def waiting(self) -> int:
         """Items that no batch has taken yet."""
-        return len(self._queue)
+        return self._waiting
 
     @property
     def is_busy(self) -> bool:
@@ -77,13 +78,30 @@ class MicroBatcher(Generic[Item, Result]):
         Raises:
             TimeoutError: its deadline came before its result.
         """
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Call(item, future, deadline))
+        (result,) = await self._queued((item,), deadline)
+        return result
+
+    async def submit_all(self, items: Sequence[Item], deadline: float = math.inf) -> Sequence[Result]:
+        """The results for items that go in one batch, in order. Cancelling it leaves the rest of the batch alone.
+
+        Args:
+            items: what is processed; at least one.
+            deadline: when their results are of no use any more: from then on no batch takes them up.
+
+        Raises:
+            TimeoutError: their deadline came before their results.
+        """
+        return await self._queued(items, deadline)
+
+    def _queued(self, items: Sequence[Item], deadline: float) -> asyncio.Future[Sequence[Result]]:
+        future: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Call(items, future, deadline))
+        self._waiting += len(items)
         if deadline < self._due:
             self._ring_at(deadline)
         if self._free:
             self._start()
-        return await future
+        return future
 
     def _start(self) -> None:
         self._free -= 1
@@ -104,41 +122,56 @@ class MicroBatcher(Generic[Item, Result]):
         """What is first in the queue, but for those that gave up or whose time is over."""
         now = self._clock()
         batch: list[_Call[Item, Result]] = []
-        while self._queue and len(batch) < self._max_batch:
-            call = self._queue.popleft()
+        room = self._max_batch
+        while self._queue and (not batch or len(self._queue[0].items) <= room):
+            call = self._take()
             if not _is_over(call, now):
                 batch.append(call)
+                room -= len(call.items)
         return batch
+
+    def _take(self) -> _Call[Item, Result]:
+        call = self._queue.popleft()
+        self._waiting -= len(call.items)
+        return call
 
     async def _answer(self, batch: list[_Call[Item, Result]]) -> None:
         if not batch:
             return
         self._under_way.append(batch)
         try:
-            results = await self._process([call.item for call in batch])
-            answered = list(zip(batch, results, strict=True))
+            items = [item for call in batch for item in call.items]
+            results = await self._process(items)
+            if len(results) != len(items):
+                raise ValueError(f"{len(items)} items got {len(results)} results")
         except Exception as error:
-            failed = batch
-            if isinstance(error, self._away):
-                failed = batch + list(self._queue)
-                self._queue.clear()
-            for call in failed:
-                if not call.future.done():
-                    call.future.set_exception(error)
+            self._fail(batch, error)
             return
         finally:
             self._under_way.remove(batch)
-        for call, result in answered:
+        start = 0
+        for call in batch:
+            end = start + len(call.items)
             if not call.future.done():
-                call.future.set_result(result)
+                call.future.set_result(results[start:end])
+            start = end
+
+    def _fail(self, batch: list[_Call[Item, Result]], error: Exception) -> None:
+        """Tell those of a batch, and those that wait where nobody answers any more."""
+        failed = list(batch)
+        if isinstance(error, self._away):
+            while self._queue:
+                failed.append(self._take())
+        for call in failed:
+            if not call.future.done():
+                call.future.set_exception(error)
 
     def _ring_at(self, deadline: float) -> None:
         """Look at the deadlines when this one has come."""
         if self._timer is not None:
             self._timer.cancel()
         self._due = deadline
-        # A timer may ring a little before its time; one that rings a little after has less to do twice.
-        seconds = max(0.0, deadline - self._clock()) + _TIMER_SLACK_SECONDS
+        seconds = max(0.0, deadline - self._clock()) + _TIMER_SLACK_SECONDS  # timers may ring a little early
         self._timer = asyncio.get_running_loop().call_later(seconds, self._ring)
 
     def _ring(self) -> None:

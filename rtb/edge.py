@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -23,19 +23,18 @@ from rtb.impression import Impression, hour_of_week, impressions_of
 from rtb.markup import markup_of
 from rtb.money import floors_to_micros
 from rtb.notices import BidRef, Kind, NoticeTimes, Signer
-from rtb.openrtb import Bid, BidResponse, NoBid, SeatBid, decode_request, encode_response
-from rtb.response import Sold, bid_of, seconds_of
+from rtb.openrtb import Bid, BidRequest, BidResponse, NoBid, SeatBid, decode_request, encode_response
+from rtb.response import Showpiece, Sold, bid_of, seconds_of, showpiece_of
 from rtb.slots import BannerSlot, PlayedSlot, Slot
 from rtb.stages import Auction, DealColumns, Decisions
 from rtb.targeting import Candidates, Listing, TargetingIndex, Words
 
-_ANY_BANNER = BannerSlot()  # a banner's markup is the same wherever it goes
-_MARKUP_KEPT = 4_096
+_ANY_BANNER = BannerSlot()  # a banner's bid says the same wherever it goes
+_SHOWPIECES_KEPT = 4_096
 _TIMES = NoticeTimes()
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A request on its way.
 
     Attributes:
@@ -44,6 +43,7 @@ class Prepared:
         impressions: those that can be bid on.
         reason: why there are none, when there are none.
         exchange: that it came from.
+        as_object: whether the response is wanted as an object instead of JSON.
     """
 
     id: str
@@ -51,6 +51,7 @@ class Prepared:
     impressions: list[Impression]
     reason: NoBid
     exchange: Profile = GENERIC
+    as_object: bool = False
 
 
 class Terms(NamedTuple):
@@ -134,12 +135,12 @@ class Batch:
         )
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a request gets: a body, or `None` and the reason for not bidding."""
+class Answer(NamedTuple):
+    """What a request gets: a body (or, to `Prepared.as_object`, a response), or neither and the reason."""
 
     body: bytes | None
     reason: NoBid = NoBid.UNKNOWN
+    response: BidResponse | None = None
 
 
 class View:
@@ -154,17 +155,19 @@ class View:
         rows = [features.creative_row(item.listing.campaign.id, item.creative) for item in self.index.creatives]
         self.creative_rows = np.array(rows, np.int32).reshape(-1, len(features.CREATIVE_FIELDS))
         self.listing_of = {listing.number: listing for listing in listings}
-        self._markup: dict[tuple[Slot, int], list[str]] = {}
+        self._showpieces: dict[tuple[Slot, int], Showpiece] = {}
 
-    def markup(self, slot: Slot, creative: int) -> list[str]:
-        """Markup of a creative, by its row in the index, for a slot; made once."""
+    def showpiece(self, slot: Slot, creative: int) -> Showpiece:
+        """A creative, by its row in the index, in a slot; made once."""
         key = (_ANY_BANNER if isinstance(slot, BannerSlot) else slot, creative)
-        made = self._markup.get(key)
+        made = self._showpieces.get(key)
         if made is None:
-            if len(self._markup) >= _MARKUP_KEPT:
-                self._markup.clear()
+            if len(self._showpieces) >= _SHOWPIECES_KEPT:
+                self._showpieces.clear()
             shown = self.index.creatives[creative]
-            made = self._markup[key] = markup_of(slot, shown.listing.campaign, shown.creative)
+            campaign = shown.listing.campaign
+            markup = markup_of(slot, campaign, shown.creative)
+            made = self._showpieces[key] = showpiece_of(slot, campaign, shown.creative, markup)
         return made
 
 
@@ -238,6 +241,17 @@ class Edge:
         """
         request = decode_request(body)
         exchange.complete(request)
+        return self._prepared(request, exchange)
+
+    def prepare_object(self, request: BidRequest) -> Prepared:
+        """A request that never was JSON, of no exchange, whose response is wanted as an object.
+
+        Args:
+            request: against no rule of the specification; it is not checked.
+        """
+        return self._prepared(request, GENERIC, as_object=True)
+
+    def _prepared(self, request: BidRequest, exchange: Profile, *, as_object: bool = False) -> Prepared:
         hour = hour_of_week(self._clock())
         index = self._view.index
         impressions, reason = impressions_of(
@@ -249,7 +263,7 @@ class Edge:
             held=index.deals,
             kinds=index.kinds,
         )
-        return Prepared(request.id, request.tmax or 0, impressions, reason, exchange)
+        return Prepared(request.id, request.tmax or 0, impressions, reason, exchange, as_object)
 
     def assemble(self, requests: Sequence[Prepared]) -> Batch:
         """Find and encode the candidates of a batch."""
@@ -291,33 +305,31 @@ class Edge:
         """The answer to each request of a batch, and the events of its bids; a test leaves none."""
         seats: list[dict[str, list[Bid]]] = [{} for _ in batch.requests]
         impressions = [impression for request in batch.requests for impression in request.impressions]
+        at = self._clock()
+        features_of = batch.rows[decisions.candidate].tolist()
+        pctr = probability[decisions.candidate, CLICK].tolist()
+        multiplier, floor_micros = decisions.multiplier.tolist(), batch.floor_micros[decisions.candidate].tolist()
         events = []
-        for place, candidate in enumerate(decisions.candidate.tolist()):
-            imp = int(batch.candidates.imp[candidate])
-            owner = int(batch.owner[imp])
-            row = int(batch.candidates.creative[candidate])
-            shown = batch.view.index.creatives[row]
-            impression, campaign = impressions[imp], shown.listing.campaign
-            ref = _ref(decisions, place, shown.place, int(batch.terms.user[imp]), impression.audience.quote.rate)
-            markup = batch.view.markup(impression.slot, row)
-            sold = Sold(ref, impression, campaign, shown.creative, markup, float(batch.terms.ttl[imp]))
+        for place, (candidate, imp, owner, row, seconds, ref) in enumerate(_winners(batch, decisions, impressions)):
+            impression, request = impressions[imp], batch.requests[owner]
+            sold = Sold(ref, impression, batch.view.showpiece(impression.slot, row), seconds)
             bid = bid_of(sold, self._signer, self._base)
-            batch.requests[owner].exchange.finish(bid)
+            request.exchange.finish(bid)
             seats[owner].setdefault(_seat(batch, impression, candidate), []).append(bid)
             if ref.is_test:
                 continue
             events.append(
                 BidEvent(
                     bid=bid.id,
-                    request=batch.requests[owner].id,
+                    request=request.id,
                     campaign=campaign_of(ref.campaign),
                     creative=bid.crid or "",
-                    features=batch.rows[candidate].tolist(),
-                    pctr=float(probability[candidate, CLICK]),
-                    multiplier=float(decisions.multiplier[place]),
+                    features=features_of[place],
+                    pctr=pctr[place],
+                    multiplier=multiplier[place],
                     price_micros=ref.ceiling_micros,
-                    floor_micros=int(batch.floor_micros[candidate]),
-                    at=self._clock(),
+                    floor_micros=floor_micros[place],
+                    at=at,
                     first_price=impression.first_price,
                     feature_schema=features.SCHEMA_VERSION,
                     experiment=experiment_of(ref.campaign) or None,
@@ -345,7 +357,8 @@ def _answer(request: Prepared, seats: dict[str, list[Bid]], reason: NoBid) -> An
         return Answer(None, reason)
     seatbid = [SeatBid(bid=offers, seat=seat) for seat, offers in seats.items()]
     currency = request.impressions[0].audience.quote.currency
-    return Answer(encode_response(BidResponse(request.id, seatbid, bidid=seatbid[0].bid[0].id, cur=currency)))
+    response = BidResponse(request.id, seatbid, bidid=seatbid[0].bid[0].id, cur=currency)
+    return Answer(None, response=response) if request.as_object else Answer(encode_response(response))
 
 
 def _reasons(batch: Batch, decisions: Decisions) -> list[NoBid]:
@@ -418,14 +431,18 @@ def _seat(batch: Batch, impression: Impression, candidate: int) -> str:
     return held.seat if held and held.seat else index.listings[line].campaign.seat
 
 
-def _ref(decisions: Decisions, place: int, creative: int, user: int, rate: float) -> BidRef:
-    return BidRef(
-        lease=int(decisions.lease[place]),
-        sequence=int(decisions.sequence[place]),
-        campaign=int(decisions.account[place]),
-        creative=creative,
-        ceiling_micros=int(decisions.price_micros[place]),
-        expires=int(decisions.expires[place]),
-        user=user,
-        rate=rate,
-    )
+def _winners(
+    batch: Batch, decisions: Decisions, impressions: Sequence[Impression]
+) -> Iterator[tuple[int, int, int, int, float, BidRef]]:
+    """Of each winner: candidate, impression, request, row of the creative, seconds its notices count, and its ref."""
+    candidate = decisions.candidate
+    imp, row = batch.candidates.imp[candidate], batch.candidates.creative[candidate]
+    whose = (candidate, imp, batch.owner[imp], row, batch.terms.ttl[imp], batch.terms.user[imp])
+    paid = (decisions.lease, decisions.sequence, decisions.account, decisions.price_micros, decisions.expires)
+    creatives = batch.view.index.creatives
+    for number, place, owner, line, seconds, user, lease, sequence, account, ceiling, expires in zip(
+        *(column.tolist() for column in (*whose, *paid)), strict=True
+    ):
+        rate = impressions[place].audience.quote.rate
+        ref = BidRef(lease, sequence, account, creatives[line].place, ceiling, expires, user, rate)
+        yield number, place, owner, line, seconds, ref

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Container
-from datetime import UTC, datetime
 from itertools import product
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from rtb.openrtb.types import App, Audio, Deal, Dooh, Site, Video
 from rtb.slots import KINDS, AudioSlot, BannerSlot, Slot, VideoSlot, slots_of
 
 HOURS_OF_WEEK = 168
+_EPOCH_HOUR = 3 * 24  # 1970 began on a Thursday
 
 _FIRST_PRICE, _AGREED_PRICE = 1, 3  # `at`
 _OWN_RULES = 500  # from here on `at` is the exchange's own; to bid less than the value is never wrong
@@ -141,8 +141,7 @@ class Impression(NamedTuple):
 
 def hour_of_week(timestamp: float) -> int:
     """Hour of the week of a Unix time, 0 is Monday 00:00 UTC, 167 is Sunday 23:00."""
-    moment = datetime.fromtimestamp(timestamp, UTC)
-    return moment.weekday() * 24 + moment.hour
+    return (int(timestamp // 3_600) + _EPOCH_HOUR) % HOURS_OF_WEEK
 
 
 def impressions_of(

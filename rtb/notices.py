@@ -132,13 +132,16 @@ class Signer:
         keys = [hashlib.blake2b(one.encode(), digest_size=32).digest() for one in (secret, *previous)]
         self._key = keys[0]
         self._keys = [(_key_id(key), key) for key in keys]
+        self._begun = {kind: _hash(self._key, kind) for kind in Kind}  # keyed once, copied for each token
 
     def sign(self, ref: BidRef, kind: Kind) -> str:
         """A URL-safe token; the same for all notices of money of one bid."""
         payload = _LAYOUT.pack(self._keys[0][0], *ref[:-1])
         if ref.rate != 1.0:
             payload += _RATE.pack(ref.rate)
-        return base64.urlsafe_b64encode(payload + _mac(self._key, payload, kind)).decode().rstrip("=")
+        mac = self._begun[kind].copy()
+        mac.update(payload)
+        return base64.urlsafe_b64encode(payload + mac.digest()).decode().rstrip("=")
 
     def user_key(self, user: str) -> int:
         """A number that stands for a user and that nobody can turn back without the secret; 0 for the empty id."""
@@ -176,4 +179,10 @@ def _key_id(key: bytes) -> int:
 
 
 def _mac(key: bytes, payload: bytes, kind: Kind) -> bytes:
-    return hashlib.blake2b(payload, key=key, digest_size=_MAC_BYTES, person=_GROUP[kind]).digest()
+    mac = _hash(key, kind)
+    mac.update(payload)
+    return mac.digest()
+
+
+def _hash(key: bytes, kind: Kind) -> hashlib.blake2b:
+    return hashlib.blake2b(key=key, digest_size=_MAC_BYTES, person=_GROUP[kind])

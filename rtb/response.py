@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import NamedTuple
 
 from rtb.campaign import Campaign
@@ -10,7 +11,19 @@ from rtb.impression import Impression
 from rtb.notices import BidRef, Kind, Signer
 from rtb.openrtb import Bid
 from rtb.openrtb.macros import AUCTION_LOSS, AUCTION_MIN_TO_WIN, AUCTION_PRICE
-from rtb.slots import AudioSlot, PlayedSlot, VideoSlot, protocol_of, size_of
+from rtb.slots import AudioSlot, PlayedSlot, Slot, VideoSlot, protocol_of, size_of
+
+
+class Showpiece(NamedTuple):
+    """A creative as it goes into a slot: all of a bid that is the same each time.
+
+    Attributes:
+        markup: split wherever the click URL goes.
+        bid: with what says nothing of the single bid; copied for each.
+    """
+
+    markup: list[str]
+    bid: Bid
 
 
 class Sold(NamedTuple):
@@ -19,41 +32,23 @@ class Sold(NamedTuple):
     Attributes:
         ref: identity and ceiling of the bid.
         impression: what it is for.
-        campaign: whose it is.
-        creative: what is shown.
-        markup: of the creative, split wherever the click URL goes.
+        shown: the creative in the impression's slot.
         seconds: the bid stands.
     """
 
     ref: BidRef
     impression: Impression
-    campaign: Campaign
-    creative: Creative
-    markup: list[str]
+    shown: Showpiece
     seconds: float
 
 
-def bid_of(sold: Sold, signer: Signer, base: str) -> Bid:
-    """The bid with everything set.
-
-    Args:
-        sold: what is offered.
-        signer: of notice tokens.
-        base: where exchanges reach the notice endpoints.
-    """
-    ref, impression, campaign, creative = sold.ref, sold.impression, sold.campaign, sold.creative
-    slot = impression.slot
-    token = signer.sign(ref, Kind.BILL)
-    click_url = f"{base}/notice/click/{signer.sign(ref, Kind.CLICK)}"
+def showpiece_of(slot: Slot, campaign: Campaign, creative: Creative, markup: list[str]) -> Showpiece:
+    """What bids with this creative in this slot have in common."""
     w, h = size_of(slot, creative) or (None, None)
-    return Bid(
-        id=ref.bid_id,
-        impid=impression.imp_id,
-        price=impression.audience.quote.price(ref.ceiling_micros),
-        nurl=f"{base}/notice/win/{token}?price={AUCTION_PRICE}&min={AUCTION_MIN_TO_WIN}",
-        burl=f"{base}/notice/bill/{token}?price={AUCTION_PRICE}",
-        lurl=f"{base}/notice/loss/{token}?reason={AUCTION_LOSS}&min={AUCTION_MIN_TO_WIN}",
-        adm=click_url.join(sold.markup),
+    bid = Bid(
+        id="",
+        impid="",
+        price=0.0,
         adomain=list(campaign.adomain),
         bundle=campaign.bundle or None,
         iurl=creative.iurl or None,
@@ -65,14 +60,37 @@ def bid_of(sold: Sold, signer: Signer, base: str) -> Bid:
         apis=list(creative.api) or None,
         protocol=protocol_of(slot) if isinstance(slot, PlayedSlot) else None,
         language=creative.language or None,
-        dealid=impression.deal.id if impression.deal else None,
         w=w,
         h=h,
-        exp=int(min(sold.seconds, impression.patience or sold.seconds)),
-        dur=_whole_seconds(impression, creative),
+        dur=round(seconds_of(creative)) if isinstance(slot, VideoSlot | AudioSlot) else None,
         mtype=slot.mtype,
         slotinpod=slot.slotinpod or None if isinstance(slot, PlayedSlot) else None,
     )
+    return Showpiece(markup, bid)
+
+
+def bid_of(sold: Sold, signer: Signer, base: str) -> Bid:
+    """The bid with everything set.
+
+    Args:
+        sold: what is offered.
+        signer: of notice tokens.
+        base: where exchanges reach the notice endpoints.
+    """
+    ref, impression, shown, seconds = sold
+    token = signer.sign(ref, Kind.BILL)
+    click_url = f"{base}/notice/click/{signer.sign(ref, Kind.CLICK)}"
+    bid = copy(shown.bid)
+    bid.id = ref.bid_id
+    bid.impid = impression.imp_id
+    bid.price = impression.audience.quote.price(ref.ceiling_micros)
+    bid.nurl = f"{base}/notice/win/{token}?price={AUCTION_PRICE}&min={AUCTION_MIN_TO_WIN}"
+    bid.burl = f"{base}/notice/bill/{token}?price={AUCTION_PRICE}"
+    bid.lurl = f"{base}/notice/loss/{token}?reason={AUCTION_LOSS}&min={AUCTION_MIN_TO_WIN}"
+    bid.adm = click_url.join(shown.markup)
+    bid.dealid = impression.deal.id if impression.deal else None
+    bid.exp = int(min(seconds, impression.patience or seconds))
+    return bid
 
 
 def crid_of(campaign: Campaign, creative: Creative) -> str:
@@ -84,8 +102,3 @@ def seconds_of(creative: Creative) -> float:
     """How long a creative plays; 0 for one that does not."""
     played = creative.video or creative.audio
     return played.duration_seconds if played else 0.0
-
-
-def _whole_seconds(impression: Impression, creative: Creative) -> int | None:
-    is_played = isinstance(impression.slot, VideoSlot | AudioSlot)
-    return round(seconds_of(creative)) if is_played else None

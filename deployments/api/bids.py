@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlencode
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 
-from deployments.api import bodies, examples
+from deployments.api import bodies, examples, slots
 from deployments.api.access import Caller, needs
 from deployments.api.documents import body, responses
 from deployments.api.problems import Problem
 from deployments.notice_desk import Reply
-from deployments.wiring import logger
 from rtb import flat
-from rtb.flat import FlatAnswer, FlatAnswers, FlatBatch, FlatRequest
+from rtb.flat import FlatAnswers, FlatBatch, FlatRequest
 from rtb.notices import Kind
-from rtb.openrtb import InvalidRequest
 
 if TYPE_CHECKING:
     from deployments.router import Router
-
-_TMAX_RESERVE = 0.9  # part of the time we allow ourselves; the rest is the way back
 
 
 class AuctionResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,7 +93,8 @@ def _bid_routes(found: APIRouter, router: Router, may_bid: Caller) -> None:
     async def bid(request: Request, caller: Caller = may_bid) -> Response:
         """A bid, or the reason why there is none. A bid that is used is settled by `POST /auction-result`."""
         offered: FlatRequest = bodies.decode(await bodies.read(request), FlatRequest)
-        return _json(await _ask(router, offered))
+        (answer,) = await slots.answers(router, [offered])
+        return _json(answer)
 
     @found.post(
         "/bid/batch",
@@ -108,38 +103,13 @@ def _bid_routes(found: APIRouter, router: Router, may_bid: Caller) -> None:
         responses=responses("FlatAnswers", also=(413,)),
     )
     async def batch(request: Request, caller: Caller = may_bid) -> Response:
-        """The answers are in the order of the slots. All go through the platform together."""
+        """The answers are in the order of the slots. All go through the platform together, in one pass.
+
+        They come together, too: within the shortest time that one of the slots allows. When it is over, those that
+        would have been bid on are answered with `timeout`.
+        """
         offered: FlatBatch = bodies.decode(await bodies.read(request, bodies.MAX_BATCH_BYTES), FlatBatch)
-        return _json(FlatAnswers(await asyncio.gather(*(_ask(router, one) for one in offered.bids))))
-
-
-async def _ask(router: Router, offered: FlatRequest) -> FlatAnswer:
-    """What a slot gets, counted as an exchange's request would be."""
-    router.tally.add("requests")
-    name, openrtb = flat.to_openrtb(offered, router.settings.currency)
-    answer = await _answered(router, name, openrtb)
-    router.tally.add("bid_responses" if answer.bid else f"no_bid.{answer.reason}")
-    return answer
-
-
-async def _answered(router: Router, name: str, openrtb: bytes) -> FlatAnswer:
-    try:
-        prepared = router.edge.prepare(openrtb)
-    except InvalidRequest as error:
-        raise Problem(422, str(error), "body-invalid") from error
-    if not prepared.impressions:
-        return flat.no_bid(name, prepared.reason)
-    seconds = (prepared.tmax_ms or router.settings.default_tmax_ms) / 1000 * _TMAX_RESERVE
-    if shed := router.sheds(seconds):
-        return flat.no_bid(name, shed)
-    try:
-        answer = await asyncio.wait_for(router.bid(prepared, time.monotonic() + seconds), seconds)
-    except TimeoutError:
-        return flat.no_bid(name, "timeout")
-    except Exception as error:  # a stage died under this batch: no bid is the honest answer, never a 5xx
-        logger.warning(f"no bid for a flat request: {type(error).__name__}: {error}")
-        return flat.no_bid(name, "stage_failed")
-    return flat.no_bid(name, answer.reason) if answer.body is None else flat.from_openrtb(name, answer.body)
+        return _json(FlatAnswers(await slots.answers(router, offered.bids)))
 
 
 async def _settle(router: Router, token: str, result: AuctionResult) -> Reply:

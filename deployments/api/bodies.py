@@ -15,7 +15,8 @@ MAX_BYTES = 256_000
 MAX_BATCH_BYTES = 2_000_000
 _MAX_DEPTH = 32
 
-_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_ESCAPED = re.compile(rb"\\.", re.DOTALL)
+_PLAIN = bytes(octet for octet in range(256) if octet not in b'"[]{}')
 _VERSION_TAG = re.compile(r'"([0-9]{1,18})"')
 
 
@@ -51,9 +52,10 @@ def decode(body: bytes, kind: Any) -> Any:
 
 def depth(body: bytes) -> int:
     """How deep JSON is nested, or what claims to be JSON; brackets in texts do not count."""
-    octets = np.frombuffer(_TEXT.sub(b"", body), np.uint8)
-    opening = (octets == ord("[")) | (octets == ord("{"))
-    closing = (octets == ord("]")) | (octets == ord("}"))
+    marks = np.frombuffer((_ESCAPED.sub(b"", body) if b"\\" in body else body).translate(None, _PLAIN), np.uint8)
+    is_outside = np.logical_xor.accumulate(marks == ord('"')) == 0
+    opening = ((marks == ord("[")) | (marks == ord("{"))) & is_outside
+    closing = ((marks == ord("]")) | (marks == ord("}"))) & is_outside
     levels = np.cumsum(opening.astype(np.int32) - closing.astype(np.int32))
     return int(levels.max(initial=0))
 

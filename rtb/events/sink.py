@@ -24,7 +24,7 @@ return redis.call('XLEN', ARGV[3])
 """
 
 
-class BidEvent(msgspec.Struct, frozen=True, kw_only=True):
+class BidEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A bid as it was sent, with what the models saw.
 
     Attributes:

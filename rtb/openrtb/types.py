@@ -1,7 +1,8 @@
 """OpenRTB objects as msgspec structs: the fields this bidder reads or writes, under the specification's names.
 
 Unknown fields are skipped while decoding. Section numbers are those of OpenRTB 2.6. An absent field is `None`
-where absence means something of its own, else the specification's default.
+where absence means something of its own, else the specification's default. Nothing here can refer back to what it is
+in, so the garbage collector need not follow it (`gc=False`).
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Loss(IntEnum):
     OUTBID = 102
 
 
-class Format(Struct):
+class Format(Struct, gc=False):
     """3.2.10: an allowed size, in device-independent pixels, or as a ratio with a least width."""
 
     w: int | None = None
@@ -51,7 +52,7 @@ class Format(Struct):
     wmin: int | None = None
 
 
-class Banner(Struct):
+class Banner(Struct, gc=False):
     """3.2.6: a display placement. The four bounds are those of 2.3, which some callers still send."""
 
     format: list[Format] | None = None
@@ -72,7 +73,7 @@ class Banner(Struct):
     vcm: int | None = None
 
 
-class DurFloors(Struct):
+class DurFloors(Struct, gc=False):
     """DurFloors of 2.6: the floor of ads of some lengths, which are in seconds; a bound left out is none."""
 
     mindur: int | None = None
@@ -80,7 +81,7 @@ class DurFloors(Struct):
     bidfloor: float = 0.0
 
 
-class Video(Struct):
+class Video(Struct, gc=False):
     """3.2.7: a video placement. Durations are in seconds, bitrates in kbit/s."""
 
     mimes: list[str] | None = None
@@ -120,7 +121,7 @@ class Video(Struct):
     api: list[int] | None = None
 
 
-class Audio(Struct):
+class Audio(Struct, gc=False):
     """3.2.8: an audio placement. Durations are in seconds, bitrates in kbit/s."""
 
     mimes: list[str] | None = None
@@ -150,7 +151,7 @@ class Audio(Struct):
     nvol: int | None = None
 
 
-class Native(Struct):
+class Native(Struct, gc=False):
     """3.2.9: a native placement; `rtb.slots` reads what it asks for.
 
     `request` is JSON in a string as the specification wants it, or the object itself. Early callers had no `request`
@@ -165,7 +166,7 @@ class Native(Struct):
     assets: Any = None
 
 
-class Deal(Struct):
+class Deal(Struct, gc=False):
     """3.2.12: a deal struck beforehand. Its currency is its own, not that of the imp."""
 
     id: str
@@ -179,14 +180,14 @@ class Deal(Struct):
     durfloors: list[DurFloors] | None = None
 
 
-class Pmp(Struct):
+class Pmp(Struct, gc=False):
     """3.2.11: the private marketplace of an impression."""
 
     private_auction: int = 0
     deals: list[Deal] | None = None
 
 
-class Imp(Struct):
+class Imp(Struct, gc=False):
     """3.2.4: one impression on offer."""
 
     id: str
@@ -209,7 +210,7 @@ class Imp(Struct):
     exp: int | None = None
 
 
-class Publisher(Struct):
+class Publisher(Struct, gc=False):
     """3.2.15: who owns the site or app."""
 
     id: str | None = None
@@ -217,7 +218,7 @@ class Publisher(Struct):
     domain: str | None = None
 
 
-class Site(Struct):
+class Site(Struct, gc=False):
     """3.2.13: the web site."""
 
     id: str | None = None
@@ -228,7 +229,7 @@ class Site(Struct):
     publisher: Publisher | None = None
 
 
-class App(Struct):
+class App(Struct, gc=False):
     """3.2.14: the application."""
 
     id: str | None = None
@@ -239,7 +240,7 @@ class App(Struct):
     publisher: Publisher | None = None
 
 
-class Dooh(Struct):
+class Dooh(Struct, gc=False):
     """3.2.35: the digital out-of-home screen."""
 
     id: str | None = None
@@ -248,7 +249,7 @@ class Dooh(Struct):
     publisher: Publisher | None = None
 
 
-class Geo(Struct):
+class Geo(Struct, gc=False):
     """3.2.19: a place."""
 
     country: str | None = None
@@ -256,7 +257,7 @@ class Geo(Struct):
     city: str | None = None
 
 
-class Device(Struct):
+class Device(Struct, gc=False):
     """3.2.18: what the user holds."""
 
     ua: str | None = None
@@ -271,26 +272,26 @@ class Device(Struct):
     lmt: int | None = None
 
 
-class Segment(Struct):
+class Segment(Struct, gc=False):
     """3.2.22: one thing known of the user."""
 
     id: str | None = None
 
 
-class Data(Struct):
+class Data(Struct, gc=False):
     """3.2.21: segments from one provider."""
 
     id: str | None = None
     segment: list[Segment] | None = None
 
 
-class UserExt(Struct):
+class UserExt(Struct, gc=False):
     """Where OpenRTB 2.5 callers put what 2.6 has in `user`."""
 
     consent: str | None = None
 
 
-class User(Struct):
+class User(Struct, gc=False):
     """3.2.20: who sees the impression."""
 
     id: str | None = None
@@ -300,7 +301,7 @@ class User(Struct):
     ext: UserExt | None = None
 
 
-class RegsExt(Struct):
+class RegsExt(Struct, gc=False):
     """Where OpenRTB 2.5 callers put what 2.6 has in `regs`."""
 
     coppa: int | None = None
@@ -310,7 +311,7 @@ class RegsExt(Struct):
     gpp_sid: list[int] | None = None
 
 
-class Regs(Struct):
+class Regs(Struct, gc=False):
     """3.2.3: rules that apply to the request."""
 
     coppa: int = 0
@@ -321,7 +322,7 @@ class Regs(Struct):
     ext: RegsExt | None = None
 
 
-class BidRequest(Struct):
+class BidRequest(Struct, gc=False):
     """3.2.1: the top-level request."""
 
     id: str
@@ -358,7 +359,7 @@ VERBATIM = frozenset({"consent", "us_privacy", "gpp"})
 """Privacy strings: a number there is not taken for the string of its digits, nor for the absence of one."""
 
 
-class Bid(Struct, omit_defaults=True):
+class Bid(Struct, omit_defaults=True, gc=False):
     """4.2.3: one offer."""
 
     id: str
@@ -391,14 +392,14 @@ class Bid(Struct, omit_defaults=True):
     slotinpod: int | None = None
 
 
-class SeatBid(Struct):
+class SeatBid(Struct, gc=False):
     """4.2.2: the offers of one seat."""
 
     bid: list[Bid]
     seat: str = ""
 
 
-class BidResponse(Struct):
+class BidResponse(Struct, gc=False):
     """4.2.1: the top-level response."""
 
     id: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -99,26 +100,56 @@ def test_a_slot_that_is_none_is_told_which_field(client: httpx.Client, fields: d
     assert named in answer.json()["detail"]
 
 
-def test_a_batch_is_answered_in_order(platform: Platform, client: httpx.Client):
-    sizes: list[int] = []
-    whole = platform.router._batcher._process
-
-    async def process(requests: Any) -> Any:
-        sizes.append(len(requests))
-        return await whole(requests)
-
-    platform.router._batcher._process = process
+def test_a_batch_is_answered_in_order_by_one_call_of_each_stage(platform: Platform, client: httpx.Client):
     slots = [_SLOT | {"id": f"s{n}", **({} if n % 2 else {"w": 1, "h": 1})} for n in range(500)]
-    results = client.post("/bid/batch", json={"bids": slots}).json()["results"]
-    platform.router._batcher._process = whole
+    with _stage_calls(platform) as calls:
+        results = client.post("/bid/batch", json={"bids": slots}).json()["results"]
+    # Every other slot has one candidate, and the auction knows of all of them.
+    assert calls == [("score", 250), ("decide", 500)]
+    assert platform.router.settings.max_batch < 500
     assert [result["id"] for result in results] == [slot["id"] for slot in slots]
     assert {result["reason"] for result in results[::2]} == {"no_creative"}
     # One lease pays for some dozens of bids; the others are told so.
     assert {result.get("reason", "") for result in results[1::2]} <= {"", "no_budget"}
-    assert sum(sizes) == 500
-    assert max(sizes) == platform.router.settings.max_batch  # together, as many as a batch takes
     bids = [result["bid_id"] for result in results if result["bid"]]
     assert len(set(bids)) == len(bids) > 10
+
+
+@contextmanager
+def _stage_calls(platform: Platform) -> Iterator[list[tuple[str, int]]]:
+    """The calls that reach the stages meanwhile: rows scored, and impressions decided on."""
+    stages, calls = platform.router.stages, list[tuple[str, int]]()
+    score, decide = stages.score, stages.decide
+
+    async def scored(rows: Any) -> Any:
+        calls.append(("score", len(rows)))
+        return await score(rows)
+
+    async def decided(auction: Any) -> Any:
+        calls.append(("decide", len(auction.first_price)))
+        return await decide(auction)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stages, "score", scored)
+        patch.setattr(stages, "decide", decided)
+        yield calls
+
+
+def test_a_batch_of_slots_that_nothing_is_for_reaches_no_stage(platform: Platform, client: httpx.Client):
+    slots = [{"format": "audio"}, {"w": 300, "h": 250, "currency": "XXX"}]
+    with _stage_calls(platform) as calls:
+        results = client.post("/bid/batch", json={"bids": slots}).json()["results"]
+    assert calls == []
+    assert [result["reason"] for result in results] == ["no_creative", "currency"]
+
+
+def test_a_batch_counts_as_so_many_requests(client: httpx.Client):
+    before = client.get("/stats").json()["counters"]
+    odd = [{"w": 1, "h": 1}, {"floor": 1e8}, {"test": True}, {"test": True}]
+    client.post("/bid/batch", json={"bids": [_SLOT | one for one in odd]})
+    after = client.get("/stats").json()["counters"]
+    changed = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
+    assert changed == {"requests": 4, "bid_responses": 2, "no_bid.no_creative": 1, "no_bid.below_floor": 1}
 
 
 def test_a_batch_has_one_to_500_slots(client: httpx.Client):

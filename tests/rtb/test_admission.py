@@ -119,3 +119,10 @@ def test_it_bids_again_when_the_load_goes(clock: Clock) -> None:
 def test_overload_is_answered_as_far_as_there_is_capacity(clock: Clock) -> None:
     begun = Replica(clock).play(20, per_second=2_000, batch=0.02)  # ten every 0.02 s is 500 a second
     assert 0.8 * 5_000 <= sum(begun[-20_000:]) <= 1.1 * 5_000
+
+
+def test_requests_that_come_together_need_room_together_but_in_an_empty_queue():
+    admission = Admission(max_batch=10, in_flight=1, max_queue=50)
+    assert admission.refuses(60.0, 0, False, 500) is None
+    assert admission.refuses(60.0, 10, False, 40) is None
+    assert admission.refuses(60.0, 10, False, 41) is Shed.QUEUE

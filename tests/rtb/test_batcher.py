@@ -349,3 +349,23 @@ def test_what_is_late_when_its_turn_comes_is_not_begun():
         assert (stage.batcher.waiting, stage.batcher.is_busy) == (0, False)
 
     asyncio.run(main())
+
+
+def test_what_comes_in_one_call_stays_together_and_others_fill_the_room_it_leaves():
+    async def main() -> None:
+        stage = Stage(max_batch=4)
+        first = stage.submit(0)
+        await settle()
+        groups = [asyncio.ensure_future(stage.batcher.submit_all(items)) for items in ([1, 2, 3, 4, 5, 6], [7, 8, 9])]
+        singles = stage.submit(10, 11)
+        await settle()
+        assert stage.batcher.waiting == 11
+        for batch in range(4):
+            stage.finish(batch)
+            await settle()
+        assert stage.batches == [[0], [1, 2, 3, 4, 5, 6], [7, 8, 9, 10], [11]]
+        assert await asyncio.gather(*groups) == [[10, 20, 30, 40, 50, 60], [70, 80, 90]]
+        assert await asyncio.gather(*first, *singles) == [0, 100, 110]
+        assert stage.batcher.waiting == 0
+
+    asyncio.run(main())

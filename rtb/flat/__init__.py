@@ -1,0 +1,26 @@
+"""The bidder without OpenRTB: one slot in a few plain fields, and a plain answer.
+
+A flat request means what the OpenRTB request means that it is turned into (`meaning`); everything after that is the
+same for both.
+"""
+
+from rtb.flat.answer import FlatAnswer, FlatAnswers, Notices, answer_of, no_bid, token_in
+from rtb.flat.meaning import openrtb_of
+from rtb.flat.request import DEVICES, Cpm, Currency, FlatBatch, FlatRequest, Long, Name
+
+__all__ = [
+    "DEVICES",
+    "Cpm",
+    "Currency",
+    "FlatAnswer",
+    "FlatAnswers",
+    "FlatBatch",
+    "FlatRequest",
+    "Long",
+    "Name",
+    "Notices",
+    "answer_of",
+    "no_bid",
+    "openrtb_of",
+    "token_in",
+]

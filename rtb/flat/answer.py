@@ -1,0 +1,126 @@
+"""What a flat request is answered: a bid, or the reason why there is none."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from rtb.openrtb import Bid, BidResponse, NoBid
+
+
+class Notices(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """URLs that settle a bid, with OpenRTB macros to fill in. `POST /auction-result` does the same."""
+
+    win: str
+    bill: str
+    loss: str
+
+
+class FlatAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What a slot gets: a bid, or the reason why there is none.
+
+    Attributes:
+        id: of the request.
+        bid: whether there is one. Without, only `reason` and `message` are there.
+        reason: a short name of why there is no bid.
+        message: the same for people.
+        price: what is bid, CPM.
+        currency: of the price.
+        bid_id: names the bid.
+        token: settles it: see `POST /auction-result`. Signed, so that nobody can make one up.
+        adm: the markup to show. Its macros are those of OpenRTB.
+        campaign: id of the campaign.
+        creative: id of what is shown, with the campaign's before it.
+        w: width in pixels.
+        h: height in pixels.
+        adomain: the advertiser's domains.
+        categories: of what is advertised.
+        expires_seconds: how long the bid is good for.
+        notices: URLs that settle it as well.
+    """
+
+    id: str
+    bid: bool
+    reason: str = ""
+    message: str = ""
+    price: float | None = None
+    currency: str = ""
+    bid_id: str = ""
+    token: str = ""
+    adm: str = ""
+    campaign: str = ""
+    creative: str = ""
+    w: int | None = None
+    h: int | None = None
+    adomain: list[str] = []
+    categories: list[str] = []
+    expires_seconds: int | None = None
+    notices: Notices | None = None
+
+
+class FlatAnswers(msgspec.Struct, frozen=True):
+    """What each slot of a batch gets, in order."""
+
+    results: list[FlatAnswer]
+
+
+_TOKEN = re.compile(r"/notice/(?:win|bill|loss)/([A-Za-z0-9_-]{1,512})")
+
+_SPOKEN = {
+    "no_candidate": "no campaign is for this slot: its place, time or audience fit none that may bid now",
+    "no_creative": "campaigns are for this place and audience, but none has a creative that fits the slot",
+    "blocked": "campaigns fit, but each is blocked here by its category, advertiser, app or creative",
+    "no_deal": "the slot is sold under deals only, and no campaign holds one of them",
+    "below_floor": "campaigns fit, but none would pay the floor",
+    "no_budget": "campaigns fit, but none has money to bid at the moment",
+    "currency": "the floor's currency is not one that bids can be compared with",
+    "user_cap": "campaigns fit, but this user has seen enough of them",
+    "frequency_away": "campaigns fit, but how often this user saw them cannot be looked up at the moment",
+    "timeout": "the time allowed was over",
+    "stage_failed": "a part of the platform failed; the next request may be answered",
+}
+
+
+def answer_of(name: str, response: BidResponse) -> FlatAnswer:
+    """The best bid of an OpenRTB response, flat.
+
+    Args:
+        name: the request's id.
+        response: with at least one bid.
+    """
+    best = max((bid for seat in response.seatbid for bid in seat.bid), key=_price)
+    urls = (best.nurl or "", best.burl or "", best.lurl or "")
+    return FlatAnswer(
+        id=name,
+        bid=True,
+        price=best.price,
+        currency=response.cur,
+        bid_id=best.id,
+        token=next((token for url in urls if (token := token_in(url))), ""),
+        adm=best.adm or "",
+        campaign=best.cid or "",
+        creative=best.crid or "",
+        w=best.w,
+        h=best.h,
+        adomain=best.adomain or [],
+        categories=best.cat or [],
+        expires_seconds=best.exp,
+        notices=Notices(win=urls[0], bill=urls[1], loss=urls[2]),
+    )
+
+
+def no_bid(name: str, reason: NoBid | str) -> FlatAnswer:
+    """The answer when there is no bid."""
+    short = reason.name.lower() if isinstance(reason, NoBid) else reason
+    return FlatAnswer(id=name, bid=False, reason=short, message=_SPOKEN.get(short, short.replace("_", " ")))
+
+
+def token_in(url: str) -> str:
+    """The token of a notice URL of money, empty when it holds none."""
+    found = _TOKEN.search(url)
+    return found[1] if found else ""
+
+
+def _price(bid: Bid) -> float:
+    return bid.price

@@ -1,0 +1,100 @@
+"""What slots of one call get from a Router replica without Serve: together as apart, shed and timed out together."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from deployments.api.slots import answers
+from rtb.flat import FlatAnswer, FlatRequest
+from tests.conftest import Valkey
+from tests.deployments.test_router_load import Door
+
+_SLOTS = [
+    FlatRequest(id="plain", w=300, h=250),
+    FlatRequest(id="first", w=300, h=250, first_price=True, floor=0.5),
+    FlatRequest(id="small", w=1, h=1),
+    FlatRequest(id="dear", w=300, h=250, floor=1e6),
+    FlatRequest(id="blocked", w=300, h=250, block_advertisers=("shop.example",)),
+    FlatRequest(id="sound", format="audio"),
+    FlatRequest(id="test", sizes=((300, 250),), app="com.game.example", test=True),
+]
+
+
+@pytest.fixture
+def environment(valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAYBID_VAR_DIR", str(tmp_path))
+    monkeypatch.setenv("RAYBID_REDIS_URL", f"redis://127.0.0.1:{valkey.port}/0")
+    monkeypatch.setenv("RAYBID_MAX_QUEUE", "600")
+
+
+async def _door() -> Door:
+    door = Door()
+    await door.stages.fund()
+    return door
+
+
+def _kept(answer: FlatAnswer) -> tuple[object, ...]:
+    """What does not name the single bid."""
+    return (answer.id, answer.bid, answer.reason, answer.price, answer.campaign, answer.creative, answer.w, answer.h)
+
+
+@pytest.mark.usefixtures("environment")
+def test_slots_get_together_what_each_gets_alone() -> None:
+    async def main() -> None:
+        door = await _door()
+        together = await answers(door.router, _SLOTS)
+        alone = [(await answers(door.router, [slot]))[0] for slot in _SLOTS]
+        assert [_kept(one) for one in together] == [_kept(one) for one in alone]
+        assert [one.reason for one in together] == ["", "", "no_creative", "below_floor", "blocked", "no_creative", ""]
+        tokens = [one.token for one in (*together, *alone) if one.bid]
+        assert len(set(tokens)) == len(tokens) == 6
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("environment")
+def test_slots_come_in_the_time_of_the_one_that_allows_least_or_say_that_they_do_not() -> None:
+    async def main() -> None:
+        door = await _door()
+        door.stages.seconds = 2.0
+        started = time.monotonic()
+        found = await answers(door.router, [FlatRequest(w=300, h=250, tmax_ms=tmax) for tmax in (60_000, 100, 0)])
+        assert time.monotonic() - started < 2.0
+        assert [one.reason for one in found] == ["timeout"] * 3
+        assert door.reasons() == {"no_bid.timeout": 3}
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_call_that_the_queue_has_no_room_for_is_shed_as_a_whole() -> None:
+    async def main() -> None:
+        door = await _door()
+        door.stages.seconds = 0.2
+        slots = [FlatRequest(w=300, h=250, tmax_ms=60_000, test=True)] * 400
+        calls: list[asyncio.Task[list[FlatAnswer]]] = []
+        for _ in range(3):  # the first goes on its way, the second waits, and two would be over 600
+            calls.append(asyncio.ensure_future(answers(door.router, slots)))
+            await asyncio.sleep(0.02)
+        found: Sequence[list[FlatAnswer]] = await asyncio.gather(*calls)
+        assert [{one.reason for one in answered} for answered in found] == [{""}, {""}, {"shed_queue"}]
+        assert door.stages.batches == [400, 400]
+        assert door.reasons() == {"no_bid.shed_queue": 400}
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_stage_that_fails_is_no_bid_for_each() -> None:
+    async def main() -> None:
+        door = await _door()
+        door.stages.bidder = None
+        found = await answers(door.router, _SLOTS[:3])
+        assert [one.reason for one in found] == ["stage_failed"] * 3
+
+    asyncio.run(main())
