@@ -107,6 +107,7 @@ class Router:
         self.paced_at: float | None = None
         self.experiment = ExperimentFeed(client)
         self._catalog_feed = snapshot.Subscriber(client, snapshot.CATALOG)
+        self._catalog_reader = snapshot.CatalogReader()
         self._pacing_feed = snapshot.Subscriber(client, snapshot.PACING)
         self.exchanges = exchanges.load(settings.exchanges_dir)
         self.limiter = Limiter(client)
@@ -210,9 +211,12 @@ class Router:
             self.edge.divide(None if experiment is None else experiment.split)
         catalog = await self._catalog_feed.pull()
         if catalog is not None:
-            listings = snapshot.decode_catalog(catalog)
-            self.edge.relist(listings)
-            self.frequency.recap(caps_of(listings))
+            # In a thread: of ten thousand campaigns it takes a second, and requests must not wait for it.
+            listings = await asyncio.to_thread(self._catalog_reader.read, catalog)
+            view = await asyncio.to_thread(self.edge.view, listings)
+            caps = await asyncio.to_thread(caps_of, listings)
+            self.edge.show(view)
+            self.frequency.recap(caps)
             self._pacing_feed.forget()  # the mask of open campaigns belongs to a catalog: fetch it again
         pacing = await self._pacing_feed.pull()
         if pacing is not None:

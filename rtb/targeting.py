@@ -13,8 +13,9 @@ whom a request's blocks or a deal leave.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
@@ -26,7 +27,7 @@ from rtb.campaign import Campaign, HeldDeal
 from rtb.creative import Creative, Kind
 from rtb.impression import HOURS_OF_WEEK, DealTerms, Impression, Restrictions
 from rtb.openrtb import NoBid
-from rtb.showing import Shelf
+from rtb.showing import Shelf, shape_of
 from rtb.slots import Slot
 
 Words = npt.NDArray[np.uint64]
@@ -40,7 +41,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Listing:
-    """A campaign in the index.
+    """A campaign in the index. What the index reads of it is kept, for the next index that it is in.
 
     Attributes:
         number: its stable number in the ledger and across snapshots.
@@ -49,6 +50,16 @@ class Listing:
 
     number: int
     campaign: Campaign
+
+    @cached_property
+    def named(self) -> Mapping[str, frozenset[str]]:
+        """Values that it names, by dimension."""
+        return {name: read(self.campaign) for name, read in _DIMENSIONS.items()}
+
+    @cached_property
+    def shapes(self) -> Sequence[Hashable]:
+        """Of its creatives."""
+        return [*map(shape_of, self.campaign.creatives)]
 
 
 class Placement(NamedTuple):
@@ -206,14 +217,12 @@ class TargetingIndex:
         self.numbers = np.array([item.number for item in self.listings], np.int32)
         self._words = max(1, -(-len(self.listings) // _WORD))
         self._everyone = _pack(np.arange(self._words * _WORD)[None, :] < len(self.listings))[0]
-        self._plain = {name: self._table(read) for name, read in _PLAIN.items()}
-        self._publisher = self._table(
-            lambda c: _lower(c.targeting.publishers), lambda c: _lower(c.targeting.exclude_publishers)
-        )
-        self._segments = self._table(lambda c: frozenset(c.targeting.segments))
-        self._traits = self._table(blocks.traits_of)
-        self._seats = self._table(lambda c: frozenset({c.seat}))
-        self._taxonomies = self._table(lambda c: frozenset({str(c.cattax)} if c.cat else ()))
+        self._plain = {name: self._table(name) for name in _PLAIN}
+        self._publisher = self._table("publisher", "not publisher")
+        self._segments = self._table("segment")
+        self._traits = self._table("trait")
+        self._seats = self._table("seat")
+        self._taxonomies = self._table("taxonomy")
         self._tables = (*self._plain.values(), self._publisher, self._segments, self._traits, self._seats)
         numbers: dict[tuple[tuple[str, ...], int], int] = {}
         said = [(item.campaign.cat, item.campaign.cattax) for item in self.listings]
@@ -226,7 +235,8 @@ class TargetingIndex:
             for place, creative in enumerate(listing.campaign.creatives)
         ]
         lines = [line for line, listing in enumerate(self.listings) for _ in listing.campaign.creatives]
-        self._shelf = Shelf([item.creative for item in self.creatives], lines, len(self.listings))
+        shapes = [shape for listing in self.listings for shape in listing.shapes]
+        self._shelf = Shelf([item.creative for item in self.creatives], shapes, lines, len(self.listings))
         self.deals: dict[str, dict[int, HeldDeal]] = {}
         for line, listing in enumerate(self.listings):
             for deal in listing.campaign.deals:
@@ -379,13 +389,9 @@ class TargetingIndex:
         table = self._segments
         return [0, *(table.row(segment) for segment in segments if segment in table)]
 
-    def _table(
-        self,
-        accepts: Callable[[Campaign], frozenset[str]],
-        refuses: Callable[[Campaign], frozenset[str]] = lambda _: frozenset(),
-    ) -> _Table:
-        campaigns = [item.campaign for item in self.listings]
-        return _Table([accepts(c) for c in campaigns], [refuses(c) for c in campaigns], self._words)
+    def _table(self, accepts: str, refuses: str = "") -> _Table:
+        named = [item.named for item in self.listings]
+        return _Table([one[accepts] for one in named], [one.get(refuses, frozenset()) for one in named], self._words)
 
 
 def _lower(names: Sequence[str]) -> frozenset[str]:
@@ -404,6 +410,17 @@ _PLAIN: dict[str, Callable[[Campaign], frozenset[str]]] = {
     "inventory": lambda c: frozenset(c.targeting.inventory),
     # Naming all hours is naming none; it keeps the common case out of the table.
     "hour": lambda c: frozenset(str(h) for h in c.targeting.hours if len(set(c.targeting.hours)) < HOURS_OF_WEEK),
+}
+
+
+_DIMENSIONS: dict[str, Callable[[Campaign], frozenset[str]]] = {
+    **_PLAIN,
+    "publisher": lambda c: _lower(c.targeting.publishers),
+    "not publisher": lambda c: _lower(c.targeting.exclude_publishers),
+    "segment": lambda c: frozenset(c.targeting.segments),
+    "trait": blocks.traits_of,
+    "seat": lambda c: frozenset({c.seat}),
+    "taxonomy": lambda c: frozenset({str(c.cattax)} if c.cat else ()),
 }
 
 
