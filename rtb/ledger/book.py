@@ -60,7 +60,8 @@ class LeaseBook:
 
     A lease is sized by what the campaign reserved here lately (`Burn`), so that what is leased and not bid stays
     small, and many replicas share a budget by what each can use of it. One that nothing is bid from is renewed ever
-    more seldom: of ten thousand campaigns most are kept ready, and few bid. Work goes by what bids, not by what is kept.
+    more seldom: of ten thousand campaigns most are kept ready, and few bid. Work goes by what bids, not by what is
+    kept.
 
     Args:
         ledger: where the money is.

@@ -75,7 +75,7 @@ class Burn:
         return self._average / self._weight if self._weight else 0.0
 
     def lay_idle(self, micros: int) -> None:
-        """A whole lease went unused: until there is a bid to size by, ask for less, but enough for a bid, for longer."""
+        """A whole lease went unused: until there is a bid to size by, ask for less, but for a bid, and for longer."""
         self.untried = max(micros // _IDLE_STEP, min(micros, _LEAST_UNTRIED))
         self.patience = min(_IDLE_STEP * self.patience, LONGEST_IDLE)
 

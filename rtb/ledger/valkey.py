@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -57,7 +57,11 @@ class ValkeyLedger:
     async def open(self, campaign: int, terms: Terms | int) -> None:
         """See `Ledger.open`."""
         terms = Terms(terms) if isinstance(terms, int) else terms
-        await self._call("open", campaign, *terms[:4], int(terms.paused))
+        await self.open_all({campaign: terms})
+
+    async def open_all(self, terms: Mapping[int, Terms]) -> None:
+        """See `Ledger.open_all`; some at a time."""
+        await self._call_many("open", [(campaign, *one[:4], int(one.paused)) for campaign, one in terms.items()])
 
     async def divide(self, divisions: Sequence[Division]) -> list[int]:
         """See `Ledger.divide`; some at a time."""
