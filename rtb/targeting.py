@@ -183,8 +183,12 @@ class _Asked(NamedTuple):
 
     def of(self, places: Sequence[int]) -> _Asked:
         """Of some impressions."""
-        others = ([column[place] for place in places] for column in self[1:])
-        return _Asked(self.rows[places], *others)
+        return _Asked(
+            self.rows[places],
+            [self.segments[place] for place in places],
+            [self.shown[place] for place in places],
+            [self.admitted[place] for place in places],
+        )
 
 
 class _Met(NamedTuple):
@@ -227,8 +231,8 @@ class TargetingIndex:
         numbers: dict[tuple[tuple[str, ...], int], int] = {}
         said = [(item.campaign.cat, item.campaign.cattax) for item in self.listings]
         self._sample_of = np.array([numbers.setdefault(one, len(numbers)) for one in said], np.intp)
-        first = np.unique(self._sample_of, return_index=True)[1] if said else []
-        self._samples = [self.listings[line].campaign for line in first]
+        firsts = np.unique(self._sample_of, return_index=True)[1].tolist()
+        self._samples = [self.listings[line].campaign for line in firsts]
         self.creatives = [
             Placement(listing, creative, place)
             for listing in self.listings
@@ -316,8 +320,9 @@ class TargetingIndex:
             aimed[number] &= np.bitwise_or.reduce(segments[rows, :words]) if len(rows) > 1 else segments[0, :words]
         if open_lines is not None:
             aimed &= open_lines[:words]
-        fitting = aimed & np.stack([showing.row[:words] for showing in asked.shown])
-        return _Met(aimed, fitting, fitting & np.stack([row[:words] for row in asked.admitted]))
+        fitting: Words = aimed & np.stack([showing.row[:words] for showing in asked.shown])
+        eligible: Words = fitting & np.stack([row[:words] for row in asked.admitted])
+        return _Met(aimed, fitting, eligible)
 
     def _show(self, slot: Slot, languages: tuple[str, ...]) -> Showing:
         """What each campaign has to show in a slot."""
