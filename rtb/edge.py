@@ -166,9 +166,8 @@ class View:
     def __init__(self, listings: Sequence[Listing], before: View | None = None) -> None:
         self.index = TargetingIndex(listings)
         known = {} if before is None else before._rows
-        self._rows: dict[int, _Encoded] = {
-            id(one): known.get(id(one)) or _Encoded.of(one) for one in self.index.listings
-        }
+        listed = self.index.listings
+        self._rows: dict[int, _Encoded] = {id(one): known.get(id(one)) or _Encoded.of(one) for one in listed}
         rows = [encoded.rows for encoded in self._rows.values()]
         self.creative_rows = np.concatenate(rows) if rows else np.empty((0, len(features.CREATIVE_FIELDS)), np.int32)
         self.listing_of = {listing.number: listing for listing in listings}

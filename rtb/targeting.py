@@ -320,8 +320,10 @@ class TargetingIndex:
             aimed[number] &= np.bitwise_or.reduce(segments[rows, :words]) if len(rows) > 1 else segments[0, :words]
         if open_lines is not None:
             aimed &= open_lines[:words]
-        fitting: Words = aimed & np.stack([showing.row[:words] for showing in asked.shown])
-        eligible: Words = fitting & np.stack([row[:words] for row in asked.admitted])
+        fitting = aimed.copy()
+        fitting &= np.stack([showing.row[:words] for showing in asked.shown])
+        eligible = fitting.copy()
+        eligible &= np.stack([row[:words] for row in asked.admitted])
         return _Met(aimed, fitting, eligible)
 
     def _show(self, slot: Slot, languages: tuple[str, ...]) -> Showing:
