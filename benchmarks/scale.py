@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines import reference
-from rtb import policy, snapshot
+from rtb import heap, policy, snapshot
 from rtb.catalog import Entry
 from rtb.ctr import CTRScorer
 from rtb.edge import Edge
@@ -92,7 +92,10 @@ async def _figures(entries: list[Entry], ledger: ValkeyLedger, server: int) -> F
     stage, pacemaker = BidStage(policy.neutral(), book), Pacemaker()
 
     async def take_up(body: bytes) -> None:
-        edge.show(await asyncio.to_thread(edge.view, await asyncio.to_thread(reader.read, body)))
+        with heap.undisturbed():
+            view = await asyncio.to_thread(edge.view, await asyncio.to_thread(reader.read, body))
+            heap.settle(reader.fresh)
+        edge.show(view)
 
     async def pace(body: bytes) -> None:
         table = snapshot.decode_pacing(body)

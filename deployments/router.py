@@ -19,7 +19,7 @@ from deployments.fast_path import FastPath
 from deployments.notice_desk import NoticeDesk
 from deployments.tally import Tally
 from deployments.wiring import ledger_client, logger, repeat
-from rtb import exchanges, snapshot
+from rtb import exchanges, heap, snapshot
 from rtb.accounts import campaign_of
 from rtb.admission import Admission, Shed
 from rtb.batcher import MicroBatcher
@@ -212,9 +212,11 @@ class Router:
         catalog = await self._catalog_feed.pull()
         if catalog is not None:
             # In a thread: of ten thousand campaigns it takes a second, and requests must not wait for it.
-            listings = await asyncio.to_thread(self._catalog_reader.read, catalog)
-            view = await asyncio.to_thread(self.edge.view, listings)
-            caps = await asyncio.to_thread(caps_of, listings)
+            with heap.undisturbed():
+                listings = await asyncio.to_thread(self._catalog_reader.read, catalog)
+                view = await asyncio.to_thread(self.edge.view, listings)
+                caps = await asyncio.to_thread(caps_of, listings)
+                heap.settle(self._catalog_reader.fresh)
             self.edge.show(view)
             self.frequency.recap(caps)
             self._pacing_feed.forget()  # the mask of open campaigns belongs to a catalog: fetch it again

@@ -76,15 +76,21 @@ def decode_catalog(body: bytes) -> list[Listing]:
 
 
 class CatalogReader:
-    """Reads one picture of the catalog after the other; what did not change in between is the same object again."""
+    """Reads one picture of the catalog after the other; what did not change in between is the same object again.
+
+    Attributes:
+        fresh: campaigns in the last picture that were not in the one before.
+    """
 
     def __init__(self) -> None:
+        self.fresh = 0
         self._known: dict[bytes, Listing] = {}
 
     def read(self, body: bytes) -> list[Listing]:
         """See `decode_catalog`."""
         rows = [bytes(row) for row in _parts.decode(body)]
         listings = [self._known.get(row) or _listing(row) for row in rows]
+        self.fresh = sum(row not in self._known for row in rows)
         self._known = dict(zip(rows, listings, strict=True))
         return listings
 

@@ -57,6 +57,11 @@ class Listing:
         return {name: read(self.campaign) for name, read in _DIMENSIONS.items()}
 
     @cached_property
+    def placements(self) -> Sequence[Placement]:
+        """Its creatives, in order."""
+        return [Placement(self, creative, place) for place, creative in enumerate(self.campaign.creatives)]
+
+    @cached_property
     def shapes(self) -> Sequence[Hashable]:
         """Of its creatives."""
         return [*map(shape_of, self.campaign.creatives)]
@@ -233,11 +238,7 @@ class TargetingIndex:
         self._sample_of = np.array([numbers.setdefault(one, len(numbers)) for one in said], np.intp)
         firsts = np.unique(self._sample_of, return_index=True)[1].tolist()
         self._samples = [self.listings[line].campaign for line in firsts]
-        self.creatives = [
-            Placement(listing, creative, place)
-            for listing in self.listings
-            for place, creative in enumerate(listing.campaign.creatives)
-        ]
+        self.creatives = [placement for listing in self.listings for placement in listing.placements]
         lines = [line for line, listing in enumerate(self.listings) for _ in listing.campaign.creatives]
         shapes = [shape for listing in self.listings for shape in listing.shapes]
         self._shelf = Shelf([item.creative for item in self.creatives], shapes, lines, len(self.listings))
