@@ -124,6 +124,7 @@ class BidStage:
         self._row_of = np.full(1, -1, np.int64)
         self._arm_row_of: npt.NDArray[np.int64] | None = None
         self._multiplier = np.zeros(0)
+        self._calendar: list[bytes] = []
         self._usage = np.zeros((0, 4))  # opportunities, bids, sums of chance and level: what `Usage` carries
 
     def repace(self, table: PacingTable) -> list[Usage]:
@@ -135,8 +136,11 @@ class BidStage:
         self._arm_row_of = _by_campaign(table, is_arm) if is_arm.any() else None
         self._multiply()
         self._usage = np.zeros((len(table), 4))
-        columns = (table[name].tolist() for name in ("number", "day", "day_ends"))
-        self.book.enter({number: Day(day.decode(), ends) for number, day, ends in zip(*columns, strict=True)})
+        calendar = [table[name].tobytes() for name in ("number", "day", "day_ends")]
+        if calendar != self._calendar:  # days change at midnight, and with the campaigns
+            columns = (table[name].tolist() for name in ("number", "day", "day_ends"))
+            self.book.enter({number: Day(day.decode(), ends) for number, day, ends in zip(*columns, strict=True)})
+            self._calendar = calendar
         self.book.want(set(table["number"][table["open"]].tolist()))
         return usages
 
