@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -97,12 +98,23 @@ async def repeat(
     seconds: float,
     action: Callable[[], Awaitable[object]],
     expected: type[Exception] | tuple[type[Exception], ...],
+    rest: float = 0.0,
 ) -> None:
-    """Call an action for ever, `seconds` apart. An expected error is logged when it begins and when it ends."""
+    """Call an action for ever. An expected error is logged when it begins and when it ends.
+
+    Args:
+        name: what the log calls it.
+        seconds: between two calls.
+        action: what to call.
+        expected: errors that come and go.
+        rest: times as long as the call took, where that is longer: for what shares its processor with bidding.
+    """
     failing = False
     while True:
+        began, pause = time.monotonic(), seconds
         try:
             await action()
+            pause = max(seconds, rest * (time.monotonic() - began))
             if failing:
                 logger.info(f"{name}: works again")
             failing = False
@@ -112,4 +124,4 @@ async def repeat(
             failing = True
         except Exception:
             logger.exception(f"{name}: failed; trying again every {seconds} s")
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(pause)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -85,13 +85,16 @@ class Counted(NamedTuple):
 
 
 @contextmanager
-def rig(graph: Graph, campaigns: int, say: Say, **settings: Any) -> Iterator[Rig]:
+def rig(
+    graph: Graph, campaigns: int, say: Say, replicas: Mapping[str, int] | None = None, **settings: Any
+) -> Iterator[Rig]:
     """A platform with so many campaigns, up for the time of the block.
 
     Args:
         graph: where the stages run.
         campaigns: active ones.
         say: told what happens, a line at a time.
+        replicas: how many a deployment has at least; see `Platform`.
         settings: besides the usual ones.
 
     Raises:
@@ -102,7 +105,7 @@ def rig(graph: Graph, campaigns: int, say: Say, **settings: Any) -> Iterator[Rig
         make_models(chosen)
         with closing(Catalog(chosen.catalog_url)) as catalog:
             catalog.add_all(rich_campaigns(campaigns))
-        with Platform(chosen, graph, say, application="benchmarks.serving.ceiling:build") as platform:
+        with Platform(chosen, graph, say, replicas, application="benchmarks.serving.ceiling:build") as platform:
             platform.await_campaigns()
             yield Rig(chosen, platform)
 

@@ -20,7 +20,7 @@ _MIDDLE_LEVEL = 64
 _LOW_RATE, _LOW_CONNECTIONS = 200.0, 16
 _WINS = 0.3
 _WARM_UP_SECONDS = 6.0
-_BATCH_PATH, _BATCH_CONNECTIONS = "/bid/batch", 3
+_BATCH_PATH, _BATCH_CONNECTIONS = "/bid/batch", 4
 
 
 class Plan(NamedTuple):
@@ -121,6 +121,7 @@ def compare(rig: Rig, requests: Path, plan: Plan, say: Say, peer_url: str = "") 
 def batches(rig: Rig, calls: Path, plan: Plan, say: Say, slots: int) -> list[float]:
     """Bids a second through the batch endpoint, a figure a round; `calls` holds bodies of so many slots each."""
     found = []
+    take(rig, calls, path=_BATCH_PATH, connections=_BATCH_CONNECTIONS, seconds=_WARM_UP_SECONDS)
     for number in range(plan.rounds):
         say(f"round {number + 1} of {plan.rounds}: batches of {slots}")
         taken = take(rig, calls, path=_BATCH_PATH, connections=_BATCH_CONNECTIONS, seconds=plan.seconds)
@@ -158,7 +159,7 @@ def _turns(plan: Plan) -> Mapping[str, dict[str, Any]]:
     turns: dict[str, dict[str, Any]] = {}
     for level in LEVELS:
         turns[name_of(level)] = {"connections": level, "seconds": plan.seconds}
-        turns[bare_of(level)] = {"connections": level, "seconds": plan.seconds / 2, "path": BARE_PATH}
+        turns[bare_of(level)] = {"connections": level, "seconds": plan.seconds / 3, "path": BARE_PATH}
     turns["notices"] = {"connections": _MIDDLE_LEVEL, "seconds": plan.seconds, "wins": _WINS}
     turns["low load"] = {"connections": _LOW_CONNECTIONS, "seconds": plan.seconds, "rate": _LOW_RATE}
     return turns
