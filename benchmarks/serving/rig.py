@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from pipelines import reference
 from pipelines.ctr_training.fitting import FitOptions
 from pipelines.datasets import simulate
 from pipelines.local import Platform
-from pipelines.local.cluster import Graph, Say
+from pipelines.local.cluster import Graph, Say, Scaling
 from pipelines.train_ctr import train
 from rtb import ctr
 from rtb.campaign import Campaign
@@ -78,13 +78,16 @@ class Counted(NamedTuple):
 
 
 @contextmanager
-def rig(graph: Graph, campaigns: int, say: Say, **settings: Any) -> Iterator[Rig]:
+def rig(
+    graph: Graph, campaigns: int, say: Say, scaling: Mapping[str, Scaling] | None = None, **settings: Any
+) -> Iterator[Rig]:
     """A platform with so many campaigns, up for the time of the block.
 
     Args:
         graph: where the stages run.
         campaigns: active ones.
         say: told what happens, a line at a time.
+        scaling: autoscaling numbers by deployment: see `Platform`.
         settings: besides the usual ones.
 
     Raises:
@@ -93,7 +96,7 @@ def rig(graph: Graph, campaigns: int, say: Say, **settings: Any) -> Iterator[Rig
     with tempfile.TemporaryDirectory(prefix="raybid-bench-") as folder:
         chosen = Settings().model_copy(update={"var_dir": Path(folder), **settings})
         make_models(chosen)
-        with Platform(chosen, graph, say, application="benchmarks.serving.ceiling:build") as platform:
+        with Platform(chosen, graph, say, application="benchmarks.serving.ceiling:build", scaling=scaling) as platform:
             platform.register(rich_campaigns(campaigns))
             platform.await_campaigns()
             yield Rig(chosen, platform)
