@@ -17,7 +17,7 @@ from rtb.artefacts import ArtefactError
 from rtb.catalog import Catalog, CatalogError, Entry
 from rtb.events import StreamError, parquet
 from rtb.experiment.arms import Arms, Divided
-from rtb.ledger import Balance, DurabilityWatch, LedgerError, ValkeyLedger, embedded
+from rtb.ledger import Balance, DurabilityWatch, LedgerError, Terms, ValkeyLedger, embedded
 from rtb.pacemaker import Pacemaker
 from rtb.registry import RegistryError
 from rtb.settings import Settings
@@ -47,6 +47,7 @@ class Controller:
         self._experiment = ExperimentFeed(client)
         self._arms = Arms(self._ledger)
         self._entries: list[Entry] = []
+        self._terms: dict[int, Terms] = {}
         self._revision: int | None = None
         self._told = ""
         self._learner = MarketLearner(_patience(settings))
@@ -106,20 +107,23 @@ class Controller:
         if revision == self._revision:
             return
         entries = await asyncio.to_thread(self._catalog.all)
-        missing = {entry.number for entry in await self._lost(entries)}
-        for entry in entries:
-            if entry.number not in missing:
-                await self._ledger.open(entry.number, terms_of(entry))
+        balances = await self._ledger.balances([entry.number for entry in entries])
+        missing = {entry.number for entry in await self._lost(entries, balances)}
+        terms = {entry.number: terms_of(entry) for entry in entries if entry.number not in missing}
+        held = {entry.number: balance.budget for entry, balance in zip(entries, balances, strict=True)}
+        # What the ledger was told before and still has need not be told again: an edit is of few campaigns.
+        news = {n: one for n, one in terms.items() if one != self._terms.get(n) or one.budget_micros != held[n]}
+        await self._ledger.open_all(news)
         opened = [entry.number for entry in entries if not entry.opened and entry.number not in missing]
         await asyncio.to_thread(self._catalog.mark_opened, opened)  # before they are published, so before they bid
         active = [Listing(entry.number, entry.campaign) for entry in entries if entry.campaign.status == "active"]
         await self._publisher.publish(snapshot.CATALOG, snapshot.encode_catalog(active))
+        self._terms = terms
         self._entries, self._revision = [entry._replace(opened=True) for entry in entries], revision
         logger.info(f"catalog revision {revision}: {len(active)} active campaigns of {len(entries)}")
 
-    async def _lost(self, entries: Sequence[Entry]) -> list[Entry]:
+    async def _lost(self, entries: Sequence[Entry], balances: Sequence[Balance]) -> list[Entry]:
         """Campaigns not to be opened, because the ledger forgot what they spent."""
-        balances = await self._ledger.balances([entry.number for entry in entries])
         if all(balance.budget for balance in balances):
             return []
         return lost(entries, balances, await asyncio.to_thread(self._catalog.spent))

@@ -30,7 +30,7 @@ from rtb.stages import Auction, DealColumns, Decisions
 from rtb.targeting import Candidates, Listing, TargetingIndex, Words
 
 _ANY_BANNER = BannerSlot()  # a banner's bid says the same wherever it goes
-_SHOWPIECES_KEPT = 4_096
+_SHOWPIECES_KEPT = 16_384
 _TIMES = NoticeTimes()
 
 
@@ -143,17 +143,34 @@ class Answer(NamedTuple):
     response: BidResponse | None = None
 
 
+class _Encoded(NamedTuple):
+    """A listing, kept so that no other has its identity, and the feature rows of its creatives."""
+
+    listing: Listing
+    rows: features.Rows
+
+    @classmethod
+    def of(cls, listing: Listing) -> _Encoded:
+        campaign = listing.campaign
+        rows = [features.creative_row(campaign.id, creative) for creative in campaign.creatives]
+        return cls(listing, np.array(rows, np.int32).reshape(-1, len(features.CREATIVE_FIELDS)))
+
+
 class View:
     """The catalog as the Router uses it: index, feature rows and markup. Immutable, made anew for each catalog.
 
     Args:
         listings: the active campaigns.
+        before: the view until now: listings that are in it as well, the same objects, are not encoded again.
     """
 
-    def __init__(self, listings: Sequence[Listing]) -> None:
+    def __init__(self, listings: Sequence[Listing], before: View | None = None) -> None:
         self.index = TargetingIndex(listings)
-        rows = [features.creative_row(item.listing.campaign.id, item.creative) for item in self.index.creatives]
-        self.creative_rows = np.array(rows, np.int32).reshape(-1, len(features.CREATIVE_FIELDS))
+        known = {} if before is None else before._rows
+        listed = self.index.listings
+        self._rows: dict[int, _Encoded] = {id(one): known.get(id(one)) or _Encoded.of(one) for one in listed}
+        rows = [encoded.rows for encoded in self._rows.values()]
+        self.creative_rows = np.concatenate(rows) if rows else np.empty((0, len(features.CREATIVE_FIELDS)), np.int32)
         self.listing_of = {listing.number: listing for listing in listings}
         self._showpieces: dict[tuple[Slot, int], Showpiece] = {}
 
@@ -214,7 +231,15 @@ class Edge:
 
     def relist(self, listings: Sequence[Listing]) -> None:
         """Bid for these campaigns from now on."""
-        self._view = View(listings)
+        self.show(self.view(listings))
+
+    def view(self, listings: Sequence[Listing]) -> View:
+        """What `relist` makes of these campaigns, beside the bidding: for a thread, as thousands take a second."""
+        return View(listings, self._view)
+
+    def show(self, view: View) -> None:
+        """Bid for the campaigns of a view from now on."""
+        self._view = view
         self._open = None
 
     def rerate(self, rates: Rates) -> None:

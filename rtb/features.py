@@ -61,7 +61,6 @@ def impression_row(impression: Impression) -> list[int]:
     """Buckets of an impression's fields, in the order of `IMPRESSION_FIELDS`."""
     audience = impression.audience
     weekday, hour = divmod(audience.hour_of_week, 24)
-    segments = audience.segments[:SEGMENT_FIELDS]
     pos, floor = str(impression.pos), _octave(impression.floors.cpm)
     return [
         bucket("tag", impression.tag),
@@ -71,21 +70,43 @@ def impression_row(impression: Impression) -> list[int]:
         bucket("weekday", str(weekday)),
         bucket("pos_floor", f"{pos}/{floor}"),
         bucket("region_floor", f"{audience.region}/{floor}"),
-        bucket("inventory", audience.inventory),
-        bucket("publisher", audience.publisher),
-        bucket("category", audience.category),
-        bucket("format", impression.slot.kind),
-        bucket("pos", pos),
-        bucket("country", audience.country),
-        bucket("region", audience.region),
-        bucket("devicetype", str(audience.devicetype)),
-        bucket("os", audience.os),
-        bucket("browser", audience.browser),
+        *_place_buckets(audience.inventory, audience.publisher, audience.category, impression.slot.kind, pos),
+        *_device_buckets(audience.country, audience.region, audience.devicetype, audience.os, audience.browser),
         bucket("hour", str(hour)),
-        # One name for all places: a segment means the same wherever it stands in the list.
-        *(bucket("segment", segment) for segment in segments),
-        *([0] * (SEGMENT_FIELDS - len(segments))),
+        *_segment_buckets(audience.segments),
     ]
+
+
+# What comes again and again comes in groups: a site with its category, a device with its system, a user's segments.
+
+
+@lru_cache(maxsize=1 << 14)
+def _place_buckets(inventory: str, publisher: str, category: str, kind: str, pos: str) -> tuple[int, ...]:
+    return (
+        bucket("inventory", inventory),
+        bucket("publisher", publisher),
+        bucket("category", category),
+        bucket("format", kind),
+        bucket("pos", pos),
+    )
+
+
+@lru_cache(maxsize=1 << 14)
+def _device_buckets(country: str, region: str, devicetype: int, os: str, browser: str) -> tuple[int, ...]:
+    return (
+        bucket("country", country),
+        bucket("region", region),
+        bucket("devicetype", str(devicetype)),
+        bucket("os", os),
+        bucket("browser", browser),
+    )
+
+
+@lru_cache(maxsize=1 << 14)
+def _segment_buckets(segments: tuple[str, ...]) -> tuple[int, ...]:
+    """One name for all places: a segment means the same wherever it stands in the list."""
+    known = segments[:SEGMENT_FIELDS]
+    return (*(bucket("segment", segment) for segment in known), *([0] * (SEGMENT_FIELDS - len(known))))
 
 
 def creative_row(campaign_id: str, creative: Creative) -> list[int]:

@@ -76,6 +76,8 @@ class FrequencyGate:
             user: key of each candidate's user, 0 for nobody known, shape `(n,)`.
         """
         barred = np.zeros(len(campaign), bool)
+        if not len(self._capped):
+            return Verdict(barred, NoBid.USER_CAP)
         asked = np.flatnonzero((user != 0) & np.isin(campaign, self._capped))
         if not len(asked):
             return Verdict(barred, NoBid.USER_CAP)

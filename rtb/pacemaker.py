@@ -13,7 +13,6 @@ from dataclasses import fields, replace
 import numpy as np
 import numpy.typing as npt
 
-from rtb.accounts import campaign_of
 from rtb.catalog import Entry
 from rtb.ledger import Balance
 from rtb.market.closed import MEMORY
@@ -22,11 +21,11 @@ from rtb.market.lanes import Lanes
 from rtb.market.moment import Moment
 from rtb.market.past import Past
 from rtb.market.recent import Brought
-from rtb.money import MAX_MICROS
 from rtb.pacing import PacingState
 from rtb.prices import Known, know
+from rtb.sale_terms import SaleTerms
 from rtb.snapshot import PACING_DTYPE, PacingTable
-from rtb.terms import Span, day_of, span_of, terms_of
+from rtb.terms import Span
 from rtb.winrate import UNKNOWN, Market
 
 Floats = npt.NDArray[np.float64]
@@ -50,7 +49,8 @@ class Pacemaker:
         self._at = 0.0  # when the last tick was: some come late, and some between two
         self._row_of: dict[int, int] = {}
         self._open = np.zeros(0, np.bool_)
-        self._totals: Totals = _totals([])
+        self._terms: SaleTerms | None = None
+        self._totals: Totals = {name: np.zeros(0) for name in _COUNTS}
         self._lanes: Lanes | None = None
         self._days = Daybook(0)
 
@@ -70,17 +70,18 @@ class Pacemaker:
             markets: what is known of their markets, by campaign number.
         """
         table = np.zeros(len(entries), PACING_DTYPE)
-        pairs = list(zip(entries, balances, strict=True))
-        told = [(markets or {}).get(campaign_of(entry.number), UNKNOWN) for entry in entries]
-        unknown = [0.0] * len(_STATE)
-        for row, ((entry, balance), market) in enumerate(zip(pairs, told, strict=True)):
-            table[row] = (*_terms(entry, balance, market, now), *unknown)
-        if pairs:
-            span = Span(*np.array([span_of(entry, balance, now) for entry, balance in pairs], np.float64).T)
-            known = know(_totals(balances), told, table["value_micros"])
-            state = self._pace(table, _totals(balances), known, span, now)
-            for name in _STATE:
-                table[name] = getattr(state, name)
+        if not len(entries):
+            return table
+        if self._terms is None or not self._terms.are_of(entries):
+            self._terms = SaleTerms(entries)
+        held = dict(zip(Balance._fields, np.array(balances, np.float64).T.copy(), strict=True))
+        told = _told(self._terms.campaigns, markets or {})
+        span = self._terms.fill(table, held, balances, now)
+        table["price_median"], table["price_shape"], _ = np.array(told, np.float64).T
+        totals = {name: held[name] for name in _COUNTS}
+        state = self._pace(table, totals, know(totals, told, table["value_micros"]), span, now)
+        for name in _STATE:
+            table[name] = getattr(state, name)
         return table
 
     def _pace(self, table: PacingTable, totals: Totals, known: Known, span: Span, now: float) -> PacingState:
@@ -128,9 +129,9 @@ class Pacemaker:
         return brought, since["levels"] / np.maximum(since["opportunities"], 1.0)
 
 
-def _totals(balances: Sequence[Balance]) -> Totals:
-    """The counts by name, shape `(e,)` each."""
-    return {name: np.array([getattr(balance, name) for balance in balances], np.float64) for name in _COUNTS}
+def _told(campaigns: Sequence[int], markets: Mapping[int, Market]) -> list[Market]:
+    """What is known of each campaign's market."""
+    return [markets.get(campaign, UNKNOWN) for campaign in campaigns]
 
 
 def _moment(span: Span, rate: Floats, now: float) -> Moment:
@@ -140,24 +141,3 @@ def _moment(span: Span, rate: Floats, now: float) -> Moment:
         hour=np.full(len(rate), now / _HOUR),
         hours_left=span.seconds_left / _HOUR,
     )
-
-
-def _terms(entry: Entry, balance: Balance, market: Market, now: float) -> tuple[float | bool | str, ...]:
-    """A record but for its pacing state, in the order of `PACING_DTYPE`."""
-    goal = entry.campaign.goal
-    spendable = min(balance.available + balance.leased, balance.day_left(now))
-    return (
-        entry.number,
-        terms_of(entry).runs(now) and spendable > 0,
-        goal.kind == "conversion",
-        float(goal.value_micros),
-        _most(goal.max_bid_micros, spendable),
-        market.price_median,
-        market.price_shape,
-        *day_of(entry, now),
-    )
-
-
-def _most(max_bid_micros: int, spendable_micros: float) -> int:
-    """Cap of a campaign's bids: its own (0: none), and what is left, so that the last of a budget is bid as well."""
-    return int(min(max_bid_micros or MAX_MICROS, max(1, spendable_micros)))

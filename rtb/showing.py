@@ -7,7 +7,7 @@ fits a slot is asked once for all creatives of that shape; the rest is arrays.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import msgspec
 import numpy as np
@@ -24,16 +24,19 @@ class Shelf:
 
     Args:
         creatives: of all campaigns, those of one campaign together.
+        shapes: of each, by `shape_of`.
         lines: the campaign of each, by its index, ascending.
         campaigns: how many there are.
     """
 
-    def __init__(self, creatives: Sequence[Creative], lines: Sequence[int], campaigns: int) -> None:
+    def __init__(
+        self, creatives: Sequence[Creative], shapes: Iterable[Hashable], lines: Sequence[int], campaigns: int
+    ) -> None:
         self._line = np.array(lines, np.intp)
         self._campaigns = campaigns
         self.kinds = frozenset(creative.kind for creative in creatives)
         numbers: dict[Hashable, int] = {}
-        self._shape = np.array([numbers.setdefault(_shape(one), len(numbers)) for one in creatives], np.intp)
+        self._shape = np.array([numbers.setdefault(one, len(numbers)) for one in shapes], np.intp)
         _, first = np.unique(self._shape, return_index=True)
         self._samples = defaultdict(list)
         for number, place in enumerate(first.tolist()):
@@ -59,7 +62,7 @@ class Shelf:
         return chosen
 
 
-def _shape(creative: Creative) -> Hashable:
+def shape_of(creative: Creative) -> Hashable:
     """All that `fits` and `rank` read of a creative. Addresses are left out but for whether they are secure."""
     return (
         creative.kind,

@@ -61,6 +61,8 @@ class _Row(msgspec.Struct, array_like=True):
 
 
 _rows = msgspec.msgpack.Decoder(list[_Row])
+_row = msgspec.msgpack.Decoder(_Row)
+_parts = msgspec.msgpack.Decoder(list[msgspec.Raw])
 
 
 def encode_catalog(listings: list[Listing]) -> bytes:
@@ -71,6 +73,31 @@ def encode_catalog(listings: list[Listing]) -> bytes:
 def decode_catalog(body: bytes) -> list[Listing]:
     """The catalog's picture from bytes."""
     return [Listing(row.number, row.campaign) for row in _rows.decode(body)]
+
+
+class CatalogReader:
+    """Reads one picture of the catalog after the other; what did not change in between is the same object again.
+
+    Attributes:
+        fresh: campaigns in the last picture that were not in the one before.
+    """
+
+    def __init__(self) -> None:
+        self.fresh = 0
+        self._known: dict[bytes, Listing] = {}
+
+    def read(self, body: bytes) -> list[Listing]:
+        """See `decode_catalog`."""
+        rows = [bytes(row) for row in _parts.decode(body)]
+        listings = [self._known.get(row) or _listing(row) for row in rows]
+        self.fresh = sum(row not in self._known for row in rows)
+        self._known = dict(zip(rows, listings, strict=True))
+        return listings
+
+
+def _listing(body: bytes) -> Listing:
+    row = _row.decode(body)
+    return Listing(row.number, row.campaign)
 
 
 def encode_pacing(table: PacingTable) -> bytes:

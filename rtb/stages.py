@@ -6,6 +6,8 @@ Edge.prepare -> Edge.assemble -> CTRStage.score -> BidStage.decide -> Edge.rende
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +17,7 @@ from rtb import bidding
 from rtb.accounts import campaign_of, experiment_of
 from rtb.ctr import CLICK, CONVERSION, CTRScorer
 from rtb.features import Rows
-from rtb.ledger import Day, LeaseBook, Usage
+from rtb.ledger import Day, LeaseBook, Reservation, Usage
 from rtb.pacing import observe
 from rtb.policy import Policy
 from rtb.snapshot import PACING_DTYPE, PacingTable, pacing_state
@@ -122,6 +124,7 @@ class BidStage:
         self._row_of = np.full(1, -1, np.int64)
         self._arm_row_of: npt.NDArray[np.int64] | None = None
         self._multiplier = np.zeros(0)
+        self._calendar: list[bytes] = []
         self._usage = np.zeros((0, 4))  # opportunities, bids, sums of chance and level: what `Usage` carries
 
     def repace(self, table: PacingTable) -> list[Usage]:
@@ -133,8 +136,11 @@ class BidStage:
         self._arm_row_of = _by_campaign(table, is_arm) if is_arm.any() else None
         self._multiply()
         self._usage = np.zeros((len(table), 4))
-        columns = (table[name].tolist() for name in ("number", "day", "day_ends"))
-        self.book.enter({number: Day(day.decode(), ends) for number, day, ends in zip(*columns, strict=True)})
+        calendar = [table[name].tobytes() for name in ("number", "day", "day_ends")]
+        if calendar != self._calendar:  # days change at midnight, and with the campaigns
+            columns = (table[name].tolist() for name in ("number", "day", "day_ends"))
+            self.book.enter({number: Day(day.decode(), ends) for number, day, ends in zip(*columns, strict=True)})
+            self._calendar = calendar
         self.book.want(set(table["number"][table["open"]].tolist()))
         return usages
 
@@ -208,14 +214,16 @@ class BidStage:
         chance: npt.NDArray[np.float64],
     ) -> tuple[bidding.Ints, bidding.Ints | None]:
         """What to bid by value, and what shading took off, where it did."""
-        terms = self._table[row]
-        bids = bidding.price_bids(terms["value_micros"], chance, self._multiplier[row], terms["max_bid_micros"])
+        table = self._table  # by column: a record is far longer than what is read of it here
+        value, most = table["value_micros"][row], table["max_bid_micros"][row]
+        bids = bidding.price_bids(value, chance, self._multiplier[row], most)
         first = auction.first_price[auction.imp[known]]
         if not first.any():
             return bids, None
         whole = bids.copy()
         floors = auction.floor_micros[known][first]
-        shaded = bidding.shade(bids[first], terms["price_median"][first], terms["price_shape"][first])
+        shaded_row = row[first]
+        shaded = bidding.shade(bids[first], table["price_median"][shaded_row], table["price_shape"][shaded_row])
         bids[first] = np.maximum(shaded, np.minimum(bids[first], floors))  # never out of an auction it could enter
         return bids, whole - bids
 
@@ -230,21 +238,16 @@ class BidStage:
         """Give each impression, or one of each group, to its best bid that can be paid."""
         imps = auction.imp[known[order]]
         groups = imps if auction.group is None else auction.group[imps]
-        accounts = self._table["number"][row[order]].tolist()
-        prices = bids[order].tolist()
-        ttl = np.full(int(imps.max(initial=-1)) + 1, math.inf) if auction.ttl is None else auction.ttl
-        is_test = [False] * len(imps) if auction.is_test is None else auction.is_test[imps].tolist()
+        hold = self._holder(auction, imps, self._table["number"][row[order]], bids[order])
+        first = np.flatnonzero(np.diff(groups, prepend=-1))
         winners, held = [], []
-        served = -1
-        columns = (groups.tolist(), accounts, prices, ttl[imps].tolist(), is_test)
-        for place, (group, account, price, seconds, free) in enumerate(zip(*columns, strict=True)):
-            if group == served:
-                continue
-            reservation = self.book.rehearse(seconds) if free else self.book.reserve(account, price, seconds)
-            if reservation is not None:
-                served = group
-                winners.append(place)
-                held.append(reservation)
+        for start, end in pairwise([*first.tolist(), len(groups)]):
+            for place in range(start, end):  # nearly always the first
+                reservation = hold(place)
+                if reservation is not None:
+                    winners.append(place)
+                    held.append(reservation)
+                    break
         chosen = order[np.array(winners, np.intp)]
         paid = chosen if auction.is_test is None else chosen[~auction.is_test[auction.imp[known[chosen]]]]
         np.add.at(self._usage[:, 1], row[paid], 1)
@@ -259,6 +262,20 @@ class BidStage:
             expires=identity[:, 2],
             unpaid=np.unique(imps[~np.isin(groups, groups[np.array(winners, np.intp)])]),
         )
+
+    def _holder(
+        self, auction: Auction, imp: npt.NDArray[np.intp], account: npt.NDArray[np.int32], prices: bidding.Ints
+    ) -> Callable[[int], Reservation | None]:
+        """What holds the money of a bid, by its place in these arrays, where its account has any; a test needs none."""
+        book, ttl, is_test = self.book, auction.ttl, auction.is_test
+
+        def hold(place: int) -> Reservation | None:
+            seconds = math.inf if ttl is None else ttl.item(imp.item(place))
+            if is_test is not None and is_test.item(imp.item(place)):
+                return book.rehearse(seconds)
+            return book.reserve(account.item(place), prices.item(place), seconds)
+
+        return hold
 
     def _rows(self, auction: Auction) -> npt.NDArray[np.int64]:
         """Row of each candidate in the pacing table, -1 for a campaign this replica has not heard of yet.

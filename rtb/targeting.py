@@ -3,7 +3,8 @@
 Campaigns are bits. For each targeting dimension a table holds, for every value some campaign names, the row of
 campaigns that accept it; row 0 holds those that accept a value nobody names. An impression picks one row a
 dimension and the AND over its rows is its audience. Bits are ordered by how much a campaign is expected to pay, so
-when there are more candidates than may be scored the best are the first bits set.
+when there are more candidates than may be scored the best are the first bits set. That is also why few words of a row
+are looked at where they fill the list, however many campaigns there are.
 
 What exchanges repeat is looked at once and kept: which creative each campaign has for a slot (`rtb.showing`), and
 whom a request's blocks or a deal leave.
@@ -11,8 +12,10 @@ whom a request's blocks or a deal leave.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
@@ -24,12 +27,13 @@ from rtb.campaign import Campaign, HeldDeal
 from rtb.creative import Creative, Kind
 from rtb.impression import HOURS_OF_WEEK, DealTerms, Impression, Restrictions
 from rtb.openrtb import NoBid
-from rtb.showing import Shelf
+from rtb.showing import Shelf, shape_of
 from rtb.slots import Slot
 
 Words = npt.NDArray[np.uint64]
 _WORD = 64
-_CHUNK = 16  # words looked at first: 1,024 campaigns usually fill a candidate list
+_HEAD = 4  # words looked at first: 256 campaigns usually fill a candidate list
+_ROWS_KEPT = 4_096  # of one dimension
 _KEPT = 512  # slots, and terms, remembered
 Key = TypeVar("Key", bound=tuple[Any, ...])
 Value = TypeVar("Value")
@@ -37,7 +41,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Listing:
-    """A campaign in the index.
+    """A campaign in the index. What the index reads of it is kept, for the next index that it is in.
 
     Attributes:
         number: its stable number in the ledger and across snapshots.
@@ -46,6 +50,21 @@ class Listing:
 
     number: int
     campaign: Campaign
+
+    @cached_property
+    def named(self) -> Mapping[str, frozenset[str]]:
+        """Values that it names, by dimension."""
+        return {name: read(self.campaign) for name, read in _DIMENSIONS.items()}
+
+    @cached_property
+    def placements(self) -> Sequence[Placement]:
+        """Its creatives, in order."""
+        return [Placement(self, creative, place) for place, creative in enumerate(self.campaign.creatives)]
+
+    @cached_property
+    def shapes(self) -> Sequence[Hashable]:
+        """Of its creatives."""
+        return [*map(shape_of, self.campaign.creatives)]
 
 
 class Placement(NamedTuple):
@@ -99,23 +118,100 @@ class Candidates:
 
 
 class _Table:
-    """Rows of campaigns by the value of one dimension."""
+    """Rows of campaigns by the value of one dimension, made when a value is first asked for.
+
+    Thousands of campaigns may name thousands of values, and few of them come. `row` may be called any number of times
+    before rows are read, but `tidy` only between two batches.
+    """
 
     def __init__(self, accepts: Sequence[frozenset[str]], refuses: Sequence[frozenset[str]], words: int) -> None:
-        values = sorted(frozenset().union(*accepts, *refuses))
-        self.row_of = {value: number + 1 for number, value in enumerate(values)}
-        bits = np.zeros((len(values) + 1, words * _WORD), bool)
+        self._accepting: defaultdict[str, list[int]] = defaultdict(list)
+        self._refusing: defaultdict[str, list[int]] = defaultdict(list)
+        self._unnamed = np.zeros(words * _WORD, bool)
         for line, (named, banned) in enumerate(zip(accepts, refuses, strict=True)):
             if not named:
-                bits[:, line] = True
+                self._unnamed[line] = True
             for value in named:
-                bits[self.row_of[value], line] = True
+                self._accepting[value].append(line)
             for value in banned:
-                bits[self.row_of[value], line] = False
-        self.rows = _pack(bits)
+                self._refusing[value].append(line)
+        self._row_of: dict[str, int] = {}
+        self.rows = _pack(self._unnamed[None, :])
+
+    def __contains__(self, value: str) -> bool:
+        """Whether any campaign names this value."""
+        return value in self._accepting or value in self._refusing
 
     def row(self, value: str) -> int:
-        return self.row_of.get(value, 0)
+        """Row of a value, 0 where nobody names it."""
+        found = self._row_of.get(value)
+        if found is not None:
+            return found
+        return self._make(value) if value in self else 0
+
+    def of(self, value: str) -> Words:
+        """The row itself."""
+        place = self.row(value)  # which may move the rows
+        row: Words = self.rows[place]
+        return row
+
+    def tidy(self) -> None:
+        """Begin anew where many rows were made."""
+        if len(self._row_of) >= _ROWS_KEPT:
+            self._row_of, self.rows = {}, self.rows[:1].copy()
+
+    def _make(self, value: str) -> int:
+        bits = self._unnamed.copy()
+        bits[self._accepting.get(value, [])] = True
+        bits[self._refusing.get(value, [])] = False
+        place = self._row_of[value] = len(self._row_of) + 1
+        if place >= len(self.rows):  # room for as many again, so that a row is moved but a few times
+            self.rows = np.concatenate([self.rows, np.zeros_like(self.rows)])
+        self.rows[place] = _pack(bits[None, :])[0]
+        return place
+
+
+class _Asked(NamedTuple):
+    """What the impressions of a batch ask of the index.
+
+    Attributes:
+        rows: of the dimensions with one value, shape `(impressions, dimensions)`.
+        segments: rows of each impression's segments.
+        shown: what campaigns have for its slot.
+        admitted: whom its request lets bid.
+    """
+
+    rows: npt.NDArray[np.intp]
+    segments: Sequence[list[int]]
+    shown: Sequence[Showing]
+    admitted: Sequence[Words]
+
+    def of(self, places: Sequence[int]) -> _Asked:
+        """Of some impressions."""
+        return _Asked(
+            self.rows[places],
+            [self.segments[place] for place in places],
+            [self.shown[place] for place in places],
+            [self.admitted[place] for place in places],
+        )
+
+
+class _Met(NamedTuple):
+    """How far campaigns come, by impression; all arrays have shape `(impressions, words)`.
+
+    Attributes:
+        aimed: their targeting is met.
+        fitting: and they have something to show.
+        eligible: and they may bid.
+    """
+
+    aimed: Words
+    fitting: Words
+    eligible: Words
+
+    def of(self, places: npt.NDArray[np.intp]) -> _Met:
+        """Of some impressions."""
+        return _Met(*(rows[places] for rows in self))
 
 
 class TargetingIndex:
@@ -130,21 +226,22 @@ class TargetingIndex:
         self.numbers = np.array([item.number for item in self.listings], np.int32)
         self._words = max(1, -(-len(self.listings) // _WORD))
         self._everyone = _pack(np.arange(self._words * _WORD)[None, :] < len(self.listings))[0]
-        self._plain = {name: self._table(read) for name, read in _PLAIN.items()}
-        self._publisher = self._table(
-            lambda c: _lower(c.targeting.publishers), lambda c: _lower(c.targeting.exclude_publishers)
-        )
-        self._segments = self._table(lambda c: frozenset(c.targeting.segments))
-        self._traits = self._table(blocks.traits_of)
-        self._seats = self._table(lambda c: frozenset({c.seat}))
-        self._taxonomies = self._table(lambda c: frozenset({str(c.cattax)} if c.cat else ()))
-        self.creatives = [
-            Placement(listing, creative, place)
-            for listing in self.listings
-            for place, creative in enumerate(listing.campaign.creatives)
-        ]
+        self._plain = {name: self._table(name) for name in _PLAIN}
+        self._publisher = self._table("publisher", "not publisher")
+        self._segments = self._table("segment")
+        self._traits = self._table("trait")
+        self._seats = self._table("seat")
+        self._taxonomies = self._table("taxonomy")
+        self._tables = (*self._plain.values(), self._publisher, self._segments, self._traits, self._seats)
+        numbers: dict[tuple[tuple[str, ...], int], int] = {}
+        said = [(item.campaign.cat, item.campaign.cattax) for item in self.listings]
+        self._sample_of = np.array([numbers.setdefault(one, len(numbers)) for one in said], np.intp)
+        firsts = np.unique(self._sample_of, return_index=True)[1].tolist()
+        self._samples = [self.listings[line].campaign for line in firsts]
+        self.creatives = [placement for listing in self.listings for placement in listing.placements]
         lines = [line for line, listing in enumerate(self.listings) for _ in listing.campaign.creatives]
-        self._shelf = Shelf([item.creative for item in self.creatives], lines, len(self.listings))
+        shapes = [shape for listing in self.listings for shape in listing.shapes]
+        self._shelf = Shelf([item.creative for item in self.creatives], shapes, lines, len(self.listings))
         self.deals: dict[str, dict[int, HeldDeal]] = {}
         for line, listing in enumerate(self.listings):
             for deal in listing.campaign.deals:
@@ -177,38 +274,58 @@ class TargetingIndex:
         if not impressions or not self.listings:
             empty = np.empty(0, np.intp)
             return Candidates(empty, empty, empty)
-        aimed = self._aimed(impressions)
-        if open_lines is not None:
-            aimed &= open_lines
-        shown = [
-            _remembered(self._shown, self._show, (item.slot, item.audience.restrictions.languages))
-            for item in impressions
-        ]
-        admitted = [
-            _remembered(self._admitted, self._admit, (item.audience.restrictions, item.deal)) for item in impressions
-        ]
-        fitting = aimed & np.stack([showing.row for showing in shown])
-        eligible = fitting & np.stack(admitted)
-        imp, line = _first_bits(eligible, limit)
-        bounds = np.searchsorted(imp, np.arange(len(impressions) + 1)).tolist()
+        asked = self._asked(impressions)
+        met = self._met(asked, open_lines, _HEAD)
+        imp, line = _first_bits(met.eligible, limit)
+        found = np.bincount(imp, minlength=len(impressions))
+        short = np.flatnonzero(found < limit)
+        if self._words > _HEAD and len(short):  # all words are looked at where the first do not fill the list
+            met = self._met(asked.of(short.tolist()), open_lines, self._words)
+            kept, (rest, rest_line) = found[imp] >= limit, _first_bits(met.eligible, limit)
+            imp, line = np.concatenate([imp[kept], short[rest]]), np.concatenate([line[kept], rest_line])
+            order = np.argsort(imp, kind="stable")
+            imp, line = imp[order], line[order]
+            found = np.bincount(imp, minlength=len(impressions))
+        elif len(short):
+            met = met.of(short)
+        reasons = {
+            place: _lack(met.aimed[row], met.fitting[row], impressions[place])
+            for row, place in enumerate(short.tolist())
+            if not found[place]
+        }
         creative = np.empty(len(imp), np.intp)
-        reasons = {}
-        for number, (start, end) in enumerate(pairwise(bounds)):
-            if start == end:
-                reasons[number] = _lack(aimed[number], fitting[number], impressions[number])
-            else:
-                creative[start:end] = shown[number].creative[line[start:end]]
+        for showing, (start, end) in zip(asked.shown, pairwise([0, *np.cumsum(found).tolist()]), strict=True):
+            creative[start:end] = showing.creative[line[start:end]]
         return Candidates(imp, line, creative, reasons)
 
-    def _aimed(self, impressions: Sequence[Impression]) -> Words:
-        """Campaigns whose targeting each impression meets: AND over the dimensions, shape `(impressions, words)`."""
-        rows = np.array([self._plain_rows(item) for item in impressions], np.intp)
-        aimed = np.tile(self._everyone, (len(impressions), 1))
+    def _asked(self, impressions: Sequence[Impression]) -> _Asked:
+        for table in self._tables:
+            table.tidy()
+        return _Asked(
+            np.array([self._plain_rows(item) for item in impressions], np.intp),
+            [self._segment_rows(item.audience.segments) for item in impressions],
+            [
+                _remembered(self._shown, self._show, (item.slot, item.audience.restrictions.languages))
+                for item in impressions
+            ],
+            [_remembered(self._admitted, self._admit, (item.audience.restrictions, item.deal)) for item in impressions],
+        )
+
+    def _met(self, asked: _Asked, open_lines: Words | None, words: int) -> _Met:
+        """What campaigns of the first words meet."""
+        aimed = np.tile(self._everyone[:words], (len(asked.rows), 1))
         for column, table in enumerate((*self._plain.values(), self._publisher)):
-            aimed &= table.rows[rows[:, column]]
-        for number, item in enumerate(impressions):
-            aimed[number] &= self._segment_row(item.audience.segments)
-        return aimed
+            aimed &= table.rows[asked.rows[:, column], :words]
+        segments = self._segments.rows
+        for number, rows in enumerate(asked.segments):
+            aimed[number] &= np.bitwise_or.reduce(segments[rows, :words]) if len(rows) > 1 else segments[0, :words]
+        if open_lines is not None:
+            aimed &= open_lines[:words]
+        fitting = aimed.copy()
+        fitting &= np.stack([showing.row[:words] for showing in asked.shown])
+        eligible = fitting.copy()
+        eligible &= np.stack([row[:words] for row in asked.admitted])
+        return _Met(aimed, fitting, eligible)
 
     def _show(self, slot: Slot, languages: tuple[str, ...]) -> Showing:
         """What each campaign has to show in a slot."""
@@ -220,13 +337,13 @@ class TargetingIndex:
         """Whom a request lets bid, in its open auction or under a deal."""
         row: Words = self._everyone.copy()
         for key in restrictions.blocked:
-            if key in self._traits.row_of:
-                row &= ~self._traits.rows[self._traits.row_of[key]]
+            if key in self._traits:
+                row &= ~self._traits.of(key)
         if restrictions.taxonomy:  # what is said in another taxonomy than a campaign's may be meant for it
-            row &= self._taxonomies.rows[self._taxonomies.row(str(restrictions.taxonomy))]
+            row &= self._taxonomies.of(str(restrictions.taxonomy))
         if restrictions.allowed:
             allowed = frozenset(restrictions.allowed)
-            row &= self._mask_where(lambda c: blocks.is_allowed(c, allowed))
+            row &= self._listed_under(allowed)
         if deal is not None:
             return row & self._holders(restrictions, deal)
         if restrictions.seats:
@@ -249,17 +366,19 @@ class TargetingIndex:
         row: Words = _pack(holds[None, :])[0]
         return row
 
-    def _mask_where(self, accepts: Callable[[Campaign], bool]) -> Words:
+    def _listed_under(self, allowed: frozenset[str]) -> Words:
+        """Campaigns all of whose categories are allowed; asked once for all that say the same of theirs."""
+        verdicts = np.array([blocks.is_allowed(sample, allowed) for sample in self._samples], bool)
         bits = np.zeros(self._words * _WORD, bool)
-        bits[: len(self)] = [accepts(item.campaign) for item in self.listings]
+        bits[: len(self)] = verdicts[self._sample_of]
         row: Words = _pack(bits[None, :])[0]
         return row
 
     def _seat_row(self, seats: Sequence[str]) -> Words:
         row: Words = np.zeros(self._words, np.uint64)
         for seat in seats:
-            if seat in self._seats.row_of:
-                row = row | self._seats.rows[self._seats.row_of[seat]]
+            if seat in self._seats:
+                row = row | self._seats.of(seat)
         return row
 
     def _plain_rows(self, item: Impression) -> list[int]:
@@ -273,20 +392,14 @@ class TargetingIndex:
             self._publisher.row(audience.publisher),
         ]
 
-    def _segment_row(self, segments: tuple[str, ...]) -> Words:
-        row: Words = self._segments.rows[0]
-        for segment in segments:
-            if segment in self._segments.row_of:
-                row = row | self._segments.rows[self._segments.row_of[segment]]
-        return row
+    def _segment_rows(self, segments: tuple[str, ...]) -> list[int]:
+        """Rows of the segments that campaigns name, and that of the campaigns that name none."""
+        table = self._segments
+        return [0, *(table.row(segment) for segment in segments if segment in table)]
 
-    def _table(
-        self,
-        accepts: Callable[[Campaign], frozenset[str]],
-        refuses: Callable[[Campaign], frozenset[str]] = lambda _: frozenset(),
-    ) -> _Table:
-        campaigns = [item.campaign for item in self.listings]
-        return _Table([accepts(c) for c in campaigns], [refuses(c) for c in campaigns], self._words)
+    def _table(self, accepts: str, refuses: str = "") -> _Table:
+        named = [item.named for item in self.listings]
+        return _Table([one[accepts] for one in named], [one.get(refuses, frozenset()) for one in named], self._words)
 
 
 def _lower(names: Sequence[str]) -> frozenset[str]:
@@ -305,6 +418,17 @@ _PLAIN: dict[str, Callable[[Campaign], frozenset[str]]] = {
     "inventory": lambda c: frozenset(c.targeting.inventory),
     # Naming all hours is naming none; it keeps the common case out of the table.
     "hour": lambda c: frozenset(str(h) for h in c.targeting.hours if len(set(c.targeting.hours)) < HOURS_OF_WEEK),
+}
+
+
+_DIMENSIONS: dict[str, Callable[[Campaign], frozenset[str]]] = {
+    **_PLAIN,
+    "publisher": lambda c: _lower(c.targeting.publishers),
+    "not publisher": lambda c: _lower(c.targeting.exclude_publishers),
+    "segment": lambda c: frozenset(c.targeting.segments),
+    "trait": blocks.traits_of,
+    "seat": lambda c: frozenset({c.seat}),
+    "taxonomy": lambda c: frozenset({str(c.cattax)} if c.cat else ()),
 }
 
 
@@ -339,15 +463,6 @@ def _pack(bits: npt.NDArray[np.bool_]) -> Words:
 
 def _first_bits(rows: Words, limit: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """(row, bit) of the first `limit` bits set in each row, ordered by row, then bit."""
-    head = rows[:, :_CHUNK]
-    full = np.bitwise_count(head).sum(axis=1) >= limit
-    # Rows whose first words already hold enough need no look at the rest, however many campaigns there are.
-    if full.all() or rows.shape[1] <= _CHUNK:
-        return _first_of(head, limit)
-    return _first_of(rows, limit)
-
-
-def _first_of(rows: Words, limit: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     bits = np.unpackbits(np.ascontiguousarray(rows).view(np.uint8), axis=1, bitorder="little")
     row, bit = np.nonzero(bits)
     counts = np.bincount(row, minlength=len(rows))

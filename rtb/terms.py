@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -77,9 +78,7 @@ def day_of(entry: Entry, now: float) -> Day:
     Raises:
         ZoneInfoNotFoundError: this machine knows no time zone of that name.
     """
-    zone = _zone(entry)
-    today = datetime.fromtimestamp(now, zone).date()
-    return Day(today.isoformat(), _midnight(today + timedelta(days=1), zone))
+    return _day(entry.campaign.budget.timezone, now)
 
 
 def day_began(entry: Entry, now: float) -> float:
@@ -88,13 +87,19 @@ def day_began(entry: Entry, now: float) -> float:
     Raises:
         ZoneInfoNotFoundError: see `day_of`.
     """
-    zone = _zone(entry)
+    zone = _zone(entry.campaign.budget.timezone)
     return _midnight(datetime.fromtimestamp(now, zone).date(), zone)
 
 
-def _zone(entry: Entry) -> tzinfo:
-    name = entry.campaign.budget.timezone
-    return UTC if name == "UTC" else ZoneInfo(name)
+@lru_cache(maxsize=1_024)  # thousands of campaigns are in few time zones, and are asked for at the same moment
+def _day(timezone: str, now: float) -> Day:
+    zone = _zone(timezone)
+    today = datetime.fromtimestamp(now, zone).date()
+    return Day(today.isoformat(), _midnight(today + timedelta(days=1), zone))
+
+
+def _zone(timezone: str) -> tzinfo:
+    return UTC if timezone == "UTC" else ZoneInfo(timezone)
 
 
 def _midnight(day: date, zone: tzinfo) -> float:

@@ -68,23 +68,17 @@ class Catalog:
             CampaignError: it is archived from the start.
             Repeated: it was created already by the same request.
         """
-        if campaign.status == "archived":
-            raise CampaignError("a new campaign is active or paused - at `$.status`")
-        now = datetime.now(UTC)
-        row = {"id": campaign.id, "body": _encode(campaign), "created_at": now}
         with self._database.writing() as connection:
             receipts.claim(connection, once)
-            try:
-                key = connection.execute(tables.campaigns.insert().values(row)).inserted_primary_key
-            except IntegrityError as error:
-                raise CampaignExists(f"there is a campaign {campaign.id!r} already") from error
-            assert key is not None
-            if int(key[0]) > MOST_CAMPAIGNS:
-                raise CatalogError(f"there were {MOST_CAMPAIGNS:,} campaigns, and the ledger can number no more")
-            entry = Entry(int(key[0]), campaign, now.timestamp())
-            _record(connection, None, entry, actor, "create")
+            entry = _add(connection, campaign, datetime.now(UTC), actor)
             receipts.fill(connection, once, entry)
         return entry
+
+    def add_all(self, campaigns: Sequence[Campaign], actor: str = "unknown") -> list[Entry]:
+        """Keep many new campaigns, all or none, in one transaction. Raises as `add` does."""
+        now = datetime.now(UTC)
+        with self._database.writing() as connection:
+            return [_add(connection, campaign, now, actor) for campaign in campaigns]
 
     def change(
         self, campaign_id: str, expected_version: int | None, changes: Any, actor: str, action: str = "change"
@@ -351,6 +345,23 @@ def _replace(connection: Connection, before: Entry, after: Entry) -> None:
     done = connection.execute(query.values(body=_encode(after.campaign), version=after.version))
     if done.rowcount != 1:
         raise CampaignChanged(before.campaign.id, before.version, after.version)
+
+
+def _add(connection: Connection, campaign: Campaign, now: datetime, actor: str) -> Entry:
+    """Insert a new campaign and the first line of its history."""
+    if campaign.status == "archived":
+        raise CampaignError("a new campaign is active or paused - at `$.status`")
+    row = {"id": campaign.id, "body": _encode(campaign), "created_at": now}
+    try:
+        key = connection.execute(tables.campaigns.insert().values(row)).inserted_primary_key
+    except IntegrityError as error:
+        raise CampaignExists(f"there is a campaign {campaign.id!r} already") from error
+    assert key is not None
+    if int(key[0]) > MOST_CAMPAIGNS:
+        raise CatalogError(f"there were {MOST_CAMPAIGNS:,} campaigns, and the ledger can number no more")
+    entry = Entry(int(key[0]), campaign, now.timestamp())
+    _record(connection, None, entry, actor, "create")
+    return entry
 
 
 def _record(connection: Connection, before: Entry | None, after: Entry, actor: str, action: str) -> None:

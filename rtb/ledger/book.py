@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import islice
 from typing import NamedTuple
 
 from rtb.ledger.burn import Burn
@@ -15,6 +16,8 @@ from rtb.ledger.protocol import Closing, Day, Grant, Ledger, Reservation
 from rtb.notices import TEST_LEASE
 
 _EXPIRY_SLACK = 5.0  # seconds a lease outlives the last token signed against it, for clocks that differ
+
+_LEASES_AT_ONCE = 64  # asked for in one call, so that what is urgent never waits behind thousands that are not
 
 _NO_DAY = Day()
 
@@ -42,6 +45,11 @@ class _Lease:
     ever_reserved: int = 0
     last_expires: int = 0
 
+    @property
+    def is_dry(self) -> bool:
+        """Whether so much is spent that the next one should be on its way."""
+        return self.left < self.granted / 2
+
     def closing(self) -> Closing:
         """What to tell the ledger at its end: it is kept until no token of its bids is honoured any more."""
         return Closing(self.number, self.ever_reserved, self.last_expires + _EXPIRY_SLACK if self.sequence else 0.0)
@@ -51,11 +59,13 @@ class LeaseBook:
     """Reserves from leased money. `reserve` is synchronous and never waits; `maintain` runs beside it.
 
     A lease is sized by what the campaign reserved here lately (`Burn`), so that what is leased and not bid stays
-    small, and many replicas share a budget by what each can use of it.
+    small, and many replicas share a budget by what each can use of it. One that nothing is bid from is renewed ever
+    more seldom: of ten thousand campaigns most are kept ready, and few bid. Work goes by what bids, not by what is
+    kept.
 
     Args:
         ledger: where the money is.
-        seconds: how long to bid from one lease.
+        seconds: how long to bid from one lease, from its first bid on; without one it may last longer.
         share: largest part of what a campaign has available that one lease takes.
         notice_ttl: most seconds a bid's notices are honoured; a lease that is never closed is kept that much longer.
         clock: Unix time.
@@ -80,9 +90,13 @@ class LeaseBook:
         self._new_number = new_number
         self._open: dict[int, _Lease] = {}
         self._kept: set[int] = set()
-        self._wanted: dict[int, _Wanted] = {}
+        self._wanted: dict[int, _Wanted] = {}  # by bids that came, or are about to
+        self._ahead: set[int] = set()  # by none yet
         self._closing: list[Closing] = []
-        self._burns: defaultdict[int, Burn] = defaultdict(Burn)
+        self._burns: dict[int, Burn] = {}
+        self._burning: set[int] = set()  # campaigns with bids since they were last measured
+        self._dry: set[int] = set()
+        self._ends: list[tuple[float, int, int]] = []  # heap: when to look at a lease, its campaign, its number
         self._measured_at = clock()
         self._days: Mapping[int, Day] = {}
 
@@ -98,12 +112,16 @@ class LeaseBook:
         now = self._clock()
         if lease is None or lease.left < ceiling_micros or lease.until <= now:
             self._want(campaign, _Wanted(ceiling_micros, ceiling_micros))
-            self._burns[campaign].note(ceiling_micros)
+            self._touched(campaign).note(ceiling_micros)
             return None
+        if not lease.sequence:
+            self._begin(campaign, lease, now)
         lease.left -= ceiling_micros
         lease.ever_reserved += ceiling_micros
         lease.sequence += 1
-        lease.burn.spend(ceiling_micros)
+        self._touched(campaign).spend(ceiling_micros)
+        if lease.is_dry:
+            self._dry.add(campaign)
         expires = int(now + min(ttl, self._notice_ttl))
         lease.last_expires = max(lease.last_expires, expires)
         return Reservation(lease.number, lease.sequence, expires)
@@ -115,9 +133,13 @@ class LeaseBook:
 
     def want(self, campaigns: set[int]) -> None:
         """Hold leases for these campaigns, and for no others that do not bid, so that no first bid finds none."""
+        for campaign in self._kept - campaigns:
+            self._ahead.discard(campaign)
+            lease = self._open.get(campaign)
+            if lease is not None and not lease.sequence:
+                self._shorten(campaign, lease, self._clock())
         self._kept = campaigns
-        for campaign in campaigns - self._open.keys():
-            self._want(campaign, _Wanted())
+        self._ahead |= campaigns - self._open.keys()
 
     def enter(self, days: Mapping[int, Day]) -> None:
         """Lease for these days of the campaigns' own from now on."""
@@ -135,7 +157,7 @@ class LeaseBook:
         self._measure(now)
         self._retire(now)
         await self._close()
-        await self._fetch(now)
+        await self._fetch()
         await self._close()
 
     async def shutdown(self) -> None:
@@ -152,26 +174,67 @@ class LeaseBook:
         before = self._wanted.get(campaign)
         self._wanted[campaign] = wanted if before is None else before.joined(wanted)
 
+    def _touched(self, campaign: int) -> Burn:
+        """The burn of a campaign that is about to bid, measured until the last measurement of those that do."""
+        burn = self._burn(campaign)
+        self._burning.add(campaign)
+        return burn
+
+    def _burn(self, campaign: int) -> Burn:
+        burn = self._burns.get(campaign)
+        if burn is None:
+            burn = self._burns[campaign] = Burn(at=self._measured_at)
+        elif burn.at < self._measured_at and campaign not in self._burning:
+            burn.catch_up(self._measured_at, self._seconds)
+        return burn
+
     def _measure(self, now: float) -> None:
-        elapsed, self._measured_at = now - self._measured_at, now
-        if elapsed <= 0:
+        if now <= self._measured_at:
             return
-        for burn in self._burns.values():
-            burn.advance(elapsed, self._seconds)
+        self._measured_at = now
+        for campaign in self._burning:
+            self._burns[campaign].catch_up(now, self._seconds)
+        self._burning.clear()
+
+    def _begin(self, campaign: int, lease: _Lease, now: float) -> None:
+        """The first bid from a lease: from now on it lasts no longer than any other."""
+        lease.burn.patience = 1
+        self._shorten(campaign, lease, now)
+
+    def _shorten(self, campaign: int, lease: _Lease, now: float) -> None:
+        if lease.until > now + self._seconds:
+            lease.until = now + self._seconds
+            self._watch(campaign, lease)
+
+    def _watch(self, campaign: int, lease: _Lease) -> None:
+        heappush(self._ends, (lease.until - self._seconds / 4, campaign, lease.number))
 
     def _retire(self, now: float) -> None:
         """Ask anew for leases half spent, or ending and used or kept; set aside those past their time."""
-        for campaign, lease in list(self._open.items()):
-            ending = lease.until - now < self._seconds / 4
-            running_dry = lease.left < lease.granted / 2
-            if running_dry or (ending and (lease.ever_reserved or campaign in self._kept)):
-                self._want(campaign, _Wanted())
+        for campaign in self._dry:
+            self._want(campaign, _Wanted())
+        again = []
+        while self._ends and self._ends[0][0] <= now:
+            look = heappop(self._ends)
+            campaign, lease = look[1], self._open.get(look[1])
+            if lease is None or lease.number != look[2]:
+                continue  # another took its place
+            if lease.until - now < self._seconds / 4:
+                if lease.ever_reserved:
+                    self._want(campaign, _Wanted())
+                elif campaign in self._kept:
+                    self._ahead.add(campaign)
             if lease.until <= now:
                 self._set_aside(campaign)
+            else:
+                again.append(look)
+        for look in again:
+            heappush(self._ends, look)
 
     def _set_aside(self, campaign: int) -> None:
         """Bid no more from a campaign's lease; it is closed at the next call of `_close`."""
         lease = self._open.pop(campaign, None)
+        self._dry.discard(campaign)
         if lease is not None:
             if not lease.ever_reserved:
                 lease.burn.lay_idle(lease.granted)
@@ -187,24 +250,48 @@ class LeaseBook:
             self._closing = closing + self._closing
             raise
 
-    async def _fetch(self, now: float) -> None:
-        wanted, self._wanted = self._wanted, {}
-        until = now + self._seconds
+    async def _fetch(self) -> None:
+        """Fetch what is asked for, what bids wait for first; nothing twice in one call."""
+        tried: set[int] = set()
+        while some := self._next(tried):
+            tried |= some.keys()
+            try:
+                await self._fetch_some(some)
+            except BaseException:
+                for campaign, asked in some.items():
+                    self._want(campaign, asked)
+                raise
+
+    def _next(self, tried: set[int]) -> dict[int, _Wanted]:
+        """Some of what is asked for, taken off the lists."""
+        urgent = islice((campaign for campaign in self._wanted if campaign not in tried), _LEASES_AT_ONCE)
+        some = {campaign: self._wanted.pop(campaign) for campaign in list(urgent)}
+        while self._ahead and len(some) < _LEASES_AT_ONCE:
+            campaign = self._ahead.pop()
+            if campaign not in tried:
+                some.setdefault(campaign, _Wanted())
+        return some
+
+    async def _fetch_some(self, wanted: Mapping[int, _Wanted]) -> None:
+        now = self._clock()
         grants = [self._grant(campaign, asked, now) for campaign, asked in sorted(wanted.items())]
-        if not grants:
-            return
-        try:
-            amounts = await self._ledger.lease(grants)
-        except BaseException:
-            for campaign, asked in wanted.items():
-                self._want(campaign, asked)
-            raise
+        amounts = await self._ledger.lease(grants)
         for grant, amount in zip(grants, amounts, strict=True):
             old = self._open.get(grant.campaign)
             if amount > 0 or (old is not None and old.left < grant.least_micros):
                 self._set_aside(grant.campaign)  # what a dry one has left may be enough for another replica's bid
             if amount > 0:
-                self._open[grant.campaign] = _Lease(grant.lease, amount, amount, until, self._burns[grant.campaign])
+                until = grant.expires - self._notice_ttl - _EXPIRY_SLACK
+                lease = _Lease(grant.lease, amount, amount, until, self._burns[grant.campaign])
+                self._open[grant.campaign] = lease
+                self._watch(grant.campaign, lease)
+
+    def _length(self, campaign: int, burn: Burn) -> float:
+        """Seconds for which a new lease of a campaign is bid from, if nothing is bid from it before."""
+        if burn.patience == 1:
+            return self._seconds
+        # They do not all end at once, though they may all have begun so.
+        return self._seconds * burn.patience * (0.75 + campaign % 64 / 256)
 
     def _grant(self, campaign: int, asked: _Wanted, now: float) -> Grant:
         """What to ask the ledger for.
@@ -212,13 +299,13 @@ class LeaseBook:
         Near its end a campaign has less than a few bids left: pieces too small to bid with, held by replicas that
         cannot use them, would never be spent. So less than the smallest bid at hand is not taken at all.
         """
-        burn, day = self._burns[campaign], self._days.get(campaign, _NO_DAY)
+        burn, day = self._burn(campaign), self._days.get(campaign, _NO_DAY)
         return Grant(
             lease=self._new_number(),
             campaign=campaign,
             least_micros=asked.largest,
             share=self._share,
-            expires=now + self._seconds + self._notice_ttl + _EXPIRY_SLACK,
+            expires=now + self._length(campaign, burn) + self._notice_ttl + _EXPIRY_SLACK,
             most_micros=burn.lease_for(self._seconds),
             useful_micros=asked.smallest or math.ceil(burn.largest),
             at=now,

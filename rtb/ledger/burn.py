@@ -19,6 +19,12 @@ _FORGET_BID = 60.0
 _LEAST_UNTRIED = 10_000
 """Micros that most first bids cost less than: a CPM of 10."""
 
+_IDLE_STEP = 4
+"""What lay idle is asked for next at this part of its size, for this many times as long."""
+
+LONGEST_IDLE = 16
+"""Lease lengths that a lease lasts at most while nothing is bid from it."""
+
 
 @dataclass(slots=True)
 class Burn:
@@ -27,10 +33,14 @@ class Burn:
     Attributes:
         largest: largest bid seen lately, paid or not, micros.
         untried: most to lease before the first bid was seen, micros.
+        patience: lease lengths that the next lease lasts while nothing is bid from it.
+        at: until when this is measured, Unix time; between its bids it may lag behind (`catch_up`).
     """
 
     largest: float = 0.0
     untried: int = MAX_MICROS
+    patience: int = 1
+    at: float = 0.0
     _pending: int = 0
     _average: float = 0.0
     _weight: float = 0.0
@@ -53,14 +63,21 @@ class Burn:
         self._pending = 0
         self.largest *= kept ** (1 / _FORGET_BID)
 
+    def catch_up(self, now: float, memory: float) -> None:
+        """Fold in the time since it was last measured, with what was reserved in it."""
+        if now > self.at:
+            self.advance(now - self.at, memory)
+            self.at = now
+
     @property
     def rate(self) -> float:
         """Micros a second; 0 when nothing was measured yet."""
         return self._average / self._weight if self._weight else 0.0
 
     def lay_idle(self, micros: int) -> None:
-        """A whole lease went unused: until there is a bid to size by, ask for half of it, but enough for a bid."""
-        self.untried = max(micros // 2, min(micros, _LEAST_UNTRIED))
+        """A whole lease went unused: until there is a bid to size by, ask for less, but for a bid, and for longer."""
+        self.untried = max(micros // _IDLE_STEP, min(micros, _LEAST_UNTRIED))
+        self.patience = min(_IDLE_STEP * self.patience, LONGEST_IDLE)
 
     def lease_for(self, seconds: float) -> int:
         """Most a lease of this length should hold, micros."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rtb.accounts import campaign_of
@@ -50,6 +50,11 @@ class MemoryLedger(Accounts):
         pots["available"] += change
         pots["daily"] = own.daily_micros
         self._terms[campaign] = own
+
+    async def open_all(self, terms: Mapping[int, Terms]) -> None:
+        """See `Ledger.open_all`."""
+        for campaign, one in terms.items():
+            await self.open(campaign, one)
 
     async def lease(self, grants: Sequence[Grant]) -> list[int]:
         """See `Ledger.lease`."""

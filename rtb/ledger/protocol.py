@@ -12,7 +12,7 @@ outlives every notice of the bids made from it; what it still holds when it ends
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -234,6 +234,10 @@ class Ledger(Protocol):
         lowered below what is spent, leased and reserved: then it becomes exactly that. What is leased or reserved
         when other terms are tightened may still be spent; no more is leased until they allow it.
         """
+        ...
+
+    async def open_all(self, terms: Mapping[int, Terms]) -> None:
+        """`open` for many campaigns, by their numbers."""
         ...
 
     async def divide(self, divisions: Sequence[Division]) -> list[int]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from rtb.ledger.protocol import Ledger, Usage
 from rtb.outbox import Outbox, Stamp
+
+_AT_ONCE = 256  # campaigns in one parcel, so that no notice waits long for the script that adds them
 
 
 class UsageReporter:
@@ -39,10 +42,11 @@ class UsageReporter:
             LedgerError: it did not answer; the next call tells it again.
         """
         await self._outbox.send(self._take)
+        while self._sums:
+            await self._outbox.send(self._take)
 
     def _take(self) -> Sequence[Usage] | None:
-        taken, self._sums = list(self._sums.values()), {}
-        return taken or None
+        return [self._sums.pop(campaign) for campaign in [*islice(self._sums, _AT_ONCE)]] or None
 
     async def _deliver(self, stamp: Stamp, usages: Sequence[Usage]) -> None:
         await self._ledger.report(usages, stamp)

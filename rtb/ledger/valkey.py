@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
+import numpy as np
 import redis.asyncio as aioredis
 from redis.exceptions import RedisError
 
@@ -29,6 +30,11 @@ from rtb.outbox import Stamp
 
 _COUNTER = {Kind.WIN: "wins", Kind.BILL: "bills", Kind.CLICK: "clicks", Kind.CONVERSION: "conversions"}
 _RECLAIM_AT_ONCE = 500  # leases in one script call, so that no other call waits long
+_BALANCES_AT_ONCE = 256  # campaigns in one script call, alike
+_CALLS_AT_ONCE = 128  # in one round trip: to pack them keeps the event loop from whoever else waits
+_FIGURES = (*Balance._fields, *(str(value) for value in Balance._field_defaults.values()))
+
+Item = TypeVar("Item")
 
 
 class ValkeyLedger:
@@ -51,23 +57,27 @@ class ValkeyLedger:
     async def open(self, campaign: int, terms: Terms | int) -> None:
         """See `Ledger.open`."""
         terms = Terms(terms) if isinstance(terms, int) else terms
-        await self._call("open", campaign, *terms[:4], int(terms.paused))
+        await self.open_all({campaign: terms})
+
+    async def open_all(self, terms: Mapping[int, Terms]) -> None:
+        """See `Ledger.open_all`; some at a time."""
+        await self._call_many("open", [(campaign, *one[:4], int(one.paused)) for campaign, one in terms.items()])
 
     async def divide(self, divisions: Sequence[Division]) -> list[int]:
-        """See `Ledger.divide`; one round trip for all."""
+        """See `Ledger.divide`; some at a time."""
         return [int(budget) for budget in await self._call_many("divide", divisions)]
 
     async def rejoin(self, campaigns: Sequence[int]) -> list[bool]:
-        """See `Ledger.rejoin`; one round trip for all."""
+        """See `Ledger.rejoin`; some at a time."""
         return [bool(had) for had in await self._call_many("rejoin", [(campaign,) for campaign in campaigns])]
 
     async def lease(self, grants: Sequence[Grant]) -> list[int]:
-        """See `Ledger.lease`; one round trip for all."""
+        """See `Ledger.lease`; some at a time."""
         rows = [(f"{grant.lease:016x}", *grant[1:]) for grant in grants]
         return [int(amount) for amount in await self._call_many("lease", rows)]
 
     async def close(self, leases: Sequence[Closing]) -> None:
-        """See `Ledger.close`; one round trip for all."""
+        """See `Ledger.close`; some at a time."""
         await self._call_many("close", [(f"{closing.lease:016x}", *closing[1:]) for closing in leases])
 
     async def settle(
@@ -104,15 +114,11 @@ class ValkeyLedger:
                 return total
 
     async def balances(self, campaigns: Sequence[int]) -> list[Balance]:
-        """See `Ledger.balances`; one round trip for all."""
-        try:
-            async with self._client.pipeline(transaction=False) as pipe:
-                for number in campaigns:
-                    pipe.hmget(f"raybid:campaign:{number}", Balance._fields)
-                rows = await pipe.execute()
-        except (RedisError, OSError) as error:
-            raise LedgerError(f"the ledger does not answer: {error}") from error
-        return [_balance(row) for row in rows]
+        """See `Ledger.balances`; some hundreds in one call."""
+        found: list[Balance] = []
+        for some in _parts(campaigns, _BALANCES_AT_ONCE):
+            found += _balances(await self._call("balances", len(Balance._fields), *_FIGURES, *some))
+        return found
 
     async def restore(self, campaign: int, balance: Balance, *, overwrite: bool = False) -> bool:
         """See `Ledger.restore`."""
@@ -120,7 +126,7 @@ class ValkeyLedger:
         return bool(await self._call("restore", campaign, int(overwrite), *figures))
 
     async def remember(self, marks: Sequence[Mark]) -> None:
-        """See `Ledger.remember`; one round trip for all."""
+        """See `Ledger.remember`; some at a time."""
         await self._call_many("remember", [(mark.bid, mark.seconds, *mark.names) for mark in marks])
 
     async def _notice(self, name: str, *arguments: str | float) -> Outcome:
@@ -130,9 +136,10 @@ class ValkeyLedger:
         return (await self._call_many(name, [arguments]))[0]
 
     async def _call_many(self, name: str, rows: Sequence[tuple[str | float, ...]]) -> list[Any]:
-        if not rows:
-            return []
-        return [_checked(answer) for answer in await self._scripts.run([Call(name, row) for row in rows])]
+        answers: list[Any] = []
+        for some in _parts(rows, _CALLS_AT_ONCE):
+            answers += await self._scripts.run([Call(name, row) for row in some])
+        return [_checked(answer) for answer in answers]
 
 
 def _checked(answer: Any) -> Any:
@@ -152,11 +159,13 @@ def _exact(value: float) -> str | int:
     return int(value) if math.isfinite(value) and value == int(value) else repr(value)
 
 
-def _balance(row: list[bytes | None]) -> Balance:
-    defaults = Balance._field_defaults
-    return Balance(
-        *(
-            type(defaults[name])(value) if value is not None else defaults[name]
-            for name, value in zip(Balance._fields, row, strict=True)
-        )
-    )
+def _balances(told: bytes) -> list[Balance]:
+    """From what the script says. Whole numbers are below 2**53, so that a float holds them exactly."""
+    columns = np.array(told.split(), np.float64).reshape(-1, len(Balance._fields)).T
+    kinds = (np.int64 if isinstance(value, int) else np.float64 for value in Balance._field_defaults.values())
+    return [*map(Balance, *(column.astype(kind).tolist() for column, kind in zip(columns, kinds, strict=True)))]
+
+
+def _parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """Some at a time, in order."""
+    return (items[start : start + size] for start in range(0, len(items), size))

@@ -14,6 +14,7 @@ from rtb.campaign import Targeting
 from rtb.pacing import PacingState
 from rtb.snapshot import (
     PACING_DTYPE,
+    CatalogReader,
     decode_catalog,
     decode_pacing,
     encode_catalog,
@@ -35,6 +36,19 @@ _campaigns = st.builds(
 @given(st.lists(st.builds(Listing, st.integers(1, 2**31 - 1), _campaigns), max_size=3))
 def test_catalog_comes_back_as_it_was(listings: list[Listing]) -> None:
     assert decode_catalog(encode_catalog(listings)) == listings
+
+
+def test_a_reader_says_what_the_picture_says_and_keeps_what_did_not_change():
+    reader = CatalogReader()
+    first = [Listing(number, make_campaign(f"c{number}")) for number in range(3)]
+    before = reader.read(encode_catalog(first))
+    assert before == first
+    second = [first[2], Listing(1, make_campaign("c1", value=7)), Listing(9, make_campaign("c9"))]
+    after = reader.read(encode_catalog(second))
+    assert after == second
+    assert after[0] is before[2]
+    with pytest.raises(msgspec.DecodeError):
+        reader.read(encode_catalog(second)[:-1])
 
 
 def test_catalog_cut_short_is_refused() -> None:

@@ -188,7 +188,7 @@ def _crowd(count: int, pickiness: float, source: random.Random) -> list[Listing]
 @settings(max_examples=6)
 @given(st.randoms(use_true_random=True), st.lists(_impressions, min_size=3, max_size=6), st.sampled_from([1, 5, 16]))
 @pytest.mark.parametrize("pickiness", [0.05, 0.5])
-@pytest.mark.parametrize("count", [63, 64, 65, 300, 1_023, 1_025, 1_400])
+@pytest.mark.parametrize("count", [63, 64, 65, 255, 257, 1_400])
 def test_index_of_many_campaigns_agrees_with_each_targeting(
     count: int, pickiness: float, source: random.Random, impressions: list[Impression], limit: int
 ) -> None:

@@ -50,6 +50,15 @@ def test_what_was_added_is_there_after_a_restart(catalog: Catalog, url: str):
     again.close()
 
 
+def test_many_are_added_together_or_none_of_them(catalog: Catalog):
+    added = catalog.add_all([make_campaign(name) for name in ("spring", "autumn")], "anna")
+    assert catalog.all() == added
+    assert [change.actor for entry in added for change in catalog.history(entry.campaign.id)] == ["anna", "anna"]
+    with pytest.raises(CampaignExists):
+        catalog.add_all([make_campaign(name) for name in ("winter", "spring")])
+    assert len(catalog.all()) == 2
+
+
 def test_all_come_in_the_order_of_their_numbers(catalog: Catalog):
     names = ["spring", "autumn", "Winter", "0"]
     added = [catalog.add(make_campaign(name)) for name in names]

@@ -313,3 +313,59 @@ def test_replicas_choose_different_lease_numbers():
         return {number for number, amount in ledger.granted.items() if amount}
 
     assert len(asyncio.run(main())) == 20
+
+
+def test_a_lease_that_nothing_is_bid_from_is_renewed_ever_more_seldom_and_pays_a_first_bid_at_any_time(
+    replica: Replica,
+):
+    def wait(seconds: float) -> int:
+        asked = len(replica.ledger.granted)
+        for _ in range(int(seconds)):
+            replica.now += 1.0
+            replica.book.want({1})
+            replica.maintain()
+            lease = replica.book._open[1]
+            assert lease.until > replica.now
+            assert lease.until + NOTICE_TTL < replica.ledger.expires[lease.number]
+        return len(replica.ledger.granted) - asked
+
+    assert wait(200.0) > wait(200.0) <= 3
+    held = replica.book.reserve(1, 10)
+    assert held is not None
+    assert held.expires < replica.ledger.expires[held.lease]
+    assert wait(2 * LEASE_SECONDS) >= 1  # from its first bid on it is like any other
+
+
+def test_a_campaign_that_may_not_bid_any_more_gives_back_what_it_never_bid_from(replica: Replica):
+    for _ in range(200):
+        replica.now += 1.0
+        replica.book.want({1})
+        replica.maintain()
+    replica.book.want(set())
+    replica.now += LEASE_SECONDS
+    replica.maintain()
+    assert replica.pots == {"available": 1_000}
+
+
+@given(steps=st.lists(st.sampled_from([0.1, 1.0, 7.0, 40.0, -1.0]), max_size=40))
+def test_no_bid_is_honoured_longer_than_the_ledger_keeps_its_lease(steps: list[float]):
+    replica = Replica(budget=10**6)
+    replica.book.want({1})
+    for step in steps:
+        replica.now += max(step, 0.0)
+        replica.maintain()
+        replica.book.want({1} if step != 1.0 else set())
+        if step < 0:
+            held = replica.book.reserve(1, 10)
+            assert held is None or held.expires < replica.ledger.expires[held.lease]
+
+
+def test_what_bids_wait_for_is_fetched_before_what_is_kept_ready():
+    replica = Replica()
+    for campaign in range(2, 1_000):
+        asyncio.run(replica.ledger.open(campaign, 1_000))
+    replica.book.want(set(range(2, 1_000)))
+    assert not replica.reserve(10)
+    replica.maintain()
+    assert len(replica.book._open) == 999
+    assert 1 in list(replica.book._open)[:64]

@@ -43,7 +43,7 @@ def test_a_rate_falls_when_bids_stop_and_a_few_bids_stay_leased():
 def test_before_the_first_bid_a_lease_is_a_share_then_ever_less_but_enough_for_a_bid():
     burn = Burn()
     assert burn.lease_for(LEASE_SECONDS) == MAX_MICROS
-    for granted, asked in [(30_000, 15_000), (15_000, 10_000), (10_000, 10_000), (9_000, 9_000)]:
+    for granted, asked in [(60_000, 15_000), (15_000, 10_000), (10_000, 10_000), (9_000, 9_000)]:
         burn.lay_idle(granted)
         assert burn.lease_for(LEASE_SECONDS) == asked
     burn.note(7)

@@ -1,0 +1,174 @@
+"""What thousands of campaigns cost over ten: in a request, in pauses of an event loop, and in processor time beside it.
+
+How to run:
+
+    python -m benchmarks.scale [--campaigns 10 --campaigns 1000 --campaigns 10000]
+
+What to expect: a table on standard error, one JSON line last; half a minute. Everything runs in one process but the
+ledger, which is a Valkey server of its own. `request_us`: find, price and pay for the bids of a request, in batches of
+32. `pause_ms`: longest time another task of the same event loop waited while a replica took up a catalog, an edit of
+one campaign, a pacing table, or leases. `tick_ms`: processor time of one tick of the Controller, and of the server in
+it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import redis.asyncio as aioredis
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipelines import reference
+from rtb import heap, policy, snapshot
+from rtb.catalog import Entry
+from rtb.ctr import CTRScorer
+from rtb.edge import Edge
+from rtb.ledger import LeaseBook, ValkeyLedger, embedded
+from rtb.market.campaigns import sample_campaigns
+from rtb.market.requests import to_openrtb
+from rtb.notices import Signer
+from rtb.pacemaker import Pacemaker
+from rtb.stages import BidStage
+from rtb.targeting import Listing
+from rtb.terms import terms_of
+
+_BATCH, _REQUESTS = 32, 1_024
+_PORT = 6391
+_RICH = 2**50  # micros: nobody runs dry in here
+
+Figures = dict[str, float]
+
+
+def main(
+    campaigns: Annotated[list[int], typer.Option(min=1, help="active campaigns; may be given more than once")] = [  # noqa: B006
+        10,
+        1_000,
+        10_000,
+    ],
+    port: Annotated[int, typer.Option(help="of the ledger's server while this runs")] = _PORT,
+) -> None:
+    """Measure with each number of campaigns."""
+    result = {count: asyncio.run(_measure(count, port)) for count in campaigns}
+    table = Table("figure", *(f"{count:,} campaigns" for count in campaigns))
+    for name in result[campaigns[0]]:
+        table.add_row(name, *(f"{result[count][name]:.2f}" for count in campaigns))
+    Console(stderr=True).print(table)
+    typer.echo(msgspec.json.encode(result).decode())
+
+
+async def _measure(count: int, port: int) -> Figures:
+    entries = [
+        Entry(number, campaign, time.time())
+        for number, campaign in enumerate(sample_campaigns(count, reference.MARKET_SEED, budget_micros=_RICH), 1)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        server = embedded.EmbeddedServer(port, Path(folder))
+        try:
+            client = aioredis.Redis(port=port)
+            figures = await _figures(entries, ValkeyLedger(client), server.pid)
+            await client.aclose()
+            return figures
+        finally:
+            server.stop()
+
+
+async def _figures(entries: list[Entry], ledger: ValkeyLedger, server: int) -> Figures:
+    numbers = [entry.number for entry in entries]
+    await ledger.open_all({entry.number: terms_of(entry) for entry in entries})
+    edge = Edge(
+        signer=Signer("a secret for timing only"), base_url="http://a", currency="USD", max_imps=64, max_candidates=16
+    )
+    reader = snapshot.CatalogReader()
+    book = LeaseBook(ledger, seconds=5.0, share=0.05, notice_ttl=60.0)
+    stage, pacemaker = BidStage(policy.neutral(), book), Pacemaker()
+
+    async def take_up(body: bytes) -> None:
+        with heap.undisturbed():
+            view = await asyncio.to_thread(edge.view, await asyncio.to_thread(reader.read, body))
+            heap.settle(reader.fresh)
+        edge.show(view)
+
+    async def pace(body: bytes) -> None:
+        table = snapshot.decode_pacing(body)
+        edge.restrict(table["number"][table["open"]].tolist())
+        stage.repace(table)
+
+    async def tick() -> bytes:
+        return snapshot.encode_pacing(pacemaker.tick(entries, await ledger.balances(numbers), time.time()))
+
+    listings = [Listing(entry.number, entry.campaign) for entry in entries]
+    edited = [Listing(1, msgspec.structs.replace(entries[0].campaign, name="edited")), *listings[1:]]
+    figures = {"pause_ms catalog": await _pause(take_up(snapshot.encode_catalog(listings)))}
+    figures["pause_ms edit"] = await _pause(take_up(snapshot.encode_catalog(edited)))
+    await pace(await tick())
+    figures["pause_ms first leases"] = await _pause(book.maintain())
+    figures["pause_ms pacing"] = await _pause(pace(await tick()))
+    own, servers = time.process_time(), _cpu(server)
+    for _ in range(5):
+        await tick()
+    figures["tick_ms controller"] = (time.process_time() - own) / 5 * 1e3
+    figures["tick_ms server"] = (_cpu(server) - servers) / 5 * 1e3
+    return figures | await _requests(edge, stage, book)
+
+
+async def _requests(edge: Edge, stage: BidStage, book: LeaseBook) -> Figures:
+    """Microseconds a request of what depends on the campaigns, the best of five passes."""
+    market = reference.market(traffic_seed=1)
+    auctions = market.step(_REQUESTS)
+    prepared = [edge.prepare(msgspec.json.encode(to_openrtb(market, auctions, i))) for i in range(_REQUESTS)]
+    chunks = [prepared[start : start + _BATCH] for start in range(0, _REQUESTS, _BATCH)]
+    scorer = CTRScorer.untrained()
+    scores = [scorer.score(edge.assemble(chunk).rows) for chunk in chunks]
+    best = {"request_us assemble": 1e9, "request_us decide": 1e9}
+    for _ in range(5):
+        began = time.perf_counter()
+        batches = [edge.assemble(chunk) for chunk in chunks]
+        assembled = time.perf_counter()
+        for batch, scored in zip(batches, scores, strict=True):
+            stage.decide(batch.auction(scored))
+        spent = {"assemble": assembled - began, "decide": time.perf_counter() - assembled}
+        for name, seconds in spent.items():
+            best[f"request_us {name}"] = min(best[f"request_us {name}"], seconds / _REQUESTS * 1e6)
+        await book.maintain()
+    candidates = sum(len(batch.candidates) for batch in batches) / _REQUESTS
+    return best | {"candidates a request": candidates}
+
+
+async def _pause(work: Awaitable[object]) -> float:
+    """Longest milliseconds that another task waited for its turn while this was done."""
+    longest, last, done = 0.0, time.perf_counter(), False
+
+    async def watch() -> None:
+        nonlocal longest, last
+        while not done:
+            await asyncio.sleep(0)
+            now = time.perf_counter()
+            longest, last = max(longest, now - last), now
+            time.sleep(0.0002)  # as a loop with something to do would: others may have the interpreter
+
+    watching = asyncio.ensure_future(watch())
+    await asyncio.sleep(0)
+    await work
+    await asyncio.sleep(0)
+    done = True
+    await watching
+    return longest * 1e3
+
+
+def _cpu(pid: int) -> float:
+    """Processor seconds of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+if __name__ == "__main__":
+    typer.run(main)
