@@ -33,9 +33,9 @@ SCALED = ("Router", "CTRModel", "RLBidder")
 """Deployments that scale. The Controller is one by nature."""
 
 _LEAST, _MOST = 1, 2
-_DOWNSCALE_SECONDS = 6.0
+_DOWNSCALE_SECONDS = 10.0
 _CAMPAIGNS = 200
-_CONNECTIONS = 192
+_CONNECTIONS = 96
 _STEP_SECONDS = 24.0
 _TRICKLE_RATE = 40.0
 _TRICKLE_CONNECTIONS = 4
