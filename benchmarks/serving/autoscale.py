@@ -23,20 +23,17 @@ import typer
 from rich.console import Console
 
 from benchmarks.serving.replicas import Course, Deployment, back_at, deployments, reached_at
-from benchmarks.serving.rig import Counted, Rig, rig
+from benchmarks.serving.rig import SCALED, Counted, Rig, rig
 from benchmarks.serving.traffic import requests_file
 from benchmarks.serving.wrk import Load, LoadError, load
 from pipelines.local import LaunchError
 from pipelines.local.cluster import Say
 
-SCALED = ("Router", "CTRModel", "RLBidder")
-"""Deployments that scale. The Controller is one by nature."""
-
 _LEAST, _MOST = 1, 2
 _DOWNSCALE_SECONDS = 10.0
 _CAMPAIGNS = 200
-_CONNECTIONS = 96
-_STEP_SECONDS = 24.0
+_CONNECTIONS = 128
+_STEP_SECONDS = 30.0
 _TRICKLE_RATE = 40.0
 _TRICKLE_CONNECTIONS = 4
 _TRICKLE_SECONDS = 4.0

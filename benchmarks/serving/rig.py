@@ -31,6 +31,12 @@ _IMPRESSIONS = 30_000
 _TROUBLE = ("timeout", "insufficient_time", "shed_queue", "shed_latency", "stage_failed")
 """Reasons for no bid that are the platform's fault."""
 
+SCALED = ("Router", "CTRModel", "RLBidder")
+"""Deployments that scale. The Controller is one by nature."""
+
+ONE_EACH = {name: {"min_replicas": 1, "initial_replicas": 1, "max_replicas": 1} for name in SCALED}
+"""Autoscaling numbers for what is measured while nothing scales: no replica starts in the middle of it."""
+
 
 class Rig(NamedTuple):
     """A platform that is up.
