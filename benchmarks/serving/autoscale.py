@@ -71,7 +71,7 @@ class AutoscaleFigures(msgspec.Struct, frozen=True):
         p50_ms: middle of the latencies in the step.
         p99_ms: 99th percentile of them.
         after_p99_ms: the same in the trickle, while replicas are drained.
-        unbalanced_micros: budgets less available, leased, reserved and spent, over all campaigns: 0.
+        unbalanced_micros: by which budgets and pots of campaigns differ afterwards: 0.
     """
 
     deployments: dict[str, Scaled]
@@ -142,7 +142,7 @@ def _measured(platform: Rig, send: Callable[..., Load], say: Say) -> AutoscaleFi
         p50_ms=step.p50_ms,
         p99_ms=step.p99_ms,
         after_p99_ms=max(one.p99_ms for one in after),
-        unbalanced_micros=unbalanced(platform.stats()["ledger"]),
+        unbalanced_micros=platform.unbalanced_micros(),
     )
 
 
@@ -157,12 +157,6 @@ def scaled(course: Course, name: str, ended: float) -> Scaled:
         seconds_to_max=None if to_max is None else round(to_max, 1),
         seconds_back=None if back is None else round(back - ended, 1),
     )
-
-
-def unbalanced(ledger: dict[str, int]) -> int:
-    """Micros by which the budgets differ from the pots: 0 in a ledger that is right."""
-    pots = sum(ledger[f"{name}_micros"] for name in ("available", "leased", "reserved", "spent"))
-    return ledger["budget_micros"] - pots
 
 
 def _trickle(send: Callable[..., Load], is_over: Callable[[], bool]) -> Iterator[Load]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from pipelines.local.cluster import Graph, Say, Scaling
 from pipelines.train_ctr import train
 from rtb import ctr
 from rtb.campaign import Campaign
+from rtb.catalog import Catalog
 from rtb.market.campaigns import sample_campaigns
 from rtb.settings import Settings
 
@@ -55,6 +56,12 @@ class Rig(NamedTuple):
         answer.raise_for_status()
         told: dict[str, Any] = answer.json()
         return told
+
+    def unbalanced_micros(self) -> int:
+        """What is missing or too much between the pots of the campaigns and their budgets; not while anything moves."""
+        pots = ("available_micros", "leased_micros", "reserved_micros", "spent_micros")
+        books = self.stats()["campaigns"].values()
+        return sum(abs(book["budget_micros"] - sum(book[pot] for pot in pots)) for book in books)
 
     def counters(self) -> dict[str, int]:
         """The counters over all replicas."""
@@ -93,7 +100,7 @@ def rig(
         graph: where the stages run.
         campaigns: active ones.
         say: told what happens, a line at a time.
-        scaling: autoscaling numbers by deployment: see `Platform`.
+        scaling: autoscaling numbers by deployment: see `Platform`; none: one replica of each, and nothing scales.
         settings: besides the usual ones.
 
     Raises:
@@ -102,8 +109,10 @@ def rig(
     with tempfile.TemporaryDirectory(prefix="raybid-bench-") as folder:
         chosen = Settings().model_copy(update={"var_dir": Path(folder), **settings})
         make_models(chosen)
-        with Platform(chosen, graph, say, application="benchmarks.serving.ceiling:build", scaling=scaling) as platform:
-            platform.register(rich_campaigns(campaigns))
+        with closing(Catalog(chosen.catalog_url)) as catalog:
+            catalog.add_all(rich_campaigns(campaigns))
+        application = "benchmarks.serving.ceiling:build"
+        with Platform(chosen, graph, say, application=application, scaling=scaling or ONE_EACH) as platform:
             platform.await_campaigns()
             yield Rig(chosen, platform)
 

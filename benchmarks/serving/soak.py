@@ -26,7 +26,7 @@ from rich.table import Table
 
 from benchmarks.serving.processes import Held, held, of_platform
 from benchmarks.serving.replicas import deployments
-from benchmarks.serving.rig import ONE_EACH, Counted, Rig, rig
+from benchmarks.serving.rig import Counted, Rig, rig
 from benchmarks.serving.traffic import requests_file
 from benchmarks.serving.trends import drift, gained, growth, slope
 from benchmarks.serving.wrk import Load, LoadError, load
@@ -112,7 +112,7 @@ def soak(console: Console, minutes: float, rate: float, graph: Graph, requests: 
         LaunchError: it does not start.
         LoadError: wrk is not there or fails.
     """
-    with rig(graph, _CAMPAIGNS, lambda text: console.print(f"[dim]{text}[/dim]"), ONE_EACH) as platform:
+    with rig(graph, _CAMPAIGNS, lambda text: console.print(f"[dim]{text}[/dim]")) as platform:
         before = platform.counters()
         slices = list(_slices(platform, console, minutes, rate, requests))
         counted = Counted.between(before, platform.counters())

@@ -1,0 +1,143 @@
+"""What the platform serves on this machine, over HTTP, in both graphs, beside a bare answer and a peer service.
+
+How to run:
+
+    make bench                    # about eleven minutes
+    make bench QUICK=1            # two minutes: one short round, two sizes of catalog, no step of load
+    make bench REQUESTS=FILE      # replay these, an OpenRTB request a line, instead of simulated ones
+
+What to expect: a platform at a time is started and stopped, what is being measured is told on standard error, and a
+table at the end. The last line is one JSON object. wrk, the load generator, shares the cores with what it loads. What
+is compared takes turns within a round; figures are medians over rounds, ratios medians of the rounds' ratios.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import batch
+from benchmarks.serving import autoscale, peer, rounds
+from benchmarks.serving.rig import rig
+from benchmarks.serving.rounds import Ledger, Plan
+from benchmarks.serving.traffic import requests_file
+from benchmarks.serving.wrk import LoadError
+from pipelines.local import LaunchError
+from pipelines.local.cluster import Graph
+
+_CAMPAIGNS = 200
+_PEER_PORT = 8_055
+_P99_MS: dict[Graph, float] = {"composed": 82.0, "colocated": 45.0}
+"""What a level may take to be the one that is told first."""
+
+_FULL, _QUICK = Plan(3, 5.0), Plan(1, 3.0)
+_CATALOGS, _QUICK_CATALOGS = (10, 1_000, 10_000), (10, 10_000)
+_CALLS = 16
+_MANY_CALLS = 1_000_000  # batches are REST calls, and here all are of one caller
+
+
+def main(
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="one short round of each")] = False,
+    requests: Annotated[str, typer.Option(help="file with an OpenRTB request a line; none: simulated ones")] = "",
+) -> None:
+    """Measure everything."""
+    console = Console(stderr=True, highlight=False)
+    plan = _QUICK if quick else _FULL
+    try:
+        found = _measured(plan, requests_file(requests), _QUICK_CATALOGS if quick else _CATALOGS, console)
+        if not quick:
+            found["autoscale"] = msgspec.to_builtins(autoscale.measure(_sayer(console, "autoscaling")))
+    except (LaunchError, LoadError, OSError) as error:
+        console.print(f"benchmarks.serving: {error}", style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+    console.print(_table(found))
+    typer.echo(msgspec.json.encode(found).decode())
+    if found["failed"] or found["unbalanced_micros"]:
+        console.print("benchmarks.serving: requests failed, or the ledger does not balance: see above", style="red")
+        raise typer.Exit(1)
+
+
+def _measured(plan: Plan, requests: Path, catalogs: tuple[int, ...], console: Console) -> dict[str, Any]:
+    found: dict[str, Any] = {"unbalanced_micros": 0}
+    books: dict[str, Ledger] = {}
+    with tempfile.TemporaryDirectory(prefix="raybid-calls-") as folder:
+        calls = Path(folder) / "calls.jsonl"
+        calls.write_bytes(b"\n".join(batch.calls(_CALLS)) + b"\n")
+        for graph in ("composed", "colocated"):
+            say = _sayer(console, graph)
+            with rig(graph, _CAMPAIGNS, say, calls_per_minute=_MANY_CALLS) as platform:
+                if graph == "composed":
+                    books[graph] = rounds.compare(platform, requests, plan, say)
+                    found["batch_bids_per_s"] = rounds.middle(rounds.batches(platform, calls, plan, say, batch.SLOTS))
+                else:
+                    with peer.running(platform.settings.ctr_dir, _PEER_PORT) as url:
+                        books[graph] = rounds.compare(platform, requests, plan, say, url)
+                found["unbalanced_micros"] += platform.unbalanced_micros()
+    found |= _compared(books)
+    found["campaigns"] = {str(size): _rate_at(size, requests, plan, console) for size in catalogs}
+    return found
+
+
+def _compared(books: dict[str, Ledger]) -> dict[str, Any]:
+    """The figures of both graphs."""
+    found: dict[str, Any] = {}
+    for graph, book in books.items():
+        first = rounds.best(book, _P99_MS[graph])
+        level = int(first["connections"])
+        found[graph] = first | {
+            "levels": {str(one): book.figures(rounds.name_of(one)) for one in rounds.LEVELS},
+            "bare": {str(one): book.figures(rounds.bare_of(one))["qps"] for one in rounds.LEVELS},
+            "with_notices": book.figures("notices"),
+            "low_load": book.figures("low load"),
+            "bid_rate": book.bid_rate(),
+        }
+        found[f"ratio_{graph}"] = book.ratio(rounds.name_of(level), rounds.bare_of(level))
+    colocated = books["colocated"]
+    return found | {
+        "bare_asgi_qps": max(found["colocated"]["bare"].values()),
+        "uvicorn_peer_qps": colocated.figures("peer")["qps"],
+        "low_load": found["composed"]["low_load"],
+        "failed": sum(book.failed for book in books.values()),
+        "requests": sum(book.answered for book in books.values()),
+    }
+
+
+def _rate_at(campaigns: int, requests: Path, plan: Plan, console: Console) -> float:
+    """Requests a second with so many campaigns, composed, at 64 connections."""
+    say = _sayer(console, f"{campaigns:,} campaigns")
+    with rig("composed", campaigns, say) as platform:
+        return rounds.rate(platform, requests, plan, say)
+
+
+def _sayer(console: Console, what: str) -> Any:
+    return lambda text: console.print(f"[dim]{what}: {text}[/dim]")
+
+
+def _table(found: dict[str, Any]) -> Table:
+    table = Table("", "requests/s", "p50 ms", "p99 ms", "of the bare answer", title="medians of rounds")
+    for graph in ("composed", "colocated"):
+        for level, told in found[graph]["levels"].items():
+            bare = found[graph]["bare"][level]
+            table.add_row(f"{graph}, {level} connections", *_cells(told), f"{told['qps'] / bare:.2f}")
+        table.add_row(f"{graph}, with notices", *_cells(found[graph]["with_notices"]), "")
+        table.add_row(f"{graph}, 200 requests a second", *_cells(found[graph]["low_load"]), "")
+    table.add_row("uvicorn + FastAPI + torch per request", f"{found['uvicorn_peer_qps']:,.0f}", "", "", "")
+    for size, rate in found["campaigns"].items():
+        table.add_row(f"composed, {int(size):,} campaigns", f"{rate:,.0f}", "", "", "")
+    table.add_row("bids in batches of 500", f"{found['batch_bids_per_s']:,.0f}", "", "", "")
+    return table
+
+
+def _cells(told: dict[str, float]) -> tuple[str, str, str]:
+    return f"{told['qps']:,.0f}", f"{told['p50_ms']:.1f}", f"{told['p99_ms']:.1f}"
+
+
+if __name__ == "__main__":
+    typer.run(main)

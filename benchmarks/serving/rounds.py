@@ -1,0 +1,169 @@
+"""Measurements of one platform: rounds in which what is compared takes turns, and their medians."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.serving import peer
+from benchmarks.serving.ceiling import BARE_PATH
+from benchmarks.serving.rig import Counted, Rig
+from benchmarks.serving.wrk import Load, load
+from pipelines.local.cluster import Say
+
+LEVELS = (8, 64, 128)
+"""Connections."""
+
+_MIDDLE_LEVEL = 64
+_LOW_RATE, _LOW_CONNECTIONS = 200.0, 16
+_WINS = 0.3
+_WARM_UP_SECONDS = 6.0
+_BATCH_PATH, _BATCH_CONNECTIONS = "/bid/batch", 3
+
+
+class Plan(NamedTuple):
+    """How long to measure.
+
+    Attributes:
+        rounds: of each comparison.
+        seconds: of each measurement.
+    """
+
+    rounds: int
+    seconds: float
+
+
+class Taken(NamedTuple):
+    """One measurement: what wrk saw, and what the platform said of the same time."""
+
+    load: Load
+    counted: Counted
+
+    @property
+    def failed(self) -> int:
+        """Requests that failed, or got no bid by the platform's fault."""
+        return self.load.errors + self.counted.troubled
+
+
+class Ledger:
+    """Every measurement of a run, by name, and what failed in all of them."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, list[Taken]] = {}
+
+    def add(self, name: str, taken: Taken) -> None:
+        """Keep a measurement."""
+        self._taken.setdefault(name, []).append(taken)
+
+    def figures(self, name: str) -> dict[str, float]:
+        """Medians over the rounds of a name."""
+        taken = self._taken[name]
+        return {
+            "qps": round(statistics.median(one.load.qps for one in taken), 1),
+            "p50_ms": round(statistics.median(one.load.p50_ms for one in taken), 2),
+            "p99_ms": round(statistics.median(one.load.p99_ms for one in taken), 2),
+        }
+
+    def ratio(self, name: str, base: str) -> float:
+        """Median over the rounds of the one's rate by the other's in the same round."""
+        pairs = zip(self._taken[name], self._taken[base], strict=True)
+        return round(statistics.median(one.load.qps / other.load.qps for one, other in pairs), 3)
+
+    def bid_rate(self) -> float:
+        """Part of the bid requests that got a bid."""
+        asked = sum(one.counted.requests for taken in self._taken.values() for one in taken)
+        bids = sum(one.counted.bids for taken in self._taken.values() for one in taken)
+        return round(bids / asked, 4) if asked else 0.0
+
+    @property
+    def failed(self) -> int:
+        """Requests that failed in any measurement."""
+        return sum(one.failed for taken in self._taken.values() for one in taken)
+
+    @property
+    def answered(self) -> int:
+        """Requests sent in all."""
+        return sum(one.load.requests for taken in self._taken.values() for one in taken)
+
+
+def take(rig: Rig, requests: Path, **options: Any) -> Taken:
+    """One measurement of a platform; options as of `wrk.load`."""
+    before = rig.counters()
+    done = load(rig.settings.base_url, requests, **options)
+    return Taken(done, Counted.between(before, rig.counters()))
+
+
+def compare(rig: Rig, requests: Path, plan: Plan, say: Say, peer_url: str = "") -> Ledger:
+    """Everything measured of one graph: in each round all levels, the bare answer beside each, low load, and notices.
+
+    Args:
+        rig: the platform.
+        requests: to replay.
+        plan: how long.
+        say: told what is measured.
+        peer_url: of a peer service that takes turns too; empty: there is none.
+    """
+    book = Ledger()
+    load(rig.settings.base_url, requests, connections=_MIDDLE_LEVEL, seconds=_WARM_UP_SECONDS)
+    for number in range(plan.rounds):
+        for name, options in _turns(plan).items():
+            say(f"round {number + 1} of {plan.rounds}: {name}")
+            book.add(name, take(rig, requests, **options))
+        if peer_url:
+            say(f"round {number + 1} of {plan.rounds}: the peer service")
+            done = load(peer_url, requests, path=peer.PATH, connections=_MIDDLE_LEVEL, seconds=plan.seconds)
+            book.add("peer", Taken(done, Counted(0, 0, 0)))
+    return book
+
+
+def batches(rig: Rig, calls: Path, plan: Plan, say: Say, slots: int) -> list[float]:
+    """Bids a second through the batch endpoint, a figure a round; `calls` holds bodies of so many slots each."""
+    found = []
+    for number in range(plan.rounds):
+        say(f"round {number + 1} of {plan.rounds}: batches of {slots}")
+        taken = take(rig, calls, path=_BATCH_PATH, connections=_BATCH_CONNECTIONS, seconds=plan.seconds)
+        found.append((taken.counted.requests - taken.counted.troubled) / taken.load.seconds)
+    return found
+
+
+def rate(rig: Rig, requests: Path, plan: Plan, say: Say) -> float:
+    """Requests a second at the middle level, the median of the rounds."""
+    load(rig.settings.base_url, requests, connections=_MIDDLE_LEVEL, seconds=_WARM_UP_SECONDS)
+    say("measured")
+    options = {"connections": _MIDDLE_LEVEL, "seconds": plan.seconds}
+    return middle([take(rig, requests, **options).load.qps for _ in range(plan.rounds)])
+
+
+def best(book: Ledger, most_p99_ms: float) -> dict[str, float]:
+    """The level with the highest rate among those whose p99 is within a limit, of all levels if none is."""
+    levels = {connections: book.figures(name_of(connections)) for connections in LEVELS}
+    within = {level: told for level, told in levels.items() if told["p99_ms"] <= most_p99_ms} or levels
+    connections = max(within, key=lambda level: within[level]["qps"])
+    return {**levels[connections], "connections": connections}
+
+
+def name_of(connections: int) -> str:
+    """What measurements at a level are kept under."""
+    return f"{connections} connections"
+
+
+def bare_of(connections: int) -> str:
+    """What those of the bare answer are kept under."""
+    return f"bare answer, {connections} connections"
+
+
+def _turns(plan: Plan) -> Mapping[str, dict[str, Any]]:
+    turns: dict[str, dict[str, Any]] = {}
+    for level in LEVELS:
+        turns[name_of(level)] = {"connections": level, "seconds": plan.seconds}
+        turns[bare_of(level)] = {"connections": level, "seconds": plan.seconds / 2, "path": BARE_PATH}
+    turns["notices"] = {"connections": _MIDDLE_LEVEL, "seconds": plan.seconds, "wins": _WINS}
+    turns["low load"] = {"connections": _LOW_CONNECTIONS, "seconds": plan.seconds, "rate": _LOW_RATE}
+    return turns
+
+
+def middle(values: Sequence[float]) -> float:
+    """The median, to one digit."""
+    return round(statistics.median(values), 1)
