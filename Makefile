@@ -7,7 +7,7 @@ DATA ?= $(wildcard ../shared/data/ipinyou)
 SOURCES := rtb portfolio rllib_configs pipelines deployments tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test chaos backtest bench check format models lock clean
+.PHONY: help install run test chaos backtest bench soak check format models lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ backtest: $(INSTALLED) ## bidders on logged auctions; DATA=DIR: a folder of them
 
 bench: $(INSTALLED) ## requests a second through the whole platform; QUICK=1: two minutes; REQUESTS=FILE: replay these
 	@$(PY) -m benchmarks.serving $(if $(QUICK),--quick) $(if $(REQUESTS),--requests $(REQUESTS))
+
+soak: $(INSTALLED) ## ten minutes of steady load: memory, files, connections and latency stay; MINUTES=, RATE=, GRAPH=colocated
+	@$(PY) -m benchmarks.serving.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE)) $(if $(GRAPH),--graph $(GRAPH)) $(if $(REQUESTS),--requests $(REQUESTS))
 
 check: $(INSTALLED) ## lint, format, types, import directions
 	@$(VENV)/bin/ruff check $(SOURCES)

@@ -65,8 +65,9 @@ class RLBidder:
         return self._stage.decide(auction)
 
     async def check_health(self) -> None:
-        """Serve's health check. The first comes before the first request: it starts the background work."""
+        """Serve's health check. The first comes before the first request: then there are policy, pacing and money."""
         await self._feed.catch_up()
+        await self._catch_up()
         self.start()
 
     async def __del__(self) -> None:
@@ -78,6 +79,19 @@ class RLBidder:
             await self._report()
         except LedgerError as error:
             logger.warning(f"leases not closed, they end by time-out: {error}")
+
+    async def _catch_up(self) -> None:
+        """Hold pacing table and leases before the first request; not for ever where the ledger is away.
+
+        A replica that is added under load gets its part of the bids at once, and would have no money for them.
+        """
+        if self._tasks:
+            return
+        try:
+            await self._pull()
+            await self._book.maintain()
+        except (LedgerError, RedisError, OSError) as error:
+            logger.warning(f"nothing is leased yet: {error}")
 
     async def _pull(self) -> None:
         body = await self._pacing.pull()

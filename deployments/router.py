@@ -146,7 +146,8 @@ class Router:
             self._tasks = [asyncio.ensure_future(task) for task in work]
 
     async def check_health(self) -> None:
-        """Serve's health check, which also starts the background work before the first request comes."""
+        """Serve's health check. The first comes before the first request: then the campaigns are known."""
+        await self._catch_up()
         self.start()
         await self.stages.check_health()
 
@@ -221,6 +222,15 @@ class Router:
     async def pull_keys(self) -> None:
         """Take up keys created or revoked."""
         await asyncio.to_thread(self.keys.refresh)
+
+    async def _catch_up(self) -> None:
+        """Know catalog and pacing before the first request; not for ever where the ledger is away."""
+        if self._tasks:
+            return
+        try:
+            await self.pull()
+        except (LedgerError, RedisError, OSError) as error:
+            logger.warning(f"the campaigns are not known yet: {error}")
 
     async def pull(self) -> None:
         """Take up new rates, a new experiment, a new catalog or a new pacing snapshot."""

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import batch
-from benchmarks.serving import peer, rounds
+from benchmarks.serving import autoscale, peer, rounds
 from benchmarks.serving.rig import rig
 from benchmarks.serving.rounds import Ledger, Plan
 from benchmarks.serving.traffic import requests_file
@@ -54,8 +54,6 @@ def main(
     try:
         found = _measured(plan, requests_file(requests), _QUICK_CATALOGS if quick else _CATALOGS, console)
         if not quick:
-            from benchmarks.serving import autoscale
-
             found["autoscale"] = msgspec.to_builtins(autoscale.measure(_sayer(console, "autoscaling")))
     except (LaunchError, LoadError, OSError) as error:
         console.print(f"benchmarks.serving: {error}", style="red", markup=False, soft_wrap=True)
@@ -112,7 +110,8 @@ def _compared(books: dict[str, Ledger]) -> dict[str, Any]:
 def _bids_in_batches(plan: Plan, console: Console) -> float:
     """Bids a second in calls of 500, with a co-located Router a core: such a call keeps one busy."""
     say = _sayer(console, "batches")
-    routers = {"Router": os.cpu_count() or 1}
+    cores = os.cpu_count() or 1
+    routers = {"Router": {"min_replicas": cores, "initial_replicas": cores, "max_replicas": cores}}
     with tempfile.TemporaryDirectory(prefix="raybid-calls-") as folder:
         calls = Path(folder) / "calls.jsonl"
         calls.write_bytes(b"\n".join(batch.calls(_CALLS)) + b"\n")

@@ -15,7 +15,7 @@ from pipelines import reference
 from pipelines.ctr_training.fitting import FitOptions
 from pipelines.datasets import simulate
 from pipelines.local import Platform
-from pipelines.local.cluster import Graph, Say
+from pipelines.local.cluster import Graph, Say, Scaling
 from pipelines.train_ctr import train
 from rtb import ctr
 from rtb.campaign import Campaign
@@ -31,6 +31,12 @@ _IMPRESSIONS = 30_000
 
 _TROUBLE = ("timeout", "insufficient_time", "shed_queue", "shed_latency", "stage_failed")
 """Reasons for no bid that are the platform's fault."""
+
+SCALED = ("Router", "CTRModel", "RLBidder")
+"""Deployments that scale. The Controller is one by nature."""
+
+ONE_EACH = {name: {"min_replicas": 1, "initial_replicas": 1, "max_replicas": 1} for name in SCALED}
+"""Autoscaling numbers for what is measured while nothing scales: no replica starts in the middle of it."""
 
 
 class Rig(NamedTuple):
@@ -86,7 +92,7 @@ class Counted(NamedTuple):
 
 @contextmanager
 def rig(
-    graph: Graph, campaigns: int, say: Say, replicas: Mapping[str, int] | None = None, **settings: Any
+    graph: Graph, campaigns: int, say: Say, scaling: Mapping[str, Scaling] | None = None, **settings: Any
 ) -> Iterator[Rig]:
     """A platform with so many campaigns, up for the time of the block.
 
@@ -94,7 +100,7 @@ def rig(
         graph: where the stages run.
         campaigns: active ones.
         say: told what happens, a line at a time.
-        replicas: how many a deployment has at least; see `Platform`.
+        scaling: autoscaling numbers by deployment: see `Platform`; none: one replica of each, and nothing scales.
         settings: besides the usual ones.
 
     Raises:
@@ -105,7 +111,8 @@ def rig(
         make_models(chosen)
         with closing(Catalog(chosen.catalog_url)) as catalog:
             catalog.add_all(rich_campaigns(campaigns))
-        with Platform(chosen, graph, say, replicas, application="benchmarks.serving.ceiling:build") as platform:
+        application = "benchmarks.serving.ceiling:build"
+        with Platform(chosen, graph, say, application=application, scaling=scaling or ONE_EACH) as platform:
             platform.await_campaigns()
             yield Rig(chosen, platform)
 

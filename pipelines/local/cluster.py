@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +28,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 Graph = Literal["composed", "colocated"]
 Say = Callable[[str], None]
+Scaling = Mapping[str, float]
+"""Fields of Serve's `AutoscalingConfig`."""
 
 _RAY_SECONDS = 120.0
 _SERVE_SECONDS = 180.0
@@ -45,6 +47,8 @@ class Platform(AbstractContextManager["Platform"]):
         say: told what happens, a line at a time.
         replicas: how many a deployment has at least, by its name; those not named as `serve_config.yaml` says.
         application: what to deploy instead of what `serve_config.yaml` names, as `module:builder`.
+        scaling: autoscaling numbers of deployments, by their names, instead of those in `serve_config.yaml`. Ray is
+            then told of as many CPUs as their most replicas take, whatever the machine has.
     """
 
     def __init__(
@@ -54,11 +58,14 @@ class Platform(AbstractContextManager["Platform"]):
         say: Say = lambda _: None,
         replicas: Mapping[str, int] | None = None,
         application: str = "",
+        *,
+        scaling: Mapping[str, Scaling] | None = None,
     ) -> None:
         self._settings = settings
         self._graph = graph
         self._say = say
-        self._config = _serve_config(settings, graph, replicas or {})
+        self._scaled = scaling or {}
+        self._config = _serve_config(settings, graph, replicas or {}, self._scaled)
         if application:
             self._config["applications"][0]["import_path"] = application
         self._server: embedded.EmbeddedServer | None = None
@@ -164,7 +171,7 @@ class Platform(AbstractContextManager["Platform"]):
             "--dashboard-host": "127.0.0.1",
             "--dashboard-port": settings.dashboard_port,
             "--ray-client-server-port": settings.ray_client_port,
-            "--num-cpus": max(os.cpu_count() or 1, _cpus(self._config)),
+            "--num-cpus": max(os.cpu_count() or 1, _cpus(self._config, self._scaled)),
         }
         return [
             "ray",
@@ -267,8 +274,10 @@ def _environment(settings: Settings) -> dict[str, str]:
     return {**dict(pairs), **os.environ, **given, "PYTHONUNBUFFERED": "1"}
 
 
-def _serve_config(settings: Settings, graph: Graph, replicas: Mapping[str, int]) -> dict[str, Any]:
-    """`serve_config.yaml` on these ports, for this graph, with so many replicas."""
+def _serve_config(
+    settings: Settings, graph: Graph, replicas: Mapping[str, int], scaled: Mapping[str, Scaling]
+) -> dict[str, Any]:
+    """`serve_config.yaml` on these ports, for this graph, with so many replicas, scaled by these numbers."""
     config: dict[str, Any] = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
     config["http_options"]["port"] = settings.http_port
     (application,) = config["applications"]
@@ -279,17 +288,21 @@ def _serve_config(settings: Settings, graph: Graph, replicas: Mapping[str, int])
         ]
     for item in application["deployments"]:
         scaling = item["autoscaling_config"]
+        scaling.update(scaled.get(item["name"], {}))
         least = replicas.get(item["name"], scaling["min_replicas"])
         scaling.update(min_replicas=least, initial_replicas=least, max_replicas=max(least, scaling["max_replicas"]))
     return config
 
 
-def _cpus(config: dict[str, Any]) -> int:
-    """What the least replicas of a configuration reserve, whatever the machine has: Ray would not start the last."""
-    items = config["applications"][0]["deployments"]
-    cpus: float = sum(
-        item["ray_actor_options"]["num_cpus"] * item["autoscaling_config"]["min_replicas"] for item in items
-    )
+def _cpus(config: dict[str, Any], scaled: Collection[str]) -> int:
+    """What replicas reserve, whatever the machine has: Ray would not start the last.
+
+    Of deployments scaled by numbers of their own the most replicas, of all others the least.
+    """
+    cpus = 0.0
+    for item in config["applications"][0]["deployments"]:
+        replicas = item["autoscaling_config"]["max_replicas" if item["name"] in scaled else "min_replicas"]
+        cpus += item["ray_actor_options"]["num_cpus"] * replicas
     return math.ceil(cpus)
 
 

@@ -1,0 +1,130 @@
+"""Replicas as Serve tells of them over its REST API: how many run, in which process each, and since when."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import httpx
+import msgspec
+
+_APPLICATION = "raybid"
+
+
+class Replica(msgspec.Struct, frozen=True):
+    """One replica.
+
+    Attributes:
+        replica_id: Serve's name for it.
+        state: `STARTING`, `RUNNING`, `STOPPING`, ...
+        pid: of its process; `None` until it has one.
+    """
+
+    replica_id: str
+    state: str
+    pid: int | None = None
+
+
+class Deployment(msgspec.Struct, frozen=True):
+    """One deployment.
+
+    Attributes:
+        name: of it.
+        replicas: those that start, run or stop.
+        target_num_replicas: what autoscaling wants.
+    """
+
+    name: str
+    replicas: list[Replica]
+    target_num_replicas: int = 0
+
+    @property
+    def running(self) -> list[Replica]:
+        """Those that answer."""
+        return [replica for replica in self.replicas if replica.state == "RUNNING"]
+
+
+class _Application(msgspec.Struct):
+    deployments: dict[str, Deployment]
+
+
+class _Answer(msgspec.Struct):
+    applications: dict[str, _Application]
+
+
+class Count(NamedTuple):
+    """How many replicas a deployment had in a moment.
+
+    Attributes:
+        seconds: when, of any clock.
+        running: that answered.
+        present: with those that start or stop.
+    """
+
+    seconds: float
+    running: int
+    present: int
+
+
+def deployments(dashboard_port: int) -> dict[str, Deployment]:
+    """The platform's deployments as they are now, by name.
+
+    Raises:
+        httpx.HTTPError: Serve does not answer.
+    """
+    answer = httpx.get(f"http://127.0.0.1:{dashboard_port}/api/serve/applications/", timeout=10)
+    answer.raise_for_status()
+    return parsed(answer.content)
+
+
+def parsed(body: bytes) -> dict[str, Deployment]:
+    """The same from an answer of the REST API.
+
+    Raises:
+        msgspec.ValidationError: it has not the form of one, or does not tell of the platform.
+    """
+    applications = msgspec.json.decode(body, type=_Answer).applications
+    if _APPLICATION not in applications:
+        raise msgspec.ValidationError(f"Serve tells of no application {_APPLICATION!r}")
+    return applications[_APPLICATION].deployments
+
+
+class Course:
+    """How many replicas deployments had over time.
+
+    Args:
+        began: second of the clock that times are told from.
+    """
+
+    def __init__(self, began: float | None = None) -> None:
+        self.began = time.monotonic() if began is None else began
+        self._counts: dict[str, list[Count]] = {}
+
+    def note(self, found: Iterable[Deployment], at: float | None = None) -> None:
+        """Take down what is so at a moment."""
+        seconds = (time.monotonic() if at is None else at) - self.began
+        for one in found:
+            self._counts.setdefault(one.name, []).append(Count(seconds, len(one.running), len(one.replicas)))
+
+    def of(self, name: str) -> Sequence[Count]:
+        """A deployment's, oldest first."""
+        return self._counts.get(name, [])
+
+
+def reached_at(counts: Iterable[Count], replicas: int) -> float | None:
+    """When so many ran for the first time; `None`: never."""
+    return next((one.seconds for one in counts if one.running >= replicas), None)
+
+
+def back_at(counts: Sequence[Count], replicas: int, after: float) -> float | None:
+    """When there were no more than so many again, for good, after a moment; `None`: not at the end."""
+    found = None
+    for one in counts:
+        if one.seconds < after:
+            continue
+        if one.present > replicas:
+            found = None
+        elif found is None:
+            found = one.seconds
+    return found

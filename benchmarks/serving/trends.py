@@ -1,0 +1,59 @@
+"""Whether something grows: slopes by least squares, and the end of a row of figures beside its beginning."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+import numpy as np
+
+_HOUR = 3600.0
+
+
+def slope(seconds: Sequence[float], values: Sequence[float]) -> float:
+    """How much values grow in an hour, by least squares; 0 with fewer than two moments.
+
+    Args:
+        seconds: when each was taken.
+        values: taken.
+    """
+    if len(seconds) != len(values):
+        raise ValueError(f"{len(seconds)} moments and {len(values)} values")
+    if len(set(seconds)) < 2:
+        return 0.0
+    at = np.asarray(seconds, float) - np.mean(seconds)
+    return float(_HOUR * (at @ np.asarray(values, float)) / (at @ at))
+
+
+def growth(seconds: Sequence[float], values: Sequence[float]) -> float:
+    """What the values grew by over the time they were taken in, as a share of where they began; by the same line."""
+    if not values:
+        return 0.0
+    gained = slope(seconds, values) * (max(seconds) - min(seconds)) / _HOUR
+    began = statistics.fmean(values) - gained / 2
+    return gained / began if began > 0 else 0.0
+
+
+def drift(values: Sequence[float]) -> float:
+    """Median of the last third over the median of the first: 1.0 where nothing changed.
+
+    Raises:
+        ValueError: there are fewer than three values.
+    """
+    if len(values) < 3:
+        raise ValueError(f"{len(values)} values have no thirds")
+    third = len(values) // 3
+    first, last = statistics.median(values[:third]), statistics.median(values[-third:])
+    return last / first if first else 1.0
+
+
+def gained(values: Sequence[float]) -> float:
+    """Median of the last third less the median of the first.
+
+    Raises:
+        ValueError: there are fewer than three values.
+    """
+    if len(values) < 3:
+        raise ValueError(f"{len(values)} values have no thirds")
+    third = len(values) // 3
+    return statistics.median(values[-third:]) - statistics.median(values[:third])
