@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -106,7 +108,7 @@ def rig(
     Raises:
         LaunchError: it does not start.
     """
-    with tempfile.TemporaryDirectory(prefix="raybid-bench-") as folder:
+    with _ended_in_order(), tempfile.TemporaryDirectory(prefix="raybid-bench-") as folder:
         chosen = Settings().model_copy(update={"var_dir": Path(folder), **settings})
         make_models(chosen)
         with closing(Catalog(chosen.catalog_url)) as catalog:
@@ -115,6 +117,16 @@ def rig(
         with Platform(chosen, graph, say, application=application, scaling=scaling or ONE_EACH) as platform:
             platform.await_campaigns()
             yield Rig(chosen, platform)
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Whoever ends the benchmark, such as `timeout`, ends its platform with it."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit("benchmarks.serving: ended from outside"))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def make_models(settings: Settings) -> None:
