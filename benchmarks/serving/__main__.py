@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
+import httpx
 import msgspec
 import typer
 from rich.console import Console
@@ -57,8 +58,11 @@ def main(
         if not quick:
             found["batch_bids_per_s"] = _bids_in_batches(plan, console)
             found["campaigns"] = {str(size): _rate_at(size, replayed, plan, console) for size in _CATALOGS}
-            found["autoscale"] = msgspec.to_builtins(autoscale.measure(_sayer(console, "autoscaling")))
-    except (LaunchError, LoadError, OSError) as error:
+            step = autoscale.measure(_sayer(console, "autoscaling"), str(replayed))
+            found["autoscale"] = msgspec.to_builtins(step)
+            found["failed"] += step.errors + step.troubled
+            found["unbalanced_micros"] += step.unbalanced_micros
+    except (LaunchError, LoadError, OSError, httpx.HTTPError) as error:
         console.print(f"benchmarks.serving: {error}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1) from error
     console.print(_table(found))

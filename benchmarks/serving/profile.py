@@ -1,0 +1,122 @@
+"""Where the time of a replica goes under load: its Python stacks, sampled by py-spy.
+
+How to run:
+
+    python -m benchmarks.serving.profile [--graph colocated] [--deployment Router] [--out profile]
+
+What to expect: a minute. `profile.svg` is a flame graph, `profile.txt` the stacks with their samples. A table on standard
+error has the share of each part of a request's way; the last line is the same as one JSON object. Reading stacks
+takes a process's own right to look into another: run it as root, or as py-spy's documentation says.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Literal
+
+import httpx
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.serving.replicas import deployments
+from benchmarks.serving.rig import Rig, rig
+from benchmarks.serving.traffic import requests_file
+from benchmarks.serving.wrk import LoadError, load
+from pipelines.local import LaunchError
+from pipelines.local.cluster import Graph
+
+_CAMPAIGNS, _CONNECTIONS = 200, 64
+_RATE = 500  # stacks a second
+_WARM_UP_SECONDS = 6.0
+
+_IDLE = ("_worker (concurrent", "Thread.run (threading", "Condition.wait (", "Worker.main_loop (")
+"""What threads that wait are found in: py-spy takes some of them for busy ones."""
+
+_PARTS = (
+    ("decode, impressions", "Edge.prepare"),
+    ("targeting, features", "Edge.assemble"),
+    ("CTR model", ".score ("),
+    ("prices, reservation", ".decide ("),
+    ("bids, tokens, events", "Edge.render"),
+    ("frequency caps", "FrequencyGate.check"),
+    ("batching", "MicroBatcher"),
+    ("HTTP answer", "_respond (deployments"),
+    ("fast path besides", "FastPath."),
+    ("background work", "repeat (deployments"),
+    ("Serve and its middleware", "ray/serve"),
+    ("uvicorn", "uvicorn"),
+)
+"""Parts of the way of a request, and what frames of them have in their name; a stack is the first's that it has."""
+
+
+def main(
+    *,
+    graph: Annotated[Graph, typer.Option(help="where the models run")] = "colocated",
+    deployment: Annotated[Literal["Router", "CTRModel", "RLBidder", "Controller"], typer.Option()] = "Router",
+    seconds: Annotated[int, typer.Option(min=1, help="of samples")] = 15,
+    out: Annotated[Path, typer.Option(help="beginning of the names of what is written")] = Path("profile"),
+) -> None:
+    """Load a platform and sample one of its replicas."""
+    console = Console(stderr=True, highlight=False)
+    try:
+        with rig(graph, _CAMPAIGNS, lambda text: console.print(f"[dim]{text}[/dim]")) as platform:
+            _sample(platform, deployment, seconds, out)
+        shares = _shares(out.with_suffix(".txt").read_text().splitlines())
+    except (LaunchError, LoadError, OSError, httpx.HTTPError, subprocess.CalledProcessError) as error:
+        console.print(f"benchmarks.serving.profile: {error}", style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+    table = Table("part", "share of the samples", title=f"{deployment}, {graph}, {_CONNECTIONS} connections")
+    for name, share in shares.items():
+        table.add_row(name, f"{share:.1%}")
+    console.print(table)
+    typer.echo(msgspec.json.encode(shares).decode())
+
+
+def _sample(platform: Rig, deployment: str, seconds: int, out: Path) -> None:
+    """Flame graph and stacks of a replica while it is loaded."""
+    settings, requests = platform.settings, requests_file("")
+    pid = _pid(settings.dashboard_port, deployment)
+    load(settings.base_url, requests, connections=_CONNECTIONS, seconds=_WARM_UP_SECONDS)
+    for form, suffix in (("flamegraph", ".svg"), ("raw", ".txt")):
+        command = [str(Path(sys.executable).parent / "py-spy"), "record", "--pid", str(pid), "--format", form]
+        command += ["--duration", str(seconds), "--rate", str(_RATE), "--output", str(out.with_suffix(suffix))]
+        options = {"connections": _CONNECTIONS, "seconds": seconds + 3.0}
+        traffic = threading.Thread(target=load, args=(settings.base_url, requests), kwargs=options)
+        traffic.start()
+        subprocess.run(command, check=True, capture_output=True)
+        traffic.join()
+
+
+def _pid(dashboard_port: int, deployment: str) -> int:
+    """Process of the deployment's first replica.
+
+    Raises:
+        LaunchError: there is none.
+    """
+    found = deployments(dashboard_port).get(deployment)
+    for replica in found.running if found else ():
+        if replica.pid is not None:
+            return replica.pid
+    raise LaunchError(f"no replica of {deployment}: in the co-located graph there are Router and Controller only")
+
+
+def _shares(stacks: list[str]) -> dict[str, float]:
+    """Share of each part in the samples of threads that did something."""
+    counts: Counter[str] = Counter()
+    for line in stacks:
+        stack, _, samples = line.rpartition(" ")
+        frames = stack.split(";")
+        if not frames[-1].startswith(_IDLE):
+            counts[next((name for name, mark in _PARTS if mark in stack), "other")] += int(samples)
+    total = counts.total() or 1
+    return {name: round(count / total, 4) for name, count in counts.most_common()}
+
+
+if __name__ == "__main__":
+    typer.run(main)
