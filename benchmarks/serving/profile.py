@@ -4,9 +4,9 @@ How to run:
 
     python -m benchmarks.serving.profile [--graph colocated] [--deployment Router] [--out profile]
 
-What to expect: a minute. `profile.svg` is a flame graph, `profile.txt` the stacks with their samples. A table on standard
-error has the share of each part of a request's way; the last line is the same as one JSON object. Reading stacks
-takes a process's own right to look into another: run it as root, or as py-spy's documentation says.
+What to expect: a minute. `profile.svg` is a flame graph, `profile.txt` the stacks with their samples. A table on
+standard error has the share of each part of a request's way; the last line is the same as one JSON object. To look into
+another process takes root, or what py-spy's documentation says.
 """
 
 from __future__ import annotations
