@@ -1,0 +1,137 @@
+"""Allocation by dual mirror descent on the shared budget, with a return constraint for each campaign.
+
+The budget has a price, and each campaign asks for the money that is worth it at that price. Where more is asked for
+than there is the price rises, else it falls: entropic mirror descent in the dual, which makes it a product
+(Balseiro, Lu and Mirrokni, "The Best of Many Worlds: Dual Mirror Descent for Online Allocation Problems", arXiv
+2011.10124: regret of the order of the root of the horizon for independent requests, and guarantees for drifting ones).
+A campaign with a target ROI has a multiplier of its own for the constraint that value is at least `1 + roi` times
+spend, as Feng, Padmanabhan and Wang ("Online Bidding Algorithms for Return-on-Spend Constrained Advertisers", arXiv
+2208.13713) combine it with the budget's. Campaign `i` then asks for the x with the greatest
+
+    (1 + multiplier_i) * value_i(x) - (price + multiplier_i * (1 + roi_i)) * x
+
+Their guarantees are for requests seen before they are decided on. Here value is forecast (`portfolio.response`), so
+they hold as far as the forecast does. A period is thousands of requests, so the price takes several steps in one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from portfolio.allocation import Allocation, share_out
+from portfolio.bounds import bounds_of
+from portfolio.response import Curves, best_share, curves_of, movable
+from portfolio.returns import returns_of
+from portfolio.snapshot import Snapshot
+
+Floats = npt.NDArray[np.float64]
+
+STEPS = 40
+"""Steps of the price in one allocation."""
+
+PRICE_RATE = 0.15
+"""Most that the logarithm of the price moves in a step, but for how far demand is off."""
+
+TARGET_RATE = 0.1
+"""How fast a campaign's multiplier follows its shortfall, in parts of its spend."""
+
+_MOST_MULTIPLIER = 20.0
+
+
+@dataclass(frozen=True)
+class DualState:
+    """What is carried from one allocation to the next.
+
+    Attributes:
+        log_price: of the budget; none: not known yet.
+        multipliers: of campaigns' return constraints, by id; one that is not there has 0.
+    """
+
+    log_price: float | None = None
+    multipliers: Mapping[str, float] = field(default_factory=dict)
+
+
+def allocate_dual(snapshot: Snapshot, state: DualState = DualState()) -> tuple[Allocation, DualState]:
+    """Share out the movable money by prices, and the state after it.
+
+    Raises:
+        InfeasibleBounds: see `portfolio.apportion`.
+    """
+    bounds = bounds_of(snapshot)
+    returns = returns_of(snapshot)
+    priority = np.array([one.weight for one in snapshot.campaigns], np.float64)
+    curves = curves_of(snapshot, returns.mean, returns.judged, returns.pooled)
+    multiplier = _multipliers(snapshot, state)
+    asked = _Demand(curves, np.maximum(priority, 1e-12), multiplier, _required(snapshot), *movable(snapshot, bounds))
+    log_price = asked.first_price() if state.log_price is None else state.log_price
+    for _ in range(STEPS):
+        log_price += PRICE_RATE * asked.excess(log_price)
+    target = np.where(priority > 0.0, asked.at(log_price), 0.0)
+    reasons = [_reason(mean, log_price, strength) for mean, strength in zip(returns.mean, multiplier, strict=True)]
+    allocation = share_out("dual", snapshot, target.tolist(), reasons, bounds=bounds)
+    kept = {one.id: float(m) for one, m in zip(snapshot.campaigns, multiplier, strict=True) if m > 0.0}
+    return allocation, DualState(log_price, kept)
+
+
+@dataclass(frozen=True)
+class _Demand:
+    """What campaigns ask for at a price of the budget."""
+
+    curves: Curves
+    priority: Floats
+    multiplier: Floats
+    required: Floats
+    low: Floats
+    high: Floats
+    total: float
+
+    def at(self, log_price: float) -> Floats:
+        """Micros beside committed money, within bounds, shape `(n,)`."""
+        price = np.exp(log_price) + self.multiplier * self.required
+        worth = np.log(self.priority + self.multiplier)
+        demand: Floats = np.clip(self.curves.demand(np.log(price) - worth), self.low, self.high)
+        return demand
+
+    def excess(self, log_price: float) -> float:
+        """What is asked for beyond the money there is, in parts of that, from -1 to 1."""
+        if self.total <= 0.0:
+            return 0.0
+        return float(np.clip(self.at(log_price).sum() / self.total - 1.0, -1.0, 1.0))
+
+    def first_price(self) -> float:
+        """What a micro more brings in at the best share-out without return constraints: where the descent begins."""
+        curves = Curves(self.curves.scale + np.log(self.priority), self.curves.power)
+        share = best_share(curves, self.low, self.high, self.total)
+        inside = (share > self.low) & (share < self.high)
+        slope = np.log(curves.power * curves.value(share) / np.maximum(share, 1.0) + 1e-300)
+        chosen = slope[inside] if inside.any() else slope
+        return float(np.median(chosen)) if len(chosen) else 0.0
+
+
+def _required(snapshot: Snapshot) -> Floats:
+    """Value that a micro has to bring in, by the targets; 0 without one, shape `(n,)`."""
+    return np.array([0.0 if one.targets.roi is None else 1.0 + one.targets.roi for one in snapshot.campaigns])
+
+
+def _multipliers(snapshot: Snapshot, state: DualState) -> Floats:
+    """One step along each campaign's shortfall in the memory, a projected subgradient, shape `(n,)`."""
+    stepped = []
+    for one in snapshot.campaigns:
+        before = state.multipliers.get(one.id, 0.0)
+        if one.targets.roi is None:
+            stepped.append(0.0)
+        elif one.memory.spend <= 0.0:
+            stepped.append(before)
+        else:
+            shortfall = 1.0 + one.targets.roi - one.memory.value / one.memory.spend
+            stepped.append(min(_MOST_MULTIPLIER, max(0.0, before + TARGET_RATE * shortfall)))
+    return np.array(stepped, np.float64)
+
+
+def _reason(mean: float, log_price: float, multiplier: float) -> str:
+    told = f"a micro there brings in {mean:.3g}, and the budget's price is {np.exp(log_price):.3g}"
+    return f"{told}, and its ROI target holds it back" if multiplier > 0.0 else told

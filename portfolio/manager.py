@@ -1,0 +1,187 @@
+"""A portfolio of campaigns on one budget: who is in it, and what each strategy would give to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Literal, get_args
+
+import numpy as np
+
+from portfolio.allocation import Allocation
+from portfolio.bandit import allocate_bandit
+from portfolio.dual import DualState, allocate_dual
+from portfolio.guard import steadied
+from portfolio.memory import KEEP, Counts
+from portfolio.performance import Metric, allocate_by_performance
+from portfolio.proportional import allocate_proportional
+from portfolio.snapshot import CampaignState, Snapshot, SnapshotError
+
+Strategy = Literal["proportional", "performance", "bandit", "dual"]
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+"""Names of the strategies, for `MultiCampaignManager.allocate`."""
+
+LEAST_MOVE = 0.005
+"""Part of the total below which a change of a campaign's budget is not worth making."""
+
+
+class UnknownCampaign(KeyError):
+    """No campaign of that id is in the portfolio."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"no campaign {name!r} in the portfolio: there are {', '.join(sorted(known)) or 'none'}")
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class MultiCampaignManager:
+    """Campaigns that share one budget.
+
+    An `allocate_...` call answers what to do and changes no budget; `apply` takes an allocation up. What the strategies
+    carry from one call to the next, the bandit's generator and the dual prices, is kept here.
+
+    Args:
+        total: micros to share out, what the campaigns have committed included.
+        campaigns: to begin with.
+        generator: of the bandit's draws; none: seeded with 0.
+        least_move: part of the total below which a campaign's budget is left as it is (`portfolio.guard`).
+        periods: how many periods the money is to last, see `Snapshot`.
+
+    Raises:
+        SnapshotError: campaigns that contradict themselves or each other.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        campaigns: Iterable[CampaignState] = (),
+        *,
+        generator: np.random.Generator | None = None,
+        least_move: float = LEAST_MOVE,
+        periods: float = 1.0,
+    ) -> None:
+        self.total = total
+        self.least_move = least_move
+        self.periods = periods
+        self.dual_state = DualState()
+        self._generator = generator if generator is not None else np.random.default_rng(0)
+        self._campaigns: dict[str, CampaignState] = {}
+        for one in campaigns:
+            self.add(one)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._campaigns
+
+    def __len__(self) -> int:
+        return len(self._campaigns)
+
+    def __getitem__(self, name: str) -> CampaignState:
+        """One campaign.
+
+        Raises:
+            UnknownCampaign: there is none.
+        """
+        if name not in self._campaigns:
+            raise UnknownCampaign(name, self._campaigns)
+        return self._campaigns[name]
+
+    def add(self, campaign: CampaignState) -> None:
+        """Take a campaign in. Its budget stays what it is until an allocation is applied.
+
+        Raises:
+            SnapshotError: there is one of that id.
+        """
+        if campaign.id in self._campaigns:
+            raise SnapshotError(f"campaign {campaign.id!r} is in the portfolio already: remove it first")
+        self._campaigns[campaign.id] = campaign
+
+    def remove(self, name: str) -> int:
+        """Let a campaign go. What it has committed leaves with it, and the total falls by that; the rest stays.
+
+        Returns:
+            Micros that left.
+        """
+        gone = self[name]
+        del self._campaigns[name]
+        self.total -= min(self.total, gone.committed)
+        return gone.committed
+
+    def pause(self, name: str) -> None:
+        """From the next allocation on, a campaign gives away what it has not committed."""
+        self._campaigns[name] = replace(self[name], paused=True)
+
+    def resume(self, name: str) -> None:
+        """A paused campaign takes part again."""
+        self._campaigns[name] = replace(self[name], paused=False)
+
+    def prioritise(self, name: str, weight: float) -> None:
+        """Set a campaign's priority, relative to the others'.
+
+        Raises:
+            SnapshotError: below 0, or no number.
+        """
+        self._campaigns[name] = replace(self[name], weight=weight)
+
+    def update(self, campaign: CampaignState) -> None:
+        """Replace what is known of a campaign."""
+        self[campaign.id]
+        self._campaigns[campaign.id] = campaign
+
+    def observe(self, name: str, period: Counts, keep: float = KEEP) -> None:
+        """Add what happened to a campaign in one period to its counts and its memory; its money is not touched."""
+        one = self[name]
+        self._campaigns[name] = replace(one, counts=one.counts.plus(period), memory=one.memory.after(period, keep))
+
+    def snapshot(self) -> Snapshot:
+        """The portfolio as it stands."""
+        return Snapshot(self.total, self._campaigns.values(), self.periods)
+
+    def allocate_budget_proportional(self) -> Allocation:
+        """By priority: `portfolio.proportional`."""
+        return self._steady(allocate_proportional(self.snapshot()))
+
+    def allocate_budget_performance_based(self, metric: Metric = "roi") -> Allocation:
+        """By priority times a metric: `portfolio.performance`."""
+        return self._steady(allocate_by_performance(self.snapshot(), metric))
+
+    def allocate_budget_mab(self, explore_rate: float = 0.2) -> Allocation:
+        """By Thompson sampling: `portfolio.bandit`."""
+        return self._steady(allocate_bandit(self.snapshot(), self._generator, explore_rate))
+
+    def allocate_budget_dual(self) -> Allocation:
+        """By dual mirror descent: `portfolio.dual`."""
+        allocation, self.dual_state = allocate_dual(self.snapshot(), self.dual_state)
+        return self._steady(allocation)
+
+    def allocate(self, strategy: str) -> Allocation:
+        """By the name of a strategy.
+
+        Raises:
+            ValueError: there is none of that name.
+        """
+        ways = {
+            "proportional": self.allocate_budget_proportional,
+            "performance": self.allocate_budget_performance_based,
+            "bandit": self.allocate_budget_mab,
+            "dual": self.allocate_budget_dual,
+        }
+        if strategy not in ways:
+            raise ValueError(f"no strategy {strategy!r}: there are {', '.join(ways)}")
+        return ways[strategy]()
+
+    def apply(self, allocation: Allocation) -> None:
+        """Make the budgets those of an allocation.
+
+        Raises:
+            SnapshotError: it is of other campaigns, or of another total.
+        """
+        if set(allocation.micros) != set(self._campaigns):
+            raise SnapshotError("the allocation is of other campaigns: allocate again")
+        if sum(allocation.micros.values()) + allocation.unallocated != self.total:
+            raise SnapshotError(f"the allocation does not add up to the total of {self.total}: allocate again")
+        for name, micros in allocation.micros.items():
+            self._campaigns[name] = replace(self._campaigns[name], budget=micros)
+
+    def _steady(self, allocation: Allocation) -> Allocation:
+        return steadied(self.snapshot(), allocation, self.least_move)
