@@ -128,10 +128,18 @@ class MultiCampaignManager:
         self[campaign.id]
         self._campaigns[campaign.id] = campaign
 
-    def observe(self, name: str, period: Counts, keep: float = KEEP) -> None:
-        """Add what happened to a campaign in one period to its counts and its memory; its money is not touched."""
+    def observe(self, name: str, period: Counts, offered: int | None = None, keep: float = KEEP) -> None:
+        """Add what happened to a campaign in one period to its counts and its memory; its money is not touched.
+
+        Args:
+            name: whose.
+            period: what happened.
+            offered: micros it might have spent, see `Memory.after`.
+            keep: likewise.
+        """
         one = self[name]
-        self._campaigns[name] = replace(one, counts=one.counts.plus(period), memory=one.memory.after(period, keep))
+        memory = one.memory.after(period, offered, keep)
+        self._campaigns[name] = replace(one, counts=one.counts.plus(period), memory=memory)
 
     def snapshot(self) -> Snapshot:
         """The portfolio as it stands."""

@@ -8,6 +8,12 @@ from typing import NamedTuple
 KEEP = 0.96
 """Weight of a period relative to the one after it: a memory of about 25 periods."""
 
+SPENT = 0.97
+"""Part of what might be spent from which on the market is taken to have had enough for it."""
+
+GROWTH = 1.05
+"""How much more a market is taken to reach after a period in which it had enough."""
+
 
 class Counts(NamedTuple):
     """What happened in a span of time. Money in micros: `spend` what it cost, `value` what it was worth."""
@@ -43,6 +49,8 @@ class Memory(NamedTuple):
         y: of log impressions.
         xx: of squares of log spend.
         xy: of products.
+        reach: micros that its market takes in a period, as far as it is known: what was spent when that was less than
+            it might, and `GROWTH` more with each period in which it was not.
     """
 
     spend: float = 0.0
@@ -55,15 +63,19 @@ class Memory(NamedTuple):
     y: float = 0.0
     xx: float = 0.0
     xy: float = 0.0
+    reach: float = math.inf
 
-    def after(self, period: Counts, keep: float = KEEP) -> Memory:
+    def after(self, period: Counts, offered: int | None = None, keep: float = KEEP) -> Memory:
         """The memory one period later.
 
         Args:
             period: what happened in it.
+            offered: micros that might have been spent in it; none: no more than was. A period in which a good part was
+                left shows where the market ends, and nothing of how impressions grow with spend.
             keep: weight of what came before, above 0 and at most 1, which forgets nothing.
         """
-        bought = float(period.spend > 0 and period.impressions > 0)
+        limited = offered is not None and period.spend < SPENT * offered
+        bought = float(period.spend > 0 and period.impressions > 0 and not limited)
         x = math.log(period.spend) if bought else 0.0
         y = math.log(period.impressions) if bought else 0.0
         return Memory(
@@ -77,6 +89,7 @@ class Memory(NamedTuple):
             keep * self.y + y,
             keep * self.xx + x * x,
             keep * self.xy + x * y,
+            float(period.spend) if limited else GROWTH * max(self.reach, period.spend),
         )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from portfolio.bounds import Bounds
+from portfolio.memory import Memory
 from portfolio.snapshot import Snapshot
 
 Floats = npt.NDArray[np.float64]
@@ -58,7 +59,7 @@ def curves_of(snapshot: Snapshot, returns: Floats, judged: npt.NDArray[np.bool_]
         judged: whether a campaign counts by its own figures; else its curve is the average one, shape `(n,)`.
         pooled: value per spend of the portfolio.
     """
-    seen = np.array([one.memory for one in snapshot.campaigns], np.float64).reshape(-1, 10)
+    seen = np.array([one.memory for one in snapshot.campaigns], np.float64).reshape(-1, len(Memory._fields))
     spend, impressions, weight, x, y, xx, xy = (seen[:, column] for column in (0, 1, 5, 6, 7, 8, 9))
     known = judged & (weight > 0.0) & (impressions > 0.0)
     safe = np.where(known, weight, 1.0)
@@ -82,10 +83,14 @@ def _powers(xx: Floats, xy: Floats) -> Floats:
 
 
 def movable(snapshot: Snapshot, bounds: Bounds) -> tuple[Floats, Floats, float]:
-    """Bounds of what each campaign gets beside its committed money, shape `(n,)` each, and the sum of it."""
+    """Bounds of what each campaign is to get beside its committed money, shape `(n,)` each, and the sum of it.
+
+    More than a campaign's market takes is not asked for, but where its least is more.
+    """
     committed = np.array([one.committed for one in snapshot.campaigns], np.float64)
     low = np.array(bounds.low, np.float64) - committed
     high = np.minimum(np.array(bounds.high, np.float64), float(snapshot.total)) - committed
+    high = np.minimum(high, snapshot.periods * np.array([one.memory.reach for one in snapshot.campaigns], np.float64))
     return low, np.maximum(low, high), float(snapshot.total) - float(committed.sum())
 
 
