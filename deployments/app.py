@@ -34,7 +34,7 @@ class Args(BaseModel):
 class RemoteStages:
     """The stages behind Serve handles: arrays travel, replicas scale apart."""
 
-    in_flight = 2  # one with the models while another is assembled: a third makes more hops and smaller batches
+    in_flight = 3  # one batch in each stage while another is assembled
 
     def __init__(self, ctr_model: DeploymentHandle, rl_bidder: DeploymentHandle) -> None:
         options = {"_by_reference": False, "request_serialization": "pickle", "response_serialization": "pickle"}
