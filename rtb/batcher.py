@@ -13,6 +13,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _TIMER_SLACK_SECONDS = 0.001
+_MOST_TURNS = 8
 
 
 class _Call(NamedTuple, Generic[Item, Result]):
@@ -114,9 +115,22 @@ class MicroBatcher(Generic[Item, Result]):
         try:
             while self._queue:
                 await self._answer(self._next_batch())
-                await asyncio.sleep(0)  # these answers go out before the next batch keeps the event loop busy
+                await self._breathe()
         finally:
             self._free += 1
+
+    async def _breathe(self) -> None:
+        """Let answers go out before the next batch keeps the event loop busy, and what came meanwhile come in.
+
+        An event loop takes in one new connection a turn, so it needs turns without a batch in them; and a batch costs
+        less the more there is in it.
+        """
+        await asyncio.sleep(0)
+        for _ in range(_MOST_TURNS):
+            waiting = self._waiting
+            await asyncio.sleep(0)
+            if self._waiting == waiting:
+                return
 
     def _next_batch(self) -> list[_Call[Item, Result]]:
         """What is first in the queue, but for those that gave up or whose time is over."""

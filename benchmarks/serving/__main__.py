@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import batch
-from benchmarks.serving import autoscale, peer, rounds
+from benchmarks.serving import autoscale, peer, rounds, wrk
 from benchmarks.serving.rig import rig
 from benchmarks.serving.rounds import Ledger, Plan
 from benchmarks.serving.traffic import requests_file
@@ -53,6 +53,7 @@ def main(
     console = Console(stderr=True, highlight=False)
     plan = _QUICK if quick else _FULL
     try:
+        wrk.program()
         replayed = requests_file(requests)
         found = _both_graphs(plan, replayed, console)
         if not quick:

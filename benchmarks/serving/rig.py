@@ -122,7 +122,12 @@ def rig(
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
     """Whoever ends the benchmark, such as `timeout`, ends its platform with it."""
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit("benchmarks.serving: ended from outside"))
+
+    def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # asked twice, it still stops everything
+        sys.exit("benchmarks.serving: ended from outside")
+
+    before = signal.signal(signal.SIGTERM, end)
     try:
         yield
     finally:

@@ -45,6 +45,18 @@ class Load(msgspec.Struct, frozen=True):
         return (self.requests - self.notices) / self.seconds
 
 
+def program() -> str:
+    """Where wrk is.
+
+    Raises:
+        LoadError: it is not installed.
+    """
+    found = shutil.which("wrk")
+    if found is None:
+        raise LoadError("wrk, which makes the load, is not installed: `apt-get install wrk`")
+    return found
+
+
 def load(
     url: str,
     requests: Path,
@@ -69,11 +81,8 @@ def load(
     Raises:
         LoadError: wrk is not installed, or fails.
     """
-    program = shutil.which("wrk")
-    if program is None:
-        raise LoadError("wrk is not installed: `apt-get install wrk`")
     pause_ms = 1_000.0 * connections / rate if rate else 0.0
-    command = [program, "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "5s"]
+    command = [program(), "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "5s"]
     command += ["-s", str(_SCRIPT), url, "--", str(requests), path, f"{pause_ms:g}", f"{wins:g}"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + _OVERTIME_SECONDS)

@@ -18,6 +18,9 @@ from pipelines.train_ctr import train
 from rtb import ctr, policy
 from rtb.settings import Settings
 
+ONE_EACH = {name: {"max_replicas": 1} for name in ("Router", "CTRModel", "RLBidder")}
+"""One that is added on a busy machine takes its processors in the middle of a test, and CPUs that a test asks for."""
+
 
 def free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
@@ -56,7 +59,7 @@ def platform(settings: Settings) -> Iterator[Platform]:
         patch.setenv("RAY_SERVE_HAPROXY_CONFIG_FILE_LOC", f"{haproxy}/haproxy.cfg")
         patch.setenv("RAY_SERVE_HAPROXY_SOCKET_PATH", f"{haproxy}/admin.sock")
         train_small_models(settings)
-        with Platform(settings) as running:
+        with Platform(settings, scaling=ONE_EACH) as running:
             running.register(reference.campaigns())
             running.await_campaigns()
             yield running

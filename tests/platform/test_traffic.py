@@ -55,6 +55,16 @@ def requests_of(seed: int, count: int) -> list[bytes]:
     return [json.dumps(to_openrtb(market, auctions, i)).encode() for i in range(count)]
 
 
+def submitted(settings: Settings, *command: str) -> subprocess.CompletedProcess[str]:
+    """A job to its end. On a busy machine the agent that takes jobs comes up after the dashboard."""
+    deadline = time.monotonic() + 60
+    while True:
+        done = ray(settings, "ray", "job", "submit", "--", *command)
+        if "No available agent" not in done.stdout + done.stderr or time.monotonic() > deadline:
+            return done
+        time.sleep(1)
+
+
 def test_every_deployment_is_healthy_and_scales(platform: Platform, settings: Settings) -> None:
     done = ray(settings, "serve", "status")
     application = yaml.safe_load(done.stdout)["applications"]["raybid"]
@@ -211,7 +221,7 @@ def test_a_policy_trains_as_a_job_while_the_cluster_serves(
     thread.start()
     try:
         verb = ("-m", "pipelines.train_policy", "--algo", "dqn", "--steps", "2000", "--out", str(tmp_path / "dqn"))
-        done = ray(settings, "ray", "job", "submit", "--", sys.executable, *verb)
+        done = submitted(settings, sys.executable, *verb)
     finally:
         stop.set()
         thread.join()
