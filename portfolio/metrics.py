@@ -114,7 +114,8 @@ def _add_roi(table: pd.DataFrame, spend: Floats, value: Floats, edges: tuple[flo
 
 
 def _column(table: pd.DataFrame, name: str) -> Floats:
-    return table[name].to_numpy(np.float64)
+    column: Floats = table[name].to_numpy(np.float64)
+    return column
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:

@@ -1,0 +1,59 @@
+"""Figures of campaigns and of the portfolio: sums, ratios, and intervals that hold them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+
+from portfolio.metrics import PORTFOLIO, metrics_of, write_csv, write_parquet
+from portfolio.snapshot import Snapshot
+from tests.portfolio.cases import campaign, clicks, snapshots
+
+SUMS = ["spend_micros", "impressions", "clicks", "conversions", "value_micros"]
+
+
+def test_ratios_of_one_campaign() -> None:
+    table = metrics_of(Snapshot(total=0, campaigns=(campaign("a", clicks(100), budget=4_000_000),)))
+    row = table.iloc[0]
+    assert row["ctr"] == pytest.approx(0.01)
+    assert row["cpm"] == pytest.approx(100_000)
+    assert row["cpc"] == pytest.approx(10_000)
+    assert row["roi"] == pytest.approx(-0.9)
+    assert np.isnan(row["cpa"])
+
+
+@settings(deadline=None)
+@given(snapshots())
+def test_the_last_row_is_the_sum_and_intervals_hold_what_they_are_about(snapshot: Snapshot) -> None:
+    table = metrics_of(snapshot)
+    campaigns, whole = table[table["scope"] != PORTFOLIO], table[table["scope"] == PORTFOLIO]
+    assert len(whole) == 1
+    assert len(campaigns) == len(snapshot.campaigns)
+    np.testing.assert_allclose(campaigns[SUMS].sum().to_numpy(float), whole[SUMS].iloc[0].to_numpy(float))
+    for name in ("ctr", "cvr", "cpc", "cpa"):
+        known = table.dropna(subset=[f"{name}_low", f"{name}_high"])
+        assert (known[f"{name}_low"] <= known[f"{name}_high"]).all()
+
+
+def test_more_evidence_narrows_an_interval() -> None:
+    few = metrics_of(Snapshot(total=0, campaigns=(campaign("a", clicks(10, impressions=1_000)),))).iloc[0]
+    many = metrics_of(Snapshot(total=0, campaigns=(campaign("a", clicks(1_000, impressions=100_000)),))).iloc[0]
+    assert few["ctr"] == pytest.approx(many["ctr"])
+    assert few["ctr_low"] < many["ctr_low"] < many["ctr"] < many["ctr_high"] < few["ctr_high"]
+
+
+def test_a_coverage_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="coverage"):
+        metrics_of(Snapshot(total=0, campaigns=()), coverage=1.0)
+
+
+def test_files_hold_the_same_as_the_table(tmp_path: Path) -> None:
+    table = metrics_of(Snapshot(total=0, campaigns=(campaign("a", clicks(5)), campaign("b"))))
+    write_csv(tmp_path / "figures.csv", table)
+    write_parquet(tmp_path / "figures.parquet", table)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "figures.parquet"), table)
+    assert pd.read_csv(tmp_path / "figures.csv")["clicks"].tolist() == table["clicks"].tolist()
