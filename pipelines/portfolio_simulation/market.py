@@ -7,7 +7,7 @@ the truth, so that a linear programme can find its optimum without error. Impres
 conversions, at the campaign's rates; what the campaign pays for has a value.
 
 The figures below are medians and spreads (standard deviations of logarithms) of what a mid-sized advertiser's campaigns
-look like; `docs/portfolio.md` says why they are plausible. They were chosen before any strategy was played.
+look like. They were chosen before any strategy was played.
 """
 
 from __future__ import annotations
