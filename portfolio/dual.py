@@ -4,11 +4,12 @@ The budget has a price, and each campaign asks for the money that is worth it at
 than there is the price rises, else it falls: entropic mirror descent in the dual, which makes it a product
 (Balseiro, Lu and Mirrokni, "The Best of Many Worlds: Dual Mirror Descent for Online Allocation Problems", arXiv
 2011.10124: regret of the order of the root of the horizon for independent requests, and guarantees for drifting ones).
-A campaign with a target ROI has a multiplier of its own for the constraint that value is at least `1 + roi` times
-spend, as Feng, Padmanabhan and Wang ("Online Bidding Algorithms for Return-on-Spend Constrained Advertisers", arXiv
-2208.13713) combine it with the budget's. Campaign `i` then asks for the x with the greatest
+A campaign with a target has a multiplier of its own for the constraint that value is at least so many times spend: a
+target ROI says so itself (`1 + roi`), a target cost of a click or conversion by what one is worth (`worth / cost`). So
+Feng, Padmanabhan and Wang ("Online Bidding Algorithms for Return-on-Spend Constrained Advertisers", arXiv 2208.13713)
+combine it with the budget's. Campaign `i` then asks for the x with the greatest
 
-    (1 + multiplier_i) * value_i(x) - (price + multiplier_i * (1 + roi_i)) * x
+    (1 + multiplier_i) * value_i(x) - (price + multiplier_i * required_i) * x
 
 Their guarantees are for requests seen before they are decided on. Here value is forecast (`portfolio.response`), so
 they hold as far as the forecast does. A period is thousands of requests, so the price takes several steps in one.
@@ -26,7 +27,7 @@ from portfolio.allocation import Allocation, share_out
 from portfolio.bounds import bounds_of
 from portfolio.response import Curves, best_share, curves_of, movable
 from portfolio.returns import returns_of
-from portfolio.snapshot import Snapshot
+from portfolio.snapshot import CampaignState, Snapshot
 
 Floats = npt.NDArray[np.float64]
 
@@ -114,24 +115,35 @@ class _Demand:
 
 def _required(snapshot: Snapshot) -> Floats:
     """Value that a micro has to bring in, by the targets; 0 without one, shape `(n,)`."""
-    return np.array([0.0 if one.targets.roi is None else 1.0 + one.targets.roi for one in snapshot.campaigns])
+    return np.array([_required_of(one) for one in snapshot.campaigns], np.float64)
+
+
+def _required_of(one: CampaignState) -> float:
+    """Of several targets the strictest."""
+    memory, targets = one.memory, one.targets
+    required = [0.0 if targets.roi is None else 1.0 + targets.roi]
+    for cost, event, count in ((targets.cpc, "click", memory.clicks), (targets.cpa, "conversion", memory.conversions)):
+        if cost is not None:
+            worth = one.event_value if event == one.event else memory.value / count if count > 0.0 else 0.0
+            required.append(worth / max(cost, 1))
+    return max(required)
 
 
 def _multipliers(snapshot: Snapshot, state: DualState) -> Floats:
     """One step along each campaign's shortfall in the memory, a projected subgradient, shape `(n,)`."""
     stepped = []
     for one in snapshot.campaigns:
-        before = state.multipliers.get(one.id, 0.0)
-        if one.targets.roi is None:
+        before, required = state.multipliers.get(one.id, 0.0), _required_of(one)
+        if required <= 0.0:
             stepped.append(0.0)
         elif one.memory.spend <= 0.0:
             stepped.append(before)
         else:
-            shortfall = 1.0 + one.targets.roi - one.memory.value / one.memory.spend
+            shortfall = required - one.memory.value / one.memory.spend
             stepped.append(min(_MOST_MULTIPLIER, max(0.0, before + TARGET_RATE * shortfall)))
     return np.array(stepped, np.float64)
 
 
 def _reason(mean: float, log_price: float, multiplier: float) -> str:
     told = f"a micro there brings in {mean:.3g}, and the budget's price is {np.exp(log_price):.3g}"
-    return f"{told}, and its ROI target holds it back" if multiplier > 0.0 else told
+    return f"{told}, and its target holds it back" if multiplier > 0.0 else told

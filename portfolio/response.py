@@ -83,15 +83,17 @@ def _powers(xx: Floats, xy: Floats) -> Floats:
 
 
 def movable(snapshot: Snapshot, bounds: Bounds) -> tuple[Floats, Floats, float]:
-    """Bounds of what each campaign is to get beside its committed money, shape `(n,)` each, and the sum of it.
+    """Bounds of what each campaign asks for beside its committed money, shape `(n,)` each, and the sum of it.
 
-    More than a campaign's market takes is not asked for, but where its least is more.
+    More than its market takes a campaign does not ask for, also where its least is more: it has that anyway, and what
+    it asks for says who gets what nobody has to have.
     """
     committed = np.array([one.committed for one in snapshot.campaigns], np.float64)
     low = np.array(bounds.low, np.float64) - committed
     high = np.minimum(np.array(bounds.high, np.float64), float(snapshot.total)) - committed
     high = np.minimum(high, snapshot.periods * np.array([one.memory.reach for one in snapshot.campaigns], np.float64))
-    return low, np.maximum(low, high), float(snapshot.total) - float(committed.sum())
+    high = np.maximum(high, 0.0)
+    return np.minimum(low, high), high, float(snapshot.total) - float(committed.sum())
 
 
 def best_share(curves: Curves, low: Floats, high: Floats, total: float) -> Floats:

@@ -2,6 +2,7 @@
 
 from rtb.catalog.keyring import KeyRing, standing_keys
 from rtb.catalog.keys import SCOPES, Key, KeyExists, KeyUnknown, Scope, digest_of
+from rtb.catalog.portfolios import Moved, PortfolioChanged, PortfolioExists, PortfolioRecord, PortfolioUnknown
 from rtb.catalog.receipts import Kept, Once, ReceiptMismatch, Repeated
 from rtb.catalog.records import (
     CampaignArchived,
@@ -35,8 +36,13 @@ __all__ = [
     "KeyExists",
     "KeyRing",
     "KeyUnknown",
+    "Moved",
     "Once",
     "Page",
+    "PortfolioChanged",
+    "PortfolioExists",
+    "PortfolioRecord",
+    "PortfolioUnknown",
     "ReceiptMismatch",
     "Repeated",
     "Scope",

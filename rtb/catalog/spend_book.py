@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rtb.catalog.portfolios import Moved
 from rtb.catalog.records import Spend
 from rtb.catalog.store import Catalog
-from rtb.events.spend import SpendRow
+from rtb.events.spend import MoveRow, SpendRow
 
 
 class CatalogSpendBook:
@@ -23,7 +24,7 @@ class CatalogSpendBook:
         """See `SpendBook.position`."""
         return self._catalog.position()
 
-    def record_spend(self, rows: Sequence[SpendRow], position: str) -> None:
+    def record_spend(self, rows: Sequence[SpendRow], position: str, moves: Sequence[MoveRow] = ()) -> None:
         """See `SpendBook.record_spend`.
 
         Raises:
@@ -42,4 +43,4 @@ class CatalogSpendBook:
             )
             for row in rows
         ]
-        self._catalog.record_spend(entries, position)
+        self._catalog.record_spend(entries, position, moves=[Moved(*move) for move in moves])

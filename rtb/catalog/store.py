@@ -16,6 +16,7 @@ from rtb.campaign import Campaign, CampaignError, decode_campaign, patch_campaig
 from rtb.catalog import receipts, tables
 from rtb.catalog.database import Database
 from rtb.catalog.keys import KeyBook
+from rtb.catalog.portfolios import Moved, PortfolioBook, record_moves
 from rtb.catalog.receipts import Once, ReceiptBook
 from rtb.catalog.records import (
     CampaignArchived,
@@ -53,12 +54,14 @@ class Catalog:
     Attributes:
         keys: API keys.
         receipts: answers to requests that must happen once.
+        portfolios: groups of campaigns that share their budgets.
     """
 
     def __init__(self, url: str) -> None:
         self._database = Database(url)
         self.keys = KeyBook(self._database)
         self.receipts = ReceiptBook(self._database)
+        self.portfolios = PortfolioBook(self._database)
 
     def add(self, campaign: Campaign, actor: str = "unknown", once: Once[Entry] | None = None) -> Entry:
         """Keep a new campaign.
@@ -256,7 +259,9 @@ class Catalog:
             with self._database.writing() as connection:
                 connection.execute(query.values(opened_at=bindparam("now")), marks)
 
-    def record_spend(self, rows: Sequence[Spend], position: str, since: str | None = None) -> bool:
+    def record_spend(
+        self, rows: Sequence[Spend], position: str, since: str | None = None, *, moves: Sequence[Moved] = ()
+    ) -> bool:
         """Add to the hours' figures, and keep in the same transaction how far the stream of events has been read.
 
         Args:
@@ -264,6 +269,7 @@ class Catalog:
             position: stream id (`milliseconds-sequence`) of the last event in them.
             since: the position after which they begin. Given, nothing is added when the catalog stands elsewhere, so
                 that two consumers count nothing twice whatever their batches.
+            moves: budgets moved among these events.
 
         Returns:
             Whether they were added: False when the catalog stands at `position` already or further.
@@ -278,6 +284,7 @@ class Catalog:
                 return False
             for row in rows:
                 _add_spend(connection, row)
+            record_moves(connection, moves)
             connection.execute(update(tables.position).values(value=position))
         return True
 

@@ -60,6 +60,31 @@ position = Table(
 )
 """One row. How far the stream of events has been counted into `spend`."""
 
+portfolios = Table(
+    "portfolios",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("state", Text, nullable=False, server_default=""),
+)
+"""`state` is what its strategy carries from one decision to the next; it raises no version."""
+
+moves = Table(
+    "moves",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("portfolio", String(64), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("source", Integer, nullable=False),
+    Column("target", Integer, nullable=False),
+    Column("micros", BigInteger, nullable=False),
+    Column("because", Text, nullable=False),
+    Index("moves_of_portfolio", "portfolio", "number"),
+)
+"""Budget that went from one campaign to another, each move once, as the stream of events has it."""
+
 keys = Table(
     "keys",
     metadata,

@@ -15,6 +15,7 @@ from rtb.ledger.protocol import (
     Outcome,
     Reservation,
     Terms,
+    Transfer,
     Usage,
 )
 from rtb.ledger.reporter import UsageReporter
@@ -37,6 +38,7 @@ __all__ = [
     "Outcome",
     "Reservation",
     "Terms",
+    "Transfer",
     "Usage",
     "UsageReporter",
     "ValkeyLedger",

@@ -55,6 +55,18 @@ class _Lease:
         return Closing(self.number, self.ever_reserved, self.last_expires + _EXPIRY_SLACK if self.sequence else 0.0)
 
 
+class LeaseCounts(NamedTuple):
+    """What became of leases asked for: how many were granted and refused, and how much was granted."""
+
+    granted: int = 0
+    refused: int = 0
+    micros: int = 0
+
+    def plus(self, micros: int) -> LeaseCounts:
+        """With one more; 0 micros: refused."""
+        return LeaseCounts(self.granted + (micros > 0), self.refused + (micros <= 0), self.micros + max(micros, 0))
+
+
 class LeaseBook:
     """Reserves from leased money. `reserve` is synchronous and never waits; `maintain` runs beside it.
 
@@ -99,6 +111,7 @@ class LeaseBook:
         self._ends: list[tuple[float, int, int]] = []  # heap: when to look at a lease, its campaign, its number
         self._measured_at = clock()
         self._days: Mapping[int, Day] = {}
+        self._asked = LeaseCounts()
 
     def reserve(self, campaign: int, ceiling_micros: int, ttl: float = math.inf) -> Reservation | None:
         """Hold a bid's money; `None` when the campaign has no lease with that much left (one is then asked for).
@@ -159,6 +172,11 @@ class LeaseBook:
         await self._close()
         await self._fetch()
         await self._close()
+
+    def take_counts(self) -> LeaseCounts:
+        """What was asked of the ledger since the last call."""
+        taken, self._asked = self._asked, LeaseCounts()
+        return taken
 
     async def shutdown(self) -> None:
         """Close everything, so that unused money is available to others at once.
@@ -278,6 +296,7 @@ class LeaseBook:
         amounts = await self._ledger.lease(grants)
         for grant, amount in zip(grants, amounts, strict=True):
             old = self._open.get(grant.campaign)
+            self._asked = self._asked.plus(amount)
             if amount > 0 or (old is not None and old.left < grant.least_micros):
                 self._set_aside(grant.campaign)  # what a dry one has left may be enough for another replica's bid
             if amount > 0:

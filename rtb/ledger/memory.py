@@ -44,7 +44,9 @@ class MemoryLedger(Accounts):
         """See `Ledger.open`."""
         terms = Terms(terms) if isinstance(terms, int) else terms
         pots = self._campaigns.setdefault(campaign, Balance()._asdict())
-        own = self._open_arm(pots, terms) if pots["arm"] else terms
+        moved = int(pots["moved"])
+        whole = terms._replace(budget_micros=max(1, terms.budget_micros + moved)) if moved else terms
+        own = self._open_arm(pots, whole) if pots["arm"] else whole
         change = max(own.budget_micros - pots["budget"], -pots["available"])
         pots["budget"] += change
         pots["available"] += change

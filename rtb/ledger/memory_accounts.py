@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rtb.accounts import campaign_of
-from rtb.ledger.protocol import Balance, Division, Terms
+from rtb.ledger.protocol import Balance, Division, Terms, Transfer
 
 Pots = dict[str, float]
 
@@ -27,6 +27,22 @@ class Accounts:
     _terms: dict[int, Terms] = field(default_factory=dict)
     _days: dict[int, str] = field(default_factory=dict)
     _first_days: dict[int, str] = field(default_factory=dict)
+
+    async def move(self, transfers: Sequence[Transfer], now: float) -> list[int]:
+        """See `Ledger.move`."""
+        return [self._move_budget(one) for one in transfers]
+
+    def _move_budget(self, one: Transfer) -> int:
+        source, target = self._campaigns.get(one.source), self._campaigns.get(one.target)
+        if source is None or target is None or source is target:
+            return 0
+        micros = int(min(one.micros, source["available"], source["budget"] - 1))
+        if micros < 1:
+            return 0
+        for pots, change in ((source, -micros), (target, micros)):
+            for name in ("budget", "available", "moved"):
+                pots[name] += change
+        return micros
 
     async def divide(self, divisions: Sequence[Division]) -> list[int]:
         """See `Ledger.divide`."""

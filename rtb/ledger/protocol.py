@@ -129,6 +129,24 @@ class Division(NamedTuple):
     share: float
 
 
+class Transfer(NamedTuple):
+    """Budget that is to go from one campaign to another.
+
+    Attributes:
+        source: number of the campaign that gives.
+        target: of the one that gets.
+        micros: above 0.
+        portfolio: whose money it is.
+        because: why, for people.
+    """
+
+    source: int
+    target: int
+    micros: int
+    portfolio: str
+    because: str
+
+
 class Reservation(NamedTuple):
     """Money held for one bid: identity of the bid, and until when its notices count."""
 
@@ -173,6 +191,7 @@ class Balance(NamedTuple):
     """Where a campaign stands: four pots that add up to the budget, what was counted, and its day.
 
     `spent_today` is of the last day that a grant named, until `day_ends`; what was spent since is `spent_next`.
+    `moved` is what of the budget came from other campaigns, below 0 where more went to others.
     `arm` is the account of the campaign's arm, 0 where it has none: the campaign's money is in both then. `base` is of
     an arm: what of the campaign's budget was spent or promised when it was divided.
     """
@@ -199,6 +218,7 @@ class Balance(NamedTuple):
     arm: int = 0
     base: int = 0
     levels: float = 0.0
+    moved: int = 0
 
     def day_left(self, now: float) -> float:
         """Micros that bids of today may still cost, leased ones included; infinite without a daily limit.
@@ -229,7 +249,8 @@ class Ledger(Protocol):
     async def open(self, campaign: int, terms: Terms | int) -> None:
         """Set a campaign's terms; a bare number is a budget without other terms.
 
-        The first time all of the budget is available; later the difference is added or taken, from the campaign's own
+        The first time all of the budget is available; later the difference is added or taken, on top of what was moved
+        to or from other campaigns, from the campaign's own
         account where it has an arm, whose terms are otherwise the campaign's. A budget is never
         lowered below what is spent, leased and reserved: then it becomes exactly that. What is leased or reserved
         when other terms are tightened may still be spent; no more is leased until they allow it.
@@ -238,6 +259,15 @@ class Ledger(Protocol):
 
     async def open_all(self, terms: Mapping[int, Terms]) -> None:
         """`open` for many campaigns, by their numbers."""
+        ...
+
+    async def move(self, transfers: Sequence[Transfer], now: float) -> list[int]:
+        """Take budget from campaigns and give it to others, in order; micros moved by each transfer.
+
+        A transfer is one step, together with its event, where there are events: what one loses the other has. It is of
+        what is available in the campaign's own account, and never of its last micro; less than was asked for where
+        there is less. 0 where one of them was never opened.
+        """
         ...
 
     async def divide(self, divisions: Sequence[Division]) -> list[int]:

@@ -21,6 +21,7 @@ from rtb.ledger.protocol import (
     Mark,
     Outcome,
     Terms,
+    Transfer,
     Usage,
     mark_seconds,
 )
@@ -62,6 +63,11 @@ class ValkeyLedger:
     async def open_all(self, terms: Mapping[int, Terms]) -> None:
         """See `Ledger.open_all`; some at a time."""
         await self._call_many("open", [(campaign, *one[:4], int(one.paused)) for campaign, one in terms.items()])
+
+    async def move(self, transfers: Sequence[Transfer], now: float) -> list[int]:
+        """See `Ledger.move`; some at a time."""
+        rows = [(*one[:3], now, one.portfolio, one.because, STREAM) for one in transfers]
+        return [int(micros) for micros in await self._call_many("move", rows)]
 
     async def divide(self, divisions: Sequence[Division]) -> list[int]:
         """See `Ledger.divide`; some at a time."""

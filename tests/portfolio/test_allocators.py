@@ -15,9 +15,10 @@ from portfolio.bandit import allocate_bandit
 from portfolio.dual import DualState, allocate_dual
 from portfolio.guard import steadied
 from portfolio.manager import STRATEGIES, MultiCampaignManager
+from portfolio.memory import Counts
 from portfolio.performance import METRICS, allocate_by_performance
 from portfolio.proportional import allocate_proportional
-from portfolio.snapshot import CampaignState, Limits, Snapshot
+from portfolio.snapshot import CampaignState, Limits, Snapshot, Targets
 from tests.portfolio.cases import campaign, snapshots
 
 
@@ -105,3 +106,31 @@ def test_a_manager_does_as_the_allocators_and_keeps_the_total(snapshot):
         allocation = manager.allocate(strategy)
         manager.apply(allocation)
         assert sum(manager[one.id].budget for one in snapshot.campaigns) + allocation.unallocated == manager.total
+
+
+@pytest.mark.parametrize("targets", [Targets(roi=1.0), Targets(cpc=500), Targets(cpa=5_000)], ids=["roi", "cpc", "cpa"])
+def test_a_missed_target_takes_money_from_a_campaign_under_the_dual(targets: Targets):
+    """A click is worth 1,000 micros and costs as much, a conversion ten times that: each target asks for half of it."""
+    period = Counts(1_000_000, 50_000, 1_000, 100, 1_000_000)
+    other = campaign("b", *[period] * 5, event_value=1_000)
+
+    def share(targets: Targets) -> int:
+        state, last = DualState(), 0
+        for _ in range(30):
+            steered = campaign("a", *[period] * 5, event_value=1_000, targets=targets)
+            allocation, state = allocate_dual(Snapshot(4_000_000, [steered, other]), state)
+            last = allocation.micros["a"]
+        return last
+
+    assert share(Targets()) == pytest.approx(2_000_000, rel=0.01)
+    assert share(targets) < 1_200_000
+
+
+def test_a_target_that_is_met_takes_nothing():
+    period = Counts(1_000_000, 50_000, 1_000, 100, 1_000_000)
+    states = [
+        campaign("a", period, event_value=1_000, targets=Targets(cpc=5_000)),
+        campaign("b", period, event_value=1_000),
+    ]
+    allocation = allocate_dual(Snapshot(4_000_000, states))[0]
+    assert allocation.micros["a"] == pytest.approx(2_000_000, rel=0.01)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 
+from portfolio.memory import Counts
 from portfolio.metrics import PORTFOLIO, metrics_of, write_csv, write_parquet
 from portfolio.snapshot import Snapshot
 from tests.portfolio.cases import campaign, clicks, snapshots
@@ -57,3 +58,22 @@ def test_files_hold_the_same_as_the_table(tmp_path: Path) -> None:
     write_parquet(tmp_path / "figures.parquet", table)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "figures.parquet"), table)
     assert pd.read_csv(tmp_path / "figures.csv")["clicks"].tolist() == table["clicks"].tolist()
+
+
+@pytest.mark.parametrize("coverage", [0.8, 0.95])
+def test_intervals_hold_the_truth_as_often_as_they_say(coverage: float) -> None:
+    """Over two thousand campaigns whose rates are known."""
+    random, runs, ctr, cvr = np.random.default_rng(5), 2_000, 0.02, 0.1
+    impressions, spend, worth = 20_000, 8_000_000, 30_000
+    counted = random.binomial(impressions, ctr, runs)
+    converted = random.binomial(counted, cvr)
+    states = [
+        campaign(f"{n}", Counts(spend, impressions, int(c), int(k), int(c) * worth), event_value=worth)
+        for n, (c, k) in enumerate(zip(counted, converted, strict=True))
+    ]
+    table = metrics_of(Snapshot(total=0, campaigns=states), coverage).iloc[:-1]
+    truths = {"ctr": ctr, "cvr": cvr, "cpc": spend / (impressions * ctr), "cpa": spend / (impressions * ctr * cvr)}
+    truths["roi"] = impressions * ctr * worth / spend - 1.0
+    for name, truth in truths.items():
+        held = ((table[f"{name}_low"] <= truth) & (truth <= table[f"{name}_high"])).mean()
+        assert coverage - 0.03 < held < coverage + 0.05, name

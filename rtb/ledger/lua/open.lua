@@ -1,4 +1,5 @@
--- ARGV: campaign, budget, daily, starts, ends, paused. What an arm has of the budget and of the day stays with it
+-- ARGV: campaign, budget, daily, starts, ends, paused. What an arm has of the budget and of the day stays with it, and what
+-- was moved to or from other campaigns stays moved
 local key = campaign_key(ARGV[1])
 local arm, daily, lent = arm_of(key), tonumber(ARGV[3]), 0
 if arm then
@@ -12,7 +13,10 @@ if arm then
 end
 local available = tonumber(redis.call('HGET', key, 'available') or 0)
 local budget = tonumber(redis.call('HGET', key, 'budget') or 0)
-local change = math.max(tonumber(ARGV[2]) - lent - budget, 0 - available)
+local moved = tonumber(redis.call('HGET', key, 'moved') or 0)
+local wanted = tonumber(ARGV[2]) + moved
+if moved ~= 0 then wanted = math.max(1, wanted) end -- a campaign without a budget is one that the ledger lost
+local change = math.max(wanted - lent - budget, 0 - available)
 redis.call('HINCRBY', key, 'budget', change)
 redis.call('HINCRBY', key, 'available', change)
 redis.call('HSET', key, 'daily', daily, 'starts', ARGV[4], 'ends', ARGV[5], 'paused', ARGV[6])

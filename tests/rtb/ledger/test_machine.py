@@ -21,8 +21,9 @@ from hypothesis.stateful import (
 )
 
 from rtb.events.schema import to_table
+from rtb.events.spend import move_rows
 from rtb.events.stream import Entry
-from rtb.ledger import Balance, Day, Grant, Ledger, Outcome, Terms, Usage
+from rtb.ledger import Balance, Day, Grant, Ledger, Outcome, Terms, Transfer, Usage
 from rtb.ledger.history import History
 from rtb.notices import BidRef, Kind
 from tests.conftest import Valkey
@@ -183,6 +184,16 @@ class MoneyMachine(RuleBasedStateMachine):
         self.terms[campaign] = terms
         self.foreseen[campaign] = model.opened(terms, self.seen[campaign])
 
+    @rule(source=campaigns, micros=amounts)
+    def budget_is_moved(self, source: int, micros: int) -> None:
+        """What one loses the other has, whatever is promised meanwhile."""
+        target = next(other for other in CAMPAIGNS if other != source)
+        told = self.worlds.on_ledgers(
+            "move", [Transfer(source, target, micros, "both", "the machine says so")], self.now
+        )
+        moved, self.foreseen[source], self.foreseen[target] = model.moved(micros, self.seen[source], self.seen[target])
+        assert told == [moved]
+
     # --- notices
 
     @precondition(lambda self: self.live())
@@ -270,12 +281,17 @@ class MoneyMachine(RuleBasedStateMachine):
         """Without any usage: that is in no event. What leases held is available, and their bids are paid from it."""
         self.events += self.worlds.events()
         history = History(NOTICE_TTL, self.now, dict.fromkeys(CAMPAIGNS, self.day().ends - DAY_SECONDS))
-        history.add(to_table(self.events))
+        table = to_table(self.events)
+        history.add(table)
+        moved = Counter[int]()
+        for one in move_rows(table):
+            moved.update({one.source: -one.micros, one.target: one.micros})
         self.worlds.forget()
         self.others = {}
         self.worlds.on_ledgers("remember", list(history.marks()))
         for campaign, terms in self.terms.items():
-            assert self.worlds.on_ledgers("restore", campaign, history.balance(campaign, terms.budget_micros))
+            figures = history.balance(campaign, terms.budget_micros, moved_micros=moved[campaign])
+            assert self.worlds.on_ledgers("restore", campaign, figures)
             self.worlds.on_ledgers("open", campaign, terms)
             self.spending[campaign].restart(self.day().ends - DAY_SECONDS)
             self.foreseen[campaign] = model.rebuilt(terms, self.spending[campaign].of(self.seen[campaign]))
@@ -287,14 +303,17 @@ class MoneyMachine(RuleBasedStateMachine):
 
     @invariant()
     def every_promise_is_kept(self) -> None:
+        everywhere = 0
         for campaign, balance in zip(CAMPAIGNS, self.worlds.on_ledgers("balances", CAMPAIGNS), strict=True):
             assert_adds_up(balance)
+            everywhere += balance.moved
             assert balance.spent == sum(bid.paid for bid in self.bids if bid.ref.campaign == campaign)
             assert balance == self.spending[campaign].of(balance)
             if campaign in self.foreseen:
                 assert model.held_together(balance) == model.held_together(self.foreseen[campaign])
             self.hold_the_day(campaign, balance)
             self.seen[campaign] = balance
+        assert everywhere == 0
         self.foreseen = {}
 
     def hold_the_day(self, campaign: int, balance: Balance) -> None:

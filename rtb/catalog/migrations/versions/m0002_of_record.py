@@ -57,4 +57,4 @@ def _make_single(table: str, kind: sa.types.TypeEngine[Any], first: str) -> None
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("value", kind, nullable=False),
     )
-    op.execute(f'INSERT INTO "{table}" (id, value) VALUES (1, {first})')
+    op.execute(f'INSERT INTO "{table}" (id, value) VALUES (1, {first})')  # nosec B608 # names of this file

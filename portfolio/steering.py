@@ -1,0 +1,112 @@
+"""Bids steered to a target cost or return: a factor on what a campaign's click or conversion is taken to be worth.
+
+The factor caps what is bid for a click (or conversion), and in second-price auctions one costs at most what was bid for
+it: so the lower the factor, the lower the cost of each and the higher the return, and the fewer there are. It acts only
+where the credible interval of the cost excludes the target, so a few lucky or unlucky clicks move nothing; it goes the
+square root of the way, at most `MOST_DOWN` or `MOST_UP` at a time, so that it does not swing while what it did before
+is still on its way; and it is at most 1: nobody bids more than what something is worth.
+
+Counts for money spent are Poisson, under a Gamma(1/2, 0) prior, as in `portfolio.metrics`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import gammaincinv
+
+from portfolio.snapshot import CampaignState
+from rtb.accounts import campaign_of
+from rtb.snapshot import PacingTable
+
+LEAST = 0.05
+"""Lowest factor: a campaign that bids nothing learns nothing more."""
+
+MOST_DOWN, MOST_UP = 0.8, 1.1
+"""Factors of one step. Down is quicker: what is spent beyond a target does not come back."""
+
+SURE = 0.8
+"""Coverage of the interval."""
+
+_EDGES = ((1.0 - SURE) / 2.0, (1.0 + SURE) / 2.0)
+
+
+class Steering(NamedTuple):
+    """What to multiply a campaign's worth by from now on, and why."""
+
+    multiplier: float
+    because: str
+
+
+class _Cost(NamedTuple):
+    """What one of something costs: as it seems, at least, at most, and at most by the target. In micros."""
+
+    name: str
+    seems: float
+    least: float
+    most: float
+    target: float
+
+
+def steer(state: CampaignState, current: float) -> Steering:
+    """The next factor of a campaign.
+
+    Of several targets the one that is missed by most counts.
+
+    Args:
+        state: its memory is what is judged; below its `least_spend`, nothing is.
+        current: the factor until now, above 0.
+    """
+    costs = [*_costs(state)]
+    if not costs:
+        return Steering(1.0, "it has no target")
+    if state.counts.spend < state.limits.least_spend or state.memory.spend <= 0.0:
+        return Steering(current, "it has not spent enough to be judged")
+    worst = max(costs, key=lambda cost: cost.least / cost.target)
+    if worst.least <= worst.target <= worst.most:
+        return Steering(current, f"{_told(worst)}, which is too near its target to tell apart")
+    wanted = math.sqrt(worst.target / worst.seems)
+    if worst.most < worst.target and current >= 1.0:
+        return Steering(1.0, f"{_told(worst)}, within its target")
+    factor = min(MOST_UP, max(MOST_DOWN, wanted))
+    multiplier = min(1.0, max(LEAST, current * factor))
+    return Steering(multiplier, f"{_told(worst)}, and its bids go {'down' if factor < 1.0 else 'up'}")
+
+
+def _costs(state: CampaignState) -> Iterator[_Cost]:
+    memory, targets = state.memory, state.targets
+    if targets.cpc is not None:
+        yield _cost("a click", memory.spend, memory.clicks, float(targets.cpc))
+    if targets.cpa is not None:
+        yield _cost("a conversion", memory.spend, memory.conversions, float(targets.cpa))
+    if targets.roi is not None:
+        events = memory.clicks if state.event == "click" else memory.conversions
+        yield _cost(f"a {state.event}", memory.spend, events, state.event_value / (1.0 + targets.roi))
+
+
+def _cost(name: str, spend: float, events: float, target: float) -> _Cost:
+    """Of events that came for so much money; one that never came seems to cost all of it twice."""
+    few, many = gammaincinv(events + 0.5, _EDGES)
+    return _Cost(name, spend / (events + 0.5), spend / many, spend / max(few, 1e-300), max(target, 1e-9))
+
+
+def _told(cost: _Cost) -> str:
+    return f"{cost.name} costs {cost.seems:,.0f} micros for a target of {cost.target:,.0f}"
+
+
+def steered(table: PacingTable, factors: Mapping[int, float]) -> PacingTable:
+    """A pacing table in which campaigns' worth is multiplied by their factors, and their arms' with it.
+
+    Args:
+        table: changed in place.
+        factors: by campaign number; one that is not there has 1.
+    """
+    if factors:
+        numbers = campaign_of(table["number"]).tolist()
+        factor = np.array([factors.get(number, 1.0) for number in numbers], np.float64)
+        worth = table["value_micros"]
+        table["value_micros"] = np.where(factor < 1.0, np.maximum(1.0, worth * factor), worth)
+    return table

@@ -1,0 +1,95 @@
+"""Whether clicks come as often as predicted: predictions of charged bids beside the clicks they got.
+
+What the bids' events say is remembered until their notices come, as many bids as fit; a charged bid adds its predicted
+probability to one sum, its click adds 1 to the other. Both are of the same bids, so their ratio says how far the
+predictions are off, whatever part of the bids was remembered.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+import pyarrow as pa
+
+_MOST_BIDS = 200_000
+
+
+class Reckoned(NamedTuple):
+    """Sums since the last time.
+
+    Attributes:
+        predicted: clicks that the model expected.
+        observed: clicks that came.
+        charged: bids these are of.
+    """
+
+    predicted: float = 0.0
+    observed: int = 0
+    charged: int = 0
+
+
+class Reckoning:
+    """Follows bids from their events to their clicks; one thread calls `observe`.
+
+    Args:
+        most: bids remembered at once, of those that wait for their charge and of those that wait for a click each.
+    """
+
+    def __init__(self, most: int = _MOST_BIDS) -> None:
+        self._most = most
+        self._bid: OrderedDict[str, float] = OrderedDict()  # predicted, oldest first
+        self._early: OrderedDict[str, None] = OrderedDict()  # charged before their bids' events came
+        self._shown: OrderedDict[str, None] = OrderedDict()
+        self._clicked: OrderedDict[str, None] = OrderedDict()  # before their charge
+        self._sums = Reckoned()
+
+    def observe(self, events: pa.Table) -> None:
+        """Take in the next events of the stream, a table of `rtb.events.schema.SCHEMA`."""
+        names = ("kind", "bid", "pctr", "outcome")
+        for kind, bid, pctr, outcome in zip(*(events.column(name).to_pylist() for name in names), strict=True):
+            if kind == "bid" and pctr is not None:
+                self._begin(bid, pctr)
+            elif outcome == "settled":
+                self._charge(bid)
+            elif kind == "click" and outcome == "counted":
+                self._click(bid)
+
+    def take(self) -> Reckoned:
+        """What came since the last call."""
+        taken, self._sums = self._sums, Reckoned()
+        return taken
+
+    def _begin(self, bid: str, pctr: float) -> None:
+        if bid in self._early:
+            del self._early[bid]
+            self._show(bid, pctr)
+        else:
+            self._keep(self._bid, bid, pctr)
+
+    def _charge(self, bid: str) -> None:
+        pctr = self._bid.pop(bid, None)
+        if pctr is None:
+            self._keep(self._early, bid, None)
+        else:
+            self._show(bid, pctr)
+
+    def _show(self, bid: str, pctr: float) -> None:
+        clicked = bid in self._clicked
+        self._clicked.pop(bid, None)
+        if not clicked:
+            self._keep(self._shown, bid, None)
+        predicted, observed, charged = self._sums
+        self._sums = Reckoned(predicted + pctr, observed + clicked, charged + 1)
+
+    def _click(self, bid: str) -> None:
+        if bid in self._shown:
+            del self._shown[bid]
+            self._sums = self._sums._replace(observed=self._sums.observed + 1)
+        else:
+            self._keep(self._clicked, bid, None)
+
+    def _keep(self, among: OrderedDict[str, float] | OrderedDict[str, None], bid: str, what: float | None) -> None:
+        among[bid] = what  # type: ignore[assignment]  # each holds what its type says
+        if len(among) > self._most:
+            among.popitem(last=False)

@@ -1,0 +1,205 @@
+"""Portfolios of record: what each is, in the words of whoever keeps it, what it carries, and the budgets it moved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from rtb.catalog import tables
+from rtb.catalog.database import Database
+from rtb.catalog.records import unix_time
+
+
+class PortfolioExists(ValueError):
+    """A portfolio of this id is there already."""
+
+
+class PortfolioUnknown(LookupError):
+    """There is no portfolio of this id."""
+
+
+class PortfolioChanged(RuntimeError):
+    """Somebody else changed the portfolio first; the message says which version is current."""
+
+    def __init__(self, name: str, expected: int, version: int) -> None:
+        super().__init__(f"portfolio {name!r} is at version {version}, not {expected}: read it again")
+        self.version = version
+
+
+class PortfolioRecord(NamedTuple):
+    """A portfolio of record.
+
+    Attributes:
+        id: unique.
+        body: what it is, JSON.
+        version: 1 when it is created, one more with each change.
+        created: Unix time.
+        state: what its strategy carries, JSON; empty before its first decision.
+    """
+
+    id: str
+    body: str
+    version: int
+    created: float
+    state: str = ""
+
+
+class Moved(NamedTuple):
+    """Budget that went from one campaign to another.
+
+    Attributes:
+        portfolio: whose money it is.
+        at: Unix time.
+        source: number of the campaign that gave.
+        target: of the one that got.
+        micros: above 0.
+        because: why, for people.
+    """
+
+    portfolio: str
+    at: float
+    source: int
+    target: int
+    micros: int
+    because: str
+
+
+class PortfolioBook:
+    """Reads and writes portfolios; calls block, and raise `CatalogError` when the database is away or refuses.
+
+    Args:
+        database: the catalog's.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, name: str, body: str, check: Callable[[Sequence[PortfolioRecord]], None]) -> PortfolioRecord:
+        """Keep a new portfolio.
+
+        Args:
+            name: its id.
+            body: see `PortfolioRecord`.
+            check: is shown all others, in the transaction, and raises what speaks against it.
+
+        Raises:
+            PortfolioExists: its id is taken.
+        """
+        now = datetime.now(UTC)
+        row = {"id": name, "body": body, "version": 1, "created_at": now}
+        with self._database.writing() as connection:
+            check(_all(connection))
+            try:
+                connection.execute(tables.portfolios.insert().values(row))
+            except IntegrityError as error:
+                raise PortfolioExists(f"there is a portfolio {name!r} already") from error
+        return PortfolioRecord(name, body, 1, now.timestamp())
+
+    def change(
+        self,
+        name: str,
+        expected_version: int,
+        edit: Callable[[str], str],
+        check: Callable[[Sequence[PortfolioRecord]], None],
+    ) -> PortfolioRecord:
+        """Change a portfolio, unless somebody else did so first.
+
+        Args:
+            name: its id.
+            expected_version: the version that the change is meant for.
+            edit: what it is to what it becomes.
+            check: is shown all as they will be, in the transaction, and raises what speaks against it.
+
+        Raises:
+            PortfolioUnknown: there is none of this id.
+            PortfolioChanged: another version is current.
+        """
+        with self._database.writing() as connection:
+            before = _found(connection, name, expected_version)
+            after = before._replace(body=edit(before.body), version=before.version + 1)
+            if after.body == before.body:
+                return before
+            check([after if one.id == name else one for one in _all(connection)])
+            where = tables.portfolios.c.id == name
+            connection.execute(update(tables.portfolios).where(where).values(body=after.body, version=after.version))
+        return after
+
+    def delete(self, name: str, expected_version: int) -> None:
+        """Let a portfolio be no more. What it moved stays where it is. Raises as `change` does."""
+        with self._database.writing() as connection:
+            _found(connection, name, expected_version)
+            connection.execute(tables.portfolios.delete().where(tables.portfolios.c.id == name))
+
+    def all(self) -> list[PortfolioRecord]:
+        """Every portfolio, by id."""
+        return [_record(row) for row in self._database.rows(_ordered())]
+
+    def get(self, name: str) -> PortfolioRecord:
+        """One portfolio.
+
+        Raises:
+            PortfolioUnknown: there is none of this id.
+        """
+        rows = [] if "\0" in name else self._database.rows(_ordered().where(tables.portfolios.c.id == name))
+        if not rows:
+            raise PortfolioUnknown(f"there is no portfolio {name[:60]!r}")
+        return _record(rows[0])
+
+    def carry(self, name: str, state: str) -> None:
+        """Keep what a portfolio's strategy carries; nothing where the portfolio is gone."""
+        where = tables.portfolios.c.id == name
+        with self._database.writing() as connection:
+            connection.execute(update(tables.portfolios).where(where).values(state=state))
+
+    def moves(self, name: str, limit: int = 100) -> list[Moved]:
+        """The last budgets that a portfolio moved, oldest first."""
+        found = tables.moves
+        query = select(found).where(found.c.portfolio == name).order_by(found.c.number.desc()).limit(limit)
+        return [_moved(row) for row in reversed([] if "\0" in name else self._database.rows(query))]
+
+    def moved(self) -> dict[int, int]:
+        """Micros that each campaign has from others, below 0 where more went to others, by number."""
+        total = func.sum(tables.moves.c.micros).label("total")
+        sums: dict[int, int] = {}
+        for end, sign in ((tables.moves.c.target, 1), (tables.moves.c.source, -1)):
+            for row in self._database.rows(select(end.label("campaign"), total).group_by(end)):
+                sums[row.campaign] = sums.get(row.campaign, 0) + sign * int(row.total)
+        return sums
+
+
+def record_moves(connection: Connection, moves: Sequence[Moved]) -> None:
+    """Keep budgets moved, in the transaction of the position that they reach."""
+    if moves:
+        rows = [one._asdict() | {"at": datetime.fromtimestamp(one.at, UTC)} for one in moves]
+        connection.execute(tables.moves.insert(), rows)
+
+
+def _ordered() -> Any:
+    return select(tables.portfolios).order_by(tables.portfolios.c.id)
+
+
+def _all(connection: Connection) -> list[PortfolioRecord]:
+    return [_record(row) for row in connection.execute(_ordered().with_for_update()).all()]
+
+
+def _found(connection: Connection, name: str, expected: int) -> PortfolioRecord:
+    """A portfolio that is to be changed, held until the transaction ends."""
+    query = _ordered().where(tables.portfolios.c.id == name).with_for_update()
+    row = None if "\0" in name else connection.execute(query).one_or_none()
+    if row is None:
+        raise PortfolioUnknown(f"there is no portfolio {name[:60]!r}")
+    if row.version != expected:
+        raise PortfolioChanged(name, expected, row.version)
+    return _record(row)
+
+
+def _record(row: Row[Any]) -> PortfolioRecord:
+    return PortfolioRecord(row.id, row.body, row.version, unix_time(row.created_at), row.state)
+
+
+def _moved(row: Row[Any]) -> Moved:
+    return Moved(row.portfolio, unix_time(row.at), row.source, row.target, row.micros, row.because)
