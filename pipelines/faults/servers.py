@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,7 +13,12 @@ import redis
 from redis.exceptions import RedisError
 
 from pipelines.local import LaunchError
+from pipelines.local.cluster import ROOT
+from pipelines.local.ports import free_port
 from rtb.ledger.embedded import is_listening
+
+CONFIGURATION = ROOT / "cluster" / "redis" / "redis.conf"
+"""The one that is shipped."""
 
 _START_SECONDS = 10.0
 _DOWN_SECONDS = 2.0
@@ -92,8 +96,35 @@ def redis_server(folder: Path) -> Iterator[RedisServer]:
         server.stop()
 
 
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@contextmanager
+def configured_redis(folder: Path, host: str, auth: Path) -> Iterator[int]:
+    """A `redis-server` with the configuration that is shipped, for the time of the block; its port.
+
+    Args:
+        folder: of its append-only file.
+        host: address it listens on besides the loopback.
+        auth: file with the line that sets its password.
+
+    Raises:
+        LaunchError: there is none, or it does not start.
+    """
+    binary = shutil.which("redis-server")
+    if binary is None:
+        raise LaunchError("there is no redis-server on the PATH: install Redis")
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    place = ["--port", str(port), "--bind", f"127.0.0.1 {host}", "--dir", str(folder), "--include", str(auth)]
+    with (folder / "redis.log").open("ab") as log:
+        process = subprocess.Popen(
+            [binary, str(CONFIGURATION), *place], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    try:
+        deadline = time.monotonic() + _START_SECONDS
+        while not is_listening(port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise LaunchError(f"redis-server does not start: see {folder / 'redis.log'}")
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()

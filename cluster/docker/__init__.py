@@ -1,0 +1,1 @@
+"""The image, what it is made of, and what it does."""

@@ -1,0 +1,43 @@
+"""The head's GCS is killed under load: the worker serves on, and the head finds the cluster's state in Redis."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines.faults.nodes import can_make
+from pipelines.local.cluster import ROOT
+from pipelines.local.nginx import binary
+from rtb.settings import Settings
+from tests.platform.conftest import train_small_models
+from tests.support import require
+
+
+@pytest.mark.timeout(300)
+def test_serving_goes_on_and_the_state_comes_back(tmp_path: Path) -> None:
+    reason = can_make()
+    require(not reason, f"network namespaces: {reason}")
+    require(shutil.which("redis-server"), "redis-server")
+    require(binary(), "nginx (Debian: nginx-light)")
+    train_small_models(Settings(var_dir=tmp_path))
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.gcs_failover", "--rate", "40"],
+        cwd=ROOT,
+        env={**os.environ, "RAYBID_VAR_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3_000:]
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert figures["recovered_s"] > 0
+    assert figures["served_during"] > 20 * figures["recovered_s"]
+    assert figures["state_back"] is True
+    assert figures["state"] == dict.fromkeys(figures["state"], True)

@@ -1,0 +1,539 @@
+"""The manifests are valid, current and safe; and an error of each kind is found where it is."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cluster.manifests import build, generate, references, validate
+from cluster.manifests.crds import Crds, find_crds
+from cluster.manifests.faults import Fault, Missing, Object
+from tests.support import require
+
+ROOT = Path(__file__).parents[2]
+KUBERAY = ROOT / "cluster" / "kuberay"
+
+
+@pytest.fixture(scope="module")
+def crds() -> Crds:
+    try:
+        return Crds(find_crds(ROOT))
+    except Missing as error:
+        require(False, str(error))
+        raise
+
+
+@cache
+def _built(name: str) -> list[Object]:
+    return build.build(KUBERAY / name)
+
+
+def built(name: str) -> list[Object]:
+    try:
+        return copy.deepcopy(_built(name))
+    except Missing as error:
+        require(False, str(error))
+        raise
+
+
+def one(kind: str, overlay: str = "overlays/production", name: str = "") -> Object:
+    return next(body for body in built(overlay) if body["kind"] == kind and name in ("", body["metadata"]["name"]))
+
+
+def at(body: Any, path: str) -> Any:
+    for part in path.split("."):
+        body = body[int(part) if part.isdigit() else part]
+    return body
+
+
+def put(path: str, value: Any) -> Callable[[Object], None]:
+    parent, _, last = path.rpartition(".")
+
+    def change(body: Object) -> None:
+        (at(body, parent) if parent else body)[last] = value
+
+    return change
+
+
+def in_serve(change: Callable[[Object], None]) -> Callable[[Object], None]:
+    def changed(body: Object) -> None:
+        config = yaml.safe_load(body["spec"]["serveConfigV2"])
+        change(config)
+        body["spec"]["serveConfigV2"] = yaml.safe_dump(config)
+
+    return changed
+
+
+def faults_of(body: Object, crds: Crds) -> list[Fault]:
+    return validate.check("here", body, crds)
+
+
+def test_everything_built_is_valid(crds: Crds) -> None:
+    for name in build.BUILT:
+        objects = built(name)
+        assert objects
+        assert [fault for body in objects for fault in validate.check(name, body, crds)] == []
+        assert references.check(name, objects) == []
+
+
+_HEAD = "spec.rayClusterConfig.headGroupSpec"
+_WORKERS = "spec.rayClusterConfig.workerGroupSpecs.0"
+_PLANTED: list[tuple[str, str, Callable[[Object], None], str, str]] = [
+    # kind, overlay, what is changed, where the fault is, what its reason says
+    ("PodDisruptionBudget", "overlays/production", put("spec.minAvailabel", 1), "spec", "minAvailabel"),
+    ("NetworkPolicy", "overlays/production", put("spec.podSelector", []), "spec.podSelector", "is not of type"),
+    ("CronJob", "overlays/production", put("spec.schedule", 3), "spec.schedule", "is not of type"),
+    ("StatefulSet", "overlays/local", put("spec.replicas", "one"), "spec.replicas", "is not of type"),
+    ("Ingress", "overlays/local", put("apiVersion", "extensions/v1beta1"), "", "nobody here knows the kind"),
+    ("Service", "overlays/local", put("kind", "Sevrice"), "", "nobody here knows the kind"),
+    ("Service", "overlays/local", put("metadata", {}), "metadata.name", "needs a name"),
+    # The structure of KubeRay's CRDs
+    ("RayService", "overlays/production", put("spec.rayClusterConfig.headGroupSpecs", {}), "spec.rayClusterConfig", ""),
+    ("RayService", "overlays/production", put(f"{_WORKERS}.maxReplicas", "10"), f"{_WORKERS}.maxReplicas", "integer"),
+    (
+        "RayService",
+        "overlays/production",
+        put("spec.rayClusterConfig.authOptions.mode", "tokens"),
+        "spec.rayClusterConfig.authOptions.mode",
+        "is not one of",
+    ),
+    (
+        "RayService",
+        "overlays/production",
+        put(f"{_HEAD}.template.spec.containers.0.livenes", {}),
+        f"{_HEAD}.template.spec.containers.0",
+        "livenes",
+    ),
+    ("RayJob", "train", put("spec.activeDeadlineSeconds", 0.5), "spec.activeDeadlineSeconds", "integer"),
+    ("RayCronJob", "checks/retrain-on-ray", put("spec.jobTemplate", {"schedule": 1}), "spec.jobTemplate", "schedule"),
+    ("RayService", "overlays/production", put("apiVersion", "ray.io/v2"), "", "no CRD has this kind"),
+    ("RayService", "overlays/production", put("kind", "RayServer"), "", "no CRD has this kind"),
+    # Their rules in CEL
+    ("RayService", "overlays/production", put("spec.managedBy", "me"), "spec.managedBy", "must be either"),
+    (
+        "RayJob",
+        "train",
+        put("spec.deletionStrategy", {"onSuccess": {"policy": "DeleteCluster"}}),
+        "spec.deletionStrategy",
+        "BOTH onSuccess and onFailur",
+    ),
+    # What the operator refuses beyond them
+    ("RayService", "overlays/production", put("metadata.name", "r" * 48), "metadata.name", "47"),
+    ("RayJob", "train", put("metadata.name", "r" * 48), "metadata.name", "47"),
+    (
+        "RayService",
+        "overlays/upgrade",
+        put("spec.upgradeStrategy.clusterUpgradeOptions.stepSizePercent", 60),
+        "spec.upgradeStrategy.clusterUpgradeOptions",
+        "at most maxSurgePercent 50",
+    ),
+    (
+        "RayService",
+        "overlays/upgrade",
+        put("spec.rayClusterConfig.enableInTreeAutoscaling", False),
+        "spec.rayClusterConfig.enableInTreeAutoscaling",
+        "needs the autoscaler",
+    ),
+    ("RayService", "overlays/production", put(f"{_WORKERS}.replicas", 11), f"{_WORKERS}.replicas", "is not between"),
+    (
+        "RayService",
+        "overlays/production",
+        put(f"{_HEAD}.template.spec.restartPolicy", "Always"),
+        f"{_HEAD}.template.spec.restartPolicy",
+        "Never",
+    ),
+    (
+        "RayService",
+        "overlays/production",
+        put(f"{_HEAD}.template.spec.containers.0.env", [{"name": "REDIS_PASSWORD", "value": "x"}]),
+        f"{_HEAD}.template.spec.containers",
+        "gcsFaultToleranceOptions",
+    ),
+    (
+        "RayService",
+        "overlays/production",
+        put(f"{_WORKERS}.template.spec.containers.0.env", []),
+        f"{_WORKERS}.template.spec.containers.0.env",
+        "RAY_AUTH_MODE",
+    ),
+    (
+        "RayService",
+        "overlays/production",
+        put("spec.rayClusterConfig.authOptions", {}),
+        "spec.rayClusterConfig.auth",
+        "",
+    ),
+    # Serve's configuration
+    ("RayService", "overlays/production", put("spec.serveConfigV2", "a: ["), "spec.serveConfigV2", "no YAML"),
+    ("RayService", "overlays/production", put("spec.serveConfigV2", ""), "spec.serveConfigV2", "serves nothing"),
+    (
+        "RayService",
+        "overlays/production",
+        in_serve(put("applications.0.import_path", "deployments")),
+        "spec.serveConfigV2.applications.0.import_path",
+        "",
+    ),
+    (
+        "RayService",
+        "overlays/production",
+        in_serve(put("applications.0.deployments.0.max_ongoing_request", 3)),
+        "spec.serveConfigV2.applications.0.deployments.0.max_ongoing_request",
+        "no such field",
+    ),
+    (
+        "RayService",
+        "overlays/production",
+        in_serve(put("applications.0.deployments.0.autoscaling_config.upscale_delay", 3)),
+        "spec.serveConfigV2.applications.0.deployments.0.autoscaling_config.upscale_delay",
+        "no such field",
+    ),
+    (
+        "RayService",
+        "overlays/production",
+        in_serve(put("http_options.host", "127.0.0.1")),
+        "spec.serveConfigV2.http_options.host",
+        "0.0.0.0",
+    ),
+    # What other operators read
+    ("PodMonitor", "overlays/production", put("spec.selector", {}), "spec.selector", ""),
+    (
+        "PodMonitor",
+        "overlays/production",
+        put("spec.podMetricsEndpoints.0.intervall", "15s"),
+        "spec.podMetricsEndpoints.0",
+        "intervall",
+    ),
+    ("PodMonitor", "overlays/production", put("kind", "PodMonitors"), "", "has no PodMonitors"),
+    ("Gateway", "overlays/upgrade", put("spec.listeners.0.tls", None), "spec.listeners.0.tls", ""),
+    ("HTTPRoute", "overlays/upgrade", put("spec.rules.0.backendRefs.0.port", 0), "spec.rules.0.backendRefs.0.port", ""),
+]
+
+
+@pytest.mark.parametrize("planted", _PLANTED, ids=lambda planted: f"{planted[0]}-{planted[3] or planted[4]}")
+def test_a_planted_error_is_found(crds: Crds, planted: tuple[str, str, Callable[[Object], None], str, str]) -> None:
+    kind, overlay, plant, where, reason = planted
+    body = one(kind, overlay)
+    assert faults_of(body, crds) == []
+    plant(body)
+    found = faults_of(body, crds)
+    assert any(fault.path.startswith(where) and reason in fault.reason for fault in found), found
+
+
+def test_defaults_are_applied_before_the_structure_is_looked_at(crds: Crds) -> None:
+    body = one("RayService")
+    group = at(body, _WORKERS)
+    del group["minReplicas"], group["maxReplicas"]
+    assert faults_of(body, crds) == []
+    group["replicas"] = -1
+    assert any("minReplicas 0" in fault.reason or "-1" in fault.reason for fault in faults_of(body, crds))
+
+
+def test_an_alert_rule_with_an_unknown_field_is_refused(crds: Crds) -> None:
+    text = "groups: [{name: a, rules: [{alert: Late, expr: 'up == 0', for: 1m}]}]"
+    rule = yaml.safe_load(generate.prometheus_rule(text))
+    assert faults_of(rule, crds) == []
+    rule["spec"]["groups"][0]["rules"][0]["four"] = "1m"
+    assert "four" in faults_of(rule, crds)[0].reason
+
+
+def test_a_configmap_that_nobody_makes_and_an_object_made_twice_are_found() -> None:
+    objects = built("train")
+    container = at(next(o for o in objects if o["kind"] == "RayJob"), "spec.rayClusterSpec.headGroupSpec.template.spec")
+    container["containers"][0]["envFrom"][0]["configMapRef"]["name"] = "raybid-ray"
+    found = references.check("train", [*objects, objects[0]])
+    assert [fault.reason for fault in found] == [
+        "ConfigMap raybid-ray is not in this build",
+        "is there twice; the later one would replace the other",
+    ]
+
+
+def test_a_name_longer_than_a_cluster_may_have_is_refused(crds: Crds) -> None:
+    spec = at(one("RayService"), "spec.rayClusterConfig")
+    body = {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": "r" * 53}, "spec": spec}
+    assert faults_of(body, crds) == []
+    body["metadata"] = {"name": "r" * 54}
+    assert [fault.path for fault in faults_of(body, crds)] == ["metadata.name"]
+
+
+# Serve's configuration, and other generated files
+
+
+@pytest.mark.parametrize(("overlay", "folder"), [("overlays/local", "base"), ("overlays/production",) * 2])
+def test_a_cluster_serves_what_serve_config_says_but_for_the_changes_it_names(overlay: str, folder: str) -> None:
+    plain = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
+    changes = yaml.safe_load((KUBERAY / folder / "serve.yaml").read_text())
+    config = yaml.safe_load(one("RayService", overlay)["spec"]["serveConfigV2"])
+
+    assert config["http_options"].pop("host") == changes["http_options"]["host"] == "0.0.0.0"
+    plain["http_options"].pop("host")
+    for named, change in changes.get("deployments", {}).items():
+        for key, fields in change.items():
+            for field, value in fields.items():
+                for whose in (config, plain):
+                    deployment = next(d for d in whose["applications"][0]["deployments"] if d["name"] == named)
+                    had = deployment[key].pop(field)
+                    assert whose is plain or had == value
+    assert config == plain
+
+
+def test_a_change_of_a_deployment_that_is_not_there_is_refused() -> None:
+    plain = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
+    with pytest.raises(ValueError, match="no deployment Ruoter"):
+        generate.with_changes(plain, {"deployments": {"Ruoter": {"max_ongoing_requests": 1}}})
+
+
+def test_generated_files_are_current() -> None:
+    assert generate.check(ROOT) == []
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """A copy of what generated files are made of, and of them."""
+    for name in ("serve_config.yaml", "cluster/ray.env"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copytree(KUBERAY, tmp_path / "cluster/kuberay")
+    for name in ("cluster/prometheus/alerts.yaml", "dashboards/grafana"):
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, tmp_path / name)
+        elif (ROOT / name).exists():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def _stale(root: Path) -> list[tuple[str, str]]:
+    return [(Path(fault.place).name, fault.reason.partition(":")[0]) for fault in generate.check(root)]
+
+
+def test_stale_missing_and_left_over_files_are_found_and_mended(copied: Path) -> None:
+    assert _stale(copied) == []
+    (copied / "cluster/ray.env").write_text("RAY_AUTH_MODE=disabled\nRAY_worker_niceness=1\n")
+    (copied / "cluster/kuberay/base/generated/serve-config.yaml").unlink()
+    (copied / "cluster/kuberay/base/generated/old.yaml").write_text("")
+    assert _stale(copied) == [
+        ("ray.env", "is not what it is made of now"),
+        ("serve-config.yaml", "is missing"),
+        ("old.yaml", "is made of nothing that is there"),
+    ]
+    assert len(generate.write(copied)) == 3
+    assert _stale(copied) == []
+    environment = (copied / "cluster/kuberay/environment/generated/ray.env").read_text()
+    assert "RAY_AUTH_MODE=token" in environment and "RAY_worker_niceness=1" in environment
+
+
+def test_alerts_and_dashboards_become_objects_of_their_own(copied: Path, crds: Crds) -> None:
+    alerts = {"groups": [{"name": "raybid", "rules": [{"alert": "Down", "expr": "up == 0", "for": "1m"}]}]}
+    (copied / "cluster/prometheus").mkdir(parents=True, exist_ok=True)
+    (copied / "cluster/prometheus/alerts.yaml").write_text(yaml.safe_dump(alerts))
+    board = json.dumps({"title": "A {{board}}", "panels": [{"expr": 'rate(x{a="b"}[5m]) > 1\n# two lines'}]}, indent=1)
+    (copied / "dashboards/grafana").mkdir(parents=True, exist_ok=True)
+    (copied / "dashboards/grafana/overview_test.json").write_text(board)
+    assert (
+        ("prometheus-rule.yaml", "is missing") in _stale(copied)
+        or ("prometheus-rule.yaml",) in _stale(copied)
+        or (
+            "prometheus-rule.yaml",
+            "is not what it is made of now",
+        )
+        in _stale(copied)
+    )
+    generate.write(copied)
+    objects = build.build(copied / "cluster/kuberay/overlays/production")
+    assert [fault for body in objects for fault in validate.check("", body, crds)] == []
+    rule = next(body for body in objects if body["kind"] == "PrometheusRule")
+    assert rule["spec"] == alerts
+    kept = next(body for body in objects if body["metadata"]["name"] == "raybid-dashboard-overview-test")
+    assert kept["data"]["overview_test.json"] == board
+    assert kept["metadata"]["labels"]["grafana_dashboard"] == "1"
+
+
+def test_a_dashboard_too_large_for_a_configmap_is_refused() -> None:
+    with pytest.raises(ValueError, match="a ConfigMap holds"):
+        generate.dashboard("large", json.dumps({"text": "x" * 1_000_000}))
+
+
+@pytest.mark.parametrize("text", ["A=1\n", "RAY_AUTH_MODE=a\nRAY_AUTH_MODE=b\n", "RAY_AUTH_MODE=a\nB='c d'\n"])
+def test_an_environment_that_kustomize_would_read_otherwise_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"cluster/ray\.env"):
+        generate.ray_environment(text)
+
+
+# What production may not do
+
+
+def _pods(body: Object) -> Iterator[tuple[str, Object]]:
+    """Pod specs anywhere in an object, the submitter's included."""
+
+    def walk(value: Any, path: str) -> Iterator[tuple[str, Object]]:
+        if isinstance(value, dict):
+            if "containers" in value:
+                yield path, value
+            for key, child in value.items():
+                yield from walk(child, f"{path}.{key}")
+        elif isinstance(value, list):
+            for index, child in enumerate(value):
+                yield from walk(child, f"{path}.{index}")
+
+    yield from walk(body, f"{body['kind']}/{body['metadata']['name']}")
+
+
+@pytest.mark.parametrize("name", build.BUILT)
+def test_no_container_is_more_than_it_needs_to_be(name: str) -> None:
+    pods = [pod for body in built(name) for pod in _pods(body)]
+    assert pods
+    for where, pod in pods:
+        security = pod["securityContext"]
+        assert security["runAsNonRoot"] is True and security["runAsUser"] > 0, where
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}, where
+        assert pod["automountServiceAccountToken"] is False, where
+        assert not any(pod.get(key) for key in ("hostNetwork", "hostPID", "hostIPC")), where
+        assert not any("hostPath" in volume for volume in pod["volumes"]), where
+        for container in pod["containers"]:
+            own = container["securityContext"]
+            assert own["readOnlyRootFilesystem"] is True, where
+            assert own["allowPrivilegeEscalation"] is False, where
+            assert own["capabilities"] == {"drop": ["ALL"]}, where
+            assert {"cpu", "memory"} <= set(container["resources"]["requests"]), where
+            assert "memory" in container["resources"]["limits"], where
+
+
+@pytest.mark.parametrize("name", build.BUILT)
+def test_no_secret_is_in_the_manifests(name: str) -> None:
+    for body in built(name):
+        assert body["kind"] != "Secret"
+        for _, pod in _pods(body):
+            for container in pod["containers"]:
+                for variable in container.get("env", ()):
+                    is_secret = any(word in variable["name"] for word in ("PASSWORD", "TOKEN", "KEY", "AUTH"))
+                    plain = variable["name"] in ("RAY_AUTH_MODE", "POSTGRES_PASSWORD_FILE")
+                    assert plain or not (is_secret and "value" in variable), variable["name"]
+
+
+def test_only_the_autoscaler_has_a_token_of_the_api_server() -> None:
+    service = one("RayService")
+    assert {"name": "api-access"}.items() <= at(
+        service, "spec.rayClusterConfig.autoscalerOptions.volumeMounts.0"
+    ).items()
+    for _, pod in _pods(service):
+        mounted = [mount["name"] for container in pod["containers"] for mount in container["volumeMounts"]]
+        assert "api-access" not in mounted
+
+
+@pytest.mark.parametrize("name", ["overlays/local", "overlays/production", "overlays/upgrade"])
+def test_everything_is_denied_that_no_policy_allows(name: str) -> None:
+    policies = [body for body in built(name) if body["kind"] == "NetworkPolicy"]
+    deny = next(body for body in policies if body["metadata"]["name"] == "default-deny")
+    assert deny["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    for body in policies:  # only the doors of the upgrade overlay are open to everyone
+        for rule in body["spec"].get("ingress", ()):
+            assert rule.get("from") or body["metadata"]["name"] == "gateways", body["metadata"]["name"]
+            assert all(peer for peer in rule.get("from", ())), body["metadata"]["name"]
+
+
+def test_prometheus_is_let_in_where_it_looks() -> None:
+    policy = one("NetworkPolicy", name="serving-from-prometheus")
+    allowed = {port["port"] for port in at(policy, "spec.ingress.0.ports")}
+    head = at(one("RayService"), f"{_HEAD}.template.spec.containers.0.ports")
+    worker = at(one("RayService"), f"{_WORKERS}.template.spec.containers.0.ports")
+    numbers = {port["name"]: port["containerPort"] for port in [*head, *worker]}
+    looked_at = {
+        endpoint["port"]
+        for body in built("overlays/production")
+        if body["kind"] == "PodMonitor"
+        for endpoint in body["spec"]["podMetricsEndpoints"]
+    }
+    assert looked_at == {"metrics", "as-metrics", "dash-metrics", "haproxy-metrics", "serve"}
+    assert {numbers[name] for name in looked_at} == allowed
+
+
+def test_jobs_are_named_as_alerts_and_dashboards_ask_for_them() -> None:
+    monitors = [body for body in built("overlays/production") if body["kind"] == "PodMonitor"]
+    jobs = {
+        endpoint["port"]: next(one["replacement"] for one in endpoint["relabelings"] if one["targetLabel"] == "job")
+        for body in monitors
+        for endpoint in body["spec"]["podMetricsEndpoints"]
+    }
+    assert jobs == {
+        **dict.fromkeys(("metrics", "as-metrics", "dash-metrics"), "ray"),
+        "haproxy-metrics": "haproxy",
+        "serve": "raybid",
+    }
+    configuration = ROOT / "cluster" / "prometheus" / "prometheus.yaml"
+    if configuration.exists():
+        scraped = yaml.safe_load(configuration.read_text())["scrape_configs"]
+        assert set(jobs.values()) == {one["job_name"] for one in scraped}
+
+
+def test_workers_scale_from_three_to_ten_over_zones_and_a_drain_leaves_some() -> None:
+    service = one("RayService")
+    assert at(service, "spec.rayClusterConfig.enableInTreeAutoscaling") is True
+    group = at(service, _WORKERS)
+    assert (group["minReplicas"], group["maxReplicas"]) == (3, 10)
+    zones = group["template"]["spec"]["topologySpreadConstraints"][0]
+    assert (zones["topologyKey"], zones["whenUnsatisfiable"]) == ("topology.kubernetes.io/zone", "DoNotSchedule")
+    labels = group["template"]["metadata"]["labels"] | {"ray.io/node-type": "worker"}
+    for selector in (zones["labelSelector"], one("PodDisruptionBudget")["spec"]["selector"]):
+        assert selector["matchLabels"].items() <= labels.items()
+
+
+def test_head_and_workers_have_the_environment_of_ray_env() -> None:
+    lines = (ROOT / "cluster" / "ray.env").read_text().splitlines()
+    wanted = dict(line.split("=", 1) for line in lines if line and not line.startswith("#")) | {
+        "RAY_AUTH_MODE": "token"
+    }
+    objects = built("overlays/production")
+    maps = {body["metadata"]["name"]: body["data"] for body in objects if body["kind"] == "ConfigMap"}
+    for _, pod in _pods(one("RayService")):
+        has: dict[str, str] = {}
+        for source in pod["containers"][0]["envFrom"]:
+            has |= maps.get(source.get("configMapRef", {}).get("name"), {})
+        assert wanted.items() <= has.items()
+
+
+def test_every_setting_is_one_that_the_platform_has() -> None:
+    from rtb.settings import Settings  # noqa: PLC0415 - here alone
+
+    known = {f"RAYBID_{name.upper()}" for name in Settings.model_fields}
+    for name in ("overlays/local", "overlays/production"):
+        settings = [b["data"] for b in built(name) if b["metadata"]["name"].startswith("raybid-settings-")]
+        assert settings and {key for key in settings[0] if key.startswith("RAYBID_")} <= known
+
+
+# The command
+
+
+def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cluster.manifests", *arguments]
+    whole = {**os.environ, **environment}
+    return subprocess.run(command, cwd=ROOT, env=whole, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_last_line_is_json(crds: Crds) -> None:
+    done = _run()
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert said["invalid"] == 0 and said["objects"] > 80
+
+
+def test_without_crds_it_says_what_to_do(tmp_path: Path) -> None:
+    done = _run(CRDS=str(tmp_path))
+    assert done.returncode == 1
+    assert "CRDS=DIR" in done.stderr and str(tmp_path) in done.stderr
+
+
+def test_a_broken_kustomization_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "kustomization.yaml").write_text("resources: [nothing.yaml]\n")
+    with pytest.raises(ValueError, match=r"nothing\.yaml"):
+        build.build(tmp_path)

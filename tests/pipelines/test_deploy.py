@@ -1,0 +1,66 @@
+"""Deploying elsewhere: what it waits for and what it says. The whole way: `make gcs-check`, `make image-check`."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines import deploy
+from pipelines.local import LaunchError
+from pipelines.local.cluster import ROOT
+from pipelines.local.ports import free_port
+from tests.pipelines.fake_platform import Server, http
+
+
+def test_it_waits_until_the_answer_is_good(capsys: pytest.CaptureFixture[str]) -> None:
+    answers = iter([http(503, b"starting"), http(200, b"{}")])
+
+    async def main() -> None:
+        async with Server(lambda *_: next(answers)) as server:
+            await asyncio.to_thread(deploy._await, "the application", server.url, 20.0)
+
+    asyncio.run(main())
+    assert "the application is there" in capsys.readouterr().err
+    assert next(answers, None) is None
+
+
+def test_it_says_what_was_answered_last_when_it_gives_up() -> None:
+    async def main() -> None:
+        async with Server(lambda *_: http(503, b"no leases")) as server:
+            await asyncio.to_thread(deploy._await, "the application", server.url, 1.5)
+
+    with pytest.raises(LaunchError, match=r"not there after 2 s: .* says 503 no leases"):
+        asyncio.run(main())
+
+
+def test_a_configuration_that_is_refused_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("http_options: {host: 127.0.0.1}\napplications: []\n")
+    with pytest.raises(LaunchError, match=r"`serve deploy` of .*config\.yaml fails"):
+        deploy._deploy(config, "0.0.0.0", f"http://127.0.0.1:{free_port()}")
+    assert "deploying" in capfd.readouterr().err
+
+
+def test_a_setting_that_is_none_is_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.deploy"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "RAYBID_HTTP_PORT": "none"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("deploy: RAYBID_HTTP_PORT")
+
+
+def test_the_token_of_ray_is_sent_where_nodes_ask_for_it(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("of a test\n")
+    path = {"RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")}
+    assert deploy.dashboard_headers({"RAY_AUTH_MODE": "token", **path}) == {"Authorization": "Bearer of a test"}
+    assert deploy.dashboard_headers({"RAY_AUTH_MODE": "disabled", **path}) == {}
