@@ -1,0 +1,26 @@
+"""Write the dashboards' files anew.
+
+How to run: `python -m pipelines.dashboards`. A test holds that what lies in `dashboards/grafana` is what this writes.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from pipelines.dashboards.definition import DASHBOARDS
+from pipelines.dashboards.grafana import rendered
+from pipelines.local.cluster import ROOT
+
+FOLDER = ROOT / "dashboards" / "grafana"
+
+
+def main() -> None:
+    """Write them."""
+    for dashboard in DASHBOARDS:
+        path = FOLDER / f"{dashboard.name}.json"
+        path.write_text(rendered(dashboard))
+        typer.echo(f"{path.relative_to(ROOT)}: {len(dashboard.panels)} panels")
+
+
+if __name__ == "__main__":
+    typer.run(main)

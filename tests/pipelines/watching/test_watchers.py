@@ -1,0 +1,60 @@
+"""A real Prometheus and Alertmanager: what stops answering is told within its window."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from pipelines.local import LaunchError
+from pipelines.watching.servers import tool, watchers
+from tests.support import require
+
+_WINDOW_SECONDS = 60.0
+
+
+class _Metrics(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/plain; version=0.0.4")
+        self.end_headers()
+        self.wfile.write(b'raybid_ready 1\nraybid_part_up{part="ledger"} 1\n')
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def bidder() -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Metrics)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.server_close()
+
+
+def test_who_stops_answering_is_reported_down(bidder: ThreadingHTTPServer, tmp_path: Path) -> None:
+    require(shutil.which("prometheus"), "prometheus")
+    require(shutil.which("alertmanager") or shutil.which("prometheus-alertmanager"), "prometheus-alertmanager")
+    with watchers(tmp_path, {"raybid": [f"127.0.0.1:{bidder.server_port}"], "ray": [], "haproxy": []}) as at:
+        deadline = time.monotonic() + 30
+        while not at.query("raybid_ready == 1"):
+            assert time.monotonic() < deadline, "it is not scraped"
+            time.sleep(0.5)
+        time.sleep(6)  # an evaluation with the target up
+        assert at.firing() == set()
+        bidder.shutdown()
+        bidder.server_close()
+        deadline = time.monotonic() + _WINDOW_SECONDS
+        while "RaybidDown" not in at.firing():
+            assert time.monotonic() < deadline, "nobody was told"
+            time.sleep(1)
+
+
+def test_what_is_not_installed_is_told_with_what_to_do() -> None:
+    with pytest.raises(LaunchError, match="apt-get install prometheus"):
+        tool("no-command-of-this-name")
