@@ -47,7 +47,7 @@ class Meta(msgspec.Struct, frozen=True):
         created: UTC time, ISO 8601.
         commit: git commit of the code that trained it, `unknown` outside a checkout.
         sha256: checksum of the weights file.
-        version: short name to show and compare: first 12 digits of the checksum.
+        version: short name to show and compare, of all that makes the model: weights, kind, inputs and configuration.
     """
 
     kind: str
@@ -61,8 +61,9 @@ class Meta(msgspec.Struct, frozen=True):
 
     @property
     def version(self) -> str:
-        """Short name of these weights."""
-        return self.sha256[:12]
+        """Short name of this model. Weights alone are not one: a policy's levels, for example, are configuration."""
+        made_of = (self.kind, self.schema_version, self.config, self.sha256)
+        return hashlib.sha256(msgspec.json.encode(made_of, order="deterministic")).hexdigest()[:12]
 
 
 @dataclass(frozen=True)

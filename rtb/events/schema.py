@@ -15,12 +15,12 @@ from rtb.events.stream import Entry
 SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),  # in the stream: `<Unix ms>-<n>`, unique and in order
-        pa.field("kind", pa.string(), nullable=False),  # bid, or a notice: win, bill, loss, click, conversion
+        pa.field("kind", pa.string(), nullable=False),  # bid, a notice (win, bill, loss, click, conversion), or move
         pa.field("bid", pa.string()),
-        pa.field("campaign", pa.int64()),  # its number
+        pa.field("campaign", pa.int64()),  # its number; move: of the one that gave
         pa.field("at", pa.timestamp("us", tz="UTC")),  # when it happened
-        pa.field("price_micros", pa.int64()),  # bid: what was bid; charge: what it cost
-        pa.field("outcome", pa.string()),  # what the ledger made of a notice: settled, unfunded, freed, counted
+        pa.field("price_micros", pa.int64()),  # bid: what was bid; charge: what it cost; move: what was moved
+        pa.field("outcome", pa.string()),  # what the ledger made of a notice: settled, unfunded, freed, counted; moved
         pa.field("request", pa.string()),
         pa.field("creative", pa.string()),  # `campaign/creative`
         pa.field("features", pa.list_(pa.int32())),
@@ -31,6 +31,9 @@ SCHEMA = pa.schema(
         pa.field("min_to_win_micros", pa.int64()),  # notice: the least bid that would have won, where it was said
         pa.field("feature_schema", pa.string()),  # bid: version of the encoder of its features; null in old files
         pa.field("experiment", pa.int32()),  # as whose challenger it was bid; null: the champion's
+        pa.field("target", pa.int64()),  # move: number of the campaign that got the money
+        pa.field("portfolio", pa.string()),  # move: whose money it is
+        pa.field("because", pa.string()),  # move: why, for people
     ]
 )
 
@@ -64,11 +67,11 @@ def _bid(data: str) -> dict[str, Any]:
 def _notice(fields: dict[str, str]) -> dict[str, Any]:
     numbers = {name: int(fields[name]) for name in _WHOLE if fields.get(name)}
     at = {"at": round(float(fields["at"]) * _MICRO)} if "at" in fields else {}
-    row = numbers | at | {"outcome": fields.get("outcome")}
+    row = numbers | at | {name: fields.get(name) for name in ("outcome", "portfolio", "because")}
     account = numbers.get("campaign")
     if account is not None:
         row |= {"campaign": campaign_of(account), "experiment": experiment_of(account) or None}
     return row
 
 
-_WHOLE: Sequence[str] = ("campaign", "price_micros", "min_to_win_micros")
+_WHOLE: Sequence[str] = ("campaign", "target", "price_micros", "min_to_win_micros")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from rtb.events.parquet import Run
 
@@ -32,14 +33,34 @@ class SpendRow(NamedTuple):
     conversions: int
 
 
+class MoveRow(NamedTuple):
+    """Budget that went from one campaign to another.
+
+    Attributes:
+        portfolio: whose money it is.
+        at: Unix time.
+        source: number of the campaign that gave.
+        target: of the one that got.
+        micros: above 0.
+        because: why, for people.
+    """
+
+    portfolio: str
+    at: float
+    source: int
+    target: int
+    micros: int
+    because: str
+
+
 class SpendBook(Protocol):
-    """Keeps spend by campaign and hour, and the position in the stream it reaches."""
+    """Keeps spend by campaign and hour, budgets moved, and the position in the stream that both reach."""
 
     def position(self) -> str:
         """Id of the last event that is in the book; `0-0` for an empty one."""
         ...
 
-    def record_spend(self, rows: Sequence[SpendRow], position: str) -> None:
+    def record_spend(self, rows: Sequence[SpendRow], position: str, moves: Sequence[MoveRow] = ()) -> None:
         """Add rows and move to a position, both or neither; does nothing when it is there or further already."""
         ...
 
@@ -66,3 +87,14 @@ def spend_rows(run: Run) -> list[SpendRow]:
             row[kind] += count
     columns = ((number, run.hour, *row.values()) for number, row in sorted(found.items()))
     return [SpendRow(*values) for values in columns if any(values[2:])]
+
+
+def move_rows(table: pa.Table) -> list[MoveRow]:
+    """The budgets moved among events, in their order."""
+    moved = table.filter(pc.equal(table.column("kind"), "move"))
+    at = pc.divide(pc.cast(pc.cast(moved.column("at"), pa.int64()), pa.float64()), 1e6)
+    names = ("source", "target", "micros", "because")
+    columns = dict(zip(names, ("campaign", "target", "price_micros", "because"), strict=True))
+    told = {name: moved.column(column).to_pylist() for name, column in columns.items()}
+    rows = zip(moved.column("portfolio").to_pylist(), at.to_pylist(), *told.values(), strict=True)
+    return [MoveRow(*row) for row in rows]

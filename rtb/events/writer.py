@@ -18,7 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from rtb.events import merging, parquet
-from rtb.events.spend import SpendBook, spend_rows
+from rtb.events.spend import SpendBook, move_rows, spend_rows
 from rtb.events.stream import START, EventStream, place
 
 _LOCK = ".writer.lock"
@@ -161,7 +161,7 @@ class EventWriter:
         """
         position = self._book.position()
         for run in parquet.runs(self._folder, position):
-            self._book.record_spend(spend_rows(run), run.last)
+            self._book.record_spend(spend_rows(run), run.last, move_rows(run.table))
             position = run.last
             self._observe(run.table)
         return position

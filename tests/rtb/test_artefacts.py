@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,15 +58,19 @@ def test_meta_says_what_it_is_and_where_it_is_from(tmp_path: Path) -> None:
     assert told["config"] == {"dim": 3}
     assert told["metrics"] == {"auc": 0.75}
     assert told["trained_on"] == "a test, seed 1"
-    assert told["sha256"].startswith(meta.version)
-    assert len(meta.version) == 12
+    assert re.fullmatch("[0-9a-f]{12}", meta.version)
 
 
-def test_version_is_that_of_the_weights(tmp_path: Path) -> None:
+def test_version_is_that_of_all_that_makes_the_model(tmp_path: Path) -> None:
     one = _save(tmp_path / "one")
     same = _save(tmp_path / "same", metrics={"auc": 0.9})
-    other = _save(tmp_path / "other", tensors={"a": np.zeros(2)})
-    assert one.version == same.version != other.version
+    others = [
+        _save(tmp_path / "weights", tensors={"a": np.zeros(2)}),
+        _save(tmp_path / "config", config={"dim": 4}),
+        _save(tmp_path / "schema", schema_version="another"),
+    ]
+    assert one.version == same.version == _load(tmp_path / "same").meta.version
+    assert len({one.version, *(other.version for other in others)}) == 4
 
 
 def test_saving_over_an_artefact_replaces_it_whole(tmp_path: Path) -> None:

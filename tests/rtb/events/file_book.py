@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from rtb.events.parquet import write_durably
-from rtb.events.spend import SpendRow
+from rtb.events.spend import MoveRow, SpendRow
 from rtb.events.stream import START, place
 
 
@@ -37,7 +37,7 @@ class FileSpendBook:
         """Everything in the book, by hour and campaign."""
         return self._kept().rows
 
-    def record_spend(self, rows: Sequence[SpendRow], position: str) -> None:
+    def record_spend(self, rows: Sequence[SpendRow], position: str, moves: Sequence[MoveRow] = ()) -> None:
         """See `SpendBook.record_spend`.
 
         Raises:

@@ -187,7 +187,7 @@ def test_only_one_writer_has_the_folder(client: redis.Redis, tmp_path: Path) -> 
 
 def test_nothing_is_trimmed_that_the_book_has_not_got(client: redis.Redis, tmp_path: Path) -> None:
     class Away(FileSpendBook):
-        def record_spend(self, rows: Any, position: str) -> None:
+        def record_spend(self, rows: Any, position: str, moves: Any = ()) -> None:
             raise OSError("away")
 
     add(client, 0, 50)

@@ -1,0 +1,165 @@
+"""The Controller's side of explaining bids: it keeps what was decided and by what, and tells why.
+
+Nothing here may stop what the Controller is for. Where something cannot be kept, the log says so once, and bids of that
+time cannot be explained.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+import redis.asyncio as aioredis
+
+from deployments.wiring import logger
+from rtb.decisions.explain import explain
+from rtb.decisions.records import Parcel
+from rtb.decisions.store import DecisionStore, NotKept
+from rtb.decisions.workshop import RecomputeError
+from rtb.experiment import decode
+from rtb.registry import KINDS
+from rtb.settings import Settings
+from rtb.snapshot import EXPERIMENT, deposit_key, model_key
+
+Answer = TypeVar("Answer")
+
+_MEGABYTE = 1_000_000
+_MOST_ASKING = 3
+_PRIORS = ("untrained", "neutral")
+"""Versions of what serves before anything is trained: it is in the code."""
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What the Controller says of a bid.
+
+    Attributes:
+        status: of the answer over REST.
+        body: JSON of the explanation; none where there is none.
+        problem: why there is none.
+    """
+
+    status: int
+    body: bytes = b""
+    problem: str = ""
+
+
+class DecisionKeeper:
+    """Keeps decisions in the Controller's folder.
+
+    Args:
+        client: of the server that has the models that serve.
+        settings: where to keep them, how long, and how much.
+    """
+
+    def __init__(self, client: aioredis.Redis, settings: Settings) -> None:
+        self._client: Any = client
+        self._settings = settings
+        self._store: DecisionStore | None = None
+        self._complained = False
+        self._explaining = asyncio.Lock()
+        self._asking = 0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is to be kept."""
+        return self._settings.decision_hours > 0
+
+    async def keep(self, parcel: Parcel) -> None:
+        """Keep decisions, and the models they were made by where those are not kept yet.
+
+        Raises:
+            RedisError: the server that has the models is away; the parcel may be sent again.
+        """
+        if not self.is_on:
+            return
+        missing = await self._try(lambda store: store.keep(parcel))
+        for kind, version in missing or ():
+            body = await self._model(kind, version) if kind in KINDS and version not in _PRIORS else None
+            if body is not None:
+                await self.picture(kind, version, body)
+
+    async def picture(self, kind: str, version: str, body: bytes) -> None:
+        """Keep a catalog, a pacing table or a model."""
+        if self.is_on:
+            await self._try(lambda store: store.keep_picture(kind, version, body, time.time()))
+
+    async def prune(self) -> None:
+        """Forget what is too old or too much."""
+        if self.is_on:
+            await self._try(lambda store: store.prune(time.time()))
+
+    async def explain(self, bid_id: str) -> Told:
+        """Why a bid was what it was; one at a time, in a thread."""
+        if not self.is_on:
+            return Told(404, problem="nothing is recorded: set RAYBID_DECISION_HOURS above 0 to explain later bids")
+        if self._asking >= _MOST_ASKING:  # who keeps decisions must not wait behind those who ask
+            return Told(503, problem="other bids are being explained: try again")
+        self._asking += 1
+        try:
+            return await self._in_turn(bid_id)
+        finally:
+            self._asking -= 1
+
+    async def _in_turn(self, bid_id: str) -> Told:
+        async with self._explaining:
+            try:
+                return Told(200, await asyncio.to_thread(self._explained, bid_id))
+            except NotKept as error:
+                return Told(404, problem=str(error))
+            except RecomputeError as error:
+                return Told(409, problem=f"the bid does not come out again: {error}")
+            except (sqlite3.Error, OSError, ValueError) as error:
+                logger.error(f"bid {bid_id} cannot be explained: {error}")
+                return Told(503, problem="what is recorded cannot be read; the Controller's log says why")
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def _explained(self, bid_id: str) -> bytes:
+        return msgspec.json.encode(explain(self._settings, bid_id))
+
+    async def _model(self, kind: str, version: str) -> bytes | None:
+        """A model that serves, or served a moment ago, wherever it lies."""
+        published, body = await self._client.hmget(model_key(kind), "version", "body")
+        if published is not None and published.decode() == version:
+            return bytes(body)
+        deposited = await self._client.get(deposit_key(kind, version))
+        if deposited is not None:
+            return bytes(deposited)
+        challenger = await self._client.hget(EXPERIMENT, "body") if kind == "policy" else None
+        if challenger is not None:
+            experiment = decode(challenger)
+            if experiment.version == version:
+                return experiment.artefact
+        return None
+
+    async def _try(self, call: Callable[[DecisionStore], Answer]) -> Answer | None:
+        """The store's answer; none where it cannot be used just now."""
+        try:
+            answer = await asyncio.to_thread(self._call, call)
+        except (sqlite3.Error, OSError) as error:
+            if not self._complained:
+                logger.warning(f"bids made now cannot be explained later, {self._settings.decisions_path}: {error}")
+            self._complained = True
+            return None
+        if self._complained:
+            logger.info("bids can be explained again")
+        self._complained = False
+        return answer
+
+    def _call(self, call: Callable[[DecisionStore], Answer]) -> Answer:
+        if self._store is None:
+            settings = self._settings
+            self._store = DecisionStore(
+                settings.decisions_path,
+                seconds=settings.decision_hours * 3_600,
+                most_bytes=settings.decision_megabytes * _MEGABYTE,
+            )
+        return call(self._store)

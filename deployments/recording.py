@@ -1,0 +1,74 @@
+"""The Router's side of explaining bids: what was decided goes to the Controller a few times a second, beside bidding.
+
+Not by way of the ledger's server, which syncs all it is told to disk: losing some of this costs an explanation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from deployments.tally import Tally
+from deployments.wiring import logger
+from rtb.decisions.recorder import Recorder
+from rtb.decisions.records import BatchRecord
+from rtb.edge import Batch
+from rtb.outbox import Outbox, Stamp
+from rtb.settings import Settings
+from rtb.stages import Decisions, Scores
+
+
+class DecisionSender:
+    """Notes decisions and hands them on; nothing at all where nothing is to be kept.
+
+    Args:
+        settings: whether to, and what requests are read by.
+        controller: handle of who keeps them.
+        tally: counts what found no room.
+    """
+
+    def __init__(self, settings: Settings, controller: Any, tally: Tally) -> None:
+        self._recorder = Recorder(
+            currency=settings.currency, max_imps=settings.max_imps, max_candidates=settings.max_candidates
+        )
+        self._is_on = settings.decision_hours > 0
+        self._controller = controller
+        self._tally = tally
+        self._outbox: Outbox[list[BatchRecord]] = Outbox(self._deliver)
+        self._dropped = 0
+        self._has_lost = False
+
+    def note(self, batch: Batch, scores: Scores, decisions: Decisions) -> None:
+        """Note the bids of a batch. They are made, so nothing that goes wrong here may keep them from being sent."""
+        if not self._is_on:
+            return
+        try:
+            self._recorder.note(batch, scores, decisions)
+        except Exception as error:
+            self._lose(len(decisions.candidate), error)
+
+    async def send(self) -> None:
+        """Hand on what was noted; what is not acknowledged is sent again at the next call."""
+        try:
+            await self._outbox.send(self._recorder.take)
+            while self._recorder.is_waiting:
+                await self._outbox.send(self._recorder.take)
+        finally:
+            if self._recorder.dropped > self._dropped:
+                self._tally.add("decisions_dropped", self._recorder.dropped - self._dropped)
+                self._dropped = self._recorder.dropped
+
+    async def _deliver(self, stamp: Stamp, batches: list[BatchRecord]) -> None:
+        try:
+            parcel = await asyncio.to_thread(self._recorder.pack, f"{stamp.sender}-{stamp.number}", batches)
+        except Exception as error:  # it would be so the next time, and all that comes behind it would wait
+            self._lose(sum(len(request.bids) for batch in batches for request in batch.requests), error)
+            return
+        await self._controller.keep.remote(parcel)
+
+    def _lose(self, bids: int, error: Exception) -> None:
+        """Count bids that cannot be explained for an error of ours; the first is told."""
+        if not self._has_lost:
+            logger.error("bids cannot be recorded, so not be explained", exc_info=error)
+        self._has_lost = True
+        self._tally.add("decisions_dropped", bids)

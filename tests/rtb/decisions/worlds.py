@@ -1,0 +1,155 @@
+"""A platform in one thread whose decisions are recorded: requests in, a store with all that they were made by out."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count, pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pipelines import reference
+from rtb import artefacts, ctr, policy
+from rtb.ctr import CTRNetwork
+from rtb.currency import NO_RATES, Rates
+from rtb.decisions.recorder import Recorder
+from rtb.decisions.store import DecisionStore
+from rtb.edge import Answer, Edge, Prepared
+from rtb.exchanges import GENERIC, Profile
+from rtb.experiment import Split
+from rtb.ledger import LeaseBook, MemoryLedger
+from rtb.notices import Signer
+from rtb.openrtb import NoBid
+from rtb.policy import Policy
+from rtb.snapshot import PacingTable, encode_catalog, encode_pacing
+from rtb.stages import BidStage, CTRStage
+from rtb.targeting import Listing
+
+NOW = 1_767_614_400.0
+SECRET = "a secret of the tests, and long"
+
+
+def network(seed: int = 0) -> CTRNetwork:
+    """A network whose answers depend on the row."""
+    torch.manual_seed(seed)
+    made = CTRNetwork()
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.3)
+    return made
+
+
+def continuous(seed: int = 0) -> Policy:
+    """A policy whose multiplier depends on what it sees."""
+    draw = np.random.default_rng(seed)
+    sizes = [len(policy.neutral().layers[0][0][0]), 16, 1]
+    layers = [
+        (draw.normal(size=(to, of)).astype(np.float32) / 2, draw.normal(size=to).astype(np.float32) / 4)
+        for of, to in pairwise(sizes)
+    ]
+    return Policy(tuple(layers), "tanh", "continuous", np.zeros(0), "made")
+
+
+@dataclass
+class World:
+    """The hot path, recorded."""
+
+    edge: Edge
+    ctr: CTRStage
+    stage: BidStage
+    recorder: Recorder
+    store: DecisionStore
+    path: Path
+    ledger: MemoryLedger
+
+    def catalog(self, listings: Sequence[Listing], version: str) -> None:
+        """Take up a catalog, as a Router does."""
+        body = encode_catalog(list(listings))
+        self.store.keep_picture("catalog", version, body, NOW)
+        self.edge.relist(listings, version)
+
+    def pace(self, table: PacingTable, version: str, *, router_too: bool = True) -> None:
+        """Take up a pacing table."""
+        self.store.keep_picture("pacing", version, encode_pacing(table), NOW)
+        self.stage.repace(table, version)
+        asyncio.run(self.stage.book.maintain())
+        if router_too:
+            self.edge.restrict((table["number"][table["open"]] & (2**21 - 1)).tolist(), version)
+
+    def serve_model(self, seed: int) -> None:
+        """Take up another CTR model."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "ctr"
+            ctr.save(path, network(seed), metrics={}, trained_on="nothing")
+            self.ctr.scorer = ctr.CTRScorer.load(path)
+            self.store.keep_picture("ctr", self.ctr.scorer.version, artefacts.pack(path), NOW)
+
+    def serve_policy(self, seed: int, *, challenger: bool = False) -> None:
+        """Take up another policy, or a challenger's."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "policy"
+            policy.save(path, continuous(seed), metrics={}, trained_on="nothing")
+            made = policy.load(path)
+            self.store.keep_picture("policy", made.version, artefacts.pack(path), NOW)
+        (self.stage.challenge if challenger else self.stage.swap_policy)(made)
+
+    def prepare(self, body: bytes, profile: Profile = GENERIC) -> Prepared:
+        """Read a request."""
+        return self.edge.prepare(body, profile)
+
+    def answer(self, requests: Sequence[Prepared], barred: Sequence[int] = ()) -> list[Answer]:
+        """Answer requests in one batch, without campaigns whose users have seen enough of them, and record it."""
+        batch = self.edge.assemble(requests)
+        out = np.isin(batch.campaign, list(barred)) & (batch.terms.user[batch.candidates.imp] != 0)
+        if out.any():
+            batch = batch.without(out, NoBid.USER_CAP)
+        scores = self.ctr.score(batch.rows)
+        decisions = self.stage.decide(batch.auction(scores.probability))
+        answers, _ = self.edge.render(batch, scores.probability, decisions)
+        self.recorder.note(batch, scores, decisions)
+        return answers
+
+    def flush(self) -> None:
+        """Bring what was recorded into the store."""
+        numbers = count()
+        while (batches := self.recorder.take()) is not None:
+            self.store.keep(self.recorder.pack(f"parcel-{next(numbers)}-{id(batches)}", batches))
+
+    def split(self, share: float) -> None:
+        """Give the challenger a part of the traffic."""
+        self.edge.divide(Split("salt", share))
+
+
+def world(folder: Path, listings: Sequence[Listing], *, rates: Rates = NO_RATES, max_candidates: int = 4) -> World:
+    """A platform with money for every campaign, and nothing to bid by yet."""
+    ledger = MemoryLedger()
+    edge = Edge(
+        signer=Signer(SECRET),
+        base_url="https://bid.example",
+        currency="USD",
+        max_imps=8,
+        max_candidates=max_candidates,
+        clock=lambda: NOW,
+    )
+    edge.rerate(rates)
+    book = LeaseBook(ledger, seconds=5.0, share=1.0, notice_ttl=1_800.0, clock=lambda: NOW)
+    recorder = Recorder(currency="USD", max_imps=8, max_candidates=max_candidates, clock=lambda: NOW)
+    store = DecisionStore(folder / "decisions.sqlite", seconds=3_600.0, most_bytes=1 << 30)
+
+    async def fund() -> None:
+        for listing in listings:
+            await ledger.open(listing.number, 10**12)
+            await ledger.open(listing.number | 3 << 21, 10**12)
+
+    asyncio.run(fund())
+    stage = BidStage(policy.neutral(), book)
+    return World(edge, CTRStage(ctr.CTRScorer.untrained()), stage, recorder, store, folder / "decisions.sqlite", ledger)
+
+
+def reference_listings(size: int) -> list[Listing]:
+    """The campaigns of the simulated market."""
+    return [Listing(number, campaign) for number, campaign in enumerate(reference.campaigns(size), 1)]
