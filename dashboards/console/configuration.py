@@ -1,0 +1,53 @@
+"""Where the platform is, as the environment says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from rtb.settings import Settings
+
+
+class Configuration(NamedTuple):
+    """What the console talks to.
+
+    Attributes:
+        url: of the platform.
+        key: sent with each call; empty: none was found.
+        events: folder of the events' Parquet files.
+        prometheus: URL of a Prometheus; empty: there is none.
+        currency: of all money.
+    """
+
+    url: str
+    key: str
+    events: Path
+    prometheus: str
+    currency: str
+
+
+def from_environment(environment: Mapping[str, str] | None = None) -> Configuration:
+    """Read the environment; see `python -m dashboards.console`.
+
+    Raises:
+        ValidationError: a setting that is none.
+    """
+    given = os.environ if environment is None else environment
+    settings = Settings()
+    return Configuration(
+        url=(given.get("RAYBID_URL") or settings.base_url).rstrip("/"),
+        key=given.get("RAYBID_KEY") or settings.admin_key or _kept(settings),
+        events=settings.events_dir,
+        prometheus=given.get("RAYBID_PROMETHEUS_URL", "").rstrip("/"),
+        currency=settings.currency,
+    )
+
+
+def _kept(settings: Settings) -> str:
+    """The key of the first run. One is never made here: it would be none that the platform knows."""
+    try:
+        return settings.secret_path("admin_key").read_text().strip()
+    except OSError:
+        return ""

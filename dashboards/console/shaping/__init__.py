@@ -1,0 +1,1 @@
+"""Sources made into tables that charts draw: plain functions, no Streamlit, no I/O."""

@@ -1,0 +1,39 @@
+"""A portfolio's budgets over time, from what it moved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+
+def allocation(shown: Mapping[str, Any], moves: Sequence[Mapping[str, Any]], until: pd.Timestamp) -> pd.DataFrame:
+    """Budgets in micros by UTC time and campaign: what they are now, and what each move made of them before.
+
+    Args:
+        shown: as `/portfolio/{id}` answers.
+        moves: as its history answers, oldest first.
+        until: now.
+    """
+    now = {name: figures["budget_micros"] for name, figures in shown["campaigns"].items()}
+    rows, times, current = [dict(now)], [until], dict(now)
+    for move in reversed(moves):
+        at = pd.Timestamp(move["at"])
+        if at != times[-1]:
+            rows.append(dict(current))
+            times.append(at)
+        for name, sign in ((move["source"], 1), (move["target"], -1)):
+            if name in current:
+                current[name] += sign * move["micros"]
+    if moves:
+        rows.append(dict(current))
+        times.append(pd.Timestamp(moves[0]["at"]) - pd.Timedelta(seconds=1))
+    return pd.DataFrame(rows[::-1], index=pd.DatetimeIndex(times[::-1]))
+
+
+def figures(shown: Mapping[str, Any]) -> pd.DataFrame:
+    """A row a campaign, as the portfolio judges it."""
+    table = pd.DataFrame.from_dict(dict(shown["campaigns"]), orient="index")
+    table.index.name = "campaign"
+    return table

@@ -1,0 +1,59 @@
+"""The events' Parquet files: bids, and what became of them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from threading import Lock
+
+import pyarrow as pa
+
+from rtb.events.parquet import read_events
+
+MOST_EVENTS = 600_000
+"""Read at most, the newest: what is older would make each refresh slow."""
+
+_BRIEFLY_S = 0.8
+_LATER_S = 60.0  # beyond now: clocks of two machines differ
+
+
+class EventsMissing(RuntimeError):
+    """There are no files to read; the message says what to do."""
+
+
+class EventFiles:
+    """Reads the last seconds of the events, once for all that is drawn at the same time.
+
+    Args:
+        folder: of the events.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = Lock()
+        self._known: dict[float, tuple[float, pa.Table]] = {}
+
+    def last(self, seconds: float) -> pa.Table:
+        """Events of the last seconds, a table of `rtb.events.schema.SCHEMA`.
+
+        Raises:
+            EventsMissing: there is no such folder, or it cannot be read.
+        """
+        with self._lock:
+            at, table = self._known.get(seconds, (0.0, None))
+            if table is None or time.monotonic() - at > _BRIEFLY_S:
+                table = self._read(seconds)
+                self._known = {seconds: (time.monotonic(), table)}
+            return table
+
+    def _read(self, seconds: float) -> pa.Table:
+        if not self._folder.is_dir():
+            raise EventsMissing(
+                f"there is no folder {self._folder}: set RAYBID_VAR_DIR to the platform's, or mount its `events` there"
+            )
+        now = time.time()
+        try:
+            table = read_events(self._folder, now - seconds, now + _LATER_S)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise EventsMissing(f"{self._folder} cannot be read ({error}): see who may read it") from error
+        return table.slice(max(0, len(table) - MOST_EVENTS))

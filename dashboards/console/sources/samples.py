@@ -1,0 +1,80 @@
+"""What the console saw of the platform's counters while somebody looked: rates of what has no event."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from itertools import pairwise
+from threading import Lock
+from typing import NamedTuple
+
+import pandas as pd
+
+from dashboards.console.sources.exposition import Histogram
+
+_KEPT = 3_600
+_LEAST_S = 0.9
+"""Between two looks: closer ones would make rates of single requests."""
+
+
+class Sample(NamedTuple):
+    """One look.
+
+    Attributes:
+        at: Unix time.
+        counters: by name, as `/stats` has them.
+        requests: how long bid requests took, where `/metrics` says so.
+        stages: the same of their stages.
+    """
+
+    at: float
+    counters: Mapping[str, int]
+    requests: Histogram | None
+    stages: Mapping[str, Histogram]
+
+
+class Samples:
+    """The last hour of looks at the most; usable from several threads."""
+
+    def __init__(self) -> None:
+        self._kept: deque[Sample] = deque(maxlen=_KEPT)
+        self._lock = Lock()
+
+    def add(self, sample: Sample) -> None:
+        """Keep a look, unless the last one was a moment ago."""
+        with self._lock:
+            if not self._kept or sample.at - self._kept[-1].at >= _LEAST_S:
+                self._kept.append(sample)
+
+    def last(self, seconds: float, now: float) -> list[Sample]:
+        """Looks of the last seconds, oldest first."""
+        with self._lock:
+            return [one for one in self._kept if one.at >= now - seconds]
+
+
+def rates(samples: list[Sample], names: Mapping[str, str]) -> pd.DataFrame:
+    """Counts a second between two looks, by the later one's UTC time; a platform that began anew gives no negative.
+
+    Args:
+        samples: oldest first.
+        names: what to call each counter.
+    """
+    rows = [[one.counters.get(name, 0) for name in names] for one in samples]
+    times = pd.to_datetime([one.at for one in samples], unit="s", utc=True)
+    table = pd.DataFrame(rows, index=times, columns=list(names.values()), dtype="float64")
+    seconds = pd.Series([one.at for one in samples], index=times, dtype="float64").diff()
+    return table.diff().clip(lower=0.0).div(seconds, axis=0).iloc[1:]
+
+
+def quantiles(samples: list[Sample], parts: Mapping[str, float]) -> pd.DataFrame:
+    """Milliseconds within which parts of the requests between two looks were answered, by UTC time."""
+    known = [one for one in samples if one.requests is not None]
+    rows, times = [], []
+    for before, one in pairwise(known):
+        assert one.requests is not None
+        between = one.requests.since(before.requests)
+        if between.total > 0.0:
+            rows.append([1_000.0 * between.quantile(part) for part in parts.values()])
+            times.append(one.at)
+    index = pd.to_datetime(times, unit="s", utc=True)
+    return pd.DataFrame(rows, index=index, columns=list(parts), dtype="float64")

@@ -1,0 +1,96 @@
+"""Models: publish, roll back."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from dashboards.console.scene import Scene
+from dashboards.console.sources.api import Api, ApiError
+from dashboards.console.tabs.acting import act, refuse
+
+_LOOK_S = 2.0
+_KINDS = ("ctr", "policy")
+
+
+def rollback(scene: Scene) -> None:
+    """Back to an earlier model, and on to a new one."""
+    st.markdown("#### Models")
+    columns = st.columns(2)
+    for column, kind in zip(columns, _KINDS, strict=True):
+        with column:
+            _one(scene.api, kind, scene.api.get(f"/models/{kind}"))
+            _publishing(scene.api, kind)
+
+
+def _one(api: Api, kind: str, record: dict[str, Any]) -> None:
+    kept = [line["version"] for line in record["history"] if line["action"] != "refused"]
+    others = [version for version in dict.fromkeys(reversed(kept)) if version != record["champion"]]
+    with st.form(f"rollback-{kind}"):
+        st.markdown(f"**{kind}**: serves {record['champion'] or 'what it started with; nothing was published'}")
+        st.selectbox(
+            "Make this version serve again",
+            others,
+            others.index(record["former"]) if record["former"] in others else 0,
+            key=f"to-{kind}",
+            disabled=not others,
+            placeholder="no other version was published",
+        )
+        st.text_input("Why", key=f"why-{kind}", placeholder="for the history", disabled=not others)
+        st.form_submit_button("Roll back", on_click=_roll_back, args=(api, kind), disabled=not others)
+
+
+def _roll_back(api: Api, kind: str) -> None:
+    version, reason = st.session_state[f"to-{kind}"], st.session_state[f"why-{kind}"].strip()
+    if not reason:
+        refuse("Say why: the history keeps it. Nothing was changed.")
+        return
+    done = f"{kind} {version} serves within a second."
+    act(api, done, "POST", f"/models/{kind}/rollback", {"to": version, "reason": reason})
+
+
+def _publishing(api: Api, kind: str) -> None:
+    with st.form(f"publish-{kind}"):
+        st.text_input("Publish a candidate", key=f"folder-{kind}", placeholder="its folder on the platform's machine")
+        st.text_input(
+            "Publish whatever the gate says, because", key=f"force-{kind}", placeholder="empty: the gate decides"
+        )
+        st.form_submit_button("Publish", key=f"publish-now-{kind}", on_click=_publish, args=(api, kind))
+    job = st.session_state.get(f"_job-{kind}")
+    if job:
+        st.fragment(partial(_progress, api, kind, job), run_every=_LOOK_S)()
+
+
+def _publish(api: Api, kind: str) -> None:
+    folder, force = (st.session_state[f"{name}-{kind}"].strip() for name in ("folder", "force"))
+    if not folder:
+        refuse("Say which folder the candidate is in. Nothing was sent.")
+        return
+    try:
+        told = api.send("POST", f"/models/{kind}/publish", {"folder": folder, "force": force})
+    except ApiError as error:
+        refuse(str(error))
+        return
+    st.session_state[f"_job-{kind}"] = told["job"]
+
+
+def _progress(api: Api, kind: str, job: str) -> None:
+    """How far a publication is, until it has ended."""
+    try:
+        told = api.get(f"/models/{kind}/publish/{job}")
+    except ApiError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    lines = [line for line in told["says"].splitlines() if line.strip()]
+    last = lines[-1] if lines else ""
+    if told["state"] == "succeeded":
+        st.success(f"{kind}: published, and serves within a second.", icon=":material/check_circle:")
+    elif told["state"] in ("failed", "stopped"):
+        st.error(f"{kind}: not published ({told['state']}). {last}", icon=":material/error:")
+    else:
+        st.info(f"{kind}: the gate judges the candidate ({told['state']}).", icon=":material/hourglass_top:")
+
+
+PARTS = (rollback,)

@@ -1,0 +1,69 @@
+"""Portfolios: strategy, pause, create."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import streamlit as st
+
+from dashboards.console import view
+from dashboards.console.scene import Scene
+from dashboards.console.sources.api import Api
+from dashboards.console.tabs.acting import Unreadable, act, parsed, refuse
+
+STRATEGIES = ("proportional", "performance", "bandit", "dual")
+_NONE = "There is no portfolio yet: create one below."
+
+
+def portfolio(scene: Scene) -> None:
+    """One portfolio: its strategy."""
+    st.markdown("#### Portfolio")
+    found = {one["id"]: one for one in scene.portfolios()}
+    if not found:
+        view.empty(_NONE)
+        return
+    name = st.selectbox("Portfolio", list(found), key="steered", label_visibility="collapsed", width=360)
+    one = found[name]
+    strategies = list(dict.fromkeys([*STRATEGIES, one["strategy"]]))
+    with st.form("strategy"):
+        st.selectbox(
+            "Strategy",
+            strategies,
+            strategies.index(one["strategy"]),
+            key=f"strategy-{name}-{one['version']}",
+            width=240,
+        )
+        is_active = one["status"] == "active"
+        st.toggle("It moves money", is_active, key=f"moves-{name}-{one['version']}")
+        st.form_submit_button("Change portfolio", on_click=_change, args=(scene.api, one))
+
+
+def create(scene: Scene) -> None:
+    """A new one."""
+    with st.expander("Create a portfolio", icon=":material/add_circle:"):
+        members = [{"campaign": name} for name in scene.campaigns["id"].head(2)]
+        new = {"id": "season", "strategy": "dual", "interval_seconds": 60, "members": members}
+        with st.form("new-portfolio", border=False):
+            st.text_area("Portfolio, JSON", json.dumps(new, indent=2), height=220, key="new-portfolio-text")
+            st.form_submit_button("Create", on_click=_create, args=(scene.api,), type="primary")
+
+
+def _change(api: Api, one: dict[str, Any]) -> None:
+    name, version = one["id"], one["version"]
+    strategy = st.session_state[f"strategy-{name}-{version}"]
+    status = "active" if st.session_state[f"moves-{name}-{version}"] else "paused"
+    patch = {"strategy": strategy, "status": status}
+    act(api, f"Portfolio {name}: {strategy}, {status}.", "PATCH", f"/portfolio/{name}", patch, version=version)
+
+
+def _create(api: Api) -> None:
+    try:
+        body = parsed(st.session_state["new-portfolio-text"])
+    except Unreadable as error:
+        refuse(str(error))
+        return
+    act(api, "The portfolio is created; it decides two intervals from now.", "POST", "/portfolio/create", body)
+
+
+PARTS = (portfolio, create)

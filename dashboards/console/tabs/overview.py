@@ -1,0 +1,68 @@
+"""The figures that come first, and whether the platform is well."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dashboards.console import view
+from dashboards.console.charts import bars, lines
+from dashboards.console.charts.base import AMBER, BLUE, GREEN
+from dashboards.console.scene import Scene, milliseconds, money, percent
+from dashboards.console.shaping.campaigns import MICRO
+from dashboards.console.shaping.kpis import kpis_of
+
+_MOST = 12
+
+
+def figures(scene: Scene) -> None:
+    """Since the platform began to count."""
+    found = kpis_of(scene.campaigns, scene.stats["counters"])
+    unit, latency = scene.configuration.currency, scene.latency
+    view.metrics(
+        [
+            ("Requests", f"{found.requests:,}", "Bid requests of all exchanges, as the platform counts them"),
+            ("Answered", percent(found.bid_rate), "Requests answered with a bid"),
+            ("Bids", f"{found.bids:,}", "Of the campaigns shown, as the ledger counts them"),
+            ("Win rate", percent(found.win_rate), "Bids won"),
+            ("CTR", percent(found.ctr, 3), "Charged impressions that were clicked"),
+            (f"Spend, {unit}", money(found.spent_micros), "Charged, as the ledger has it"),
+            ("ROI", percent(found.roi, 1), "(value of clicks and conversions - spend) / spend"),
+            (f"eCPC, {unit}", money(found.ecpc_micros), "Spend a click"),
+            ("p50", milliseconds(latency.quantile_ms(0.5)), f"Half of the {latency.what} took no longer"),
+            ("p99", milliseconds(latency.quantile_ms(0.99)), f"99% of the {latency.what} took no longer"),
+        ]
+    )
+
+
+def health(scene: Scene) -> None:
+    """One line, and what is not well."""
+    told = scene.api.get("/health")
+    parts = {name: part["state"] for name, part in told["parts"].items()}
+    unwell = {name: state for name, state in parts.items() if state != "ok"}
+    if unwell:
+        named = ", ".join(f"{name} is {state}" for name, state in unwell.items())
+        st.warning(f"The platform is {told['status']}: {named}. Its log says why.", icon=":material/warning:")
+    else:
+        text = f"All is well: {', '.join(parts)}. The ledger syncs {told['durability']}."
+        st.caption(f":material/check_circle: {text} {told['campaigns']} campaigns bid.")
+
+
+def charts(scene: Scene) -> None:
+    """What happened lately, and who spent."""
+    left, right = st.columns([3, 2])
+    with left:
+        table = scene.whole_steps.reindex(columns=["bids", "wins", "losses"])
+        colours = {"bids": BLUE, "wins": GREEN, "losses": AMBER}
+        drawn = lines.lines(table, f"in {scene.step:.0f} s", colours=colours)
+        view.chart("Bids, wins, losses", "When they happened, from the events.", drawn, table)
+    with right:
+        spent = scene.campaigns.set_index("id")["spent_micros"].sort_values(ascending=False).head(_MOST) / MICRO
+        spent = spent[spent > 0]
+        drawn = bars.across(spent, f"spent, {scene.configuration.currency}", shown=",.3~f")
+        about = f"The {_MOST} that spent most, as the ledger has it."
+        nothing = "Nothing was charged yet: bids are charged when an exchange sends their billing notice."
+        view.chart("Spend by campaign", about, drawn, pd.DataFrame({"spent": spent}), nothing)
+
+
+PARTS = (figures, health, charts)

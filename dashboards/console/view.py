@@ -1,0 +1,117 @@
+"""What tabs are made of: charts with their title and data, tables, empty states, errors that say what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from dashboards.console.scene import Scene
+from dashboards.console.sources.api import ApiError
+from dashboards.console.sources.event_files import EventsMissing
+from dashboards.console.sources.prometheus import PrometheusAway
+
+Draw = Callable[[Scene], None]
+
+EXPECTED = (ApiError, EventsMissing, PrometheusAway)
+WAIT_FOR_BIDS = "No bids in this window: send traffic (`python -m pipelines.replay`), or choose a longer window."
+
+
+def guarded(draw: Draw, scene: Scene) -> None:
+    """Draw a part; what is away is told in its place, and the other parts are drawn all the same."""
+    try:
+        draw(scene)
+    except EventsMissing as error:
+        empty(str(error))
+    except EXPECTED as error:
+        st.error(str(error), icon=":material/cloud_off:")
+
+
+def empty(what_to_do: str) -> None:
+    """In place of a chart or table without anything in it."""
+    with st.container(key=f"empty-{_next('empty')}"):
+        st.info(what_to_do, icon=":material/hourglass_empty:")
+
+
+def chart(title: str, about: str, figure: go.Figure | None, table: pd.DataFrame, otherwise: str = "") -> None:
+    """A chart with what it shows in words, and its data as CSV; PNG comes from the buttons on the chart itself.
+
+    Args:
+        title: short.
+        about: how to read it.
+        figure: none: there is nothing to draw.
+        table: what is drawn.
+        otherwise: what to do where there is nothing.
+    """
+    name = slug(title)
+    with st.container(border=True, height="stretch"):
+        _head(title, table, name)
+        st.caption(about)
+        if figure is None or table.empty:
+            empty(otherwise or WAIT_FOR_BIDS)
+            return
+        told = {
+            "displaylogo": False,
+            "responsive": True,
+            "toImageButtonOptions": {"format": "png", "filename": f"raybid-{name}", "scale": 2},
+            "modeBarButtonsToRemove": ["lasso2d", "select2d"],
+        }
+        st.plotly_chart(figure, key=f"chart-{name}", config=told, alt=f"{title}: {about}")
+
+
+def listed(title: str, about: str, table: pd.DataFrame, otherwise: str, **how: Any) -> Any:
+    """A table with its data as CSV; what `st.dataframe` returns."""
+    with st.container(border=True):
+        _head(title, table, slug(title))
+        if about:
+            st.caption(about)
+        if table.empty:
+            empty(otherwise)
+            return None
+        return st.dataframe(table, hide_index=True, key=f"table-{slug(title)}", **how)
+
+
+def metrics(figures: Sequence[tuple[str, str, str]]) -> None:
+    """Figures beside each other, as many as the width takes: name, value, explanation."""
+    with st.container(horizontal=True, gap="small", key=f"metrics-{_next('metrics')}"):
+        for name, value, about in figures:
+            st.metric(name, value, help=about, border=True, width=154)
+
+
+def slug(text: str) -> str:
+    """A name for files and keys."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _head(title: str, table: pd.DataFrame, name: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", wrap=False):
+        st.markdown(f"**{title}**")
+        st.download_button(
+            "CSV",
+            lambda: table.to_csv().encode(),
+            f"raybid-{name}.csv",
+            "text/csv",
+            key=f"csv-{name}",
+            help="Download what is shown",
+            on_click="ignore",
+            type="tertiary",
+            icon=":material/download:",
+            disabled=table.empty,
+        )
+
+
+def _next(kind: str) -> int:
+    """Numbers within one drawing, so that keys stay the same in the next."""
+    counts: dict[str, int] = st.session_state.setdefault("_counts", {})
+    counts[kind] = counts.get(kind, -1) + 1
+    return counts[kind]
+
+
+def begin(tab: str) -> None:
+    """Count keys from the start again, apart for each tab."""
+    number = sum(map(ord, tab)) * 100
+    st.session_state["_counts"] = {"empty": number, "metrics": number}

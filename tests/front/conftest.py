@@ -1,0 +1,110 @@
+"""A platform that a stranger starts: `raybid up --detach`, on ports nobody uses, for all tests of this folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from pipelines.local.cluster import ROOT
+from rtb.settings import Settings
+from tests.front.blocks import QUICKSTART, blocks, carry_out
+from tests.platform.conftest import free_ports, train_small_models
+
+MAKES = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES")
+"""What `make test` tells a `make` in it; a stranger's is in none."""
+
+PORTS = (
+    "RAYBID_HTTP_PORT",
+    "RAYBID_DASHBOARD_PORT",
+    "RAYBID_RAY_PORT",
+    "RAYBID_RAY_CLIENT_PORT",
+    "RAYBID_LEDGER_PORT",
+    "RAY_SERVE_HAPROXY_METRICS_PORT",
+    "RAY_SERVE_HAPROXY_STATS_PORT",
+    "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT",
+    "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT",
+)
+
+
+@dataclass(frozen=True)
+class Front:
+    """A machine with `raybid` on it.
+
+    Attributes:
+        env: of every command.
+        settings: those that the environment makes.
+    """
+
+    env: dict[str, str]
+    settings: Settings
+
+    @property
+    def url(self) -> str:
+        return self.settings.base_url
+
+    def raybid(self, *words: str, timeout: float = 240.0) -> subprocess.CompletedProcess[str]:
+        """One command to its end."""
+        return self.run([str(Path(sys.executable).parent / "raybid"), *words], timeout)
+
+    def run(self, command: list[str], timeout: float = 240.0) -> subprocess.CompletedProcess[str]:
+        """Any command with this environment, from the repository."""
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def json(self, *words: str) -> Any:
+        """The JSON document of a command that succeeds."""
+        done = self.raybid(*words, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@contextmanager
+def machine_of(folder: Path) -> Iterator[Front]:
+    """One on which nothing runs yet, with ports that nobody uses and small models."""
+    # A short path: below it Serve makes HAProxy a socket, and a socket's path has at most 107 characters.
+    with tempfile.TemporaryDirectory(prefix="ha") as haproxy:
+        given = {name: str(port) for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
+        given |= {
+            "RAYBID_VAR_DIR": str(folder / "var"),
+            "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{haproxy}/haproxy.cfg",
+            "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{haproxy}/admin.sock",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "COLUMNS": "200",
+        }
+        ports = {name.removeprefix("RAYBID_").lower(): int(given[name]) for name in PORTS if name.startswith("RAYBID_")}
+        settings = Settings().model_copy(update={**ports, "var_dir": Path(given["RAYBID_VAR_DIR"])})
+        train_small_models(settings)
+        outer = {name: value for name, value in os.environ.items() if name not in MAKES}
+        yield Front({**outer, **given}, settings)
+
+
+@pytest.fixture(scope="package")
+def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    """The platform that the quickstart starts, and ends once all is done."""
+    start, *_, end = blocks(QUICKSTART)
+    assert ("raybid up" in start, "raybid down" in end) == (True, True)
+    with machine_of(tmp_path_factory.mktemp("front")) as machine:
+        carry_out(start, machine)
+        yield machine
+        carry_out(end, machine)
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{machine.url}/health/live")
