@@ -4,13 +4,14 @@ PYTHON ?= python3
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 DATA ?= $(wildcard ../shared/data/ipinyou)
-SOURCES := rtb portfolio rllib_configs pipelines deployments tests benchmarks
+SCRIPTS := $(wildcard .ci/run cluster/*.sh cluster/*/*.sh)
+SOURCES := rtb portfolio rllib_configs pipelines deployments cluster dashboards tests benchmarks handbook examples
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test chaos backtest bench soak check format models lock clean
+.PHONY: help install run up down test chaos backtest portfolio bench soak load watch-check check format models lock clean manifests audit docs proxy-check gcs-check image-check console console-check
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 install: $(INSTALLED) ## make the virtual environment from the lock
 
@@ -24,14 +25,23 @@ $(INSTALLED): requirements.lock pyproject.toml
 run: $(INSTALLED) ## the platform with traffic; DURATION=30 ends by itself, RATE=, GRAPH=colocated
 	@$(PY) -m pipelines.run $(if $(DURATION),--duration $(DURATION)) $(if $(RATE),--rate $(RATE)) $(if $(GRAPH),--graph $(GRAPH))
 
-test: $(INSTALLED) ## all tests, against real servers and a real cluster
-	@$(PY) -m pytest
+up: $(INSTALLED) ## a platform in the background with sample campaigns and no traffic; `make down` ends it
+	@$(VENV)/bin/raybid up --detach --samples
+
+down: $(INSTALLED) ## end what `make up` started
+	@$(VENV)/bin/raybid down
+
+test: $(INSTALLED) ## all tests, against real servers and a real cluster; COVERAGE=1: says what they do not run
+	@$(if $(CRDS),CRDS=$(CRDS)) $(PY) -m pytest $(if $(COVERAGE),--cov --cov-report=term --cov-report=xml)
 
 chaos: $(INSTALLED) ## parts killed, notices lost and forged, books audited; SERVERS=own: redis-server, PostgreSQL
 	@$(PY) -m pipelines.chaos $(if $(filter own,$(SERVERS)),--own-servers) $(if $(DURATION),--duration $(DURATION))
 
 backtest: $(INSTALLED) ## bidders on logged auctions; DATA=DIR: a folder of them, else ../shared/data/ipinyou or made-up; AUCTION=first
-	@$(PY) -m pipelines.backtest $(if $(DATA),--data $(DATA)) $(if $(BIDDERS),--bidders $(BIDDERS)) $(if $(AUCTION),--auction $(AUCTION))
+	@$(VENV)/bin/raybid backtest $(if $(DATA),--data $(DATA)) $(if $(BIDDERS),--bidders $(BIDDERS)) $(if $(AUCTION),--auction $(AUCTION))
+
+portfolio: $(INSTALLED) ## strategies that share a budget out, in simulated markets; SEEDS=, QUICK=1: four short ones
+	@$(PY) -m pipelines.simulate_portfolio $(if $(QUICK),--seeds 4 --rounds 96) $(if $(SEEDS),--seeds $(SEEDS))
 
 bench: $(INSTALLED) ## requests a second through the whole platform; QUICK=1: two minutes; REQUESTS=FILE: replay these
 	@$(PY) -m benchmarks.serving $(if $(QUICK),--quick) $(if $(REQUESTS),--requests $(REQUESTS))
@@ -39,20 +49,57 @@ bench: $(INSTALLED) ## requests a second through the whole platform; QUICK=1: tw
 soak: $(INSTALLED) ## ten minutes of steady load: memory, files, connections and latency stay; MINUTES=, RATE=, GRAPH=colocated
 	@$(PY) -m benchmarks.serving.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE)) $(if $(GRAPH),--graph $(GRAPH)) $(if $(REQUESTS),--requests $(REQUESTS))
 
-check: $(INSTALLED) ## lint, format, types, import directions
+load: $(INSTALLED) ## users for a minute against an SLA; HOST=URL: a platform of yours; USERS=, DURATION=, SLA_MS=, SHAPE=spike, WORKERS=
+	@$(PY) -m tests.load $(if $(HOST),--host $(HOST)) $(if $(USERS),--users $(USERS)) $(if $(DURATION),--duration $(DURATION)) $(if $(SLA_MS),--sla-ms $(SLA_MS)) $(if $(SHAPE),--shape $(SHAPE)) $(if $(WORKERS),--workers $(WORKERS)) $(if $(GRAPH),--graph $(GRAPH))
+
+watch-check: $(INSTALLED) ## a real Prometheus over the platform: every panel and alert has data, and one fires; three minutes
+	@$(PY) -m pipelines.watch_check $(if $(DURATION),--duration $(DURATION))
+
+manifests: $(INSTALLED) ## build and check what goes to Kubernetes; WRITE=1: generated files first; CRDS=DIR: KubeRay's CRDs
+	@$(if $(CRDS),CRDS=$(CRDS)) $(PY) -m cluster.manifests $(if $(WRITE),--write)
+
+proxy-check: $(INSTALLED) ## nginx with TLS before a running platform, and an exchange that trades through it; DURATION=
+	@$(PY) -m pipelines.proxy_check $(if $(DURATION),--duration $(DURATION))
+
+gcs-check: $(INSTALLED) ## the head's GCS killed under load, its state in Redis: serving goes on, the state comes back; needs root
+	@$(PY) -m pipelines.gcs_failover
+
+image-check: $(INSTALLED) ## the Dockerfile carried out on a bare Debian, and a bid by what comes of it; root, minutes; KEEP=1
+	@$(PY) -m cluster.image_check $(if $(KEEP),--keep)
+
+console: $(INSTALLED) ## the operator's console beside a running platform; RAYBID_URL=, RAYBID_KEY=, RAYBID_CONSOLE_PORT=
+	@$(PY) -m dashboards.console
+
+console-check: $(INSTALLED) ## a platform under traffic, and Chromium over every tab of the console; screenshots in var/console-check
+	@$(PY) -m pipelines.console_check
+
+check: $(INSTALLED) ## lint, format, types, import directions; image, compose file, scripts, workflow
 	@$(VENV)/bin/ruff check $(SOURCES)
 	@$(VENV)/bin/ruff format --check $(SOURCES)
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
+	@$(VENV)/bin/hadolint cluster/docker/Dockerfile
+	@$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec cluster/compose.yaml
+	@$(VENV)/bin/shellcheck $(SCRIPTS)
+	@$(VENV)/bin/actionlint -shellcheck $(VENV)/bin/shellcheck
+	@$(VENV)/bin/zizmor --offline --quiet --no-progress .github/workflows
+
+audit: $(INSTALLED) ## bandit over the code, pip-audit over the lock (which asks a service on the internet)
+	@$(VENV)/bin/bandit --quiet --configfile pyproject.toml --recursive -ll $(filter-out tests,$(SOURCES))
+	@$(VENV)/bin/pip-audit --requirement requirements.lock --strict --no-deps --disable-pip --progress-spinner off || \
+	  { echo 'audit: pip-audit failed: packages above have known holes, or it could not reach its service' >&2; exit 1; }
+
+docs: $(INSTALLED) ## docs/ as a site in build/site
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --site-dir build/site
 
 format: $(INSTALLED) ## mend what ruff can mend
 	@$(VENV)/bin/ruff check --fix $(SOURCES)
 	@$(VENV)/bin/ruff format $(SOURCES)
 
 models: $(INSTALLED) ## train the served and the published models again; DATA=DIR: logged auctions to learn from
-	@$(PY) -m pipelines.train_ctr
-	@$(PY) -m pipelines.train_policy --algo ppo $(if $(DATA),--data $(DATA)) --seed 1 --out models/ppo
-	@$(PY) -m pipelines.train_policy --algo dqn $(if $(DATA),--data $(DATA)) --seed 1 --out models/dqn
+	@$(VENV)/bin/raybid train ctr
+	@$(VENV)/bin/raybid train policy --algo ppo $(if $(DATA),--data $(DATA)) --seed 1 --out models/ppo
+	@$(VENV)/bin/raybid train policy --algo dqn $(if $(DATA),--data $(DATA)) --seed 1 --out models/dqn
 
 lock: ## pin what pyproject.toml allows today into requirements.lock
 	@PYTHON=$(PYTHON) cluster/lock.sh

@@ -1,0 +1,1 @@
+"""Short programs against a running platform; examples/README.md lists them."""

@@ -1,0 +1,1 @@
+"""What makes the site of `docs/`: references written by the code itself, and the drawings."""

@@ -1,0 +1,197 @@
+"""`raybid up`, `down` and `status`: a platform on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Annotated, Any, NoReturn
+
+import httpx
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.cli.client import Api
+from pipelines.cli.common import FAILED, NOT_RUNNING, AsJson, Key, Url, fail, page, screen, settings, show_json, units
+from pipelines.local import LaunchError, preflight, supervision
+from pipelines.local.cluster import ROOT, Graph
+from rtb.settings import Settings
+
+_LOOK_SECONDS = 0.2
+_PATIENCE_SECONDS = 5.0
+
+
+def up(
+    *,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="return once it serves; `raybid down` ends it")
+    ] = False,
+    samples: Annotated[bool, typer.Option("--samples", help="with the 20 sample campaigns, as `make run`")] = False,
+    graph: Annotated[Graph, typer.Option(help="where the models run")] = "composed",
+    as_json: AsJson = False,
+) -> None:
+    """Start a platform on this machine: ledger, Ray, Serve; without --detach until Ctrl-C."""
+    chosen = settings()
+    try:
+        if detach:
+            _start(chosen, graph, samples=samples, screen=screen())
+        else:
+            supervision.supervise(chosen, graph, screen(), samples=samples)
+    except (LaunchError, OSError) as error:
+        fail(str(error))
+    if as_json:
+        show_json({"url": chosen.base_url, "running": detach})
+    elif detach:
+        page().print(f"up: {chosen.base_url}  API {chosen.base_url}/docs  end it with `raybid down`", soft_wrap=True)
+
+
+def down(*, as_json: AsJson = False) -> None:
+    """End the platform of this folder that `raybid up` started, and wait until it is gone."""
+    chosen, console = settings(), screen()
+    try:
+        with console.status("ending the platform") as spinner:
+            ended = supervision.end(chosen, spinner.update)
+    except (LaunchError, OSError) as error:
+        fail(str(error))
+    if not ended and _answers(chosen.base_url):
+        folder = chosen.var_dir.resolve()
+        fail(f"what answers at {chosen.base_url} was not started by `raybid up` on {folder}: end it where it was")
+    if as_json:
+        show_json({"ended": ended})
+    else:
+        page().print("down" if ended else f"nothing runs on {chosen.var_dir.resolve()}", soft_wrap=True)
+
+
+def status(*, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
+    """Say how a platform is: 0 it can bid, 1 it cannot, 3 nothing answers."""
+    api = Api(url, key)
+    health = _health(api)
+    can_bid = health.pop("can_bid")
+    stats = api.get("/stats") if can_bid else {}
+    if as_json:
+        show_json({"url": api.url, "can_bid": can_bid, "health": health, **_figures(stats)})
+    else:
+        _show(api.url, health, stats)
+    if not can_bid:
+        raise typer.Exit(FAILED)
+
+
+def _start(chosen: Settings, graph: Graph, *, samples: bool, screen: Console) -> None:
+    """Start one in the background and wait until it serves.
+
+    Raises:
+        LaunchError: it does not start; it is gone then.
+        OSError: its folder cannot be written.
+    """
+    if supervision.is_running(chosen):
+        state = supervision.read(chosen)
+        raise LaunchError(
+            f"a platform runs on {chosen.var_dir.resolve()} already"
+            f"{f' at {state.url}: {state.stage}' if state else ''}: `raybid down` ends it"
+        )
+    if supervision.left_behind(chosen) is None:  # else the child says what to do
+        preflight(chosen)  # here as well: what is wrong is then known at once
+    log = supervision.log_path(chosen)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", supervision.__name__, graph, *(["samples"] if samples else [])]
+    with log.open("wb") as said:
+        child = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=_environment(chosen),
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+    try:
+        _await(chosen, child, screen)
+    except KeyboardInterrupt:
+        screen.print("ending it again")
+        child.send_signal(signal.SIGTERM)
+        child.wait()
+        raise LaunchError("stopped before the platform was up") from None
+
+
+def _await(chosen: Settings, child: subprocess.Popen[bytes], screen: Console) -> None:
+    with screen.status("starting") as spinner:
+        while child.poll() is None:
+            state = supervision.read(chosen)
+            if state is not None and state.pid == child.pid:
+                spinner.update(state.stage)
+                if state.is_ready:
+                    return
+            time.sleep(_LOOK_SECONDS)
+    log = supervision.log_path(chosen)
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    last = lines[-1].removeprefix("raybid: ") if lines else f"it ended with {child.returncode} and said nothing"
+    raise LaunchError(f"{last} (all it said: {log})")
+
+
+def _environment(chosen: Settings) -> dict[str, str]:
+    """Ours; the folder in full, as the child's current one is another."""
+    folders = {"RAYBID_VAR_DIR": str(chosen.var_dir.resolve())}
+    return {**os.environ, **folders, "PYTHONUNBUFFERED": "1"}
+
+
+def _health(api: Api) -> dict[str, Any]:
+    """`/health`, also of a platform that cannot bid."""
+    try:
+        answer = httpx.get(f"{api.url}/health", timeout=_PATIENCE_SECONDS)
+        told: dict[str, Any] = answer.json()
+        told["can_bid"] = answer.is_success
+    except httpx.InvalidURL as error:
+        fail(f"{api.url} is no URL ({error})", 2)
+    except (httpx.HTTPError, ValueError, TypeError) as error:
+        _say_away(api, error)
+    return told
+
+
+def _say_away(api: Api, error: Exception) -> NoReturn:
+    """Nothing answers: perhaps it is being started."""
+    chosen = settings()
+    state = supervision.read(chosen)
+    if state is not None and state.url == api.url and supervision.is_running(chosen):
+        fail(f"not up yet at {api.url}: {state.stage}", NOT_RUNNING)
+    if supervision.left_behind(chosen) is not None:
+        fail("its parent was killed, and parts of it are still there: `raybid down` ends them", NOT_RUNNING)
+    why = state.error if state is not None and state.url == api.url and state.error else type(error).__name__
+    fail(f"nothing answers at {api.url} ({why}): start a platform with `raybid up --detach`", NOT_RUNNING)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health/live", timeout=_PATIENCE_SECONDS).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _figures(stats: dict[str, Any]) -> dict[str, Any]:
+    counters = stats.get("counters", {})
+    names = {"requests": "requests", "bids": "bid_responses"}
+    return {
+        "ledger": stats.get("ledger", {}),
+        **{name: counters.get(counter, 0) for name, counter in names.items()},
+        **{
+            name: sum(book[name] for book in stats.get("campaigns", {}).values())
+            for name in ("wins", "bills", "clicks", "conversions")
+        },
+    }
+
+
+def _show(url: str, health: dict[str, Any], stats: dict[str, Any]) -> None:
+    table = Table(show_header=False, box=None, title=f"{url}: {health['status']}", title_justify="left")
+    for name, part in health.get("parts", {}).items():
+        more = ", ".join(f"{key} {value}" for key, value in part.items() if key != "state")
+        colour = "green" if part["state"] == "ok" else "red"
+        table.add_row(name, f"[{colour}]{part['state']}[/{colour}]", more)
+    found = _figures(stats)
+    ledger = found.pop("ledger")
+    table.add_row("campaigns", str(health.get("campaigns", 0)), "bidding or waiting for their time")
+    table.add_row("traffic", "", ", ".join(f"{value:,} {name}" for name, value in found.items()))
+    pots = ("budget", "available", "spent")
+    table.add_row("money", "", ", ".join(f"{name} {units(ledger.get(f'{name}_micros'))}" for name in pots))
+    page().print(table)

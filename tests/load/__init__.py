@@ -1,0 +1,1 @@
+"""Users who load a platform, with Locust: `python -m tests.load`, or Locust itself on `locustfile.py`."""
