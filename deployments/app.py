@@ -6,8 +6,6 @@ This module must not postpone annotations: Serve reads `Args` off `build`'s sign
 import asyncio
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel
 from ray.serve import Application, Deployment
 from ray.serve.handle import DeploymentHandle
@@ -17,7 +15,7 @@ from deployments.ctr_model import CTRModel, CTRModelDeployment
 from deployments.rl_bidder import RLBidder, RLBidderDeployment
 from deployments.router import RouterDeployment
 from rtb.features import Rows
-from rtb.stages import Auction, Decisions
+from rtb.stages import Auction, Decisions, Scores
 
 
 class Args(BaseModel):
@@ -42,9 +40,9 @@ class RemoteStages:
         self._decide = rl_bidder.options(method_name="decide", **options)
         self._artefacts = [handle.options(method_name="artefact") for handle in (ctr_model, rl_bidder)]
 
-    async def score(self, rows: Rows) -> npt.NDArray[np.float32]:
+    async def score(self, rows: Rows) -> Scores:
         """See `CTRModel.score`."""
-        scores: npt.NDArray[np.float32] = await self._score.remote(rows)
+        scores: Scores = await self._score.remote(rows)
         return scores
 
     async def decide(self, auction: Auction) -> Decisions:
@@ -73,7 +71,7 @@ class LocalStages:
         self._ctr_model = CTRModel()
         self._rl_bidder = RLBidder()
 
-    async def score(self, rows: Rows) -> npt.NDArray[np.float32]:
+    async def score(self, rows: Rows) -> Scores:
         """See `CTRModel.score`."""
         return await self._ctr_model.score(rows)
 

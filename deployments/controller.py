@@ -6,15 +6,22 @@ import asyncio
 import time
 from collections.abc import Sequence
 
+import pyarrow as pa
 from ray import serve
 from redis.exceptions import RedisError
 
 from deployments.challenge import ExperimentFeed
+from deployments.decisions import DecisionKeeper, Told
 from deployments.models import Announcer
+from deployments.portfolios import Portfolios
+from deployments.tally import Tally
 from deployments.wiring import event_writer, ledger_client, logger, repeat
+from portfolio.steering import steered
 from rtb import snapshot
 from rtb.artefacts import ArtefactError
+from rtb.calibration import Reckoning
 from rtb.catalog import Catalog, CatalogError, Entry
+from rtb.decisions.records import Parcel
 from rtb.events import StreamError, parquet
 from rtb.experiment.arms import Arms, Divided
 from rtb.ledger import Balance, DurabilityWatch, LedgerError, Terms, ValkeyLedger, embedded
@@ -29,12 +36,13 @@ _LOOK_AT_SERVER_SECONDS = 1.0
 _LOOK_AT_DURABILITY_SECONDS = 10.0
 _RECALL_SECONDS = 120.0
 _LOOK_AT_MODELS_SECONDS = 0.5
+_PRUNE_SECONDS = 30.0
 _REST = 4.0
 """A tick takes a fifth of the time at most: thousands of campaigns are paced less often, and bid for as quickly."""
 
 
 class Controller:
-    """Keeps the server up, reclaims leases, divides money, publishes catalog, pacing and models, writes events."""
+    """Keeps the server up, reclaims leases, divides and moves money, publishes what replicas bid by, writes events."""
 
     def __init__(self) -> None:
         self._settings = settings = Settings()
@@ -43,18 +51,22 @@ class Controller:
         self._ledger = ValkeyLedger(client)
         self._durability = DurabilityWatch(client)
         self._publisher = snapshot.Publisher(client)
-        self._announcer = Announcer(client, settings.published_dir)
+        self._decisions = DecisionKeeper(client, settings)
+        self._announcer = Announcer(client, settings.published_dir, self._decisions.picture)
         self._catalog = Catalog(settings.catalog_url)
         self._pacemaker = Pacemaker()
         self._experiment = ExperimentFeed(client)
         self._arms = Arms(self._ledger)
+        self._portfolios = Portfolios(self._catalog, self._ledger)
         self._entries: list[Entry] = []
         self._terms: dict[int, Terms] = {}
         self._revision: int | None = None
         self._told = ""
         self._learner = MarketLearner(_patience(settings))
+        self._reckoning = Reckoning()
+        self._tally = Tally(client)
         self._has_recalled = False
-        self._writer = event_writer(settings, self._catalog, self._learner.observe)
+        self._writer = event_writer(settings, self._catalog, self._observe)
         self._tasks: list[asyncio.Task[None]] = []
         self._keep_server_up()
 
@@ -69,7 +81,9 @@ class Controller:
             look = repeat("ledger durability", _LOOK_AT_DURABILITY_SECONDS, self._look_at_durability, away)
             unfit = (*away, ArtefactError, RegistryError)
             announce = repeat("published models", _LOOK_AT_MODELS_SECONDS, self._announcer.look, unfit)
-            self._tasks = [asyncio.ensure_future(work) for work in (tick, watch, write, merge, look, announce)]
+            prune = repeat("decisions", _PRUNE_SECONDS, self._decisions.prune, away)
+            works = (tick, watch, write, merge, look, announce, prune)
+            self._tasks = [asyncio.ensure_future(work) for work in works]
 
     async def check_health(self) -> None:
         """Serve's health check, which also starts the background work."""
@@ -80,6 +94,18 @@ class Controller:
         self.start()
         await self._tick()
 
+    async def keep(self, parcel: Parcel) -> None:
+        """Keep what a Router decided, so that it can be explained."""
+        await self._decisions.keep(parcel)
+
+    async def explain(self, bid_id: str) -> Told:
+        """Why a bid was what it was, and what became of it."""
+        try:
+            await self._write_events()  # so that its notices are found
+        except (RedisError, CatalogError, StreamError, OSError) as error:
+            logger.warning(f"the last notices of bid {bid_id} are not told: {error}")
+        return await self._decisions.explain(bid_id)
+
     async def __del__(self) -> None:
         """Stop the server this replica started."""
         for task in self._tasks:
@@ -89,6 +115,7 @@ class Controller:
         except (RedisError, CatalogError, StreamError, OSError) as error:
             logger.warning(f"events not written, the next start goes on with them: {error}")
         self._writer.close()
+        self._decisions.close()
         if self._server is not None:
             self._server.stop()
 
@@ -101,8 +128,9 @@ class Controller:
         await self._experiment.pull()
         divided = await self._arms.keep(self._entries, balances, self._experiment.experiment)
         await self._lower_budgets(divided)
-        table = self._pacemaker.tick(*self._arms.to_pace(divided), now, self._learner.markets)
-        await self._publisher.publish(snapshot.PACING, snapshot.encode_pacing(table))
+        factors = await self._portfolios.keep(divided.entries, divided.whole, now)
+        table = steered(self._pacemaker.tick(*self._arms.to_pace(divided), now, self._learner.markets), factors)
+        await self._publish("pacing", snapshot.PACING, snapshot.encode_pacing(table))
 
     async def _take_up_catalog(self) -> None:
         revision = await asyncio.to_thread(self._catalog.revision)  # before the entries, so that no change is missed
@@ -112,17 +140,23 @@ class Controller:
         balances = await self._ledger.balances([entry.number for entry in entries])
         missing = {entry.number for entry in await self._lost(entries, balances)}
         terms = {entry.number: terms_of(entry) for entry in entries if entry.number not in missing}
-        held = {entry.number: balance.budget for entry, balance in zip(entries, balances, strict=True)}
+        held = {entry.number: own.budget - own.moved for entry, own in zip(entries, balances, strict=True)}
         # What the ledger was told before and still has need not be told again: an edit is of few campaigns.
         news = {n: one for n, one in terms.items() if one != self._terms.get(n) or one.budget_micros != held[n]}
         await self._ledger.open_all(news)
         opened = [entry.number for entry in entries if not entry.opened and entry.number not in missing]
         await asyncio.to_thread(self._catalog.mark_opened, opened)  # before they are published, so before they bid
         active = [Listing(entry.number, entry.campaign) for entry in entries if entry.campaign.status == "active"]
-        await self._publisher.publish(snapshot.CATALOG, snapshot.encode_catalog(active))
+        await self._publish("catalog", snapshot.CATALOG, snapshot.encode_catalog(active))
         self._terms = terms
         self._entries, self._revision = [entry._replace(opened=True) for entry in entries], revision
         logger.info(f"catalog revision {revision}: {len(active)} active campaigns of {len(entries)}")
+
+    async def _publish(self, kind: str, key: str, body: bytes) -> None:
+        """Publish a picture that is kept before anybody can bid by it."""
+        version = self._publisher.new_version()
+        await self._decisions.picture(kind, version, body)
+        await self._publisher.publish(key, body, version)
 
     async def _lost(self, entries: Sequence[Entry], balances: Sequence[Balance]) -> list[Entry]:
         """Campaigns not to be opened, because the ledger forgot what they spent."""
@@ -148,7 +182,7 @@ class Controller:
         Only lowering: a ledger that says less than is of record may have been lost, with all it knew of what was spent.
         """
         for entry, own, whole in zip(divided.entries, divided.own, divided.whole, strict=True):
-            if whole.budget > entry.campaign.budget.total_micros and own.available > 0:
+            if whole.budget - whole.moved > entry.campaign.budget.total_micros and own.available > 0:
                 await self._ledger.open(entry.number, terms_of(entry))
 
     async def _recall(self) -> None:
@@ -169,6 +203,15 @@ class Controller:
             self._has_recalled = True
             await self._recall()
         await asyncio.to_thread(self._writer.drain)
+        reckoned = self._reckoning.take()
+        self._tally.add("predicted_micros", round(reckoned.predicted * 1e6))
+        self._tally.add("observed_clicks", reckoned.observed)
+        await self._tally.flush()
+
+    def _observe(self, events: pa.Table) -> None:
+        """In the thread that writes them."""
+        self._learner.observe(events)
+        self._reckoning.observe(events)
 
     async def _merge_files(self) -> None:
         """One hour's at a time, so that many do not keep the machine busy."""

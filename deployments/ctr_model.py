@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from ray import serve
 from redis.exceptions import RedisError
@@ -16,7 +14,7 @@ from deployments.wiring import ledger_client, load_scorer, repeat
 from rtb.ctr import CTRScorer
 from rtb.features import Rows
 from rtb.settings import Settings
-from rtb.stages import CTRStage
+from rtb.stages import CTRStage, Scores
 
 
 class CTRModel:
@@ -37,8 +35,8 @@ class CTRModel:
         """What is known of the model in use."""
         return self._feed.told
 
-    async def score(self, rows: Rows) -> npt.NDArray[np.float32]:
-        """Probabilities, shape `(n, 2)`, for feature rows, shape `(n, fields)`."""
+    async def score(self, rows: Rows) -> Scores:
+        """Probabilities, shape `(n, 2)`, for feature rows, shape `(n, fields)`, and by which model."""
         return self._stage.score(rows)
 
     async def check_health(self) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Generic, Literal, TypeVar
@@ -23,11 +23,12 @@ from ray.serve.exceptions import RayServeException
 from redis.exceptions import RedisError
 
 from deployments.wiring import describe, logger
-from rtb.artefacts import ArtefactError, pack, unpack
+from rtb.artefacts import ArtefactError, pack, read_meta, unpack
 from rtb.registry import KINDS, Kind, Registry
-from rtb.snapshot import Publisher, Subscriber, model_key
+from rtb.snapshot import Publisher, Subscriber, deposit_key, model_key
 
 _REPORT_SECONDS = 5.0
+_DEPOSIT_SECONDS = 30 * 86_400
 _GONE_SECONDS = 4 * _REPORT_SECONDS
 """A replica that said nothing for so long is no more."""
 
@@ -57,16 +58,27 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     at: float
 
 
+async def _keep_nothing(kind: Kind, version: str, body: bytes) -> None:
+    """Where nobody explains bids."""
+
+
 class Announcer:
     """The Controller's side: tells replicas of the champions in the registry.
 
     Args:
         client: of the server that replicas look at.
         folder: of the registry.
+        keep: given each champion, its kind, version and bytes, before it is announced.
     """
 
-    def __init__(self, client: aioredis.Redis, folder: Path) -> None:
+    def __init__(
+        self,
+        client: aioredis.Redis,
+        folder: Path,
+        keep: Callable[[Kind, str, bytes], Awaitable[None]] = _keep_nothing,
+    ) -> None:
         self._client: Any = client
+        self._keep = keep
         self._publisher = Publisher(client)
         self._registries: dict[Kind, Registry] = {kind: Registry(folder, kind) for kind in KINDS}
 
@@ -80,11 +92,16 @@ class Announcer:
         """
         for kind, registry in self._registries.items():
             champion = await asyncio.to_thread(registry.champion)
-            if champion is None or champion.name == await self._publisher.published(model_key(kind)):
+            if champion is None:
+                continue
+            # Its own version, as replicas tell it: a release that named models otherwise may have named its folder.
+            version = (await asyncio.to_thread(read_meta, champion, kind)).version
+            if version == await self._publisher.published(model_key(kind)):
                 continue
             body = await asyncio.to_thread(pack, champion)
-            await self._publisher.publish(model_key(kind), body, champion.name)
-            logger.info(f"{kind} model {champion.name} is announced, {len(body):,} bytes")
+            await self._keep(kind, version, body)
+            await self._publisher.publish(model_key(kind), body, version)
+            logger.info(f"{kind} model {version} is announced, {len(body):,} bytes")
 
 
 class ModelFeed(Generic[_Model]):
@@ -116,8 +133,9 @@ class ModelFeed(Generic[_Model]):
         self._replica = _replica()
         self._pinned = ""
         self._is_caught_up = False
+        self._undeposited: Path | None = None
         self._reported = -_REPORT_SECONDS
-        self._serve(load(folder), describe(folder))
+        self._serve(load(folder), describe(folder), folder)
 
     @property
     def told(self) -> dict[str, Any]:
@@ -135,7 +153,7 @@ class ModelFeed(Generic[_Model]):
         path = Path(folder) if folder else self._folder
         model = await asyncio.to_thread(self._load, path)
         self._pinned = folder
-        self._serve(model, describe(path))
+        self._serve(model, describe(path), path)
         self._subscriber.forget()
 
     async def catch_up(self) -> None:
@@ -154,6 +172,8 @@ class ModelFeed(Generic[_Model]):
         Raises:
             RedisError: the server is away.
         """
+        if self._undeposited is not None:
+            await self._deposit(self._undeposited)
         if not self._pinned:
             body = await self._subscriber.pull()
             if body is not None:
@@ -182,8 +202,21 @@ class ModelFeed(Generic[_Model]):
             except ArtefactError as error:
                 raise ArtefactError(str(error).replace(folder, "it")) from error
 
-    def _serve(self, model: _Model, told: dict[str, Any]) -> None:
+    async def _deposit(self, folder: Path) -> None:
+        """Leave a model that nobody published where the Controller finds it, to explain bids that were made by it."""
+        version = self._told["version"]
+        try:
+            body = await asyncio.to_thread(pack, folder)
+        except ArtefactError as error:
+            logger.warning(f"bids by {self._kind} model {version} cannot be explained: {error}")
+        else:
+            await self._client.set(deposit_key(self._kind, version), body, ex=_DEPOSIT_SECONDS)
+        self._undeposited = None
+
+    def _serve(self, model: _Model, told: dict[str, Any], folder: Path | None = None) -> None:
+        """Serve a model; one that comes from a folder of this machine is deposited at the next `pull`."""
         self._take(model)
+        self._undeposited = None if told["version"] == "prior" else folder
         self._told = told
         self._refused = ""
         self._since = time.time()

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from deployments.challenge import ChallengerFeed
 from deployments.models import ModelFeed
+from deployments.tally import Tally
 from deployments.wiring import ledger_client, load_policy, logger, repeat
 from rtb import policy, snapshot
 from rtb.ledger import LeaseBook, LedgerError, UsageReporter, ValkeyLedger
@@ -38,6 +39,7 @@ class RLBidder:
         self._challenger = ChallengerFeed(client, self._stage.challenge)
         self._pacing = snapshot.Subscriber(client, snapshot.PACING)
         self._usage = UsageReporter(self._ledger)
+        self._tally = Tally(client)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def reconfigure(self, config: dict[str, Any]) -> None:
@@ -77,7 +79,7 @@ class RLBidder:
         try:
             await self._book.shutdown()
             await self._report()
-        except LedgerError as error:
+        except (LedgerError, RedisError) as error:
             logger.warning(f"leases not closed, they end by time-out: {error}")
 
     async def _catch_up(self) -> None:
@@ -96,11 +98,17 @@ class RLBidder:
     async def _pull(self) -> None:
         body = await self._pacing.pull()
         if body is not None:
-            self._usage.add(self._stage.repace(snapshot.decode_pacing(body)))
+            table = snapshot.decode_pacing(body)
+            self._usage.add(self._stage.repace(table, self._pacing.version))
 
     async def _report(self) -> None:
         self._usage.add(self._stage.drain())
         await self._usage.send()
+        leases = self._book.take_counts()
+        self._tally.add("lease.granted", leases.granted)
+        self._tally.add("lease.refused", leases.refused)
+        self._tally.add("leased_micros", leases.micros)
+        await self._tally.flush()
 
 
 RLBidderDeployment = serve.deployment(RLBidder, name="RLBidder")

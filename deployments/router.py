@@ -10,14 +10,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 from ray import serve
 from redis.exceptions import RedisError
 
 from deployments import api
 from deployments.challenge import ExperimentFeed
 from deployments.fast_path import FastPath
+from deployments.ingress import serve_early
+from deployments.metrics.caches import CacheWatch
+from deployments.metrics.timings import Timings
 from deployments.notice_desk import NoticeDesk
+from deployments.recording import DecisionSender
+from deployments.scaling import HELD
 from deployments.tally import Tally
 from deployments.wiring import ledger_client, logger, repeat
 from rtb import exchanges, heap, snapshot
@@ -34,7 +38,7 @@ from rtb.ledger import DurabilityWatch, LedgerError, ValkeyLedger
 from rtb.limits import PERIOD_SECONDS, Limiter
 from rtb.notices import Signer
 from rtb.settings import Settings
-from rtb.stages import Auction, Decisions
+from rtb.stages import Auction, Decisions, Scores
 
 _FLUSH_SECONDS = 0.5
 _GC_THRESHOLDS = (50_000, 20, 20)
@@ -49,8 +53,8 @@ class Stages(Protocol):
     in_flight: int
     """Batches that can usefully be on their way at once."""
 
-    async def score(self, rows: Rows) -> npt.NDArray[np.float32]:
-        """Probabilities, shape `(n, 2)`, for feature rows, shape `(n, fields)`."""
+    async def score(self, rows: Rows) -> Scores:
+        """Probabilities, shape `(n, 2)`, for feature rows, shape `(n, fields)`, and by which model."""
         ...
 
     async def decide(self, auction: Auction) -> Decisions:
@@ -94,6 +98,9 @@ class Router:
         self.events = EventSink(client, settings.event_backlog)
         self._dropped = 0
         self.tally = Tally(client)
+        self.timings = Timings(self.tally)
+        self._caches = CacheWatch(self.tally)
+        self.decisions = DecisionSender(settings, controller, self.tally)
         self.signer = Signer(*settings.notice_secrets())
         self.edge = Edge(
             signer=self.signer,
@@ -109,6 +116,7 @@ class Router:
             settings, self.signer, self.ledger, self.edge, self.frequency, durability=self.durability
         )
         self.paced_at: float | None = None
+        self.pacing: snapshot.PacingTable = np.zeros(0, snapshot.PACING_DTYPE)
         self.experiment = ExperimentFeed(client)
         self._catalog_feed = snapshot.Subscriber(client, snapshot.CATALOG)
         self._catalog_reader = snapshot.CatalogReader()
@@ -120,10 +128,15 @@ class Router:
             max_batch=settings.max_batch, in_flight=self.stages.in_flight, max_queue=settings.max_queue
         )
         self._tasks: list[asyncio.Task[None]] = []
+        self._front = FastPath(self, self.desk, api.build(self))
 
     def __serve_build_asgi_app__(self) -> Any:
-        """The application Serve calls for each request."""
-        return FastPath(self, self.desk, api.build(self))
+        """The application Serve calls for each request that does not come to it before."""
+        return self._front
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """What Serve asks before it scales."""
+        return {HELD: float(self._front.held)}
 
     async def reconfigure(self, config: dict[str, Any]) -> None:
         """Say which artefacts to serve to stages that live in this replica."""
@@ -134,13 +147,15 @@ class Router:
         if not self._tasks:
             gc.freeze()  # modules and models stay: the collector need not look at them again
             gc.set_threshold(*_GC_THRESHOLDS)
+            serve_early(self._front)
             away = (LedgerError, RedisError, OSError)
             work = (
                 repeat("router snapshots", self.settings.pull_seconds, self.pull, away),
                 repeat("bid events", _FLUSH_SECONDS, self._flush_events, away),
+                repeat("decisions", _FLUSH_SECONDS, self.decisions.send, Exception),
                 repeat("keys", self.settings.key_seconds, self.pull_keys, (CatalogError, OSError)),
                 repeat("rate limits", PERIOD_SECONDS, self.limiter.sync, away),
-                repeat("counters", _FLUSH_SECONDS, self.tally.flush, away),
+                repeat("counters", _FLUSH_SECONDS, self._flush_counters, away),
                 repeat("ledger durability", _LOOK_SECONDS, self.durability.look, away),
             )
             self._tasks = [asyncio.ensure_future(task) for task in work]
@@ -194,12 +209,22 @@ class Router:
         return [(answer, ended) for answer in answers]
 
     async def _answer(self, requests: Sequence[Prepared]) -> list[Answer]:
+        note, since = self.timings.note, time.monotonic()
         batch = await self._capped(self.edge.assemble(requests))
-        probability = await self.stages.score(batch.rows)
-        decisions = await self.stages.decide(batch.auction(probability))
-        answers, events = self.edge.render(batch, probability, decisions)
+        assembled = time.monotonic()
+        scores = await self.stages.score(batch.rows)
+        scored = time.monotonic()
+        decisions = await self.stages.decide(batch.auction(scores.probability))
+        decided = time.monotonic()
+        answers, events = self.edge.render(batch, scores.probability, decisions)
+        self.decisions.note(batch, scores, decisions)
         for event in events:
             self.events.put(event)
+        note("stage", "assemble", assembled - since)
+        note("stage", "score", scored - assembled)
+        note("stage", "decide", decided - scored)
+        note("stage", "render", time.monotonic() - decided)
+        note("batch", "", len(requests))
         return answers
 
     async def _capped(self, batch: Batch) -> Batch:
@@ -209,6 +234,10 @@ class Router:
             return batch
         self.tally.add(f"candidates.{verdict.reason.name.lower()}", int(verdict.barred.sum()))
         return batch.without(*verdict)
+
+    async def _flush_counters(self) -> None:
+        self._caches.look()
+        await self.tally.flush()
 
     async def _flush_events(self) -> None:
         """Append bid events, and count those that found no room: since the last call, by queue or by stream."""
@@ -244,7 +273,7 @@ class Router:
             # In a thread: of ten thousand campaigns it takes a second, and requests must not wait for it.
             with heap.undisturbed():
                 listings = await asyncio.to_thread(self._catalog_reader.read, catalog)
-                view = await asyncio.to_thread(self.edge.view, listings)
+                view = await asyncio.to_thread(self.edge.view, listings, self._catalog_feed.version)
                 caps = await asyncio.to_thread(caps_of, listings)
                 heap.settle(self._catalog_reader.fresh)
             self.edge.show(view)
@@ -253,10 +282,11 @@ class Router:
         pacing = await self._pacing_feed.pull()
         if pacing is not None:
             self.paced_at = time.monotonic()
-            table = snapshot.decode_pacing(pacing)
+            self.pacing = table = snapshot.decode_pacing(pacing)
             # A bid whose notices would be refused is not to be made.
             campaigns = campaign_of(table["number"][table["open"]])  # one is open when it or its arm is
-            self.edge.restrict([] if self.durability.refusal else campaigns.tolist())
+            version = self._pacing_feed.version
+            self.edge.restrict([] if self.durability.refusal else campaigns.tolist(), version)
 
 
 RouterDeployment = serve.deployment(serve.ingress()(Router), name="Router")

@@ -5,11 +5,13 @@ How to run:
     make chaos                   # about four minutes: embedded Valkey and SQLite
     make chaos SERVERS=own       # the same with a redis-server and a PostgreSQL of this machine, given by URL
     python -m pipelines.chaos --calm --duration 60     # nothing goes wrong: are budgets spent to their end?
+    python -m pipelines.chaos --no-portfolio           # no budget moves from one campaign to another meanwhile
 
 What to expect: a platform of its own in a temporary folder (ports as in the settings), the live table of a replay with
-a line for each kill, then a table of the audit. The last line is one JSON object. It exits with 1 when money was
-overspent, lost, counted twice or stuck, when a forged notice was believed, or when a part did not come back; its folder
-is kept then. `recovered_s` is the longest time from a kill until health was good and bids were answered again.
+a line for each kill, then a table of the audit. Meanwhile a portfolio moves budgets between the campaigns every two
+seconds. The last line is one JSON object. It exits with 1 when money was overspent, lost, counted twice, stuck, or made
+or lost by a move, when a forged notice was believed, or when a part did not come back; its folder is kept then.
+`recovered_s` is the longest time from a kill until health was good and bids were answered again.
 """
 
 from __future__ import annotations
@@ -59,6 +61,7 @@ _SEED = 1
 _REPLICAS = {"Router": 2, "RLBidder": 2}
 _PLAN = ((0.10, "RLBidder"), (0.28, "Router"), (0.46, "Controller"), (0.64, "ledger server"))
 _PATIENT_RETRIES = 8  # of a notice: up to 25 s, as an exchange queues them
+_MOVE_SECONDS = 2.0  # between two decisions of the portfolio
 _KEEN = 15  # times what a click is worth elsewhere: without a trained model bids are low
 
 _MUST_BE_ZERO = (
@@ -70,28 +73,32 @@ _MUST_BE_ZERO = (
     "stuck_micros_after_ttl",
     "ledger_differs_micros",
     "catalog_differs_micros",
+    "moved_differs_micros",
+    "portfolio_differs_micros",
     "unbalanced_micros",
     "rebuilt_differs",
     "not_recovered",
 )
-_REBUILT = ("budget", "spent", "wins", "bills", "losses", "clicks", "conversions", "unfunded", "price_squares")
+_REBUILT = ("budget", "moved", "spent", "wins", "bills", "losses", "clicks", "conversions", "unfunded", "price_squares")
 
 RestartServer = Callable[[], None]
 
 
 def main(
+    *,
     duration: Annotated[float, typer.Option(min=10, help="seconds of traffic, or until all was killed")] = 120.0,
     rate: Annotated[float, typer.Option(min=1, help="requests a second")] = 100.0,
     budget: Annotated[int, typer.Option(min=1, help="micros each of the 20 campaigns may spend")] = 150_000,
     calm: Annotated[bool, typer.Option("--calm", help="kill nothing, and let the exchange behave")] = False,
     own_servers: Annotated[bool, typer.Option("--own-servers", help="redis-server and PostgreSQL, by URL")] = False,
+    portfolio: Annotated[bool, typer.Option(help="move budgets between the campaigns; not while it is calm")] = True,
 ) -> None:
     """Trade, break things, audit."""
     console = Console(stderr=True, highlight=False)
     folder = Path(tempfile.mkdtemp(prefix="raybid-chaos-"))
     try:
         with _settings(folder, own_servers) as (settings, restart_server):
-            trial = _Trial(settings, console, _Conditions(duration, rate, budget, calm))
+            trial = _Trial(settings, console, _Conditions(duration, rate, budget, calm, portfolio))
             summary = trial.run(restart_server)
     except ValidationError as error:
         _fail(console, "; ".join(f"RAYBID_{item['loc'][0]}: {item['msg']}".upper() for item in error.errors()))
@@ -136,12 +143,13 @@ def _settings(folder: Path, own_servers: bool) -> Iterator[tuple[Settings, Resta
 
 
 class _Conditions(NamedTuple):
-    """Seconds of traffic, requests a second, micros a campaign, and whether all is well."""
+    """Seconds of traffic, requests a second, micros a campaign, whether all is well, and whether budgets move."""
 
     duration: float
     rate: float
     budget: int
     calm: bool
+    portfolio: bool = True
 
 
 class _Trial:
@@ -153,6 +161,7 @@ class _Trial:
         self._rate, self._duration = conditions.rate, conditions.duration
         self._shares = Shares(0, 0, 0, 0) if conditions.calm else Shares()
         self._plan = [] if conditions.calm else [(share * conditions.duration, part) for share, part in _PLAN]
+        self._moves_budgets = conditions.portfolio and not conditions.calm
         self._diary = Diary()
         self._figures = Figures()
         self._campaigns = _campaigns(conditions.budget, conditions.duration)
@@ -171,6 +180,8 @@ class _Trial:
         with Platform(self._settings, "composed", self._say, _REPLICAS) as platform:
             platform.register(self._campaigns)
             platform.await_campaigns()
+            if self._moves_budgets:
+                self._share_budgets()
             struck = uvloop.run(self._trade(platform, restart_server))
             self._quieten()
             balances = self._balances()
@@ -223,10 +234,25 @@ class _Trial:
         await asyncio.wait([striking])
         trading.cancel()
 
+    def _share_budgets(self) -> None:
+        """Let all campaigns be one portfolio."""
+        members = [{"campaign": campaign.id} for campaign in self._campaigns]
+        body = {"id": "chaos", "strategy": "bandit", "interval_seconds": _MOVE_SECONDS, "members": members}
+        with self._client() as client:
+            client.post("/portfolio/create", json=body).raise_for_status()
+
+    def _client(self) -> httpx.Client:
+        """For calls that need an administrator's key."""
+        headers = {"X-API-Key": self._settings.resolve_secret("admin_key")}
+        return httpx.Client(base_url=self._settings.base_url, headers=headers, timeout=10)
+
     def _quieten(self) -> None:
         """Pause every campaign and wait until no lease and no token is left, and all events are in files."""
-        headers = {"X-API-Key": self._settings.resolve_secret("admin_key")}
-        with httpx.Client(base_url=self._settings.base_url, headers=headers, timeout=10) as client:
+        with self._client() as client:
+            if self._moves_budgets:
+                client.patch(
+                    "/portfolio/chaos", json={"status": "paused"}, headers={"If-Match": '"1"'}
+                ).raise_for_status()
             for campaign in self._campaigns:
                 client.post(f"/campaign/{campaign.id}/pause").raise_for_status()
             seconds = round(_NOTICE_TTL + _LEASE_SECONDS + 2 * _QUIET_SECONDS)
@@ -239,12 +265,20 @@ class _Trial:
     def _audit(self, balances: dict[int, Balance]) -> dict[str, Any]:
         catalog = Catalog(self._settings.catalog_url)
         try:
-            budgets = {entry.number: entry.campaign.budget.total_micros for entry in catalog.all()}
-            recorded = catalog.spent()
+            moved = catalog.portfolios.moved()
+            budgets = {
+                entry.number: entry.campaign.budget.total_micros + moved.get(entry.number, 0) for entry in catalog.all()
+            }
+            recorded, moves = catalog.spent(), catalog.portfolios.moves("chaos", 1_000_000)
         finally:
             catalog.close()
         charges = read_charges(run.table for run in runs(self._settings.events_dir))
-        return audit(self._diary.owed, budgets, balances, charges, recorded)
+        return audit(self._diary.owed, budgets, balances, charges, recorded) | {
+            "moves": len(moves),
+            "moved_micros": sum(move.micros for move in moves),
+            "moved_differs_micros": sum(abs(b.moved - moved.get(n, 0)) for n, b in balances.items()),
+            "portfolio_differs_micros": abs(sum(b.budget for b in balances.values()) - sum(budgets.values())),
+        }
 
     def _rebuild(self, balances: dict[int, Balance]) -> int:
         """Wipe the ledger's server and restore it; in how many figures it differs from what it said before."""

@@ -127,7 +127,7 @@ def _writing(writer: EventWriter) -> Iterator[None]:
 def _figures(settings: Settings) -> tuple[list[Restored], History]:
     """Every campaign's figures out of catalog and events, shown as a table."""
     console = Console(stderr=True)
-    (entries, booked), now = _of_record(settings), time.time()
+    (entries, booked, moved), now = _of_record(settings), time.time()
     history = History(max(settings.notice_times), now, {entry.number: day_began(entry, now) for entry in entries})
     for run in track(runs(settings.events_dir), "reading events", total=None, console=console):
         history.add(run.table)
@@ -135,18 +135,18 @@ def _figures(settings: Settings) -> tuple[list[Restored], History]:
     numbers = sorted({*known, *booked, *history.campaigns})
     named = {number: known.get(number, ("(not in the catalog)", 0)) for number in numbers}
     figures = [
-        Restored(number, name, history.balance(number, budget, booked.get(number, 0)))
+        Restored(number, name, history.balance(number, budget, booked.get(number, 0), moved.get(number, 0)))
         for number, (name, budget) in named.items()
     ]
     console.print(_table(figures), width=max(console.width, _TABLE_WIDTH), crop=False)
     return figures, history
 
 
-def _of_record(settings: Settings) -> tuple[list[Entry], dict[int, int]]:
-    """The campaigns, and what each is known to have spent, in micros by number."""
+def _of_record(settings: Settings) -> tuple[list[Entry], dict[int, int], dict[int, int]]:
+    """The campaigns, what each is known to have spent and to have from others, in micros by number."""
     catalog = Catalog(settings.catalog_url)
     try:
-        return catalog.all(), catalog.spent()
+        return catalog.all(), catalog.spent(), catalog.portfolios.moved()
     finally:
         catalog.close()
 

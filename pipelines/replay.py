@@ -14,10 +14,13 @@ from typing import Annotated, Literal
 
 import typer
 import uvloop
+from pydantic import ValidationError
 from rich.console import Console
 
 from pipelines.exchange import Figures, ReplayOptions, SourceError, Unreachable, run, table
 from pipelines.exchange.screen import display, until_signal
+from pipelines.local.preparing import faults
+from rtb.settings import Settings
 
 __all__ = ["Figures", "ReplayOptions", "app", "run", "table"]
 
@@ -33,7 +36,9 @@ def replay(
             help="File with one JSON request a line, itself or under `request`; repeatable. Default: simulated"
         ),
     ] = None,
-    url: Annotated[str, typer.Option(help="Base URL of the platform")] = "http://127.0.0.1:8000",
+    url: Annotated[
+        str, typer.Option(envvar="RAYBID_URL", help="Base URL of the platform; default: by the settings")
+    ] = "",
     rate: Annotated[float, typer.Option(min=0, help="Requests a second; 0: as fast as the connections allow")] = 0.0,
     connections: Annotated[int, typer.Option(min=1, max=4096, help="Bid requests in flight at most")] = 16,
     duration: Annotated[float | None, typer.Option(min=0, help="Seconds; simulated traffic: 30")] = None,
@@ -41,10 +46,11 @@ def replay(
     auction: Annotated[Literal["second", "first"], typer.Option(help="What a winner pays")] = "second",
     seed: Annotated[int, typer.Option(help="Of simulated traffic and of what is left to chance")] = 1,
     key: Annotated[str, typer.Option(envvar="RAYBID_EXCHANGE_KEY", help="X-API-Key of the exchange")] = "",
+    ca: Annotated[Path | None, typer.Option(help="Certificates in PEM to trust for https besides the system's")] = None,
 ) -> None:
     """Send bid requests, check the answers, hold the auctions, send the notices, and report."""
     options = ReplayOptions(
-        url=url,
+        url=url or _configured(),
         requests=tuple(requests or ()),
         rate=rate,
         connections=connections,
@@ -53,6 +59,7 @@ def replay(
         auction=auction,
         seed=seed,
         key=key,
+        ca=ca,
     )
     console = Console(stderr=True)
     try:
@@ -63,6 +70,14 @@ def replay(
         raise typer.Exit(1) from error
     _report_bad_lines(figures, console)
     typer.echo(json.dumps(figures.summary()))
+
+
+def _configured() -> str:
+    try:
+        return Settings().base_url
+    except ValidationError as error:
+        typer.echo(f"replay: {faults(error)}", err=True)
+        raise typer.Exit(2) from error
 
 
 def _report_bad_lines(figures: Figures, console: Console) -> None:

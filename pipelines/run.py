@@ -11,30 +11,24 @@ wins and spend. The last line is one JSON object; `spend_micros` is what the exc
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import subprocess
-import sys
 from typing import Annotated
 
 import msgspec
-import redis.asyncio as aioredis
 import typer
 import uvloop
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
 
 from pipelines import reference
 from pipelines.exchange import Figures, ReplayOptions, Unreachable
 from pipelines.exchange.screen import display, until_signal
-from pipelines.local import LaunchError, Platform, preflight
-from pipelines.local.cluster import ROOT, Graph
-from rtb.artefacts import META
-from rtb.ledger import Durability, LedgerError, read_durability
+from pipelines.local import LaunchError, Platform
+from pipelines.local.cluster import Graph
+from pipelines.local.preparing import faults, prepare
 from rtb.settings import Settings
 
 _FOREVER = 10 * 365 * 86_400.0
-_LEDGER_TIMEOUT_S = 5.0
 
 
 def main(
@@ -47,10 +41,7 @@ def main(
     console = Console(stderr=True, highlight=False)
     try:
         settings = Settings()
-        preflight(settings)
-        _check_durability(settings, console)
-        _train_missing(settings, console)
-        _take_published(settings, console)
+        prepare(settings, console)
         options = ReplayOptions(
             url=settings.base_url, rate=rate, connections=connections, duration=duration or _FOREVER, seed=1
         )
@@ -60,8 +51,8 @@ def main(
             _announce(settings, console)
             summary = _trade(platform, options, console)
     except ValidationError as error:
-        _fail(console, "; ".join(f"RAYBID_{_path(item['loc'])}: {item['msg']}" for item in error.errors()))
-    except (LaunchError, Unreachable, OSError) as error:
+        _fail(console, faults(error))
+    except (LaunchError, Unreachable, SettingsError, OSError) as error:
         _fail(console, str(error))
     except KeyboardInterrupt:
         _fail(console, "stopped before the platform was up")
@@ -83,65 +74,10 @@ def _trade(platform: Platform, options: ReplayOptions, console: Console) -> dict
     return {**figures.summary(), "ledger_spend_micros": platform.spent_micros() - before}
 
 
-def _check_durability(settings: Settings, console: Console) -> None:
-    """Say what a Redis of the operator's own may lose; the embedded server loses nothing.
-
-    Raises:
-        LaunchError: it does not answer, or keeps less than the settings require.
-    """
-    if not settings.redis_url:
-        return
-    try:
-        found = asyncio.run(_durability(settings))
-    except LedgerError as error:
-        raise LaunchError(f"the server of RAYBID_REDIS_URL is not there: {error}") from error
-    if found.is_safe:
-        return
-    if settings.require_durable:
-        raise LaunchError(f"RAYBID_REQUIRE_DURABLE is set, and the ledger's durability is {found}")
-    console.print(f"ledger durability: {found}", style="yellow", markup=False, soft_wrap=True)
-
-
-async def _durability(settings: Settings) -> Durability:
-    async with aioredis.Redis.from_url(settings.ledger_url, socket_timeout=_LEDGER_TIMEOUT_S) as client:
-        return await read_durability(client)
-
-
-def _train_missing(settings: Settings, console: Console) -> None:
-    """A small reference model of clicks where there is none.
-
-    Raises:
-        LaunchError: the training fails.
-    """
-    if (settings.ctr_dir / META).exists():
-        return
-    command = ["pipelines.train_ctr", "--out", str(settings.ctr_dir)]
-    console.print(f"training {settings.ctr_dir} (once)")
-    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=False)
-    if done.returncode:
-        raise LaunchError(f"`python -m {' '.join(command)}` fails: what it says is above")
-
-
-def _take_published(settings: Settings, console: Console) -> None:
-    """The published policy where there is none.
-
-    Raises:
-        OSError: its folder cannot be written.
-    """
-    if (settings.policy_dir / META).exists():
-        return
-    console.print(f"serving the published policy of {reference.POLICY.relative_to(ROOT)}")
-    shutil.copytree(reference.POLICY, settings.policy_dir, dirs_exist_ok=True)
-
-
 def _announce(settings: Settings, console: Console) -> None:
     console.print(f"API docs       {settings.base_url}/docs")
     console.print(f"Ray dashboard  http://127.0.0.1:{settings.dashboard_port}")
     console.print(f"admin key      {settings.secret_path('admin_key')}")
-
-
-def _path(parts: tuple[int | str, ...]) -> str:
-    return "_".join(str(part) for part in parts).upper()
 
 
 def _fail(console: Console, message: str) -> None:

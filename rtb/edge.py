@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
@@ -34,6 +34,21 @@ _SHOWPIECES_KEPT = 16_384
 _TIMES = NoticeTimes()
 
 
+class Ground(NamedTuple):
+    """What a request was read by.
+
+    Attributes:
+        catalog: version of the catalog.
+        rates: what currencies were worth.
+    """
+
+    catalog: str = ""
+    rates: Rates = NO_RATES
+
+
+_NO_GROUND = Ground()
+
+
 class Prepared(NamedTuple):
     """A request on its way.
 
@@ -44,6 +59,8 @@ class Prepared(NamedTuple):
         reason: why there are none, when there are none.
         exchange: that it came from.
         as_object: whether the response is wanted as an object instead of JSON.
+        source: what was read: JSON as it came, or the object where it never was JSON.
+        ground: what it was read by.
     """
 
     id: str
@@ -52,6 +69,8 @@ class Prepared(NamedTuple):
     reason: NoBid
     exchange: Profile = GENERIC
     as_object: bool = False
+    source: bytes | BidRequest = b""
+    ground: Ground = _NO_GROUND
 
 
 class Terms(NamedTuple):
@@ -88,6 +107,8 @@ class Batch:
         deals: what deals say of the candidates; none: there are no deals.
         view: the catalog the candidates are of.
         barred: `NoBid` of each request that a candidate was taken from, 0 elsewhere, shape `(requests,)`; or none.
+        left_out: numbers of the campaigns taken from each request (by index), where any were.
+        opened: version of the pacing table that said who is open; empty: everyone was.
     """
 
     requests: Sequence[Prepared]
@@ -99,6 +120,8 @@ class Batch:
     deals: DealColumns | None
     view: View
     barred: npt.NDArray[np.int64] | None = None
+    left_out: Mapping[int, list[int]] = field(default_factory=dict)
+    opened: str = ""
 
     @property
     def campaign(self) -> npt.NDArray[np.int32]:
@@ -109,7 +132,11 @@ class Batch:
         """This batch but for some candidates (a mask, shape `(n,)`), and why they do not bid."""
         kept = ~barred
         said = np.zeros(len(self.requests), np.int64)
-        said[self.owner[self.candidates.imp[barred]]] = reason
+        owners = self.owner[self.candidates.imp[barred]]
+        said[owners] = reason
+        left_out: dict[int, list[int]] = {}
+        for owner, number in zip(owners.tolist(), self.campaign[barred].tolist(), strict=True):
+            left_out.setdefault(owner, []).append(number)
         return replace(
             self,
             candidates=self.candidates.of(kept),
@@ -117,6 +144,7 @@ class Batch:
             floor_micros=self.floor_micros[kept],
             deals=None if self.deals is None else self.deals.of(kept),
             barred=said,
+            left_out=left_out,
         )
 
     def auction(self, probability: npt.NDArray[np.float32]) -> Auction:
@@ -162,9 +190,11 @@ class View:
     Args:
         listings: the active campaigns.
         before: the view until now: listings that are in it as well, the same objects, are not encoded again.
+        version: of the catalog.
     """
 
-    def __init__(self, listings: Sequence[Listing], before: View | None = None) -> None:
+    def __init__(self, listings: Sequence[Listing], before: View | None = None, version: str = "") -> None:
+        self.version = version
         self.index = TargetingIndex(listings)
         known = {} if before is None else before._rows
         listed = self.index.listings
@@ -221,38 +251,45 @@ class Edge:
         self._clock = clock
         self._view = View([])
         self._open: Words | None = None
-        self._rates = NO_RATES
+        self._opened = ""
+        self._ground = Ground()
         self._split: Split | None = None
+
+    @property
+    def open_lines(self) -> Words | None:
+        """Who is open for bidding; none: everyone is."""
+        return self._open
 
     @property
     def campaigns(self) -> int:
         """Campaigns in the catalog bid from."""
         return len(self._view.index)
 
-    def relist(self, listings: Sequence[Listing]) -> None:
-        """Bid for these campaigns from now on."""
-        self.show(self.view(listings))
+    def relist(self, listings: Sequence[Listing], version: str = "") -> None:
+        """Bid for these campaigns, of a catalog of this version, from now on."""
+        self.show(self.view(listings, version))
 
-    def view(self, listings: Sequence[Listing]) -> View:
+    def view(self, listings: Sequence[Listing], version: str = "") -> View:
         """What `relist` makes of these campaigns, beside the bidding: for a thread, as thousands take a second."""
-        return View(listings, self._view)
+        return View(listings, self._view, version)
 
     def show(self, view: View) -> None:
         """Bid for the campaigns of a view from now on."""
         self._view = view
-        self._open = None
+        self._open, self._opened = None, ""
+        self._ground = self._ground._replace(catalog=view.version)
 
     def rerate(self, rates: Rates) -> None:
         """Convert currencies by this table from now on."""
-        self._rates = rates
+        self._ground = self._ground._replace(rates=rates)
 
     def divide(self, split: Split | None) -> None:
         """Divide traffic between champion and challenger like this from now on; `None`: no more."""
         self._split = split
 
-    def restrict(self, open_numbers: Sequence[int]) -> None:
-        """Leave out campaigns that cannot bid now, such as those without money."""
-        self._open = self._view.index.mask(open_numbers)
+    def restrict(self, open_numbers: Sequence[int], version: str = "") -> None:
+        """Leave out campaigns that cannot bid now, such as those without money, as this pacing table says."""
+        self._open, self._opened = self._view.index.mask(open_numbers), version
 
     def prepare(self, body: bytes, exchange: Profile = GENERIC) -> Prepared:
         """A request from the wire.
@@ -266,7 +303,7 @@ class Edge:
         """
         request = decode_request(body)
         exchange.complete(request)
-        return self._prepared(request, exchange)
+        return self._prepared(request, exchange, body)
 
     def prepare_object(self, request: BidRequest) -> Prepared:
         """A request that never was JSON, of no exchange, whose response is wanted as an object.
@@ -274,9 +311,9 @@ class Edge:
         Args:
             request: against no rule of the specification; it is not checked.
         """
-        return self._prepared(request, GENERIC, as_object=True)
+        return self._prepared(request, GENERIC, request)
 
-    def _prepared(self, request: BidRequest, exchange: Profile, *, as_object: bool = False) -> Prepared:
+    def _prepared(self, request: BidRequest, exchange: Profile, source: bytes | BidRequest) -> Prepared:
         hour = hour_of_week(self._clock())
         index = self._view.index
         impressions, reason = impressions_of(
@@ -284,11 +321,12 @@ class Edge:
             hour,
             self._currency,
             self._max_imps,
-            rates=self._rates,
+            rates=self._ground.rates,
             held=index.deals,
             kinds=index.kinds,
         )
-        return Prepared(request.id, request.tmax or 0, impressions, reason, exchange, as_object)
+        as_object = isinstance(source, BidRequest)
+        return Prepared(request.id, request.tmax or 0, impressions, reason, exchange, as_object, source, self._ground)
 
     def assemble(self, requests: Sequence[Prepared]) -> Batch:
         """Find and encode the candidates of a batch."""
@@ -306,7 +344,7 @@ class Edge:
         terms = self._terms(impressions, owner)
         if self._split is not None:
             terms = terms._replace(challenger=_taken(self._split, requests, owner))
-        return Batch(requests, owner, candidates, rows, terms, floors, deals, view)
+        return Batch(requests, owner, candidates, rows, terms, floors, deals, view, opened=self._opened)
 
     def _terms(self, impressions: Sequence[Impression], owner: npt.NDArray[np.intp]) -> Terms:
         is_test = [item.audience.is_test for item in impressions]

@@ -77,6 +77,42 @@ def impression_row(impression: Impression) -> list[int]:
     ]
 
 
+def named_values(impression: Impression, campaign_id: str, creative: Creative) -> dict[str, str]:
+    """What the buckets of a candidate's row stand for, by field, in the order of `FIELDS`; segments share one name.
+
+    For people: rows are made by `impression_row` and `creative_row`, and a test holds that these are their values.
+    """
+    audience = impression.audience
+    weekday, hour = divmod(audience.hour_of_week, 24)
+    pos, floor = str(impression.pos), _octave(impression.floors.cpm)
+    w, h = creative.size
+    segments = audience.segments[:SEGMENT_FIELDS]
+    return {
+        "tag": impression.tag,
+        "floor": floor,
+        "city": audience.city,
+        "network": audience.network,
+        "weekday": str(weekday),
+        "pos_floor": f"{pos}/{floor}",
+        "region_floor": f"{audience.region}/{floor}",
+        "inventory": audience.inventory,
+        "publisher": audience.publisher,
+        "category": audience.category,
+        "format": impression.slot.kind,
+        "pos": pos,
+        "country": audience.country,
+        "region": audience.region,
+        "devicetype": str(audience.devicetype),
+        "os": audience.os,
+        "browser": audience.browser,
+        "hour": str(hour),
+        **{f"segment_{n}": segments[n] if n < len(segments) else "" for n in range(SEGMENT_FIELDS)},
+        "campaign": campaign_id,
+        "creative": f"{campaign_id}/{creative.id}",
+        "size": f"{w}x{h}",
+    }
+
+
 # What comes again and again comes in groups: a site with its category, a device with its system, a user's segments.
 
 

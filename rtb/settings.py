@@ -11,18 +11,29 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from rtb.notices import NoticeTimes
 
 
 class Settings(BaseSettings):
-    """Ports, folders, limits and secrets. Each field is set by `RAYBID_<NAME>`, for example `RAYBID_HTTP_PORT`."""
+    """Ports, folders, limits and secrets. Each field is set by `RAYBID_<NAME>`, for example `RAYBID_HTTP_PORT`.
+
+    With `RAYBID_SECRETS_DIR`, a field that the environment does not set is read from the file of its name there, as
+    containers are given secrets: `/run/secrets/raybid_admin_key`.
+    """
 
     model_config = SettingsConfigDict(env_prefix="RAYBID_", extra="ignore", frozen=True)
 
     # Folders
     var_dir: Path = Field(Path("var"), description="everything the platform writes: ledger, catalog, models, logs")
+    secrets_dir: Path | None = Field(None, description="folder of files raybid_<name>, for what is not set here")
 
     # Ports, all on this machine
     http_host: str = Field("127.0.0.1", description="address the printed URLs and the replay client use")
@@ -78,7 +89,30 @@ class Settings(BaseSettings):
     tick_seconds: float = Field(1.0, gt=0, description="the Controller's pacing interval")
     event_backlog: int = Field(1_000_000, ge=1, description="events not yet in Parquet from which on bids' are dropped")
     event_seconds: float = Field(2.0, gt=0, description="how often the Controller writes events to Parquet")
+    decision_hours: float = Field(24.0, ge=0, description="how long bids can be explained; 0: nothing is recorded")
+    decision_megabytes: int = Field(1_024, ge=16, description="most that is kept to explain bids, the oldest goes")
     pull_seconds: float = Field(0.25, gt=0, description="how often replicas look for a new snapshot")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments before the environment before secret files.
+
+        Raises:
+            SettingsError: the folder of secret files is not there.
+        """
+        folder = os.environ.get("RAYBID_SECRETS_DIR")
+        if not folder:
+            return init_settings, env_settings
+        if not Path(folder).is_dir():
+            raise SettingsError(f"RAYBID_SECRETS_DIR: {folder} is no folder: mount the secrets there, or unset it")
+        return init_settings, env_settings, SecretsSettingsSource(settings_cls, secrets_dir=folder)
 
     @field_validator("redis_url")
     @classmethod
@@ -116,6 +150,11 @@ class Settings(BaseSettings):
     def events_dir(self) -> Path:
         """Folder of the events' Parquet files."""
         return self.var_dir / "events"
+
+    @property
+    def decisions_path(self) -> Path:
+        """File of what is recorded of decisions, kept by the Controller: see `rtb.decisions`."""
+        return self.var_dir / "decisions.sqlite"
 
     @property
     def base_url(self) -> str:

@@ -36,6 +36,11 @@ def model_key(kind: str) -> str:
     return f"raybid:snapshot:model:{kind}"
 
 
+def deposit_key(kind: str, version: str) -> str:
+    """Where a model lies, packed, that serves without being published."""
+    return f"raybid:deposit:model:{kind}:{version}"
+
+
 PACING_DTYPE = np.dtype(
     [
         ("number", np.int32),  # of the campaign, or of its arm in an experiment: see `rtb.accounts`
@@ -133,9 +138,13 @@ class Publisher:
             body: the picture.
             version: one that only this picture ever has; empty: a new one.
         """
-        version = version or secrets.token_hex(8)
+        version = version or self.new_version()
         await self._client.hset(key, mapping={"version": version, "body": body})
         return version
+
+    def new_version(self) -> str:
+        """A version that no picture ever had."""
+        return secrets.token_hex(8)
 
     async def published(self, key: str) -> str | None:
         """Version of the picture under `key`; `None` where there is none, as in a Redis that was wiped."""

@@ -69,6 +69,52 @@ class Auction(NamedTuple):
     challenger: npt.NDArray[np.bool_] | None = None
 
 
+class Scores(NamedTuple):
+    """What a model makes of candidates.
+
+    Attributes:
+        probability: of a click, and of a conversion given a click, shape `(n, 2)`.
+        model: its version.
+    """
+
+    probability: npt.NDArray[np.float32]
+    model: str
+
+
+class Made(NamedTuple):
+    """What decisions were made by.
+
+    Attributes:
+        pacing: version of the pacing table.
+        policy: version of the policy.
+        challenger: version of the policy that bids from the arms of an experiment; empty: there is none.
+    """
+
+    pacing: str = ""
+    policy: str = ""
+    challenger: str = ""
+
+
+class Weighed(NamedTuple):
+    """What a batch's candidates would bid, before anybody looks whether they can be paid.
+
+    Attributes:
+        known: candidates whose campaign is open, ascending, shape `(k,)`; what follows is about these.
+        row: of each in the pacing table, shape `(k,)`.
+        chance: that an impression brings what its campaign pays for, shape `(k,)`.
+        bids: micros, shape `(k,)`.
+        saved: what shading took off each bid, shape `(k,)`; none: nothing was shaded.
+        order: those that meet their floor, by impression or group, the first to be paid first.
+    """
+
+    known: npt.NDArray[np.intp]
+    row: npt.NDArray[np.int64]
+    chance: npt.NDArray[np.float64]
+    bids: bidding.Ints
+    saved: bidding.Ints | None
+    order: npt.NDArray[np.intp]
+
+
 class Decisions(NamedTuple):
     """The winners of the internal auction, at most one an impression; all arrays have shape `(winners,)`.
 
@@ -81,6 +127,7 @@ class Decisions(NamedTuple):
         sequence: of the bid in its lease.
         expires: Unix second until which its notices count.
         unpaid: impressions with a bid that met the floor and none that could be paid, shape `(k,)`.
+        made: what they were made by.
     """
 
     candidate: npt.NDArray[np.intp]
@@ -91,6 +138,7 @@ class Decisions(NamedTuple):
     sequence: npt.NDArray[np.int64]
     expires: npt.NDArray[np.int64]
     unpaid: npt.NDArray[np.intp]
+    made: Made = Made()
 
 
 class CTRStage:
@@ -103,9 +151,9 @@ class CTRStage:
     def __init__(self, scorer: CTRScorer) -> None:
         self.scorer = scorer
 
-    def score(self, rows: Rows) -> npt.NDArray[np.float32]:
-        """See `CTRScorer.score`."""
-        return self.scorer.score(rows)
+    def score(self, rows: Rows) -> Scores:
+        """What the model makes of rows, shape `(n, fields)`, and which model says so."""
+        return Scores(self.scorer.score(rows), self.scorer.version)
 
 
 class BidStage:
@@ -121,16 +169,27 @@ class BidStage:
         self.book = book
         self._challenger: Policy | None = None
         self._table: PacingTable = np.zeros(0, PACING_DTYPE)
+        self._version = ""
         self._row_of = np.full(1, -1, np.int64)
         self._arm_row_of: npt.NDArray[np.int64] | None = None
         self._multiplier = np.zeros(0)
         self._calendar: list[bytes] = []
         self._usage = np.zeros((0, 4))  # opportunities, bids, sums of chance and level: what `Usage` carries
 
-    def repace(self, table: PacingTable) -> list[Usage]:
-        """Bid by a new pacing table from now on; what was done under the old one."""
+    @property
+    def table(self) -> PacingTable:
+        """What is bid by."""
+        return self._table
+
+    @property
+    def multipliers(self) -> npt.NDArray[np.float64]:
+        """What the value of each campaign of the table is multiplied by, shape `(campaigns,)`."""
+        return self._multiplier
+
+    def repace(self, table: PacingTable, version: str = "") -> list[Usage]:
+        """Bid by a new pacing table, of this version, from now on; what was done under the old one."""
         usages = self.drain()
-        self._table = table
+        self._table, self._version = table, version
         is_arm = experiment_of(table["number"]) > 0
         self._row_of = _by_campaign(table, ~is_arm)
         self._arm_row_of = _by_campaign(table, is_arm) if is_arm.any() else None
@@ -179,12 +238,17 @@ class BidStage:
 
     def decide(self, auction: Auction) -> Decisions:
         """Run the internal auction of a batch and hold the money of its winners."""
+        weighed = self.weigh(auction)
+        self._count(auction, weighed.known, weighed.row, weighed.chance)
+        return self._reserve(auction, weighed.known, weighed.row, weighed.bids, weighed.order)
+
+    def weigh(self, auction: Auction) -> Weighed:
+        """What a batch's candidates would bid; changes nothing."""
         row = self._rows(auction)
         known = np.flatnonzero(row >= 0)
         known = known[self._table["open"][row[known]]]
         row = row[known]
         chance = self._chance(auction, known, row)
-        self._count(auction, known, row, chance)
         bids, saved = self._bids(auction, known, row, chance)
         deals = None if auction.deals is None else auction.deals.of(known)
         floors = auction.floor_micros[known]
@@ -194,7 +258,7 @@ class BidStage:
             saved = None if saved is None else np.where(deals.agreed_micros > 0, 0, saved)
         imp = auction.imp[known] if auction.group is None else auction.group[auction.imp[known]]
         order = bidding.rank(bids, floors, imp, None if deals is None else deals.is_deal, saved)
-        return self._reserve(auction, known, row, bids, order)
+        return Weighed(known, row, chance, bids, saved, order)
 
     def _chance(
         self, auction: Auction, known: npt.NDArray[np.intp], row: npt.NDArray[np.int64]
@@ -261,6 +325,7 @@ class BidStage:
             sequence=identity[:, 1],
             expires=identity[:, 2],
             unpaid=np.unique(imps[~np.isin(groups, groups[np.array(winners, np.intp)])]),
+            made=Made(self._version, self.policy.version, self._challenger.version if self._challenger else ""),
         )
 
     def _holder(

@@ -13,10 +13,10 @@ whom a request's blocks or a deal leave.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -311,21 +311,32 @@ class TargetingIndex:
             [_remembered(self._admitted, self._admit, (item.audience.restrictions, item.deal)) for item in impressions],
         )
 
+    def tests(self, impression: Impression, open_lines: Words | None = None) -> Mapping[str, npt.NDArray[np.bool_]]:
+        """Which campaigns pass each test of an impression, shape `(campaigns,)`: for who asks why one was no candidate.
+
+        Args:
+            impression: to be shown to.
+            open_lines: a `mask`; `None` means everyone.
+        """
+        asked = self._asked([impression])
+        tables = (*self._plain.items(), ("publisher", self._publisher))
+        rows = {name: table.rows[row] for (name, table), row in zip(tables, asked.rows[0].tolist(), strict=True)}
+        rows["segment"] = _any_of(self._segments.rows, asked.segments)[0]
+        rows["open"] = self._everyone if open_lines is None else open_lines
+        rows["creative"] = asked.shown[0].row
+        rows |= dict(self._admissions(impression.audience.restrictions, impression.deal))
+        return {name: _bits(row)[: len(self)] for name, row in rows.items()}
+
     def _met(self, asked: _Asked, open_lines: Words | None, words: int) -> _Met:
         """What campaigns of the first words meet."""
         aimed = np.tile(self._everyone[:words], (len(asked.rows), 1))
         for column, table in enumerate((*self._plain.values(), self._publisher)):
             aimed &= table.rows[asked.rows[:, column], :words]
-        segments = self._segments.rows
-        for number, rows in enumerate(asked.segments):
-            aimed[number] &= np.bitwise_or.reduce(segments[rows, :words]) if len(rows) > 1 else segments[0, :words]
+        aimed &= _any_of(self._segments.rows[:, :words], asked.segments)
         if open_lines is not None:
             aimed &= open_lines[:words]
-        fitting = aimed.copy()
-        fitting &= np.stack([showing.row[:words] for showing in asked.shown])
-        eligible = fitting.copy()
-        eligible &= np.stack([row[:words] for row in asked.admitted])
-        return _Met(aimed, fitting, eligible)
+        fitting = aimed & _stacked([showing.row for showing in asked.shown], words)
+        return _Met(aimed, fitting, fitting & _stacked(asked.admitted, words))
 
     def _show(self, slot: Slot, languages: tuple[str, ...]) -> Showing:
         """What each campaign has to show in a slot."""
@@ -336,19 +347,26 @@ class TargetingIndex:
     def _admit(self, restrictions: Restrictions, deal: DealTerms | None) -> Words:
         """Whom a request lets bid, in its open auction or under a deal."""
         row: Words = self._everyone.copy()
+        for _, passed in self._admissions(restrictions, deal):
+            row &= passed
+        return row
+
+    def _admissions(self, restrictions: Restrictions, deal: DealTerms | None) -> Iterator[tuple[str, Words]]:
+        """Whom each thing that a request says of who may bid lets bid; only what it says."""
         for key in restrictions.blocked:
             if key in self._traits:
-                row &= ~self._traits.of(key)
+                yield f"block {key}", ~self._traits.of(key)
         if restrictions.taxonomy:  # what is said in another taxonomy than a campaign's may be meant for it
-            row &= self._taxonomies.of(str(restrictions.taxonomy))
+            yield "taxonomy", self._taxonomies.of(str(restrictions.taxonomy))
         if restrictions.allowed:
-            allowed = frozenset(restrictions.allowed)
-            row &= self._listed_under(allowed)
+            yield "allowed categories", self._listed_under(frozenset(restrictions.allowed))
         if deal is not None:
-            return row & self._holders(restrictions, deal)
+            yield f"deal {deal.id}", self._holders(restrictions, deal)
+            return
         if restrictions.seats:
-            row &= self._seat_row(restrictions.seats)
-        return row & ~self._seat_row(restrictions.barred_seats)
+            yield "seats allowed", self._seat_row(restrictions.seats)
+        if restrictions.barred_seats:
+            yield "seats blocked", ~self._seat_row(restrictions.barred_seats)
 
     def _holders(self, restrictions: Restrictions, deal: DealTerms) -> Words:
         """Who has a deal and may use it here."""
@@ -456,9 +474,28 @@ def _lack(aimed: Words, fitting: Words, impression: Impression) -> NoBid:
     return NoBid.BLOCKED if impression.deal is None else NoBid.NO_DEAL
 
 
+def _any_of(rows: Words, chosen: Sequence[Sequence[int]]) -> Words:
+    """The OR of the rows chosen for each impression, at least one each, shape `(impressions, words)`."""
+    counts = np.array([len(places) for places in chosen], np.intp)
+    starts = np.cumsum(counts) - counts
+    whole: Words = np.bitwise_or.reduceat(rows[np.fromiter(chain.from_iterable(chosen), np.intp)], starts, axis=0)
+    return whole
+
+
+def _stacked(rows: Sequence[Words], words: int) -> Words:
+    """The first words of rows, one below the other; much quicker than `np.stack` for many short ones."""
+    whole: Words = np.concatenate([row[:words] for row in rows]).reshape(len(rows), -1)
+    return whole
+
+
 def _pack(bits: npt.NDArray[np.bool_]) -> Words:
     """Rows of bits, shape `(rows, words * 64)`, as words `(rows, words)`, first bit least significant."""
     return np.packbits(bits, axis=1, bitorder="little").view(np.uint64)
+
+
+def _bits(row: Words) -> npt.NDArray[np.bool_]:
+    """A row's bits, first bit least significant."""
+    return np.unpackbits(np.ascontiguousarray(row).view(np.uint8), bitorder="little").astype(bool)
 
 
 def _first_bits(rows: Words, limit: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:

@@ -6,9 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi_offline import FastAPIOffline
 
-from deployments.api import admin, bids, campaigns, documents, experiment, health, models, problems, reports
+from deployments.api import (
+    admin,
+    bids,
+    campaigns,
+    documents,
+    experiment,
+    explanations,
+    health,
+    models,
+    portfolios,
+    problems,
+    reports,
+)
 from deployments.api.bids import AuctionResult, Settled
 from deployments.api.campaigns import TopUp
+from deployments.api.models import Candidate, Rollback
+from portfolio.definition import Portfolio
 from rtb.campaign import Campaign
 from rtb.creative import Creative
 from rtb.flat import FlatAnswer, FlatAnswers, FlatBatch, FlatRequest
@@ -24,9 +38,22 @@ Money is in micro-units, prices are CPM. What goes wrong is answered with a prob
 def build(router: Router) -> Any:
     """The ASGI application of one replica."""
     app = FastAPIOffline(title="Raybid", version="0.1.0", description=_ABOUT)
-    for part in (bids, campaigns, reports, models, experiment, health, admin):
+    for part in (bids, explanations, campaigns, portfolios, reports, models, experiment, health, admin):
         app.include_router(part.routes(router))
     problems.install(app)
-    kinds = (Campaign, Creative, TopUp, FlatRequest, FlatBatch, FlatAnswer, FlatAnswers, AuctionResult, Settled)
+    kinds = (
+        Campaign,
+        Creative,
+        Portfolio,
+        TopUp,
+        Candidate,
+        Rollback,
+        FlatRequest,
+        FlatBatch,
+        FlatAnswer,
+        FlatAnswers,
+        AuctionResult,
+        Settled,
+    )
     documents.install(app, (*kinds, admin.NewKey))
     return problems.LastResort(app)

@@ -15,8 +15,8 @@ from redis.exceptions import RedisError
 from deployments.api import bodies, examples
 from deployments.api.access import Caller, needs
 from deployments.api.documents import body, responses
-from deployments.api.figures import figures
 from deployments.api.repeats import IdempotencyKey, done_once, once_of
+from deployments.figures import figures
 from rtb.campaign import decode_campaign
 from rtb.catalog import CampaignUnknown, CatalogError, Change, CreativeUnknown, Entry, Kept
 from rtb.creative import Creative
@@ -290,7 +290,8 @@ def _tag(entry: Entry) -> dict[str, str]:
 
 def _shown(entry: Entry, balance: Balance | None) -> dict[str, Any]:
     """A campaign as it is shown; without figures where the ledger is away."""
-    record = {"number": entry.number, "version": entry.version}
+    created = datetime.fromtimestamp(entry.created, UTC).isoformat()
+    record = {"number": entry.number, "version": entry.version, "created_at": created}
     shown = None if balance is None else figures(balance)
     return {**msgspec.to_builtins(entry.campaign), **record, "figures": shown}
 

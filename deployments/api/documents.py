@@ -9,8 +9,8 @@ import msgspec
 from fastapi import FastAPI
 
 from deployments.api import examples
-from deployments.api.figures import COUNTS, POTS
 from deployments.api.problems import MEDIA_TYPE
+from deployments.figures import COUNTS, MONEY
 
 _REF = "#/components/schemas/"
 _KEYED = (401, 403, 422, 429, 503)
@@ -86,9 +86,9 @@ def install(app: FastAPI, kinds: Sequence[type[msgspec.Struct]]) -> None:
 def _answers(schemas: dict[str, Document]) -> dict[str, Document]:
     """Schemas of answers that are made of several things."""
     number, text, flag = {"type": "integer"}, {"type": "string"}, {"type": ["string", "null"]}
-    figures = _object({**{f"{pot}_micros": number for pot in POTS}, **dict.fromkeys(COUNTS, number)})
+    figures = _object({**{f"{pot}_micros": number for pot in MONEY}, **dict.fromkeys(COUNTS, number)})
     campaign = schemas["Campaign"]
-    shown = {"number": number, "version": number, "figures": {"anyOf": [figures, {"type": "null"}]}}
+    shown = {"number": number, "version": number, "created_at": text, "figures": {"anyOf": [figures, {"type": "null"}]}}
     key = {
         "id": text,
         "name": text,
@@ -99,6 +99,8 @@ def _answers(schemas: dict[str, Document]) -> dict[str, Document]:
         "revoked_at": flag,
     }
     change = {"at": text, "actor": text, "action": text, "version": number}
+    decision = {"at": text, "action": text, "version": text, "before": flag, "reason": text}
+    decision["comparison"] = {"type": "object"}
     serving = {"type": "array", "items": _object({"replica": text, "version": text, "state": text, "refused": text})}
     state = {"type": "object", "properties": {"state": text}, "required": ["state"]}
     return {
@@ -114,10 +116,30 @@ def _answers(schemas: dict[str, Document]) -> dict[str, Document]:
         "Exchanges": {"type": "array", "items": _object({"name": text, "path": text})},
         "Artefacts": {"type": "object", "additionalProperties": _object({"version": text})},
         "Models": {"type": "object", "additionalProperties": _object({"published": flag, "replicas": serving})},
+        "ModelRecord": _object(
+            {"champion": flag, "former": flag, "history": {"type": "array", "items": _object(decision)}}
+        ),
+        "Decision": _object(decision),
+        "Publication": _object({"job": text, "state": text, "says": text}),
         "Experiment": _object(
             {"number": number, "kind": text, "challenger": text, "share": {"type": "number"}}
             | {"running": {"type": "boolean"}, "started_at": text, "ended_at": flag}
         ),
+        "Portfolios": _list("PortfolioDescribed"),
+        "PortfolioDescribed": _object({**schemas["Portfolio"]["properties"], "version": number, "created_at": text}),
+        "PortfolioShown": _object(
+            {**schemas["Portfolio"]["properties"], "version": number, "total_micros": number, "decisions": number}
+            | {"decided_at": flag, "figures": {"type": "object"}, "campaigns": {"type": "object"}}
+        ),
+        "Moves": {
+            "type": "array",
+            "items": _object({"at": text, "source": text, "target": text, "micros": number, "because": text}),
+        },
+        "WhatIf": _object(
+            {"strategy": text, "total_micros": number, "unallocated_micros": number}
+            | {"campaigns": {"type": "object"}, "moves": {"type": "array", "items": {"type": "object"}}}
+        ),
+        "Explanation": _explanation(),
         "Live": _object({"status": text}),
         "Ready": _object({"status": text, "missing": {"type": "array", "items": text}}),
         "Health": _object(
@@ -133,6 +155,18 @@ def _answers(schemas: dict[str, Document]) -> dict[str, Document]:
             }
         ),
     }
+
+
+def _explanation() -> Document:
+    number, text, anything = {"type": "integer"}, {"type": "string"}, {"type": "object"}
+    parts = ("request", "imp", "price", "dropped", "lease", "made_by")
+    lists = ("features", "candidates", "outcome")
+    return _object(
+        {"bid_id": text, "price_micros": number, "recomputed_micros": number, "equal": {"type": "boolean"}}
+        | {"at": text, "campaign": text, "creative": text, "experiment": {"type": ["integer", "null"]}}
+        | dict.fromkeys(parts, anything)
+        | {name: {"type": "array", "items": anything} for name in lists}
+    )
 
 
 def _object(properties: dict[str, Any]) -> Document:

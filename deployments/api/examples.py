@@ -24,6 +24,10 @@ PATCH = {"name": "Spring sale, second week", "budget": {"daily_micros": 5_000_00
 
 TOP_UP = {"micros": 1_000_000}
 
+PORTFOLIO = {"id": "season", "name": "All of the season", "strategy": "dual", "members": [{"campaign": "spring"}]}
+
+PORTFOLIO_PATCH = {"strategy": "bandit", "most_move": 0.2}
+
 BID = {
     "id": "slot-1",
     "w": 300,
@@ -39,6 +43,10 @@ BID = {
 BID_BATCH = {"bids": [BID, {"format": "video", "w": 640, "h": 360, "app": "com.game.example", "floor": 1.5}]}
 
 AUCTION_RESULT = {"token": "the token of the bid", "won": True, "price": 0.42}
+
+CANDIDATE = {"folder": "var/models/candidate"}
+
+ROLLBACK = {"reason": "wins too little"}
 
 KEY = {"name": "exchange one", "scopes": ["exchange"]}
 

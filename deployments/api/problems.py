@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
 from deployments.wiring import logger
+from portfolio.definition import PortfolioError
 from rtb.campaign import CampaignError
 from rtb.catalog import (
     CampaignArchived,
@@ -27,6 +28,9 @@ from rtb.catalog import (
     CreativeUnknown,
     KeyExists,
     KeyUnknown,
+    PortfolioChanged,
+    PortfolioExists,
+    PortfolioUnknown,
     ReceiptMismatch,
 )
 from rtb.events import StreamError
@@ -40,6 +44,10 @@ _REFUSALS: dict[type[Exception], tuple[int, str]] = {
     CampaignUnknown: (404, "campaign-unknown"),
     CreativeUnknown: (404, "creative-unknown"),
     KeyUnknown: (404, "key-unknown"),
+    PortfolioUnknown: (404, "portfolio-unknown"),
+    PortfolioExists: (409, "portfolio-exists"),
+    PortfolioChanged: (412, "portfolio-changed"),
+    PortfolioError: (422, "portfolio-invalid"),
     CampaignExists: (409, "campaign-exists"),
     CampaignArchived: (409, "campaign-archived"),
     CreativeExists: (409, "creative-exists"),
@@ -126,7 +134,7 @@ def _of_away(request: Request, error: Exception) -> Response:
 
 def _refusal(status: int, kind: str) -> Callable[[Request, Exception], Response]:
     def refuse(request: Request, error: Exception) -> Response:
-        headers = {"ETag": f'"{error.version}"'} if isinstance(error, CampaignChanged) else None
+        headers = {"ETag": f'"{error.version}"'} if isinstance(error, CampaignChanged | PortfolioChanged) else None
         return document(_path(request), status, str(error), kind, headers)
 
     return refuse

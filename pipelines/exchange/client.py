@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import ssl
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, cast
 from urllib.parse import quote, urlsplit
@@ -84,10 +86,15 @@ class HttpClient:
 
     Args:
         timeout_seconds: longest wait for an answer, connecting included.
+        ca: certificates in PEM that are trusted besides the system's; None: only those.
+
+    Raises:
+        OSError: the file cannot be read, or holds no certificate (`ssl.SSLError`).
     """
 
-    def __init__(self, timeout_seconds: float = 5.0) -> None:
+    def __init__(self, timeout_seconds: float = 5.0, ca: Path | None = None) -> None:
         self._timeout = timeout_seconds
+        self._trust: ssl.SSLContext | bool = True if ca is None else _trusting(ca)
         self._idle: dict[tuple[str, str, int], list[_Connection]] = {}
 
     async def __aenter__(self) -> HttpClient:
@@ -171,7 +178,8 @@ class HttpClient:
     async def _connect(self, target: Target) -> _Connection:
         scheme, host, port = target.origin
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(_Connection, host, port, ssl=True if scheme == "https" else None)
+        trust = self._trust if scheme == "https" else None
+        _, connection = await loop.create_connection(_Connection, host, port, ssl=trust)
         return connection
 
     def _keep(self, target: Target, connection: _Connection) -> None:
@@ -280,6 +288,12 @@ class _Connection(asyncio.Protocol):
     def _fail(self, error: TransportError) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(error)
+
+
+def _trusting(ca: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.load_verify_locations(ca)
+    return context
 
 
 def _head(method: str, target: Target, headers: str) -> bytes:

@@ -46,6 +46,7 @@ class ReplayOptions:
         auction: second or first price.
         seed: of simulated traffic and of what is left to chance.
         key: the `X-API-Key` of bid requests; empty: none.
+        ca: file of certificates that are trusted besides the system's, for https; None: only those.
         timeout_seconds: longest wait for one answer.
         retries: how often a notice is sent again.
         retry_seconds: wait before the first retry of a notice; it doubles with each.
@@ -62,6 +63,7 @@ class ReplayOptions:
     auction: Kind = "second"
     seed: int = 1
     key: str = ""
+    ca: Path | None = None
     timeout_seconds: float = 5.0
     retries: int = 3
     retry_seconds: float = 0.1
@@ -96,10 +98,10 @@ async def run(options: ReplayOptions, on_tick: OnTick | None = None, make_settle
 
     Raises:
         Unreachable: nothing listens at the URL.
-        OSError: a file cannot be read.
+        OSError: a file cannot be read, that of the certificates included.
         SourceError: the files hold no request.
     """
-    async with HttpClient(options.timeout_seconds) as client:
+    async with HttpClient(options.timeout_seconds, options.ca) as client:
         figures = Figures()
         for path in options.requests:
             path.open("rb").close()  # a missing file is told before anything is sent

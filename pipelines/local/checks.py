@@ -7,6 +7,8 @@ import socket
 import tempfile
 from pathlib import Path
 
+from rtb import artefacts, features, pacing
+from rtb.artefacts import META, ArtefactError
 from rtb.settings import Settings
 
 
@@ -15,14 +17,25 @@ class LaunchError(RuntimeError):
 
 
 def preflight(settings: Settings) -> None:
-    """Check folders and ports.
+    """Check folders, the models in them, and ports.
 
     Raises:
-        LaunchError: a folder cannot be written or a port is taken.
+        LaunchError: a folder cannot be written, a port is taken, or a model is none that replicas would load.
     """
     _writable(settings.var_dir)
+    check_models(settings)
     for port, purpose, name in _ports(settings):
         _free(port, purpose, name)
+
+
+def check_models(settings: Settings) -> None:
+    """Check that the models that are there can be served: replicas refuse those of other code, and nothing would bid.
+
+    Raises:
+        LaunchError: one cannot.
+    """
+    _loads(settings.ctr_dir, "ctr", features.SCHEMA_VERSION)
+    _loads(settings.policy_dir, "policy", pacing.SCHEMA_VERSION)
 
 
 def _ports(settings: Settings) -> list[tuple[int, str, str]]:
@@ -54,6 +67,15 @@ def _free(port: int, purpose: str, name: str) -> None:
             raise LaunchError(f"port {port} for {purpose} needs privileges: set {name} to one above 1023") from error
         except OSError as error:
             raise LaunchError(f"port {port} for {purpose} is taken: free it, or set {name} to another") from error
+
+
+def _loads(folder: Path, kind: str, schema_version: str) -> None:
+    if not (folder / META).exists():
+        return
+    try:
+        artefacts.load(folder, kind=kind, schema_version=schema_version)
+    except ArtefactError as error:
+        raise LaunchError(f"{error}, or remove {folder}: `make run` then makes it anew") from error
 
 
 def _writable(folder: Path) -> None:

@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal
 
 import httpx
 import msgspec
+import psutil
 import yaml
 
 from pipelines.local.checks import LaunchError, preflight
@@ -32,10 +33,15 @@ Scaling = Mapping[str, float]
 """Fields of Serve's `AutoscalingConfig`."""
 
 _RAY_SECONDS = 120.0
+_RAY_TRIES = 2
 _SERVE_SECONDS = 180.0
 _SHUTDOWN_SECONDS = 30.0
 _KILL_SECONDS = 20.0
-_DEPLOY_TRIES = 3
+_DEPLOY_SECONDS = 60.0
+
+
+class _RayEnded(LaunchError):
+    """Ray's command, which is to stay, is gone."""
 
 
 class Platform(AbstractContextManager["Platform"]):
@@ -93,6 +99,11 @@ class Platform(AbstractContextManager["Platform"]):
         """Stop everything that was started."""
         self.stop()
 
+    @property
+    def ray_pid(self) -> int:
+        """Process id of Ray's head; 0 where it was not started."""
+        return self._ray.pid if self._ray is not None else 0
+
     def check(self) -> None:
         """Raise when Ray does not live. A ledger's server that died is no reason: the Controller starts it again.
 
@@ -100,7 +111,7 @@ class Platform(AbstractContextManager["Platform"]):
             LaunchError: it is dead.
         """
         if self._ray is not None and self._ray.poll() is not None:
-            raise LaunchError(f"Ray ended by itself: {_last_line(self._log_path('ray'))}")
+            raise _RayEnded(f"Ray ended by itself: {_last_line(self._log_path('ray'))}")
 
     def register(self, campaigns: list[Campaign]) -> int:
         """Create campaigns over the API, leaving those that exist; how many are new.
@@ -151,18 +162,41 @@ class Platform(AbstractContextManager["Platform"]):
             log.close()
         self._logs.clear()
 
+    def kill(self) -> None:
+        """End Ray and all that it started at once, as a power cut does. The ledger's server stays."""
+        if self._ray is None or self._ray.poll() is not None:
+            return
+        head = psutil.Process(self._ray.pid)
+        for process in [head, *head.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._ray.wait()
+
     def _start(self) -> None:
         try:
             self._server = embedded.start_if_needed(self._settings)
         except (LedgerError, OSError) as error:
             raise LaunchError(str(error)) from error
         self._say(f"ledger: {self._settings.ledger_url}")
-        self._ray = self._spawn("ray", self._ray_command())
-        self._await("Ray's dashboard", _RAY_SECONDS, lambda: httpx.get(f"{self._dashboard}/api/version").is_success)
-        self._say(f"Ray: {self._dashboard}")
-        self._deploy()
+        for attempts_left in reversed(range(_RAY_TRIES)):
+            try:
+                self._start_ray()
+                break
+            except _RayEnded as error:  # one of its processes lost a race for a port, for example
+                if not attempts_left:
+                    raise
+                self._say(f"{error}: starting it again")
         self._await("the application", _SERVE_SECONDS, self._is_ready)
         self._say(f"serving: {self._settings.base_url}")
+
+    def _start_ray(self) -> None:
+        self._ray = self._spawn("ray", self._ray_command())
+        self._say("starting Ray")
+        # Its Serve part, which answers after the rest of it.
+        answers = f"{self._dashboard}/api/serve/applications/"
+        self._await("Ray's dashboard", _RAY_SECONDS, lambda: httpx.get(answers, timeout=5).is_success)
+        self._say(f"Ray: {self._dashboard}")
+        self._deploy()
 
     def _ray_command(self) -> list[str]:
         settings = self._settings
@@ -171,6 +205,7 @@ class Platform(AbstractContextManager["Platform"]):
             "--dashboard-host": "127.0.0.1",
             "--dashboard-port": settings.dashboard_port,
             "--ray-client-server-port": settings.ray_client_port,
+            "--dashboard-agent-listen-port": 0,  # any: who finds the usual one taken takes no jobs, and does not say so
             "--num-cpus": max(os.cpu_count() or 1, _cpus(self._config, self._scaled)),
         }
         return [
@@ -186,11 +221,13 @@ class Platform(AbstractContextManager["Platform"]):
     def _deploy(self) -> None:
         path = self._settings.var_dir / "serve_config.yaml"
         path.write_text(yaml.safe_dump(self._config, sort_keys=False))
-        for _ in range(_DEPLOY_TRIES):
+        deadline = time.monotonic() + _DEPLOY_SECONDS
+        while time.monotonic() < deadline:
             done = self._run(["serve", "deploy", str(path), "-a", self._dashboard], _SERVE_SECONDS)
             if done is not None and done.returncode == 0:
                 return
-            time.sleep(1)  # on a busy machine the dashboard answers before its Serve part does
+            time.sleep(1)
+            self.check()
         raise LaunchError(f"`serve deploy` fails: {_last_line(self._log_path('serve'))}")
 
     def _await_gone(self) -> None:
@@ -315,6 +352,34 @@ def _last_line(log: Path) -> str:
 def _tool(name: str) -> list[str]:
     """A command of this virtual environment, whether or not it is activated."""
     return [str(Path(sys.executable).parent / name)]
+
+
+def end_left_behind(settings: Settings, ray_pid: int) -> None:
+    """End a Ray whose parent, a `Platform`, was killed: Serve in order, then the rest.
+
+    Args:
+        settings: it was started with.
+        ray_pid: of its head, which leads a session of its own.
+    """
+    command = [*_tool("serve"), "shutdown", "-y", "-a", f"http://127.0.0.1:{settings.dashboard_port}"]
+    with suppress(subprocess.TimeoutExpired):
+        quiet = subprocess.DEVNULL
+        subprocess.run(
+            command, cwd=ROOT, stdin=quiet, stdout=quiet, stderr=quiet, timeout=_SHUTDOWN_SECONDS, check=False
+        )
+    deadline = time.monotonic() + _KILL_SECONDS
+    with suppress(ProcessLookupError):
+        os.kill(ray_pid, signal.SIGTERM)
+        while time.monotonic() < deadline and not _is_gone(ray_pid):
+            time.sleep(0.1)
+        os.killpg(ray_pid, signal.SIGKILL)  # whoever is left of its group
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

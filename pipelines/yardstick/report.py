@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 from rich.table import Table
 
+from pipelines.html_page import COLOURS, write_page
 from pipelines.yardstick import csv_file
 from pipelines.yardstick.bench import Result
 from pipelines.yardstick.figures import TOTAL, Figures
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 _COLUMNS = 3  # of small plots beside each other
-COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e")
-_STYLE = "body{font:15px system-ui,sans-serif;max-width:1200px;margin:2em auto;padding:0 1em;color:#222}"
-_STYLE += "table{border-collapse:collapse}td,th{padding:.25em .8em;text-align:right;border-bottom:1px solid #ddd}"
 
 
 def table(figures: Sequence[Figures], title: str) -> Table:
@@ -60,14 +58,7 @@ def write_html(
         (f"Spend over an episode, budget {budget}", _spend_plot(results, campaigns, budget))
         for budget in _budgets(figures)
     ]
-    parts = [f"<!doctype html><meta charset=utf-8><title>{escape(title)}</title><style>{_STYLE}</style>"]
-    parts.append(f"<h1>{escape(title)}</h1>{html_table([one for one in figures if one.campaign == TOTAL])}")
-    for number, (heading, plot) in enumerate(plots):
-        drawn = plot.to_html(full_html=False, include_plotlyjs=number == 0, config={"displaylogo": False})
-        parts.append(f"<h2>{escape(heading)}</h2>{drawn}")
-    for text, plot in more:
-        parts += [text, plot.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False})]
-    path.write_text("\n".join(parts), encoding="utf-8")
+    write_page(path, title, html_table([one for one in figures if one.campaign == TOTAL]), plots, more)
 
 
 def html_table(rows: Sequence[DataclassInstance]) -> str:

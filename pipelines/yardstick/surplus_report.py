@@ -9,8 +9,9 @@ from pathlib import Path
 import plotly.graph_objects as go
 from rich.table import Table
 
+from pipelines.html_page import COLOURS
 from pipelines.yardstick import csv_file
-from pipelines.yardstick.report import COLOURS, html_table
+from pipelines.yardstick.report import html_table
 from pipelines.yardstick.surplus import Figures
 from rtb.market.shading import CLAIRVOYANT
 

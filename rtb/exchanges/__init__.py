@@ -22,7 +22,7 @@ SHARED_ENDPOINT = "/openrtb2/bid"
 """Where any exchange may POST; `/openrtb2/bid/<name>` names one."""
 
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}\Z")]
-_Endpoint = Annotated[str, msgspec.Meta(pattern=r"^/openrtb2/[a-z0-9_/-]{1,64}\Z")]
+_Endpoint = Annotated[str, msgspec.Meta(pattern=r"^(/openrtb2/[a-z0-9_/-]{1,64})?\Z")]
 _Currency = Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{3})?\Z")]
 _KeyId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{12}\Z")]
 _Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
@@ -69,7 +69,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """
 
     name: _Name
-    endpoint: _Endpoint | Literal[""] = ""
+    endpoint: _Endpoint = ""
     keys: tuple[_KeyId, ...] = ()
     version: Literal["2.5", "2.6"] = "2.6"
     currency: _Currency = ""

@@ -6,6 +6,8 @@ a nuisance, a slot of negative width is no offer. A value that a list does not h
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from msgspec import Struct
 
 from rtb.openrtb.invalid import InvalidRequest
@@ -22,6 +24,8 @@ _MEASURES: dict[type[Struct], tuple[str, ...]] = {
     Audio: ("minduration", "maxduration", "minbitrate", "maxbitrate", "poddur", "maxseq", "sequence"),
 }
 """Sizes, times and numbers of things: never negative. (`startdelay` and `maxextended` may be.)"""
+
+_read = {struct: attrgetter(*names) for struct, names in _MEASURES.items()}
 
 
 def validate(request: BidRequest) -> None:
@@ -100,9 +104,9 @@ def _check_timed_floors(terms: Deal | Video | Audio, place: str) -> None:
 
 
 def _check_measures(struct: Struct, place: str) -> None:
-    for name in _MEASURES[type(struct)]:
-        value = getattr(struct, name)
+    for number, value in enumerate(_read[type(struct)](struct)):
         if value is not None and value < 0:
+            name = _MEASURES[type(struct)][number]
             raise InvalidRequest("negative", f"{value} is negative - at `$.imp[...].{place}.{name}`")
 
 

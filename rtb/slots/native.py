@@ -36,7 +36,7 @@ def native_slot(imp: Imp, native: Native) -> NativeSlot | None:
     if sent is None and native.assets is not None:  # from before there was a `request`
         sent = {"assets": native.assets}
     is_text = isinstance(sent, str) and len(sent) <= _LONGEST_REMEMBERED
-    asked = _remembered(sent) if is_text else _asked(sent)
+    asked = remembered(sent) if is_text else _asked(sent)
     if asked is None:
         return None
     ver = next((ver for ver in (asked.ver, native.ver) if ver in _VERSIONS), None)
@@ -60,7 +60,7 @@ def _asked(sent: Any) -> _Asked | None:
     return _Asked(assets, read.request.ver, read.wrapped) if assets else None
 
 
-_remembered = lru_cache(maxsize=1 << 12)(_asked)
+remembered = lru_cache(maxsize=1 << 12)(_asked)
 """A placement asks for the same assets each time."""
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -15,7 +17,7 @@ import msgspec
 import pytest
 import uvicorn
 
-from deployments.app import LocalStages
+from deployments.app import LocalStages, RemoteStages
 from deployments.controller import Controller
 from deployments.ctr_model import CTRModel
 from deployments.rl_bidder import RLBidder
@@ -33,6 +35,16 @@ class _Controller(Controller):
         pass
 
 
+class _Handle:
+    """What Serve would give: `handle.method.remote(...)`."""
+
+    def __init__(self, target: object) -> None:
+        self._target = target
+
+    def __getattr__(self, name: str) -> Any:
+        return SimpleNamespace(remote=getattr(self._target, name))
+
+
 class _Bidder(RLBidder):
     """The same."""
 
@@ -44,6 +56,31 @@ class _Stages(LocalStages):
     def __init__(self) -> None:
         self._ctr_model = CTRModel()
         self._rl_bidder = _Bidder()
+
+
+class _Apart:
+    """The handle of a deployment in another process: what goes there and comes back travels as bytes."""
+
+    def __init__(self, target: object) -> None:
+        self._target = target
+
+    def options(self, method_name: str, **options: Any) -> SimpleNamespace:
+        async def call(*arguments: Any) -> Any:
+            answer = await getattr(self._target, method_name)(*pickle.loads(pickle.dumps(arguments)))
+            return pickle.loads(pickle.dumps(answer))
+
+        return SimpleNamespace(remote=call)
+
+
+class _Composed(RemoteStages):
+    """Models and bidder as deployments of their own."""
+
+    def __init__(self) -> None:
+        self._parts = CTRModel(), _Bidder()
+        super().__init__(*map(_Apart, self._parts))
+
+    async def check_health(self) -> None:
+        await asyncio.gather(*(part.check_health() for part in self._parts))
 
 
 class Platform:
@@ -79,7 +116,7 @@ class Platform:
 
 
 @contextmanager
-def running(valkey: Valkey, folder: Path, port: int, **settings: Any) -> Iterator[Platform]:
+def running(valkey: Valkey, folder: Path, port: int, *, composed: bool = False, **settings: Any) -> Iterator[Platform]:
     """Start one with these settings, and stop it again."""
     given = {
         "var_dir": folder,
@@ -94,9 +131,12 @@ def running(valkey: Valkey, folder: Path, port: int, **settings: Any) -> Iterato
     with pytest.MonkeyPatch.context() as patch:
         for name, value in given.items():
             patch.setenv(f"RAYBID_{name.upper()}", str(value))
-        router, controller = Router(_Stages, None), _Controller()
+        controller = _Controller()
+        router = Router(_Composed if composed else _Stages, _Handle(controller))
     app = _Started(router, controller)
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", lifespan="off"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=port, log_level="warning", lifespan="off", timeout_graceful_shutdown=2)
+    )
     thread = Thread(target=server.run, daemon=True)
     thread.start()
     try:

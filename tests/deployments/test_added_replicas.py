@@ -51,8 +51,10 @@ def run(valkey: Valkey, body: Callable[[aioredis.Redis], Awaitable[None]]) -> No
         async with valkey.client() as client:
             await publish(client)
             await body(client)
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                task.cancel()
+            while others := asyncio.all_tasks() - {asyncio.current_task()}:
+                for task in others:  # a client's time-out may take a cancellation for its own: then it is told again
+                    task.cancel()
+                await asyncio.wait(others, timeout=0.2)
 
     asyncio.run(main())
 

@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import Valkey, find_free_port
+from pipelines.local import ports
+from tests.conftest import Valkey
 from tests.deployments.in_process import Platform, running
 from tests.rtb.builders import make_campaign
 
@@ -21,7 +22,7 @@ _SLOT = {"w": 300, "h": 250, "page": "https://news.example/a", "geo": "USA/CA", 
 @pytest.fixture(scope="module")
 def platform(valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     valkey_server.flush()
-    with running(valkey_server, tmp_path_factory.mktemp("var"), find_free_port()) as platform:
+    with running(valkey_server, tmp_path_factory.mktemp("var"), ports.free_port()) as platform:
         platform.register(make_campaign("spring", value=50_000_000, budget=10**12))
         yield platform
 

@@ -10,10 +10,11 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from pipelines.local import ports
 from rtb import policy
 from rtb.artefacts import WEIGHTS
 from rtb.registry import Registry
-from tests.conftest import Valkey, find_free_port
+from tests.conftest import Valkey
 from tests.deployments.in_process import running
 
 
@@ -35,8 +36,54 @@ def _publish(folder: Path, version_of: float) -> str:
     return version
 
 
+def test_an_earlier_model_serves_again(valkey: Valkey, tmp_path: Path):
+    with running(valkey, tmp_path, ports.free_port()) as platform, platform.client() as client:
+        assert client.get("/models/policy").json() == {"champion": None, "former": None, "history": []}
+        refused = client.post("/models/policy/rollback", json={})
+        assert (refused.status_code, "is the first" in refused.json()["detail"]) == (409, True)
+
+        first, second = _publish(tmp_path, 1.0), _publish(tmp_path, 2.0)
+        told = client.get("/models/policy").json()
+        assert (told["champion"], told["former"]) == (second, first)
+        assert [line["version"] for line in told["history"]] == [first, second]
+
+        body = {"to": first, "reason": "wins too little"}
+        assert httpx.post(f"{platform.url}/models/policy/rollback", json=body).status_code == 401
+        done = client.post("/models/policy/rollback", json=body)
+        assert (done.status_code, done.json()["action"], done.json()["version"]) == (200, "rolled back", first)
+        assert done.json()["reason"].startswith("wins too little (key:")
+        _until(lambda: [one["version"] for one in client.get("/models").json()["policy"]["replicas"]] == [first])
+        for bad in ({"to": "0" * 12}, {"to": first}):
+            assert client.post("/models/policy/rollback", json=bad).status_code == 409
+        for bad in ({"to": "../x"}, {"reason": ""}, {"until": first}):
+            assert client.post("/models/policy/rollback", json=bad).status_code == 422
+        assert client.get("/models/none").status_code == 422
+        assert Registry(tmp_path / "published", "policy").read().champion == first
+
+
+def test_a_record_that_is_damaged_is_told(valkey: Valkey, tmp_path: Path):
+    (tmp_path / "published" / "ctr").mkdir(parents=True)
+    with running(valkey, tmp_path, ports.free_port()) as platform, platform.client() as client:
+        (tmp_path / "published" / "ctr" / "record.json").write_text("{")
+        assert client.get("/models/ctr").status_code == 503
+        assert client.post("/models/ctr/rollback", json={}).status_code == 409
+
+
+def test_a_candidate_that_is_none_is_refused_before_a_job_is_sent(valkey: Valkey, tmp_path: Path):
+    policy.save(tmp_path / "candidate", policy.neutral(), metrics={}, trained_on="nothing")
+    with running(valkey, tmp_path, ports.free_port()) as platform, platform.client() as client:
+        for folder in (str(tmp_path / "none"), ""):
+            assert client.post("/models/policy/publish", json={"folder": folder}).status_code == 422
+        other = client.post("/models/ctr/publish", json={"folder": str(tmp_path / "candidate")})
+        assert (other.status_code, "policy" in other.json()["detail"]) == (422, True)
+        good = {"folder": str(tmp_path / "candidate")}
+        told = client.post("/models/policy/publish", json=good)  # without Ray there are no jobs
+        assert (told.status_code, "pipelines.publish" in told.json()["detail"]) == (409, True)
+        assert client.get("/models/policy/publish/raysubmit_x").status_code == 409
+
+
 def test_what_is_published_and_what_each_replica_serves(valkey: Valkey, tmp_path: Path):
-    with running(valkey, tmp_path, find_free_port()) as platform, platform.client() as client:
+    with running(valkey, tmp_path, ports.free_port()) as platform, platform.client() as client:
 
         def told() -> dict[str, Any]:
             found: dict[str, Any] = client.get("/models").json()

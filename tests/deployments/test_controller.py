@@ -28,12 +28,15 @@ class _Publisher:
         self.catalogs: list[list[str]] = []
         self.paced: list[int] = []
 
-    async def publish(self, key: str, body: bytes) -> str:
+    def new_version(self) -> str:
+        return f"version {len(self.catalogs)}"
+
+    async def publish(self, key: str, body: bytes, version: str) -> str:
         if key == snapshot.CATALOG:
             self.catalogs.append([listing.campaign.name for listing in snapshot.decode_catalog(body)])
         if key == snapshot.PACING:
             self.paced = snapshot.decode_pacing(body)["number"].tolist()
-        return f"version {len(self.catalogs)}"
+        return version
 
 
 class _Ledger(MemoryLedger):

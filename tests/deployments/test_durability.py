@@ -18,12 +18,13 @@ from deployments.controller import Controller
 from deployments.notice_desk import NoticeDesk
 from deployments.router import Router
 from deployments.wiring import logger
+from pipelines.local import ports
 from rtb import snapshot
 from rtb.edge import Edge
 from rtb.ledger import DurabilityWatch, Grant, MemoryLedger
 from rtb.notices import BidRef, Kind, Signer
 from rtb.settings import Settings
-from tests.conftest import Valkey, find_free_port
+from tests.conftest import Valkey
 from tests.deployments.in_process import running as platform
 from tests.rtb.ledger.servers import running
 
@@ -32,7 +33,7 @@ FORGETFUL = "none: appendonly is no: set `appendonly yes` and `appendfsync alway
 
 def health(server: Valkey, folder: Path, *, required: bool) -> httpx.Response:
     """Asked once the Controller has told the Router of the campaigns."""
-    with platform(server, folder, find_free_port(), require_durable=required) as running, running.client() as browser:
+    with platform(server, folder, ports.free_port(), require_durable=required) as running, running.client() as browser:
         deadline = time.monotonic() + 20
         while (answer := browser.get("/health")).json()["parts"]["snapshots"]["state"] == "none":
             assert time.monotonic() < deadline, answer.text
@@ -57,7 +58,7 @@ def test_health_of_a_forgetful_server_is_bad_only_where_durability_is_required(
 
 
 def test_health_of_a_server_that_is_away(free_port: int, tmp_path: Path) -> None:
-    with platform(Valkey(free_port), tmp_path, find_free_port()) as running, running.client() as browser:
+    with platform(Valkey(free_port), tmp_path, ports.free_port()) as running, running.client() as browser:
         answer = browser.get("/health")
     assert (answer.status_code, answer.json()["durability"]) == (503, "unknown: the server does not answer")
     assert answer.json()["ledger"] == "away"
@@ -98,7 +99,7 @@ def test_nothing_is_bid_whose_notices_would_be_refused(required: bool) -> None:
             router: Any = SimpleNamespace(
                 durability=DurabilityWatch(client, required=required),
                 rates=SimpleNamespace(refresh=lambda: False),
-                edge=SimpleNamespace(restrict=open_to.append),
+                edge=SimpleNamespace(restrict=lambda campaigns, version: open_to.append(campaigns)),
                 experiment=ExperimentFeed(client),
                 _catalog_feed=snapshot.Subscriber(client, snapshot.CATALOG),
                 _pacing_feed=snapshot.Subscriber(client, snapshot.PACING),

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployments.fast_path import FastPath
+from deployments.metrics import Timings
 from deployments.notice_desk import NoticeDesk
 from rtb import exchanges
 from rtb.admission import Shed
@@ -52,6 +53,7 @@ class Replica:
         self.exchanges = exchanges.load(self.settings.exchanges_dir)
         self.limiter = Limiter(client, expected=1) if client is not None else None
         self.tally: Any = self
+        self.timings = Timings(self.tally)
         self.counters: Counter[str] = Counter()
         self.signer = Signer("a secret of the tests, and long")
         self.edge = Edge(
@@ -316,7 +318,7 @@ def test_who_wants_reasons_is_told_that_there_was_no_time(tmp_path: Path) -> Non
 
 
 def test_an_answer_that_does_not_come_in_time_is_204(replica: Replica) -> None:
-    replica.answer = lambda _: asyncio.sleep(30, Answer(BID))
+    replica.answer = lambda _: asyncio.sleep(1, Answer(BID))
     assert replica.ask(to_json(make_request(tmax=60))).status == 204
     assert replica.reason() == "no_bid.timeout"
 
@@ -390,3 +392,26 @@ def test_whatever_comes_is_answered_and_never_with_5xx(
 @pytest.fixture(scope="module")
 def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Replica:
     return with_profile(tmp_path_factory.mktemp("fuzzed"), no_bid="nbr", keys=[key_id(KEY)])
+
+
+def test_the_door_knows_how_many_requests_it_holds(tmp_path: Path) -> None:
+    replica = Replica(tmp_path)
+
+    async def wait(_: Prepared) -> Answer:
+        held.append(replica.door.held)
+        await asyncio.sleep(0.01)
+        return Answer(BID)
+
+    async def fail(_: Prepared) -> Answer:
+        raise asyncio.CancelledError
+
+    async def run() -> None:
+        replica.answer = wait
+        await asyncio.gather(*(replica.send() for _ in range(5)))
+        replica.answer = fail
+        await asyncio.gather(replica.send(), return_exceptions=True)
+
+    held: list[int] = []
+    asyncio.run(run())
+    assert max(held) == 5
+    assert replica.door.held == 0

@@ -106,6 +106,21 @@ def test_a_wiped_server_is_told_again(valkey: Valkey, tmp_path: Path):
     run(valkey, body)
 
 
+def test_what_was_published_under_another_name_is_announced_as_replicas_tell_it(valkey: Valkey, tmp_path: Path):
+    async def body(client: aioredis.Redis) -> None:
+        version, folder = publish(tmp_path, 1.5), tmp_path / "published" / "policy"
+        (folder / "versions" / version).rename(folder / "versions" / "0123456789ab")
+        record = folder / "record.json"
+        record.write_text(record.read_text().replace(version, "0123456789ab"))
+        announcer, replica = Announcer(client, tmp_path / "published"), Replica(client, tmp_path / "none")
+        await announcer.look()
+        await replica.feed.pull()
+        assert await champions(client) == {"ctr": None, "policy": version}
+        assert (replica.multiplier, replica.feed.told["version"]) == (1.5, version)
+
+    run(valkey, body)
+
+
 def test_what_cannot_be_loaded_leaves_the_old_model_and_is_told(valkey: Valkey, tmp_path: Path):
     async def body(client: aioredis.Redis) -> None:
         announcer, replica = Announcer(client, tmp_path / "published"), Replica(client, tmp_path / "none")

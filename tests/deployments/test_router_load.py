@@ -15,7 +15,7 @@ import pytest
 from deployments.router import Router
 from rtb.ledger import LeaseBook, MemoryLedger
 from rtb.policy import neutral
-from rtb.stages import BidStage
+from rtb.stages import BidStage, Scores
 from rtb.targeting import Listing
 from tests.conftest import Valkey
 from tests.rtb.builders import make_campaign, make_request, make_table, to_json
@@ -44,7 +44,7 @@ class Stages:
     async def score(self, rows: Any) -> Any:
         self.batches.append(len(rows))
         await asyncio.sleep(self.seconds)
-        return np.full((len(rows), 2), 0.5, np.float32)
+        return Scores(np.full((len(rows), 2), 0.5, np.float32), "of a test")
 
     async def decide(self, auction: Any) -> Any:
         return self.bidder.decide(auction)

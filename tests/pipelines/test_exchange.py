@@ -158,7 +158,10 @@ def test_an_untidy_request_is_read_as_far_as_it_goes():
 def test_reading_a_request_never_fails(value: Any):
     imp = dict.fromkeys(("id", "banner", "bidfloor", "bidfloorcur", "pmp", "video"), value)
     for request in (value, {"id": value, "imp": value}, {"imp": [imp, {"banner": {"w": value, "h": value}}]}):
-        read_request(json.dumps(request).encode())
+        offered = read_request(json.dumps(request).encode())
+        assert offered.currencies
+        assert {type(side) for imp in offered.imps.values() for size in imp.sizes for side in size} <= {int}
+        assert {type(imp.currency) for imp in offered.imps.values()} <= {str}
 
 
 # Auctions

@@ -1,15 +1,18 @@
-"""What the launcher says of a Redis that is not ours, before it starts anything."""
+"""What the launcher says of a Redis that is not ours, and of models of other code, before it starts anything."""
 
 from __future__ import annotations
 
+import shutil
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from pipelines import reference
 from pipelines.local import LaunchError
-from pipelines.run import _check_durability
+from pipelines.local.checks import check_models
+from pipelines.local.preparing import check_durability
 from rtb.settings import Settings
 from tests.conftest import Valkey
 from tests.rtb.ledger.servers import running
@@ -20,7 +23,7 @@ def check(server: Valkey | None, folder: Path, *, required: bool) -> str:
     screen = StringIO()
     url = "" if server is None else f"redis://:a%20password@127.0.0.1:{server.port}/0"
     settings = Settings(redis_url=url, require_durable=required, var_dir=folder)
-    _check_durability(settings, Console(file=screen))
+    check_durability(settings, Console(file=screen))
     return screen.getvalue()
 
 
@@ -46,3 +49,14 @@ def test_a_server_that_is_away_or_refuses_is_named_without_its_password(free_por
     with running("redis", "--requirepass", "another") as server, pytest.raises(LaunchError) as refused:
         check(server, tmp_path, required=False)
     assert "password@" not in str(away.value) + str(refused.value)
+
+
+def test_models_that_replicas_would_refuse_are_told_before_anything_starts(tmp_path: Path) -> None:
+    settings = Settings(var_dir=tmp_path)
+    check_models(settings)  # none yet: the first run makes them
+    shutil.copytree(reference.POLICY, settings.policy_dir)
+    check_models(settings)
+    meta = settings.policy_dir / "meta.json"
+    meta.write_text(meta.read_text().replace("pacing-2", "pacing-1"))
+    with pytest.raises(LaunchError, match=r"version pacing-1, this code makes pacing-2: .*remove .*policy"):
+        check_models(settings)

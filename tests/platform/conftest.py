@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,23 +13,13 @@ from pipelines import reference
 from pipelines.ctr_training.fitting import FitOptions
 from pipelines.datasets import simulate
 from pipelines.local import Platform
+from pipelines.local.ports import free_ports
 from pipelines.train_ctr import train
 from rtb import ctr, policy
 from rtb.settings import Settings
 
 ONE_EACH = {name: {"max_replicas": 1} for name in ("Router", "CTRModel", "RLBidder")}
 """One that is added on a busy machine takes its processors in the middle of a test, and CPUs that a test asks for."""
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for item in sockets:
-            item.bind(("127.0.0.1", 0))
-        return [item.getsockname()[1] for item in sockets]
-    finally:
-        for item in sockets:
-            item.close()
 
 
 @pytest.fixture(scope="session")

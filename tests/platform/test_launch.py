@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.local.cluster import ROOT
-from tests.platform.conftest import free_ports
+from pipelines.local.ports import free_ports
 
 
 def run(var_dir: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -101,6 +101,13 @@ def test_a_notice_counts_once_however_often_it_is_sent(platform: Platform, api: 
     assert api.get(bid["burl"].replace("/bill/", "/click/")).status_code == 403
 
 
+def test_bids_do_not_wait_for_serve_to_make_a_record_of_them(platform: Platform, api: httpx.Client) -> None:
+    serves_own = "x-request-id"  # Serve puts it on what takes its whole way
+    assert serves_own in api.get("/health").headers
+    assert serves_own not in api.post("/openrtb2/bid", content=requests_of(1, 3)[0]).headers
+    assert serves_own not in api.get("/notice/win/unknown").headers
+
+
 def bids_of(api: httpx.Client, bodies: list[bytes]) -> list[dict[str, Any] | None]:
     answers = [api.post("/openrtb2/bid", content=body) for body in bodies]
     return [answer.json()["seatbid"][0]["bid"][0] if answer.status_code == 200 else None for answer in answers]

@@ -70,7 +70,7 @@ class Bidder:
     def answer(self, *bodies: bytes) -> list[Answer]:
         """The answers to requests that came in one batch."""
         batch = self.edge.assemble([self.edge.prepare(body) for body in bodies])
-        probability = self.ctr.score(batch.rows)
+        probability = self.ctr.score(batch.rows).probability
         answers, events = self.edge.render(batch, probability, self.stage.decide(batch.auction(probability)))
         self.events += events
         return answers

@@ -75,6 +75,6 @@ class InProcess:
     def answer_prepared(self, requests: Sequence[Prepared]) -> list[Answer]:
         """The answers to requests that were read already."""
         batch = self.edge.assemble(requests)
-        probability = _CTR.score(batch.rows)
+        probability = _CTR.score(batch.rows).probability
         answers, _ = self.edge.render(batch, probability, self.stage.decide(batch.auction(probability)))
         return answers

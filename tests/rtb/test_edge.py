@@ -178,7 +178,7 @@ def test_a_request_whose_candidates_are_all_barred_says_why() -> None:
     second = (batch.owner[batch.candidates.imp] == 1) & (batch.campaign == 2)
     left = batch.without(first | second, NoBid.USER_CAP)
     assert len(left.rows) == len(left.candidates) == len(left.campaign) == 3
-    probability = bidder.ctr.score(left.rows)
+    probability = bidder.ctr.score(left.rows).probability
     answers, _ = bidder.edge.render(left, probability, bidder.stage.decide(left.auction(probability)))
     assert answers[0] == Answer(None, NoBid.USER_CAP)
     assert [bid["cid"] for bid in bids_of(answers[1])] == ["a"]
@@ -214,7 +214,7 @@ def test_batch_is_answered_from_the_catalog_it_was_assembled_with() -> None:
     bidder = Bidder([Listing(1, make_campaign("old"))])
     batch = bidder.edge.assemble([bidder.edge.prepare(to_json(make_request()))])
     bidder.edge.relist([])
-    probability = bidder.ctr.score(batch.rows)
+    probability = bidder.ctr.score(batch.rows).probability
     answers, _ = bidder.edge.render(batch, probability, bidder.stage.decide(batch.auction(probability)))
     assert [bid["cid"] for bid in bids_of(answers[0])] == ["old"]
 

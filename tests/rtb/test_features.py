@@ -166,6 +166,17 @@ def test_candidates_row_is_its_impression_beside_its_creative(
     assert rows.tolist() == [left[i] + right[c].tolist() for i, c in pairs]
 
 
+@given(_impressions)
+def test_values_told_are_those_of_the_buckets(impression: features.Impression) -> None:
+    creative = make_creative("c")
+    told = features.named_values(impression, "spring", creative)
+    assert tuple(told) == FIELDS
+    row = [*impression_row(impression), *creative_row("spring", creative)]
+    for (field, value), found in zip(told.items(), row, strict=True):
+        is_filler = field.startswith("segment_") and not value
+        assert found == (0 if is_filler else bucket("segment" if field.startswith("segment_") else field, value))
+
+
 def test_batch_without_impressions_has_no_rows() -> None:
     nothing = np.empty(0, np.intp)
     assert features.encode([], np.empty((0, len(CREATIVE_FIELDS)), np.int32), nothing, nothing).shape == (

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from rtb.notices import NoticeTimes
 from rtb.settings import Settings
@@ -143,3 +144,39 @@ def test_former_notice_secrets_come_after_the_one_that_signs(tmp_path: Path) -> 
 def test_notices_are_honoured_as_long_as_the_settings_say() -> None:
     assert Settings().notice_times == NoticeTimes()
     assert Settings(notice_ttl_app_seconds=7.0).notice_times.of("app") == 7.0
+
+
+@pytest.fixture
+def secret_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    monkeypatch.setenv("RAYBID_SECRETS_DIR", str(folder))
+    return folder
+
+
+def test_secrets_are_read_from_files(secret_files: Path) -> None:
+    (secret_files / "raybid_admin_key").write_text("of the file\n")
+    (secret_files / "raybid_redis_url").write_text("redis://:hunter2@redis:6379/0\n")
+    (secret_files / "admin_key").write_text("of somebody else")
+    settings = Settings()
+    assert settings.resolve_secret("admin_key") == "of the file"
+    assert settings.ledger_url == "redis://:hunter2@redis:6379/0"
+    assert "hunter2" not in str(settings.shown())
+
+
+def test_the_environment_goes_before_secret_files(secret_files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (secret_files / "raybid_admin_key").write_text("of the file")
+    monkeypatch.setenv("RAYBID_ADMIN_KEY", "of the environment")
+    assert Settings().admin_key == "of the environment"
+
+
+def test_what_a_secret_file_says_is_checked(secret_files: Path) -> None:
+    (secret_files / "raybid_redis_url").write_text("redis.example:6379")
+    with pytest.raises(ValidationError, match="redis_url"):
+        Settings()
+
+
+def test_a_folder_of_secrets_that_is_not_there_is_told(secret_files: Path) -> None:
+    secret_files.rmdir()
+    with pytest.raises(SettingsError, match=r"RAYBID_SECRETS_DIR: .* is no folder"):
+        Settings()

@@ -93,7 +93,7 @@ def _bids(auction: Auction, decisions: Decisions) -> dict[int, tuple[int, int]]:
 
 
 def test_untrained_scorer_scores_rows() -> None:
-    assert CTRStage(CTRScorer.untrained()).score(np.zeros((2, len(FIELDS)), np.int32)) == pytest.approx(
+    assert CTRStage(CTRScorer.untrained()).score(np.zeros((2, len(FIELDS)), np.int32)).probability == pytest.approx(
         np.array([PRIOR, PRIOR])
     )
 

@@ -154,6 +154,19 @@ def test_index_agrees_with_each_targeting(
     ]
 
 
+@given(st.lists(_campaigns, max_size=6), _impressions, st.none() | st.sets(st.integers(0, 20), max_size=5))
+def test_candidates_are_those_that_pass_each_test_that_is_told(
+    campaigns: list[Campaign], impression: Impression, is_open: set[int] | None
+) -> None:
+    index = TargetingIndex([Listing(3 * number, campaign) for number, campaign in enumerate(campaigns)])
+    passed = index.tests(impression, None if is_open is None else index.mask(is_open))
+    everything = [all(test[line] for test in passed.values()) for line in range(len(index))]
+    (found,) = _found(index, [impression], 10, is_open)
+    assert [number for number, _ in found] == [
+        int(index.numbers[line]) for line in range(len(index)) if everything[line]
+    ]
+
+
 def _crowd(count: int, pickiness: float, source: random.Random) -> list[Listing]:
     """Many campaigns, each of whose lists is named with a chance of `pickiness`."""
 

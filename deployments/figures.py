@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from rtb.ledger import Balance
 
 POTS = ("budget", "available", "leased", "reserved", "spent")
+MONEY = (*POTS, "moved")
 COUNTS = ("bids", "wins", "bills", "losses", "clicks", "conversions", "unfunded")
 
 
 def figures(balance: Balance) -> dict[str, int]:
     """Money (micros) and counts."""
-    money = {f"{name}_micros": getattr(balance, name) for name in POTS}
+    money = {f"{name}_micros": getattr(balance, name) for name in MONEY}
     return money | {name: getattr(balance, name) for name in COUNTS}
 
 

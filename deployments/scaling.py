@@ -1,0 +1,40 @@
+"""How many Routers there should be: by the requests that they hold, which they tell themselves.
+
+Serve counts the requests whose records it makes, and it makes none of bids (`deployments.ingress`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray.serve.autoscaling_policy import default_autoscaling_policy
+from ray.serve.config import AutoscalingContext
+from ray.util.metrics import Gauge
+
+_MOST = Gauge("raybid_replicas_most", "Replicas that autoscaling may make of a deployment.", tag_keys=("deployment",))
+"""Beside Serve's own figures, which tell how many it wants: it wants all it may have while it wants too little."""
+
+HELD = "requests_held"
+"""What a Router's `record_autoscaling_stats` calls them."""
+
+
+def by_requests_held(context: AutoscalingContext) -> tuple[float, dict[str, Any]]:
+    """Replicas that would hold the requests of all at `target_ongoing_requests` each, and no state.
+
+    Serve keeps the number within bounds and delays, as it does with its own policy.
+    """
+    _tell_most(context)
+    held = (context.aggregated_metrics or {}).get(HELD) or {}
+    return sum(held.values()) / context.config.get_target_ongoing_requests(), {}
+
+
+def by_batches(context: AutoscalingContext) -> tuple[float, dict[str, Any]]:
+    """Serve's own policy: replicas that would hold the batches of all at `target_ongoing_requests` each."""
+    _tell_most(context)
+    wanted, state = default_autoscaling_policy(context)
+    return wanted, state
+
+
+def _tell_most(context: AutoscalingContext) -> None:
+    """Serve asks a policy once a round of its loop, in its controller."""
+    _MOST.set(context.config.max_replicas, {"deployment": context.deployment_name})

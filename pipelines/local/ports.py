@@ -1,0 +1,35 @@
+"""Ports for servers of tests and trials."""
+
+from __future__ import annotations
+
+import random
+import socket
+
+_FIRST, _LAST = 20_000, 29_999
+"""Between the ports that Ray hands to its workers and those of Serve's replicas, and below those that systems hand to
+callers: of a port from there, another process may make the end of a connection before a server is up to take it."""
+
+
+def free_port() -> int:
+    """A port that nothing listens on, now."""
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ports that nothing listens on, now."""
+    found: list[int] = []
+    for port in random.sample(range(_FIRST, _LAST + 1), _LAST + 1 - _FIRST):
+        if len(found) == count:
+            return found
+        if _is_free(port):
+            found.append(port)
+    raise OSError(f"no {count} free ports from {_FIRST} to {_LAST}")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+        return True

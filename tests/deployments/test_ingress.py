@@ -1,0 +1,74 @@
+"""Bids and notices come to the Router of this process before Serve's bookkeeping; everything else takes Serve's way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, MutableMapping
+from typing import Any
+
+import pytest
+
+from deployments import ingress
+from deployments.ingress import Early, middlewares, serve_early
+
+
+class Application:
+    """Notes what it is asked."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        self.paths.append(scope["path"])
+
+
+@pytest.fixture(autouse=True)
+def nobody_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(ingress._Front, "application", None)
+    monkeypatch.setattr(ingress._Front, "loop", None)
+    yield
+
+
+def ask(app: Early, *paths: str, kind: str = "http") -> None:
+    async def call() -> None:
+        for path in paths:
+            await app({"type": kind, "path": path}, None, None)
+
+    asyncio.run(call())
+
+
+def test_without_a_router_everything_is_for_serve() -> None:
+    serve = Application()
+    ask(Early(serve), "/openrtb2/bid", "/health")
+    assert serve.paths == ["/openrtb2/bid", "/health"]
+
+
+def test_bids_and_notices_are_answered_early_and_nothing_else() -> None:
+    serve, router = Application(), Application()
+    app = Early(serve)
+
+    async def call() -> None:
+        serve_early(router)
+        for path in ("/openrtb2/bid", "/openrtb2/one", "/notice/win/x", "/bid", "/health", "/-/healthz", "/openrtb2"):
+            await app({"type": "http", "path": path}, None, None)
+        await app({"type": "websocket", "path": "/openrtb2/bid"}, None, None)
+
+    asyncio.run(call())
+    assert router.paths == ["/openrtb2/bid", "/openrtb2/one", "/notice/win/x"]
+    assert serve.paths == ["/bid", "/health", "/-/healthz", "/openrtb2", "/openrtb2/bid"]
+
+
+def test_a_server_on_another_event_loop_leaves_bids_to_serve() -> None:
+    serve, router = Application(), Application()
+
+    async def register() -> None:
+        serve_early(router)
+
+    asyncio.run(register())
+    ask(Early(serve), "/openrtb2/bid")  # on a loop of its own
+    assert (serve.paths, router.paths) == (["/openrtb2/bid"], [])
+
+
+def test_serve_is_given_it() -> None:
+    (middleware,) = middlewares()
+    assert middleware.cls is Early
