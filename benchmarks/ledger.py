@@ -36,7 +36,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from pipelines.faults.servers import free_port
+from pipelines.local.ports import free_port
 from rtb.ledger import Closing, Grant, Outcome, ValkeyLedger
 from rtb.ledger.embedded import EmbeddedServer
 from rtb.money import MAX_MICROS

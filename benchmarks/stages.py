@@ -27,6 +27,7 @@ from pipelines import reference
 from rtb import policy
 from rtb.catalog import Entry
 from rtb.ctr import CTRNetwork, CTRScorer
+from rtb.decisions.recorder import Recorder
 from rtb.edge import Edge
 from rtb.ledger import LeaseBook, MemoryLedger
 from rtb.market.requests import to_openrtb
@@ -50,7 +51,7 @@ def main(
     result = {size: _measure(edge, ctr_stage, bid_stage, bodies, size) for size in _BATCHES}
     table = Table("stage", *(f"batch {size}" for size in _BATCHES), title="microseconds a request")
     for stage in result[1]:
-        table.add_row(stage, *(f"{result[size][stage]:.1f}" for size in _BATCHES))
+        table.add_row(stage, *(f"{result[size][stage]:.3g}" for size in _BATCHES))
     Console(stderr=True).print(table)
     typer.echo(msgspec.json.encode({"campaigns": campaigns, "us_per_request": result}).decode())
 
@@ -58,6 +59,8 @@ def main(
 def _measure(edge: Edge, ctr_stage: CTRStage, bid_stage: BidStage, bodies: list[bytes], size: int) -> dict[str, float]:
     """Median microseconds a request by stage, over the batches after the first."""
     seconds: dict[str, list[float]] = defaultdict(list)
+    recorder = Recorder(currency="USD", max_imps=64, max_candidates=16)
+    bids = 0
 
     def timed(stage: str, call: Callable[[], Value]) -> Value:
         start = time.perf_counter()
@@ -70,10 +73,25 @@ def _measure(edge: Edge, ctr_stage: CTRStage, bid_stage: BidStage, bodies: list[
         prepared = timed("prepare", lambda chunk=chunk: [edge.prepare(body) for body in chunk])
         batch = timed("assemble", lambda prepared=prepared: edge.assemble(prepared))
         scores = timed("score", lambda batch=batch: ctr_stage.score(batch.rows))
-        decisions = timed("decide", lambda batch=batch, scores=scores: bid_stage.decide(batch.auction(scores)))
-        timed("render", lambda b=batch, s=scores, d=decisions: edge.render(b, s, d))
+        decisions = timed(
+            "decide", lambda batch=batch, scores=scores: bid_stage.decide(batch.auction(scores.probability))
+        )
+        timed("render", lambda b=batch, s=scores, d=decisions: edge.render(b, s.probability, d))
+        timed("record", lambda b=batch, s=scores, d=decisions: recorder.note(b, s, d))
+        bids += len(decisions.candidate)
     medians = {stage: statistics.median(values[1:]) / size * 1e6 for stage, values in seconds.items()}
-    return {**medians, "all": sum(medians.values())}
+    without = sum(medians.values()) - medians["record"]
+    medians["pack records"] = _packed(recorder) / len(bodies) * 1e6
+    total = sum(medians.values())
+    return {**medians, "all": total, "all / without records": total / without, "bids a request": bids / len(bodies)}
+
+
+def _packed(recorder: Recorder) -> float:
+    """Seconds that a thread takes for what was noted, as it does twice a second."""
+    start = time.perf_counter()
+    while (batches := recorder.take()) is not None:
+        recorder.pack("of a benchmark", batches)
+    return time.perf_counter() - start
 
 
 def _requests(count: int) -> list[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from hypothesis import settings
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from pipelines.local.ports import free_port as find_free_port
 from rtb.ledger.embedded import EmbeddedServer
 
 # Longer searches: `pytest --hypothesis-profile thorough`.
@@ -40,13 +40,6 @@ class Valkey:
 def free_port() -> int:
     """A port that nothing listens on."""
     return find_free_port()
-
-
-def find_free_port() -> int:
-    """A port that nothing listens on, now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("rtb", "portfolio", "rllib_configs", "pipelines", "deployments")
+PACKAGES = ("rtb", "portfolio", "rllib_configs", "pipelines", "deployments", "dashboards")
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -42,6 +42,9 @@ def test_arrows_point_down(copy: Path) -> None:
         ("rtb/money.py", "import ray"),
         ("rtb/money.py", "import fastapi"),
         ("rtb/money.py", "import rtb.edge"),
+        ("dashboards/console/sources/api.py", "import deployments.tally"),
+        ("dashboards/console/sources/api.py", "import pipelines.reference"),
+        ("pipelines/reference.py", "import dashboards.console.sources.api"),
     ],
 )
 def test_a_planted_upward_import_is_caught(copy: Path, file: str, planted: str) -> None:

@@ -106,6 +106,7 @@ def _compared(books: dict[str, Ledger]) -> dict[str, Any]:
     colocated = books["colocated"]
     return found | {
         "bare_asgi_qps": max(found["colocated"]["bare"].values()),
+        "bare_early_qps": colocated.figures(rounds.EARLY)["qps"],
         "uvicorn_peer_qps": colocated.figures("peer")["qps"],
         "low_load": found["composed"]["low_load"],
         "failed": sum(book.failed for book in books.values()),
@@ -144,6 +145,7 @@ def _table(found: dict[str, Any]) -> Table:
             table.add_row(f"{graph}, {level} connections", *_cells(told), f"{told['qps'] / bare:.2f}")
         table.add_row(f"{graph}, with notices", *_cells(found[graph]["with_notices"]), "")
         table.add_row(f"{graph}, 200 requests a second", *_cells(found[graph]["low_load"]), "")
+    table.add_row("bare answer by the way of bids", f"{found['bare_early_qps']:,.0f}", "", "", "")
     table.add_row("uvicorn + FastAPI + torch per request", f"{found['uvicorn_peer_qps']:,.0f}", "", "", "")
     for size, rate in found.get("campaigns", {}).items():
         table.add_row(f"composed, {int(size):,} campaigns", f"{rate:,.0f}", "", "", "")

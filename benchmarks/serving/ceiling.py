@@ -1,7 +1,8 @@
-"""The ceiling: what the same Router behind the same ingress answers when nothing is done for the answer.
+"""The ceilings: what the same Router behind the same ingress answers when nothing is done for the answer.
 
-The application that benchmarks deploy. It is the platform's, and answers `/bare` besides: a request is read and gets a
-bid response of usual length, always the same.
+The application that benchmarks deploy. It is the platform's, and on two paths besides a request is read and gets a bid
+response of usual length, always the same: on `BARE_PATH` by Serve's whole way, as Serve serves any ASGI application,
+and on `EARLY_PATH` by the way of bids (`deployments.ingress`), before Serve's bookkeeping.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -11,9 +12,11 @@ from ray import serve
 from ray.serve import Application
 
 from deployments.app import Args, graph
+from deployments.ingress import serve_early
 from deployments.router import Router
 
 BARE_PATH = "/bare"
+EARLY_PATH = "/openrtb2/-/bare"
 _BODY = b'{"id":"bare","seatbid":[{"bid":[{"id":"1","impid":"1","price":1.0,"adm":"%s"}]}],"cur":"USD"}' % (
     b"-" * 1_100
 )
@@ -25,13 +28,13 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class _Beside:
-    """The constant answer on one path, the platform on all others."""
+    """The constant answer on two paths, the platform on all others."""
 
     def __init__(self, platform: Any) -> None:
         self._platform = platform
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope.get("path") != BARE_PATH:
+        if scope.get("path") not in (BARE_PATH, EARLY_PATH):
             await self._platform(scope, receive, send)
             return
         while (await receive()).get("more_body"):
@@ -46,6 +49,11 @@ class MeasuredRouter(Router):
     def __serve_build_asgi_app__(self) -> Any:
         """The application Serve calls for each request."""
         return _Beside(super().__serve_build_asgi_app__())
+
+    async def check_health(self) -> None:
+        """As it is, and the constant answer is beside it on the way of bids, too."""
+        await super().check_health()
+        serve_early(_Beside(self._front))
 
 
 def build(args: Args) -> Application:

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.serving import peer
-from benchmarks.serving.ceiling import BARE_PATH
+from benchmarks.serving.ceiling import BARE_PATH, EARLY_PATH
 from benchmarks.serving.rig import Counted, Rig
 from benchmarks.serving.wrk import Load, load
 from pipelines.local.cluster import Say
 
 LEVELS = (8, 64, 128)
 """Connections."""
+
+EARLY = "bare answer by the way of bids"
+"""What its measurements, at the middle level, are kept under."""
 
 _MIDDLE_LEVEL = 64
 _LOW_RATE, _LOW_CONNECTIONS = 200.0, 16
@@ -160,6 +163,7 @@ def _turns(plan: Plan) -> Mapping[str, dict[str, Any]]:
     for level in LEVELS:
         turns[name_of(level)] = {"connections": level, "seconds": plan.seconds}
         turns[bare_of(level)] = {"connections": level, "seconds": plan.seconds / 3, "path": BARE_PATH}
+    turns[EARLY] = {"connections": _MIDDLE_LEVEL, "seconds": plan.seconds / 3, "path": EARLY_PATH}
     turns["notices"] = {"connections": _MIDDLE_LEVEL, "seconds": plan.seconds, "wins": _WINS}
     turns["low load"] = {"connections": _LOW_CONNECTIONS, "seconds": plan.seconds, "rate": _LOW_RATE}
     return turns

@@ -14,7 +14,7 @@ import pytest
 
 from pipelines.local import postgres
 from pipelines.local.cluster import ROOT
-from tests.platform.conftest import free_ports
+from pipelines.local.ports import free_ports
 from tests.support import require
 
 PORTS = (
@@ -61,7 +61,9 @@ def test_money_survives_kills_and_lies(servers: tuple[str, ...], tmp_path: Path)
     assert done.returncode == 0, done.stderr[-3_000:]
     figures = json.loads(done.stdout.splitlines()[-1])
     zeros = ("overspend_micros", "double_settled", "lost_settlements", "forged_accepted", "stuck_micros_after_ttl")
-    assert {figures[name] for name in (*zeros, "rebuilt_differs")} == {0}
+    zeros += ("rebuilt_differs", "moved_differs_micros", "portfolio_differs_micros")
+    assert {figures[name] for name in zeros} == {0}
+    assert figures["moves"] > 0  # and it went from one campaign to another
     assert figures["settled"] > 50  # there was money to lose
     assert set(figures["recovered_s_by_part"]) == PARTS
     assert all(figures["faults"][kind] > 0 for kind in ("repeated", "dropped", "late", "forged"))
