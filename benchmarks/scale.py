@@ -33,12 +33,12 @@ from rtb.catalog import Entry
 from rtb.ctr import CTRScorer
 from rtb.edge import Edge
 from rtb.ledger import LeaseBook, ValkeyLedger, embedded
+from rtb.listing import Listing
 from rtb.market.campaigns import sample_campaigns
 from rtb.market.requests import to_openrtb
 from rtb.notices import Signer
 from rtb.pacemaker import Pacemaker
 from rtb.stages import BidStage
-from rtb.targeting import Listing
 from rtb.terms import terms_of
 
 _BATCH, _REQUESTS = 32, 1_024

@@ -30,11 +30,11 @@ from rtb.ctr import CTRNetwork, CTRScorer
 from rtb.decisions.recorder import Recorder
 from rtb.edge import Edge
 from rtb.ledger import LeaseBook, MemoryLedger
+from rtb.listing import Listing
 from rtb.market.requests import to_openrtb
 from rtb.notices import Signer
 from rtb.pacemaker import Pacemaker
 from rtb.stages import BidStage, CTRStage
-from rtb.targeting import Listing
 
 _BATCHES = (1, 8, 32, 128)
 Value = TypeVar("Value")

@@ -25,10 +25,10 @@ from rtb.decisions.records import Parcel
 from rtb.events import StreamError, parquet
 from rtb.experiment.arms import Arms, Divided
 from rtb.ledger import Balance, DurabilityWatch, LedgerError, Terms, ValkeyLedger, embedded
+from rtb.listing import Listing
 from rtb.pacemaker import Pacemaker
 from rtb.registry import RegistryError
 from rtb.settings import Settings
-from rtb.targeting import Listing
 from rtb.terms import lost, terms_of
 from rtb.winrate.learner import MarketLearner
 

@@ -14,7 +14,7 @@ from deployments.gzip_coding import BadGzip, TooLarge, accepts_gzip, deflate, in
 from deployments.notice_desk import NoticeDesk
 from deployments.wiring import logger
 from rtb.admission import Shed
-from rtb.edge import Prepared
+from rtb.batch import Prepared
 from rtb.exchanges import SHARED_ENDPOINT, Profile, key_id
 from rtb.limits import Limit
 from rtb.openrtb import InvalidRequest, NoBid

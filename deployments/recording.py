@@ -10,9 +10,9 @@ from typing import Any
 
 from deployments.tally import Tally
 from deployments.wiring import logger
+from rtb.batch import Batch
 from rtb.decisions.recorder import Recorder
 from rtb.decisions.records import BatchRecord
-from rtb.edge import Batch
 from rtb.outbox import Outbox, Stamp
 from rtb.settings import Settings
 from rtb.stages import Decisions, Scores

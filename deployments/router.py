@@ -27,10 +27,11 @@ from deployments.wiring import ledger_client, logger, repeat
 from rtb import exchanges, heap, snapshot
 from rtb.accounts import campaign_of
 from rtb.admission import Admission, Shed
+from rtb.batch import Answer, Batch, Prepared
 from rtb.batcher import MicroBatcher
 from rtb.catalog import Catalog, CatalogError, KeyRing, standing_keys
 from rtb.currency import RatesFile
-from rtb.edge import Answer, Batch, Edge, Prepared
+from rtb.edge import Edge
 from rtb.events import EventSink
 from rtb.features import Rows
 from rtb.frequency import FrequencyGate, caps_of

@@ -17,8 +17,8 @@ import numpy.typing as npt
 import redis.asyncio as aioredis
 from redis.exceptions import RedisError
 
+from rtb.listing import Listing
 from rtb.openrtb import NoBid
-from rtb.targeting import Listing
 
 _REST_SECONDS = 0.5
 """After a failure the server is left alone for this long: waiting for it would cost every batch its time."""

@@ -22,8 +22,8 @@ import numpy.typing as npt
 import redis.asyncio as aioredis
 
 from rtb.campaign import Campaign
+from rtb.listing import Listing
 from rtb.pacing import PacingState
-from rtb.targeting import Listing
 
 CATALOG, PACING = "raybid:snapshot:catalog", "raybid:snapshot:pacing"
 

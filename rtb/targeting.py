@@ -12,73 +12,28 @@ whom a request's blocks or a deal leave.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from rtb import blocks
-from rtb.campaign import Campaign, HeldDeal
-from rtb.creative import Creative, Kind
-from rtb.impression import HOURS_OF_WEEK, DealTerms, Impression, Restrictions
+from rtb.bitmaps import WORD, Table, Words, any_of, first_bits, pack, stacked, unpack
+from rtb.campaign import HeldDeal
+from rtb.creative import Kind
+from rtb.impression import DealTerms, Impression, Restrictions
+from rtb.listing import PLAIN, Listing, prior
 from rtb.openrtb import NoBid
-from rtb.showing import Shelf, shape_of
+from rtb.showing import Shelf
 from rtb.slots import Slot
 
-Words = npt.NDArray[np.uint64]
-_WORD = 64
 _HEAD = 4  # words looked at first: 256 campaigns usually fill a candidate list
-_ROWS_KEPT = 4_096  # of one dimension
 _KEPT = 512  # slots, and terms, remembered
 Key = TypeVar("Key", bound=tuple[Any, ...])
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True)
-class Listing:
-    """A campaign in the index. What the index reads of it is kept, for the next index that it is in.
-
-    Attributes:
-        number: its stable number in the ledger and across snapshots.
-        campaign: as its owner describes it.
-    """
-
-    number: int
-    campaign: Campaign
-
-    @cached_property
-    def named(self) -> Mapping[str, frozenset[str]]:
-        """Values that it names, by dimension."""
-        return {name: read(self.campaign) for name, read in _DIMENSIONS.items()}
-
-    @cached_property
-    def placements(self) -> Sequence[Placement]:
-        """Its creatives, in order."""
-        return [Placement(self, creative, place) for place, creative in enumerate(self.campaign.creatives)]
-
-    @cached_property
-    def shapes(self) -> Sequence[Hashable]:
-        """Of its creatives."""
-        return [*map(shape_of, self.campaign.creatives)]
-
-
-class Placement(NamedTuple):
-    """A creative of a listed campaign.
-
-    Attributes:
-        listing: whose it is.
-        creative: what is shown.
-        place: of the creative in its campaign's list: how notice tokens name it.
-    """
-
-    listing: Listing
-    creative: Creative
-    place: int
 
 
 class Showing(NamedTuple):
@@ -115,60 +70,6 @@ class Candidates:
     def of(self, kept: npt.NDArray[np.bool_]) -> Candidates:
         """Some of them, by mask."""
         return Candidates(self.imp[kept], self.line[kept], self.creative[kept], self.reasons)
-
-
-class _Table:
-    """Rows of campaigns by the value of one dimension, made when a value is first asked for.
-
-    Thousands of campaigns may name thousands of values, and few of them come. `row` may be called any number of times
-    before rows are read, but `tidy` only between two batches.
-    """
-
-    def __init__(self, accepts: Sequence[frozenset[str]], refuses: Sequence[frozenset[str]], words: int) -> None:
-        self._accepting: defaultdict[str, list[int]] = defaultdict(list)
-        self._refusing: defaultdict[str, list[int]] = defaultdict(list)
-        self._unnamed = np.zeros(words * _WORD, bool)
-        for line, (named, banned) in enumerate(zip(accepts, refuses, strict=True)):
-            if not named:
-                self._unnamed[line] = True
-            for value in named:
-                self._accepting[value].append(line)
-            for value in banned:
-                self._refusing[value].append(line)
-        self._row_of: dict[str, int] = {}
-        self.rows = _pack(self._unnamed[None, :])
-
-    def __contains__(self, value: str) -> bool:
-        """Whether any campaign names this value."""
-        return value in self._accepting or value in self._refusing
-
-    def row(self, value: str) -> int:
-        """Row of a value, 0 where nobody names it."""
-        found = self._row_of.get(value)
-        if found is not None:
-            return found
-        return self._make(value) if value in self else 0
-
-    def of(self, value: str) -> Words:
-        """The row itself."""
-        place = self.row(value)  # which may move the rows
-        row: Words = self.rows[place]
-        return row
-
-    def tidy(self) -> None:
-        """Begin anew where many rows were made."""
-        if len(self._row_of) >= _ROWS_KEPT:
-            self._row_of, self.rows = {}, self.rows[:1].copy()
-
-    def _make(self, value: str) -> int:
-        bits = self._unnamed.copy()
-        bits[self._accepting.get(value, [])] = True
-        bits[self._refusing.get(value, [])] = False
-        place = self._row_of[value] = len(self._row_of) + 1
-        if place >= len(self.rows):  # room for as many again, so that a row is moved but a few times
-            self.rows = np.concatenate([self.rows, np.zeros_like(self.rows)])
-        self.rows[place] = _pack(bits[None, :])[0]
-        return place
 
 
 class _Asked(NamedTuple):
@@ -222,11 +123,11 @@ class TargetingIndex:
     """
 
     def __init__(self, listings: Iterable[Listing]) -> None:
-        self.listings = sorted(listings, key=lambda item: (-_prior(item.campaign), item.number))
+        self.listings = sorted(listings, key=lambda item: (-prior(item.campaign), item.number))
         self.numbers = np.array([item.number for item in self.listings], np.int32)
-        self._words = max(1, -(-len(self.listings) // _WORD))
-        self._everyone = _pack(np.arange(self._words * _WORD)[None, :] < len(self.listings))[0]
-        self._plain = {name: self._table(name) for name in _PLAIN}
+        self._words = max(1, -(-len(self.listings) // WORD))
+        self._everyone = pack(np.arange(self._words * WORD)[None, :] < len(self.listings))[0]
+        self._plain = {name: self._table(name) for name in PLAIN}
         self._publisher = self._table("publisher", "not publisher")
         self._segments = self._table("segment")
         self._traits = self._table("trait")
@@ -260,7 +161,7 @@ class TargetingIndex:
     def mask(self, numbers: Iterable[int]) -> Words:
         """A row of words with the bits of these campaign numbers set: who is open for bidding now."""
         wanted = np.isin(self.numbers, np.fromiter(numbers, np.int64))
-        row: Words = _pack(np.pad(wanted, (0, self._words * _WORD - len(self)))[None, :])[0]
+        row: Words = pack(np.pad(wanted, (0, self._words * WORD - len(self)))[None, :])[0]
         return row
 
     def candidates(self, impressions: Sequence[Impression], limit: int, open_lines: Words | None = None) -> Candidates:
@@ -276,12 +177,12 @@ class TargetingIndex:
             return Candidates(empty, empty, empty)
         asked = self._asked(impressions)
         met = self._met(asked, open_lines, _HEAD)
-        imp, line = _first_bits(met.eligible, limit)
+        imp, line = first_bits(met.eligible, limit)
         found = np.bincount(imp, minlength=len(impressions))
         short = np.flatnonzero(found < limit)
         if self._words > _HEAD and len(short):  # all words are looked at where the first do not fill the list
             met = self._met(asked.of(short.tolist()), open_lines, self._words)
-            kept, (rest, rest_line) = found[imp] >= limit, _first_bits(met.eligible, limit)
+            kept, (rest, rest_line) = found[imp] >= limit, first_bits(met.eligible, limit)
             imp, line = np.concatenate([imp[kept], short[rest]]), np.concatenate([line[kept], rest_line])
             order = np.argsort(imp, kind="stable")
             imp, line = imp[order], line[order]
@@ -321,28 +222,28 @@ class TargetingIndex:
         asked = self._asked([impression])
         tables = (*self._plain.items(), ("publisher", self._publisher))
         rows = {name: table.rows[row] for (name, table), row in zip(tables, asked.rows[0].tolist(), strict=True)}
-        rows["segment"] = _any_of(self._segments.rows, asked.segments)[0]
+        rows["segment"] = any_of(self._segments.rows, asked.segments)[0]
         rows["open"] = self._everyone if open_lines is None else open_lines
         rows["creative"] = asked.shown[0].row
         rows |= dict(self._admissions(impression.audience.restrictions, impression.deal))
-        return {name: _bits(row)[: len(self)] for name, row in rows.items()}
+        return {name: unpack(row)[: len(self)] for name, row in rows.items()}
 
     def _met(self, asked: _Asked, open_lines: Words | None, words: int) -> _Met:
         """What campaigns of the first words meet."""
         aimed = np.tile(self._everyone[:words], (len(asked.rows), 1))
         for column, table in enumerate((*self._plain.values(), self._publisher)):
             aimed &= table.rows[asked.rows[:, column], :words]
-        aimed &= _any_of(self._segments.rows[:, :words], asked.segments)
+        aimed &= any_of(self._segments.rows[:, :words], asked.segments)
         if open_lines is not None:
             aimed &= open_lines[:words]
-        fitting = aimed & _stacked([showing.row for showing in asked.shown], words)
-        return _Met(aimed, fitting, fitting & _stacked(asked.admitted, words))
+        fitting = aimed & stacked([showing.row for showing in asked.shown], words)
+        return _Met(aimed, fitting, fitting & stacked(asked.admitted, words))
 
     def _show(self, slot: Slot, languages: tuple[str, ...]) -> Showing:
         """What each campaign has to show in a slot."""
         creative = self._shelf.choose(slot, languages)
-        pad = self._words * _WORD - len(self)
-        return Showing(_pack(np.pad(creative >= 0, (0, pad))[None, :])[0], creative)
+        pad = self._words * WORD - len(self)
+        return Showing(pack(np.pad(creative >= 0, (0, pad))[None, :])[0], creative)
 
     def _admit(self, restrictions: Restrictions, deal: DealTerms | None) -> Words:
         """Whom a request lets bid, in its open auction or under a deal."""
@@ -370,7 +271,7 @@ class TargetingIndex:
 
     def _holders(self, restrictions: Restrictions, deal: DealTerms) -> Words:
         """Who has a deal and may use it here."""
-        holds = np.zeros(self._words * _WORD, bool)
+        holds = np.zeros(self._words * WORD, bool)
         for line, held in self.deals.get(deal.id, {}).items():
             campaign = self.listings[line].campaign
             seat = held.seat or campaign.seat
@@ -381,15 +282,15 @@ class TargetingIndex:
                 and seat not in restrictions.barred_seats
                 and (not deal.domains or not domains.isdisjoint(deal.domains))
             )
-        row: Words = _pack(holds[None, :])[0]
+        row: Words = pack(holds[None, :])[0]
         return row
 
     def _listed_under(self, allowed: frozenset[str]) -> Words:
         """Campaigns all of whose categories are allowed; asked once for all that say the same of theirs."""
         verdicts = np.array([blocks.is_allowed(sample, allowed) for sample in self._samples], bool)
-        bits = np.zeros(self._words * _WORD, bool)
+        bits = np.zeros(self._words * WORD, bool)
         bits[: len(self)] = verdicts[self._sample_of]
-        row: Words = _pack(bits[None, :])[0]
+        row: Words = pack(bits[None, :])[0]
         return row
 
     def _seat_row(self, seats: Sequence[str]) -> Words:
@@ -415,44 +316,9 @@ class TargetingIndex:
         table = self._segments
         return [0, *(table.row(segment) for segment in segments if segment in table)]
 
-    def _table(self, accepts: str, refuses: str = "") -> _Table:
+    def _table(self, accepts: str, refuses: str = "") -> Table:
         named = [item.named for item in self.listings]
-        return _Table([one[accepts] for one in named], [one.get(refuses, frozenset()) for one in named], self._words)
-
-
-def _lower(names: Sequence[str]) -> frozenset[str]:
-    return frozenset(name.lower() for name in names)
-
-
-def _upper(names: Sequence[str]) -> frozenset[str]:
-    return frozenset(name.upper() for name in names)
-
-
-# Upper and lower case as `Audience` has them.
-_PLAIN: dict[str, Callable[[Campaign], frozenset[str]]] = {
-    "country": lambda c: _upper(c.targeting.countries),
-    "region": lambda c: _upper(c.targeting.regions),
-    "devicetype": lambda c: frozenset(str(kind) for kind in c.targeting.device_types),
-    "inventory": lambda c: frozenset(c.targeting.inventory),
-    # Naming all hours is naming none; it keeps the common case out of the table.
-    "hour": lambda c: frozenset(str(h) for h in c.targeting.hours if len(set(c.targeting.hours)) < HOURS_OF_WEEK),
-}
-
-
-_DIMENSIONS: dict[str, Callable[[Campaign], frozenset[str]]] = {
-    **_PLAIN,
-    "publisher": lambda c: _lower(c.targeting.publishers),
-    "not publisher": lambda c: _lower(c.targeting.exclude_publishers),
-    "segment": lambda c: frozenset(c.targeting.segments),
-    "trait": blocks.traits_of,
-    "seat": lambda c: frozenset({c.seat}),
-    "taxonomy": lambda c: frozenset({str(c.cattax)} if c.cat else ()),
-}
-
-
-def _prior(campaign: Campaign) -> int:
-    """What a campaign may be expected to pay, in micros, to order candidates before any model has seen them."""
-    return campaign.goal.max_bid_micros or campaign.goal.value_micros
+        return Table([one[accepts] for one in named], [one.get(refuses, frozenset()) for one in named], self._words)
 
 
 def _remembered(memory: dict[Key, Value], make: Callable[..., Value], key: Key) -> Value:
@@ -472,39 +338,3 @@ def _lack(aimed: Words, fitting: Words, impression: Impression) -> NoBid:
     if not fitting.any():
         return NoBid.NO_CREATIVE
     return NoBid.BLOCKED if impression.deal is None else NoBid.NO_DEAL
-
-
-def _any_of(rows: Words, chosen: Sequence[Sequence[int]]) -> Words:
-    """The OR of the rows chosen for each impression, at least one each, shape `(impressions, words)`."""
-    counts = np.array([len(places) for places in chosen], np.intp)
-    starts = np.cumsum(counts) - counts
-    whole: Words = np.bitwise_or.reduceat(rows[np.fromiter(chain.from_iterable(chosen), np.intp)], starts, axis=0)
-    return whole
-
-
-def _stacked(rows: Sequence[Words], words: int) -> Words:
-    """The first words of rows, one below the other; much quicker than `np.stack` for many short ones."""
-    whole: Words = np.concatenate([row[:words] for row in rows]).reshape(len(rows), -1)
-    return whole
-
-
-def _pack(bits: npt.NDArray[np.bool_]) -> Words:
-    """Rows of bits, shape `(rows, words * 64)`, as words `(rows, words)`, first bit least significant."""
-    return np.packbits(bits, axis=1, bitorder="little").view(np.uint64)
-
-
-def _bits(row: Words) -> npt.NDArray[np.bool_]:
-    """A row's bits, first bit least significant."""
-    return np.unpackbits(np.ascontiguousarray(row).view(np.uint8), bitorder="little").astype(bool)
-
-
-def _first_bits(rows: Words, limit: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """(row, bit) of the first `limit` bits set in each row, ordered by row, then bit."""
-    bits = np.unpackbits(np.ascontiguousarray(rows).view(np.uint8), axis=1, bitorder="little")
-    row, bit = np.nonzero(bits)
-    counts = np.bincount(row, minlength=len(rows))
-    if (counts <= limit).all():
-        return row, bit
-    rank = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-    keep = rank < limit
-    return row[keep], bit[keep]

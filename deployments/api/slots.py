@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from deployments.wiring import logger
-from rtb.edge import Answer, Prepared
+from rtb.batch import Answer, Prepared
 from rtb.flat import FlatAnswer, FlatRequest, answer_of, no_bid, openrtb_of
 
 if TYPE_CHECKING:

@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from rtb.accounts import campaign_of
+from rtb.batch import Batch, Prepared
 from rtb.ctr import CLICK, CONVERSION
 from rtb.decisions.records import Rules
 from rtb.decisions.store import Found
 from rtb.decisions.workshop import RecomputeError, Workshop
-from rtb.edge import Batch, Edge, Prepared
+from rtb.edge import Edge
 from rtb.impression import HOURS_OF_WEEK, hour_of_week
 from rtb.ledger import LeaseBook, MemoryLedger
 from rtb.notices import Signer

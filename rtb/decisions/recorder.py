@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from rtb import features, pacing
+from rtb.batch import Batch, Prepared
 from rtb.ctr import CLICK, CONVERSION
 from rtb.currency import Rates
 from rtb.decisions.records import BatchRecord, BidRecord, Parcel, RequestRecord, Rules, digest_of, parcel_of
-from rtb.edge import Batch, Prepared
 from rtb.exchanges import Profile
 from rtb.notices import TEST_LEASE
 from rtb.stages import Decisions, Scores

@@ -50,7 +50,7 @@ class BidRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         lease: with `sequence`, its id.
         sequence: see there.
         account: that pays.
-        impression: its place among the request's (`rtb.edge.Prepared.impressions`).
+        impression: its place among the request's (`rtb.batch.Prepared.impressions`).
         creative: its row in the catalog's index.
         price_micros: bid for the impression.
         click: predicted chance.

@@ -14,9 +14,9 @@ from rtb import policy as policies
 from rtb.artefacts import ArtefactError, unpack
 from rtb.ctr import CTRScorer
 from rtb.decisions.records import Rules
-from rtb.edge import View
 from rtb.policy import Policy
 from rtb.snapshot import PacingTable, decode_catalog, decode_pacing
+from rtb.view import View
 
 _KEPT = 4  # of a kind
 Thing = TypeVar("Thing")

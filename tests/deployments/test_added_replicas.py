@@ -15,8 +15,8 @@ from deployments.rl_bidder import RLBidder
 from deployments.router import Router
 from rtb import snapshot
 from rtb.ledger import Terms, ValkeyLedger
+from rtb.listing import Listing
 from rtb.stages import Auction
-from rtb.targeting import Listing
 from tests.conftest import Valkey
 from tests.rtb.builders import make_campaign, make_table
 

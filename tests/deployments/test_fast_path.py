@@ -22,14 +22,15 @@ from deployments.metrics import Timings
 from deployments.notice_desk import NoticeDesk
 from rtb import exchanges
 from rtb.admission import Shed
+from rtb.batch import Answer, Prepared
 from rtb.catalog import KeyRing, standing_keys
-from rtb.edge import Answer, Edge, Prepared
+from rtb.edge import Edge
 from rtb.exchanges import key_id
 from rtb.ledger import MemoryLedger
 from rtb.limits import Limiter
+from rtb.listing import Listing
 from rtb.notices import Signer
 from rtb.settings import Settings
-from rtb.targeting import Listing
 from tests.conftest import Valkey
 from tests.rtb.builders import make_campaign, make_request, to_json
 

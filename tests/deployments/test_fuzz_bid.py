@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from rtb.batch import Answer, Prepared
 from rtb.batcher import MicroBatcher
-from rtb.edge import Answer, Prepared
-from rtb.targeting import Listing
+from rtb.listing import Listing
 from tests.deployments.test_fast_path import Replica, Response
 from tests.rtb.auction_cases import RATES, read_cases
 from tests.rtb.in_process import InProcess

@@ -14,9 +14,9 @@ import pytest
 from deployments.notice_desk import NoticeDesk, Reply
 from rtb.edge import Edge
 from rtb.ledger import Balance, Grant, LedgerError, MemoryLedger
+from rtb.listing import Listing
 from rtb.notices import TEST_LEASE, BidRef, Kind, Signer
 from rtb.settings import Settings
-from rtb.targeting import Listing
 from tests.rtb.builders import make_campaign, make_creative
 
 SECRET = "a secret of the tests"

@@ -14,9 +14,9 @@ import pytest
 
 from deployments.router import Router
 from rtb.ledger import LeaseBook, MemoryLedger
+from rtb.listing import Listing
 from rtb.policy import neutral
 from rtb.stages import BidStage, Scores
-from rtb.targeting import Listing
 from tests.conftest import Valkey
 from tests.rtb.builders import make_campaign, make_request, make_table, to_json
 

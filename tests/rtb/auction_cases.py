@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 from rtb.campaign import decode_campaign
 from rtb.currency import Rates
-from rtb.targeting import Listing
+from rtb.listing import Listing
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "auctions"
 RATES = Rates(base="USD", rates={"EUR": 0.5, "JPY": 100.0})

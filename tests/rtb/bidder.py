@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
+from rtb.batch import Answer
 from rtb.ctr import CTRScorer
 from rtb.currency import NO_RATES, Rates
-from rtb.edge import Answer, Edge
+from rtb.edge import Edge
 from rtb.events import BidEvent
 from rtb.ledger import LeaseBook, MemoryLedger
+from rtb.listing import Listing
 from rtb.notices import Signer
 from rtb.policy import neutral
 from rtb.stages import BidStage, CTRStage
-from rtb.targeting import Listing
 from tests.rtb.builders import MONDAY_NOON, make_request, make_table, to_json
 
 SIGNER = Signer("a secret of the tests, and long")

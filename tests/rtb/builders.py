@@ -11,9 +11,9 @@ import numpy as np
 from rtb.campaign import Budget, Campaign, Goal, Targeting
 from rtb.creative import AudioAd, Creative, Image, MediaFile, NativeAd, VideoAd
 from rtb.impression import Audience, Impression
+from rtb.listing import Listing
 from rtb.slots import BannerSlot
 from rtb.snapshot import PACING_DTYPE, PacingTable
-from rtb.targeting import Listing
 
 MONDAY_NOON = 1_767_614_400.0
 """2026-01-05 12:00 UTC, a Monday."""

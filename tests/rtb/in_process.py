@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import Sequence
 from itertools import count
 
+from rtb.batch import Answer, Prepared
 from rtb.ctr import CTRScorer
 from rtb.currency import Rates
-from rtb.edge import Answer, Edge, Prepared
+from rtb.edge import Edge
 from rtb.ledger import LeaseBook, MemoryLedger
+from rtb.listing import Listing
 from rtb.notices import Signer
 from rtb.policy import neutral
 from rtb.stages import BidStage, CTRStage
-from rtb.targeting import Listing
 from tests.rtb.builders import MONDAY_NOON, make_table
 
 SIGNER = Signer("a secret of the tests, and long")

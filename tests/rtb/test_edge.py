@@ -16,15 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtb import features
+from rtb.batch import Answer
 from rtb.campaign import Targeting
 from rtb.ctr import CTRNetwork, CTRScorer
-from rtb.edge import Answer
 from rtb.features import FIELDS
+from rtb.listing import Listing
 from rtb.money import cpm_to_micros
 from rtb.notices import BidRef, Kind
 from rtb.openrtb import InvalidRequest, NoBid
 from rtb.openrtb.macros import AUCTION_LOSS, AUCTION_PRICE
-from rtb.targeting import Listing
 from tests.rtb.bidder import PLENTY, SIGNER, URL, Bidder, bids_of
 from tests.rtb.builders import MONDAY_NOON, make_campaign, make_creative, make_request, make_table, to_json
 from tests.support import SHARED_DATA, require

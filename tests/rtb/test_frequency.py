@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from rtb import snapshot
 from rtb.campaign import decode_campaign
 from rtb.frequency import Cap, FrequencyGate, Verdict, caps_of
+from rtb.listing import Listing
 from rtb.openrtb import NoBid
-from rtb.targeting import Listing
 from tests.conftest import Valkey
 from tests.rtb.builders import make_campaign
 

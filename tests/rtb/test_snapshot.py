@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtb.campaign import Targeting
+from rtb.listing import Listing
 from rtb.pacing import PacingState
 from rtb.snapshot import (
     PACING_DTYPE,
@@ -21,7 +22,6 @@ from rtb.snapshot import (
     encode_pacing,
     pacing_state,
 )
-from rtb.targeting import Listing
 from tests.rtb.builders import make_campaign, make_creative
 
 _campaigns = st.builds(

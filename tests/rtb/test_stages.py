@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from rtb.ctr import PRIOR, CTRScorer
 from rtb.features import FIELDS
 from rtb.ledger import LeaseBook, MemoryLedger, Usage
+from rtb.listing import Listing
 from rtb.pacing import MULTIPLIER_HIGH, MULTIPLIER_LOW, OBSERVATION
 from rtb.policy import Policy, neutral, unsquash
 from rtb.snapshot import PacingTable
 from rtb.stages import Auction, BidStage, CTRStage, Decisions
-from rtb.targeting import Listing
 from tests.rtb.builders import MONDAY_NOON, make_campaign, make_table
 
 _TTL = 60.0

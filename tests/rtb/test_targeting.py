@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from rtb.campaign import Campaign, Targeting
 from rtb.creative import Creative
 from rtb.impression import Impression, Restrictions
-from rtb.targeting import Listing, TargetingIndex
+from rtb.listing import Listing
+from rtb.targeting import TargetingIndex
 from tests.rtb.builders import make_audience, make_campaign, make_creative, make_impression
 
 Pair = tuple[int, str]

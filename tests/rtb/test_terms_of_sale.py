@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from rtb.campaign import Campaign, HeldDeal
 from rtb.currency import Rates
+from rtb.listing import Listing
 from rtb.notices import Kind
 from rtb.openrtb import InvalidRequest, NoBid
-from rtb.targeting import Listing
 from tests.rtb.bidder import PLENTY, SIGNER, Bidder, bids_of, currency_of
 from tests.rtb.builders import make_campaign, make_creative, make_request, make_video, to_json
 

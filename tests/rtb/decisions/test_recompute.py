@@ -17,18 +17,18 @@ from hypothesis import strategies as st
 from pipelines import reference
 from rtb import exchanges, policy
 from rtb.accounts import arm_of, campaign_of
+from rtb.batch import Answer
 from rtb.campaign import HeldDeal, Targeting
 from rtb.currency import Rates
 from rtb.decisions.explain import explained
 from rtb.decisions.recompute import Recomputed, recompute
 from rtb.decisions.store import DecisionReader, NotKept
 from rtb.decisions.workshop import RecomputeError, Workshop
-from rtb.edge import Answer
 from rtb.flat import FlatRequest
 from rtb.flat.meaning import openrtb_of
+from rtb.listing import Listing
 from rtb.market.requests import to_openrtb
 from rtb.snapshot import PACING_DTYPE, PacingTable
-from rtb.targeting import Listing
 from tests.rtb.builders import make_campaign, make_creative, make_request, make_table, make_video, to_json
 from tests.rtb.decisions.worlds import World, world
 

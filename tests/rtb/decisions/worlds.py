@@ -14,20 +14,21 @@ import torch
 
 from pipelines import reference
 from rtb import artefacts, ctr, policy
+from rtb.batch import Answer, Prepared
 from rtb.ctr import CTRNetwork
 from rtb.currency import NO_RATES, Rates
 from rtb.decisions.recorder import Recorder
 from rtb.decisions.store import DecisionStore
-from rtb.edge import Answer, Edge, Prepared
+from rtb.edge import Edge
 from rtb.exchanges import GENERIC, Profile
 from rtb.experiment import Split
 from rtb.ledger import LeaseBook, MemoryLedger
+from rtb.listing import Listing
 from rtb.notices import Signer
 from rtb.openrtb import NoBid
 from rtb.policy import Policy
 from rtb.snapshot import PacingTable, encode_catalog, encode_pacing
 from rtb.stages import BidStage, CTRStage
-from rtb.targeting import Listing
 
 NOW = 1_767_614_400.0
 SECRET = "a secret of the tests, and long"

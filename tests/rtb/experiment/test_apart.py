@@ -15,11 +15,11 @@ from rtb.catalog import Entry
 from rtb.experiment import Experiment, Split, decode, encode
 from rtb.experiment.arms import Arms, Divided, views
 from rtb.ledger import Balance, Usage, whole_balances
+from rtb.listing import Listing
 from rtb.notices import Kind
 from rtb.pacemaker import Pacemaker
 from rtb.policy import Policy, neutral
 from rtb.snapshot import decode_pacing, encode_pacing
-from rtb.targeting import Listing
 from tests.rtb.bidder import SIGNER, Bidder, bids_of
 from tests.rtb.builders import MONDAY_NOON, make_campaign, make_request, to_json
 

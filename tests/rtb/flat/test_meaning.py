@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rtb.currency import Rates
 from rtb.flat import DEVICES, FlatRequest, openrtb_of
-from rtb.targeting import Listing
+from rtb.listing import Listing
 from tests.rtb.builders import make_audio, make_campaign, make_creative, make_native, make_video
 from tests.rtb.flat.openrtb import to_openrtb
 from tests.rtb.in_process import InProcess

@@ -1,0 +1,65 @@
+"""The catalog as a Router bids from it: who may bid, as which feature rows, with what to show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from rtb import features
+from rtb.listing import Listing
+from rtb.markup import markup_of
+from rtb.response import Showpiece, showpiece_of
+from rtb.slots import BannerSlot, Slot
+from rtb.targeting import TargetingIndex
+
+_ANY_BANNER = BannerSlot()  # a banner's bid says the same wherever it goes
+_SHOWPIECES_KEPT = 16_384
+
+
+class _Encoded(NamedTuple):
+    """A listing, kept so that no other has its identity, and the feature rows of its creatives."""
+
+    listing: Listing
+    rows: features.Rows
+
+    @classmethod
+    def of(cls, listing: Listing) -> _Encoded:
+        campaign = listing.campaign
+        rows = [features.creative_row(campaign.id, creative) for creative in campaign.creatives]
+        return cls(listing, np.array(rows, np.int32).reshape(-1, len(features.CREATIVE_FIELDS)))
+
+
+class View:
+    """The catalog as the Router uses it: index, feature rows and markup. Immutable, made anew for each catalog.
+
+    Args:
+        listings: the active campaigns.
+        before: the view until now: listings that are in it as well, the same objects, are not encoded again.
+        version: of the catalog.
+    """
+
+    def __init__(self, listings: Sequence[Listing], before: View | None = None, version: str = "") -> None:
+        self.version = version
+        self.index = TargetingIndex(listings)
+        known = {} if before is None else before._rows
+        listed = self.index.listings
+        self._rows: dict[int, _Encoded] = {id(one): known.get(id(one)) or _Encoded.of(one) for one in listed}
+        rows = [encoded.rows for encoded in self._rows.values()]
+        self.creative_rows = np.concatenate(rows) if rows else np.empty((0, len(features.CREATIVE_FIELDS)), np.int32)
+        self.listing_of = {listing.number: listing for listing in listings}
+        self._showpieces: dict[tuple[Slot, int], Showpiece] = {}
+
+    def showpiece(self, slot: Slot, creative: int) -> Showpiece:
+        """A creative, by its row in the index, in a slot; made once."""
+        key = (_ANY_BANNER if isinstance(slot, BannerSlot) else slot, creative)
+        made = self._showpieces.get(key)
+        if made is None:
+            if len(self._showpieces) >= _SHOWPIECES_KEPT:
+                self._showpieces.clear()
+            shown = self.index.creatives[creative]
+            campaign = shown.listing.campaign
+            markup = markup_of(slot, campaign, shown.creative)
+            made = self._showpieces[key] = showpiece_of(slot, campaign, shown.creative, markup)
+        return made
