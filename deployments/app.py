@@ -15,7 +15,8 @@ from deployments.ctr_model import CTRModel, CTRModelDeployment
 from deployments.rl_bidder import RLBidder, RLBidderDeployment
 from deployments.router import RouterDeployment
 from rtb.features import Rows
-from rtb.stages import Auction, Decisions, Scores
+from rtb.scores import Scores
+from rtb.stages import Auction, Decisions
 
 
 class Args(BaseModel):

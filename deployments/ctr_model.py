@@ -1,29 +1,38 @@
-"""The CTR model as a deployment: feature rows in, probabilities out."""
+"""The CTR model as a deployment: feature rows in, probabilities out.
+
+Whoever builds the graph imports this module. Torch is imported by those that score: see `rtb.scores`.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import torch
 from ray import serve
 from redis.exceptions import RedisError
 
 from deployments.models import ModelFeed
-from deployments.wiring import ledger_client, load_scorer, repeat
-from rtb.ctr import CTRScorer
+from deployments.wiring import ledger_client, logger, repeat
+from rtb.artefacts import META
 from rtb.features import Rows
+from rtb.scores import Scores
 from rtb.settings import Settings
-from rtb.stages import CTRStage, Scores
+from rtb.stages import CTRStage
+
+if TYPE_CHECKING:
+    from rtb.ctr import CTRScorer
 
 
 class CTRModel:
     """Holds the CTR stage of one replica, and takes up what is published."""
 
     def __init__(self) -> None:
+        import torch  # noqa: PLC0415
+
         torch.set_num_threads(1)  # replicas are how this scales; threads of one would fight the others for cores
         self._settings = settings = Settings()
-        self._stage = CTRStage(CTRScorer.untrained())
+        self._stage = CTRStage(_untrained())
         self._feed = ModelFeed("ctr", ledger_client(settings), settings.ctr_dir, load_scorer, self._take)
         self._task: asyncio.Task[None] | None = None
 
@@ -48,6 +57,22 @@ class CTRModel:
 
     def _take(self, scorer: CTRScorer) -> None:
         self._stage.scorer = scorer
+
+
+def load_scorer(folder: Path) -> CTRScorer:
+    """The CTR model in a folder; the prior where none was trained yet. A damaged or foreign one is an error."""
+    if not (folder / META).exists():
+        logger.warning(f"no CTR model in {folder}: bidding on the prior; `make models` trains one")
+        return _untrained()
+    from rtb.ctr import CTRScorer  # noqa: PLC0415
+
+    return CTRScorer.load(folder)
+
+
+def _untrained() -> CTRScorer:
+    from rtb.ctr import CTRScorer  # noqa: PLC0415
+
+    return CTRScorer.untrained()
 
 
 CTRModelDeployment = serve.deployment(CTRModel, name="CTRModel")

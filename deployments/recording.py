@@ -14,8 +14,9 @@ from rtb.batch import Batch
 from rtb.decisions.recorder import Recorder
 from rtb.decisions.records import BatchRecord
 from rtb.outbox import Outbox, Stamp
+from rtb.scores import Scores
 from rtb.settings import Settings
-from rtb.stages import Decisions, Scores
+from rtb.stages import Decisions
 
 
 class DecisionSender:

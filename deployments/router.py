@@ -38,8 +38,9 @@ from rtb.frequency import FrequencyGate, caps_of
 from rtb.ledger import DurabilityWatch, LedgerError, ValkeyLedger
 from rtb.limits import PERIOD_SECONDS, Limiter
 from rtb.notices import Signer
+from rtb.scores import Scores
 from rtb.settings import Settings
-from rtb.stages import Auction, Decisions, Scores
+from rtb.stages import Auction, Decisions
 
 _FLUSH_SECONDS = 0.5
 _GC_THRESHOLDS = (50_000, 20, 20)

@@ -21,7 +21,6 @@ from rtb import policy as policies
 from rtb.artefacts import META, Meta
 from rtb.catalog import Catalog
 from rtb.catalog.spend_book import CatalogSpendBook
-from rtb.ctr import CTRScorer
 from rtb.events import EventStream
 from rtb.events.writer import EventWriter
 from rtb.policy import Policy
@@ -65,14 +64,6 @@ def event_writer(
         retry=BlockingRetry(NoBackoff(), 1),
     )
     return EventWriter(EventStream(client), settings.events_dir, CatalogSpendBook(catalog), observe=observe)
-
-
-def load_scorer(folder: Path) -> CTRScorer:
-    """The CTR model in a folder; the prior where none was trained yet. A damaged or foreign one is an error."""
-    if not (folder / META).exists():
-        logger.warning(f"no CTR model in {folder}: bidding on the prior; `make models` trains one")
-        return CTRScorer.untrained()
-    return CTRScorer.load(folder)
 
 
 def load_policy(folder: Path) -> Policy:

@@ -33,7 +33,8 @@ from pipelines.datasets import ClickData
 from pipelines.served import NothingServed
 from rtb import ctr
 from rtb.artefacts import ArtefactError, Meta
-from rtb.ctr import CLICK, CTRScorer
+from rtb.ctr import CTRScorer
+from rtb.scores import CLICK
 
 _TRAFFIC_SEED = 900_002  # of simulated impressions to judge by: no training draws these unless it is told to
 _CHUNK = 1 << 16

@@ -34,7 +34,8 @@ from pipelines.ctr_training.sources import Source, SourceError, progress_bars
 from pipelines.datasets import ClickData
 from pipelines.served import NothingServed
 from rtb import ctr
-from rtb.ctr import CLICK, Calibration, CTRNetwork, Model
+from rtb.ctr import Calibration, CTRNetwork, Model
+from rtb.scores import CLICK
 from rtb.settings import Settings
 
 _TRAIN, _CALIBRATE = 0.8, 0.9  # where the rows for validation and calibration begin, and where those for the figures do

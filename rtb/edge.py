@@ -14,7 +14,6 @@ from rtb import features
 from rtb.accounts import campaign_of, experiment_of
 from rtb.batch import Answer, Batch, Ground, Prepared, Terms
 from rtb.bitmaps import Words
-from rtb.ctr import CLICK
 from rtb.currency import Rates
 from rtb.events import BidEvent
 from rtb.exchanges import GENERIC, Profile
@@ -25,6 +24,7 @@ from rtb.money import floors_to_micros
 from rtb.notices import BidRef, Kind, NoticeTimes, Signer
 from rtb.openrtb import Bid, BidRequest, BidResponse, NoBid, SeatBid, decode_request, encode_response
 from rtb.response import Sold, bid_of, seconds_of
+from rtb.scores import CLICK
 from rtb.slots import PlayedSlot
 from rtb.stages import DealColumns, Decisions
 from rtb.targeting import Candidates, TargetingIndex

@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from rtb import bidding
 from rtb.accounts import campaign_of, experiment_of
-from rtb.ctr import CLICK, CONVERSION, CTRScorer
 from rtb.features import Rows
 from rtb.ledger import Day, LeaseBook, Reservation, Usage
 from rtb.pacing import observe
 from rtb.policy import Policy
+from rtb.scores import CLICK, CONVERSION, Scorer, Scores
 from rtb.snapshot import PACING_DTYPE, PacingTable, pacing_state
 
 
@@ -67,18 +67,6 @@ class Auction(NamedTuple):
     deals: DealColumns | None = None
     is_test: npt.NDArray[np.bool_] | None = None
     challenger: npt.NDArray[np.bool_] | None = None
-
-
-class Scores(NamedTuple):
-    """What a model makes of candidates.
-
-    Attributes:
-        probability: of a click, and of a conversion given a click, shape `(n, 2)`.
-        model: its version.
-    """
-
-    probability: npt.NDArray[np.float32]
-    model: str
 
 
 class Made(NamedTuple):
@@ -148,7 +136,7 @@ class CTRStage:
         scorer: the model.
     """
 
-    def __init__(self, scorer: CTRScorer) -> None:
+    def __init__(self, scorer: Scorer) -> None:
         self.scorer = scorer
 
     def score(self, rows: Rows) -> Scores:

@@ -74,3 +74,15 @@ def test_importing_a_package_has_no_effect(package: str, tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["1"]
     assert [path.name for path in tmp_path.iterdir() if path.name not in (".cache", ".config")] == []
+
+
+def test_only_who_scores_needs_torch() -> None:
+    script = (
+        "import sys\n"
+        "import deployments.app, deployments.api, deployments.controller, deployments.rl_bidder, deployments.router\n"
+        "assert 'torch' not in sys.modules\n"
+        "deployments.ctr_model.CTRModel()\n"
+        "assert 'torch' in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

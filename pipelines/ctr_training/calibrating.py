@@ -12,7 +12,8 @@ from sklearn.isotonic import IsotonicRegression
 from torch import Tensor
 
 from pipelines.datasets import ClickData
-from rtb.ctr import CLICK, CONVERSION, Calibration, Isotonic, Platt
+from rtb.ctr import Calibration, Isotonic, Platt
+from rtb.scores import CLICK, CONVERSION
 
 Method = Literal["platt", "isotonic", "none"]
 Floats = npt.NDArray[np.float32]

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.datasets import ClickData
-from rtb.ctr import CLICK, CONVERSION
 from rtb.market.optimum import auc, bayes_auc, expected_auc
+from rtb.scores import CLICK, CONVERSION
 
 Floats = npt.NDArray[np.float64]
 

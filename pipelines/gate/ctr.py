@@ -14,8 +14,9 @@ from pipelines.gate.comparison import Comparison, Floats, Ints, Measure, NotComp
 from pipelines.gate.held_out import HeldOut
 from pipelines.served import served_impressions
 from rtb.artefacts import ArtefactError, read_meta
-from rtb.ctr import CLICK, CTRScorer
+from rtb.ctr import CTRScorer
 from rtb.features import FIELDS
+from rtb.scores import CLICK
 
 Singles = npt.NDArray[np.float32]
 

@@ -1,12 +1,10 @@
 """Click and conversion rates: networks, calibration, and the scorer that serving calls. Plain torch."""
 
 from rtb.ctr.calibration import Calibration, Isotonic, Platt
-from rtb.ctr.networks import CLICK, CONVERSION, MODELS, CTRNetwork, Model
+from rtb.ctr.networks import MODELS, CTRNetwork, Model
 from rtb.ctr.scorer import PRIOR, CTRScorer, load, save
 
 __all__ = [
-    "CLICK",
-    "CONVERSION",
     "MODELS",
     "PRIOR",
     "CTRNetwork",

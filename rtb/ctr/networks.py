@@ -16,9 +16,6 @@ from torch import Tensor, nn
 
 from rtb.features import BUCKETS, CONTEXT_FIELDS, FIELDS, TASTE_FIELDS
 
-CLICK, CONVERSION = 0, 1
-"""Columns of a network's outputs and of a scorer's answer."""
-
 Model = Literal["lr", "fm", "deepfm", "dcnv2"]
 MODELS: tuple[Model, ...] = get_args(Model)
 

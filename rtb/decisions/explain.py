@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from rtb import bidding, features
 from rtb.accounts import experiment_of
-from rtb.ctr import CLICK, CONVERSION
 from rtb.decisions.outcome import Told, notices_of
 from rtb.decisions.recompute import Recomputed, recompute
 from rtb.decisions.store import DecisionReader, bid_id_of
 from rtb.decisions.workshop import Workshop
 from rtb.impression import Impression
+from rtb.scores import CLICK, CONVERSION
 from rtb.settings import Settings
 
 Document = dict[str, Any]

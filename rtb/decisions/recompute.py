@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from rtb.accounts import campaign_of
 from rtb.batch import Batch, Prepared
-from rtb.ctr import CLICK, CONVERSION
 from rtb.decisions.records import Rules
 from rtb.decisions.store import Found
 from rtb.decisions.workshop import RecomputeError, Workshop
@@ -25,6 +24,7 @@ from rtb.impression import HOURS_OF_WEEK, hour_of_week
 from rtb.ledger import LeaseBook, MemoryLedger
 from rtb.notices import Signer
 from rtb.openrtb import BidRequest, InvalidRequest, NoBid
+from rtb.scores import CLICK, CONVERSION
 from rtb.stages import BidStage, Weighed
 
 _NEAR = 1e-4

@@ -10,12 +10,12 @@ import msgspec
 
 from rtb import features, pacing
 from rtb.batch import Batch, Prepared
-from rtb.ctr import CLICK, CONVERSION
 from rtb.currency import Rates
 from rtb.decisions.records import BatchRecord, BidRecord, Parcel, RequestRecord, Rules, digest_of, parcel_of
 from rtb.exchanges import Profile
 from rtb.notices import TEST_LEASE
-from rtb.stages import Decisions, Scores
+from rtb.scores import CLICK, CONVERSION, Scores
+from rtb.stages import Decisions
 
 _PARCEL_BYTES = 1 << 20  # of requests: one parcel then stays far below what travels between two replicas at once
 _RULES_KEPT = 1_024

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
 from rtb import features, pacing
 from rtb import policy as policies
 from rtb.artefacts import ArtefactError, unpack
-from rtb.ctr import CTRScorer
 from rtb.decisions.records import Rules
 from rtb.policy import Policy
 from rtb.snapshot import PacingTable, decode_catalog, decode_pacing
 from rtb.view import View
+
+if TYPE_CHECKING:
+    from rtb.ctr import CTRScorer
 
 _KEPT = 4  # of a kind
 Thing = TypeVar("Thing")
@@ -65,6 +67,8 @@ class Workshop:
 
     def scorer(self, version: str) -> CTRScorer:
         """A CTR model."""
+        from rtb.ctr import CTRScorer  # noqa: PLC0415 - who explains needs torch, who records does without
+
         if version == CTRScorer.untrained().version:
             return CTRScorer.untrained()
         return _once(self._scorers, version, lambda: self._loaded("ctr", version, CTRScorer.load))

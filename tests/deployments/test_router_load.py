@@ -16,7 +16,8 @@ from deployments.router import Router
 from rtb.ledger import LeaseBook, MemoryLedger
 from rtb.listing import Listing
 from rtb.policy import neutral
-from rtb.stages import BidStage, Scores
+from rtb.scores import Scores
+from rtb.stages import BidStage
 from tests.conftest import Valkey
 from tests.rtb.builders import make_campaign, make_request, make_table, to_json
 

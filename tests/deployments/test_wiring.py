@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from deployments import wiring
-from deployments.wiring import ledger_client, load_policy, load_scorer, repeat
+from deployments.ctr_model import load_scorer
+from deployments.wiring import ledger_client, load_policy, repeat
 from rtb.settings import Settings
 
 

@@ -20,12 +20,13 @@ from pipelines.ctr_training.figures import bins, calibration_error, figures, rep
 from pipelines.ctr_training.fitting import FitOptions, fit, logits_of
 from pipelines.ctr_training.ipinyou_table import BadTable, read_table
 from pipelines.served import NothingServed, served_impressions
-from rtb.ctr import CLICK, MODELS, PRIOR, Model
+from rtb.ctr import MODELS, PRIOR, Model
 from rtb.events import BidEvent
 from rtb.events.parquet import write_parts
 from rtb.events.stream import Entry
 from rtb.features import FIELDS, SCHEMA_VERSION, bucket
 from rtb.market.optimum import bayes_auc, expected_auc
+from rtb.scores import CLICK
 from tests.pipelines.ctr_cases import HEADER, made_up, write_table
 
 _DATA = made_up(20_000)

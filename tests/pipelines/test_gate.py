@@ -14,8 +14,9 @@ from pipelines.gate import ctr as ctr_gate
 from pipelines.gate import policy as policy_gate
 from pipelines.gate.comparison import NotComparable, measure, resamples
 from pipelines.train_ctr import train
-from rtb.ctr import CLICK, CTRScorer
+from rtb.ctr import CTRScorer
 from rtb.market.optimum import auc
+from rtb.scores import CLICK
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from pipelines.datasets import simulate
 from pipelines.train_ctr import train
 from rtb import artefacts, ctr, features, pacing, policy
 from rtb.artefacts import META, WEIGHTS
-from rtb.ctr import CLICK
 from rtb.policy import Policy
+from rtb.scores import CLICK
 
 
 @pytest.fixture(autouse=True)

@@ -24,10 +24,11 @@ from pipelines.local.cluster import ROOT
 from pipelines.served import NothingServed, served_impressions
 from rtb import ctr
 from rtb.artefacts import read_meta
-from rtb.ctr import CLICK, CTRNetwork, CTRScorer
+from rtb.ctr import CTRNetwork, CTRScorer
 from rtb.events.parquet import read_events
 from rtb.market.optimum import expected_auc
 from rtb.registry import Registry
+from rtb.scores import CLICK
 from rtb.settings import Settings
 
 pytestmark = pytest.mark.cluster
