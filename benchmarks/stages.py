@@ -15,7 +15,7 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, ParamSpec, TypeVar
 
 import msgspec
 import torch
@@ -25,6 +25,7 @@ from rich.table import Table
 
 from pipelines import reference
 from rtb import policy
+from rtb.batch import Batch, Prepared
 from rtb.catalog import Entry
 from rtb.ctr import CTRNetwork, CTRScorer
 from rtb.decisions.recorder import Recorder
@@ -34,9 +35,11 @@ from rtb.listing import Listing
 from rtb.market.requests import to_openrtb
 from rtb.notices import Signer
 from rtb.pacemaker import Pacemaker
-from rtb.stages import BidStage, CTRStage
+from rtb.scores import Scores
+from rtb.stages import BidStage, CTRStage, Decisions
 
 _BATCHES = (1, 8, 32, 128)
+Given = ParamSpec("Given")
 Value = TypeVar("Value")
 
 
@@ -62,22 +65,26 @@ def _measure(edge: Edge, ctr_stage: CTRStage, bid_stage: BidStage, bodies: list[
     recorder = Recorder(currency="USD", max_imps=64, max_candidates=16)
     bids = 0
 
-    def timed(stage: str, call: Callable[[], Value]) -> Value:
+    def timed(stage: str, call: Callable[Given, Value], *of: Given.args, **named: Given.kwargs) -> Value:
         start = time.perf_counter()
-        value = call()
+        value = call(*of, **named)
         seconds[stage].append(time.perf_counter() - start)
         return value
 
+    def prepare(chunk: list[bytes]) -> list[Prepared]:
+        return [edge.prepare(body) for body in chunk]
+
+    def decide(batch: Batch, scores: Scores) -> Decisions:
+        return bid_stage.decide(batch.auction(scores.probability))
+
     for start in range(0, len(bodies) - size + 1, size):
         chunk = bodies[start : start + size]
-        prepared = timed("prepare", lambda chunk=chunk: [edge.prepare(body) for body in chunk])
-        batch = timed("assemble", lambda prepared=prepared: edge.assemble(prepared))
-        scores = timed("score", lambda batch=batch: ctr_stage.score(batch.rows))
-        decisions = timed(
-            "decide", lambda batch=batch, scores=scores: bid_stage.decide(batch.auction(scores.probability))
-        )
-        timed("render", lambda b=batch, s=scores, d=decisions: edge.render(b, s.probability, d))
-        timed("record", lambda b=batch, s=scores, d=decisions: recorder.note(b, s, d))
+        prepared = timed("prepare", prepare, chunk)
+        batch = timed("assemble", edge.assemble, prepared)
+        scores = timed("score", ctr_stage.score, batch.rows)
+        decisions = timed("decide", decide, batch, scores)
+        timed("render", edge.render, batch, scores.probability, decisions)
+        timed("record", recorder.note, batch, scores, decisions)
         bids += len(decisions.candidate)
     medians = {stage: statistics.median(values[1:]) / size * 1e6 for stage, values in seconds.items()}
     without = sum(medians.values()) - medians["record"]

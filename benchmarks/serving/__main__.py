@@ -75,7 +75,7 @@ def main(
 
 def _both_graphs(plan: Plan, requests: Path, console: Console) -> dict[str, Any]:
     """Both graphs, the co-located one in turn with the peer service."""
-    books: dict[str, Ledger] = {}
+    books: dict[Graph, Ledger] = {}
     unbalanced = 0
     for graph in _P99_MS:
         say = _sayer(console, graph)
@@ -89,7 +89,7 @@ def _both_graphs(plan: Plan, requests: Path, console: Console) -> dict[str, Any]
     return {**_compared(books), "unbalanced_micros": unbalanced}
 
 
-def _compared(books: dict[str, Ledger]) -> dict[str, Any]:
+def _compared(books: dict[Graph, Ledger]) -> dict[str, Any]:
     """The figures of both graphs."""
     found: dict[str, Any] = {}
     for graph, book in books.items():
