@@ -60,8 +60,8 @@ def test_money_survives_kills_and_lies(servers: tuple[str, ...], tmp_path: Path)
     done = chaos(tmp_path, "--duration", "30", "--rate", "60", "--budget", "60000", *servers)
     assert done.returncode == 0, done.stderr[-3_000:]
     figures = json.loads(done.stdout.splitlines()[-1])
-    zeros = ("overspend_micros", "double_settled", "lost_settlements", "forged_accepted", "stuck_micros_after_ttl")
-    zeros += ("rebuilt_differs", "moved_differs_micros", "portfolio_differs_micros")
+    zeros = ["overspend_micros", "double_settled", "lost_settlements", "forged_accepted", "stuck_micros_after_ttl"]
+    zeros += ["rebuilt_differs", "moved_differs_micros", "portfolio_differs_micros"]
     assert {figures[name] for name in zeros} == {0}
     assert figures["moves"] > 0  # and it went from one campaign to another
     assert figures["settled"] > 50  # there was money to lose

@@ -17,12 +17,12 @@ _TOOLS = Path(sys.executable).parent
 
 
 def actionlint(path: Path) -> subprocess.CompletedProcess[str]:
-    command = [_TOOLS / "actionlint", "-shellcheck", _TOOLS / "shellcheck", path]
+    command: list[str | Path] = [_TOOLS / "actionlint", "-shellcheck", _TOOLS / "shellcheck", path]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 
 def zizmor(path: Path) -> subprocess.CompletedProcess[str]:
-    command = [_TOOLS / "zizmor", "--offline", "--no-progress", path]
+    command: list[str | Path] = [_TOOLS / "zizmor", "--offline", "--no-progress", path]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 

@@ -89,8 +89,8 @@ MOVES = [
     {"at": "2026-11-26T10:00:00+00:00", "source": "c2", "target": "c1", "micros": 400_000, "because": "dual: one"},
     {"at": "2026-11-26T10:01:00+00:00", "source": "c2", "target": "c1", "micros": 600_000, "because": "dual: two"},
 ]
-DECISION = {"at": "2026-11-26T09:00:00+00:00", "before": None, "reason": "a test", "comparison": {}}
-RECORD = {
+DECISION: dict[str, Any] = {"at": "2026-11-26T09:00:00+00:00", "before": None, "reason": "a test", "comparison": {}}
+RECORD: dict[str, Any] = {
     "champion": "b" * 12,
     "former": "a" * 12,
     "history": [

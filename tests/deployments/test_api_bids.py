@@ -146,7 +146,7 @@ def test_a_batch_of_slots_that_nothing_is_for_reaches_no_stage(platform: Platfor
 
 def test_a_batch_counts_as_so_many_requests(client: httpx.Client):
     before = client.get("/stats").json()["counters"]
-    odd = [{"w": 1, "h": 1}, {"floor": 1e8}, {"test": True}, {"test": True}]
+    odd: list[dict[str, Any]] = [{"w": 1, "h": 1}, {"floor": 1e8}, {"test": True}, {"test": True}]
     client.post("/bid/batch", json={"bids": [_SLOT | one for one in odd]})
     after = client.get("/stats").json()["counters"]
     changed = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}

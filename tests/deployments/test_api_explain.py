@@ -13,15 +13,17 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from pipelines import explain as command
 from pipelines import reference
+from pipelines.local import ports
 from rtb import ctr, policy
 from rtb.features import FIELDS
 from rtb.market.requests import to_openrtb
 from rtb.registry import Registry
-from tests.conftest import Valkey, find_free_port
+from tests.conftest import Valkey
 from tests.deployments.in_process import Platform, running
 from tests.made_explanation import explanation
 from tests.rtb.builders import make_campaign
@@ -40,7 +42,7 @@ def platform(
     ctr.save(folder / "models" / "ctr", network(1), metrics={}, trained_on="nothing")
     policy.save(folder / "models" / "policy", continuous(1), metrics={}, trained_on="nothing")
     composed = request.param == "composed"
-    with running(valkey_server, folder, find_free_port(), composed=composed, event_seconds=0.2) as platform:
+    with running(valkey_server, folder, ports.free_port(), composed=composed, event_seconds=0.2) as platform:
         platform.register(*reference.campaigns(12))
         yield platform
 
@@ -68,7 +70,7 @@ def var_of(platform: Platform) -> Path:
 
 def run(monkeypatch: pytest.MonkeyPatch, platform: Platform, *arguments: str) -> tuple[int, str, str]:
     monkeypatch.setenv("RAYBID_VAR_DIR", str(var_of(platform)))
-    app = command.typer.Typer()
+    app = typer.Typer()
     app.command()(command.main)
     done = CliRunner().invoke(app, [*arguments])
     return done.exit_code, done.stdout, done.stderr
@@ -102,7 +104,7 @@ def _publish(var: Path, seed: int) -> None:
     ctr.save(var / "candidate" / "ctr", network(seed + 10), metrics={}, trained_on="nothing")
     policy.save(var / "candidate" / "policy", continuous(seed + 10), metrics={}, trained_on="nothing")
     for kind in ("ctr", "policy"):
-        registry = Registry(var / "published", kind)  # type: ignore[arg-type]
+        registry = Registry(var / "published", kind)
         with registry.deciding():
             version = registry.add(var / "candidate" / kind).version
             registry.decide("published", version, "a test")
@@ -237,7 +239,7 @@ def test_bidding_goes_on_where_nothing_can_be_recorded(
 
 
 def test_where_it_is_off_nothing_is_kept(valkey: Valkey, tmp_path: Path) -> None:
-    with running(valkey, tmp_path, find_free_port(), decision_hours=0) as platform, platform.client() as client:
+    with running(valkey, tmp_path, ports.free_port(), decision_hours=0) as platform, platform.client() as client:
         platform.register(*reference.campaigns(3))
         bids = bid_on(client, offered(70, 40))
         assert bids

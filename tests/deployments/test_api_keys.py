@@ -25,7 +25,10 @@ _PROBLEM = {"type", "title", "status", "detail", "instance"}
 @pytest.fixture(scope="module")
 def platform(valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     valkey_server.flush()
-    secrets = {"exchange_keys": "an exchange's key of the tests", "notice_secret": "a notice secret of the tests"}
+    secrets: dict[str, Any] = {
+        "exchange_keys": "an exchange's key of the tests",
+        "notice_secret": "a notice secret of the tests",
+    }
     with running(valkey_server, tmp_path_factory.mktemp("var"), ports.free_port(), **secrets) as platform:
         platform.register(make_campaign("spring"))
         yield platform
@@ -194,13 +197,13 @@ def test_creations_happen_once(client: httpx.Client):
     assert answers[0].headers["etag"] == answers[1].headers["etag"] == '"1"'
     assert client.post("/campaign/create", json=body | {"name": "x"}, headers=headers).status_code == 422
     assert client.post("/campaign/create", json=body).status_code == 409
-    top_up = {"headers": {"Idempotency-Key": "top up"}, "json": {"micros": 5}}
+    top_up: dict[str, Any] = {"headers": {"Idempotency-Key": "top up"}, "json": {"micros": 5}}
     assert {client.post("/campaign/once/top-up", **top_up).status_code for _ in range(3)} == {200}
     assert client.get("/campaign/once").json()["budget"]["total_micros"] == body["budget"]["total_micros"] + 5
     other = client.post("/campaign/spring/top-up", **top_up)  # of another campaign
     assert (other.status_code, other.json()["type"]) == (422, "urn:raybid:problem:idempotency-key-reused")
     for wrong in ("", "x" * 256, "caf\u00e9"):
-        sent = {"Idempotency-Key": wrong.encode("latin-1")}
+        sent = {b"Idempotency-Key": wrong.encode("latin-1")}
         assert client.post("/campaign/once/top-up", json={"micros": 5}, headers=sent).status_code == 400
 
 

@@ -93,7 +93,7 @@ def test_a_call_that_the_queue_has_no_room_for_is_shed_as_a_whole() -> None:
 def test_a_stage_that_fails_is_no_bid_for_each() -> None:
     async def main() -> None:
         door = await _door()
-        door.stages.bidder = None
+        door.stages.bidder = None  # type: ignore[assignment]
         found = await answers(door.router, _SLOTS[:3])
         assert [one.reason for one in found] == ["stage_failed"] * 3
 

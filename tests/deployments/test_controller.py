@@ -58,7 +58,7 @@ class _Experiments:
 
 
 class _Controller(Controller):
-    def __del__(self) -> None:
+    def __del__(self) -> None:  # type: ignore[override]
         """Nothing to stop, and nobody to await it: Serve does."""
 
 

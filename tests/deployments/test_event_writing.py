@@ -97,7 +97,8 @@ def test_the_controller_learns_markets_from_what_it_writes_and_the_next_one_from
                     bid=f"7-{number:x}", request="r", campaign=7, creative="c/1", features=[], pctr=0.1,
                     multiplier=1.0, price_micros=600 if is_won else 400, floor_micros=10, at=at, first_price=True,
                 )  # fmt: skip
-                notice = {"kind": "win" if is_won else "loss", "bid": event.bid, "campaign": "7", "price_micros": "0"}
+                kind = "win" if is_won else "loss"
+                notice: dict[Any, Any] = {"kind": kind, "bid": event.bid, "campaign": "7", "price_micros": "0"}
                 pipe.xadd(STREAM, notice | {"at": str(at), "outcome": "counted"})
                 pipe.xadd(STREAM, {"kind": "bid", "bid": event.bid, "data": msgspec.json.encode(event)})
             pipe.execute()

@@ -29,10 +29,14 @@ def nobody_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
+async def channel(*_: Any) -> None:
+    """Nobody sends or receives."""
+
+
 def ask(app: Early, *paths: str, kind: str = "http") -> None:
     async def call() -> None:
         for path in paths:
-            await app({"type": kind, "path": path}, None, None)
+            await app({"type": kind, "path": path}, channel, channel)
 
     asyncio.run(call())
 
@@ -50,8 +54,8 @@ def test_bids_and_notices_are_answered_early_and_nothing_else() -> None:
     async def call() -> None:
         serve_early(router)
         for path in ("/openrtb2/bid", "/openrtb2/one", "/notice/win/x", "/bid", "/health", "/-/healthz", "/openrtb2"):
-            await app({"type": "http", "path": path}, None, None)
-        await app({"type": "websocket", "path": "/openrtb2/bid"}, None, None)
+            await app({"type": "http", "path": path}, channel, channel)
+        await app({"type": "websocket", "path": "/openrtb2/bid"}, channel, channel)
 
     asyncio.run(call())
     assert router.paths == ["/openrtb2/bid", "/openrtb2/one", "/notice/win/x"]
@@ -70,5 +74,5 @@ def test_a_server_on_another_event_loop_leaves_bids_to_serve() -> None:
 
 
 def test_serve_is_given_it() -> None:
-    (middleware,) = middlewares()
-    assert middleware.cls is Early
+    classes: list[Any] = [one.cls for one in middlewares()]
+    assert classes == [Early]

@@ -56,13 +56,16 @@ class Stages:
     async def check_health(self) -> None:
         pass
 
+    async def artefacts(self) -> dict[str, dict[str, Any]]:
+        return {}
+
 
 class Door:
     """A replica's ASGI application."""
 
     def __init__(self) -> None:
-        self.router = Router(Stages, None)
-        self.stages: Any = self.router.stages
+        self.stages = Stages()
+        self.router = Router(lambda: self.stages, None)
         self.router.edge.relist(self.stages.listings)
         self.app = self.router.__serve_build_asgi_app__()
         self.router.start = lambda: None  # type: ignore[method-assign]

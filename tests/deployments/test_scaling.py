@@ -63,4 +63,4 @@ def test_models_scale_by_the_batches_that_serve_counts() -> None:
             config=scaling, deployment_name=model["name"], current_num_replicas=2, target_num_replicas=2,
             total_num_requests=6.0, policy_state={},
         )  # fmt: skip
-        assert by_batches(busy)[0] == pytest.approx(4.0)  # type: ignore[arg-type]
+        assert by_batches(busy)[0] == pytest.approx(4.0)

@@ -17,9 +17,10 @@ import httpx
 import pytest
 
 from pipelines.local.cluster import ROOT
+from pipelines.local.ports import free_ports
 from rtb.settings import Settings
 from tests.front.blocks import QUICKSTART, blocks, carry_out
-from tests.platform.conftest import free_ports, train_small_models
+from tests.platform.conftest import train_small_models
 
 MAKES = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES")
 """What `make test` tells a `make` in it; a stranger's is in none."""

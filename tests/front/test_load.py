@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.load.verdict import verdict
 pytestmark = pytest.mark.cluster
 
 
-def load(front: Front, *words: str) -> tuple[int, dict[str, object]]:
+def load(front: Front, *words: str) -> tuple[int, dict[str, Any]]:
     command = [sys.executable, "-m", "tests.load", "--host", front.url, "--users", "8", "--duration", "6", *words]
     done = front.run(command, timeout=150)
     assert done.stdout, done.stderr

@@ -22,7 +22,7 @@ Fetch = Callable[..., tuple[list[Response], int]]
 @pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
 def run(request: pytest.FixtureRequest) -> Run:
     """Runs a coroutine, on either event loop: their transports differ."""
-    return request.param  # type: ignore[no-any-return]
+    return request.param
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def _fetch(run: Run, answer: Answer, times: int) -> tuple[list[Response], int]:
         async with Server(answer) as server, HttpClient() as client:
             return [await client.get(f"{server.url}/x") for _ in range(times)], server.connections
 
-    return run(main())  # type: ignore[no-any-return]
+    return run(main())
 
 
 def test_reads_a_body_with_a_length_and_keeps_the_connection(fetch: Fetch):
@@ -117,13 +117,14 @@ def test_a_broken_answer_is_a_transport_error(fetch: Fetch, raw: bytes, message:
 
 def test_a_late_answer_is_a_transport_error_and_its_connection_is_not_reused(run: Run):
     async def main() -> int:
+        accepted = 0
+
         async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             nonlocal accepted
             accepted += 1
             await reader.read()
             writer.close()
 
-        accepted = 0
         server = await asyncio.start_server(never, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         async with HttpClient(timeout_seconds=0.05) as client:

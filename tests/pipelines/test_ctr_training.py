@@ -63,6 +63,7 @@ def test_labels_all_alike_move_the_rate_and_nothing_else(label: float) -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_learns_what_a_campaigns_audience_likes(model: Model) -> None:
     network, _ = fit(_TRAINING, _LATER, FitOptions(model=model, epochs=2))
+    assert _LATER.truth is not None
     reached = expected_auc(logits_of(network, _LATER.rows)[:, CLICK].numpy(), _LATER.truth)
     assert (reached - 0.5) / (bayes_auc(_LATER.truth) - 0.5) > 0.95
 
@@ -116,6 +117,7 @@ def test_bins_hold_every_impression_once_in_order_of_prediction(drawn: list[tupl
 
 
 def test_figures_of_the_truth_and_of_the_truth_doubled() -> None:
+    assert _DATA.truth is not None
     true, doubled = figures(_DATA.truth, _DATA.click), figures(2 * _DATA.truth, _DATA.click)
     assert true["auc"] == doubled["auc"]
     assert true["logloss"] < doubled["logloss"]
@@ -124,6 +126,7 @@ def test_figures_of_the_truth_and_of_the_truth_doubled() -> None:
 
 
 def test_report_says_how_near_the_best_a_model_came() -> None:
+    assert _DATA.truth is not None
     truth = np.stack([_DATA.truth, np.full(len(_DATA), 0.3)], axis=1).astype(np.float32)
     found = report(truth, _DATA)
     assert found["auc_share"] == pytest.approx(1.0, abs=1e-4)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.exchange.client import HttpClient
+from pipelines.exchange.client import HttpClient, Response
 from pipelines.exchange.report import Figures
 from pipelines.faults.notices import Diary, FaultySettler, Shares, forgeries
 from rtb.notices import BidRef, Kind, Signer, TokenError
@@ -48,8 +48,8 @@ class Bidder:
         return http(204)
 
 
-def deliver(shares: Shares, times: int = 1, ttl: float = -2.0) -> tuple[Diary, Bidder, list[object]]:
-    async def run() -> tuple[Diary, Bidder, list[object]]:
+def deliver(shares: Shares, times: int = 1, ttl: float = -2.0) -> tuple[Diary, Bidder, list[Response | None]]:
+    async def run() -> tuple[Diary, Bidder, list[Response | None]]:
         diary, bidder = Diary(), Bidder()
         async with Server(bidder.answer) as server, HttpClient() as client:
             settler = FaultySettler(client, Figures(), 0, 0.0, diary=diary, shares=shares, notice_ttl=ttl, seed=3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ class Short(Platform):
 @pytest.fixture
 def short(tmp_path: Path) -> Short:
     names = ("http_port", "dashboard_port", "ray_port", "ray_client_port")
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    ports: dict[str, Any] = dict(zip(names, free_ports(len(names)), strict=True))
     return Short(Settings(var_dir=tmp_path, redis_url="redis://nobody.asks.it:6379/0", **ports), say=lambda _: None)
 
 

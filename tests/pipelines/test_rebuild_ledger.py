@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import redis
+import typer
 from typer.testing import CliRunner
 
 from pipelines import rebuild_ledger
@@ -126,7 +127,7 @@ def notices(rng: random.Random, ref: BidRef) -> list[Notice]:
 
 def bid_event(ref: BidRef) -> BidEvent:
     rest: dict[str, Any] = {"request": "r", "creative": "c/1", "features": [1], "pctr": 0.1, "multiplier": 1.0}
-    money = {"price_micros": ref.ceiling_micros, "floor_micros": 0}
+    money: dict[str, Any] = {"price_micros": ref.ceiling_micros, "floor_micros": 0}
     return BidEvent(bid=ref.bid_id, campaign=ref.campaign, at=time.time(), **rest, **money)
 
 
@@ -266,7 +267,7 @@ def test_the_command_line(
     writer.drain()
     writer.close()
     spent = sum(b.spent for b in balances(valkey))
-    app = rebuild_ledger.typer.Typer()
+    app = typer.Typer()
     app.command()(rebuild_ledger.main)
 
     refused = CliRunner().invoke(app, [])

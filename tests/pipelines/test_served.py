@@ -44,7 +44,7 @@ _bids = st.lists(
 
 def _written(folder: Path, bids: list[Bid]) -> None:
     """In the stream the bids come as they lie here, each with its notices behind it."""
-    entries = []
+    entries: list[Entry] = []
     for number, bid in enumerate(bids):
         event = BidEvent(
             bid=f"b{number}",

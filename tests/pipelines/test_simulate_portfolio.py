@@ -43,7 +43,7 @@ def test_strategies_are_compared_in_markets_nobody_tuned_for(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("power", [0.5, 1.0, 1.3])
 def test_a_slope_is_the_power_regret_grows_by(power: float) -> None:
-    assert slope(1e-3 * np.arange(1, 200) ** power) == pytest.approx(power, abs=1e-3)
+    assert slope(1e-3 * np.arange(1, 200, dtype=np.float64) ** power) == pytest.approx(power, abs=1e-3)
 
 
 def test_no_regret_has_no_slope() -> None:

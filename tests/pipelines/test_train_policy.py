@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,9 +54,9 @@ def _options(logs: Path) -> tuple[str, ...]:
     return "--algo", "ppo", "--data", str(logs), "--markets", "4", "--seed", "2"
 
 
-def _report(done: Done) -> dict[str, object]:
+def _report(done: Done) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
-    report: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return report
 
 

@@ -16,7 +16,7 @@ from pipelines.local.ports import free_ports
 
 def run(var_dir: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pipelines.run", "--duration", "1"]
-    names = ("RAYBID_HTTP_PORT", "RAYBID_DASHBOARD_PORT", "RAYBID_RAY_PORT", "RAYBID_RAY_CLIENT_PORT")
+    names: tuple[str, ...] = ("RAYBID_HTTP_PORT", "RAYBID_DASHBOARD_PORT", "RAYBID_RAY_PORT", "RAYBID_RAY_CLIENT_PORT")
     names += ("RAYBID_LEDGER_PORT", "RAY_SERVE_HAPROXY_METRICS_PORT", "RAY_SERVE_HAPROXY_STATS_PORT")
     free = {name: str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}
     given = {**os.environ, **free, "RAYBID_VAR_DIR": str(var_dir), **environment}

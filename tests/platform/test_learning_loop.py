@@ -157,4 +157,5 @@ def newest_clicks(settings: Settings) -> int:
 def quality(folder: Path) -> float:
     """The AUC that the market's own probabilities of a click would give its predictions."""
     data = simulate(reference.market(4_711), reference.campaigns(), 20_000, 4_711, lambda _: None)
+    assert data.truth is not None
     return expected_auc(CTRScorer.load(folder).score(data.rows)[:, CLICK].astype(np.float64), data.truth)

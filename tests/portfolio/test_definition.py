@@ -51,7 +51,8 @@ def test_rubbish_is_refused() -> None:
 def test_a_change_replaces_fields_and_null_takes_the_default() -> None:
     changed = patch_portfolio(made(strategy="bandit", most_move=0.3), {"strategy": "dual", "most_move": None})
     assert (changed.strategy, changed.most_move) == ("dual", 0.1)
-    for patch in ([], {"id": "other"}, {"members": None}, {"members": "a"}, {"strategy": 5}):
+    patches: list[Any] = [[], {"id": "other"}, {"members": None}, {"members": "a"}, {"strategy": 5}]
+    for patch in patches:
         with pytest.raises(PortfolioError):
             patch_portfolio(made(), patch)
 

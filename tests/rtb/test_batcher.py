@@ -299,7 +299,8 @@ def test_a_call_cancelled_before_an_error_hides_it_from_nobody():
 def test_every_call_gets_its_own_result_once_within_the_limits(
     pauses: list[int], work: int, max_batch: int, in_flight: int
 ):
-    running, most, sent = 0, 0, []
+    running, most = 0, 0
+    sent: list[int] = []
 
     async def process(items: Sequence[int]) -> list[str]:
         nonlocal running, most

@@ -85,7 +85,7 @@ def test_notices_name_the_bid() -> None:
         ({"adm": '<a href="{click_url}">${AUCTION_ID}</a>'}, '<a href="CLICK">${AUCTION_ID}</a>'),
     ],
 )
-def test_markup_leads_to_the_click_notice(creative: dict[str, str], shown: str) -> None:
+def test_markup_leads_to_the_click_notice(creative: dict[str, Any], shown: str) -> None:
     (bid,) = bids_of(Bidder([Listing(1, make_campaign(creatives=(make_creative(**creative),)))]).ask())
     click_url = f"{URL}/notice/click/"
     token = bid["adm"].split(click_url)[1].split('"')[0]
@@ -234,7 +234,8 @@ def test_event_of_a_bid_is_what_the_models_saw() -> None:
     (event,) = bidder.events
     assert (event.bid, event.request, event.campaign, event.creative) == (bid["id"], "request", 3, bid["crid"])
     assert (event.price_micros, event.floor_micros, event.multiplier) == (2_000, 500, 1.0)
-    assert (event.pctr, event.at) == (pytest.approx(_PCTR), MONDAY_NOON)
+    assert event.pctr == pytest.approx(_PCTR)
+    assert event.at == MONDAY_NOON
     impression = bidder.edge.prepare(to_json(make_request(imp=_imps(1, bidfloor=0.5)))).impressions[0]
     row = features.impression_row(impression) + features.creative_row("spring", listing.campaign.creatives[0])
     assert (event.features, event.feature_schema) == (row, features.SCHEMA_VERSION)
@@ -370,7 +371,7 @@ def test_every_bid_is_worth_it_meets_its_floor_and_is_paid_for(
     assert all(amount <= budget for amount in promised.values())
 
 
-_oddities = st.sampled_from(
+_oddities: st.SearchStrategy[Any] = st.sampled_from(
     [None, "", "x", 0, -1, 10**30, 1.5, True, [], {}, [None], "1e9", "é\u0000\U0001f600", ["a", 1], "A" * 300]
 )
 

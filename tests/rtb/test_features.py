@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from rtb import features
 from rtb.features import BUCKETS, CREATIVE_FIELDS, FIELDS, IMPRESSION_FIELDS, bucket, creative_row, impression_row
 from rtb.floors import Floors
-from rtb.impression import impressions_of
+from rtb.impression import Impression, impressions_of
 from rtb.openrtb import decode_request
 from tests.rtb.builders import make_audience, make_creative, make_impression, make_request, to_json
 
@@ -92,14 +93,14 @@ def test_values_spread_over_the_buckets() -> None:
 
 
 @given(_impressions)
-def test_row_has_a_bucket_a_field(impression: features.Impression) -> None:
+def test_row_has_a_bucket_a_field(impression: Impression) -> None:
     row = impression_row(impression)
     assert len(row) == len(IMPRESSION_FIELDS)
     assert all(0 <= number < BUCKETS for number in row)
 
 
 @given(_impressions, st.integers(0, 12))
-def test_segments_that_are_not_there_have_bucket_zero(impression: features.Impression, count: int) -> None:
+def test_segments_that_are_not_there_have_bucket_zero(impression: Impression, count: int) -> None:
     segments = tuple(f"s{number}" for number in range(count))
     row = impression_row(impression._replace(audience=impression.audience._replace(segments=segments)))
     assert sum(number > 0 for number in row[-features.SEGMENT_FIELDS :]) == min(count, features.SEGMENT_FIELDS)
@@ -113,9 +114,7 @@ def test_segment_has_one_bucket_wherever_it_stands() -> None:
 
 
 @given(st.lists(_impressions, min_size=1, max_size=6), st.randoms())
-def test_rows_do_not_depend_on_the_order_they_are_made_in(
-    impressions: list[features.Impression], source: np.random.Generator
-) -> None:
+def test_rows_do_not_depend_on_the_order_they_are_made_in(impressions: list[Impression], source: random.Random) -> None:
     order = list(range(len(impressions)))
     source.shuffle(order)
     shuffled = {place: impression_row(impressions[place]) for place in order}
@@ -153,7 +152,7 @@ def test_creatives_of_two_campaigns_differ_though_their_names_agree() -> None:
 
 @given(st.lists(_impressions, min_size=1, max_size=4), st.data())
 def test_candidates_row_is_its_impression_beside_its_creative(
-    impressions: list[features.Impression], data: st.DataObject
+    impressions: list[Impression], data: st.DataObject
 ) -> None:
     left = [impression_row(impression) for impression in impressions]
     right = np.array([creative_row("c", make_creative(f"b{number}")) for number in range(3)], np.int32)
@@ -167,7 +166,7 @@ def test_candidates_row_is_its_impression_beside_its_creative(
 
 
 @given(_impressions)
-def test_values_told_are_those_of_the_buckets(impression: features.Impression) -> None:
+def test_values_told_are_those_of_the_buckets(impression: Impression) -> None:
     creative = make_creative("c")
     told = features.named_values(impression, "spring", creative)
     assert tuple(told) == FIELDS

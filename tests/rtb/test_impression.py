@@ -96,7 +96,7 @@ def test_first_price_is_what_the_request_says(at: Any, first: bool) -> None:
 
 def test_impression_says_its_floor_position_and_blocked_attributes() -> None:
     impression = _imp(banner={**_BANNER, "pos": 3, "battr": [1, 8]}, bidfloor=1.5)
-    assert (impression.floors, impression.pos, impression.slot.battr) == (Floors(1.5), 3, {1, 8})
+    assert (impression.floors, impression.pos, impression.slot.battr) == (Floors(1.5), 3, frozenset({1, 8}))
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,8 @@ class Sender:
 
 async def taken(valkey: Valkey) -> list[str]:
     async with valkey.client() as client:
-        return [text.decode() for text in await client.lrange("taken", 0, -1)]
+        texts: Any = await client.lrange("taken", 0, -1)
+        return [text.decode() for text in texts]
 
 
 def test_what_the_client_itself_sends_again_is_taken_once(valkey: Valkey):

@@ -315,4 +315,6 @@ def test_campaigns_do_not_touch_each_other(count: int, steps: int, source: Any) 
         table = together.tick([_entry(n + 1) for n in order], [balances[n] for n in order], _CREATED + step)
         single = alone.tick([_entry(1)], [balances[0]], _CREATED + step)
     mine = table[order.index(0)]
-    assert [mine[name] for name in single.dtype.names] == [single[0][name] for name in single.dtype.names]
+    names = single.dtype.names
+    assert names is not None
+    assert [mine[name] for name in names] == [single[0][name] for name in names]

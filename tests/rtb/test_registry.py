@@ -75,7 +75,8 @@ def test_rolling_back_goes_one_back_each_time_and_then_says_so(registry: Registr
 @given(st.lists(st.integers(0, 4), max_size=12))
 def test_rolling_back_undoes_what_was_published_in_reverse(steps: list[int]):
     """Step 0 rolls back, another publishes that version: the champions are those of a stack."""
-    record, stack = Record(), []
+    record = Record()
+    stack: list[str] = []
     for step in steps:
         if step:
             if stack[-1:] != [str(step)]:

@@ -72,7 +72,7 @@ def test_bad_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str
 
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        Settings().http_port = 1
+        Settings().http_port = 1  # type: ignore[misc]
 
 
 def test_defaults_are_embedded_and_under_the_folder(tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ def test_catalog_cut_short_is_refused() -> None:
 def _table(count: int) -> np.ndarray:
     source = np.random.default_rng(count)
     table = np.zeros(count, PACING_DTYPE)
+    assert PACING_DTYPE.names is not None
     for name in PACING_DTYPE.names:
         table[name] = source.integers(0, 2, count) if name == "open" else source.integers(0, 10**6, count)
     return table

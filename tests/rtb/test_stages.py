@@ -64,9 +64,9 @@ def _auction(
     cvr: float = 0.1,
 ) -> Auction:
     """Candidates are (impression, campaign, click probability)."""
-    imp, campaign, pctr = ([row[n] for row in candidates] for n in range(3))
+    imp, campaign = [row[0] for row in candidates], [row[1] for row in candidates]
     imps = max([*imp, len(floors or ()) - 1, -1]) + 1
-    probability = np.array([(p, cvr) for p in pctr], np.float32).reshape(-1, 2)
+    probability = np.array([(row[2], cvr) for row in candidates], np.float32).reshape(-1, 2)
     return Auction(
         np.array(imp, np.intp),
         np.array(campaign, np.int32),

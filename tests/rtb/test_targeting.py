@@ -70,7 +70,12 @@ def _expected(
         for listing in sorted(listings, key=worth)
         if _accepts(listing.campaign, impression) and (is_open is None or listing.number in is_open)
     ]
-    return [(item.number, _shown(item.campaign, impression).id) for item in accepting[:limit]]
+    found = []
+    for listing in accepting[:limit]:
+        shown = _shown(listing.campaign, impression)
+        assert shown is not None
+        found.append((listing.number, shown.id))
+    return found
 
 
 def _found(

@@ -122,7 +122,7 @@ def test_a_flight_is_paced_between_its_ends() -> None:
 # --- what is spent evenly now
 
 _HOURS = 3_600.0
-_WEEK = {"starts_at": NOON, "ends_at": NOON + timedelta(days=7)}
+_WEEK: dict[str, Any] = {"starts_at": NOON, "ends_at": NOON + timedelta(days=7)}
 _LEFT = Balance(budget=1_000, available=500, leased=200, reserved=100, spent=200)
 
 

@@ -170,7 +170,8 @@ def test_no_bid_is_below_its_floor_or_under_a_deal_it_has_not(
         assert deal is not None or ("dealid" not in bid and not private)
         assert deal is None or held[bid["cid"]] == deal["id"]
         assert deal is None or not deal.get("wseat") or "raybid" in deal["wseat"]
-        named = deal if deal is not None and deal.get("bidfloor") else {"bidfloor": floor, "bidfloorcur": currency}
+        own: dict[str, Any] = {"bidfloor": floor, "bidfloorcur": currency}
+        named = deal if deal is not None and deal.get("bidfloor") else own
         rate = _RATES.rate(named.get("bidfloorcur", "USD"), told)
         assert rate is not None or not named["bidfloor"]
         assert bid["price"] >= named["bidfloor"] * (rate or 0.0) * (1 - 1e-12)

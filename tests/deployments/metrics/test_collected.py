@@ -43,7 +43,7 @@ def entries(count: int) -> list[Entry]:
 
 def text(report: Report) -> str:
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Collected(report))  # type: ignore[arg-type]
+    registry.register(Collected(report))
     return generate_latest(registry).decode()
 
 

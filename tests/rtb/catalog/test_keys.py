@@ -14,8 +14,8 @@ from rtb.settings import Settings
 _SECRET = "a secret of the tests"
 
 
-def _create(catalog: Catalog, secret: str = _SECRET, **fields: int) -> Key:
-    return catalog.keys.create("reports", ("report",), digest_of(secret), "anna", **fields)
+def _create(catalog: Catalog, secret: str = _SECRET, per_minute: int | None = None) -> Key:
+    return catalog.keys.create("reports", ("report",), digest_of(secret), "anna", per_minute=per_minute)
 
 
 def test_a_key_is_found_by_its_secret_until_it_is_revoked(catalog: Catalog):

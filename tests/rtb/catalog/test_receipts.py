@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import create_engine, text
 
-from rtb.catalog import CampaignExists, Catalog, Entry, Kept, Once, ReceiptMismatch, Repeated, digest_of
+from rtb.catalog import CampaignExists, Catalog, Entry, Kept, Key, Once, ReceiptMismatch, Repeated, digest_of
 from tests.rtb.builders import make_campaign
 
 
@@ -86,7 +86,7 @@ def test_a_receipt_is_kept_for_a_day(catalog: Catalog, url: str):
 
 
 def test_a_key_is_made_once_too(catalog: Catalog):
-    once = Once("anna", "k", "f", lambda key: Kept(201, key.id))
+    once: Once[Key] = Once("anna", "k", "f", lambda key: Kept(201, key.id))
     made = catalog.keys.create("x", ("report",), digest_of("x"), "anna", once=once)
     with pytest.raises(Repeated):
         catalog.keys.create("x", ("report",), digest_of("x"), "anna", once=once)

@@ -49,7 +49,7 @@ def continuous(seed: int = 0) -> Policy:
     draw = np.random.default_rng(seed)
     sizes = [len(policy.neutral().layers[0][0][0]), 16, 1]
     layers = [
-        (draw.normal(size=(to, of)).astype(np.float32) / 2, draw.normal(size=to).astype(np.float32) / 4)
+        ((draw.normal(size=(to, of)) / 2).astype(np.float32), (draw.normal(size=to) / 4).astype(np.float32))
         for of, to in pairwise(sizes)
     ]
     return Policy(tuple(layers), "tanh", "continuous", np.zeros(0), "made")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import redis
@@ -11,6 +12,9 @@ from rtb.events import STREAM, BidEvent
 from rtb.events.parquet import HOUR, runs
 
 BASE_MS = 1_800_000_000_000  # on the hour
+
+Fields = dict[Any, Any]
+"""Text to text or bytes; the client's hints want a dictionary of exactly all that it takes."""
 
 
 def add(client: redis.Redis, first: int, count: int, step_ms: int = 4_000) -> None:
@@ -23,7 +27,7 @@ def add(client: redis.Redis, first: int, count: int, step_ms: int = 4_000) -> No
         pipe.execute()
 
 
-def bid_fields(number: int, at: float) -> dict[str, str | bytes]:
+def bid_fields(number: int, at: float) -> Fields:
     event = BidEvent(
         bid=f"7-{number:x}",
         request=f"request {number}",
@@ -39,7 +43,7 @@ def bid_fields(number: int, at: float) -> dict[str, str | bytes]:
     return {"kind": "bid", "bid": event.bid, "data": msgspec.json.encode(event)}
 
 
-def charge_fields(number: int, at: float) -> dict[str, str | bytes]:
+def charge_fields(number: int, at: float) -> Fields:
     row = {"kind": "bill", "bid": f"7-{number:x}", "campaign": str(number % 2 + 1), "price_micros": str(number)}
     return {**row, "at": str(at), "outcome": "settled", "min_to_win_micros": ""}
 

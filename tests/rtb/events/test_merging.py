@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import signal
 import subprocess
@@ -141,7 +142,8 @@ def test_a_list_of_files_made_while_they_are_merged_lacks_none(
 ) -> None:
     """A folder may be listed so slowly that the merged file is not in it yet and the first of its parts no more."""
     hour = min(folder.glob("date=*/hour=*"))
-    real, listings = Path.iterdir, []
+    real = Path.iterdir
+    listings: list[list[Path]] = []
 
     def slow(path: Path) -> Iterator[Path]:
         listed = sorted(real(path))
@@ -204,7 +206,7 @@ def test_readers_at_the_same_time_see_each_event_once(client: redis.Redis, tmp_p
 
 
 POINTS: list[tuple[Any, str]] = [
-    (parquet.os, "fsync"),
+    (os, "fsync"),
     (Path, "replace"),
     (parquet, "sync_folder"),
     (Path, "unlink"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import msgspec
 import pytest
@@ -32,7 +33,7 @@ def event(number: int) -> BidEvent:
 
 
 async def stored(client: aioredis.Redis) -> list[BidEvent]:
-    rows = await client.xrange(STREAM)
+    rows: Any = await client.xrange(STREAM)
     assert all(fields[b"kind"] == b"bid" for _, fields in rows)
     return [msgspec.json.decode(fields[b"data"], type=BidEvent) for _, fields in rows]
 
@@ -48,7 +49,8 @@ def test_events_are_stored_whole_and_in_order(valkey: Valkey):
             assert await sink.flush() == 1
             assert await sink.flush() == 0
             assert await stored(client) == [event(number) for number in range(11)]
-            assert (await client.xrange(STREAM))[3][1][b"bid"] == b"7-3"
+            rows: Any = await client.xrange(STREAM)
+            assert rows[3][1][b"bid"] == b"7-3"
 
     asyncio.run(main())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import signal
 import subprocess
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import redis
 
-from rtb.events import STREAM, EventStream, StreamError, parquet, writer
+from rtb.events import STREAM, EventStream, StreamError, parquet
 from rtb.events.parquet import HOUR, last_written, read_events
 from rtb.events.schema import SCHEMA
 from rtb.events.spend import SpendRow
@@ -98,14 +99,14 @@ class Crash(BaseException):
 
 POINTS: list[tuple[Any, str]] = [
     (parquet, "write_durably"),
-    (parquet.os, "fsync"),
+    (os, "fsync"),
     (Path, "replace"),
     (parquet, "sync_folder"),
     (FileSpendBook, "record_spend"),
     (FileSpendBook, "position"),
     (EventStream, "trim"),
     (EventStream, "read"),
-    (writer.parquet, "remove_drafts"),
+    (parquet, "remove_drafts"),
 ]
 
 
@@ -223,7 +224,8 @@ def test_a_stream_older_than_its_files_is_not_touched(client: redis.Redis, tmp_p
     assert client.xlen(STREAM) == 1
     writing.resume()
     milliseconds, number = expected_ids(100)[-1].split("-")
-    assert [id.decode() for id, _ in client.xrange(STREAM)] == [f"{milliseconds}-{int(number) + 1}"]
+    rows: Any = client.xrange(STREAM)
+    assert [id.decode() for id, _ in rows] == [f"{milliseconds}-{int(number) + 1}"]
     add(client, 100, 10)
     assert writing.drain() == 11
     assert len(set(ids_in_files(tmp_path))) == 111

@@ -81,8 +81,9 @@ class ArmsMachine(RuleBasedStateMachine):
         before, own, had = self.whole(), *self.own_and_arm()
         self.experiment += self.ask("rejoin", [1])[0]
         after = self.whole()
-        days = {"day_ends": after.day_ends, "spent_today": after.spent_today, "spent_next": after.spent_next}
-        assert after == before._replace(**days)
+        assert after == before._replace(
+            day_ends=after.day_ends, spent_today=after.spent_today, spent_next=after.spent_next
+        )
         if own.day_ends == had.day_ends:
             assert after.spent_today == own.spent_today + had.spent_today
 
@@ -174,7 +175,7 @@ def excess(balance: Balance) -> int:
 
 def test_both_ledgers_divide_and_join_alike(quick: Valkey, loop: asyncio.AbstractEventLoop) -> None:
     run_state_machine_as_test(
-        lambda: ArmsMachine(quick, loop),
+        lambda: ArmsMachine(quick, loop),  # type: ignore[arg-type]  # what makes one will do
         settings=settings(
             max_examples=max(EXAMPLES, settings().max_examples), stateful_step_count=STEPS, print_blob=True
         ),

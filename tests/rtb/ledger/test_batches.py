@@ -68,7 +68,7 @@ def test_notices_of_all_kinds_travel_together_and_each_gets_its_own_answer(valke
             ledger.settle(bid(3, ceiling=50_000), Kind.BILL, 40_000, NOW),
             ledger.count(bid(4, campaign=99), Kind.WIN, NOW),
         )
-        assert outcomes == ["settled", "counted", "freed", "duplicate", "unfunded", "unknown"]
+        assert [*outcomes] == ["settled", "counted", "freed", "duplicate", "unfunded", "unknown"]
 
     on_ledger(valkey, body)
 

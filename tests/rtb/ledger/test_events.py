@@ -25,7 +25,8 @@ def test_each_notice_leaves_one_event(valkey: Valkey) -> None:
                 await ledger.count(bid(1), Kind.CLICK, NOW + 0.25)
                 await ledger.release(bid(3), NOW, min_to_win_micros=70)
                 await ledger.release(bid(4), NOW)
-            entries = [Entry(id.decode(), fields) for id, fields in await client.xrange(STREAM)]
+            kept: Any = await client.xrange(STREAM)
+            entries = [Entry(id.decode(), fields) for id, fields in kept]
             rows: list[dict[str, Any]] = to_table(entries).to_pylist()
             return rows
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import redis.asyncio as aioredis
 
@@ -40,7 +41,8 @@ def test_events_of_notices_say_what_would_have_won(valkey: Valkey) -> None:
             await ledger.settle(REF, Kind.BILL, 900, time.time(), min_to_win_micros=12)
             await ledger.release(REF, time.time(), min_to_win_micros=13)
             await ledger.count(REF, Kind.CLICK, time.time())
-            return [(row[b"kind"], row[b"min_to_win_micros"]) for _, row in await client.xrange(STREAM)]
+            rows: Any = await client.xrange(STREAM)
+            return [(row[b"kind"], row[b"min_to_win_micros"]) for _, row in rows]
 
     assert asyncio.run(main()) == [(b"win", b"11"), (b"bill", b"12"), (b"loss", b"13"), (b"click", b"")]
 

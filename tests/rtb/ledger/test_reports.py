@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -69,7 +70,7 @@ def test_a_reporter_adds_up_while_the_ledger_is_away_and_is_counted_once() -> No
         acts = True
         calls = 0
 
-        async def report(self, usages, stamp=None):  # type: ignore[no-untyped-def]
+        async def report(self, usages: Sequence[Usage], stamp: Stamp | None = None) -> None:
             self.calls += 1
             if self.acts:
                 await super().report(usages, stamp)

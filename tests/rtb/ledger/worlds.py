@@ -93,7 +93,7 @@ class Worlds:
         promised: Callable[[Grant, Balance], int],
     ) -> None:
         valkey.flush()
-        self._client = valkey.client()
+        self._client: Any = valkey.client()
         self._clock = clock
         self._ledger = Checked(promised)
         self.memory = World(self._ledger)

@@ -26,7 +26,7 @@ from tests.rtb.builders import make_audio, make_campaign, make_image, make_nativ
 from tests.rtb.slots.strategies import pairs
 
 _CLICK = "https://bid.example/notice/click/t.o-k_en"
-_PART = {TitleNeed: "title", DataNeed: "data", ImageNeed: "img", VideoSlot: "video"}
+_PART: dict[type, str] = {TitleNeed: "title", DataNeed: "data", ImageNeed: "img", VideoSlot: "video"}
 
 
 def _answer(slot: NativeSlot, creative: Any) -> dict[str, Any]:
@@ -73,7 +73,8 @@ def test_an_answer_in_full() -> None:
         sponsored="Shop",
         cta="Buy",
     )
-    needs = [TitleNeed(), ImageNeed(1), ImageNeed(3), DataNeed(1), DataNeed(12), DataNeed(3), VideoSlot()]
+    images, data = [ImageNeed(1), ImageNeed(3)], [DataNeed(1), DataNeed(12), DataNeed(3)]
+    needs: list[TitleNeed | ImageNeed | DataNeed | VideoSlot] = [TitleNeed(), *images, *data, VideoSlot()]
     assets = tuple(NativeAsset(10 + place, False, need) for place, need in enumerate(needs))
     answer = _answer(NativeSlot(assets=assets, ver="1.1"), make_native(native))
     video = answer["assets"].pop()

@@ -219,7 +219,9 @@ def test_sizes_of_other_types_are_read() -> None:
 
 
 def test_integers_too_large_for_a_float_keep_their_digits() -> None:
-    assert _decode(id=1, imp=[{"id": "1", "banner": {"w": 2**60 + 1, "h": 1}}]).imp[0].banner.w == 2**60 + 1
+    banner = _decode(id=1, imp=[{"id": "1", "banner": {"w": 2**60 + 1, "h": 1}}]).imp[0].banner
+    assert banner is not None
+    assert banner.w == 2**60 + 1
 
 
 def test_what_describes_and_cannot_be_read_is_left_out_alone() -> None:
@@ -228,10 +230,13 @@ def test_what_describes_and_cannot_be_read_is_left_out_alone() -> None:
         site={"domain": "news.example", "cat": [{"no": "category"}], "publisher": 5, "name": ["a", "b"]},
         user={"id": {}, "data": [{"segment": [{"id": 7}]}]},
     )
-    assert (request.device.devicetype, request.device.os, request.device.geo) == (None, "iOS", None)
-    assert (request.site.domain, request.site.cat, request.site.publisher) == ("news.example", None, None)
-    assert request.site.name == "a,b"
-    assert (request.user.id, request.user.data[0].segment[0].id) == (None, "7")
+    device, site, user = request.device, request.site, request.user
+    assert device is not None and site is not None and user is not None
+    assert (device.devicetype, device.os, device.geo) == (None, "iOS", None)
+    assert (site.domain, site.cat, site.publisher) == ("news.example", None, None)
+    assert site.name == "a,b"
+    assert user.id is None
+    assert [segment.id for data in user.data or [] for segment in data.segment or []] == ["7"]
 
 
 @pytest.mark.parametrize(

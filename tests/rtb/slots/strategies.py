@@ -89,7 +89,7 @@ _VIDEO: dict[str, st.SearchStrategy[Any]] = {
 
 
 @st.composite
-def _constrained(draw: st.DrawFn, slot: Any, constraints: dict[str, st.SearchStrategy[Any]], **given: Any) -> Any:
+def _constrained(draw: st.DrawFn, /, slot: Any, constraints: dict[str, st.SearchStrategy[Any]], **given: Any) -> Any:
     """A slot with three of these constraints at most: more of them rarely hold."""
     names = draw(st.lists(st.sampled_from(sorted(constraints)), max_size=3, unique=True))
     return slot(
