@@ -15,19 +15,8 @@ import pytest
 from pipelines.local import postgres
 from pipelines.local.cluster import ROOT
 from pipelines.local.ports import free_ports
-from tests.support import require
+from tests.support import PORTS, require
 
-PORTS = (
-    "RAYBID_HTTP_PORT",
-    "RAYBID_DASHBOARD_PORT",
-    "RAYBID_RAY_PORT",
-    "RAYBID_RAY_CLIENT_PORT",
-    "RAYBID_LEDGER_PORT",
-    "RAY_SERVE_HAPROXY_METRICS_PORT",
-    "RAY_SERVE_HAPROXY_STATS_PORT",
-    "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT",
-    "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT",
-)
 PARTS = {"RLBidder", "Router", "Controller", "ledger server"}
 
 

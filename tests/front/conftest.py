@@ -21,21 +21,10 @@ from pipelines.local.ports import free_ports
 from rtb.settings import Settings
 from tests.front.blocks import QUICKSTART, blocks, carry_out
 from tests.platform.conftest import train_small_models
+from tests.support import PORTS
 
 MAKES = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES")
 """What `make test` tells a `make` in it; a stranger's is in none."""
-
-PORTS = (
-    "RAYBID_HTTP_PORT",
-    "RAYBID_DASHBOARD_PORT",
-    "RAYBID_RAY_PORT",
-    "RAYBID_RAY_CLIENT_PORT",
-    "RAYBID_LEDGER_PORT",
-    "RAY_SERVE_HAPROXY_METRICS_PORT",
-    "RAY_SERVE_HAPROXY_STATS_PORT",
-    "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT",
-    "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT",
-)
 
 
 @dataclass(frozen=True)
