@@ -13,12 +13,13 @@ SOURCES := rtb portfolio rllib_configs pipelines deployments cluster dashboards 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-install: $(INSTALLED) ## make the virtual environment from the lock
+install: $(INSTALLED) ## make the virtual environment from the lock, its files checked by hash
 
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements.lock requirements-torch.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Raybid needs Python 3.11 or later: set PYTHON=") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-torch.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -86,7 +87,7 @@ check: $(INSTALLED) ## lint, format, types, import directions; image, compose fi
 
 audit: $(INSTALLED) ## bandit over the code, pip-audit over the lock (which asks a service on the internet)
 	@$(VENV)/bin/bandit --quiet --configfile pyproject.toml --recursive -ll $(filter-out tests,$(SOURCES))
-	@$(VENV)/bin/pip-audit --requirement requirements.lock --strict --no-deps --disable-pip --progress-spinner off || \
+	@$(VENV)/bin/pip-audit --requirement requirements.lock --requirement requirements-torch.lock --strict --no-deps --disable-pip --progress-spinner off || \
 	  { echo 'audit: pip-audit failed: packages above have known holes, or it could not reach its service' >&2; exit 1; }
 
 docs: $(INSTALLED) ## docs/ as a site in build/site
@@ -101,7 +102,7 @@ models: $(INSTALLED) ## train the served and the published models again; DATA=DI
 	@$(VENV)/bin/raybid train policy --algo ppo $(if $(DATA),--data $(DATA)) --seed 1 --out models/ppo
 	@$(VENV)/bin/raybid train policy --algo dqn $(if $(DATA),--data $(DATA)) --seed 1 --out models/dqn
 
-lock: ## pin what pyproject.toml allows today into requirements.lock
+lock: ## pin what pyproject.toml allows today into requirements.lock, with hashes
 	@PYTHON=$(PYTHON) cluster/lock.sh
 
 clean: ## remove what the platform wrote (var/), not the environment

