@@ -40,6 +40,7 @@ from rtb.notices import Signer
 from rtb.pacemaker import Pacemaker
 from rtb.stages import BidStage
 from rtb.terms import terms_of
+from rtb.users import UserKeys
 
 _BATCH, _REQUESTS = 32, 1_024
 _PORT = 6391
@@ -85,7 +86,12 @@ async def _figures(entries: list[Entry], ledger: ValkeyLedger, server: int) -> F
     numbers = [entry.number for entry in entries]
     await ledger.open_all({entry.number: terms_of(entry) for entry in entries})
     edge = Edge(
-        signer=Signer("a secret for timing only"), base_url="http://a", currency="USD", max_imps=64, max_candidates=16
+        signer=Signer("a secret for timing only"),
+        users=UserKeys("a secret for timing only"),
+        base_url="http://a",
+        currency="USD",
+        max_imps=64,
+        max_candidates=16,
     )
     reader = snapshot.CatalogReader()
     book = LeaseBook(ledger, seconds=5.0, share=0.05, notice_ttl=60.0)

@@ -37,6 +37,7 @@ from rtb.notices import Signer
 from rtb.pacemaker import Pacemaker
 from rtb.scores import Scores
 from rtb.stages import BidStage, CTRStage, Decisions
+from rtb.users import UserKeys
 
 _BATCHES = (1, 8, 32, 128)
 Given = ParamSpec("Given")
@@ -111,6 +112,7 @@ def _stages(count: int) -> tuple[Edge, CTRStage, BidStage]:
     entries = [Entry(number + 1, campaign, time.time()) for number, campaign in enumerate(reference.campaigns(count))]
     edge = Edge(
         signer=Signer("a secret for timing only"),
+        users=UserKeys("a secret for timing only"),
         base_url="http://127.0.0.1:8000",
         currency="USD",
         max_imps=64,

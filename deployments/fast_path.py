@@ -15,7 +15,7 @@ from deployments.notice_desk import NoticeDesk
 from deployments.wiring import logger
 from rtb.admission import Shed
 from rtb.batch import Prepared
-from rtb.exchanges import SHARED_ENDPOINT, Profile, key_id
+from rtb.exchanges import SHARED_ENDPOINT, Profile, key_id, number_of
 from rtb.limits import Limit
 from rtb.openrtb import InvalidRequest, NoBid
 
@@ -141,7 +141,8 @@ class FastPath:
         if not tells and (shed := self._shed(profile, _peek_tmax(body), started)):
             return self._no_bid(profile, "", shed)
         try:
-            request = self._router.edge.prepare(body, profile)
+            caller = number_of(key_id(head.key)) if head.key else 0
+            request = self._router.edge.prepare(body, profile, caller)
         except InvalidRequest as error:
             raise _Refused(400, error.reason, str(error)) from error
         if tells and (shed := self._shed(profile, request.tmax_ms, started)):

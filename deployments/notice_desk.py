@@ -12,10 +12,6 @@ from rtb.frequency import FrequencyGate
 from rtb.ledger import DurabilityWatch, Ledger, LedgerError, Outcome
 from rtb.notices import BidRef, Kind, Signer, TokenError, counts_until
 from rtb.openrtb.macros import PriceError, read_price
-from rtb.settings import Settings
-
-_CHARGED = {"bill": Kind.BILL, "win": Kind.WIN}
-"""What `on` in a notice's query says: which notice of its exchange is the charge. A bid is charged once either way."""
 
 
 class Reply(NamedTuple):
@@ -40,7 +36,6 @@ class NoticeDesk:
     """Settles notices.
 
     Args:
-        settings: says which notice is charged where the notice does not.
         signer: reads tokens.
         ledger: where the money is.
         edge: knows where clicks lead.
@@ -50,7 +45,6 @@ class NoticeDesk:
 
     def __init__(
         self,
-        settings: Settings,
         signer: Signer,
         ledger: Ledger,
         edge: Edge,
@@ -58,7 +52,6 @@ class NoticeDesk:
         *,
         durability: DurabilityWatch | None = None,
     ) -> None:
-        self._charged = Kind(settings.charge_on)
         self._signer = signer
         self._ledger = ledger
         self._edge = edge
@@ -76,23 +69,26 @@ class NoticeDesk:
             ref = self._signer.read(token, kind)
         except TokenError as error:
             return Reply(403, "forged", str(error))
+        return await self.settle(kind, ref, parse_qs(query.decode("latin-1")))
+
+    async def settle(self, kind: Kind, ref: BidRef, query: dict[str, list[str]]) -> Reply:
+        """Answer a notice whose token was read, by what its query says."""
         if self._durability is not None and self._durability.refusal:
             return Reply(503, "not_durable", self._durability.refusal)
         try:
-            return await self._dispatch(kind, ref, parse_qs(query.decode("latin-1")))
+            return await self._dispatch(kind, ref, query)
         except LedgerError as error:
             return Reply(503, "ledger_away", str(error))
 
     async def _dispatch(self, kind: Kind, ref: BidRef, query: dict[str, list[str]]) -> Reply:
         now = time.time()
-        charged = _CHARGED.get(query.get("on", [""])[0], self._charged)
         if kind is Kind.CLICK:
             return await self._redirect(ref, now)
         if ref.is_test:
             return Reply(204, "test")
         if now > counts_until(ref, kind):
             return Reply(410, "expired", "notices of this bid were honoured until its expiry, which is past")
-        if kind is charged:
+        if kind is ref.charged_by:
             return await self._charge(kind, ref, query, now)
         if kind is Kind.LOSS:
             return _reply(await self._ledger.release(ref, now, min_to_win_micros=_min_to_win(query, ref.rate)))

@@ -41,6 +41,7 @@ from rtb.notices import Signer
 from rtb.scores import Scores
 from rtb.settings import Settings
 from rtb.stages import Auction, Decisions
+from rtb.users import UserKeys
 
 _FLUSH_SECONDS = 0.5
 _GC_THRESHOLDS = (50_000, 20, 20)
@@ -106,17 +107,17 @@ class Router:
         self.signer = Signer(*settings.notice_secrets())
         self.edge = Edge(
             signer=self.signer,
+            users=UserKeys(settings.resolve_secret("user_secret")),
             base_url=settings.notice_url,
             currency=settings.currency,
             max_imps=settings.max_imps,
             max_candidates=settings.max_candidates,
             times=settings.notice_times,
+            charge_on=settings.charge_on,
         )
         self.frequency = FrequencyGate(client, timeout=settings.frequency_timeout_seconds)
         self.rates = RatesFile(settings.rates)
-        self.desk = NoticeDesk(
-            settings, self.signer, self.ledger, self.edge, self.frequency, durability=self.durability
-        )
+        self.desk = NoticeDesk(self.signer, self.ledger, self.edge, self.frequency, durability=self.durability)
         self.paced_at: float | None = None
         self.pacing: snapshot.PacingTable = np.zeros(0, snapshot.PACING_DTYPE)
         self.experiment = ExperimentFeed(client)

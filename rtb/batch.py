@@ -46,6 +46,7 @@ class Prepared(NamedTuple):
         as_object: whether the response is wanted as an object instead of JSON.
         source: what was read: JSON as it came, or the object where it never was JSON.
         ground: what it was read by.
+        caller: number of the key that it came with (`rtb.exchanges.number_of` its id); 0: it came without one.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Prepared(NamedTuple):
     as_object: bool = False
     source: bytes | BidRequest = b""
     ground: Ground = _NO_GROUND
+    caller: int = 0
 
 
 class Terms(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
@@ -28,6 +29,7 @@ from rtb.scores import CLICK
 from rtb.slots import PlayedSlot
 from rtb.stages import DealColumns, Decisions
 from rtb.targeting import Candidates, TargetingIndex
+from rtb.users import UserKeys
 from rtb.view import View
 
 _TIMES = NoticeTimes()
@@ -38,11 +40,13 @@ class Edge:
 
     Args:
         signer: of notice tokens.
+        users: makes numbers of user ids.
         base_url: where exchanges reach the notice endpoints.
         currency: bids are in.
         max_imps: imps looked at in one request.
         max_candidates: candidates scored for one impression.
         times: how long notices are honoured.
+        charge_on: the notice that spends money, where an exchange's profile does not say.
         clock: Unix time.
     """
 
@@ -50,19 +54,23 @@ class Edge:
         self,
         *,
         signer: Signer,
+        users: UserKeys,
         base_url: str,
         currency: str,
         max_imps: int,
         max_candidates: int,
         times: NoticeTimes = _TIMES,
+        charge_on: Literal["bill", "win"] = "bill",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._signer = signer
+        self._users = users
         self._base = base_url
         self._currency = currency
         self._max_imps = max_imps
         self._max_candidates = max_candidates
         self._times = times
+        self._charge_on = charge_on
         self._clock = clock
         self._view = View([])
         self._open: Words | None = None
@@ -106,29 +114,32 @@ class Edge:
         """Leave out campaigns that cannot bid now, such as those without money, as this pacing table says."""
         self._open, self._opened = self._view.index.mask(open_numbers), version
 
-    def prepare(self, body: bytes, exchange: Profile = GENERIC) -> Prepared:
+    def prepare(self, body: bytes, exchange: Profile = GENERIC, caller: int = 0) -> Prepared:
         """A request from the wire.
 
         Args:
             body: JSON.
             exchange: that it came from, which says what the request leaves unsaid.
+            caller: number of the key that it came with, 0 without one.
 
         Raises:
             InvalidRequest: it cannot be answered.
         """
         request = decode_request(body)
         exchange.complete(request)
-        return self._prepared(request, exchange, body)
+        return self._prepared(request, exchange, body, caller)
 
-    def prepare_object(self, request: BidRequest) -> Prepared:
-        """A request that never was JSON, of no exchange, whose response is wanted as an object.
+    def prepare_object(self, request: BidRequest, exchange: Profile = GENERIC, caller: int = 0) -> Prepared:
+        """A request that never was JSON, whose response is wanted as an object.
 
         Args:
-            request: against no rule of the specification; it is not checked.
+            request: against no rule of the specification; it is not checked, and leaves nothing unsaid.
+            exchange: whose key it came with.
+            caller: number of that key, 0 without one.
         """
-        return self._prepared(request, GENERIC, request)
+        return self._prepared(request, exchange, request, caller)
 
-    def _prepared(self, request: BidRequest, exchange: Profile, source: bytes | BidRequest) -> Prepared:
+    def _prepared(self, request: BidRequest, exchange: Profile, source: bytes | BidRequest, caller: int) -> Prepared:
         hour = hour_of_week(self._clock())
         index = self._view.index
         impressions, reason = impressions_of(
@@ -141,7 +152,8 @@ class Edge:
             kinds=index.kinds,
         )
         as_object = isinstance(source, BidRequest)
-        return Prepared(request.id, request.tmax or 0, impressions, reason, exchange, as_object, source, self._ground)
+        tmax = request.tmax or 0
+        return Prepared(request.id, tmax, impressions, reason, exchange, as_object, source, self._ground, caller)
 
     def assemble(self, requests: Sequence[Prepared]) -> Batch:
         """Find and encode the candidates of a batch."""
@@ -166,7 +178,7 @@ class Edge:
         return Terms(
             first_price=np.array([item.first_price for item in impressions], bool),
             ttl=np.array([self._seconds(item) for item in impressions], np.float64),
-            user=np.array([self._signer.user_key(item.audience.user) for item in impressions], np.uint64),
+            user=np.array([self._users.key(item.audience.user) for item in impressions], np.uint64),
             group=_groups(impressions, owner),
             is_test=np.array(is_test, bool) if any(is_test) else None,
         )
@@ -188,7 +200,9 @@ class Edge:
         pctr = probability[decisions.candidate, CLICK].tolist()
         multiplier, floor_micros = decisions.multiplier.tolist(), batch.floor_micros[decisions.candidate].tolist()
         events = []
-        for place, (candidate, imp, owner, row, seconds, ref) in enumerate(_winners(batch, decisions, impressions)):
+        for place, (candidate, imp, owner, row, seconds, ref) in enumerate(
+            _winners(batch, decisions, impressions, self._charge_on)
+        ):
             impression, request = impressions[imp], batch.requests[owner]
             sold = Sold(ref, impression, batch.view.showpiece(impression.slot, row), seconds)
             bid = bid_of(sold, self._signer, self._base)
@@ -310,7 +324,7 @@ def _seat(batch: Batch, impression: Impression, candidate: int) -> str:
 
 
 def _winners(
-    batch: Batch, decisions: Decisions, impressions: Sequence[Impression]
+    batch: Batch, decisions: Decisions, impressions: Sequence[Impression], charge_on: str
 ) -> Iterator[tuple[int, int, int, int, float, BidRef]]:
     """Of each winner: candidate, impression, request, row of the creative, seconds its notices count, and its ref."""
     candidate = decisions.candidate
@@ -318,9 +332,24 @@ def _winners(
     whose = (candidate, imp, batch.owner[imp], row, batch.terms.ttl[imp], batch.terms.user[imp])
     paid = (decisions.lease, decisions.sequence, decisions.account, decisions.price_micros, decisions.expires)
     creatives = batch.view.index.creatives
-    for number, place, owner, line, seconds, user, lease, sequence, account, ceiling, expires in zip(
-        *(column.tolist() for column in (*whose, *paid)), strict=True
+    for number, place, owner, line, seconds, user, floor, lease, sequence, account, ceiling, expires in zip(
+        *(column.tolist() for column in (*whose, batch.floor_micros[candidate], *paid)), strict=True
     ):
-        rate = impressions[place].audience.quote.rate
-        ref = BidRef(lease, sequence, account, creatives[line].place, ceiling, expires, user, rate)
+        impression, request = impressions[place], batch.requests[owner]
+        exchange = request.exchange
+        ref = BidRef(
+            lease,
+            sequence,
+            account,
+            creatives[line].place,
+            ceiling,
+            expires,
+            user,
+            impression.audience.quote.rate,
+            exchange.number,
+            floor,
+            request.caller,
+            impression.pays_bid,
+            (exchange.charge_on or charge_on) == "win",
+        )
         yield number, place, owner, line, seconds, ref

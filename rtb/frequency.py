@@ -1,7 +1,7 @@
 """Frequency caps: how often one user may be shown one campaign, counted by the notices that are charged.
 
 A counter is a key with an expiry: its window begins with the first impression and is forgotten `seconds` later.
-Users are kept by a keyed hash only (`Signer.user_key`). Users who are not known, or may not be, have no counter: a cap
+Users are kept by a keyed hash only (`rtb.users`). Users who are not known, or may not be, have no counter: a cap
 says nothing of them. An impression counts when it is charged, so bids under way at once may pass a cap together.
 """
 

@@ -115,6 +115,7 @@ class Impression(NamedTuple):
         deal: under which it is offered; none in the open auction.
         is_agreed: whether the floor is the price, neither more nor less.
         tag: the seller's id of the placement, or empty.
+        pays_bid: whether the winner pays its own bid by OpenRTB's rules, not by some of the exchange's own.
     """
 
     imp_id: str
@@ -127,6 +128,7 @@ class Impression(NamedTuple):
     deal: DealTerms | None = None
     is_agreed: bool = False
     tag: str = ""
+    pays_bid: bool = False
 
     @property
     def pos(self) -> int:
@@ -189,7 +191,7 @@ def impressions_of(
             is_first = at == _FIRST_PRICE or at >= _OWN_RULES
             terms, is_agreed = (None, False) if deal is None else (_terms(deal), at == _AGREED_PRICE)
             place = (imp.id, audience, slot, floors, is_first, number, imp.exp or 0)
-            found.append(Impression(*place, terms, is_agreed, imp.tagid or ""))
+            found.append(Impression(*place, terms, is_agreed, imp.tagid or "", at == _FIRST_PRICE))
     return found, reason
 
 

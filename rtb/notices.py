@@ -1,19 +1,25 @@
-"""Signed tokens in notice URLs: what any replica needs to settle a bid it never saw.
+"""Tokens in notice URLs: what any replica needs to settle a bid it never saw.
 
-A token names the bid (lease and sequence number), its campaign and creative, the ceiling, the expiry and the user's
-key, and is signed, so that a forged one costs nothing. Notices of money (win, bill, loss) and notices a browser
-carries (click, conversion) are signed apart: who sees a click URL cannot make a billing URL of it.
+A token says all of a `BidRef`, encrypted and authenticated (AES-SIV, RFC 5297), so that who sees a URL learns nothing
+from it and cannot make another. Each kind of notice has a key of its own: the token of a click charges nothing.
+
+AES-SIV needs no nonce: bids that are tests have no identity of their own, and random nonces of 96 bits repeat within
+weeks at thousands of bids a second. Equal bids have equal tokens, which gives nothing away that their ids do not.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import hmac
 import struct
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 
 class Kind(StrEnum):
@@ -26,20 +32,15 @@ class Kind(StrEnum):
     CONVERSION = "conversion"
 
 
-_GROUP = {
-    Kind.WIN: b"money",
-    Kind.BILL: b"money",
-    Kind.LOSS: b"money",
-    Kind.CLICK: b"click",
-    Kind.CONVERSION: b"conversion",
-}
 _DAY = 86_400
 GRACE = {Kind.CLICK: _DAY, Kind.CONVERSION: 30 * _DAY}
 """Seconds past a bid's expiry that its user's notices still count: people click late and buy later."""
 
-_LAYOUT = struct.Struct(">BQIIHQIQ")  # id of the signing key, then a BidRef but for its rate
+_LAYOUT = struct.Struct(">QIIHQIQIQIB")  # a BidRef but for its rate; its flags last
 _RATE = struct.Struct(">d")  # follows where the bid was in another currency
-_MAC_BYTES = 12
+_FIRST_PRICE, _CHARGED_BY_WIN = 1, 2
+_TAG_BYTES = 16
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 TEST_LEASE = 0
 """The lease of bids that answer test requests; no real one has this number."""
@@ -55,8 +56,13 @@ class BidRef(NamedTuple):
         creative: place of the creative in its campaign.
         ceiling_micros: what was bid for the impression: the most it can cost.
         expires: Unix second after which money notices are not honoured.
-        user: key of who saw it (`Signer.user_key`), 0 when nobody may or need know.
+        user: key of who saw it (`rtb.users`), 0 when nobody may or need know.
         rate: units of the bid's currency that one unit of ours was worth: prices in notices are in the bid's.
+        exchange: number of the exchange it was made to (`rtb.exchanges.number_of`).
+        floor_micros: the least that the impression can cost.
+        caller: number of the key that asked for it (`rtb.exchanges.number_of` its id); 0: it was asked without one.
+        first_price: whether the winner pays its bid.
+        charged_by_win: whether its win notice spends the money; else its billing notice does.
     """
 
     lease: int
@@ -67,6 +73,21 @@ class BidRef(NamedTuple):
     expires: int
     user: int = 0
     rate: float = 1.0
+    exchange: int = 0
+    floor_micros: int = 0
+    caller: int = 0
+    first_price: bool = False
+    charged_by_win: bool = False
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether it was asked for with a good key."""
+        return self.caller != 0
+
+    @property
+    def charged_by(self) -> Kind:
+        """The notice that spends its money."""
+        return Kind.WIN if self.charged_by_win else Kind.BILL
 
     @property
     def is_test(self) -> bool:
@@ -119,7 +140,7 @@ class Signer:
     previous one until its tokens have expired (a month, for conversions).
 
     Args:
-        secret: signs; shared by all replicas, at least 16 characters.
+        secret: what the keys are derived from; shared by all replicas, at least 16 characters.
         previous: secrets whose tokens are still read.
 
     Raises:
@@ -129,60 +150,56 @@ class Signer:
     def __init__(self, secret: str, *previous: str) -> None:
         if any(len(one) < 16 for one in (secret, *previous)):
             raise ValueError("a notice secret is shorter than 16 characters: set a longer RAYBID_NOTICE_SECRET")
-        keys = [hashlib.blake2b(one.encode(), digest_size=32).digest() for one in (secret, *previous)]
-        self._key = keys[0]
-        self._keys = [(_key_id(key), key) for key in keys]
-        self._begun = {kind: _hash(self._key, kind) for kind in Kind}  # keyed once, copied for each token
+        self._ciphers = {kind: [AESSIV(_key(one, kind)) for one in (secret, *previous)] for kind in Kind}
 
     def sign(self, ref: BidRef, kind: Kind) -> str:
-        """A URL-safe token; the same for all notices of money of one bid."""
-        payload = _LAYOUT.pack(self._keys[0][0], *ref[:-1])
-        if ref.rate != 1.0:
-            payload += _RATE.pack(ref.rate)
-        mac = self._begun[kind].copy()
-        mac.update(payload)
-        return base64.urlsafe_b64encode(payload + mac.digest()).decode().rstrip("=")
+        """A URL-safe token for one kind of notice."""
+        return self.sign_all(ref, (kind,))[0]
 
-    def user_key(self, user: str) -> int:
-        """A number that stands for a user and that nobody can turn back without the secret; 0 for the empty id."""
-        if not user:
-            return 0
-        digest = hashlib.blake2b(user.encode(), key=self._key, digest_size=8, person=b"user").digest()
-        return int.from_bytes(digest, "big") or 1
+    def sign_all(self, ref: BidRef, kinds: Iterable[Kind]) -> list[str]:
+        """A token for each of several kinds."""
+        payload, ciphers = _packed(ref), self._ciphers
+        return [_encoded(ciphers[kind][0].encrypt(payload, None)) for kind in kinds]
 
     def read(self, token: str, kind: Kind) -> BidRef:
         """What a token of this kind says.
 
         Raises:
-            TokenError: forged, damaged, or signed for another kind of notice.
+            TokenError: forged, damaged, spelt in another way, or made for another kind of notice.
         """
         try:
             blob = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
         except (binascii.Error, ValueError) as error:
             raise TokenError("the token is not base64") from error
-        payload, mac = blob[:-_MAC_BYTES], blob[-_MAC_BYTES:]
-        fixed, rate = payload[: _LAYOUT.size], payload[_LAYOUT.size :]
-        if len(fixed) != _LAYOUT.size or len(rate) not in (0, _RATE.size) or not self._is_ours(payload, mac, kind):
-            raise TokenError("the token's signature does not match")
-        ref = BidRef(*_LAYOUT.unpack(fixed)[1:])
-        return ref._replace(rate=_RATE.unpack(rate)[0]) if rate else ref
-
-    def _is_ours(self, payload: bytes, mac: bytes, kind: Kind) -> bool:
-        """Two secrets may share an id, so all with it are tried."""
-        keys = (key for key_id, key in self._keys if key_id == payload[0])
-        return any(hmac.compare_digest(mac, _mac(key, payload, kind)) for key in keys)
-
-
-def _key_id(key: bytes) -> int:
-    """A byte that says which secret signed, and nothing else about it."""
-    return hashlib.blake2b(key, digest_size=1, person=b"key id").digest()[0]
+        if _encoded(blob) != token:
+            raise TokenError("the token is not base64 as it is written here")
+        if len(blob) - _TAG_BYTES not in (_LAYOUT.size, _LAYOUT.size + _RATE.size):
+            raise TokenError("the token is not as long as one of ours")
+        for cipher in self._ciphers[kind]:
+            try:
+                return _unpacked(cipher.decrypt(blob, None))
+            except InvalidTag:
+                continue
+        raise TokenError(f"the token is not one that was made here for a {kind} notice")
 
 
-def _mac(key: bytes, payload: bytes, kind: Kind) -> bytes:
-    mac = _hash(key, kind)
-    mac.update(payload)
-    return mac.digest()
+def _key(secret: str, kind: Kind) -> bytes:
+    return HKDF(SHA512(), 64, salt=None, info=f"raybid {kind} notice".encode()).derive(secret.encode())
 
 
-def _hash(key: bytes, kind: Kind) -> hashlib.blake2b:
-    return hashlib.blake2b(key=key, digest_size=_MAC_BYTES, person=_GROUP[kind])
+def _encoded(blob: bytes) -> str:
+    return binascii.b2a_base64(blob, newline=False).translate(_URL_SAFE, b"=").decode()
+
+
+def _packed(ref: BidRef) -> bytes:
+    *whole, rate, exchange, floor_micros, caller, first_price, charged_by_win = ref
+    flags = _FIRST_PRICE * first_price | _CHARGED_BY_WIN * charged_by_win
+    payload = _LAYOUT.pack(*whole, exchange, floor_micros, caller, flags)
+    return payload if rate == 1.0 else payload + _RATE.pack(rate)
+
+
+def _unpacked(payload: bytes) -> BidRef:
+    *whole, exchange, floor_micros, caller, flags = _LAYOUT.unpack_from(payload)
+    rate = _RATE.unpack_from(payload, _LAYOUT.size)[0] if len(payload) > _LAYOUT.size else 1.0
+    is_flagged = (bool(flags & _FIRST_PRICE), bool(flags & _CHARGED_BY_WIN))
+    return BidRef._make((*whole, rate, exchange, floor_micros, caller, *is_flagged))

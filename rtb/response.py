@@ -13,6 +13,8 @@ from rtb.openrtb import Bid
 from rtb.openrtb.macros import AUCTION_LOSS, AUCTION_MIN_TO_WIN, AUCTION_PRICE
 from rtb.slots import AudioSlot, PlayedSlot, Slot, VideoSlot, protocol_of, size_of
 
+_KINDS = (Kind.WIN, Kind.BILL, Kind.LOSS, Kind.CLICK)
+
 
 class Showpiece(NamedTuple):
     """A creative as it goes into a slot: all of a bid that is the same each time.
@@ -78,15 +80,15 @@ def bid_of(sold: Sold, signer: Signer, base: str) -> Bid:
         base: where exchanges reach the notice endpoints.
     """
     ref, impression, shown, seconds = sold
-    token = signer.sign(ref, Kind.BILL)
-    click_url = f"{base}/notice/click/{signer.sign(ref, Kind.CLICK)}"
+    win, bill, loss, click = signer.sign_all(ref, _KINDS)
+    click_url = f"{base}/notice/click/{click}"
     bid = copy(shown.bid)
     bid.id = ref.bid_id
     bid.impid = impression.imp_id
     bid.price = impression.audience.quote.price(ref.ceiling_micros)
-    bid.nurl = f"{base}/notice/win/{token}?price={AUCTION_PRICE}&min={AUCTION_MIN_TO_WIN}"
-    bid.burl = f"{base}/notice/bill/{token}?price={AUCTION_PRICE}"
-    bid.lurl = f"{base}/notice/loss/{token}?reason={AUCTION_LOSS}&min={AUCTION_MIN_TO_WIN}"
+    bid.nurl = f"{base}/notice/win/{win}?price={AUCTION_PRICE}&min={AUCTION_MIN_TO_WIN}"
+    bid.burl = f"{base}/notice/bill/{bill}?price={AUCTION_PRICE}"
+    bid.lurl = f"{base}/notice/loss/{loss}?reason={AUCTION_LOSS}&min={AUCTION_MIN_TO_WIN}"
     bid.adm = click_url.join(shown.markup)
     bid.dealid = impression.deal.id if impression.deal else None
     bid.exp = int(min(seconds, impression.patience or seconds))

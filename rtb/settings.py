@@ -58,7 +58,8 @@ class Settings(BaseSettings):
     require_report_key: bool = Field(False, description="refuse /stats and /metrics without a key")
     calls_per_minute: int = Field(1_000, ge=1, description="REST calls of one key, or of all without one, in a minute")
     key_seconds: float = Field(0.5, gt=0, description="how often replicas look for keys created or revoked")
-    notice_secret: str = Field("", description="HMAC key that signs notice URLs")
+    notice_secret: str = Field("", description="what the keys of notice tokens are derived from")
+    user_secret: str = Field("", description="key of the numbers that stand for users, in frequency caps too")
     notice_secrets_previous: str = Field("", description="comma-separated former notice secrets: still read")
 
     # The market's conventions
@@ -190,7 +191,7 @@ class Settings(BaseSettings):
         previous = [secret.strip() for secret in self.notice_secrets_previous.split(",")]
         return [self.resolve_secret("notice_secret"), *filter(None, previous)]
 
-    def resolve_secret(self, name: Literal["admin_key", "notice_secret"]) -> str:
+    def resolve_secret(self, name: Literal["admin_key", "notice_secret", "user_secret"]) -> str:
         """The secret as configured, else the one kept in `var_dir/secrets`, made on first use with mode 0600.
 
         Raises:
@@ -204,7 +205,7 @@ class Settings(BaseSettings):
         return self.var_dir / "secrets" / name
 
 
-_SECRET = ("admin_key", "exchange_keys", "notice_secret", "notice_secrets_previous")
+_SECRET = ("admin_key", "exchange_keys", "notice_secret", "notice_secrets_previous", "user_secret")
 
 
 def _place(url: str) -> str:

@@ -38,6 +38,11 @@ class Caller(NamedTuple):
         return self.key.id if self.key is not None else _NOBODY
 
     @property
+    def key_id(self) -> str:
+        """The key's id, empty without one."""
+        return self.key.id if self.key is not None else ""
+
+    @property
     def name(self) -> str:
         """Who it is in a history: a name that gives nothing of the key away."""
         return f"key:{self.id}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlencode
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
@@ -14,8 +13,9 @@ from deployments.api.documents import body, responses
 from deployments.api.problems import Problem
 from deployments.notice_desk import Reply
 from rtb import flat
+from rtb.exchanges import GENERIC, number_of
 from rtb.flat import FlatAnswers, FlatBatch, FlatRequest
-from rtb.notices import Kind
+from rtb.notices import BidRef, Kind, TokenError
 
 if TYPE_CHECKING:
     from deployments.router import Router
@@ -69,16 +69,17 @@ def routes(router: Router) -> APIRouter:
     async def auction_result(request: Request, caller: Caller = may_bid) -> Response:
         """Does what the bid's notices do: of both ways each bid takes the first, the second is a `duplicate`."""
         result: AuctionResult = bodies.decode(await bodies.read(request), AuctionResult)
-        token = result.token or flat.token_in(result.notice_url)
-        if not token:
-            raise Problem(422, "the bid's `token` or a `notice_url` of it is missing", "body-invalid")
-        if result.currency not in ("", router.settings.currency):
-            raise Problem(422, f"the price is in {router.settings.currency}, as the bid was - at `$.currency`")
-        reply = await _settle(router, token, result)
+        ref = _named(router, result)
+        if not _may_settle(router, ref, caller):
+            router.tally.add("notice.result.foreign_bid")
+            raise Problem(403, "the bid was made to another exchange, or for another key", "foreign-bid")
+        if result.currency and (result.currency != router.settings.currency or ref.rate != 1.0):
+            raise Problem(422, "the price has to be in the bid's currency - at `$.currency`")
+        reply = await _settle(router, ref, result)
         if reply.status >= 300:
             again = {"Retry-After": "1"} if reply.status == 503 else None
             raise Problem(reply.status, reply.message, reply.outcome.replace("_", "-"), again)
-        return _json(Settled(router.signer.read(token, Kind.BILL).bid_id, reply.outcome))
+        return _json(Settled(ref.bid_id, reply.outcome))
 
     return found
 
@@ -93,7 +94,7 @@ def _bid_routes(found: APIRouter, router: Router, may_bid: Caller) -> None:
     async def bid(request: Request, caller: Caller = may_bid) -> Response:
         """A bid, or the reason why there is none. A bid that is used is settled by `POST /auction-result`."""
         offered: FlatRequest = bodies.decode(await bodies.read(request), FlatRequest)
-        (answer,) = await slots.answers(router, [offered])
+        (answer,) = await slots.answers(router, [offered], caller.key_id)
         return _json(answer)
 
     @found.post(
@@ -109,27 +110,48 @@ def _bid_routes(found: APIRouter, router: Router, may_bid: Caller) -> None:
         would have been bid on are answered with `timeout`.
         """
         offered: FlatBatch = bodies.decode(await bodies.read(request, bodies.MAX_BATCH_BYTES), FlatBatch)
-        return _json(FlatAnswers(await slots.answers(router, offered.bids)))
+        return _json(FlatAnswers(await slots.answers(router, offered.bids, caller.key_id)))
 
 
-async def _settle(router: Router, token: str, result: AuctionResult) -> Reply:
+def _named(router: Router, result: AuctionResult) -> BidRef:
+    """The bid that a result is of."""
+    kind, token = (Kind.BILL, result.token) if result.token else flat.notice_in(result.notice_url)
+    if not token:
+        raise Problem(422, "the bid's `token` or a `notice_url` of it is missing", "body-invalid")
+    try:
+        return router.signer.read(token, Kind(kind))
+    except TokenError as error:
+        router.tally.add("notice.result.forged")
+        raise Problem(403, str(error), "forged") from error
+
+
+def _may_settle(router: Router, ref: BidRef, caller: Caller) -> bool:
+    """Whether a bid is the caller's: made to the exchange that its key is of, or else for that very key."""
+    if caller.key is not None and caller.key.allows("admin"):
+        return True
+    exchange, asked_by = router.exchanges.numbered(ref.exchange), router.exchanges.of_key(caller.key_id)
+    if exchange.keys:
+        return asked_by is exchange
+    return asked_by is GENERIC and ref.caller in (0, number_of(caller.key_id))
+
+
+async def _settle(router: Router, ref: BidRef, result: AuctionResult) -> Reply:
     """Send the bid's notices ourselves: of a sale both, so that it counts as won whichever of them is charged."""
-    query = {} if result.min_to_win is None else {"min": _decimal(result.min_to_win)}
+    query = {} if result.min_to_win is None else {"min": [_decimal(result.min_to_win)]}
     if not result.won:
-        return await _notice(router, Kind.LOSS, token, query)
+        return await _notice(router, Kind.LOSS, ref, query)
     if result.price is None:
         raise Problem(422, "the price of what was won is missing - at `$.price`", "body-invalid")
-    query["price"] = _decimal(result.price)
-    charged = Kind(router.settings.charge_on)
-    reply = await _notice(router, charged, token, query)
+    query["price"] = [_decimal(result.price)]
+    reply = await _notice(router, ref.charged_by, ref, query)
     if reply.status < 300:
-        other = await _notice(router, Kind.WIN if charged is Kind.BILL else Kind.BILL, token, query)
+        other = await _notice(router, Kind.BILL if ref.charged_by_win else Kind.WIN, ref, query)
         return other if other.status == 503 else reply
     return reply
 
 
-async def _notice(router: Router, kind: Kind, token: str, query: dict[str, str]) -> Reply:
-    reply = await router.desk.handle(f"/notice/{kind}/{token}", urlencode(query).encode())
+async def _notice(router: Router, kind: Kind, ref: BidRef, query: dict[str, list[str]]) -> Reply:
+    reply = await router.desk.settle(kind, ref, query)
     for name in (reply.outcome, *reply.besides):
         router.tally.add(f"notice.{kind}.{name}")
     return reply

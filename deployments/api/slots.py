@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from deployments.wiring import logger
 from rtb.batch import Answer, Prepared
+from rtb.exchanges import number_of
 from rtb.flat import FlatAnswer, FlatRequest, answer_of, no_bid, openrtb_of
 
 if TYPE_CHECKING:
@@ -17,11 +18,20 @@ if TYPE_CHECKING:
 _TMAX_RESERVE = 0.9  # part of the time we allow ourselves; the rest is the way back
 
 
-async def answers(router: Router, offered: Sequence[FlatRequest]) -> list[FlatAnswer]:
-    """What each slot gets, in order; counted as exchanges' requests would be."""
+async def answers(router: Router, offered: Sequence[FlatRequest], key: str = "") -> list[FlatAnswer]:
+    """What each slot gets, in order; counted as exchanges' requests would be.
+
+    Args:
+        router: the replica.
+        offered: the slots.
+        key: id of the caller's key, or empty.
+    """
     started = time.monotonic()
     router.tally.add("requests", len(offered))
-    prepared = [router.edge.prepare_object(openrtb_of(one, router.settings.currency)) for one in offered]
+    exchange, caller = router.exchanges.of_key(key), number_of(key) if key else 0
+    prepared = [
+        router.edge.prepare_object(openrtb_of(one, router.settings.currency), exchange, caller) for one in offered
+    ]
     asked = [one for one in prepared if one.impressions]
     got = iter(await _asked(router, asked, started) if asked else ())
     found = [_flat(one, next(got) if one.impressions else Answer(None, one.reason)) for one in prepared]

@@ -134,14 +134,13 @@ def forgeries(url: str, luck: random.Random) -> list[str]:
     """Notice URLs that no bidder signed, made from one that it did."""
     parts = urlsplit(url)
     _, prefix, kind, token = parts.path.split("/")
-    middle = luck.randrange(1, len(token) - 1)  # of the last character some bits mean nothing
+    middle = luck.randrange(1, len(token) - 1)
     flipped = token[:middle] + ("A" if token[middle] != "A" else "B") + token[middle + 1 :]
-    other_kind = Kind.CLICK if kind in _MONEY else Kind.BILL
     names = [
         (kind, flipped),
         (kind, token[:-8]),
         (kind, "".join(luck.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=len(token)))),
         (kind, _SOMEBODY.sign(_OTHER_BID, Kind(kind))),
-        (other_kind.value, token),
     ]
+    names += [(other.value, token) for other in Kind if other.value != kind]
     return [urlunsplit(parts._replace(path=f"/{prefix}/{name}/{text}")) for name, text in names]

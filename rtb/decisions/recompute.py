@@ -26,11 +26,13 @@ from rtb.notices import Signer
 from rtb.openrtb import BidRequest, InvalidRequest, NoBid
 from rtb.scores import CLICK, CONVERSION
 from rtb.stages import BidStage, Weighed
+from rtb.users import UserKeys
 
 _NEAR = 1e-4
 """How far a probability may be off, relatively: single precision in sums of some hundred terms."""
 
 _NOBODY = Signer("nothing is signed with this")
+_NO_USERS = UserKeys("nobody has a number by this")
 
 
 class Recomputed(NamedTuple):
@@ -84,6 +86,7 @@ def recompute(found: Found, workshop: Workshop) -> Recomputed:
     rules = workshop.rules(one.rules)
     edge = Edge(
         signer=_NOBODY,
+        users=_NO_USERS,
         base_url="",
         currency=rules.currency,
         max_imps=rules.max_imps,

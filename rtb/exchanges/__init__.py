@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 import yaml
@@ -26,6 +27,9 @@ _Endpoint = Annotated[str, msgspec.Meta(pattern=r"^(/openrtb2/[a-z0-9_/-]{1,64})
 _Currency = Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{3})?\Z")]
 _KeyId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{12}\Z")]
 _Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
+
+
+_Claimed = TypeVar("_Claimed", str, int)
 
 
 class ExchangeError(ValueError):
@@ -88,6 +92,11 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         """Its own endpoint."""
         return self.endpoint or f"/openrtb2/{self.name}"
 
+    @property
+    def number(self) -> int:
+        """What its name is in tokens."""
+        return number_of(self.name)
+
     def complete(self, request: BidRequest) -> None:
         """Say for the exchange what its request leaves unsaid, and what its quirks say wrong."""
         if self.quirks.ignore_tmax:
@@ -101,16 +110,9 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
                 imp.secure = 1 if imp.secure is None else imp.secure
 
     def finish(self, bid: Bid) -> None:
-        """Make a bid what the exchange takes, and let its notices say which of them is the charge.
-
-        The hint is not signed: whoever can send it, the exchange, can send either notice anyway, and a bid is charged
-        once.
-        """
+        """Make a bid what the exchange takes."""
         if self.quirks.no_loss_notice:
             bid.lurl = None
-        if self.charge_on is not None:
-            bid.nurl = f"{bid.nurl}&on={self.charge_on}" if bid.nurl else bid.nurl
-            bid.burl = f"{bid.burl}&on={self.charge_on}" if bid.burl else bid.burl
 
 
 GENERIC = Profile(name="generic")
@@ -131,7 +133,9 @@ class Exchanges:
         self._profiles = list(profiles)
         self._by_path: dict[str, Profile] = {}
         self._by_key: dict[str, Profile] = {}
+        self._by_number: dict[int, Profile] = {}
         for profile in self._profiles:
+            _claim(self._by_number, profile.number, profile, "number")
             for path in (f"{SHARED_ENDPOINT}/{profile.name}", profile.path):
                 _claim(self._by_path, path, profile, "endpoint")
             for key in profile.keys:
@@ -143,6 +147,14 @@ class Exchanges:
     def has(self, path: str) -> bool:
         """Whether requests may come here."""
         return path == SHARED_ENDPOINT or path in self._by_path
+
+    def numbered(self, number: int) -> Profile:
+        """The exchange that a token names; one that has no profile, or none any more, is `GENERIC`."""
+        return self._by_number.get(number, GENERIC)
+
+    def of_key(self, key: str) -> Profile:
+        """The exchange whose key this is, by its id; a key that no profile lists is any exchange's: `GENERIC`."""
+        return self._by_key.get(key, GENERIC)
 
     def of(self, path: str, key: str = "") -> Profile | None:
         """The exchange of a request, `None` where there is none.
@@ -174,6 +186,12 @@ def load(folder: Path | None = None) -> Exchanges:
     return Exchanges((shipped | _read_all(folder)).values())
 
 
+@lru_cache(maxsize=4_096)
+def number_of(name: str) -> int:
+    """The 32-bit number, never 0, that stands for an exchange's name or a key's id in tokens; the same everywhere."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4, person=b"number").digest(), "big") or 1
+
+
 def key_id(secret: str) -> str:
     """What names an API key in a profile and gives nothing of it away: the beginning of its SHA-256, in hex."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()[:12]
@@ -196,7 +214,7 @@ def _read(file: Traversable) -> Profile:
         raise ExchangeError(f"{file}: {error}") from error
 
 
-def _claim(taken: dict[str, Profile], what: str, profile: Profile, kind: str) -> None:
+def _claim(taken: dict[_Claimed, Profile], what: _Claimed, profile: Profile, kind: str) -> None:
     owner = taken.setdefault(what, profile)
     if owner is not profile:
         raise ExchangeError(f"{kind} {what} belongs to two exchanges: {owner.name} and {profile.name}")

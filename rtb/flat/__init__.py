@@ -4,7 +4,7 @@ A flat request means what the OpenRTB request means that it is turned into (`mea
 same for both.
 """
 
-from rtb.flat.answer import FlatAnswer, FlatAnswers, Notices, answer_of, no_bid, token_in
+from rtb.flat.answer import FlatAnswer, FlatAnswers, Notices, answer_of, no_bid, notice_in
 from rtb.flat.meaning import openrtb_of
 from rtb.flat.request import DEVICES, Cpm, Currency, FlatBatch, FlatRequest, Long, Name
 
@@ -21,6 +21,6 @@ __all__ = [
     "Notices",
     "answer_of",
     "no_bid",
+    "notice_in",
     "openrtb_of",
-    "token_in",
 ]

@@ -28,7 +28,7 @@ class FlatAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
         price: what is bid, CPM.
         currency: of the price.
         bid_id: names the bid.
-        token: settles it: see `POST /auction-result`. Signed, so that nobody can make one up.
+        token: settles it: see `POST /auction-result`. Encrypted, so that nobody can make one up.
         adm: the markup to show. Its macros are those of OpenRTB.
         campaign: id of the campaign.
         creative: id of what is shown, with the campaign's before it.
@@ -65,7 +65,7 @@ class FlatAnswers(msgspec.Struct, frozen=True):
     results: list[FlatAnswer]
 
 
-_TOKEN = re.compile(r"/notice/(?:win|bill|loss)/([A-Za-z0-9_-]{1,512})")
+_NOTICE = re.compile(r"/notice/(win|bill|loss)/([A-Za-z0-9_-]{1,512})")
 
 _SPOKEN = {
     "no_candidate": "no campaign is for this slot: its place, time or audience fit none that may bid now",
@@ -97,7 +97,7 @@ def answer_of(name: str, response: BidResponse) -> FlatAnswer:
         price=best.price,
         currency=response.cur,
         bid_id=best.id,
-        token=next((token for url in urls if (token := token_in(url))), ""),
+        token=notice_in(urls[1])[1],
         adm=best.adm or "",
         campaign=best.cid or "",
         creative=best.crid or "",
@@ -116,10 +116,10 @@ def no_bid(name: str, reason: NoBid | str) -> FlatAnswer:
     return FlatAnswer(id=name, bid=False, reason=short, message=_SPOKEN.get(short, short.replace("_", " ")))
 
 
-def token_in(url: str) -> str:
-    """The token of a notice URL of money, empty when it holds none."""
-    found = _TOKEN.search(url)
-    return found[1] if found else ""
+def notice_in(url: str) -> tuple[str, str]:
+    """Kind and token of a notice URL of money; both empty when it is none."""
+    found = _NOTICE.search(url)
+    return (found[1], found[2]) if found else ("", "")
 
 
 def _price(bid: Bid) -> float:

@@ -23,7 +23,7 @@ from rtb import snapshot
 from rtb.edge import Edge
 from rtb.ledger import DurabilityWatch, Grant, MemoryLedger
 from rtb.notices import BidRef, Kind, Signer
-from rtb.settings import Settings
+from rtb.users import UserKeys
 from tests.conftest import Valkey
 from tests.deployments.in_process import running as platform
 from tests.rtb.ledger.servers import running
@@ -70,13 +70,14 @@ def test_the_desk_acknowledges_nothing_that_may_be_forgotten_where_that_is_requi
 ) -> None:
     async def main(server: Valkey) -> None:
         signer, ledger = Signer("a secret of the tests"), MemoryLedger()
-        edge = Edge(signer=signer, base_url="http://bidder.example", currency="USD", max_imps=8, max_candidates=8)
+        users, url = UserKeys("a secret of the tests"), "http://bidder.example"
+        edge = Edge(signer=signer, users=users, base_url=url, currency="USD", max_imps=8, max_candidates=8)
         await ledger.open(1, 10_000)
         await ledger.lease([Grant(7, 1, 5_000, 0.0, time.time() + 1_000)])
         ref = BidRef(7, 1, 1, 0, 2_000, int(time.time() + 100))
         async with server.client() as client:
             watch = DurabilityWatch(client, required=required)
-            desk = NoticeDesk(Settings(var_dir=tmp_path), signer, ledger, edge, durability=watch)
+            desk = NoticeDesk(signer, ledger, edge, durability=watch)
             await watch.look()
             for kind in Kind:
                 reply = await desk.handle(f"/notice/{kind}/{signer.sign(ref, kind)}", b"price=1")

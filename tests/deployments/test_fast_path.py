@@ -31,6 +31,7 @@ from rtb.limits import Limiter
 from rtb.listing import Listing
 from rtb.notices import Signer
 from rtb.settings import Settings
+from rtb.users import UserKeys
 from tests.conftest import Valkey
 from tests.rtb.builders import make_campaign, make_request, to_json
 
@@ -58,14 +59,19 @@ class Replica:
         self.counters: Counter[str] = Counter()
         self.signer = Signer("a secret of the tests, and long")
         self.edge = Edge(
-            signer=self.signer, base_url="https://bid.example", currency="USD", max_imps=8, max_candidates=4
+            signer=self.signer,
+            users=UserKeys("a secret of the tests for users"),
+            base_url="https://bid.example",
+            currency="USD",
+            max_imps=8,
+            max_candidates=4,
         )
         self.edge.relist([Listing(1, make_campaign())])  # something to sell, or nobody is asked
         self.answer: Callable[[Prepared], Any] = lambda _: Answer(BID)
         self.shed: Shed | None = None
         self.asked: list[float] = []
         self.prepared: list[Prepared] = []
-        desk = NoticeDesk(self.settings, self.signer, MemoryLedger(), self.edge)
+        desk = NoticeDesk(self.signer, MemoryLedger(), self.edge)
         self.door = FastPath(self, desk, _not_found)  # type: ignore[arg-type]
 
     def start(self) -> None:

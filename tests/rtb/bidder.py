@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
-from rtb.batch import Answer
+from rtb.batch import Answer, Prepared
 from rtb.ctr import CTRScorer
 from rtb.currency import NO_RATES, Rates
 from rtb.edge import Edge
@@ -18,9 +18,11 @@ from rtb.listing import Listing
 from rtb.notices import Signer
 from rtb.policy import neutral
 from rtb.stages import BidStage, CTRStage
+from rtb.users import UserKeys
 from tests.rtb.builders import MONDAY_NOON, make_request, make_table, to_json
 
 SIGNER = Signer("a secret of the tests, and long")
+USERS = UserKeys("a secret of the tests for users")
 URL = "https://bid.example"
 PLENTY = 10**12
 
@@ -49,6 +51,7 @@ class Bidder:
         )
         self.edge = Edge(
             signer=SIGNER,
+            users=USERS,
             base_url=URL,
             currency="USD",
             max_imps=8,
@@ -70,7 +73,11 @@ class Bidder:
 
     def answer(self, *bodies: bytes) -> list[Answer]:
         """The answers to requests that came in one batch."""
-        batch = self.edge.assemble([self.edge.prepare(body) for body in bodies])
+        return self.answer_prepared([self.edge.prepare(body) for body in bodies])
+
+    def answer_prepared(self, requests: Sequence[Prepared]) -> list[Answer]:
+        """The answers to requests that were read already."""
+        batch = self.edge.assemble(requests)
         probability = self.ctr.score(batch.rows).probability
         answers, events = self.edge.render(batch, probability, self.stage.decide(batch.auction(probability)))
         self.events += events

@@ -15,9 +15,11 @@ from rtb.listing import Listing
 from rtb.notices import Signer
 from rtb.policy import neutral
 from rtb.stages import BidStage, CTRStage
+from rtb.users import UserKeys
 from tests.rtb.builders import MONDAY_NOON, make_table
 
 SIGNER = Signer("a secret of the tests, and long")
+USERS = UserKeys("a secret of the tests for users")
 URL = "https://bid.example"
 _CTR = CTRStage(CTRScorer.untrained())
 
@@ -47,6 +49,7 @@ class InProcess:
         )
         self.edge = Edge(
             signer=SIGNER,
+            users=USERS,
             base_url=URL,
             currency="USD",
             max_imps=max_imps,

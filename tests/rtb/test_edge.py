@@ -19,13 +19,14 @@ from rtb import features
 from rtb.batch import Answer
 from rtb.campaign import Targeting
 from rtb.ctr import CTRNetwork, CTRScorer
+from rtb.exchanges import Profile, number_of
 from rtb.features import FIELDS
 from rtb.listing import Listing
 from rtb.money import cpm_to_micros
 from rtb.notices import BidRef, Kind
 from rtb.openrtb import InvalidRequest, NoBid
 from rtb.openrtb.macros import AUCTION_LOSS, AUCTION_PRICE
-from tests.rtb.bidder import PLENTY, SIGNER, URL, Bidder, bids_of
+from tests.rtb.bidder import PLENTY, SIGNER, URL, USERS, Bidder, bids_of
 from tests.rtb.builders import MONDAY_NOON, make_campaign, make_creative, make_request, make_table, to_json
 from tests.support import SHARED_DATA, require
 
@@ -60,7 +61,7 @@ def test_notices_name_the_bid() -> None:
     for name, path in (("nurl", "win"), ("burl", "bill"), ("lurl", "loss")):
         start = f"{URL}/notice/{path}/"
         assert bid[name].startswith(start)
-        ref = SIGNER.read(bid[name].removeprefix(start).split("?")[0], Kind.BILL)
+        ref = SIGNER.read(bid[name].removeprefix(start).split("?")[0], Kind(path))
         assert (ref.bid_id, ref.campaign, ref.creative) == (bid["id"], 3, 1)
         assert ref.ceiling_micros == cpm_to_micros(bid["price"])
         assert ref.expires == MONDAY_NOON + 60
@@ -261,7 +262,7 @@ def test_a_bid_is_good_for_as_long_as_its_notices(fields: dict[str, Any], second
 def test_a_token_has_the_users_key_where_privacy_allows(signals: dict[str, Any], known: bool) -> None:
     (bid,) = bids_of(Bidder([Listing(3, make_campaign())]).ask(user={"id": "somebody"}, **signals))
     token = urlsplit(bid["burl"]).path.rpartition("/")[2]
-    assert SIGNER.read(token, Kind.BILL).user == (SIGNER.user_key("exchange:somebody") if known else 0)
+    assert SIGNER.read(token, Kind.BILL).user == (USERS.key("exchange:somebody") if known else 0)
 
 
 _REF = BidRef(lease=5, sequence=1, campaign=3, creative=0, ceiling_micros=10, expires=int(MONDAY_NOON))
@@ -443,3 +444,36 @@ def test_numbers_survive_many_campaigns() -> None:
     assert len(bids) == 160
     assert {bid["cid"] for bid in bids} == {"c1099"}
     assert np.unique([bid["id"] for bid in bids]).size == 160
+
+
+@pytest.mark.parametrize(
+    ("request_of", "first", "floor"),
+    [
+        ({"at": 1}, True, 20),
+        ({"at": 2}, False, 20),
+        ({"at": 501}, False, 20),  # whose rules say what is paid: the notice does
+        ({}, False, 20),
+    ],
+)
+@pytest.mark.parametrize("charge_on", [None, "win", "bill"])
+def test_a_token_has_the_terms_of_the_sale(request_of: Any, first: bool, floor: int, charge_on: Any) -> None:
+    bidder = Bidder([Listing(3, make_campaign())])
+    acme = Profile(name="acme", charge_on=charge_on)
+    body = to_json(make_request(imp=_imps(1, bidfloor=0.02), **request_of))
+    (bid,) = bids_of(bidder.answer_prepared([bidder.edge.prepare(body, acme, 77)])[0])
+    tokens = {kind: urlsplit(bid[url]).path.rpartition("/")[2] for kind, url in _URLS.items()}
+    assert len(set(tokens.values())) == len(tokens)
+    for kind, token in tokens.items():
+        ref = SIGNER.read(token, kind)
+        assert (ref.exchange, ref.caller, ref.authenticated) == (number_of("acme"), 77, True)
+        assert (ref.first_price, ref.floor_micros) == (first, floor)
+        assert ref.floor_micros <= ref.ceiling_micros == cpm_to_micros(bid["price"])
+        assert ref.charged_by is (Kind.WIN if charge_on == "win" else Kind.BILL)
+
+
+_URLS = {Kind.WIN: "nurl", Kind.BILL: "burl", Kind.LOSS: "lurl"}
+
+
+def test_a_bid_asked_for_without_a_key_is_not_authenticated() -> None:
+    (bid,) = bids_of(Bidder([Listing(3, make_campaign())]).ask())
+    assert not SIGNER.read(urlsplit(bid["burl"]).path.rpartition("/")[2], Kind.BILL).authenticated

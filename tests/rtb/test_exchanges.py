@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from rtb.exchanges import GENERIC, ExchangeError, Exchanges, Profile, Quirks, key_id, load
+from rtb.exchanges import GENERIC, ExchangeError, Exchanges, Profile, Quirks, key_id, load, number_of
 from rtb.openrtb import Bid, decode_request
 from tests.rtb.builders import make_request, to_json
 
 KEY = key_id("a key of theirs")
+OPENRTB26 = 3439466992
 
 
 def write(folder: Path, name: str = "acme", **fields: Any) -> None:
@@ -156,8 +157,21 @@ def test_the_documentation_names_every_field_and_quirk() -> None:
     assert [name for name in names if f"| `{name}` |" not in text] == []
 
 
-def test_notices_say_which_of_them_is_the_charge_where_the_exchange_differs() -> None:
-    plain, win = finished(GENERIC), finished(Profile(name="acme", charge_on="win"))
-    assert (plain.nurl, plain.burl) == ("https://b/notice/win/t?price=p", "https://b/notice/bill/t?price=p")
-    assert (win.nurl, win.burl, win.lurl) == (f"{plain.nurl}&on=win", f"{plain.burl}&on=win", plain.lurl)
+def test_an_exchange_that_knows_no_loss_notice_gets_none() -> None:
+    assert finished(GENERIC).lurl
     assert finished(Profile(name="acme", quirks=Quirks(no_loss_notice=True))).lurl is None
+
+
+def test_an_exchange_is_found_by_its_number_and_its_key_and_is_the_generic_one_else() -> None:
+    acme, other = Profile(name="acme", keys=(KEY,)), Profile(name="other")
+    exchanges = Exchanges([acme, other])
+    assert acme.number == number_of("acme") != other.number
+    assert [exchanges.numbered(one.number) for one in (acme, other)] == [acme, other]
+    assert exchanges.numbered(number_of("gone")) is exchanges.numbered(0) is GENERIC
+    assert exchanges.of_key(KEY) is acme
+    assert exchanges.of_key("") is exchanges.of_key(key_id("a key that nobody lists")) is GENERIC
+
+
+def test_numbers_stay_what_they_are() -> None:
+    assert number_of("openrtb26") == OPENRTB26  # in tokens that are on their way when a replica is replaced
+    assert 0 < number_of("") < 2**32

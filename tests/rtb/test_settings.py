@@ -118,8 +118,8 @@ def test_kept_secret_is_long_its_owners_alone_and_stays(tmp_path: Path) -> None:
 
 def test_secrets_differ_by_name_and_by_folder(tmp_path: Path) -> None:
     one, other = Settings(var_dir=tmp_path / "one"), Settings(var_dir=tmp_path / "other")
-    secrets = {s.resolve_secret(name) for s in (one, other) for name in ("admin_key", "notice_secret")}
-    assert len(secrets) == 4
+    secrets = {s.resolve_secret(name) for s in (one, other) for name in ("admin_key", "notice_secret", "user_secret")}
+    assert len(secrets) == 6
 
 
 def test_processes_that_start_at_once_agree_on_the_secret(tmp_path: Path) -> None:

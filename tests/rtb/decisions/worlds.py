@@ -29,6 +29,7 @@ from rtb.openrtb import NoBid
 from rtb.policy import Policy
 from rtb.snapshot import PacingTable, encode_catalog, encode_pacing
 from rtb.stages import BidStage, CTRStage
+from rtb.users import UserKeys
 
 NOW = 1_767_614_400.0
 SECRET = "a secret of the tests, and long"
@@ -130,6 +131,7 @@ def world(folder: Path, listings: Sequence[Listing], *, rates: Rates = NO_RATES,
     ledger = MemoryLedger()
     edge = Edge(
         signer=Signer(SECRET),
+        users=UserKeys(SECRET),
         base_url="https://bid.example",
         currency="USD",
         max_imps=8,
