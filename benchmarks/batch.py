@@ -89,7 +89,7 @@ def main(
     try:
         with tempfile.TemporaryDirectory(prefix="raybid-batch-") as folder:
             if url:
-                figures = _measured(url, seconds, connections, slots, console)
+                figures = _measured((url, Settings().find_secret("exchange_key")), seconds, connections, slots, console)
             else:
                 settings = Settings().model_copy(update={"var_dir": Path(folder), "calls_per_minute": 1_000_000})
                 _small_models(settings)
@@ -97,7 +97,13 @@ def main(
                 with Platform(settings, graph, lambda text: console.print(f"[dim]{text}[/dim]"), replicas) as platform:
                     platform.register(sample_campaigns(campaigns, reference.MARKET_SEED, budget_micros=_RICH))
                     platform.await_campaigns()
-                    figures = _measured(settings.base_url, seconds, connections, slots, console)
+                    figures = _measured(
+                        (settings.base_url, settings.resolve_secret("exchange_key")),
+                        seconds,
+                        connections,
+                        slots,
+                        console,
+                    )
     except (LaunchError, OSError) as error:
         console.print(f"benchmarks.batch: {error}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1) from error
@@ -192,13 +198,14 @@ def _answered(body: bytes, slots: int) -> tuple[int, int]:
     return slots - sum(body.count(b'"reason":"%s"' % name.encode()) for name in _UNANSWERED), bids
 
 
-def _measured(url: str, seconds: float, connections: int, slots: int, console: Console) -> BatchFigures:
+def _measured(target: tuple[str, str], seconds: float, connections: int, slots: int, console: Console) -> BatchFigures:
     """After a warm-up: replicas, caches and leases are those of a platform that has been up for a while."""
+    url, key = target
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("warming up", total=None)
-        uvloop.run(drive(url, _WARM_UP_SECONDS, connections, slots))
+        uvloop.run(drive(url, _WARM_UP_SECONDS, connections, slots, key))
         progress.update(task, description=f"{connections} connections, {slots} slots a call")
-        return uvloop.run(drive(url, seconds, connections, slots))
+        return uvloop.run(drive(url, seconds, connections, slots, key))
 
 
 def _small_models(settings: Settings) -> None:

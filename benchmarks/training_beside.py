@@ -59,7 +59,10 @@ def main(
             with Platform(settings, say=lambda text: console.print(f"[dim]{text}[/dim]")) as platform:
                 platform.register(reference.campaigns())
                 platform.await_campaigns()
-                traffic = ReplayOptions(url=settings.base_url, rate=rate, connections=connections, duration=seconds)
+                key = settings.resolve_secret("exchange_key")
+                traffic = ReplayOptions(
+                    url=settings.base_url, key=key, rate=rate, connections=connections, duration=seconds
+                )
                 measured = _measure(settings, traffic, rounds, algo, console)
     except (LaunchError, Unreachable, OSError) as error:
         console.print(f"benchmarks.training_beside: {error}", style="red", markup=False, soft_wrap=True)

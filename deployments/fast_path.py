@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from deployments.callers import key_in
 from deployments.gzip_coding import BadGzip, TooLarge, accepts_gzip, deflate, inflate
 from deployments.notice_desk import NoticeDesk
 from deployments.wiring import logger
@@ -288,10 +289,9 @@ class FastPath:
 def _read_head(headers: Sequence[tuple[bytes, bytes]]) -> _Head:
     """What we read of the headers; their names come in lower case (ASGI)."""
     found = dict(headers)
-    key = found.get(b"x-api-key")
     return _Head(
         sum(map(len, chain.from_iterable(headers))),
-        None if key is None else key.decode("latin-1"),
+        key_in(found),
         found.get(b"content-encoding", b"").strip().lower(),
         found.get(b"accept-encoding", b""),
         found.get(b"x-openrtb-version", b"").strip(),

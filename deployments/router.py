@@ -23,7 +23,7 @@ from deployments.notice_desk import NoticeDesk
 from deployments.recording import DecisionSender
 from deployments.scaling import HELD
 from deployments.tally import Tally
-from deployments.wiring import ledger_client, logger, repeat
+from deployments.wiring import guarded_settings, ledger_client, logger, repeat
 from rtb import exchanges, heap, snapshot
 from rtb.accounts import campaign_of
 from rtb.admission import Admission, Shed
@@ -39,7 +39,6 @@ from rtb.ledger import DurabilityWatch, LedgerError, ValkeyLedger
 from rtb.limits import PERIOD_SECONDS, Limiter
 from rtb.notices import Signer
 from rtb.scores import Scores
-from rtb.settings import Settings
 from rtb.stages import Auction, Decisions
 from rtb.users import UserKeys
 
@@ -87,7 +86,7 @@ class Router:
     """
 
     def __init__(self, stages: Callable[..., Stages], controller: Any, **parts: Any) -> None:
-        self.settings = settings = Settings()
+        self.settings = settings = guarded_settings()
         self.controller = controller
         self.stages = stages(**parts)
         self.client = client = ledger_client(settings)

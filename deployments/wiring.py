@@ -11,8 +11,10 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
+import ray
 import redis
 import redis.asyncio as aioredis
+from ray.serve.context import _get_global_client
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.retry import Retry as BlockingRetry
@@ -23,6 +25,7 @@ from rtb.catalog import Catalog
 from rtb.catalog.spend_book import CatalogSpendBook
 from rtb.events import EventStream
 from rtb.events.writer import EventWriter
+from rtb.exposure import open_fault
 from rtb.policy import Policy
 from rtb.settings import Settings
 
@@ -35,6 +38,26 @@ LEDGER_TIMEOUT_S = 1.0
 """Nothing that somebody waits for waits longer for the ledger than this."""
 
 _WRITER_TIMEOUT_S = 10.0
+
+
+def guarded_settings() -> Settings:
+    """Return the settings of this replica, once they are known to protect what Serve listens on.
+
+    Raises:
+        OpenPlatform: others may reach it, and it does without keys.
+    """
+    settings = Settings()
+    listening = []
+    if ray.is_initialized():
+        listening.append(_get_global_client().http_config.host or "")
+    fault = open_fault(settings, listening)
+    if fault is not None:
+        raise OpenPlatform(fault)
+    return settings
+
+
+class OpenPlatform(RuntimeError):
+    """A platform without keys that others may reach; the message says what to set."""
 
 
 def ledger_client(settings: Settings) -> aioredis.Redis:

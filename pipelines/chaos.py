@@ -167,6 +167,7 @@ class _Trial:
         self._campaigns = _campaigns(conditions.budget, conditions.duration)
         self._options = ReplayOptions(
             url=settings.base_url,
+            key=settings.resolve_secret("exchange_key"),
             rate=conditions.rate,
             duration=conditions.duration + _OVERTIME,
             seed=_SEED,
@@ -243,7 +244,7 @@ class _Trial:
 
     def _client(self) -> httpx.Client:
         """For calls that need an administrator's key."""
-        headers = {"X-API-Key": self._settings.resolve_secret("admin_key")}
+        headers = self._settings.key_headers("admin_key")
         return httpx.Client(base_url=self._settings.base_url, headers=headers, timeout=10)
 
     def _quieten(self) -> None:

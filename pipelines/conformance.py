@@ -55,12 +55,13 @@ def main(
         bodies = _read(requests, console)
         campaigns = campaigns_for(wishes_of(read(body) for body in bodies))
         with (
-            _platform(base, settings, console) as key,
-            _registered(base, key, campaigns, console),
+            _platform(base, settings, console) as found,
+            _registered(base, found, campaigns, console),
             Progress(console=console, transient=True) as progress,
         ):
             task = progress.add_task("requests", total=len(bodies))
-            asking = examine(base, bodies, held_by(campaigns), connections, lambda: progress.advance(task))
+            key = found.resolve_secret("exchange_key")
+            asking = examine(base, bodies, held_by(campaigns), connections, lambda: progress.advance(task), key=key)
             findings = uvloop.run(asking)
     except (LaunchError, SourceError, httpx.HTTPError, OSError) as error:
         console.print(f"conformance: {error}", style="red", markup=False, soft_wrap=True)
@@ -79,17 +80,17 @@ def _read(paths: Sequence[Path], console: Console) -> list[bytes]:
 
 
 @contextmanager
-def _platform(url: str, settings: Settings, console: Console) -> Iterator[str]:
-    """A platform at the URL while the context lasts; its admin key."""
+def _platform(url: str, settings: Settings, console: Console) -> Iterator[Settings]:
+    """A platform at the URL while the context lasts; the settings that have its keys."""
     if _is_up(url):
-        yield settings.resolve_secret("admin_key")
+        yield settings
         return
     if url != settings.base_url:
         raise LaunchError(f"no platform answers at {url}")
     folder = Path(tempfile.mkdtemp(prefix="raybid-conformance-"))
     own = settings.model_copy(update=_changes(settings, folder))
     with Platform(own, "composed", lambda text: console.print(f"[dim]{text}[/dim]")):
-        yield own.resolve_secret("admin_key")
+        yield own
     shutil.rmtree(folder)
 
 
@@ -107,9 +108,9 @@ def _changes(settings: Settings, folder: Path) -> dict[str, object]:
 
 
 @contextmanager
-def _registered(url: str, key: str, campaigns: Sequence[Campaign], console: Console) -> Iterator[None]:
+def _registered(url: str, settings: Settings, campaigns: Sequence[Campaign], console: Console) -> Iterator[None]:
     """The campaigns bid while the context lasts; afterwards they are paused."""
-    with httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=_API_SECONDS) as client:
+    with httpx.Client(base_url=url, headers=settings.key_headers("admin_key"), timeout=_API_SECONDS) as client:
         before = _campaigns_up(client)
         for campaign in campaigns:
             answer = client.post("/campaign/create", content=msgspec.json.encode(campaign))

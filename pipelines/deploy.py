@@ -27,7 +27,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from pipelines.local import LaunchError
-from pipelines.local.checks import check_models
+from pipelines.local.checks import check_keys, check_models
 from pipelines.local.cluster import ROOT
 from pipelines.local.models import train_missing
 from rtb.settings import Settings
@@ -47,6 +47,7 @@ def main(
     began = time.monotonic()
     try:
         settings = Settings()
+        check_keys(settings, listen)
         train_missing(settings, _say)
         check_models(settings)
         dashboard = f"http://{settings.http_host}:{settings.dashboard_port}"

@@ -205,10 +205,10 @@ def _deploy(cluster: Cluster, config: Path) -> None:
 class _Watch:
     """An exchange that trades until it is told to stop, and what it has seen."""
 
-    def __init__(self, cluster: Cluster, rate: float, console: Console) -> None:
+    def __init__(self, cluster: Cluster, key: str, rate: float, console: Console) -> None:
         self.figures = Figures()
         self._options = ReplayOptions(
-            url=cluster.proxy.url, ca=cluster.proxy.ca, rate=rate, connections=_CONNECTIONS, duration=600.0
+            url=cluster.proxy.url, key=key, ca=cluster.proxy.ca, rate=rate, connections=_CONNECTIONS, duration=600.0
         )
         self._console = console
 
@@ -238,7 +238,7 @@ async def _trial(cluster: Cluster, rate: float, console: Console) -> dict[str, A
     async with httpx.AsyncClient(base_url=cluster.head_url, headers={"X-API-Key": key}, timeout=5) as client:
         await _register(client)
         before = await _state(cluster, client)
-        watch = _Watch(cluster, rate, console)
+        watch = _Watch(cluster, await _exchange_key(client), rate, console)
         trading = asyncio.create_task(watch.trade())
         await asyncio.sleep(_BEFORE_SECONDS)
         answered, killed = watch.answered, time.monotonic()
@@ -311,6 +311,13 @@ async def _register(client: httpx.AsyncClient) -> None:
         if answer.status_code != 201:
             raise LaunchError(f"campaign {campaign.id} is refused with {answer.status_code}: {answer.text[:200]}")
     await asyncio.sleep(4.0)  # pacing and leases
+
+
+async def _exchange_key(client: httpx.AsyncClient) -> str:
+    """Return a new key of an exchange."""
+    made = await client.post("/admin/keys", json={"name": "trial", "scopes": ["exchange"]})
+    made.raise_for_status()
+    return str(made.json()["key"])
 
 
 async def _state(cluster: Cluster, client: httpx.AsyncClient) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def main(
     summary: dict[str, Shown] = {}
     try:
         out.mkdir(parents=True, exist_ok=True)
-        headers = {"X-API-Key": key or settings.resolve_secret("admin_key")}
+        headers = {"X-API-Key": key} if key else settings.key_headers("admin_key")
         with httpx.Client(base_url=settings.base_url, headers=headers, timeout=_TIMEOUT_S) as client:
             names = [portfolio] if portfolio else [one["id"] for one in _read(client, "/portfolio")]
             for name in names:

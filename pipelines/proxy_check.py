@@ -61,7 +61,9 @@ def main(
         ):
             platform.register(reference.campaigns())
             platform.await_campaigns()
-            summary = _trade(platform, proxy, ReplayOptions(url=proxy.url, ca=proxy.ca, rate=rate, duration=duration))
+            key = settings.resolve_secret("exchange_key")
+            options = ReplayOptions(url=proxy.url, key=key, ca=proxy.ca, rate=rate, duration=duration)
+            summary = _trade(platform, proxy, options)
     except ValidationError as error:
         _fail(console, "; ".join(f"RAYBID_{item['loc'][0]}: {item['msg']}".upper() for item in error.errors()))
     except (LaunchError, Unreachable, httpx.HTTPError, OSError) as error:

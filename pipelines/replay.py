@@ -45,12 +45,15 @@ def replay(
     count: Annotated[int | None, typer.Option(min=0, help="Requests; files: each line once")] = None,
     auction: Annotated[Literal["second", "first"], typer.Option(help="What a winner pays")] = "second",
     seed: Annotated[int, typer.Option(help="Of simulated traffic and of what is left to chance")] = 1,
-    key: Annotated[str, typer.Option(envvar="RAYBID_EXCHANGE_KEY", help="X-API-Key of the exchange")] = "",
+    key: Annotated[
+        str, typer.Option(envvar="RAYBID_EXCHANGE_KEY", help="X-API-Key of the exchange; default: that of var/secrets")
+    ] = "",
     ca: Annotated[Path | None, typer.Option(help="Certificates in PEM to trust for https besides the system's")] = None,
 ) -> None:
     """Send bid requests, check the answers, hold the auctions, send the notices, and report."""
+    settings = _configured()
     options = ReplayOptions(
-        url=url or _configured(),
+        url=url or settings.base_url,
         requests=tuple(requests or ()),
         rate=rate,
         connections=connections,
@@ -58,7 +61,7 @@ def replay(
         count=count,
         auction=auction,
         seed=seed,
-        key=key,
+        key=key or (settings.find_secret("exchange_key") if not url or url.rstrip("/") == settings.base_url else ""),
         ca=ca,
     )
     console = Console(stderr=True)
@@ -72,9 +75,9 @@ def replay(
     typer.echo(json.dumps(figures.summary()))
 
 
-def _configured() -> str:
+def _configured() -> Settings:
     try:
-        return Settings().base_url
+        return Settings()
     except ValidationError as error:
         typer.echo(f"replay: {faults(error)}", err=True)
         raise typer.Exit(2) from error

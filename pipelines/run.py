@@ -43,7 +43,12 @@ def main(
         settings = Settings()
         prepare(settings, console)
         options = ReplayOptions(
-            url=settings.base_url, rate=rate, connections=connections, duration=duration or _FOREVER, seed=1
+            url=settings.base_url,
+            key=settings.resolve_secret("exchange_key"),
+            rate=rate,
+            connections=connections,
+            duration=duration or _FOREVER,
+            seed=1,
         )
         with Platform(settings, graph, lambda text: console.print(f"[dim]{text}[/dim]")) as platform:
             platform.register(reference.campaigns())
@@ -77,7 +82,7 @@ def _trade(platform: Platform, options: ReplayOptions, console: Console) -> dict
 def _announce(settings: Settings, console: Console) -> None:
     console.print(f"API docs       {settings.base_url}/docs")
     console.print(f"Ray dashboard  http://127.0.0.1:{settings.dashboard_port}")
-    console.print(f"admin key      {settings.secret_path('admin_key')}")
+    console.print(f"keys           {settings.secret_path('admin_key')}, {settings.secret_path('exchange_key')}")
 
 
 def _fail(console: Console, message: str) -> None:

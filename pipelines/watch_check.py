@@ -67,7 +67,7 @@ def main(
 
 
 def _watched(settings: Settings, folder: Path, duration: float, console: Console) -> dict[str, Any]:
-    _promtool("check", "config", str(CONFIG / "prometheus.yaml"))
+    _promtool("check", "config", "--syntax-only", str(CONFIG / "prometheus.yaml"))
     _promtool("test", "rules", str(CONFIG / "tests" / "alerts.yaml"))
     shutil.copytree(reference.POLICY, settings.policy_dir)
     preflight(settings)
@@ -75,7 +75,7 @@ def _watched(settings: Settings, folder: Path, duration: float, console: Console
         platform.register(reference.campaigns())
         _share_budgets(settings)
         platform.await_campaigns()
-        with watchers(folder / "watchers", _targets(settings)) as at:
+        with watchers(folder / "watchers", _targets(settings), settings.resolve_secret("report_key")) as at:
             with _traffic(settings, duration, folder):
                 for _ in track(range(round(duration)), "traffic, while Prometheus scrapes", console=console):
                     time.sleep(1)
@@ -113,7 +113,7 @@ def _targets(settings: Settings) -> dict[str, list[str]]:
 def _share_budgets(settings: Settings) -> None:
     """Let two campaigns be a portfolio, so that there is one to see."""
     members = [{"campaign": campaign.id} for campaign in reference.campaigns()[:2]]
-    headers = {"X-API-Key": settings.resolve_secret("admin_key")}
+    headers = settings.key_headers("admin_key")
     body = {"id": "watched", "strategy": "proportional", "interval_seconds": 5, "members": members}
     httpx.post(f"{settings.base_url}/portfolio/create", json=body, headers=headers, timeout=10).raise_for_status()
 
@@ -124,7 +124,11 @@ def _traffic(settings: Settings, duration: float, folder: Path) -> Iterator[None
     command = [sys.executable, "-m", "pipelines.replay", "--url", settings.base_url, "--rate", str(_RATE)]
     with (folder / "replay.log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, "--duration", str(duration + 60)], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
+            [*command, "--duration", str(duration + 60)],
+            cwd=ROOT,
+            env={**os.environ, "RAYBID_EXCHANGE_KEY": settings.resolve_secret("exchange_key")},
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
     try:
         yield

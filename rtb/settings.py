@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import secrets
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,6 +21,23 @@ from pydantic_settings import (
 )
 
 from rtb.notices import NoticeTimes
+from rtb.secret_strength import weakness
+
+SecretName = Literal["admin_key", "exchange_key", "report_key", "notice_secret", "user_secret"]
+"""Secrets that are made where none is given."""
+
+_SECRET = (
+    "admin_key",
+    "exchange_key",
+    "report_key",
+    "exchange_keys",
+    "notice_secret",
+    "notice_secrets_previous",
+    "user_secret",
+)
+
+
+_LISTS = ("exchange_keys", "notice_secrets_previous")
 
 
 class Settings(BaseSettings):
@@ -29,7 +47,7 @@ class Settings(BaseSettings):
     containers are given secrets: `/run/secrets/raybid_admin_key`.
     """
 
-    model_config = SettingsConfigDict(env_prefix="RAYBID_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="RAYBID_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     # Folders
     var_dir: Path = Field(Path("var"), description="everything the platform writes: ledger, catalog, models, logs")
@@ -53,10 +71,13 @@ class Settings(BaseSettings):
 
     # Secrets; empty means: made on first use under var_dir/secrets, readable by the owner only
     admin_key: str = Field("", description="X-API-Key that may create and read campaigns")
+    exchange_key: str = Field("", description="X-API-Key of this machine's own bid requests, made by `raybid up`")
+    report_key: str = Field("", description="X-API-Key that may read figures: of Prometheus, made by `raybid up`")
     exchange_keys: str = Field("", description="comma-separated X-API-Keys of exchanges")
-    require_exchange_key: bool = Field(False, description="refuse bid requests that carry no key")
-    require_report_key: bool = Field(False, description="refuse /stats and /metrics without a key")
+    require_exchange_key: bool = Field(True, description="refuse bids without a key; false: on loopback only")
+    require_report_key: bool = Field(True, description="refuse /stats and /metrics without; false: on loopback only")
     calls_per_minute: int = Field(1_000, ge=1, description="REST calls of one key, or of all without one, in a minute")
+    trusted_proxies: str = Field("", description="comma-separated addresses whose X-Forwarded-For is believed")
     key_seconds: float = Field(0.5, gt=0, description="how often replicas look for keys created or revoked")
     notice_secret: str = Field("", description="what the keys of notice tokens are derived from")
     user_secret: str = Field("", description="key of the numbers that stand for users, in frequency caps too")
@@ -121,6 +142,22 @@ class Settings(BaseSettings):
         if url and not url.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must start with redis://, rediss:// or unix://")
         return url
+
+    @field_validator(*_SECRET)
+    @classmethod
+    def _hard_to_guess(cls, value: str, info: ValidationInfo) -> str:
+        parts = value.split(",") if info.field_name in _LISTS else [value]
+        for secret in filter(None, map(str.strip, parts)):
+            if (fault := weakness(secret)) is not None:
+                raise ValueError(f"{fault}: take one of `openssl rand -base64 32`, or leave it empty and one is made")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            ip_network(part, strict=False)  # raises ValueError, which says what is wrong
+        return value
 
     @property
     def ledger_url(self) -> str:
@@ -191,21 +228,42 @@ class Settings(BaseSettings):
         previous = [secret.strip() for secret in self.notice_secrets_previous.split(",")]
         return [self.resolve_secret("notice_secret"), *filter(None, previous)]
 
-    def resolve_secret(self, name: Literal["admin_key", "notice_secret", "user_secret"]) -> str:
+    def resolve_secret(self, name: SecretName) -> str:
         """The secret as configured, else the one kept in `var_dir/secrets`, made on first use with mode 0600.
 
         Raises:
-            OSError: when the folder cannot be written.
+            OSError: the folder cannot be written, or the one that is kept can be guessed.
         """
         given: str = getattr(self, name)
         return given or _kept_secret(self.secret_path(name))
 
+    def find_secret(self, name: SecretName) -> str:
+        """Return the secret as configured or kept, empty where there is none: none is made.
+
+        Raises:
+            OSError: the one that is kept can be guessed.
+        """
+        given: str = getattr(self, name)
+        if given:
+            return given
+        path = self.secret_path(name)
+        try:
+            kept = path.read_text().strip()
+        except OSError:
+            return ""
+        return _checked(kept, path)
+
+    def key_headers(self, name: SecretName = "exchange_key") -> dict[str, str]:
+        """Return the headers with which programs of this machine call its own platform.
+
+        Raises:
+            OSError: the key is to be made, and cannot be written.
+        """
+        return {"X-API-Key": self.resolve_secret(name)}
+
     def secret_path(self, name: str) -> Path:
         """Where a secret is kept that is not configured."""
         return self.var_dir / "secrets" / name
-
-
-_SECRET = ("admin_key", "exchange_keys", "notice_secret", "notice_secrets_previous", "user_secret")
 
 
 def _place(url: str) -> str:
@@ -230,4 +288,10 @@ def _kept_secret(path: Path) -> str:
             pass
         finally:
             draft.unlink()
-    return path.read_text().strip()
+    return _checked(path.read_text().strip(), path)
+
+
+def _checked(secret: str, path: Path) -> str:
+    if (fault := weakness(secret)) is not None:
+        raise OSError(f"the secret in {path} is refused, {fault}: remove the file, and a new one is made")
+    return secret

@@ -119,7 +119,7 @@ def measure(say: Say, requests: str = "") -> AutoscaleFigures:
         url = platform.settings.base_url
 
         def send(connections: int, seconds: float, rate: float = 0.0) -> Load:
-            return load(url, path, connections=connections, seconds=seconds, rate=rate)
+            return load(url, path, connections=connections, seconds=seconds, rate=rate, key=platform.key)
 
         return _measured(platform, send, say)
 

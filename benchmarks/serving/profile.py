@@ -82,11 +82,11 @@ def _sample(platform: Rig, deployment: str, seconds: int, out: Path) -> None:
     """Flame graph and stacks of a replica while it is loaded."""
     settings, requests = platform.settings, requests_file("")
     pid = _pid(settings.dashboard_port, deployment)
-    load(settings.base_url, requests, connections=_CONNECTIONS, seconds=_WARM_UP_SECONDS)
+    load(settings.base_url, requests, connections=_CONNECTIONS, seconds=_WARM_UP_SECONDS, key=platform.key)
     for form, suffix in (("flamegraph", ".svg"), ("raw", ".txt")):
         command = [str(Path(sys.executable).parent / "py-spy"), "record", "--pid", str(pid), "--format", form]
         command += ["--duration", str(seconds), "--rate", str(_RATE), "--output", str(out.with_suffix(suffix))]
-        options = {"connections": _CONNECTIONS, "seconds": seconds + 3.0}
+        options = {"connections": _CONNECTIONS, "seconds": seconds + 3.0, "key": platform.key}
         traffic = threading.Thread(target=load, args=(settings.base_url, requests), kwargs=options)
         traffic.start()
         subprocess.run(command, check=True, capture_output=True)

@@ -13,6 +13,8 @@ end
 function init(args)
    local file, path, pause, wins = args[1], args[2], tonumber(args[3]), tonumber(args[4])
    local headers = { ["Content-Type"] = "application/json", ["X-OpenRTB-Version"] = "2.6" }
+   local key = os.getenv("RAYBID_EXCHANGE_KEY") or ""
+   if key ~= "" then headers["X-API-Key"] = key end
    for line in io.lines(file) do
       requests[#requests + 1] = wrk.format("POST", path, headers, line)
    end

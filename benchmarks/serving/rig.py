@@ -52,9 +52,15 @@ class Rig(NamedTuple):
     settings: Settings
     platform: Platform
 
+    @property
+    def key(self) -> str:
+        """That of its exchange."""
+        return self.settings.resolve_secret("exchange_key")
+
     def stats(self) -> dict[str, Any]:
         """What `/stats` says."""
-        answer = httpx.get(f"{self.settings.base_url}/stats", timeout=60)
+        headers = self.settings.key_headers("admin_key")
+        answer = httpx.get(f"{self.settings.base_url}/stats", headers=headers, timeout=60)
         answer.raise_for_status()
         told: dict[str, Any] = answer.json()
         return told

@@ -94,7 +94,7 @@ class Ledger:
 def take(rig: Rig, requests: Path, **options: Any) -> Taken:
     """One measurement of a platform; options as of `wrk.load`."""
     before = rig.counters()
-    done = load(rig.settings.base_url, requests, **options)
+    done = load(rig.settings.base_url, requests, key=rig.key, **options)
     return Taken(done, Counted.between(before, rig.counters()))
 
 
@@ -109,7 +109,7 @@ def compare(rig: Rig, requests: Path, plan: Plan, say: Say, peer_url: str = "") 
         peer_url: of a peer service that takes turns too; empty: there is none.
     """
     book = Ledger()
-    load(rig.settings.base_url, requests, connections=_MIDDLE_LEVEL, seconds=_WARM_UP_SECONDS)
+    load(rig.settings.base_url, requests, connections=_MIDDLE_LEVEL, seconds=_WARM_UP_SECONDS, key=rig.key)
     for number in range(plan.rounds):
         for name, options in _turns(plan).items():
             say(f"round {number + 1} of {plan.rounds}: {name}")
@@ -134,7 +134,7 @@ def batches(rig: Rig, calls: Path, plan: Plan, say: Say, slots: int) -> list[flo
 
 def rate(rig: Rig, requests: Path, plan: Plan, say: Say) -> float:
     """Requests a second at the middle level, the median of the rounds."""
-    load(rig.settings.base_url, requests, connections=_MIDDLE_LEVEL, seconds=_WARM_UP_SECONDS)
+    load(rig.settings.base_url, requests, connections=_MIDDLE_LEVEL, seconds=_WARM_UP_SECONDS, key=rig.key)
     say("measured")
     options = {"connections": _MIDDLE_LEVEL, "seconds": plan.seconds}
     return middle([take(rig, requests, **options).load.qps for _ in range(plan.rounds)])

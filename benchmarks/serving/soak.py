@@ -146,7 +146,9 @@ def _slices(platform: Rig, console: Console, minutes: float, rate: float, reques
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(f"{rate:g} a second", total=count)
         for _ in range(count):
-            done = load(url, path, connections=_CONNECTIONS, seconds=_SLICE_SECONDS, rate=rate, wins=_WINS)
+            done = load(
+                url, path, connections=_CONNECTIONS, seconds=_SLICE_SECONDS, rate=rate, wins=_WINS, key=platform.key
+            )
             found = deployments(platform.settings.dashboard_port)
             pids = of_platform(os.getpid(), found.values())
             holds = {name: now for name, pid in pids.items() if (now := held(pid)) is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -66,6 +67,7 @@ def load(
     seconds: float,
     rate: float = 0.0,
     wins: float = 0.0,
+    key: str = "",
 ) -> Load:
     """Send requests on so many connections, each the next as soon as it has the answer to the last.
 
@@ -77,6 +79,7 @@ def load(
         seconds: how long, whole ones.
         rate: requests a second over all connections, at random times; 0: as fast as they are answered.
         wins: part of the bids that win: their notices are sent too.
+        key: the `X-API-Key` of requests; empty: none.
 
     Raises:
         LoadError: wrk is not installed, or fails.
@@ -85,7 +88,14 @@ def load(
     command = [program(), "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "5s"]
     command += ["-s", str(_SCRIPT), url, "--", str(requests), path, f"{pause_ms:g}", f"{wins:g}"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + _OVERTIME_SECONDS)
+        done = subprocess.run(
+            command,
+            env={**os.environ, "RAYBID_EXCHANGE_KEY": key},  # on the command line every process would see it
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=seconds + _OVERTIME_SECONDS,
+        )
     except subprocess.TimeoutExpired as error:
         raise LoadError(f"wrk does not end: {' '.join(command)}") from error
     lines = done.stdout.strip().splitlines()

@@ -33,8 +33,8 @@ REQUEST = {
 }
 
 key = (Path(os.environ["RAYBID_VAR_DIR"]) / "secrets" / "admin_key").read_text()
-with httpx.Client(base_url="http://127.0.0.1:8000", timeout=10) as client:
-    made = client.post("/campaign/create", json=CAMPAIGN, headers={"X-API-Key": key})
+with httpx.Client(base_url="http://127.0.0.1:8000", headers={"X-API-Key": key}, timeout=10) as client:
+    made = client.post("/campaign/create", json=CAMPAIGN)
     if made.status_code != 201:
         sys.exit(f"the campaign is refused with {made.status_code}: {made.text[:300]}")
     deadline = time.monotonic() + 60.0

@@ -44,7 +44,7 @@ printf '%s' "${GCS_PASSWORD:-$(chance)}" >"$folder/gcs"
 printf '%s' "${RAYBID_REDIS_URL:-redis://:$(cat "$folder/ledger")@raybid-ledger:6379/0}" >"$folder/redis_url"
 printf '%s' "${RAYBID_DATABASE_URL:-postgresql://raybid:$(cat "$folder/catalog")@raybid-catalog:5432/raybid}" \
   >"$folder/database_url"
-for name in token admin_key notice_secret user_secret; do
+for name in token admin_key report_key notice_secret user_secret; do
   chance >"$folder/$name"
 done
 
@@ -53,6 +53,6 @@ if [ -z "${RAYBID_DATABASE_URL:-}" ]; then make raybid-catalog "password=$folder
 make raybid-gcs "password=$folder/gcs"
 make raybid-ray-token "auth_token=$folder/token"
 make raybid-settings "RAYBID_REDIS_URL=$folder/redis_url" "RAYBID_DATABASE_URL=$folder/database_url" \
-  "RAYBID_ADMIN_KEY=$folder/admin_key" "RAYBID_NOTICE_SECRET=$folder/notice_secret" \
+  "RAYBID_ADMIN_KEY=$folder/admin_key" "RAYBID_REPORT_KEY=$folder/report_key" "RAYBID_NOTICE_SECRET=$folder/notice_secret" \
   "RAYBID_USER_SECRET=$folder/user_secret"
 there raybid-tls || echo "secret raybid-tls is missing: kubectl -n $namespace create secret tls raybid-tls --cert=FILE --key=FILE"

@@ -38,16 +38,8 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Configurat
     settings = Settings()
     return Configuration(
         url=(given.get("RAYBID_URL") or settings.base_url).rstrip("/"),
-        key=given.get("RAYBID_KEY") or settings.admin_key or _kept(settings),
+        key=given.get("RAYBID_KEY") or settings.find_secret("admin_key"),
         events=settings.events_dir,
         prometheus=given.get("RAYBID_PROMETHEUS_URL", "").rstrip("/"),
         currency=settings.currency,
     )
-
-
-def _kept(settings: Settings) -> str:
-    """The key of the first run. One is never made here: it would be none that the platform knows."""
-    try:
-        return settings.secret_path("admin_key").read_text().strip()
-    except OSError:
-        return ""

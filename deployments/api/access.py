@@ -6,10 +6,11 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-from fastapi import Depends
-from fastapi.security import APIKeyHeader
+from fastapi import Depends, Request
+from fastapi.security import APIKeyHeader, HTTPBearer
 
 from deployments.api.problems import Problem
+from deployments.callers import key_in
 from rtb.catalog import Key, Scope
 from rtb.limits import Limit
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _header = APIKeyHeader(
     name="X-API-Key", auto_error=False, description="a key of `POST /admin/keys`; the first is in var/secrets/admin_key"
 )
+
+_bearer = HTTPBearer(auto_error=False, description="the same key as `Authorization: Bearer`, as Prometheus sends it")
 
 _NOBODY = "nobody"
 
@@ -48,7 +51,7 @@ class Caller(NamedTuple):
         return f"key:{self.id}"
 
 
-def needs(router: Router, scope: Scope, *, optional: bool = False) -> Callable[[str | None], Awaitable[Caller]]:
+def needs(router: Router, scope: Scope, *, optional: bool = False) -> Callable[..., Awaitable[Caller]]:
     """A dependency: the caller, whose key must be known and allow this, and who must not call too often.
 
     Args:
@@ -57,7 +60,12 @@ def needs(router: Router, scope: Scope, *, optional: bool = False) -> Callable[[
         optional: whether it may come without a key. One that is sent must be good all the same.
     """
 
-    async def admit(secret: Annotated[str | None, Depends(_header)]) -> Caller:
+    async def admit(
+        request: Request,
+        header: Annotated[object, Depends(_header)],  # both are there for the document
+        bearer: Annotated[object, Depends(_bearer)],
+    ) -> Caller:
+        secret = key_in(dict(request.scope["headers"]))
         key = None if secret is None else router.keys.find(secret)
         _limit(router, key)
         if key is None:
@@ -65,7 +73,7 @@ def needs(router: Router, scope: Scope, *, optional: bool = False) -> Callable[[
                 return Caller(None)
             raise Problem(
                 401,
-                "X-API-Key is missing, unknown or revoked; the first run keeps one in var/secrets/admin_key",
+                "X-API-Key is missing, unknown or revoked; the first run keeps some in var/secrets",
                 "key-unknown",
                 {"WWW-Authenticate": "ApiKey"},
             )

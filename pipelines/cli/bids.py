@@ -42,7 +42,7 @@ def bid(
     as_json: AsJson = False,
 ) -> None:
     """Ask for one bid: the price, or why there is none; both are answers, and exit code 0."""
-    api = Api(url, key)
+    api = Api(url, key, "exchange_key")
     if openrtb is not None:
         _show_openrtb(api, _read(openrtb), as_json=as_json)
         return

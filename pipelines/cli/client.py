@@ -9,6 +9,7 @@ import httpx
 import msgspec
 
 from pipelines.cli.common import NOT_RUNNING, fail, settings
+from rtb.settings import SecretName
 
 _SECONDS = 30.0
 _MOST_SAID = 400
@@ -19,14 +20,15 @@ class Api:
 
     Args:
         url: its base; empty: by the settings.
-        key: sent as `X-API-Key`; empty: the admin key of this machine, where there is one.
+        key: sent as `X-API-Key`; empty: one of this machine, where there is one.
+        kept: which one that is.
     """
 
-    def __init__(self, url: str = "", key: str = "") -> None:
+    def __init__(self, url: str = "", key: str = "", kept: SecretName = "admin_key") -> None:
         chosen = settings()
         self.url = (url or chosen.base_url).rstrip("/")
         # Another machine's platform is not told the key of this one.
-        given = key or (_kept_key() if not url or url.rstrip("/") == chosen.base_url else "")
+        given = key or (chosen.find_secret(kept) if not url or url.rstrip("/") == chosen.base_url else "")
         self._headers = {"X-API-Key": given} if given else {}
 
     def get(self, path: str, **params: Any) -> Any:
@@ -75,14 +77,3 @@ def _refusal(answer: httpx.Response) -> str:
     if answer.status_code == 400 and not answer.content:
         said = "the request is refused as malformed: the reason is in the platform's log and in the counters of /stats"
     return said
-
-
-def _kept_key() -> str:
-    """The admin key as configured or kept; none is made."""
-    chosen = settings()
-    if chosen.admin_key:
-        return chosen.admin_key
-    try:
-        return chosen.secret_path("admin_key").read_text().strip()
-    except OSError:
-        return ""

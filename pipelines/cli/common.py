@@ -21,7 +21,7 @@ NOT_RUNNING = 3
 """Exit code: no platform answers."""
 
 Url = Annotated[str, typer.Option(envvar="RAYBID_URL", help="base URL of the platform; default: by the settings")]
-Key = Annotated[str, typer.Option(envvar="RAYBID_KEY", help="X-API-Key; default: the admin key of var/secrets")]
+Key = Annotated[str, typer.Option(envvar="RAYBID_KEY", help="X-API-Key; default: that of var/secrets")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON document on standard output, for programs")]
 
 _MICROS = "_micros"

@@ -154,7 +154,7 @@ class Stage(AbstractContextManager["Stage"]):
         platform = self._stack.enter_context(Platform(settings, "colocated", self._say, scaling=_ONE_EACH))
         platform.register(reference.campaigns())
         platform.await_campaigns()
-        headers = {"X-API-Key": settings.resolve_secret("admin_key")}
+        headers = settings.key_headers("admin_key")
         client = httpx.Client(base_url=settings.base_url, headers=headers, timeout=15)
         self.api = self._stack.enter_context(client)
         self.api.post("/portfolio/create", json=_PORTFOLIO).raise_for_status()

@@ -79,7 +79,7 @@ class Findings:
 
 
 async def examine(
-    url: str, bodies: Sequence[bytes], held: Held, connections: int, on_answer: Callable[[], None]
+    url: str, bodies: Sequence[bytes], held: Held, connections: int, on_answer: Callable[[], None], *, key: str = ""
 ) -> Findings:
     """Send requests, some at a time, and judge what comes back.
 
@@ -89,6 +89,7 @@ async def examine(
         held: what the platform has to sell with.
         connections: requests in flight at most.
         on_answer: called after each.
+        key: of an exchange; empty: none is sent.
     """
     findings = Findings()
     waiting = iter(bodies)
@@ -96,7 +97,7 @@ async def examine(
 
         async def send() -> None:
             for body in waiting:
-                status, answer = await _ask(client, url.rstrip("/") + _BID_PATH, body)
+                status, answer = await _ask(client, url.rstrip("/") + _BID_PATH, key, body)
                 record(findings, body, status, answer, held)
                 on_answer()
 
@@ -104,9 +105,9 @@ async def examine(
     return findings
 
 
-async def _ask(client: HttpClient, url: str, body: bytes) -> tuple[int, bytes]:
+async def _ask(client: HttpClient, url: str, key: str, body: bytes) -> tuple[int, bytes]:
     try:
-        response = await client.post(url, body, _HEADERS)
+        response = await client.post(url, body, _HEADERS + (f"X-API-Key: {key}\r\n" if key else ""))
     except TransportError:
         return 0, b""
     return response.status, response.body

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rtb import artefacts, features, pacing
 from rtb.artefacts import META, ArtefactError
+from rtb.exposure import open_fault
 from rtb.settings import Settings
 
 
@@ -17,15 +18,31 @@ class LaunchError(RuntimeError):
 
 
 def preflight(settings: Settings) -> None:
-    """Check folders, the models in them, and ports.
+    """Check keys, folders, the models in them, and ports.
 
     Raises:
-        LaunchError: a folder cannot be written, a port is taken, or a model is none that replicas would load.
+        LaunchError: others reach what needs no key, a folder cannot be written, a port is taken, or a model is none
+            that replicas would load.
     """
+    check_keys(settings)
     _writable(settings.var_dir)
     check_models(settings)
     for port, purpose, name in _ports(settings):
         _free(port, purpose, name)
+
+
+def check_keys(settings: Settings, *listening: str) -> None:
+    """Check that whoever reaches the platform needs a key.
+
+    Args:
+        settings: its settings.
+        listening: addresses that Serve is to listen on.
+
+    Raises:
+        LaunchError: others reach it, and it does without.
+    """
+    if (fault := open_fault(settings, listening)) is not None:
+        raise LaunchError(fault)
 
 
 def check_models(settings: Settings) -> None:

@@ -19,7 +19,7 @@ import msgspec
 import psutil
 import yaml
 
-from pipelines.local.checks import LaunchError, preflight
+from pipelines.local.checks import LaunchError, check_keys, preflight
 from rtb.campaign import Campaign
 from rtb.ledger import LedgerError, embedded
 from rtb.settings import Settings
@@ -87,6 +87,9 @@ class Platform(AbstractContextManager["Platform"]):
         """
         try:
             preflight(self._settings)
+            check_keys(self._settings, self._config["http_options"]["host"])
+            self._settings.resolve_secret("exchange_key")  # for whoever bids and watches on this machine
+            self._settings.resolve_secret("report_key")
             self._start()
         except BaseException:
             self.stop()
@@ -119,7 +122,7 @@ class Platform(AbstractContextManager["Platform"]):
         Raises:
             LaunchError: the API refuses one.
         """
-        headers = {"X-API-Key": self._settings.resolve_secret("admin_key")}
+        headers = self._settings.key_headers("admin_key")
         created = 0
         with httpx.Client(base_url=self._settings.base_url, headers=headers, timeout=10) as client:
             for campaign in campaigns:
@@ -142,7 +145,8 @@ class Platform(AbstractContextManager["Platform"]):
 
     def spent_micros(self) -> int:
         """What the ledger says was spent, over all campaigns and all time."""
-        answer = httpx.get(f"{self._settings.base_url}/stats", timeout=10)
+        headers = self._settings.key_headers("admin_key")
+        answer = httpx.get(f"{self._settings.base_url}/stats", headers=headers, timeout=10)
         answer.raise_for_status()
         return int(answer.json()["ledger"]["spent_micros"])
 

@@ -18,6 +18,7 @@ from pipelines.local.cluster import ROOT
 from pipelines.local.ports import free_ports
 
 CONFIG = ROOT / "cluster" / "prometheus"
+KEY_FILE = "/run/secrets/prometheus_key"
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
 
@@ -65,12 +66,13 @@ def tool(*names: str) -> str:
 
 
 @contextmanager
-def watchers(folder: Path, targets: Mapping[str, Sequence[str]]) -> Iterator[Watchers]:
+def watchers(folder: Path, targets: Mapping[str, Sequence[str]], key: str) -> Iterator[Watchers]:
     """Both, while the context lasts.
 
     Args:
         folder: of their data and logs, empty.
         targets: addresses by the name of their file in `cluster/prometheus/targets`.
+        key: with which Prometheus reads the platform's figures.
 
     Raises:
         LaunchError: one is not there or does not start.
@@ -81,6 +83,7 @@ def watchers(folder: Path, targets: Mapping[str, Sequence[str]]) -> Iterator[Wat
     shutil.copytree(CONFIG, folder / "config")
     for name, addresses in {**targets, "alertmanager": [f"127.0.0.1:{ports[1]}"]}.items():
         (folder / "config" / "targets" / f"{name}.json").write_text(json.dumps([{"targets": list(addresses)}]))
+    _give(key, folder)
     commands = {
         "alertmanager": [
             alertmanager,
@@ -109,6 +112,14 @@ def watchers(folder: Path, targets: Mapping[str, Sequence[str]]) -> Iterator[Wat
             process.terminate()
         for process in started:
             process.wait(_STOP_SECONDS)
+
+
+def _give(key: str, folder: Path) -> None:
+    """Put the key where the configuration looks for it, which is not where containers have it."""
+    kept, config = folder / "report_key", folder / "config" / "prometheus.yaml"
+    kept.touch(mode=0o600)
+    kept.write_text(key)
+    config.write_text(config.read_text().replace(KEY_FILE, str(kept)))
 
 
 def _await(url: str, folder: Path) -> None:

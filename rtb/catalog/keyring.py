@@ -60,13 +60,17 @@ class KeyRing:
 
 
 def standing_keys(settings: Settings) -> list[Key]:
-    """The keys that the settings name: the administrator's, made on the first run, and exchanges'.
+    """The keys that the settings name: the administrator's, made on the first run, exchanges', this machine's own two.
 
     Raises:
         OSError: the administrator's cannot be written.
     """
     exchanges = filter(None, (secret.strip() for secret in settings.exchange_keys.split(",")))
     found = [_standing(secret, "RAYBID_EXCHANGE_KEYS", "exchange") for secret in exchanges]
+    if own := settings.find_secret("exchange_key"):  # `raybid up` makes these; without it they are given, or not needed
+        found.append(_standing(own, "this machine's own exchange", "exchange"))
+    if own := settings.find_secret("report_key"):
+        found.append(_standing(own, "this machine's own Prometheus", "report"))
     return [*found, _standing(settings.resolve_secret("admin_key"), "first administrator", "admin")]
 
 

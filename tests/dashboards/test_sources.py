@@ -119,7 +119,7 @@ def test_the_environment_says_where_the_platform_is(tmp_path: Path, monkeypatch:
     assert from_environment({}).key == ""
     assert list(tmp_path.iterdir()) == []  # none is made
     (tmp_path / "secrets").mkdir()
-    (tmp_path / "secrets" / "admin_key").write_text("kept\n")
-    assert from_environment({}).key == "kept"
+    (tmp_path / "secrets" / "admin_key").write_text("kept since the first run\n")
+    assert from_environment({}).key == "kept since the first run"
     told = from_environment({"RAYBID_URL": "http://b.example/", "RAYBID_KEY": "given"})
     assert (told.url, told.key, told.events) == ("http://b.example", "given", tmp_path / "events")

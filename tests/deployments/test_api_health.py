@@ -15,7 +15,7 @@ from pipelines.local import ports
 from rtb.catalog import CatalogError
 from rtb.ledger import LedgerError
 from tests.conftest import Valkey
-from tests.deployments.in_process import Platform, running
+from tests.deployments.in_process import ADMIN_KEY, Platform, running
 from tests.rtb.builders import make_campaign
 
 
@@ -29,7 +29,7 @@ def platform(valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def client(platform: Platform) -> Iterator[httpx.Client]:
-    with platform.client(None) as client:
+    with platform.client() as client:
         yield client
 
 
@@ -98,7 +98,7 @@ def test_metrics_are_the_figures_of_stats_whichever_replica_tells(
     url = platform.router.settings.catalog_url
     with running(valkey_server, tmp_path, ports.free_port(), database_url=url) as other:
         first = _samples(client.get("/metrics").text)
-        second = _samples(httpx.get(f"{other.url}/metrics").text)
+        second = _samples(httpx.get(f"{other.url}/metrics", headers={"Authorization": f"Bearer {ADMIN_KEY}"}).text)
     stats = client.get("/stats").json()
     assert first[("raybid_spent_micros_total", ())] == stats["ledger"]["spent_micros"] > 0
     assert first[("raybid_requests_total", ())] == stats["counters"]["requests"]

@@ -30,6 +30,7 @@ from tests.rtb.events.support import add, expected_ids
 @pytest.fixture
 def settings(valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("RAYBID_VAR_DIR", str(tmp_path))
+    monkeypatch.setenv("RAYBID_REQUIRE_REPORT_KEY", "false")
     monkeypatch.setenv("RAYBID_REDIS_URL", f"redis://127.0.0.1:{valkey.port}/0")
     monkeypatch.setenv("RAYBID_EVENT_SECONDS", "0.05")
     return Settings()

@@ -50,7 +50,8 @@ class Replica:
     """A Router that answers every request with the same bytes, and may be told to be slow, full or broken."""
 
     def __init__(self, folder: Path, client: Any = None, **settings: Any) -> None:
-        self.settings = Settings(var_dir=folder, admin_key="the administrator", **settings)
+        given: dict[str, Any] = {"admin_key": "the administrator", "require_exchange_key": False}
+        self.settings = Settings(var_dir=folder, **given | settings)
         self.keys = KeyRing(None, standing_keys(self.settings))  # type: ignore[arg-type]  # no database is asked
         self.exchanges = exchanges.load(self.settings.exchanges_dir)
         self.limiter = Limiter(client, expected=1) if client is not None else None
@@ -142,7 +143,7 @@ def with_profile(folder: Path, **fields: Any) -> Replica:
     profiles = folder / "exchanges"
     profiles.mkdir()
     (profiles / "acme.yaml").write_text(yaml.safe_dump({"name": "acme", **fields}))
-    return Replica(folder, exchanges_dir=profiles, exchange_keys=f"{KEY},another key")
+    return Replica(folder, exchanges_dir=profiles, exchange_keys=f"{KEY},another key of the tests")
 
 
 def test_a_bid_goes_back_as_json_with_the_version_of_the_exchange(replica: Replica) -> None:
@@ -170,7 +171,7 @@ def test_an_exchange_is_added_by_a_file_and_asked_at_its_paths_or_by_its_key(tmp
         assert replica.ask(path=path, x_api_key=KEY).headers["x-openrtb-version"] == "2.5"
     assert {request.exchange.name for request in replica.prepared} == {"acme"}
     assert replica.counters["exchange.acme.requests"] == replica.counters["exchange.acme.bid_responses"] == 3
-    assert replica.ask(x_api_key="another key").headers["x-openrtb-version"] == "2.6"
+    assert replica.ask(x_api_key="another key of the tests").headers["x-openrtb-version"] == "2.6"
 
 
 @pytest.mark.parametrize(
@@ -180,7 +181,7 @@ def test_an_exchange_is_added_by_a_file_and_asked_at_its_paths_or_by_its_key(tmp
         ({"path": "/openrtb2/"}, 404, "unknown_exchange"),
         ({"path": "/openrtb2/bid/"}, 404, "unknown_exchange"),
         ({"path": "/openrtb2/acme"}, 403, "foreign_key"),
-        ({"path": "/openrtb2/acme", "x_api_key": "another key"}, 403, "foreign_key"),
+        ({"path": "/openrtb2/acme", "x_api_key": "another key of the tests"}, 403, "foreign_key"),
         ({"path": "/openrtb2/bid/openrtb25", "x_api_key": KEY}, 403, "foreign_key"),
         ({"path": "/openrtb2/acme", "x_api_key": "nobody's"}, 401, "unknown_key"),
         ({"x_api_key": b"\xff\x00"}, 401, "unknown_key"),

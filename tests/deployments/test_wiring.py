@@ -6,12 +6,13 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from deployments import wiring
 from deployments.ctr_model import load_scorer
-from deployments.wiring import ledger_client, load_policy, repeat
+from deployments.wiring import OpenPlatform, guarded_settings, ledger_client, load_policy, repeat
 from rtb.settings import Settings
 
 
@@ -123,3 +124,24 @@ def test_the_ledgers_client_goes_where_the_settings_say_and_does_not_wait_long(t
             await client.aclose()
 
     asyncio.run(main())
+
+
+def test_a_replica_that_others_reach_does_not_do_without_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAYBID_VAR_DIR", str(tmp_path))
+    monkeypatch.setenv("RAYBID_REQUIRE_EXCHANGE_KEY", "false")
+    assert not guarded_settings().require_exchange_key
+    monkeypatch.setenv("RAYBID_PUBLIC_URL", "https://bid.example")
+    with pytest.raises(OpenPlatform, match="RAYBID_REQUIRE_EXCHANGE_KEY=true"):
+        guarded_settings()
+
+
+def test_what_serve_listens_on_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAYBID_VAR_DIR", str(tmp_path))
+    monkeypatch.setenv("RAYBID_REQUIRE_REPORT_KEY", "false")
+    client = SimpleNamespace(http_config=SimpleNamespace(host="127.0.0.1"))
+    monkeypatch.setattr(wiring.ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(wiring, "_get_global_client", lambda: client)
+    assert not guarded_settings().require_report_key
+    client.http_config.host = "0.0.0.0"
+    with pytest.raises(OpenPlatform, match=r"0\.0\.0\.0.*RAYBID_REQUIRE_REPORT_KEY=true"):
+        guarded_settings()

@@ -1,7 +1,7 @@
 """The shell blocks of a page, carried out as they stand.
 
 What is changed of a block before it runs is only what differs from machine to machine, the port of the API and where
-the virtual environment is, and `SHORTER`, for time.
+the virtual environment and the keys are, and `SHORTER`, for time.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ def carry_out(block: str, machine: Front) -> str:
 def _here(block: str, machine: Front) -> str:
     for long, short in SHORTER.items():
         block = block.replace(long, short)
+    block = block.replace("var/secrets", f"{machine.settings.var_dir}/secrets")
     block = block.replace("127.0.0.1:8000", machine.url.removeprefix("http://"))
     block = block.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
     return re.sub(r"^make ", f"make VENV={sys.prefix} ", block, flags=re.M)

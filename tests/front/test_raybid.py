@@ -15,7 +15,7 @@ pytestmark = pytest.mark.cluster
 
 def test_status_says_what_the_api_says(front: Front) -> None:
     told = front.json("status")
-    stats = httpx.get(f"{front.url}/stats").json()
+    stats = httpx.get(f"{front.url}/stats", headers=front.settings.key_headers("report_key")).json()
     assert told["can_bid"] is True
     assert told["ledger"] == {**stats["ledger"], **{name: told["ledger"][name] for name in _MOVING}}
     assert told["health"]["campaigns"] >= 20

@@ -88,10 +88,8 @@ def _target(host: str, graph: Graph, console: Console) -> Iterator[tuple[str, st
     """URL and key of what is loaded."""
     if host:
         settings = Settings()
-        kept = settings.secret_path("admin_key")
-        key = os.environ.get("RAYBID_KEY", "") or settings.admin_key
-        is_ours = host.rstrip("/") == settings.base_url and kept.exists()
-        yield host.rstrip("/"), key or (kept.read_text().strip() if is_ours else "")
+        ours = settings.find_secret("admin_key") if host.rstrip("/") == settings.base_url else ""
+        yield host.rstrip("/"), os.environ.get("RAYBID_KEY", "") or ours
         return
     say = lambda text: console.print(f"[dim]{text}[/dim]", soft_wrap=True)  # noqa: E731
     with rig(graph, _CAMPAIGNS, say, calls_per_minute=_CALLS_PER_MINUTE) as platform:

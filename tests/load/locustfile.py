@@ -8,8 +8,8 @@
 From several machines: the same with `--master` on one, and `--worker --master-host NAME` on the others; on one, with
 `--processes 4`. Name `RTBUser` or `HighLoadUser`, else both kinds take part.
 
-`RAYBID_KEY` is the key that reads campaigns. A platform's `RAYBID_CALLS_PER_MINUTE`, or the key's own `per_minute`,
-must allow so many calls: what is refused with 429 is a failure here.
+`RAYBID_KEY` is a key that bids and reads campaigns: an administrator's. A platform's `RAYBID_CALLS_PER_MINUTE`, or the
+key's own `per_minute`, must allow so many calls: what is refused with 429 is a failure here.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class RTBUser(FastHttpUser):
     def bid(self) -> None:
         """One OpenRTB request: 200 with bids, or 204."""
         body: Any = self.traffic.openrtb()  # bytes: Locust's hints know of text only
-        with self.client.post("/openrtb2/bid", data=body, name="bid", catch_response=True) as answer:
+        with self.client.post("/openrtb2/bid", data=body, headers=self.key, name="bid", catch_response=True) as answer:
             if answer.status_code == 204:
                 answer.success()
             elif answer.status_code != 200:
@@ -71,7 +71,7 @@ class RTBUser(FastHttpUser):
     @task(3)
     def batch(self) -> None:
         """Slots at once: as many answers as slots."""
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **self.key}
         body: Any = self.traffic.batch()
         with self.client.post("/bid/batch", data=body, headers=headers, name="batch", catch_response=True) as answer:
             if answer.status_code != 200:

@@ -184,13 +184,13 @@ def test_an_answer_that_is_no_document_is_no_traceback() -> None:
 
 def test_the_kept_key_goes_to_this_machine_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "secrets").mkdir()
-    (folder / "secrets" / "admin_key").write_text("sesame\n")
+    (folder / "secrets" / "admin_key").write_text("sesame, open yourself\n")
     with answering(200, b"[]") as (url, heard):
         run("campaign", "list", "--url", url)
         run("campaign", "list", "--url", url, "--key", "other")
         monkeypatch.setenv("RAYBID_HTTP_PORT", url.rpartition(":")[2])
         run("campaign", "list")
-    assert [headers.get("X-API-Key") for headers in heard] == [None, "other", "sesame"]
+    assert [headers.get("X-API-Key") for headers in heard] == [None, "other", "sesame, open yourself"]
 
 
 @pytest.mark.parametrize(

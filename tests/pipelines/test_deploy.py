@@ -64,3 +64,20 @@ def test_the_token_of_ray_is_sent_where_nodes_ask_for_it(tmp_path: Path) -> None
     path = {"RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")}
     assert deploy.dashboard_headers({"RAY_AUTH_MODE": "token", **path}) == {"Authorization": "Bearer of a test"}
     assert deploy.dashboard_headers({"RAY_AUTH_MODE": "disabled", **path}) == {}
+
+
+@pytest.mark.parametrize("name", ["RAYBID_REQUIRE_EXCHANGE_KEY", "RAYBID_REQUIRE_REPORT_KEY"])
+def test_what_is_published_is_not_deployed_without_keys(name: str, tmp_path: Path) -> None:
+    """It listens on all addresses, whatever else the settings say."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.deploy"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "RAYBID_VAR_DIR": str(tmp_path), name: "false"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert "0.0.0.0" in line
+    assert f"{name}=true" in line

@@ -56,13 +56,14 @@ def platform(settings: Settings) -> Iterator[Platform]:
 
 @pytest.fixture
 def api(platform: Platform, settings: Settings) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=settings.base_url, timeout=30) as client:
+    """A client with the key of an exchange."""
+    with httpx.Client(base_url=settings.base_url, headers=settings.key_headers(), timeout=30) as client:
         yield client
 
 
 @pytest.fixture
 def admin(platform: Platform, settings: Settings) -> dict[str, str]:
-    return {"X-API-Key": settings.resolve_secret("admin_key")}
+    return settings.key_headers("admin_key")
 
 
 def train_small_models(settings: Settings) -> None:

@@ -30,7 +30,7 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
         ("var_dir", "/data/raybid", Path("/data/raybid")),
         ("currency", "EUR", "EUR"),
         ("charge_on", "win", "win"),
-        ("require_exchange_key", "true", True),
+        ("require_exchange_key", "false", False),
         ("lease_fraction", "0.5", 0.5),
         ("redis_url", "rediss://cache:6379/1", "rediss://cache:6379/1"),
     ],
@@ -100,8 +100,8 @@ def test_what_is_given_comes_before_what_is_embedded(tmp_path: Path) -> None:
 
 
 def test_given_secret_is_used_and_none_is_kept(tmp_path: Path) -> None:
-    settings = Settings(var_dir=tmp_path, admin_key="chosen")
-    assert settings.resolve_secret("admin_key") == "chosen"
+    settings = Settings(var_dir=tmp_path, admin_key="chosen by somebody")
+    assert settings.resolve_secret("admin_key") == "chosen by somebody"
     assert not list(tmp_path.iterdir())
 
 
@@ -136,8 +136,12 @@ def test_processes_that_start_at_once_agree_on_the_secret(tmp_path: Path) -> Non
 
 
 def test_former_notice_secrets_come_after_the_one_that_signs(tmp_path: Path) -> None:
-    settings = Settings(var_dir=tmp_path, notice_secret="the new one of them", notice_secrets_previous=" one, two,,")
-    assert settings.notice_secrets() == ["the new one of them", "one", "two"]
+    settings = Settings(
+        var_dir=tmp_path,
+        notice_secret="the new one of them",
+        notice_secrets_previous=" one of the former, two of the former,,",
+    )
+    assert settings.notice_secrets() == ["the new one of them", "one of the former", "two of the former"]
     assert len(Settings(var_dir=tmp_path).notice_secrets()) == 1
 
 
@@ -155,19 +159,19 @@ def secret_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_secrets_are_read_from_files(secret_files: Path) -> None:
-    (secret_files / "raybid_admin_key").write_text("of the file\n")
+    (secret_files / "raybid_admin_key").write_text("of the file, long enough\n")
     (secret_files / "raybid_redis_url").write_text("redis://:hunter2@redis:6379/0\n")
     (secret_files / "admin_key").write_text("of somebody else")
     settings = Settings()
-    assert settings.resolve_secret("admin_key") == "of the file"
+    assert settings.resolve_secret("admin_key") == "of the file, long enough"
     assert settings.ledger_url == "redis://:hunter2@redis:6379/0"
     assert "hunter2" not in str(settings.shown())
 
 
 def test_the_environment_goes_before_secret_files(secret_files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (secret_files / "raybid_admin_key").write_text("of the file")
-    monkeypatch.setenv("RAYBID_ADMIN_KEY", "of the environment")
-    assert Settings().admin_key == "of the environment"
+    (secret_files / "raybid_admin_key").write_text("of the file, long enough")
+    monkeypatch.setenv("RAYBID_ADMIN_KEY", "of the environment, long enough")
+    assert Settings().admin_key == "of the environment, long enough"
 
 
 def test_what_a_secret_file_says_is_checked(secret_files: Path) -> None:

@@ -15,12 +15,13 @@ from pipelines.local import LaunchError
 from pipelines.watching.servers import tool, watchers
 from tests.support import require
 
+KEY = "a key that reads figures"
 _WINDOW_SECONDS = 60.0
 
 
 class _Metrics(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        self.send_response(200)
+        self.send_response(200 if self.headers["Authorization"] == f"Bearer {KEY}" else 401)
         self.send_header("content-type", "text/plain; version=0.0.4")
         self.end_headers()
         self.wfile.write(b'raybid_ready 1\nraybid_part_up{part="ledger"} 1\n')
@@ -40,7 +41,7 @@ def bidder() -> Iterator[ThreadingHTTPServer]:
 def test_who_stops_answering_is_reported_down(bidder: ThreadingHTTPServer, tmp_path: Path) -> None:
     require(shutil.which("prometheus"), "prometheus")
     require(shutil.which("alertmanager") or shutil.which("prometheus-alertmanager"), "prometheus-alertmanager")
-    with watchers(tmp_path, {"raybid": [f"127.0.0.1:{bidder.server_port}"], "ray": [], "haproxy": []}) as at:
+    with watchers(tmp_path, {"raybid": [f"127.0.0.1:{bidder.server_port}"], "ray": [], "haproxy": []}, KEY) as at:
         deadline = time.monotonic() + 30
         while not at.query("raybid_ready == 1"):
             assert time.monotonic() < deadline, "it is not scraped"

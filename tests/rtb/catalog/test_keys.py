@@ -84,14 +84,14 @@ def test_an_administrator_may_do_everything():
 
 
 def test_keys_of_the_settings_stand_and_the_first_administrators_is_made(catalog: Catalog, tmp_path: Path):
-    settings = Settings(var_dir=tmp_path, exchange_keys="one, two,,")
+    settings = Settings(var_dir=tmp_path, exchange_keys="one of the exchanges, two of the exchanges,,")
     ring = KeyRing(catalog.keys, standing_keys(settings))
     kept = tmp_path / "secrets" / "admin_key"
     assert kept.stat().st_mode & 0o777 == 0o600
     ring.refresh()
     assert ring.knows(kept.read_text(), "admin")
-    assert ring.knows("two", "exchange")
-    assert not ring.knows("two", "admin")
+    assert ring.knows("two of the exchanges", "exchange")
+    assert not ring.knows("two of the exchanges", "admin")
     assert not ring.knows("", "exchange")
 
 

@@ -1,0 +1,88 @@
+"""Who calls: the key that a request carries, and the address that it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
+
+Headers = Iterable[tuple[bytes, bytes]]
+Address = IPv4Address | IPv6Address
+
+UNKNOWN = "unknown"
+"""Stands for the address of a caller that has none, such as one behind a socket file."""
+
+_BEARER = b"bearer "
+_MOST_HOPS = 16
+_V6_PREFIX = 64
+"""Bits that tell one IPv6 caller from another: of the rest a single machine may have as many as it likes."""
+
+
+def key_in(headers: Mapping[bytes, bytes]) -> str | None:
+    """Return the key that headers carry, `X-API-Key` before `Authorization: Bearer`; none where there is neither.
+
+    Args:
+        headers: by name, in lower case.
+    """
+    key = headers.get(b"x-api-key")
+    if key is None:
+        sent = headers.get(b"authorization", b"")
+        key = sent[len(_BEARER) :].strip() if sent[: len(_BEARER)].lower() == _BEARER else None
+    return None if key is None else key.decode("latin-1")
+
+
+class Callers:
+    """Tells where a request comes from, past the proxies that are trusted.
+
+    Args:
+        trusted: comma-separated addresses and networks, whose `X-Forwarded-For` is believed.
+    """
+
+    def __init__(self, trusted: str) -> None:
+        parts = (part.strip() for part in trusted.split(","))
+        self._trusted = [ip_network(part, strict=False) for part in parts if part]
+
+    def address(self, scope: Mapping[str, Any]) -> Address | None:
+        """Return the address of whoever made a request, none where it has none.
+
+        Each trusted proxy appends the address that it was called from, so the list is read from its end, as far as
+        those who wrote it are trusted. What stands before that may be made up.
+        """
+        client = scope.get("client")
+        found = _parsed(str(client[0])) if client else None
+        if found is None or not self._trusted or not self._trusts(found):
+            return found
+        sent = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
+        for hop in reversed(sent.decode("latin-1").rsplit(",", _MOST_HOPS)[-_MOST_HOPS:]):
+            before = _parsed(hop.strip())
+            if before is None:
+                return found
+            found = before
+            if not self._trusts(found):
+                return found
+        return found
+
+    def group(self, scope: Mapping[str, Any]) -> str:
+        """Return what callers are limited by: the address, of IPv6 the network that one customer is given."""
+        found = self.address(scope)
+        if found is None:
+            return UNKNOWN
+        if isinstance(found, IPv6Address):
+            return str(ip_network((found, _V6_PREFIX), strict=False))
+        return str(found)
+
+    def _trusts(self, address: Address) -> bool:
+        return any(address in network for network in self._trusted)
+
+
+def _parsed(text: str) -> Address | None:
+    """Read an address, with a port or without; one of IPv4 in the clothes of IPv6 is one of IPv4."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        found = ip_address(text)
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found
