@@ -139,7 +139,7 @@ def test_what_serve_listens_on_counts(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("RAYBID_VAR_DIR", str(tmp_path))
     monkeypatch.setenv("RAYBID_REQUIRE_REPORT_KEY", "false")
     client = SimpleNamespace(http_config=SimpleNamespace(host="127.0.0.1"))
-    monkeypatch.setattr(wiring.ray, "is_initialized", lambda: True)
+    monkeypatch.setattr("ray.is_initialized", lambda: True)
     monkeypatch.setattr(wiring, "_get_global_client", lambda: client)
     assert not guarded_settings().require_report_key
     client.http_config.host = "0.0.0.0"
