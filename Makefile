@@ -5,10 +5,10 @@ PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 DATA ?= $(wildcard ../shared/data/ipinyou)
 SCRIPTS := $(wildcard .ci/run cluster/*.sh cluster/*/*.sh)
-SOURCES := rtb portfolio rllib_configs pipelines deployments cluster dashboards tests benchmarks handbook examples
+SOURCES := rtb portfolio rllib_configs pipelines deployments cluster dashboards verification tests benchmarks handbook examples
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up down test chaos backtest portfolio bench soak load watch-check check format models lock clean manifests audit docs proxy-check gcs-check image-check console console-check
+.PHONY: help install run up down test chaos backtest portfolio bench soak load watch-check check format models lock clean manifests audit docs proxy-check gcs-check image-check console console-check attack-check
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -73,6 +73,9 @@ console: $(INSTALLED) ## the operator's console beside a running platform; RAYBI
 
 console-check: $(INSTALLED) ## a platform under traffic, and Chromium over every tab of the console; screenshots in var/console-check
 	@$(PY) -m pipelines.console_check
+
+attack-check: $(INSTALLED) ## a platform of its own, attacked in every way an audit found; minutes, root for all; ONLY=TEXT: some
+	@$(PY) -m verification.attacks $(if $(ONLY),--only $(ONLY))
 
 check: $(INSTALLED) ## lint, format, types, import directions; image, compose file, scripts, workflow
 	@$(VENV)/bin/ruff check $(SOURCES)

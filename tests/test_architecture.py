@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("rtb", "portfolio", "rllib_configs", "pipelines", "deployments", "dashboards")
+PACKAGES = ("rtb", "portfolio", "rllib_configs", "pipelines", "deployments", "dashboards", "verification")
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -45,6 +45,7 @@ def test_arrows_point_down(copy: Path) -> None:
         ("dashboards/console/sources/api.py", "import deployments.tally"),
         ("dashboards/console/sources/api.py", "import pipelines.reference"),
         ("pipelines/reference.py", "import dashboards.console.sources.api"),
+        ("pipelines/reference.py", "import verification.attacks.case"),
     ],
 )
 def test_a_planted_upward_import_is_caught(copy: Path, file: str, planted: str) -> None:

@@ -112,14 +112,18 @@ class HttpClient:
                 connection.close()
         self._idle.clear()
 
-    async def get(self, url: str) -> Response:
-        """GET a URL; redirects are not followed.
+    async def get(self, url: str, headers: str = "") -> Response:
+        r"""GET a URL; redirects are not followed.
+
+        Args:
+            url: where to.
+            headers: further header lines, each ended by `\r\n`.
 
         Raises:
             TransportError: no answer came.
         """
         target = parse_url(url)
-        return await self._request(target, _head("GET", target, ""))
+        return await self._request(target, _head("GET", target, headers))
 
     async def post(self, url: str, body: bytes, headers: str = "") -> Response:
         r"""POST a body.

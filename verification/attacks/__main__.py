@@ -1,0 +1,94 @@
+"""Attack a platform of its own in every way that an audit found, and in those beside them.
+
+How to run:
+
+    make attack-check            # five to eight minutes; ends with 1 when one attack succeeds
+    python -m verification.attacks --only keys     # attacks whose finding or name holds this text
+
+As root it attacks from a network namespace of its own and as the user `nobody`; without, from another address of
+this machine, and what needs another user is named as not tried. It prints a line an attack, and one JSON object last.
+Nothing leaves the machine, and all that it started is ended whatever happens.
+"""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import msgspec
+import typer
+from rich.console import Console
+
+from pipelines.local import LaunchError
+from pipelines.local.models import train_missing
+from rtb.settings import Settings
+from verification.attacks.bounds import LEAST_ATTACKS
+from verification.attacks.case import Attack
+from verification.attacks.cases import every
+from verification.attacks.disk import small_disk
+from verification.attacks.honest import trading
+from verification.attacks.running import Report, Run
+from verification.attacks.stranger import Stranger, neighbour
+from verification.attacks.target import Target, domain, environment, settings_of
+
+
+def main(*, only: Annotated[str, typer.Option(help="attacks whose finding or name holds this text")] = "") -> None:
+    """Start, attack, judge."""
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    signal.signal(signal.SIGTERM, _end)
+    chosen = [one for one in every() if only.lower() in f"{one.finding}: {one.name}".lower()]
+    try:
+        with neighbour() as outside, tempfile.TemporaryDirectory(prefix="raybid-attacks-") as folder:
+            report = _attacked(Path(folder), outside, console, chosen)
+    except (LaunchError, OSError) as error:
+        console.print(f"attack-check: {error}", style="red")
+        raise typer.Exit(1) from error
+    typer.echo(msgspec.json.encode(report.summary()).decode())
+    faults = report.faults(least=1 if only else LEAST_ATTACKS)
+    for fault in faults:
+        console.print(f"attack-check: {fault}", style="red")
+    if faults:
+        raise typer.Exit(1)
+
+
+def _attacked(folder: Path, outside: Stranger, console: Console, chosen: list[Attack]) -> Report:
+    given = Settings()
+    train_missing(given, console.print)
+    Path(folder).chmod(0o755)  # what is inside is to keep itself private
+    with small_disk(folder / "var") as is_small, _running(folder, given, outside, is_small, console) as target:
+        key, url = target.keys["honest"], f"{target.settings.base_url}/openrtb2/honest"
+        with trading(url, key, domain("honest"), folder / "honest.log") as traffic:
+            return Run(target, traffic, console.print).all(chosen)
+
+
+@contextmanager
+def _running(folder: Path, given: Settings, outside: Stranger, is_small: bool, console: Console) -> Iterator[Target]:
+    """A platform with all that is attacked, for the time of the block."""
+    env, keys = environment(folder / "var", given)
+    settings = settings_of(env)
+    target = Target(settings, keys, outside, env, is_small)
+    try:
+        console.print(f"starting a platform: {settings.base_url}")
+        target.start()
+        target.keys["admin"] = settings.resolve_secret("admin_key")
+        target.furnish()
+        yield target
+    finally:
+        console.print("ending the platform")
+        target.close()
+        target.stop()
+
+
+def _end(number: int, _: FrameType | None) -> NoReturn:
+    """End on a signal as on Ctrl-C, so that everything that was started is ended."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,47 @@
+"""The attacks, a file a subject."""
+
+from __future__ import annotations
+
+from verification.attacks.case import Attack
+from verification.attacks.cases import (
+    bodies,
+    breaking,
+    files,
+    keys,
+    learning,
+    limits,
+    lists,
+    logs,
+    memory,
+    network,
+    prices,
+    privacy,
+    slow,
+    starting,
+    tokens,
+    writing,
+)
+
+_FILES = (
+    network,
+    files,
+    keys,
+    tokens,
+    prices,
+    writing,
+    lists,
+    bodies,
+    memory,
+    slow,
+    privacy,
+    logs,
+    learning,
+    limits,
+    starting,
+    breaking,
+)
+
+
+def every() -> list[Attack]:
+    """All attacks, in the order in which they are tried."""
+    return [attack for file in _FILES for attack in file.attacks]

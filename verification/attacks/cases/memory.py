@@ -1,0 +1,100 @@
+"""Caches filled with what is never the same again: what each keeps is bounded in bytes."""
+
+from __future__ import annotations
+
+import gzip
+import secrets
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from verification.attacks import measure
+from verification.attacks.bounds import MOST_GROWTH_MB
+from verification.attacks.case import Attacks, Finding
+from verification.attacks.target import Target
+
+attacks = Attacks()
+
+_REQUESTS = 150
+_LONG = 900_000
+_IMPS = 40
+
+Make = Callable[[str, int], dict[str, Any]]
+"""A request with a text in it that no other has, of about so many letters."""
+
+
+def _request(**fields: Any) -> dict[str, Any]:
+    imp = {"id": "1", "banner": {"w": 300, "h": 250}}
+    return {"id": "m", "at": 2, "imp": [imp], "site": {"domain": "money.example"}, **fields}
+
+
+def _imps(make: Callable[[int], dict[str, Any]], **fields: Any) -> dict[str, Any]:
+    return _request(imp=[{"id": str(i), **make(i)} for i in range(_IMPS)], **fields)
+
+
+def _native(text: str, number: int) -> dict[str, Any]:
+    title = {"id": number, "title": {"len": 90}, "ext": text}
+    return {"native": {"request": msgspec.json.encode({"ver": "1.2", "assets": [title]}).decode()}}
+
+
+_FILLS: dict[str, Make] = {
+    "user agents": lambda t, n: _request(device={"ua": t * n}),
+    "domains": lambda t, n: _request(site={"domain": t * n + ".example"}),
+    "pages": lambda t, n: _request(site={"page": f"https://{t}.example/" + "p" * n}),
+    "tags": lambda t, n: _imps(lambda i: {"banner": {"w": 300, "h": 250}, "tagid": f"{t}{i}" + "t" * (n // _IMPS)}),
+    "native requests": lambda t, n: _imps(lambda i: _native(f"{t}{i}" + "n" * (n // _IMPS // 2), i)),
+    "bundles": lambda t, n: _request(site=None, app={"bundle": t + "b" * n}),
+    "publishers": lambda t, n: _request(site={"domain": "money.example", "publisher": {"id": t + "p" * n}}),
+    "regions and cities": lambda t, n: _request(device={"geo": {"country": "USA", "region": t + "r" * n, "city": t}}),
+    "segments": lambda t, n: _request(user={"data": [{"segment": [{"id": f"{t}{i}"} for i in range(n // 40)]}]}),
+    "blocked categories": lambda t, n: _request(bcat=[f"{t}{i}" for i in range(n // 40)]),
+    "blocked advertisers": lambda t, n: _request(badv=[t + "a" * (n // 10) for _ in range(9)]),
+    "mime types": lambda t, n: _imps(lambda i: {"video": {"mimes": [f"video/{t}{i}" + "m" * (n // _IMPS)]}}),
+    "deals": lambda t, n: _request(
+        imp=[{"id": "1", "banner": {"w": 300, "h": 250}, "pmp": {"deals": [{"id": t + "d" * n}]}}]
+    ),
+    "request ids": lambda t, n: _request(id=t + "i" * n),
+    "user ids": lambda t, n: _request(user={"id": t + "u" * n}),
+    "languages": lambda t, n: _request(device={"language": t + "l" * n}),
+    "operating systems and makes": lambda t, n: _request(device={"os": t + "o" * (n // 2), "make": t + "m" * (n // 2)}),
+    "sizes": lambda t, n: _imps(
+        lambda i: {"banner": {"format": [{"w": 1 + secrets.randbelow(9_999), "h": 1 + j} for j in range(40)]}}
+    ),
+}
+
+
+def _filled(make: Make, target: Target) -> str:
+    """Send many, packed, as one caller can for little; what the platform holds after is what it held before."""
+    before = measure.held_mb(target.processes())
+    statuses = set()
+    for size in (_LONG, 20_000):
+        for _ in range(_REQUESTS):
+            body = gzip.compress(msgspec.json.encode(make(secrets.token_hex(8), size)), 1)
+            headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+            answer = target.call("POST", "/openrtb2/alpha", "alpha", content=body, headers=headers)
+            statuses.add(answer.status_code)
+    grown = measure.held_mb(target.processes()) - before
+    wrong = [status for status in statuses if status >= 500]
+    if wrong:
+        return f"answers {wrong}"
+    return f"{grown:.0f} MB more are held" if grown > MOST_GROWTH_MB else ""
+
+
+for _name, _make in _FILLS.items():
+    attacks.add(Finding.MEMORY, f"{2 * _REQUESTS} requests with {_name} that no other has", partial(_filled, _make))
+
+
+@attacks(Finding.MEMORY, "user agents that no other has, over REST")
+def rest(target: Target) -> str:
+    """The other way in."""
+    before = measure.held_mb(target.processes())
+    for _ in range(40):
+        slots = [
+            {"w": 300, "h": 250, "page": "https://money.example/", "ua": secrets.token_hex(8) + "u" * 2_000}
+            for _ in range(300)
+        ]
+        target.call("POST", "/bid/batch", "alpha", json={"bids": slots})
+    grown = measure.held_mb(target.processes()) - before
+    return f"{grown:.0f} MB more are held" if grown > MOST_GROWTH_MB else ""

@@ -1,0 +1,183 @@
+"""An exchange that trades while the platform is attacked: what an attack costs others shows in its answers.
+
+It is a process of its own, so that what the attacker computes does not count. It bids at a steady rate whatever the
+answers do (open loop), settles what it is offered, and writes a line a request: when it began, milliseconds, status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import uvloop
+
+from pipelines.exchange.client import HttpClient, TransportError
+from pipelines.local import LaunchError
+from pipelines.local.cluster import ROOT
+
+RATE = 80.0
+"""Bid requests a second. Half of the bids are sold, and the others are lost: each has a notice."""
+
+_BEGIN_SECONDS = 60.0
+_END_SECONDS = 10.0
+_PATIENCE_SECONDS = 5.0
+
+
+class Sample(NamedTuple):
+    """One bid request of the honest exchange.
+
+    Attributes:
+        at: when it began (the monotonic clock, in seconds).
+        ms: how long the answer took.
+        status: of the answer, 0 without one.
+    """
+
+    at: float
+    ms: float
+    status: int
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it was answered as OpenRTB wants."""
+        return self.status in (200, 204)
+
+
+class Traffic:
+    """What the honest exchange saw.
+
+    Args:
+        log: the file it writes.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._offset = 0
+        self._samples: list[Sample] = []
+
+    def between(self, begin: float, end: float) -> list[Sample]:
+        """Requests that began in this time and are answered by now."""
+        self._take()
+        return [one for one in self._samples if begin <= one.at <= end]
+
+    def await_first(self, process: subprocess.Popen[str]) -> None:
+        """Wait until it trades.
+
+        Raises:
+            LaunchError: it does not.
+        """
+        deadline = time.monotonic() + _BEGIN_SECONDS
+        while not self._log.stat().st_size:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise LaunchError("the honest exchange does not trade")
+            time.sleep(0.1)
+
+    def _take(self) -> None:
+        with self._log.open("rb") as file:
+            file.seek(self._offset)
+            data = file.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        for line in whole.decode().splitlines():
+            at, ms, status = line.split()
+            self._samples.append(Sample(float(at), float(ms), int(status)))
+
+
+def p99(samples: Sequence[Sample]) -> float:
+    """The 99th percentile of the milliseconds, without what one outlier in a hundred says; 0 without samples."""
+    ordered = sorted(one.ms for one in samples)
+    return ordered[int(0.99 * (len(ordered) - 1))] if ordered else 0.0
+
+
+@contextmanager
+def trading(url: str, key: str, page: str, log: Path) -> Iterator[Traffic]:
+    """An honest exchange for the time of the block.
+
+    Args:
+        url: where it bids.
+        key: its API key.
+        page: domain that its requests are for.
+        log: it writes.
+    """
+    log.touch()
+    process = subprocess.Popen(
+        [sys.executable, "-m", __name__, url, page, str(log)], cwd=ROOT, stdin=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdin is not None
+        process.stdin.write(key + "\n")  # not an argument: those are for all to see
+        process.stdin.flush()
+        traffic = Traffic(log)
+        traffic.await_first(process)
+        yield traffic
+    finally:
+        process.terminate()
+        try:
+            process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+class _Exchange:
+    def __init__(self, url: str, key: str, page: str, log: Path) -> None:
+        self._url = url
+        self._headers = f"X-API-Key: {key}\r\nContent-Type: application/json\r\n"
+        self._page = page
+        self._log = log.open("a", buffering=1)
+        self._client = HttpClient(_PATIENCE_SECONDS)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def trade(self) -> None:
+        begin, number = time.monotonic(), 0
+        while True:
+            await asyncio.sleep(max(0.0, begin + number / RATE - time.monotonic()))
+            task = asyncio.create_task(self._bid(number))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            number += 1
+
+    async def _bid(self, number: int) -> None:
+        body = msgspec.json.encode(
+            {
+                "id": f"honest-{number}",
+                "at": 1 + number % 2,
+                "imp": [{"id": "1", "banner": {"w": 300, "h": 250}, "bidfloor": 0.01}],
+                "site": {"domain": self._page},
+                "device": {"devicetype": 2, "ua": f"Mozilla/5.0 honest/{number % 50}"},
+            }
+        )
+        at = time.monotonic()
+        try:
+            answer = await self._client.post(self._url, body, self._headers)
+            status, content = answer.status, answer.body
+        except TransportError:
+            status, content = 0, b""
+        self._log.write(f"{at:.6f} {(time.monotonic() - at) * 1e3:.3f} {status}\n")
+        if status == 200:
+            await self._settle(number, msgspec.json.decode(content))
+
+    async def _settle(self, number: int, response: dict[str, list[dict[str, list[dict[str, str]]]]]) -> None:
+        bid = response["seatbid"][0]["bid"][0]
+        url = bid["burl"] if number % 2 else bid["lurl"]
+        try:
+            await self._client.get(url.replace("${AUCTION_PRICE}", str(bid["price"])))
+        except TransportError:  # the next one settles again
+            return
+
+
+def main() -> None:
+    """Trade until killed."""
+    url, page, log = sys.argv[1:]
+    key = sys.stdin.readline().strip()
+    uvloop.run(_Exchange(url, key, page, Path(log)).trade())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""The order of it all: every attack tried, honest callers timed, memory and listeners counted, a verdict given."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from verification.attacks import measure
+from verification.attacks.bounds import LEAST_ATTACKS, MOST_GROWTH_MB, MOST_STALL_MS
+from verification.attacks.case import Attack, NotTried
+from verification.attacks.honest import Sample, p99
+from verification.attacks.target import Target
+
+_TRIES = 3
+"""A stall that an attack makes comes each time; one of a busy machine does not. So the least of several counts."""
+
+_MOST_UNANSWERED = 0.02
+_SETTLE_SECONDS = 60.0
+_RECOVER_SECONDS = 45.0
+_SHORT = 400
+
+Say = Callable[[str], None]
+
+
+class Verdict(StrEnum):
+    """What came of an attack."""
+
+    HELD = "held"
+    SUCCEEDED = "SUCCEEDED"
+    BROKEN = "BROKEN"
+    UNTRIED = "not tried"
+
+
+class Watch(Protocol):
+    """Tells what honest callers saw: `honest.Traffic`."""
+
+    def between(self, begin: float, end: float) -> list[Sample]:
+        """Requests of this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One attack's outcome.
+
+    Attributes:
+        attack: that was tried.
+        verdict: what came of it; `BROKEN` says that the case itself failed, which proves nothing.
+        evidence: what came back where it did not hold.
+        seconds: it took.
+        stall_ms: of honest callers, beyond the quiet run.
+    """
+
+    attack: Attack
+    verdict: Verdict
+    evidence: str
+    seconds: float
+    stall_ms: float
+
+    @property
+    def line(self) -> str:
+        """It for people."""
+        told = f"{self.verdict:<9}  {self.attack.finding}: {self.attack.name}"
+        figures = f"  ({self.seconds:.1f} s, stall {self.stall_ms:.0f} ms)"
+        return told + figures + (f"\n           {self.evidence[:_SHORT]}" if self.evidence else "")
+
+
+@dataclass
+class Report:
+    """What came of all of them."""
+
+    results: list[Result] = field(default_factory=list)
+    listeners: list[measure.Listener] = field(default_factory=list)
+    quiet_ms: float = 0.0
+    growth_mb: float = 0.0
+
+    def summary(self) -> dict[str, Any]:
+        """The figures."""
+        tried = [one for one in self.results if one.verdict is not Verdict.UNTRIED]
+        return {
+            "attacks": len(tried),
+            "succeeded": self._count(Verdict.SUCCEEDED),
+            "listeners_beyond_loopback": sum(not one.is_loopback for one in self.listeners),
+            "worst_stall_ms": round(max((one.stall_ms for one in tried), default=0.0), 1),
+            "memory_growth_mb": round(self.growth_mb, 1),
+            "broken": self._count(Verdict.BROKEN),
+            "not_tried": self._count(Verdict.UNTRIED),
+            "quiet_p99_ms": round(self.quiet_ms, 1),
+        }
+
+    def faults(self, least: int = LEAST_ATTACKS) -> list[str]:
+        """What is not as it has to be, a line each."""
+        told = self.summary()
+        checks = {
+            f"{told['succeeded']} attacks succeeded": told["succeeded"],
+            f"{told['broken']} cases are broken: they prove nothing": told["broken"],
+            f"{told['listeners_beyond_loopback']} listeners beyond loopback": told["listeners_beyond_loopback"],
+            f"honest callers waited {told['worst_stall_ms']} ms longer": told["worst_stall_ms"] > MOST_STALL_MS,
+            f"{told['memory_growth_mb']} MB more are held": told["memory_growth_mb"] > MOST_GROWTH_MB,
+            f"only {told['attacks']} attacks were tried": told["attacks"] < least,
+        }
+        return [fault for fault, is_so in checks.items() if is_so]
+
+    def _count(self, verdict: Verdict) -> int:
+        return sum(one.verdict is verdict for one in self.results)
+
+
+class Run:
+    """Tries attacks on a platform.
+
+    Args:
+        target: the platform.
+        watch: what honest callers see meanwhile.
+        say: told what happens, a line at a time.
+        quiet_seconds: over which honest callers are asked before the first attack.
+        window_seconds: least time over which they are asked during one; about a hundred of them in 1.2 s.
+    """
+
+    def __init__(
+        self, target: Target, watch: Watch, say: Say, *, quiet_seconds: float = 10.0, window_seconds: float = 1.2
+    ) -> None:
+        self._target = target
+        self._watch = watch
+        self._say = say
+        self._quiet_seconds, self._window_seconds = quiet_seconds, window_seconds
+        self._quiet_ms = 0.0
+
+    def all(self, attacks: Iterable[Attack]) -> Report:
+        """Measure a quiet time, try every attack, those that break parts last, and count what is left of it."""
+        begin = time.monotonic()
+        time.sleep(self._quiet_seconds)
+        self._quiet_ms = p99(self._watch.between(begin, time.monotonic()))
+        self._say(f"quiet: p99 {self._quiet_ms:.1f} ms")
+        report = Report(listeners=self._target.listeners(), quiet_ms=self._quiet_ms)
+        before = measure.held_mb(self._target.processes())
+        ordered = sorted(attacks, key=lambda one: one.disturbs)
+        calm = [one for one in ordered if not one.disturbs]
+        report.results += [self._try(one) for one in calm]
+        report.growth_mb = self._growth(before)
+        report.results += [self._try(one) for one in ordered[len(calm) :]]
+        return report
+
+    def _try(self, attack: Attack) -> Result:
+        result = self._once(attack)
+        for _ in range(_TRIES - 1):
+            if result.verdict is not Verdict.HELD or result.stall_ms <= MOST_STALL_MS:
+                break
+            self._say(f"{result.line}\n           once more: was it the attack or the machine?")
+            again = self._once(attack)
+            result = min(result, again, key=lambda one: (one.verdict is Verdict.HELD, one.stall_ms))
+        self._say(result.line)
+        self._recover()
+        return result
+
+    def _recover(self) -> None:
+        """Wait until an attack that did harm is over, so that the next is tried on a platform that is well."""
+        deadline = time.monotonic() + _RECOVER_SECONDS
+        while not self._target.is_ready() and time.monotonic() < deadline:
+            time.sleep(1.0)
+
+    def _once(self, attack: Attack) -> Result:
+        begin = time.monotonic()
+        try:
+            evidence = attack.act(self._target)
+            verdict = Verdict.SUCCEEDED if evidence else Verdict.HELD
+        except NotTried as reason:
+            evidence, verdict = str(reason), Verdict.UNTRIED
+        except Exception as error:  # a case that fails proves nothing, and the others are to be tried
+            evidence, verdict = f"{type(error).__name__}: {error}", Verdict.BROKEN
+        seconds = time.monotonic() - begin
+        if attack.disturbs or verdict is Verdict.UNTRIED:
+            return Result(attack, verdict, evidence, seconds, 0.0)
+        stall, refused = self._cost(begin)
+        if verdict is Verdict.HELD and refused:
+            verdict, evidence = Verdict.SUCCEEDED, refused
+        return Result(attack, verdict, evidence, seconds, stall)
+
+    def _cost(self, begin: float) -> tuple[float, str]:
+        """What honest callers waited since then, beyond the quiet run, and what they were refused."""
+        time.sleep(max(0.0, begin + self._window_seconds - time.monotonic()))
+        samples = self._watch.between(begin, time.monotonic())
+        bad = [one.status for one in samples if not one.is_good]
+        refused = f"honest callers got {sorted(set(bad))}" if len(bad) > _MOST_UNANSWERED * len(samples) else ""
+        if not samples:
+            refused = "honest callers got no answer at all"
+        return max(0.0, p99(samples) - self._quiet_ms), refused
+
+    def _growth(self, before: float) -> float:
+        """MB more than before, once replicas that were added for the load are gone again."""
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while True:
+            growth = measure.held_mb(self._target.processes()) - before
+            if growth <= MOST_GROWTH_MB or time.monotonic() > deadline:
+                return growth
+            time.sleep(2.0)
