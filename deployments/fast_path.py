@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from deployments.callers import key_in
+from deployments.callers import Callers, key_in
 from deployments.gzip_coding import BadGzip, TooLarge, accepts_gzip, deflate, inflate
 from deployments.notice_desk import NoticeDesk
 from deployments.wiring import logger
@@ -87,6 +87,7 @@ class FastPath:
         self._router = router
         self._desk = desk
         self._rest = rest
+        self._callers = Callers(router.settings.trusted_proxies)
         self._limits = {one.name: Limit(one.qps, 1 + one.qps / 2) for one in router.exchanges if one.qps}
         self._log_second, self._log_count = 0, 0
         self.held = 0
@@ -263,7 +264,7 @@ class FastPath:
         if scope["method"] not in ("GET", "POST", "HEAD"):
             await _respond(send, 405, [(b"allow", b"GET, POST")], b"")
             return
-        reply = await self._desk.handle(path, scope.get("query_string", b""))
+        reply = await self._desk.handle(path, scope.get("query_string", b""), self._callers.address(scope))
         kind = path.split("/", 3)[2]
         self._router.tally.add(f"notice.{kind if reply.outcome != 'unknown_kind' else 'other'}.{reply.outcome}")
         for name in reply.besides:

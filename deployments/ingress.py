@@ -7,6 +7,7 @@ takes Serve's whole way, and is answered the same.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -45,14 +46,28 @@ class Early:
 
     def __init__(self, app: Application) -> None:
         self._app = app
+        self._is_proxied = os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
 
     async def __call__(self, scope: Scope, receive: Channel, send: Channel) -> None:
         """An ASGI 3 application."""
+        if self._is_proxied:
+            name_caller(scope)
         early = _Front.application
         if early is None or not _is_short(scope) or asyncio.get_running_loop() is not _Front.loop:
             await self._app(scope, receive, send)
         else:
             await early(scope, receive, send)
+
+
+def name_caller(scope: Scope) -> None:
+    """Let a request be from who called HAProxy, which says so at the end of `X-Forwarded-For`, not from HAProxy.
+
+    uvicorn takes the last address there that is not this machine's, and so believes what a caller on it made up.
+    """
+    if scope["type"] == "http":
+        hop = next((value for name, value in reversed(scope["headers"]) if name == b"x-forwarded-for"), b"")
+        if hop:
+            scope["client"] = (hop.rpartition(b",")[2].strip().decode("latin-1"), 0)
 
 
 def _is_short(scope: Scope) -> bool:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import parse_qs
 
 from rtb.accounts import campaign_of
+from rtb.charging import Charging
 from rtb.edge import Edge
+from rtb.exchanges import Address, Exchanges
 from rtb.frequency import FrequencyGate
 from rtb.ledger import DurabilityWatch, Ledger, LedgerError, Outcome
 from rtb.notices import BidRef, Kind, Signer, TokenError, counts_until
 from rtb.openrtb.macros import PriceError, read_price
+
+Query = Mapping[str, Sequence[str]]
+_MONEY = (Kind.WIN, Kind.BILL, Kind.LOSS)
 
 
 class Reply(NamedTuple):
@@ -37,6 +43,8 @@ class NoticeDesk:
 
     Args:
         signer: reads tokens.
+        charging: works out what a bid costs.
+        exchanges: whose profiles say where notices come from.
         ledger: where the money is.
         edge: knows where clicks lead.
         frequency: counts what users were shown; none counts nothing.
@@ -50,16 +58,26 @@ class NoticeDesk:
         edge: Edge,
         frequency: FrequencyGate | None = None,
         *,
+        charging: Charging,
+        exchanges: Exchanges,
         durability: DurabilityWatch | None = None,
     ) -> None:
         self._signer = signer
+        self._charging = charging
+        self._exchanges = exchanges
         self._ledger = ledger
         self._edge = edge
         self._frequency = frequency
         self._durability = durability
 
-    async def handle(self, path: str, query: bytes) -> Reply:
-        """Answer `/notice/<kind>/<token>?<query>`: 2xx or 302 only once it is durable in the ledger."""
+    async def handle(self, path: str, query: bytes, address: Address | None = None) -> Reply:
+        """Answer `/notice/<kind>/<token>?<query>`: 2xx or 302 only once it is durable in the ledger.
+
+        Args:
+            path: the request's.
+            query: the request's.
+            address: it came from, `None` where that is not known.
+        """
         try:
             name, token = path.removeprefix("/notice/").split("/")
             kind = Kind(name)
@@ -69,18 +87,27 @@ class NoticeDesk:
             ref = self._signer.read(token, kind)
         except TokenError as error:
             return Reply(403, "forged", str(error))
-        return await self.settle(kind, ref, parse_qs(query.decode("latin-1")))
+        if kind in _MONEY and not self._exchanges.may_notify(ref.exchange, address):
+            return Reply(403, "foreign_network", f"notices of this exchange do not come from {address}")
+        return await self.settle(kind, ref, parse_qs(query.decode("latin-1"), keep_blank_values=True))
 
-    async def settle(self, kind: Kind, ref: BidRef, query: dict[str, list[str]]) -> Reply:
-        """Answer a notice whose token was read, by what its query says."""
+    async def settle(self, kind: Kind, ref: BidRef, query: Query, *, in_clear: bool = False) -> Reply:
+        """Answer a notice whose token was read.
+
+        Args:
+            kind: of notice.
+            ref: the bid.
+            query: what it says.
+            in_clear: whether a plain price is believed of an exchange that encrypts.
+        """
         if self._durability is not None and self._durability.refusal:
             return Reply(503, "not_durable", self._durability.refusal)
         try:
-            return await self._dispatch(kind, ref, query)
+            return await self._dispatch(kind, ref, query, in_clear)
         except LedgerError as error:
             return Reply(503, "ledger_away", str(error))
 
-    async def _dispatch(self, kind: Kind, ref: BidRef, query: dict[str, list[str]]) -> Reply:
+    async def _dispatch(self, kind: Kind, ref: BidRef, query: Query, in_clear: bool) -> Reply:
         now = time.time()
         if kind is Kind.CLICK:
             return await self._redirect(ref, now)
@@ -89,29 +116,24 @@ class NoticeDesk:
         if now > counts_until(ref, kind):
             return Reply(410, "expired", "notices of this bid were honoured until its expiry, which is past")
         if kind is ref.charged_by:
-            return await self._charge(kind, ref, query, now)
+            return await self._charge(kind, ref, query, in_clear)
         if kind is Kind.LOSS:
             return _reply(await self._ledger.release(ref, now, min_to_win_micros=_min_to_win(query, ref.rate)))
         return _reply(await self._ledger.count(ref, kind, now, min_to_win_micros=_min_to_win(query, ref.rate)))
 
-    async def _charge(self, kind: Kind, ref: BidRef, query: dict[str, list[str]], now: float) -> Reply:
-        """Spend the clearing price; without a usable one nothing is settled, so the notice can be sent again."""
+    async def _charge(self, kind: Kind, ref: BidRef, query: Query, in_clear: bool) -> Reply:
+        """Spend what the bid costs; where that cannot be said nothing is settled, so the notice can be sent again."""
         try:
-            price = read_price(query.get("price", [""])[0], ref.rate)
+            charge = self._charging.charge(ref, _said(query, "price"), in_clear=in_clear)
         except PriceError as error:
             return Reply(204 if error.reason == "audit" else 400, error.reason, str(error))
         outcome = await self._ledger.settle(
-            ref, kind, price.micros, now, min_to_win_micros=_min_to_win(query, ref.rate)
+            ref, kind, charge.micros, time.time(), min_to_win_micros=_min_to_win(query, ref.rate)
         )
         if outcome is not Outcome.SETTLED:
             return _reply(outcome)
         is_counted = self._frequency is None or await self._frequency.count(campaign_of(ref.campaign), ref.user)
-        noticed = {
-            "above_bid": price.micros > ref.ceiling_micros,
-            "base64": price.is_encoded,
-            "frequency_lost": not is_counted,
-        }
-        return _reply(outcome)._replace(besides=tuple(name for name, is_so in noticed.items() if is_so))
+        return _reply(outcome)._replace(besides=charge.remarks + (() if is_counted else ("frequency_lost",)))
 
     async def _redirect(self, ref: BidRef, now: float) -> Reply:
         """Send a user on; a click that comes too late to count still leads somewhere."""
@@ -126,10 +148,14 @@ class NoticeDesk:
         return "test" if ref.is_test else (await self._ledger.count(ref, Kind.CLICK, now)).value
 
 
-def _min_to_win(query: dict[str, list[str]], rate: float) -> int | None:
+def _said(query: Query, name: str) -> str | None:
+    return query[name][0] if name in query else None
+
+
+def _min_to_win(query: Query, rate: float) -> int | None:
     """Micros that would have won; few exchanges say it, and a notice counts without."""
     try:
-        return read_price(query.get("min", [""])[0], rate).micros
+        return read_price(_said(query, "min"), rate).micros
     except PriceError:
         return None
 

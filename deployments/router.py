@@ -30,8 +30,10 @@ from rtb.admission import Admission, Shed
 from rtb.batch import Answer, Batch, Prepared
 from rtb.batcher import MicroBatcher
 from rtb.catalog import Catalog, CatalogError, KeyRing, standing_keys
+from rtb.charging import Charging
 from rtb.currency import RatesFile
 from rtb.edge import Edge
+from rtb.encrypted_prices import read_price_keys
 from rtb.events import EventSink
 from rtb.features import Rows
 from rtb.frequency import FrequencyGate, caps_of
@@ -116,14 +118,22 @@ class Router:
         )
         self.frequency = FrequencyGate(client, timeout=settings.frequency_timeout_seconds)
         self.rates = RatesFile(settings.rates)
-        self.desk = NoticeDesk(self.signer, self.ledger, self.edge, self.frequency, durability=self.durability)
+        self.exchanges = exchanges.load(settings.exchanges_dir)
+        self.desk = NoticeDesk(
+            self.signer,
+            self.ledger,
+            self.edge,
+            self.frequency,
+            charging=Charging(self.exchanges, read_price_keys(settings.price_keys), max(settings.notice_times)),
+            exchanges=self.exchanges,
+            durability=self.durability,
+        )
         self.paced_at: float | None = None
         self.pacing: snapshot.PacingTable = np.zeros(0, snapshot.PACING_DTYPE)
         self.experiment = ExperimentFeed(client)
         self._catalog_feed = snapshot.Subscriber(client, snapshot.CATALOG)
         self._catalog_reader = snapshot.CatalogReader()
         self._pacing_feed = snapshot.Subscriber(client, snapshot.PACING)
-        self.exchanges = exchanges.load(settings.exchanges_dir)
         self.limiter = Limiter(client)
         self._batcher = MicroBatcher(self._timed, settings.max_batch, self.stages.in_flight)
         self.admission = Admission(

@@ -80,6 +80,7 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field("", description="comma-separated addresses whose X-Forwarded-For is believed")
     key_seconds: float = Field(0.5, gt=0, description="how often replicas look for keys created or revoked")
     notice_secret: str = Field("", description="what the keys of notice tokens are derived from")
+    price_keys: str = Field("", description="name:encryption:integrity of exchanges that encrypt prices, by commas")
     user_secret: str = Field("", description="key of the numbers that stand for users, in frequency caps too")
     notice_secrets_previous: str = Field("", description="comma-separated former notice secrets: still read")
 
@@ -216,7 +217,7 @@ class Settings(BaseSettings):
 
     def shown(self) -> dict[str, Any]:
         """Every setting as JSON, but for secrets, and for what is in a URL besides the place it leads to."""
-        told: dict[str, Any] = self.model_dump(mode="json", exclude=set(_SECRET))
+        told: dict[str, Any] = self.model_dump(mode="json", exclude={*_SECRET, "price_keys"})
         return told | {name: _place(told[name]) for name in ("redis_url", "database_url", "public_url")}
 
     def notice_secrets(self) -> list[str]:

@@ -75,7 +75,7 @@ def routes(router: Router) -> APIRouter:
             raise Problem(403, "the bid was made to another exchange, or for another key", "foreign-bid")
         if result.currency and (result.currency != router.settings.currency or ref.rate != 1.0):
             raise Problem(422, "the price has to be in the bid's currency - at `$.currency`")
-        reply = await _settle(router, ref, result)
+        reply = await _settle(router, ref, result, in_clear=caller.key is not None)
         if reply.status >= 300:
             again = {"Retry-After": "1"} if reply.status == 503 else None
             raise Problem(reply.status, reply.message, reply.outcome.replace("_", "-"), again)
@@ -135,7 +135,7 @@ def _may_settle(router: Router, ref: BidRef, caller: Caller) -> bool:
     return asked_by is GENERIC and ref.caller in (0, number_of(caller.key_id))
 
 
-async def _settle(router: Router, ref: BidRef, result: AuctionResult) -> Reply:
+async def _settle(router: Router, ref: BidRef, result: AuctionResult, *, in_clear: bool) -> Reply:
     """Send the bid's notices ourselves: of a sale both, so that it counts as won whichever of them is charged."""
     query = {} if result.min_to_win is None else {"min": [_decimal(result.min_to_win)]}
     if not result.won:
@@ -143,15 +143,17 @@ async def _settle(router: Router, ref: BidRef, result: AuctionResult) -> Reply:
     if result.price is None:
         raise Problem(422, "the price of what was won is missing - at `$.price`", "body-invalid")
     query["price"] = [_decimal(result.price)]
-    reply = await _notice(router, ref.charged_by, ref, query)
+    reply = await _notice(router, ref.charged_by, ref, query, in_clear=in_clear)
     if reply.status < 300:
         other = await _notice(router, Kind.BILL if ref.charged_by_win else Kind.WIN, ref, query)
         return other if other.status == 503 else reply
     return reply
 
 
-async def _notice(router: Router, kind: Kind, ref: BidRef, query: dict[str, list[str]]) -> Reply:
-    reply = await router.desk.settle(kind, ref, query)
+async def _notice(
+    router: Router, kind: Kind, ref: BidRef, query: dict[str, list[str]], *, in_clear: bool = False
+) -> Reply:
+    reply = await router.desk.settle(kind, ref, query, in_clear=in_clear)
     for name in (reply.outcome, *reply.besides):
         router.tally.add(f"notice.{kind}.{name}")
     return reply

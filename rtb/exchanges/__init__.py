@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -18,6 +19,7 @@ import msgspec
 import yaml
 
 from rtb.openrtb import Bid, BidRequest
+from rtb.openrtb.macros import AUCTION_PRICE
 
 SHARED_ENDPOINT = "/openrtb2/bid"
 """Where any exchange may POST; `/openrtb2/bid/<name>` names one."""
@@ -26,9 +28,13 @@ _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}\Z")]
 _Endpoint = Annotated[str, msgspec.Meta(pattern=r"^(/openrtb2/[a-z0-9_/-]{1,64})?\Z")]
 _Currency = Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{3})?\Z")]
 _KeyId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{12}\Z")]
+_PriceKeys = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_-]{0,32}\Z")]
+_Macro = Annotated[str, msgspec.Meta(pattern=r"^[$%{][A-Za-z0-9_:${}%-]{1,62}[}%]\Z")]
 _Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
 
 
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
 _Claimed = TypeVar("_Claimed", str, int)
 
 
@@ -69,6 +75,10 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         no_bid: `empty`: 204; `nbr`: 200 with the reason where there is one to tell.
         own_reasons: whether reasons of our own (500 and up) are told, too.
         charge_on: the notice that spends money; none: the platform's.
+        discounts: whether a winner may pay less than its bid in a first-price auction; else it pays its bid.
+        notice_networks: addresses and networks that win, billing and loss notices may come from; none: all.
+        price_keys: name of the keys that it encrypts prices with; empty: prices are in the clear.
+        price_macro: stands for the price in its notice URLs.
         quirks: what it does unlike OpenRTB says.
     """
 
@@ -85,6 +95,10 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     no_bid: Literal["empty", "nbr"] = "empty"
     own_reasons: bool = False
     charge_on: Literal["bill", "win"] | None = None
+    discounts: bool = False
+    notice_networks: tuple[str, ...] = ()
+    price_keys: _PriceKeys = ""
+    price_macro: _Macro = AUCTION_PRICE
     quirks: Quirks = Quirks()
 
     @property
@@ -113,6 +127,9 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         """Make a bid what the exchange takes."""
         if self.quirks.no_loss_notice:
             bid.lurl = None
+        if self.price_macro != AUCTION_PRICE:
+            bid.nurl = bid.nurl and bid.nurl.replace(AUCTION_PRICE, self.price_macro)
+            bid.burl = bid.burl and bid.burl.replace(AUCTION_PRICE, self.price_macro)
 
 
 GENERIC = Profile(name="generic")
@@ -126,7 +143,7 @@ class Exchanges:
         profiles: with names, endpoints and keys of their own.
 
     Raises:
-        ExchangeError: two share one.
+        ExchangeError: two share one, or a network is none.
     """
 
     def __init__(self, profiles: Iterable[Profile]) -> None:
@@ -134,7 +151,9 @@ class Exchanges:
         self._by_path: dict[str, Profile] = {}
         self._by_key: dict[str, Profile] = {}
         self._by_number: dict[int, Profile] = {}
+        self._networks: dict[int, list[Network]] = {}
         for profile in self._profiles:
+            self._networks[profile.number] = [_network(one, profile) for one in profile.notice_networks]
             _claim(self._by_number, profile.number, profile, "number")
             for path in (f"{SHARED_ENDPOINT}/{profile.name}", profile.path):
                 _claim(self._by_path, path, profile, "endpoint")
@@ -151,6 +170,11 @@ class Exchanges:
     def numbered(self, number: int) -> Profile:
         """The exchange that a token names; one that has no profile, or none any more, is `GENERIC`."""
         return self._by_number.get(number, GENERIC)
+
+    def may_notify(self, number: int, address: Address | None) -> bool:
+        """Whether notices of money of this exchange may come from here; of one that names no networks from anywhere."""
+        networks = self._networks.get(number)
+        return not networks or (address is not None and any(address in network for network in networks))
 
     def of_key(self, key: str) -> Profile:
         """The exchange whose key this is, by its id; a key that no profile lists is any exchange's: `GENERIC`."""
@@ -212,6 +236,13 @@ def _read(file: Traversable) -> Profile:
         return msgspec.convert(raw, Profile)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:
         raise ExchangeError(f"{file}: {error}") from error
+
+
+def _network(text: str, profile: Profile) -> Network:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise ExchangeError(f"{profile.name}: notice_networks: {error}") from error
 
 
 def _claim(taken: dict[_Claimed, Profile], what: _Claimed, profile: Profile, kind: str) -> None:

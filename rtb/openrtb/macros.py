@@ -39,21 +39,21 @@ class Price(NamedTuple):
     is_encoded: bool
 
 
-def read_price(text: str, rate: float = 1.0) -> Price:
+def read_price(text: str | None, rate: float = 1.0) -> Price:
     """Clearing price of one impression, from the CPM an exchange put into `${AUCTION_PRICE}`, in base64 or not.
 
     Args:
-        text: what came back.
+        text: what came back; none: nothing did.
         rate: units of the price's currency that one unit of ours is worth.
 
     Raises:
-        PriceError: `unfilled` (macro left in place or empty), `audit` (a test of the URL), `negative`, or
-            `not_a_price`.
+        PriceError: `unfilled` (macro left in place, or no price at all), `empty` (macro filled in with nothing, as
+            OpenRTB wants it where there is no value), `audit` (a test of the URL), `negative`, or `not_a_price`.
     """
     try:
         return Price(parse_price(text, rate), False)
     except PriceError as error:
-        inner = _decoded(text) if error.reason == "not_a_price" else ""
+        inner = _decoded(text) if text and error.reason == "not_a_price" else ""
         if not inner:
             raise
     return Price(parse_price(inner, rate), True)
@@ -68,14 +68,16 @@ def _decoded(text: str) -> str:
         return ""
 
 
-def parse_price(text: str, rate: float = 1.0) -> int:
+def parse_price(text: str | None, rate: float = 1.0) -> int:
     """Micros of one impression from a CPM in decimal digits; `rate` as for `read_price`.
 
     Raises:
         PriceError: see `read_price`.
     """
-    if not text or text.startswith(("${", "%24%7B")):
+    if text is None or text.startswith(("${", "%24%7B")):
         raise PriceError("unfilled", "the price macro was not filled in")
+    if not text:
+        raise PriceError("empty", "the price macro was filled in with nothing")
     if text.upper() == "AUDIT":
         raise PriceError("audit", "the price is AUDIT: a check of the URL, not a sale")
     if text.startswith("-") and _NUMBER.fullmatch(text[1:]):

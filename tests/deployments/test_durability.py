@@ -20,7 +20,9 @@ from deployments.router import Router
 from deployments.wiring import logger
 from pipelines.local import ports
 from rtb import snapshot
+from rtb.charging import Charging
 from rtb.edge import Edge
+from rtb.exchanges import Exchanges
 from rtb.ledger import DurabilityWatch, Grant, MemoryLedger
 from rtb.notices import BidRef, Kind, Signer
 from rtb.users import UserKeys
@@ -70,6 +72,7 @@ def test_the_desk_acknowledges_nothing_that_may_be_forgotten_where_that_is_requi
 ) -> None:
     async def main(server: Valkey) -> None:
         signer, ledger = Signer("a secret of the tests"), MemoryLedger()
+        none = Exchanges([])
         users, url = UserKeys("a secret of the tests"), "http://bidder.example"
         edge = Edge(signer=signer, users=users, base_url=url, currency="USD", max_imps=8, max_candidates=8)
         await ledger.open(1, 10_000)
@@ -77,7 +80,7 @@ def test_the_desk_acknowledges_nothing_that_may_be_forgotten_where_that_is_requi
         ref = BidRef(7, 1, 1, 0, 2_000, int(time.time() + 100))
         async with server.client() as client:
             watch = DurabilityWatch(client, required=required)
-            desk = NoticeDesk(signer, ledger, edge, durability=watch)
+            desk = NoticeDesk(signer, ledger, edge, charging=Charging(none, {}, 60.0), exchanges=none, durability=watch)
             await watch.look()
             for kind in Kind:
                 reply = await desk.handle(f"/notice/{kind}/{signer.sign(ref, kind)}", b"price=1")

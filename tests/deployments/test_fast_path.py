@@ -24,6 +24,7 @@ from rtb import exchanges
 from rtb.admission import Shed
 from rtb.batch import Answer, Prepared
 from rtb.catalog import KeyRing, standing_keys
+from rtb.charging import Charging
 from rtb.edge import Edge
 from rtb.exchanges import key_id
 from rtb.ledger import MemoryLedger
@@ -72,7 +73,13 @@ class Replica:
         self.shed: Shed | None = None
         self.asked: list[float] = []
         self.prepared: list[Prepared] = []
-        desk = NoticeDesk(self.signer, MemoryLedger(), self.edge)
+        desk = NoticeDesk(
+            self.signer,
+            MemoryLedger(),
+            self.edge,
+            charging=Charging(self.exchanges, {}, 1_800.0),
+            exchanges=self.exchanges,
+        )
         self.door = FastPath(self, desk, _not_found)  # type: ignore[arg-type]
 
     def start(self) -> None:

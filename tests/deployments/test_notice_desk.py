@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from ipaddress import ip_address
 from itertools import permutations
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,15 +12,25 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from deployments.notice_desk import NoticeDesk, Reply
+from rtb.charging import Charging
 from rtb.edge import Edge
+from rtb.encrypted_prices import PriceKeys
+from rtb.exchanges import Exchanges, Profile, number_of
 from rtb.ledger import Balance, Grant, LedgerError, MemoryLedger
 from rtb.listing import Listing
 from rtb.notices import TEST_LEASE, BidRef, Kind, Signer
 from rtb.users import UserKeys
 from tests.rtb.builders import make_campaign, make_creative
+from tests.rtb.prices import encrypted
 
 SECRET = "a secret of the tests"
 HOUR, DAY = 3_600.0, 86_400.0
+KEYS = PriceKeys(b"e" * 32, b"i" * 32)
+PROFILES = (
+    Profile(name="discounting", discounts=True),
+    Profile(name="encrypting", price_keys="acme"),
+    Profile(name="nearby", notice_networks=("192.0.2.0/24", "2001:db8::/32")),
+)
 LANDING = "https://shop.example/sale?a=1&b=2#top"
 
 
@@ -39,17 +50,29 @@ class Desk:
         )
         creatives = (make_creative("first"), make_creative("second", landing_url=LANDING))
         edge.relist([Listing(1, make_campaign("spring", creatives=creatives))])
-        self._desk = NoticeDesk(self.signer, self.ledger, edge, frequency)
+        profiles = Exchanges(PROFILES)
+        self._desk = NoticeDesk(
+            self.signer,
+            self.ledger,
+            edge,
+            frequency,
+            charging=Charging(profiles, {"acme": KEYS}, 1_800.0),
+            exchanges=profiles,
+        )
         self._is_win = charge_on == "win"
         asyncio.run(self.ledger.open(1, 10_000))
         if ledger is None:
             asyncio.run(self.ledger.lease([Grant(7, 1, 5_000, 0.0, time.time() + 1_000)]))
 
-    def get(self, path: str, query: str | bytes = b"") -> Reply:
-        return asyncio.run(self._desk.handle(path, query if isinstance(query, bytes) else query.encode()))
+    def get(self, path: str, query: str | bytes = b"", address: str = "") -> Reply:
+        asked_from = ip_address(address) if address else None
+        query = query if isinstance(query, bytes) else query.encode()
+        return asyncio.run(self._desk.handle(path, query, asked_from))
 
-    def tell(self, kind: Kind, ref: BidRef, query: str | bytes = b"") -> Reply:
-        return self.get(f"/notice/{kind}/{self.signer.sign(ref._replace(charged_by_win=self._is_win), kind)}", query)
+    def tell(self, kind: Kind, ref: BidRef, query: str | bytes = b"", address: str = "") -> Reply:
+        return self.get(
+            f"/notice/{kind}/{self.signer.sign(ref._replace(charged_by_win=self._is_win), kind)}", query, address
+        )
 
     @property
     def balance(self) -> Balance:
@@ -220,7 +243,7 @@ def test_an_audit_of_the_url_is_welcome_and_spends_nothing(desk: Desk, price: st
     ("query", "outcome"),
     [
         (b"", "unfilled"),
-        (b"price=", "unfilled"),
+        (b"price=", "empty"),
         (b"other=1", "unfilled"),
         (b"price=${AUCTION_PRICE}", "unfilled"),
         (b"price=%24%7BAUCTION_PRICE%7D", "unfilled"),
@@ -406,3 +429,58 @@ def test_a_click_of_a_test_leads_on_and_neither_it_nor_its_conversion_counts(des
     [token] = parse_qs(urlsplit(reply.location).query)["rb_click"]
     assert desk.get(f"/notice/conversion/{token}") == Reply(204, "test")
     assert (desk.balance.clicks, desk.balance.conversions) == (0, 0)
+
+
+def test_a_price_of_nothing_cannot_cheapen_a_bid(desk: Desk):
+    ref = bid()._replace(floor_micros=800)
+    assert desk.tell(Kind.BILL, ref, "price=0") == Reply(204, "settled", besides=("below_floor",))
+    assert desk.tell(Kind.BILL, ref, "price=1.5").outcome == "duplicate"
+    assert desk.balance.spent == 800
+
+
+@pytest.mark.parametrize(
+    ("query", "besides"), [("price=0", "below_bid"), ("price=99", "above_bid"), ("price=", "without_price")]
+)
+def test_a_first_price_bid_costs_what_was_bid_whatever_is_said(desk: Desk, query: str, besides: str):
+    ref = bid()._replace(first_price=True)
+    assert desk.tell(Kind.BILL, ref, query) == Reply(204, "settled", besides=(besides,))
+    assert desk.balance.spent == 2_000
+
+
+@pytest.mark.parametrize("query", ["", "price=${AUCTION_PRICE}", "price=AUDIT", "price=x", "price=-1", "other=1"])
+def test_a_first_price_bid_is_not_charged_by_who_fills_in_no_price(desk: Desk, query: str):
+    reply = desk.tell(Kind.BILL, bid()._replace(first_price=True), query)
+    assert reply.outcome in {"unfilled", "audit", "not_a_price", "negative"}
+    assert desk.balance.spent == 0
+
+
+def test_an_exchange_that_discounts_says_what_is_paid(desk: Desk):
+    ref = bid()._replace(first_price=True, floor_micros=500, exchange=number_of("discounting"))
+    assert desk.tell(Kind.BILL, ref, "price=1.2") == Reply(204, "settled")
+    assert desk.balance.spent == 1_200
+
+
+@pytest.mark.parametrize("price", ["1.5", "MS41", "YWJjMTIzZGVmNDU2Z2hpN7fhCuPemCce_6msaw", "", "${AUCTION_PRICE}"])
+@pytest.mark.parametrize("first_price", [False, True])
+def test_an_exchange_that_encrypts_prices_is_believed_no_other(desk: Desk, price: str, first_price: bool):
+    ref = bid()._replace(exchange=number_of("encrypting"), first_price=first_price)
+    reply = desk.tell(Kind.BILL, ref, f"price={price}")
+    assert (reply.status, reply.outcome) == (400, {"": "empty", "$": "unfilled"}.get(price[:1], "not_encrypted"))
+    assert desk.balance.spent == 0
+    assert desk.tell(Kind.BILL, ref, f"price={encrypted(KEYS, 1_500, time.time())}").outcome == "settled"
+    assert desk.balance.spent == (2_000 if first_price else 1_500)
+
+
+@pytest.mark.parametrize("kind", [Kind.WIN, Kind.BILL, Kind.LOSS])
+@pytest.mark.parametrize("address", ["192.0.3.1", "2001:db9::1", "127.0.0.1", ""])
+def test_notices_of_money_come_from_the_exchanges_networks_only(desk: Desk, kind: Kind, address: str):
+    ref, before = bid()._replace(exchange=number_of("nearby")), desk.balance
+    reply = desk.tell(kind, ref, "price=1", address)
+    assert (reply.status, reply.outcome) == (403, "foreign_network")
+    assert desk.balance == before
+    for near in ("192.0.2.7", "2001:db8:1::7"):
+        assert desk.tell(kind, ref, "price=1", near).status == 204
+
+
+def test_clicks_come_from_anywhere(desk: Desk):
+    assert desk.tell(Kind.CLICK, bid()._replace(exchange=number_of("nearby")), address="203.0.113.9").status == 302

@@ -26,7 +26,8 @@ def test_price_we_bid_comes_back_the_same(micros: int) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "unfilled"),
+        ("", "empty"),
+        (None, "unfilled"),
         (AUCTION_PRICE, "unfilled"),
         ("%24%7BAUCTION_PRICE%7D", "unfilled"),
         ("AUDIT", "audit"),
@@ -66,4 +67,4 @@ def test_any_text_is_a_price_or_refused(text: str) -> None:
     try:
         assert read_price(text).micros >= 0
     except PriceError as error:
-        assert error.reason in {"unfilled", "audit", "negative", "not_a_price"}
+        assert error.reason in {"unfilled", "empty", "audit", "negative", "not_a_price"}
