@@ -7,6 +7,7 @@ import copy
 import json
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,9 +24,11 @@ from rtb.exchanges import Profile, number_of
 from rtb.features import FIELDS
 from rtb.listing import Listing
 from rtb.money import cpm_to_micros
-from rtb.notices import BidRef, Kind
+from rtb.notices import BidRef, Kind, Signer
 from rtb.openrtb import InvalidRequest, NoBid
 from rtb.openrtb.macros import AUCTION_LOSS, AUCTION_PRICE
+from rtb.settings import Settings
+from rtb.users import UserKeys
 from tests.rtb.bidder import PLENTY, SIGNER, URL, USERS, Bidder, bids_of
 from tests.rtb.builders import MONDAY_NOON, make_campaign, make_creative, make_request, make_table, to_json
 from tests.support import SHARED_DATA, require
@@ -477,3 +480,15 @@ _URLS = {Kind.WIN: "nurl", Kind.BILL: "burl", Kind.LOSS: "lurl"}
 def test_a_bid_asked_for_without_a_key_is_not_authenticated() -> None:
     (bid,) = bids_of(Bidder([Listing(3, make_campaign())]).ask())
     assert not SIGNER.read(urlsplit(bid["burl"]).path.rpartition("/")[2], Kind.BILL).authenticated
+
+
+def test_a_user_keeps_its_number_when_the_notice_secret_changes(tmp_path: Path) -> None:
+    numbers = []
+    for secret in ("Xq3vN8rT5mKw2ZpL", "Hd7cY1uJ9sBe4GfA"):
+        settings = Settings(var_dir=tmp_path, notice_secret=secret)
+        bidder = Bidder([Listing(3, make_campaign())])
+        bidder.edge._signer = signer = Signer(*settings.notice_secrets())
+        bidder.edge._users = UserKeys(settings.resolve_secret("user_secret"))
+        (bid,) = bids_of(bidder.ask(user={"id": "somebody"}))
+        numbers.append(signer.read(urlsplit(bid["burl"]).path.rpartition("/")[2], Kind.BILL).user)
+    assert numbers[0] == numbers[1] != 0
