@@ -31,7 +31,7 @@ from pipelines.ctr_training.fitting import FitOptions
 from pipelines.datasets import simulate
 from pipelines.exchange.client import HttpClient, TransportError
 from pipelines.local import LaunchError, Platform
-from pipelines.local.cluster import Graph
+from pipelines.local.configuration import Graph
 from pipelines.train_ctr import train
 from rtb import ctr, flat, policy
 from rtb.market.campaigns import sample_campaigns

@@ -32,6 +32,7 @@ from pipelines.ctr_training.fitting import FitOptions
 from pipelines.datasets import simulate
 from pipelines.exchange import Figures, ReplayOptions, Unreachable, run
 from pipelines.local import LaunchError, Platform
+from pipelines.local.environment import authentication, dashboard_headers
 from pipelines.train_ctr import train
 from rtb import ctr, policy
 from rtb.settings import Settings
@@ -83,7 +84,9 @@ def _small_models(settings: Settings) -> None:
 def _measure(
     settings: Settings, traffic: ReplayOptions, rounds: int, algo: str, console: Console
 ) -> list[dict[str, Any]]:
-    cluster = JobSubmissionClient(f"http://127.0.0.1:{settings.dashboard_port}")
+    cluster = JobSubmissionClient(
+        f"http://127.0.0.1:{settings.dashboard_port}", headers=dashboard_headers(authentication(settings))
+    )
     measured: list[dict[str, Any]] = []
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:

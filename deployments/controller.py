@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from deployments.challenge import ExperimentFeed
 from deployments.decisions import DecisionKeeper, Told
+from deployments.listening import listen_on_node_address
 from deployments.models import Announcer
 from deployments.portfolios import Portfolios
 from deployments.tally import Tally
@@ -45,6 +46,7 @@ class Controller:
     """Keeps the server up, reclaims leases, divides and moves money, publishes what replicas bid by, writes events."""
 
     def __init__(self) -> None:
+        listen_on_node_address()
         self._settings = settings = Settings()
         self._server: embedded.EmbeddedServer | None = None
         client = ledger_client(settings)

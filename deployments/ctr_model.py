@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ray import serve
 from redis.exceptions import RedisError
 
+from deployments.listening import listen_on_node_address
 from deployments.models import ModelFeed
 from deployments.wiring import ledger_client, logger, repeat
 from rtb.artefacts import META
@@ -31,6 +32,7 @@ class CTRModel:
         import torch  # noqa: PLC0415
 
         torch.set_num_threads(1)  # replicas are how this scales; threads of one would fight the others for cores
+        listen_on_node_address()
         self._settings = settings = Settings()
         self._stage = CTRStage(_untrained())
         self._feed = ModelFeed("ctr", ledger_client(settings), settings.ctr_dir, load_scorer, self._take)

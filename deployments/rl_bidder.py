@@ -9,6 +9,7 @@ from ray import serve
 from redis.exceptions import RedisError
 
 from deployments.challenge import ChallengerFeed
+from deployments.listening import listen_on_node_address
 from deployments.models import ModelFeed
 from deployments.tally import Tally
 from deployments.wiring import ledger_client, load_policy, logger, repeat
@@ -25,6 +26,7 @@ class RLBidder:
     """Holds the bidding stage of one replica, and keeps its leases and pacing table fresh beside it."""
 
     def __init__(self) -> None:
+        listen_on_node_address()
         self._settings = settings = Settings()
         client = ledger_client(settings)
         self._ledger = ValkeyLedger(client)

@@ -17,6 +17,7 @@ from deployments import api
 from deployments.challenge import ExperimentFeed
 from deployments.fast_path import FastPath
 from deployments.ingress import serve_early
+from deployments.listening import listen_on_node_address
 from deployments.metrics.caches import CacheWatch
 from deployments.metrics.timings import Timings
 from deployments.notice_desk import NoticeDesk
@@ -88,6 +89,7 @@ class Router:
     """
 
     def __init__(self, stages: Callable[..., Stages], controller: Any, **parts: Any) -> None:
+        listen_on_node_address()
         self.settings = settings = guarded_settings()
         self.controller = controller
         self.stages = stages(**parts)

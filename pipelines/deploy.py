@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +28,7 @@ from pydantic_settings import SettingsError
 
 from pipelines.local import LaunchError
 from pipelines.local.checks import check_keys, check_models
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT, dashboard_headers
 from pipelines.local.models import train_missing
 from rtb.settings import Settings
 
@@ -100,18 +100,6 @@ def _await(what: str, url: str, seconds: float) -> None:
         tell(f"waiting for {what} at {url}: {last}")
         time.sleep(_LOOK_SECONDS)
     raise LaunchError(f"{what} is not there after {seconds:.0f} s: {url} says {last}; see the head's log")
-
-
-def dashboard_headers(environment: Mapping[str, str]) -> dict[str, str]:
-    """What Ray's dashboard asks for where nodes authenticate by token (`RAY_AUTH_MODE`).
-
-    Raises:
-        OSError: the token's file cannot be read.
-    """
-    path = environment.get("RAY_AUTH_TOKEN_PATH")
-    if environment.get("RAY_AUTH_MODE") != "token" or not path:
-        return {}
-    return {"Authorization": f"Bearer {Path(path).read_text().strip()}"}
 
 
 def _every(seconds: float) -> Callable[[str], None]:

@@ -36,13 +36,12 @@ import yaml
 from rich.console import Console
 
 from pipelines import reference
-from pipelines.deploy import dashboard_headers
 from pipelines.exchange import Figures, ReplayOptions, Unreachable
 from pipelines.exchange.screen import display, until_signal
 from pipelines.faults.nodes import Network, Node, network
 from pipelines.faults.servers import configured_redis
 from pipelines.local import LaunchError
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT, dashboard_headers
 from pipelines.local.models import train_missing
 from pipelines.local.nginx import Proxy, nginx
 from pipelines.local.ports import free_port

@@ -24,7 +24,7 @@ from pipelines import reference
 from pipelines.exchange import Figures, ReplayOptions, Unreachable
 from pipelines.exchange.screen import display, until_signal
 from pipelines.local import LaunchError, Platform
-from pipelines.local.cluster import Graph
+from pipelines.local.configuration import Graph
 from pipelines.local.preparing import faults, prepare
 from rtb.settings import Settings
 
@@ -81,7 +81,7 @@ def _trade(platform: Platform, options: ReplayOptions, console: Console) -> dict
 
 def _announce(settings: Settings, console: Console) -> None:
     console.print(f"API docs       {settings.base_url}/docs")
-    console.print(f"Ray dashboard  http://127.0.0.1:{settings.dashboard_port}")
+    console.print(f"Ray dashboard  http://127.0.0.1:{settings.dashboard_port} (token: {settings.ray_token_path()})")
     console.print(f"keys           {settings.secret_path('admin_key')}, {settings.secret_path('exchange_key')}")
 
 

@@ -34,7 +34,7 @@ from rich.table import Table
 from pipelines import reference
 from pipelines.dashboards.definition import DASHBOARDS
 from pipelines.local import LaunchError, Platform, preflight
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT, run_folder
 from pipelines.watching.expressions import Verdict, judge, of_alerts, of_panels, tested
 from pipelines.watching.servers import CONFIG, Watchers, tool, watchers
 from rtb.settings import Settings
@@ -102,7 +102,7 @@ def _watched(settings: Settings, folder: Path, duration: float, console: Console
 def _targets(settings: Settings) -> dict[str, list[str]]:
     """Where Ray says its parts are, besides what we know."""
     haproxy = os.environ.get("RAY_SERVE_HAPROXY_METRICS_PORT", "9101")
-    found = msgspec.json.decode(Path("/tmp/ray/prom_metrics_service_discovery.json").read_bytes())
+    found = msgspec.json.decode((run_folder(settings) / "ray" / "prom_metrics_service_discovery.json").read_bytes())
     return {
         "raybid": [f"127.0.0.1:{settings.http_port}"],
         "ray": [address for group in found for address in group["targets"]],

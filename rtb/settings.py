@@ -10,6 +10,7 @@ import secrets
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import (
@@ -23,7 +24,7 @@ from pydantic_settings import (
 from rtb.notices import NoticeTimes
 from rtb.secret_strength import weakness
 
-SecretName = Literal["admin_key", "exchange_key", "report_key", "notice_secret", "user_secret"]
+SecretName = Literal["admin_key", "exchange_key", "report_key", "notice_secret", "user_secret", "ledger_password"]
 """Secrets that are made where none is given."""
 
 _SECRET = (
@@ -31,6 +32,7 @@ _SECRET = (
     "exchange_key",
     "report_key",
     "exchange_keys",
+    "ledger_password",
     "notice_secret",
     "notice_secrets_previous",
     "user_secret",
@@ -83,6 +85,7 @@ class Settings(BaseSettings):
     price_keys: str = Field("", description="name:encryption:integrity of exchanges that encrypt prices, by commas")
     user_secret: str = Field("", description="key of the numbers that stand for users, in frequency caps too")
     notice_secrets_previous: str = Field("", description="comma-separated former notice secrets: still read")
+    ledger_password: str = Field("", description="password of the embedded Valkey server")
 
     # The market's conventions
     public_url: str = Field("", description="base of notice URLs as exchanges reach us; empty: http_host:http_port")
@@ -162,8 +165,20 @@ class Settings(BaseSettings):
 
     @property
     def ledger_url(self) -> str:
-        """URL of the ledger's server, given or embedded."""
-        return self.redis_url or f"redis://127.0.0.1:{self.ledger_port}/0"
+        """Return the URL of the ledger's server, given or embedded; it holds the password.
+
+        Raises:
+            OSError: the embedded server's password cannot be kept.
+        """
+        if self.redis_url:
+            return self.redis_url
+        password = quote(self.resolve_secret("ledger_password"), safe="")
+        return f"redis://:{password}@127.0.0.1:{self.ledger_port}/0"
+
+    @property
+    def ledger_place(self) -> str:
+        """The same without user and password, for people."""
+        return _place(self.ledger_url)
 
     @property
     def catalog_url(self) -> str:
@@ -261,6 +276,16 @@ class Settings(BaseSettings):
             OSError: the key is to be made, and cannot be written.
         """
         return {"X-API-Key": self.resolve_secret(name)}
+
+    def ray_token_path(self) -> Path:
+        """Return the file of the token that callers of a local platform's Ray show, made on first use with mode 0600.
+
+        Raises:
+            OSError: when the folder cannot be written.
+        """
+        path = self.secret_path("ray_token").resolve()
+        _kept_secret(path)
+        return path
 
     def secret_path(self, name: str) -> Path:
         """Where a secret is kept that is not configured."""

@@ -31,7 +31,7 @@ from benchmarks.serving.rounds import Ledger, Plan
 from benchmarks.serving.traffic import requests_file
 from benchmarks.serving.wrk import LoadError
 from pipelines.local import LaunchError
-from pipelines.local.cluster import Graph
+from pipelines.local.configuration import Graph
 
 _CAMPAIGNS = 200
 _PEER_PORT = 8_055

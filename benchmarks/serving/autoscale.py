@@ -28,6 +28,7 @@ from benchmarks.serving.traffic import requests_file
 from benchmarks.serving.wrk import Load, LoadError, load
 from pipelines.local import LaunchError
 from pipelines.local.cluster import Say
+from rtb.settings import Settings
 
 _LEAST, _MOST = 1, 2
 _DOWNSCALE_SECONDS = 10.0
@@ -176,7 +177,7 @@ def _is_back(course: Course, ended: float) -> bool:
 def _watched(platform: Rig, say: Say) -> Iterator[Course]:
     """The course of the replicas, taken down beside the block."""
     course, stop = Course(), threading.Event()
-    thread = threading.Thread(target=_watch, args=(platform.settings.dashboard_port, course, stop, say))
+    thread = threading.Thread(target=_watch, args=(platform.settings, course, stop, say))
     thread.start()
     try:
         yield course
@@ -185,11 +186,11 @@ def _watched(platform: Rig, say: Say) -> Iterator[Course]:
         thread.join()
 
 
-def _watch(port: int, course: Course, stop: threading.Event, say: Say) -> None:
+def _watch(settings: Settings, course: Course, stop: threading.Event, say: Say) -> None:
     said = ""
     while not stop.wait(_LOOK_SECONDS):
         try:
-            found = deployments(port)
+            found = deployments(settings)
         except httpx.HTTPError:  # busy: the next look is soon
             continue
         course.note(found.values())

@@ -29,7 +29,8 @@ from benchmarks.serving.rig import Rig, rig
 from benchmarks.serving.traffic import requests_file
 from benchmarks.serving.wrk import LoadError, load
 from pipelines.local import LaunchError
-from pipelines.local.cluster import Graph
+from pipelines.local.configuration import Graph
+from rtb.settings import Settings
 
 _CAMPAIGNS, _CONNECTIONS = 200, 64
 _RATE = 500  # stacks a second
@@ -81,7 +82,7 @@ def main(
 def _sample(platform: Rig, deployment: str, seconds: int, out: Path) -> None:
     """Flame graph and stacks of a replica while it is loaded."""
     settings, requests = platform.settings, requests_file("")
-    pid = _pid(settings.dashboard_port, deployment)
+    pid = _pid(settings, deployment)
     load(settings.base_url, requests, connections=_CONNECTIONS, seconds=_WARM_UP_SECONDS, key=platform.key)
     for form, suffix in (("flamegraph", ".svg"), ("raw", ".txt")):
         command = [str(Path(sys.executable).parent / "py-spy"), "record", "--pid", str(pid), "--format", form]
@@ -93,13 +94,13 @@ def _sample(platform: Rig, deployment: str, seconds: int, out: Path) -> None:
         traffic.join()
 
 
-def _pid(dashboard_port: int, deployment: str) -> int:
+def _pid(settings: Settings, deployment: str) -> int:
     """Process of the deployment's first replica.
 
     Raises:
         LaunchError: there is none.
     """
-    found = deployments(dashboard_port).get(deployment)
+    found = deployments(settings).get(deployment)
     for replica in found.running if found else ():
         if replica.pid is not None:
             return replica.pid

@@ -9,6 +9,9 @@ from typing import NamedTuple
 import httpx
 import msgspec
 
+from pipelines.local.environment import authentication, dashboard_headers
+from rtb.settings import Settings
+
 _APPLICATION = "raybid"
 
 
@@ -67,13 +70,15 @@ class Count(NamedTuple):
     present: int
 
 
-def deployments(dashboard_port: int) -> dict[str, Deployment]:
+def deployments(settings: Settings) -> dict[str, Deployment]:
     """The platform's deployments as they are now, by name.
 
     Raises:
         httpx.HTTPError: Serve does not answer.
     """
-    answer = httpx.get(f"http://127.0.0.1:{dashboard_port}/api/serve/applications/", timeout=10)
+    headers = dashboard_headers(authentication(settings))
+    url = f"http://127.0.0.1:{settings.dashboard_port}/api/serve/applications/"
+    answer = httpx.get(url, headers=headers, timeout=10)
     answer.raise_for_status()
     return parsed(answer.content)
 

@@ -17,7 +17,8 @@ from pipelines import reference
 from pipelines.ctr_training.fitting import FitOptions
 from pipelines.datasets import simulate
 from pipelines.local import Platform
-from pipelines.local.cluster import Graph, Say, Scaling
+from pipelines.local.cluster import Say
+from pipelines.local.configuration import Graph, Scaling
 from pipelines.train_ctr import train
 from rtb import ctr
 from rtb.campaign import Campaign

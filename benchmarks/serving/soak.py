@@ -31,7 +31,7 @@ from benchmarks.serving.traffic import requests_file
 from benchmarks.serving.trends import drift, gained, growth, slope
 from benchmarks.serving.wrk import Load, LoadError, load
 from pipelines.local import LaunchError
-from pipelines.local.cluster import Graph
+from pipelines.local.configuration import Graph
 
 _SLICE_SECONDS = 10.0
 _WARM_UP = 0.2
@@ -149,7 +149,7 @@ def _slices(platform: Rig, console: Console, minutes: float, rate: float, reques
             done = load(
                 url, path, connections=_CONNECTIONS, seconds=_SLICE_SECONDS, rate=rate, wins=_WINS, key=platform.key
             )
-            found = deployments(platform.settings.dashboard_port)
+            found = deployments(platform.settings)
             pids = of_platform(os.getpid(), found.values())
             holds = {name: now for name, pid in pids.items() if (now := held(pid)) is not None}
             progress.update(task, advance=1, description=f"{done.qps:.0f} a second, p99 {done.p99_ms:.0f} ms")

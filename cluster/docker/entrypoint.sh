@@ -6,6 +6,8 @@
 #   deploy   the models where there are none, then serve_config.yaml, then waits until bids are answered
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+umask 077
+export RAY_SERVE_HAPROXY_BINARY_PATH=${RAY_SERVE_HAPROXY_BINARY_PATH:-$(dirname "$here")/haproxy.sh}
 
 # cluster/ray.env where the container's environment says nothing else: Ray needs it on every node before it starts.
 while IFS='=' read -r name value; do

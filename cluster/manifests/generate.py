@@ -113,7 +113,7 @@ def with_changes(plain: Object, changes: Object) -> Object:
 
 
 def ray_environment(text: str) -> str:
-    """`cluster/ray.env` for a cluster: nodes prove who they are, everything else stays.
+    """Return `cluster/ray.env` for a cluster, whose nodes prove who they are.
 
     Raises:
         ValueError: it does not say how nodes authenticate, or not in the form `NAME=value`.
@@ -122,11 +122,9 @@ def ray_environment(text: str) -> str:
     for line in lines:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*=[^\s\"'$`]*", line):
             raise ValueError(f"cluster/ray.env: {line!r} is not NAME=value without quotes and spaces")
-    modes = [line for line in lines if line.startswith("RAY_AUTH_MODE=")]
-    if len(modes) != 1:
-        raise ValueError("cluster/ray.env has to say RAY_AUTH_MODE once")
-    kept = ["RAY_AUTH_MODE=token" if line in modes else line for line in lines]
-    return _NOTE + "\n".join(kept) + "\n"
+    if [line for line in lines if line.startswith("RAY_AUTH_MODE=")] != ["RAY_AUTH_MODE=token"]:
+        raise ValueError("cluster/ray.env has to say RAY_AUTH_MODE=token once")
+    return _NOTE + "\n".join(lines) + "\n"
 
 
 def prometheus_rule(text: str) -> str:

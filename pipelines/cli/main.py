@@ -19,6 +19,7 @@ app = typer.Typer(
 app.command()(platform.up)
 app.command()(platform.down)
 app.command()(platform.status)
+app.command()(platform.token)
 app.command()(bids.bid)
 app.command()(bids.explain)
 app.add_typer(campaigns.app, name="campaign")

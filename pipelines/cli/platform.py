@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,7 +18,8 @@ from rich.table import Table
 from pipelines.cli.client import Api
 from pipelines.cli.common import FAILED, NOT_RUNNING, AsJson, Key, Url, fail, page, screen, settings, show_json, units
 from pipelines.local import LaunchError, preflight, supervision
-from pipelines.local.cluster import ROOT, Graph
+from pipelines.local.configuration import Graph
+from pipelines.local.environment import ROOT, client_environment
 from rtb.settings import Settings
 
 _LOOK_SECONDS = 0.2
@@ -77,6 +79,26 @@ def status(*, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
         _show(api.url, health, stats)
     if not can_bid:
         raise typer.Exit(FAILED)
+
+
+def token(
+    *,
+    exports: Annotated[
+        bool, typer.Option("--exports", help="as lines of a shell, for `ray`, `serve` and programs that use Ray")
+    ] = False,
+) -> None:
+    """Print the token that this platform's Ray asks for: its dashboard, jobs, clients."""
+    chosen = settings()
+    try:
+        if exports:
+            told = "\n".join(
+                f"export {name}={shlex.quote(value)}" for name, value in client_environment(chosen).items()
+            )
+        else:
+            told = chosen.ray_token_path().read_text().strip()
+    except OSError as error:
+        fail(str(error))
+    typer.echo(told)
 
 
 def _start(chosen: Settings, graph: Graph, *, samples: bool, screen: Console) -> None:

@@ -22,7 +22,7 @@ from rich.progress import track
 
 from pipelines import reference
 from pipelines.local import LaunchError, Platform
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
 from pipelines.local.ports import free_ports
 from rtb.registry import Registry
 from rtb.settings import Settings
@@ -165,12 +165,9 @@ class Stage(AbstractContextManager["Stage"]):
         self._open_console()
 
     def _haproxy_ports(self) -> dict[str, str]:
-        """Ports and paths of HAProxy's own: a socket's path has at most 107 characters."""
+        """Ports of HAProxy's own."""
         names = ("HAPROXY_METRICS_PORT", "HAPROXY_STATS_PORT", "FALLBACK_PROXY_HTTP_PORT", "FALLBACK_PROXY_GRPC_PORT")
-        told = {f"RAY_SERVE_{name}": str(port) for name, port in zip(names, self._haproxy, strict=True)}
-        told["RAY_SERVE_HAPROXY_CONFIG_FILE_LOC"] = str(self._folder / "haproxy.cfg")
-        told["RAY_SERVE_HAPROXY_SOCKET_PATH"] = str(self._folder / "admin.sock")
-        return told
+        return {f"RAY_SERVE_{name}": str(port) for name, port in zip(names, self._haproxy, strict=True)}
 
     def _train(self, folder: Path, seed: int) -> None:
         self._verb("train_ctr", "--impressions", str(_IMPRESSIONS), "--seed", str(seed), "--out", str(folder))

@@ -13,7 +13,7 @@ import redis
 from redis.exceptions import RedisError
 
 from pipelines.local import LaunchError
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
 from pipelines.local.ports import free_port
 from rtb.ledger.embedded import is_listening
 

@@ -14,6 +14,7 @@ import httpx
 import redis
 
 from pipelines.exchange.report import Figures
+from pipelines.local.environment import authentication, dashboard_headers
 from rtb.settings import Settings
 
 _LOOK_SECONDS = 0.2
@@ -65,6 +66,7 @@ class Striker:
         self._say = say
         self._began = time.monotonic()
         self.struck: list[Struck] = []
+        self._headers = dashboard_headers(authentication(settings))
         self._http = httpx.AsyncClient(timeout=_PROBE_TIMEOUT_S)
 
     async def strike_all(self, plan: Sequence[tuple[float, str]]) -> None:
@@ -106,7 +108,7 @@ class Striker:
     async def _pids(self, deployment: str) -> list[int]:
         """Of a deployment's running replicas."""
         url = f"http://127.0.0.1:{self._settings.dashboard_port}/api/serve/applications/"
-        details: dict[str, Any] = (await self._http.get(url)).json()
+        details: dict[str, Any] = (await self._http.get(url, headers=self._headers)).json()
         replicas = details["applications"]["raybid"]["deployments"][deployment]["replicas"]
         return [int(replica["pid"]) for replica in replicas if replica["state"] == "RUNNING"]
 

@@ -7,6 +7,7 @@ import socket
 import tempfile
 from pathlib import Path
 
+from pipelines.local.environment import make_private
 from rtb import artefacts, features, pacing
 from rtb.artefacts import META, ArtefactError
 from rtb.exposure import open_fault
@@ -97,9 +98,10 @@ def _loads(folder: Path, kind: str, schema_version: str) -> None:
 
 def _writable(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         reason = error.strerror or error
-        raise LaunchError(f"{folder.resolve()} cannot be written ({reason}): set RAYBID_VAR_DIR to another") from error
+        where = error.filename or folder.resolve()
+        raise LaunchError(f"{where} cannot be written ({reason}): set RAYBID_VAR_DIR to another") from error

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Literal
+from typing import IO
 
 import httpx
 import msgspec
@@ -20,17 +19,14 @@ import psutil
 import yaml
 
 from pipelines.local.checks import LaunchError, check_keys, preflight
+from pipelines.local.configuration import Graph, Scaling, cpus_reserved, serve_config
+from pipelines.local.environment import ROOT, dashboard_headers, environment
+from pipelines.local.listeners import beyond_loopback
 from rtb.campaign import Campaign
 from rtb.ledger import LedgerError, embedded
 from rtb.settings import Settings
 
-ROOT = Path(__file__).resolve().parents[2]
-"""The repository: where `serve_config.yaml` and `cluster/` lie, and where Ray must start to import the code."""
-
-Graph = Literal["composed", "colocated"]
 Say = Callable[[str], None]
-Scaling = Mapping[str, float]
-"""Fields of Serve's `AutoscalingConfig`."""
 
 _RAY_SECONDS = 120.0
 _RAY_TRIES = 2
@@ -71,13 +67,13 @@ class Platform(AbstractContextManager["Platform"]):
         self._graph = graph
         self._say = say
         self._scaled = scaling or {}
-        self._config = _serve_config(settings, graph, replicas or {}, self._scaled)
+        self._config = serve_config(settings, graph, replicas or {}, self._scaled)
         if application:
             self._config["applications"][0]["import_path"] = application
         self._server: embedded.EmbeddedServer | None = None
         self._ray: subprocess.Popen[bytes] | None = None
         self._logs: list[IO[bytes]] = []
-        self._env = _environment(settings)
+        self._env: dict[str, str] = {}
 
     def __enter__(self) -> Platform:
         """Start everything.
@@ -178,10 +174,11 @@ class Platform(AbstractContextManager["Platform"]):
 
     def _start(self) -> None:
         try:
+            self._env = environment(self._settings)
             self._server = embedded.start_if_needed(self._settings)
         except (LedgerError, OSError) as error:
             raise LaunchError(str(error)) from error
-        self._say(f"ledger: {self._settings.ledger_url}")
+        self._say(f"ledger: {self._settings.ledger_place}")
         for attempts_left in reversed(range(_RAY_TRIES)):
             try:
                 self._start_ray()
@@ -191,14 +188,15 @@ class Platform(AbstractContextManager["Platform"]):
                     raise
                 self._say(f"{error}: starting it again")
         self._await("the application", _SERVE_SECONDS, self._is_ready)
+        self._check_listeners()
         self._say(f"serving: {self._settings.base_url}")
 
     def _start_ray(self) -> None:
         self._ray = self._spawn("ray", self._ray_command())
         self._say("starting Ray")
         # Its Serve part, which answers after the rest of it.
-        answers = f"{self._dashboard}/api/serve/applications/"
-        self._await("Ray's dashboard", _RAY_SECONDS, lambda: httpx.get(answers, timeout=5).is_success)
+        answers, headers = f"{self._dashboard}/api/serve/applications/", dashboard_headers(self._env)
+        self._await("Ray's dashboard", _RAY_SECONDS, lambda: httpx.get(answers, headers=headers, timeout=5).is_success)
         self._say(f"Ray: {self._dashboard}")
         self._deploy()
 
@@ -210,7 +208,7 @@ class Platform(AbstractContextManager["Platform"]):
             "--dashboard-port": settings.dashboard_port,
             "--ray-client-server-port": settings.ray_client_port,
             "--dashboard-agent-listen-port": 0,  # any: who finds the usual one taken takes no jobs, and does not say so
-            "--num-cpus": max(os.cpu_count() or 1, _cpus(self._config, self._scaled)),
+            "--num-cpus": max(os.cpu_count() or 1, cpus_reserved(self._config, self._scaled)),
         }
         return [
             "ray",
@@ -239,6 +237,16 @@ class Platform(AbstractContextManager["Platform"]):
         deadline = time.monotonic() + _KILL_SECONDS
         while embedded.is_listening(self._settings.ray_port) and time.monotonic() < deadline:
             time.sleep(0.1)
+
+    def _check_listeners(self) -> None:
+        """Refuse a Ray that others on the network reach, as one of another version might be.
+
+        Raises:
+            LaunchError: something listens beyond the loopback addresses.
+        """
+        found = beyond_loopback(self.ray_pid) if self.ray_pid else []
+        if found:
+            raise LaunchError(f"reachable from other machines: {', '.join(map(str, found))}")
 
     def _is_ready(self) -> bool:
         return httpx.get(f"{self._settings.base_url}/health/ready", timeout=5).is_success
@@ -284,6 +292,7 @@ class Platform(AbstractContextManager["Platform"]):
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=0o077,
         )
 
     def _run(self, command: list[str], seconds: float) -> subprocess.CompletedProcess[bytes] | None:
@@ -300,51 +309,10 @@ class Platform(AbstractContextManager["Platform"]):
                     timeout=seconds,
                     check=False,
                     start_new_session=True,
+                    umask=0o077,
                 )
             except subprocess.TimeoutExpired:
                 return None
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    """Ours, with `cluster/ray.env` where that is not set, and these settings for every process of the cluster."""
-    lines = (ROOT / "cluster" / "ray.env").read_text().splitlines()
-    pairs = (line.split("=", 1) for line in lines if line and not line.startswith("#"))
-    changed = settings.model_dump(exclude_defaults=True)
-    given = {f"RAYBID_{name.upper()}": str(value) for name, value in changed.items()}
-    given["RAYBID_VAR_DIR"] = str(settings.var_dir.resolve())  # holds wherever Ray starts a process
-    return {**dict(pairs), **os.environ, **given, "PYTHONUNBUFFERED": "1"}
-
-
-def _serve_config(
-    settings: Settings, graph: Graph, replicas: Mapping[str, int], scaled: Mapping[str, Scaling]
-) -> dict[str, Any]:
-    """`serve_config.yaml` on these ports, for this graph, with so many replicas, scaled by these numbers."""
-    config: dict[str, Any] = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
-    config["http_options"]["port"] = settings.http_port
-    (application,) = config["applications"]
-    application["args"]["graph"] = graph
-    if graph == "colocated":  # the stages have no deployment of their own then
-        application["deployments"] = [
-            item for item in application["deployments"] if item["name"] in ("Router", "Controller")
-        ]
-    for item in application["deployments"]:
-        scaling = item["autoscaling_config"]
-        scaling.update(scaled.get(item["name"], {}))
-        least = replicas.get(item["name"], scaling["min_replicas"])
-        scaling.update(min_replicas=least, initial_replicas=least, max_replicas=max(least, scaling["max_replicas"]))
-    return config
-
-
-def _cpus(config: dict[str, Any], scaled: Collection[str]) -> int:
-    """What replicas reserve, whatever the machine has: Ray would not start the last.
-
-    Of deployments scaled by numbers of their own the most replicas, of all others the least.
-    """
-    cpus = 0.0
-    for item in config["applications"][0]["deployments"]:
-        replicas = item["autoscaling_config"]["max_replicas" if item["name"] in scaled else "min_replicas"]
-        cpus += item["ray_actor_options"]["num_cpus"] * replicas
-    return math.ceil(cpus)
 
 
 def _last_line(log: Path) -> str:
@@ -369,7 +337,14 @@ def end_left_behind(settings: Settings, ray_pid: int) -> None:
     with suppress(subprocess.TimeoutExpired):
         quiet = subprocess.DEVNULL
         subprocess.run(
-            command, cwd=ROOT, stdin=quiet, stdout=quiet, stderr=quiet, timeout=_SHUTDOWN_SECONDS, check=False
+            command,
+            cwd=ROOT,
+            env=environment(settings),
+            stdin=quiet,
+            stdout=quiet,
+            stderr=quiet,
+            timeout=_SHUTDOWN_SECONDS,
+            check=False,
         )
     deadline = time.monotonic() + _KILL_SECONDS
     with suppress(ProcessLookupError):

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 from pipelines.local.checks import LaunchError
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
 from rtb.artefacts import META
 from rtb.settings import Settings
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipelines.local.checks import LaunchError
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
 from rtb.ledger.embedded import is_listening
 
 CONFIGURATION = ROOT / "cluster" / "nginx" / "nginx.conf"

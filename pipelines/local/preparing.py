@@ -11,7 +11,7 @@ from rich.console import Console
 
 from pipelines import reference
 from pipelines.local.checks import LaunchError, preflight
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
 from pipelines.local.models import train_missing
 from rtb.artefacts import META
 from rtb.ledger import Durability, LedgerError, read_durability

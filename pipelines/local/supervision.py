@@ -23,7 +23,8 @@ from rich.console import Console
 
 from pipelines import reference
 from pipelines.local.checks import LaunchError
-from pipelines.local.cluster import Graph, Platform, end_left_behind
+from pipelines.local.cluster import Platform, end_left_behind
+from pipelines.local.configuration import Graph
 from pipelines.local.preparing import prepare
 from rtb.ledger import embedded
 from rtb.settings import Settings

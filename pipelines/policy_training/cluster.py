@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pipelines.background import give_way
+from pipelines.local.environment import LOOPBACK
 
 
 @contextmanager
@@ -22,26 +25,26 @@ def on_ray(address: str, processes: int) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # The networks are tiny: more threads only wait for each other, for many times as long on a busy machine.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    if not given:
-        # Unset, `ray.init` would write a token into the home folder that switches authentication on in every Ray
-        # started later. Ours listens on this machine only, without dashboard.
-        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    if not given:  # for this process and what it starts; no other is to find the token
+        os.environ.pop("RAY_AUTH_TOKEN_PATH", None)
+        os.environ.update(LOOPBACK, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
     import ray  # noqa: PLC0415 - reads the variables above, as does torch
 
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-    if given:
-        _reach(given)
-        give_way()  # the cluster may be serving
-        workers = {"worker_process_setup_hook": "pipelines.background.give_way"}
-        ray.init(address=given, runtime_env=workers, **quiet)
-    else:
-        cores = len(os.sched_getaffinity(0))
-        ray.init(address="local", num_cpus=max(cores, processes), include_dashboard=False, **quiet)
-    logging.getLogger("ray.rllib").setLevel(logging.ERROR)  # which announces its API stack otherwise
-    try:
-        yield
-    finally:
-        ray.shutdown()
+    with tempfile.TemporaryDirectory(prefix="raybid-") as folder:
+        if given:
+            _reach(given)
+            give_way()  # the cluster may be serving
+            workers = {"worker_process_setup_hook": "pipelines.background.give_way"}
+            ray.init(address=given, runtime_env=workers, **quiet)
+        else:
+            cpus = max(len(os.sched_getaffinity(0)), processes)
+            ray.init(address="local", num_cpus=cpus, include_dashboard=False, _temp_dir=folder, **quiet)
+        logging.getLogger("ray.rllib").setLevel(logging.ERROR)  # which announces its API stack otherwise
+        try:
+            yield
+        finally:
+            ray.shutdown()
 
 
 def _reach(address: str) -> None:

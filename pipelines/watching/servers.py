@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from pipelines.local import LaunchError
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
 from pipelines.local.ports import free_ports
 
 CONFIG = ROOT / "cluster" / "prometheus"

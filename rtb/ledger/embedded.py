@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import redis
@@ -38,29 +39,39 @@ class EmbeddedServer:
     Args:
         port: on the loopback address.
         folder: of its append-only file and log.
+        password: that clients show; empty: none.
 
     Raises:
         LedgerError: it does not start; the message names its log.
         OSError: the folder cannot be written.
     """
 
-    def __init__(self, port: int, folder: Path) -> None:
+    def __init__(self, port: int, folder: Path, password: str = "") -> None:
         self.log = folder / "valkey.log"
         folder.mkdir(parents=True, exist_ok=True)
         options = {
             "port": str(port),
             "bind": "127.0.0.1",
+            "protected-mode": "yes",
             "dir": str(folder),
             "save": "",
             "appendonly": "yes",
             "appendfsync": "always",
         }
-        command = [str(get_binary_path()), *(part for name, value in options.items() for part in (f"--{name}", value))]
+        given = (part for name, value in options.items() for part in (f"--{name}", value))
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                [str(get_binary_path()), "-", *given],  # "-": more of the configuration comes by standard input
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                umask=0o077,
             )
-        self._await_ready(port)
+        if self._process.stdin is not None:
+            with suppress(BrokenPipeError), self._process.stdin as told:  # a command line is for everyone to read
+                told.write(f"requirepass {_quoted(password)}\n".encode())
+        self._await_ready(port, password)
 
     @property
     def is_running(self) -> bool:
@@ -83,9 +94,9 @@ class EmbeddedServer:
             self._process.kill()
             self._process.wait()
 
-    def _await_ready(self, port: int) -> None:
+    def _await_ready(self, port: int, password: str) -> None:
         deadline = time.monotonic() + _START_SECONDS
-        with redis.Redis(port=port, socket_timeout=1.0, retry=Retry(NoBackoff(), 0)) as client:
+        with redis.Redis(port=port, password=password, socket_timeout=1.0, retry=Retry(NoBackoff(), 0)) as client:
             while self.is_running and time.monotonic() < deadline:
                 try:
                     # Somebody else's server may have the port, and ours be about to find out.
@@ -107,7 +118,7 @@ def start_if_needed(settings: Settings) -> EmbeddedServer | None:
     """
     if settings.redis_url or is_listening(settings.ledger_port):
         return None
-    return EmbeddedServer(settings.ledger_port, _folder(settings))
+    return EmbeddedServer(settings.ledger_port, _folder(settings), settings.resolve_secret("ledger_password"))
 
 
 def stop_successor(settings: Settings) -> None:
@@ -117,7 +128,8 @@ def stop_successor(settings: Settings) -> None:
     """
     if not is_listening(settings.ledger_port):
         return
-    with redis.Redis(port=settings.ledger_port, socket_timeout=1.0) as client:
+    password = settings.resolve_secret("ledger_password")
+    with redis.Redis(port=settings.ledger_port, password=password, socket_timeout=1.0) as client:
         try:
             if Path(client.config_get("dir")["dir"]) != _folder(settings):
                 return
@@ -128,6 +140,11 @@ def stop_successor(settings: Settings) -> None:
     deadline = time.monotonic() + _STOP_SECONDS
     while is_listening(settings.ledger_port) and time.monotonic() < deadline:
         time.sleep(0.05)
+
+
+def _quoted(text: str) -> str:
+    """A word of the server's configuration."""
+    return '"' + text.replace("\\", r"\\").replace('"', r"\"") + '"'
 
 
 def _folder(settings: Settings) -> Path:

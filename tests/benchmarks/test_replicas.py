@@ -14,6 +14,7 @@ from benchmarks.serving.autoscale import scaled
 from benchmarks.serving.processes import held
 from benchmarks.serving.replicas import Course, Deployment, Replica, back_at, deployments, parsed, reached_at
 from benchmarks.serving.soak import restarted
+from rtb.settings import Settings
 from tests.benchmarks.slices import make_slice
 
 RECORDED = Path(__file__).with_name("serve_applications.json").read_bytes()
@@ -90,6 +91,6 @@ def test_a_process_that_is_gone_holds_nothing() -> None:
     assert held(2**22 + 1) is None
 
 
-def test_a_serve_that_is_away_is_told(free_port: int) -> None:
+def test_a_serve_that_is_away_is_told(free_port: int, tmp_path: Path) -> None:
     with pytest.raises(httpx.HTTPError):
-        deployments(free_port)
+        deployments(Settings(dashboard_port=free_port, var_dir=tmp_path))

@@ -7,13 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
 from pipelines.local import postgres
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
 from pipelines.local.ports import free_ports
 from tests.support import PORTS, require
 
@@ -22,22 +21,15 @@ PARTS = {"RLBidder", "Router", "Controller", "ledger server"}
 
 def chaos(var_dir: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     free = {name: str(port) for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
-    # A short path: below it Serve makes HAProxy a socket, and a socket's path has at most 107 characters.
-    with tempfile.TemporaryDirectory(prefix="ha") as haproxy:
-        paths = {
-            "RAYBID_VAR_DIR": str(var_dir),
-            "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{haproxy}/haproxy.cfg",
-            "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{haproxy}/admin.sock",
-        }
-        return subprocess.run(
-            [sys.executable, "-m", "pipelines.chaos", *options],
-            cwd=ROOT,
-            env={**os.environ, **free, **paths, **environment},
-            capture_output=True,
-            text=True,
-            timeout=420,
-            check=False,
-        )
+    return subprocess.run(
+        [sys.executable, "-m", "pipelines.chaos", *options],
+        cwd=ROOT,
+        env={**os.environ, **free, "RAYBID_VAR_DIR": str(var_dir), **environment},
+        capture_output=True,
+        text=True,
+        timeout=420,
+        check=False,
+    )
 
 
 @pytest.mark.timeout(450)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.faults.nodes import can_make
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
 from pipelines.local.nginx import binary
 from rtb.settings import Settings
 from tests.platform.conftest import train_small_models

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
 from rtb.settings import Settings
 
 FILE = ROOT / "cluster" / "compose.yaml"

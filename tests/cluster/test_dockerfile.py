@@ -14,7 +14,7 @@ from cluster.image_check.builder import Builder, Image, StepFailed
 from cluster.image_check.dockerfile import DockerfileError, expand, global_arguments, read
 from cluster.image_check.ignore import Context
 from cluster.image_check.roots import STAND_IN, BareDebian
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
 
 DOCKERFILE = ROOT / "cluster" / "docker" / "Dockerfile"
 

@@ -319,7 +319,7 @@ def _stale(root: Path) -> list[tuple[str, str]]:
 
 def test_stale_missing_and_left_over_files_are_found_and_mended(copied: Path) -> None:
     assert _stale(copied) == []
-    (copied / "cluster/ray.env").write_text("RAY_AUTH_MODE=disabled\nRAY_worker_niceness=1\n")
+    (copied / "cluster/ray.env").write_text("RAY_AUTH_MODE=token\nRAY_worker_niceness=1\n")
     (copied / "cluster/kuberay/base/generated/serve-config.yaml").unlink()
     (copied / "cluster/kuberay/base/generated/old.yaml").write_text("")
     assert _stale(copied) == [
@@ -357,7 +357,9 @@ def test_a_dashboard_too_large_for_a_configmap_is_refused() -> None:
         generate.dashboard("large", json.dumps({"text": "x" * 1_000_000}))
 
 
-@pytest.mark.parametrize("text", ["A=1\n", "RAY_AUTH_MODE=a\nRAY_AUTH_MODE=b\n", "RAY_AUTH_MODE=a\nB='c d'\n"])
+@pytest.mark.parametrize(
+    "text", ["A=1\n", "RAY_AUTH_MODE=token\n" * 2, "RAY_AUTH_MODE=disabled\n", "RAY_AUTH_MODE=token\nB='c d'\n"]
+)
 def test_an_environment_that_kustomize_would_read_otherwise_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"cluster/ray\.env"):
         generate.ray_environment(text)

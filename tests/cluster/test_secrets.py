@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
 from rtb.settings import Settings
 from tests.support import require
 

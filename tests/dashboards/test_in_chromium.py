@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from pipelines.console_check.browser import Browser, BrowserMissing, chromium
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
 from pipelines.local.ports import free_port
 from tests.dashboards.fake_platform import KEY, FakePlatform, serving
 from tests.dashboards.made_events import few

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
 from pipelines.local.ports import free_ports
 from rtb.settings import Settings
 from tests.front.blocks import QUICKSTART, blocks, carry_out
@@ -70,21 +69,17 @@ class Front:
 @contextmanager
 def machine_of(folder: Path) -> Iterator[Front]:
     """One on which nothing runs yet, with ports that nobody uses and small models."""
-    # A short path: below it Serve makes HAProxy a socket, and a socket's path has at most 107 characters.
-    with tempfile.TemporaryDirectory(prefix="ha") as haproxy:
-        given = {name: str(port) for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
-        given |= {
-            "RAYBID_VAR_DIR": str(folder / "var"),
-            "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{haproxy}/haproxy.cfg",
-            "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{haproxy}/admin.sock",
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "COLUMNS": "200",
-        }
-        ports = {name.removeprefix("RAYBID_").lower(): int(given[name]) for name in PORTS if name.startswith("RAYBID_")}
-        settings = Settings().model_copy(update={**ports, "var_dir": Path(given["RAYBID_VAR_DIR"])})
-        train_small_models(settings)
-        outer = {name: value for name, value in os.environ.items() if name not in MAKES}
-        yield Front({**outer, **given}, settings)
+    given = {name: str(port) for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
+    given |= {
+        "RAYBID_VAR_DIR": str(folder / "var"),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "COLUMNS": "200",
+    }
+    ports = {name.removeprefix("RAYBID_").lower(): int(given[name]) for name in PORTS if name.startswith("RAYBID_")}
+    settings = Settings().model_copy(update={**ports, "var_dir": Path(given["RAYBID_VAR_DIR"])})
+    train_small_models(settings)
+    outer = {name: value for name, value in os.environ.items() if name not in MAKES}
+    yield Front({**outer, **given}, settings)
 
 
 @pytest.fixture(scope="package")

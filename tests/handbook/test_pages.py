@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from pipelines.cli.main import app
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
 
 PAGES = sorted(
     [

@@ -14,7 +14,7 @@ import pytest
 
 from handbook import api_reference, cli_reference, drawings
 from pipelines.cli.main import app
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
 
 DOCS = ROOT / "docs"
 

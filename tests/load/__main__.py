@@ -29,7 +29,8 @@ from rich.console import Console
 
 from benchmarks.serving.rig import rig
 from pipelines.local import LaunchError
-from pipelines.local.cluster import ROOT, Graph
+from pipelines.local.configuration import Graph
+from pipelines.local.environment import ROOT
 from rtb.settings import Settings
 
 _CALLS_PER_MINUTE = 10_000_000  # what is measured is the platform, not its rate limit

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines import deploy
 from pipelines.local import LaunchError
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT, dashboard_headers
 from pipelines.local.ports import free_port
 from tests.pipelines.fake_platform import Server, http
 
@@ -62,8 +62,8 @@ def test_a_setting_that_is_none_is_one_line() -> None:
 def test_the_token_of_ray_is_sent_where_nodes_ask_for_it(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("of a test\n")
     path = {"RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")}
-    assert deploy.dashboard_headers({"RAY_AUTH_MODE": "token", **path}) == {"Authorization": "Bearer of a test"}
-    assert deploy.dashboard_headers({"RAY_AUTH_MODE": "disabled", **path}) == {}
+    assert dashboard_headers({"RAY_AUTH_MODE": "token", **path}) == {"Authorization": "Bearer of a test"}
+    assert dashboard_headers({"RAY_AUTH_MODE": "disabled", **path}) == {}
 
 
 @pytest.mark.parametrize("name", ["RAYBID_REQUIRE_EXCHANGE_KEY", "RAYBID_REQUIRE_REPORT_KEY"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,14 +38,11 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="session")
 def platform(settings: Settings) -> Iterator[Platform]:
     metrics, stats, fallback, fallback_grpc = free_ports(4)
-    # A short path: below it Serve makes HAProxy a socket, and a socket's path has at most 107 characters.
-    with tempfile.TemporaryDirectory(prefix="ha") as haproxy, pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_SERVE_HAPROXY_METRICS_PORT", str(metrics))
         patch.setenv("RAY_SERVE_HAPROXY_STATS_PORT", str(stats))
         patch.setenv("RAY_SERVE_FALLBACK_PROXY_HTTP_PORT", str(fallback))
         patch.setenv("RAY_SERVE_FALLBACK_PROXY_GRPC_PORT", str(fallback_grpc))
-        patch.setenv("RAY_SERVE_HAPROXY_CONFIG_FILE_LOC", f"{haproxy}/haproxy.cfg")
-        patch.setenv("RAY_SERVE_HAPROXY_SOCKET_PATH", f"{haproxy}/admin.sock")
         train_small_models(settings)
         with Platform(settings, scaling=ONE_EACH) as running:
             running.register(reference.campaigns())

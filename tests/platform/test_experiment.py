@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from pipelines.experiment import app
 from pipelines.local import Platform
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
 from rtb import policy
 from rtb.events.parquet import read_events
 from rtb.policy import Policy, neutral

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from pipelines.local import Platform
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
 from rtb.settings import Settings
 from tests.platform.test_traffic import bids_of, replay, requests_of
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
 from pipelines.local.ports import free_ports
 
 

@@ -20,7 +20,7 @@ import torch
 from pipelines import reference
 from pipelines.datasets import simulate
 from pipelines.local import Platform
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
 from pipelines.served import NothingServed, served_impressions
 from rtb import ctr
 from rtb.artefacts import read_meta

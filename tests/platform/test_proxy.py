@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from pipelines.local import Platform
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
 from pipelines.local.nginx import binary, nginx
 from pipelines.local.ports import free_port
 from rtb.settings import Settings

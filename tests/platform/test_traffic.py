@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from pipelines.local import Platform
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT, authentication, client_environment, dashboard_headers
 from rtb.market.auctions import Market
 from rtb.market.requests import to_openrtb
 from rtb.settings import Settings
@@ -39,9 +39,7 @@ def ray(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]
     """One of Ray's own commands on this platform's cluster."""
     environment = {
         **os.environ,
-        "RAY_AUTH_MODE": "disabled",
-        "RAY_ADDRESS": f"http://127.0.0.1:{settings.dashboard_port}",
-        "RAY_DASHBOARD_ADDRESS": f"http://127.0.0.1:{settings.dashboard_port}",
+        **client_environment(settings),
         "RAYBID_VAR_DIR": str(settings.var_dir),
     }
     tool, *rest = arguments
@@ -206,7 +204,8 @@ def test_a_killed_bidder_costs_no_5xx_and_comes_back(platform: Platform, api: ht
 
 
 def replica_pid(settings: Settings, deployment: str) -> int:
-    details = httpx.get(f"http://127.0.0.1:{settings.dashboard_port}/api/serve/applications/").json()
+    headers = dashboard_headers(authentication(settings))
+    details = httpx.get(f"http://127.0.0.1:{settings.dashboard_port}/api/serve/applications/", headers=headers).json()
     replicas = details["applications"]["raybid"]["deployments"][deployment]["replicas"]
     return int(replicas[0]["pid"])
 

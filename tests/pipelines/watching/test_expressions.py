@@ -14,7 +14,7 @@ import yaml
 from pipelines.dashboards.__main__ import FOLDER
 from pipelines.dashboards.definition import DASHBOARDS
 from pipelines.dashboards.grafana import rendered
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
 from pipelines.watching.expressions import Expression, judge, metrics_in, of_alerts, of_panels, tested
 from pipelines.watching.servers import CONFIG
 from tests.support import require

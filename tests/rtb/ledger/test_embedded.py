@@ -6,15 +6,18 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import redis
+from redis.exceptions import AuthenticationError
 
+from pipelines.local.listeners import listeners
 from rtb.ledger import LedgerError
 from rtb.ledger.embedded import EmbeddedServer, is_listening, start_if_needed, stop_successor
 from rtb.settings import Settings
 from tests.conftest import Valkey
 
-Start = Callable[[int, Path], EmbeddedServer]
+Start = Callable[..., EmbeddedServer]
 
 
 @pytest.fixture
@@ -22,8 +25,8 @@ def start() -> Iterator[Start]:
     """Starts servers, and stops those that the test left running."""
     started = []
 
-    def start(port: int, folder: Path) -> EmbeddedServer:
-        started.append(EmbeddedServer(port, folder))
+    def start(port: int, folder: Path, password: str = "") -> EmbeddedServer:
+        started.append(EmbeddedServer(port, folder, password))
         return started[-1]
 
     yield start
@@ -84,11 +87,33 @@ def test_a_folder_that_cannot_be_made_is_an_error(free_port: int, tmp_path: Path
 
 
 def test_a_server_is_started_under_var_dir_when_none_is_configured(free_port: int, tmp_path: Path):
-    server = start_if_needed(Settings(redis_url="", ledger_port=free_port, var_dir=tmp_path))
+    settings = Settings(redis_url="", ledger_port=free_port, var_dir=tmp_path)
+    server = start_if_needed(settings)
     assert server is not None
     try:
         assert is_listening(free_port)
         assert server.log.is_relative_to(tmp_path)
+        with redis.Redis.from_url(settings.ledger_url) as known, redis.Redis(port=free_port) as stranger:
+            assert known.ping()
+            known.set("a", 1)
+            with pytest.raises(AuthenticationError):
+                stranger.ping()
+        process = psutil.Process(server.pid)
+        assert settings.resolve_secret("ledger_password") not in " ".join(process.cmdline())
+        assert all(one.is_loopback for one in listeners(server.pid))
+        kept = [*server.log.parent.rglob("*.aof"), server.log.parent / "appendonlydir"]
+        assert [path.name for path in kept if path.stat().st_mode & 0o077] == []
+    finally:
+        server.stop()
+
+
+def test_a_password_may_have_any_characters(free_port: int, tmp_path: Path):
+    settings = Settings(redis_url="", ledger_port=free_port, var_dir=tmp_path, ledger_password=r"""a "b\' #c%20@/:;d""")
+    server = start_if_needed(settings)
+    assert server is not None
+    try:
+        with redis.Redis.from_url(settings.ledger_url) as client:
+            assert client.ping()
     finally:
         server.stop()
 
@@ -106,13 +131,14 @@ def test_no_server_is_started_where_one_listens(valkey: Valkey, tmp_path: Path):
 def test_a_successor_that_somebody_else_started_is_stopped(start: Start, free_port: int, tmp_path: Path):
     settings = Settings(redis_url="", ledger_port=free_port, var_dir=tmp_path)
     stop_successor(settings)  # nothing listens: nothing to do
-    server = start(free_port, tmp_path / "valkey")
+    server = start(free_port, tmp_path / "valkey", settings.resolve_secret("ledger_password"))
     stop_successor(settings)
     assert not is_listening(free_port)
     assert not server.is_running
 
 
 def test_a_server_of_another_folder_is_left_alone(start: Start, free_port: int, tmp_path: Path):
-    server = start(free_port, tmp_path / "other" / "valkey")
-    stop_successor(Settings(redis_url="", ledger_port=free_port, var_dir=tmp_path))
+    settings = Settings(redis_url="", ledger_port=free_port, var_dir=tmp_path)
+    server = start(free_port, tmp_path / "other" / "valkey", settings.resolve_secret("ledger_password"))
+    stop_successor(settings)
     assert server.is_running

@@ -1,0 +1,60 @@
+"""What processes listen on, as the kernel says."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import NamedTuple
+
+import psutil
+
+
+class Listener(NamedTuple):
+    """A socket that others can send to.
+
+    Attributes:
+        process: its name.
+        protocol: `tcp` or `udp`.
+        address: IP address that it is bound to.
+        port: of it.
+    """
+
+    process: str
+    protocol: str
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.process} on {self.protocol} {self.address} port {self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only processes of this machine reach it."""
+        address = ipaddress.ip_address(self.address)
+        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+        return (mapped or address).is_loopback
+
+
+def listeners(pid: int) -> list[Listener]:
+    """Return what a process and its descendants listen on, TCP and UDP."""
+    found = []
+    try:
+        processes = [parent := psutil.Process(pid), *parent.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+    for process in processes:
+        try:
+            name, sockets = process.name(), process.net_connections("inet")
+        except psutil.NoSuchProcess:  # ended meanwhile
+            continue
+        found += [
+            Listener(name, "udp" if one.type == socket.SOCK_DGRAM else "tcp", one.laddr.ip, one.laddr.port)
+            for one in sockets
+            if not one.raddr and one.status in (psutil.CONN_LISTEN, psutil.CONN_NONE)
+        ]
+    return found
+
+
+def beyond_loopback(pid: int) -> list[Listener]:
+    """Return those that other machines reach."""
+    return [one for one in listeners(pid) if not one.is_loopback]
