@@ -1,4 +1,4 @@
-"""What `cluster/haproxy.sh` makes of the configuration that the installed Serve writes, and what HAProxy makes of that."""
+"""What `cluster/haproxy.sh` makes of the configuration that the installed Serve writes, and HAProxy of that."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 import stat
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -37,14 +37,13 @@ class Replica(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    do_GET = do_POST
-
     def log_message(self, *_: object) -> None:
         """Nothing."""
 
 
-def written(folder: Path, host: str, http: int, stats: int, metrics: int, replica: int) -> Path:
+def written(folder: Path, host: str, ports: Sequence[int] = (1, 2, 3, 4)) -> Path:
     """The configuration of one application, as Serve writes it with the settings of `cluster/ray.env`."""
+    http, stats, metrics, replica = ports
     told = dict(line.split("=", 1) for line in (ROOT / "cluster/ray.env").read_text().splitlines() if "=" in line[:80])
     config = HAProxyConfig(
         http_options=HTTPOptions(host=host, port=http),
@@ -80,7 +79,7 @@ def start(path: Path, binary: str = "/bin/true") -> subprocess.CompletedProcess[
 
 @pytest.mark.parametrize(("host", "bound"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "*"), ("10.1.2.3", "10.1.2.3")])
 def test_statistics_are_for_this_machine_and_metrics_are_where_bids_are(tmp_path: Path, host: str, bound: str) -> None:
-    path = written(tmp_path, host, 1, 2, 3, 4)
+    path = written(tmp_path, host)
     for _ in range(2):  # a second start from the same file changes nothing more
         done = start(path)
         assert (done.returncode, done.stderr) == (0, "")
@@ -103,7 +102,7 @@ def test_statistics_are_for_this_machine_and_metrics_are_where_bids_are(tmp_path
     ],
 )
 def test_a_configuration_of_another_form_starts_nothing(tmp_path: Path, line: str, other: str) -> None:
-    path = written(tmp_path, "127.0.0.1", 1, 2, 3, 4)
+    path = written(tmp_path, "127.0.0.1")
     path.write_text(path.read_text().replace(line, other, 1))
     done = start(path, "/bin/echo")
     assert (done.returncode, done.stdout) == (1, "")
@@ -115,7 +114,7 @@ def running(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     http, stats, metrics = free_ports(3)
     replica = ThreadingHTTPServer(("127.0.0.1", 0), Replica)
     threading.Thread(target=replica.serve_forever, daemon=True).start()
-    path = written(folder, "127.0.0.1", http, stats, metrics, replica.server_port)
+    path = written(folder, "127.0.0.1", (http, stats, metrics, replica.server_port))
     with subprocess.Popen([SCRIPT, "-db", "-f", str(path)], stderr=subprocess.DEVNULL) as process:
         try:
             while process.poll() is None and socket.socket().connect_ex(("127.0.0.1", http)):

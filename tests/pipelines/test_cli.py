@@ -28,7 +28,7 @@ from pipelines.local import LaunchError, supervision
 from rtb.settings import Settings
 from tests.made_explanation import explanation
 
-COMMANDS = ("up", "down", "status", "bid", "explain", "campaign", "train", "backtest", "publish", "replay")
+COMMANDS = ("up", "down", "status", "token", "bid", "explain", "campaign", "train", "backtest", "publish", "replay")
 
 
 @pytest.fixture(autouse=True)
@@ -269,3 +269,11 @@ def test_a_tree_shows_every_leaf() -> None:
     screen.print(tree("t", {"a": {"b": [1, {"c": None}], "empty": {}}, "d": True}))
     shown = screen.export_text()
     assert all(word in shown for word in ("a", "b", "c  null", "d  true", "empty  {}"))
+
+
+def test_the_token_of_ray_is_made_once_and_printed(folder: Path) -> None:
+    told = run("token")
+    assert (told.exit_code, told.stdout.strip()) == (0, (folder / "secrets" / "ray_token").read_text())
+    lines = run("token", "--exports").stdout.splitlines()
+    assert f"export RAY_AUTH_TOKEN_PATH={folder}/secrets/ray_token" in lines
+    assert all(line.startswith("export RAY_") for line in lines)
