@@ -77,7 +77,7 @@ def test_settings_do_not_change() -> None:
 
 def test_defaults_are_embedded_and_under_the_folder(tmp_path: Path) -> None:
     settings = Settings(var_dir=tmp_path)
-    kept = settings.secret_path("ledger_password").read_text()
+    kept = settings.resolve_secret("ledger_password")
     assert settings.ledger_url == f"redis://:{kept}@127.0.0.1:{settings.ledger_port}/0"
     assert settings.ledger_place == f"redis://127.0.0.1:{settings.ledger_port}/0"
     assert settings.catalog_url == f"sqlite:///{tmp_path}/catalog.sqlite"
