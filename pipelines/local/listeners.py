@@ -50,7 +50,7 @@ def listeners(pid: int) -> list[Listener]:
         found += [
             Listener(name, "udp" if one.type == socket.SOCK_DGRAM else "tcp", one.laddr.ip, one.laddr.port)
             for one in sockets
-            if len(one.raddr) == 0 and one.status in (psutil.CONN_LISTEN, psutil.CONN_NONE)
+            if one.status == psutil.CONN_LISTEN or (one.status == psutil.CONN_NONE and not any(one.raddr))
         ]
     return found
 
