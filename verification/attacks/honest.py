@@ -20,7 +20,7 @@ import uvloop
 
 from pipelines.exchange.client import HttpClient, TransportError
 from pipelines.local import LaunchError
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
 
 RATE = 80.0
 """Bid requests a second. Half of the bids are sold, and the others are lost: each has a notice."""

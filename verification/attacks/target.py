@@ -19,7 +19,7 @@ import psutil
 import yaml
 
 from pipelines.local import LaunchError, supervision
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
 from pipelines.local.ports import free_ports
 from rtb.settings import Settings
 from verification.attacks import measure
