@@ -3,6 +3,7 @@
 #
 #   its admin socket is for its owner, its statistics are for this machine, its metrics are where bids are
 #   a request whose headers, or the first 16 kB of whose body, take longer than 5 s is cut before it reaches a replica
+#   whom a request is from is added to X-Forwarded-For: notices may be limited to networks, callers are by address
 #   servers that come and go are logged, requests are not
 #
 # Serve writes a configuration before each start and hands it over with `-f`; one of another form starts nothing.
@@ -23,9 +24,9 @@ mend() {
     -e 's/^( *log [^ ]+ local0) info$/\1 notice/' \
     -e "/^frontend prometheus$/,/^ *bind /s/^( *bind ):([0-9]+)$/\1$address:\2/" \
     -e '/^listen stats$/,/^ *bind /s/^( *bind )\*:([0-9]+)$/\1127.0.0.1:\2/' \
-    -e 's/^ *timeout http-request .*//; s/^ *option http-buffer-request$//' \
-    -e 's/^defaults$/&\n    option http-buffer-request\n    timeout http-request 5s/' "$1")
-  for wanted in 'stats socket [^ ]+ mode 600 ' 'log [^ ]+ local0 notice$' 'timeout http-request 5s$' \
+    -e 's/^ *timeout http-request .*//; s/^ *option (http-buffer-request|forwardfor)$//' \
+    -e 's/^defaults$/&\n    option http-buffer-request\n    option forwardfor\n    timeout http-request 5s/' "$1")
+  for wanted in 'stats socket [^ ]+ mode 600 ' 'log [^ ]+ local0 notice$' 'timeout http-request 5s$' 'option forwardfor$' \
     'timeout client [0-9]+s' 'bind 127\.0\.0\.1:[0-9]+$'; do
     if ! printf '%s\n' "$mended" | grep -Eq "^ *$wanted"; then unknown "nothing like '$wanted'" "$1"; fi
   done

@@ -29,9 +29,11 @@ class Replica(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     seen: ClassVar[list[str]] = []
+    forwarded: ClassVar[list[str]] = []
 
     def do_POST(self) -> None:
         self.seen.append(self.path)
+        self.forwarded.extend(self.headers.get_all("X-Forwarded-For", []))
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(200)
         self.send_header("Content-Length", "0")
@@ -86,6 +88,7 @@ def test_statistics_are_for_this_machine_and_metrics_are_where_bids_are(tmp_path
         binds = re.findall(r"^ *bind (.*)$", path.read_text(), re.MULTILINE)
         assert binds == [f"{bound}:3", f"{bound}:1", "127.0.0.1:2"]
         assert path.read_text().count("timeout http-request") == 1
+        assert path.read_text().count("option forwardfor") == 1
 
 
 @pytest.mark.parametrize(
@@ -143,3 +146,11 @@ def test_callers_who_are_slow_are_cut_and_no_replica_hears_of_them(tmp_path: Pat
         assert Replica.seen == ["/quick"]
         assert beyond_loopback(process.pid) == []
         assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o600
+
+
+def test_the_last_address_that_a_replica_is_told_is_who_called(tmp_path: Path) -> None:
+    Replica.forwarded.clear()
+    with running(tmp_path) as (_, port), closing(socket.create_connection(("127.0.0.1", port))) as caller:
+        caller.sendall(b"POST /b HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 192.0.2.1\r\nContent-Length: 0\r\n\r\n")
+        assert caller.recv(100).startswith(b"HTTP/1.1 200")
+    assert ",".join(Replica.forwarded).replace(" ", "") == "192.0.2.1,127.0.0.1"

@@ -175,3 +175,27 @@ def test_an_exchange_is_found_by_its_number_and_its_key_and_is_the_generic_one_e
 def test_numbers_stay_what_they_are() -> None:
     assert number_of("openrtb26") == OPENRTB26  # in tokens that are on their way when a replica is replaced
     assert 0 < number_of("") < 2**32
+
+
+def test_notice_urls_have_the_macro_that_the_exchange_knows() -> None:
+    bid = Bid("1", "1", 1.0, nurl="https://b/w?price=${AUCTION_PRICE}&min=1", burl="https://b/b?price=${AUCTION_PRICE}")
+    Profile(name="acme", price_macro="${AUCTION_PRICE:OXCRYPT}").finish(bid)
+    assert (bid.nurl, bid.burl) == tuple(
+        url.format("${AUCTION_PRICE:OXCRYPT}") for url in ("https://b/w?price={}&min=1", "https://b/b?price={}")
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"notice_networks": ["192.0.2.1/24"]}, "notice_networks"),
+        ({"notice_networks": ["anywhere"]}, "notice_networks"),
+        ({"price_macro": "x&on=win"}, "price_macro"),
+        ({"price_keys": "Not A Name"}, "price_keys"),
+        ({"discounts": "yes"}, "discounts"),
+    ],
+)
+def test_what_a_profile_says_of_prices_and_networks_is_checked(tmp_path: Path, fields: Any, place: str) -> None:
+    write(tmp_path, **fields)
+    with pytest.raises(ExchangeError, match=place):
+        load(tmp_path)
