@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from deployments.challenge import ExperimentFeed
 from deployments.decisions import DecisionKeeper, Told
 from deployments.listening import listen_on_node_address
+from deployments.ledger_guard import LedgerGuard
 from deployments.models import Announcer
 from deployments.portfolios import Portfolios
 from deployments.tally import Tally
@@ -49,13 +50,14 @@ class Controller:
         listen_on_node_address()
         self._settings = settings = Settings()
         self._server: embedded.EmbeddedServer | None = None
-        client = ledger_client(settings)
+        client = ledger_client(settings, vetted=False)
         self._ledger = ValkeyLedger(client)
         self._durability = DurabilityWatch(client)
         self._publisher = snapshot.Publisher(client)
         self._decisions = DecisionKeeper(client, settings)
         self._announcer = Announcer(client, settings.published_dir, self._decisions.picture)
         self._catalog = Catalog(settings.catalog_url)
+        self._guard = LedgerGuard(client, self._ledger, self._catalog)
         self._pacemaker = Pacemaker()
         self._experiment = ExperimentFeed(client)
         self._arms = Arms(self._ledger)
@@ -63,7 +65,6 @@ class Controller:
         self._entries: list[Entry] = []
         self._terms: dict[int, Terms] = {}
         self._revision: int | None = None
-        self._told = ""
         self._learner = MarketLearner(_patience(settings))
         self._reckoning = Reckoning()
         self._tally = Tally(client)
@@ -122,17 +123,20 @@ class Controller:
             self._server.stop()
 
     async def _tick(self) -> None:
+        if await self._guard.look():  # what this server was told and published is not to be relied on
+            self._revision, self._terms = None, {}
         await self._take_up_catalog()
         now = time.time()
         await self._ledger.reclaim(now)
         balances = await self._ledger.balances([entry.number for entry in self._entries])
-        self._tell_lost(balances)
+        await self._guard.tell(lost(self._entries, balances, {}))
         await self._experiment.pull()
         divided = await self._arms.keep(self._entries, balances, self._experiment.experiment)
         await self._lower_budgets(divided)
         factors = await self._portfolios.keep(divided.entries, divided.whole, now)
         table = steered(self._pacemaker.tick(*self._arms.to_pace(divided), now, self._learner.markets), factors)
         await self._publish("pacing", snapshot.PACING, snapshot.encode_pacing(table))
+        await self._guard.passed()
 
     async def _take_up_catalog(self) -> None:
         revision = await asyncio.to_thread(self._catalog.revision)  # before the entries, so that no change is missed
@@ -162,21 +166,9 @@ class Controller:
 
     async def _lost(self, entries: Sequence[Entry], balances: Sequence[Balance]) -> list[Entry]:
         """Campaigns not to be opened, because the ledger forgot what they spent."""
-        if all(balance.budget for balance in balances):
+        if all(balance.budget and not balance.behind for balance in balances):
             return []
         return lost(entries, balances, await asyncio.to_thread(self._catalog.spent))
-
-    def _tell_lost(self, balances: Sequence[Balance]) -> None:
-        """Say which campaigns the ledger forgot, when that changed."""
-        missing = lost(self._entries, balances, {})
-        names = ", ".join(entry.campaign.id for entry in missing)
-        if names and names != self._told:
-            logger.error(
-                f"the ledger has nothing of {len(missing)} campaigns that it had: its disk was lost, or it is another "
-                "server. They do not bid until they are restored: stop the platform and run "
-                f"`python -m pipelines.rebuild_ledger`, with --force when others spent since ({names})"
-            )
-        self._told = names
 
     async def _lower_budgets(self, divided: Divided) -> None:
         """Go on lowering budgets that could not be lowered all the way: what was held then comes back now and then.

@@ -161,6 +161,9 @@ def _min_to_win(query: Query, rate: float) -> int | None:
 
 
 def _reply(outcome: Outcome) -> Reply:
-    if outcome is Outcome.UNKNOWN:
-        return Reply(404, outcome.value, "the ledger knows no campaign of this number")
+    if outcome in (
+        Outcome.UNKNOWN,
+        Outcome.BEHIND,
+    ):  # its token is good, so the ledger had it: the notice is to come again
+        return Reply(503, outcome.value, "the ledger lost figures of this campaign, which are to be restored first")
     return Reply(204, outcome.value)

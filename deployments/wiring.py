@@ -26,6 +26,7 @@ from rtb.catalog.spend_book import CatalogSpendBook
 from rtb.events import EventStream
 from rtb.events.writer import EventWriter
 from rtb.exposure import open_fault
+from rtb.ledger.vetting import refuse_unvetted
 from rtb.policy import Policy
 from rtb.settings import Settings
 
@@ -60,13 +61,19 @@ class OpenPlatform(RuntimeError):
     """A platform without keys that others may reach; the message says what to set."""
 
 
-def ledger_client(settings: Settings) -> aioredis.Redis:
-    """A client of the ledger's server; one retry, so that a restarted server costs no request."""
+def ledger_client(settings: Settings, *, vetted: bool = True) -> aioredis.Redis:
+    """Return a client of the ledger's server; it retries once, so that a restarted server costs no request.
+
+    Args:
+        settings: where the server is.
+        vetted: whether to refuse a server whose figures nobody has verified since it started: see `rtb.ledger.vetting`.
+    """
     return aioredis.Redis.from_url(
         settings.ledger_url,
         socket_timeout=LEDGER_TIMEOUT_S,
         socket_connect_timeout=LEDGER_TIMEOUT_S,
         retry=Retry(NoBackoff(), 1),
+        redis_connect_func=refuse_unvetted if vetted else None,
     )
 
 

@@ -7,8 +7,9 @@ How to run, with the platform stopped:
 
 What to expect: a progress bar, a table of the campaigns, then one JSON line. Spend and counts are those of the events
 written before the loss (the last seconds before it were in the server only); spend is at least the catalog's, in case
-old events were deleted. What was leased or reserved is available again; repeated notices are still duplicates. It
-refuses when the ledger has money in it: `--force` overwrites that.
+old events were deleted. What was leased or reserved is available again; repeated notices are still duplicates. In a
+ledger that was rolled back only the campaigns are restored of which it knows less than the catalog. It refuses when the
+ledger has money in it and knows it all: `--force` overwrites that.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ from rtb.catalog.spend_book import CatalogSpendBook
 from rtb.events import EventStream, StreamError
 from rtb.events.parquet import runs
 from rtb.events.writer import EventWriter, WriterBusy
-from rtb.ledger import Balance, LedgerError, Mark, ValkeyLedger, embedded
+from rtb.ledger import Balance, Floor, LedgerError, Mark, ValkeyLedger, embedded
 from rtb.ledger.history import History
 from rtb.settings import Settings
-from rtb.terms import day_began
+from rtb.terms import day_began, lost
 
 _MARKS_AT_ONCE = 1_000
 _TIMEOUT_S = 30.0
@@ -77,13 +78,14 @@ def rebuild(settings: Settings, *, dry_run: bool = False, force: bool = False) -
         force: restore over figures the ledger has.
 
     Returns:
-        Counts: campaigns, their spend in micros, marks of bids, events read.
+        Counts: campaigns, how many of them were restored, their spend in micros, marks of bids, events read.
 
     Raises:
         Refused: the ledger has money in it.
         WriterBusy: the platform runs, on this machine at least.
         LedgerError, CatalogError, RedisError, StreamError, OSError: a part is away or damaged.
     """
+    wanted: Sequence[Restored] = ()
     if dry_run:
         figures, history = _figures(settings)
     else:
@@ -93,9 +95,11 @@ def rebuild(settings: Settings, *, dry_run: bool = False, force: bool = False) -
                 EventWriter(EventStream(client), settings.events_dir, CatalogSpendBook(Catalog(settings.catalog_url)))
             ):
                 figures, history = _figures(settings)
-                asyncio.run(_restore(settings, figures, list(history.marks()), force))
+                wanted = figures if force else asyncio.run(_lost(settings, figures))
+                asyncio.run(_restore(settings, wanted, list(history.marks()), force))
     return {
         "campaigns": len(figures),
+        "restored": len(wanted),
         "spent_micros": sum(row.balance.spent for row in figures),
         "marks": sum(1 for _ in history.marks()),
         "events": history.events,
@@ -127,7 +131,7 @@ def _writing(writer: EventWriter) -> Iterator[None]:
 def _figures(settings: Settings) -> tuple[list[Restored], History]:
     """Every campaign's figures out of catalog and events, shown as a table."""
     console = Console(stderr=True)
-    (entries, booked, moved), now = _of_record(settings), time.time()
+    (entries, booked, moved, given), now = _of_record(settings), time.time()
     history = History(max(settings.notice_times), now, {entry.number: day_began(entry, now) for entry in entries})
     for run in track(runs(settings.events_dir), "reading events", total=None, console=console):
         history.add(run.table)
@@ -135,34 +139,52 @@ def _figures(settings: Settings) -> tuple[list[Restored], History]:
     numbers = sorted({*known, *booked, *history.campaigns})
     named = {number: known.get(number, ("(not in the catalog)", 0)) for number in numbers}
     figures = [
-        Restored(number, name, history.balance(number, budget, booked.get(number, 0), moved.get(number, 0)))
+        Restored(
+            number, name, history.balance(number, budget, *(book.get(number, 0) for book in (booked, moved, given)))
+        )
         for number, (name, budget) in named.items()
     ]
     console.print(_table(figures), width=max(console.width, _TABLE_WIDTH), crop=False)
     return figures, history
 
 
-def _of_record(settings: Settings) -> tuple[list[Entry], dict[int, int], dict[int, int]]:
-    """The campaigns, what each is known to have spent and to have from others, in micros by number."""
+def _of_record(settings: Settings) -> tuple[list[Entry], dict[int, int], dict[int, int], dict[int, int]]:
+    """The campaigns, and what each is known to have spent, to have from others, and to have given, micros by number."""
     catalog = Catalog(settings.catalog_url)
     try:
-        return catalog.all(), catalog.spent(), catalog.portfolios.moved()
+        return catalog.all(), catalog.spent(), catalog.portfolios.moved(), catalog.portfolios.given()
     finally:
         catalog.close()
 
 
 def _refuse_over_money(settings: Settings, force: bool) -> None:
-    async def balances(numbers: Sequence[int]) -> list[Balance]:
-        async with _client(settings) as client:
-            return await ValkeyLedger(client).balances(numbers)
+    entries, spent, _, given = _of_record(settings)
+    numbers = [entry.number for entry in entries]
+    known = sorted({*spent, *given})
 
-    numbers = sorted(entry.number for entry in _of_record(settings)[0])
-    held = [n for n, balance in zip(numbers, asyncio.run(balances(numbers)), strict=True) if balance.budget]
-    if held and not force:
+    async def held() -> list[Balance]:
+        async with _client(settings) as client:
+            ledger = ValkeyLedger(client)
+            await ledger.verify([Floor(number, spent.get(number, 0), given.get(number, 0)) for number in known])
+            return await ledger.balances(numbers)
+
+    balances = asyncio.run(held())
+    with_money = sum(balance.budget > 0 for balance in balances)
+    if with_money and not force and not lost(entries, balances, spent):
         raise Refused(
-            f"the ledger is not empty: {len(held)} of {len(numbers)} campaigns have money in it, "
-            "nothing was changed. If it lost its figures and was opened anew, --force overwrites them"
+            f"the ledger is not empty: {with_money} of {len(numbers)} campaigns have money in it, and it knows of all "
+            "that the catalog knows, nothing was changed. --force overwrites it all the same"
         )
+
+
+async def _lost(settings: Settings, figures: Sequence[Restored]) -> list[Restored]:
+    """Those whose figures are not in the ledger, or are older: by what was spent, given, or moved to and fro."""
+    async with _client(settings) as client:
+        ledger = ValkeyLedger(client)
+        behind = await ledger.verify([Floor(row.number, row.balance.spent, row.balance.given) for row in figures])
+        balances = await ledger.balances([row.number for row in figures])
+    pairs = zip(figures, balances, strict=True)
+    return [row for row, held in pairs if not held.budget or row.number in behind or held.moved != row.balance.moved]
 
 
 async def _restore(settings: Settings, figures: Sequence[Restored], marks: Sequence[Mark], force: bool) -> None:
@@ -171,8 +193,9 @@ async def _restore(settings: Settings, figures: Sequence[Restored], marks: Seque
         ledger = ValkeyLedger(client)
         for start in range(0, len(marks), _MARKS_AT_ONCE):
             await ledger.remember(marks[start : start + _MARKS_AT_ONCE])
-        for row in figures:
-            if not await ledger.restore(row.number, row.balance, overwrite=force):
+        before = await ledger.balances([row.number for row in figures])
+        for row, held in zip(figures, before, strict=True):
+            if not await ledger.restore(row.number, row.balance, overwrite=force or held.budget > 0):
                 raise Refused(f"campaign {row.number} got money while its figures were restored: is the platform up?")
 
 

@@ -72,7 +72,7 @@ class SaleTerms:
         runs = ~self._paused & (self._runs_from <= now) & (now < self._runs_until)
         days = [day_of(entry, now) for entry in self._of_zone]
         table["number"], table["by_conversion"], table["value_micros"] = self._number, self._by_conversion, self._value
-        table["open"] = runs & (spendable > 0)
+        table["open"] = runs & (spendable > 0) & (held["behind"] == 0)
         # What is left caps a bid as well, so that the last of a budget is bid too.
         table["max_bid_micros"] = np.minimum(self._max_bid, np.maximum(spendable, 1.0))
         table["day"] = np.array([day.name.encode() for day in days])[self._zone]

@@ -26,7 +26,7 @@ def terms_of(entry: Entry) -> Terms:
 
 
 def lost(entries: Sequence[Entry], balances: Sequence[Balance], spent: Mapping[int, int]) -> list[Entry]:
-    """Campaigns whose figures the ledger must have lost: it has no budget for them, though it had.
+    """Return campaigns whose figures the ledger must have lost: it has no budget for them though it had, or is behind.
 
     Opened, they would spend again what they spent. What that is need not be known yet, and is never known to the last
     second: that it could bid is enough.
@@ -37,9 +37,12 @@ def lost(entries: Sequence[Entry], balances: Sequence[Balance], spent: Mapping[i
         spent: micros that the catalog says were spent, by campaign number; tells of campaigns that an old copy of the
             catalog knows as never opened.
     """
+
+    def is_lost(entry: Entry, balance: Balance) -> bool:
+        return balance.budget == 0 and (entry.opened or spent.get(entry.number, 0) > 0)
+
     pairs = zip(entries, balances, strict=True)
-    had = [(entry, balance) for entry, balance in pairs if entry.opened or spent.get(entry.number, 0) > 0]
-    return [entry for entry, balance in had if balance.budget == 0]
+    return [entry for entry, balance in pairs if balance.behind or is_lost(entry, balance)]
 
 
 class Span(NamedTuple):

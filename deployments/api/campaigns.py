@@ -270,7 +270,8 @@ async def _refuse_lost(router: Router, entry: Entry) -> None:
         LedgerError: it is such a campaign.
     """
     balances = await whole_balances(router.ledger, [entry.number])
-    if not balances[0].budget and lost([entry], balances, await asyncio.to_thread(router.catalog.spent)):
+    known_whole = balances[0].budget and not balances[0].behind
+    if not known_whole and lost([entry], balances, await asyncio.to_thread(router.catalog.spent)):
         raise LedgerError("the ledger lost this campaign's figures: run `python -m pipelines.rebuild_ledger`")
 
 

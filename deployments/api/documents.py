@@ -211,9 +211,9 @@ _FAST_PATHS: Document = {
                 "302": {"description": "a click, on its way to the landing page"},
                 "400": {"description": "no usable price"},
                 "403": {"description": "forged token"},
-                "404": {"description": "unknown kind or campaign"},
+                "404": {"description": "unknown kind; of a click, a campaign that is not active any more"},
                 "410": {"description": "the bid has expired"},
-                "503": {"description": "the ledger is away: send it again"},
+                "503": {"description": "the ledger is away, or lost figures of the campaign: send it again"},
             },
         }
     },

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from redis.exceptions import RedisError
 
 from deployments.api.documents import responses
+from deployments.ledger_guard import behind
 from deployments.wiring import logger
 from rtb.catalog import CatalogError
 from rtb.ledger import LedgerError
@@ -74,9 +75,12 @@ async def _ledger(router: Router) -> Part:
     try:
         await asyncio.wait_for(router.durability.look(), _PATIENCE_SECONDS)
         await asyncio.wait_for(router.tally.flush(), _PATIENCE_SECONDS)
+        lost = await asyncio.wait_for(behind(router.client), _PATIENCE_SECONDS)
     except (LedgerError, RedisError, OSError, TimeoutError) as error:
         return _away("ledger", error)
-    return {"state": "not_durable" if router.durability.refusal else "ok"}
+    if router.durability.refusal:
+        return {"state": "not_durable"}
+    return {"state": "behind", "campaigns": lost.count, "first": lost.campaigns} if lost.count else {"state": "ok"}
 
 
 async def _catalog(router: Router) -> Part:

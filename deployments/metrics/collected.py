@@ -49,6 +49,10 @@ class Collected:
                 yield from portfolios(report.portfolios or (), report.entries, report.balances)
         if report.counters is not None:
             yield from counted(report.counters)
+        if report.behind is not None:
+            yield GaugeMetricFamily(
+                "raybid_campaigns_behind", "Campaigns the ledger lost figures of.", value=float(report.behind.count)
+            )
         if report.events is not None:
             yield GaugeMetricFamily(
                 "raybid_event_backlog", "Events not yet in Parquet.", value=float(report.events.length)

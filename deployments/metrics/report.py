@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from redis.exceptions import RedisError
 
+from deployments.ledger_guard import Behind, behind
 from deployments.models import Serving, served
 from rtb.catalog import CatalogError, Entry, PortfolioRecord
 from rtb.events.sink import Backlog
@@ -36,6 +37,7 @@ class Report:
         balances: of each, in their order.
         portfolios: budgets that are one.
         counters: over all replicas.
+        behind: campaigns that the ledger lost figures of.
         events: not yet in Parquet.
         models: what each replica said it serves.
         artefacts: what is known of the models in use.
@@ -47,6 +49,7 @@ class Report:
     balances: Sequence[Balance] | None = None
     portfolios: Sequence[PortfolioRecord] | None = None
     counters: Mapping[str, int] | None = None
+    behind: Behind | None = None
     events: Backlog | None = None
     models: Mapping[Kind, list[Serving]] | None = None
     artefacts: Mapping[str, Mapping[str, Any]] | None = None
@@ -66,6 +69,7 @@ async def report_of(router: Router) -> Report:
         balances=balances,
         portfolios=await _there(asyncio.to_thread(router.catalog.portfolios.all)),
         counters=counters,
+        behind=await _there(behind(router.client)),
         events=await _there(router.events.backlog()),
         models=await _there(_models(router)),
         artefacts=await _there(router.stages.artefacts(), (Exception,)),  # whatever a handle raises

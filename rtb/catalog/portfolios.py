@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Column, Connection, Row, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from rtb.catalog import tables
@@ -163,12 +163,16 @@ class PortfolioBook:
 
     def moved(self) -> dict[int, int]:
         """Micros that each campaign has from others, below 0 where more went to others, by number."""
-        total = func.sum(tables.moves.c.micros).label("total")
-        sums: dict[int, int] = {}
-        for end, sign in ((tables.moves.c.target, 1), (tables.moves.c.source, -1)):
-            for row in self._database.rows(select(end.label("campaign"), total).group_by(end)):
-                sums[row.campaign] = sums.get(row.campaign, 0) + sign * int(row.total)
-        return sums
+        got, given = self._moved_by(tables.moves.c.target), self.given()
+        return {number: got.get(number, 0) - given.get(number, 0) for number in (*got, *given)}
+
+    def given(self) -> dict[int, int]:
+        """Return the micros that each campaign gave to others, whatever came back, by number."""
+        return self._moved_by(tables.moves.c.source)
+
+    def _moved_by(self, end: Column[int]) -> dict[int, int]:
+        query = select(end.label("campaign"), func.sum(tables.moves.c.micros).label("total")).group_by(end)
+        return {row.campaign: int(row.total) for row in self._database.rows(query)}
 
 
 def record_moves(connection: Connection, moves: Sequence[Moved]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import redis
@@ -11,6 +11,8 @@ from redis.exceptions import ResponseError
 STREAM = "raybid:events"
 START = "0-0"
 """The position before the first event."""
+
+_ALL = 1 << 31
 
 
 class StreamError(RuntimeError):
@@ -54,8 +56,8 @@ class EventStream:
         last = self._last_id()
         if last is not None and place(last) < place(written):
             raise StreamError(
-                f"the event stream ends at {last}, its files at {written}: the server was wiped and its clock set "
-                "back. Stop the platform and run `python -m pipelines.rebuild_ledger`"
+                f"the event stream ends at {last}, its files at {written}: the server was rolled back, or wiped and "
+                "its clock set back. Stop the platform and run `python -m pipelines.rebuild_ledger`"
             )
 
     def trim(self, position: str) -> int:
@@ -63,20 +65,26 @@ class EventStream:
         milliseconds, number = place(position)
         return int(self._client.xtrim(STREAM, minid=f"{milliseconds}-{number + 1}", approximate=False))
 
-    def continue_after(self, position: str) -> None:
-        """Let a stream that was lost go on: ids after a position, whatever the clock says.
+    def continue_after(self, position: str, is_written: Callable[[Sequence[Entry]], Sequence[bool]]) -> None:
+        """Let a stream that was lost or rolled back go on: ids after a position, whatever the clock says.
 
-        What came after the loss under ids before the position moves behind it, in its order. Nobody else may read or
+        Events that were written before are dropped: a server that was rolled back has them again. What else is there
+        under ids before the position came after a loss, and moves behind it, in its order. Nobody else may read or
         write meanwhile.
+
+        Args:
+            position: of the last event written.
+            is_written: whether each of these was.
         """
         if place(self._last_id() or START) >= place(position):
             return
-        rows = self._client.xrange(STREAM)
+        rows = self.read(START, _ALL)
+        left = [row.fields for row, known in zip(rows, is_written(rows), strict=True) if not known]
         milliseconds, number = place(position)
         with self._client.pipeline(transaction=True) as pipe:
             pipe.delete(STREAM)
             pipe.xadd(STREAM, {"kind": "resumed"}, id=position)
-            for offset, (_, fields) in enumerate(rows, start=1):
+            for offset, fields in enumerate(left, start=1):
                 pipe.xadd(STREAM, fields, id=f"{milliseconds}-{number + offset}")
             pipe.xtrim(STREAM, minid=f"{milliseconds}-{number + 1}", approximate=False)
             pipe.execute()

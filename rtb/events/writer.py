@@ -12,14 +12,15 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
 from rtb.events import merging, parquet
+from rtb.events.schema import to_table
 from rtb.events.spend import SpendBook, move_rows, spend_rows
-from rtb.events.stream import START, EventStream, place
+from rtb.events.stream import START, Entry, EventStream, place
 
 _LOCK = ".writer.lock"
 
@@ -105,7 +106,7 @@ class EventWriter:
         return 0
 
     def resume(self) -> None:
-        """Let a stream that was lost go on after the last event written; no process may be appending.
+        """Let a stream that was lost or rolled back go on after the last event written; no process may be appending.
 
         Raises:
             WriterBusy: another writer is at work in the folder.
@@ -114,7 +115,20 @@ class EventWriter:
         """
         with self._mutex:
             self._open()
-            self._stream.continue_after(self._written)
+            self._stream.continue_after(self._written, self._are_written)
+
+    def _are_written(self, entries: Sequence[Entry]) -> list[bool]:
+        """Whether the files have these events: by their ids, and by what they are about."""
+        if not entries:
+            return []
+        milliseconds, number = place(entries[0].id)
+        wanted = {entry.id for entry in entries}
+        known: set[tuple[str, str, str | None]] = set()
+        for run in parquet.runs(self._folder, f"{milliseconds}-{number - 1}" if number else f"{milliseconds - 1}-0"):
+            columns = (run.table.column(name).to_pylist() for name in ("id", "kind", "bid"))
+            known |= {row for row in zip(*columns, strict=True) if row[0] in wanted}
+        table = to_table(entries)
+        return [row in known for row in zip(*(table.column(n).to_pylist() for n in ("id", "kind", "bid")), strict=True)]
 
     def close(self) -> None:
         """Let another process write; a merge that runs is given up."""

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from rtb.ledger.protocol import LedgerError
 
 _SETTINGS = ("append*", "no-appendfsync-on-rewrite", "maxmemory*")
-_SECTIONS = ("persistence", "memory")
+_SECTIONS = ("persistence", "memory", "replication", "cluster")
 """Of `INFO`, which managed servers answer though they refuse `CONFIG`."""
 
 
@@ -31,7 +31,7 @@ class Durability(NamedTuple):
     Attributes:
         level: of its disk.
         reason: why it is no better, and what would make it so; empty where there is no better.
-        danger: what it may delete by itself; empty where that is nothing.
+        danger: why no money may be kept in it, whatever its disk promises: it deletes by itself, or takes no writes.
     """
 
     level: Level
@@ -53,7 +53,8 @@ class DurabilityWatch:
 
     Args:
         client: of the server.
-        required: nothing may be bid or acknowledged while it keeps less than each write.
+        required: nothing may be bid or acknowledged while it keeps less than each write. While it may delete by
+            itself, nothing may in any case.
     """
 
     def __init__(self, client: aioredis.Redis, *, required: bool = False) -> None:
@@ -64,6 +65,8 @@ class DurabilityWatch:
     @property
     def refusal(self) -> str:
         """Why nothing may be bid or acknowledged; empty when it may."""
+        if self.found.danger:
+            return f"the ledger's server must not hold money: {self.found.danger}"
         if not self._required or self.found.is_safe:
             return ""
         return f"RAYBID_REQUIRE_DURABLE is set, and the ledger's durability is {self.found}"
@@ -134,6 +137,10 @@ def _synced(when: str, *, rewrites_too: bool) -> tuple[Level, str]:
 
 
 def _danger(facts: Mapping[str, Any]) -> str:
+    if str(facts.get("role", "master")) == "slave":
+        return "it is a replica, which takes no writes and may lag: name the primary in RAYBID_REDIS_URL"
+    if int(facts.get("cluster_enabled", 0)):
+        return "it is a cluster, which splits what must change together: use one server, cluster-enabled no"
     policy = facts.get("maxmemory-policy", facts.get("maxmemory_policy", "noeviction"))
     if policy == "noeviction" or not int(facts.get("maxmemory", 0)):
         return ""

@@ -75,7 +75,14 @@ class History:
         """Numbers of the campaigns that have events."""
         return sorted(self._figures)
 
-    def balance(self, campaign: int, budget_micros: int, booked_micros: int = 0, moved_micros: int = 0) -> Balance:
+    def balance(
+        self,
+        campaign: int,
+        budget_micros: int,
+        booked_micros: int = 0,
+        moved_micros: int = 0,
+        given_micros: int = 0,
+    ) -> Balance:
         """A campaign's figures under a budget; one below what was spent is exactly that, as in the ledger.
 
         Args:
@@ -83,6 +90,7 @@ class History:
             budget_micros: what its owner lets it spend altogether.
             booked_micros: what is known from elsewhere to be spent: more than the events say when some were deleted.
             moved_micros: what it has from other campaigns on top of its budget, below 0 where more went to others.
+            given_micros: what of its budget was moved to others, whatever came back.
         """
         figures = self._figures.get(campaign, _Figures())
         spent = max(figures.spent, booked_micros)
@@ -93,6 +101,7 @@ class History:
             spent=spent,
             spent_today=figures.spent_today,
             moved=moved_micros,
+            given=given_micros,
             price_squares=float(figures.price_squares),
             **figures.counts,
         )

@@ -64,7 +64,7 @@ class MemoryLedger(Accounts):
 
     def _grant(self, grant: Grant) -> int:
         pots = self._campaigns.get(grant.campaign)
-        if pots is None or grant.lease in self._leases:
+        if pots is None or pots["behind"] or grant.lease in self._leases:
             return 0
         self._begin_day(grant, pots)
         if not self._terms[grant.campaign].runs(grant.at):
@@ -110,6 +110,8 @@ class MemoryLedger(Accounts):
         pots = self._account(ref.campaign)
         if pots is None:
             return Outcome.UNKNOWN
+        if pots["behind"]:
+            return Outcome.BEHIND
         if not self._first(ref, kind) or ref.bid_id in self._charged:
             return Outcome.DUPLICATE
         self._charged.add(ref.bid_id)
@@ -132,6 +134,8 @@ class MemoryLedger(Accounts):
         pots = self._account(ref.campaign)
         if pots is None:
             return Outcome.UNKNOWN
+        if pots["behind"]:
+            return Outcome.BEHIND
         if not self._first(ref, Kind.LOSS):
             return Outcome.DUPLICATE
         pots["losses"] += 1
@@ -146,6 +150,8 @@ class MemoryLedger(Accounts):
         pots = self._account(ref.campaign)
         if pots is None:
             return Outcome.UNKNOWN
+        if pots["behind"]:
+            return Outcome.BEHIND
         if not self._first(ref, kind):
             return Outcome.DUPLICATE
         pots[_COUNTER[kind]] += 1

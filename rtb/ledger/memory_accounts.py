@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rtb.accounts import campaign_of
-from rtb.ledger.protocol import Balance, Division, Terms, Transfer
+from rtb.ledger.protocol import Balance, Division, Floor, Terms, Transfer
 
 Pots = dict[str, float]
 
@@ -28,6 +28,21 @@ class Accounts:
     _days: dict[int, str] = field(default_factory=dict)
     _first_days: dict[int, str] = field(default_factory=dict)
 
+    async def verify(self, floors: Sequence[Floor]) -> list[int]:
+        """See `Ledger.verify`."""
+        return [floor.campaign for floor in floors if self._is_behind(floor)]
+
+    def _is_behind(self, floor: Floor) -> bool:
+        pots = self._campaigns.get(floor.campaign)
+        if pots is None:
+            return False
+        arm = self._campaigns.get(int(pots["arm"])) if pots["arm"] else None
+        spent = pots["spent"] + (arm["spent"] if arm else 0)
+        is_behind = spent < floor.spent_micros or pots["given"] < floor.given_micros
+        for account in filter(None, (pots, arm)):
+            account["behind"] = int(is_behind)
+        return is_behind
+
     async def move(self, transfers: Sequence[Transfer], now: float) -> list[int]:
         """See `Ledger.move`."""
         return [self._move_budget(one) for one in transfers]
@@ -36,9 +51,12 @@ class Accounts:
         source, target = self._campaigns.get(one.source), self._campaigns.get(one.target)
         if source is None or target is None or source is target:
             return 0
+        if source["behind"] or target["behind"]:
+            return 0
         micros = int(min(one.micros, source["available"], source["budget"] - 1))
         if micros < 1:
             return 0
+        source["given"] += micros
         for pots, change in ((source, -micros), (target, micros)):
             for name in ("budget", "available", "moved"):
                 pots[name] += change
@@ -50,7 +68,7 @@ class Accounts:
 
     def _divide(self, division: Division) -> int:
         pots = self._campaigns.get(division.campaign)
-        if pots is None or pots["arm"] not in (0, division.arm):
+        if pots is None or pots["behind"] or pots["arm"] not in (0, division.arm):
             return 0
         is_new = not pots["arm"]
         day = self._days.get(division.campaign, "")
@@ -107,7 +125,7 @@ class Accounts:
             late["day_ends"] = ends
             self._days[campaign] = max(day, arm_day)
         for name, value in arm.items():
-            if name not in ("base", "day_ends"):
+            if name not in ("base", "day_ends", "behind"):
                 pots[name] += value
         pots["arm"] = 0
         return True

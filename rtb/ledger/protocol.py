@@ -37,6 +37,7 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
     UNFUNDED = "unfunded"
     UNKNOWN = "unknown"
+    BEHIND = "behind"
 
 
 class Terms(NamedTuple):
@@ -173,6 +174,20 @@ class Usage(NamedTuple):
     levels: float = 0.0
 
 
+class Floor(NamedTuple):
+    """What is known elsewhere of a campaign's money, and so the least that the ledger must know.
+
+    Attributes:
+        campaign: its number.
+        spent_micros: charged to it, arms included.
+        given_micros: moved from its budget to other campaigns, whatever came back.
+    """
+
+    campaign: int
+    spent_micros: int
+    given_micros: int = 0
+
+
 class Mark(NamedTuple):
     """That something happened to a bid, so that it happens once.
 
@@ -193,7 +208,8 @@ class Balance(NamedTuple):
     `spent_today` is of the last day that a grant named, until `day_ends`; what was spent since is `spent_next`.
     `moved` is what of the budget came from other campaigns, below 0 where more went to others.
     `arm` is the account of the campaign's arm, 0 where it has none: the campaign's money is in both then. `base` is of
-    an arm: what of the campaign's budget was spent or promised when it was divided.
+    an arm: what of the campaign's budget was spent or promised when it was divided. `behind` is 1 where the ledger
+    knows less than its floor: see `Ledger.verify`. `given` is what was moved to others, whatever came back.
     """
 
     budget: int = 0
@@ -219,6 +235,8 @@ class Balance(NamedTuple):
     base: int = 0
     levels: float = 0.0
     moved: int = 0
+    behind: int = 0
+    given: int = 0
 
     def day_left(self, now: float) -> float:
         """Micros that bids of today may still cost, leased ones included; infinite without a daily limit.
@@ -333,6 +351,15 @@ class Ledger(Protocol):
 
     async def reclaim(self, now: float) -> int:
         """Return what expired leases still hold; micros returned."""
+        ...
+
+    async def verify(self, floors: Sequence[Floor]) -> list[int]:
+        """Stop campaigns of which the ledger knows less than their floors; their numbers.
+
+        A ledger knows of every charge first, so one that knows less was rolled back: to an older file, say. Until its
+        figures are restored nothing is leased to such a campaign, divided, or moved from or to it, and its notices are
+        answered `BEHIND` without leaving a trace, so that they can come again. Campaigns never opened are left out.
+        """
         ...
 
     async def balances(self, campaigns: Sequence[int]) -> list[Balance]:

@@ -16,6 +16,7 @@ from rtb.ledger.protocol import (
     Balance,
     Closing,
     Division,
+    Floor,
     Grant,
     LedgerError,
     Mark,
@@ -118,6 +119,13 @@ class ValkeyLedger:
             total += int(returned)
             if seen < _RECLAIM_AT_ONCE:
                 return total
+
+    async def verify(self, floors: Sequence[Floor]) -> list[int]:
+        """See `Ledger.verify`; some hundreds in one call."""
+        found: list[int] = []
+        for some in _parts(floors, _BALANCES_AT_ONCE):
+            found += map(int, await self._call("verify", *(part for floor in some for part in floor)))
+        return found
 
     async def balances(self, campaigns: Sequence[int]) -> list[Balance]:
         """See `Ledger.balances`; some hundreds in one call."""

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import json
 import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from deployments.controller import Controller
+from deployments.ledger_guard import BEHIND, LedgerGuard
 from deployments.wiring import logger as controller_logger
 from rtb import snapshot
 from rtb.catalog import Catalog, CatalogError, Spend
 from rtb.experiment import Experiment
-from rtb.ledger import Balance, Closing, Grant, LedgerError, MemoryLedger, Terms
+from rtb.ledger import Balance, Closing, Grant, LedgerError, MemoryLedger, Outcome, Terms
+from rtb.ledger.vetting import VETTED
+from rtb.notices import BidRef, Kind
 from rtb.settings import Settings
 from tests.rtb.builders import make_campaign
 
@@ -27,6 +33,7 @@ class _Publisher:
     def __init__(self) -> None:
         self.catalogs: list[list[str]] = []
         self.paced: list[int] = []
+        self.open_to: list[int] = []
 
     def new_version(self) -> str:
         return f"version {len(self.catalogs)}"
@@ -35,7 +42,8 @@ class _Publisher:
         if key == snapshot.CATALOG:
             self.catalogs.append([listing.campaign.name for listing in snapshot.decode_catalog(body)])
         if key == snapshot.PACING:
-            self.paced = snapshot.decode_pacing(body)["number"].tolist()
+            table = snapshot.decode_pacing(body)
+            self.paced, self.open_to = table["number"].tolist(), table["number"][table["open"]].tolist()
         return version
 
 
@@ -77,12 +85,36 @@ def experiments() -> _Experiments:
     return _Experiments()
 
 
+class _Server:
+    """Of the ledger: what the guard asks of one that is started again under a new run id."""
+
+    def __init__(self) -> None:
+        self.run = "first"
+        self.kept: dict[str, bytes] = {}
+
+    async def info(self, section: str) -> dict[str, str]:
+        return {"run_id": self.run}
+
+    async def get(self, key: str) -> bytes | None:
+        return self.kept.get(key)
+
+    async def set(self, key: str, value: bytes) -> None:
+        self.kept[key] = value
+
+
+@pytest.fixture
+def server() -> _Server:
+    return _Server()
+
+
 @pytest.fixture
 def controller(
     tmp_path: Path,
     ledger: _Ledger,
     publisher: _Publisher,
     experiments: _Experiments,
+    *,
+    server: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Controller:
     """One that starts no server."""
@@ -90,6 +122,7 @@ def controller(
     monkeypatch.setattr("deployments.controller.ValkeyLedger", lambda _: ledger)
     monkeypatch.setattr("deployments.controller.snapshot.Publisher", lambda _: publisher)
     monkeypatch.setattr("deployments.controller.ExperimentFeed", lambda _: experiments)
+    monkeypatch.setattr("deployments.controller.LedgerGuard", lambda _, *rest: LedgerGuard(server, *rest))
     monkeypatch.setattr("deployments.controller.embedded.start_if_needed", lambda _: None)
     return _Controller()
 
@@ -304,3 +337,73 @@ def test_money_is_divided_while_an_experiment_runs_and_follows_the_budget(
     _tick(controller)
     assert budgets() == [100, 0]
     assert publisher.paced == [number, paused]
+
+
+def _spend(ledger: _Ledger, number: int, micros: int) -> None:
+    async def settle() -> None:
+        await ledger.lease([Grant(micros, number, micros, 0.0, time.time() + 1_000)])
+        ref = BidRef(micros, 1, number, 0, micros, int(time.time()) + 60)
+        assert await ledger.settle(ref, Kind.BILL, micros, time.time()) is Outcome.SETTLED
+
+    asyncio.run(settle())
+
+
+def test_a_ledger_that_was_rolled_back_lets_none_bid_that_spent_more(
+    controller: Controller,
+    catalog: Catalog,
+    ledger: _Ledger,
+    publisher: _Publisher,
+    *,
+    server: _Server,
+    log: list[str],
+):
+    spring, summer = (catalog.add(make_campaign(name, budget=1_000)).number for name in ("spring", "summer"))
+    _tick(controller)
+    older = copy.deepcopy(ledger._campaigns)
+    _spend(ledger, spring, 700)
+    catalog.record_spend([Spend(spring, 3_600, 1, 700, 0, 0, 0, "1-1")], "1-1")
+    catalog.pause("summer", "anna")
+    _tick(controller)
+    assert (log, publisher.open_to) == ([], [spring])
+    ledger._campaigns, server.run = older, "second"
+    catalogs = len(publisher.catalogs)
+    _tick(controller)
+    assert publisher.open_to == []
+    (said,) = log
+    assert "less than was spent" in said and "(spring)" in said
+    assert json.loads(server.kept[BEHIND]) == {"count": 1, "campaigns": ["spring"]}
+    # What was published and told before may be older as well.
+    assert len(publisher.catalogs) == catalogs + 1
+    assert ledger._terms[summer].paused
+    asyncio.run(ledger.restore(spring, Balance(budget=1_000, available=300, spent=700), overwrite=True))
+    _tick(controller)
+    assert publisher.open_to == [spring]
+    assert json.loads(server.kept[BEHIND]) == {"count": 0, "campaigns": []}
+
+
+def test_replicas_may_use_a_server_once_its_figures_are_verified(
+    controller: Controller, catalog: Catalog, ledger: _Ledger, server: _Server, monkeypatch: pytest.MonkeyPatch
+):
+    catalog.add(make_campaign("spring"))
+    for run in ("first", "second"):
+        server.run = run
+        with monkeypatch.context() as patch:
+            patch.setattr(controller._catalog, "spent", lambda: (_ for _ in ()).throw(CatalogError("away")))
+            with pytest.raises(CatalogError):
+                _tick(controller)
+        assert server.kept.get(VETTED) != run.encode()
+        _tick(controller)
+        assert server.kept[VETTED] == run.encode()
+
+
+def test_a_running_controller_looks_again_and_again(
+    controller: Controller, catalog: Catalog, ledger: _Ledger, publisher: _Publisher, monkeypatch: pytest.MonkeyPatch
+):
+    """A server whose data was replaced under it has the same run id."""
+    monkeypatch.setattr("deployments.ledger_guard._LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("deployments.ledger_guard._REST", 0.0)
+    number = catalog.add(make_campaign("spring", budget=1_000)).number
+    _tick(controller)
+    catalog.record_spend([Spend(number, 3_600, 1, 700, 0, 0, 0, "1-1")], "1-1")
+    _tick(controller)
+    assert publisher.open_to == []

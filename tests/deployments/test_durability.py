@@ -21,6 +21,7 @@ from deployments.wiring import logger
 from pipelines.local import ports
 from rtb import snapshot
 from rtb.charging import Charging
+from rtb.catalog import Spend
 from rtb.edge import Edge
 from rtb.exchanges import Exchanges
 from rtb.ledger import DurabilityWatch, Grant, MemoryLedger
@@ -28,6 +29,7 @@ from rtb.notices import BidRef, Kind, Signer
 from rtb.users import UserKeys
 from tests.conftest import Valkey
 from tests.deployments.in_process import running as platform
+from tests.rtb.builders import make_campaign
 from tests.rtb.ledger.servers import running
 
 FORGETFUL = "none: appendonly is no: set `appendonly yes` and `appendfsync always`"
@@ -57,6 +59,35 @@ def test_health_of_a_forgetful_server_is_bad_only_where_durability_is_required(
         answer = health(server, tmp_path, required=required)
     assert answer.status_code == status
     assert (answer.json()["ledger"], answer.json()["durability"]) == (ledger, FORGETFUL)
+
+
+def test_a_server_that_evicts_is_no_ledger_though_durability_is_not_required(tmp_path: Path) -> None:
+    with running("valkey", "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru") as server:
+        answer = health(server, tmp_path, required=False)
+    assert (answer.status_code, answer.json()["ledger"]) == (503, "not_durable")
+    assert "set `maxmemory-policy noeviction`" in answer.json()["durability"]
+
+
+def test_health_names_the_campaigns_whose_figures_are_lost_and_the_others_bid(valkey: Valkey, tmp_path: Path) -> None:
+    with platform(valkey, tmp_path, ports.free_port()) as running:
+        running.register(make_campaign("spring"), make_campaign("summer"))
+        catalog = running.router.catalog
+        spring = {entry.campaign.id: entry.number for entry in catalog.all()}["spring"]
+        catalog.record_spend([Spend(spring, 3_600, 1, 10**9, 0, 0, 0, "1-1")], "1-1")
+        with running.client() as browser:
+            deadline = time.monotonic() + 30
+            while (answer := browser.get("/health")).json()["ledger"] != "behind":
+                assert time.monotonic() < deadline, answer.text
+                time.sleep(0.05)
+            assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+            assert answer.json()["parts"]["ledger"] == {"state": "behind", "campaigns": 1, "first": ["spring"]}
+            assert browser.get("/health/ready").status_code == 200
+            assert "raybid_campaigns_behind 1.0" in browser.get("/metrics").text
+            assert browser.get("/campaign/spring").json()["figures"]["bids"] >= 0
+            told = set()
+            while told != {"summer"}:
+                told = {browser.post("/bid", json={"w": 300, "h": 250}).json().get("campaign") for _ in range(3)}
+                assert time.monotonic() < deadline, told
 
 
 def test_health_of_a_server_that_is_away(free_port: int, tmp_path: Path) -> None:

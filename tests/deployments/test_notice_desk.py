@@ -16,7 +16,7 @@ from rtb.charging import Charging
 from rtb.edge import Edge
 from rtb.encrypted_prices import PriceKeys
 from rtb.exchanges import Exchanges, Profile, number_of
-from rtb.ledger import Balance, Grant, LedgerError, MemoryLedger
+from rtb.ledger import Balance, Floor, Grant, LedgerError, MemoryLedger
 from rtb.listing import Listing
 from rtb.notices import TEST_LEASE, BidRef, Kind, Signer
 from rtb.users import UserKeys
@@ -347,9 +347,15 @@ def test_a_conversion_counts_for_a_month_and_is_gone_after(desk: Desk):
 
 
 @pytest.mark.parametrize("kind", [Kind.WIN, Kind.BILL, Kind.LOSS, Kind.CONVERSION])
-def test_a_notice_of_an_unknown_campaign_is_not_found(desk: Desk, kind: Kind):
+def test_a_notice_of_a_campaign_that_the_ledger_lost_is_to_come_again(desk: Desk, kind: Kind):
+    """Its token is good, so there was such a campaign."""
     reply = desk.tell(kind, bid(campaign=2), "price=1")
-    assert (reply.status, reply.outcome) == (404, "unknown")
+    assert (reply.status, reply.outcome) == (503, "unknown")
+    asyncio.run(desk.ledger.verify([Floor(1, 1)]))
+    before = desk.balance
+    reply = desk.tell(kind, bid(), "price=1")
+    assert (reply.status, reply.outcome) == (503, "behind")
+    assert desk.balance == before
 
 
 @pytest.mark.parametrize("kind", Kind)

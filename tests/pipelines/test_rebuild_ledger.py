@@ -284,6 +284,6 @@ def test_the_command_line(
     done = CliRunner().invoke(app, [])
     assert done.exit_code == 0, done.output
     summary = json.loads(done.stdout.splitlines()[-1])
-    assert summary == json.loads(shown.stdout.splitlines()[-1])
+    assert summary == json.loads(shown.stdout.splitlines()[-1]) | {"restored": 3}
     assert (summary["campaigns"], summary["spent_micros"]) == (3, spent)
-    assert set(summary) == {"campaigns", "spent_micros", "marks", "events"}
+    assert set(summary) == {"campaigns", "restored", "spent_micros", "marks", "events"}

@@ -18,6 +18,9 @@ local function arm_of(campaign)
   if arm and arm ~= '0' then return arm end
 end
 
+-- Whether the ledger knows less of an account than is known elsewhere: see `verify`.
+local function is_behind(account) return redis.call('HGET', account, 'behind') == '1' end
+
 local function lease_key(id) return 'raybid:lease:' .. id end
 local LEASES = 'raybid:leases'
 

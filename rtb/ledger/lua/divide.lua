@@ -1,7 +1,7 @@
 -- ARGV: campaign, arm, share. Returns the arm's budget; 0 where there is nothing to divide
 local key, arm = campaign_key(ARGV[1]), campaign_key(ARGV[2])
 local known, share = arm_of(key), tonumber(ARGV[3])
-if redis.call('EXISTS', key) == 0 or (known and known ~= ARGV[2]) then return 0 end
+if redis.call('EXISTS', key) == 0 or (known and known ~= ARGV[2]) or is_behind(key) then return 0 end
 
 local function figures(account)
   local row = redis.call('HMGET', account, 'budget', 'available', 'daily', 'base')

@@ -1,7 +1,7 @@
 -- ARGV: lease, campaign, least, share, expires, most, useful, at, day, end of the day
 local key, campaign, at = lease_key(ARGV[1]), campaign_key(ARGV[2]), tonumber(ARGV[8])
 local terms = redis.call('HMGET', campaign, 'available', 'starts', 'ends', 'paused')
-if not terms[1] or redis.call('EXISTS', key) == 1 then return 0 end
+if not terms[1] or is_behind(campaign) or redis.call('EXISTS', key) == 1 then return 0 end
 begin_day(campaign, ARGV[9], ARGV[10], at)
 if terms[4] == '1' or at < tonumber(terms[2] or 0) or at >= tonumber(terms[3] or 'inf') then return 0 end
 local room = math.min(tonumber(terms[1]), day_room(campaign))

@@ -1,6 +1,7 @@
 -- ARGV: campaign, budget, daily, starts, ends, paused. What an arm has of the budget and of the day stays with it, and what
 -- was moved to or from other campaigns stays moved
 local key = campaign_key(ARGV[1])
+if redis.call('EXISTS', key) == 0 then redis.call('HSET', key, 'given', 0) end
 local arm, daily, lent = arm_of(key), tonumber(ARGV[3]), 0
 if arm then
   local arm_key = campaign_key(arm)

@@ -13,7 +13,7 @@ local function renew(account, known, later)
 end
 if day < arm_day then renew(key, day, arm) elseif arm_day < day then renew(arm, arm_day, key) end
 
-local kept = {base = 1, first_day = 1, starts = 1, ends = 1, paused = 1, day = 1, day_ends = 1}
+local kept = {base = 1, first_day = 1, starts = 1, ends = 1, paused = 1, day = 1, day_ends = 1, behind = 1}
 local figures = redis.call('HGETALL', arm)
 for i = 1, #figures, 2 do
   local name, value = figures[i], figures[i + 1]

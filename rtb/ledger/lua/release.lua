@@ -1,6 +1,7 @@
 -- ARGV: bid, lease, campaign, ceiling, now, ttl, stream, min to win (may be empty)
 local bid, campaign = ARGV[1], account_key(ARGV[3])
 if redis.call('EXISTS', campaign) == 0 then return 'unknown' end
+if is_behind(campaign) then return 'behind' end
 if not first(bid, 'loss', ARGV[6]) then return 'duplicate' end
 redis.call('HINCRBY', campaign, 'losses', 1)
 local outcome = 'counted' -- the money is spent, or about to be

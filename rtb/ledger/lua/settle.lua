@@ -1,6 +1,7 @@
 -- ARGV: bid, lease, campaign, ceiling, price, kind, counter, now, ttl, stream, min to win (may be empty)
 local bid, kind, campaign = ARGV[1], ARGV[6], account_key(ARGV[3])
 if redis.call('EXISTS', campaign) == 0 then return 'unknown' end
+if is_behind(campaign) then return 'behind' end
 if not first(bid, kind, ARGV[9]) or not first(bid, 'charged', ARGV[9]) then return 'duplicate' end
 local ceiling = tonumber(ARGV[4])
 local price = math.min(tonumber(ARGV[5]), ceiling)

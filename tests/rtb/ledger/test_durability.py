@@ -50,6 +50,11 @@ def test_the_embedded_server_keeps_each_write(valkey: Valkey) -> None:
         (NO_CONFIG, "none: appendonly is no: "),
         ((*SYNCED, *NO_CONFIG, *FULL, "allkeys-random"), "unknown: there is an append-only file; "),
         (NEITHER, "unknown: the server shows neither"),
+        ((*SYNCED, "--replicaof", "127.0.0.1 1"), "each write: it is a replica, which takes no writes and may lag: "),
+        (
+            (*SYNCED, "--cluster-enabled", "yes"),
+            "each write: it is a cluster, which splits what must change together: ",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
@@ -92,6 +97,21 @@ def test_a_watch_refuses_only_where_it_is_required_and_follows_the_server() -> N
             assert await refusals() == ("", "")
 
     with running("valkey", *SYNCED) as server:
+        asyncio.run(main(server))
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
+def test_a_server_that_evicts_is_refused_whatever_is_required(policy: str) -> None:
+    async def main(server: Valkey) -> None:
+        async with server.client() as client:
+            watch = DurabilityWatch(client)
+            await watch.look()
+            assert "must not hold money" in watch.refusal and "set `maxmemory-policy noeviction`" in watch.refusal
+            await client.config_set("maxmemory-policy", "noeviction")
+            await watch.look()
+            assert not watch.refusal
+
+    with running("valkey", *SYNCED, *FULL, policy) as server:
         asyncio.run(main(server))
 
 
