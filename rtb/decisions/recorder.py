@@ -12,6 +12,7 @@ from rtb import features, pacing
 from rtb.batch import Batch, Prepared
 from rtb.currency import Rates
 from rtb.decisions.records import BatchRecord, BidRecord, Parcel, RequestRecord, Rules, digest_of, parcel_of
+from rtb.decisions.redaction import redacted_body
 from rtb.exchanges import Profile
 from rtb.notices import TEST_LEASE
 from rtb.scores import CLICK, CONVERSION, Scores
@@ -91,8 +92,8 @@ class Recorder:
         return taken or None
 
     def pack(self, id: str, batches: list[BatchRecord]) -> Parcel:
-        """A parcel of what was taken, under an id that no other has; for a thread."""
-        return parcel_of(id, batches, self._rules)
+        """Return a parcel of what was taken, redacted, under an id that no other has; for a thread."""
+        return parcel_of(id, [_redacted(batch) for batch in batches], self._rules)
 
     def _requests(self, batch: Batch, scores: Scores, decisions: Decisions) -> list[RequestRecord]:
         candidate = decisions.candidate
@@ -164,6 +165,13 @@ def _parts(requests: list[RequestRecord]) -> Iterator[tuple[list[RequestRecord],
         yield from _parts(requests[half:])
     elif requests:
         yield requests, total
+
+
+def _redacted(batch: BatchRecord) -> BatchRecord:
+    requests = [
+        msgspec.structs.replace(one, body=redacted_body(one.body, is_flat=one.is_flat)) for one in batch.requests
+    ]
+    return msgspec.structs.replace(batch, requests=requests)
 
 
 def _json(request: Prepared) -> bytes:

@@ -1,8 +1,9 @@
 """What is recorded of the requests that were bid on: no more than what cannot be computed again.
 
-A request as it came, the versions of what it was decided by, and of each bid its identity, its candidate and the two
-probabilities. Everything else follows from these: see `rtb.decisions.recompute`. The probabilities are recorded as
-well, since a model's answer depends in its last bit on who else was in the batch.
+A request without what its bids did not use (`rtb.decisions.redaction`), the versions of what it was decided by, and of
+each bid its identity, its candidate and the two probabilities. Everything else follows from these: see
+`rtb.decisions.recompute`. The probabilities are recorded as well, since a model's answer depends in its last bit on who
+else was in the batch.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class RequestRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A request that was bid on.
 
     Attributes:
-        body: JSON.
+        body: JSON; as it came until it is packed, then redacted.
         is_flat: whether it never was JSON, and so was completed by no profile.
         rules: digest of the `Rules`.
         catalog: version of the catalog that it was read by.

@@ -28,8 +28,12 @@ _BID_ID = re.compile(r"([0-9a-f]{16})-([0-9a-f]{1,8})")
 _REPLACED = ("catalog", "pacing")
 """Kinds of pictures of which the newest is what is bid by, and the others go when no decision names them."""
 
+_FORM = 1
+"""Of what is kept of requests: 1 since they are redacted."""
+
 _TABLES = """
 PRAGMA journal_mode = WAL;
+PRAGMA secure_delete = FAST;
 PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS parcels (
   number INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, at REAL NOT NULL, size INTEGER NOT NULL, body BLOB NOT NULL
@@ -97,7 +101,18 @@ class DecisionStore:
         self._mutex = threading.Lock()
         self._connection = sqlite3.connect(path, check_same_thread=False, timeout=10.0)
         self._connection.executescript(_TABLES)
+        self._forget_unredacted()
         self._bytes = self._count()
+
+    def _forget_unredacted(self) -> None:
+        """Forget the requests of before, which were kept as they came, with all that they say of their users."""
+        if self._connection.execute("PRAGMA user_version").fetchone()[0] >= _FORM:
+            return
+        with self._connection as connection:
+            connection.execute("DELETE FROM leases")
+            connection.execute("DELETE FROM parcels")
+        self._connection.execute("VACUUM")  # else they would stay in pages that are free
+        self._connection.execute(f"PRAGMA user_version = {_FORM}")
 
     def keep(self, parcel: Parcel) -> list[tuple[str, str]]:
         """Keep a parcel; doing so twice is once.

@@ -42,7 +42,7 @@ class Loss(IntEnum):
     OUTBID = 102
 
 
-class Format(Struct, gc=False):
+class Format(Struct, omit_defaults=True, gc=False):
     """3.2.10: an allowed size, in device-independent pixels, or as a ratio with a least width."""
 
     w: int | None = None
@@ -52,7 +52,7 @@ class Format(Struct, gc=False):
     wmin: int | None = None
 
 
-class Banner(Struct, gc=False):
+class Banner(Struct, omit_defaults=True, gc=False):
     """3.2.6: a display placement. The four bounds are those of 2.3, which some callers still send."""
 
     format: list[Format] | None = None
@@ -73,7 +73,7 @@ class Banner(Struct, gc=False):
     vcm: int | None = None
 
 
-class DurFloors(Struct, gc=False):
+class DurFloors(Struct, omit_defaults=True, gc=False):
     """DurFloors of 2.6: the floor of ads of some lengths, which are in seconds; a bound left out is none."""
 
     mindur: int | None = None
@@ -81,7 +81,7 @@ class DurFloors(Struct, gc=False):
     bidfloor: float = 0.0
 
 
-class Video(Struct, gc=False):
+class Video(Struct, omit_defaults=True, gc=False):
     """3.2.7: a video placement. Durations are in seconds, bitrates in kbit/s."""
 
     mimes: list[str] | None = None
@@ -121,7 +121,7 @@ class Video(Struct, gc=False):
     api: list[int] | None = None
 
 
-class Audio(Struct, gc=False):
+class Audio(Struct, omit_defaults=True, gc=False):
     """3.2.8: an audio placement. Durations are in seconds, bitrates in kbit/s."""
 
     mimes: list[str] | None = None
@@ -151,7 +151,7 @@ class Audio(Struct, gc=False):
     nvol: int | None = None
 
 
-class Native(Struct, gc=False):
+class Native(Struct, omit_defaults=True, gc=False):
     """3.2.9: a native placement; `rtb.slots` reads what it asks for.
 
     `request` is JSON in a string as the specification wants it, or the object itself. Early callers had no `request`
@@ -166,7 +166,7 @@ class Native(Struct, gc=False):
     assets: Any = None
 
 
-class Deal(Struct, gc=False):
+class Deal(Struct, omit_defaults=True, gc=False):
     """3.2.12: a deal struck beforehand. Its currency is its own, not that of the imp."""
 
     id: str
@@ -180,14 +180,14 @@ class Deal(Struct, gc=False):
     durfloors: list[DurFloors] | None = None
 
 
-class Pmp(Struct, gc=False):
+class Pmp(Struct, omit_defaults=True, gc=False):
     """3.2.11: the private marketplace of an impression."""
 
     private_auction: int = 0
     deals: list[Deal] | None = None
 
 
-class Imp(Struct, gc=False):
+class Imp(Struct, omit_defaults=True, gc=False):
     """3.2.4: one impression on offer."""
 
     id: str
@@ -210,7 +210,7 @@ class Imp(Struct, gc=False):
     exp: int | None = None
 
 
-class Publisher(Struct, gc=False):
+class Publisher(Struct, omit_defaults=True, gc=False):
     """3.2.15: who owns the site or app."""
 
     id: str | None = None
@@ -218,7 +218,7 @@ class Publisher(Struct, gc=False):
     domain: str | None = None
 
 
-class Site(Struct, gc=False):
+class Site(Struct, omit_defaults=True, gc=False):
     """3.2.13: the web site."""
 
     id: str | None = None
@@ -229,7 +229,7 @@ class Site(Struct, gc=False):
     publisher: Publisher | None = None
 
 
-class App(Struct, gc=False):
+class App(Struct, omit_defaults=True, gc=False):
     """3.2.14: the application."""
 
     id: str | None = None
@@ -240,7 +240,7 @@ class App(Struct, gc=False):
     publisher: Publisher | None = None
 
 
-class Dooh(Struct, gc=False):
+class Dooh(Struct, omit_defaults=True, gc=False):
     """3.2.35: the digital out-of-home screen."""
 
     id: str | None = None
@@ -249,7 +249,7 @@ class Dooh(Struct, gc=False):
     publisher: Publisher | None = None
 
 
-class Geo(Struct, gc=False):
+class Geo(Struct, omit_defaults=True, gc=False):
     """3.2.19: a place."""
 
     country: str | None = None
@@ -257,7 +257,7 @@ class Geo(Struct, gc=False):
     city: str | None = None
 
 
-class Device(Struct, gc=False):
+class Device(Struct, omit_defaults=True, gc=False):
     """3.2.18: what the user holds."""
 
     ua: str | None = None
@@ -272,26 +272,26 @@ class Device(Struct, gc=False):
     lmt: int | None = None
 
 
-class Segment(Struct, gc=False):
+class Segment(Struct, omit_defaults=True, gc=False):
     """3.2.22: one thing known of the user."""
 
     id: str | None = None
 
 
-class Data(Struct, gc=False):
+class Data(Struct, omit_defaults=True, gc=False):
     """3.2.21: segments from one provider."""
 
     id: str | None = None
     segment: list[Segment] | None = None
 
 
-class UserExt(Struct, gc=False):
+class UserExt(Struct, omit_defaults=True, gc=False):
     """Where OpenRTB 2.5 callers put what 2.6 has in `user`."""
 
     consent: str | None = None
 
 
-class User(Struct, gc=False):
+class User(Struct, omit_defaults=True, gc=False):
     """3.2.20: who sees the impression."""
 
     id: str | None = None
@@ -301,7 +301,7 @@ class User(Struct, gc=False):
     ext: UserExt | None = None
 
 
-class RegsExt(Struct, gc=False):
+class RegsExt(Struct, omit_defaults=True, gc=False):
     """Where OpenRTB 2.5 callers put what 2.6 has in `regs`."""
 
     coppa: int | None = None
@@ -311,7 +311,7 @@ class RegsExt(Struct, gc=False):
     gpp_sid: list[int] | None = None
 
 
-class Regs(Struct, gc=False):
+class Regs(Struct, omit_defaults=True, gc=False):
     """3.2.3: rules that apply to the request."""
 
     coppa: int = 0
@@ -322,7 +322,7 @@ class Regs(Struct, gc=False):
     ext: RegsExt | None = None
 
 
-class BidRequest(Struct, gc=False):
+class BidRequest(Struct, omit_defaults=True, gc=False):
     """3.2.1: the top-level request."""
 
     id: str

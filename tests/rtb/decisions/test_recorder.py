@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from rtb.decisions.recorder import Recorder
 from rtb.decisions.records import batches_in
+from rtb.decisions.redaction import redacted
+from rtb.openrtb import decode_request
 from tests.rtb.builders import make_request, make_table, to_json
 from tests.rtb.decisions.worlds import World, reference_listings, world
 
@@ -58,7 +62,15 @@ def test_what_is_packed_is_what_was_noted(tmp_path: Path) -> None:
     batches = made.recorder.take()
     assert batches is not None
     parcel = made.recorder.pack("a parcel", batches)
-    assert batches_in(parcel.body, parcel.size) == batches
+    noted = [replace(b, requests=[replace(r, body=b"") for r in b.requests]) for b in batches]
+    packed = batches_in(parcel.body, parcel.size)
+    assert [replace(b, requests=[replace(r, body=b"") for r in b.requests]) for b in packed] == noted
+    pairs = zip(batches, packed, strict=True)
+    assert all(
+        decode_request(kept.body) == redacted(decode_request(sent.body))
+        for before, after in pairs
+        for sent, kept in zip(before.requests, after.requests, strict=True)
+    )
     assert set(parcel.uses) == {("catalog", "c"), ("ctr", "untrained"), ("pacing", "p"), ("policy", "neutral")}
     assert len(parcel.rules) == 1
     assert len(parcel.body) < parcel.size / 3
