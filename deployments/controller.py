@@ -208,8 +208,10 @@ class Controller:
         self._reckoning.observe(events)
 
     async def _merge_files(self) -> None:
-        """One hour's at a time, so that many do not keep the machine busy."""
+        """One hour's at a time, so that many do not keep the machine busy; what is kept for long enough goes."""
         await asyncio.to_thread(self._writer.merge)
+        if self._settings.event_days:
+            await asyncio.to_thread(self._writer.forget, time.time() - self._settings.event_days * 86_400)
 
     async def _look_at_durability(self) -> None:
         """Say in the log how the ledger's server keeps what it acknowledges, when that changed."""

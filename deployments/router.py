@@ -108,9 +108,10 @@ class Router:
         self._caches = CacheWatch(self.tally)
         self.decisions = DecisionSender(settings, controller, self.tally)
         self.signer = Signer(*settings.notice_secrets())
+        self.users = UserKeys(settings.resolve_secret("user_secret"))
         self.edge = Edge(
             signer=self.signer,
-            users=UserKeys(settings.resolve_secret("user_secret")),
+            users=self.users,
             base_url=settings.notice_url,
             currency=settings.currency,
             max_imps=settings.max_imps,

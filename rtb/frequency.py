@@ -23,6 +23,8 @@ from rtb.openrtb import NoBid
 _REST_SECONDS = 0.5
 """After a failure the server is left alone for this long: waiting for it would cost every batch its time."""
 
+_FORGET_AT_ONCE = 1_000
+
 
 class Cap(NamedTuple):
     """At most `most` impressions of a campaign to one user in `seconds`."""
@@ -107,6 +109,16 @@ class FrequencyGate:
         except (RedisError, OSError, TimeoutError):
             return False
         return True
+
+    async def forget(self, users: Sequence[int], campaigns: Sequence[int]) -> int:
+        """Remove the counters of users, by their keys, for these campaigns; how many there were.
+
+        Raises:
+            RedisError: the server does not answer.
+        """
+        keys = [_key(campaign, user) for user in users for campaign in campaigns]
+        parts = (keys[start : start + _FORGET_AT_ONCE] for start in range(0, len(keys), _FORGET_AT_ONCE))
+        return sum([int(await self._client.unlink(*some)) for some in parts])
 
     async def _seen(self, pairs: Sequence[tuple[int, int]]) -> list[int] | None:
         """Impressions counted of each pair; `None` when the server does not say so in time."""

@@ -22,6 +22,10 @@ _FIRST_PRICE, _AGREED_PRICE = 1, 3  # `at`
 _OWN_RULES = 500  # from here on `at` is the exchange's own; to bid less than the value is never wrong
 
 
+USER_SOURCES = ("buyer", "exchange")
+"""What an id of a user is marked with: `user.buyeruid`, else `user.id`. No other id of a person is used."""
+
+
 class Restrictions(NamedTuple):
     """What a request says of who may bid and what may be advertised.
 
@@ -298,4 +302,5 @@ def _user(request: BidRequest, allowed: Allowed) -> str:
     user = request.user
     if user is None or not (user.buyeruid or user.id) or not allowed.identity:
         return ""
-    return f"buyer:{user.buyeruid}" if user.buyeruid else f"exchange:{user.id}"
+    ours, theirs = USER_SOURCES
+    return f"{ours}:{user.buyeruid}" if user.buyeruid else f"{theirs}:{user.id}"

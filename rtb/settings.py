@@ -41,6 +41,8 @@ _SECRET = (
 
 _LISTS = ("exchange_keys", "notice_secrets_previous")
 
+_LEAST_EVENT_DAYS = 2.0
+
 
 class Settings(BaseSettings):
     """Ports, folders, limits and secrets. Each field is set by `RAYBID_<NAME>`, for example `RAYBID_HTTP_PORT`.
@@ -115,6 +117,7 @@ class Settings(BaseSettings):
     tick_seconds: float = Field(1.0, gt=0, description="the Controller's pacing interval")
     event_backlog: int = Field(1_000_000, ge=1, description="events not yet in Parquet from which on bids' are dropped")
     event_seconds: float = Field(2.0, gt=0, description="how often the Controller writes events to Parquet")
+    event_days: float = Field(400.0, ge=0, description="how long Parquet events are kept, 2 days or more; 0: for ever")
     decision_hours: float = Field(24.0, ge=0, description="how long bids can be explained; 0: nothing is recorded")
     decision_megabytes: int = Field(1_024, ge=16, description="most that is kept to explain bids, the oldest goes")
     pull_seconds: float = Field(0.25, gt=0, description="how often replicas look for a new snapshot")
@@ -162,6 +165,13 @@ class Settings(BaseSettings):
         for part in filter(None, (part.strip() for part in value.split(","))):
             ip_network(part, strict=False)  # raises ValueError, which says what is wrong
         return value
+
+    @field_validator("event_days")
+    @classmethod
+    def _whole_days(cls, days: float) -> float:
+        if 0 < days < _LEAST_EVENT_DAYS:
+            raise ValueError("must be 0 or at least 2: what was spent today is restored from the events")
+        return days
 
     @property
     def ledger_url(self) -> str:

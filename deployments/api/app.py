@@ -18,6 +18,7 @@ from deployments.api import (
     portfolios,
     problems,
     reports,
+    users,
 )
 from deployments.api.bids import AuctionResult, Settled
 from deployments.api.campaigns import TopUp
@@ -38,7 +39,7 @@ Money is in micro-units, prices are CPM. What goes wrong is answered with a prob
 def build(router: Router) -> Any:
     """The ASGI application of one replica."""
     app = FastAPIOffline(title="Raybid", version="0.1.0", description=_ABOUT)
-    for part in (bids, explanations, campaigns, portfolios, reports, models, experiment, health, admin):
+    for part in (bids, explanations, campaigns, portfolios, reports, models, experiment, health, users, admin):
         app.include_router(part.routes(router))
     problems.install(app)
     kinds = (

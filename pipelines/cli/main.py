@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from pipelines.cli import bids, campaigns, platform
+from pipelines.cli import bids, campaigns, platform, users
 from pipelines.cli.verbs import Front, Trainings
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command()(platform.status)
 app.command()(platform.token)
 app.command()(bids.bid)
 app.command()(bids.explain)
+app.command()(users.forget)
 app.add_typer(campaigns.app, name="campaign")
 app.add_typer(typer.Typer(cls=Trainings, no_args_is_help=True, help="Train a model."), name="train")
 

@@ -105,6 +105,34 @@ class EventWriter:
             self._merged = now
         return 0
 
+    def forget(self, before: float) -> int:
+        """Delete the files of hours before that of a moment, as far as the book has what they say of money.
+
+        Args:
+            before: Unix time.
+
+        Returns:
+            Files that are gone.
+
+        Raises:
+            WriterBusy: another writer is at work in the folder.
+            OSError: a file cannot be deleted. Calling again goes on.
+        """
+        with self._merging, self._mutex:
+            self._open()
+            booked, gone = place(self._book.position()), 0
+            for hour_folder in parquet.hour_folders(self._folder, 0.0, before):
+                found = parquet.parts_in(hour_folder)
+                if any(place(part.last) > booked for part in found):
+                    break
+                for part in found:
+                    part.path.unlink()
+                gone += len(found)
+                hour_folder.rmdir()
+                if not any(hour_folder.parent.iterdir()):
+                    hour_folder.parent.rmdir()
+            return gone
+
     def resume(self) -> None:
         """Let a stream that was lost or rolled back go on after the last event written; no process may be appending.
 

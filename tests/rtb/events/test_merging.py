@@ -378,3 +378,25 @@ def test_columns_that_older_files_lack_are_empty(tmp_path: Path, client: redis.R
     assert table.schema == SCHEMA
     assert table.column("floor_micros").null_count > 150
     assert ids_in_files(tmp_path) == expected_ids(1_000)
+
+
+def test_old_hours_are_deleted_once_the_book_has_them(client: redis.Redis, folder: Path) -> None:
+    third = BASE_MS / 1_000 + 2 * 3_600
+    writing = make_writer(client, folder, 150)
+    assert writing.forget(third + 10) == 12
+    assert files(folder) == [3]
+    assert writing.forget(third + 10) == 0
+    add(client, 2 * HOURLY + 450, 150)
+    assert writing.drain() == 150  # it goes on after what is gone
+    assert ids_in_files(folder) == expected_ids(2 * HOURLY + 600)[2 * HOURLY :]
+    assert FileSpendBook(folder).totals() == charged(2 * HOURLY + 600)
+    writing.close()
+
+
+def test_what_the_book_lacks_is_not_deleted(client: redis.Redis, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writing = make_writer(client, folder, 150)
+    second = f"{BASE_MS + 3_600_000}-0"
+    monkeypatch.setattr(writing._book, "position", lambda: second)
+    assert writing.forget(BASE_MS / 1_000 + 10 * 3_600) == 6
+    assert files(folder) == [6, 3]
+    writing.close()

@@ -246,10 +246,10 @@ def test_a_stream_that_was_lost_goes_on_after_its_files(client: redis.Redis, tmp
 
 def test_continuing_after_nothing_or_the_past_changes_nothing(client: redis.Redis) -> None:
     stream = EventStream(client)
-    stream.continue_after(START)
+    stream.continue_after(START, lambda rows: [False] * len(rows))
     assert not client.exists(STREAM)
     add(client, 0, 3)
-    stream.continue_after(expected_ids(1)[0])
+    stream.continue_after(expected_ids(1)[0], lambda rows: [False] * len(rows))
     assert client.xlen(STREAM) == 3
 
 

@@ -1,0 +1,42 @@
+"""Users: what is kept of a person is removed when they ask for it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Depends, Path
+from fastapi.responses import JSONResponse
+
+from deployments.api.access import Caller, needs
+from deployments.api.documents import responses
+from rtb.impression import USER_SOURCES
+
+if TYPE_CHECKING:
+    from deployments.router import Router
+
+
+def routes(router: Router) -> APIRouter:
+    """The call about users."""
+    found = APIRouter(tags=["users"])
+    admin = Depends(needs(router, "admin"))
+
+    @found.delete(
+        "/users/{user_id:path}",
+        summary="Remove what is kept of a person",
+        responses=responses("Forgotten", also=(503,)),
+    )
+    async def forget(
+        user_id: Annotated[str, Path(min_length=1, max_length=512, description="`user.buyeruid` or `user.id`")],
+        caller: Caller = admin,
+    ) -> JSONResponse:
+        """Remove the frequency counters of the user whom a request names so; nothing else is kept by user.
+
+        Calling again does no harm, and removes what notices of bids already made have counted meanwhile.
+        """
+        entries = await asyncio.to_thread(router.catalog.all)
+        keys = [router.users.key(f"{source}:{user_id}") for source in USER_SOURCES]
+        removed = await router.frequency.forget(keys, [entry.number for entry in entries])
+        return JSONResponse({"frequency_counters": removed})
+
+    return found
