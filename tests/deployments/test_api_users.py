@@ -25,7 +25,7 @@ from tests.conftest import Valkey
 from tests.rtb.builders import make_campaign
 
 _KEY, _EXCHANGE_KEY = "an administrator's key of the tests", "an exchange's own key of the tests"
-USERS = ("ann", "Bob/2?x=%41", "ünï\n", "a" * 512)
+USERS = ("ann", "Bob/2?x=1&y#z", "ünï code", "a" * 512)
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_health_names_the_campaigns_whose_figures_are_lost_and_the_others_bid(va
             assert browser.get("/health/ready").status_code == 200
             assert "raybid_campaigns_behind 1.0" in browser.get("/metrics").text
             assert browser.get("/campaign/spring").json()["figures"]["bids"] >= 0
-            told = set()
+            told: set[str | None] = set()
             while told != {"summer"}:
                 told = {browser.post("/bid", json={"w": 300, "h": 250}).json().get("campaign") for _ in range(3)}
                 assert time.monotonic() < deadline, told
