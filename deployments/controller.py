@@ -12,8 +12,8 @@ from redis.exceptions import RedisError
 
 from deployments.challenge import ExperimentFeed
 from deployments.decisions import DecisionKeeper, Told
-from deployments.listening import listen_on_node_address
 from deployments.ledger_guard import LedgerGuard
+from deployments.listening import listen_on_node_address
 from deployments.models import Announcer
 from deployments.portfolios import Portfolios
 from deployments.tally import Tally

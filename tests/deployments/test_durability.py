@@ -20,8 +20,8 @@ from deployments.router import Router
 from deployments.wiring import logger
 from pipelines.local import ports
 from rtb import snapshot
-from rtb.charging import Charging
 from rtb.catalog import Spend
+from rtb.charging import Charging
 from rtb.edge import Edge
 from rtb.exchanges import Exchanges
 from rtb.ledger import DurabilityWatch, Grant, MemoryLedger
