@@ -55,7 +55,7 @@ certificate() {
   chmod 0644 ca_cert # no secret: whoever calls has to trust it
 }
 
-for name in raybid_admin_key raybid_report_key raybid_notice_secret raybid_user_secret ray_token redis_password postgres_password grafana_password; do random "$name"; done
+for name in raybid_admin_key raybid_console_token raybid_report_key raybid_notice_secret raybid_user_secret ray_token redis_password postgres_password grafana_password; do random "$name"; done
 written raybid_redis_url "redis://:$(cat redis_password)@redis:6379/0"
 written raybid_database_url "postgresql://raybid:$(cat postgres_password)@postgres:5432/raybid"
 written prometheus_key "$(cat raybid_report_key)"
@@ -65,7 +65,7 @@ for name in tls_cert tls_key; do
   [ -s "$name" ] || { echo "secrets: $folder/$name is missing, and its counterpart is there: add it, or remove both" >&2; exit 1; }
 done
 
-owned 10001 raybid_admin_key raybid_report_key raybid_notice_secret raybid_user_secret raybid_redis_url raybid_database_url ray_token redis_password # Raybid
+owned 10001 raybid_admin_key raybid_console_token raybid_report_key raybid_notice_secret raybid_user_secret raybid_redis_url raybid_database_url ray_token redis_password # Raybid
 owned 999 redis_auth postgres_password # Redis, PostgreSQL
 owned 65534 prometheus_key # Prometheus
 owned 472 grafana_password # Grafana

@@ -46,6 +46,7 @@ from pipelines.faults.notices import Diary, FaultySettler, Shares
 from pipelines.faults.servers import redis_server
 from pipelines.faults.strikes import Striker, Struck
 from pipelines.local import LaunchError, Platform, postgres, preflight
+from pipelines.plain import plain
 from pipelines.rebuild_ledger import rebuild
 from rtb.campaign import Campaign, Targeting
 from rtb.catalog import Catalog
@@ -305,7 +306,7 @@ class _Trial:
         return dict(zip(numbers, asyncio.run(read()), strict=True))
 
     def _say(self, text: str) -> None:
-        self._console.print(f"[dim]{text}[/dim]")
+        self._console.print(plain(text, "dim"))
 
 
 def _campaigns(budget: int, duration: float) -> list[Campaign]:
@@ -332,7 +333,7 @@ def _table(summary: dict[str, Any]) -> Table:
 
 
 def _fail(console: Console, message: str) -> None:
-    console.print(f"chaos: {message}", style="red", markup=False, soft_wrap=True)
+    console.print(plain(f"chaos: {message}"), style="red", soft_wrap=True)
     raise typer.Exit(1)
 
 

@@ -34,6 +34,7 @@ from pipelines.exchange.examination import Findings, examine, read
 from pipelines.exchange.generous import RATES, campaigns_for, held_by, wishes_of
 from pipelines.exchange.sources import SourceError, from_files
 from pipelines.local import LaunchError, Platform
+from pipelines.plain import plain
 from rtb.campaign import Campaign
 from rtb.settings import Settings
 
@@ -64,7 +65,7 @@ def main(
             asking = examine(base, bodies, held_by(campaigns), connections, lambda: progress.advance(task), key=key)
             findings = uvloop.run(asking)
     except (LaunchError, SourceError, httpx.HTTPError, OSError) as error:
-        console.print(f"conformance: {error}", style="red", markup=False, soft_wrap=True)
+        console.print(plain(f"conformance: {error}"), style="red", soft_wrap=True)
         raise typer.Exit(1) from error
     _tell(findings, console)
     typer.echo(msgspec.json.encode(findings.summary()).decode())
@@ -74,7 +75,7 @@ def main(
 
 def _read(paths: Sequence[Path], console: Console) -> list[bytes]:
     def complain(reason: str) -> None:
-        console.print(reason, style="yellow", markup=False, soft_wrap=True)
+        console.print(plain(reason), style="yellow", soft_wrap=True)
 
     return [offer.body for offer in from_files(paths, seed=1, endless=False, on_bad_line=complain)]
 
@@ -89,7 +90,7 @@ def _platform(url: str, settings: Settings, console: Console) -> Iterator[Settin
         raise LaunchError(f"no platform answers at {url}")
     folder = Path(tempfile.mkdtemp(prefix="raybid-conformance-"))
     own = settings.model_copy(update=_changes(settings, folder))
-    with Platform(own, "composed", lambda text: console.print(f"[dim]{text}[/dim]")):
+    with Platform(own, "composed", lambda text: console.print(plain(text, "dim"))):
         yield own
     shutil.rmtree(folder)
 
@@ -144,9 +145,9 @@ def _campaigns_up(client: httpx.Client) -> int:
 
 def _tell(findings: Findings, console: Console) -> None:
     for message in findings.messages:
-        console.print(message, style="red", markup=False, soft_wrap=True)
+        console.print(plain(message), style="red", soft_wrap=True)
     for message in findings.silent:
-        console.print(f"no bid: {message}", style="yellow", markup=False, soft_wrap=True)
+        console.print(plain(f"no bid: {message}"), style="yellow", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.progress import track
 
 from pipelines.explained import fault, show
+from pipelines.plain import plain
 from rtb.decisions.explain import explain, verdict
 from rtb.decisions.recompute import recompute
 from rtb.decisions.store import DecisionReader, NotKept
@@ -92,7 +93,8 @@ def sampled(settings: Settings, count: int, seed: int | None = None) -> dict[str
             told = verdict(recompute(reader.find(bid_id), workshop))
             equal += told["equal"]
             if chosen <= _SHOWN or not told["equal"]:
-                console.print(fault(told) or f"{bid_id}: {told['recomputed_micros']} micros again", soft_wrap=True)
+                again = f"{bid_id}: {told['recomputed_micros']} micros again"
+                console.print(plain(fault(told) or again), soft_wrap=True)
     if not chosen:
         raise NotKept("no bid is recorded: let the platform bid first, with RAYBID_DECISION_HOURS above 0")
     return {"sampled": chosen, "equal": equal}

@@ -6,8 +6,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from pipelines.plain import plain
 from rtb.decisions.ladder import ladder
 
 Document = dict[str, Any]
@@ -20,13 +20,13 @@ def show(told: Document, console: Console) -> None:
         told: as the API says it.
         console: where to.
     """
-    console.print(Text(_title(told), style="bold"), soft_wrap=True)
-    console.print(Text(_offered(told)), soft_wrap=True)
+    console.print(plain(_title(told), "bold"), soft_wrap=True)
+    console.print(plain(_offered(told)), soft_wrap=True)
     tables = (_steps(told["price"]), _candidates(told["candidates"]), _dropped(told["dropped"]))
     for table in tables:
         console.print(table)
-    console.print(Text(_made_by(told)), soft_wrap=True)
-    console.print(Text(_outcome(told["outcome"])), soft_wrap=True)
+    console.print(plain(_made_by(told)), soft_wrap=True)
+    console.print(plain(_outcome(told["outcome"])), soft_wrap=True)
 
 
 def fault(told: Document) -> str | None:
@@ -62,7 +62,7 @@ def _steps(price: Document) -> Table:
     table = Table("step", "", "micros", title="the way to the price", title_justify="left")
     table.columns[2].justify = "right"
     for step in ladder(price):
-        table.add_row(step.name, step.how, f"{step.micros:,.1f}".removesuffix(".0"))
+        table.add_row(plain(step.name), plain(step.how), f"{step.micros:,.1f}".removesuffix(".0"))
     return table
 
 
@@ -71,7 +71,7 @@ def _candidates(candidates: list[Document]) -> Table:
     table.columns[2].justify = "right"
     for one in candidates:
         price = f"{one['price_micros']:,}" if "price_micros" in one else ""
-        table.add_row(one["campaign"], f"{one['pctr']:.6g}", price, Text(one["ended"]))
+        table.add_row(plain(one["campaign"]), f"{one['pctr']:.6g}", price, plain(one["ended"]))
     return table
 
 
@@ -79,7 +79,7 @@ def _dropped(dropped: Document) -> Table:
     table = Table("kept out by", "campaigns", title=f"no candidates: {dropped['campaigns']}", title_justify="left")
     table.columns[1].justify = "right"
     for name, count in dropped["by_reason"].items():
-        table.add_row(Text(name), str(count))
+        table.add_row(plain(name), str(count))
     return table
 
 

@@ -45,6 +45,7 @@ from pipelines.local.environment import ROOT, dashboard_headers
 from pipelines.local.models import train_missing
 from pipelines.local.nginx import Proxy, nginx
 from pipelines.local.ports import free_port
+from pipelines.plain import plain
 from rtb.settings import Settings
 
 _ENTRY = str(ROOT / "cluster" / "docker" / "entrypoint.sh")
@@ -93,7 +94,7 @@ def main(rate: Annotated[float, typer.Option(min=1, help="requests a second")] =
     try:
         given = Settings()
         train_missing(given, console.print)
-        with _cluster(folder, given, lambda text: console.print(f"[dim]{text}[/dim]")) as cluster:
+        with _cluster(folder, given, lambda text: console.print(plain(text, "dim"))) as cluster:
             summary = uvloop.run(_trial(cluster, rate, console))
     except (LaunchError, Unreachable, httpx.HTTPError, OSError) as error:
         _fail(console, f"{error} (logs: {folder})")
@@ -355,7 +356,7 @@ async def _state_back(cluster: Cluster, client: httpx.AsyncClient, before: dict[
 
 
 def _fail(console: Console, message: str) -> None:
-    console.print(f"gcs-check: {message}", style="red", markup=False, soft_wrap=True)
+    console.print(plain(f"gcs-check: {message}"), style="red", soft_wrap=True)
     raise typer.Exit(1)
 
 

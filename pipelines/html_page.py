@@ -8,6 +8,8 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
+from rtb.text import unmarked
+
 COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e")
 
 _STYLE = "body{font:15px system-ui,sans-serif;max-width:1200px;margin:2em auto;padding:0 1em;color:#222}"
@@ -40,5 +42,5 @@ def write_page(
 
 
 def _drawn(plot: go.Figure, *, with_script: bool = False) -> str:
-    drawn: str = plot.to_html(full_html=False, include_plotlyjs=with_script, config={"displaylogo": False})
+    drawn: str = unmarked(plot).to_html(full_html=False, include_plotlyjs=with_script, config={"displaylogo": False})
     return drawn

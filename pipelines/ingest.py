@@ -20,6 +20,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from pipelines.plain import plain
+
 CNY_PER_USD = 6.1
 """Yuan a dollar bought in the autumn of 2013, when the iPinYou logs were taken."""
 
@@ -141,7 +143,7 @@ def ipinyou_log(
         typer.echo(f"ingest: {error}", err=True)
         raise typer.Exit(1) from error
     for reason in tally.reasons:
-        console.print(reason, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        console.print(plain(reason), style="yellow", soft_wrap=True)
     if tally.bad_rows > len(tally.reasons):
         console.print(f"and {tally.bad_rows - len(tally.reasons)} more lines", style="yellow")
     typer.echo(json.dumps({"rows": tally.rows, "bad_rows": tally.bad_rows, "clicks": tally.clicks, "out": str(out)}))

@@ -22,8 +22,10 @@ import plotly.graph_objects as go
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pipelines.html_page import COLOURS, write_page
+from pipelines.plain import plain
 from portfolio.metrics import write_csv, write_parquet
 from rtb.settings import Settings
 
@@ -62,7 +64,7 @@ def main(
     if not names:
         console.print("there is no portfolio: POST /portfolio/create makes one")
     elif names:
-        console.print(f"files: {out}")
+        console.print(plain(f"files: {out}"))
     typer.echo(msgspec.json.encode(summary).decode())
 
 
@@ -129,17 +131,14 @@ def _returns(table: pd.DataFrame) -> go.Figure:
 
 def _show(console: Console, shown: Shown, moves: list[Shown]) -> None:
     table = Table(
-        "campaign", *_SHOWN, "bids at", title=f"portfolio {shown['id']} ({shown['strategy']}, {shown['status']})"
+        "campaign", *_SHOWN, "bids at", title=plain(f"portfolio {shown['id']} ({shown['strategy']}, {shown['status']})")
     )
     for name, row in [*shown["campaigns"].items(), ("together", shown["figures"])]:
-        table.add_row(name, *(_cell(row.get(field)) for field in _SHOWN), _cell(row.get("multiplier")))
+        table.add_row(plain(name), *(_cell(row.get(field)) for field in _SHOWN), _cell(row.get("multiplier")))
     console.print(table)
     for move in moves[-_LAST:]:
-        console.print(
-            f"[dim]{move['at'][:19]}[/dim] {move['micros']:,} micros from {move['source']} to {move['target']}: ",
-            end="",
-        )
-        console.print(move["because"], markup=False, soft_wrap=True)
+        moved = f" {move['micros']:,} micros from {move['source']} to {move['target']}: {move['because']}"
+        console.print(Text.assemble(plain(move["at"][:19], "dim"), plain(moved)), soft_wrap=True)
 
 
 def _cell(value: Any) -> str:
@@ -169,7 +168,7 @@ def _detail(answer: httpx.Response) -> str:
 
 
 def _fail(console: Console, message: str) -> NoReturn:
-    console.print(f"portfolio_report: {message}", style="red", markup=False, soft_wrap=True)
+    console.print(plain(f"portfolio_report: {message}"), style="red", soft_wrap=True)
     raise typer.Exit(1)
 
 

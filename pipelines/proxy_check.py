@@ -29,6 +29,7 @@ from pipelines.local import LaunchError, Platform
 from pipelines.local.models import train_missing
 from pipelines.local.nginx import Proxy, nginx
 from pipelines.local.ports import free_port
+from pipelines.plain import plain
 from rtb.settings import Settings
 
 _HIDDEN = ("/metrics", "/stats", "/admin/keys", "/health")
@@ -56,7 +57,7 @@ def main(
         )
         upstream = f"{settings.http_host}:{settings.http_port}"
         with (
-            Platform(settings, say=lambda text: console.print(f"[dim]{text}[/dim]")) as platform,
+            Platform(settings, say=lambda text: console.print(plain(text, "dim"))) as platform,
             nginx(folder, port, [upstream]) as proxy,
         ):
             platform.register(reference.campaigns())
@@ -116,7 +117,7 @@ def faults(summary: dict[str, Any]) -> list[str]:
 
 
 def _fail(console: Console, message: str) -> None:
-    console.print(f"proxy-check: {message}", style="red", markup=False, soft_wrap=True)
+    console.print(plain(f"proxy-check: {message}"), style="red", soft_wrap=True)
     raise typer.Exit(1)
 
 

@@ -17,7 +17,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from pipelines.plain import plain
 from rtb.registry import KINDS, Decision, Kind, Registry, RegistryError
 from rtb.settings import Settings
 
@@ -42,7 +44,8 @@ def _table(kind: Kind, champion: str | None, history: tuple[Decision, ...]) -> T
         style = "bold" if decision.version == champion and decision.action != "refused" else None
         # A refusal's reason is its figures.
         said = _figures(decision.comparison) if decision.action == "refused" else decision.reason
-        table.add_row(decision.at.removesuffix("+00:00"), decision.action, decision.version, said, style=style)
+        cells = map(plain, (decision.at.removesuffix("+00:00"), decision.action, decision.version))
+        table.add_row(*cells, Text("\n").join(map(plain, said.split("\n"))), style=style)
     return table
 
 

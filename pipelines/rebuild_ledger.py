@@ -29,6 +29,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from pipelines.plain import plain
 from rtb.catalog import Catalog, CatalogError, Entry
 from rtb.catalog.spend_book import CatalogSpendBook
 from rtb.events import EventStream, StreamError
@@ -209,7 +210,7 @@ def _table(figures: Sequence[Restored]) -> Table:
     for row in figures:
         money = (row.balance.budget, row.balance.spent, row.balance.available)
         numbers = (*money, *(getattr(row.balance, name) for name in counts))
-        table.add_row(f"{row.number} {row.name}", *(f"{number:,}" for number in numbers))
+        table.add_row(plain(f"{row.number} {row.name}"), *(f"{number:,}" for number in numbers))
     return table
 
 

@@ -20,6 +20,7 @@ from rich.console import Console
 from pipelines.exchange import Figures, ReplayOptions, SourceError, Unreachable, run, table
 from pipelines.exchange.screen import display, until_signal
 from pipelines.local.preparing import faults
+from pipelines.plain import plain
 from rtb.settings import Settings
 
 __all__ = ["Figures", "ReplayOptions", "app", "run", "table"]
@@ -85,7 +86,7 @@ def _configured() -> Settings:
 
 def _report_bad_lines(figures: Figures, console: Console) -> None:
     for reason in figures.bad_line_reasons:
-        console.print(reason, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        console.print(plain(reason), style="yellow", soft_wrap=True)
     more = figures.bad_lines - len(figures.bad_line_reasons)
     if more > 0:
         console.print(f"and {more} more lines", style="yellow")

@@ -26,6 +26,7 @@ from pipelines.exchange.screen import display, until_signal
 from pipelines.local import LaunchError, Platform
 from pipelines.local.configuration import Graph
 from pipelines.local.preparing import faults, prepare
+from pipelines.plain import plain
 from rtb.settings import Settings
 
 _FOREVER = 10 * 365 * 86_400.0
@@ -50,7 +51,7 @@ def main(
             duration=duration or _FOREVER,
             seed=1,
         )
-        with Platform(settings, graph, lambda text: console.print(f"[dim]{text}[/dim]")) as platform:
+        with Platform(settings, graph, lambda text: console.print(plain(text, "dim"))) as platform:
             platform.register(reference.campaigns())
             platform.await_campaigns()
             _announce(settings, console)
@@ -86,7 +87,7 @@ def _announce(settings: Settings, console: Console) -> None:
 
 
 def _fail(console: Console, message: str) -> None:
-    console.print(f"raybid: {message}", style="red", markup=False, soft_wrap=True)
+    console.print(plain(f"raybid: {message}"), style="red", soft_wrap=True)
     raise typer.Exit(1)
 
 

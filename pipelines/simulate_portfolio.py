@@ -24,6 +24,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from pipelines.plain import plain
 from pipelines.portfolio_simulation.figures import Game, figures_of, hold
 from pipelines.portfolio_simulation.report import table, write_html
 
@@ -47,7 +48,7 @@ def main(
         console.print(table(found, title))
         write_html(out / "report.html", found, games, title)
     except OSError as error:
-        console.print(f"simulate_portfolio: {error}", style="red", markup=False, soft_wrap=True)
+        console.print(plain(f"simulate_portfolio: {error}"), style="red", soft_wrap=True)
         raise typer.Exit(1) from error
     console.print(f"plots: {out / 'report.html'}")
     typer.echo(msgspec.json.encode(found).decode())

@@ -35,6 +35,7 @@ from pipelines import reference
 from pipelines.dashboards.definition import DASHBOARDS
 from pipelines.local import LaunchError, Platform, preflight
 from pipelines.local.environment import ROOT, run_folder
+from pipelines.plain import plain
 from pipelines.watching.expressions import Verdict, judge, of_alerts, of_panels, tested
 from pipelines.watching.servers import CONFIG, Watchers, tool, watchers
 from rtb.settings import Settings
@@ -71,7 +72,7 @@ def _watched(settings: Settings, folder: Path, duration: float, console: Console
     _promtool("test", "rules", str(CONFIG / "tests" / "alerts.yaml"))
     shutil.copytree(reference.POLICY, settings.policy_dir)
     preflight(settings)
-    with Platform(settings, say=lambda text: console.print(f"[dim]{text}[/dim]")) as platform:
+    with Platform(settings, say=lambda text: console.print(plain(text, "dim"))) as platform:
         platform.register(reference.campaigns())
         _share_budgets(settings)
         platform.await_campaigns()
@@ -163,7 +164,7 @@ def _table(verdicts: list[Verdict]) -> Table:
 
 
 def _fail(console: Console, message: str) -> None:
-    console.print(f"raybid: {message}", style="red", markup=False, soft_wrap=True)
+    console.print(plain(f"raybid: {message}"), style="red", soft_wrap=True)
     raise typer.Exit(1)
 
 

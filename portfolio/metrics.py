@@ -16,6 +16,7 @@ import pandas as pd
 from scipy.special import betaincinv, gammaincinv
 
 from portfolio.snapshot import Snapshot
+from rtb.text import cell
 
 PORTFOLIO = "portfolio"
 """Value of the column `scope` in the last row: all campaigns together; a campaign's row says `campaign`."""
@@ -62,8 +63,8 @@ def metrics_of(snapshot: Snapshot, coverage: float = COVERAGE) -> pd.DataFrame:
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """The table as CSV; an empty field is a figure without meaning."""
-    table.to_csv(path, index=False)
+    """The table as CSV, whose text no spreadsheet runs; an empty field is a figure without meaning."""
+    table.map(cell).to_csv(path, index=False)
 
 
 def write_parquet(path: Path, table: pd.DataFrame) -> None:

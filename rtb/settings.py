@@ -24,7 +24,7 @@ from pydantic_settings import (
 from rtb.notices import NoticeTimes
 from rtb.secret_strength import weakness
 
-SecretName = Literal["admin_key", "exchange_key", "report_key", "notice_secret", "user_secret", "ledger_password"]
+SecretName = Literal["admin_key", "exchange_key", "report_key", "notice_secret", "user_secret", "ledger_password", "console_token"]
 """Secrets that are made where none is given."""
 
 _SECRET = (
@@ -36,6 +36,7 @@ _SECRET = (
     "notice_secret",
     "notice_secrets_previous",
     "user_secret",
+    "console_token",
 )
 
 
@@ -86,6 +87,7 @@ class Settings(BaseSettings):
     notice_secret: str = Field("", description="what the keys of notice tokens are derived from")
     price_keys: str = Field("", description="name:encryption:integrity of exchanges that encrypt prices, by commas")
     user_secret: str = Field("", description="key of the numbers that stand for users, in frequency caps too")
+    console_token: str = Field("", description="what opens the console")
     notice_secrets_previous: str = Field("", description="comma-separated former notice secrets: still read")
     ledger_password: str = Field("", description="password of the embedded Valkey server")
 

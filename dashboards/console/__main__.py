@@ -10,38 +10,89 @@ How to run:
     RAYBID_PROMETHEUS_URL   a Prometheus that scrapes the platform, for figures from before the console was opened
     RAYBID_CONSOLE_PORT     where the console listens (8501)
     RAYBID_CONSOLE_HOST     on which address (127.0.0.1: on this machine only; in a container 0.0.0.0)
+    RAYBID_CONSOLE_NAMES    host names, besides loopback, under which it may be opened, comma-separated
+    RAYBID_CONSOLE_TOKEN    what opens it, 16 characters or more; default: that of var/secrets/console_token, made there
 
-What to expect: an address to open in a browser. Whoever reaches it acts with the key, so it listens on loopback: put a
-proxy that asks who comes before it, if others are to see it.
+What to expect: an address with a token, to open in a browser. Whoever has both acts with the key, so it listens on
+loopback: put a proxy with TLS that asks who comes before it, if others are to see it.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
+from ipaddress import ip_address
 from pathlib import Path
+
+from starlette.middleware import Middleware
+from streamlit.starlette import App
+
+from dashboards.console.guard import Guard
+from rtb.settings import Settings
 
 APP = Path(__file__).with_name("app.py")
 _DEFAULT_PORT = 8501
-_ROOT = Path(__file__).resolve().parents[2]
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,}")
 
 
-def command(port: int) -> list[str]:
-    """What starts the console."""
-    host = os.environ.get("RAYBID_CONSOLE_HOST", "127.0.0.1")
-    told = ["--server.address", host, "--server.port", str(port), "--server.headless", "true"]
-    return [sys.executable, "-m", "streamlit", "run", str(APP), *told]
+def application(token: str, names: list[str], port: int) -> App:
+    """Return the console behind its guard."""
+    hosts = frozenset([*_LOOPBACK, *names])
+    return App(APP, middleware=[Middleware(Guard, token=token, hosts=hosts, cookie=f"raybid_console_{port}")])
+
+
+def options(host: str, port: int) -> dict[str, object]:
+    """Return Streamlit's options, whatever a file of the user's says."""
+    return {
+        "server.address": host,
+        "server.port": port,
+        "server.headless": True,
+        "server.enableCORS": True,  # which is protection from other origins, not leave for them
+        "server.enableXsrfProtection": True,
+        "server.xsrfCookieSameSite": "strict",
+        "server.enableStaticServing": False,
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": False,
+        "client.disableDataExport": True,  # its CSV does not disarm formulas; ours does
+        "client.showErrorDetails": "none",
+        "client.toolbarMode": "viewer",
+    }
+
+
+def _port() -> int:
+    given = os.environ.get("RAYBID_CONSOLE_PORT", "")
+    if given and not (given.isdigit() and 0 < int(given) < 65_536):
+        sys.exit(f"RAYBID_CONSOLE_PORT is {given!r}: give a port from 1 to 65535")
+    return int(given) if given else _DEFAULT_PORT
+
+
+def _token() -> str:
+    try:
+        token = Settings().resolve_secret("console_token")
+    except (OSError, ValueError) as error:  # it cannot be kept, or a setting is none
+        sys.exit(f"{error}\nthe console needs its token: set RAYBID_CONSOLE_TOKEN")
+    if not _TOKEN.fullmatch(token):
+        sys.exit("RAYBID_CONSOLE_TOKEN opens the console: give 16 or more of A-Z, a-z, 0-9, _ and -")
+    return token
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def main() -> None:
     """Run it until it is stopped."""
-    given = os.environ.get("RAYBID_CONSOLE_PORT", "")
-    if given and not (given.isdigit() and 0 < int(given) < 65_536):
-        sys.exit(f"RAYBID_CONSOLE_PORT is {given!r}: give a port from 1 to 65535")
-    port = int(given) if given else _DEFAULT_PORT
-    paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH", "")])]
-    # In this process's place, so that a signal to it reaches the console.
-    os.execve(sys.executable, command(port), {**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
+    port, host, token = _port(), os.environ.get("RAYBID_CONSOLE_HOST", "127.0.0.1"), _token()
+    names = [name.strip().lower() for name in os.environ.get("RAYBID_CONSOLE_NAMES", "").split(",") if name.strip()]
+    shown = names[0] if names else host if _is_loopback(host) else "127.0.0.1"
+    sys.stdout.write(f"Raybid's console: http://{f'[{shown}]' if ':' in shown else shown}:{port}/?token={token}\n")
+    sys.stdout.flush()
+    application(token, names, port).run(config=options(host, port))
 
 
 if __name__ == "__main__":

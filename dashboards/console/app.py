@@ -37,7 +37,7 @@ def _filters(sources: Sources) -> Filters:
         )
         refresh = st.slider("Refresh, seconds", 1, 60, 5, key="refresh", bind="query-params")
         limit = st.number_input("SLA, ms", 1, 10_000, 100, key="sla", bind="query-params", help="of an answer")
-        st.caption(f"Platform: {sources.configuration.url}")
+        st.caption(f"Platform: {view.quoted(sources.configuration.url)}")
         st.caption(
             "Times are UTC. A chart downloads as PNG by its own camera button, as CSV by the one beside its title."
         )
@@ -60,7 +60,7 @@ def main() -> None:
     try:
         filters = _filters(sources)
     except ApiError as error:
-        st.error(str(error), icon=":material/cloud_off:")
+        st.error(view.quoted(error), icon=":material/cloud_off:")
         st.button("Try again", icon=":material/refresh:")
         return
     tabs = st.tabs([tab.name for tab in TABS], key="tab", bind="query-params")

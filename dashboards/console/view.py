@@ -14,10 +14,14 @@ from dashboards.console.scene import Scene
 from dashboards.console.sources.api import ApiError
 from dashboards.console.sources.event_files import EventsMissing
 from dashboards.console.sources.prometheus import PrometheusAway
+from rtb.text import cell, unmarked, visible
 
 Draw = Callable[[Scene], None]
 
 EXPECTED = (ApiError, EventsMissing, PrometheusAway)
+_MARKUP = re.compile(r"[^\w\s,.%+/'-]|_|www\.", re.IGNORECASE)
+"""What Markdown could make something of, signs that it makes nothing of left out."""
+
 WAIT_FOR_BIDS = "No bids in this window: send traffic (`python -m pipelines.replay`), or choose a longer window."
 
 
@@ -26,9 +30,9 @@ def guarded(draw: Draw, scene: Scene) -> None:
     try:
         draw(scene)
     except EventsMissing as error:
-        empty(str(error))
+        empty(quoted(error))
     except EXPECTED as error:
-        st.error(str(error), icon=":material/cloud_off:")
+        st.error(quoted(error), icon=":material/cloud_off:")
 
 
 def empty(what_to_do: str) -> None:
@@ -60,7 +64,7 @@ def chart(title: str, about: str, figure: go.Figure | None, table: pd.DataFrame,
             "toImageButtonOptions": {"format": "png", "filename": f"raybid-{name}", "scale": 2},
             "modeBarButtonsToRemove": ["lasso2d", "select2d"],
         }
-        st.plotly_chart(figure, key=f"chart-{name}", config=told, alt=f"{title}: {about}")
+        st.plotly_chart(unmarked(figure), key=f"chart-{name}", config=told, alt=f"{title}: {about}")
 
 
 def listed(title: str, about: str, table: pd.DataFrame, otherwise: str, **how: Any) -> Any:
@@ -79,7 +83,26 @@ def metrics(figures: Sequence[tuple[str, str, str]]) -> None:
     """Figures beside each other, as many as the width takes: name, value, explanation."""
     with st.container(horizontal=True, gap="small", key=f"metrics-{_next('metrics')}"):
         for name, value, about in figures:
-            st.metric(name, value, help=about, border=True, width=154)
+            st.metric(name, quoted(value), help=about, border=True, width=154)
+
+
+def quoted(text: object) -> str:
+    """Return text that somebody else wrote, for where Streamlit reads Markdown: as code where it could be markup.
+
+    Escapes would not do: addresses become links after they are taken away.
+    """
+    shown = visible(" ".join(str(text).split()))
+    if not _MARKUP.search(shown):
+        return shown
+    fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))
+    return f"{fence} {shown} {fence}"
+
+
+def to_csv(table: pd.DataFrame) -> bytes:
+    """Return a table as CSV that a spreadsheet shows and does not run."""
+    safe = table.map(cell).rename(columns=cell).rename(index=cell)
+    written: str = safe.to_csv()
+    return written.encode()
 
 
 def slug(text: str) -> str:
@@ -92,7 +115,7 @@ def _head(title: str, table: pd.DataFrame, name: str) -> None:
         st.markdown(f"**{title}**")
         st.download_button(
             "CSV",
-            lambda: table.to_csv().encode(),
+            lambda: to_csv(table),
             f"raybid-{name}.csv",
             "text/csv",
             key=f"csv-{name}",

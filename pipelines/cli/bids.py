@@ -14,6 +14,7 @@ from rich.table import Column, Table
 from pipelines.cli.client import Api
 from pipelines.cli.common import AsJson, Key, Url, fail, page, settings, show_json, tree
 from pipelines.explained import fault, show
+from pipelines.plain import plain
 from rtb.flat import FlatRequest
 from rtb.flat.request import DeviceName, Form
 
@@ -60,14 +61,14 @@ def bid(
         show_json(answer)
         return
     if not answer["bid"]:
-        page().print(f"no bid ({answer['reason']}): {answer['message']}", markup=False, soft_wrap=True)
+        page().print(plain(f"no bid ({answer['reason']}): {answer['message']}"), soft_wrap=True)
         return
     table = Table("", Column("", overflow="fold"), show_header=False, box=None)
-    table.add_row("price", f"{answer['price']} {answer['currency']} CPM", style="bold")
+    table.add_row("price", plain(f"{answer['price']} {answer['currency']} CPM"), style="bold")
     for name in _SHOWN:
         if name in answer:
             value = answer[name]
-            table.add_row(name, ", ".join(value) if isinstance(value, list) else str(value))
+            table.add_row(name, plain(", ".join(value) if isinstance(value, list) else value))
     page().print(table, soft_wrap=True)
 
 

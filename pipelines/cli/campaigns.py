@@ -12,6 +12,7 @@ from rich.table import Column, Table
 
 from pipelines.cli.client import Api
 from pipelines.cli.common import AsJson, Key, Url, fail, page, show_json, tree, units
+from pipelines.plain import plain
 from rtb.money import MoneyError, units_to_micros
 
 app = typer.Typer(no_args_is_help=True, help="Campaigns: list, show, create, pause, resume, top-up, archive, history.")
@@ -45,7 +46,7 @@ def list_all(
         told = one["figures"] or {}
         counts = (f"{told[name]:,}" if name in told else "-" for name in ("bids", "wins", "clicks"))
         money = (units(told.get(f"{name}_micros")) for name in ("budget", "spent"))
-        table.add_row(one["id"], one["name"], one["status"], *money, *counts)
+        table.add_row(*map(plain, (one["id"], one["name"], one["status"], *money, *counts)))
     page().print(table if found else "no campaigns: make one with `raybid campaign create`")
 
 

@@ -9,9 +9,11 @@ import typer
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
+from rich.text import Text
 from rich.tree import Tree
 
 from pipelines.local.preparing import faults
+from pipelines.plain import plain
 from rtb.settings import Settings
 
 FAILED = 1
@@ -39,7 +41,7 @@ def page() -> Console:
 
 def fail(message: str, code: int = FAILED) -> NoReturn:
     """End with one line that says what is wrong and what to do."""
-    screen().print(f"raybid: {' '.join(message.split())}", style="red", markup=False, soft_wrap=True)
+    screen().print(plain(f"raybid: {' '.join(message.split())}"), style="red", soft_wrap=True)
     raise typer.Exit(code)
 
 
@@ -69,7 +71,7 @@ def units(micros: int | None) -> str:
 
 def tree(title: str, found: Any) -> Tree:
     """A JSON value as a tree: names in order, amounts of money in micros and beside them in units."""
-    root = Tree(f"[bold]{_plain(title)}[/bold]", guide_style="dim")
+    root = Tree(plain(title, "bold"), guide_style="dim")
     _grow(root, found)
     return root
 
@@ -78,17 +80,12 @@ def _grow(node: Tree, found: Any) -> None:
     items = found.items() if isinstance(found, dict) else enumerate(found, 1) if isinstance(found, list) else ()
     for name, value in items:
         if isinstance(value, dict | list) and value:
-            _grow(node.add(f"[cyan]{_plain(name)}[/cyan]"), value)
+            _grow(node.add(plain(name, "cyan")), value)
         else:
-            node.add(f"[cyan]{_plain(name)}[/cyan]  {_leaf(str(name), value)}")
+            node.add(Text.assemble(plain(name, "cyan"), "  ", *_leaf(str(name), value)))
 
 
-def _leaf(name: str, value: Any) -> str:
+def _leaf(name: str, value: Any) -> list[Text]:
     shown = value if isinstance(value, str) else json.dumps(value)
     money = name.endswith(_MICROS) and isinstance(value, int) and not isinstance(value, bool)
-    return _plain(shown) + (f"  [dim]({units(value)})[/dim]" if money else "")
-
-
-def _plain(text: object) -> str:
-    """Text that `rich` takes as it is."""
-    return str(text).replace("[", r"\[")
+    return [plain(shown), *([plain(f"  ({units(value)})", "dim")] if money else [])]

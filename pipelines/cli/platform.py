@@ -20,6 +20,7 @@ from pipelines.cli.common import FAILED, NOT_RUNNING, AsJson, Key, Url, fail, pa
 from pipelines.local import LaunchError, preflight, supervision
 from pipelines.local.configuration import Graph
 from pipelines.local.environment import ROOT, client_environment
+from pipelines.plain import plain
 from rtb.settings import Settings
 
 _LOOK_SECONDS = 0.2
@@ -47,7 +48,9 @@ def up(
     if as_json:
         show_json({"url": chosen.base_url, "running": detach})
     elif detach:
-        page().print(f"up: {chosen.base_url}  API {chosen.base_url}/docs  end it with `raybid down`", soft_wrap=True)
+        page().print(
+            plain(f"up: {chosen.base_url}  API {chosen.base_url}/docs  end it with `raybid down`"), soft_wrap=True
+        )
 
 
 def down(*, as_json: AsJson = False) -> None:
@@ -64,7 +67,7 @@ def down(*, as_json: AsJson = False) -> None:
     if as_json:
         show_json({"ended": ended})
     else:
-        page().print("down" if ended else f"nothing runs on {chosen.var_dir.resolve()}", soft_wrap=True)
+        page().print(plain("down" if ended else f"nothing runs on {chosen.var_dir.resolve()}"), soft_wrap=True)
 
 
 def status(*, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
@@ -205,11 +208,11 @@ def _figures(stats: dict[str, Any]) -> dict[str, Any]:
 
 
 def _show(url: str, health: dict[str, Any], stats: dict[str, Any]) -> None:
-    table = Table(show_header=False, box=None, title=f"{url}: {health['status']}", title_justify="left")
+    table = Table(show_header=False, box=None, title=plain(f"{url}: {health['status']}"), title_justify="left")
     for name, part in health.get("parts", {}).items():
         more = ", ".join(f"{key} {value}" for key, value in part.items() if key != "state")
         colour = "green" if part["state"] == "ok" else "red"
-        table.add_row(name, f"[{colour}]{part['state']}[/{colour}]", more)
+        table.add_row(plain(name), plain(part["state"], colour), plain(more))
     found = _figures(stats)
     ledger = found.pop("ledger")
     table.add_row("campaigns", str(health.get("campaigns", 0)), "bidding or waiting for their time")

@@ -30,6 +30,7 @@ from pipelines.console_check.browser import BrowserMissing
 from pipelines.console_check.examination import Examination
 from pipelines.console_check.stage import Stage
 from pipelines.local import LaunchError
+from pipelines.plain import plain
 
 
 def main(
@@ -43,13 +44,13 @@ def main(
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
     try:
-        with Stage(folder, rate, lambda text: console.print(f"[dim]{text}[/dim]")) as stage:
+        with Stage(folder, rate, lambda text: console.print(plain(text, "dim"))) as stage:
             stage.warm_up(seconds, console)
             found = Examination(stage, out, console).run()
     except (LaunchError, BrowserMissing, httpx.HTTPError, OSError) as error:
         _fail(console, f"{error} (logs: {folder})")
     for text in found.complaints:
-        console.print(text, style="red", markup=False, soft_wrap=True)
+        console.print(plain(text), style="red", soft_wrap=True)
     typer.echo(msgspec.json.encode(found.summary()).decode())
     if found.complaints:
         _fail(console, f"the console is not as it should be, see above (logs: {folder}; screenshots: {out})")
@@ -57,7 +58,7 @@ def main(
 
 
 def _fail(console: Console, message: str) -> NoReturn:
-    console.print(f"console-check: {message}", style="red", markup=False, soft_wrap=True)
+    console.print(plain(f"console-check: {message}"), style="red", soft_wrap=True)
     raise typer.Exit(1)
 
 

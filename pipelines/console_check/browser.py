@@ -152,24 +152,27 @@ class Browser:
     Args:
         playwright_browser: Playwright's.
         url: of the console.
+        token: that opens it.
     """
 
-    def __init__(self, playwright_browser: Any, url: str) -> None:
-        self._browser, self._url = playwright_browser, url
+    def __init__(self, playwright_browser: Any, url: str, token: str) -> None:
+        self._browser, self._url, self._token = playwright_browser, url, token
 
     @contextmanager
     def window(self, width: int, height: int, theme: Theme) -> Iterator[Pages]:
         """A window of this size, whose system prefers this theme."""
         context = self._browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
         try:
-            yield Pages(context.new_page(), self._url, height)
+            page = context.new_page()
+            page.goto(f"{self._url}/?token={self._token}")
+            yield Pages(page, self._url, height)
         finally:
             context.close()
 
 
 @contextmanager
-def chromium(url: str) -> Iterator[Browser]:
-    """Start Chromium without a screen.
+def chromium(url: str, token: str) -> Iterator[Browser]:
+    """Start Chromium without a screen, for the console at this URL that this token opens.
 
     Raises:
         BrowserMissing: it is not there or does not start.
@@ -185,6 +188,6 @@ def chromium(url: str) -> Iterator[Browser]:
         except Error as error:
             raise BrowserMissing(f"{path} does not start: {str(error)[:300]}") from error
         try:
-            yield Browser(browser, url)
+            yield Browser(browser, url, token)
         finally:
             browser.close()

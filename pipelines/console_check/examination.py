@@ -90,7 +90,7 @@ class Examination:
         Raises:
             BrowserMissing: there is no Chromium.
         """
-        with chromium(self._stage.url) as browser:
+        with chromium(self._stage.url, self._stage.settings.resolve_secret("console_token")) as browser:
             self._look(browser)
             with browser.window(1_400, 1_000, "light") as pages:
                 self._pause(pages)

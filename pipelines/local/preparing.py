@@ -13,6 +13,7 @@ from pipelines import reference
 from pipelines.local.checks import LaunchError, preflight
 from pipelines.local.environment import ROOT
 from pipelines.local.models import train_missing
+from pipelines.plain import plain
 from rtb.artefacts import META
 from rtb.ledger import Durability, LedgerError, read_durability
 from rtb.settings import Settings
@@ -54,7 +55,7 @@ def check_durability(settings: Settings, console: Console) -> None:
         return
     if settings.require_durable:
         raise LaunchError(f"RAYBID_REQUIRE_DURABLE is set, and the ledger's durability is {found}")
-    console.print(f"ledger durability: {found}", style="yellow", markup=False, soft_wrap=True)
+    console.print(plain(f"ledger durability: {found}"), style="yellow", soft_wrap=True)
 
 
 async def _durability(settings: Settings) -> Durability:

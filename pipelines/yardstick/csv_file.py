@@ -8,10 +8,12 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from rtb.text import cell
+
 
 def write_csv(path: Path, kind: Any, figures: Sequence[Any]) -> None:
     """A line for each of the figures, all of one dataclass, whose fields are the columns."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(kind)])
         writer.writeheader()
-        writer.writerows(asdict(one) for one in figures)
+        writer.writerows({name: cell(value) for name, value in asdict(one).items()} for one in figures)

@@ -13,6 +13,7 @@ from plotly.subplots import make_subplots
 from rich.table import Table
 
 from pipelines.html_page import COLOURS, write_page
+from pipelines.plain import plain
 from pipelines.yardstick import csv_file
 from pipelines.yardstick.bench import Result
 from pipelines.yardstick.figures import TOTAL, Figures
@@ -32,7 +33,7 @@ def table(figures: Sequence[Figures], title: str) -> Table:
     for budget in budgets:
         shown.add_column(budget, justify="right")
     for bidder in dict.fromkeys(one.bidder for one in figures):
-        shown.add_row(bidder, *(_cell(_find(figures, TOTAL, bidder, budget)) for budget in budgets))
+        shown.add_row(plain(bidder), *(_cell(_find(figures, TOTAL, bidder, budget)) for budget in budgets))
     return shown
 
 

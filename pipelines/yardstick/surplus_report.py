@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from rich.table import Table
 
 from pipelines.html_page import COLOURS
+from pipelines.plain import plain
 from pipelines.yardstick import csv_file
 from pipelines.yardstick.report import html_table
 from pipelines.yardstick.surplus import Figures
@@ -41,7 +42,7 @@ def table(figures: Sequence[Figures]) -> Table:
         shown.add_column(name, justify="left" if name == "campaign" else "right")
     for campaign in dict.fromkeys(one.campaign for one in figures):
         came = {one.bidder: one for one in figures if one.campaign == campaign}
-        shown.add_row(campaign, *(_cell(came[bidder]) for bidder in bidders))
+        shown.add_row(plain(campaign), *(_cell(came[bidder]) for bidder in bidders))
     return shown
 
 

@@ -21,6 +21,8 @@ from tests.dashboards.fake_platform import KEY, FakePlatform, serving
 from tests.dashboards.made_events import few
 from tests.support import require
 
+TOKEN = "a-token-of-the-tests"
+
 
 def _lightness(picture: Path) -> int:
     """On average: 0 is black, 255 is white."""
@@ -39,7 +41,7 @@ def browser(platform: FakePlatform, tmp_path: Path) -> Iterator[Browser]:
     few(time.time() - 30).write(tmp_path / "events")
     port = free_port()
     told = {"RAYBID_URL": platform.url, "RAYBID_KEY": KEY, "RAYBID_VAR_DIR": str(tmp_path)}
-    told["RAYBID_CONSOLE_PORT"] = str(port)
+    told |= {"RAYBID_CONSOLE_PORT": str(port), "RAYBID_CONSOLE_TOKEN": TOKEN}
     command = [sys.executable, "-m", "dashboards.console"]
     with (tmp_path / "log").open("w") as log:
         console = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **told}, stdout=log, stderr=log)
@@ -49,7 +51,7 @@ def browser(platform: FakePlatform, tmp_path: Path) -> Iterator[Browser]:
             assert console.poll() is None, (tmp_path / "log").read_text()
             assert time.monotonic() < deadline, "the console does not come up"
             time.sleep(0.2)
-        with chromium(f"http://127.0.0.1:{port}") as found:
+        with chromium(f"http://127.0.0.1:{port}", TOKEN) as found:
             yield found
     finally:
         console.terminate()
@@ -94,9 +96,9 @@ def test_a_good_page_and_bad_ones_are_told_apart(browser: Browser, platform: Fak
 
 def test_no_chromium_says_what_to_do(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("RAYBID_CHROMIUM", "/nowhere/chromium")
-    with pytest.raises(BrowserMissing, match="does not start"), chromium("http://127.0.0.1:9"):
+    with pytest.raises(BrowserMissing, match="does not start"), chromium("http://127.0.0.1:9", TOKEN):
         pass
     monkeypatch.delenv("RAYBID_CHROMIUM")
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    with pytest.raises(BrowserMissing, match="RAYBID_CHROMIUM"), chromium("http://127.0.0.1:9"):
+    with pytest.raises(BrowserMissing, match="RAYBID_CHROMIUM"), chromium("http://127.0.0.1:9", TOKEN):
         pass

@@ -26,6 +26,7 @@ from pipelines.cli.common import tree, units
 from pipelines.cli.main import app
 from pipelines.local import LaunchError, supervision
 from rtb.settings import Settings
+from rtb.text import visible
 from tests.made_explanation import explanation
 
 COMMANDS = ("up", "down", "status", "token", "bid", "explain", "campaign", "train", "backtest", "publish", "replay")
@@ -277,3 +278,18 @@ def test_the_token_of_ray_is_made_once_and_printed(folder: Path) -> None:
     lines = run("token", "--exports").stdout.splitlines()
     assert f"export RAY_AUTH_TOKEN_PATH={folder}/secrets/ray_token" in lines
     assert all(line.startswith("export RAY_") for line in lines)
+
+
+@pytest.mark.parametrize("name", ["Sale [/b] 50%", "[red]cheap[/red]", "\x1b]0;owned\x07\x1b[2J", "a\u202eb"])
+def test_a_name_that_somebody_else_chose_is_shown_and_not_obeyed(name: str) -> None:
+    one = {"id": "c1", "name": name, "status": "active", "figures": None}
+    with answering(200, json.dumps([one]).encode()) as (url, _):
+        listed = run("campaign", "list", "--url", url)
+    with answering(200, json.dumps(one).encode()) as (url, _):
+        shown = run("campaign", "show", "c1", "--url", url)
+    with answering(409, json.dumps({"title": name, "detail": name}).encode()) as (url, _):
+        refused = run("campaign", "show", "c1", "--url", url)
+    assert (listed.exit_code, shown.exit_code, refused.exit_code) == (0, 0, 1)
+    for done in (listed, shown, refused):
+        assert not {"\x1b", "\x07", "\u202e"} & set(done.output)
+        assert visible(name)[:8] in done.output

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboards.console import view
 from dashboards.console.scene import Scene
 from dashboards.console.sources.api import Api, ApiError
 
@@ -49,9 +50,9 @@ def said(scene: Scene) -> None:
         return
     is_done, text = told
     if is_done:
-        st.success(text, icon=":material/check_circle:")
+        st.success(view.quoted(text), icon=":material/check_circle:")
     else:
-        st.error(text, icon=":material/error:")
+        st.error(view.quoted(text), icon=":material/error:")
 
 
 def parsed(text: str) -> Any:

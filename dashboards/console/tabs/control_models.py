@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboards.console import view
 from dashboards.console.scene import Scene
 from dashboards.console.sources.api import Api, ApiError
 from dashboards.console.tabs.acting import act, refuse
@@ -29,7 +30,10 @@ def _one(api: Api, kind: str, record: dict[str, Any]) -> None:
     kept = [line["version"] for line in record["history"] if line["action"] != "refused"]
     others = [version for version in dict.fromkeys(reversed(kept)) if version != record["champion"]]
     with st.form(f"rollback-{kind}"):
-        st.markdown(f"**{kind}**: serves {record['champion'] or 'what it started with; nothing was published'}")
+        serves = (
+            view.quoted(record["champion"]) if record["champion"] else "what it started with; nothing was published"
+        )
+        st.markdown(f"**{kind}**: serves {serves}")
         st.selectbox(
             "Make this version serve again",
             others,
@@ -81,16 +85,17 @@ def _progress(api: Api, kind: str, job: str) -> None:
     try:
         told = api.get(f"/models/{kind}/publish/{job}")
     except ApiError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(view.quoted(error), icon=":material/error:")
         return
+    state = view.quoted(told["state"])
     lines = [line for line in told["says"].splitlines() if line.strip()]
     last = lines[-1] if lines else ""
     if told["state"] == "succeeded":
         st.success(f"{kind}: published, and serves within a second.", icon=":material/check_circle:")
     elif told["state"] in ("failed", "stopped"):
-        st.error(f"{kind}: not published ({told['state']}). {last}", icon=":material/error:")
+        st.error(f"{kind}: not published ({state}). {view.quoted(last)}", icon=":material/error:")
     else:
-        st.info(f"{kind}: the gate judges the candidate ({told['state']}).", icon=":material/hourglass_top:")
+        st.info(f"{kind}: the gate judges the candidate ({state}).", icon=":material/hourglass_top:")
 
 
 PARTS = (rollback,)

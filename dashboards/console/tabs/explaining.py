@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -44,11 +45,11 @@ def why(scene: Scene) -> None:
         return
     bid_id = asked.strip() if asked else str(bids["bid"].iloc[-1])
     try:
-        told = scene.api.get(f"/explain/{bid_id}")
+        told = scene.api.get(f"/explain/{quote(bid_id, safe='')}")
     except ApiError as error:
         if error.status not in _REFUSED:
             raise
-        st.caption(f":material/info: {error} Shown is what the bid's event says.")
+        st.caption(f":material/info: {view.quoted(error)} Shown is what the bid's event says.")
         _of_event(scene, bid_id, bids[bids["bid"] == bid_id])
         return
     _head(told)
@@ -65,12 +66,13 @@ def why(scene: Scene) -> None:
 
 def _head(told: Mapping[str, Any]) -> None:
     sent = told["price"]["sent"]
+    named = view.quoted(f"{told['bid_id']} of {told['campaign']}, at {told['at']}")
     view.metrics(
         [
-            ("Bid, micros", f"{told['price_micros']:,}", f"{told['bid_id']} of {told['campaign']}, at {told['at']}"),
+            ("Bid, micros", f"{told['price_micros']:,}", named),
             ("Computed", f"{told['recomputed_micros']:,}", "From what was recorded, by the code that bids"),
             ("Equal", "yes" if told["equal"] else "no", "To the micro-unit"),
-            ("Sent, CPM", str(sent["cpm"]), f"In {sent['currency']}, as the exchange got it"),
+            ("Sent, CPM", str(sent["cpm"]), f"In {view.quoted(sent['currency'])}, as the exchange got it"),
             ("Candidates", f"{len(told['candidates']):,}", "Creatives that could have been shown there"),
             ("Kept out", f"{told['dropped']['campaigns']:,}", "Campaigns that were no candidates"),
         ]
@@ -79,7 +81,8 @@ def _head(told: Mapping[str, Any]) -> None:
 
 def _outcome(told: Mapping[str, Any]) -> str:
     notices = ", ".join(f"{one['kind']} {one['outcome'] or ''}".strip() for one in told["outcome"])
-    return f"Bid {told['bid_id']} of {told['campaign']}. Notices so far: {notices or 'none'}."
+    bid = view.quoted(f"{told['bid_id']} of {told['campaign']}")
+    return f"Bid {bid}. Notices so far: {view.quoted(notices) or 'none'}."
 
 
 def _others(told: Mapping[str, Any]) -> None:
@@ -114,7 +117,7 @@ def _facts(told: Mapping[str, Any]) -> None:
 
 def _of_event(scene: Scene, bid_id: str, found: pd.DataFrame) -> None:
     if found.empty:
-        view.empty(f"Bid {bid_id} is not in this window: choose a longer one, or leave the field empty.")
+        view.empty(f"Bid {view.quoted(bid_id)} is not in this window: choose a longer one, or leave the field empty.")
         return
     bid = found.iloc[-1].to_dict()
     campaign = scene.campaigns.loc[bid["campaign"]]

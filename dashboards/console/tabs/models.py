@@ -119,8 +119,9 @@ def _experiment_line(scene: Scene) -> None:
             raise
         return
     state = "runs" if told["running"] else "has ended"
+    challenger = view.quoted(told["challenger"])
     st.caption(
-        f":material/science: Experiment {told['number']} {state}: challenger {told['challenger']} ({told['kind']}) "
+        f":material/science: Experiment {told['number']} {state}: challenger {challenger} ({told['kind']}) "
         f"with {told['share']:.0%} of money and traffic, since {told['started_at'][:19]} UTC."
     )
 

@@ -41,10 +41,14 @@ def health(scene: Scene) -> None:
     parts = {name: part["state"] for name, part in told["parts"].items()}
     unwell = {name: state for name, state in parts.items() if state != "ok"}
     if unwell:
-        named = ", ".join(f"{name} is {state}" for name, state in unwell.items())
-        st.warning(f"The platform is {told['status']}: {named}. Its log says why.", icon=":material/warning:")
+        named = view.quoted(", ".join(f"{name} is {state}" for name, state in unwell.items()))
+        status = view.quoted(told["status"])
+        st.warning(
+            f"The platform is {status}: {named}. Its log says why.",
+            icon=":material/warning:",
+        )
     else:
-        text = f"All is well: {', '.join(parts)}. The ledger syncs {told['durability']}."
+        text = f"All is well: {view.quoted(', '.join(parts))}. The ledger syncs {view.quoted(told['durability'])}."
         st.caption(f":material/check_circle: {text} {told['campaigns']} campaigns bid.")
 
 

@@ -37,7 +37,7 @@ def _figures(scene: Scene, told: dict[str, object], moves: int) -> None:
     roi = together["roi"]
     view.metrics(
         [
-            ("Strategy", str(told["strategy"]), f"It is {told['status']}; changed in the tab Control"),
+            ("Strategy", str(told["strategy"]), f"It is {view.quoted(told['status'])}; changed in the tab Control"),
             ("Decisions", f"{told['decisions']:,}", "Since it was made"),
             ("Moves", f"{moves:,}", f"Of record, the last {_MOST_MOVES:,} at the most"),
             (f"Budgets, {unit}", money(float(str(told["total_micros"]))), "Of its campaigns together"),

@@ -1,0 +1,68 @@
+"""Text that somebody else wrote, shown so that it stays text: in terminals, spreadsheets and plots."""
+
+from __future__ import annotations
+
+import html
+import unicodedata
+from typing import Any
+
+_JOINERS = frozenset("\u200c\u200d")
+"""Control how letters and emoji join; they change nothing else."""
+
+_HIDDEN = frozenset(["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"])
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a spreadsheet takes for the start of a formula, in full width too."""
+
+_OF_TRACES = ("name", "x", "y", "text", "hovertext", "customdata", "labels", "parents", "legendgroup")
+_OF_AXES = ("categoryarray", "ticktext")
+
+
+def visible(text: object) -> str:
+    """Return text on one line, control, invisible and direction-changing characters written as escapes."""
+    return "".join(_escaped(char) if _is_hidden(char) else char for char in str(text))
+
+
+def _is_hidden(char: str) -> bool:
+    return unicodedata.category(char) in _HIDDEN and char not in _JOINERS
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode()
+
+
+def cell(value: Any) -> Any:
+    """Return a value for a CSV file; text that a spreadsheet would run gets an apostrophe before it."""
+    if not isinstance(value, str) or not value.lstrip(" ").startswith(_FORMULA):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
+
+
+def unmarked(figure: Any) -> Any:
+    """Return a Plotly figure whose data says `<b>` where it has `<b>`: Plotly reads names and labels as markup.
+
+    Templates and titles, which are ours, stay as they are.
+    """
+    for trace in figure.data:
+        _unmark(trace, _OF_TRACES)
+    figure.for_each_xaxis(lambda axis: _unmark(axis, _OF_AXES))
+    figure.for_each_yaxis(lambda axis: _unmark(axis, _OF_AXES))
+    figure.for_each_annotation(lambda note: _unmark(note, ("text",)))
+    return figure
+
+
+def _unmark(part: Any, fields: tuple[str, ...]) -> None:
+    for field in fields:
+        if field in part and part[field] is not None:
+            part[field] = _literal(part[field])
+
+
+def _literal(value: Any) -> Any:
+    if isinstance(value, str):
+        return html.escape(value, quote=False)
+    if isinstance(value, list | tuple) or getattr(getattr(value, "dtype", None), "kind", "") in ("O", "U", "T"):
+        return [_literal(one) for one in value]
+    return value
