@@ -83,9 +83,8 @@ def opened(**asked: str) -> AppTest:
 
 
 def said(app: AppTest) -> list[str]:
-    return [
-        one.value for kind in ("error", "warning", "info", "success", "caption", "markdown") for one in app.get(kind)
-    ]
+    kinds = ("error", "warning", "info", "success", "caption", "markdown")
+    return [str(getattr(one, "value", "")) for kind in kinds for one in app.get(kind)]
 
 
 def test_a_link_to_the_console_puts_neither_markup_nor_another_call_into_it(platform: FakePlatform) -> None:
