@@ -8,7 +8,7 @@ SCRIPTS := $(wildcard .ci/run cluster/*.sh cluster/*/*.sh)
 SOURCES := rtb portfolio rllib_configs pipelines deployments cluster dashboards verification tests benchmarks handbook examples
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up down test chaos backtest portfolio bench soak load watch-check check format models lock clean manifests audit docs proxy-check gcs-check image-check console console-check attack-check
+.PHONY: help install run up down test chaos backtest portfolio bench soak load watch-check check format models lock clean manifests audit sbom docs proxy-check gcs-check image-check console console-check attack-check
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -92,6 +92,9 @@ audit: $(INSTALLED) ## bandit over the code, pip-audit over the lock (which asks
 	@$(VENV)/bin/bandit --quiet --configfile pyproject.toml --recursive -ll $(filter-out tests,$(SOURCES))
 	@$(VENV)/bin/pip-audit --requirement requirements.lock --requirement requirements-torch.lock --strict --no-deps --disable-pip --progress-spinner off || \
 	  { echo 'audit: pip-audit failed: packages above have known holes, or it could not reach its service' >&2; exit 1; }
+
+sbom: $(INSTALLED) ## what is shipped as CycloneDX in build/sbom.json, its licences in build/licences.md
+	@$(PY) -m cluster.sbom
 
 docs: $(INSTALLED) ## docs/ as a site in build/site
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --site-dir build/site

@@ -51,8 +51,13 @@ def strays(installed: Iterable[str], locks: Iterable[Path]) -> list[str]:
     return [line for line in map(str.strip, installed) if line and not (_pin(line) in pinned or _is_of_torch(line))]
 
 
+def name_of(line: str) -> str:
+    """Return the normalised name (PEP 503) in a line of a lock."""
+    return _pin(line)[0]
+
+
 def _is_of_torch(line: str) -> bool:
-    return _OF_TORCH.fullmatch(_pin(line)[0]) is not None
+    return _OF_TORCH.fullmatch(name_of(line)) is not None
 
 
 def _pin(line: str) -> tuple[str, str]:

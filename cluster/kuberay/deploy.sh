@@ -3,6 +3,7 @@
 # when it does not.
 #
 #   cluster/kuberay/deploy.sh production registry.example.com/raybid:1.4.0
+#   cluster/kuberay/deploy.sh production registry.example.com/raybid@sha256:... # the very image that was checked
 #
 # SMOKE_URL: where to try it; without, through a port of this machine. WAIT_SECONDS: until it has to serve, 900 by default.
 # POLL_SECONDS: between two looks, 10. RAYBID_SMOKE_KEY: see smoke.sh.
@@ -16,13 +17,29 @@ if [ -z "$overlay" ] || [ -z "$image" ] || [ ! -f "$here/overlays/$overlay/kusto
   echo "deploy: name an overlay and an image: cluster/kuberay/deploy.sh production registry.example.com/raybid:TAG" >&2
   exit 2
 fi
+# NAME@sha256:DIGEST, NAME:TAG, or NAME:TAG@sha256:DIGEST, of which the digest decides and the tag is left out.
 # The last colon parts name and tag, unless it is the registry's port.
-tag=${image##*:}
-if [ "$tag" = "$image" ] || [[ $tag == */* ]] || [ -z "$tag" ] || [[ $image == *@* ]]; then
-  echo "deploy: $image has no tag: give NAME:TAG, a tag that is never used again" >&2
+name=${image%%@*}
+digest=
+if [[ $image == *@* ]]; then
+  digest=${image#*@}
+  [[ $digest =~ ^sha256:[0-9a-f]{64}$ ]] || { echo "deploy: $digest is no digest: give NAME@sha256:64 hex digits" >&2; exit 2; }
+fi
+tag=
+if [[ ${name##*/} == *:* ]]; then
+  tag=${name##*:}
+  name=${name%:*}
+fi
+if [ -z "$name" ] || [ -z "$tag$digest" ]; then
+  echo "deploy: $image has no tag: give NAME:TAG, a tag that is never used again, or NAME@sha256:DIGEST" >&2
   exit 2
 fi
-name=${image%:*}
+if [ -n "$digest" ]; then
+  image=$name@$digest
+  chosen="digest: \"$digest\""
+else
+  chosen="newTag: \"$tag\""
+fi
 namespace=raybid
 service=raybid
 patience=${WAIT_SECONDS:-900}
@@ -42,7 +59,7 @@ apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 resources: [../overlays/$overlay]
 images:
-  - {name: raybid, newName: "$name", newTag: "$tag"}
+  - {name: raybid, newName: "$name", $chosen}
 END
 
 field() { # jsonpath -> value of the RayService, empty where there is none

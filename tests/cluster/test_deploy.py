@@ -209,11 +209,24 @@ def test_a_first_one_that_fails_stays_to_be_looked_at(state: Path) -> None:
     assert done.returncode == 1 and "nothing to go back to" in done.stderr
 
 
-@pytest.mark.parametrize("image", ["raybid", "registry.example:5000/raybid", "raybid@sha256:0", "raybid:"])
-def test_an_image_without_a_tag_is_refused(state: Path, image: str) -> None:
+@pytest.mark.parametrize(
+    "image",
+    ["raybid", "registry.example:5000/raybid", "raybid@sha256:0", "raybid:", "raybid@", ":2", "raybid:2@latest"],
+)
+def test_an_image_without_a_tag_or_digest_is_refused(state: Path, image: str) -> None:
     done = deploy(state, "http://127.0.0.1:9", image)
-    assert done.returncode == 2 and "tag" in done.stderr
+    assert done.returncode == 2 and ("tag" in done.stderr or "digest" in done.stderr)
     assert not (state / "calls").exists()
+
+
+@pytest.mark.parametrize("tag", ["", ":2"])
+def test_a_digest_is_kept_to_the_last(state: Path, tag: str) -> None:
+    digest = f"sha256:{'0a' * 32}"
+    with server(Answers([200], 204)) as url:
+        done = deploy(state, url, f"registry.example:5000/raybid{tag}@{digest}")
+    assert done.returncode == 0, done.stderr
+    assert (state / "applied").read_text() == f"registry.example:5000/raybid@{digest}"
+    assert f"production has registry.example:5000/raybid@{digest}" in done.stdout
 
 
 _SECRETS = r"""#!/bin/bash

@@ -93,7 +93,29 @@ def test_nothing_reaches_production_untested_or_unasked() -> None:
             assert not is_checkout or step["with"]["persist-credentials"] is False, name
         assert set(job["permissions"].values()) <= {"read", "write"}, name
         writes = {scope for scope, level in job["permissions"].items() if level == "write"}
-        assert writes <= {"image": {"packages"}, "pages": {"pages", "id-token"}}.get(name, set()), name
+        allowed = {
+            "image": {"packages", "id-token", "attestations"},
+            "release": {"contents", "packages", "id-token", "attestations"},
+            "pages": {"pages", "id-token"},
+        }
+        assert writes <= allowed.get(name, set()), name
+
+
+def test_images_are_deployed_by_digest_and_signed_and_releases_have_their_sbom() -> None:
+    jobs = yaml.safe_load(WORKFLOW.read_text())["jobs"]
+    assert jobs["image"]["outputs"]["image"] == "${{ steps.push.outputs.image }}"
+    signed = [step["with"] for name in ("image", "release") for step in jobs[name]["steps"] if "attest@" in str(step)]
+    assert ["sbom-path" in one for one in signed] == [False, True, False]
+    assert all(one.get("subject-digest") or one.get("subject-path") for one in signed)
+    assert "build/sbom.json build/licences.md" in jobs["release"]["steps"][-1]["run"]
+
+
+def test_dependabot_watches_everything_that_is_pinned() -> None:
+    told = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text())
+    watched = {(one["package-ecosystem"], one["directory"]) for one in told["updates"]}
+    assert {("pip", "/"), ("github-actions", "/"), ("docker", "/cluster/docker")} <= watched
+    for _, folder in watched:
+        assert (ROOT / folder.lstrip("/")).is_dir()
 
 
 def test_the_tools_of_make_check_are_those_of_the_lock() -> None:

