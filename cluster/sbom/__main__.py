@@ -121,7 +121,7 @@ def _licence(component: Document) -> str:
 
 def table(found: Mapping[str, tuple[str, str]]) -> str:
     """Return the licences as a page."""
-    head = "# Licences of what is shipped\n\nMade by `make sbom`.\n\n| package | version | licence |\n| --- | --- | --- |\n"
+    head = "# Licences of what is shipped\n\n| package | version | licence |\n| --- | --- | --- |\n"
     rows = (f"| {name} | {version} | {said.replace('|', '/')} |\n" for name, (version, said) in found.items())
     return head + "".join(rows)
 
