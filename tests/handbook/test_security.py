@@ -15,7 +15,7 @@ ROWS = [line for line in PAGE.partition("## Ports")[0].splitlines() if re.match(
 
 
 @cache
-def tests_of(path: str) -> frozenset[str]:
+def _tests_in(path: str) -> frozenset[str]:
     tree = ast.parse((ROOT / path).read_text())
     named = (node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
     return frozenset(name for name in named if name.startswith("test_"))
@@ -27,7 +27,7 @@ def test_a_control_names_tests_that_are_there(row: str) -> None:
     assert control.strip()
     named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", held_by)
     assert named and len(named) == held_by.count("`") // 2
-    assert [name for path, name in named if name not in tests_of(path)] == []
+    assert [name for path, name in named if name not in _tests_in(path)] == []
 
 
 def test_no_chapter_is_without_a_line() -> None:
