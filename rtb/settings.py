@@ -24,7 +24,9 @@ from pydantic_settings import (
 from rtb.notices import NoticeTimes
 from rtb.secret_strength import weakness
 
-SecretName = Literal["admin_key", "exchange_key", "report_key", "notice_secret", "user_secret", "ledger_password", "console_token"]
+SecretName = Literal[
+    "admin_key", "exchange_key", "report_key", "notice_secret", "user_secret", "ledger_password", "console_token"
+]
 """Secrets that are made where none is given."""
 
 _SECRET = (
