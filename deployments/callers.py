@@ -12,6 +12,7 @@ Address = IPv4Address | IPv6Address
 UNKNOWN = "unknown"
 """Stands for the address of a caller that has none, such as one behind a socket file."""
 
+_FORWARDED = (b"x-forwarded-for", b"forwarded", b"x-real-ip")
 _BEARER = b"bearer "
 _MOST_HOPS = 16
 _V6_PREFIX = 64
@@ -70,6 +71,14 @@ class Callers:
         if isinstance(found, IPv6Address):
             return str(ip_network((found, _V6_PREFIX), strict=False))
         return str(found)
+
+    def is_local(self, scope: Mapping[str, Any]) -> bool:
+        """Whether a request is from this machine, and no proxy says that it passed it on for somebody else."""
+        found = self.address(scope)
+        forwarded = any(name in _FORWARDED for name, _ in scope["headers"])
+        if found is None:
+            return not forwarded
+        return found.is_loopback and (not forwarded or bool(self._trusted))
 
     def _trusts(self, address: Address) -> bool:
         return any(address in network for network in self._trusted)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from deployments.callers import Callers, key_in
+from deployments.callers import key_in
 from deployments.gzip_coding import BadGzip, TooLarge, accepts_gzip, deflate, inflate
 from deployments.notice_desk import NoticeDesk
 from deployments.wiring import logger
@@ -19,6 +19,7 @@ from rtb.batch import Prepared
 from rtb.exchanges import SHARED_ENDPOINT, Profile, key_id, number_of
 from rtb.limits import Limit
 from rtb.openrtb import InvalidRequest, NoBid
+from rtb.security import Event
 
 if TYPE_CHECKING:
     from deployments.router import Router
@@ -35,6 +36,13 @@ _LOGGED_A_SECOND = 10
 _COMPRESSED_FROM = 1_024  # bytes; less fits one packet either way
 _SHED = {"qps", *Shed}
 """Reasons that are about how much comes, not about what comes."""
+
+_SUSPICIOUS: dict[str, Event] = {
+    "forged": "notice_forged",
+    "above_bid": "notice_above_bid",
+    "foreign_network": "notice_foreign",
+}
+"""Outcomes of notices that are events of security."""
 
 _TMAX = b'"tmax"'
 _MILLISECONDS = re.compile(rb'\s*:\s*"?([0-9]{1,9})')
@@ -87,7 +95,6 @@ class FastPath:
         self._router = router
         self._desk = desk
         self._rest = rest
-        self._callers = Callers(router.settings.trusted_proxies)
         self._limits = {one.name: Limit(one.qps, 1 + one.qps / 2) for one in router.exchanges if one.qps}
         self._log_second, self._log_count = 0, 0
         self.held = 0
@@ -121,7 +128,7 @@ class FastPath:
         head = _read_head(scope["headers"])
         try:
             body = await self._read(receive)
-            profile = self._identify(scope["method"], path, head)
+            profile = self._identify(scope, path, head)
             return await self._serve(profile, head, body, started)
         except _Refused as refusal:
             # A 4xx without a body, as OpenRTB wants it; the reason goes to the log and the counters.
@@ -157,29 +164,41 @@ class FastPath:
         self._router.tally.add(f"exchange.{profile.name}.bid")
         return self._json(profile, answer, head)
 
-    def _identify(self, method: str, path: str, head: _Head) -> Profile:
+    def _identify(self, scope: Scope, path: str, head: _Head) -> Profile:
         """The exchange that a request is of; raises `_Refused` where it may not bid."""
+        method = scope["method"]
         if head.size > self._router.settings.max_header_bytes:
             raise _Refused(431, "long_headers", f"the headers have {head.size} bytes")
         if method != "POST":
             raise _Refused(405, "wrong_method", f"{method} on {path}", [(b"allow", b"POST")])
         if not self._router.exchanges.has(path):
             raise _Refused(404, "unknown_exchange", f"no exchange has the endpoint {path!r}")
-        if not self._is_known(head.key):
-            raise _Refused(401, "unknown_key", "X-API-Key is missing or unknown")
+        self._admit(scope, head.key)
         key = key_id(head.key) if head.key else ""
         profile = self._router.exchanges.of(path, key)
         if profile is None or (profile.keys and key not in profile.keys):
+            self._router.guard.log.note("scope_missing", f"key:{key}", path)
             raise _Refused(403, "foreign_key", f"the key is not one of the exchange at {path}")
         if head.version and not head.version.startswith(b"2."):
             self._router.tally.add("unknown_openrtb_version")
         return profile
 
-    def _is_known(self, key: str | None) -> bool:
-        """A key that is sent must be known; whether one must be sent is a setting."""
+    def _admit(self, scope: Scope, secret: str | None) -> None:
+        """A key that is sent must be known; whether one must be sent is a setting. Raises `_Refused`."""
+        guard = self._router.guard
+        if secret is None:
+            if self._router.settings.require_exchange_key or not guard.callers.is_local(scope):
+                guard.log.note("key_missing", guard.callers.group(scope), scope["path"])
+                raise _Refused(401, "unknown_key", "X-API-Key is missing or unknown")
+            return
+        key = None if guard.is_locked(scope) else self._router.keys.find(secret)
         if key is None:
-            return not self._router.settings.require_exchange_key
-        return self._router.keys.knows(key, "exchange")
+            if not guard.wrong_key(scope, self._router.keys.revoked_id(secret)):
+                raise _Refused(429, "key_guessing", "too many wrong keys came from one address")
+            raise _Refused(401, "unknown_key", "X-API-Key is missing or unknown")
+        if not key.allows("exchange"):
+            guard.log.note("scope_missing", f"key:{key.id}", scope["path"])
+            raise _Refused(401, "unknown_key", "the key is not an exchange's")
 
     def _inflated(self, body: bytes | None, encoding: bytes) -> bytes:
         limit = self._router.settings.max_body_bytes
@@ -264,11 +283,14 @@ class FastPath:
         if scope["method"] not in ("GET", "POST", "HEAD"):
             await _respond(send, 405, [(b"allow", b"GET, POST")], b"")
             return
-        reply = await self._desk.handle(path, scope.get("query_string", b""), self._callers.address(scope))
+        reply = await self._desk.handle(path, scope.get("query_string", b""), self._router.guard.callers.address(scope))
         kind = path.split("/", 3)[2]
         self._router.tally.add(f"notice.{kind if reply.outcome != 'unknown_kind' else 'other'}.{reply.outcome}")
         for name in reply.besides:
             self._router.tally.add(f"notice.{kind}.{name}")
+        for name in _SUSPICIOUS.keys() & {reply.outcome, *reply.besides}:
+            guard = self._router.guard
+            guard.log.note(_SUSPICIOUS[name], guard.callers.group(scope), f"notice {kind}")
         headers = [(b"location", reply.location.encode())] if reply.location else []
         if reply.status == 503:
             headers.append((b"retry-after", b"1"))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import parse_qs
 
+from deployments.wiring import logger
 from rtb.accounts import campaign_of
 from rtb.charging import Charging
 from rtb.edge import Edge
@@ -18,6 +19,8 @@ from rtb.openrtb.macros import PriceError, read_price
 
 Query = Mapping[str, Sequence[str]]
 _MONEY = (Kind.WIN, Kind.BILL, Kind.LOSS)
+
+_AGAIN = "the ledger is away: send the notice again"
 
 
 class Reply(NamedTuple):
@@ -101,11 +104,12 @@ class NoticeDesk:
             in_clear: whether a plain price is believed of an exchange that encrypts.
         """
         if self._durability is not None and self._durability.refusal:
-            return Reply(503, "not_durable", self._durability.refusal)
+            return Reply(503, "not_durable", _AGAIN)
         try:
             return await self._dispatch(kind, ref, query, in_clear)
-        except LedgerError as error:
-            return Reply(503, "ledger_away", str(error))
+        except LedgerError as error:  # what it says names hosts
+            logger.warning(f"notice {kind}: {error}")
+            return Reply(503, "ledger_away", _AGAIN)
 
     async def _dispatch(self, kind: Kind, ref: BidRef, query: Query, in_clear: bool) -> Reply:
         now = time.time()

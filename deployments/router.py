@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from deployments import api
 from deployments.challenge import ExperimentFeed
 from deployments.fast_path import FastPath
+from deployments.guard import AccessGuard
 from deployments.ingress import serve_early
 from deployments.listening import listen_on_node_address
 from deployments.metrics.caches import CacheWatch
@@ -104,6 +105,7 @@ class Router:
         self.events = EventSink(client, settings.event_backlog)
         self._dropped = 0
         self.tally = Tally(client)
+        self.guard = AccessGuard(settings, self.tally.add, logger.warning)
         self.timings = Timings(self.tally)
         self._caches = CacheWatch(self.tally)
         self.decisions = DecisionSender(settings, controller, self.tally)

@@ -28,12 +28,27 @@ from rtb.events.writer import EventWriter
 from rtb.exposure import open_fault
 from rtb.ledger.vetting import refuse_unvetted
 from rtb.policy import Policy
+from rtb.printable import printable
 from rtb.settings import Settings
 
 logger = logging.getLogger("ray.serve.raybid")
 """Ours, within Serve's: that one is at WARNING where requests are served, since it makes a record of each at INFO."""
 
 logger.setLevel(logging.INFO)
+
+
+def _one_line(record: logging.LogRecord) -> bool:
+    """Keep each record one line: callers choose what is in paths, ids and errors, and would write lines of theirs."""
+    record.msg, record.args = printable(record.getMessage(), _LONGEST_LINE), ()
+    if record.exc_info and not record.exc_text:
+        trace = _PLAIN.formatException(record.exc_info)
+        record.exc_text = "\n".join(f"  | {printable(line)}" for line in trace.splitlines())
+    return True
+
+
+_LONGEST_LINE = 4_000
+_PLAIN = logging.Formatter()
+logger.addFilter(_one_line)
 
 LEDGER_TIMEOUT_S = 1.0
 """Nothing that somebody waits for waits longer for the ledger than this."""

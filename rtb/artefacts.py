@@ -12,10 +12,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,9 @@ from safetensors.numpy import load_file, save_file
 
 WEIGHTS = "weights.safetensors"
 META = "meta.json"
+
+_MOST_META_BYTES = 10_000_000
+_MOST_WEIGHTS_BYTES = 4_000_000_000
 
 Tensors = dict[str, npt.NDArray[Any]]
 
@@ -133,6 +139,40 @@ def load(folder: Path, *, kind: str, schema_version: str) -> Artefact:
         raise ArtefactError(f"{folder / WEIGHTS} cannot be read ({error}): copy or train it again") from error
 
 
+def open_regular(path: Path, most: int = _MOST_WEIGHTS_BYTES) -> BufferedReader:
+    """Open a file that is one: a pipe, which nobody may ever write to, is refused at once, as is what is too large.
+
+    Raises:
+        OSError: it cannot be read, or is no file of at most so many bytes.
+    """
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    told = os.fstat(file.fileno())
+    if not stat.S_ISREG(told.st_mode) or told.st_size > most:
+        file.close()
+        raise OSError(f"{path} is no regular file of at most {most} bytes")
+    return file
+
+
+def read_regular(path: Path, most: int = _MOST_WEIGHTS_BYTES) -> bytes:
+    """Read such a file.
+
+    Raises:
+        OSError: see `open_regular`.
+    """
+    with open_regular(path, most) as file:
+        return file.read(most)
+
+
+def below(folder: str, roots: Iterable[Path]) -> Path | None:
+    """Return a folder, with its links followed, where it is one and lies below one of these, else none."""
+    try:
+        found = Path(folder).resolve(strict=True)
+    except (OSError, ValueError, RuntimeError):
+        return None
+    is_below = any(found.is_relative_to(root.resolve()) for root in roots)
+    return found if is_below and found.is_dir() else None
+
+
 def read_meta(folder: Path, kind: str = "trained") -> Meta:
     """What is known of an artefact, without its weights.
 
@@ -140,7 +180,7 @@ def read_meta(folder: Path, kind: str = "trained") -> Meta:
         ArtefactError: nothing there, or damaged.
     """
     try:
-        return msgspec.json.decode((folder / META).read_bytes(), type=Meta)
+        return msgspec.json.decode(read_regular(folder / META, _MOST_META_BYTES), type=Meta)
     except (FileNotFoundError, NotADirectoryError):
         raise ArtefactError(f"no {kind} artefact in {folder}: train one (`make models`) or set its folder") from None
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -154,7 +194,7 @@ def pack(folder: Path) -> bytes:
         ArtefactError: a file is missing or cannot be read.
     """
     try:
-        return msgspec.msgpack.encode({name: (folder / name).read_bytes() for name in (META, WEIGHTS)})
+        return msgspec.msgpack.encode({name: read_regular(folder / name) for name in (META, WEIGHTS)})
     except OSError as error:
         raise ArtefactError(f"{folder} cannot be read ({error}): copy or publish it again") from error
 
@@ -186,7 +226,7 @@ def _replace_folder(draft: Path, folder: Path) -> None:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

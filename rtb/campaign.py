@@ -107,7 +107,7 @@ class HeldDeal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     id: Text
     price_micros: Micros = 0
     floor_micros: Micros = 0
-    seat: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{0,64}$")] = ""
+    seat: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{0,64}$(?!\n)")] = ""
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

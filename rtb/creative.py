@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-Identifier = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
+Identifier = Annotated[str, msgspec.Meta(pattern=r"^(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,64}$(?!\n)")]
 Pixels = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 Code = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
@@ -161,7 +161,7 @@ class Creative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     landing_url: Text
     attr: tuple[Code, ...] = ()
     api: tuple[Code, ...] = ()
-    language: Annotated[str, msgspec.Meta(pattern="^([a-z]{2})?$")] = ""
+    language: Annotated[str, msgspec.Meta(pattern=r"^([a-z]{2})?$(?!\n)")] = ""
     iurl: str = ""
     w: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 0
     h: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 0

@@ -23,7 +23,7 @@ from rtb.money import MAX_MICROS, MICROS_PER_CPM, MoneyError, cpm_to_micros, mic
 
 logger = logging.getLogger("ray.serve")
 
-Code = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+Code = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$(?!\n)")]
 Worth = Annotated[float, msgspec.Meta(gt=1e-9, lt=1e9)]
 
 _STEPS = 1_000_000

@@ -21,7 +21,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from rtb.artefacts import META, WEIGHTS, Meta, read_meta
+from rtb.artefacts import META, WEIGHTS, Meta, read_meta, read_regular
 
 Kind = Literal["ctr", "policy"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -151,7 +151,7 @@ class Registry:
         try:
             for name in (META, WEIGHTS):
                 with (draft / name).open("wb") as copy:
-                    copy.write((folder / name).read_bytes())
+                    copy.write(read_regular(folder / name))
                     copy.flush()
                     os.fsync(copy.fileno())
             draft.chmod(0o755)

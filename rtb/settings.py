@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     database_url: str = Field("", description="SQLAlchemy URL of the catalog; empty: SQLite under var_dir")
     ctr_artefact: str = Field("", description="folder of the CTR model; empty: var_dir/models/ctr")
     policy_artefact: str = Field("", description="folder of the bidding policy; empty: var_dir/models/policy")
+    artefacts: str = Field(
+        "", description="folders, comma-separated, of candidates to publish over REST besides var_dir"
+    )
     published: str = Field("", description="folder of published models, which replace these; empty: var_dir/published")
 
     # Secrets; empty means: made on first use under var_dir/secrets, readable by the owner only
@@ -213,6 +216,11 @@ class Settings(BaseSettings):
     def published_dir(self) -> Path:
         """Folder of the published models: see `rtb.registry`."""
         return Path(self.published) if self.published else self.var_dir / "published"
+
+    @property
+    def artefact_roots(self) -> list[Path]:
+        """Folders below which candidates lie that may be published over REST."""
+        return [self.var_dir, *(Path(part.strip()) for part in self.artefacts.split(",") if part.strip())]
 
     @property
     def events_dir(self) -> Path:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple, NoReturn
 
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPBearer
 
+from deployments.api.hardening import ACTOR
 from deployments.api.problems import Problem
 from deployments.callers import key_in
 from rtb.catalog import Key, Scope
@@ -23,8 +24,6 @@ _header = APIKeyHeader(
 
 _bearer = HTTPBearer(auto_error=False, description="the same key as `Authorization: Bearer`, as Prometheus sends it")
 
-_NOBODY = "nobody"
-
 
 class Caller(NamedTuple):
     """Who makes a request.
@@ -38,7 +37,7 @@ class Caller(NamedTuple):
     @property
     def id(self) -> str:
         """The key's id: whose idempotency keys these are."""
-        return self.key.id if self.key is not None else _NOBODY
+        return self.key.id if self.key is not None else "nobody"
 
     @property
     def key_id(self) -> str:
@@ -66,28 +65,52 @@ def needs(router: Router, scope: Scope, *, optional: bool = False) -> Callable[.
         bearer: Annotated[object, Depends(_bearer)],
     ) -> Caller:
         secret = key_in(dict(request.scope["headers"]))
-        key = None if secret is None else router.keys.find(secret)
-        _limit(router, key)
+        if secret is None:
+            _without_key(router, request, optional=optional)
+            return Caller(None)
+        key = None if router.guard.is_locked(request.scope) else router.keys.find(secret)
         if key is None:
-            if secret is None and optional:
-                return Caller(None)
-            raise Problem(
-                401,
-                "X-API-Key is missing, unknown or revoked; the first run keeps some in var/secrets",
-                "key-unknown",
-                {"WWW-Authenticate": "ApiKey"},
-            )
+            _wrong_key(router, request, secret)
+        _limit(router, key)
+        request.scope[ACTOR] = f"key:{key.id}"
         if not key.allows(scope):
+            router.guard.log.note("scope_missing", f"key:{key.id}", f"{request.method} {request.url.path}")
             raise Problem(403, f"this key is not for that: it has the scopes {', '.join(key.scopes)}", "scope-missing")
         return Caller(key)
 
     return admit
 
 
-def _limit(router: Router, key: Key | None) -> None:
-    """Count the call; those without a good key share one count, so that guessing one is slow."""
-    name = f"rest:{key.id if key is not None else _NOBODY}"
-    per_minute = (key.per_minute if key is not None else None) or router.settings.calls_per_minute
+def _without_key(router: Router, request: Request, *, optional: bool) -> None:
+    """Let a call pass that needs no key; raises `Problem` where it needs one, or where its address calls too often."""
+    guard, address = router.guard, router.guard.callers.group(request.scope)
+    if not guard.keyless.add(address):
+        _too_many(guard.keyless.per_minute, guard.keyless.wait(address))
+    if optional and guard.callers.is_local(request.scope):
+        return
+    guard.log.note("key_missing", address, f"{request.method} {request.url.path}")
+    raise _unknown()
+
+
+def _wrong_key(router: Router, request: Request, secret: str) -> NoReturn:
+    if not router.guard.wrong_key(request.scope, router.keys.revoked_id(secret)):
+        address = router.guard.callers.group(request.scope)
+        _too_many(router.guard.guesses.per_minute, router.guard.guesses.wait(address), "wrong keys")
+    raise _unknown()
+
+
+def _unknown() -> Problem:
+    told = "X-API-Key is missing, unknown or revoked; the first run keeps some in var/secrets"
+    return Problem(401, told, "key-unknown", {"WWW-Authenticate": "ApiKey"})
+
+
+def _too_many(per_minute: int, wait: int, what: str = "calls") -> NoReturn:
+    raise Problem(429, f"more than {per_minute} {what} a minute", "too-many-calls", {"Retry-After": str(wait)})
+
+
+def _limit(router: Router, key: Key) -> None:
+    """Count a call of a key."""
+    name = f"rest:{key.id}"
+    per_minute = key.per_minute or router.settings.calls_per_minute
     if not router.limiter.allow(name, Limit(rate=per_minute / 60, burst=float(per_minute))):
-        wait = max(1, math.ceil(router.limiter.wait(name)))
-        raise Problem(429, f"more than {per_minute} calls a minute", "too-many-calls", {"Retry-After": str(wait)})
+        _too_many(per_minute, max(1, math.ceil(router.limiter.wait(name))))

@@ -22,6 +22,7 @@ from deployments.api import (
 )
 from deployments.api.bids import AuctionResult, Settled
 from deployments.api.campaigns import TopUp
+from deployments.api.hardening import Hardened
 from deployments.api.models import Candidate, Rollback
 from portfolio.definition import Portfolio
 from rtb.campaign import Campaign
@@ -57,4 +58,4 @@ def build(router: Router) -> Any:
         Settled,
     )
     documents.install(app, (*kinds, admin.NewKey))
-    return problems.LastResort(app)
+    return problems.LastResort(Hardened(app, router))

@@ -17,6 +17,10 @@ _MAX_DEPTH = 32
 
 _ESCAPED = re.compile(rb"\\.", re.DOTALL)
 _PLAIN = bytes(octet for octet in range(256) if octet not in b'"[]{}')
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Control characters, line ends, and signs that turn the direction of a text."""
+_HIDDEN_IN_MARKUP = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_ESCAPES = re.compile(rb"[\\\x7f]")
 _VERSION_TAG = re.compile(r'"([0-9]{1,18})"')
 
 
@@ -35,6 +39,7 @@ async def read(request: Request, most: int = MAX_BYTES) -> bytes:
     body = b"".join(chunks)
     if depth(body) > _MAX_DEPTH:
         raise Problem(422, f"the body is nested more than {_MAX_DEPTH} deep", "body-invalid")
+    _refuse_controls(body)
     return body
 
 
@@ -48,6 +53,31 @@ def decode(body: bytes, kind: Any) -> Any:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(422, str(error), "body-invalid") from error
+
+
+def _refuse_controls(body: bytes) -> None:
+    """Refuse texts with signs that nobody sees: they end in headers, logs, pages and paths. Markup may have lines.
+
+    Raises:
+        Problem: 422, naming the field.
+    """
+    if body.isascii() and not _ESCAPES.search(body):
+        return  # JSON has no other way to say them
+    try:
+        waiting: list[tuple[str, Any]] = [("$", msgspec.json.decode(body))]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return  # whoever decodes it says what is wrong
+    while waiting:
+        place, value = waiting.pop()
+        if isinstance(value, str):
+            hidden = _HIDDEN_IN_MARKUP if place.endswith(".adm") else _HIDDEN
+            if hidden.search(value):
+                raise Problem(422, f"a text has control characters - at `{place[:200]}`", "body-invalid")
+        elif isinstance(value, dict):
+            waiting += ((f"{place}.{name}", one) for name, one in value.items())
+            waiting += ((place, name) for name in value)
+        elif isinstance(value, list):
+            waiting += ((f"{place}[...]", one) for one in value)
 
 
 def depth(body: bytes) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
@@ -19,6 +21,9 @@ from rtb.ledger import LedgerError
 if TYPE_CHECKING:
     from deployments.router import Router
 
+KEPT_SECONDS = 0.25
+"""How long an answer holds: a flood of questions reaches neither ledger nor catalog."""
+
 _PATIENCE_SECONDS = 1.0
 _LATE_TICKS = 10.0
 """A pacing table older than so many of the Controller's ticks is late: bidding goes on by it, but blindly."""
@@ -27,13 +32,14 @@ Part = dict[str, Any]
 
 
 def routes(router: Router) -> APIRouter:
-    """The calls about health; they need no key and are never too many."""
+    """The calls about health; they need no key, and those of probes are never too many."""
     found = APIRouter(tags=["health"])
+    all_parts, needed = _Kept(lambda: _parts(router)), _Kept(lambda: _needed(router))
 
     @found.get("/health", summary="Whether this replica can bid, and the state of each part", responses=_told("Health"))
     async def health() -> JSONResponse:
         """`status` is `ok` when every part is; 503 only when this replica cannot bid, as `/health/ready`."""
-        parts = await _parts(router)
+        parts = await all_parts.get()
         state = {
             "status": "ok" if all(part["state"] == "ok" for part in parts.values()) else "degraded",
             "ledger": parts["ledger"]["state"],
@@ -49,7 +55,7 @@ def routes(router: Router) -> APIRouter:
 
     @found.get("/health/ready", summary="Whether this replica can bid", responses=_told("Ready"))
     async def ready() -> JSONResponse:
-        parts = {"ledger": await _ledger(router), "snapshots": _snapshots(router)}
+        parts = await needed.get() | {"snapshots": _snapshots(router)}
         is_ready = _is_ready(parts)
         missing = [name for name, part in parts.items() if part["state"] in _UNREADY]
         return JSONResponse({"status": "ok" if is_ready else "unready", "missing": missing}, 200 if is_ready else 503)
@@ -65,10 +71,34 @@ def _is_ready(parts: dict[str, Part]) -> bool:
     return not any(parts[name]["state"] in _UNREADY for name in ("ledger", "snapshots"))
 
 
+class _Kept:
+    """What was found last, for a moment, however many ask; those that ask meanwhile wait for the same look.
+
+    Args:
+        look: finds it.
+    """
+
+    def __init__(self, look: Callable[[], Coroutine[Any, Any, dict[str, Part]]]) -> None:
+        self._look = look
+        self._at = -math.inf
+        self._task: asyncio.Task[dict[str, Part]] | None = None
+
+    async def get(self) -> dict[str, Part]:
+        """What is found now, or was found this moment."""
+        if self._task is None or (self._task.done() and time.monotonic() - self._at > KEPT_SECONDS):
+            self._at = time.monotonic()
+            self._task = asyncio.ensure_future(self._look())
+        return await asyncio.shield(self._task)
+
+
 async def _parts(router: Router) -> dict[str, Part]:
     names = ("ledger", "catalog", "models", "events")
     states = await asyncio.gather(_ledger(router), _catalog(router), _models(router), _events(router))
     return dict(zip(names, states, strict=True)) | {"snapshots": _snapshots(router)}
+
+
+async def _needed(router: Router) -> dict[str, Part]:
+    return {"ledger": await _ledger(router)}
 
 
 async def _ledger(router: Router) -> Part:

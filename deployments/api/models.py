@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +19,7 @@ from deployments.api.problems import Problem
 from deployments.models import Serving, champions, served
 from deployments.publishing import JobsAway, JobUnknown, NoCluster, Publication
 from deployments.wiring import logger
-from rtb.artefacts import ArtefactError, read_meta
+from rtb.artefacts import ArtefactError, below, read_meta
 from rtb.registry import Decision, Kind, Record, Registry, RegistryError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Rollback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         reason: for the history.
     """
 
-    to: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{12}$")] | None = None
+    to: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{12}$(?!\n)")] | None = None
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)] = "by hand"
 
 
@@ -115,9 +115,9 @@ def _publish_routes(found: APIRouter, router: Router) -> None:
     async def publish(kind: Kind, request: Request, caller: Caller = admin) -> JSONResponse:
         """A job on the cluster, from seconds to minutes long: `GET /models/{kind}/publish/{job}` says how far it is."""
         wanted: Candidate = bodies.decode(await bodies.read(request), Candidate)
-        await asyncio.to_thread(_check_candidate, kind, Path(wanted.folder))
+        folder = await asyncio.to_thread(_candidate, kind, wanted.folder, router.settings.artefact_roots)
         force = f"{wanted.force} ({caller.name})" if wanted.force else ""
-        return JSONResponse(await _job(publishing.start, kind, wanted.folder, force), 202)
+        return JSONResponse(await _job(publishing.start, kind, str(folder), force), 202)
 
     @found.get(
         "/models/{kind}/publish/{job}",
@@ -128,14 +128,22 @@ def _publish_routes(found: APIRouter, router: Router) -> None:
         return JSONResponse(await _job(publishing.look, kind, job))
 
 
-def _check_candidate(kind: Kind, folder: Path) -> None:
-    """See that there is one, before a job is sent for it; the gate looks closer."""
+def _candidate(kind: Kind, folder: str, roots: Sequence[Path]) -> Path:
+    """Find the folder of a candidate before a job is sent for it; the gate looks closer.
+
+    Of what is elsewhere nothing is told, not even whether it is there.
+    """
+    found = below(folder, roots)
+    if found is None:
+        told = f"no {kind} artefact there: it lies in a folder below RAYBID_VAR_DIR or RAYBID_ARTEFACTS"
+        raise Problem(422, told, "artefact-unusable")
     try:
-        found = read_meta(folder, kind)
+        meta = read_meta(found, kind)
     except (ArtefactError, OSError, ValueError) as error:
         raise Problem(422, str(error), "artefact-unusable") from error
-    if found.kind != kind:
-        raise Problem(422, f"{folder} holds a {found.kind} model, not a {kind} one", "artefact-unusable")
+    if meta.kind != kind:
+        raise Problem(422, f"{folder} holds a {meta.kind} model, not a {kind} one", "artefact-unusable")
+    return found
 
 
 async def _job(do: Callable[..., Publication], *told: str) -> dict[str, Any]:

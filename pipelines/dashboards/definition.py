@@ -98,6 +98,12 @@ _API = Dashboard(
             "Requests answered with 4xx.",
         ),
         Panel(
+            "Security events",
+            "reqps",
+            (Query(_rate("raybid_security_events_total", "event"), "{{event}}", "nobody was refused"),),
+            "Callers refused, notices forged, and changes; the log says by whom.",
+        ),
+        Panel(
             "Notices, by kind and outcome",
             "reqps",
             (Query(_rate("raybid_notices_total", "kind, outcome"), "{{kind}} {{outcome}}"),),

@@ -29,6 +29,7 @@ class KeyRing:
         self._book = book
         self._standing = {key.digest: key for key in standing}
         self._keys = dict(self._standing)
+        self._revoked: dict[str, str] = {}
         self._revision: int | None = None
 
     @property
@@ -39,6 +40,10 @@ class KeyRing:
     def find(self, secret: str) -> Key | None:
         """The key of this secret, none when it is unknown or revoked."""
         return self._keys.get(digest_of(secret)) if len(secret) <= _LONGEST_SECRET else None
+
+    def revoked_id(self, secret: str) -> str:
+        """Return the id of a key that was revoked, empty where the secret is of none."""
+        return self._revoked.get(digest_of(secret), "") if len(secret) <= _LONGEST_SECRET else ""
 
     def knows(self, secret: str, scope: Scope) -> bool:
         """Whether this is the secret of a key that may do this."""
@@ -54,8 +59,10 @@ class KeyRing:
         revision = self._book.revision()  # before the keys, so that no change is missed
         if revision == self._revision:
             return
-        good = {key.digest: key for key in self._book.all() if key.revoked is None}
+        every = self._book.all()
+        good = {key.digest: key for key in every if key.revoked is None}
         self._keys = good | self._standing
+        self._revoked = {key.digest: key.id for key in every if key.revoked is not None}
         self._revision = revision
 
 

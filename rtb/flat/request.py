@@ -11,7 +11,7 @@ Name = Annotated[str, msgspec.Meta(max_length=255)]
 Names = Annotated[tuple[Name, ...], msgspec.Meta(max_length=1_000)]
 Long = Annotated[str, msgspec.Meta(max_length=4_096)]
 Cpm = Annotated[float, msgspec.Meta(ge=0, lt=1e9)]
-Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$(?!\n)")]
 Form = Literal["banner", "video", "native", "audio"]
 
 DEVICES = {"mobile": 1, "pc": 2, "tv": 3, "phone": 4, "tablet": 5, "connected": 6, "set-top": 7, "ooh": 8}
@@ -81,7 +81,7 @@ class FlatRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ua: Long = ""
     ip: Name = ""
     language: Name = ""
-    geo: Annotated[str, msgspec.Meta(pattern="^([A-Za-z]{3}(/[A-Za-z0-9-]{1,10})?)?$")] = ""
+    geo: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z]{3}(/[A-Za-z0-9-]{1,10})?)?$(?!\n)")] = ""
     block_categories: Names = ()
     block_advertisers: Names = ()
     block_attributes: Annotated[tuple[int, ...], msgspec.Meta(max_length=100)] = ()

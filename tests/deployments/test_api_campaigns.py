@@ -17,6 +17,7 @@ import redis.asyncio as aioredis
 from fastapi.testclient import TestClient
 
 from deployments import api
+from deployments.guard import AccessGuard
 from rtb.catalog import Catalog, KeyRing, Spend, standing_keys
 from rtb.ledger import Grant, LedgerError, MemoryLedger, Terms
 from rtb.limits import Limiter
@@ -55,6 +56,7 @@ def client(catalog: Catalog, ledger: AwayLedger, tmp_path: Path) -> Iterator[Tes
     keys = KeyRing(catalog.keys, standing_keys(settings))
     limiter = Limiter(aioredis.Redis(), expected=1)  # never synchronised: it asks no server
     router: Any = SimpleNamespace(settings=settings, catalog=catalog, ledger=ledger, keys=keys, limiter=limiter)
+    router.guard = AccessGuard(settings, lambda name: None, lambda line: None)
     with TestClient(api.build(router), headers=_KEY, raise_server_exceptions=False) as client:
         yield client
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pipelines.local import ports
 from rtb import policy
-from rtb.artefacts import WEIGHTS
+from rtb.artefacts import META, WEIGHTS
 from rtb.registry import Registry
 from tests.conftest import Valkey
 from tests.deployments.in_process import running
@@ -76,6 +77,15 @@ def test_a_candidate_that_is_none_is_refused_before_a_job_is_sent(valkey: Valkey
             assert client.post("/models/policy/publish", json={"folder": folder}).status_code == 422
         other = client.post("/models/ctr/publish", json={"folder": str(tmp_path / "candidate")})
         assert (other.status_code, "policy" in other.json()["detail"]) == (422, True)
+        outside = tmp_path.parent / f"{tmp_path.name}-outside"
+        policy.save(outside, policy.neutral(), metrics={}, trained_on="nothing")
+        (tmp_path / "link").symlink_to(outside)
+        hidden = [str(outside), str(tmp_path / "link"), str(tmp_path / ".." / outside.name), "/etc/passwd", "/nowhere"]
+        refused = {client.post("/models/policy/publish", json={"folder": folder}).text for folder in hidden}
+        assert len(refused) == 1  # nothing is told of what is elsewhere
+        (tmp_path / "pipe").mkdir()
+        os.mkfifo(tmp_path / "pipe" / META)
+        assert client.post("/models/policy/publish", json={"folder": str(tmp_path / "pipe")}).status_code == 422
         good = {"folder": str(tmp_path / "candidate")}
         told = client.post("/models/policy/publish", json=good)  # without Ray there are no jobs
         assert (told.status_code, "pipelines.publish" in told.json()["detail"]) == (409, True)

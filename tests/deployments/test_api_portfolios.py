@@ -13,6 +13,7 @@ import redis.asyncio as aioredis
 from fastapi.testclient import TestClient
 
 from deployments import api
+from deployments.guard import AccessGuard
 from rtb.catalog import Catalog, KeyRing, standing_keys
 from rtb.catalog.portfolios import Moved
 from rtb.ledger import MemoryLedger
@@ -46,6 +47,7 @@ def client(catalog: Catalog, settings: Settings, keys: KeyRing) -> Iterator[Test
     limiter = Limiter(aioredis.Redis(), expected=1)  # never synchronised: it asks no server
     parts: dict[str, Any] = {"settings": settings, "catalog": catalog, "ledger": MemoryLedger(), "keys": keys}
     router: Any = SimpleNamespace(limiter=limiter, **parts)
+    router.guard = AccessGuard(settings, lambda name: None, lambda line: None)
     with TestClient(api.build(router), headers=_KEY, raise_server_exceptions=False) as client:
         for name in "abc":
             body = msgspec.json.encode(make_campaign(name, budget=1_000))

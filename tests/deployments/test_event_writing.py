@@ -15,6 +15,7 @@ import redis
 
 from deployments import api
 from deployments.controller import Controller
+from deployments.guard import AccessGuard
 from deployments.router import Router
 from deployments.tally import Tally
 from rtb.catalog import Catalog, KeyRing
@@ -128,6 +129,7 @@ def test_stats_show_the_backlog(valkey: Valkey, settings: Settings) -> None:
                 client=client,
                 keys=KeyRing(catalog.keys),
                 limiter=Limiter(client),
+                guard=AccessGuard(settings, lambda name: None, lambda line: None),
                 ledger=ValkeyLedger(client),
                 tally=Tally(client),
                 events=EventSink(client, limit=3),

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployments.fast_path import FastPath
+from deployments.guard import AccessGuard
 from deployments.metrics import Timings
 from deployments.notice_desk import NoticeDesk
 from rtb import exchanges
@@ -59,6 +60,7 @@ class Replica:
         self.tally: Any = self
         self.timings = Timings(self)  # type: ignore[arg-type]  # counts as a tally does
         self.counters: Counter[str] = Counter()
+        self.guard = AccessGuard(self.settings, self.add, lambda line: None)
         self.signer = Signer("a secret of the tests, and long")
         self.edge = Edge(
             signer=self.signer,

@@ -1,0 +1,116 @@
+"""What keeps callers from guessing keys and from calling too often without one: by their addresses, within bounds."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address
+from typing import Any
+
+from deployments.callers import UNKNOWN, Callers
+from rtb.security import Event, SecurityLog
+from rtb.settings import Settings
+
+GUESSES_A_MINUTE = 30
+"""Wrong keys of one address; whoever has a typing error notices it sooner."""
+
+_MOST_ADDRESSES = 10_000
+_MINUTE = 60.0
+
+
+class AddressLimit:
+    """Counts calls by address, in minutes that begin with an address's first call.
+
+    It holds a bounded number of addresses: when there are more, those that began longest ago are forgotten.
+
+    Args:
+        per_minute: calls of one address.
+        most: addresses that are remembered.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self, per_minute: int, most: int = _MOST_ADDRESSES, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.per_minute = per_minute
+        self._most = most
+        self._clock = clock
+        self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def add(self, address: str) -> bool:
+        """Count a call; whether it is within the limit."""
+        now = self._clock()
+        began, count = self._counts.get(address, (now, 0))
+        if now - began >= _MINUTE:
+            del self._counts[address]
+            began, count = now, 0
+        self._counts[address] = began, count + 1
+        if len(self._counts) > self._most:
+            self._counts.popitem(last=False)
+        return count < self.per_minute
+
+    def is_over(self, address: str) -> bool:
+        """Whether a call more would be over the limit."""
+        began, count = self._counts.get(address, (0.0, 0))
+        return count >= self.per_minute and self._clock() - began < _MINUTE
+
+    def wait(self, address: str) -> int:
+        """Whole seconds until the address may call again."""
+        began, _ = self._counts.get(address, (self._clock(), 0))
+        return max(1, math.ceil(began + _MINUTE - self._clock()))
+
+
+class AccessGuard:
+    """Who calls from where, and what was wrong with it.
+
+    Attributes:
+        callers: tells addresses.
+        guesses: counts wrong keys.
+        keyless: counts calls without a key.
+        unkeyed: counts calls of what needs no key.
+        log: of security.
+
+    Args:
+        settings: which proxies are trusted, and how often may be called without a key.
+        count: adds 1 to a counter by its name.
+        write: writes a line of the log.
+    """
+
+    def __init__(self, settings: Settings, count: Callable[[str], object], write: Callable[[str], object]) -> None:
+        self.callers = Callers(settings.trusted_proxies)
+        self.guesses = AddressLimit(GUESSES_A_MINUTE)
+        self.keyless = AddressLimit(settings.calls_per_minute)
+        self.unkeyed = AddressLimit(settings.calls_per_minute)
+        self.log = SecurityLog(count, write)
+
+    def is_locked(self, scope: Mapping[str, Any]) -> bool:
+        """Whether an address sent so many wrong keys that no key of its is looked at.
+
+        A proxy of this machine that does not tell whom it calls for is never locked out: behind it is everybody.
+        """
+        if not self.guesses:
+            return False
+        address = self.callers.group(scope)
+        return self.guesses.is_over(address) and not _is_shared(address)
+
+    def wrong_key(self, scope: Mapping[str, Any], revoked_id: str = "") -> bool:
+        """Note a key that is none; whether its address may try another.
+
+        Args:
+            scope: of the request.
+            revoked_id: of the key, where it was one.
+        """
+        address = self.callers.group(scope)
+        may = self.guesses.add(address)
+        event: Event = "key_guessing" if not may else "key_revoked" if revoked_id else "key_unknown"
+        self.log.note(event, f"{address} key {revoked_id}" if revoked_id else address, str(scope.get("path", "")))
+        return may
+
+
+def _is_shared(address: str) -> bool:
+    return address == UNKNOWN or ("/" not in address and ip_address(address).is_loopback) or address == "::/64"
