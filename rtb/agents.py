@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
-_KNOWN = 1 << 16  # headers and addresses remembered: few make up most of the traffic
+from rtb.bounded import remembered
 
 _BROWSERS = (
     ("edge", "edg"),
@@ -26,7 +25,7 @@ _BROWSERS = (
 _BROWSER = re.compile("|".join(f"(?P<{name}>{mark})" for name, mark in _BROWSERS))
 
 
-@lru_cache(maxsize=_KNOWN)
+@remembered("browsers", 3 << 19)
 def browser_of(agent: str) -> str:
     """Family of the browser, or `other`; `app` is not one: an app shows ads in a `webview` or says nothing.
 
@@ -37,7 +36,7 @@ def browser_of(agent: str) -> str:
     return next((name for name, _ in _BROWSERS if name in found), "other")
 
 
-@lru_cache(maxsize=_KNOWN)
+@remembered("networks", 1 << 19)
 def network_of(address: str) -> str:
     """The first 16 bits of an IPv4 address or 32 of an IPv6 one: about a provider, never a household.
 

@@ -7,9 +7,9 @@ are brought into one spelling here, so that the index only ever compares keys.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import lru_cache
 from urllib.parse import urlsplit
 
+from rtb.bounded import remembered
 from rtb.campaign import Campaign
 from rtb.openrtb.types import BidRequest
 
@@ -44,7 +44,7 @@ def category(name: str) -> str:
     return name.strip().upper()
 
 
-@lru_cache(maxsize=1 << 14)
+@remembered("domains", 3 << 19)
 def domain(name: str) -> str:
     """A domain in one spelling, whatever it was written as: `https://www.Shop.example/sale` is `shop.example`."""
     try:

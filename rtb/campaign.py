@@ -9,9 +9,12 @@ from zoneinfo import available_timezones
 
 import msgspec
 
-from rtb.creative import Creative, Identifier, Text, fault_of
+from rtb.creative import Codes, Creative, Identifier, Line, Text, fault_of
 
 Micros = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=100 * 366 * 86_400)]
+Names = Annotated[tuple[Line, ...], msgspec.Meta(max_length=10_000)]
+Categories = Annotated[tuple[Line, ...], msgspec.Meta(max_length=1_000)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -29,14 +32,14 @@ class Targeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         segments: user segments (`user.data[].segment[].id`); used only where privacy signals allow.
     """
 
-    countries: tuple[str, ...] = ()
-    regions: tuple[str, ...] = ()
-    device_types: tuple[int, ...] = ()
-    inventory: tuple[Literal["site", "app", "dooh"], ...] = ()
-    publishers: tuple[str, ...] = ()
-    exclude_publishers: tuple[str, ...] = ()
-    hours: tuple[Annotated[int, msgspec.Meta(ge=0, le=167)], ...] = ()
-    segments: tuple[str, ...] = ()
+    countries: Names = ()
+    regions: Names = ()
+    device_types: Codes = ()
+    inventory: Annotated[tuple[Literal["site", "app", "dooh"], ...], msgspec.Meta(max_length=100)] = ()
+    publishers: Names = ()
+    exclude_publishers: Names = ()
+    hours: Annotated[tuple[Annotated[int, msgspec.Meta(ge=0, le=167)], ...], msgspec.Meta(max_length=1_000)] = ()
+    segments: Names = ()
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,9 +54,9 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """
 
     total_micros: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
-    flight_seconds: Annotated[float, msgspec.Meta(gt=0)] = 86_400.0
+    flight_seconds: Seconds = 86_400.0
     daily_micros: Micros = 0
-    timezone: str = "UTC"
+    timezone: Line = "UTC"
 
 
 class Flight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -131,10 +134,10 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     id: Identifier
     name: Text
     status: Literal["active", "paused", "archived"] = "active"
-    adomain: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
-    cat: tuple[str, ...] = ()
-    cattax: Annotated[int, msgspec.Meta(ge=1)] = 1
-    bundle: str = ""
+    adomain: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1, max_length=1_000)]
+    cat: Categories = ()
+    cattax: Annotated[int, msgspec.Meta(ge=1, lt=2**31)] = 1
+    bundle: Line = ""
     seat: Identifier = "raybid"
     deals: Annotated[tuple[HeldDeal, ...], msgspec.Meta(max_length=256)] = ()
     budget: Budget

@@ -13,7 +13,12 @@ import msgspec
 Identifier = Annotated[str, msgspec.Meta(pattern=r"^(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,64}$(?!\n)")]
 Pixels = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+Line = Annotated[str, msgspec.Meta(max_length=2_048)]
+"""An address or a text that may be empty."""
+
+Markup = Annotated[str, msgspec.Meta(max_length=262_144)]
 Code = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
+Codes = Annotated[tuple[Code, ...], msgspec.Meta(max_length=256)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 Bitrate = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Kind = Literal["banner", "video", "native", "audio"]
@@ -90,12 +95,15 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     url: Text
     w: Pixels
     h: Pixels
-    mime: str = ""
+    mime: Line = ""
 
     @property
     def type(self) -> str:
         """Its media type, or empty when unknown."""
         return self.mime or _type_of(self.url)
+
+
+Images = Annotated[tuple[Image, ...], msgspec.Meta(max_length=64)]
 
 
 class NativeAd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -121,21 +129,21 @@ class NativeAd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     title: Text
-    images: tuple[Image, ...] = ()
-    icons: tuple[Image, ...] = ()
+    images: Images = ()
+    icons: Images = ()
     video: VideoAd | None = None
-    sponsored: str = ""
-    body: str = ""
-    body2: str = ""
-    cta: str = ""
-    rating: str = ""
-    likes: str = ""
-    downloads: str = ""
-    price: str = ""
-    sale_price: str = ""
-    phone: str = ""
-    address: str = ""
-    display_url: str = ""
+    sponsored: Line = ""
+    body: Line = ""
+    body2: Line = ""
+    cta: Line = ""
+    rating: Line = ""
+    likes: Line = ""
+    downloads: Line = ""
+    price: Line = ""
+    sale_price: Line = ""
+    phone: Line = ""
+    address: Line = ""
+    display_url: Line = ""
 
 
 class Creative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -159,14 +167,14 @@ class Creative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     id: Identifier
     kind: Kind = "banner"
     landing_url: Text
-    attr: tuple[Code, ...] = ()
-    api: tuple[Code, ...] = ()
+    attr: Codes = ()
+    api: Codes = ()
     language: Annotated[str, msgspec.Meta(pattern=r"^([a-z]{2})?$(?!\n)")] = ""
-    iurl: str = ""
+    iurl: Line = ""
     w: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 0
     h: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 0
-    adm: str = ""
-    image_url: str = ""
+    adm: Markup = ""
+    image_url: Line = ""
     video: VideoAd | None = None
     audio: AudioAd | None = None
     native: NativeAd | None = None

@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from rtb.bounded import remembered
 from rtb.creative import Creative
 from rtb.impression import Impression
 
@@ -48,13 +49,22 @@ IMPRESSION_FIELDS = CONTEXT_FIELDS + TASTE_FIELDS
 CREATIVE_FIELDS = ("campaign", "creative", "size")
 FIELDS = IMPRESSION_FIELDS + CREATIVE_FIELDS
 
+_SHORT = 64
+
 Rows = npt.NDArray[np.int32]
 
 
-@lru_cache(maxsize=1 << 17)
 def bucket(field: str, value: str) -> int:
     """Bucket of a value, empty or not, in a field: 1 to `BUCKETS` - 1, the same on every machine."""
+    return _short_bucket(field, value) if len(value) <= _SHORT else _bucket(field, value)
+
+
+def _bucket(field: str, value: str) -> int:
     return 1 + zlib.crc32(f"{field}={value}".encode()) % (BUCKETS - 1)
+
+
+_short_bucket = lru_cache(maxsize=1 << 13)(_bucket)
+"""Only of short values, so that entries can be counted instead of bytes: quicker by half, and asked most of all."""
 
 
 def impression_row(impression: Impression) -> list[int]:
@@ -73,7 +83,7 @@ def impression_row(impression: Impression) -> list[int]:
         *_place_buckets(audience.inventory, audience.publisher, audience.category, impression.slot.kind, pos),
         *_device_buckets(audience.country, audience.region, audience.devicetype, audience.os, audience.browser),
         bucket("hour", str(hour)),
-        *_segment_buckets(audience.segments),
+        *_segment_buckets(*audience.segments[:SEGMENT_FIELDS]),
     ]
 
 
@@ -116,7 +126,7 @@ def named_values(impression: Impression, campaign_id: str, creative: Creative) -
 # What comes again and again comes in groups: a site with its category, a device with its system, a user's segments.
 
 
-@lru_cache(maxsize=1 << 14)
+@remembered("places", 1 << 20)
 def _place_buckets(inventory: str, publisher: str, category: str, kind: str, pos: str) -> tuple[int, ...]:
     return (
         bucket("inventory", inventory),
@@ -127,7 +137,7 @@ def _place_buckets(inventory: str, publisher: str, category: str, kind: str, pos
     )
 
 
-@lru_cache(maxsize=1 << 14)
+@remembered("devices", 1 << 20)
 def _device_buckets(country: str, region: str, devicetype: int, os: str, browser: str) -> tuple[int, ...]:
     return (
         bucket("country", country),
@@ -138,11 +148,10 @@ def _device_buckets(country: str, region: str, devicetype: int, os: str, browser
     )
 
 
-@lru_cache(maxsize=1 << 14)
-def _segment_buckets(segments: tuple[str, ...]) -> tuple[int, ...]:
+@remembered("segments", 1 << 20)
+def _segment_buckets(*segments: str) -> tuple[int, ...]:
     """One name for all places: a segment means the same wherever it stands in the list."""
-    known = segments[:SEGMENT_FIELDS]
-    return (*(bucket("segment", segment) for segment in known), *([0] * (SEGMENT_FIELDS - len(known))))
+    return (*(bucket("segment", segment) for segment in segments), *([0] * (SEGMENT_FIELDS - len(segments))))
 
 
 def creative_row(campaign_id: str, creative: Creative) -> list[int]:

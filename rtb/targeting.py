@@ -12,16 +12,18 @@ whom a request's blocks or a deal leave.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any, NamedTuple, TypeVar
+from itertools import groupby, pairwise
+from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from rtb import blocks
 from rtb.bitmaps import WORD, Table, Words, any_of, first_bits, pack, stacked, unpack
+from rtb.bounded import Bounded
 from rtb.campaign import HeldDeal
 from rtb.creative import Kind
 from rtb.impression import DealTerms, Impression, Restrictions
@@ -31,9 +33,10 @@ from rtb.showing import Shelf
 from rtb.slots import Slot
 
 _HEAD = 4  # words looked at first: 256 campaigns usually fill a candidate list
-_KEPT = 512  # slots, and terms, remembered
-Key = TypeVar("Key", bound=tuple[Any, ...])
-Value = TypeVar("Value")
+_TERMS_BYTES = 3 << 20
+_SLOTS_BYTES = 1 << 21  # besides what is known of the campaigns in some hundreds of them
+_SLOTS = 512
+_audience = attrgetter("audience")
 
 
 class Showing(NamedTuple):
@@ -147,8 +150,9 @@ class TargetingIndex:
         for line, listing in enumerate(self.listings):
             for deal in listing.campaign.deals:
                 self.deals.setdefault(deal.id, {})[line] = deal
-        self._shown: dict[tuple[Slot, tuple[str, ...]], Showing] = {}
-        self._admitted: dict[tuple[Restrictions, DealTerms | None], Words] = {}
+        of_campaigns = self._words * WORD // 8 + 4 * len(self.listings)  # bytes of one `Showing`
+        self._shown: Bounded[Showing] = Bounded("slots", _SLOTS_BYTES + _SLOTS * of_campaigns)
+        self._admitted: Bounded[Words] = Bounded("terms", _TERMS_BYTES)
 
     def __len__(self) -> int:
         return len(self.listings)
@@ -202,14 +206,21 @@ class TargetingIndex:
     def _asked(self, impressions: Sequence[Impression]) -> _Asked:
         for table in self._tables:
             table.tidy()
+        segments: list[list[int]] = []
+        admitted: list[Words] = []
+        for audience, items in groupby(impressions, _audience):  # whose lists may be long: looked at once for all
+            of_deal: dict[DealTerms | None, Words] = {}
+            rows = self._segment_rows(audience.segments)
+            for item in items:
+                if item.deal not in of_deal:
+                    of_deal[item.deal] = self._admitted.get(self._admit, (audience.restrictions, item.deal))
+                segments.append(rows)
+                admitted.append(of_deal[item.deal])
         return _Asked(
             np.array([self._plain_rows(item) for item in impressions], np.intp),
-            [self._segment_rows(item.audience.segments) for item in impressions],
-            [
-                _remembered(self._shown, self._show, (item.slot, item.audience.restrictions.languages))
-                for item in impressions
-            ],
-            [_remembered(self._admitted, self._admit, (item.audience.restrictions, item.deal)) for item in impressions],
+            segments,
+            [self._shown.get(self._show, (item.slot, item.audience.restrictions.languages)) for item in impressions],
+            admitted,
         )
 
     def tests(self, impression: Impression, open_lines: Words | None = None) -> Mapping[str, npt.NDArray[np.bool_]]:
@@ -319,16 +330,6 @@ class TargetingIndex:
     def _table(self, accepts: str, refuses: str = "") -> Table:
         named = [item.named for item in self.listings]
         return Table([one[accepts] for one in named], [one.get(refuses, frozenset()) for one in named], self._words)
-
-
-def _remembered(memory: dict[Key, Value], make: Callable[..., Value], key: Key) -> Value:
-    """`make(*key)`, from memory where it was made before; a full memory starts anew."""
-    value = memory.get(key)
-    if value is None:
-        if len(memory) >= _KEPT:
-            memory.clear()
-        value = memory[key] = make(*key)
-    return value
 
 
 def _lack(aimed: Words, fitting: Words, impression: Impression) -> NoBid:

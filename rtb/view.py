@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rtb import features
+from rtb.bounded import Bounded
 from rtb.listing import Listing
 from rtb.markup import markup_of
 from rtb.response import Showpiece, showpiece_of
@@ -15,7 +16,7 @@ from rtb.slots import BannerSlot, Slot
 from rtb.targeting import TargetingIndex
 
 _ANY_BANNER = BannerSlot()  # a banner's bid says the same wherever it goes
-_SHOWPIECES_KEPT = 16_384
+_SHOWPIECES_BYTES = 1 << 21
 
 
 class _Encoded(NamedTuple):
@@ -49,17 +50,19 @@ class View:
         rows = [encoded.rows for encoded in self._rows.values()]
         self.creative_rows = np.concatenate(rows) if rows else np.empty((0, len(features.CREATIVE_FIELDS)), np.int32)
         self.listing_of = {listing.number: listing for listing in listings}
-        self._showpieces: dict[tuple[Slot, int], Showpiece] = {}
+        self._banners: dict[int, Showpiece] = {}
+        self._showpieces: Bounded[Showpiece] = Bounded("showpieces", _SHOWPIECES_BYTES)
 
     def showpiece(self, slot: Slot, creative: int) -> Showpiece:
         """A creative, by its row in the index, in a slot; made once."""
-        key = (_ANY_BANNER if isinstance(slot, BannerSlot) else slot, creative)
-        made = self._showpieces.get(key)
+        if not isinstance(slot, BannerSlot):
+            return self._showpieces.get(self._show, (slot, creative))
+        made = self._banners.get(creative)
         if made is None:
-            if len(self._showpieces) >= _SHOWPIECES_KEPT:
-                self._showpieces.clear()
-            shown = self.index.creatives[creative]
-            campaign = shown.listing.campaign
-            markup = markup_of(slot, campaign, shown.creative)
-            made = self._showpieces[key] = showpiece_of(slot, campaign, shown.creative, markup)
+            made = self._banners[creative] = self._show(_ANY_BANNER, creative)
         return made
+
+    def _show(self, slot: Slot, creative: int) -> Showpiece:
+        shown = self.index.creatives[creative]
+        campaign = shown.listing.campaign
+        return showpiece_of(slot, campaign, shown.creative, markup_of(slot, campaign, shown.creative))

@@ -37,7 +37,7 @@ class AuctionResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     token: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{0,512}$(?!\n)")] = ""
     notice_url: flat.Long = ""
     price: flat.Cpm | None = None
-    currency: flat.Currency | str = ""
+    currency: flat.Name = ""
     min_to_win: flat.Cpm | None = None
 
 

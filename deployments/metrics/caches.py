@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from deployments.tally import Tally
-from rtb import agents, blocks, features
+from rtb import agents, blocks
+from rtb.bounded import Remembered
 from rtb.slots import native
 
-_CACHES: Mapping[str, Any] = {
-    "feature_bucket": features.bucket,
+_CACHES: Mapping[str, Remembered[Any]] = {
     "advertiser_domain": blocks.domain,
     "browser": agents.browser_of,
-    "native_request": native.remembered,
+    "native_request": native.asked_for,
 }
 """By the names their figures have: what a whole replica shares, and what would cost most without."""
 
@@ -23,19 +23,18 @@ class CacheWatch:
 
     Args:
         tally: where they are counted.
-        caches: functions of `functools.lru_cache`, by name.
+        caches: what is looked at, by name.
     """
 
-    def __init__(self, tally: Tally, caches: Mapping[str, Callable[..., Any]] = _CACHES) -> None:
+    def __init__(self, tally: Tally, caches: Mapping[str, Remembered[Any]] = _CACHES) -> None:
         self._tally = tally
-        self._caches: Mapping[str, Any] = caches
+        self._caches = caches
         self._seen = dict.fromkeys(caches, (0, 0))
 
     def look(self) -> None:
         """Count what was looked up since the last call."""
         for name, cache in self._caches.items():
-            found = cache.cache_info()
             hits, misses = self._seen[name]
-            self._tally.add(f"cache.{name}.hit", found.hits - hits)
-            self._tally.add(f"cache.{name}.miss", found.misses - misses)
-            self._seen[name] = found.hits, found.misses
+            self._seen[name] = cache.hits, cache.misses
+            self._tally.add(f"cache.{name}.hit", self._seen[name][0] - hits)
+            self._tally.add(f"cache.{name}.miss", self._seen[name][1] - misses)

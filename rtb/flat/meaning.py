@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import re
 import secrets
-from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
 
+from rtb.bounded import remembered
 from rtb.flat.request import DEVICES, FlatRequest
 from rtb.openrtb import App, Banner, BidRequest, Device, Geo, Imp, Site, User
 from rtb.openrtb.types import Audio, Data, Format, Native, Publisher, Regs, Segment, Video
 
 _HOST = re.compile(r"[a-z]+://([^/:?#@]+)")
 _Value = TypeVar("_Value")
-_PLACEMENTS = 1 << 12  # sizes of native placements remembered
 
 
 def openrtb_of(flat: FlatRequest, currency: str) -> BidRequest:
@@ -99,7 +98,7 @@ def _native(flat: FlatRequest) -> Native:
     return Native(request=request, ver="1.2", battr=_listed(flat.block_attributes))
 
 
-@lru_cache(maxsize=_PLACEMENTS)
+@remembered("flat native requests", 1 << 19)
 def _native_request(w: int, h: int) -> str:
     """A title and a picture of at least this size; an icon, a text and the advertiser's name where there are any."""
     assets = [

@@ -9,6 +9,7 @@ import msgspec
 Pixels = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Name = Annotated[str, msgspec.Meta(max_length=255)]
 Names = Annotated[tuple[Name, ...], msgspec.Meta(max_length=1_000)]
+Code = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
 Long = Annotated[str, msgspec.Meta(max_length=4_096)]
 Cpm = Annotated[float, msgspec.Meta(ge=0, lt=1e9)]
 Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$(?!\n)")]
@@ -84,7 +85,7 @@ class FlatRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     geo: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z]{3}(/[A-Za-z0-9-]{1,10})?)?$(?!\n)")] = ""
     block_categories: Names = ()
     block_advertisers: Names = ()
-    block_attributes: Annotated[tuple[int, ...], msgspec.Meta(max_length=100)] = ()
+    block_attributes: Annotated[tuple[Code, ...], msgspec.Meta(max_length=100)] = ()
     interstitial: bool = False
     secure: bool = True
     coppa: bool = False
@@ -92,7 +93,7 @@ class FlatRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     consent: Long = ""
     us_privacy: Name = ""
     gpp: Long = ""
-    gpp_sid: Annotated[tuple[int, ...], msgspec.Meta(max_length=50)] = ()
+    gpp_sid: Annotated[tuple[Code, ...], msgspec.Meta(max_length=50)] = ()
     limit_tracking: bool = False
     tmax_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 0
     test: bool = False

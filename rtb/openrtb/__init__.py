@@ -2,18 +2,16 @@
 
 from rtb.openrtb.codec import decode_request, encode_response
 from rtb.openrtb.invalid import InvalidRequest
+from rtb.openrtb.response import Bid, BidResponse, SeatBid
 from rtb.openrtb.types import (
     App,
     Banner,
-    Bid,
     BidRequest,
-    BidResponse,
     Device,
     Geo,
     Imp,
     Loss,
     NoBid,
-    SeatBid,
     Site,
     User,
 )

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import types
 import typing
+from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 
+from rtb.openrtb.bounds import MOST_VALUES
 from rtb.openrtb.invalid import InvalidRequest
-from rtb.openrtb.types import BINDING, DESCRIPTIVE, VERBATIM, BidRequest, BidResponse
+from rtb.openrtb.response import BidResponse
+from rtb.openrtb.types import BINDING, DESCRIPTIVE, VERBATIM, BidRequest
 from rtb.openrtb.validity import validate
 
 _decoder = msgspec.json.Decoder(BidRequest, strict=False)
@@ -35,8 +38,11 @@ def decode_request(body: bytes) -> BidRequest:
     """A validated request from JSON.
 
     Raises:
-        InvalidRequest: not JSON, ill-typed beyond tidying, or against a rule of the specification (`validity`).
+        InvalidRequest: not JSON, ill-typed beyond tidying, beyond a bound (`bounds`), or against a rule of the
+            specification (`validity`).
     """
+    if body.count(b",") > MOST_VALUES:
+        raise InvalidRequest("too_many", f"the request holds more than {MOST_VALUES} values")
     try:
         request = _decoder.decode(body)
     except msgspec.ValidationError:
@@ -69,7 +75,7 @@ def encode_response(response: BidResponse) -> bytes:
 def _decode_untidy(body: bytes) -> BidRequest:
     try:
         raw = msgspec.json.decode(body)
-        tidy = _tidy(raw, BidRequest, "$")
+        tidy = _tidy_struct(raw, BidRequest, "$")
         return msgspec.convert(tidy, BidRequest, strict=False)
     except (_Untidy, msgspec.ValidationError) as error:
         raise InvalidRequest("wrong_type", str(error)) from error
@@ -79,31 +85,29 @@ def _decode_untidy(body: bytes) -> BidRequest:
         raise InvalidRequest("not_json", f"the body is not JSON: {error}") from error
 
 
-def _tidy(value: Any, hint: Any, path: str) -> Any:
-    """`value` made to fit `hint`, `_ABSENT` when it stands for nothing; raises `_Untidy` when neither."""
+def _tidy(value: Any, field: _Field, path: str) -> Any:
+    """`value` made to fit a field, `_ABSENT` when it stands for nothing; raises `_Untidy` when neither."""
     if value is None:
         return _ABSENT
-    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        return _tidy_struct(value, hint, path)
-    origin = typing.get_origin(hint)
-    if origin is list:
-        return _tidy_list(value, typing.get_args(hint)[0], path)
-    if origin is dict:
-        return value if isinstance(value, dict) else _refuse(value, "object", path)
-    return _SCALARS[hint](value, path)
+    if field.struct is not None:
+        return _tidy_struct(value, field.struct, path)
+    if field.item is not None:
+        return _tidy_list(value, field, path)
+    tidied = _SCALARS[field.type](value, path)
+    return tidied if tidied is _ABSENT or _is_within(tidied, field) else _refuse(value, _wanted(field), path)
 
 
 def _tidy_struct(value: Any, struct: type[msgspec.Struct], path: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         _refuse(value, "object", path)
     tidy = {}
-    for name, (hint, droppable) in _plan(struct).items():
+    for name, (field, droppable) in _plan(struct).items():
         if name not in value:
             continue
         if name in VERBATIM and not isinstance(value[name], str | None):
             raise InvalidRequest("wrong_type", f"expected string - at `{path}.{name}`")
         try:
-            fitted = _tidy(value[name], hint, f"{path}.{name}")
+            fitted = _tidy(value[name], field, f"{path}.{name}")
         except _Untidy:
             if not droppable:
                 raise
@@ -113,11 +117,15 @@ def _tidy_struct(value: Any, struct: type[msgspec.Struct], path: str) -> dict[st
     return tidy
 
 
-def _tidy_list(value: Any, hint: Any, path: str) -> Any:
+def _tidy_list(value: Any, field: _Field, path: str) -> Any:
+    """A list; one beyond its bound is refused, whatever it is of, before anything in it is looked at."""
     if value == "":
         return _ABSENT
     items = value if isinstance(value, list) else [value]
-    fitted = (_tidy(item, hint, f"{path}[{number}]") for number, item in enumerate(items))
+    if field.most is not None and len(items) > field.most:
+        raise InvalidRequest("too_many", f"more than {field.most} entries - at `{path}`")
+    assert field.item is not None
+    fitted = [_tidy(item, field.item, f"{path}[{number}]") for number, item in enumerate(items)]
     return [item for item in fitted if item is not _ABSENT]
 
 
@@ -154,26 +162,71 @@ def _as_it_is(value: Any, path: str) -> Any:
     return value
 
 
-_SCALARS = {str: _tidy_str, int: _tidy_int, float: _tidy_float, Any: _as_it_is}
+_SCALARS: dict[Any, Callable[[Any, str], Any]] = {
+    str: _tidy_str,
+    int: _tidy_int,
+    float: _tidy_float,
+    Any: _as_it_is,
+}
+
+
+class _Field(NamedTuple):
+    """What a field takes, once it is there.
+
+    Attributes:
+        type: of a scalar.
+        struct: of an object.
+        item: of a list.
+        most: entries of a list, characters of a text.
+        low: least number.
+        high: greatest number.
+    """
+
+    type: Any = None
+    struct: type[msgspec.Struct] | None = None
+    item: _Field | None = None
+    most: int | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+def _is_within(value: Any, field: _Field) -> bool:
+    if field.type is str:
+        return field.most is None or len(value) <= field.most
+    return field.low is None or field.high is None or field.low <= value <= field.high
+
+
+def _wanted(field: _Field) -> str:
+    if field.type is str:
+        return f"string of at most {field.most} characters"
+    return f"integer from {field.low} to {field.high}"
 
 
 @cache
-def _plan(struct: type[msgspec.Struct]) -> dict[str, tuple[Any, bool]]:
-    """Field name -> (its type without `None`, whether it may be left out when it cannot be read)."""
-    hints = typing.get_type_hints(struct)
+def _plan(struct: type[msgspec.Struct]) -> dict[str, tuple[_Field, bool]]:
+    """Field name -> (what it takes, whether it may be left out when it cannot be read)."""
+    hints = typing.get_type_hints(struct, include_extras=True)
     required = {f.name for f in msgspec.structs.fields(struct) if f.required}
     plan = {}
     for name, hint in hints.items():
-        inner = _without_none(hint)
-        describes = (struct in DESCRIPTIVE or inner in DESCRIPTIVE) and name not in BINDING
-        plan[name] = (inner, describes and name not in required)
+        field = _field(hint)
+        describes = (struct in DESCRIPTIVE or field.struct in DESCRIPTIVE) and name not in BINDING
+        plan[name] = (field, describes and name not in required)
     return plan
 
 
-def _without_none(hint: Any) -> Any:
+def _field(hint: Any) -> _Field:
+    """A type, with its bounds and without its `None`, as what a field takes."""
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        return next(arg for arg in typing.get_args(hint) if arg is not type(None))
-    return hint
+        hint = next(arg for arg in typing.get_args(hint) if arg is not type(None))
+    bounds = msgspec.Meta()
+    if typing.get_origin(hint) is Annotated:
+        hint, bounds = typing.get_args(hint)
+    if typing.get_origin(hint) is list:
+        return _Field(item=_field(typing.get_args(hint)[0]), most=bounds.max_length)
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return _Field(struct=hint)
+    return _Field(type=hint, most=bounds.max_length, low=bounds.ge, high=bounds.le)
 
 
 def _refuse(value: Any, wanted: str, path: str) -> typing.NoReturn:

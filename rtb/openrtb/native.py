@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from rtb.openrtb.bounds import MOST_ASSETS, Codes, Id, Int, Mimes
 from rtb.openrtb.codec import fitted
 from rtb.openrtb.invalid import InvalidRequest
 
@@ -14,41 +15,41 @@ from rtb.openrtb.invalid import InvalidRequest
 class Title(Struct):
     """Native 4.3: a headline of at most `len` characters."""
 
-    len: int | None = None
+    len: Int | None = None
 
 
 class Img(Struct):
     """Native 4.4: a picture."""
 
-    type: int | None = None
-    w: int | None = None
-    wmin: int | None = None
-    h: int | None = None
-    hmin: int | None = None
-    mimes: list[str] | None = None
+    type: Int | None = None
+    w: Int | None = None
+    wmin: Int | None = None
+    h: Int | None = None
+    hmin: Int | None = None
+    mimes: Mimes | None = None
 
 
 class NativeVideo(Struct):
     """Native 4.5: a video."""
 
-    mimes: list[str] | None = None
-    minduration: int | None = None
-    maxduration: int | None = None
-    protocols: list[int] | None = None
+    mimes: Mimes | None = None
+    minduration: Int | None = None
+    maxduration: Int | None = None
+    protocols: Codes | None = None
 
 
 class Data(Struct):
     """Native 4.6: a text of some type."""
 
-    type: int | None = None
-    len: int | None = None
+    type: Int | None = None
+    len: Int | None = None
 
 
 class Asset(Struct):
     """Native 4.2: one part of the ad."""
 
-    id: int | None = None
-    required: int = 0
+    id: Int | None = None
+    required: Int = 0
     title: Title | None = None
     img: Img | None = None
     video: NativeVideo | None = None
@@ -58,16 +59,16 @@ class Asset(Struct):
 class NativeRequest(Struct):
     """Native 4.1: what an ad is to be made of. `assets` are read one by one, see `read_asset`."""
 
-    ver: str | None = None
-    context: int | None = None
-    contextsubtype: int | None = None
-    plcmttype: int | None = None
-    plcmtcnt: int | None = None
-    seq: int | None = None
-    assets: list[Any] | None = None
-    aurlsupport: int | None = None
-    durlsupport: int | None = None
-    privacy: int | None = None
+    ver: Id | None = None
+    context: Int | None = None
+    contextsubtype: Int | None = None
+    plcmttype: Int | None = None
+    plcmtcnt: Int | None = None
+    seq: Int | None = None
+    assets: Annotated[list[Any], Meta(max_length=MOST_ASSETS)] | None = None
+    aurlsupport: Int | None = None
+    durlsupport: Int | None = None
+    privacy: Int | None = None
 
 
 class ReadRequest(Struct, frozen=True):

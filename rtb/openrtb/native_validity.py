@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, NoReturn
 
 import msgspec
 
+from rtb.bounded import remembered
+from rtb.openrtb.bounds import MOST_ASSETS, MOST_NATIVE_CHARACTERS
 from rtb.openrtb.invalid import InvalidRequest
 from rtb.openrtb.types import Native
 
@@ -29,8 +30,10 @@ def check_native(native: Native) -> None:
         raise InvalidRequest("bad_native", f"{fault} - at `{_PLACE}`")
 
 
-@lru_cache(maxsize=4096)  # a publisher's placements ask for the same again and again
+@remembered("faults of native requests", 3 << 19)  # a publisher's placements ask for the same again and again
 def _fault_of(text: str) -> str:
+    if len(text) > MOST_NATIVE_CHARACTERS:
+        return f"a native request of more than {MOST_NATIVE_CHARACTERS} characters"
     try:
         asked = msgspec.json.decode(text)
         return _fault(msgspec.json.decode(asked) if isinstance(asked, str) else asked)
@@ -60,6 +63,8 @@ def _check(asked: dict[str, Any]) -> None:
     for asset in assets:
         _check_asset(_object(asset, "an asset that is no object"))
     ids = [asset["id"] for asset in assets if "id" in asset]
+    if not all(isinstance(one, int | float | str) for one in ids):
+        _fail("an asset whose id is no number")
     if ids and (len(ids) < len(assets) or len({str(one) for one in ids}) < len(ids)):
         _fail("assets that have no id of their own")
     for tracker in _list(asked.get("eventtrackers")):
@@ -110,7 +115,9 @@ def _object(value: Any, otherwise: str) -> dict[str, Any]:
 
 
 def _list(value: Any) -> list[Any]:
-    return [] if value in (None, "") else value if isinstance(value, list) else [value]
+    if not isinstance(value, list):
+        return [] if value in (None, "") else [value]
+    return value if len(value) <= MOST_ASSETS else _fail(f"a list of more than {MOST_ASSETS} entries")
 
 
 def _whole(value: Any) -> float | None:

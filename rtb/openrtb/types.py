@@ -8,9 +8,27 @@ in, so the garbage collector need not follow it (`gc=False`).
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+from rtb.openrtb.bounds import (
+    MOST_COMPANIONS,
+    MOST_DEALS,
+    MOST_FLOORS,
+    MOST_FORMATS,
+    MOST_IMPS,
+    MOST_PROVIDERS,
+    MOST_SEGMENTS,
+    Blocks,
+    Codes,
+    Consent,
+    Id,
+    Int,
+    Mimes,
+    Names,
+    Text,
+)
 
 
 class NoBid(IntEnum):
@@ -45,110 +63,110 @@ class Loss(IntEnum):
 class Format(Struct, omit_defaults=True, gc=False):
     """3.2.10: an allowed size, in device-independent pixels, or as a ratio with a least width."""
 
-    w: int | None = None
-    h: int | None = None
-    wratio: int | None = None
-    hratio: int | None = None
-    wmin: int | None = None
+    w: Int | None = None
+    h: Int | None = None
+    wratio: Int | None = None
+    hratio: Int | None = None
+    wmin: Int | None = None
 
 
 class Banner(Struct, omit_defaults=True, gc=False):
     """3.2.6: a display placement. The four bounds are those of 2.3, which some callers still send."""
 
-    format: list[Format] | None = None
-    w: int | None = None
-    h: int | None = None
-    wmin: int | None = None
-    wmax: int | None = None
-    hmin: int | None = None
-    hmax: int | None = None
-    btype: list[int] | None = None
-    battr: list[int] | None = None
-    pos: int | None = None
-    mimes: list[str] | None = None
-    topframe: int | None = None
-    expdir: list[int] | None = None
-    api: list[int] | None = None
-    id: str | None = None
-    vcm: int | None = None
+    format: Annotated[list[Format], Meta(max_length=MOST_FORMATS)] | None = None
+    w: Int | None = None
+    h: Int | None = None
+    wmin: Int | None = None
+    wmax: Int | None = None
+    hmin: Int | None = None
+    hmax: Int | None = None
+    btype: Codes | None = None
+    battr: Codes | None = None
+    pos: Int | None = None
+    mimes: Mimes | None = None
+    topframe: Int | None = None
+    expdir: Codes | None = None
+    api: Codes | None = None
+    id: Id | None = None
+    vcm: Int | None = None
 
 
 class DurFloors(Struct, omit_defaults=True, gc=False):
     """DurFloors of 2.6: the floor of ads of some lengths, which are in seconds; a bound left out is none."""
 
-    mindur: int | None = None
-    maxdur: int | None = None
+    mindur: Int | None = None
+    maxdur: Int | None = None
     bidfloor: float = 0.0
 
 
 class Video(Struct, omit_defaults=True, gc=False):
     """3.2.7: a video placement. Durations are in seconds, bitrates in kbit/s."""
 
-    mimes: list[str] | None = None
-    minduration: int | None = None
-    maxduration: int | None = None
-    rqddurs: list[int] | None = None
-    startdelay: int | None = None
-    maxseq: int | None = None
-    poddur: int | None = None
-    podid: str | None = None
-    podseq: int | None = None
-    slotinpod: int | None = None
+    mimes: Mimes | None = None
+    minduration: Int | None = None
+    maxduration: Int | None = None
+    rqddurs: Codes | None = None
+    startdelay: Int | None = None
+    maxseq: Int | None = None
+    poddur: Int | None = None
+    podid: Id | None = None
+    podseq: Int | None = None
+    slotinpod: Int | None = None
     mincpmpersec: float | None = None
-    durfloors: list[DurFloors] | None = None
-    protocols: list[int] | None = None
-    protocol: int | None = None
-    w: int | None = None
-    h: int | None = None
-    placement: int | None = None
-    plcmt: int | None = None
-    linearity: int | None = None
-    skip: int | None = None
-    skipmin: int | None = None
-    skipafter: int | None = None
-    sequence: int | None = None
-    battr: list[int] | None = None
-    maxextended: int | None = None
-    minbitrate: int | None = None
-    maxbitrate: int | None = None
-    boxingallowed: int | None = None
-    playbackmethod: list[int] | None = None
-    playbackend: int | None = None
-    delivery: list[int] | None = None
-    pos: int | None = None
-    companionad: list[Banner] | None = None
-    companiontype: list[int] | None = None
-    api: list[int] | None = None
+    durfloors: Annotated[list[DurFloors], Meta(max_length=MOST_FLOORS)] | None = None
+    protocols: Codes | None = None
+    protocol: Int | None = None
+    w: Int | None = None
+    h: Int | None = None
+    placement: Int | None = None
+    plcmt: Int | None = None
+    linearity: Int | None = None
+    skip: Int | None = None
+    skipmin: Int | None = None
+    skipafter: Int | None = None
+    sequence: Int | None = None
+    battr: Codes | None = None
+    maxextended: Int | None = None
+    minbitrate: Int | None = None
+    maxbitrate: Int | None = None
+    boxingallowed: Int | None = None
+    playbackmethod: Codes | None = None
+    playbackend: Int | None = None
+    delivery: Codes | None = None
+    pos: Int | None = None
+    companionad: Annotated[list[Banner], Meta(max_length=MOST_COMPANIONS)] | None = None
+    companiontype: Codes | None = None
+    api: Codes | None = None
 
 
 class Audio(Struct, omit_defaults=True, gc=False):
     """3.2.8: an audio placement. Durations are in seconds, bitrates in kbit/s."""
 
-    mimes: list[str] | None = None
-    minduration: int | None = None
-    maxduration: int | None = None
-    rqddurs: list[int] | None = None
-    startdelay: int | None = None
-    maxseq: int | None = None
-    poddur: int | None = None
-    podid: str | None = None
-    podseq: int | None = None
-    slotinpod: int | None = None
+    mimes: Mimes | None = None
+    minduration: Int | None = None
+    maxduration: Int | None = None
+    rqddurs: Codes | None = None
+    startdelay: Int | None = None
+    maxseq: Int | None = None
+    poddur: Int | None = None
+    podid: Id | None = None
+    podseq: Int | None = None
+    slotinpod: Int | None = None
     mincpmpersec: float | None = None
-    durfloors: list[DurFloors] | None = None
-    protocols: list[int] | None = None
-    sequence: int | None = None
-    battr: list[int] | None = None
-    maxextended: int | None = None
-    minbitrate: int | None = None
-    maxbitrate: int | None = None
-    delivery: list[int] | None = None
-    companionad: list[Banner] | None = None
-    companiontype: list[int] | None = None
-    api: list[int] | None = None
-    feed: int | None = None
-    stitched: int | None = None
-    nvol: int | None = None
+    durfloors: Annotated[list[DurFloors], Meta(max_length=MOST_FLOORS)] | None = None
+    protocols: Codes | None = None
+    sequence: Int | None = None
+    battr: Codes | None = None
+    maxextended: Int | None = None
+    minbitrate: Int | None = None
+    maxbitrate: Int | None = None
+    delivery: Codes | None = None
+    companionad: Annotated[list[Banner], Meta(max_length=MOST_COMPANIONS)] | None = None
+    companiontype: Codes | None = None
+    api: Codes | None = None
+    feed: Int | None = None
+    stitched: Int | None = None
+    nvol: Int | None = None
 
 
 class Native(Struct, omit_defaults=True, gc=False):
@@ -159,192 +177,192 @@ class Native(Struct, omit_defaults=True, gc=False):
     """
 
     request: Any = None
-    ver: str | None = None
-    api: list[int] | None = None
-    battr: list[int] | None = None
-    layout: int | None = None
+    ver: Id | None = None
+    api: Codes | None = None
+    battr: Codes | None = None
+    layout: Int | None = None
     assets: Any = None
 
 
 class Deal(Struct, omit_defaults=True, gc=False):
     """3.2.12: a deal struck beforehand. Its currency is its own, not that of the imp."""
 
-    id: str
+    id: Id
     bidfloor: float = 0.0
-    bidfloorcur: str = "USD"
-    at: int | None = None
-    wseat: list[str] | None = None
-    wadomain: list[str] | None = None
-    guar: int = 0
+    bidfloorcur: Id = "USD"
+    at: Int | None = None
+    wseat: Names | None = None
+    wadomain: Names | None = None
+    guar: Int = 0
     mincpmpersec: float | None = None
-    durfloors: list[DurFloors] | None = None
+    durfloors: Annotated[list[DurFloors], Meta(max_length=MOST_FLOORS)] | None = None
 
 
 class Pmp(Struct, omit_defaults=True, gc=False):
     """3.2.11: the private marketplace of an impression."""
 
-    private_auction: int = 0
-    deals: list[Deal] | None = None
+    private_auction: Int = 0
+    deals: Annotated[list[Deal], Meta(max_length=MOST_DEALS)] | None = None
 
 
 class Imp(Struct, omit_defaults=True, gc=False):
     """3.2.4: one impression on offer."""
 
-    id: str
+    id: Id
     banner: Banner | None = None
     video: Video | None = None
     audio: Audio | None = None
     native: Native | None = None
     pmp: Pmp | None = None
-    displaymanager: str | None = None
-    displaymanagerver: str | None = None
-    instl: int = 0
-    tagid: str | None = None
+    displaymanager: Id | None = None
+    displaymanagerver: Id | None = None
+    instl: Int = 0
+    tagid: Id | None = None
     bidfloor: float = 0.0
-    bidfloorcur: str = "USD"
-    clickbrowser: int | None = None
-    secure: int | None = None
-    iframebuster: list[str] | None = None
-    rwdd: int = 0
-    ssai: int = 0
-    exp: int | None = None
+    bidfloorcur: Id = "USD"
+    clickbrowser: Int | None = None
+    secure: Int | None = None
+    iframebuster: Names | None = None
+    rwdd: Int = 0
+    ssai: Int = 0
+    exp: Int | None = None
 
 
 class Publisher(Struct, omit_defaults=True, gc=False):
     """3.2.15: who owns the site or app."""
 
-    id: str | None = None
-    name: str | None = None
-    domain: str | None = None
+    id: Id | None = None
+    name: Text | None = None
+    domain: Id | None = None
 
 
 class Site(Struct, omit_defaults=True, gc=False):
     """3.2.13: the web site."""
 
-    id: str | None = None
-    name: str | None = None
-    domain: str | None = None
-    page: str | None = None
-    cat: list[str] | None = None
+    id: Id | None = None
+    name: Text | None = None
+    domain: Id | None = None
+    page: Text | None = None
+    cat: Names | None = None
     publisher: Publisher | None = None
 
 
 class App(Struct, omit_defaults=True, gc=False):
     """3.2.14: the application."""
 
-    id: str | None = None
-    name: str | None = None
-    bundle: str | None = None
-    domain: str | None = None
-    cat: list[str] | None = None
+    id: Id | None = None
+    name: Text | None = None
+    bundle: Id | None = None
+    domain: Id | None = None
+    cat: Names | None = None
     publisher: Publisher | None = None
 
 
 class Dooh(Struct, omit_defaults=True, gc=False):
     """3.2.35: the digital out-of-home screen."""
 
-    id: str | None = None
-    name: str | None = None
-    domain: str | None = None
+    id: Id | None = None
+    name: Text | None = None
+    domain: Id | None = None
     publisher: Publisher | None = None
 
 
 class Geo(Struct, omit_defaults=True, gc=False):
     """3.2.19: a place."""
 
-    country: str | None = None
-    region: str | None = None
-    city: str | None = None
+    country: Id | None = None
+    region: Id | None = None
+    city: Id | None = None
 
 
 class Device(Struct, omit_defaults=True, gc=False):
     """3.2.18: what the user holds."""
 
-    ua: str | None = None
-    ip: str | None = None
+    ua: Text | None = None
+    ip: Id | None = None
     geo: Geo | None = None
-    devicetype: int | None = None
-    make: str | None = None
-    model: str | None = None
-    os: str | None = None
-    language: str | None = None
-    dnt: int | None = None
-    lmt: int | None = None
+    devicetype: Int | None = None
+    make: Id | None = None
+    model: Id | None = None
+    os: Id | None = None
+    language: Id | None = None
+    dnt: Int | None = None
+    lmt: Int | None = None
 
 
 class Segment(Struct, omit_defaults=True, gc=False):
     """3.2.22: one thing known of the user."""
 
-    id: str | None = None
+    id: Id | None = None
 
 
 class Data(Struct, omit_defaults=True, gc=False):
     """3.2.21: segments from one provider."""
 
-    id: str | None = None
-    segment: list[Segment] | None = None
+    id: Id | None = None
+    segment: Annotated[list[Segment], Meta(max_length=MOST_SEGMENTS)] | None = None
 
 
 class UserExt(Struct, omit_defaults=True, gc=False):
     """Where OpenRTB 2.5 callers put what 2.6 has in `user`."""
 
-    consent: str | None = None
+    consent: Consent | None = None
 
 
 class User(Struct, omit_defaults=True, gc=False):
     """3.2.20: who sees the impression."""
 
-    id: str | None = None
-    buyeruid: str | None = None
-    data: list[Data] | None = None
-    consent: str | None = None
+    id: Id | None = None
+    buyeruid: Id | None = None
+    data: Annotated[list[Data], Meta(max_length=MOST_PROVIDERS)] | None = None
+    consent: Consent | None = None
     ext: UserExt | None = None
 
 
 class RegsExt(Struct, omit_defaults=True, gc=False):
     """Where OpenRTB 2.5 callers put what 2.6 has in `regs`."""
 
-    coppa: int | None = None
-    gdpr: int | None = None
-    us_privacy: str | None = None
-    gpp: str | None = None
-    gpp_sid: list[int] | None = None
+    coppa: Int | None = None
+    gdpr: Int | None = None
+    us_privacy: Id | None = None
+    gpp: Consent | None = None
+    gpp_sid: Codes | None = None
 
 
 class Regs(Struct, omit_defaults=True, gc=False):
     """3.2.3: rules that apply to the request."""
 
-    coppa: int = 0
-    gdpr: int | None = None
-    us_privacy: str | None = None
-    gpp: str | None = None
-    gpp_sid: list[int] | None = None
+    coppa: Int = 0
+    gdpr: Int | None = None
+    us_privacy: Id | None = None
+    gpp: Consent | None = None
+    gpp_sid: Codes | None = None
     ext: RegsExt | None = None
 
 
 class BidRequest(Struct, omit_defaults=True, gc=False):
     """3.2.1: the top-level request."""
 
-    id: str
-    imp: list[Imp]
+    id: Id
+    imp: Annotated[list[Imp], Meta(max_length=MOST_IMPS)]
     site: Site | None = None
     app: App | None = None
     dooh: Dooh | None = None
     device: Device | None = None
     user: User | None = None
-    test: int = 0
-    at: int = 0  # not said: the profile of its exchange says
-    tmax: int | None = None
-    wseat: list[str] | None = None
-    bseat: list[str] | None = None
-    cur: list[str] | None = None
-    wlang: list[str] | None = None
-    wlangb: list[str] | None = None
-    acat: list[str] | None = None
-    bcat: list[str] | None = None
-    cattax: int = 1
-    badv: list[str] | None = None
-    bapp: list[str] | None = None
+    test: Int = 0
+    at: Int = 0  # not said: the profile of its exchange says
+    tmax: Int | None = None
+    wseat: Names | None = None
+    bseat: Names | None = None
+    cur: Names | None = None
+    wlang: Names | None = None
+    wlangb: Names | None = None
+    acat: Names | None = None
+    bcat: Names | None = None
+    cattax: Int = 1
+    badv: Blocks | None = None
+    bapp: Blocks | None = None
     regs: Regs | None = None
 
 
@@ -357,52 +375,3 @@ BINDING = frozenset({"dnt", "lmt", "device"})
 
 VERBATIM = frozenset({"consent", "us_privacy", "gpp"})
 """Privacy strings: a number there is not taken for the string of its digits, nor for the absence of one."""
-
-
-class Bid(Struct, omit_defaults=True, gc=False):
-    """4.2.3: one offer."""
-
-    id: str
-    impid: str
-    price: float
-    nurl: str | None = None
-    burl: str | None = None
-    lurl: str | None = None
-    adm: str | None = None
-    adomain: list[str] | None = None
-    bundle: str | None = None
-    iurl: str | None = None
-    cid: str | None = None
-    crid: str | None = None
-    cat: list[str] | None = None
-    cattax: int | None = None
-    attr: list[int] | None = None
-    apis: list[int] | None = None
-    api: int | None = None
-    protocol: int | None = None
-    language: str | None = None
-    dealid: str | None = None
-    w: int | None = None
-    h: int | None = None
-    wratio: int | None = None
-    hratio: int | None = None
-    exp: int | None = None
-    dur: int | None = None
-    mtype: int | None = None
-    slotinpod: int | None = None
-
-
-class SeatBid(Struct, gc=False):
-    """4.2.2: the offers of one seat."""
-
-    bid: list[Bid]
-    seat: str = ""
-
-
-class BidResponse(Struct, gc=False):
-    """4.2.1: the top-level response."""
-
-    id: str
-    seatbid: list[SeatBid]
-    bidid: str = ""
-    cur: str = "USD"

@@ -10,11 +10,11 @@ from operator import attrgetter
 
 from msgspec import Struct
 
+from rtb.openrtb.bounds import MOST_SEGMENTS
 from rtb.openrtb.invalid import InvalidRequest
 from rtb.openrtb.native_validity import check_native
-from rtb.openrtb.types import Audio, Banner, BidRequest, Deal, Format, Imp, Pmp, Regs, RegsExt, Video
+from rtb.openrtb.types import Audio, Banner, BidRequest, Deal, Format, Imp, Pmp, Regs, RegsExt, User, Video
 
-_LONGEST_TMAX_MS = 2**31
 _MOST_CPM = 1e9
 
 _MEASURES: dict[type[Struct], tuple[str, ...]] = {
@@ -36,9 +36,10 @@ def validate(request: BidRequest) -> None:
         raise InvalidRequest("no_imp", "the request has no impression - at `$.imp`")
     if (request.site is not None) + (request.app is not None) + (request.dooh is not None) > 1:
         raise InvalidRequest("several_inventories", "more than one of site, app and dooh")
-    if request.tmax is not None and not 0 <= request.tmax < _LONGEST_TMAX_MS:
-        raise InvalidRequest("bad_tmax", "the time allowed is no number of milliseconds below 2^31 - at `$.tmax`")
+    if request.tmax is not None and request.tmax < 0:
+        raise InvalidRequest("bad_tmax", "the time allowed is negative - at `$.tmax`")
     _check_regs(request.regs)
+    _check_user(request.user)
     seen: set[str] = set()
     for imp in request.imp:
         if not imp.id:
@@ -57,6 +58,11 @@ def _check_regs(regs: Regs | RegsExt | None) -> None:
         raise InvalidRequest("bad_gdpr", "gdpr is neither 0 nor 1 - at `$.regs.gdpr`")
     if isinstance(regs, Regs):
         _check_regs(regs.ext)
+
+
+def _check_user(user: User | None) -> None:
+    if user is not None and user.data and sum(len(one.segment or ()) for one in user.data) > MOST_SEGMENTS:
+        raise InvalidRequest("too_many", f"the user is in more than {MOST_SEGMENTS} segments - at `$.user.data`")
 
 
 def _check_imp(imp: Imp) -> None:

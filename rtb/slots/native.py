@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
+from rtb.bounded import Remembered
 from rtb.openrtb.native import Asset, Img, NativeVideo, read_asset, read_native
 from rtb.openrtb.types import Imp, Native
 from rtb.slots.types import DataNeed, ImageNeed, NativeAsset, NativeSlot, TitleNeed, VideoSlot
 from rtb.slots.values import codes, limit_of, mimes_of, names_of
 
 _VERSIONS = ("1.0", "1.1", "1.2")
-_LONGEST_REMEMBERED = 1 << 13
 _YES = (1, "1", True)
 
 
@@ -35,8 +34,7 @@ def native_slot(imp: Imp, native: Native) -> NativeSlot | None:
     sent = native.request
     if sent is None and native.assets is not None:  # from before there was a `request`
         sent = {"assets": native.assets}
-    is_text = isinstance(sent, str) and len(sent) <= _LONGEST_REMEMBERED
-    asked = remembered(sent) if is_text else _asked(sent)
+    asked = asked_for(sent) if isinstance(sent, str) else _asked(sent)
     if asked is None:
         return None
     ver = next((ver for ver in (asked.ver, native.ver) if ver in _VERSIONS), None)
@@ -60,7 +58,7 @@ def _asked(sent: Any) -> _Asked | None:
     return _Asked(assets, read.request.ver, read.wrapped) if assets else None
 
 
-remembered = lru_cache(maxsize=1 << 12)(_asked)
+asked_for = Remembered(_asked, "native requests", 3 << 19)
 """A placement asks for the same assets each time."""
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any
 
+from rtb.bounded import remembered
 from rtb.slots.types import NO_LIMIT
 
 _NONE: frozenset[Any] = frozenset()
@@ -48,7 +48,7 @@ def _bare(mime: str) -> str:
     return mime.partition(";")[0].strip().lower()
 
 
-@lru_cache(maxsize=1 << 10)
+@remembered("media types", 1 << 18)
 def plain_mime(mime: str) -> str:
     """A media type in lower case, without parameters, under its usual name."""
     name = _bare(mime)

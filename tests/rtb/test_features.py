@@ -118,7 +118,7 @@ def test_rows_do_not_depend_on_the_order_they_are_made_in(impressions: list[Impr
     order = list(range(len(impressions)))
     source.shuffle(order)
     shuffled = {place: impression_row(impressions[place]) for place in order}
-    bucket.cache_clear()
+    features._short_bucket.cache_clear()
     assert [shuffled[place] for place in range(len(impressions))] == [impression_row(item) for item in impressions]
 
 

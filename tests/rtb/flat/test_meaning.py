@@ -31,7 +31,7 @@ def _mostly(anything: st.SearchStrategy[Any], *usual: Any) -> st.SearchStrategy[
 
 _pixels = _mostly(st.integers(1, 10_000), 300, 250, 640, 360)
 _names = st.lists(_mostly(_ANY, "IAB1", "Shop.example", "https://www.shop.example/a", " "), max_size=3)
-_codes = st.lists(st.integers(-(2**63), 2**63 - 1), max_size=3)
+_codes = st.lists(st.integers(-(2**31), 2**31 - 1), max_size=3)
 
 _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "sizes": st.lists(st.tuples(_pixels, _pixels), max_size=3),

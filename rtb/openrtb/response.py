@@ -1,0 +1,54 @@
+"""What a request is answered: OpenRTB's response objects, as we write them."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Bid(Struct, omit_defaults=True, gc=False):
+    """4.2.3: one offer."""
+
+    id: str
+    impid: str
+    price: float
+    nurl: str | None = None
+    burl: str | None = None
+    lurl: str | None = None
+    adm: str | None = None
+    adomain: list[str] | None = None
+    bundle: str | None = None
+    iurl: str | None = None
+    cid: str | None = None
+    crid: str | None = None
+    cat: list[str] | None = None
+    cattax: int | None = None
+    attr: list[int] | None = None
+    apis: list[int] | None = None
+    api: int | None = None
+    protocol: int | None = None
+    language: str | None = None
+    dealid: str | None = None
+    w: int | None = None
+    h: int | None = None
+    wratio: int | None = None
+    hratio: int | None = None
+    exp: int | None = None
+    dur: int | None = None
+    mtype: int | None = None
+    slotinpod: int | None = None
+
+
+class SeatBid(Struct, gc=False):
+    """4.2.2: the offers of one seat."""
+
+    bid: list[Bid]
+    seat: str = ""
+
+
+class BidResponse(Struct, gc=False):
+    """4.2.1: the top-level response."""
+
+    id: str
+    seatbid: list[SeatBid]
+    bidid: str = ""
+    cur: str = "USD"
