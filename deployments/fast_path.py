@@ -6,12 +6,13 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
 from deployments.callers import key_in
 from deployments.gzip_coding import BadGzip, TooLarge, accepts_gzip, deflate, inflate
+from deployments.intake import Crowded, LargeBody, Receive, SlowBody, read_body
 from deployments.notice_desk import NoticeDesk
 from deployments.wiring import logger
 from rtb.admission import Shed
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     from deployments.router import Router
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
+_Done = TypeVar("_Done")
 
 BID_PATH = SHARED_ENDPOINT
 BID_PREFIX = "/openrtb2/"
@@ -44,6 +45,7 @@ _SUSPICIOUS: dict[str, Event] = {
 }
 """Outcomes of notices that are events of security."""
 
+_CLOSE: Headers = [(b"connection", b"close")]
 _TMAX = b'"tmax"'
 _MILLISECONDS = re.compile(rb'\s*:\s*"?([0-9]{1,9})')
 
@@ -83,7 +85,7 @@ class FastPath:
     """Routes by path: bids and notices here, everything else to the FastAPI application.
 
     Attributes:
-        held: requests that are not answered yet.
+        held: requests that are all there and not answered yet.
 
     Args:
         router: the replica.
@@ -102,13 +104,6 @@ class FastPath:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI 3 application."""
         self._router.start()
-        self.held += 1
-        try:
-            await self._answered(scope, receive, send)
-        finally:
-            self.held -= 1
-
-    async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
         if scope["type"] == "http" and path.startswith(BID_PREFIX):
             since = time.monotonic()
@@ -117,10 +112,27 @@ class FastPath:
             await _respond(send, status, headers, body)
         elif scope["type"] == "http" and path.startswith(NOTICE_PREFIX):
             since = time.monotonic()
-            await self._notice(scope, path, send)
+            await self._held(self._notice(scope, path, send))
             self._router.timings.note("request", "notice", time.monotonic() - since)
         else:
-            await self._rest(scope, receive, send)
+            await self._called(scope, receive, send)
+
+    async def _called(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A call of the API: one that brings a body is held once that is there."""
+        held = 0
+
+        async def counted() -> MutableMapping[str, Any]:
+            nonlocal held
+            message = await receive()
+            if not held and not message.get("more_body"):
+                held = 1
+                self.held += 1
+            return message
+
+        try:
+            await self._rest(scope, counted, send)
+        finally:
+            self.held -= held
 
     async def _bid(self, scope: Scope, path: str, receive: Receive, started: float) -> Response:
         self._router.tally.add("requests")
@@ -129,7 +141,7 @@ class FastPath:
         try:
             body = await self._read(receive)
             profile = self._identify(scope, path, head)
-            return await self._serve(profile, head, body, started)
+            return await self._held(self._serve(profile, head, body, started))
         except _Refused as refusal:
             # A 4xx without a body, as OpenRTB wants it; the reason goes to the log and the counters.
             self._router.tally.add(f"invalid.{refusal.reason}")
@@ -138,7 +150,15 @@ class FastPath:
             self._log(f"{refusal.status} {refusal.reason}: {refusal}")
             return refusal.status, refusal.headers, b""
 
-    async def _serve(self, profile: Profile, head: _Head, sent: bytes | None, started: float) -> Response:
+    async def _held(self, work: Awaitable[_Done]) -> _Done:
+        """Count a request while it is worked on."""
+        self.held += 1
+        try:
+            return await work
+        finally:
+            self.held -= 1
+
+    async def _serve(self, profile: Profile, head: _Head, sent: bytes | LargeBody, started: float) -> Response:
         """Answer a request of a known exchange, or shed it; what is shed before it is read gets 204 everywhere."""
         read = time.monotonic()
         self._router.tally.add(f"exchange.{profile.name}.requests")
@@ -200,10 +220,10 @@ class FastPath:
             guard.log.note("scope_missing", f"key:{key.id}", scope["path"])
             raise _Refused(401, "unknown_key", "the key is not an exchange's")
 
-    def _inflated(self, body: bytes | None, encoding: bytes) -> bytes:
+    def _inflated(self, body: bytes | LargeBody, encoding: bytes) -> bytes:
         limit = self._router.settings.max_body_bytes
-        if body is None:
-            raise _Refused(413, "too_large", f"the body is over {limit} bytes")
+        if isinstance(body, LargeBody):
+            raise _Refused(413, "too_large", str(body)) from body
         if encoding in (b"", b"identity"):
             return body
         if encoding not in (b"gzip", b"x-gzip"):
@@ -263,21 +283,16 @@ class FastPath:
                 return 200, [*headers, (b"content-encoding", b"gzip")], deflate(body)
         return 200, headers, body
 
-    async def _read(self, receive: Receive) -> bytes | None:
-        """The body, `None` when it is too large; read to its end so that the connection can be used again."""
-        limit = self._router.settings.max_body_bytes
-        chunks, size = [], 0
-        while True:
-            message = await receive()
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            if size <= limit:
-                chunks.append(chunk)
-            if not message.get("more_body"):
-                break
-        if size > limit:
-            return None
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    async def _read(self, receive: Receive) -> bytes | LargeBody:
+        """The body, or that it is too large, which who has no key is not told."""
+        try:
+            return await read_body(receive, self._router.settings.max_body_bytes)
+        except LargeBody as error:
+            return error
+        except SlowBody as error:
+            raise _Refused(408, "slow_body", str(error), _CLOSE) from error
+        except Crowded as error:
+            raise _Refused(429, "crowded", str(error), [*_CLOSE, (b"retry-after", b"1")]) from error
 
     async def _notice(self, scope: Scope, path: str, send: Send) -> None:
         if scope["method"] not in ("GET", "POST", "HEAD"):

@@ -73,7 +73,7 @@ def _unbounded_scalar(hint: Any, path: str, bounds: msgspec.Meta) -> Iterator[st
         if low is None or high is None or max(abs(low), abs(high)) >= 2**61 - 1:
             yield f"{path}: an integer of any size"
     elif hint is str:
-        pattern = bounds.pattern or "*"
+        pattern = (bounds.pattern or "*").removesuffix(r"(?!\n)")
         if bounds.max_length is None and ("*" in pattern or "+" in pattern or not pattern.endswith(("$", r"\Z"))):
             yield f"{path}: a text of any length"
     elif hint is not float and not (hint is Any and path in _CHECKED_LATER):

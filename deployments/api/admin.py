@@ -75,7 +75,7 @@ def _key_routes(found: APIRouter, router: Router) -> None:
         status_code=201,
         summary="Make a key; it is shown this once",
         openapi_extra=body("NewKey", examples.KEY),
-        responses=responses("MadeKey", status=201, also=(400, 409, 413)),
+        responses=responses("MadeKey", status=201, also=(400, 408, 409, 413)),
     )
     async def create(request: Request, caller: Caller = admin, idempotency_key: IdempotencyKey = None) -> Response:
         """Only its digest is kept. Other replicas know it within a second."""

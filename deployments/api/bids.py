@@ -64,7 +64,7 @@ def routes(router: Router) -> APIRouter:
         "/auction-result",
         summary="Say what became of a bid; settles it, once",
         openapi_extra=body("AuctionResult", examples.AUCTION_RESULT),
-        responses=responses("Settled", also=(403, 404, 410, 413)),
+        responses=responses("Settled", also=(403, 404, 408, 410, 413)),
     )
     async def auction_result(request: Request, caller: Caller = may_bid) -> Response:
         """Does what the bid's notices do: of both ways each bid takes the first, the second is a `duplicate`."""
@@ -89,7 +89,7 @@ def _bid_routes(found: APIRouter, router: Router, may_bid: Caller) -> None:
         "/bid",
         summary="One slot on offer, without OpenRTB",
         openapi_extra=body("FlatRequest", examples.BID),
-        responses=responses("FlatAnswer", also=(413,)),
+        responses=responses("FlatAnswer", also=(408, 413)),
     )
     async def bid(request: Request, caller: Caller = may_bid) -> Response:
         """A bid, or the reason why there is none. A bid that is used is settled by `POST /auction-result`."""
@@ -101,7 +101,7 @@ def _bid_routes(found: APIRouter, router: Router, may_bid: Caller) -> None:
         "/bid/batch",
         summary="Up to 500 slots at once",
         openapi_extra=body("FlatBatch", examples.BID_BATCH),
-        responses=responses("FlatAnswers", also=(413,)),
+        responses=responses("FlatAnswers", also=(408, 413)),
     )
     async def batch(request: Request, caller: Caller = may_bid) -> Response:
         """The answers are in the order of the slots. All go through the platform together, in one pass.

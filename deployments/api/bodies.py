@@ -10,10 +10,14 @@ import numpy as np
 from fastapi import Request
 
 from deployments.api.problems import Problem
+from deployments.intake import Crowded, LargeBody, SlowBody, read_body
 
 MAX_BYTES = 256_000
 MAX_BATCH_BYTES = 2_000_000
 _MAX_DEPTH = 32
+
+MOST_VALUES = 50_000
+"""Values in one body, counted by its commas: more than the largest batch of slots and the largest campaign need."""
 
 _ESCAPED = re.compile(rb"\\.", re.DOTALL)
 _PLAIN = bytes(octet for octet in range(256) if octet not in b'"[]{}')
@@ -25,18 +29,22 @@ _VERSION_TAG = re.compile(r'"([0-9]{1,18})"')
 
 
 async def read(request: Request, most: int = MAX_BYTES) -> bytes:
-    """The body; what is too long is not read to its end, what is nested too deeply not decoded.
+    """The body; what holds too many values or is nested too deeply is not decoded.
 
     Raises:
-        Problem: 413 or 422.
+        Problem: 408, 413, 422 or 429.
     """
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > most:
-            raise Problem(413, f"the body is over {most} bytes", "body-too-large", {"Connection": "close"})
-        chunks.append(chunk)
-    body = b"".join(chunks)
+    close = {"Connection": "close"}
+    try:
+        body = await read_body(request.receive, most)
+    except LargeBody as error:
+        raise Problem(413, str(error), "body-too-large", close) from error
+    except SlowBody as error:
+        raise Problem(408, str(error), "body-slow", close) from error
+    except Crowded as error:
+        raise Problem(429, str(error), "bodies-waiting", {**close, "Retry-After": "1"}) from error
+    if body.count(b",") > MOST_VALUES:
+        raise Problem(422, f"the body holds more than {MOST_VALUES} values", "body-invalid")
     if depth(body) > _MAX_DEPTH:
         raise Problem(422, f"the body is nested more than {_MAX_DEPTH} deep", "body-invalid")
     _refuse_controls(body)

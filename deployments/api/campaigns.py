@@ -99,7 +99,7 @@ def _write_routes(found: APIRouter, router: Router) -> None:
         status_code=201,
         summary="Create a campaign; it bids within a pacing interval",
         openapi_extra=body("Campaign", examples.CAMPAIGN),
-        responses=responses("CampaignShown", status=201, also=(400, 409, 413)),
+        responses=responses("CampaignShown", status=201, also=(400, 408, 409, 413)),
     )
     async def create(request: Request, caller: Caller = admin, idempotency_key: IdempotencyKey = None) -> Response:
         sent = await bodies.read(request)
@@ -116,7 +116,7 @@ def _write_routes(found: APIRouter, router: Router) -> None:
         "/campaign/{campaign_id}",
         summary="Change a campaign by a JSON merge patch",
         openapi_extra=body(None, examples.PATCH, "application/merge-patch+json"),
-        responses=responses("CampaignShown", also=(400, 404, 409, 412, 413, 428)),
+        responses=responses("CampaignShown", also=(400, 404, 408, 409, 412, 413, 428)),
     )
     async def change(campaign_id: str, request: Request, caller: Caller = admin, if_match: IfMatch = None) -> Response:
         """Objects merge, null takes the default, everything else replaces. `If-Match` names the version it is for."""
@@ -157,7 +157,7 @@ def _switch_routes(found: APIRouter, router: Router) -> None:
         "/campaign/{campaign_id}/top-up",
         summary="Raise a campaign's total budget",
         openapi_extra=body("TopUp", examples.TOP_UP),
-        responses=responses("CampaignShown", also=(400, 404, 409, 412, 413)),
+        responses=responses("CampaignShown", also=(400, 404, 408, 409, 412, 413)),
     )
     async def top_up(
         campaign_id: str,
@@ -192,7 +192,7 @@ def _creative_routes(found: APIRouter, router: Router) -> None:
         status_code=201,
         summary="One more creative",
         openapi_extra=body("Creative", examples.CREATIVE),
-        responses=responses("CampaignShown", status=201, also=(400, 404, 409, 412, 413)),
+        responses=responses("CampaignShown", status=201, also=(400, 404, 408, 409, 412, 413)),
     )
     async def add(
         campaign_id: str,

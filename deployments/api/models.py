@@ -92,7 +92,7 @@ def _record_routes(found: APIRouter, router: Router) -> None:
         "/models/{kind}/rollback",
         summary="Make an earlier published model serve again",
         openapi_extra=body("Rollback", examples.ROLLBACK),
-        responses=responses("Decision", also=(409, 413, 503)),
+        responses=responses("Decision", also=(408, 409, 413, 503)),
     )
     async def rollback(kind: Kind, request: Request, caller: Caller = admin) -> JSONResponse:
         """Replicas take it up within a second, in place. Without `to`, once more goes one further back."""
@@ -110,7 +110,7 @@ def _publish_routes(found: APIRouter, router: Router) -> None:
         status_code=202,
         summary="Judge a candidate at the gate, and let it serve if it is not worse than the champion",
         openapi_extra=body("Candidate", examples.CANDIDATE),
-        responses=responses("Publication", status=202, also=(409, 413, 503)),
+        responses=responses("Publication", status=202, also=(408, 409, 413, 503)),
     )
     async def publish(kind: Kind, request: Request, caller: Caller = admin) -> JSONResponse:
         """A job on the cluster, from seconds to minutes long: `GET /models/{kind}/publish/{job}` says how far it is."""

@@ -104,7 +104,7 @@ def _write_routes(found: APIRouter, router: Router) -> None:
         status_code=201,
         summary="Let campaigns share their budgets",
         openapi_extra=body("Portfolio", examples.PORTFOLIO),
-        responses=responses("PortfolioShown", status=201, also=(400, 404, 409, 413)),
+        responses=responses("PortfolioShown", status=201, also=(400, 404, 408, 409, 413)),
     )
     async def create(request: Request, caller: Caller = admin) -> Response:
         """The first decision comes two intervals later, when there is something to judge by."""
@@ -122,7 +122,7 @@ def _write_routes(found: APIRouter, router: Router) -> None:
         "/{portfolio_id}",
         summary="Change a portfolio: its strategy, limits, members",
         openapi_extra=body(None, examples.PORTFOLIO_PATCH, "application/merge-patch+json"),
-        responses=responses("PortfolioShown", also=(400, 404, 409, 412, 413, 428)),
+        responses=responses("PortfolioShown", also=(400, 404, 408, 409, 412, 413, 428)),
     )
     async def change(portfolio_id: str, request: Request, caller: Caller = admin, if_match: IfMatch = None) -> Response:
         """Fields are replaced, `members` as a whole; null takes the default. It holds from the next decision on."""

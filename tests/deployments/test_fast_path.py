@@ -17,6 +17,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deployments import intake
 from deployments.fast_path import FastPath
 from deployments.guard import AccessGuard
 from deployments.metrics import Timings
@@ -409,6 +410,66 @@ def test_whatever_comes_is_answered_and_never_with_5xx(
 @pytest.fixture(scope="module")
 def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Replica:
     return with_profile(tmp_path_factory.mktemp("fuzzed"), no_bid="nbr", keys=[key_id(KEY)])
+
+
+def _stalls(*pieces: bytes) -> Callable[[], Any]:
+    """A caller who sends this much of a body and no more."""
+    rest = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
+
+    async def receive() -> Any:
+        if not rest:
+            await asyncio.Event().wait()
+        return rest.pop(0)
+
+    return receive
+
+
+def test_a_body_that_does_not_come_is_refused_and_never_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "SECONDS", 0.01)
+    replica = Replica(tmp_path)
+    sent: list[Any] = []
+    held: list[int] = []
+
+    async def collect(message: Any) -> None:
+        sent.append(message)
+
+    async def run() -> None:
+        scope = {"type": "http", "method": "POST", "path": "/openrtb2/bid", "headers": [], "query_string": b""}
+        task = asyncio.ensure_future(replica.door(scope, _stalls(BODY[:50]), collect))
+        while not task.done():
+            held.append(replica.door.held)
+            await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert sent[0]["status"] == 408
+    assert (b"connection", b"close") in sent[0]["headers"]
+    assert replica.reason() == "invalid.slow_body"
+    assert set(held) == {0}
+
+
+def test_a_call_of_the_api_is_held_once_its_body_is_there(tmp_path: Path) -> None:
+    replica = Replica(tmp_path)
+    held: list[int] = []
+
+    async def rest(scope: Any, receive: Any, send: Any) -> None:
+        held.append(replica.door.held)
+        while (await receive()).get("more_body"):
+            held.append(replica.door.held)
+        held.append(replica.door.held)
+
+    async def run() -> None:
+        replica.door._rest = rest
+        messages = [{"type": "http.request", "body": b"x", "more_body": more} for more in (True, False)]
+        scope = {"type": "http", "method": "POST", "path": "/bid", "headers": [], "query_string": b""}
+
+        async def receive() -> Any:
+            return messages.pop(0)
+
+        await replica.door(scope, receive, rest)
+
+    asyncio.run(run())
+    assert held == [0, 0, 1]
+    assert replica.door.held == 0
 
 
 def test_the_door_knows_how_many_requests_it_holds(tmp_path: Path) -> None:
