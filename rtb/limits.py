@@ -26,6 +26,10 @@ import redis.asyncio as aioredis
 PERIOD_SECONDS = 0.2
 """How often `sync` should be called."""
 
+MOST_NAMES = 4_096
+"""Names known at once; those that come when it is full share one limit until some of them are idle."""
+
+_OTHERS = "others"
 _IDLE_SECONDS = 5.0  # a name not asked for this long is forgotten here, as limits.lua forgets its user
 
 
@@ -103,7 +107,9 @@ class Limiter:
         now = self._clock()
         part = self._parts.get(name)
         if part is None:
-            part = self._parts[name] = _Part(limit, self._expected, now)
+            if len(self._parts) >= MOST_NAMES:
+                name = _OTHERS
+            part = self._parts.setdefault(name, _Part(limit, self._expected, now))
         part.limit, part.asked = limit, now
         part.grow(now)
         if part.tokens < 1.0:
@@ -115,7 +121,7 @@ class Limiter:
 
     def wait(self, name: str) -> float:
         """Seconds until a call of this name has a chance again, 0 when it has one now; `Retry-After` rounds it up."""
-        part = self._parts.get(name)
+        part = self._parts.get(name, self._parts.get(_OTHERS))
         if part is None:
             return 0.0
         part.grow(self._clock())

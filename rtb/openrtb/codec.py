@@ -15,13 +15,13 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 
-from rtb.openrtb.bounds import MOST_VALUES
+from rtb.openrtb.bounds import MOST_EXPONENTS, MOST_VALUES, read_json
 from rtb.openrtb.invalid import InvalidRequest
 from rtb.openrtb.response import BidResponse
 from rtb.openrtb.types import BINDING, DESCRIPTIVE, VERBATIM, BidRequest
 from rtb.openrtb.validity import validate
 
-_decoder = msgspec.json.Decoder(BidRequest, strict=False)
+_decoder = msgspec.json.Decoder(BidRequest, strict=False, float_hook=float)
 _encoder = msgspec.json.Encoder()
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
@@ -43,6 +43,8 @@ def decode_request(body: bytes) -> BidRequest:
     """
     if body.count(b",") > MOST_VALUES:
         raise InvalidRequest("too_many", f"the request holds more than {MOST_VALUES} values")
+    if body.count(b"e-") + body.count(b"E-") > MOST_EXPONENTS:
+        raise InvalidRequest("too_many", f"the request holds more than {MOST_EXPONENTS} exponents")
     try:
         request = _decoder.decode(body)
     except msgspec.ValidationError:
@@ -74,7 +76,7 @@ def encode_response(response: BidResponse) -> bytes:
 
 def _decode_untidy(body: bytes) -> BidRequest:
     try:
-        raw = msgspec.json.decode(body)
+        raw = read_json(body)
         tidy = _tidy_struct(raw, BidRequest, "$")
         return msgspec.convert(tidy, BidRequest, strict=False)
     except (_Untidy, msgspec.ValidationError) as error:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from rtb.openrtb.bounds import MOST_ASSETS, Codes, Id, Int, Mimes
+from rtb.openrtb.bounds import MOST_ASSETS, Codes, Id, Int, Mimes, read_json
 from rtb.openrtb.codec import fitted
 from rtb.openrtb.invalid import InvalidRequest
 
@@ -91,7 +91,7 @@ def read_native(sent: Any) -> ReadRequest | None:
     """
     try:
         for _ in range(2):
-            sent = msgspec.json.decode(sent) if isinstance(sent, str) else sent
+            sent = read_json(sent) if isinstance(sent, str) else sent
         wrapped = isinstance(sent, dict) and isinstance(sent.get("native"), dict)
         return ReadRequest(fitted(sent["native"] if wrapped else sent, NativeRequest), wrapped)
     except (InvalidRequest, msgspec.DecodeError, UnicodeError, RecursionError):

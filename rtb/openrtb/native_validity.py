@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from rtb.bounded import remembered
-from rtb.openrtb.bounds import MOST_ASSETS, MOST_NATIVE_CHARACTERS
+from rtb.openrtb.bounds import MOST_ASSETS, MOST_NATIVE_CHARACTERS, read_json
 from rtb.openrtb.invalid import InvalidRequest
 from rtb.openrtb.types import Native
 
@@ -35,8 +35,8 @@ def _fault_of(text: str) -> str:
     if len(text) > MOST_NATIVE_CHARACTERS:
         return f"a native request of more than {MOST_NATIVE_CHARACTERS} characters"
     try:
-        asked = msgspec.json.decode(text)
-        return _fault(msgspec.json.decode(asked) if isinstance(asked, str) else asked)
+        asked = read_json(text)
+        return _fault(read_json(asked) if isinstance(asked, str) else asked)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return "a native request that is no JSON"
 

@@ -450,6 +450,7 @@ def test_a_body_that_does_not_come_is_refused_and_never_held(tmp_path: Path, mon
 def test_a_call_of_the_api_is_held_once_its_body_is_there(tmp_path: Path) -> None:
     replica = Replica(tmp_path)
     held: list[int] = []
+    sent: Any = []
 
     async def rest(scope: Any, receive: Any, send: Any) -> None:
         held.append(replica.door.held)
@@ -465,7 +466,7 @@ def test_a_call_of_the_api_is_held_once_its_body_is_there(tmp_path: Path) -> Non
         async def receive() -> Any:
             return messages.pop(0)
 
-        await replica.door(scope, receive, rest)
+        await replica.door(scope, receive, sent.append)
 
     asyncio.run(run())
     assert held == [0, 0, 1]

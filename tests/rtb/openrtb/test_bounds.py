@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from rtb.openrtb import BidRequest, InvalidRequest, codec, decode_request
-from rtb.openrtb.bounds import MOST_ASSETS, MOST_NATIVE_CHARACTERS, MOST_SEGMENTS, MOST_VALUES
+from rtb.openrtb.bounds import MOST_ASSETS, MOST_EXPONENTS, MOST_NATIVE_CHARACTERS, MOST_SEGMENTS, MOST_VALUES
 from tests.rtb.builders import make_request, to_json
 
 _NUMBER = 2**61 - 1
@@ -115,6 +115,12 @@ def test_a_request_has_a_number_of_values_at_most() -> None:
     request = make_request(unknown=[1] * MOST_VALUES)
     assert _refusal(to_json(request)).reason == "too_many"
     decode_request(to_json(make_request(unknown=[1] * (MOST_VALUES - 100))))
+
+
+def test_a_request_has_a_number_of_small_numbers_at_most() -> None:
+    body = b'{"id":"1","x":[' + b",".join([b"1e-310"] * (MOST_EXPONENTS + 1)) + b'],"imp":[{"id":"1","banner":{}}]}'
+    assert _refusal(body).reason == "too_many"
+    decode_request(body.replace(b"1e-310,", b"", 1))
 
 
 def test_segments_of_all_providers_together_have_a_bound() -> None:
