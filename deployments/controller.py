@@ -16,6 +16,7 @@ from deployments.ledger_guard import LedgerGuard
 from deployments.listening import listen_on_node_address
 from deployments.models import Announcer
 from deployments.portfolios import Portfolios
+from deployments.stopping import StopKeeper
 from deployments.tally import Tally
 from deployments.wiring import event_writer, ledger_client, logger, repeat
 from portfolio.steering import steered
@@ -31,6 +32,7 @@ from rtb.listing import Listing
 from rtb.pacemaker import Pacemaker
 from rtb.registry import RegistryError
 from rtb.settings import Settings
+from rtb.stops import Stop
 from rtb.terms import lost, terms_of
 from rtb.winrate.learner import MarketLearner
 
@@ -58,6 +60,7 @@ class Controller:
         self._announcer = Announcer(client, settings.published_dir, self._decisions.picture)
         self._catalog = Catalog(settings.catalog_url)
         self._guard = LedgerGuard(client, self._ledger, self._catalog)
+        self._stops = StopKeeper(client, self._catalog)
         self._pacemaker = Pacemaker()
         self._experiment = ExperimentFeed(client)
         self._arms = Arms(self._ledger)
@@ -85,7 +88,8 @@ class Controller:
             unfit = (*away, ArtefactError, RegistryError)
             announce = repeat("published models", _LOOK_AT_MODELS_SECONDS, self._announcer.look, unfit)
             prune = repeat("decisions", _PRUNE_SECONDS, self._decisions.prune, away)
-            works = (tick, watch, write, merge, look, announce, prune)
+            stop = repeat("stopped campaigns", self._settings.tick_seconds, self._stops.keep, away)
+            works = (tick, watch, write, merge, look, announce, prune, stop)
             self._tasks = [asyncio.ensure_future(work) for work in works]
 
     async def check_health(self) -> None:
@@ -96,6 +100,10 @@ class Controller:
         """Take up a change of the catalog now rather than at the next tick."""
         self.start()
         await self._tick()
+
+    async def stops(self, told: list[Stop]) -> list[Stop]:
+        """Hear who is to bid no more, and tell what others said of that."""
+        return await self._stops.exchange(told)
 
     async def keep(self, parcel: Parcel) -> None:
         """Keep what a Router decided, so that it can be explained."""

@@ -42,8 +42,10 @@ from rtb.frequency import FrequencyGate, caps_of
 from rtb.ledger import DurabilityWatch, LedgerError, ValkeyLedger
 from rtb.limits import PERIOD_SECONDS, Limiter
 from rtb.notices import Signer
+from rtb.openrtb import NoBid
 from rtb.scores import Scores
 from rtb.stages import Auction, Decisions
+from rtb.stops import Stop, Stops
 from rtb.users import UserKeys
 
 _FLUSH_SECONDS = 0.5
@@ -51,6 +53,7 @@ _GC_THRESHOLDS = (50_000, 20, 20)
 """A batch makes tens of thousands of objects that go without the collector's help; with Python's 700 it looks at all of
 them dozens of times."""
 _LOOK_SECONDS = 2.0
+_STOP_SECONDS = 2.0
 
 
 class Stages(Protocol):
@@ -104,6 +107,7 @@ class Router:
             logger.info(f"the first administrator's key is in {settings.secret_path('admin_key')}")
         self.events = EventSink(client, settings.event_backlog)
         self._dropped = 0
+        self.stops = Stops()
         self.tally = Tally(client)
         self.guard = AccessGuard(settings, self.tally.add, logger.warning)
         self.timings = Timings(self.tally)
@@ -170,6 +174,7 @@ class Router:
                 repeat("router snapshots", self.settings.pull_seconds, self.pull, away),
                 repeat("bid events", _FLUSH_SECONDS, self._flush_events, away),
                 repeat("decisions", _FLUSH_SECONDS, self.decisions.send, Exception),
+                repeat("stopped campaigns", _FLUSH_SECONDS, self._exchange_stops, Exception),
                 repeat("keys", self.settings.key_seconds, self.pull_keys, (CatalogError, OSError)),
                 repeat("rate limits", PERIOD_SECONDS, self.limiter.sync, away),
                 repeat("counters", _FLUSH_SECONDS, self._flush_counters, away),
@@ -245,12 +250,25 @@ class Router:
         return answers
 
     async def _capped(self, batch: Batch) -> Batch:
-        """A batch without the candidates whose users have seen enough of them."""
+        """A batch without the candidates that are stopped, or whose users have seen enough of them."""
         verdict = await self.frequency.check(batch.campaign, batch.terms.user[batch.candidates.imp])
-        if not verdict.barred.any():
+        stopped = self.stops.mask(batch.campaign)
+        if verdict.barred.any():
+            self.tally.add(f"candidates.{verdict.reason.name.lower()}", int(verdict.barred.sum()))
+        elif not stopped.any():
             return batch
-        self.tally.add(f"candidates.{verdict.reason.name.lower()}", int(verdict.barred.sum()))
-        return batch.without(*verdict)
+        return batch.without(verdict.barred | stopped, NoBid.NO_CANDIDATE if stopped.any() else verdict.reason)
+
+    async def stop(self, stop: Stop) -> None:
+        """Let a campaign, or everyone, bid no more, or again: here at once, and wherever the Controller is heard."""
+        self.stops.hear([stop])
+        try:
+            await asyncio.wait_for(self._exchange_stops(), _STOP_SECONDS)
+        except Exception as error:  # whatever a handle raises: it is told again and again
+            logger.warning(f"the others hear later who is stopped: {type(error).__name__}: {error}")
+
+    async def _exchange_stops(self) -> None:
+        self.stops.hear(await self.controller.stops.remote(self.stops.all()))
 
     async def _flush_counters(self) -> None:
         self._caches.look()

@@ -88,6 +88,11 @@ class Edge:
         """Campaigns in the catalog bid from."""
         return len(self._view.index)
 
+    def number_of(self, campaign_id: str) -> int | None:
+        """Return the number of a campaign that is bid for, by its id."""
+        listings = self._view.listing_of.items()
+        return next((number for number, listing in listings if listing.campaign.id == campaign_id), None)
+
     def relist(self, listings: Sequence[Listing], version: str = "") -> None:
         """Bid for these campaigns, of a catalog of this version, from now on."""
         self.show(self.view(listings, version))

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ from deployments.api.problems import Problem
 from deployments.api.repeats import IdempotencyKey, kept, once_of, replayed
 from rtb.catalog import Kept, Key, Once, Repeated, Scope, digest_of
 from rtb.flat import Name
+from rtb.stops import EVERYONE, Stop
 
 if TYPE_CHECKING:
     from deployments.router import Router
@@ -45,6 +47,17 @@ def routes(router: Router) -> APIRouter:
     found = APIRouter(prefix="/admin", tags=["admin"])
     _key_routes(found, router)
     admin = Depends(needs(router, "admin"))
+
+    @found.post("/stop", summary="Stop all bidding, within a second", responses=responses("Stopped"))
+    async def stop(caller: Caller = admin) -> JSONResponse:
+        """Needs no disk, catalog or ledger. Notices are settled as before; `POST /admin/start` lets all bid again."""
+        await router.stop(Stop(EVERYONE, time.time(), is_on=True, actor=caller.name))
+        return JSONResponse({"stopped": True})
+
+    @found.post("/start", summary="Bid again after a stop", responses=responses("Stopped"))
+    async def start(caller: Caller = admin) -> JSONResponse:
+        await router.stop(Stop(EVERYONE, time.time(), is_on=False, actor=caller.name))
+        return JSONResponse({"stopped": False})
 
     @found.get("/settings", summary="Every setting but the secrets", responses=responses("Settings"))
     async def settings(caller: Caller = admin) -> JSONResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -21,6 +22,7 @@ from rtb.campaign import decode_campaign
 from rtb.catalog import CampaignUnknown, CatalogError, Change, CreativeUnknown, Entry, Kept
 from rtb.creative import Creative
 from rtb.ledger import Balance, LedgerError, whole_balances
+from rtb.stops import Stop
 from rtb.terms import lost, terms_of
 
 if TYPE_CHECKING:
@@ -133,7 +135,10 @@ def _write_routes(found: APIRouter, router: Router) -> None:
     async def archive(campaign_id: str, caller: Caller = admin, if_match: IfMatch = None) -> Response:
         """Notices of its bids are still settled. `GET /campaigns?status=archived` shows it."""
         version = bodies.needed_version(if_match)
-        entry = await asyncio.to_thread(router.catalog.archive, campaign_id, caller.name, version)
+        try:
+            entry = await asyncio.to_thread(router.catalog.archive, campaign_id, caller.name, version)
+        except CatalogError as error:
+            return await _stopped(router, campaign_id, caller, error)
         return await _taken_up(router, entry)
 
 
@@ -143,15 +148,21 @@ def _switch_routes(found: APIRouter, router: Router) -> None:
 
     @found.post("/campaign/{campaign_id}/pause", summary="Bid no more, within a pacing interval", responses=told)
     async def pause(campaign_id: str, caller: Caller = admin, if_match: IfMatch = None) -> Response:
+        """While the catalog cannot be written, as on a full disk, it is stopped in memory (202) and paused later."""
         version = bodies.version_of(if_match)
-        return await _taken_up(router, await asyncio.to_thread(router.catalog.pause, campaign_id, caller.name, version))
+        try:
+            entry = await asyncio.to_thread(router.catalog.pause, campaign_id, caller.name, version)
+        except CatalogError as error:
+            return await _stopped(router, campaign_id, caller, error)
+        return await _taken_up(router, entry)
 
     @found.post("/campaign/{campaign_id}/resume", summary="Bid again", responses=told)
     async def resume(campaign_id: str, caller: Caller = admin, if_match: IfMatch = None) -> Response:
         version = bodies.version_of(if_match)
-        return await _taken_up(
-            router, await asyncio.to_thread(router.catalog.resume, campaign_id, caller.name, version)
-        )
+        entry = await asyncio.to_thread(router.catalog.resume, campaign_id, caller.name, version)
+        if entry.number in {one.number for one in router.stops.all()}:
+            await router.stop(Stop(entry.number, time.time(), is_on=False))
+        return await _taken_up(router, entry)
 
     @found.post(
         "/campaign/{campaign_id}/top-up",
@@ -234,6 +245,20 @@ async def _entry(router: Router, campaign_id: str) -> Entry:
     if entry is None:
         raise CampaignUnknown(f"there is no campaign {campaign_id!r}")
     return entry
+
+
+async def _stopped(router: Router, campaign_id: str, caller: Caller, error: CatalogError) -> Response:
+    """Stop a campaign that the catalog cannot be told of; one that bids is known here by its id.
+
+    Raises:
+        CatalogError: it does not bid.
+    """
+    number = router.edge.number_of(campaign_id)
+    if number is None:
+        raise error
+    await router.stop(Stop(number, time.time(), is_on=True, campaign=campaign_id, actor=caller.name))
+    told = {"id": campaign_id, "status": "stopped", "detail": "paused in the catalog once it can be written"}
+    return JSONResponse(told, 202)
 
 
 async def _taken_up(router: Router, entry: Entry, status: int = 200) -> Response:

@@ -144,6 +144,7 @@ def _answers(schemas: dict[str, Document]) -> dict[str, Document]:
         "Live": _object({"status": text}),
         "Ready": _object({"status": text, "missing": {"type": "array", "items": text}}),
         "Forgotten": _object({"frequency_counters": number}),
+        "Stopped": _object({"stopped": {"type": "boolean"}}),
         "Health": _object(
             {"status": text, "ledger": text, "durability": text, "campaigns": number}
             | {"parts": {"type": "object", "additionalProperties": state}}

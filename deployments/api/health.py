@@ -94,7 +94,15 @@ class _Kept:
 async def _parts(router: Router) -> dict[str, Part]:
     names = ("ledger", "catalog", "models", "events")
     states = await asyncio.gather(_ledger(router), _catalog(router), _models(router), _events(router))
-    return dict(zip(names, states, strict=True)) | {"snapshots": _snapshots(router)}
+    return dict(zip(names, states, strict=True)) | {
+        "snapshots": _snapshots(router),
+        "bidding": _bidding(router),
+    }
+
+
+def _bidding(router: Router) -> Part:
+    """Whether somebody stopped it all; campaigns stopped one by one are for the catalog to hear of."""
+    return {"state": "stopped" if router.stops.is_everyone else "ok", "stopped_campaigns": router.stops.campaigns}
 
 
 async def _needed(router: Router) -> dict[str, Part]:

@@ -1,0 +1,85 @@
+"""The Controller's side of stopping campaigns: it passes the word on, and tells the catalog once it can."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import msgspec
+import redis.asyncio as aioredis
+from redis.exceptions import RedisError
+
+from deployments.wiring import logger
+from rtb.catalog import CampaignArchived, CampaignUnknown, Catalog, CatalogError
+from rtb.stops import Stop, Stops
+
+KEY = "raybid:stops"
+"""Where the word is left for a Controller that is started anew with all others, as far as that can be written."""
+
+_TAKEN_UP_SECONDS = 10.0
+"""By then a change of the catalog has come to all replicas."""
+
+
+class StopKeeper:
+    """Passes on who is to bid no more.
+
+    Args:
+        client: of the ledger's server.
+        catalog: hears of campaigns that were stopped while it could not be written.
+    """
+
+    def __init__(self, client: aioredis.Redis, catalog: Catalog) -> None:
+        self._client = client
+        self._catalog = catalog
+        self._stops = Stops()
+        self._entered: dict[Stop, float] = {}
+        self._is_kept = False
+        self._has_read = False
+
+    async def exchange(self, told: Sequence[Stop]) -> list[Stop]:
+        """Hear what a Router heard, and tell it what the others did. Needs no disk and no server."""
+        if self._stops.hear(told):
+            self._is_kept = False
+            for one in told:
+                if one.is_on:
+                    logger.warning(f"{one.campaign or one.number or 'everyone'} is to bid no more, says {one.actor}")
+        return self._stops.all()
+
+    async def keep(self) -> None:
+        """Leave the word where it outlasts this process, and let the catalog hear of what it could not be told.
+
+        What the catalog has heard of is lifted when the replicas have the catalog that says so.
+        """
+        await self._write()
+        now = time.time()
+        for one in self._stops.all():
+            if not one.is_on or not one.campaign:
+                continue
+            if one not in self._entered and await self._enter(one):
+                self._entered[one] = now
+            elif one in self._entered and now - self._entered[one] > _TAKEN_UP_SECONDS:
+                del self._entered[one]
+                self._stops.hear([msgspec.structs.replace(one, at=now, is_on=False)])
+                self._is_kept = False
+
+    async def _write(self) -> None:
+        try:
+            if not self._has_read:
+                kept = await self._client.get(KEY)
+                self._stops.hear(msgspec.json.decode(kept, type=list[Stop]) if kept else ())
+                self._has_read = True
+            if not self._is_kept and self._stops.all():
+                await self._client.set(KEY, msgspec.json.encode(self._stops.all()))
+            self._is_kept = True
+        except (RedisError, OSError) as error:
+            logger.debug(f"who is stopped is in memory only: {error}")
+
+    async def _enter(self, one: Stop) -> bool:
+        try:
+            await asyncio.to_thread(self._catalog.pause, one.campaign, one.actor)
+        except (CampaignArchived, CampaignUnknown):
+            return True
+        except (CatalogError, OSError):
+            return False
+        return True
