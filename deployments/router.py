@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 from ray import serve
 from redis.exceptions import RedisError
@@ -261,7 +262,7 @@ class Router:
 
     async def stop(self, stop: Stop) -> None:
         """Let a campaign, or everyone, bid no more, or again: here at once, and wherever the Controller is heard."""
-        self.stops.hear([stop])
+        self.stops.hear([msgspec.structs.replace(stop, at=self.stops.moment(stop.number, stop.at))])
         try:
             await asyncio.wait_for(self._exchange_stops(), _STOP_SECONDS)
         except Exception as error:  # whatever a handle raises: it is told again and again

@@ -43,11 +43,18 @@ class Stops:
 
     def hear(self, stops: Iterable[Stop]) -> bool:
         """Take up what others heard; whether any of it was news."""
-        news = [one for one in stops if one.number not in self._heard or one.at > self._heard[one.number].at]
-        for one in news:
-            self._heard[one.number] = one
+        is_news = False
+        for one in stops:
+            known = self._heard.get(one.number)
+            if known is None or (one.at, one.is_on) > (known.at, known.is_on):
+                self._heard[one.number] = one
+                is_news = True
         self._numbers = np.array([one.number for one in self._heard.values() if one.is_on], np.int64)
-        return bool(news)
+        return is_news
+
+    def moment(self, number: int, now: float) -> float:
+        """Return when a word of now is said: after all that was heard of the campaign, whatever their clocks say."""
+        return max(now, self._heard[number].at + 1e-3) if number in self._heard else now
 
     def all(self) -> list[Stop]:
         """Return all that was heard, what was lifted too."""
