@@ -112,7 +112,7 @@ def test_honest_callers_who_wait_are_a_fault() -> None:
 
 
 def test_a_stall_that_does_not_come_again_was_the_machine() -> None:
-    report = attacked(attack(held), callers=Callers(samples(5.0), samples(205.0), samples(10.0)))
+    report = attacked(attack(held), callers=Callers(samples(5.0), samples(205.0), samples(205.0), samples(10.0)))
     assert report.summary()["worst_stall_ms"] == 5.0
 
 
@@ -178,3 +178,9 @@ def test_an_attack_that_harms_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> 
 
     attacked(attack(held), platform=Harmed())
     assert len(asked) == 3
+
+
+def test_of_several_tried_together_the_one_that_harms_is_found() -> None:
+    harm = Callers(samples(5.0), samples(205.0), *([samples(205.0)] * 3), samples(6.0))
+    report = attacked(attack(held), attack(held), attack(held), callers=harm)
+    assert [one.stall_ms for one in report.results] == [200.0, 1.0, 1.0]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import groupby
 from typing import Any, Protocol
 
 from verification.attacks import measure
@@ -15,8 +16,9 @@ from verification.attacks.honest import Sample, p99
 from verification.attacks.target import Target
 
 _TRIES = 3
-"""A stall that an attack makes comes each time; one of a busy machine does not. So the least of several counts."""
+"""By itself. A stall that an attack makes comes each time, one of a busy machine does not: the least of them counts."""
 
+_TOGETHER = 4
 _MOST_UNANSWERED = 0.02
 _SETTLE_SECONDS = 60.0
 _RECOVER_SECONDS = 45.0
@@ -137,30 +139,60 @@ class Run:
         before = measure.held_mb(self._target.processes())
         ordered = sorted(attacks, key=lambda one: one.disturbs)
         calm = [one for one in ordered if not one.disturbs]
-        report.results += [self._try(one) for one in calm]
+        for group in self._groups(calm):
+            report.results += self._together(group)
         report.growth_mb = self._growth(before)
-        report.results += [self._try(one) for one in ordered[len(calm) :]]
+        for one in ordered[len(calm) :]:
+            report.results.append(self._act(one))
+            self._say(report.results[-1].line)
+            self._recover()
         return report
 
-    def _try(self, attack: Attack) -> Result:
-        result = self._once(attack)
+    def _groups(self, attacks: Sequence[Attack]) -> Iterator[list[Attack]]:
+        """Attacks of one finding, a few at a time: most take milliseconds, and callers are asked over a second."""
+        for _, same in groupby(attacks, key=lambda one: one.finding):
+            left = list(same)
+            while left:
+                yield left[:_TOGETHER]
+                left = left[_TOGETHER:]
+
+    def _together(self, attacks: Sequence[Attack]) -> list[Result]:
+        """Try several, one after the other, and ask honest callers about all of that time at once.
+
+        Where they were harmed, each is tried again by itself, to know which it was.
+        """
+        begin = time.monotonic()
+        results = [self._act(one) for one in attacks]
+        stall, refused = self._cost(begin)
+        if stall <= MOST_STALL_MS and not refused:
+            results = [replace(one, stall_ms=stall) for one in results]
+        else:
+            results = [self._alone(one) for one in results]
+        for one in results:
+            self._say(one.line)
+        self._recover()
+        return results
+
+    def _alone(self, before: Result) -> Result:
+        """Try one again by itself; what it came to before counts where that was worse."""
+        result = self._timed(before.attack)
         for _ in range(_TRIES - 1):
             if result.verdict is not Verdict.HELD or result.stall_ms <= MOST_STALL_MS:
                 break
-            self._say(f"{result.line}\n           once more: was it the attack or the machine?")
-            again = self._once(attack)
+            again = self._timed(before.attack)
             result = min(result, again, key=lambda one: (one.verdict is Verdict.HELD, one.stall_ms))
-        self._say(result.line)
+        return result if before.verdict is Verdict.HELD else replace(before, stall_ms=result.stall_ms)
+
+    def _timed(self, attack: Attack) -> Result:
         self._recover()
-        return result
+        begin = time.monotonic()
+        result = self._act(attack)
+        stall, refused = self._cost(begin)
+        if result.verdict is Verdict.HELD and refused:
+            return replace(result, verdict=Verdict.SUCCEEDED, evidence=refused, stall_ms=stall)
+        return replace(result, stall_ms=stall)
 
-    def _recover(self) -> None:
-        """Wait until an attack that did harm is over, so that the next is tried on a platform that is well."""
-        deadline = time.monotonic() + _RECOVER_SECONDS
-        while not self._target.is_ready() and time.monotonic() < deadline:
-            time.sleep(1.0)
-
-    def _once(self, attack: Attack) -> Result:
+    def _act(self, attack: Attack) -> Result:
         begin = time.monotonic()
         try:
             evidence = attack.act(self._target)
@@ -169,13 +201,13 @@ class Run:
             evidence, verdict = str(reason), Verdict.UNTRIED
         except Exception as error:  # a case that fails proves nothing, and the others are to be tried
             evidence, verdict = f"{type(error).__name__}: {error}", Verdict.BROKEN
-        seconds = time.monotonic() - begin
-        if attack.disturbs or verdict is Verdict.UNTRIED:
-            return Result(attack, verdict, evidence, seconds, 0.0)
-        stall, refused = self._cost(begin)
-        if verdict is Verdict.HELD and refused:
-            verdict, evidence = Verdict.SUCCEEDED, refused
-        return Result(attack, verdict, evidence, seconds, stall)
+        return Result(attack, verdict, evidence, time.monotonic() - begin, 0.0)
+
+    def _recover(self) -> None:
+        """Wait until an attack that did harm is over, so that the next is tried on a platform that is well."""
+        deadline = time.monotonic() + _RECOVER_SECONDS
+        while not self._target.is_ready() and time.monotonic() < deadline:
+            time.sleep(1.0)
 
     def _cost(self, begin: float) -> tuple[float, str]:
         """What honest callers waited since then, beyond the quiet run, and what they were refused."""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ class Target:
         environment: the platform is started with.
         disk: whether its folder is on a small disk of its own, that may be filled.
         notes: of attacks that several cases are about.
+        stack: what attacks started, to be ended with the platform.
     """
 
     settings: Settings
@@ -70,12 +72,14 @@ class Target:
     environment: dict[str, str] = field(default_factory=dict)
     disk: bool = False
     notes: dict[str, Any] = field(default_factory=dict)
+    stack: ExitStack = field(default_factory=ExitStack)
 
     def __post_init__(self) -> None:
         self._http = httpx.Client(base_url=self.settings.base_url, timeout=_PATIENCE_SECONDS)
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, and end what attacks started."""
+        self.stack.close()
         self._http.close()
 
     def call(self, method: str, path: str, key: str = "", **request: Any) -> httpx.Response:

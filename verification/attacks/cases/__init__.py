@@ -6,6 +6,7 @@ from verification.attacks.case import Attack
 from verification.attacks.cases import (
     bodies,
     breaking,
+    console,
     files,
     keys,
     learning,
@@ -37,6 +38,7 @@ _FILES = (
     logs,
     learning,
     limits,
+    console,
     starting,
     breaking,
 )

@@ -98,8 +98,8 @@ def _spend(target: Target) -> list[dict[str, Any]]:
 
 def _rolled_back(target: Target) -> dict[str, Any]:
     """Restore an older ledger under the platform, once; what was known before and what is said after."""
-    if target.notes:
-        return target.notes
+    if "rollback" in target.notes:
+        return dict(target.notes["rollback"])
     folder, older = target.settings.var_dir / "valkey", target.settings.var_dir.parent / "older"
     _spend(target)
     time.sleep(_WRITTEN_SECONDS)  # the catalog hears of it
@@ -107,13 +107,12 @@ def _rolled_back(target: Target) -> dict[str, Any]:
     bids = _spend(target)
     time.sleep(_WRITTEN_SECONDS)
     spent = target.spent("rollback")
-    unpaid = target.bid("rollback")
     target.stop()
     shutil.rmtree(folder)
     shutil.copytree(older, folder)
     target.start()
-    target.notes.update(spent=spent, bids=bids, unpaid=unpaid)
-    return target.notes
+    target.notes["rollback"] = {"spent": spent, "bids": bids}
+    return dict(target.notes["rollback"])
 
 
 @attacks(Finding.ROLLBACK, "an older ledger restored: money spent again", disturbs=True)
