@@ -9,10 +9,10 @@ from typing import Any, cast
 import psutil
 import pytest
 
+from pipelines.local.listeners import Listener
 from verification.attacks import measure
 from verification.attacks.case import Attack, Finding, NotTried
 from verification.attacks.honest import Sample
-from verification.attacks.measure import Listener
 from verification.attacks.running import Report, Run, Verdict
 from verification.attacks.target import Target
 
@@ -24,7 +24,7 @@ class Platform:
         self._hosts = hosts
 
     def listeners(self) -> list[Listener]:
-        return [Listener(host, 1, "one") for host in self._hosts]
+        return [Listener("one", "tcp", host, 1) for host in self._hosts]
 
     def processes(self) -> list[psutil.Process]:
         return []

@@ -11,7 +11,6 @@ from tests.support import require
 from verification.attacks import measure
 from verification.attacks.disk import full, small_disk
 from verification.attacks.honest import Sample, p99
-from verification.attacks.measure import Listener
 from verification.attacks.stranger import Stranger, neighbour, nobody
 
 
@@ -67,22 +66,6 @@ def test_a_neighbour_reaches_what_listens_on_all_addresses_and_not_loopback() ->
         ports = [one.getsockname()[1] for one in (everywhere, here)]
         questions = ({"do": "connect", "host": stranger.hosts[0], "port": port} for port in ports)
         assert ["open" in answer for answer in stranger.ask(*questions)] == [True, False]
-
-
-def test_listeners_of_a_process_are_found_and_told_apart() -> None:
-    with socket.create_server(("0.0.0.0", 0)) as server:
-        port = server.getsockname()[1]
-        found = [one for one in measure.listeners(measure.family([os.getpid()])) if one.port == port]
-    assert [one.is_loopback for one in found] == [False]
-    hosts = {
-        "127.0.0.1": True,
-        "127.3.2.1": True,
-        "::1": True,
-        "::ffff:127.0.0.1": True,
-        "::": False,
-        "10.0.0.1": False,
-    }
-    assert {host: Listener(host, 1, "p").is_loopback for host in hosts} == hosts
 
 
 def test_memory_of_a_family_is_counted() -> None:

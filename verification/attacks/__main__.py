@@ -81,7 +81,10 @@ def _running(folder: Path, given: Settings, outside: Stranger, is_small: bool, c
     finally:
         console.print("ending the platform")
         target.close()
-        target.stop()
+        try:
+            target.stop()
+        finally:
+            target.clean()
 
 
 def _end(number: int, _: FrameType | None) -> NoReturn:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Any, Protocol
 
+from pipelines.local.listeners import Listener
 from verification.attacks import measure
 from verification.attacks.bounds import LEAST_ATTACKS, MOST_GROWTH_MB, MOST_STALL_MS
 from verification.attacks.case import Attack, NotTried
@@ -74,7 +75,7 @@ class Report:
     """What came of all of them."""
 
     results: list[Result] = field(default_factory=list)
-    listeners: list[measure.Listener] = field(default_factory=list)
+    listeners: list[Listener] = field(default_factory=list)
     quiet_ms: float = 0.0
     growth_mb: float = 0.0
 

@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ import yaml
 
 from pipelines.local import LaunchError, supervision
 from pipelines.local.environment import ROOT
+from pipelines.local.listeners import Listener
 from pipelines.local.ports import free_ports
 from rtb.settings import Settings
 from verification.attacks import measure
@@ -149,12 +151,16 @@ class Target:
 
     def processes(self) -> list[psutil.Process]:
         """Every process of the platform."""
-        state = supervision.read(self.settings)
-        return measure.family([state.pid, state.ray_pid] if state is not None else [])
+        return measure.family(self._pids())
 
-    def listeners(self) -> list[measure.Listener]:
+    def listeners(self) -> list[Listener]:
         """All that the platform listens on."""
-        return measure.listeners(self.processes())
+        return measure.heard(self._pids())
+
+    def _pids(self) -> list[int]:
+        """The processes that started all others; the second is one of the first's unless that was killed."""
+        state = supervision.read(self.settings)
+        return [state.pid, state.ray_pid] if state is not None else []
 
     def start(self) -> None:
         """Start it, as `make up` does.
@@ -175,6 +181,12 @@ class Target:
             process.kill()
         if done.returncode:
             raise LaunchError(f"`raybid down` fails: {(done.stderr or done.stdout).strip()[-500:]}")
+
+    def clean(self) -> None:
+        """Remove what it leaves outside its folder: sockets and logs, where `run` leads."""
+        link = self.settings.var_dir / "run"
+        if link.is_symlink():
+            shutil.rmtree(link.readlink(), ignore_errors=True)
 
     def raybid(self, *command: str, **changes: str) -> subprocess.CompletedProcess[str]:
         """Run a `raybid` command on it, with some settings changed."""

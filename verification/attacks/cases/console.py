@@ -11,9 +11,9 @@ from functools import partial
 
 import httpx
 
-from pipelines.local.cluster import ROOT
+from pipelines.local.environment import ROOT
+from pipelines.local.listeners import beyond_loopback
 from pipelines.local.ports import free_port
-from verification.attacks import measure
 from verification.attacks.case import Attacks, Finding, NotTried
 from verification.attacks.target import Target
 
@@ -138,7 +138,7 @@ def framed(target: Target) -> str:
 def outside(target: Target) -> str:
     """It listens on loopback."""
     port = _console(target)
-    found = [one for one in measure.listeners(measure.family([target.notes["console pid"]])) if not one.is_loopback]
+    found = beyond_loopback(int(target.notes["console pid"]))
     answers = [target.outside.one("connect", host=host, port=port) for host in target.outside.hosts]
     taken = [str(answer) for answer in answers if "open" in answer]
     return f"{found} {taken}" if found or taken else ""

@@ -43,13 +43,13 @@ _REBOUND = {"Host": "rebound.example", "Origin": "http://rebound.example", "Cont
 def beyond_loopback(target: Target) -> str:
     """Count them."""
     found = [one for one in target.listeners() if not one.is_loopback]
-    return ", ".join(f"{one.process} {one.host}:{one.port}" for one in found)
+    return ", ".join(map(str, found))
 
 
 @attacks(Finding.RAY, "every port that the platform listens on, from a second address")
 def every_port_outside(target: Target) -> str:
     """Connect to each."""
-    ports = sorted({one.port for one in target.listeners()})
+    ports = sorted({one.port for one in target.listeners() if one.protocol == "tcp"})
     places = [(host, port) for host in target.outside.hosts for port in ports]
     answers = target.outside.ask(*({"do": "connect", "host": host, "port": port} for host, port in places))
     taken = [f"{host}:{port}" for (host, port), answer in zip(places, answers, strict=True) if "open" in answer]
@@ -143,7 +143,7 @@ def dashboard_rebound(target: Target) -> str:
 @attacks(Finding.RAY, "a job posted to every port of the platform, as to a job agent")
 def job_anywhere(target: Target) -> str:
     """The agent of each node takes jobs, too."""
-    ports = sorted({one.port for one in target.listeners()})
+    ports = sorted({one.port for one in target.listeners() if one.protocol == "tcp"})
     for path in ("/api/job_agent/jobs/", "/api/jobs/"):
         questions = [
             {
@@ -168,7 +168,7 @@ def rubbish(target: Target) -> str:
     """Bytes that are no protocol."""
     before = {one.pid for one in target.processes()}
     data = ("\xff\x00PRI * HTTP/2.0\r\n\r\n" * 4_000)[:60_000]
-    ports = sorted({one.port for one in target.listeners()})
+    ports = sorted({one.port for one in target.listeners() if one.protocol == "tcp"})
     Stranger().ask(*({"do": "send", "host": "127.0.0.1", "port": port, "data": data} for port in ports))
     gone = [pid for pid in before if pid not in {one.pid for one in target.processes()}]
     ready = target.call("GET", "/health/ready").status_code
