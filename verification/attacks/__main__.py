@@ -40,7 +40,8 @@ from verification.attacks.target import Target, domain, environment, settings_of
 def main(*, only: Annotated[str, typer.Option(help="attacks whose finding or name holds this text")] = "") -> None:
     """Start, attack, judge."""
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    signal.signal(signal.SIGTERM, _end)
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, _end)
     chosen = [one for one in every() if only.lower() in f"{one.finding}: {one.name}".lower()]
     try:
         with neighbour() as outside, tempfile.TemporaryDirectory(prefix="raybid-attacks-") as folder:
@@ -87,9 +88,10 @@ def _running(folder: Path, given: Settings, outside: Stranger, is_small: bool, c
             target.clean()
 
 
-def _end(number: int, _: FrameType | None) -> NoReturn:
-    """End on a signal as on Ctrl-C, so that everything that was started is ended."""
-    signal.signal(number, signal.SIG_IGN)
+def _end(_: int, __: FrameType | None) -> NoReturn:
+    """End on the first signal, in order: asked twice, it still ends everything that was started."""
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

@@ -15,8 +15,8 @@ from verification.attacks.target import Target
 attacks = Attacks()
 
 _IMPS = 40
-_BIDS = 1_600
-_LEARNED_SECONDS = 12.0
+_BIDS = 1_000
+_LEARNED_SECONDS = 8.0
 _MOST_CHANGE = 1.4
 """Bids vary a little by pacing; an attack moved them by a factor of thirty."""
 

@@ -14,7 +14,7 @@ from verification.attacks.target import Target
 
 attacks = Attacks()
 
-_PATIENCE_SECONDS = 25.0
+_PATIENCE_SECONDS = 15.0
 """Longer than a caller may take with a megabyte over a slow line, and far shorter than an hour."""
 
 _CONNECTIONS = 60

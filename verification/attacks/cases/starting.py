@@ -72,11 +72,13 @@ def _started(env: Mapping[str, str]) -> tuple[bool, str]:
     settings = settings_of({**env, "RAYBID_HTTP_HOST": "127.0.0.1", "RAYBID_REQUIRE_EXCHANGE_KEY": "true"})
     log = settings.var_dir / "logs" / "ray.log"
     deadline = time.monotonic() + _REFUSED_SECONDS
-    while process.poll() is None and time.monotonic() < deadline and not log.exists():
-        time.sleep(0.2)
-    started = process.poll() is None
-    if started:
-        process.send_signal(signal.SIGTERM)
+    try:
+        while process.poll() is None and time.monotonic() < deadline and not log.exists():
+            time.sleep(0.2)
+    finally:
+        started = process.poll() is None
+        if started:
+            process.send_signal(signal.SIGTERM)
     try:
         said, _ = process.communicate(timeout=_END_SECONDS)
     except subprocess.TimeoutExpired:
