@@ -13,6 +13,7 @@ Nothing leaves the machine, and all that it started is ended whatever happens.
 from __future__ import annotations
 
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,7 +47,7 @@ def main(*, only: Annotated[str, typer.Option(help="attacks whose finding or nam
     try:
         with neighbour() as outside, tempfile.TemporaryDirectory(prefix="raybid-attacks-") as folder:
             report = _attacked(Path(folder), outside, console, chosen)
-    except (LaunchError, OSError) as error:
+    except (LaunchError, OSError, subprocess.SubprocessError) as error:
         console.print(f"attack-check: {error}", style="red")
         raise typer.Exit(1) from error
     typer.echo(msgspec.json.encode(report.summary()).decode())
