@@ -51,7 +51,8 @@ def ask(*, host: str, port: int, method: str, path: str, headers: dict[str, str]
     try:
         connection.request(method, path, body.encode() or None, headers)
         answer = connection.getresponse()
-        return {"status": answer.status, "body": answer.read(_MOST).decode("utf-8", "replace")}
+        body = answer.read(_MOST).decode("utf-8", "replace")
+        return {"status": answer.status, "body": body, "location": answer.headers.get("Location", "")}
     finally:
         connection.close()
 

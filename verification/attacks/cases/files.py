@@ -104,6 +104,8 @@ def local_sockets(target: Target) -> str:
 def admin_socket(target: Target) -> str:
     """Its commands take servers away."""
     paths = re.findall(r"stats socket (\S+)", "\n".join(_configurations(target)))
+    if not paths:
+        raise FileNotFoundError("HAProxy's configuration names no socket: the case is about nothing")
     answers = [nobody().one("send_local", path=path, data="show info\n") for path in paths]
     return " ".join(str(answer)[:200] for answer in answers if "open" in answer)
 

@@ -34,7 +34,7 @@ _DASHBOARD = (
     ("PUT", "/api/packages/gcs/evil.zip"),
     ("DELETE", "/api/serve/applications/"),
 )
-_JOB = '{"entrypoint": "id > /tmp/raybid-attack-ran"}'
+_JOB = '{"entrypoint": "id"}'
 _JSON = {"Content-Type": "application/json"}
 _REBOUND = {"Host": "rebound.example", "Origin": "http://rebound.example", "Content-Type": "text/plain"}
 
@@ -185,6 +185,6 @@ def statistics_page(target: Target) -> str:
             answer = Stranger().one(
                 "ask", host="127.0.0.1", port=one.port, method="POST", path="/stats", headers=headers, body=form
             )
-            if answer.get("status") == 303 and "DENY" not in str(answer) and "st=" not in str(answer):
-                return f"{answer}"
+            if 0 < answer.get("status", 0) < 400 and "DENY" not in answer["location"]:  # how HAProxy says no
+                return f"{answer['status']} {answer['location']}"
     return ""
