@@ -72,8 +72,8 @@ def _published(target: Target, folder: str) -> tuple[int, str, float]:
 
 @attacks(Finding.PUBLISH, "which files and folders there are, asked by publishing them")
 def oracle(target: Target) -> str:
-    """Folders outside are answered alike, whether there are any."""
-    there = ("/etc", "/etc/passwd", "/root", "/proc/self", str(target.settings.var_dir / "secrets"))
+    """What lies outside the roots, and what is no folder, is answered alike, whether there is any."""
+    there = ("/etc", "/etc/passwd", "/root", "/proc/self", str(target.settings.var_dir / "secrets" / "admin_key"))
     ways = ("var/../../../../../../etc", "/etc/../etc", "~", ".", "..", "/", "\x00", "/etc\x00x")
     told = {folder: _published(target, folder) for folder in (*there, *ways)}
     status, detail, _ = _published(target, "/nowhere/at/all")
