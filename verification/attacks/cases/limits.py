@@ -26,7 +26,7 @@ def _guesses(path: str, method: str, target: Target, header: str = "X-API-Key: "
 
 
 def _bystanders(target: Target) -> str:
-    """Calls of others, from the same address, right after a flood; `/health` has a limit of its own, probes have none."""
+    """Calls of others, from the same address, right after a flood: `/health` has a limit of its own, probes none."""
     calls = (
         ("GET", "/health/live", ""),
         ("GET", "/health/ready", ""),
