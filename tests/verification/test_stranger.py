@@ -69,10 +69,14 @@ def test_a_neighbour_reaches_what_listens_on_all_addresses_and_not_loopback() ->
 
 
 def test_memory_of_a_family_is_counted() -> None:
-    before = measure.held_mb(measure.family([os.getpid()]))
+    before = measure.held(measure.family([os.getpid()]))
     ballast = os.urandom(50_000_000)
-    assert measure.held_mb(measure.family([os.getpid()])) > before + 40
+    assert measure.grown_mb(before, measure.held(measure.family([os.getpid()]))) > 40
     del ballast
+
+
+def test_one_that_was_added_or_has_ended_is_not_growth() -> None:
+    assert measure.grown_mb({1: 0, 2: 7 << 20}, {1: 3 << 20, 3: 90 << 20}) == 3.0
 
 
 def test_a_small_disk_can_be_filled_and_is_free_again(tmp_path: Path) -> None:

@@ -26,9 +26,21 @@ def heard(pids: Iterable[int]) -> list[Listener]:
     return sorted({one for pid in pids for one in listeners(pid)})
 
 
-def held_mb(processes: Iterable[psutil.Process]) -> float:
-    """Memory of them together: what several share is counted once (PSS)."""
-    return sum(map(_pss, processes)) / 2**20
+Held = dict[int, int]
+"""Bytes by process."""
+
+
+def held(processes: Iterable[psutil.Process]) -> Held:
+    """Memory that each has: what several share is divided among them (PSS)."""
+    return {process.pid: _pss(process) for process in processes}
+
+
+def grown_mb(before: Held, now: Held) -> float:
+    """How much more is held by those who lived then and live now.
+
+    One that was added since is left out: a replica may be added for the load, and goes again after a minute.
+    """
+    return sum(now[pid] - size for pid, size in before.items() if now.get(pid)) / 2**20
 
 
 def _pss(process: psutil.Process) -> int:

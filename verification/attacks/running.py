@@ -21,7 +21,7 @@ _TRIES = 3
 
 _TOGETHER = 4
 _MOST_UNANSWERED = 0.02
-_SETTLE_SECONDS = 60.0
+_SETTLE_SECONDS = 20.0
 _RECOVER_SECONDS = 45.0
 _SHORT = 400
 
@@ -137,7 +137,7 @@ class Run:
         self._quiet_ms = p99(self._watch.between(begin, time.monotonic()))
         self._say(f"quiet: p99 {self._quiet_ms:.1f} ms")
         report = Report(listeners=self._target.listeners(), quiet_ms=self._quiet_ms)
-        before = measure.held_mb(self._target.processes())
+        before = measure.held(self._target.processes())
         ordered = sorted(attacks, key=lambda one: one.disturbs)
         calm = [one for one in ordered if not one.disturbs]
         for group in self._groups(calm):
@@ -220,11 +220,11 @@ class Run:
             refused = "honest callers got no answer at all"
         return max(0.0, p99(samples) - self._quiet_ms), refused
 
-    def _growth(self, before: float) -> float:
-        """MB more than before, once replicas that were added for the load are gone again."""
+    def _growth(self, before: measure.Held) -> float:
+        """MB more than before, once what is only held for a while is let go."""
         deadline = time.monotonic() + _SETTLE_SECONDS
         while True:
-            growth = measure.held_mb(self._target.processes()) - before
+            growth = measure.grown_mb(before, measure.held(self._target.processes()))
             if growth <= MOST_GROWTH_MB or time.monotonic() > deadline:
                 return growth
             time.sleep(2.0)

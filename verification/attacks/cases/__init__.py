@@ -7,6 +7,7 @@ from verification.attacks.cases import (
     bodies,
     breaking,
     console,
+    exports,
     files,
     keys,
     learning,
@@ -39,6 +40,7 @@ _FILES = (
     learning,
     limits,
     console,
+    exports,
     starting,
     breaking,
 )

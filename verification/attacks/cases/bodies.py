@@ -87,6 +87,7 @@ _BODIES: Mapping[str, Callable[[], bytes]] = {
     "a text for the request": lambda: _filled(b'"', b"a", b'"'),
 }
 _MAY_BE_READ = {
+    "a float of a million digits",
     "one name a hundred thousand times",
     "unknown names, all different",
     "unknown names in the request, all different",
