@@ -8,7 +8,7 @@ from rtb.ledger import Balance
 
 POTS = ("budget", "available", "leased", "reserved", "spent")
 MONEY = (*POTS, "moved")
-COUNTS = ("bids", "wins", "bills", "losses", "clicks", "conversions", "unfunded")
+COUNTS = ("bids", "wins", "bills", "losses", "clicks", "conversions", "unfunded", "unpaid")
 
 
 def figures(balance: Balance) -> dict[str, int]:

@@ -80,7 +80,8 @@ _MUST_BE_ZERO = (
     "rebuilt_differs",
     "not_recovered",
 )
-_REBUILT = ("budget", "moved", "spent", "wins", "bills", "losses", "clicks", "conversions", "unfunded", "price_squares")
+_NOTICED = ("wins", "bills", "losses", "clicks", "conversions", "unfunded", "unpaid")
+_REBUILT = ("budget", "moved", "spent", *_NOTICED, "price_squares")
 
 RestartServer = Callable[[], None]
 

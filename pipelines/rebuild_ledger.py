@@ -205,7 +205,7 @@ def _client(settings: Settings) -> aioredis.Redis:
 
 
 def _table(figures: Sequence[Restored]) -> Table:
-    counts = ("wins", "bills", "losses", "clicks", "conversions", "unfunded")
+    counts = ("wins", "bills", "losses", "clicks", "conversions", "unfunded", "unpaid")
     table = Table("campaign", "budget", "spent", "available", *counts, title="figures from catalog and events, micros")
     for row in figures:
         money = (row.balance.budget, row.balance.spent, row.balance.available)

@@ -20,7 +20,7 @@ EVER = 9_999_999_999.0
 _SKEW_SECONDS = 60.0
 """Events lie by the clock of the ledger's server, bids say when they were made by their replica's."""
 
-_SHOWN = ("win", "bill")
+_CHARGES = ("win", "bill")
 
 
 class Served(NamedTuple):
@@ -47,8 +47,8 @@ def served_impressions(folder: Path, since: float = 0.0, until: float = EVER) ->
 def served(folder: Path, since: float = 0.0, until: float = EVER) -> Served:
     """Impressions that were shown.
 
-    A bid counts as shown once a win or billing notice named it. Bids that another version of the encoder made the row
-    of are left out: their buckets mean something else.
+    A bid counts as shown once it was charged, and its user's clicks and conversions once that is so. Bids that another
+    version of the encoder made the row of are left out: their buckets mean something else.
 
     Args:
         folder: of the events.
@@ -62,14 +62,14 @@ def served(folder: Path, since: float = 0.0, until: float = EVER) -> Served:
     if not folder.is_dir():
         raise NothingServed(f"there is no folder {folder}: name the one that holds the events (RAYBID_VAR_DIR/events)")
     events = read_events(folder, max(0.0, since - _SKEW_SECONDS), EVER).select(
-        ["kind", "bid", "at", "features", "feature_schema"]
+        ["kind", "bid", "at", "features", "feature_schema", "outcome"]
     )
     bids = events.filter(pc.equal(events["kind"], "bid"))
     known = bids.filter(_are_rows(bids))
     if len(bids) and not len(known):
         raise NothingServed(f"the bids in {folder} were made with other features than {SCHEMA_VERSION}: serve anew")
     at = known["at"].cast(pa.int64()).to_numpy() / 1e6
-    shown = pc.is_in(known["bid"], value_set=_named(events, *_SHOWN)).to_numpy()
+    shown = pc.is_in(known["bid"], value_set=_named(events, "settled", *_CHARGES)).to_numpy()
     chosen = np.flatnonzero(shown & (at >= since) & (at < until))
     if not len(chosen):
         raise NothingServed(f"no impression in the events of {folder}: serve some traffic first")
@@ -77,7 +77,7 @@ def served(folder: Path, since: float = 0.0, until: float = EVER) -> Served:
     bids = known.take(chosen)
     rows = pc.list_flatten(bids["features"]).to_numpy().reshape(-1, len(FIELDS))
     click, conversion = (
-        pc.is_in(bids["bid"], value_set=_named(events, kind)).to_numpy().astype(np.float32)
+        pc.is_in(bids["bid"], value_set=_named(events, "counted", kind)).to_numpy().astype(np.float32)
         for kind in ("click", "conversion")
     )
     return Served(ClickData(rows.astype(np.int32), click, click * conversion), at[chosen])
@@ -91,7 +91,8 @@ def _are_rows(bids: pa.Table) -> Any:
     return pc.fill_null(right, False)
 
 
-def _named(events: pa.Table, *kinds: str) -> pa.Array:
-    """The bids that notices of these kinds name."""
-    of_kind = events.filter(pc.is_in(events["kind"], value_set=pa.array(kinds)))
+def _named(events: pa.Table, outcome: str, *kinds: str) -> pa.Array:
+    """The bids that notices of these kinds name, those of which the ledger made this."""
+    is_one = pc.and_(pc.is_in(events["kind"], value_set=pa.array(kinds)), pc.equal(events["outcome"], outcome))
+    of_kind = events.filter(is_one)
     return pc.unique(of_kind["bid"])

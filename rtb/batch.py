@@ -17,6 +17,7 @@ from rtb.openrtb import BidRequest, BidResponse, NoBid
 from rtb.stages import Auction, DealColumns
 from rtb.targeting import Candidates
 from rtb.view import View
+from rtb.winrate import market_key
 
 
 class Ground(NamedTuple):
@@ -136,6 +137,7 @@ class Batch:
 
     def auction(self, probability: npt.NDArray[np.float32]) -> Auction:
         """What the bidder needs of this batch, with the model's probabilities, shape `(n, 2)`."""
+        markets = [market_key(request.exchange.number, request.caller) for request in self.requests]
         return Auction(
             imp=self.candidates.imp,
             campaign=self.campaign,
@@ -147,6 +149,7 @@ class Batch:
             deals=self.deals,
             is_test=self.terms.is_test,
             challenger=self.terms.challenger,
+            market=np.array(markets, np.uint64)[self.owner],
         )
 
 

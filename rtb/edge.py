@@ -230,6 +230,8 @@ class Edge:
                     first_price=impression.first_price,
                     feature_schema=features.SCHEMA_VERSION,
                     experiment=experiment_of(ref.campaign) or None,
+                    exchange=ref.exchange,
+                    caller=ref.caller,
                 )
             )
         answers = [

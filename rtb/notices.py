@@ -33,6 +33,9 @@ class Kind(StrEnum):
 
 
 _DAY = 86_400
+USERS = (Kind.CLICK, Kind.CONVERSION)
+"""What users do; the other kinds are of the exchange."""
+
 GRACE = {Kind.CLICK: _DAY, Kind.CONVERSION: 30 * _DAY}
 """Seconds past a bid's expiry that its user's notices still count: people click late and buy later."""
 

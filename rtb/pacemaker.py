@@ -77,7 +77,7 @@ class Pacemaker:
         held = dict(zip(Balance._fields, np.array(balances, np.float64).T.copy(), strict=True))
         told = _told(self._terms.campaigns, markets or {})
         span = self._terms.fill(table, held, balances, now)
-        table["price_median"], table["price_shape"], _ = np.array(told, np.float64).T
+        table["markets"] = np.array([one.markets for one in told])
         totals = {name: held[name] for name in _COUNTS}
         state = self._pace(table, totals, know(totals, told, table["value_micros"]), span, now)
         for name in _STATE:

@@ -42,7 +42,7 @@ def know(balances: dict[str, Floats], markets: Sequence[Market], worth_micros: F
     Who has not paid a price yet takes the market to ask what an impression is worth: it begins where it would if
     money did not matter, and what is spent corrects that within seconds.
     """
-    median, shape, pctr_spread = np.array(markets, np.float64).reshape(-1, 3).T
+    median, shape, pctr_spread = np.array([one[:3] for one in markets], np.float64).reshape(-1, 3).T
     pctr = balances["probability"] / np.maximum(balances["opportunities"], 1.0)
     paid = np.where(balances["bills"] > 0, balances["spent"] / np.maximum(balances["bills"], 1.0), 0.0)
     price = np.where(paid > 0.0, paid, worth_micros * pctr)

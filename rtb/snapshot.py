@@ -24,6 +24,7 @@ import redis.asyncio as aioredis
 from rtb.campaign import Campaign
 from rtb.listing import Listing
 from rtb.pacing import PacingState
+from rtb.winrate import MARKET_DTYPE, MOST_MARKETS
 
 CATALOG, PACING = "raybid:snapshot:catalog", "raybid:snapshot:pacing"
 
@@ -48,8 +49,7 @@ PACING_DTYPE = np.dtype(
         ("by_conversion", np.bool_),  # value is per conversion, else per click
         ("value_micros", np.float64),
         ("max_bid_micros", np.int64),  # the campaign's own, and no more than is left of its budget and day
-        ("price_median", np.float64),  # market price, micros; 0 unknown
-        ("price_shape", np.float64),  # steepness of its log-logistic distribution
+        ("markets", MARKET_DTYPE, (MOST_MARKETS,)),  # price to beat by exchange
         ("day", "S10"),  # the campaign's own, such as 2026-11-22
         ("day_ends", np.float64),  # Unix time
         *((field.name, np.float64) for field in fields(PacingState)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +55,7 @@ class Auction(NamedTuple):
         deals: what deals say of the candidates; none: there are no deals.
         is_test: impressions where nothing is billable, shape `(imps,)`; none: all are.
         challenger: impressions that are the challenger's of an experiment, shape `(imps,)`; none: there is none.
+        market: key of each impression's market (`rtb.winrate.market_key`), shape `(imps,)`; none: of nobody known.
     """
 
     imp: npt.NDArray[np.intp]
@@ -67,6 +68,7 @@ class Auction(NamedTuple):
     deals: DealColumns | None = None
     is_test: npt.NDArray[np.bool_] | None = None
     challenger: npt.NDArray[np.bool_] | None = None
+    market: npt.NDArray[np.uint64] | None = None
 
 
 class Made(NamedTuple):
@@ -270,12 +272,12 @@ class BidStage:
         value, most = table["value_micros"][row], table["max_bid_micros"][row]
         bids = bidding.price_bids(value, chance, self._multiplier[row], most)
         first = auction.first_price[auction.imp[known]]
-        if not first.any():
+        if not first.any() or auction.market is None:
             return bids, None
         whole = bids.copy()
         floors = auction.floor_micros[known][first]
-        shaded_row = row[first]
-        shaded = bidding.shade(bids[first], table["price_median"][shaded_row], table["price_shape"][shaded_row])
+        median, shape = price_curves(table["markets"][row[first]], auction.market[auction.imp[known][first]])
+        shaded = bidding.shade(bids[first], median, shape)
         bids[first] = np.maximum(shaded, np.minimum(bids[first], floors))  # never out of an auction it could enter
         return bids, whole - bids
 
@@ -357,6 +359,22 @@ class BidStage:
         self._usage[:, 0] += seen
         self._usage[:, 2] += np.bincount(row, chance, size)
         self._usage[:, 3] += seen * self._multiplier * self._table["value_micros"]
+
+
+def price_curves(
+    markets: npt.NDArray[Any], key: npt.NDArray[np.uint64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Median and shape of the price to beat in one market of each candidate's; zeros where it is not known.
+
+    Args:
+        markets: of `MARKET_DTYPE`, shape `(k, markets)`.
+        key: which of them, shape `(k,)`.
+    """
+    is_here = markets["key"] == key[:, None]
+    median, shape = (
+        np.where(is_here, markets[name], 0.0).sum(axis=1, dtype=np.float64) for name in ("median", "shape")
+    )
+    return np.where(key > 0, median, 0.0), shape
 
 
 def _by_campaign(table: PacingTable, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:

@@ -19,6 +19,8 @@ from rtb.decisions.workshop import Workshop
 from rtb.impression import Impression
 from rtb.scores import CLICK, CONVERSION
 from rtb.settings import Settings
+from rtb.stages import price_curves
+from rtb.winrate import market_key
 
 Document = dict[str, Any]
 
@@ -147,6 +149,8 @@ def _price(again: Recomputed, impression: Impression) -> Document:
     saved = 0 if weighed.saved is None else int(weighed.saved[place])
     deals = again.batch.deals
     quote = impression.audience.quote
+    key = market_key(again.request.exchange.number, again.request.caller)
+    median, shape = (float(one[0]) for one in price_curves(table["markets"][[row]], np.array([key], np.uint64)))
     return {
         "pays_for": "conversion" if by_conversion else "click",
         "value_micros": int(table["value_micros"][row]),
@@ -158,8 +162,8 @@ def _price(again: Recomputed, impression: Impression) -> Document:
         "multiplier": float(again.stage.multipliers[row]),
         "cap_micros": int(table["max_bid_micros"][row]) or None,
         "by_value_micros": whole,
-        "market_median_micros": float(table["price_median"][row]) or None,
-        "market_shape": float(table["price_shape"][row]) or None,
+        "market_median_micros": median or None,
+        "market_shape": shape or None,
         "shaded_off_micros": saved,
         "floor_micros": int(again.batch.floor_micros[again.candidate]),
         "agreed_micros": int(deals.agreed_micros[again.candidate]) or None if deals else None,

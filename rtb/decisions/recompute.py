@@ -127,9 +127,9 @@ def _read(edge: Edge, found: Found, rules: Rules, workshop: Workshop) -> Prepare
     edge.show(workshop.view(one.catalog))
     try:
         request = (
-            edge.prepare_object(msgspec.json.decode(one.body, type=BidRequest))
+            edge.prepare_object(msgspec.json.decode(one.body, type=BidRequest), rules.exchange, one.caller)
             if one.is_flat
-            else edge.prepare(one.body, rules.exchange)
+            else edge.prepare(one.body, rules.exchange, one.caller)
         )
     except (InvalidRequest, msgspec.MsgspecError) as error:
         raise RecomputeError(f"the request as it was recorded cannot be read: {error}") from error

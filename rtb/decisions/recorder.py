@@ -125,6 +125,7 @@ class Recorder:
                         challenger is not None and bool(challenger[whole]),
                         batch.left_out.get(number, []),
                         bids,
+                        request.caller,
                     )
                 )
             bids.append(

@@ -82,6 +82,7 @@ class RequestRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         is_challenger: whether it is the challenger's of an experiment.
         left_out: numbers of the campaigns whose frequency cap kept them out.
         bids: on it.
+        caller: number of the key that it came with; 0: it came without one, or before that was recorded.
     """
 
     body: bytes
@@ -92,6 +93,7 @@ class RequestRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     is_challenger: bool
     left_out: list[int]
     bids: list[BidRecord]
+    caller: int = 0
 
 
 class BatchRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -20,7 +20,7 @@ SCHEMA = pa.schema(
         pa.field("campaign", pa.int64()),  # its number; move: of the one that gave
         pa.field("at", pa.timestamp("us", tz="UTC")),  # when it happened
         pa.field("price_micros", pa.int64()),  # bid: what was bid; charge: what it cost; move: what was moved
-        pa.field("outcome", pa.string()),  # what the ledger made of a notice: settled, unfunded, freed, counted; moved
+        pa.field("outcome", pa.string()),  # of a notice: settled, unfunded, freed, counted, unpaid; moved
         pa.field("request", pa.string()),
         pa.field("creative", pa.string()),  # `campaign/creative`
         pa.field("features", pa.list_(pa.int32())),
@@ -34,6 +34,8 @@ SCHEMA = pa.schema(
         pa.field("target", pa.int64()),  # move: number of the campaign that got the money
         pa.field("portfolio", pa.string()),  # move: whose money it is
         pa.field("because", pa.string()),  # move: why, for people
+        pa.field("exchange", pa.int64()),  # bid: number of the exchange it was made to; null in old files
+        pa.field("caller", pa.int64()),  # bid: number of the key that asked for it, 0 for none; null in old files
     ]
 )
 

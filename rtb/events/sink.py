@@ -41,6 +41,8 @@ class BidEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         at: Unix time.
         first_price: whether a winner pays its own bid.
         experiment: as whose challenger it was bid; none: the champion's.
+        exchange: number of the exchange; none: from before it was recorded.
+        caller: number of the key that asked for it; 0: it was asked without one.
     """
 
     bid: str
@@ -56,6 +58,8 @@ class BidEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     first_price: bool | None = None  # none: from before it was recorded
     feature_schema: str | None = None
     experiment: int | None = None
+    exchange: int | None = None
+    caller: int | None = None
 
 
 class Backlog(NamedTuple):

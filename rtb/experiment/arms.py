@@ -19,6 +19,7 @@ _COUNTED = (
     "losses",
     "clicks",
     "conversions",
+    "unpaid",
     "probability",
     "levels",
     "price_squares",

@@ -14,7 +14,7 @@ from rtb.experiment.record import Experiment
 
 CHAMPION, CHALLENGER = 0, 1
 FIGURES = ("spend", "wins", "clicks", "value")
-"""Micros charged, charges, clicks, and the value won in micros: chance of a click as predicted, times its worth."""
+"""Micros charged, charges, clicks on what was charged, and the value won in micros: clicks predicted x their worth."""
 
 _SPEND, _WINS, _CLICKS, _VALUE = range(len(FIGURES))
 
@@ -75,7 +75,8 @@ def read(
     charges = []
     for table in events():
         settled = grid.place(table.filter(pc.equal(table["outcome"], "settled")))
-        clicks = grid.place(table.filter(pc.equal(table["kind"], "click")))
+        is_click = pc.and_(pc.equal(table["kind"], "click"), pc.equal(table["outcome"], "counted"))
+        clicks = grid.place(table.filter(is_click))
         np.add.at(figures[:, :, _SPEND], (settled.cell, settled.arm), settled.micros)
         np.add.at(figures[:, :, _WINS], (settled.cell, settled.arm), 1.0)
         np.add.at(figures[:, :, _CLICKS], (clicks.cell, clicks.arm), 1.0)

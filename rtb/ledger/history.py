@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from rtb.events.spend import tally
 from rtb.ledger.protocol import MEMORY_SECONDS, Balance, Mark, Outcome
-from rtb.notices import GRACE, Kind
+from rtb.notices import GRACE, USERS, Kind
 
 _COUNTER = {
     "bid": "bids",
@@ -64,7 +64,7 @@ class History:
             if outcome == Outcome.UNFUNDED:
                 figures.count("unfunded", count)
             elif kind in _COUNTER:
-                figures.count(_COUNTER[kind], count)
+                figures.count("unpaid" if outcome == Outcome.UNPAID else _COUNTER[kind], count)
             if outcome == Outcome.SETTLED:
                 figures.spent += micros
         self._add_charges(table)
@@ -124,12 +124,12 @@ class History:
 
     def _add_marks(self, table: pa.Table) -> None:
         for kind in Kind:
-            # A notice came before its bid's expiry, and that is at most `notice_ttl` after the bid.
-            memory = self._notice_ttl + GRACE.get(kind, 0) + MEMORY_SECONDS
             rows = table.filter(pc.equal(table.column("kind"), kind.value))
             columns = (rows.column("bid"), rows.column("outcome"), pc.cast(rows.column("at"), pa.int64()))
             for bid, outcome, at in zip(*(column.to_pylist() for column in columns), strict=True):
-                if (until := at / 1e6 + memory) > self._now:
+                # A notice came before its bid's expiry, and that is at most `notice_ttl` after the bid.
+                grace = GRACE[Kind.CONVERSION] if _is_used(kind, outcome) else GRACE.get(kind, 0)
+                if (until := at / 1e6 + self._notice_ttl + grace + MEMORY_SECONDS) > self._now:
                     self._mark(bid, kind, outcome, until)
 
     def _mark(self, bid: str, kind: Kind, outcome: str, until: float) -> None:
@@ -137,5 +137,12 @@ class History:
         names[kind.value] = until
         if outcome in _CHARGES:
             names["charged"] = until
+        if outcome == Outcome.SETTLED or _is_used(kind, outcome):
+            names["paid"] = until
         if outcome == Outcome.FREED:
             names["freed"] = until
+
+
+def _is_used(kind: Kind, outcome: str) -> bool:
+    """Whether a user did something with a bid that was paid: it is remembered as long as the user may do more."""
+    return kind in USERS and outcome == Outcome.COUNTED

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from rtb.accounts import campaign_of
 from rtb.ledger.memory_accounts import Accounts, day_room
 from rtb.ledger.protocol import Balance, Closing, Grant, Mark, Outcome, Terms, Usage
-from rtb.notices import BidRef, Kind
+from rtb.notices import USERS, BidRef, Kind
 from rtb.outbox import Stamp
 
 _COUNTER = {Kind.WIN: "wins", Kind.BILL: "bills", Kind.CLICK: "clicks", Kind.CONVERSION: "conversions"}
@@ -38,6 +38,7 @@ class MemoryLedger(Accounts):
     _notices: set[tuple[str, Kind]] = field(default_factory=set)
     _charged: set[str] = field(default_factory=set)
     _freed: set[str] = field(default_factory=set)
+    _paid: set[str] = field(default_factory=set)
     _reported: dict[str, int] = field(default_factory=dict)
 
     async def open(self, campaign: int, terms: Terms | int) -> None:
@@ -127,6 +128,9 @@ class MemoryLedger(Accounts):
         pots["spent_today" if now < pots["day_ends"] else "spent_next"] += price
         pots["price_squares"] += float(price) ** 2
         pots[_COUNTER[kind]] += 1
+        self._paid.add(ref.bid_id)
+        for early in USERS:
+            pots[_COUNTER[early]] += (ref.bid_id, early) in self._notices
         return Outcome.SETTLED
 
     async def release(self, ref: BidRef, now: float, *, min_to_win_micros: int | None = None) -> Outcome:
@@ -154,6 +158,9 @@ class MemoryLedger(Accounts):
             return Outcome.BEHIND
         if not self._first(ref, kind):
             return Outcome.DUPLICATE
+        if kind in USERS and ref.bid_id not in self._paid:
+            pots["unpaid"] += 1
+            return Outcome.UNPAID
         pots[_COUNTER[kind]] += 1
         return Outcome.COUNTED
 
@@ -204,6 +211,8 @@ class MemoryLedger(Accounts):
             for name in mark.names:
                 if name == "charged":
                     self._charged.add(mark.bid)
+                elif name == "paid":
+                    self._paid.add(mark.bid)
                 elif name == "freed":
                     self._freed.add(mark.bid)
                 else:

@@ -36,6 +36,7 @@ class Outcome(StrEnum):
     COUNTED = "counted"
     DUPLICATE = "duplicate"
     UNFUNDED = "unfunded"
+    UNPAID = "unpaid"
     UNKNOWN = "unknown"
     BEHIND = "behind"
 
@@ -193,7 +194,8 @@ class Mark(NamedTuple):
 
     Attributes:
         bid: its id.
-        names: kinds of notice that came, `charged` when its price was asked for, `freed` when a loss freed its money.
+        names: kinds of notice that came, `charged` when its price was asked for, `paid` when that was spent, `freed`
+            when a loss freed its money.
         seconds: how long to remember.
     """
 
@@ -205,6 +207,8 @@ class Mark(NamedTuple):
 class Balance(NamedTuple):
     """Where a campaign stands: four pots that add up to the budget, what was counted, and its day.
 
+    Clicks and conversions are those of bids that were paid; `unpaid` are those that came for others, which count as
+    well when the bid is paid after all.
     `spent_today` is of the last day that a grant named, until `day_ends`; what was spent since is `spent_next`.
     `moved` is what of the budget came from other campaigns, below 0 where more went to others.
     `arm` is the account of the campaign's arm, 0 where it has none: the campaign's money is in both then. `base` is of
@@ -225,6 +229,7 @@ class Balance(NamedTuple):
     clicks: int = 0
     conversions: int = 0
     unfunded: int = 0
+    unpaid: int = 0
     probability: float = 0.0
     price_squares: float = 0.0
     daily: int = 0
@@ -338,7 +343,11 @@ class Ledger(Protocol):
         ...
 
     async def count(self, ref: BidRef, kind: Kind, now: float, *, min_to_win_micros: int | None = None) -> Outcome:
-        """Count a notice that moves no money, once per bid and kind."""
+        """Count a notice that moves no money, once per bid and kind.
+
+        A click or conversion of a bid that is not paid is counted apart (`UNPAID`): whoever has asked for a bid can
+        send it. It counts as a click or conversion when the bid is paid after it.
+        """
         ...
 
     async def report(self, usages: Sequence[Usage], stamp: Stamp | None = None) -> None:

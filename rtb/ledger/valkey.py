@@ -27,7 +27,7 @@ from rtb.ledger.protocol import (
     mark_seconds,
 )
 from rtb.ledger.scripts import Call, Scripts
-from rtb.notices import BidRef, Kind
+from rtb.notices import USERS, BidRef, Kind
 from rtb.outbox import Stamp
 
 _COUNTER = {Kind.WIN: "wins", Kind.BILL: "bills", Kind.CLICK: "clicks", Kind.CONVERSION: "conversions"}
@@ -93,7 +93,8 @@ class ValkeyLedger:
         """See `Ledger.settle`."""
         bid = (ref.bid_id, f"{ref.lease:016x}", ref.campaign, ref.ceiling_micros)
         rest = (price_micros, kind.value, _COUNTER[kind], now, mark_seconds(ref, kind, now))
-        return await self._notice("settle", *bid, *rest, STREAM, _or_empty(min_to_win_micros))
+        used = mark_seconds(ref, Kind.CONVERSION, now)
+        return await self._notice("settle", *bid, *rest, STREAM, _or_empty(min_to_win_micros), used)
 
     async def release(self, ref: BidRef, now: float, *, min_to_win_micros: int | None = None) -> Outcome:
         """See `Ledger.release`."""
@@ -104,7 +105,8 @@ class ValkeyLedger:
     async def count(self, ref: BidRef, kind: Kind, now: float, *, min_to_win_micros: int | None = None) -> Outcome:
         """See `Ledger.count`."""
         row = (ref.bid_id, ref.campaign, kind.value, _COUNTER[kind], now, mark_seconds(ref, kind, now))
-        return await self._notice("count", *row, STREAM, _or_empty(min_to_win_micros))
+        used = mark_seconds(ref, Kind.CONVERSION, now) if kind in USERS else ""
+        return await self._notice("count", *row, STREAM, _or_empty(min_to_win_micros), used)
 
     async def report(self, usages: Sequence[Usage], stamp: Stamp | None = None) -> None:
         """See `Ledger.report`; one call for all."""

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from rtb import bidding
 from rtb.market.auction_log import EPISODE, Rows, Task
 from rtb.winrate import Evidence, Verdict, loglogistic, turnbull
+from rtb.winrate.evidence import FAR
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -123,10 +124,12 @@ class WinRate:
 
     def learn(self, bids: Ints, won: Bools, prices: Ints) -> None:
         """See `Shader`."""
-        known = self._told & (prices > 0)  # nobody else bid: there is no minimum to be told
+        told = self._told & (prices > 0)  # nobody else bid: there is no minimum to be told
+        known = told & (prices * FAR > bids) & (prices <= bids * FAR)
         verdict = np.where(known, Verdict.KNOWN, np.where(won, Verdict.WON, Verdict.LOST))
         sent = bids > 0
-        micros = np.where(known, prices, bids)
+        beyond = np.where(won, bids // FAR, bids * FAR)
+        micros = np.where(known, prices, np.where(told, beyond, bids))
         self._evidence.add(np.zeros(int(sent.sum()), np.intp), verdict[sent], micros[sent])
         if self._evidence.weight()[0] >= _FEWEST:
             self._fitted = loglogistic.fit(self._evidence.counts)

@@ -6,6 +6,15 @@ these two are imported by name: replicas that only bid do without pyarrow.
 """
 
 from rtb.winrate.evidence import Evidence, Verdict
-from rtb.winrate.market import UNKNOWN, Market
+from rtb.winrate.market import MARKET_DTYPE, MOST_MARKETS, UNKNOWN, Market, market_key, markets_of
 
-__all__ = ["UNKNOWN", "Evidence", "Market", "Verdict"]
+__all__ = [
+    "MARKET_DTYPE",
+    "MOST_MARKETS",
+    "UNKNOWN",
+    "Evidence",
+    "Market",
+    "Verdict",
+    "market_key",
+    "markets_of",
+]

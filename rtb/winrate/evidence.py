@@ -19,6 +19,13 @@ STEP = 0.04
 _LOWEST = 0.0  # log of one micro
 BINS = 520  # up to e^20.8 micros: a thousand units of money for one impression
 
+FAR = 2
+"""A price to beat that was told is believed up to so many times the bid, and down to the bid over it.
+
+Of one farther away all that counts is that it is: a few absurd amounts would move a curve further than many honest
+ones.
+"""
+
 CENTRES: Floats = np.linspace(_LOWEST, _LOWEST + STEP * (BINS - 1), BINS)
 """Log price, micros, of each bin."""
 
@@ -32,33 +39,33 @@ class Verdict(IntEnum):
 
 
 class Evidence:
-    """Counts by campaign, verdict and bin of the amount.
+    """Counts by row, verdict and bin of the amount; a row is a campaign in a market.
 
-    A campaign's counts halve each `half_life` bids of its own, whatever the time between them.
+    A row's counts halve each `half_life` bids of its own, whatever the time between them.
 
     Args:
-        campaigns: rows to begin with; `grow` adds more.
+        rows: to begin with; `grow` adds more.
         half_life: in bids.
     """
 
-    def __init__(self, campaigns: int = 1, half_life: float = HALF_LIFE) -> None:
-        self.counts = np.zeros((campaigns, len(Verdict), BINS))
+    def __init__(self, rows: int = 1, half_life: float = HALF_LIFE) -> None:
+        self.counts: npt.NDArray[np.float32] = np.zeros((rows, len(Verdict), BINS), np.float32)  # 6 kB a row
         self._keep = 0.5 ** (1.0 / half_life)
 
     def __len__(self) -> int:
         return len(self.counts)
 
-    def grow(self, campaigns: int) -> None:
+    def grow(self, rows: int) -> None:
         """Have at least so many rows."""
-        if campaigns > len(self):
-            more = np.zeros((max(campaigns, 2 * len(self)) - len(self), len(Verdict), BINS))
+        if rows > len(self):
+            more = np.zeros((max(rows, 2 * len(self)) - len(self), len(Verdict), BINS), np.float32)
             self.counts = np.concatenate([self.counts, more])
 
     def add(self, row: npt.NDArray[np.intp], verdict: Ints, micros: npt.ArrayLike) -> None:
         """Take in what became of some bids; every argument of shape `(n,)`.
 
         Args:
-            row: of each bid's campaign.
+            row: of each bid.
             verdict: a `Verdict` each.
             micros: the amount that it speaks of, for one impression; less than one micro counts as one.
         """
@@ -67,8 +74,8 @@ class Evidence:
         np.add.at(self.counts, (row, verdict, bin_of(micros)), 1.0)
 
     def weight(self) -> Floats:
-        """Bids that each campaign's counts stand for, shape `(campaigns,)`."""
-        total: Floats = self.counts.sum(axis=(1, 2))
+        """Bids that each row's counts stand for, shape `(rows,)`."""
+        total: Floats = self.counts.sum(axis=(1, 2), dtype=np.float64)
         return total
 
 

@@ -12,6 +12,7 @@ Shading by Win-Rate Estimation and Surplus Maximization" (arXiv 2009.09259).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,7 +55,7 @@ class LogLogistic:
         return _logistic(self.shape[:, None] * (log_price - np.log(self.median)[:, None]))
 
 
-def fit(counts: Floats) -> LogLogistic:
+def fit(counts: npt.NDArray[np.floating[Any]]) -> LogLogistic:
     """The most likely distributions.
 
     A weak prior stands in for what was not seen: bids that all won say that prices are low, not how low.
@@ -62,6 +63,7 @@ def fit(counts: Floats) -> LogLogistic:
     Args:
         counts: evidence, shape `(n, verdicts, bins)`; a campaign without any gets a median that means nothing.
     """
+    counts = counts.astype(np.float64)
     won = counts[:, Verdict.WON] + counts[:, Verdict.KNOWN]
     lost = counts[:, Verdict.LOST] + counts[:, Verdict.KNOWN]
     total = won + lost

@@ -10,6 +10,8 @@ Source: Turnbull, "The Empirical Distribution Function with Arbitrarily Grouped,
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -28,8 +30,9 @@ PRICES: Floats = np.exp(CENTRES + 0.5 * STEP)
 """Upper edge of each bin, micros: a bid that wins all of it."""
 
 
-def masses(counts: Floats, prior: LogLogistic) -> Floats:
+def masses(counts: npt.NDArray[np.floating[Any]], prior: LogLogistic) -> Floats:
     """P(price in bin), shape `(n, bins)`, from evidence of shape `(n, verdicts, bins)` and its log-logistic fit."""
+    counts = counts.astype(np.float64)
     edges = prior.chance(CENTRES + 0.5 * STEP)
     expected = np.diff(edges, axis=1, prepend=0.0)
     expected[:, -1] += 1.0 - edges[:, -1]

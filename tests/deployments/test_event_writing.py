@@ -98,10 +98,11 @@ def test_the_controller_learns_markets_from_what_it_writes_and_the_next_one_from
                 event = BidEvent(
                     bid=f"7-{number:x}", request="r", campaign=7, creative="c/1", features=[], pctr=0.1,
                     multiplier=1.0, price_micros=600 if is_won else 400, floor_micros=10, at=at, first_price=True,
+                    exchange=3, caller=4,
                 )  # fmt: skip
-                kind = "win" if is_won else "loss"
+                kind, outcome = ("bill", "settled") if is_won else ("loss", "freed")
                 notice: dict[Any, Any] = {"kind": kind, "bid": event.bid, "campaign": "7", "price_micros": "0"}
-                pipe.xadd(STREAM, notice | {"at": str(at), "outcome": "counted"})
+                pipe.xadd(STREAM, notice | {"at": str(at), "outcome": outcome})
                 pipe.xadd(STREAM, {"kind": "bid", "bid": event.bid, "data": msgspec.json.encode(event)})
             pipe.execute()
 

@@ -330,7 +330,7 @@ def test_a_notice_of_money_after_its_expiry_is_gone(desk: Desk, kind: Kind):
 def test_clicks_and_conversions_count_after_the_expiry_too(desk: Desk):
     assert desk.tell(Kind.CLICK, bid(seconds=-2)).status == 302
     assert desk.tell(Kind.CONVERSION, bid(seconds=-2)).status == 204
-    assert (desk.balance.clicks, desk.balance.conversions) == (1, 1)
+    assert desk.balance.unpaid == 2  # nobody charged it
 
 
 def test_a_click_a_day_late_leads_on_but_is_not_counted(desk: Desk):
@@ -341,9 +341,9 @@ def test_a_click_a_day_late_leads_on_but_is_not_counted(desk: Desk):
 
 
 def test_a_conversion_counts_for_a_month_and_is_gone_after(desk: Desk):
-    assert desk.tell(Kind.CONVERSION, bid(seconds=-29 * DAY)) == Reply(204, "counted")
+    assert desk.tell(Kind.CONVERSION, bid(seconds=-29 * DAY)) == Reply(204, "unpaid")
     assert desk.tell(Kind.CONVERSION, bid(seconds=-31 * DAY)).status == 410
-    assert desk.balance.conversions == 1
+    assert desk.balance.unpaid == 1
 
 
 @pytest.mark.parametrize("kind", [Kind.WIN, Kind.BILL, Kind.LOSS, Kind.CONVERSION])
@@ -366,6 +366,7 @@ def test_nothing_is_acknowledged_while_the_ledger_is_away(kind: Kind, charge_on:
 
 
 def test_a_click_leads_to_the_creatives_page_with_a_token_its_conversion_can_name(desk: Desk):
+    assert desk.tell(Kind.BILL, bid(creative=1), "price=1").outcome == "settled"
     reply = desk.tell(Kind.CLICK, bid(creative=1))
     assert (reply.status, reply.outcome) == (302, "counted")
     parts = urlsplit(reply.location)
@@ -387,6 +388,13 @@ def test_the_token_of_a_conversion_moves_no_money(desk: Desk):
 def test_a_second_click_leads_on_but_is_not_counted(desk: Desk):
     first, second = desk.tell(Kind.CLICK, bid()), desk.tell(Kind.CLICK, bid())
     assert second == Reply(302, "duplicate", location=first.location)
+    assert (desk.balance.clicks, desk.balance.unpaid) == (0, 1)
+
+
+def test_a_click_of_a_bid_that_nobody_charged_leads_on_and_is_counted_apart(desk: Desk):
+    assert (desk.tell(Kind.WIN, bid()).outcome, desk.tell(Kind.CLICK, bid()).outcome) == ("counted", "unpaid")
+    assert (desk.balance.clicks, desk.balance.unpaid) == (0, 1)
+    assert desk.tell(Kind.BILL, bid(), "price=1").outcome == "settled"
     assert desk.balance.clicks == 1
 
 

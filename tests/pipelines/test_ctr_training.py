@@ -161,17 +161,21 @@ def test_a_bad_table_is_refused_with_its_place(tmp_path: Path, text: str, told: 
 
 
 def _served(tmp_path: Path, schema: str | None = SCHEMA_VERSION) -> Path:
-    """Four bids: lost; shown; shown and clicked; shown, clicked and converted."""
+    """Five bids: lost; shown; shown and clicked; shown, clicked and converted; clicked, and said to be won."""
     start = int(time.time()) * 1_000
     entries = []
-    for number in range(4):
+    for number in range(5):
         event = BidEvent(bid=f"b{number}", request="r", campaign=1, creative="c/1", features=[number] * len(FIELDS),
                          pctr=0.1, multiplier=1.0, price_micros=9, floor_micros=1, at=start / 1_000 + number,
                          feature_schema=schema)  # fmt: skip
         entries.append({b"kind": b"bid", b"bid": event.bid.encode(), b"data": msgspec.json.encode(event)})
     notices = [("loss", 0), ("bill", 3), ("win", 2), ("bill", 2), ("bill", 1), ("click", 2), ("click", 3),
-               ("conversion", 3)]  # fmt: skip
-    entries += [{b"kind": kind.encode(), b"bid": f"b{number}".encode()} for kind, number in notices]
+               ("conversion", 3), ("win", 4), ("click", 4)]  # fmt: skip
+    outcomes = {"bill": b"settled", "loss": b"freed"}
+    entries += [
+        {b"kind": kind.encode(), b"bid": f"b{number}".encode(), b"outcome": outcomes.get(kind, b"counted")}
+        for kind, number in notices
+    ]
     list(write_parts(tmp_path, [Entry(f"{start + place}-0", fields) for place, fields in enumerate(entries)]))
     return tmp_path
 

@@ -26,8 +26,21 @@ class Bid(NamedTuple):
     after: float
     fields: int
     schema: str
-    notices: list[str]
+    notices: list[tuple[str, str]]
 
+
+_NOTICES = [
+    ("win", "counted"),
+    ("win", "settled"),
+    ("bill", "settled"),
+    ("bill", "unfunded"),
+    ("loss", "freed"),
+    ("click", "counted"),
+    ("click", "unpaid"),
+    ("conversion", "counted"),
+    ("conversion", "unpaid"),
+]
+"""Kinds of notices, and what the ledger made of them."""
 
 _bids = st.lists(
     st.builds(
@@ -35,7 +48,7 @@ _bids = st.lists(
         after=st.integers(0, 5_000).map(float),
         fields=st.sampled_from([len(FIELDS), len(FIELDS), len(FIELDS) - 1]),
         schema=st.sampled_from([SCHEMA_VERSION, SCHEMA_VERSION, "features-0"]),
-        notices=st.lists(st.sampled_from(["win", "bill", "loss", "click", "conversion"]), max_size=4),
+        notices=st.lists(st.sampled_from(_NOTICES), max_size=4),
     ),
     min_size=1,
     max_size=12,
@@ -60,7 +73,8 @@ def _written(folder: Path, bids: list[Bid]) -> None:
             feature_schema=bid.schema,
         )
         rows = [{"kind": "bid", "bid": event.bid, "data": msgspec.json.encode(event).decode()}]
-        rows += [{"kind": kind, "bid": event.bid, "campaign": "1", "at": str(event.at)} for kind in bid.notices]
+        told = {"bid": event.bid, "campaign": "1", "at": str(event.at)}
+        rows += [told | {"kind": kind, "outcome": outcome} for kind, outcome in bid.notices]
         for row in rows:
             fields = {name.encode(): value.encode() for name, value in row.items()}
             entries.append(Entry(f"{round(_BEGIN * 1_000) + 6_000_000 + len(entries)}-0", fields))
@@ -75,7 +89,7 @@ def test_what_was_shown_and_what_came_of_it(bids: list[Bid], since: int, seconds
         (bid.after, number)
         for number, bid in enumerate(bids)
         if (bid.fields, bid.schema) == (len(FIELDS), SCHEMA_VERSION)
-        and {"win", "bill"} & {*bid.notices}
+        and {("win", "settled"), ("bill", "settled")} & {*bid.notices}
         and int(bid.after) in window
     ]
     with TemporaryDirectory() as folder:
@@ -89,11 +103,10 @@ def test_what_was_shown_and_what_came_of_it(bids: list[Bid], since: int, seconds
     assert data.rows[:, 0].tolist() == expected
     assert data.rows.shape[1] == len(FIELDS)
     assert at.tolist() == [_BEGIN + bids[number].after for number in expected]
-    clicked = ["click" in bids[number].notices for number in expected]
+    clicked = [("click", "counted") in bids[number].notices for number in expected]
     assert data.click.tolist() == clicked
-    assert data.conversion.tolist() == [
-        click and "conversion" in bids[number].notices for click, number in zip(clicked, expected, strict=True)
-    ]
+    bought = [("conversion", "counted") in bids[number].notices for number in expected]
+    assert data.conversion.tolist() == [click and buy for click, buy in zip(clicked, bought, strict=True)]
 
 
 def test_a_folder_without_events_says_what_to_do(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from rtb.impression import Audience, Impression
 from rtb.listing import Listing
 from rtb.slots import BannerSlot
 from rtb.snapshot import PACING_DTYPE, PacingTable
+from rtb.winrate import market_key
 
 MONDAY_NOON = 1_767_614_400.0
 """2026-01-05 12:00 UTC, a Monday."""
@@ -108,5 +109,18 @@ def make_table(listings: Sequence[Listing], **columns: Any) -> PacingTable:
     for name in ("budget_total", "budget_left", "time_total", "time_left"):
         table[name] = 1.0
     for name, values in columns.items():
-        table[name] = values
+        fill(table, name, values)
     return table
+
+
+MARKET = market_key(7, 9)
+"""Where the campaigns of a made table know prices."""
+
+
+def fill(table: PacingTable, name: str, values: Any) -> None:
+    """Set a column of a pacing table; `median` and `shape` are those of `MARKET`."""
+    if name in ("median", "shape"):
+        table["markets"]["key"][:, 0] = MARKET
+        table["markets"][name][:, 0] = values
+    else:
+        table[name] = values

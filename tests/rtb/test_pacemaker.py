@@ -18,7 +18,7 @@ from rtb.pacemaker import Pacemaker
 from rtb.pacing import observe
 from rtb.prices import know
 from rtb.snapshot import PACING_DTYPE, pacing_state
-from rtb.winrate import UNKNOWN, Market
+from rtb.winrate import UNKNOWN, Market, markets_of
 from tests.rtb.builders import make_campaign
 
 _CREATED = 1_000.0
@@ -90,7 +90,7 @@ def test_before_anything_happened_nothing_is_known() -> None:
     unknown = ("recent_win_rate", "recent_pctr", "usual_pctr", "recent_price", "usual_price", *levels)
     assert [record[name] for name in unknown] == [0] * len(unknown)
     assert len(levels) == 5
-    assert record["price_median"] == 0
+    assert not record["markets"]["key"].any()
 
 
 def test_what_was_before_the_first_tick_is_not_recent_but_usual() -> None:
@@ -147,11 +147,12 @@ def test_nobody_to_pace_is_an_empty_table() -> None:
 
 
 def test_each_campaign_has_its_own_market_and_one_without_bids_has_none() -> None:
-    markets = {9: Market(price_median=500.0, price_shape=3.5, pctr_log_std=0.4)}
+    markets = {9: Market(500.0, 3.5, 0.4, markets_of([(77, 500.0, 3.5)]))}
     entries, balances = [_entry(7), _entry(9)], [_balance(), _balance()]
     table = Pacemaker().tick(entries, balances, _CREATED, markets)
-    assert table["price_median"].tolist() == [0.0, 500.0]
-    assert table["price_shape"].tolist() == [UNKNOWN.price_shape, 3.5]
+    assert table["markets"]["median"][:, 0].tolist() == [0.0, 500.0]
+    assert table["markets"][1, 0].tolist() == (77, 500.0, 3.5)
+    assert not table["markets"]["key"][0].any()
 
 
 _counts = st.integers(0, 2**53)
@@ -172,9 +173,6 @@ def test_whatever_the_ledger_says_the_policy_sees_numbers(balances: list[Balance
         seen = observe(pacing_state(table))
         assert np.isfinite(seen).all()
         assert (np.abs(seen) <= 3).all()
-        assert table["price_median"][0] >= 0
-        assert np.isfinite(table["price_shape"][0])
-        assert table["price_shape"][0] > 0
         assert table["opportunities_left"][0] >= 0
         assert all(np.isfinite(table[name][0]) for name in PACING_DTYPE.names or () if name.startswith("level"))
 
@@ -274,8 +272,7 @@ def test_forecast_level_is_where_the_landscape_expects_even_spend(left: int) -> 
     growth = {**_STEADY, "spent": 10_000, "levels": 5e7}
     record = _run(40, growth | {"available": left / 40, "budget": 10**10 / 40}, entry=_long())
     totals = {name: np.array([40.0 * rate]) for name, rate in growth.items()}
-    market = Market(float(record["price_median"]), float(record["price_shape"]))
-    landscape = know(totals, [market], np.ones(1)).landscape
+    landscape = know(totals, [UNKNOWN], np.ones(1)).landscape
     expected = (left + 200) / record["opportunities_left"]  # what `_balance` has leased is left as well
     assert landscape.spend(np.array([record["level_forecast"]]))[0] == pytest.approx(expected, rel=1e-3)
 
@@ -289,7 +286,6 @@ def test_level_follows_what_the_market_takes() -> None:
         dear, cheap = (_balance(**grown, **_RICH, spent=spent * step, levels=5e7 * step) for spent in (9_000, 3_000))
         table = pacemaker.tick(entries, [dear, cheap], _CREATED + step, {1: market, 2: market})
     assert table["level"][0] < 0.8 * table["level"][1]
-    assert (table["price_median"] == 500.0).all()
     for which in ("level_quick", "level_slow"):
         assert table[which][0] < table[which][1]
 
@@ -315,6 +311,4 @@ def test_campaigns_do_not_touch_each_other(count: int, steps: int, source: Any) 
         table = together.tick([_entry(n + 1) for n in order], [balances[n] for n in order], _CREATED + step)
         single = alone.tick([_entry(1)], [balances[0]], _CREATED + step)
     mine = table[order.index(0)]
-    names = single.dtype.names
-    assert names is not None
-    assert [mine[name] for name in names] == [single[0][name] for name in names]
+    assert mine.tobytes() == single[0].tobytes()

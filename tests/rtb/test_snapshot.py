@@ -22,6 +22,7 @@ from rtb.snapshot import (
     encode_pacing,
     pacing_state,
 )
+from rtb.winrate import MARKET_DTYPE, MOST_MARKETS
 from tests.rtb.builders import make_campaign, make_creative
 
 _campaigns = st.builds(
@@ -62,7 +63,11 @@ def _table(count: int) -> np.ndarray:
     table = np.zeros(count, PACING_DTYPE)
     assert PACING_DTYPE.names is not None
     for name in PACING_DTYPE.names:
-        table[name] = source.integers(0, 2, count) if name == "open" else source.integers(0, 10**6, count)
+        if name == "markets":
+            for part in MARKET_DTYPE.names or ():
+                table[name][part] = source.integers(0, 10**6, (count, MOST_MARKETS))
+        else:
+            table[name] = source.integers(0, 2, count) if name == "open" else source.integers(0, 10**6, count)
     return table
 
 

@@ -19,7 +19,7 @@ from rtb.pacing import MULTIPLIER_HIGH, MULTIPLIER_LOW, OBSERVATION
 from rtb.policy import Policy, neutral, unsquash
 from rtb.snapshot import PacingTable
 from rtb.stages import Auction, BidStage, CTRStage, Decisions
-from tests.rtb.builders import MONDAY_NOON, make_campaign, make_table
+from tests.rtb.builders import MARKET, MONDAY_NOON, fill, make_campaign, make_table
 
 _TTL = 60.0
 
@@ -62,6 +62,7 @@ def _auction(
     floors: list[int] | None = None,
     first_price: bool = False,
     cvr: float = 0.1,
+    market: int = MARKET,
 ) -> Auction:
     """Candidates are (impression, campaign, click probability)."""
     imp, campaign = [row[0] for row in candidates], [row[1] for row in candidates]
@@ -73,6 +74,7 @@ def _auction(
         probability,
         np.array(floors or [0] * imps, np.int64)[np.array(imp, np.intp)],
         np.full(imps, first_price),
+        market=np.full(imps, market, np.uint64),
     )
 
 
@@ -80,7 +82,7 @@ def _table(*numbers: int, **columns: Any) -> PacingTable:
     table = make_table([Listing(number, make_campaign()) for number in numbers])
     table["value_micros"] = 1_000_000
     for name, values in columns.items():
-        table[name] = values
+        fill(table, name, values)
     return table
 
 
@@ -157,7 +159,7 @@ def test_bid_below_the_floor_does_not_stand(floor: int, stands: bool) -> None:
 
 
 def test_first_price_bid_is_shaded_and_second_price_bid_is_not() -> None:
-    table = _table(1, price_median=50_000, price_shape=4.0)
+    table = _table(1, median=50_000, shape=4.0)
     for first_price in (True, False):
         auction = _auction([(0, 1, 0.25)], first_price=first_price)
         ((_, price),) = _bids(auction, _stage(table).decide(auction)).values()
@@ -167,14 +169,14 @@ def test_first_price_bid_is_shaded_and_second_price_bid_is_not() -> None:
 
 def test_shading_does_not_take_a_bid_out_of_an_auction_it_could_enter() -> None:
     auction = _auction([(0, 1, 0.25)], first_price=True, floors=[240_000])
-    ((_, price),) = _bids(auction, _stage(_table(1, price_median=10_000.0, price_shape=3.0)).decide(auction)).values()
+    ((_, price),) = _bids(auction, _stage(_table(1, median=10_000.0, shape=3.0)).decide(auction)).values()
     assert price == 240_000
 
 
 def test_first_price_impression_goes_to_who_values_it_most_at_its_shaded_price() -> None:
     """Campaign 2 knows nothing of its market and bids in full: more than 1 does, shaded, and less than 1 values it."""
     auction = _auction([(0, 1, 0.5), (0, 2, 0.25)], first_price=True)
-    table = _table(1, 2, price_median=[50_000, 0], price_shape=4.0)
+    table = _table(1, 2, median=[50_000, 0], shape=4.0)
     assert [campaign for campaign, _ in _bids(auction, _stage(table).decide(auction)).values()] == [1]
     ((_, price),) = _bids(auction, _stage(table).decide(auction)).values()
     assert price < 250_000
@@ -291,8 +293,8 @@ def test_bids_are_within_bounds_and_never_more_than_the_budget(
         2,
         3,
         value_micros=[300_000, 900_000, 2_000_000],
-        price_median=[0, 100_000, 900_000],
-        price_shape=4,
+        median=[0, 100_000, 900_000],
+        shape=4,
         level=level,
     )
     value = dict(zip(table["number"].tolist(), table["value_micros"].tolist(), strict=True))

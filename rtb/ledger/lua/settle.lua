@@ -1,4 +1,5 @@
--- ARGV: bid, lease, campaign, ceiling, price, kind, counter, now, ttl, stream, min to win (may be empty)
+-- ARGV: bid, lease, campaign, ceiling, price, kind, counter, now, ttl, stream, min to win (may be empty), and how long
+-- the bid is remembered where its user did something before
 local bid, kind, campaign = ARGV[1], ARGV[6], account_key(ARGV[3])
 if redis.call('EXISTS', campaign) == 0 then return 'unknown' end
 if is_behind(campaign) then return 'behind' end
@@ -22,4 +23,15 @@ else
   redis.call('HINCRBY', campaign, ARGV[7], 1)
 end
 record(ARGV[10], kind, bid, ARGV[3], price, ARGV[8], outcome, ARGV[11])
+if outcome == 'settled' then
+  local ttl = ARGV[9]
+  for _, did in ipairs({'click', 'conversion'}) do
+    if noticed(bid, did) then -- it came before its charge, and counts now
+      ttl = ARGV[12]
+      redis.call('HINCRBY', campaign, did .. 's', 1)
+      record(ARGV[10], did, bid, ARGV[3], 0, ARGV[8], 'counted')
+    end
+  end
+  first(bid, 'paid', ttl)
+end
 return outcome

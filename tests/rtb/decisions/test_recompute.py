@@ -29,6 +29,7 @@ from rtb.flat.meaning import openrtb_of
 from rtb.listing import Listing
 from rtb.market.requests import to_openrtb
 from rtb.snapshot import PACING_DTYPE, PacingTable
+from rtb.winrate import market_key
 from tests.rtb.builders import make_campaign, make_creative, make_request, make_table, make_video, to_json
 from tests.rtb.decisions.worlds import World, world
 
@@ -54,6 +55,10 @@ def bids_of(answers: list[Answer]) -> list[dict[str, Any]]:
     ]
 
 
+MARKETS = [market_key(profile.number, 5) for profile in exchanges.load()]
+"""Where the campaigns of a drawn table know prices."""
+
+
 def again(made: World, bid_id: str) -> Recomputed:
     made.flush()
     with DecisionReader(made.path) as reader:
@@ -72,8 +77,10 @@ def drawn_table(listings: list[Listing], draw: np.random.Generator, *, arms: boo
         if PACING_DTYPE[name] == np.float64 and name not in ("value_micros", "day_ends"):
             table[name] = draw.uniform(0.0, 2.0, size)
     table["level"] = draw.uniform(0.0, 1.2, size) * table["value_micros"]
-    table["price_median"] = draw.choice([0.0, 300.0, 5_000.0], size)
-    table["price_shape"] = draw.uniform(0.5, 4.0, size)
+    for place, key in enumerate(MARKETS):
+        table["markets"]["key"][:, place] = key
+        table["markets"]["median"][:, place] = draw.choice([0.0, 300.0, 5_000.0], size)
+        table["markets"]["shape"][:, place] = draw.uniform(0.5, 4.0, size)
     table["open"] = draw.random(size) < 0.9
     return table
 
@@ -134,8 +141,8 @@ def test_the_price_of_every_bid_comes_out_again(seed: int) -> None:
             if draw.random() < 0.5:
                 made.serve_policy(int(draw.integers(3)), challenger=bool(draw.random() < 0.5))
             for size in draw.integers(1, 24, 3):
-                profile = profiles[int(draw.integers(len(profiles)))]
-                requests = [made.prepare(drawn_request(draw, market), profile) for _ in range(size)]
+                profile, caller = profiles[int(draw.integers(len(profiles)))], int(draw.choice([0, 5]))
+                requests = [made.prepare(drawn_request(draw, market), profile, caller) for _ in range(size)]
                 barred = draw.integers(1, len(listings) + 1, 3).tolist()
                 sent += bids_of(made.answer([*early, *requests], barred if draw.random() < 0.5 else []))
                 early = []

@@ -99,9 +99,9 @@ class World:
             self.store.keep_picture("policy", made.version, artefacts.pack(path), NOW)
         (self.stage.challenge if challenger else self.stage.swap_policy)(made)
 
-    def prepare(self, body: bytes, profile: Profile = GENERIC) -> Prepared:
+    def prepare(self, body: bytes, profile: Profile = GENERIC, caller: int = 0) -> Prepared:
         """Read a request."""
-        return self.edge.prepare(body, profile)
+        return self.edge.prepare(body, profile, caller)
 
     def answer(self, requests: Sequence[Prepared], barred: Sequence[int] = ()) -> list[Answer]:
         """Answer requests in one batch, without campaigns whose users have seen enough of them, and record it."""

@@ -66,6 +66,7 @@ def test_figures_go_to_their_arm_and_block() -> None:
     log.notice("a", ARM, at=3, price_micros=60)
     log.notice("b", at=12, price_micros=70)
     log.notice("b", at=19, kind="click")
+    log.notice("b", at=19, kind="click", outcome="unpaid")
     readings = log.read(until=20)
     assert readings.block.tolist() == [0, 1]
     expected = np.zeros((2, 2, 4))

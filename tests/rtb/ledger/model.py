@@ -25,6 +25,7 @@ class Bid(NamedTuple):
         is_charged: its price was asked for.
         is_held: its money lies in its lease.
         paid: what it cost, micros.
+        is_paid: it was charged, and its campaign had the money.
     """
 
     ref: BidRef
@@ -33,6 +34,7 @@ class Bid(NamedTuple):
     is_charged: bool = False
     is_held: bool = True
     paid: int = 0
+    is_paid: bool = False
 
     def after(self, kind: Kind, outcome: Outcome, **changes: bool | int) -> Bid:
         """The bid once a notice came."""
@@ -160,15 +162,19 @@ def charge(bid: Bid, kind: Kind, price: int, now: float, balance: Balance) -> To
         price_squares=balance.price_squares + float(price) ** 2,
         **{day: getattr(balance, day) + price},
     )
-    paid = bid.after(kind, Outcome.SETTLED, is_charged=True, is_held=False, paid=price)
+    paid = bid.after(kind, Outcome.SETTLED, is_charged=True, is_held=False, paid=price, is_paid=True)
+    for early in bid.told & {Kind.CLICK, Kind.CONVERSION}:
+        moved = _counted(moved, COUNTER[early])
     return Told(Outcome.SETTLED, paid, _counted(moved, COUNTER[kind]))
 
 
 def count(bid: Bid, kind: Kind, balance: Balance) -> Told:
     """A notice without a price is counted once a bid and kind."""
-    outcome = Outcome.DUPLICATE if kind in bid.told else Outcome.COUNTED
-    is_new = outcome is Outcome.COUNTED
-    return Told(outcome, bid.after(kind, outcome), _counted(balance, COUNTER[kind]) if is_new else balance)
+    if kind in bid.told:
+        return Told(Outcome.DUPLICATE, bid.after(kind, Outcome.DUPLICATE), balance)
+    if kind in (Kind.CLICK, Kind.CONVERSION) and not bid.is_paid:
+        return Told(Outcome.UNPAID, bid.after(kind, Outcome.UNPAID), _counted(balance, "unpaid"))
+    return Told(Outcome.COUNTED, bid.after(kind, Outcome.COUNTED), _counted(balance, COUNTER[kind]))
 
 
 def _lose(bid: Bid, balance: Balance) -> Told:

@@ -113,7 +113,7 @@ def test_every_operation_works_when_the_server_forgot_its_scripts(valkey: Valkey
             (lambda: ledger.close([Closing(8, 0), Closing(9, 50)]), None),
             (lambda: settle(ledger, *range(100)), [Outcome.SETTLED] * 100),
             (lambda: ledger.release(bid(200), NOW), Outcome.FREED),
-            (lambda: ledger.count(bid(200), Kind.CLICK, NOW), Outcome.COUNTED),
+            (lambda: ledger.count(bid(1), Kind.CLICK, NOW), Outcome.COUNTED),
             (lambda: ledger.report([Usage(1, 1, 1, 0.5), Usage(1, 2, 1, 0.5)]), None),
             (lambda: ledger.reclaim(EXPIRES), 5_000 - 1_000 - 100 + 50),
         ]
@@ -130,15 +130,15 @@ def test_every_operation_works_when_the_server_forgot_its_scripts(valkey: Valkey
 def test_only_what_the_server_did_not_know_is_sent_again(valkey: Valkey):
     async def body(ledger: ValkeyLedger, client: Any) -> None:
         await client.script_flush()
-        assert await ledger.count(bid(1), Kind.CLICK, NOW) is Outcome.COUNTED
+        assert await ledger.count(bid(1), Kind.WIN, NOW) is Outcome.COUNTED
         calls = [
-            Call("count", (bid(2).bid_id, 1, "click", "clicks", NOW, 60, "stream", "")),
+            Call("count", (bid(2).bid_id, 1, "click", "clicks", NOW, 60, "stream", "", "")),
             Call("remember", (bid(4).bid_id, 60, "click")),
-            Call("count", (bid(3).bid_id, 1, "click", "clicks", NOW, 60, "stream", "")),
+            Call("count", (bid(3).bid_id, 1, "click", "clicks", NOW, 60, "stream", "", "")),
             Call("remember", (bid(4).bid_id, 60, "win", "bill")),
         ]
         assert await Scripts(client).run(calls) == [b"counted", 1, b"counted", 2]
-        assert (await balance(ledger)).clicks == 3
+        assert (await balance(ledger)).clicks == 2
 
     on_ledger(valkey, body)
 

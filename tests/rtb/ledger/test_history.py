@@ -9,7 +9,7 @@ from rtb.events.stream import Entry
 from rtb.ledger import Balance, Mark
 from rtb.ledger.history import History
 from rtb.ledger.protocol import mark_seconds
-from rtb.notices import Kind
+from rtb.notices import USERS, Kind
 from tests.rtb.ledger.support import NOW, bid
 
 TTL = 60.0
@@ -31,14 +31,14 @@ def history(*events: Entry, now: float = NOW) -> History:
 def test_a_notice_is_remembered_at_least_as_long_as_in_the_ledger_that_was_lost(kind: Kind) -> None:
     ref = bid()  # expires within the time its notices are honoured from now
     (mark,) = history(event(kind.value, "counted")).marks()
-    assert mark.names == (kind.value,)
+    assert set(mark.names) == {kind.value} | ({"paid"} if kind in USERS else set())
     assert mark.seconds >= mark_seconds(ref, kind, NOW)
 
 
 def test_what_would_be_refused_anyway_is_forgotten() -> None:
     events = (event("bill", "settled"), event("click", "counted"), event("conversion", "counted", number=2))
     names = {mark.bid: mark.names for mark in history(*events, now=NOW + 2 * 3_600).marks()}
-    assert names == {bid(1).bid_id: ("click",), bid(2).bid_id: ("conversion",)}
+    assert names == {bid(1).bid_id: ("click", "paid"), bid(2).bid_id: ("conversion", "paid")}
     assert list(history(*events, now=NOW + 32 * DAY).marks()) == []
 
 
@@ -46,6 +46,15 @@ def test_marks_of_a_bid_lie_together() -> None:
     (mark,) = history(event("loss", "freed"), event("bill", "unfunded", price=9)).marks()
     assert isinstance(mark, Mark)
     assert set(mark.names) == {"loss", "freed", "bill", "charged"}
+
+
+def test_a_click_of_a_bid_that_was_not_paid_is_counted_apart_and_counts_once_it_is() -> None:
+    early = [event("click", "unpaid"), event("click", "unpaid", number=2)]
+    assert (history(*early).balance(1, 9).clicks, history(*early).balance(1, 9).unpaid) == (0, 2)
+    paid = history(*early, event("bill", "settled", price=5), event("click", "counted"))
+    assert (paid.balance(1, 9).clicks, paid.balance(1, 9).unpaid) == (1, 2)
+    names = {mark.bid: set(mark.names) for mark in paid.marks()}
+    assert names == {bid(1).bid_id: {"click", "bill", "charged", "paid"}, bid(2).bid_id: {"click"}}
 
 
 def test_large_prices_add_up_without_loss() -> None:

@@ -47,6 +47,23 @@ def test_events_of_notices_say_what_would_have_won(valkey: Valkey) -> None:
     assert asyncio.run(main()) == [(b"win", b"11"), (b"bill", b"12"), (b"loss", b"13"), (b"click", b"")]
 
 
+def test_a_bid_that_was_paid_and_clicked_is_remembered_until_nobody_may_buy_any_more(valkey: Valkey) -> None:
+    async def main(*, paid_first: bool) -> int:
+        async with aioredis.Redis(port=valkey.port) as client:
+            await client.flushall()
+            ledger = ValkeyLedger(client)
+            await ledger.open(1, 1_000_000)
+            steps = [ledger.settle(REF, Kind.BILL, 9, time.time()), ledger.count(REF, Kind.CLICK, time.time())]
+            for step in steps if paid_first else reversed(steps):
+                await step
+            rows: Any = await client.xrange(STREAM)
+            assert [(row[b"kind"], row[b"outcome"]) for _, row in rows][-1] == (b"click", b"counted")
+            return int(await client.ttl(f"raybid:bid:{REF.bid_id}"))
+
+    for paid_first in (True, False):
+        assert asyncio.run(main(paid_first=paid_first)) > counts_until(REF, Kind.CONVERSION) - time.time()
+
+
 def test_a_short_memory_does_not_shorten_a_long_one(valkey: Valkey) -> None:
     both = asyncio.run(remembered_for(valkey.port, Kind.CONVERSION, Kind.CLICK))
     assert both > counts_until(REF, Kind.CONVERSION) - time.time()

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rtb.events.schema import SCHEMA
-from rtb.winrate import Evidence, Verdict
+from rtb.winrate import Evidence, Verdict, market_key
 
 Pattern = Literal["known", "own", "known_losses", "known_wins"]
 PATTERNS: tuple[Pattern, ...] = ("known", "own", "known_losses", "known_wins")
@@ -40,13 +40,17 @@ def events(*rows: dict[str, Any]) -> pa.Table:
     return pa.Table.from_pylist(whole, schema=SCHEMA)
 
 
+MARKET = market_key(3, 4)
+"""Where bids are made unless they say otherwise."""
+
+
 def bid(name: str, micros: int, **fields: Any) -> dict[str, Any]:
     """A bid's event."""
-    usual = {"campaign": 1, "floor_micros": 10, "first_price": True, "pctr": 0.01}
+    usual = {"campaign": 1, "floor_micros": 10, "first_price": True, "pctr": 0.01, "exchange": 3, "caller": 4}
     return {"kind": "bid", "bid": name, "price_micros": micros, **usual, **fields}
 
 
 def notice(kind: str, name: str, **fields: Any) -> dict[str, Any]:
-    """A notice's event."""
-    usual = {"campaign": 1, "price_micros": 0, "outcome": "freed" if kind == "loss" else "counted"}
+    """A notice's event; the ledger makes of a loss that money is free, and of a bill that it is spent."""
+    usual = {"campaign": 1, "price_micros": 0, "outcome": {"loss": "freed", "bill": "settled"}.get(kind, "counted")}
     return {"kind": kind, "bid": name, **usual, **fields}

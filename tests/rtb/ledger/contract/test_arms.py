@@ -230,7 +230,7 @@ async def test_leases_and_bids_of_an_arm_go_on_as_its_campaigns(ledger: Ledger):
     await ledger.close([Closing(9, 200, NOW + 20)])
     assert await pots(ledger) == {"available": 840, "reserved": 100, "spent": 60}
     assert await ledger.release(bid(2, ceiling=30, lease=9, campaign=ARM), NOW) is Outcome.FREED
-    assert await ledger.count(bid(2, lease=9, campaign=ARM), Kind.CLICK, NOW) is Outcome.COUNTED
+    assert await ledger.count(bid(1, lease=9, campaign=ARM), Kind.CLICK, NOW) is Outcome.COUNTED
     await ledger.report([Usage(ARM, 3, 2, 0.25)])
     assert await ledger.reclaim(NOW + 20) == 70
     joined = await balance(ledger)

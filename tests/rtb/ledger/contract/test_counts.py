@@ -14,9 +14,7 @@ BILL, WIN, CLICK, CONVERSION = Kind.BILL, Kind.WIN, Kind.CLICK, Kind.CONVERSION
 # --- count
 
 
-@pytest.mark.parametrize(
-    ("kind", "counter"), [(WIN, "wins"), (BILL, "bills"), (CLICK, "clicks"), (CONVERSION, "conversions")]
-)
+@pytest.mark.parametrize(("kind", "counter"), [(WIN, "wins"), (BILL, "bills")])
 @with_ledger
 async def test_a_notice_is_counted_once_a_bid_and_moves_no_money(ledger: Ledger, kind: Kind, counter: str):
     await leased(ledger, 300)
@@ -27,11 +25,43 @@ async def test_a_notice_is_counted_once_a_bid_and_moves_no_money(ledger: Ledger,
     assert await balance(ledger) == expected
 
 
+@pytest.mark.parametrize(("kind", "counter"), [(CLICK, "clicks"), (CONVERSION, "conversions")])
 @with_ledger
-async def test_a_click_may_come_before_the_bill(ledger: Ledger):
+async def test_what_users_do_counts_with_bids_that_were_paid(ledger: Ledger, kind: Kind, counter: str):
     await leased(ledger, 300)
-    assert await ledger.count(bid(), CLICK, NOW) is Outcome.COUNTED
+    assert await ledger.settle(bid(1), BILL, 60, NOW) is Outcome.SETTLED
+    assert await ledger.count(bid(1), kind, NOW) is Outcome.COUNTED
+    assert await ledger.count(bid(1), kind, NOW) is Outcome.DUPLICATE
+    assert await ledger.count(bid(2), kind, NOW) is Outcome.UNPAID
+    assert await ledger.count(bid(2), kind, NOW) is Outcome.DUPLICATE
+    counts = await balance(ledger)
+    assert (getattr(counts, counter), counts.unpaid, counts.clicks + counts.conversions) == (1, 1, 1)
+
+
+@with_ledger
+async def test_what_users_did_before_the_charge_counts_from_the_charge_on(ledger: Ledger):
+    await leased(ledger, 300)
+    assert await ledger.count(bid(), CLICK, NOW) is Outcome.UNPAID
+    assert await ledger.count(bid(), CONVERSION, NOW) is Outcome.UNPAID
+    assert (await balance(ledger)).clicks == 0
     assert await ledger.settle(bid(), BILL, 60, NOW) is Outcome.SETTLED
+    counts = await balance(ledger)
+    assert (counts.clicks, counts.conversions, counts.unpaid) == (1, 1, 2)
+    assert await ledger.settle(bid(), BILL, 60, NOW) is Outcome.DUPLICATE
+    assert await ledger.count(bid(), CLICK, NOW) is Outcome.DUPLICATE
+    assert await balance(ledger) == counts
+
+
+@with_ledger
+async def test_a_win_notice_or_a_charge_without_money_makes_no_click_count(ledger: Ledger):
+    await leased(ledger, 1_000)
+    assert await ledger.count(bid(1), WIN, NOW) is Outcome.COUNTED
+    assert await ledger.count(bid(1), CLICK, NOW) is Outcome.UNPAID
+    assert await ledger.settle(bid(2, ceiling=1_000), BILL, 1_000, NOW) is Outcome.SETTLED
+    assert await ledger.settle(bid(3), BILL, 60, NOW) is Outcome.UNFUNDED
+    assert await ledger.count(bid(3), CLICK, NOW) is Outcome.UNPAID
+    counts = await balance(ledger)
+    assert (counts.clicks, counts.unpaid) == (0, 2)
 
 
 # --- report
