@@ -118,7 +118,7 @@ def moved(micros: int, source: Balance, target: Balance) -> tuple[int, Balance, 
     def changed(balance: Balance, by: int) -> Balance:
         return balance._replace(budget=balance.budget + by, available=balance.available + by, moved=balance.moved + by)
 
-    return micros, changed(source, -micros), changed(target, micros)
+    return micros, changed(source, -micros)._replace(given=source.given + micros), changed(target, micros)
 
 
 def reported(usage: Usage, balance: Balance) -> Balance:

@@ -283,14 +283,17 @@ class MoneyMachine(RuleBasedStateMachine):
         history = History(NOTICE_TTL, self.now, dict.fromkeys(CAMPAIGNS, self.day().ends - DAY_SECONDS))
         table = to_table(self.events)
         history.add(table)
-        moved = Counter[int]()
+        moved, given = Counter[int](), Counter[int]()
         for one in move_rows(table):
+            given[one.source] += one.micros
             moved.update({one.source: -one.micros, one.target: one.micros})
         self.worlds.forget()
         self.others = {}
         self.worlds.on_ledgers("remember", list(history.marks()))
         for campaign, terms in self.terms.items():
-            figures = history.balance(campaign, terms.budget_micros, moved_micros=moved[campaign])
+            figures = history.balance(
+                campaign, terms.budget_micros, moved_micros=moved[campaign], given_micros=given[campaign]
+            )
             assert self.worlds.on_ledgers("restore", campaign, figures)
             self.worlds.on_ledgers("open", campaign, terms)
             self.spending[campaign].restart(self.day().ends - DAY_SECONDS)
