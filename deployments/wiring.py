@@ -28,8 +28,8 @@ from rtb.events.writer import EventWriter
 from rtb.exposure import open_fault
 from rtb.ledger.vetting import refuse_unvetted
 from rtb.policy import Policy
-from rtb.printable import printable
 from rtb.settings import Settings
+from rtb.text import visible
 
 logger = logging.getLogger("ray.serve.raybid")
 """Ours, within Serve's: that one is at WARNING where requests are served, since it makes a record of each at INFO."""
@@ -39,10 +39,10 @@ logger.setLevel(logging.INFO)
 
 def _one_line(record: logging.LogRecord) -> bool:
     """Keep each record one line: callers choose what is in paths, ids and errors, and would write lines of theirs."""
-    record.msg, record.args = printable(record.getMessage(), _LONGEST_LINE), ()
+    record.msg, record.args = visible(record.getMessage(), _LONGEST_LINE), ()
     if record.exc_info and not record.exc_text:
         trace = _PLAIN.formatException(record.exc_info)
-        record.exc_text = "\n".join(f"  | {printable(line)}" for line in trace.splitlines())
+        record.exc_text = "\n".join(f"  | {visible(line)}" for line in trace.splitlines())
     return True
 
 

@@ -28,6 +28,7 @@ from pydantic_settings import SettingsError
 
 from pipelines.local import LaunchError
 from pipelines.local.checks import check_keys, check_models
+from pipelines.local.configuration import set_log_format
 from pipelines.local.environment import ROOT, dashboard_headers
 from pipelines.local.models import train_missing
 from rtb.settings import Settings
@@ -52,7 +53,7 @@ def main(
         check_models(settings)
         dashboard = f"http://{settings.http_host}:{settings.dashboard_port}"
         _await("the cluster", f"{dashboard}/api/serve/applications/", patience)
-        _deploy(config, listen, dashboard)
+        _deploy(config, listen, dashboard, settings)
         _await("the application", f"{settings.base_url}/health/ready", patience)
     except ValidationError as error:
         _fail("; ".join(f"RAYBID_{item['loc'][0]}: {item['msg']}".upper() for item in error.errors()))
@@ -62,7 +63,7 @@ def main(
     typer.echo(msgspec.json.encode(told).decode())
 
 
-def _deploy(config: Path, listen: str, dashboard: str) -> None:
+def _deploy(config: Path, listen: str, dashboard: str, settings: Settings) -> None:
     """Hand the configuration over.
 
     Raises:
@@ -70,6 +71,7 @@ def _deploy(config: Path, listen: str, dashboard: str) -> None:
     """
     told = yaml.safe_load(config.read_text())
     told["http_options"]["host"] = listen
+    set_log_format(told, settings)
     _say(f"deploying {config} to {dashboard}")
     serve = Path(sys.executable).parent / "serve"
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:

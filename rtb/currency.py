@@ -21,7 +21,7 @@ import msgspec
 
 from rtb.money import MAX_MICROS, MICROS_PER_CPM, MoneyError, cpm_to_micros, micros_to_cpm
 
-logger = logging.getLogger("ray.serve")
+logger = logging.getLogger("ray.serve.raybid")
 
 Code = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$(?!\n)")]
 Worth = Annotated[float, msgspec.Meta(gt=1e-9, lt=1e9)]

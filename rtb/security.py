@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Literal, get_args
 
-from rtb.printable import printable
+from rtb.text import visible
 
 Event = Literal[
     "key_missing",
@@ -67,5 +67,5 @@ class SecurityLog:
             self._second, self._lines = second, Counter()
         self._lines[event] += 1
         if self._lines[event] <= _LINES_A_SECOND:
-            told = f": {printable(detail, 200)}" if detail else ""
-            self._write(f"security {event} by {printable(actor, 100)}{told}")
+            told = f": {visible(detail, 200)}" if detail else ""
+            self._write(f"security {event} by {visible(actor, 100)}{told}")

@@ -88,6 +88,7 @@ class Settings(BaseSettings):
     require_report_key: bool = Field(True, description="refuse /stats and /metrics without; false: on loopback only")
     calls_per_minute: int = Field(1_000, ge=1, description="REST calls of one key, or of all without one, in a minute")
     trusted_proxies: str = Field("", description="comma-separated addresses whose X-Forwarded-For is believed")
+    log_format: Literal["text", "json"] = Field("text", description="of the replicas' log: json is one object a line")
     key_seconds: float = Field(0.5, gt=0, description="how often replicas look for keys created or revoked")
     notice_secret: str = Field("", description="what the keys of notice tokens are derived from")
     price_keys: str = Field("", description="name:encryption:integrity of exchanges that encrypt prices, by commas")

@@ -17,9 +17,17 @@ _OF_TRACES = ("name", "x", "y", "text", "hovertext", "customdata", "labels", "pa
 _OF_AXES = ("categoryarray", "ticktext")
 
 
-def visible(text: object) -> str:
-    """Return text on one line, control, invisible and direction-changing characters written as escapes."""
-    return "".join(_escaped(char) if _is_hidden(char) else char for char in str(text))
+def visible(text: object, most: int | None = None) -> str:
+    """Return text on one line, control, invisible and direction-changing characters written as escapes.
+
+    Args:
+        text: of anybody.
+        most: characters of it that are kept; none: all.
+    """
+    whole = str(text)
+    kept = whole if most is None else whole[:most]
+    shown = kept if kept.isprintable() else "".join(_escaped(char) if _is_hidden(char) else char for char in kept)
+    return shown if len(kept) == len(whole) else f"{shown}... ({len(whole)} characters)"
 
 
 def _is_hidden(char: str) -> bool:

@@ -22,6 +22,7 @@ def serve_config(
     """`serve_config.yaml` on these ports, for this graph, with so many replicas, scaled by these numbers."""
     config: dict[str, Any] = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
     config["http_options"]["port"] = settings.http_port
+    set_log_format(config, settings)
     (application,) = config["applications"]
     application["args"]["graph"] = graph
     if graph == "colocated":  # the stages have no deployment of their own then
@@ -34,6 +35,13 @@ def serve_config(
         least = replicas.get(item["name"], scaling["min_replicas"])
         scaling.update(min_replicas=least, initial_replicas=least, max_replicas=max(least, scaling["max_replicas"]))
     return config
+
+
+def set_log_format(config: dict[str, Any], settings: Settings) -> None:
+    """Let Serve and every replica log as the settings say."""
+    deployments = [item for application in config["applications"] for item in application["deployments"]]
+    for part in (config, *deployments):
+        part.setdefault("logging_config", {})["encoding"] = settings.log_format.upper()
 
 
 def cpus_reserved(config: dict[str, Any], scaled: Collection[str]) -> int:

@@ -13,6 +13,7 @@ from pipelines import deploy
 from pipelines.local import LaunchError
 from pipelines.local.environment import ROOT, dashboard_headers
 from pipelines.local.ports import free_port
+from rtb.settings import Settings
 from tests.pipelines.fake_platform import Server, http
 
 
@@ -41,7 +42,7 @@ def test_a_configuration_that_is_refused_is_told(tmp_path: Path, capfd: pytest.C
     config = tmp_path / "config.yaml"
     config.write_text("http_options: {host: 127.0.0.1}\napplications: []\n")
     with pytest.raises(LaunchError, match=r"`serve deploy` of .*config\.yaml fails"):
-        deploy._deploy(config, "0.0.0.0", f"http://127.0.0.1:{free_port()}")
+        deploy._deploy(config, "0.0.0.0", f"http://127.0.0.1:{free_port()}", Settings())
     assert "deploying" in capfd.readouterr().err
 
 

@@ -7,8 +7,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.printable import printable
 from rtb.security import EVENTS, SecurityLog
+from rtb.text import visible
 
 
 def test_a_flood_is_counted_whole_and_logged_in_part() -> None:
@@ -31,18 +31,20 @@ def test_nobody_writes_a_line_of_their_own(actor: str, detail: str, event: str) 
     lines: list[str] = []
     SecurityLog(lambda _: None, lines.append).note(event, actor, detail)  # type: ignore[arg-type]
     (line,) = lines
-    assert line.isprintable()
+    assert len(line.splitlines()) == 1
+    assert visible(line) == line
     assert line.startswith(f"security {event} by ")
     assert len(line) < 4_000
 
 
 @given(st.text(max_size=100))
 def test_what_is_seen_stays_as_it_is(text: str) -> None:
-    shown = printable(text)
-    assert shown.isprintable()
+    shown = visible(text)
+    assert len(shown.splitlines()) <= 1
+    assert visible(shown) == shown
     if text.isprintable():
         assert shown == text
 
 
 def test_signs_that_turn_or_end_a_line_are_escaped() -> None:
-    assert printable("a\nb\x1b[31m\u202ec\u2028") == "a\\nb\\x1b[31m\\u202ec\\u2028"
+    assert visible("a\nb\x1b[31m\u202ec\u2028") == "a\\nb\\x1b[31m\\u202ec\\u2028"
