@@ -15,6 +15,7 @@ from deployments.rl_bidder import RLBidder
 from deployments.router import Router
 from rtb import snapshot
 from rtb.ledger import Terms, ValkeyLedger
+from rtb.ledger.vetting import Vetting
 from rtb.listing import Listing
 from rtb.stages import Auction
 from tests.conftest import Valkey
@@ -44,6 +45,9 @@ async def publish(client: aioredis.Redis) -> None:
     publisher = snapshot.Publisher(client)
     await publisher.publish(snapshot.CATALOG, snapshot.encode_catalog(LISTINGS))
     await publisher.publish(snapshot.PACING, snapshot.encode_pacing(make_table(LISTINGS)))
+    vetting = Vetting(client)
+    assert await vetting.is_due()
+    await vetting.passed()
 
 
 def run(valkey: Valkey, body: Callable[[aioredis.Redis], Awaitable[None]]) -> None:

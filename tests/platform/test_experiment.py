@@ -59,7 +59,8 @@ def test_champion_and_challenger_are_served_side_by_side(
     challenger = Policy(neutral().layers, "tanh", "levels", np.array([MULTIPLIER]), "challenger")
     policy.save(tmp_path / "challenger", challenger, metrics={}, trained_on="nothing")
     assert "no policy artefact" in verb(settings, "start", "--challenger", str(tmp_path / "none"), fails=True)
-    budgets = {name: told["budget_micros"] for name, told in api.get("/stats").json()["campaigns"].items()}
+    told = api.get("/stats", headers=admin).json()["campaigns"]
+    budgets = {name: one["budget_micros"] for name, one in told.items()}
     before, began = platform.spent_micros(), time.time()
     exchange = traffic(settings)
     try:
@@ -85,7 +86,7 @@ def test_champion_and_challenger_are_served_side_by_side(
     assert money["challenger"]["spent"] <= money["challenger"]["budget"]
 
     assert arms(settings)["campaigns"] == 0
-    for name, campaign in api.get("/stats").json()["campaigns"].items():
+    for name, campaign in api.get("/stats", headers=admin).json()["campaigns"].items():
         pots = [campaign[f"{pot}_micros"] for pot in ("available", "leased", "reserved", "spent")]
         assert min(pots) >= 0
         assert sum(pots) == campaign["budget_micros"] == budgets[name]

@@ -75,7 +75,7 @@ def test_every_deployment_is_healthy_and_scales(platform: Platform, settings: Se
 
 
 def test_what_the_exchange_is_owed_is_what_the_ledger_spent(
-    platform: Platform, settings: Settings, api: httpx.Client
+    platform: Platform, settings: Settings, api: httpx.Client, admin: dict[str, str]
 ) -> None:
     before = platform.spent_micros()
     figures = replay(settings, "--duration", "8", "--rate", "150", "--connections", "8")
@@ -84,7 +84,7 @@ def test_what_the_exchange_is_owed_is_what_the_ledger_spent(
     assert figures["wins"] > 0
     assert figures["spend_micros"] > 0
     assert platform.spent_micros() - before == figures["spend_micros"]
-    for campaign in api.get("/stats").json()["campaigns"].values():
+    for campaign in api.get("/stats", headers=admin).json()["campaigns"].values():
         pots = [campaign[f"{name}_micros"] for name in ("available", "leased", "reserved", "spent")]
         assert min(pots) >= 0
         assert sum(pots) == campaign["budget_micros"]
