@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from rtb.settings import Settings
+
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 """Real data beside the checkout, where there is any; see `require`."""
 
@@ -31,3 +33,9 @@ def require(condition: object, reason: str) -> None:
     if os.environ.get("RAYBID_REQUIRE_ALL") == "1":
         pytest.fail(f"required, but missing: {reason}")
     pytest.skip(reason)
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """This environment, for programs that call a platform with its own key."""
+    key = settings.resolve_secret("exchange_key")
+    return {**os.environ, "RAYBID_VAR_DIR": str(settings.var_dir), "RAYBID_EXCHANGE_KEY": key}

@@ -22,6 +22,7 @@ from rtb import policy
 from rtb.events.parquet import read_events
 from rtb.policy import Policy, neutral
 from rtb.settings import Settings
+from tests.support import environment_of
 
 pytestmark = pytest.mark.cluster
 
@@ -43,7 +44,8 @@ def verb(settings: Settings, *arguments: str, fails: bool = False) -> Any:
 def traffic(settings: Settings) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "pipelines.replay", "--url", settings.base_url, "--duration", "600"]
     options = ["--rate", "150", "--connections", "8", "--seed", "31"]
-    return subprocess.Popen([*command, *options], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([*command, *options], cwd=ROOT, env=environment_of(settings), text=True, **pipes)
 
 
 def until(condition: Callable[[], bool], seconds: float, what: str) -> None:

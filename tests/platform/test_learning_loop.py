@@ -30,6 +30,7 @@ from rtb.market.optimum import expected_auc
 from rtb.registry import Registry
 from rtb.scores import CLICK
 from rtb.settings import Settings
+from tests.support import environment_of
 
 pytestmark = pytest.mark.cluster
 
@@ -42,7 +43,8 @@ def traffic(settings: Settings) -> Iterator[subprocess.Popen[str]]:
     """An exchange with users that click, until it is told to stop."""
     command = [sys.executable, "-m", "pipelines.replay", "--url", settings.base_url, "--duration", "600"]
     options = ["--rate", "600", "--connections", "16", "--seed", "77"]
-    replay = subprocess.Popen([*command, *options], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    replay = subprocess.Popen([*command, *options], cwd=ROOT, env=environment_of(settings), text=True, **pipes)
     try:
         yield replay
     finally:

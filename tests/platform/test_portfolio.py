@@ -42,8 +42,8 @@ def campaign(name: str) -> bytes:
 class Exchange:
     """Offers each campaign slots under its deal, bills what it bids, and now and then clicks."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self.open = set(NAMES)
         self.bills = dict.fromkeys(NAMES, 0)
         self.ends = threading.Event()
@@ -62,7 +62,8 @@ class Exchange:
             assert client.get(f"/notice/click/{click}").status_code == 302
 
     def trade(self) -> None:
-        with httpx.Client(base_url=self.url, timeout=10) as client:
+        headers = self.settings.key_headers()
+        with httpx.Client(base_url=self.settings.base_url, headers=headers, timeout=10) as client:
             while not self.ends.is_set():
                 for name in sorted(self.open):
                     self.offer(client, name)
@@ -70,8 +71,8 @@ class Exchange:
 
 
 @contextmanager
-def trading(url: str) -> Iterator[Exchange]:
-    exchange = Exchange(url)
+def trading(settings: Settings) -> Iterator[Exchange]:
+    exchange = Exchange(settings)
     thread = threading.Thread(target=exchange.trade)
     thread.start()
     try:
@@ -99,7 +100,7 @@ def test_money_leaves_a_market_that_collapses(
         assert api.post("/campaign/create", content=campaign(name), headers=admin).status_code == 201
     members = [{"campaign": name} for name in NAMES]
     season = {"id": "season", "interval_seconds": 2, "most_move": 0.3, "least_move": 0.01, "members": members}
-    with trading(settings.base_url) as exchange:
+    with trading(settings) as exchange:
         until(30, "they all bid", lambda: min(exchange.bills.values()) > 20)
         made = api.post("/portfolio/create", json=season, headers=admin)
         assert made.status_code == 201, made.text

@@ -22,14 +22,15 @@ from pipelines.local.environment import ROOT, authentication, client_environment
 from rtb.market.auctions import Market
 from rtb.market.requests import to_openrtb
 from rtb.settings import Settings
-from tests.support import SHARED_DATA, require
+from tests.support import SHARED_DATA, environment_of, require
 
 pytestmark = pytest.mark.cluster
 
 
 def replay(settings: Settings, *arguments: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "pipelines.replay", "--url", settings.base_url, *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+    environment = environment_of(settings)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return figures
