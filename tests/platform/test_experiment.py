@@ -44,8 +44,14 @@ def verb(settings: Settings, *arguments: str, fails: bool = False) -> Any:
 def traffic(settings: Settings) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "pipelines.replay", "--url", settings.base_url, "--duration", "600"]
     options = ["--rate", "150", "--connections", "8", "--seed", "31"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([*command, *options], cwd=ROOT, env=environment_of(settings), text=True, **pipes)
+    return subprocess.Popen(
+        [*command, *options],
+        cwd=ROOT,
+        env=environment_of(settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def until(condition: Callable[[], bool], seconds: float, what: str) -> None:

@@ -43,8 +43,14 @@ def traffic(settings: Settings) -> Iterator[subprocess.Popen[str]]:
     """An exchange with users that click, until it is told to stop."""
     command = [sys.executable, "-m", "pipelines.replay", "--url", settings.base_url, "--duration", "600"]
     options = ["--rate", "600", "--connections", "16", "--seed", "77"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    replay = subprocess.Popen([*command, *options], cwd=ROOT, env=environment_of(settings), text=True, **pipes)
+    replay = subprocess.Popen(
+        [*command, *options],
+        cwd=ROOT,
+        env=environment_of(settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         yield replay
     finally:

@@ -16,7 +16,7 @@ from pipelines.local.environment import ROOT
 from pipelines.local.nginx import binary, nginx
 from pipelines.local.ports import free_port
 from rtb.settings import Settings
-from tests.support import require
+from tests.support import environment_of, require
 
 pytestmark = pytest.mark.cluster
 
@@ -35,7 +35,10 @@ def test_an_exchange_trades_with_tls(platform: Platform, settings: Settings, tmp
             "--count",
             "300",
         ]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+        environment = environment_of(settings)
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
         assert done.returncode == 0, done.stderr
         hidden = httpx.get(f"{proxy.url}/metrics", verify=ssl.create_default_context(cafile=proxy.ca))
         assert proxy.log.read_text() == ""
