@@ -88,7 +88,7 @@ class Controller:
             unfit = (*away, ArtefactError, RegistryError)
             announce = repeat("published models", _LOOK_AT_MODELS_SECONDS, self._announcer.look, unfit)
             prune = repeat("decisions", _PRUNE_SECONDS, self._decisions.prune, away)
-            stop = repeat("stopped campaigns", self._settings.tick_seconds, self._stops.keep, away)
+            stop = repeat("stopped campaigns", self._settings.tick_seconds, self._keep_stops, away)
             works = (tick, watch, write, merge, look, announce, prune, stop)
             self._tasks = [asyncio.ensure_future(work) for work in works]
 
@@ -104,6 +104,11 @@ class Controller:
     async def stops(self, told: list[Stop]) -> list[Stop]:
         """Hear who is to bid no more, and tell what others said of that."""
         return await self._stops.exchange(told)
+
+    async def _keep_stops(self) -> None:
+        if self._revision is None:
+            return
+        await self._stops.keep({entry.number for entry in self._entries if entry.campaign.status == "active"})
 
     async def keep(self, parcel: Parcel) -> None:
         """Keep what a Router decided, so that it can be explained."""

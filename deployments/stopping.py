@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from contextlib import suppress
 
 import msgspec
 import redis.asyncio as aioredis
@@ -46,19 +47,26 @@ class StopKeeper:
                     logger.warning(f"{one.campaign or one.number or 'everyone'} is to bid no more, says {one.actor}")
         return self._stops.all()
 
-    async def keep(self) -> None:
+    async def keep(self, active: Set[int]) -> None:
         """Leave the word where it outlasts this process, and let the catalog hear of what it could not be told.
 
-        What the catalog has heard of is lifted when the replicas have the catalog that says so.
+        What the catalog has heard of is lifted once the replicas have had time to take up the snapshot that says so:
+        while nothing can be written no such snapshot is published.
+
+        Args:
+            active: numbers of the campaigns that the last published snapshot lets bid.
         """
         await self._write()
         now = time.time()
         for one in self._stops.all():
             if not one.is_on or not one.campaign:
                 continue
-            if one not in self._entered and await self._enter(one):
+            if one.number in active:
+                self._entered.pop(one, None)
+                await self._enter(one)
+            elif one not in self._entered:
                 self._entered[one] = now
-            elif one in self._entered and now - self._entered[one] > _TAKEN_UP_SECONDS:
+            elif now - self._entered[one] > _TAKEN_UP_SECONDS:
                 del self._entered[one]
                 self._stops.hear([msgspec.structs.replace(one, at=now, is_on=False)])
                 self._is_kept = False
@@ -75,11 +83,7 @@ class StopKeeper:
         except (RedisError, OSError) as error:
             logger.debug(f"who is stopped is in memory only: {error}")
 
-    async def _enter(self, one: Stop) -> bool:
-        try:
+    async def _enter(self, one: Stop) -> None:
+        """Pause a campaign in the catalog if it can be written; else the next call does."""
+        with suppress(CampaignArchived, CampaignUnknown, CatalogError, OSError):
             await asyncio.to_thread(self._catalog.pause, one.campaign, one.actor)
-        except (CampaignArchived, CampaignUnknown):
-            return True
-        except (CatalogError, OSError):
-            return False
-        return True

@@ -24,7 +24,7 @@ def routes(router: Router) -> APIRouter:
     @found.delete(
         "/users/{user_id:path}",
         summary="Remove what is kept of a person",
-        responses=responses("Forgotten", also=(503,)),
+        responses=responses("Forgotten", also=(404, 503)),
     )
     async def forget(
         user_id: Annotated[str, Path(min_length=1, max_length=512, description="`user.buyeruid` or `user.id`")],

@@ -22,6 +22,7 @@ from rtb.catalog import Catalog, KeyRing, Spend, standing_keys
 from rtb.ledger import Grant, LedgerError, MemoryLedger, Terms
 from rtb.limits import Limiter
 from rtb.settings import Settings
+from rtb.stops import Stops
 from tests.rtb.builders import make_campaign
 
 _KEY = {"X-API-Key": "a key of the tests"}
@@ -57,6 +58,7 @@ def client(catalog: Catalog, ledger: AwayLedger, tmp_path: Path) -> Iterator[Tes
     limiter = Limiter(aioredis.Redis(), expected=1)  # never synchronised: it asks no server
     router: Any = SimpleNamespace(settings=settings, catalog=catalog, ledger=ledger, keys=keys, limiter=limiter)
     router.guard = AccessGuard(settings, lambda name: None, lambda line: None)
+    router.stops = Stops()
     with TestClient(api.build(router), headers=_KEY, raise_server_exceptions=False) as client:
         yield client
 
