@@ -137,7 +137,7 @@ def running(valkey: Valkey, folder: Path, port: int, *, composed: bool = False, 
     server = uvicorn.Server(
         uvicorn.Config(app, port=port, log_level="warning", lifespan="off", timeout_graceful_shutdown=2)
     )
-    thread = Thread(target=server.run, daemon=True)
+    thread = Thread(target=lambda: asyncio.run(_served(server)), daemon=True)
     thread.start()
     try:
         while not server.started:
@@ -146,7 +146,17 @@ def running(valkey: Valkey, folder: Path, port: int, *, composed: bool = False, 
     finally:
         server.should_exit = True
         thread.join(20)
+        assert not thread.is_alive(), "the platform goes on, and its Controller would publish over the next one's"
         router.catalog.close()
+
+
+async def _served(server: uvicorn.Server) -> None:
+    """Serve until the server is told to exit, then end all background work."""
+    await server.serve()
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        for task in others:  # a client's time-out may take a cancellation for its own: then it is told again
+            task.cancel()
+        await asyncio.wait(others, timeout=0.2)
 
 
 class _Started:
