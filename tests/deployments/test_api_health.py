@@ -41,6 +41,30 @@ def _settled(platform: Platform) -> None:
         time.sleep(0.05)
 
 
+@pytest.fixture(autouse=True)
+def looked_at_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was found is not kept for the next call."""
+    monkeypatch.setattr("deployments.api.health.KEPT_SECONDS", 0.0)
+
+
+def test_a_flood_of_calls_looks_at_the_parts_once(
+    platform: Platform, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+):
+    looks: list[None] = []
+    look = platform.router.durability.look
+
+    async def counted() -> None:
+        looks.append(None)
+        await look()
+
+    monkeypatch.setattr(platform.router.durability, "look", counted)
+    client.get("/health")
+    monkeypatch.setattr("deployments.api.health.KEPT_SECONDS", 60.0)
+    before = len(looks)
+    assert {client.get("/health").status_code for _ in range(20)} == {200}
+    assert len(looks) - before <= 1  # of the replica's own, which it makes every two seconds
+
+
 def test_every_part_says_how_it_is(platform: Platform, client: httpx.Client):
     _settled(platform)
     answer = client.get("/health")
@@ -48,7 +72,7 @@ def test_every_part_says_how_it_is(platform: Platform, client: httpx.Client):
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert (health["status"], health["ledger"], health["campaigns"]) == ("ok", "ok", 1)
     assert {name: part["state"] for name, part in health["parts"].items()} == dict.fromkeys(
-        ("ledger", "catalog", "models", "events", "snapshots"), "ok"
+        ("ledger", "catalog", "models", "events", "snapshots", "bidding"), "ok"
     )
     assert (health["parts"]["models"]["ctr"], health["parts"]["models"]["policy"]) == ("prior", "prior")
     assert health["parts"]["snapshots"]["age_seconds"] >= 0

@@ -184,7 +184,7 @@ def test_a_killed_bidder_costs_no_5xx_and_comes_back(platform: Platform, api: ht
     stop = threading.Event()
 
     def traffic() -> None:
-        with httpx.Client(base_url=settings.base_url, timeout=30) as client:
+        with httpx.Client(base_url=settings.base_url, headers=settings.key_headers(), timeout=30) as client:
             while not stop.is_set():
                 statuses.append(client.post("/openrtb2/bid", content=bodies[len(statuses) % len(bodies)]).status_code)
 
@@ -219,7 +219,7 @@ def test_a_policy_trains_as_a_job_while_the_cluster_serves(
     bodies = requests_of(13, 100)
 
     def traffic() -> None:
-        with httpx.Client(base_url=settings.base_url, timeout=30) as client:
+        with httpx.Client(base_url=settings.base_url, headers=settings.key_headers(), timeout=30) as client:
             while not stop.is_set():
                 statuses.append(client.post("/openrtb2/bid", content=bodies[len(statuses) % len(bodies)]).status_code)
                 time.sleep(0.05)
