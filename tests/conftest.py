@@ -14,6 +14,7 @@ from redis.backoff import NoBackoff
 
 from pipelines.local.ports import free_port as find_free_port
 from rtb.ledger.embedded import EmbeddedServer
+from rtb.ledger.vetting import Vetting
 
 # Longer searches: `pytest --hypothesis-profile thorough`.
 settings.register_profile("raybid", max_examples=60, deadline=None)
@@ -30,6 +31,13 @@ class Valkey:
     def client(self, timeout: float = 10.0) -> aioredis.Redis:
         """A client that tries once; close it in the event loop it is used in (`async with`)."""
         return aioredis.Redis(port=self.port, socket_timeout=timeout, retry=Retry(NoBackoff(), 0))
+
+    async def vet(self) -> None:
+        """Let replicas use the server, as a Controller does that has verified its figures."""
+        async with self.client() as client:
+            vetting = Vetting(client)
+            assert await vetting.is_due()
+            await vetting.passed()
 
     def flush(self) -> None:
         with redis.Redis(port=self.port) as client:

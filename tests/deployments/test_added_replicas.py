@@ -15,7 +15,6 @@ from deployments.rl_bidder import RLBidder
 from deployments.router import Router
 from rtb import snapshot
 from rtb.ledger import Terms, ValkeyLedger
-from rtb.ledger.vetting import Vetting
 from rtb.listing import Listing
 from rtb.stages import Auction
 from tests.conftest import Valkey
@@ -45,15 +44,13 @@ async def publish(client: aioredis.Redis) -> None:
     publisher = snapshot.Publisher(client)
     await publisher.publish(snapshot.CATALOG, snapshot.encode_catalog(LISTINGS))
     await publisher.publish(snapshot.PACING, snapshot.encode_pacing(make_table(LISTINGS)))
-    vetting = Vetting(client)
-    assert await vetting.is_due()
-    await vetting.passed()
 
 
 def run(valkey: Valkey, body: Callable[[aioredis.Redis], Awaitable[None]]) -> None:
     async def main() -> None:
         async with valkey.client() as client:
             await publish(client)
+            await valkey.vet()
             await body(client)
             while others := asyncio.all_tasks() - {asyncio.current_task()}:
                 for task in others:  # a client's time-out may take a cancellation for its own: then it is told again

@@ -83,6 +83,9 @@ _CALLS: list[tuple[str, str, Any, set[str]]] = [
     ("GET", "/admin/keys", None, {"admin"}),
     ("POST", "/admin/keys", {}, {"admin"}),
     ("DELETE", "/admin/keys/none", None, {"admin"}),
+    ("POST", "/admin/stop", None, {"admin"}),
+    ("POST", "/admin/start", None, {"admin"}),
+    ("DELETE", "/users/nobody", None, {"admin"}),
     ("GET", "/admin/settings", None, {"admin"}),
     ("GET", "/admin/exchanges", None, {"admin"}),
     ("GET", "/admin/artefacts", None, {"admin"}),
@@ -124,6 +127,7 @@ def test_every_call_of_the_document_is_in_that_table(client: httpx.Client):
         "banner": "{creative_id}",
         "creatives/none": "creatives/{creative_id}",
         "keys/none": "keys/{key_id}",
+        "users/nobody": "users/{user_id}",
         "publish/none": "publish/{job}",
     }
     tabled = set()

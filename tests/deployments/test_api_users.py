@@ -15,6 +15,7 @@ import redis.asyncio as aioredis
 from fastapi.testclient import TestClient
 
 from deployments import api
+from deployments.guard import AccessGuard
 from rtb.campaign import FrequencyCap
 from rtb.catalog import Catalog, KeyRing, standing_keys
 from rtb.frequency import Cap, FrequencyGate
@@ -47,6 +48,7 @@ def client(valkey: Valkey, keys: UserKeys, tmp_path: Path) -> Iterator[TestClien
         limiter=Limiter(aioredis.Redis(), expected=1),
         users=keys,
         frequency=FrequencyGate(valkey.client(), timeout=10),
+        guard=AccessGuard(settings, lambda name: None, lambda line: None),
     )
     with TestClient(api.build(router), headers={"X-API-Key": _KEY}) as client:
         yield client

@@ -136,7 +136,7 @@ def test_slow_stages_shed_nearly_all_and_quick_ones_bid_again() -> None:
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("charge_on", ["win", "bill"])
 def test_an_exchange_is_charged_by_the_notice_it_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, charge_on: str
+    valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, charge_on: str
 ) -> None:
     (tmp_path / "acme.yaml").write_text(f"name: acme\ncharge_on: {charge_on}")
     monkeypatch.setenv("RAYBID_EXCHANGES_DIR", str(tmp_path))
@@ -144,6 +144,7 @@ def test_an_exchange_is_charged_by_the_notice_it_says(
     async def main() -> None:
         door = Door()
         await door.stages.fund()
+        await valkey.vet()
         await door.router.ledger.open(1, 10**9)
         _, body = await door.send("/openrtb2/acme", to_json(make_request(tmax=5_000)))
         bid = json.loads(body)["seatbid"][0]["bid"][0]
