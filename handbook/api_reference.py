@@ -9,7 +9,7 @@ from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any, cast
 
-from deployments.api.app import build
+from deployments.api.app import described
 from handbook.cells import cell
 from rtb.settings import Settings
 
@@ -23,7 +23,7 @@ Money is in micro-units, prices are CPM. What goes wrong is answered with a prob
 def document() -> dict[str, Any]:
     """The OpenAPI document, without a platform: describing calls needs its settings only."""
     router = cast(Any, SimpleNamespace(settings=Settings()))
-    return cast(dict[str, Any], build(router)._app.openapi())
+    return described(router).openapi()
 
 
 def page(openapi: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from deployments.api import (
@@ -38,7 +39,12 @@ Money is in micro-units, prices are CPM. What goes wrong is answered with a prob
 
 
 def build(router: Router) -> Any:
-    """The ASGI application of one replica."""
+    """Return the ASGI application of one replica."""
+    return problems.LastResort(Hardened(described(router), router))
+
+
+def described(router: Router) -> FastAPI:
+    """Return the application without what guards it: with its OpenAPI document."""
     app = FastAPIOffline(title="Raybid", version="0.1.0", description=_ABOUT)
     for part in (bids, explanations, campaigns, portfolios, reports, models, experiment, health, users, admin):
         app.include_router(part.routes(router))
@@ -58,4 +64,4 @@ def build(router: Router) -> Any:
         Settled,
     )
     documents.install(app, (*kinds, admin.NewKey))
-    return problems.LastResort(Hardened(app, router))
+    return app

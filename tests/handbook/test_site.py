@@ -68,7 +68,7 @@ def test_the_reference_of_the_api_names_every_call(site: Path) -> None:
 def test_the_reference_of_the_command_line_names_every_command() -> None:
     shown = cli_reference.page()
     commands = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
-    assert {"up", "down", "status", "bid", "explain", "forget"} == set(commands)
+    assert {"up", "down", "status", "token", "bid", "explain", "forget"} == set(commands)
     for name in (*commands, "campaign create", "train ctr", "train policy", "backtest", "publish", "replay"):
         assert f"raybid {name}" in shown, name
 
