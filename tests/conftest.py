@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,6 +14,7 @@ from hypothesis import settings
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from pipelines.local.environment import LOOPBACK
 from pipelines.local.ports import free_port as find_free_port
 from rtb.ledger.embedded import EmbeddedServer
 from rtb.ledger.vetting import Vetting
@@ -20,6 +23,12 @@ from rtb.ledger.vetting import Vetting
 settings.register_profile("raybid", max_examples=60, deadline=None)
 settings.register_profile("thorough", max_examples=2_000, deadline=None)
 settings.load_profile("raybid")
+
+
+def pytest_configure() -> None:
+    """Say how a Ray of this process is reached, before the first import of Ray reads it."""
+    os.environ.update(LOOPBACK, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 
 @dataclass(frozen=True)
