@@ -16,12 +16,12 @@ from deployments.ledger_guard import LedgerGuard
 from deployments.listening import listen_on_node_address
 from deployments.models import Announcer
 from deployments.portfolios import Portfolios
+from deployments.quarantine import QuarantineKeeper
 from deployments.stopping import StopKeeper
 from deployments.tally import Tally
 from deployments.wiring import event_writer, ledger_client, logger, repeat
 from portfolio.steering import steered
 from rtb import snapshot
-from rtb.artefacts import ArtefactError
 from rtb.calibration import Reckoning
 from rtb.catalog import Catalog, CatalogError, Entry
 from rtb.decisions.records import Parcel
@@ -30,10 +30,10 @@ from rtb.experiment.arms import Arms, Divided
 from rtb.ledger import Balance, DurabilityWatch, LedgerError, Terms, ValkeyLedger, embedded
 from rtb.listing import Listing
 from rtb.pacemaker import Pacemaker
-from rtb.registry import RegistryError
 from rtb.settings import Settings
 from rtb.stops import Stop
 from rtb.terms import lost, terms_of
+from rtb.vetting import Vetter
 from rtb.winrate.learner import MarketLearner
 
 _LOOK_AT_SERVER_SECONDS = 1.0
@@ -65,6 +65,8 @@ class Controller:
         self._experiment = ExperimentFeed(client)
         self._arms = Arms(self._ledger)
         self._portfolios = Portfolios(self._catalog, self._ledger)
+        self._vetter = Vetter()
+        self._quarantine = QuarantineKeeper(self._publisher)
         self._entries: list[Entry] = []
         self._terms: dict[int, Terms] = {}
         self._revision: int | None = None
@@ -85,8 +87,7 @@ class Controller:
             write = repeat("event writer", self._settings.event_seconds, self._write_events, (*away, StreamError))
             merge = repeat("event files", self._settings.event_seconds, self._merge_files, away)
             look = repeat("ledger durability", _LOOK_AT_DURABILITY_SECONDS, self._look_at_durability, away)
-            unfit = (*away, ArtefactError, RegistryError)
-            announce = repeat("published models", _LOOK_AT_MODELS_SECONDS, self._announcer.look, unfit)
+            announce = repeat("published models", _LOOK_AT_MODELS_SECONDS, self._announcer.look, away)
             prune = repeat("decisions", _PRUNE_SECONDS, self._decisions.prune, away)
             stop = repeat("stopped campaigns", self._settings.tick_seconds, self._keep_stops, away)
             works = (tick, watch, write, merge, look, announce, prune, stop)
@@ -150,12 +151,16 @@ class Controller:
         table = steered(self._pacemaker.tick(*self._arms.to_pace(divided), now, self._learner.markets), factors)
         await self._publish("pacing", snapshot.PACING, snapshot.encode_pacing(table))
         await self._guard.passed()
+        self._quarantine.replace("portfolios", self._portfolios.faults)
+        self._quarantine.replace("models", self._announcer.faults)
+        self._quarantine.replace("events", self._writer.faults.values())
+        await self._quarantine.publish()
 
     async def _take_up_catalog(self) -> None:
         revision = await asyncio.to_thread(self._catalog.revision)  # before the entries, so that no change is missed
         if revision == self._revision:
             return
-        entries = await asyncio.to_thread(self._catalog.all)
+        entries = await asyncio.to_thread(self._sound_entries)
         balances = await self._ledger.balances([entry.number for entry in entries])
         missing = {entry.number for entry in await self._lost(entries, balances)}
         terms = {entry.number: terms_of(entry) for entry in entries if entry.number not in missing}
@@ -170,6 +175,13 @@ class Controller:
         self._terms = terms
         self._entries, self._revision = [entry._replace(opened=True) for entry in entries], revision
         logger.info(f"catalog revision {revision}: {len(active)} active campaigns of {len(entries)}")
+
+    def _sound_entries(self) -> list[Entry]:
+        """Return the campaigns that can be bid from; the others are said, and hold up nobody."""
+        loaded = self._catalog.load()
+        sound, faults = self._vetter.vet(loaded.entries, time.time())
+        self._quarantine.replace("catalog", [*loaded.faults, *faults])
+        return sound
 
     async def _publish(self, kind: str, key: str, body: bytes) -> None:
         """Publish a picture that is kept before anybody can bid by it."""
@@ -197,7 +209,7 @@ class Controller:
         since = f"{max(0, int((time.time() - _RECALL_SECONDS) * 1_000))}-0"
 
         def read() -> None:
-            for run in parquet.runs(self._settings.events_dir, since):
+            for run in parquet.runs(self._settings.events_dir, since, lambda _: None):  # the writer says which
                 self._learner.observe(run.table)
 
         try:

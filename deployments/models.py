@@ -24,7 +24,8 @@ from redis.exceptions import RedisError
 
 from deployments.wiring import describe, logger
 from rtb.artefacts import ArtefactError, pack, read_meta, unpack
-from rtb.registry import KINDS, Kind, Registry
+from rtb.quarantine import Fault
+from rtb.registry import KINDS, Kind, Registry, RegistryError
 from rtb.snapshot import Publisher, Subscriber, deposit_key, model_key
 
 _REPORT_SECONDS = 5.0
@@ -80,28 +81,40 @@ class Announcer:
         self._client: Any = client
         self._keep = keep
         self._publisher = Publisher(client)
+        self._faults: dict[Kind, Fault] = {}
         self._registries: dict[Kind, Registry] = {kind: Registry(folder, kind) for kind in KINDS}
 
+    @property
+    def faults(self) -> list[Fault]:
+        """Champions that cannot be published: what was published before serves on."""
+        return [*self._faults.values()]
+
     async def look(self) -> None:
-        """Announce each champion that the server does not have, be it new or the server wiped.
+        """Publish each champion that the server does not have, be it new or the server wiped.
 
         Raises:
-            ArtefactError: a champion cannot be read.
-            RegistryError: a registry is damaged.
             RedisError: the server is away.
         """
         for kind, registry in self._registries.items():
-            champion = await asyncio.to_thread(registry.champion)
-            if champion is None:
-                continue
-            # Its own version, as replicas tell it: a release that named models otherwise may have named its folder.
-            version = (await asyncio.to_thread(read_meta, champion, kind)).version
-            if version == await self._publisher.published(model_key(kind)):
-                continue
-            body = await asyncio.to_thread(pack, champion)
-            await self._keep(kind, version, body)
-            await self._publisher.publish(model_key(kind), body, version)
-            logger.info(f"{kind} model {version} is announced, {len(body):,} bytes")
+            try:
+                await self._publish_champion(kind, registry)
+            except (ArtefactError, RegistryError, OSError) as error:
+                self._faults[kind] = Fault.of("model", kind, error)
+            else:
+                self._faults.pop(kind, None)
+
+    async def _publish_champion(self, kind: Kind, registry: Registry) -> None:
+        champion = await asyncio.to_thread(registry.champion)
+        if champion is None:
+            return
+        # Its own version, as replicas tell it: a release that named models otherwise may have named its folder.
+        version = (await asyncio.to_thread(read_meta, champion, kind)).version
+        if version == await self._publisher.published(model_key(kind)):
+            return
+        body = await asyncio.to_thread(pack, champion)
+        await self._keep(kind, version, body)
+        await self._publisher.publish(model_key(kind), body, version)
+        logger.info(f"{kind} model {version} is announced, {len(body):,} bytes")
 
 
 class ModelFeed(Generic[_Model]):

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from deployments.wiring import logger
 from portfolio import live
-from portfolio.definition import Portfolio, PortfolioError, decode_portfolio
+from portfolio.definition import Portfolio, decode_portfolio
 from portfolio.live import PortfolioState, Seen
 from rtb.catalog import Catalog, Entry, PortfolioRecord
 from rtb.ledger import Balance, Ledger
+from rtb.quarantine import RECORD_ERRORS, Fault
 
 
 class Portfolios:
@@ -29,6 +30,12 @@ class Portfolios:
         self._catalog = catalog
         self._ledger = ledger
         self._told: dict[str, str] = {}
+        self._faults: dict[str, Fault] = {}
+
+    @property
+    def faults(self) -> list[Fault]:
+        """Portfolios that cannot be used; they move nothing, and hold up no other."""
+        return [*self._faults.values()]
 
     async def keep(self, entries: Sequence[Entry], balances: Sequence[Balance], now: float) -> dict[int, float]:
         """Decide what is due; factors of campaigns' worth that are not 1, by number.
@@ -42,12 +49,18 @@ class Portfolios:
             LedgerError, CatalogError: one is away; the next call goes on.
         """
         records = await asyncio.to_thread(self._catalog.portfolios.all)
+        self._faults = {name: fault for name, fault in self._faults.items() if any(one.id == name for one in records)}
         if not records:
             return {}
         campaigns = live.named([*map(Seen, entries, balances)])
         factors: dict[int, float] = {}
         for record in records:
-            state = await self._kept(record, campaigns, now)
+            try:
+                state = await self._kept(record, campaigns, now)
+            except RECORD_ERRORS as error:
+                self._faults[record.id] = Fault.of("portfolio", record.id, error)
+                continue
+            self._faults.pop(record.id, None)
             steering = state.steering
             factors |= {campaigns[name].entry.number: steering[name] for name in steering if name in campaigns}
         return factors
@@ -55,11 +68,7 @@ class Portfolios:
     async def _kept(self, record: PortfolioRecord, campaigns: Mapping[str, Seen], now: float) -> PortfolioState:
         """One portfolio, decided anew where that is due; its state then."""
         state = live.decode_state(record.state)
-        try:
-            portfolio = decode_portfolio(record.body)
-        except PortfolioError as error:
-            self._tell(record.id, f"is of another version of Raybid and moves nothing: {error}")
-            return state
+        portfolio = decode_portfolio(record.body)
         if portfolio.status != "active" or not state.is_due(portfolio, now):
             return state if portfolio.status == "active" else PortfolioState()
         has_period = state.has_period(portfolio, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
@@ -16,6 +16,10 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=100 * 366 * 86_400)]
 Names = Annotated[tuple[Line, ...], msgspec.Meta(max_length=10_000)]
 Categories = Annotated[tuple[Line, ...], msgspec.Meta(max_length=1_000)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+"""Moments are kept in UTC: `9999-12-31T23:59:59-05:00` has no UTC, and could be written into no snapshot."""
 
 
 class Targeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -211,9 +215,29 @@ def _check(campaign: Campaign) -> None:
     deals = {deal.id for deal in campaign.deals}
     if len(deals) < len(campaign.deals):
         raise CampaignError("two deals share an id - at `$.deals`")
-    flight = campaign.flight
+    _check_flight(campaign.flight)
+    _check_encodes(campaign)
+
+
+def _check_flight(flight: Flight) -> None:
+    for name, moment in (("starts_at", flight.starts_at), ("ends_at", flight.ends_at)):
+        if moment is not None and not _EARLIEST <= moment <= _LATEST:
+            raise CampaignError(
+                f"a moment lies between {_EARLIEST:%Y-%m-%d} and {_LATEST:%Y-%m-%d} in UTC: leave it out for "
+                f"no limit - at `$.flight.{name}`"
+            )
     if flight.starts_at is not None and flight.ends_at is not None and flight.ends_at <= flight.starts_at:
         raise CampaignError("a flight ends after it starts - at `$.flight.ends_at`")
+
+
+def _check_encodes(campaign: Campaign) -> None:
+    """Refuse where it is written what no snapshot could hold: one campaign would hold up all others."""
+    try:
+        is_same = msgspec.msgpack.decode(msgspec.msgpack.encode(campaign), type=Campaign) == campaign
+    except (ValueError, OverflowError, msgspec.MsgspecError) as error:
+        raise CampaignError(f"a value cannot be kept: {error}") from error
+    if not is_same:
+        raise CampaignError("a value cannot be kept as it was written")
 
 
 def _check_creatives(creatives: tuple[Creative, ...]) -> None:

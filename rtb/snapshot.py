@@ -24,12 +24,16 @@ import redis.asyncio as aioredis
 from rtb.campaign import Campaign
 from rtb.listing import Listing
 from rtb.pacing import PacingState
+from rtb.quarantine import RECORD_ERRORS, Fault
 from rtb.winrate import MARKET_DTYPE, MOST_MARKETS
 
 CATALOG, PACING = "raybid:snapshot:catalog", "raybid:snapshot:pacing"
 
 EXPERIMENT = "raybid:snapshot:experiment"
 """The experiment that runs, or the last one: see `rtb.experiment`. It lies beside the money that it divides."""
+
+QUARANTINE = "raybid:snapshot:quarantine"
+"""What the Controller leaves out: see `rtb.quarantine`."""
 
 
 def model_key(kind: str) -> str:
@@ -85,19 +89,26 @@ class CatalogReader:
 
     Attributes:
         fresh: campaigns in the last picture that were not in the one before.
+        faults: rows of the last picture that this code cannot read, such as a newer Controller's.
     """
 
     def __init__(self) -> None:
         self.fresh = 0
+        self.faults: list[Fault] = []
         self._known: dict[bytes, Listing] = {}
 
     def read(self, body: bytes) -> list[Listing]:
         """See `decode_catalog`."""
-        rows = [bytes(row) for row in _parts.decode(body)]
-        listings = [self._known.get(row) or _listing(row) for row in rows]
-        self.fresh = sum(row not in self._known for row in rows)
-        self._known = dict(zip(rows, listings, strict=True))
-        return listings
+        known: dict[bytes, Listing] = {}
+        self.faults = []
+        for row in map(bytes, _parts.decode(body)):
+            try:
+                known[row] = self._known.get(row) or _listing(row)
+            except RECORD_ERRORS as error:
+                self.faults.append(Fault.of("campaign", "in the catalog's snapshot", error))
+        self.fresh = sum(row not in self._known for row in known)
+        self._known = known
+        return [*known.values()]
 
 
 def _listing(body: bytes) -> Listing:

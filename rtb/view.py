@@ -25,11 +25,12 @@ class _Encoded(NamedTuple):
     listing: Listing
     rows: features.Rows
 
-    @classmethod
-    def of(cls, listing: Listing) -> _Encoded:
-        campaign = listing.campaign
-        rows = [features.creative_row(campaign.id, creative) for creative in campaign.creatives]
-        return cls(listing, np.array(rows, np.int32).reshape(-1, len(features.CREATIVE_FIELDS)))
+
+def feature_rows(listing: Listing) -> features.Rows:
+    """Return the feature rows of a campaign's creatives, shape `(creatives, fields)`."""
+    campaign = listing.campaign
+    rows = [features.creative_row(campaign.id, creative) for creative in campaign.creatives]
+    return np.array(rows, np.int32).reshape(-1, len(features.CREATIVE_FIELDS))
 
 
 class View:
@@ -46,7 +47,9 @@ class View:
         self.index = TargetingIndex(listings)
         known = {} if before is None else before._rows
         listed = self.index.listings
-        self._rows: dict[int, _Encoded] = {id(one): known.get(id(one)) or _Encoded.of(one) for one in listed}
+        self._rows: dict[int, _Encoded] = {
+            id(one): known.get(id(one)) or _Encoded(one, feature_rows(one)) for one in listed
+        }
         rows = [encoded.rows for encoded in self._rows.values()]
         self.creative_rows = np.concatenate(rows) if rows else np.empty((0, len(features.CREATIVE_FIELDS)), np.int32)
         self.listing_of = {listing.number: listing for listing in listings}

@@ -14,6 +14,7 @@ from rtb.catalog.records import (
     CreativeExists,
     CreativeUnknown,
     Entry,
+    Loaded,
     Page,
     Spend,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "KeyExists",
     "KeyRing",
     "KeyUnknown",
+    "Loaded",
     "Moved",
     "Once",
     "Page",

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from rtb.campaign import Campaign
+from rtb.quarantine import Fault
 
 
 class CatalogError(RuntimeError):
@@ -80,6 +81,18 @@ class Entry(NamedTuple):
             now: Unix time.
         """
         return self.starts <= now and (self.campaign.flight.ends_at is None or now < self.ends)
+
+
+class Loaded(NamedTuple):
+    """The campaigns of record.
+
+    Attributes:
+        entries: that can be read, in order of their numbers.
+        faults: those that cannot, such as one written past the API or by another version.
+    """
+
+    entries: list[Entry]
+    faults: list[Fault]
 
 
 class Page(NamedTuple):

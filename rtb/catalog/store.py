@@ -28,11 +28,13 @@ from rtb.catalog.records import (
     CreativeExists,
     CreativeUnknown,
     Entry,
+    Loaded,
     Page,
     Spend,
     unix_time,
 )
 from rtb.creative import Creative
+from rtb.quarantine import RECORD_ERRORS, Fault
 
 _POSITION = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 
@@ -196,11 +198,20 @@ class Catalog:
         rows = self._database.rows(select(tables.campaigns).where(tables.campaigns.c.id == campaign_id))
         return _entry(rows[0]) if rows else None
 
+    def load(self) -> Loaded:
+        """Return every campaign in order of their numbers; one that cannot be read leaves the others alone."""
+        entries: list[Entry] = []
+        faults: list[Fault] = []
+        for row in self._database.rows(select(tables.campaigns).order_by(tables.campaigns.c.number)):
+            try:
+                entries.append(_entry(row))
+            except RECORD_ERRORS as error:
+                faults.append(Fault.of("campaign", str(row.id), error))
+        return Loaded(entries, faults)
+
     def all(self) -> list[Entry]:
-        """Every campaign, in order of their numbers."""
-        return [
-            _entry(row) for row in self._database.rows(select(tables.campaigns).order_by(tables.campaigns.c.number))
-        ]
+        """Return every campaign that can be read, in order of their numbers."""
+        return self.load().entries
 
     def page(
         self,
@@ -222,7 +233,10 @@ class Catalog:
         wanted, sought = {"active", "paused"} if status is None else {status}, text.casefold()
         found: list[Entry] = []
         for row in self._database.rows(query):
-            entry = _entry(row)
+            try:
+                entry = _entry(row)
+            except RECORD_ERRORS:  # the Controller says which: see `load`
+                continue
             campaign = entry.campaign
             is_sought = sought in campaign.id.casefold() or sought in campaign.name.casefold()
             if is_sought and (status == "all" or campaign.status in wanted):

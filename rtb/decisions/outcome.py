@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pyarrow.parquet as pq
 
 from rtb.events import parquet
+from rtb.quarantine import RECORD_ERRORS
 
 _COLUMNS = ["kind", "bid", "at", "price_micros", "outcome", "min_to_win_micros"]
 _DAY = 86_400.0
@@ -58,7 +59,12 @@ def _found(folder: Path, bid_id: str, after: str, until: float) -> list[Told]:
     for part in parquet.parts(folder, after):
         if part.hour > until:
             break
-        rows = pq.read_table(part.path, columns=_COLUMNS, filters=[("bid", "=", bid_id), ("kind", "!=", "bid")])
+        try:
+            rows = pq.read_table(part.path, columns=_COLUMNS, filters=[("bid", "=", bid_id), ("kind", "!=", "bid")])
+        except FileNotFoundError:
+            raise
+        except (OSError, *RECORD_ERRORS):  # damaged: the writer of events says so, other files tell what they know
+            continue
         names = ("kind", "at", "outcome", "price_micros", "min_to_win_micros")
         told += [Told(*(row[name] for name in names)) for row in rows.to_pylist()]
     return told

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import groupby
@@ -27,11 +27,24 @@ import pyarrow.parquet as pq
 
 from rtb.events.schema import SCHEMA, to_table
 from rtb.events.stream import START, Entry, place
+from rtb.quarantine import RECORD_ERRORS, Fault
 
 HOUR = 3_600
 COMPRESSION = "zstd"
 _LAST_MS, _LAST_NUMBER = 10**13 - 1, 2**64 - 1
 _NAME = re.compile(r"part-(\d+-\d+)-(\d+-\d+)\.parquet")
+
+
+class UnreadableEvents(OSError):
+    """A file of events is damaged, or is none.
+
+    Attributes:
+        fault: which, and why.
+    """
+
+    def __init__(self, path: Path, error: Exception) -> None:
+        self.fault = Fault.of("events", "/".join(path.parts[-3:]), error)
+        super().__init__(f"{path} cannot be read, move it away or restore it: {self.fault.reason}")
 
 
 class Run(NamedTuple):
@@ -68,8 +81,16 @@ class Part(NamedTuple):
 
         Raises:
             FileNotFoundError: before the first: it is gone, perhaps into another file.
+            UnreadableEvents: the file is damaged.
         """
-        since = place(after)
+        try:
+            yield from self._runs(place(after))
+        except FileNotFoundError:
+            raise
+        except (OSError, *RECORD_ERRORS) as error:  # Arrow has an error of either kind for damage
+            raise UnreadableEvents(self.path, error) from error
+
+    def _runs(self, since: tuple[int, int]) -> Iterator[Run]:
         with pa.OSFile(str(self.path)) as file:
             for group in ds.ParquetFileFormat().make_fragment(file).split_by_row_group():
                 known = 0
@@ -92,27 +113,35 @@ def write_parts(folder: Path, entries: Sequence[Entry]) -> Iterator[Part]:
         yield _write(folder, hour, list(run))
 
 
-def runs(folder: Path, after: str = START) -> Iterator[Run]:
+def runs(folder: Path, after: str = START, leave_out: Callable[[Fault], None] | None = None) -> Iterator[Run]:
     """The events after a position, in order of the stream, each once; also while files are merged.
 
+    Args:
+        folder: of the events.
+        after: the position.
+        leave_out: told of each damaged file, whose events are passed over; none: they are an error.
+
     Raises:
-        OSError: a file cannot be read.
+        OSError: the folder cannot be read.
+        UnreadableEvents: a file is damaged.
     """
     position, gone = after, None
     while True:
         for part in parts(folder, position):
-            found = part.runs(position)
             try:
-                run = next(found, None)
+                for run in part.runs(position):
+                    position = run.last
+                    yield run
             except FileNotFoundError:
                 if part.path == gone:  # looked for again, and still listed: nobody merged it
                     raise
                 gone = part.path
                 break
-            while run is not None:
-                position = run.last
-                yield run
-                run = next(found, None)
+            except UnreadableEvents as error:
+                if leave_out is None:
+                    raise
+                leave_out(error.fault)
+                position = part.last
         else:
             return
 
@@ -158,20 +187,21 @@ def remove_drafts(folder: Path) -> None:
         draft.unlink()
 
 
-def read_events(folder: Path, since: float, until: float) -> pa.Table:
+def read_events(folder: Path, since: float, until: float, leave_out: Callable[[Fault], None] | None = None) -> pa.Table:
     """The events that came into the stream between two moments, in its order.
 
     Args:
         folder: of the events.
         since: Unix time, included.
         until: Unix time, left out.
+        leave_out: as for `runs`, which also says what is raised.
 
     Returns:
         A table of `SCHEMA`; only files that can hold such events are read.
     """
     start, end = (min(max(0, round(moment * 1_000)), _LAST_MS) for moment in (since, until))
     found = [SCHEMA.empty_table()]
-    for run in runs(folder, f"{start - 1}-{_LAST_NUMBER}" if start else START):
+    for run in runs(folder, f"{start - 1}-{_LAST_NUMBER}" if start else START, leave_out):
         if run.hour >= until:
             break
         found.append(run.table.slice(0, _rows_until(run.table.column("id"), (end - 1, _LAST_NUMBER))))

@@ -21,6 +21,7 @@ from rtb.events import merging, parquet
 from rtb.events.schema import to_table
 from rtb.events.spend import SpendBook, move_rows, spend_rows
 from rtb.events.stream import START, Entry, EventStream, place
+from rtb.quarantine import Fault
 
 _LOCK = ".writer.lock"
 
@@ -38,6 +39,9 @@ class EventWriter:
         book: takes the spend.
         batch: events taken at once; a file holds no more.
         observe: shown each table of events once it is in the files and in the book, in the thread that drains.
+
+    Attributes:
+        faults: damaged files that were passed over, by name. What was spent in them is in the ledger, not in the book.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class EventWriter:
         self._book = book
         self._batch = batch
         self._observe = observe
+        self.faults: dict[str, Fault] = {}
         self._mutex = threading.Lock()
         self._merging = threading.Lock()
         self._closing = threading.Event()
@@ -97,7 +102,11 @@ class EventWriter:
                 self._open()
                 now = place(self._trimmed)[0] / 1_000  # as the stream has it: no event of an earlier hour can come
             for hour_folder in parquet.hour_folders(self._folder, self._merged, now):
-                gone = merging.merge_hour(hour_folder, lambda: not self._closing.is_set())
+                try:
+                    gone = merging.merge_hour(hour_folder, lambda: not self._closing.is_set())
+                except parquet.UnreadableEvents as error:  # the hour stays as it is, others are merged
+                    self._leave_out(error.fault)
+                    continue
                 if gone:
                     self._merged = gone[0].hour
                 if gone or self._closing.is_set():
@@ -202,8 +211,11 @@ class EventWriter:
         The book is asked each time: whether an entry that ended in an error was made, only it knows.
         """
         position = self._book.position()
-        for run in parquet.runs(self._folder, position):
+        for run in parquet.runs(self._folder, position, self._leave_out):
             self._book.record_spend(spend_rows(run), run.last, move_rows(run.table))
             position = run.last
             self._observe(run.table)
         return position
+
+    def _leave_out(self, fault: Fault) -> None:
+        self.faults[fault.name] = fault

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 import logging
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from rtb.experiment import Experiment
 from rtb.ledger import Balance, Closing, Grant, LedgerError, MemoryLedger, Outcome, Terms
 from rtb.ledger.vetting import VETTED
 from rtb.notices import BidRef, Kind
+from rtb.quarantine import Fault, decode_faults
 from rtb.settings import Settings
 from tests.rtb.builders import make_campaign
 
@@ -34,11 +36,14 @@ class _Publisher:
         self.catalogs: list[list[str]] = []
         self.paced: list[int] = []
         self.open_to: list[int] = []
+        self.faults: list[Fault] = []
 
     def new_version(self) -> str:
         return f"version {len(self.catalogs)}"
 
-    async def publish(self, key: str, body: bytes, version: str) -> str:
+    async def publish(self, key: str, body: bytes, version: str = "") -> str:
+        if key == snapshot.QUARANTINE:
+            self.faults = decode_faults(body)
         if key == snapshot.CATALOG:
             self.catalogs.append([listing.campaign.name for listing in snapshot.decode_catalog(body)])
         if key == snapshot.PACING:
@@ -407,3 +412,52 @@ def test_a_running_controller_looks_again_and_again(
     catalog.record_spend([Spend(number, 3_600, 1, 700, 0, 0, 0, "1-1")], "1-1")
     _tick(controller)
     assert publisher.open_to == []
+
+
+_DAMAGE: dict[str, dict[str, Any]] = {
+    "a date that has no UTC": {"flight": {"ends_at": "9999-12-31T23:59:59-05:00"}},
+    "a time zone nobody knows": {"budget": {"total_micros": 1_000, "timezone": "Mars/Olympus"}},
+    "a field of another version": {"mood": "good"},
+    "a number that no snapshot holds": {"cattax": 2**70},
+    "no creative": {"creatives": []},
+}
+
+
+@pytest.mark.parametrize("damage", _DAMAGE.values(), ids=_DAMAGE)
+def test_a_campaign_written_past_the_api_is_left_out_and_the_others_go_on(
+    controller: Controller, catalog: Catalog, publisher: _Publisher, damage: dict[str, Any], tmp_path: Path
+):
+    numbers = [catalog.add(make_campaign(name)).number for name in ("spring", "bad", "autumn")]
+    _write_past_the_api(tmp_path, "bad", damage)
+    _tick(controller)
+    assert publisher.catalogs == [["spring", "autumn"]]
+    assert publisher.paced == [numbers[0], numbers[2]]
+    assert [(fault.kind, fault.name) for fault in publisher.faults] == [("campaign", "bad")]
+    catalog.pause("spring", "anna")
+    _tick(controller)
+    assert publisher.catalogs[-1] == ["autumn"]
+    _write_past_the_api(tmp_path, "bad", {})
+    catalog.resume("spring", "anna")
+    _tick(controller)
+    assert publisher.catalogs[-1] == ["spring", "bad", "autumn"]
+    assert publisher.faults == []
+
+
+def _write_past_the_api(folder: Path, campaign: str, damage: dict[str, Any]) -> None:
+    body = msgspec.json.encode(msgspec.to_builtins(make_campaign(campaign)) | damage).decode()
+    with sqlite3.connect(folder / "catalog.sqlite") as connection:
+        connection.execute("update campaigns set body = ?, version = version + 1 where id = ?", (body, campaign))
+        connection.execute("update revision set value = value + 1")
+
+
+def test_a_portfolio_written_past_the_api_is_left_out(
+    controller: Controller, catalog: Catalog, publisher: _Publisher, tmp_path: Path
+):
+    catalog.add(make_campaign("spring"))
+    catalog.portfolios.create("bad", '{"strategy": "astrology"}', lambda _: None)
+    _tick(controller)
+    assert [(fault.kind, fault.name) for fault in publisher.faults] == [("portfolio", "bad")]
+    assert len(publisher.paced) == 1
+    catalog.portfolios.delete("bad", 1)
+    _tick(controller)
+    assert publisher.faults == []

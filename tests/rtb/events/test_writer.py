@@ -281,3 +281,36 @@ def test_a_book_takes_a_position_once(tmp_path: Path) -> None:
     assert (book.position(), book.rows()) == ("5-0", [row])
     book.record_spend([row, row._replace(number=2)], "10-0")
     assert book.rows() == [SpendRow(1, HOUR, 4, 600, 2, 0, 2), row._replace(number=2)]
+
+
+def test_a_damaged_file_is_passed_over_and_all_others_are_accounted_and_merged(
+    client: redis.Redis, tmp_path: Path
+) -> None:
+    writer = make_writer(client, tmp_path, batch=200)
+    add(client, 0, 200)
+    writer.drain()
+    (damaged,) = tmp_path.rglob("part-*")
+    damaged.write_bytes(b"PAR1 no more")
+    (tmp_path / "_spend.json").unlink()  # a book that is behind the files reads them again
+    writer.close()
+
+    writer = make_writer(client, tmp_path, batch=200)
+    add(client, 200, 1_800)
+    writer.drain()
+    assert [fault.kind for fault in writer.faults.values()] == ["events"]
+    assert damaged.name in next(iter(writer.faults))
+    lost = charged(200)
+    assert {(row.number, row.hour): row.micros for row in FileSpendBook(tmp_path / "_spend.json").rows()} == {
+        key: micros - lost.get(key, 0) for key, micros in charged(2_000).items()
+    }
+    while writer.merge():
+        pass
+    hours = [len([*folder.glob("part-*")]) for folder in sorted(tmp_path.glob("date=*/hour=*"))]
+    assert hours[1] == 1  # that of the damaged file stays as it is, the next one is merged
+    assert damaged.exists()
+    with pytest.raises(parquet.UnreadableEvents):
+        [*parquet.runs(tmp_path)]
+    left_out: list[str] = []
+    kept = sum(len(run.table) for run in parquet.runs(tmp_path, leave_out=lambda fault: left_out.append(fault.name)))
+    assert kept == 1_800
+    assert len(left_out) == 1
