@@ -23,6 +23,7 @@ from deployments.listening import listen_on_node_address
 from deployments.metrics.caches import CacheWatch
 from deployments.metrics.timings import Timings
 from deployments.notice_desk import NoticeDesk
+from deployments.quarantine import QuarantineFeed
 from deployments.recording import DecisionSender
 from deployments.scaling import HELD
 from deployments.tally import Tally
@@ -44,6 +45,7 @@ from rtb.ledger import DurabilityWatch, LedgerError, ValkeyLedger
 from rtb.limits import PERIOD_SECONDS, Limiter
 from rtb.notices import Signer
 from rtb.openrtb import NoBid
+from rtb.quarantine import Fault
 from rtb.scores import Scores
 from rtb.stages import Auction, Decisions
 from rtb.stops import Stop, Stops
@@ -109,6 +111,7 @@ class Router:
         self.events = EventSink(client, settings.event_backlog)
         self._dropped = 0
         self.stops = Stops()
+        self._quarantine = QuarantineFeed(client)
         self.tally = Tally(client)
         self.guard = AccessGuard(settings, self.tally.add, logger.warning)
         self.timings = Timings(self.tally)
@@ -268,6 +271,11 @@ class Router:
         except Exception as error:  # whatever a handle raises: it is told again and again
             logger.warning(f"the others hear later who is stopped: {type(error).__name__}: {error}")
 
+    @property
+    def left_out(self) -> list[Fault]:
+        """Records that cannot be used, as the Controller says, and those of its snapshot that this code cannot read."""
+        return [*self._quarantine.faults, *self._catalog_reader.faults]
+
     async def _exchange_stops(self) -> None:
         self.stops.hear(await self.controller.stops.remote(self.stops.all()))
 
@@ -304,6 +312,7 @@ class Router:
         if await self.experiment.pull():
             experiment = self.experiment.experiment
             self.edge.divide(None if experiment is None else experiment.split)
+        await self._quarantine.pull()
         catalog = await self._catalog_feed.pull()
         if catalog is not None:
             # In a thread: of ten thousand campaigns it takes a second, and requests must not wait for it.

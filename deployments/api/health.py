@@ -17,6 +17,7 @@ from deployments.ledger_guard import behind
 from deployments.wiring import logger
 from rtb.catalog import CatalogError
 from rtb.ledger import LedgerError
+from rtb.text import visible
 
 if TYPE_CHECKING:
     from deployments.router import Router
@@ -27,6 +28,8 @@ KEPT_SECONDS = 0.25
 _PATIENCE_SECONDS = 1.0
 _LATE_TICKS = 10.0
 """A pacing table older than so many of the Controller's ticks is late: bidding goes on by it, but blindly."""
+
+_MOST_NAMED = 20
 
 Part = dict[str, Any]
 
@@ -97,7 +100,15 @@ async def _parts(router: Router) -> dict[str, Part]:
     return dict(zip(names, states, strict=True)) | {
         "snapshots": _snapshots(router),
         "bidding": _bidding(router),
+        "records": _records(router),
     }
+
+
+def _records(router: Router) -> Part:
+    """Return how many records are left out because they cannot be used, and the first of them; the log says why."""
+    faults = router.left_out
+    names = [f"{fault.kind} {visible(fault.name, 64)}" for fault in faults[:_MOST_NAMED]]
+    return {"state": "left_out" if faults else "ok", "left_out": len(faults), "names": names}
 
 
 def _bidding(router: Router) -> Part:

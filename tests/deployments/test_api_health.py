@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,7 +73,7 @@ def test_every_part_says_how_it_is(platform: Platform, client: httpx.Client):
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert (health["status"], health["ledger"], health["campaigns"]) == ("ok", "ok", 1)
     assert {name: part["state"] for name, part in health["parts"].items()} == dict.fromkeys(
-        ("ledger", "catalog", "models", "events", "snapshots", "bidding"), "ok"
+        ("ledger", "catalog", "models", "events", "snapshots", "bidding", "records"), "ok"
     )
     assert (health["parts"]["models"]["ctr"], health["parts"]["models"]["policy"]) == ("prior", "prior")
     assert health["parts"]["snapshots"]["age_seconds"] >= 0
@@ -156,3 +157,21 @@ def _samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
         for family in families
         for sample in family.samples
     }
+
+
+def test_a_record_written_past_the_api_is_named_and_the_others_are_bid_on(platform: Platform, client: httpx.Client):
+    catalog = platform.router.catalog
+    catalog.add(make_campaign("far"))
+    query = 'update campaigns set body = replace(body, \'"ends_at":null\', \'"ends_at":"9999-12-31T23:59:59-05:00"\')'
+    with sqlite3.connect(Path(platform.router.settings.var_dir) / "catalog.sqlite") as connection:
+        assert connection.execute(f"{query} where id = 'far'").rowcount == 1
+        connection.execute("update revision set value = value + 1")
+
+    deadline = time.monotonic() + 20
+    while client.get("/health").json()["parts"]["records"]["left_out"] == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    told = client.get("/health")
+    assert (told.status_code, told.json()["status"]) == (200, "degraded")
+    assert told.json()["parts"]["records"] == {"state": "left_out", "left_out": 1, "names": ["campaign far"]}
+    assert client.post("/bid", json={"w": 300, "h": 250}).json()["bid"]
