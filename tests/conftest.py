@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import redis
@@ -27,8 +29,16 @@ settings.load_profile("raybid")
 
 def pytest_configure() -> None:
     """Say how a Ray of this process is reached, before the first import of Ray reads it."""
-    os.environ.update(LOOPBACK, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
+    descriptor, token = tempfile.mkstemp(prefix="raybid-token-")
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+    os.environ.pop("RAY_AUTH_TOKEN", None)  # which would go before the file of a platform's own
+    os.environ.update(LOOPBACK, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=token)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+
+def pytest_unconfigure() -> None:
+    Path(os.environ["RAY_AUTH_TOKEN_PATH"]).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
