@@ -42,7 +42,7 @@ def routes(router: Router) -> APIRouter:
     @found.get("/health", summary="Whether this replica can bid, and the state of each part", responses=_told("Health"))
     async def health() -> JSONResponse:
         """`status` is `ok` when every part is; 503 only when this replica cannot bid, as `/health/ready`."""
-        parts = await all_parts.get()
+        parts = await all_parts.get() | _known(router)
         state = {
             "status": "ok" if all(part["state"] == "ok" for part in parts.values()) else "degraded",
             "ledger": parts["ledger"]["state"],
@@ -97,11 +97,12 @@ class _Kept:
 async def _parts(router: Router) -> dict[str, Part]:
     names = ("ledger", "catalog", "models", "events")
     states = await asyncio.gather(_ledger(router), _catalog(router), _models(router), _events(router))
-    return dict(zip(names, states, strict=True)) | {
-        "snapshots": _snapshots(router),
-        "bidding": _bidding(router),
-        "records": _records(router),
-    }
+    return dict(zip(names, states, strict=True))
+
+
+def _known(router: Router) -> dict[str, Part]:
+    """What a replica knows without asking anybody: told as it is now, also to those who get what was kept."""
+    return {"snapshots": _snapshots(router), "bidding": _bidding(router), "records": _records(router)}
 
 
 def _records(router: Router) -> Part:

@@ -21,6 +21,7 @@ from pipelines import reference
 from pipelines.local import ports
 from rtb import ctr, policy
 from rtb.features import FIELDS
+from rtb.ledger.embedded import EmbeddedServer
 from rtb.market.requests import to_openrtb
 from rtb.registry import Registry
 from tests.conftest import Valkey
@@ -238,8 +239,17 @@ def test_bidding_goes_on_where_nothing_can_be_recorded(
         time.sleep(0.2)
 
 
-def test_where_it_is_off_nothing_is_kept(valkey: Valkey, tmp_path: Path) -> None:
-    with running(valkey, tmp_path, ports.free_port(), decision_hours=0) as platform, platform.client() as client:
+@pytest.fixture
+def other_valkey(tmp_path: Path) -> Iterator[Valkey]:
+    """A server apart: the module's platform still publishes to the run's."""
+    port = ports.free_port()
+    server = EmbeddedServer(port, tmp_path / "valkey")
+    yield Valkey(port)
+    server.stop()
+
+
+def test_where_it_is_off_nothing_is_kept(other_valkey: Valkey, tmp_path: Path) -> None:
+    with running(other_valkey, tmp_path, ports.free_port(), decision_hours=0) as platform, platform.client() as client:
         platform.register(*reference.campaigns(3))
         bids = bid_on(client, offered(70, 40))
         assert bids

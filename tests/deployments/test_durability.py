@@ -16,6 +16,7 @@ import pytest
 from deployments.challenge import ExperimentFeed
 from deployments.controller import Controller
 from deployments.notice_desk import NoticeDesk
+from deployments.quarantine import QuarantineFeed
 from deployments.router import Router
 from deployments.wiring import logger
 from pipelines.local import ports
@@ -136,6 +137,7 @@ def test_nothing_is_bid_whose_notices_would_be_refused(required: bool) -> None:
                 rates=SimpleNamespace(refresh=lambda: False),
                 edge=SimpleNamespace(restrict=lambda campaigns, version: open_to.append(campaigns)),
                 experiment=ExperimentFeed(client),
+                _quarantine=QuarantineFeed(client),
                 _catalog_feed=snapshot.Subscriber(client, snapshot.CATALOG),
                 _pacing_feed=snapshot.Subscriber(client, snapshot.PACING),
             )
