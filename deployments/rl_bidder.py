@@ -35,6 +35,7 @@ class RLBidder:
             seconds=settings.lease_seconds,
             share=settings.lease_fraction,
             notice_ttl=max(settings.notice_times),
+            caller_share=settings.caller_share,
         )
         self._stage = BidStage(policy.neutral(), self._book)
         self._feed = ModelFeed("policy", client, settings.policy_dir, load_policy, self._stage.swap_policy)
@@ -109,6 +110,7 @@ class RLBidder:
         leases = self._book.take_counts()
         self._tally.add("lease.granted", leases.granted)
         self._tally.add("lease.refused", leases.refused)
+        self._tally.add("lease.held", leases.held)
         self._tally.add("leased_micros", leases.micros)
         await self._tally.flush()
 

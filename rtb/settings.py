@@ -118,6 +118,9 @@ class Settings(BaseSettings):
     # Money and pacing
     lease_seconds: float = Field(5.0, gt=0, description="how long a replica bids from one lease")
     lease_fraction: float = Field(0.05, gt=0, le=1, description="most of what is available one lease may take")
+    caller_share: float = Field(
+        0.5, gt=0, le=1, description="most of a campaign's money left that one key's unpaid bids may hold; 1: all"
+    )
     notice_ttl_seconds: float = Field(60.0, gt=0, description="how long notices of a web banner are honoured")
     notice_ttl_app_seconds: float = Field(300.0, gt=0, description="the same for a banner in an app")
     notice_ttl_native_seconds: float = Field(600.0, gt=0, description="the same for a native advertisement")

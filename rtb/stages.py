@@ -21,6 +21,7 @@ from rtb.pacing import observe
 from rtb.policy import Policy
 from rtb.scores import CLICK, CONVERSION, Scorer, Scores
 from rtb.snapshot import PACING_DTYPE, PacingTable, pacing_state
+from rtb.winrate import caller_in
 
 
 class DealColumns(NamedTuple):
@@ -322,13 +323,14 @@ class BidStage:
         self, auction: Auction, imp: npt.NDArray[np.intp], account: npt.NDArray[np.int32], prices: bidding.Ints
     ) -> Callable[[int], Reservation | None]:
         """What holds the money of a bid, by its place in these arrays, where its account has any; a test needs none."""
-        book, ttl, is_test = self.book, auction.ttl, auction.is_test
+        book, ttl, is_test, market = self.book, auction.ttl, auction.is_test, auction.market
 
         def hold(place: int) -> Reservation | None:
             seconds = math.inf if ttl is None else ttl.item(imp.item(place))
             if is_test is not None and is_test.item(imp.item(place)):
                 return book.rehearse(seconds)
-            return book.reserve(account.item(place), prices.item(place), seconds)
+            caller = 0 if market is None else caller_in(market.item(imp.item(place)))
+            return book.reserve(account.item(place), prices.item(place), seconds, caller)
 
         return hold
 

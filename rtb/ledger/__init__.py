@@ -4,6 +4,8 @@ from rtb.ledger.book import LeaseBook
 from rtb.ledger.durability import Durability, DurabilityWatch, read_durability
 from rtb.ledger.memory import MemoryLedger
 from rtb.ledger.protocol import (
+    ANYBODY,
+    CALLER_HOLDS_ENOUGH,
     Balance,
     Closing,
     Day,
@@ -24,6 +26,8 @@ from rtb.ledger.valkey import ValkeyLedger
 from rtb.ledger.whole import whole_balances
 
 __all__ = [
+    "ANYBODY",
+    "CALLER_HOLDS_ENOUGH",
     "Balance",
     "Closing",
     "Day",

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from rtb.ledger.burn import Burn
-from rtb.ledger.protocol import Closing, Day, Grant, Ledger, Reservation
+from rtb.ledger.protocol import ANYBODY, CALLER_HOLDS_ENOUGH, Closing, Day, Grant, Ledger, Reservation
 from rtb.notices import TEST_LEASE
 
 _EXPIRY_SLACK = 5.0  # seconds a lease outlives the last token signed against it, for clocks that differ
@@ -20,6 +20,9 @@ _EXPIRY_SLACK = 5.0  # seconds a lease outlives the last token signed against it
 _LEASES_AT_ONCE = 64  # asked for in one call, so that what is urgent never waits behind thousands that are not
 
 _NO_DAY = Day()
+
+_Key = tuple[int, int]
+"""A campaign, and the caller whose bids a lease pays: `ANYBODY` for one that waits for the first to come."""
 
 
 class _Wanted(NamedTuple):
@@ -44,6 +47,7 @@ class _Lease:
     sequence: int = 0
     ever_reserved: int = 0
     last_expires: int = 0
+    caller: int = ANYBODY
 
     @property
     def is_dry(self) -> bool:
@@ -52,19 +56,32 @@ class _Lease:
 
     def closing(self) -> Closing:
         """What to tell the ledger at its end: it is kept until no token of its bids is honoured any more."""
-        return Closing(self.number, self.ever_reserved, self.last_expires + _EXPIRY_SLACK if self.sequence else 0.0)
+        expires = self.last_expires + _EXPIRY_SLACK if self.sequence else 0.0
+        return Closing(self.number, self.ever_reserved, expires, self.caller)
 
 
 class LeaseCounts(NamedTuple):
-    """What became of leases asked for: how many were granted and refused, and how much was granted."""
+    """What became of leases asked for.
+
+    Attributes:
+        granted: how many.
+        refused: how many because there was no money.
+        held: how many because unpaid bids of the same caller hold as much as they may.
+        micros: how much was granted.
+    """
 
     granted: int = 0
     refused: int = 0
+    held: int = 0
     micros: int = 0
 
-    def plus(self, micros: int) -> LeaseCounts:
-        """With one more; 0 micros: refused."""
-        return LeaseCounts(self.granted + (micros > 0), self.refused + (micros <= 0), self.micros + max(micros, 0))
+    def plus(self, answer: int) -> LeaseCounts:
+        """With what the ledger answered to one more."""
+        if answer == CALLER_HOLDS_ENOUGH:
+            return self._replace(held=self.held + 1)
+        if answer <= 0:
+            return self._replace(refused=self.refused + 1)
+        return self._replace(granted=self.granted + 1, micros=self.micros + answer)
 
 
 class LeaseBook:
@@ -75,12 +92,16 @@ class LeaseBook:
     more seldom: of ten thousand campaigns most are kept ready, and few bid. Work goes by what bids, not by what is
     kept.
 
+    Bids of each caller are paid from leases of its own, so that the ledger can bound what one that never pays holds.
+    What is kept ready goes to the first caller that bids.
+
     Args:
         ledger: where the money is.
         seconds: how long to bid from one lease, from its first bid on; without one it may last longer.
         share: largest part of what a campaign has available that one lease takes.
         notice_ttl: most seconds a bid's notices are honoured; a lease that is never closed is kept that much longer.
         clock: Unix time.
+        caller_share: part of a campaign's money that is not spent which one caller's unpaid bids may hold.
         new_number: makes lease numbers; random, so that replicas never agree on one.
     """
 
@@ -91,6 +112,7 @@ class LeaseBook:
         seconds: float,
         share: float,
         notice_ttl: float,
+        caller_share: float = 1.0,
         clock: Callable[[], float] = time.time,
         new_number: Callable[[], int] = lambda: secrets.randbits(63),
     ) -> None:
@@ -98,43 +120,46 @@ class LeaseBook:
         self._seconds = seconds
         self._share = share
         self._notice_ttl = notice_ttl
+        self._caller_share = caller_share
         self._clock = clock
         self._new_number = new_number
-        self._open: dict[int, _Lease] = {}
+        self._open: dict[_Key, _Lease] = {}
         self._kept: set[int] = set()
-        self._wanted: dict[int, _Wanted] = {}  # by bids that came, or are about to
+        self._wanted: dict[_Key, _Wanted] = {}  # by bids that came, or are about to
+        self._barred: set[_Key] = set()  # callers that hold enough
         self._ahead: set[int] = set()  # by none yet
         self._closing: list[Closing] = []
         self._burns: dict[int, Burn] = {}
         self._burning: set[int] = set()  # campaigns with bids since they were last measured
-        self._dry: set[int] = set()
-        self._ends: list[tuple[float, int, int]] = []  # heap: when to look at a lease, its campaign, its number
+        self._dry: set[_Key] = set()
+        self._ends: list[tuple[float, _Key, int]] = []  # heap: when to look at a lease, whose it is, its number
         self._measured_at = clock()
         self._days: Mapping[int, Day] = {}
         self._asked = LeaseCounts()
 
-    def reserve(self, campaign: int, ceiling_micros: int, ttl: float = math.inf) -> Reservation | None:
-        """Hold a bid's money; `None` when the campaign has no lease with that much left (one is then asked for).
+    def reserve(self, campaign: int, ceiling_micros: int, ttl: float = math.inf, caller: int = 0) -> Reservation | None:
+        """Hold a bid's money; `None` when the caller has no lease with that much left (one is then asked for).
 
         Args:
             campaign: whose money.
             ceiling_micros: most the bid can cost.
             ttl: seconds its notices are honoured; never more than the book's `notice_ttl`.
+            caller: number of the key that asks for it; 0: without one.
         """
-        lease = self._open.get(campaign)
-        now = self._clock()
+        key, now = (campaign, caller), self._clock()
+        lease = self._open.get(key) or self._take_over(key)
         if lease is None or lease.left < ceiling_micros or lease.until <= now:
-            self._want(campaign, _Wanted(ceiling_micros, ceiling_micros))
+            self._want(key, _Wanted(ceiling_micros, ceiling_micros))
             self._touched(campaign).note(ceiling_micros)
             return None
         if not lease.sequence:
-            self._begin(campaign, lease, now)
+            self._begin(key, lease, now)
         lease.left -= ceiling_micros
         lease.ever_reserved += ceiling_micros
         lease.sequence += 1
         self._touched(campaign).spend(ceiling_micros)
         if lease.is_dry:
-            self._dry.add(campaign)
+            self._dry.add(key)
         expires = int(now + min(ttl, self._notice_ttl))
         lease.last_expires = max(lease.last_expires, expires)
         return Reservation(lease.number, lease.sequence, expires)
@@ -148,11 +173,11 @@ class LeaseBook:
         """Hold leases for these campaigns, and for no others that do not bid, so that no first bid finds none."""
         for campaign in self._kept - campaigns:
             self._ahead.discard(campaign)
-            lease = self._open.get(campaign)
-            if lease is not None and not lease.sequence:
-                self._shorten(campaign, lease, self._clock())
+            lease = self._open.get((campaign, ANYBODY))
+            if lease is not None:
+                self._shorten((campaign, ANYBODY), lease, self._clock())
         self._kept = campaigns
-        self._ahead |= campaigns - self._open.keys()
+        self._ahead |= campaigns - {campaign for campaign, _ in self._open}
 
     def enter(self, days: Mapping[int, Day]) -> None:
         """Lease for these days of the campaigns' own from now on."""
@@ -184,13 +209,23 @@ class LeaseBook:
         Raises:
             LedgerError: the ledger did not answer; calling again tries again.
         """
-        for campaign in list(self._open):
-            self._set_aside(campaign)
+        for key in list(self._open):
+            self._set_aside(key)
         await self._close()
 
-    def _want(self, campaign: int, wanted: _Wanted) -> None:
-        before = self._wanted.get(campaign)
-        self._wanted[campaign] = wanted if before is None else before.joined(wanted)
+    def _take_over(self, key: _Key) -> _Lease | None:
+        """Let a caller's bids be paid from what is kept ready, if it does not hold enough already."""
+        ready = (key[0], ANYBODY)
+        if ready not in self._open or key in self._barred:
+            return None
+        lease = self._open[key] = self._open.pop(ready)
+        lease.caller = key[1]
+        self._watch(key, lease)
+        return lease
+
+    def _want(self, key: _Key, wanted: _Wanted) -> None:
+        before = self._wanted.get(key)
+        self._wanted[key] = wanted if before is None else before.joined(wanted)
 
     def _touched(self, campaign: int) -> Burn:
         """The burn of a campaign that is about to bid, measured until the last measurement of those that do."""
@@ -214,45 +249,45 @@ class LeaseBook:
             self._burns[campaign].catch_up(now, self._seconds)
         self._burning.clear()
 
-    def _begin(self, campaign: int, lease: _Lease, now: float) -> None:
+    def _begin(self, key: _Key, lease: _Lease, now: float) -> None:
         """The first bid from a lease: from now on it lasts no longer than any other."""
         lease.burn.patience = 1
-        self._shorten(campaign, lease, now)
+        self._shorten(key, lease, now)
 
-    def _shorten(self, campaign: int, lease: _Lease, now: float) -> None:
+    def _shorten(self, key: _Key, lease: _Lease, now: float) -> None:
         if lease.until > now + self._seconds:
             lease.until = now + self._seconds
-            self._watch(campaign, lease)
+            self._watch(key, lease)
 
-    def _watch(self, campaign: int, lease: _Lease) -> None:
-        heappush(self._ends, (lease.until - self._seconds / 4, campaign, lease.number))
+    def _watch(self, key: _Key, lease: _Lease) -> None:
+        heappush(self._ends, (lease.until - self._seconds / 4, key, lease.number))
 
     def _retire(self, now: float) -> None:
         """Ask anew for leases half spent, or ending and used or kept; set aside those past their time."""
-        for campaign in self._dry:
-            self._want(campaign, _Wanted())
+        for key in self._dry:
+            self._want(key, _Wanted())
         again = []
         while self._ends and self._ends[0][0] <= now:
             look = heappop(self._ends)
-            campaign, lease = look[1], self._open.get(look[1])
+            key, lease = look[1], self._open.get(look[1])
             if lease is None or lease.number != look[2]:
                 continue  # another took its place
             if lease.until - now < self._seconds / 4:
                 if lease.ever_reserved:
-                    self._want(campaign, _Wanted())
-                elif campaign in self._kept:
-                    self._ahead.add(campaign)
+                    self._want(key, _Wanted())
+                elif key[0] in self._kept:
+                    self._ahead.add(key[0])
             if lease.until <= now:
-                self._set_aside(campaign)
+                self._set_aside(key)
             else:
                 again.append(look)
         for look in again:
             heappush(self._ends, look)
 
-    def _set_aside(self, campaign: int) -> None:
-        """Bid no more from a campaign's lease; it is closed at the next call of `_close`."""
-        lease = self._open.pop(campaign, None)
-        self._dry.discard(campaign)
+    def _set_aside(self, key: _Key) -> None:
+        """Bid no more from a lease; it is closed at the next call of `_close`."""
+        lease = self._open.pop(key, None)
+        self._dry.discard(key)
         if lease is not None:
             if not lease.ever_reserved:
                 lease.burn.lay_idle(lease.granted)
@@ -270,40 +305,44 @@ class LeaseBook:
 
     async def _fetch(self) -> None:
         """Fetch what is asked for, what bids wait for first; nothing twice in one call."""
-        tried: set[int] = set()
+        tried: set[_Key] = set()
         while some := self._next(tried):
             tried |= some.keys()
             try:
                 await self._fetch_some(some)
             except BaseException:
-                for campaign, asked in some.items():
-                    self._want(campaign, asked)
+                for key, asked in some.items():
+                    self._want(key, asked)
                 raise
 
-    def _next(self, tried: set[int]) -> dict[int, _Wanted]:
+    def _next(self, tried: set[_Key]) -> dict[_Key, _Wanted]:
         """Some of what is asked for, taken off the lists."""
-        urgent = islice((campaign for campaign in self._wanted if campaign not in tried), _LEASES_AT_ONCE)
-        some = {campaign: self._wanted.pop(campaign) for campaign in list(urgent)}
+        urgent = islice((key for key in self._wanted if key not in tried), _LEASES_AT_ONCE)
+        some = {key: self._wanted.pop(key) for key in list(urgent)}
         while self._ahead and len(some) < _LEASES_AT_ONCE:
-            campaign = self._ahead.pop()
-            if campaign not in tried:
-                some.setdefault(campaign, _Wanted())
+            key = (self._ahead.pop(), ANYBODY)
+            if key not in tried:
+                some.setdefault(key, _Wanted())
         return some
 
-    async def _fetch_some(self, wanted: Mapping[int, _Wanted]) -> None:
+    async def _fetch_some(self, wanted: Mapping[_Key, _Wanted]) -> None:
         now = self._clock()
-        grants = [self._grant(campaign, asked, now) for campaign, asked in sorted(wanted.items())]
-        amounts = await self._ledger.lease(grants)
-        for grant, amount in zip(grants, amounts, strict=True):
-            old = self._open.get(grant.campaign)
-            self._asked = self._asked.plus(amount)
-            if amount > 0 or (old is not None and old.left < grant.least_micros):
-                self._set_aside(grant.campaign)  # what a dry one has left may be enough for another replica's bid
-            if amount > 0:
+        grants = [self._grant(key, asked, now) for key, asked in sorted(wanted.items())]
+        answers = await self._ledger.lease(grants)
+        for grant, answer in zip(grants, answers, strict=True):
+            key = (grant.campaign, grant.caller)
+            old = self._open.get(key)
+            self._asked = self._asked.plus(answer)
+            if answer > 0 or (old is not None and old.left < grant.least_micros):
+                self._set_aside(key)  # what a dry one has left may be enough for another replica's bid
+            if answer > 0:
+                self._barred.discard(key)
                 until = grant.expires - self._notice_ttl - _EXPIRY_SLACK
-                lease = _Lease(grant.lease, amount, amount, until, self._burns[grant.campaign])
-                self._open[grant.campaign] = lease
-                self._watch(grant.campaign, lease)
+                lease = _Lease(grant.lease, answer, answer, until, self._burns[grant.campaign], caller=grant.caller)
+                self._open[key] = lease
+                self._watch(key, lease)
+            elif answer == CALLER_HOLDS_ENOUGH:
+                self._barred.add(key)
 
     def _length(self, campaign: int, burn: Burn) -> float:
         """Seconds for which a new lease of a campaign is bid from, if nothing is bid from it before."""
@@ -312,12 +351,13 @@ class LeaseBook:
         # They do not all end at once, though they may all have begun so.
         return self._seconds * burn.patience * (0.75 + campaign % 64 / 256)
 
-    def _grant(self, campaign: int, asked: _Wanted, now: float) -> Grant:
+    def _grant(self, key: _Key, asked: _Wanted, now: float) -> Grant:
         """What to ask the ledger for.
 
         Near its end a campaign has less than a few bids left: pieces too small to bid with, held by replicas that
         cannot use them, would never be spent. So less than the smallest bid at hand is not taken at all.
         """
+        campaign, caller = key
         burn, day = self._burn(campaign), self._days.get(campaign, _NO_DAY)
         return Grant(
             lease=self._new_number(),
@@ -330,4 +370,6 @@ class LeaseBook:
             at=now,
             day=day.name,
             day_ends=day.ends,
+            caller=caller,
+            caller_share=self._caller_share,
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from rtb.accounts import campaign_of
 from rtb.ledger.memory_accounts import Accounts, day_room
-from rtb.ledger.protocol import Balance, Closing, Grant, Mark, Outcome, Terms, Usage
+from rtb.ledger.protocol import ANYBODY, CALLER_HOLDS_ENOUGH, Balance, Closing, Grant, Mark, Outcome, Terms, Usage
 from rtb.notices import USERS, BidRef, Kind
 from rtb.outbox import Stamp
 
@@ -23,6 +23,7 @@ class _Lease:
     reserved: int = 0
     freed: int = 0
     closed: bool = False
+    caller: int = ANYBODY
 
     @property
     def pot(self) -> str:
@@ -73,11 +74,25 @@ class MemoryLedger(Accounts):
         room = int(min(pots["available"], day_room(pots)))
         asked = min(grant.most_micros, math.ceil(room * grant.share))
         amount = min(room, max(grant.least_micros, asked))
-        if amount < max(1, grant.useful_micros):
+        useful = max(1, grant.useful_micros)
+        if amount < useful:
             return 0
+        amount = min(amount, self._caller_room(grant, pots, room))
+        if amount < useful:
+            return CALLER_HOLDS_ENOUGH
         self._move(pots, "available", "leased", amount)
-        self._leases[grant.lease] = _Lease(grant.campaign, grant.expires, amount)
+        self._leases[grant.lease] = _Lease(grant.campaign, grant.expires, amount, caller=grant.caller)
         return amount
+
+    def _caller_room(self, grant: Grant, pots: dict[str, float], room: int) -> int:
+        """Micros that a caller's bids may hold on top of what they do."""
+        if grant.caller == ANYBODY:
+            return room
+        leases = (one for one in self._leases.values() if one.caller == grant.caller)
+        held = sum(one.leased + one.reserved for one in leases if self._number(one.campaign) == grant.campaign)
+        free = room + pots["leased"] + pots["reserved"]
+        more = math.ceil(grant.caller_share * free) + self._credit[grant.campaign, grant.caller] - held
+        return int(more if held else max(more, grant.least_micros))
 
     def _begin_day(self, grant: Grant, pots: dict[str, float]) -> None:
         """Take up the day a grant names, unless it is past, or over when it is named."""
@@ -93,7 +108,7 @@ class MemoryLedger(Accounts):
 
     async def close(self, leases: Sequence[Closing]) -> None:
         """See `Ledger.close`."""
-        for number, ever_reserved, expires in leases:
+        for number, ever_reserved, expires, caller in leases:
             lease = self._leases.get(number)
             if lease is None or lease.closed:
                 continue
@@ -103,6 +118,7 @@ class MemoryLedger(Accounts):
             self._move(pots, "leased", "reserved", outstanding)
             lease.leased, lease.reserved, lease.closed = 0, outstanding, True
             lease.expires = expires if expires < math.inf else lease.expires
+            lease.caller = caller if lease.caller == ANYBODY else lease.caller
 
     async def settle(
         self, ref: BidRef, kind: Kind, price_micros: int, now: float, *, min_to_win_micros: int | None = None
@@ -118,7 +134,8 @@ class MemoryLedger(Accounts):
         self._charged.add(ref.bid_id)
         price = min(price_micros, ref.ceiling_micros)
         # A bid whose loss freed its money has none left in its lease: what is there belongs to other bids.
-        held = 0 if ref.bid_id in self._freed else self._take(ref, pots)
+        is_freed = ref.bid_id in self._freed
+        held = 0 if is_freed else self._take(ref, pots)
         if price > held + pots["available"] or (price > held and price > day_room(pots)):
             pots["available"] += held
             pots["unfunded"] += 1
@@ -128,6 +145,8 @@ class MemoryLedger(Accounts):
         pots["spent_today" if now < pots["day_ends"] else "spent_next"] += price
         pots["price_squares"] += float(price) ** 2
         pots[_COUNTER[kind]] += 1
+        if not is_freed and ref.lease in self._leases:
+            self._earn_credit(ref.campaign, self._leases[ref.lease].caller, price)
         self._paid.add(ref.bid_id)
         for early in USERS:
             pots[_COUNTER[early]] += (ref.bid_id, early) in self._notices
@@ -186,6 +205,7 @@ class MemoryLedger(Accounts):
             pots = self._held_by(lease.campaign)
             self._move(pots, "leased", "available", lease.leased)
             self._move(pots, "reserved", "available", lease.reserved)
+            self._lose_credit(lease.campaign, lease.caller, lease.reserved)
             returned += lease.leased + lease.reserved
         return returned
 
@@ -198,6 +218,7 @@ class MemoryLedger(Accounts):
         if not overwrite and self._campaigns.get(campaign, {}).get("budget", 0):
             return False
         self._campaigns.pop(int(self._campaigns.get(campaign, {}).get("arm", 0)), None)
+        self._forget_credit(campaign)
         leases = self._leases.items()
         self._leases = {number: lease for number, lease in leases if campaign_of(lease.campaign) != campaign}
         self._campaigns[campaign] = balance._asdict()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rtb.accounts import campaign_of
-from rtb.ledger.protocol import Balance, Division, Floor, Terms, Transfer
+from rtb.ledger.protocol import ANYBODY, CREDIT, Balance, Division, Floor, Terms, Transfer
 
 Pots = dict[str, float]
 
@@ -27,6 +28,7 @@ class Accounts:
     _terms: dict[int, Terms] = field(default_factory=dict)
     _days: dict[int, str] = field(default_factory=dict)
     _first_days: dict[int, str] = field(default_factory=dict)
+    _credit: Counter[tuple[int, int]] = field(default_factory=Counter)  # by account and caller
 
     async def verify(self, floors: Sequence[Floor]) -> list[int]:
         """See `Ledger.verify`."""
@@ -128,6 +130,8 @@ class Accounts:
             if name not in ("base", "day_ends", "behind"):
                 pots[name] += value
         pots["arm"] = 0
+        for number, caller in [key for key in self._credit if key[0] == account]:
+            self._credit[campaign, caller] += self._credit.pop((number, caller))
         return True
 
     def _open_arm(self, pots: Pots, terms: Terms) -> Terms:
@@ -141,6 +145,21 @@ class Accounts:
             budget_micros=terms.budget_micros - int(arm["budget"]), daily_micros=terms.daily_micros - daily
         )
 
+    def _earn_credit(self, account: int, caller: int, price: int) -> None:
+        """Let a caller hold more for what was paid, at most as much again as there is."""
+        if caller != ANYBODY and price:
+            key = self._number(account), caller
+            self._credit[key] = min(int(self._held_by(account)["budget"]), self._credit[key] + CREDIT * price)
+
+    def _lose_credit(self, account: int, caller: int, expired: int) -> None:
+        """Let a caller hold less for bids that nobody paid in time."""
+        key = self._number(account), caller
+        self._credit[key] -= min(self._credit[key], expired)
+
+    def _forget_credit(self, campaign: int) -> None:
+        for key in [key for key in self._credit if campaign_of(key[0]) == campaign]:
+            del self._credit[key]
+
     def _held_by(self, number: int) -> Pots:
         pots = self._account(number)
         assert pots is not None
@@ -148,5 +167,8 @@ class Accounts:
 
     def _account(self, number: int) -> Pots | None:
         """An account's pots; an arm's that has rejoined its campaign are the campaign's."""
-        pots = self._campaigns.get(number)
-        return self._campaigns.get(campaign_of(number)) if pots is None else pots
+        return self._campaigns.get(self._number(number))
+
+    def _number(self, account: int) -> int:
+        """An account's number; that of an arm that has rejoined its campaign is the campaign's."""
+        return account if account in self._campaigns else campaign_of(account)

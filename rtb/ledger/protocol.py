@@ -24,6 +24,16 @@ MEMORY_SECONDS = 3_600
 """How long a notice is remembered past the time when it would be refused anyway."""
 
 
+CALLER_HOLDS_ENOUGH = -1
+"""What a grant is answered with whose caller's unpaid bids hold as much of the money as they may."""
+
+ANYBODY = -1
+"""The caller of a lease that pays the bids of whoever comes first."""
+
+CREDIT = 100
+"""Micros that a caller's bids may hold unpaid for each micro that was paid: to win one bid in a hundred is enough."""
+
+
 class LedgerError(RuntimeError):
     """The ledger cannot be reached or does not answer in time: nothing was acknowledged, try again."""
 
@@ -89,6 +99,8 @@ class Grant(NamedTuple):
         at: time of asking.
         day: the campaign's day then. One before a day already named, or over by then, is not taken up.
         day_ends: when that day ends.
+        caller: number of the key whose bids it is to pay, 0 for those without a key; `ANYBODY`: whoever comes.
+        caller_share: part of the money that is not spent which the caller's unpaid bids may hold, above 0, at most 1.
     """
 
     lease: int
@@ -101,6 +113,8 @@ class Grant(NamedTuple):
     at: float = 0.0
     day: str = ""
     day_ends: float = math.inf
+    caller: int = ANYBODY
+    caller_share: float = 1.0
 
 
 class Closing(NamedTuple):
@@ -110,11 +124,13 @@ class Closing(NamedTuple):
         lease: its number.
         reserved_micros: what was ever reserved from it.
         expires: when the ledger takes back what is left, after the last notice of its bids; none: as granted.
+        caller: whose bids it paid, where it was granted for whoever comes; `ANYBODY`: nobody's.
     """
 
     lease: int
     reserved_micros: int
     expires: float = math.inf
+    caller: int = ANYBODY
 
 
 class Division(NamedTuple):
@@ -321,6 +337,10 @@ class Ledger(Protocol):
         A grant is the smaller of `most_micros` and the share, at least `least_micros`, and at most what there is,
         in the budget and in what is left of the day: `daily - spent today - leased - reserved`. While the terms say
         that the campaign does not run it is 0.
+
+        A caller that asks for bids and never pays would hold all there is. So what its leases hold stays within its
+        share of the money that is not spent and a credit: `CREDIT` for each micro that was paid of its bids, less what
+        came back by time. One that holds nothing may hold one bid. Beyond that: `CALLER_HOLDS_ENOUGH`.
         """
         ...
 

@@ -14,7 +14,9 @@ from redis.exceptions import NoScriptError, RedisError
 from rtb.ledger.protocol import LedgerError
 from rtb.outbox import once
 
-_NEEDS = {"lease": ("day",), "settle": ("day",), "divide": ("day",)}  # shared parts besides `common`
+_NEEDS = {"lease": ("day", "credit"), "settle": ("day", "credit"), "reclaim": ("credit",), "divide": ("day",)}
+"""Parts shared by some scripts, besides `common`."""
+
 _STAMPED = ("report",)  # these know a parcel that comes a second time
 
 

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from rtb.batcher import MicroBatcher
 from rtb.events import STREAM
 from rtb.ledger.protocol import (
+    ANYBODY,
     Balance,
     Closing,
     Division,
@@ -80,12 +81,12 @@ class ValkeyLedger:
 
     async def lease(self, grants: Sequence[Grant]) -> list[int]:
         """See `Ledger.lease`; some at a time."""
-        rows = [(f"{grant.lease:016x}", *grant[1:]) for grant in grants]
+        rows = [(f"{one.lease:016x}", *one[1:-2], _or_nobody(one.caller), one.caller_share) for one in grants]
         return [int(amount) for amount in await self._call_many("lease", rows)]
 
     async def close(self, leases: Sequence[Closing]) -> None:
         """See `Ledger.close`; some at a time."""
-        await self._call_many("close", [(f"{closing.lease:016x}", *closing[1:]) for closing in leases])
+        await self._call_many("close", [(f"{one.lease:016x}", *one[1:-1], _or_nobody(one.caller)) for one in leases])
 
     async def settle(
         self, ref: BidRef, kind: Kind, price_micros: int, now: float, *, min_to_win_micros: int | None = None
@@ -168,6 +169,10 @@ def _checked(answer: Any) -> Any:
 def _or_empty(micros: int | None) -> int | str:
     """As the scripts take what may not be known."""
     return "" if micros is None else micros
+
+
+def _or_nobody(caller: int) -> int | str:
+    return "" if caller == ANYBODY else caller
 
 
 def _exact(value: float) -> str | int:

@@ -6,7 +6,7 @@ these two are imported by name: replicas that only bid do without pyarrow.
 """
 
 from rtb.winrate.evidence import Evidence, Verdict
-from rtb.winrate.market import MARKET_DTYPE, MOST_MARKETS, UNKNOWN, Market, market_key, markets_of
+from rtb.winrate.market import MARKET_DTYPE, MOST_MARKETS, UNKNOWN, Market, caller_in, market_key, markets_of
 
 __all__ = [
     "MARKET_DTYPE",
@@ -15,6 +15,7 @@ __all__ = [
     "Evidence",
     "Market",
     "Verdict",
+    "caller_in",
     "market_key",
     "markets_of",
 ]

@@ -33,6 +33,11 @@ def market_key(exchange: int, caller: int) -> int:
     return exchange << 32 | caller if caller else 0
 
 
+def caller_in(key: int) -> int:
+    """Return the number of the key that a market is asked for with; 0: without one."""
+    return key & 0xFFFF_FFFF
+
+
 def markets_of(rows: Iterable[tuple[int, float, float]] = ()) -> Markets:
     """Markets by key, median and shape, at most `MOST_MARKETS`, as a row of the pacing table has them."""
     found = np.zeros(MOST_MARKETS, MARKET_DTYPE)

@@ -37,10 +37,17 @@ local function noticed(bid, kind)
   return redis.call('HEXISTS', 'raybid:bid:' .. bid, kind) == 1
 end
 
--- Take `ceiling` out of the pot the bid's money lies in; returns what was really there.
+-- Count what leases of one caller hold of an account; no caller: the lease is for whoever comes.
+local function hold(account, caller, amount)
+  if not caller or caller == '' or amount == 0 then return end
+  local name = 'held:' .. caller
+  if redis.call('HINCRBY', account, name, amount) == 0 then redis.call('HDEL', account, name) end
+end
+
+-- Take `ceiling` out of the pot the bid's money lies in; returns what was really there, and whose bids the lease pays.
 local function take(lease, campaign, ceiling)
   local key = lease_key(lease)
-  local state = redis.call('HMGET', key, 'closed', 'leased', 'reserved')
+  local state = redis.call('HMGET', key, 'closed', 'leased', 'reserved', 'caller')
   if not state[1] then return 0 end
   local pot, held = 'leased', tonumber(state[2])
   if state[1] == '1' then pot, held = 'reserved', tonumber(state[3]) end
@@ -48,7 +55,8 @@ local function take(lease, campaign, ceiling)
   redis.call('HINCRBY', key, pot, 0 - held)
   redis.call('HINCRBY', key, 'freed', held)
   redis.call('HINCRBY', campaign, pot, 0 - held)
-  return held
+  hold(campaign, state[4], 0 - held)
+  return held, state[4]
 end
 
 -- Never trimmed here: the writer of events trims what it has made durable. Empty values become nulls there.

@@ -7,7 +7,7 @@ redis.call('HINCRBY', campaign, 'losses', 1)
 local outcome = 'counted' -- the money is spent, or about to be
 if not noticed(bid, 'bill') and not noticed(bid, 'win') then
   first(bid, 'freed', ARGV[6])
-  redis.call('HINCRBY', campaign, 'available', take(ARGV[2], campaign, tonumber(ARGV[4])))
+  redis.call('HINCRBY', campaign, 'available', (take(ARGV[2], campaign, tonumber(ARGV[4]))))
   outcome = 'freed'
 end
 record(ARGV[7], 'loss', bid, ARGV[3], 0, ARGV[5], outcome, ARGV[8])

@@ -7,8 +7,8 @@ if not first(bid, kind, ARGV[9]) or not first(bid, 'charged', ARGV[9]) then retu
 local ceiling = tonumber(ARGV[4])
 local price = math.min(tonumber(ARGV[5]), ceiling)
 -- A bid whose loss freed its money has none left in its lease: what is there belongs to other bids.
-local held = 0
-if not noticed(bid, 'freed') then held = take(ARGV[2], campaign, ceiling) end
+local held, caller = 0, nil
+if not noticed(bid, 'freed') then held, caller = take(ARGV[2], campaign, ceiling) end
 local available = tonumber(redis.call('HGET', campaign, 'available'))
 local outcome = 'settled'
 if held + available < price or (price > held and price > day_room(campaign)) then
@@ -21,6 +21,7 @@ else
   redis.call('HINCRBY', campaign, spent_counter(campaign, ARGV[8]), price)
   redis.call('HINCRBYFLOAT', campaign, 'price_squares', price * price)
   redis.call('HINCRBY', campaign, ARGV[7], 1)
+  earn_credit(campaign, caller, price)
 end
 record(ARGV[10], kind, bid, ARGV[3], price, ARGV[8], outcome, ARGV[11])
 if outcome == 'settled' then

@@ -25,6 +25,7 @@ from rtb.decisions.recompute import Recomputed, recompute
 from rtb.decisions.store import DecisionReader, NotKept
 from rtb.decisions.workshop import RecomputeError, Workshop
 from rtb.flat import FlatRequest
+from rtb.ledger import ANYBODY
 from rtb.flat.meaning import openrtb_of
 from rtb.listing import Listing
 from rtb.market.requests import to_openrtb
@@ -194,7 +195,7 @@ def test_each_way_of_ending_is_told() -> None:
         table = make_table(listings)
         table["open"] = table["number"] != 4
         made.pace(table, "p", router_too=False)
-        made.stage.book._open.pop(1)  # its lease is spent
+        made.stage.book._open.pop((1, ANYBODY))  # its lease is spent
         body = to_json(
             make_request(user={"id": "u"}, imp=[{"id": "1", "banner": {"w": 300, "h": 250}, "bidfloor": 0.01}])
         )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.ledger import LeaseBook, LedgerError, MemoryLedger
+from rtb.ledger import ANYBODY, LeaseBook, LedgerError, MemoryLedger
 from rtb.notices import BidRef, Kind
 from tests.rtb.ledger.support import NOW, assert_adds_up, balance, pots
 
@@ -48,12 +48,17 @@ class Away(MemoryLedger):
 class Replica:
     """A book, its ledger and its clock; a runner for the calls that wait."""
 
-    def __init__(self, *, budget: int = 1_000, share: float = 0.25) -> None:
+    def __init__(self, *, budget: int = 1_000, share: float = 0.25, caller_share: float = 1.0) -> None:
         self.now = NOW
         self.ledger = Away()
         asyncio.run(self.ledger.open(1, budget))
         self.book = LeaseBook(
-            self.ledger, seconds=LEASE_SECONDS, share=share, notice_ttl=NOTICE_TTL, clock=lambda: self.now
+            self.ledger,
+            seconds=LEASE_SECONDS,
+            share=share,
+            notice_ttl=NOTICE_TTL,
+            caller_share=caller_share,
+            clock=lambda: self.now,
         )
 
     def maintain(self) -> None:
@@ -324,9 +329,9 @@ def test_a_lease_that_nothing_is_bid_from_is_renewed_ever_more_seldom_and_pays_a
             replica.now += 1.0
             replica.book.want({1})
             replica.maintain()
-            lease = replica.book._open[1]
-            assert lease.until > replica.now
-            assert lease.until + NOTICE_TTL < replica.ledger.expires[lease.number]
+            assert any(lease.until > replica.now for lease in replica.book._open.values())
+            for lease in replica.book._open.values():
+                assert lease.until + NOTICE_TTL < replica.ledger.expires[lease.number]
         return len(replica.ledger.granted) - asked
 
     assert wait(200.0) > wait(200.0) <= 3
@@ -368,4 +373,59 @@ def test_what_bids_wait_for_is_fetched_before_what_is_kept_ready():
     assert not replica.reserve(10)
     replica.maintain()
     assert len(replica.book._open) == 999
-    assert 1 in list(replica.book._open)[:64]
+    assert (1, 0) in list(replica.book._open)[:64]
+
+
+# --- callers
+
+THIEF, HONEST = 666, 7
+
+
+def test_what_is_kept_ready_goes_to_the_first_caller_that_bids_and_its_bids_alone():
+    replica = Replica()
+    replica.book.want({1})
+    replica.maintain()
+    assert replica.book.reserve(1, 10, caller=THIEF) is not None
+    assert replica.book.reserve(1, 10, caller=HONEST) is None
+    replica.maintain()
+    assert replica.book.reserve(1, 10, caller=HONEST) is not None
+    assert set(replica.book._open) == {(1, THIEF), (1, HONEST)}
+
+
+def test_a_caller_that_never_pays_leaves_a_share_to_others():
+    replica = Replica(share=1.0, caller_share=0.5)
+    replica.book.want({1})
+
+    def bids(caller: int) -> int:
+        """Until it has none for a while."""
+        made = missed = 0
+        while missed < 20:
+            if replica.book.reserve(1, 10, 1_000.0, caller) is None:
+                missed += 1
+                replica.maintain()
+            else:
+                made, missed = made + 1, 0
+            replica.now += 0.1
+        return made
+
+    replica.book.reserve(1, 10, 1_000.0, THIEF)  # so that nothing lies ready for whoever comes
+    assert bids(THIEF) == 50
+    assert bids(HONEST) == 50
+    assert replica.book.take_counts().held
+
+
+def test_a_caller_that_holds_enough_does_not_get_what_is_kept_ready():
+    replica = Replica(share=0.2, caller_share=0.1)
+    for _ in range(20):
+        replica.book.reserve(1, 100, caller=THIEF)
+        replica.maintain()
+    replica.book.want({1})
+    replica.now += LEASE_SECONDS
+    replica.maintain()
+    replica.book.want({1})
+    replica.maintain()
+    assert (1, ANYBODY) in replica.book._open
+    assert replica.book.reserve(1, 1, caller=THIEF) is None
+    assert replica.book.reserve(1, 1, caller=HONEST) is not None
+    replica.shutdown()
+    assert replica.pots == {"available": 899, "reserved": 101}
