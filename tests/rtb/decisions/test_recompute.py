@@ -25,8 +25,8 @@ from rtb.decisions.recompute import Recomputed, recompute
 from rtb.decisions.store import DecisionReader, NotKept
 from rtb.decisions.workshop import RecomputeError, Workshop
 from rtb.flat import FlatRequest
-from rtb.ledger import ANYBODY
 from rtb.flat.meaning import openrtb_of
+from rtb.ledger import ANYBODY
 from rtb.listing import Listing
 from rtb.market.requests import to_openrtb
 from rtb.snapshot import PACING_DTYPE, PacingTable
