@@ -73,14 +73,14 @@ def test_both_ledgers_agree_and_what_a_caller_holds_is_bounded(valkey_server: Va
                 (known,), (told,) = await memory.balances([1]), await server.balances([1])
                 assert known == told
                 assert_adds_up(told)
-                held = int(await client.hget("raybid:campaign:1", f"held:{NEVER_PAYS}") or 0)  # type: ignore[misc]
+                held = int(await client.hget("raybid:campaign:1", f"held:{NEVER_PAYS}") or 0)
                 assert held == sum(
                     one.leased + one.reserved for one in memory._leases.values() if one.caller == NEVER_PAYS
                 )
                 if step[0] == "lease" and step[1] == NEVER_PAYS and answers[0][0] > step[3]:
                     assert held <= math.ceil(SHARE * (told.budget - told.spent))
             await server.reclaim(math.inf)
-            fields = await client.hkeys("raybid:campaign:1")  # type: ignore[misc]
+            fields: list[Any] = await client.hkeys("raybid:campaign:1")
             assert not [name for name in fields if name.startswith(b"held:")]
 
     asyncio.run(main())
