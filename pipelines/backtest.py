@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Protocol, TypeVar, get_args
@@ -27,11 +28,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from pipelines.plain import plain
 from pipelines.yardstick import bench, surplus
 from pipelines.yardstick.figures import as_json, figures_of
+from pipelines.yardstick.programmes import describe_tables
 from rtb import policy
 from rtb.artefacts import META, ArtefactError
-from rtb.market.auction_log import LogError, campaigns_in
+from rtb.market.auction_log import campaigns_in
 from rtb.market.auctions import Kind
 from rtb.market.sample_logs import write_logs
 
@@ -87,6 +90,8 @@ def backtest(
         names = simulated or _names(campaigns) or campaigns_in(folder)
         jobs = bench.jobs_of(folder, names, chosen, shares, kind=kind, policies=policies, decision=decision)
         workers = workers or len(os.sched_getaffinity(0))
+        if takes := describe_tables(jobs, workers):
+            console.print(plain(takes), soft_wrap=True)
         results = _play(console, jobs, workers, bench.play_job)
         order = [(name, bidder, label) for label in shares for bidder in chosen for name in names]
         results.sort(key=lambda one: order.index((one.campaign, one.bidder, one.budget)))
@@ -96,7 +101,7 @@ def backtest(
             shaded = _play(console, shading, workers, surplus.play_job)
             shaded.sort(key=lambda one: names.index(one.campaign))
         _show(console, results, shaded, out, f"{', '.join(names)}: {auction} price")
-    except (OSError, LogError, ArtefactError, ValueError) as error:
+    except (OSError, ArtefactError, ValueError, BrokenExecutor) as error:
         typer.echo(f"backtest: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(1) from error
 

@@ -27,7 +27,6 @@ from rich.table import Table
 
 from pipelines.ctr_training.baselines import lightgbm, logistic_regression
 from pipelines.ctr_training.figures import figures
-from pipelines.ctr_training.ipinyou_table import BadTable
 from pipelines.ctr_training.sources import Source, SourceError, is_recorded, progress_bars, read_recorded
 from pipelines.datasets import ClickData
 from pipelines.served import NothingServed
@@ -35,6 +34,7 @@ from rtb import ctr
 from rtb.artefacts import ArtefactError, Meta
 from rtb.ctr import CTRScorer
 from rtb.scores import CLICK
+from rtb.tables import BadTable
 
 _TRAFFIC_SEED = 900_002  # of simulated impressions to judge by: no training draws these unless it is told to
 _CHUNK = 1 << 16

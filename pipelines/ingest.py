@@ -3,68 +3,32 @@
     python -m pipelines.ingest ipinyou-log impressions.log.txt --out requests.jsonl
 
 Each line is `{"request": {...}, "market_price_cpm": <USD>, "click": 0 or 1, "ts": <Unix seconds>}`: what
-`pipelines.replay` sends.
+`pipelines.replay` sends. The log is TSV or CSV, plain or gzip, or Parquet, in iPinYou's order or with a first line that
+names its columns. The last line of standard output counts the lines and the cells that could not be used.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import msgspec
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from pipelines.ipinyou_log import CNY_PER_USD, LogLine, not_understood, to_row
 from pipelines.plain import plain
+from rtb.tables import BadLine, BadTable, read_records
 
-CNY_PER_USD = 6.1
-"""Yuan a dollar bought in the autumn of 2013, when the iPinYou logs were taken."""
-
-_FEN_PER_CNY = 100
-_CHINA = timezone(timedelta(hours=8))  # the logs' clock
 _REPORTED_LINES = 20
-_ABSENT = ("", "null", "Na")
 
-
-class LogLine(NamedTuple):
-    """The columns of an iPinYou impression log, in their order, as text; prices are CPM in fen."""
-
-    click: str
-    weekday: str
-    hour: str
-    bidid: str
-    timestamp: str
-    logtype: str
-    ipinyouid: str
-    useragent: str
-    ip: str
-    region: str
-    city: str
-    adexchange: str
-    domain: str
-    url: str
-    urlid: str
-    slotid: str
-    slotwidth: str
-    slotheight: str
-    slotvisibility: str
-    slotformat: str
-    slotprice: str
-    creative: str
-    bidprice: str
-    payprice: str
-    keypage: str
-    advertiser: str
-    usertag: str
-
-
-class BadLine(ValueError):
-    """A line that does not hold an impression; the message says why."""
+_NEEDED = ("click", "bidid", "timestamp", "slotwidth", "slotheight", "slotprice", "payprice")
+"""Of a log that names its columns; what the others say is left out where they are missing."""
 
 
 class NoRows(ValueError):
@@ -79,46 +43,27 @@ class Tally:
         rows: requests written.
         bad_rows: lines that could not be used.
         clicks: of the requests written.
+        left_out: of the requests written, those that lack what a column says, because it is not understood.
         reasons: why the first of the bad lines could not be used, with their line numbers.
     """
 
     rows: int = 0
     bad_rows: int = 0
     clicks: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
     reasons: list[str] = field(default_factory=list)
 
+    def count_bad(self, place: str, error: BadLine) -> None:
+        """Count a line that cannot be used."""
+        self.bad_rows += 1
+        if len(self.reasons) < _REPORTED_LINES:
+            self.reasons.append(f"{place}: {error}")
 
-class _Platform(NamedTuple):
-    """What a `useragent` says before its underscore."""
+    def as_json(self) -> dict[str, Any]:
+        """Return the counts."""
+        counts = {"rows": self.rows, "bad_rows": self.bad_rows, "clicks": self.clicks}
+        return {**counts, "left_out": dict(self.left_out)}
 
-    os: str
-    devicetype: int  # OpenRTB list 5.21
-    comment: str  # in brackets in the User-Agent header
-
-
-_PLATFORMS = {
-    "windows": _Platform("Windows", 2, "Windows NT 6.1"),
-    "mac": _Platform("macOS", 2, "Macintosh; Intel Mac OS X 10_8"),
-    "linux": _Platform("Linux", 2, "X11; Linux x86_64"),
-    "android": _Platform("Android", 1, "Linux; Android 4.2"),
-    "ios": _Platform("iOS", 1, "iPhone; CPU iPhone OS 7_0 like Mac OS X"),
-}
-
-_BROWSERS = {
-    "chrome": "Chrome/30.0",
-    "firefox": "Firefox/24.0",
-    "ie": "MSIE 9.0",
-    "safari": "Version/6.0 Safari/536.26",
-    "opera": "Opera/12.16",
-    "maxthon": "Maxthon/4.1",
-    "sogou": "MetaSr/1.0",
-    "theworld": "TheWorld/6.0",
-    "other": "",
-}
-
-_POSITIONS = {"FirstView": 1, "1": 1, "Na": 0, "0": 0, "255": 0, "OtherView": 0}
-"""Slot visibility -> OpenRTB ad position (list 5.4): 1 above the fold, 0 unknown. The rest, SecondView to TenthView,
-are as many screens down the page: 3, below the fold."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -130,7 +75,7 @@ def ingest() -> None:
 
 @app.command()
 def ipinyou_log(
-    file: Annotated[Path, typer.Argument(help="Log with 27 tab-separated columns, `click` first and `usertag` last")],
+    file: Annotated[Path, typer.Argument(help="iPinYou log, click first, or with column names")],
     out: Annotated[Path, typer.Option(help="JSON lines to write")],
     limit: Annotated[int | None, typer.Option(min=1, help="Requests to write at most")] = None,
     cny_per_usd: Annotated[float, typer.Option(min=0.01, help="Yuan for a dollar")] = CNY_PER_USD,
@@ -139,14 +84,16 @@ def ipinyou_log(
     console = Console(stderr=True)
     try:
         tally = convert(file, out, limit, cny_per_usd, console)
-    except (NoRows, OSError) as error:
+    except (NoRows, BadTable, OSError) as error:
         typer.echo(f"ingest: {error}", err=True)
         raise typer.Exit(1) from error
     for reason in tally.reasons:
         console.print(plain(reason), style="yellow", soft_wrap=True)
     if tally.bad_rows > len(tally.reasons):
         console.print(f"and {tally.bad_rows - len(tally.reasons)} more lines", style="yellow")
-    typer.echo(json.dumps({"rows": tally.rows, "bad_rows": tally.bad_rows, "clicks": tally.clicks, "out": str(out)}))
+    for name, count in tally.left_out.items():
+        console.print(f"{name} is not understood in {count} rows, and left out there", style="yellow")
+    typer.echo(json.dumps({**tally.as_json(), "out": str(out)}))
 
 
 def convert(file: Path, out: Path, limit: int | None, cny_per_usd: float, console: Console) -> Tally:
@@ -161,15 +108,17 @@ def convert(file: Path, out: Path, limit: int | None, cny_per_usd: float, consol
 
     Raises:
         NoRows: no line holds an impression.
+        BadTable: the file is no table, or damaged.
         OSError: a file cannot be read or written.
     """
     tally = Tally()
     draft = out.with_name(f".{out.name}.part")
-    with file.open("rb") as lines:
+    with Progress(console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(file.name, total=file.stat().st_size)
         out.parent.mkdir(parents=True, exist_ok=True)
         try:
             with draft.open("wb") as written:
-                for row in _rows(_watched(lines, file, console), cny_per_usd, tally):
+                for row in _rows(file, cny_per_usd, tally, lambda count: progress.advance(task, count)):
                     written.write(msgspec.json.encode(row) + b"\n")
                     if limit is not None and tally.rows >= limit:
                         break
@@ -181,144 +130,24 @@ def convert(file: Path, out: Path, limit: int | None, cny_per_usd: float, consol
     return tally
 
 
-def to_row(line: LogLine, cny_per_usd: float) -> dict[str, Any]:
-    """A log line as a request with its market price (USD CPM), click and time.
-
-    Raises:
-        BadLine: a field that does not hold what it should.
-    """
-    if line.click not in ("0", "1"):
-        raise BadLine(f"click is {line.click!r}, not 0 or 1")
-    return {
-        "request": request_of(line, cny_per_usd),
-        "market_price_cpm": _usd_cpm(line.payprice, "payprice", cny_per_usd),
-        "click": int(line.click),
-        "ts": _unix_seconds(line.timestamp),
-    }
-
-
-def _rows(lines: Iterator[bytes], cny_per_usd: float, tally: Tally) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or (number == 1 and line.startswith(b"click\t")):
-            continue
+def _rows(file: Path, cny_per_usd: float, tally: Tally, on_bytes: Callable[[int], None]) -> Iterator[dict[str, Any]]:
+    columns = LogLine._fields
+    for place, values in read_records(file, _NEEDED, unnamed=columns, on_bad=tally.count_bad, on_bytes=on_bytes):
+        line = LogLine(*(values.get(name, "") for name in columns))
         try:
-            row = to_row(_split(line), cny_per_usd)
+            row = to_row(line, cny_per_usd)
         except BadLine as error:
-            tally.bad_rows += 1
-            if len(tally.reasons) < _REPORTED_LINES:
-                tally.reasons.append(f"line {number}: {error}")
+            tally.count_bad(place, error)
             continue
         tally.rows += 1
         tally.clicks += row["click"]
+        tally.left_out.update(not_understood(line))
         yield row
-
-
-def _watched(lines: Iterator[bytes], file: Path, console: Console) -> Iterator[bytes]:
-    """The lines, with a progress bar by bytes."""
-    with Progress(console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(file.name, total=file.stat().st_size)
-        for line in lines:
-            yield line
-            progress.advance(task, len(line))
 
 
 def _no_rows(file: Path, tally: Tally) -> str:
     first = f"; {tally.reasons[0]}" if tally.reasons else ""
     return f"{file} holds no impression: expected {len(LogLine._fields)} tab-separated columns, click to usertag{first}"
-
-
-def _split(line: bytes) -> LogLine:
-    try:
-        columns = line.decode().rstrip("\r\n").split("\t")
-    except UnicodeDecodeError as error:
-        raise BadLine("not UTF-8") from error
-    if len(columns) != len(LogLine._fields):
-        raise BadLine(f"{len(columns)} columns, not {len(LogLine._fields)}")
-    return LogLine(*columns)
-
-
-def request_of(line: LogLine, cny_per_usd: float) -> dict[str, Any]:
-    """The bid request of a log line; where the log names no site, it names none.
-
-    Raises:
-        BadLine: a field that does not hold what it should.
-    """
-    if line.bidid in _ABSENT:
-        raise BadLine("bidid is empty")
-    site = _present({"domain": line.domain, "page": line.url})
-    return {
-        "id": line.bidid,
-        "imp": [_imp(line, cny_per_usd)],
-        **({"site": site} if site else {}),
-        "device": _device(line),
-        "user": _user(line),
-        "at": 2,
-        "cur": ["USD"],
-        "ext": {"adexchange": line.adexchange},
-    }
-
-
-def _imp(line: LogLine, cny_per_usd: float) -> dict[str, Any]:
-    banner = {
-        "w": _pixels(line.slotwidth, "slotwidth"),
-        "h": _pixels(line.slotheight, "slotheight"),
-        "pos": _POSITIONS.get(line.slotvisibility, 3),
-    }
-    floor = _usd_cpm(line.slotprice, "slotprice", cny_per_usd)
-    return {"id": "1", **_present({"tagid": line.slotid}), "banner": banner, "bidfloor": floor, "bidfloorcur": "USD"}
-
-
-def _device(line: LogLine) -> dict[str, Any]:
-    system, _, browser = line.useragent.partition("_")
-    geo = {"country": "CHN", **_present({"region": line.region, "city": line.city})}
-    address = _present({"ip": line.ip.replace("*", "0")})  # the last number is masked in the log
-    platform = _PLATFORMS.get(system)
-    if platform is None:
-        return {"geo": geo, **address}
-    agent = f"Mozilla/5.0 ({platform.comment}) {_BROWSERS.get(browser, browser)}".strip()
-    return {"ua": agent, "os": platform.os, "devicetype": platform.devicetype, "geo": geo, **address}
-
-
-def _user(line: LogLine) -> dict[str, Any]:
-    user: dict[str, Any] = _present({"id": line.ipinyouid})
-    if line.usertag not in _ABSENT:
-        segments = [{"id": tag} for tag in line.usertag.split(",") if tag]
-        user["data"] = [{"id": "ipinyou", "segment": segments}]
-    return user
-
-
-def _present(fields: dict[str, str]) -> dict[str, str]:
-    """The fields that hold something."""
-    return {name: value for name, value in fields.items() if value not in _ABSENT}
-
-
-def _pixels(text: str, name: str) -> int:
-    number = _number(text, name)
-    if number < 1:
-        raise BadLine(f"{name} is {text!r}, not a size in pixels")
-    return number
-
-
-def _usd_cpm(fen: str, name: str, cny_per_usd: float) -> float:
-    """A price of the log (CPM in fen) in dollars, to a millionth."""
-    return round(_number(fen, name) / _FEN_PER_CNY / cny_per_usd, 6)
-
-
-def _number(text: str, name: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise BadLine(f"{name} is {text[:40]!r}, not a number")
-    return int(text)
-
-
-def _unix_seconds(timestamp: str) -> int:
-    """Unix seconds of `yyyyMMddHHmmssSSS`, China's time."""
-    try:
-        if len(timestamp) != 17 or not (timestamp.isascii() and timestamp.isdigit()):
-            raise ValueError
-        moment = datetime.strptime(timestamp[:14], "%Y%m%d%H%M%S").replace(tzinfo=_CHINA)
-    except ValueError as error:
-        raise BadLine(f"timestamp is {timestamp[:40]!r}, not yyyyMMddHHmmssSSS") from error
-    return int(moment.timestamp())
 
 
 if __name__ == "__main__":

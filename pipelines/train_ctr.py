@@ -29,7 +29,6 @@ from pipelines.ctr_training import evidence
 from pipelines.ctr_training.calibrating import Method, calibrate
 from pipelines.ctr_training.figures import bins, report
 from pipelines.ctr_training.fitting import FitOptions, fit, logits_of
-from pipelines.ctr_training.ipinyou_table import BadTable
 from pipelines.ctr_training.sources import Source, SourceError, progress_bars
 from pipelines.datasets import ClickData
 from pipelines.served import NothingServed
@@ -37,6 +36,7 @@ from rtb import ctr
 from rtb.ctr import Calibration, CTRNetwork, Model
 from rtb.scores import CLICK
 from rtb.settings import Settings
+from rtb.tables import BadTable
 
 _TRAIN, _CALIBRATE = 0.8, 0.9  # where the rows for validation and calibration begin, and where those for the figures do
 _FEWEST = 100

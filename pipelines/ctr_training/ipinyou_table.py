@@ -1,89 +1,101 @@
-"""Impressions of an iPinYou table: a header, tab-separated columns, prices in fen, floors as ranges or numbers.
+"""Impressions of an iPinYou table: columns that the first line names, prices in fen, floors as ranges or numbers.
 
 Each row becomes the bid request that `pipelines.ingest` makes of a log line, and is encoded as serving would.
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterator
+import re
+from collections import Counter
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 import numpy as np
 
 from pipelines.datasets import ClickData
-from pipelines.ingest import CNY_PER_USD, BadLine, LogLine, request_of
+from pipelines.ipinyou_log import CNY_PER_USD, MOST_FEN, LogLine, not_understood, request_of
 from rtb import features
 from rtb.creative import Creative
 from rtb.impression import HOURS_OF_WEEK, impressions_of
 from rtb.openrtb import InvalidRequest, decode_request
+from rtb.tables import BadLine, BadTable, flag, identifier, read_records, whole
 
 _NEEDED = ("click", "weekday", "hour", "slotwidth", "slotheight", "creative", "advertiser")
+_OPTIONAL = ("useragent", "ip", "region", "city", "domain", "slotid", "slotvisibility", "slotprice", "usertag")
+_DEFAULTS = {"slotprice": "0"}  # of a column that is not there
+_IDS = ("advertiser", "creative")
+_FLOOR = re.compile(r"(?P<least>\d{1,9}(?:\.0*)?)(?:\s*-\s*(?P<most>\d{1,9}(?:\.0*)?)|\s*(?P<open>\+))?", re.ASCII)
 _CHINA_HOURS = 8  # of the log's clock, ahead of UTC
 _OPEN_END = 1.5  # of a range without an end: 101+
-_STEP = 1_000
+_CHUNK = 8_192  # rows that wait in lists before they become an array
 
 
-class BadTable(ValueError):
-    """The file holds no such table; the message says what is wrong and where."""
-
-
-def read_table(file: Path, on_step: Callable[[int], None] = lambda _: None) -> ClickData:
+def read_table(
+    file: Path, on_bytes: Callable[[int], None] = lambda _: None, tell: Callable[[str], None] = lambda _: None
+) -> ClickData:
     """The impressions of a table, in its order.
 
     Args:
-        file: with a header; columns it does not need are passed over.
-        on_step: told how many rows were read, for a progress bar.
+        file: see `rtb.tables.read_records`; columns it does not need are passed over.
+        on_bytes: told how many more bytes were read, for a progress bar.
+        tell: told what the impressions lack: columns that are missing, cells that are not understood.
 
     Raises:
-        BadTable: a column is missing, or a row cannot be read; nothing is left out in silence.
+        BadTable: a column is missing, or a row cannot be read; no row is left out.
         OSError: it cannot be read.
     """
-    rows, clicks = [], []
-    try:
-        with file.open(encoding="utf-8", newline="") as text:
-            for number, values in enumerate(_records(text, file), 2):
-                try:
-                    rows.append(_row(values))
-                except (BadLine, InvalidRequest, ValueError) as error:
-                    raise BadTable(f"{file}, line {number}: {error}") from error
-                clicks.append(values["click"] == "1")
-                if len(rows) % _STEP == 0:
-                    on_step(_STEP)
-    except UnicodeDecodeError as error:
-        raise BadTable(f"{file} is not text in UTF-8") from error
-    if not rows:
+    parts, rows, clicks = [], [], []
+    left_out: Counter[str] = Counter()
+    missing: list[str] = []
+
+    def refuse(place: str, error: ValueError) -> NoReturn:
+        raise BadTable(f"{file}, {place}: {error}") from error
+
+    for place, values in read_records(file, _NEEDED, on_bad=refuse, on_bytes=on_bytes):
+        line = LogLine(**{name: values.get(name, _DEFAULTS.get(name, "")) for name in LogLine._fields})
+        try:
+            clicks.append(flag(line.click, "click"))
+            rows.append(_row(line))
+        except (BadLine, InvalidRequest) as error:
+            refuse(place, error)
+        left_out.update(not_understood(line))
+        missing = missing or [name for name in _OPTIONAL if name not in values]
+        if len(rows) == _CHUNK:
+            parts.append(np.array(rows, np.int32))
+            rows.clear()
+    if not clicks:
         raise BadTable(f"{file} holds no impression")
-    click = np.array(clicks, np.float32)
-    return ClickData(np.array(rows, np.int32), click, np.zeros_like(click))
-
-
-def _records(text: Iterator[str], file: Path) -> Iterator[dict[str, str]]:
-    lines = csv.reader(text, delimiter="\t", quoting=csv.QUOTE_NONE)
-    header = next(lines, [])
-    missing = [name for name in _NEEDED if name not in header]
     if missing:
-        raise BadTable(f"{file} has no column {', '.join(missing)}: its first line must name the columns, with tabs")
-    for values in lines:
-        if len(values) != len(header):
-            raise BadTable(f"{file}, line {lines.line_num}: {len(values)} columns, the header has {len(header)}")
-        yield dict(zip(header, values, strict=True))
+        tell(f"{file.name} has no column {', '.join(missing)}: unknown in all rows")
+    for name, count in left_out.items():
+        tell(f"{name} is not understood in {count} rows, and left out there")
+    click = np.array(clicks, np.float32)
+    rest = np.array(rows, np.int32).reshape(-1, len(features.FIELDS))
+    return ClickData(np.concatenate([*parts, rest]), click, np.zeros_like(click))
 
 
-def _row(values: dict[str, str]) -> list[int]:
-    if values["click"] not in ("0", "1"):
-        raise BadLine(f"click is {values['click']!r}, not 0 or 1")
-    line = LogLine(**{name: values.get(name, "") for name in LogLine._fields})
+def _row(line: LogLine) -> list[int]:
     # pctr and prices are no features: a bidder does not know them.
-    line = line._replace(bidid="row", ip=values.get("IP", line.ip), slotprice=_fen(line.slotprice))
-    request = decode_request(msgspec.json.encode(request_of(line, CNY_PER_USD)))
+    known = line._replace(bidid="row", slotprice=_fen(line.slotprice))
+    campaign, creative = (
+        _named(value, name) for name, value in zip(_IDS, (line.advertiser, line.creative), strict=True)
+    )
+    request = decode_request(msgspec.json.encode(request_of(known, CNY_PER_USD)))
     offered, _ = impressions_of(request, _hour_of_week(line), "USD", 1)
     if not offered:
         raise BadLine("no banner is on offer in it")
     w, h = offered[0].sizes[0]
-    return features.impression_row(offered[0]) + _creative_row(line.advertiser, line.creative, w, h)
+    return features.impression_row(offered[0]) + _creative_row(campaign, creative, w, h)
+
+
+def _named(value: str, name: str) -> str:
+    found = identifier(value)
+    if not found:
+        raise BadLine(f"{name} is empty")
+    return found
 
 
 @lru_cache
@@ -94,17 +106,20 @@ def _creative_row(campaign: str, name: str, w: int, h: int) -> list[int]:
 
 def _hour_of_week(line: LogLine) -> int:
     """In UTC, 0 is Monday 00:00; the log's week begins on Sunday."""
-    weekday, hour = int(line.weekday), int(line.hour)
-    if not (0 <= weekday <= 6 and 0 <= hour <= 23):
-        raise BadLine(f"weekday {weekday} and hour {hour} are no time of a week")
+    weekday, hour = whole(line.weekday, "weekday", 0, 6), whole(line.hour, "hour", 0, 23)
     return ((weekday - 1) * 24 + hour - _CHINA_HOURS) % HOURS_OF_WEEK
 
 
 def _fen(floor: str) -> str:
-    """A floor's number; the middle of a range such as `11-50`, a little over the start of `101+`."""
-    least, dash, most = floor.removesuffix("+").partition("-")
-    if dash:
-        return str((int(least) + int(most)) // 2)
-    if floor.endswith("+"):
-        return str(int(int(least) * _OPEN_END))
-    return floor if floor.isdigit() else "0"
+    """A floor's number; the middle of a range such as `11-50`, a little over the start of `101+`.
+
+    Raises:
+        BadLine: it is none of these.
+    """
+    found = _FLOOR.fullmatch(floor.strip())
+    if found is None:
+        raise BadLine(f"slotprice is {floor[:40]!r}, not a whole number of fen, a range as 11-50, or as 101+")
+    least, most, is_open = whole(found["least"], "slotprice", 0, MOST_FEN), found["most"], found["open"]
+    if most:
+        return str((least + whole(most, "slotprice", least, MOST_FEN, "a range of fen, its end")) // 2)
+    return str(int(least * _OPEN_END) if is_open else least)

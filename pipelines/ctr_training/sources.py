@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from pipelines import reference
 from pipelines.ctr_training.ipinyou_table import read_table
 from pipelines.datasets import ClickData, simulate
+from pipelines.plain import plain
 from pipelines.served import served_impressions
 from rtb.market.auctions import WEEK
 
@@ -47,16 +48,16 @@ class Source:
         Raises:
             BadTable: see there.
             NothingServed: see there.
+            SourceError: the table is no regular file: an artefact keeps its checksum, so it is read twice.
             OSError: a file cannot be read.
         """
         if self.kind == "events":
             progress.add_task(f"reading {self.path}", total=None)
             return served_impressions(self._path())
         if self.kind == "table":
-            task = progress.add_task(f"reading {self._path().name}", total=_lines(self._path()))
-            found = read_table(self._path(), lambda n: progress.advance(task, n))
-            progress.update(task, completed=len(found), total=len(found))
-            return found
+            size = _regular(self._path()).stat().st_size
+            task = progress.add_task(f"reading {self._path().name}", total=size)
+            return read_table(self._path(), lambda n: progress.advance(task, n), lambda said: _say(progress, said))
         task = progress.add_task("simulating impressions", total=self.impressions)
         # Spread over a week, however few they are: a model that knows but one hour is lost in the next.
         market = reference.market(self.traffic_seed, auctions_per_second=self.impressions / WEEK)
@@ -115,9 +116,14 @@ def progress_bars() -> Progress:
     return Progress(*columns, console=Console(stderr=True))
 
 
-def _lines(file: Path) -> int:
-    with file.open("rb") as lines:
-        return max(1, sum(1 for _ in lines) - 1)
+def _regular(file: Path) -> Path:
+    if file.exists() and not file.is_file():
+        raise SourceError(f"{file} is no regular file: write the table to one")
+    return file
+
+
+def _say(progress: Progress, said: str) -> None:
+    progress.console.print(plain(said), style="yellow", soft_wrap=True)
 
 
 def _checksum(file: Path) -> str:

@@ -18,6 +18,7 @@ from rtb.market.auctions import Auctions, Market
 from rtb.market.requests import to_openrtb
 from rtb.market.truth import Impressions
 from rtb.money import micros_to_cpm
+from rtb.tables import BadTable, read_lines
 
 FLAT_CLICK_RATE = 0.01
 """Probability of a click where nothing better is known."""
@@ -117,25 +118,29 @@ def from_files(
         on_bad_line: told, in the first pass, of each line that is no JSON object: file, line number and reason.
 
     Raises:
-        SourceError: no line of any file can be used.
+        SourceError: no line of any file can be used, or a file is no text.
     """
     number = 0
     first_pass = True
     while first_pass or endless:
         for path in paths:
-            with path.open("rb") as lines:
-                for line_number, line in enumerate(lines, 1):
-                    if not line.strip():
-                        continue
-                    try:
-                        yield _read_line(line, _luck(seed, number))
-                        number += 1
-                    except SourceError as error:
-                        if first_pass:
-                            on_bad_line(f"{path}:{line_number}: {error}")
+            for line_number, line in _lines(path):
+                try:
+                    yield _read_line(line, _luck(seed, number))
+                    number += 1
+                except SourceError as error:
+                    if first_pass:
+                        on_bad_line(f"{path}:{line_number}: {error}")
         if number == 0:
             raise SourceError(f"no JSON object in {', '.join(map(str, paths))}: expected one bid request a line")
         first_pass = False
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    try:
+        yield from ((number, line) for number, line in read_lines(path) if line.strip())
+    except BadTable as error:
+        raise SourceError(str(error)) from error
 
 
 def from_market(seed: int, kind: Kind) -> Iterator[Offer]:

@@ -27,6 +27,9 @@ R = TypeVar("R")
 CLASSICS = ("lin", "mcpc", "ss_mdp", "ortb", "rlb", "adaptive", "closed")
 LEARNED = ("ppo", "dqn")
 
+PROGRAMMES = ("ss_mdp", "rlb")
+"""Bidders that need the dynamic programme's table."""
+
 DAILY = "daily-"
 """What a simulated campaign's name begins with; a number follows."""
 
@@ -86,7 +89,7 @@ def jobs_of(
     decision: int = 0,
 ) -> list[Job]:
     """The longest jobs first; the two that need the dynamic programme's table share one."""
-    programmes = tuple(name for name in bidders if name in ("ss_mdp", "rlb"))
+    programmes = tuple(name for name in bidders if name in PROGRAMMES)
     groups = [programmes] if programmes else []
     groups += [(name,) for name in bidders if name not in programmes]
     shares, learned = tuple(budgets.items()), tuple(policies.items())
@@ -110,9 +113,9 @@ def play_job(job: Job) -> list[Result]:
         LogError: the log cannot be read.
         ArtefactError: a policy cannot be read.
     """
-    task = _task(job)
+    task = task_of(job)
     table = np.zeros((0, 0))
-    if set(job.bidders) & {"ss_mdp", "rlb"}:
+    if {*job.bidders} & {*PROGRAMMES}:
         table = dynamic_programme.task_table(task, max(share for _, share in job.budgets))
     makers = [(name, _maker(name, task, job, table)) for name in job.bidders]
     results = []
@@ -123,7 +126,12 @@ def play_job(job: Job) -> list[Result]:
     return results
 
 
-def _task(job: Job) -> Task:
+def task_of(job: Job) -> Task:
+    """The campaign of a job, read from its log or simulated.
+
+    Raises:
+        LogError: the log cannot be read.
+    """
     if not job.campaign.startswith(DAILY):
         return read_task(job.folder, job.campaign)
     rng = np.random.default_rng([_DAILY_SEED, int(job.campaign.removeprefix(DAILY))])

@@ -1,18 +1,23 @@
 """Logged auctions to bid in again: `click price pctr` rows in order of time, and what a campaign knew before them.
 
 The files are those of the iPinYou data as prepared for the RLB paper (Cai et al., WSDM 2017): prices are CPM in
-Chinese fen, whole numbers from 0 to 300, so one impression costs price / 1000.
+Chinese fen, whole numbers from 0 to 300, so one impression costs price / 1000. Prices, clicks and rates in other units
+are refused with their line: every figure of a backtest would be wrong, and a bidder's table by price without bounds.
+Files may be packed with gzip, and have `.gz` behind their names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+
+from rtb.tables import BadTable, read_lines
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -26,7 +31,21 @@ EPISODE = 1_000
 STREAM = "-stream"
 """What follows a campaign's name to mean its long stream."""
 
-_EPISODE_FILE, _TEST_FILE, _STREAM_FILE = ".episodes.txt", ".test.txt", ".stream-test.txt"
+MAX_ROWS = 20_000_000
+"""Auctions of a file: more do not fit into the memory of the processes that bid in them."""
+
+_EPISODE_FILE, _TEST_FILE, _STREAM_FILE, _PAST_FILE = ".episodes.txt", ".test.txt", ".stream-test.txt", ".stream.txt"
+_INFO_FILE, _GZIP = ".info.json", ".gz"
+
+_FEN = f"prices are CPM in fen, whole numbers from 0 to {MAX_PRICE}: convert micros, dollars or yuan"
+_CHANCE = "a chance from 0 to 1, neither negative nor in percent"
+_FORM = "a row should be `click price pctr [hour]`, with blanks or tabs between"
+
+_MAX_HOURS = 100_000.0  # eleven years; what is more is no count of hours
+_SHOWN = 60  # characters of a line that is wrong
+_CHUNK = 65_536  # rows that are numbers in Python at a time
+_ENOUGH_ROWS, _MOST_APART, _MOST_OFF = 1_000, 10.0, 30.0  # a drift of prices, or of pctr, that is another unit
+_DIGITS = b"0123456789+-.eE \t\r\n"
 
 
 class LogError(ValueError):
@@ -122,11 +141,31 @@ def campaigns_in(folder: Path) -> list[str]:
     Raises:
         LogError: there is neither.
     """
-    campaigns = sorted(path.name.removesuffix(_EPISODE_FILE) for path in folder.glob("*" + _EPISODE_FILE))
-    streams = sorted(path.name.removesuffix(_STREAM_FILE) + STREAM for path in folder.glob("*" + _STREAM_FILE))
+    campaigns = sorted(files_of(folder, _EPISODE_FILE))
+    streams = sorted(name + STREAM for name in files_of(folder, _STREAM_FILE))
     if not campaigns and not streams:
         raise LogError(f"no <campaign>{_EPISODE_FILE} and no <campaign>{_STREAM_FILE} in {folder}")
     return campaigns or streams
+
+
+def streams_in(folder: Path) -> list[str]:
+    """Return the names of the long streams that have a past, sorted."""
+    return sorted(name + STREAM for name in files_of(folder, _PAST_FILE))
+
+
+def past_files(folder: Path) -> list[Path]:
+    """Return the files that say what came before the evaluations."""
+    return [
+        path
+        for suffix in (_INFO_FILE, _EPISODE_FILE, _PAST_FILE)
+        for _, path in sorted(files_of(folder, suffix).items())
+    ]
+
+
+def files_of(folder: Path, suffix: str) -> dict[str, Path]:
+    """Return the files with a suffix by campaign; where there are a plain and a packed one, the plain one."""
+    packed = {path.name.removesuffix(suffix + _GZIP): path for path in folder.glob(f"[!.]*{suffix}{_GZIP}")}
+    return packed | {path.name.removesuffix(suffix): path for path in folder.glob(f"[!.]*{suffix}")}
 
 
 def read_task(folder: Path, name: str) -> Task:
@@ -137,23 +176,23 @@ def read_task(folder: Path, name: str) -> Task:
     episode, after `<c>.stream.txt`, or after the episodes where that is missing.
 
     Raises:
-        LogError: a file is missing or not of this form.
+        LogError: a file is missing, not of this form, or in other units.
     """
     campaign = name.removesuffix(STREAM)
-    totals = _read_totals(folder / f"{campaign}.info.json")
-    episodes, stream = folder / f"{campaign}{_EPISODE_FILE}", folder / f"{campaign}.stream.txt"
+    totals = read_totals(folder, name)
+    episodes, stream = _file(folder, campaign, _EPISODE_FILE), _file(folder, campaign, _PAST_FILE)
     if name != campaign:
-        after = read_rows(folder / f"{campaign}{_STREAM_FILE}")
+        after = read_rows(_file(folder, campaign, _STREAM_FILE))
         before = read_rows(stream) if stream.exists() else read_episodes(episodes)[0]
-        return Task(name, totals, before, after, len(after))
+        return _in_one_unit(Task(name, totals, before, after, len(after)))
     rows, episode = read_episodes(episodes)
-    test = folder / f"{campaign}{_TEST_FILE}"
+    test = _file(folder, campaign, _TEST_FILE)
     if test.exists():
-        return Task(name, totals, rows, read_rows(test), episode)
+        return _in_one_unit(Task(name, totals, rows, read_rows(test), episode))
     cut = len(rows) // episode // 2 * episode
     if not cut:
         raise LogError(f"{episodes} holds fewer than two episodes: nothing comes before the evaluation")
-    return Task(name, totals, rows.part(0, cut), rows.part(cut), episode)
+    return _in_one_unit(Task(name, totals, rows.part(0, cut), rows.part(cut), episode))
 
 
 def read_episodes(path: Path) -> tuple[Rows, int]:
@@ -163,13 +202,11 @@ def read_episodes(path: Path) -> tuple[Rows, int]:
         LogError: it is missing or not of this form.
     """
     lines = _lines(path)
-    try:
-        episode = int(lines[0].split()[1])
-    except (IndexError, ValueError):
-        raise LogError(f"{path}: the first line should be `<dimension> <auctions an episode>`") from None
-    if episode < 1:
-        raise LogError(f"{path}: an episode of {episode} auctions")
-    return _rows(path, [line for line in lines[1:] if len(line.split(None, 1)) == 2]), episode
+    episode = _length(path, lines)
+    rows = _rows(path, _without_numbers(path, lines, episode))
+    if episode > len(rows):
+        raise LogError(f"{path}: holds fewer than one episode, which has {episode} auctions by the first line")
+    return rows, episode
 
 
 def read_rows(path: Path) -> Rows:
@@ -181,33 +218,174 @@ def read_rows(path: Path) -> Rows:
     return _rows(path, _lines(path))
 
 
-def _read_totals(path: Path) -> Totals:
+def read_totals(folder: Path, name: str) -> Totals:
+    """Sums of a campaign's training days, or of those of a long stream's campaign.
+
+    Raises:
+        LogError: the file is missing, not of this form, or says prices in another unit.
+    """
+    path = _file(folder, name.removesuffix(STREAM), _INFO_FILE)
     try:
-        totals = msgspec.json.decode(path.read_bytes(), type=Totals)
-    except (OSError, msgspec.MsgspecError) as error:
+        totals = msgspec.json.decode(b"".join(line for _, line in _lines(path)), type=Totals)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise LogError(f"{path}: {error}") from error
+    counts = totals.price_counter_train
     if min(totals.imp_train, totals.clk_train, totals.cost_train) < 1:
         raise LogError(f"{path}: impressions, clicks and cost of the training days must be above 0")
-    if len(totals.price_counter_train) != MAX_PRICE + 1:
+    if len(counts) != MAX_PRICE + 1 or min(counts) < 0:
         raise LogError(f"{path}: price_counter_train should count the prices 0 to {MAX_PRICE}")
+    if totals.clk_train > totals.imp_train:
+        raise LogError(f"{path}: {totals.clk_train} clicks of {totals.imp_train} impressions")
+    counted = sum(price * count for price, count in enumerate(counts)) / max(sum(counts), 1)
+    if totals.mean_price > MAX_PRICE or not 0.5 <= counted / totals.mean_price <= 2.0:
+        raise LogError(
+            f"{path}: cost_train is {totals.mean_price:g} an impression, price_counter_train {counted:g}: {_FEN}"
+        )
     return totals
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="ascii").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise LogError(f"{path}: {error}") from error
+def _file(folder: Path, campaign: str, suffix: str) -> Path:
+    plain = folder / f"{campaign}{suffix}"
+    packed = folder / f"{campaign}{suffix}{_GZIP}"
+    return packed if packed.exists() and not plain.exists() else plain
 
 
-def _rows(path: Path, lines: Sequence[str]) -> Rows:
+def read_length(folder: Path, name: str) -> int:
+    """Auctions in an episode of a campaign, by the first line of its file; of a long stream, more than `EPISODE`.
+
+    Raises:
+        LogError: the file is missing or not of this form.
+    """
+    if name.endswith(STREAM):
+        return EPISODE + 1
+    path = _file(folder, name, _EPISODE_FILE)
+    return _length(path, _lines(path))
+
+
+def _length(path: Path, lines: Iterator[tuple[int, bytes]]) -> int:
+    _, first = next(lines, (1, b""))
     try:
-        table = np.array([line.split() for line in lines], np.float64)
+        _, episode = map(int, first.split())
     except ValueError:
-        raise LogError(f"{path}: a row is not of the form `click price pctr [hour]`") from None
-    if table.ndim != 2 or table.shape[1] not in (3, 4):
+        raise LogError(f"{path}: the first line should be `<dimension> <auctions an episode>`") from None
+    if episode < 1:
+        raise LogError(f"{path}: an episode of {episode} auctions")
+    return episode
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Lines that are not blank, with their numbers."""
+    try:
+        for number, line in read_lines(path):
+            if line.strip():
+                yield number, line
+    except (OSError, BadTable) as error:
+        raise LogError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
+
+
+def _without_numbers(path: Path, lines: Iterator[tuple[int, bytes]], episode: int) -> Iterator[tuple[int, bytes]]:
+    """Rows without the lines that number the episodes, each of which must be as long as the first line says."""
+    count, is_numbered = 0, False
+    for number, line in lines:
+        if len(line.split(None, 1)) > 1:
+            count += 1
+            yield number, line
+            continue
+        if not line.strip().isdigit():
+            raise LogError(f"{path}, line {number}: {_shown(line)!r}; {_FORM}")
+        if count not in (0, episode):
+            raise LogError(f"{path}, line {number}: the episode before has {count} auctions, not {episode}")
+        count, is_numbered = 0, True
+    if is_numbered and count > episode:
+        raise LogError(f"{path}: the last episode has {count} auctions, not {episode}")
+
+
+def _rows(path: Path, lines: Iterator[tuple[int, bytes]]) -> Rows:
+    parts: list[Floats] = []
+    width, since = 0, 0.0
+    while chunk := list(islice(lines, _CHUNK)):
+        table = _table(path, chunk, width)
+        width = table.shape[1]
+        _check(path, [number for number, _ in chunk], table, since)
+        since = table[-1, 3] if width == 4 else 0.0
+        parts.append(table)
+        if sum(map(len, parts)) > MAX_ROWS:
+            raise LogError(f"{path} holds more than {MAX_ROWS:,} auctions: cut it into several campaigns")
+    if not parts:
         raise LogError(f"{path}: rows should be `click price pctr [hour]`, and there should be some")
-    if (table[:, 1] < 0).any() or (table[:, 2] < 0).any() or not np.isfinite(table).all():
-        raise LogError(f"{path}: a price or pctr is negative or no number")
-    hour = table[:, 3] if table.shape[1] == 4 else np.zeros(len(table))
+    table = np.concatenate(parts)
+    hour = table[:, 3] if width == 4 else np.zeros(len(table))
     return Rows(table[:, 0].astype(np.int64), table[:, 1], table[:, 2], hour)
+
+
+def _table(path: Path, chunk: Sequence[tuple[int, bytes]], width: int) -> Floats:
+    """Rows as numbers, shape `(n, 3)` or `(n, 4)`: as wide as those before, 0 where there are none."""
+    cells = [line.split() for _, line in chunk]
+    width = width or len(cells[0])
+    has_numbers_alone = not b"".join(line for _, line in chunk).translate(None, _DIGITS)
+    if has_numbers_alone and width in (3, 4) and all(len(one) == width for one in cells):
+        try:
+            return np.array(cells, np.float64)
+        except ValueError:
+            pass
+    raise _not_of_the_form(path, chunk, width)
+
+
+def _check(path: Path, numbers: Sequence[int], table: Floats, since: float) -> None:
+    """Raise at a value that is in another unit.
+
+    Args:
+        path: of the file.
+        numbers: of the lines.
+        table: what they say.
+        since: hour of the line before.
+    """
+    click, price, pctr = table[:, 0], table[:, 1], table[:, 2]
+    rules = [
+        ("click", click, (click == 0) | (click == 1), "neither 0 nor 1"),
+        ("price", price, (price >= 0) & (price <= MAX_PRICE) & (price == np.floor(price)), _FEN),
+        ("pctr", pctr, (pctr >= 0) & (pctr <= 1), _CHANCE),
+    ]
+    if table.shape[1] == 4:
+        hour = table[:, 3]
+        rises = np.diff(hour, prepend=since) >= 0
+        rules.append(("hour", hour, rises & (hour <= _MAX_HOURS), "hours since the log began, which never fall"))
+    for name, values, is_right, should_be in rules:
+        if not is_right.all():
+            at = int(np.argmin(is_right))
+            raise LogError(f"{path}, line {numbers[at]}: {name} is {values[at]:.10g}: {should_be}")
+
+
+def _not_of_the_form(path: Path, chunk: Sequence[tuple[int, bytes]], width: int) -> LogError:
+    for number, line in chunk:
+        cells = line.split()
+        try:
+            is_right = not line.translate(None, _DIGITS) and len(cells) == width in (3, 4) and [*map(float, cells)]
+        except ValueError:
+            is_right = False
+        if not is_right:
+            return LogError(f"{path}, line {number}: {_shown(line)!r} is not of the form: {_FORM}")
+    return LogError(f"{path}, from line {chunk[0][0]} on: {_FORM}")
+
+
+def _shown(line: bytes) -> str:
+    return line.decode(errors="replace").strip()[:_SHOWN]
+
+
+def _in_one_unit(task: Task) -> Task:
+    """The task, unless what its rows and its totals say is so far apart that they are in different units."""
+    for rows in (task.before, task.after):
+        if len(rows) < _ENOUGH_ROWS:
+            continue
+        price, pctr, ctr = float(rows.price.mean()), float(rows.pctr.mean()), task.totals.ctr
+        if not 1 / _MOST_APART <= price / task.totals.mean_price <= _MOST_APART:
+            raise LogError(
+                f"{task.name}: prices of the rows are {price:g} on average, those of the training days "
+                f"{task.totals.mean_price:g}: {_FEN}"
+            )
+        if not 1 / _MOST_OFF <= pctr / ctr <= _MOST_OFF:
+            raise LogError(
+                f"{task.name}: pctr is {pctr:g} on average, where {ctr:g} of the training days' impressions "
+                f"are clicked: {_CHANCE}"
+            )
+    return task

@@ -11,15 +11,53 @@ auction's own pctr in the place of the average.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
-from rtb.market.auction_log import EPISODE, MAX_PRICE, Task
+from rtb.market.auction_log import EPISODE, MAX_PRICE, Task, Totals
 from rtb.market.bidder import Blind
 from rtb.market.moment import Moment
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+MAX_CELLS = 1 << 28
+"""Cells of a table: 2 GiB of them, which take a minute or two."""
+
+_CELLS_PER_SECOND = 3_000_000  # by one core, with the prices that a log has
+
+
+class TooLarge(ValueError):
+    """A table that would fill the memory; the message says what to do."""
+
+
+class Size(NamedTuple):
+    """Size of a value table.
+
+    Attributes:
+        auctions: that are left, from 0.
+        budget: the highest that is left, from 0.
+    """
+
+    auctions: int
+    budget: int
+
+    @property
+    def cells(self) -> int:
+        """Values in the table."""
+        return self.auctions * (self.budget + 1)
+
+    @property
+    def bytes(self) -> int:
+        """Memory it takes."""
+        return 8 * self.cells
+
+    @property
+    def seconds(self) -> float:
+        """Time it takes, about."""
+        return self.cells / _CELLS_PER_SECOND
 
 
 def value_table(price_chance: Floats, ctr: float, auctions: int, budget: int) -> Floats:
@@ -32,7 +70,17 @@ def value_table(price_chance: Floats, ctr: float, auctions: int, budget: int) ->
         ctr: average click rate.
         auctions: how many values of n; a bidder with `n` auctions left looks at row `n - 1`.
         budget: highest b.
+
+    Raises:
+        TooLarge: it would have more than `MAX_CELLS`.
     """
+    size = Size(auctions, budget)
+    if size.cells > MAX_CELLS:
+        raise TooLarge(
+            f"ss_mdp and rlb need a table of {auctions:,} auctions by {budget + 1:,} levels of money, "
+            f"{size.bytes / 1e9:,.1f} GB, and {MAX_CELLS * 8 / 1e9:,.1f} GB are the most: "
+            "give smaller --budgets, or other --bidders"
+        )
     table = np.zeros((auctions, budget + 1))
     reach = np.arange(budget + 1)
     for n in range(1, auctions):
@@ -88,9 +136,14 @@ class Programme(Blind):
         return bids
 
 
+def table_size(totals: Totals, episode: int, share: float) -> Size:
+    """Return the size of a campaign's table for budgets up to `share` and episodes up to the published length."""
+    auctions = min(episode, EPISODE)
+    reach = share if auctions == episode else 2 * share  # a long stream may save up more money per auction
+    return Size(auctions, int(totals.mean_price * reach * auctions))
+
+
 def task_table(task: Task, share: float) -> Floats:
-    """The value table of a campaign for budgets up to `share` and episodes up to the published length."""
-    auctions = min(task.episode, EPISODE)
-    reach = share if auctions == task.episode else 2 * share  # a long stream may save up more money per auction
-    budget = int(task.totals.mean_price * reach * auctions)
+    """The value table of a campaign, see `table_size` and `value_table`."""
+    auctions, budget = table_size(task.totals, task.episode, share)
     return value_table(task.totals.price_chance, task.totals.ctr, auctions, budget)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rtb.market.auction_log import EPISODE, STREAM, Task, campaigns_in, read_task
+from rtb.market.auction_log import EPISODE, Task, campaigns_in, past_files, read_task, streams_in
 from rtb.market.daily import daily_task, totals_of
 from rtb.market.library import Library, Source
 from rtb.market.sample_logs import sample_rows, sample_world
@@ -62,8 +62,7 @@ def read_pasts(data: Path) -> list[Task]:
     Raises:
         LogError: the folder is not of the form that `read_task` reads.
     """
-    streams = [path.name.partition(".")[0] + STREAM for path in sorted(data.glob("*.stream.txt"))]
-    tasks = [read_task(data, name) for name in dict.fromkeys([*campaigns_in(data), *streams])]
+    tasks = [read_task(data, name) for name in dict.fromkeys([*campaigns_in(data), *streams_in(data)])]
     # A long stream is one episode to whoever is evaluated on it; its past is cut like the others'.
     return [replace(task, after=task.after.part(0, 0), episode=min(task.episode, EPISODE)) for task in tasks]
 
@@ -76,10 +75,9 @@ def fingerprint(data: Path) -> str:
     """
     campaigns_in(data)
     digest = hashlib.sha256()
-    for pattern in ("*.info.json", "*.episodes.txt", "*.stream.txt"):
-        for path in sorted(data.glob(pattern)):
-            digest.update(path.name.encode())
-            digest.update(path.read_bytes())
+    for path in past_files(data):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 

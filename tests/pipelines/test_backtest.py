@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from pipelines.backtest import backtest
+from pipelines.yardstick import programmes
 from pipelines.yardstick.bench import CLASSICS, Result
 from pipelines.yardstick.figures import TOTAL, figures_of
 from rtb import policy
@@ -115,6 +118,37 @@ def test_what_cannot_be_done_is_said_in_a_line(data: Path, tmp_path: Path, argum
     given = ["--data", data, "--bidders", "mcpc", "--out", tmp_path, "--workers", 1, *arguments]
     _, shown = run(*given, code=1)
     assert reason in shown
+    assert "Traceback" not in shown
+
+
+def test_what_the_tables_take_is_said_before_and_bounded(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ("--data", data, "--out", tmp_path, "--budgets", "1/32", "--bidders", "ss_mdp,mcpc", "--workers", 1)
+    _, shown = run(*given)
+    told = " ".join(shown.split())
+    assert "a table of 1,000 auctions by " in told
+    assert "for 301 price levels takes" in told
+    assert told.index("price levels") < told.index("100%")
+    monkeypatch.setattr(programmes, "MAX_CELLS", 1_000)
+    _, shown = run(*given, code=1)
+    assert "give smaller --budgets" in shown
+    run(*given, "--bidders", "mcpc")
+    monkeypatch.undo()
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1))
+    _, shown = run(*given, code=1)
+    assert "fewer --workers" in shown
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [("0 50000000 0.01", "price is 50000000"), ("0 0.05 0.01", "price is 0.05"), ("2 50 0.01", "click is 2")],
+)
+def test_other_units_are_refused_with_their_line(data: Path, tmp_path: Path, row: str, told: str) -> None:
+    (tmp_path / "c.info.json").write_bytes((data / "gen-1.info.json").read_bytes())
+    (tmp_path / "c.episodes.txt").write_text(f"1 1\n1\n0 50 0.01\n2\n{row}\n")
+    _, shown = run("--data", tmp_path, "--out", tmp_path, "--workers", 2, code=1)
+    assert f"c.episodes.txt, line 5: {told}" in shown
     assert "Traceback" not in shown
 
 

@@ -18,7 +18,7 @@ from pipelines.ctr_training.calibrating import Method, calibrate
 from pipelines.ctr_training.evidence import fit_logistic
 from pipelines.ctr_training.figures import bins, calibration_error, figures, report
 from pipelines.ctr_training.fitting import FitOptions, fit, logits_of
-from pipelines.ctr_training.ipinyou_table import BadTable, read_table
+from pipelines.ctr_training.ipinyou_table import read_table
 from pipelines.served import NothingServed, served_impressions
 from rtb.ctr import MODELS, PRIOR, Model
 from rtb.events import BidEvent
@@ -27,6 +27,7 @@ from rtb.events.stream import Entry
 from rtb.features import FIELDS, SCHEMA_VERSION, bucket
 from rtb.market.optimum import bayes_auc, expected_auc
 from rtb.scores import CLICK
+from rtb.tables import BadTable
 from tests.pipelines.ctr_cases import HEADER, made_up, write_table
 
 _DATA = made_up(20_000)
@@ -151,7 +152,10 @@ def test_a_table_goes_through_the_one_encoder(tmp_path: Path) -> None:
         ("\t".join(HEADER) + "\n", "no impression"),
         ("\t".join(HEADER) + "\n1\t2\n", "line 2: 2 columns"),
         ("\t".join(HEADER) + "\n" + "\t".join(["2"] * len(HEADER)) + "\n", "line 2: click is '2'"),
-        ("\t".join(HEADER) + "\n" + "\t".join(["1"] * 3 + ["99"] + ["1"] * (len(HEADER) - 4)) + "\n", "hour 99"),
+        (
+            "\t".join(HEADER) + "\n" + "\t".join(["1"] * 3 + ["99"] + ["1"] * (len(HEADER) - 4)) + "\n",
+            "line 2: hour is '99'",
+        ),
     ],
 )
 def test_a_bad_table_is_refused_with_its_place(tmp_path: Path, text: str, told: str) -> None:

@@ -13,8 +13,10 @@ from typer.testing import CliRunner, Result
 
 from pipelines.exchange.protocol import read_request
 from pipelines.exchange.sources import Logged, from_files
-from pipelines.ingest import BadLine, LogLine, app, to_row
+from pipelines.ingest import app
+from pipelines.ipinyou_log import LogLine, to_row
 from rtb.openrtb import decode_request
+from rtb.tables import BadLine
 from tests.support import SHARED_DATA, require
 
 GOOD = LogLine(
@@ -173,7 +175,8 @@ def test_the_command_writes_lines_and_says_what_it_did(tmp_path: Path):
     result = ingest(log, tmp_path / "new" / "out.jsonl")
     out = tmp_path / "new" / "out.jsonl"
     assert result.exit_code == 0
-    assert json.loads(result.stdout.splitlines()[-1]) == {"rows": 3, "bad_rows": 2, "clicks": 1, "out": str(out)}
+    counts = {"rows": 3, "bad_rows": 2, "clicks": 1, "left_out": {}}
+    assert json.loads(result.stdout.splitlines()[-1]) == {**counts, "out": str(out)}
     assert "line 2: 2 columns, not 27" in result.stderr
     assert "line 4: payprice is 'x'" in result.stderr
     offers = list(from_files([out], 1, endless=False, on_bad_line=pytest.fail))
@@ -219,7 +222,8 @@ def test_the_real_log(tmp_path: Path):
     require(log.exists(), f"the iPinYou log, in {SHARED_DATA.parent.name}/{SHARED_DATA.name} beside the checkout")
     out = tmp_path / "out.jsonl"
     result = ingest(log, out)
-    assert json.loads(result.stdout.splitlines()[-1]) == {"rows": 8_355, "bad_rows": 0, "clicks": 5, "out": str(out)}
+    counts = {"rows": 8_355, "bad_rows": 0, "clicks": 5, "left_out": {}}
+    assert json.loads(result.stdout.splitlines()[-1]) == {**counts, "out": str(out)}
     lines = log.read_text().splitlines()
     paid = sum(int(line.split("\t")[23]) for line in lines)
     rows = [json.loads(line) for line in out.read_text().splitlines()]

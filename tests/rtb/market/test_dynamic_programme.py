@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtb.market.dynamic_programme import Programme, value_table
-from tests.rtb.market.logs import moment
+from rtb.market.dynamic_programme import MAX_CELLS, Programme, TooLarge, table_size, task_table, value_table
+from tests.rtb.market.logs import moment, task, totals
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -95,3 +95,12 @@ def test_a_longer_episode_is_scaled_to_the_table() -> None:
 @pytest.mark.parametrize("budget", [0, 1])
 def test_hardly_any_budget(budget: int) -> None:
     assert value_table(np.full(5, 0.2), 0.01, 4, budget).shape == (4, budget + 1)
+
+
+def test_the_size_is_known_before_and_bounded() -> None:
+    made = task(3)
+    size = table_size(made.totals, made.episode, 1 / 8)
+    assert task_table(made, 1 / 8).shape == (size.auctions, size.budget + 1) == (100, made.budget(1 / 8) + 1)
+    assert table_size(totals(), 5_000, 0.5).budget == 2 * table_size(totals(), 1_000, 0.5).budget
+    with pytest.raises(TooLarge, match=r"2\.1 GB.*smaller --budgets"):
+        value_table(np.ones(3) / 3, 0.01, 1_000, MAX_CELLS // 1_000 + 1)

@@ -1,0 +1,223 @@
+"""A line of iPinYou's impression log as an OpenRTB bid request."""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import datetime, timedelta, timezone
+from typing import Any, NamedTuple
+
+from rtb.tables import BadLine, flag, identifier, is_absent, whole
+
+CNY_PER_USD = 6.1
+"""Yuan a dollar bought in the autumn of 2013, when the iPinYou logs were taken."""
+
+_FEN_PER_CNY = 100
+_CHINA = timezone(timedelta(hours=8))  # the logs' clock
+
+MOST_FEN = 100_000
+"""CPM that no auction comes to: a price above it is in another unit."""
+
+_MOST_PIXELS = 100_000
+
+
+class LogLine(NamedTuple):
+    """The columns of an iPinYou impression log, in their order, as text; prices are CPM in fen."""
+
+    click: str
+    weekday: str
+    hour: str
+    bidid: str
+    timestamp: str
+    logtype: str
+    ipinyouid: str
+    useragent: str
+    ip: str
+    region: str
+    city: str
+    adexchange: str
+    domain: str
+    url: str
+    urlid: str
+    slotid: str
+    slotwidth: str
+    slotheight: str
+    slotvisibility: str
+    slotformat: str
+    slotprice: str
+    creative: str
+    bidprice: str
+    payprice: str
+    keypage: str
+    advertiser: str
+    usertag: str
+
+
+class _Platform(NamedTuple):
+    """What a `useragent` says before its underscore."""
+
+    os: str
+    devicetype: int  # OpenRTB list 5.21
+    comment: str  # in brackets in the User-Agent header
+
+
+_PLATFORMS = {
+    "windows": _Platform("Windows", 2, "Windows NT 6.1"),
+    "mac": _Platform("macOS", 2, "Macintosh; Intel Mac OS X 10_8"),
+    "linux": _Platform("Linux", 2, "X11; Linux x86_64"),
+    "android": _Platform("Android", 1, "Linux; Android 4.2"),
+    "ios": _Platform("iOS", 1, "iPhone; CPU iPhone OS 7_0 like Mac OS X"),
+}
+
+_MARKS = (
+    ("android", "android"),
+    ("iphone", "ios"),
+    ("ipad", "ios"),
+    ("ipod", "ios"),
+    ("windows", "windows"),
+    ("mac os", "mac"),
+    ("macintosh", "mac"),
+    ("linux", "linux"),
+)
+"""What a whole User-Agent header has, in lower case -> its platform; the first that fits counts."""
+
+_BROWSERS = {
+    "chrome": "Chrome/30.0",
+    "firefox": "Firefox/24.0",
+    "ie": "MSIE 9.0",
+    "safari": "Version/6.0 Safari/536.26",
+    "opera": "Opera/12.16",
+    "maxthon": "Maxthon/4.1",
+    "sogou": "MetaSr/1.0",
+    "theworld": "TheWorld/6.0",
+    "other": "",
+}
+
+_BELOW = "secondview thirdview fourthview fifthview sixthview seventhview eighthview ninthview tenthview"
+_POSITIONS = {"firstview": 1, "1": 1, "0": 0, "255": 0, "otherview": 0} | dict.fromkeys(
+    [*_BELOW.split(), *map(str, range(2, 11))], 3
+)
+"""Slot visibility in lower case -> OpenRTB ad position (list 5.4): 1 above the fold, 3 below it, 0 unknown."""
+
+
+def to_row(line: LogLine, cny_per_usd: float) -> dict[str, Any]:
+    """A log line as a request with its market price (USD CPM), click and time.
+
+    Raises:
+        BadLine: a field that does not hold what it should.
+    """
+    return {
+        "request": request_of(line, cny_per_usd),
+        "market_price_cpm": _usd_cpm(line.payprice, "payprice", cny_per_usd),
+        "click": flag(line.click, "click"),
+        "ts": _unix_seconds(line.timestamp),
+    }
+
+
+def not_understood(line: LogLine) -> list[str]:
+    """Return the columns of a line that say something which its request lacks."""
+    understood = {"useragent": _agent(line.useragent), "ip": _address(line.ip), "slotvisibility": _position(line)}
+    return [name for name, value in understood.items() if value is None]
+
+
+def request_of(line: LogLine, cny_per_usd: float) -> dict[str, Any]:
+    """The bid request of a log line; where the log names no site, it names none.
+
+    Raises:
+        BadLine: a field that does not hold what it should.
+    """
+    if is_absent(line.bidid):
+        raise BadLine("bidid is empty")
+    site = _present({"domain": line.domain, "page": line.url})
+    exchange = identifier(line.adexchange)
+    return {
+        "id": line.bidid,
+        "imp": [_imp(line, cny_per_usd)],
+        **({"site": site} if site else {}),
+        "device": _device(line),
+        "user": _user(line),
+        "at": 2,
+        "cur": ["USD"],
+        **({"ext": {"adexchange": exchange}} if exchange else {}),
+    }
+
+
+def _imp(line: LogLine, cny_per_usd: float) -> dict[str, Any]:
+    banner = {
+        "w": whole(line.slotwidth, "slotwidth", 1, _MOST_PIXELS, "a size in pixels"),
+        "h": whole(line.slotheight, "slotheight", 1, _MOST_PIXELS, "a size in pixels"),
+        "pos": _position(line) or 0,
+    }
+    floor = _usd_cpm(line.slotprice, "slotprice", cny_per_usd)
+    return {"id": "1", **_present({"tagid": line.slotid}), "banner": banner, "bidfloor": floor, "bidfloorcur": "USD"}
+
+
+def _position(line: LogLine) -> int | None:
+    """OpenRTB ad position, None where what the line says is not understood."""
+    said = identifier(line.slotvisibility)
+    return _POSITIONS.get(said.lower()) if said else 0
+
+
+def _device(line: LogLine) -> dict[str, Any]:
+    geo = {"country": "CHN", **_present({"region": line.region, "city": line.city})}
+    address = _address(line.ip)
+    return {**(_agent(line.useragent) or {}), "geo": geo, **({"ip": address} if address else {})}
+
+
+def _agent(said: str) -> dict[str, Any] | None:
+    """User-Agent header, system and type of the device: empty where nobody knows, None where it is not understood.
+
+    Args:
+        said: a pair such as `windows_chrome`, or a whole header.
+    """
+    if is_absent(said):
+        return {}
+    if "/" in said or " " in said.strip():
+        name = next((name for mark, name in _MARKS if mark in said.lower()), "other")
+        known = _PLATFORMS.get(name)
+        return {"ua": said.strip(), **({"os": known.os, "devicetype": known.devicetype} if known else {})}
+    system, _, browser = said.strip().partition("_")
+    platform = _PLATFORMS.get(system.lower())
+    if platform is None:
+        return {} if system.lower() == "other" else None
+    agent = f"Mozilla/5.0 ({platform.comment}) {_BROWSERS.get(browser.lower(), browser)}".strip()
+    return {"ua": agent, "os": platform.os, "devicetype": platform.devicetype}
+
+
+def _address(said: str) -> str | None:
+    """An address, of which the log masks the last number: empty where there is none, None where it is no address."""
+    if is_absent(said):
+        return ""
+    try:
+        return str(ipaddress.ip_address(said.strip().replace("*", "0")))
+    except ValueError:
+        return None
+
+
+def _user(line: LogLine) -> dict[str, Any]:
+    user: dict[str, Any] = _present({"id": line.ipinyouid})
+    segments = [{"id": tag} for tag in map(identifier, line.usertag.split(",")) if tag]
+    if segments:
+        user["data"] = [{"id": "ipinyou", "segment": segments}]
+    return user
+
+
+def _present(fields: dict[str, str]) -> dict[str, str]:
+    """The fields that hold something."""
+    return {name: found for name, value in fields.items() if (found := identifier(value))}
+
+
+def _usd_cpm(fen: str, name: str, cny_per_usd: float) -> float:
+    """A price of the log (CPM in fen) in dollars, to a millionth."""
+    return round(whole(fen, name, 0, MOST_FEN, "a CPM in fen, a whole number") / _FEN_PER_CNY / cny_per_usd, 6)
+
+
+def _unix_seconds(timestamp: str) -> int:
+    """Unix seconds of `yyyyMMddHHmmssSSS`, China's time."""
+    try:
+        digits = identifier(timestamp)
+        if len(digits) != 17 or not (digits.isascii() and digits.isdigit()):
+            raise ValueError
+        moment = datetime.strptime(digits[:14], "%Y%m%d%H%M%S").replace(tzinfo=_CHINA)
+    except ValueError as error:
+        raise BadLine(f"timestamp is {timestamp[:40]!r}, not yyyyMMddHHmmssSSS") from error
+    return int(moment.timestamp())
