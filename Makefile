@@ -75,7 +75,7 @@ console-check: $(INSTALLED) ## a platform under traffic, and Chromium over every
 	@$(PY) -m pipelines.console_check
 
 attack-check: $(INSTALLED) ## a platform of its own, attacked in every way an audit found; minutes, root for all; ONLY=TEXT: some
-	@$(PY) -m verification.attacks $(if $(ONLY),--only $(ONLY))
+	@$(PY) -m verification.attacks $(if $(ONLY),--only "$(ONLY)")
 
 check: $(INSTALLED) ## lint, format, types, import directions; image, compose file, scripts, workflow
 	@$(VENV)/bin/ruff check $(SOURCES)

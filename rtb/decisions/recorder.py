@@ -21,6 +21,9 @@ from rtb.stages import Decisions
 _PARCEL_BYTES = 1 << 20  # of requests: one parcel then stays far below what travels between two replicas at once
 _RULES_KEPT = 1_024
 
+MOST_BODY = 1 << 16
+"""Bytes of a request that is recorded: exchanges send a few thousand, and what callers choose to send is not all kept."""
+
 
 class Recorder:
     """Notes what was bid on, until it is taken.
@@ -33,7 +36,7 @@ class Recorder:
         clock: Unix time.
 
     Attributes:
-        dropped: bids that found no room.
+        dropped: bids that found no room, or whose request is too long.
     """
 
     def __init__(
@@ -42,7 +45,7 @@ class Recorder:
         currency: str,
         max_imps: int,
         max_candidates: int,
-        most_bytes: int = 1 << 25,
+        most_bytes: int = 1 << 23,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._currency, self._max_imps, self._max_candidates = currency, max_imps, max_candidates
@@ -131,7 +134,13 @@ class Recorder:
             bids.append(
                 BidRecord(lease, sequence, account, at, creative, price, chance[CLICK], chance[CONVERSION], expires)
             )
-        return found
+        return [request for request in found if self._fits(request)]
+
+    def _fits(self, request: RequestRecord) -> bool:
+        if len(request.body) <= MOST_BODY:
+            return True
+        self.dropped += len(request.bids)
+        return False
 
     def _digest(self, exchange: Profile, rates: Rates) -> str:
         known = self._digests.get((id(rates), exchange.name))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from rtb.decisions.recorder import Recorder
+from rtb.decisions.recorder import MOST_BODY, Recorder
 from rtb.decisions.records import batches_in
 from rtb.decisions.redaction import redacted
 from rtb.openrtb import decode_request
@@ -40,20 +40,33 @@ def test_when_nobody_takes_it_the_oldest_goes_and_is_counted(tmp_path: Path) -> 
 
 def test_a_parcel_is_never_large(tmp_path: Path) -> None:
     made = recording(tmp_path)
-    body = to_json(make_request(ext={"long": "x" * 400_000}))
-    for _ in range(10):
+    body = to_json(make_request(ext={"long": "x" * 60_000}))
+    for _ in range(40):
         made.answer([made.prepare(body)])
     sizes = []
     while (batches := made.recorder.take()) is not None:
         sizes.append(len(batches))
-    assert sizes == [2] * 5
-    made.answer([made.prepare(body) for _ in range(9)])
+    assert sizes == [17, 17, 6]
+    made.answer([made.prepare(body) for _ in range(40)])
     sizes = []
     while (batches := made.recorder.take()) is not None:
         sizes.append(sum(len(batch.requests) for batch in batches))
-    assert sum(sizes) == 9
-    assert max(sizes) == 2
+    assert sum(sizes) == 40
+    assert max(sizes) <= 17
     assert not made.recorder.is_waiting
+
+
+def test_a_request_that_is_too_long_is_bid_on_and_not_recorded(tmp_path: Path) -> None:
+    made = recording(tmp_path)
+    body = to_json(make_request(ext={"long": "x" * MOST_BODY}))
+    ((long,),) = [made.answer([made.prepare(body)])]
+    assert long.body is not None
+    assert (made.recorder.is_waiting, made.recorder.dropped) == (False, 1)
+    made.answer([made.prepare(body), made.prepare(to_json(make_request(id="short")))])
+    batches = made.recorder.take()
+    assert batches is not None
+    assert [decode_request(one.body).id for batch in batches for one in batch.requests] == ["short"]
+    assert made.recorder.dropped == 2
 
 
 def test_what_is_packed_is_what_was_noted(tmp_path: Path) -> None:
