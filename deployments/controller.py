@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 from ray import serve
 from redis.exceptions import RedisError
@@ -22,6 +23,7 @@ from deployments.tally import Tally
 from deployments.wiring import event_writer, ledger_client, logger, repeat
 from portfolio.steering import steered
 from rtb import snapshot
+from rtb.accounts import campaign_of
 from rtb.calibration import Reckoning
 from rtb.catalog import Catalog, CatalogError, Entry
 from rtb.decisions.records import Parcel
@@ -32,7 +34,7 @@ from rtb.listing import Listing
 from rtb.pacemaker import Pacemaker
 from rtb.settings import Settings
 from rtb.stops import Stop
-from rtb.terms import lost, terms_of
+from rtb.terms import lost, over_budget, terms_of
 from rtb.vetting import Vetter
 from rtb.winrate.learner import MarketLearner
 
@@ -146,9 +148,10 @@ class Controller:
         await self._guard.tell(lost(self._entries, balances, {}))
         await self._experiment.pull()
         divided = await self._arms.keep(self._entries, balances, self._experiment.experiment)
-        await self._lower_budgets(divided)
+        cut = await self._lower_budgets(divided)
         factors = await self._portfolios.keep(divided.entries, divided.whole, now)
         table = steered(self._pacemaker.tick(*self._arms.to_pace(divided), now, self._learner.markets), factors)
+        table["open"] &= ~np.isin(campaign_of(table["number"]), cut)
         await self._publish("pacing", snapshot.PACING, snapshot.encode_pacing(table))
         await self._guard.passed()
         self._quarantine.replace("portfolios", self._portfolios.faults)
@@ -195,14 +198,21 @@ class Controller:
             return []
         return lost(entries, balances, await asyncio.to_thread(self._catalog.spent))
 
-    async def _lower_budgets(self, divided: Divided) -> None:
-        """Go on lowering budgets that could not be lowered all the way: what was held then comes back now and then.
+    async def _lower_budgets(self, divided: Divided) -> list[int]:
+        """Go on lowering budgets that were cut below what is promised: that comes back now and then, or is charged.
 
         Only lowering: a ledger that says less than is of record may have been lost, with all it knew of what was spent.
+
+        Returns:
+            Campaigns that have promised more than their budget: they do not bid, whatever money is leased.
         """
+        cut = []
         for entry, own, whole in zip(divided.entries, divided.own, divided.whole, strict=True):
-            if whole.budget - whole.moved > entry.campaign.budget.total_micros and own.available > 0:
-                await self._ledger.open(entry.number, terms_of(entry))
+            if over_budget(entry, whole):
+                cut.append(entry.number)
+                if own.available > 0:
+                    await self._ledger.open(entry.number, terms_of(entry))
+        return cut
 
     async def _recall(self) -> None:
         """Learn the markets from the last events written: what a Controller before this one knew of them."""

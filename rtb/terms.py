@@ -25,6 +25,16 @@ def terms_of(entry: Entry) -> Terms:
     )
 
 
+def over_budget(entry: Entry, balance: Balance) -> int:
+    """Return the micros that a campaign has spent or promised beyond its budget, which was cut since.
+
+    Args:
+        entry: the campaign.
+        balance: where it stands, its arm included. A ledger's budget is never less than what was spent and promised.
+    """
+    return max(0, balance.budget - balance.moved - entry.campaign.budget.total_micros)
+
+
 def lost(entries: Sequence[Entry], balances: Sequence[Balance], spent: Mapping[int, int]) -> list[Entry]:
     """Return campaigns whose figures the ledger must have lost: it has no budget for them though it had, or is behind.
 

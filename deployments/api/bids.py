@@ -104,9 +104,7 @@ def _bid_routes(found: APIRouter, router: Router, may_bid: Caller) -> None:
         responses=responses("FlatAnswers", also=(408, 413)),
     )
     async def batch(request: Request, caller: Caller = may_bid) -> Response:
-        """The answers are in the order of the slots. All go through the platform together, in one pass.
-
-        They come together, too: within the shortest time that one of the slots allows. When it is over, those that
+        """The answers are in the order of the slots. They come together: within the shortest time that one of the slots allows. When it is over, those that
         would have been bid on are answered with `timeout`.
         """
         offered: FlatBatch = bodies.decode(await bodies.read(request, bodies.MAX_BATCH_BYTES), FlatBatch)

@@ -25,7 +25,9 @@ _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\
 """Control characters, line ends, and signs that turn the direction of a text."""
 _HIDDEN_IN_MARKUP = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _ESCAPES = re.compile(rb"[\\\x7f]")
-_VERSION_TAG = re.compile(r'"([0-9]{1,18})"')
+_TAG = re.compile(r'(?:W/)?"[!#-~\x80-\xff]*"')
+_TAGS = re.compile(rf"[ \t,]*{_TAG.pattern}(?:[ \t]*,[ \t,]*{_TAG.pattern})*[ \t,]*")
+_VERSION = re.compile(r'"([0-9]{1,18})"')
 
 
 async def read(request: Request, most: int = MAX_BYTES) -> bytes:
@@ -98,27 +100,29 @@ def depth(body: bytes) -> int:
     return int(levels.max(initial=0))
 
 
-def version_of(if_match: str | None) -> int | None:
-    """The version an `If-Match` names; None where there is no such header.
+def versions_of(if_match: str | None) -> frozenset[int] | None:
+    """Return the versions that an `If-Match` names (RFC 9110, 13.1.1); None where any will do, or without the header.
+
+    A tag that is weak, or that we never gave, is no version of ours: of a header with no other, no version will do.
 
     Raises:
-        Problem: 400, it names none.
+        Problem: 400, it is no `If-Match`.
     """
-    if if_match is None:
+    if if_match is None or if_match.strip() == "*":
         return None
-    found = _VERSION_TAG.fullmatch(if_match.strip())
-    if found is None:
-        raise Problem(400, 'If-Match is one version in quotes, such as "3"', "if-match-invalid")
-    return int(found[1])
+    if not _TAGS.fullmatch(if_match):
+        raise Problem(
+            400, 'If-Match is an ETag such as "3", several with commas between them, or *', "if-match-invalid"
+        )
+    return frozenset(int(tag[1:-1]) for tag in _TAG.findall(if_match) if _VERSION.fullmatch(tag))
 
 
-def needed_version(if_match: str | None) -> int:
-    """The same where the header must be there.
+def needed_versions(if_match: str | None) -> frozenset[int] | None:
+    """Return the same where the header must be there.
 
     Raises:
         Problem: 400, or 428 without it.
     """
-    version = version_of(if_match)
-    if version is None:
+    if if_match is None:
         raise Problem(428, 'If-Match is missing: send the ETag of the campaign, such as "3"', "if-match-missing")
-    return version
+    return versions_of(if_match)

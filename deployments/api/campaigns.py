@@ -23,7 +23,7 @@ from rtb.catalog import CampaignUnknown, CatalogError, Change, CreativeUnknown, 
 from rtb.creative import Creative
 from rtb.ledger import Balance, LedgerError, whole_balances
 from rtb.stops import Stop
-from rtb.terms import lost, terms_of
+from rtb.terms import lost, over_budget, terms_of
 
 if TYPE_CHECKING:
     from deployments.router import Router
@@ -122,7 +122,7 @@ def _write_routes(found: APIRouter, router: Router) -> None:
     )
     async def change(campaign_id: str, request: Request, caller: Caller = admin, if_match: IfMatch = None) -> Response:
         """Objects merge, null takes the default, everything else replaces. `If-Match` names the version it is for."""
-        version = bodies.needed_version(if_match)
+        version = bodies.needed_versions(if_match)
         patch = bodies.decode(await bodies.read(request), Any)
         entry = await asyncio.to_thread(router.catalog.change, campaign_id, version, patch, caller.name)
         return await _taken_up(router, entry)
@@ -134,7 +134,7 @@ def _write_routes(found: APIRouter, router: Router) -> None:
     )
     async def archive(campaign_id: str, caller: Caller = admin, if_match: IfMatch = None) -> Response:
         """Notices of its bids are still settled. `GET /campaigns?status=archived` shows it."""
-        version = bodies.needed_version(if_match)
+        version = bodies.needed_versions(if_match)
         try:
             entry = await asyncio.to_thread(router.catalog.archive, campaign_id, caller.name, version)
         except CatalogError as error:
@@ -149,7 +149,7 @@ def _switch_routes(found: APIRouter, router: Router) -> None:
     @found.post("/campaign/{campaign_id}/pause", summary="Bid no more, within a pacing interval", responses=told)
     async def pause(campaign_id: str, caller: Caller = admin, if_match: IfMatch = None) -> Response:
         """While the catalog cannot be written, as on a full disk, it is stopped in memory (202) and paused later."""
-        version = bodies.version_of(if_match)
+        version = bodies.versions_of(if_match)
         try:
             entry = await asyncio.to_thread(router.catalog.pause, campaign_id, caller.name, version)
         except CatalogError as error:
@@ -158,7 +158,7 @@ def _switch_routes(found: APIRouter, router: Router) -> None:
 
     @found.post("/campaign/{campaign_id}/resume", summary="Bid again", responses=told)
     async def resume(campaign_id: str, caller: Caller = admin, if_match: IfMatch = None) -> Response:
-        version = bodies.version_of(if_match)
+        version = bodies.versions_of(if_match)
         entry = await asyncio.to_thread(router.catalog.resume, campaign_id, caller.name, version)
         if entry.number in {one.number for one in router.stops.all()}:
             await router.stop(Stop(entry.number, time.time(), is_on=False))
@@ -178,7 +178,7 @@ def _switch_routes(found: APIRouter, router: Router) -> None:
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
         """Each call adds. With `Idempotency-Key`, or `If-Match`, one that is repeated adds nothing more."""
-        sent, version = await bodies.read(request), bodies.version_of(if_match)
+        sent, version = await bodies.read(request), bodies.versions_of(if_match)
         micros = bodies.decode(sent, TopUp).micros
         once = once_of(request, sent, caller, idempotency_key, _kept(200))
 
@@ -212,7 +212,7 @@ def _creative_routes(found: APIRouter, router: Router) -> None:
         if_match: IfMatch = None,
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
-        sent, version = await bodies.read(request), bodies.version_of(if_match)
+        sent, version = await bodies.read(request), bodies.versions_of(if_match)
         creative: Creative = bodies.decode(sent, Creative)
         once = once_of(request, sent, caller, idempotency_key, _kept(201))
 
@@ -236,7 +236,7 @@ def _creative_routes(found: APIRouter, router: Router) -> None:
         responses=responses("CampaignShown", also=(400, 404, 409, 412)),
     )
     async def drop(campaign_id: str, creative_id: str, caller: Caller = admin, if_match: IfMatch = None) -> Response:
-        told = (campaign_id, creative_id, caller.name, bodies.version_of(if_match))
+        told = (campaign_id, creative_id, caller.name, bodies.versions_of(if_match))
         return await _taken_up(router, await asyncio.to_thread(router.catalog.drop_creative, *told))
 
 
@@ -319,7 +319,8 @@ def _shown(entry: Entry, balance: Balance | None) -> dict[str, Any]:
     created = datetime.fromtimestamp(entry.created, UTC).isoformat()
     record = {"number": entry.number, "version": entry.version, "created_at": created}
     shown = None if balance is None else figures(balance)
-    return {**msgspec.to_builtins(entry.campaign), **record, "figures": shown}
+    over = None if balance is None else over_budget(entry, balance)
+    return {**msgspec.to_builtins(entry.campaign), **record, "figures": shown, "over_budget_micros": over}
 
 
 def _told(change: Change) -> dict[str, Any]:

@@ -90,6 +90,10 @@ def _answers(schemas: dict[str, Document]) -> dict[str, Document]:
     figures = _object({**{f"{pot}_micros": number for pot in MONEY}, **dict.fromkeys(COUNTS, number)})
     campaign = schemas["Campaign"]
     shown = {"number": number, "version": number, "created_at": text, "figures": {"anyOf": [figures, {"type": "null"}]}}
+    shown["over_budget_micros"] = {
+        "type": ["integer", "null"],
+        "description": "spent or promised beyond a budget that was cut since: above 0 it does not bid",
+    }
     key = {
         "id": text,
         "name": text,

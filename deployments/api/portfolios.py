@@ -126,7 +126,7 @@ def _write_routes(found: APIRouter, router: Router) -> None:
     )
     async def change(portfolio_id: str, request: Request, caller: Caller = admin, if_match: IfMatch = None) -> Response:
         """Fields are replaced, `members` as a whole; null takes the default. It holds from the next decision on."""
-        version = bodies.needed_version(if_match)
+        version = bodies.needed_versions(if_match)
         patch = bodies.decode(await bodies.read(request), Any)
         record = await asyncio.to_thread(router.catalog.portfolios.get, portfolio_id)
         await _known(router, patch_portfolio(decode_portfolio(record.body), patch))
@@ -147,7 +147,7 @@ def _write_routes(found: APIRouter, router: Router) -> None:
         responses={204: {"description": "done"}, **_problems(responses(None, also=(400, 404, 412, 428)))},
     )
     async def delete(portfolio_id: str, caller: Caller = admin, if_match: IfMatch = None) -> Response:
-        version = bodies.needed_version(if_match)
+        version = bodies.needed_versions(if_match)
         await asyncio.to_thread(router.catalog.portfolios.delete, portfolio_id, version)
         return Response(status_code=204)
 

@@ -1,7 +1,8 @@
-"""What the slots of one call get: they go through the platform as one batch, and count as so many requests."""
+"""What the slots of one call get: they go through the platform some at a time, and count as so many requests."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +15,9 @@ from rtb.flat import FlatAnswer, FlatRequest, answer_of, no_bid, openrtb_of
 
 if TYPE_CHECKING:
     from deployments.router import Router
+
+_AT_ONCE = 32
+"""Slots in one pass: other callers' requests get their turn after each, within milliseconds."""
 
 _TMAX_RESERVE = 0.9  # part of the time we allow ourselves; the rest is the way back
 
@@ -29,22 +33,30 @@ async def answers(router: Router, offered: Sequence[FlatRequest], key: str = "")
     started = time.monotonic()
     router.tally.add("requests", len(offered))
     exchange, caller = router.exchanges.of_key(key), number_of(key) if key else 0
-    prepared = [
-        router.edge.prepare_object(openrtb_of(one, router.settings.currency), exchange, caller) for one in offered
-    ]
-    asked = [one for one in prepared if one.impressions]
-    got = iter(await _asked(router, asked, started) if asked else ())
-    found = [_flat(one, next(got) if one.impressions else Answer(None, one.reason)) for one in prepared]
+    deadline = started + _seconds(router, offered)
+    found: list[FlatAnswer] = []
+    for some in (offered[start : start + _AT_ONCE] for start in range(0, len(offered), _AT_ONCE)):
+        if found:
+            await asyncio.sleep(0)
+        read = [openrtb_of(one, router.settings.currency) for one in some]
+        prepared = [router.edge.prepare_object(one, exchange, caller) for one in read]
+        asked = [one for one in prepared if one.impressions]
+        got = iter(await _asked(router, asked, deadline) if asked else ())
+        found += [_flat(one, next(got) if one.impressions else Answer(None, one.reason)) for one in prepared]
     told = Counter("bid_responses" if answer.bid else f"no_bid.{answer.reason}" for answer in found)
     for name, amount in told.items():
         router.tally.add(name, amount)
     return found
 
 
-async def _asked(router: Router, requests: Sequence[Prepared], started: float) -> Sequence[Answer | str]:
-    """An answer to each request, or why there is none; all in the time of the one that allows the least."""
+def _seconds(router: Router, offered: Sequence[FlatRequest]) -> float:
+    """Return the time that the slot which allows the least allows."""
     default = router.settings.default_tmax_ms
-    deadline = started + min(one.tmax_ms or default for one in requests) / 1000 * _TMAX_RESERVE
+    return min((one.tmax_ms or default for one in offered), default=default) / 1000 * _TMAX_RESERVE
+
+
+async def _asked(router: Router, requests: Sequence[Prepared], deadline: float) -> Sequence[Answer | str]:
+    """An answer to each request, or why there is none."""
     left = deadline - time.monotonic()
     if left > 0 and (shed := router.sheds(left, len(requests))):
         return [shed] * len(requests)

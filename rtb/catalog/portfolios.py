@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from rtb.catalog import tables
 from rtb.catalog.database import Database
 from rtb.catalog.records import unix_time
+from rtb.catalog.versions import Expected, conflict, is_expected
 
 
 class PortfolioExists(ValueError):
@@ -25,8 +26,8 @@ class PortfolioUnknown(LookupError):
 class PortfolioChanged(RuntimeError):
     """Somebody else changed the portfolio first; the message says which version is current."""
 
-    def __init__(self, name: str, expected: int, version: int) -> None:
-        super().__init__(f"portfolio {name!r} is at version {version}, not {expected}: read it again")
+    def __init__(self, name: str, expected: Expected, version: int) -> None:
+        super().__init__(conflict(f"portfolio {name!r}", expected, version))
         self.version = version
 
 
@@ -102,7 +103,7 @@ class PortfolioBook:
     def change(
         self,
         name: str,
-        expected_version: int,
+        expected_version: Expected,
         edit: Callable[[str], str],
         check: Callable[[Sequence[PortfolioRecord]], None],
     ) -> PortfolioRecord:
@@ -128,7 +129,7 @@ class PortfolioBook:
             connection.execute(update(tables.portfolios).where(where).values(body=after.body, version=after.version))
         return after
 
-    def delete(self, name: str, expected_version: int) -> None:
+    def delete(self, name: str, expected_version: Expected) -> None:
         """Let a portfolio be no more. What it moved stays where it is. Raises as `change` does."""
         with self._database.writing() as connection:
             _found(connection, name, expected_version)
@@ -190,13 +191,13 @@ def _all(connection: Connection) -> list[PortfolioRecord]:
     return [_record(row) for row in connection.execute(_ordered().with_for_update()).all()]
 
 
-def _found(connection: Connection, name: str, expected: int) -> PortfolioRecord:
+def _found(connection: Connection, name: str, expected: Expected) -> PortfolioRecord:
     """A portfolio that is to be changed, held until the transaction ends."""
     query = _ordered().where(tables.portfolios.c.id == name).with_for_update()
     row = None if "\0" in name else connection.execute(query).one_or_none()
     if row is None:
         raise PortfolioUnknown(f"there is no portfolio {name[:60]!r}")
-    if row.version != expected:
+    if not is_expected(expected, row.version):
         raise PortfolioChanged(name, expected, row.version)
     return _record(row)
 

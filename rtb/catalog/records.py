@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from rtb.campaign import Campaign
+from rtb.catalog.versions import Expected, conflict
 from rtb.quarantine import Fault
 
 
@@ -40,8 +41,8 @@ class CampaignChanged(RuntimeError):
         version: the current one.
     """
 
-    def __init__(self, campaign_id: str, expected: int, version: int) -> None:
-        super().__init__(f"campaign {campaign_id!r} is at version {version}, not {expected}: read it again")
+    def __init__(self, campaign_id: str, expected: Expected, version: int) -> None:
+        super().__init__(conflict(f"campaign {campaign_id!r}", expected, version))
         self.version = version
 
 

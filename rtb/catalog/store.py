@@ -33,6 +33,7 @@ from rtb.catalog.records import (
     Spend,
     unix_time,
 )
+from rtb.catalog.versions import Expected, is_expected
 from rtb.creative import Creative
 from rtb.quarantine import RECORD_ERRORS, Fault
 
@@ -86,7 +87,7 @@ class Catalog:
             return [_add(connection, campaign, now, actor) for campaign in campaigns]
 
     def change(
-        self, campaign_id: str, expected_version: int | None, changes: Any, actor: str, action: str = "change"
+        self, campaign_id: str, expected_version: Expected, changes: Any, actor: str, action: str = "change"
     ) -> Entry:
         """Change a campaign, unless somebody else did so first.
 
@@ -114,15 +115,15 @@ class Catalog:
 
         return self._amend(campaign_id, expected_version, edited, actor, action)
 
-    def pause(self, campaign_id: str, actor: str, expected_version: int | None = None) -> Entry:
+    def pause(self, campaign_id: str, actor: str, expected_version: Expected = None) -> Entry:
         """Let a campaign bid no more. Raises as `change` does."""
         return self.change(campaign_id, expected_version, {"status": "paused"}, actor, "pause")
 
-    def resume(self, campaign_id: str, actor: str, expected_version: int | None = None) -> Entry:
+    def resume(self, campaign_id: str, actor: str, expected_version: Expected = None) -> Entry:
         """Let a paused campaign bid again. Raises as `change` does."""
         return self.change(campaign_id, expected_version, {"status": "active"}, actor, "resume")
 
-    def archive(self, campaign_id: str, actor: str, expected_version: int) -> Entry:
+    def archive(self, campaign_id: str, actor: str, expected_version: Expected) -> Entry:
         """Let a campaign never bid again, and be shown no more among the others. Its money and history stay.
 
         Raises as `change` does, but for a campaign that is archived already, which stays so.
@@ -138,7 +139,7 @@ class Catalog:
         campaign_id: str,
         creative: Creative,
         actor: str,
-        expected_version: int | None = None,
+        expected_version: Expected = None,
         once: Once[Entry] | None = None,
     ) -> Entry:
         """Give a campaign one more creative. Raises as `change` does, and besides.
@@ -155,9 +156,7 @@ class Catalog:
 
         return self._amend(campaign_id, expected_version, grown, actor, "add_creative", once=once)
 
-    def drop_creative(
-        self, campaign_id: str, creative_id: str, actor: str, expected_version: int | None = None
-    ) -> Entry:
+    def drop_creative(self, campaign_id: str, creative_id: str, actor: str, expected_version: Expected = None) -> Entry:
         """Take a creative away. Raises as `change` does, and besides.
 
         Raises:
@@ -177,7 +176,7 @@ class Catalog:
         campaign_id: str,
         micros: int,
         actor: str,
-        expected_version: int | None = None,
+        expected_version: Expected = None,
         once: Once[Entry] | None = None,
     ) -> Entry:
         """Raise a campaign's total budget by so many micros. Raises as `change` does, and besides.
@@ -324,7 +323,7 @@ class Catalog:
     def _amend(
         self,
         campaign_id: str,
-        expected: int | None,
+        expected: Expected,
         edit: Callable[[Campaign], Campaign],
         actor: str,
         action: str,
@@ -339,7 +338,7 @@ class Catalog:
             if row is None:
                 raise _unknown(campaign_id)
             before = _entry(row)
-            if expected is not None and expected != before.version:
+            if not is_expected(expected, before.version):
                 raise CampaignChanged(campaign_id, expected, before.version)
             if before.campaign.status == "archived" and action != "archive":
                 raise CampaignArchived(f"campaign {campaign_id!r} is archived: it cannot change any more")

@@ -108,12 +108,34 @@ def test_a_patch_without_a_version_is_refused(client: TestClient, spring: dict[s
     assert client.get("/campaign/spring").json() == spring
 
 
-@pytest.mark.parametrize("tag", ["1", "*", 'W/"1"', '"1", "2"', '""', '"x"', '"-1"', '"' + "9" * 5_000 + '"', '"²"'])
-def test_a_tag_that_names_no_version_is_refused(client: TestClient, spring: dict[str, Any], tag: str):
+_NO_VERSION = ['W/"1"', '""', '"x"', '"-1"', '"' + "9" * 5_000 + '"', '"²"', '"2", "3"', 'W/"1", "1,1"', ',"2",']
+_NO_TAG = [
+    "1",
+    "",
+    '"1',
+    '"1" "2"',
+    '*, "1"',
+    'w/"1"',
+    '"1"; "2"',
+    '"a b"',
+    ", " * 1_000 + "x",
+    '"1",' + " " * 2_000 + "x",
+]
+
+
+@pytest.mark.parametrize(("tag", "status"), [*((tag, 412) for tag in _NO_VERSION), *((tag, 400) for tag in _NO_TAG)])
+def test_a_tag_that_names_no_version_is_refused(client: TestClient, spring: dict[str, Any], tag: str, status: int):
     for send in (client.patch, client.post):
         path = "/campaign/spring" + ("/pause" if send == client.post else "")
-        assert send(path, headers={"If-Match": tag.encode("latin-1")}).status_code == 400
+        body = {"json": {"name": "x"}} if send == client.patch else {}
+        assert send(path, headers={"If-Match": tag.encode("latin-1")}, **body).status_code == status
     assert client.get("/campaign/spring").json() == spring
+
+
+@pytest.mark.parametrize("tag", ["*", " * ", '"1"', '"7", "1"', 'W/"1","1"', ',, "1" ,', '"a,b",\t"1"'])
+def test_a_tag_that_names_the_version_among_others_will_do(client: TestClient, spring: dict[str, Any], tag: str):
+    answer = client.patch("/campaign/spring", json={"name": "x"}, headers={"If-Match": tag})
+    assert (answer.status_code, answer.json()["name"]) == (200, "x")
 
 
 def test_a_stale_version_is_refused_and_the_current_one_named(client: TestClient, spring: dict[str, Any]):

@@ -31,6 +31,7 @@ from rtb.settings import Settings
 from verification.attacks.bounds import LEAST_ATTACKS
 from verification.attacks.case import Attack
 from verification.attacks.cases import every
+from verification.attacks.cases.memory import warm
 from verification.attacks.disk import small_disk
 from verification.attacks.honest import trading
 from verification.attacks.running import Report, Run
@@ -64,6 +65,7 @@ def _attacked(folder: Path, outside: Stranger, console: Console, chosen: list[At
     Path(folder).chmod(0o755)  # what is inside is to keep itself private
     with small_disk(folder / "var") as is_small, _running(folder, given, outside, is_small, console) as target:
         key, url = target.keys["honest"], f"{target.settings.base_url}/openrtb2/honest"
+        warm(target)
         with trading(url, key, domain("honest"), folder / "honest.log") as traffic:
             return Run(target, traffic, console.print).all(chosen)
 

@@ -65,15 +65,33 @@ _FILLS: dict[str, Make] = {
 }
 
 
+def warm(target: Target) -> None:
+    """Send some of each kind: what a process takes for its first large request, and gives the next, is not held."""
+    for make in _FILLS.values():
+        for _ in range(4):
+            _send(make, target)
+    for _ in range(4):
+        _batch(target)
+
+
+def _send(make: Make, target: Target) -> int:
+    body = gzip.compress(msgspec.json.encode(make(secrets.token_hex(8), _LONG)), 1)
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    return target.call("POST", "/openrtb2/alpha", "alpha", content=body, headers=headers).status_code
+
+
+def _batch(target: Target) -> None:
+    long = "u" * 2_000
+    slots = [
+        {"w": 300, "h": 250, "page": "https://money.example/", "ua": secrets.token_hex(8) + long} for _ in range(300)
+    ]
+    target.call("POST", "/bid/batch", "alpha", json={"bids": slots})
+
+
 def _filled(make: Make, target: Target) -> str:
     """Send many, packed, as one caller can for little; what the platform holds after is what it held before."""
     before = measure.held(target.processes())
-    statuses = set()
-    for _ in range(_REQUESTS):
-        body = gzip.compress(msgspec.json.encode(make(secrets.token_hex(8), _LONG)), 1)
-        headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
-        answer = target.call("POST", "/openrtb2/alpha", "alpha", content=body, headers=headers)
-        statuses.add(answer.status_code)
+    statuses = {_send(make, target) for _ in range(_REQUESTS)}
     grown = measure.grown_mb(before, measure.held(target.processes()))
     wrong = [status for status in statuses if status >= 500]
     if wrong:
@@ -92,10 +110,6 @@ def rest(target: Target) -> str:
     """The other way in."""
     before = measure.held(target.processes())
     for _ in range(40):
-        slots = [
-            {"w": 300, "h": 250, "page": "https://money.example/", "ua": secrets.token_hex(8) + "u" * 2_000}
-            for _ in range(300)
-        ]
-        target.call("POST", "/bid/batch", "alpha", json={"bids": slots})
+        _batch(target)
     grown = measure.grown_mb(before, measure.held(target.processes()))
     return f"{grown:.0f} MB more are held" if grown > MOST_GROWTH_MB else ""
