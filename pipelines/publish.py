@@ -23,17 +23,12 @@ from rich.progress import Progress
 
 from pipelines.ctr_training.sources import progress_bars
 from pipelines.gate import CTRGate, Gate, HeldOut, PolicyGate
-from pipelines.gate.comparison import Comparison, NotComparable
+from pipelines.gate.comparison import Comparison, NotComparable, Refused
 from pipelines.served import NothingServed
 from rtb.artefacts import ArtefactError, read_meta
 from rtb.market.auction_log import LogError
 from rtb.registry import Kind, Registry, RegistryError
 from rtb.settings import Settings
-
-
-class Refused(RuntimeError):
-    """The gate is closed; the message says why."""
-
 
 UNFIT = (Refused, ArtefactError, RegistryError, NotComparable, NothingServed, LogError)
 

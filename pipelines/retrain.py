@@ -24,7 +24,9 @@ from pipelines.background import give_way
 from pipelines.ctr_training.fitting import FitOptions
 from pipelines.ctr_training.sources import Source, progress_bars
 from pipelines.gate import HeldOut
+from pipelines.gate.comparison import Refused
 from pipelines.gate.ctr import HELD_OUT, check_enough
+from pipelines.gate.served import check_folder, is_served
 from pipelines.publish import UNFIT, publish
 from pipelines.served import served
 from pipelines.train_ctr import train
@@ -69,9 +71,13 @@ def retrain(settings: Settings, events: Path, folder: Path, options: FitOptions,
         held_out: share of the impressions, the newest, that is not trained on.
 
     Raises:
-        UNFIT: there are no events, or as `publish` says.
+        UNFIT: there are no events, the folder serves, or as `publish` says.
+        Untrainable: the events can teach nothing.
         OSError: a folder cannot be read or written.
     """
+    check_folder(settings, folder)
+    if is_served(settings.ctr_dir, folder):
+        raise Refused(f"{folder} is what serves: name another folder for the candidate with --out")
     shown = served(events)
     past, newest = shown.data.split(1.0 - held_out)
     check_enough(newest, f"the {len(newest)} newest impressions of {events}")  # before the work

@@ -7,7 +7,8 @@ How to run:
     python -m pipelines.train_ctr --events var/events --model deepfm
 
 What to expect: progress bars, a lift table, then one JSON line with figures on the last tenth of the impressions, which
-come after all that was learned from. On the simulator the best possible AUC is beside them (it knows the truth).
+come after all that was learned from. On the simulator the best possible AUC is beside them (it knows the truth). Where
+models are served from, the default, a model is written only if it is not worse than the one there, as in `publish`.
 """
 
 from __future__ import annotations
@@ -27,10 +28,13 @@ from rich.table import Table
 
 from pipelines.ctr_training import evidence
 from pipelines.ctr_training.calibrating import Method, calibrate
+from pipelines.ctr_training.enough import Untrainable, check_trainable
 from pipelines.ctr_training.figures import bins, report
 from pipelines.ctr_training.fitting import FitOptions, fit, logits_of
 from pipelines.ctr_training.sources import Source, SourceError, progress_bars
 from pipelines.datasets import ClickData
+from pipelines.gate.comparison import Refused
+from pipelines.gate.served import admit_ctr, check_folder, is_served
 from pipelines.served import NothingServed
 from rtb import ctr
 from rtb.ctr import Calibration, CTRNetwork, Model
@@ -83,16 +87,21 @@ def main(
         raise _refuse("--data and --events are two sources: name one", 2)
     started = time.monotonic()
     torch.set_num_threads(1)  # the steps are small: threads would mostly wait for each other
-    folder = out or Settings().ctr_dir
+    settings = Settings()
+    folder = out or settings.ctr_dir
     source = _source(data, events, impressions, seed)
     options = FitOptions(model=model, epochs=epochs, keep_negatives=keep_negatives, seed=seed)
     try:
+        check_folder(settings, folder)
         with progress_bars() as progress:
             rows = source.read(progress)
             if len(rows) < _FEWEST:
                 raise SourceError(f"{source} holds {len(rows)} impressions: at least {_FEWEST} are needed")
             again = source.kind != "simulator" if refit is None else refit
             trained = train(rows, options, calibration, refit=again, progress=progress)
+        if is_served(settings.ctr_dir, folder):
+            predicted = trained.probability[:, CLICK].astype(np.float64)
+            admit_ctr(folder, predicted, trained.data, source, len(rows) - len(trained.data))
         used = len(rows) if again else int(len(rows) * _TRAIN)
         meta = ctr.save(
             folder,
@@ -102,7 +111,7 @@ def main(
             calibration=trained.calibration,
             source=source.record(used),
         )
-    except (BadTable, NothingServed, SourceError, OSError) as error:
+    except (BadTable, NothingServed, Refused, SourceError, Untrainable, OSError) as error:
         raise _refuse(str(error), 1) from error
     _show_lift(trained)
     summary = {
@@ -129,12 +138,18 @@ def train(
         method: of calibration.
         refit: fit again on all rows once the figures are taken, for as many passes; the calibration stays.
         progress: where to show it.
+
+    Raises:
+        Untrainable: the impressions can teach nothing, or the model predicts what is no chance.
     """
     training, later = rows.split(_TRAIN)
     held, last = later.split((_CALIBRATE - _TRAIN) / (1.0 - _TRAIN))
+    check_trainable(training, held, last, options.keep_negatives)
     network, passes = _fit(training, held, options, "training", progress)
     calibration = calibrate(method, logits_of(network, held.rows), held)
     probability = calibration.probabilities(logits_of(network, last.rows))
+    if not np.isfinite(probability).all():
+        raise Untrainable("the model predicts what is no number: train another")
     metrics = report(probability, last)
     if refit:
         network, _ = _fit(rows, None, replace(options, epochs=passes), "training on all rows", progress)

@@ -6,7 +6,8 @@
 
 A policy multiplies what the closed loop bids. It learns in the past of the campaigns in `--data` (the form that
 `pipelines.backtest` reads; what that evaluates on is left alone) and in made-up markets. Every so often it is judged by
-episodes that it does not learn from, and the best one is what is written.
+episodes that it does not learn from, and the best one is written; where policies are served from, the default of
+ppo, only if it is not worse than the one there, as in `pipelines.publish`.
 
 Alone it starts a small Ray of its own and stops it in the end; as a Ray job, or with `--address`, it joins the
 cluster. The last line of standard output is one JSON object with what came of it.
@@ -15,6 +16,7 @@ cluster. The last line of standard output is one JSON object with what came of i
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -30,7 +32,7 @@ from pipelines.policy_training.kept import State
 from pipelines.policy_training.screen import progress, table_of
 from pipelines.policy_training.validation import Gains
 from rtb import policy
-from rtb.market.worlds import fingerprint
+from rtb.market.worlds import check_pasts, fingerprint
 from rtb.settings import Settings
 
 if TYPE_CHECKING:
@@ -104,6 +106,7 @@ def train(
         folder = (checkpoint or settings.var_dir / "checkpoints" / algo).resolve()
         for one in (folder, target.parent):  # before the work, so that a read-only disk is known at once
             one.mkdir(parents=True, exist_ok=True)
+        _check(settings, target, data)
         begun = State(str(algo), fingerprint(data) if data else "", seed)
         with on_ray(address, 1 + num_env_runners + num_learners):
             # RLlib takes seconds, which `--help` should not.
@@ -122,6 +125,8 @@ def train(
                 state, best, params = _sweep(console, Plan(run, begun, seconds, folder), tune, scheduler)
             else:
                 state, best, params = _train(console, Plan(run, begun, seconds, folder), resume=resume)
+        if target == settings.policy_dir.resolve():
+            _admit(target, best, folder)
         how = {"command": _command(context), **params}
         version = _save(target, best, state, trained_on=_worlds(data, seed), how=how)
     except (OSError, RuntimeError, ValueError) as error:  # unreachable cluster, unwritable folder, wrong setting
@@ -139,6 +144,27 @@ def train(
         version=version,
     )
     typer.echo(json.dumps(asdict(report)))
+
+
+def _check(settings: Settings, target: Path, data: Path | None) -> None:
+    """Raise before the work where a policy may not be written, or nothing can be learned from the logs."""
+    from pipelines.gate.served import check_folder  # noqa: PLC0415 - imports torch
+
+    check_folder(settings, target)
+    if data is not None:
+        check_pasts(data)
+
+
+def _admit(target: Path, best: policy.Policy, kept_in: Path) -> None:
+    """Raise where a policy is to serve, and is worse than the one that does."""
+    from pipelines.ctr_training.sources import progress_bars  # noqa: PLC0415 - imports torch
+    from pipelines.gate.comparison import Refused  # noqa: PLC0415
+    from pipelines.gate.served import admit_policy  # noqa: PLC0415
+
+    try:
+        admit_policy(target, best, progress_bars())
+    except Refused as error:
+        raise Refused(f"{error}; what was learned is kept in {kept_in}: go on with --resume") from error
 
 
 def _train(console: Console, plan: Plan, *, resume: bool) -> tuple[State, policy.Policy, dict[str, Any]]:
@@ -166,6 +192,8 @@ def _sweep(
 
 def _save(folder: Path, best: policy.Policy, state: State, *, trained_on: str, how: dict[str, object]) -> str:
     """Write the artefact; name of its weights."""
+    if not math.isfinite(state.score):
+        raise ValueError("the policy wins nothing on the validation episodes that could be compared: give other data")
     gains = {f"gain {world} {budget}": gain for world, by in state.gains.items() for budget, gain in by.items()}
     config: dict[str, object] = {"algo": state.algo, "seed": state.seed, "steps": state.best_steps, **how}
     return policy.save(

@@ -39,11 +39,14 @@ def figures(predicted: npt.ArrayLike, label: npt.ArrayLike) -> dict[str, float]:
 
 
 def report(probability: npt.NDArray[np.float32], data: ClickData) -> dict[str, float]:
-    """Figures of a model's answers, shape `(n, 2)`: clicks, conversions of those clicked, and the best possible."""
+    """Figures of a model's answers, shape `(n, 2)`: clicks, conversions of those clicked, and the best possible.
+
+    What cannot be told, such as the calibration where nothing was clicked, is left out.
+    """
     p = probability[:, CLICK].astype(np.float64)
     rate = float(data.click.mean())
     found = {**figures(p, data.click), "ctr": rate, "logloss_of_mean": log_loss(np.full(len(p), rate), data.click)}
-    found["calibration"] = float(p.mean()) / max(rate, 1e-9)
+    found["calibration"] = float(p.mean()) / rate if rate else float("nan")
     if data.truth is not None:
         reached, best = expected_auc(p, data.truth), bayes_auc(data.truth)
         found |= {"auc_expected": reached, "auc_best": best, "auc_share": (reached - 0.5) / (best - 0.5)}

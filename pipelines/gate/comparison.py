@@ -17,6 +17,10 @@ _LEVELS = (2.5, 97.5)
 _SEED = 20_130_606  # of the bootstrap: the same data give the same verdict
 
 
+class Refused(RuntimeError):
+    """The gate is closed; the message says why."""
+
+
 class NotComparable(RuntimeError):
     """The held-out data cannot tell the two apart; the message says what is missing."""
 

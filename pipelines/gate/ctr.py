@@ -99,8 +99,13 @@ def compare(candidate: CTRScorer, champion: CTRScorer, data: ClickData, on: str)
         NotComparable: too few clicks.
         ArtefactError: the candidate predicts what is no probability.
     """
+    return compare_predictions(_predicted(candidate, data), champion, data, on)
+
+
+def compare_predictions(ours: Floats, champion: CTRScorer, data: ClickData, on: str) -> Comparison:
+    """A candidate's chances of a click, shape `(n,)`, and the champion's; see `compare`."""
     check_enough(data, on)
-    ours, theirs = _predicted(candidate, data), _predicted(champion, data)
+    theirs = _predicted(champion, data)
     if not (np.isfinite(ours).all() and ours.min() >= 0.0 and ours.max() <= 1.0):
         raise ArtefactError("it predicts what is no probability: train it again")
     block = np.arange(len(data)) * min(_BLOCKS, len(data)) // len(data)

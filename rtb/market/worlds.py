@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rtb.market.auction_log import EPISODE, Task, campaigns_in, past_files, read_task, streams_in
+from rtb.market.auction_log import EPISODE, LogError, Task, campaigns_in, past_files, read_task, streams_in
 from rtb.market.daily import daily_task, totals_of
 from rtb.market.library import Library, Source
 from rtb.market.sample_logs import sample_rows, sample_world
@@ -65,6 +65,24 @@ def read_pasts(data: Path) -> list[Task]:
     tasks = [read_task(data, name) for name in dict.fromkeys([*campaigns_in(data), *streams_in(data)])]
     # A long stream is one episode to whoever is evaluated on it; its past is cut like the others'.
     return [replace(task, after=task.after.part(0, 0), episode=min(task.episode, EPISODE)) for task in tasks]
+
+
+def check_pasts(data: Path) -> None:
+    """Read all that a training would, and raise where a campaign has nothing to learn from.
+
+    Raises:
+        LogError: the folder is not of the form that `read_task` reads, or all auctions of a past are alike, worth
+            nothing, or too few.
+    """
+    for task in read_pasts(data):
+        price, pctr = task.before.price, task.before.pctr
+        if not pctr.any():
+            raise LogError(f"{task.name}: pctr is 0 in all auctions before the evaluation: nothing is worth a bid")
+        if not np.ptp(price) and not np.ptp(pctr):
+            raise LogError(f"{task.name}: price and pctr are the same in all auctions before the evaluation")
+        halves = _cut_in_two(task)
+        if not len(Source(halves, halves.after)) or not len(Library.of_past([halves])):
+            raise LogError(f"{task.name}: {len(task.before)} auctions before the evaluation are too few to learn from")
 
 
 def fingerprint(data: Path) -> str:

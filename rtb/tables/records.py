@@ -77,9 +77,11 @@ class _Text:
 
     def records(self, needed: Sequence[str], unnamed: Sequence[str]) -> Iterator[Record]:
         lines = self._decoded()
-        first = next(lines, "")
-        rows = self._rows(itertools.chain([first] if first else [], lines), _delimiter_of(first))
+        blank, first = next(((n, line) for n, line in enumerate(lines) if line.strip()), (0, ""))
+        rows = self._rows(itertools.chain([first], lines), _delimiter_of(first), blank)
         line, names = next(rows, (1, []))
+        if self._wrong and not unnamed:
+            raise BadTable(f"{self._path}, line {line}: {self._wrong}")
         header = _header(self._path, names, needed, unnamed)
         if header is None:
             header, rows = list(unnamed), itertools.chain([(line, names)], rows)
@@ -104,10 +106,10 @@ class _Text:
                 self._wrong, text = "it has NUL bytes: is this text, in UTF-8?", text.replace("\0", "?")
             yield text
 
-    def _rows(self, lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
-        """Line of each row that is not empty, and its cells."""
+    def _rows(self, lines: Iterator[str], delimiter: str, before: int) -> Iterator[tuple[int, list[str]]]:
+        """Line of each row that is not empty, and its cells; so many lines came before."""
         csv.field_size_limit(MAX_LINE_BYTES)
-        reader, start = csv.reader(lines, delimiter=delimiter, strict=True), 1
+        reader, start = csv.reader(lines, delimiter=delimiter, strict=True), before + 1
         while True:
             try:
                 cells = next(reader, None)
@@ -117,7 +119,7 @@ class _Text:
                 return
             if any(cell.strip() for cell in cells):
                 yield start, cells
-            start = reader.line_num + 1
+            start = before + reader.line_num + 1
 
 
 def _delimiter_of(line: str) -> str:

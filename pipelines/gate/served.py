@@ -1,0 +1,91 @@
+"""The folders that are served from: a training writes into them what passes the gate, and nothing else."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from rich.progress import Progress
+
+from pipelines.ctr_training.sources import Source, is_recorded
+from pipelines.datasets import ClickData
+from pipelines.gate.comparison import NotComparable, Refused
+from pipelines.gate.ctr import compare_predictions
+from pipelines.gate.held_out import HeldOut
+from pipelines.gate.policy import PolicyGate
+from rtb import ctr, policy
+from rtb.artefacts import ArtefactError
+from rtb.ctr import CTRScorer
+from rtb.policy import Policy
+from rtb.settings import Settings
+
+_ELSEWHERE = "--out writes it elsewhere than where models are served from"
+
+
+def check_folder(settings: Settings, folder: Path) -> None:
+    """Raise where a training is to write among the published models, which `publish` alone does.
+
+    Raises:
+        Refused: the folder is one of them, or holds them.
+    """
+    published = settings.published_dir.resolve()
+    if folder.resolve().is_relative_to(published) or published.is_relative_to(folder.resolve()):
+        raise Refused(f"{folder} is where published models are, which `publish` alone writes: name another with --out")
+
+
+def is_served(served: Path, folder: Path) -> bool:
+    """Return whether a folder is the one that models are served from until one is published."""
+    return folder.resolve() == served.resolve()
+
+
+def admit_ctr(folder: Path, predicted: npt.NDArray[np.float64], data: ClickData, source: Source, first: int) -> None:
+    """Raise where a CTR model is worse than the one in the folder it is to be written to.
+
+    The one in there may have been trained on the very impressions; then what bids before anything is trained judges.
+
+    Args:
+        folder: of the model that serves.
+        predicted: chances of a click on `data`, by a model that was not trained on it, shape `(n,)`.
+        data: the last impressions of the source.
+        source: where they come from.
+        first: number of the first of them.
+
+    Raises:
+        Refused: it is worse, or `data` cannot tell.
+    """
+    champion = CTRScorer.untrained()
+    try:
+        scorer, meta = ctr.load(folder)
+        record = meta.config.get("source", {})
+        if not (is_recorded(source, record) and int(record["rows"]) > first):
+            champion = scorer
+    except ArtefactError:
+        pass  # it could not serve
+    on = f"the last {len(data)} impressions"
+    try:
+        objection = compare_predictions(predicted, champion, data, on).objection
+    except NotComparable as error:
+        raise Refused(f"{error}; {_ELSEWHERE}") from error
+    if objection:
+        raise Refused(f"the model is {objection}; {_ELSEWHERE}")
+
+
+def admit_policy(folder: Path, candidate: Policy, progress: Progress) -> None:
+    """Raise where a policy is worse than the one in the folder it is to be written to.
+
+    Raises:
+        Refused: it is.
+    """
+    gate = PolicyGate(HeldOut())
+    champion: Path | None = folder
+    try:
+        gate.read(folder)
+    except ArtefactError:
+        champion = None  # it could not serve
+    with tempfile.TemporaryDirectory(prefix="raybid-") as draft, progress:
+        policy.save(Path(draft) / "policy", candidate, metrics={}, trained_on="")
+        objection = gate.compare(Path(draft) / "policy", champion, progress).objection
+    if objection:
+        raise Refused(f"the policy is {objection}; {_ELSEWHERE}")
