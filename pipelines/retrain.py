@@ -26,9 +26,9 @@ from pipelines.ctr_training.sources import Source, progress_bars
 from pipelines.gate import HeldOut
 from pipelines.gate.comparison import Refused
 from pipelines.gate.ctr import HELD_OUT, check_enough
-from pipelines.gate.served import check_folder, is_served
 from pipelines.publish import UNFIT, publish
 from pipelines.served import served
+from pipelines.served_folders import check_folder, is_served
 from pipelines.train_ctr import train
 from rtb import ctr
 from rtb.ctr import Model

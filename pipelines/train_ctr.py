@@ -34,10 +34,12 @@ from pipelines.ctr_training.fitting import FitOptions, fit, logits_of
 from pipelines.ctr_training.sources import Source, SourceError, progress_bars
 from pipelines.datasets import ClickData
 from pipelines.gate.comparison import Refused
-from pipelines.gate.served import admit_ctr, check_folder, is_served
+from pipelines.gate.served import admit_ctr
 from pipelines.served import NothingServed
+from pipelines.served_folders import check_folder, is_served
 from rtb import ctr
 from rtb.ctr import Calibration, CTRNetwork, Model
+from rtb.registry import RegistryError
 from rtb.scores import CLICK
 from rtb.settings import Settings
 from rtb.tables import BadTable
@@ -111,7 +113,7 @@ def main(
             calibration=trained.calibration,
             source=source.record(used),
         )
-    except (BadTable, NothingServed, Refused, SourceError, Untrainable, OSError) as error:
+    except (BadTable, NothingServed, Refused, RegistryError, SourceError, Untrainable, OSError) as error:
         raise _refuse(str(error), 1) from error
     _show_lift(trained)
     summary = {

@@ -31,6 +31,7 @@ from pipelines.policy_training.cluster import on_ray
 from pipelines.policy_training.kept import State
 from pipelines.policy_training.screen import progress, table_of
 from pipelines.policy_training.validation import Gains
+from pipelines.served_folders import check_folder, is_served
 from rtb import policy
 from rtb.market.worlds import check_pasts, fingerprint
 from rtb.settings import Settings
@@ -106,7 +107,9 @@ def train(
         folder = (checkpoint or settings.var_dir / "checkpoints" / algo).resolve()
         for one in (folder, target.parent):  # before the work, so that a read-only disk is known at once
             one.mkdir(parents=True, exist_ok=True)
-        _check(settings, target, data)
+        check_folder(settings, target)
+        if data is not None:
+            check_pasts(data)
         begun = State(str(algo), fingerprint(data) if data else "", seed)
         with on_ray(address, 1 + num_env_runners + num_learners):
             # RLlib takes seconds, which `--help` should not.
@@ -125,7 +128,7 @@ def train(
                 state, best, params = _sweep(console, Plan(run, begun, seconds, folder), tune, scheduler)
             else:
                 state, best, params = _train(console, Plan(run, begun, seconds, folder), resume=resume)
-        if target == settings.policy_dir.resolve():
+        if is_served(settings.policy_dir, target):
             _admit(target, best, folder)
         how = {"command": _command(context), **params}
         version = _save(target, best, state, trained_on=_worlds(data, seed), how=how)
@@ -144,15 +147,6 @@ def train(
         version=version,
     )
     typer.echo(json.dumps(asdict(report)))
-
-
-def _check(settings: Settings, target: Path, data: Path | None) -> None:
-    """Raise before the work where a policy may not be written, or nothing can be learned from the logs."""
-    from pipelines.gate.served import check_folder  # noqa: PLC0415 - imports torch
-
-    check_folder(settings, target)
-    if data is not None:
-        check_pasts(data)
 
 
 def _admit(target: Path, best: policy.Policy, kept_in: Path) -> None:

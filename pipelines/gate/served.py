@@ -1,4 +1,4 @@
-"""The folders that are served from: a training writes into them what passes the gate, and nothing else."""
+"""The gate before the folders that models are served from: a training writes there what passes, and nothing else."""
 
 from __future__ import annotations
 
@@ -19,25 +19,8 @@ from rtb import ctr, policy
 from rtb.artefacts import ArtefactError
 from rtb.ctr import CTRScorer
 from rtb.policy import Policy
-from rtb.settings import Settings
 
 _ELSEWHERE = "--out writes it elsewhere than where models are served from"
-
-
-def check_folder(settings: Settings, folder: Path) -> None:
-    """Raise where a training is to write among the published models, which `publish` alone does.
-
-    Raises:
-        Refused: the folder is one of them, or holds them.
-    """
-    published = settings.published_dir.resolve()
-    if folder.resolve().is_relative_to(published) or published.is_relative_to(folder.resolve()):
-        raise Refused(f"{folder} is where published models are, which `publish` alone writes: name another with --out")
-
-
-def is_served(served: Path, folder: Path) -> bool:
-    """Return whether a folder is the one that models are served from until one is published."""
-    return folder.resolve() == served.resolve()
 
 
 def admit_ctr(folder: Path, predicted: npt.NDArray[np.float64], data: ClickData, source: Source, first: int) -> None:

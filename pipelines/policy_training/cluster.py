@@ -31,7 +31,8 @@ def on_ray(address: str, processes: int) -> Iterator[None]:
     import ray  # noqa: PLC0415 - reads the variables above, as does torch
 
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-    with tempfile.TemporaryDirectory(prefix="raybid-") as folder:
+    # What Ray has not ended by then may still write there; that is no error of the training's.
+    with tempfile.TemporaryDirectory(prefix="raybid-", ignore_cleanup_errors=True) as folder:
         if given:
             _reach(given)
             give_way()  # the cluster may be serving

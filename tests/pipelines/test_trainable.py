@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +18,15 @@ from pipelines.ctr_training.sources import progress_bars
 from pipelines.datasets import ClickData
 from pipelines.gate import policy as policy_gate
 from pipelines.gate.comparison import Refused
-from pipelines.gate.served import admit_policy, check_folder, is_served
+from pipelines.gate.served import admit_policy
+from pipelines.served_folders import check_folder, is_served
 from pipelines.train_ctr import train
 from rtb import features, pacing, policy
 from rtb.market.auction_log import LogError
 from rtb.market.sample_logs import write_logs
 from rtb.market.worlds import check_pasts
 from rtb.policy import Policy
+from rtb.registry import RegistryError
 from rtb.settings import Settings
 from tests.pipelines.ctr_cases import made_up
 
@@ -72,7 +76,7 @@ def test_the_calibration_of_rows_without_a_click_is_not_told() -> None:
 def test_folders_of_published_models_are_not_written_to(tmp_path: Path) -> None:
     settings = Settings(var_dir=tmp_path / "var")
     for inside in (settings.published_dir, settings.published_dir / "ctr" / "versions" / "x", settings.var_dir):
-        with pytest.raises(Refused, match="published"):
+        with pytest.raises(RegistryError, match="published"):
             check_folder(settings, inside)
     check_folder(settings, settings.ctr_dir)
     (tmp_path / "link").symlink_to(settings.ctr_dir)
@@ -104,3 +108,9 @@ def test_logs_that_teach_a_policy_nothing_are_refused_before_a_training(tmp_path
         (tmp_path / "gen-1.episodes.txt").write_text("\n".join(alike))
         with pytest.raises(LogError, match=told):
             check_pasts(tmp_path)
+
+
+def test_a_policy_is_trained_with_the_threads_that_its_cluster_says() -> None:
+    """Who imports torch before `on_ray` has set OMP_NUM_THREADS has as many threads as cores."""
+    program = "import sys, pipelines.train_policy; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

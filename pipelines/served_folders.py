@@ -1,0 +1,26 @@
+"""The folders that models are served from, and what trainings may write there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rtb.registry import RegistryError
+from rtb.settings import Settings
+
+
+def check_folder(settings: Settings, folder: Path) -> None:
+    """Raise where a training is to write among the published models, which `publish` alone does.
+
+    Raises:
+        RegistryError: the folder is one of them, or holds them.
+    """
+    published, folder = settings.published_dir.resolve(), folder.resolve()
+    if folder.is_relative_to(published) or published.is_relative_to(folder):
+        raise RegistryError(
+            f"{folder} is where published models are, which `publish` alone writes: name another with --out"
+        )
+
+
+def is_served(served: Path, folder: Path) -> bool:
+    """Return whether a folder is the one that models are served from until one is published."""
+    return folder.resolve() == served.resolve()
