@@ -139,8 +139,8 @@ class FastPath:
         profile = None
         head = _read_head(scope["headers"])
         try:
+            profile = self._identify(scope, path, head)  # first: nothing is read for whoever has no key
             body = await self._read(receive)
-            profile = self._identify(scope, path, head)
             return await self._held(self._serve(profile, head, body, started))
         except _Refused as refusal:
             # A 4xx without a body, as OpenRTB wants it; the reason goes to the log and the counters.

@@ -90,6 +90,8 @@ class NoticeDesk:
             ref = self._signer.read(token, kind)
         except TokenError as error:
             return Reply(403, "forged", str(error))
+        if kind in _MONEY and self._exchanges.is_left_out(ref.exchange):
+            return Reply(503, "exchange_left_out", "the profile of this exchange is to be corrected first")
         if kind in _MONEY and not self._exchanges.may_notify(ref.exchange, address):
             return Reply(403, "foreign_network", f"notices of this exchange do not come from {address}")
         return await self.settle(kind, ref, parse_qs(query.decode("latin-1"), keep_blank_values=True))

@@ -101,7 +101,11 @@ class RLBidder:
     async def _pull(self) -> None:
         body = await self._pacing.pull()
         if body is not None:
-            table = snapshot.decode_pacing(body)
+            try:
+                table = snapshot.decode_pacing(body)
+            except ValueError as error:  # a Controller of another version; what was known before holds
+                logger.error(f"the pacing table cannot be used, the one before is bid by: {error}")
+                return
             self._usage.add(self._stage.repace(table, self._pacing.version))
 
     async def _report(self) -> None:

@@ -131,17 +131,21 @@ class Router:
         )
         self.frequency = FrequencyGate(client, timeout=settings.frequency_timeout_seconds)
         self.rates = RatesFile(settings.rates)
-        self.exchanges = exchanges.load(settings.exchanges_dir)
+        price_keys = read_price_keys(settings.price_keys)
+        self.exchanges = exchanges.load(settings.exchanges_dir, price_keys.keys())
+        for fault in self.exchanges.faults:
+            logger.error(f"exchange profile {fault.name} is left out, all others bid: {fault.reason}")
         self.desk = NoticeDesk(
             self.signer,
             self.ledger,
             self.edge,
             self.frequency,
-            charging=Charging(self.exchanges, read_price_keys(settings.price_keys), max(settings.notice_times)),
+            charging=Charging(self.exchanges, price_keys, max(settings.notice_times)),
             exchanges=self.exchanges,
             durability=self.durability,
         )
         self.paced_at: float | None = None
+        self._pacing_faults: list[Fault] = []
         self.pacing: snapshot.PacingTable = np.zeros(0, snapshot.PACING_DTYPE)
         self.experiment = ExperimentFeed(client)
         self._catalog_feed = snapshot.Subscriber(client, snapshot.CATALOG)
@@ -274,7 +278,8 @@ class Router:
     @property
     def left_out(self) -> list[Fault]:
         """Records that cannot be used, as the Controller says, and those of its snapshot that this code cannot read."""
-        return [*self._quarantine.faults, *self._catalog_reader.faults]
+        own = (*self._catalog_reader.faults, *self.exchanges.faults, *self.rates.faults, *self._pacing_faults)
+        return sorted({*self._quarantine.faults, *own})
 
     async def _exchange_stops(self) -> None:
         self.stops.hear(await self.controller.stops.remote(self.stops.all()))
@@ -327,7 +332,12 @@ class Router:
         pacing = await self._pacing_feed.pull()
         if pacing is not None:
             self.paced_at = time.monotonic()
-            self.pacing = table = snapshot.decode_pacing(pacing)
+            try:
+                self.pacing = table = snapshot.decode_pacing(pacing)
+            except ValueError as error:  # a Controller of another version: what was known before holds
+                self._pacing_faults = [Fault.of("pacing", "the pacing table's snapshot", error)]
+                return
+            self._pacing_faults = []
             # A bid whose notices would be refused is not to be made.
             campaigns = campaign_of(table["number"][table["open"]])  # one is open when it or its arm is
             version = self._pacing_feed.version

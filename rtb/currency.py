@@ -20,6 +20,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from rtb.money import MAX_MICROS, MICROS_PER_CPM, MoneyError, cpm_to_micros, micros_to_cpm
+from rtb.quarantine import Fault
 
 logger = logging.getLogger("ray.serve.raybid")
 
@@ -146,12 +147,17 @@ class RatesFile:
 
     Args:
         path: of the file; none: nothing is ever converted.
+
+    Attributes:
+        rates: the last that could be read.
+        faults: why those of the file cannot be used, where they cannot.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._seen: tuple[int, int] | None = None
         self.rates = NO_RATES
+        self.faults: list[Fault] = []
 
     def refresh(self) -> bool:
         """Look at the file; whether `rates` changed. A missing or damaged file is logged, and changes nothing."""
@@ -167,10 +173,12 @@ class RatesFile:
         except (OSError, ValueError) as error:
             self._complain(error)
             return False
+        self.faults = []
         changed, self.rates = rates != self.rates, rates
         return changed
 
     def _complain(self, error: Exception) -> None:
+        self.faults = [Fault.of("rates", self._path.name if self._path else "", error)]
         if isinstance(error, OSError):
             if self._seen == (0, 0):
                 return  # said once

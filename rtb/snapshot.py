@@ -12,6 +12,7 @@ weights.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from dataclasses import fields
 from typing import Any
@@ -116,14 +117,24 @@ def _listing(body: bytes) -> Listing:
     return Listing(row.number, row.campaign)
 
 
+_LAYOUT = hashlib.blake2b(repr(PACING_DTYPE.descr).encode(), digest_size=8).digest()
+"""Goes before a table, so that one of another release is not read as one of this."""
+
+
 def encode_pacing(table: PacingTable) -> bytes:
     """Bytes of a table of `PACING_DTYPE`."""
-    return table.tobytes()
+    return _LAYOUT + table.tobytes()
 
 
 def decode_pacing(body: bytes) -> PacingTable:
-    """A read-only table of `PACING_DTYPE` from bytes."""
-    return np.frombuffer(body, PACING_DTYPE)
+    """A read-only table of `PACING_DTYPE` from bytes.
+
+    Raises:
+        ValueError: they are none, or one of another release.
+    """
+    if not body.startswith(_LAYOUT):
+        raise ValueError("this is no pacing table of this release")
+    return np.frombuffer(body, PACING_DTYPE, offset=len(_LAYOUT))
 
 
 def pacing_state(table: PacingTable) -> PacingState:

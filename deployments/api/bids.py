@@ -104,8 +104,10 @@ def _bid_routes(found: APIRouter, router: Router, may_bid: Caller) -> None:
         responses=responses("FlatAnswers", also=(408, 413)),
     )
     async def batch(request: Request, caller: Caller = may_bid) -> Response:
-        """The answers are in the order of the slots. They come together: within the shortest time that one of the slots allows. When it is over, those that
-        would have been bid on are answered with `timeout`.
+        """The answers are in the order of the slots.
+
+        They come together, within the shortest time that one of the slots allows. When it is over, those that would
+        have been bid on are answered with `timeout`.
         """
         offered: FlatBatch = bodies.decode(await bodies.read(request, bodies.MAX_BATCH_BYTES), FlatBatch)
         return _json(FlatAnswers(await slots.answers(router, offered.bids, caller.key_id)))
@@ -128,6 +130,8 @@ def _may_settle(router: Router, ref: BidRef, caller: Caller) -> bool:
     if caller.key is not None and caller.key.allows("admin"):
         return True
     exchange, asked_by = router.exchanges.numbered(ref.exchange), router.exchanges.of_key(caller.key_id)
+    if router.exchanges.is_left_out(ref.exchange):
+        return False
     if exchange.keys:
         return asked_by is exchange
     return asked_by is GENERIC and ref.caller in (0, number_of(caller.key_id))

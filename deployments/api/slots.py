@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from deployments.api.problems import Problem
 from deployments.wiring import logger
 from rtb.batch import Answer, Prepared
 from rtb.exchanges import number_of
@@ -33,6 +34,8 @@ async def answers(router: Router, offered: Sequence[FlatRequest], key: str = "")
     started = time.monotonic()
     router.tally.add("requests", len(offered))
     exchange, caller = router.exchanges.of_key(key), number_of(key) if key else 0
+    if exchange is None:
+        raise Problem(403, "the profile of this key's exchange cannot be used: /health names it", "exchange-left-out")
     deadline = started + _seconds(router, offered)
     found: list[FlatAnswer] = []
     for some in (offered[start : start + _AT_ONCE] for start in range(0, len(offered), _AT_ONCE)):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
@@ -19,6 +19,8 @@ from deployments.metrics.report import Report
 from deployments.models import Serving
 from rtb.catalog import Entry
 from rtb.ledger import Balance
+from rtb.quarantine import Fault, count_by_kind
+from rtb.quarantine import Kind as RecordKind
 from rtb.registry import Kind
 
 
@@ -41,6 +43,7 @@ class Collected:
         parts.add_metric(["catalog"], float(report.entries is not None))
         parts.add_metric(["models"], float(report.artefacts is not None))
         yield parts
+        yield _left_out(report.left_out)
         if report.entries is not None:
             yield _statuses(report.entries)
             if report.balances is not None:
@@ -64,6 +67,15 @@ class Collected:
             yield _models(report.models)
         if report.artefacts is not None:
             yield from _artefacts(report.artefacts)
+
+
+def _left_out(faults: Sequence[Fault]) -> Metric:
+    """Each kind is there from the start, so that an alert sees the first."""
+    family = GaugeMetricFamily("raybid_records_left_out", "Records that cannot be used.", labels=["kind"])
+    counts = count_by_kind(faults)
+    for kind in get_args(RecordKind):
+        family.add_metric([kind], counts.get(kind, 0))
+    return family
 
 
 def _statuses(entries: Sequence[Entry]) -> Metric:

@@ -15,6 +15,7 @@ from deployments.models import Serving, served
 from rtb.catalog import CatalogError, Entry, PortfolioRecord
 from rtb.events.sink import Backlog
 from rtb.ledger import Balance, LedgerError, whole_balances
+from rtb.quarantine import Fault
 from rtb.registry import KINDS, Kind
 from rtb.snapshot import PacingTable
 
@@ -42,6 +43,7 @@ class Report:
         models: what each replica said it serves.
         artefacts: what is known of the models in use.
         pacing: the table this replica bids by.
+        left_out: records that cannot be used, as this replica knows of them.
         is_ready: whether this replica can bid.
     """
 
@@ -54,6 +56,7 @@ class Report:
     models: Mapping[Kind, list[Serving]] | None = None
     artefacts: Mapping[str, Mapping[str, Any]] | None = None
     pacing: PacingTable = field(default_factory=lambda: np.zeros(0))
+    left_out: Sequence[Fault] = ()
     is_ready: bool = False
 
 
@@ -74,6 +77,7 @@ async def report_of(router: Router) -> Report:
         models=await _there(_models(router)),
         artefacts=await _there(router.stages.artefacts(), (Exception,)),  # whatever a handle raises
         pacing=router.pacing,
+        left_out=router.left_out,
         is_ready=counters is not None and router.paced_at is not None and not router.durability.refusal,
     )
 

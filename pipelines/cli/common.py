@@ -22,6 +22,9 @@ FAILED = 1
 NOT_RUNNING = 3
 """Exit code: no platform answers."""
 
+LEFT_OUT = 4
+"""Exit code: it bids, without records that it cannot use."""
+
 Url = Annotated[str, typer.Option(envvar="RAYBID_URL", help="base URL of the platform; default: by the settings")]
 Key = Annotated[str, typer.Option(envvar="RAYBID_KEY", help="X-API-Key; default: that of var/secrets")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON document on standard output, for programs")]

@@ -1,7 +1,7 @@
 """`raybid`: start a platform and end it, bid, look after campaigns, train, compare, publish, explain.
 
 Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 refused or failed, 2 a command
-line or setting that makes no sense, 3 nothing answers.
+line or setting that makes no sense, 3 nothing answers, 4 (`status`) records are left out.
 """
 
 from __future__ import annotations

@@ -16,7 +16,20 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.cli.client import Api
-from pipelines.cli.common import FAILED, NOT_RUNNING, AsJson, Key, Url, fail, page, screen, settings, show_json, units
+from pipelines.cli.common import (
+    FAILED,
+    LEFT_OUT,
+    NOT_RUNNING,
+    AsJson,
+    Key,
+    Url,
+    fail,
+    page,
+    screen,
+    settings,
+    show_json,
+    units,
+)
 from pipelines.local import LaunchError, preflight, supervision
 from pipelines.local.configuration import Graph
 from pipelines.local.environment import ROOT, client_environment
@@ -71,7 +84,7 @@ def down(*, as_json: AsJson = False) -> None:
 
 
 def status(*, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
-    """Say how a platform is: 0 it can bid, 1 it cannot, 3 nothing answers."""
+    """Say how a platform is: 0 it can bid, 1 it cannot, 3 nothing answers, 4 it bids without records it cannot use."""
     api = Api(url, key)
     health = _health(api)
     can_bid = health.pop("can_bid")
@@ -82,6 +95,8 @@ def status(*, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
         _show(api.url, health, stats)
     if not can_bid:
         raise typer.Exit(FAILED)
+    if health["parts"].get("records", {}).get("left_out"):
+        raise typer.Exit(LEFT_OUT)
 
 
 def token(

@@ -22,7 +22,7 @@ _PARCEL_BYTES = 1 << 20  # of requests: one parcel then stays far below what tra
 _RULES_KEPT = 1_024
 
 MOST_BODY = 1 << 16
-"""Bytes of the longest request that is recorded: exchanges send a few thousand, and not all that callers send is kept."""
+"""Bytes of the longest request that is recorded: exchanges send a few thousand, others may send a million."""
 
 
 class Recorder:

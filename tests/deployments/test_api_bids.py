@@ -6,14 +6,17 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
+import msgspec
 import pytest
 
 from pipelines.local import ports
 from tests.conftest import Valkey
-from tests.deployments.in_process import Platform, running
+from tests.deployments.in_process import ADMIN_KEY, Platform, running
 from tests.rtb.builders import make_campaign
 
 _SLOT = {"w": 300, "h": 250, "page": "https://news.example/a", "geo": "USA/CA", "device": "phone", "floor": 0.01}
@@ -234,3 +237,17 @@ def test_flat_requests_count_as_requests(client: httpx.Client):
     after = client.get("/stats").json()["counters"]
     changed = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
     assert changed == {"requests": 2, "bid_responses": 1, "no_bid.no_creative": 1}
+
+
+def test_nothing_is_read_of_a_stranger_and_the_connection_can_be_used_again(platform: Platform):
+    body = msgspec.json.encode({"id": "1", "imp": [], "ext": "x" * 900_000})
+    connection = HTTPConnection(urlsplit(platform.url).netloc, timeout=30)
+    for _ in range(3):
+        connection.request("POST", "/openrtb2/bid", body, {"X-API-Key": "a guess of a stranger's, 32 letters"})
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (401, b"")
+        kept = connection.sock
+    connection.request("POST", "/openrtb2/bid", b"{}", {"X-API-Key": ADMIN_KEY})
+    assert connection.getresponse().status == 400
+    assert connection.sock is kept
+    connection.close()

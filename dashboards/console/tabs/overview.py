@@ -38,7 +38,10 @@ def figures(scene: Scene) -> None:
 def health(scene: Scene) -> None:
     """One line, and what is not well."""
     told = scene.api.get("/health")
-    parts = {name: part["state"] for name, part in told["parts"].items()}
+    parts = {
+        name: part["state"] + "".join(f" ({one})" for one in part.get("names", ()))
+        for name, part in told["parts"].items()
+    }
     unwell = {name: state for name, state in parts.items() if state != "ok"}
     if unwell:
         named = view.quoted(", ".join(f"{name} is {state}" for name, state in unwell.items()))

@@ -29,7 +29,7 @@ from rtb.flat.meaning import openrtb_of
 from rtb.ledger import ANYBODY
 from rtb.listing import Listing
 from rtb.market.requests import to_openrtb
-from rtb.snapshot import PACING_DTYPE, PacingTable
+from rtb.snapshot import PACING_DTYPE, PacingTable, encode_pacing
 from rtb.winrate import market_key
 from tests.rtb.builders import make_campaign, make_creative, make_request, make_table, make_video, to_json
 from tests.rtb.decisions.worlds import World, world
@@ -275,7 +275,7 @@ def test_another_pacing_table_makes_another_price() -> None:
             assert recompute(found, Workshop(reader)).is_equal
             other = drawn_table(listings, np.random.default_rng(2), arms=False)
             other["level"] *= 0.9
-            changed = recompute(found, Workshop(Tampered(reader, "pacing", other.tobytes())))
+            changed = recompute(found, Workshop(Tampered(reader, "pacing", encode_pacing(other))))
             assert not changed.is_equal
             assert explained(changed)["equal"] is False
 

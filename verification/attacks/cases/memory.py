@@ -40,8 +40,8 @@ def _native(text: str, number: int) -> dict[str, Any]:
 
 
 _FILLS: dict[str, Make] = {
-    "user agents": lambda t, n: _request(device={"ua": t * n}),
-    "domains": lambda t, n: _request(site={"domain": t * n + ".example"}),
+    "user agents": lambda t, n: _request(device={"ua": t * (n // len(t))}),
+    "domains": lambda t, n: _request(site={"domain": t * (n // len(t)) + ".example"}),
     "pages": lambda t, n: _request(site={"page": f"https://{t}.example/" + "p" * n}),
     "tags": lambda t, n: _imps(lambda i: {"banner": {"w": 300, "h": 250}, "tagid": f"{t}{i}" + "t" * (n // _IMPS)}),
     "native requests": lambda t, n: _imps(lambda i: _native(f"{t}{i}" + "n" * (n // _IMPS // 2), i)),

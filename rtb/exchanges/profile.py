@@ -1,0 +1,132 @@
+"""What is particular to one exchange: its profile, and how profiles and keys are named in tokens."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from typing import Annotated, Literal
+
+import msgspec
+
+from rtb.openrtb import Bid, BidRequest
+from rtb.openrtb.macros import AUCTION_PRICE
+
+SHARED_ENDPOINT = "/openrtb2/bid"
+"""Where any exchange may POST; `/openrtb2/bid/<name>` names one."""
+
+_Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}\Z")]
+_Endpoint = Annotated[str, msgspec.Meta(pattern=r"^(/openrtb2/[a-z0-9_/-]{1,64})?\Z")]
+_Currency = Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{3})?\Z")]
+_KeyId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{12}\Z")]
+_PriceKeys = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_-]{0,32}\Z")]
+_Macro = Annotated[str, msgspec.Meta(pattern=r"^[$%{][A-Za-z0-9_:${}%-]{1,62}[}%]\Z")]
+_Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
+
+
+class ExchangeError(ValueError):
+    """A profile that cannot be used; the message names file and field."""
+
+
+class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an exchange does unlike OpenRTB says.
+
+    Attributes:
+        ignore_tmax: its `tmax` does not say how long it waits: the profile's default does.
+        ignore_at: its `at` is wrong: the profile's auction type holds.
+        secure_by_default: an imp that does not say `secure` needs https.
+        no_loss_notice: it knows no `lurl`, or refuses bids with one.
+    """
+
+    ignore_tmax: bool = False
+    ignore_at: bool = False
+    secure_by_default: bool = False
+    no_loss_notice: bool = False
+
+
+class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One exchange.
+
+    Attributes:
+        name: of the exchange, in paths, counters and limits.
+        endpoint: its path besides `/openrtb2/bid/<name>`; empty: `/openrtb2/<name>`.
+        keys: ids of the API keys that are its own.
+        version: of OpenRTB it speaks, told in `x-openrtb-version`.
+        currency: its requests are in when they carry no `cur`; empty: the platform's.
+        auction_type: 1 first price, 2 second price, when a request does not say.
+        network_allowance_ms: part of `tmax` that goes into the way here and back.
+        default_tmax_ms: time allowed when a request does not say; none: the platform's.
+        qps: requests a second answered, all replicas together; 0: no limit.
+        gzip: whether answers are compressed for callers that accept it.
+        no_bid: `empty`: 204; `nbr`: 200 with the reason where there is one to tell.
+        own_reasons: whether reasons of our own (500 and up) are told, too.
+        charge_on: the notice that spends money; none: the platform's.
+        discounts: whether a winner may pay less than its bid in a first-price auction; else it pays its bid.
+        notice_networks: addresses and networks that win, billing and loss notices may come from; none: all.
+        price_keys: name of the keys that it encrypts prices with; empty: prices are in the clear.
+        price_macro: stands for the price in its notice URLs.
+        quirks: what it does unlike OpenRTB says.
+    """
+
+    name: _Name
+    endpoint: _Endpoint = ""
+    keys: tuple[_KeyId, ...] = ()
+    version: Literal["2.5", "2.6"] = "2.6"
+    currency: _Currency = ""
+    auction_type: Annotated[int, msgspec.Meta(ge=1, le=2)] = 2
+    network_allowance_ms: _Milliseconds = 20
+    default_tmax_ms: Annotated[int, msgspec.Meta(ge=1, le=60_000)] | None = None
+    qps: Annotated[float, msgspec.Meta(ge=0, le=10_000_000)] = 0.0
+    gzip: bool = True
+    no_bid: Literal["empty", "nbr"] = "empty"
+    own_reasons: bool = False
+    charge_on: Literal["bill", "win"] | None = None
+    discounts: bool = False
+    notice_networks: tuple[str, ...] = ()
+    price_keys: _PriceKeys = ""
+    price_macro: _Macro = AUCTION_PRICE
+    quirks: Quirks = Quirks()
+
+    @property
+    def path(self) -> str:
+        """Its own endpoint."""
+        return self.endpoint or f"/openrtb2/{self.name}"
+
+    @property
+    def number(self) -> int:
+        """What its name is in tokens."""
+        return number_of(self.name)
+
+    def complete(self, request: BidRequest) -> None:
+        """Say for the exchange what its request leaves unsaid, and what its quirks say wrong."""
+        if self.quirks.ignore_tmax:
+            request.tmax = None
+        if self.quirks.ignore_at or not request.at:
+            request.at = self.auction_type
+        if self.currency and not request.cur:
+            request.cur = [self.currency]
+        if self.quirks.secure_by_default:
+            for imp in request.imp:
+                imp.secure = 1 if imp.secure is None else imp.secure
+
+    def finish(self, bid: Bid) -> None:
+        """Make a bid what the exchange takes."""
+        if self.quirks.no_loss_notice:
+            bid.lurl = None
+        if self.price_macro != AUCTION_PRICE:
+            bid.nurl = bid.nurl and bid.nurl.replace(AUCTION_PRICE, self.price_macro)
+            bid.burl = bid.burl and bid.burl.replace(AUCTION_PRICE, self.price_macro)
+
+
+GENERIC = Profile(name="generic")
+"""An exchange of which nothing particular is known."""
+
+
+@lru_cache(maxsize=4_096)
+def number_of(name: str) -> int:
+    """The 32-bit number, never 0, that stands for an exchange's name or a key's id in tokens; the same everywhere."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4, person=b"number").digest(), "big") or 1
+
+
+def key_id(secret: str) -> str:
+    """What names an API key in a profile and gives nothing of it away: the beginning of its SHA-256, in hex."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()[:12]

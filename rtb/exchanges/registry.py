@@ -1,0 +1,117 @@
+"""All exchanges there are, and which of them a request or a notice belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from typing import NamedTuple, TypeVar
+
+from rtb.exchanges.profile import GENERIC, SHARED_ENDPOINT, ExchangeError, Profile, number_of
+from rtb.quarantine import Fault
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+_Claimed = TypeVar("_Claimed", str, int)
+
+
+class LeftOut(NamedTuple):
+    """An exchange whose profile cannot be used: it does not bid anywhere else meanwhile, by weaker rules.
+
+    Attributes:
+        fault: why.
+        name: the exchange's, as far as it can be read.
+        keys: ids of its API keys, alike.
+    """
+
+    fault: Fault
+    name: str
+    keys: frozenset[str]
+
+
+class Exchanges:
+    """All profiles, and which of them a request belongs to.
+
+    Attributes:
+        faults: why exchanges are left out.
+
+    Args:
+        profiles: with names, endpoints and keys of their own.
+        left_out: exchanges that do not bid, and whose notices of money are to come again.
+
+    Raises:
+        ExchangeError: two share one, or a network is none.
+    """
+
+    def __init__(self, profiles: Iterable[Profile], left_out: Sequence[LeftOut] = ()) -> None:
+        self.faults = [one.fault for one in left_out]
+        self._barred = frozenset[str]().union(*(one.keys for one in left_out))
+        self._profiles = list(profiles)
+        self._by_path: dict[str, Profile] = {}
+        self._by_key: dict[str, Profile] = {}
+        self._by_number: dict[int, Profile] = {}
+        self._networks: dict[int, list[Network]] = {}
+        for profile in self._profiles:
+            self._networks[profile.number] = [_network(one, profile) for one in profile.notice_networks]
+            _claim(self._by_number, profile.number, profile, "number")
+            for path in (f"{SHARED_ENDPOINT}/{profile.name}", profile.path):
+                _claim(self._by_path, path, profile, "endpoint")
+            for key in profile.keys:
+                _claim(self._by_key, key, profile, "key")
+        self._left_out = {number_of(one.name) for one in left_out} - set(self._by_number)
+
+    def __iter__(self) -> Iterator[Profile]:
+        return iter(self._profiles)
+
+    def has(self, path: str) -> bool:
+        """Whether requests may come here."""
+        return path == SHARED_ENDPOINT or path in self._by_path
+
+    def numbered(self, number: int) -> Profile:
+        """The exchange that a token names; one that has no profile, or none any more, is `GENERIC`."""
+        return self._by_number.get(number, GENERIC)
+
+    def may_notify(self, number: int, address: Address | None) -> bool:
+        """Whether notices of money of this exchange may come from here; of one that names no networks from anywhere."""
+        networks = self._networks.get(number)
+        return not networks or (address is not None and any(address in network for network in networks))
+
+    def is_left_out(self, number: int) -> bool:
+        """Return whether the exchange that a token names has a profile that cannot be used."""
+        return number in self._left_out
+
+    def of_key(self, key: str) -> Profile | None:
+        """The exchange whose key this is, by its id; a key that no profile lists is any exchange's: `GENERIC`.
+
+        `None` for the key of an exchange that is left out.
+        """
+        return self._by_key.get(key) or (None if key in self._barred else GENERIC)
+
+    def of(self, path: str, key: str = "") -> Profile | None:
+        """The exchange of a request, `None` where there is none.
+
+        At the shared endpoint it is the key's, if an exchange has it; else the path says it. A key that is another
+        exchange's than the path's has none.
+
+        Args:
+            path: the request's, without a query.
+            key: id of its API key, or empty.
+        """
+        named, owner = self._by_path.get(path), self._by_key.get(key)
+        if owner is None and key in self._barred:
+            return None
+        if path == SHARED_ENDPOINT:
+            return owner or named or GENERIC
+        return named if owner is None or owner is named else None
+
+
+def _network(text: str, profile: Profile) -> Network:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise ExchangeError(f"{profile.name}: notice_networks: {error}") from error
+
+
+def _claim(taken: dict[_Claimed, Profile], what: _Claimed, profile: Profile, kind: str) -> None:
+    owner = taken.setdefault(what, profile)
+    if owner is not profile:
+        raise ExchangeError(f"{kind} {what} belongs to two exchanges: {owner.name} and {profile.name}")
