@@ -17,6 +17,7 @@ share of the clairvoyant's, in `shading.csv` and under `shading` in the JSON.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
@@ -82,6 +83,8 @@ def backtest(
     console = Console(stderr=True)
     try:
         kind = _kind(auction)
+        if not math.isfinite(value):
+            raise ValueError(f"--value {value} is no number of costs per click")
         shares = _shares(budgets)
         chosen, policies = _bidders(console, bidders, {"ppo": ppo, "dqn": dqn})
         out.mkdir(parents=True, exist_ok=True)

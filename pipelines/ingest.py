@@ -10,6 +10,7 @@ names its columns. The last line of standard output counts the lines and the cel
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from rich.progress import Progress
 
 from pipelines.ipinyou_log import CNY_PER_USD, LogLine, not_understood, to_row
 from pipelines.plain import plain
-from rtb.tables import BadLine, BadTable, read_records
+from rtb.tables import BadLine, read_records
 
 _REPORTED_LINES = 20
 
@@ -84,7 +85,7 @@ def ipinyou_log(
     console = Console(stderr=True)
     try:
         tally = convert(file, out, limit, cny_per_usd, console)
-    except (NoRows, BadTable, OSError) as error:
+    except (ValueError, OSError) as error:
         typer.echo(f"ingest: {error}", err=True)
         raise typer.Exit(1) from error
     for reason in tally.reasons:
@@ -109,8 +110,13 @@ def convert(file: Path, out: Path, limit: int | None, cny_per_usd: float, consol
     Raises:
         NoRows: no line holds an impression.
         BadTable: the file is no table, or damaged.
+        ValueError: the rate is no number, or `out` is the log itself.
         OSError: a file cannot be read or written.
     """
+    if not math.isfinite(cny_per_usd):
+        raise ValueError(f"--cny-per-usd {cny_per_usd} is no rate")
+    if out.resolve() == file.resolve():
+        raise ValueError(f"--out {out} is the log itself")
     tally = Tally()
     draft = out.with_name(f".{out.name}.part")
     with Progress(console=console, disable=not console.is_terminal) as progress:

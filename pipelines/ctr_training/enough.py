@@ -35,7 +35,7 @@ def check_trainable(training: ClickData, calibrating: ClickData, judging: ClickD
                 f"be clicked and {least} not; give more impressions, in order of time"
             )
     others = keep_negatives * (len(training) - float(training.click.sum()))
-    if others < LEAST:
+    if not others >= LEAST:  # nor where the share is no number
         raise Untrainable(
             f"--keep-negatives {keep_negatives:g} leaves {others:.0f} impressions without a click: keep more"
         )

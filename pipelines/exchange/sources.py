@@ -182,11 +182,11 @@ def _read_line(line: bytes, luck: int) -> Offer:
     """One line of a request file; the request's bytes stay as they are."""
     try:
         fields = msgspec.json.decode(line, type=_Raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        if "request" not in fields:
+            return Offer(line.strip(), None, Logged(), luck)
+        price, click = _value(fields, "market_price_cpm"), _value(fields, "click")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise SourceError(f"not a JSON object ({error})") from error
-    if "request" not in fields:
-        return Offer(line.strip(), None, Logged(), luck)
-    price, click = _value(fields, "market_price_cpm"), _value(fields, "click")
     if price is not None and not (isinstance(price, int | float) and 0 <= price < 1e9):
         raise SourceError(f"market_price_cpm {price!r} is no price")
     if click not in (None, 0, 1):

@@ -114,7 +114,10 @@ class _Text:
             try:
                 cells = next(reader, None)
             except csv.Error as error:
-                raise BadTable(f"{self._path}, line {start}: {_explained(error)}") from error
+                if "expected after" not in str(error):  # the rest of the file is within the quotation marks
+                    raise BadTable(f"{self._path}, line {start}: {_explained(error)}") from error
+                self._on_bad(f"line {start}", BadLine("a quotation mark that ends within a cell"))
+                cells = []
             if cells is None:
                 return
             if any(cell.strip() for cell in cells):
@@ -131,7 +134,7 @@ def _delimiter_of(line: str) -> str:
 def _explained(error: csv.Error) -> str:
     if "new-line" in str(error):
         return "a CR within the line: lines end with LF or CRLF"
-    return f"a quotation mark that begins there does not end, or ends within a cell ({error})"
+    return "a quotation mark that begins there does not end"
 
 
 def _header(path: Path, names: Sequence[str], needed: Sequence[str], unnamed: Sequence[str]) -> list[str] | None:

@@ -61,6 +61,8 @@ def cases() -> list[Case]:
         Case("backtest, totals", "a cost in micros", partial(_bad_totals, 50_000_000_000, ("cost_train", *_FEN))),
         Case("backtest, totals", "a cost that was paid", partial(_bad_totals, 50, ("cost_train", *_FEN))),
         Case("backtest, totals", "rows in yuan, totals in fen", _another_unit),
+        Case("backtest, options", "a value that is no number", partial(_option, "--value", "nan")),
+        Case("backtest, options", "budgets that are no numbers", partial(_option, "--budgets", "nan")),
         Case("backtest, tables", "said before they are made", _said),
         Case("backtest, tables", "too large for the memory", _too_large),
     ]
@@ -146,6 +148,10 @@ def _bad_totals(cost: int, told: tuple[str, ...], folder: Path) -> str | None:
 def _another_unit(folder: Path) -> str | None:
     write(folder, ["0 1 0.01", "1 0 0.02"] * 1_000)
     return _backtest(folder).refused("backtest: ", "c: prices of the rows", *_FEN)
+
+
+def _option(name: str, value: str, folder: Path) -> str | None:
+    return _backtest(write(folder, rows()), "--auction", "first", name, value).refused("backtest: ", name)
 
 
 def _said(folder: Path) -> str | None:

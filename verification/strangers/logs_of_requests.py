@@ -15,7 +15,7 @@ from pipelines.ipinyou_log import LogLine
 from verification.strangers.case import Case
 from verification.strangers.in_process import Ran
 
-_LINE = LogLine(
+LINE = LogLine(
     click="0",
     weekday="2",
     hour="13",
@@ -47,20 +47,21 @@ _LINE = LogLine(
 _BROWSER = "Mozilla/5.0 (iPhone; CPU iPhone OS 7_0 like Mac OS X) Version/7.0 Mobile/11A465 Safari/9537.53"
 _FLOATS = ("click", "region", "city", "adexchange", "slotid", "slotwidth", "slotheight", "slotprice", "payprice")
 _REQUEST = b'{"id": "1", "imp": [{"id": "1", "banner": {"w": 300, "h": 250}}]}\n'
+_PRICED = _REQUEST + b'{"request": {}, "market_price_cpm": '
 
 
 def cases() -> list[Case]:
     """Return the cases."""
-    plain = _log(_LINE)
+    plain = log(LINE)
     same = {
-        "numbers as 5.0": _log(_LINE._replace(**{name: f"{getattr(_LINE, name)}.0" for name in _FLOATS})),
+        "numbers as 5.0": log(LINE._replace(**{name: f"{getattr(LINE, name)}.0" for name in _FLOATS})),
         "a byte order mark": b"\xef\xbb\xbf" + plain,
         "CRLF": plain.replace(b"\n", b"\r\n"),
         "gzip": gzip.compress(plain),
         "blank lines": b"\n" + plain + b"\n\n",
-        "a first line with names": _log(LogLine(*LogLine._fields), _LINE),
-        "names, the other way round": _named(dict(reversed(_LINE._asdict().items()))),
-        "commas and quotation marks": ",".join(f'"{cell}"' for cell in _LINE).encode() + b"\n",
+        "a first line with names": log(LogLine(*LogLine._fields), LINE),
+        "names, the other way round": _named(dict(reversed(LINE._asdict().items()))),
+        "commas and quotation marks": ",".join(f'"{cell}"' for cell in LINE).encode() + b"\n",
     }
     absent = ("", "Null", "NaN", "None", r"\N", "NA")
     bad = {
@@ -80,11 +81,14 @@ def cases() -> list[Case]:
         Case("logs refused", "UTF-16", partial(_refused, plain.decode().encode("utf-16"), "UTF-16")),
         Case("logs refused", "no line of use", partial(_refused, b"a\tb\n", "holds no impression")),
         Case("logs refused", "a column missing", partial(_refused, b"click\tbidid\n1\tx\n", "no column timestamp")),
+        Case("logs refused", "written over the log itself", _over_itself),
+        Case("logs refused", "a rate that is no number", _no_rate),
         *(Case("files of requests", name, check) for name, check in _of_requests().items()),
     ]
 
 
-def _log(*lines: LogLine) -> bytes:
+def log(*lines: LogLine) -> bytes:
+    """Return a log of these lines."""
     return "".join("\t".join(line) + "\n" for line in lines).encode()
 
 
@@ -100,7 +104,7 @@ def _ingest(content: bytes, folder: Path) -> tuple[Ran, list[dict[str, Any]]]:
 
 
 def _same(content: bytes, folder: Path) -> str | None:
-    _, expected = _ingest(_log(_LINE), folder)
+    _, expected = _ingest(log(LINE), folder)
     (folder / "out").unlink()
     ran, found = _ingest(content, folder)
     if wrong := ran.told(rows=1, bad_rows=0, left_out={}):
@@ -109,8 +113,8 @@ def _same(content: bytes, folder: Path) -> str | None:
 
 
 def _absent(word: str, folder: Path) -> str | None:
-    line = _LINE._replace(domain=word, url=word, usertag=word, slotid=word, ip=word, useragent=word, region=word)
-    ran, found = _ingest(_log(line), folder)
+    line = LINE._replace(domain=word, url=word, usertag=word, slotid=word, ip=word, useragent=word, region=word)
+    ran, found = _ingest(log(line), folder)
     if wrong := ran.told(rows=1, left_out={}):
         return wrong
     shown = json.dumps(found)
@@ -119,14 +123,14 @@ def _absent(word: str, folder: Path) -> str | None:
 
 
 def _bad(name: str, value: str, folder: Path) -> str | None:
-    ran, _ = _ingest(_log(_LINE, _LINE._replace(**{name: value})), folder)
+    ran, _ = _ingest(log(LINE, LINE._replace(**{name: value})), folder)
     if wrong := ran.told(rows=1, bad_rows=1):
         return wrong
     return None if f"line 2: {name} is" in ran.said else f"it does not say line and column: {ran.said[-200:]!r}"
 
 
 def _whole_agents(folder: Path) -> str | None:
-    ran, found = _ingest(_log(_LINE._replace(useragent=_BROWSER)), folder)
+    ran, found = _ingest(log(LINE._replace(useragent=_BROWSER)), folder)
     if wrong := ran.told(rows=1, left_out={}):
         return wrong
     device = found[0]["request"]["device"]
@@ -135,15 +139,26 @@ def _whole_agents(folder: Path) -> str | None:
 
 
 def _counted(folder: Path) -> str | None:
-    odd = _LINE._replace(useragent="amiga_voyager", ip="300.1.1.1", slotvisibility="Nowhere")
-    return _ingest(_log(_LINE, odd, odd), folder)[0].told(
-        rows=3, left_out={"useragent": 2, "ip": 2, "slotvisibility": 2}
-    )
+    odd = LINE._replace(useragent="amiga_voyager", ip="300.1.1.1", slotvisibility="Nowhere")
+    return _ingest(log(LINE, odd, odd), folder)[0].told(rows=3, left_out={"useragent": 2, "ip": 2, "slotvisibility": 2})
 
 
 def _refused(content: bytes, told: str, folder: Path) -> str | None:
     ran, found = _ingest(content, folder)
     return ran.refused("ingest: ", told) or (f"it wrote {found}" if found else None)
+
+
+def _over_itself(folder: Path) -> str | None:
+    path = folder / "log"
+    path.write_bytes(log(LINE))
+    wrong = Ran(app, "ipinyou-log", path, "--out", folder / "." / "log").refused("ingest: ", "the log itself")
+    return wrong or (None if path.read_bytes() == log(LINE) else "the log has changed")
+
+
+def _no_rate(folder: Path) -> str | None:
+    (folder / "log").write_bytes(log(LINE))
+    ran = Ran(app, "ipinyou-log", folder / "log", "--out", folder / "out", "--cny-per-usd", "nan")
+    return ran.refused("ingest: ", "no rate")
 
 
 def _of_requests() -> dict[str, Callable[[Path], str | None]]:
@@ -158,6 +173,8 @@ def _of_requests() -> dict[str, Callable[[Path], str | None]]:
         "a price that is no number": partial(
             _requests, _REQUEST + b'{"request": {}, "market_price_cpm": NaN}', 1, "2:"
         ),
+        "a price beyond all numbers": partial(_requests, _PRICED + b"1e999}", 1, "2: not a JSON object"),
+        "a click as a list of lists": partial(_requests, _PRICED + b'1,"click":' + b"[" * 99_999, 1, "2: not a JSON"),
         "UTF-16": partial(_no_requests, utf_16, "UTF-16"),
         "gzip cut off": partial(_no_requests, gzip.compress(_REQUEST * 9)[:-12], "gzip"),
         "nothing": partial(_no_requests, b"", "no JSON object"),

@@ -44,6 +44,7 @@ def cases() -> list[Case]:
         Case("ctr, nothing", "no folder of events", _no_folder),
         Case("ctr, constant", "rows that differ in the click alone", partial(_ctr_of, _constant(), "are alike")),
         Case("ctr, one class", "negatives that are not kept", _kept),
+        Case("ctr, one class", "a share of negatives that is no number", partial(_share, "nan")),
         Case("ctr, served", "a first model is written", _first),
         Case("ctr, served", "too few clicks to tell", partial(_ctr_of, _table(_luck, 300), "cannot tell models apart")),
         Case("ctr, served", "a model of noise leaves the better one", _noise),
@@ -122,6 +123,10 @@ def _no_folder(folder: Path) -> str | None:
 def _kept(folder: Path) -> str | None:
     ran = _train(_table(_luck), folder, "--keep-negatives", 0.001)
     return ran.refused("--keep-negatives 0.001 leaves 1 ") or _nothing_in(folder / "var")
+
+
+def _share(share: str, folder: Path) -> str | None:
+    return _train(_table(_luck), folder, "--keep-negatives", share).refused("keep-negatives") or _nothing_in(folder)
 
 
 def _first(folder: Path) -> str | None:
