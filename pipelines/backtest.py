@@ -38,6 +38,7 @@ from rtb.artefacts import META, ArtefactError
 from rtb.market.auction_log import campaigns_in
 from rtb.market.auctions import Kind
 from rtb.market.sample_logs import write_logs
+from rtb.text import visible
 
 BUDGETS = "1/32,1/16,1/8,1/4,1/2"
 
@@ -105,18 +106,18 @@ def backtest(
             shaded.sort(key=lambda one: names.index(one.campaign))
         _show(console, results, shaded, out, f"{', '.join(names)}: {auction} price")
     except (OSError, ArtefactError, ValueError, BrokenExecutor) as error:
-        typer.echo(f"backtest: {' '.join(str(error).split())}", err=True)
+        typer.echo(f"backtest: {visible(' '.join(str(error).split()))}", err=True)
         raise typer.Exit(1) from error
 
 
 def _play(console: Console, jobs: Sequence[J], workers: int, play: Callable[[J], list[R]]) -> list[R]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     results: list[R] = []
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("reading", total=len(jobs))
         for done in bench.run(jobs, min(workers, len(jobs)), play):
             results += done
-            progress.update(task, advance=1, description=f"{done[0].campaign} {done[0].bidder}")
+            progress.update(task, advance=1, description=visible(f"{done[0].campaign} {done[0].bidder}"))
     return results
 
 

@@ -35,6 +35,7 @@ from rtb.artefacts import ArtefactError, Meta
 from rtb.ctr import CTRScorer
 from rtb.scores import CLICK
 from rtb.tables import BadTable
+from rtb.text import visible
 
 _TRAFFIC_SEED = 900_002  # of simulated impressions to judge by: no training draws these unless it is told to
 _CHUNK = 1 << 16
@@ -117,7 +118,7 @@ def _show(result: Figures, training: ClickData, judged: ClickData) -> None:
 
 
 def _refuse(message: str, code: int) -> typer.Exit:
-    typer.echo(f"evaluate_ctr: {message}", err=True)
+    typer.echo(f"evaluate_ctr: {visible(message)}", err=True)
     return typer.Exit(code)
 
 

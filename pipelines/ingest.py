@@ -20,11 +20,12 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from pipelines.ipinyou_log import CNY_PER_USD, LogLine, not_understood, to_row
 from pipelines.plain import plain
 from rtb.tables import BadLine, read_records
+from rtb.text import visible
 
 _REPORTED_LINES = 20
 
@@ -86,7 +87,7 @@ def ipinyou_log(
     try:
         tally = convert(file, out, limit, cny_per_usd, console)
     except (ValueError, OSError) as error:
-        typer.echo(f"ingest: {error}", err=True)
+        typer.echo(f"ingest: {visible(error)}", err=True)
         raise typer.Exit(1) from error
     for reason in tally.reasons:
         console.print(plain(reason), style="yellow", soft_wrap=True)
@@ -119,8 +120,9 @@ def convert(file: Path, out: Path, limit: int | None, cny_per_usd: float, consol
         raise ValueError(f"--out {out} is the log itself")
     tally = Tally()
     draft = out.with_name(f".{out.name}.part")
-    with Progress(console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(file.name, total=file.stat().st_size)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(visible(file.name), total=file.stat().st_size)
         out.parent.mkdir(parents=True, exist_ok=True)
         try:
             with draft.open("wb") as written:

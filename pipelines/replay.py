@@ -22,6 +22,7 @@ from pipelines.exchange.screen import display, until_signal
 from pipelines.local.preparing import faults
 from pipelines.plain import plain
 from rtb.settings import Settings
+from rtb.text import visible
 
 __all__ = ["Figures", "ReplayOptions", "app", "run", "table"]
 
@@ -70,7 +71,7 @@ def replay(
         with display(console) as show:
             figures = uvloop.run(until_signal(options, show))
     except (Unreachable, SourceError, OSError) as error:
-        typer.echo(f"replay: {error}", err=True)
+        typer.echo(f"replay: {visible(error)}", err=True)
         raise typer.Exit(1) from error
     _report_bad_lines(figures, console)
     typer.echo(json.dumps(figures.summary()))

@@ -43,6 +43,7 @@ from rtb.registry import RegistryError
 from rtb.scores import CLICK
 from rtb.settings import Settings
 from rtb.tables import BadTable
+from rtb.text import visible
 
 _TRAIN, _CALIBRATE = 0.8, 0.9  # where the rows for validation and calibration begin, and where those for the figures do
 _FEWEST = 100
@@ -194,7 +195,7 @@ def _show_lift(trained: Trained) -> None:
 
 
 def _refuse(message: str, code: int) -> typer.Exit:
-    typer.echo(f"train_ctr: {message}", err=True)
+    typer.echo(f"train_ctr: {visible(message)}", err=True)
     return typer.Exit(code)
 
 

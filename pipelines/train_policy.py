@@ -35,6 +35,7 @@ from pipelines.served_folders import check_folder, is_served
 from rtb import policy
 from rtb.market.worlds import check_pasts, fingerprint
 from rtb.settings import Settings
+from rtb.text import visible
 
 if TYPE_CHECKING:
     from pipelines.policy_training.loop import Plan
@@ -133,7 +134,7 @@ def train(
         how = {"command": _command(context), **params}
         version = _save(target, best, state, trained_on=_worlds(data, seed), how=how)
     except (OSError, RuntimeError, ValueError) as error:  # unreachable cluster, unwritable folder, wrong setting
-        typer.echo(f"train_policy: {' '.join(str(error).split())}", err=True)
+        typer.echo(f"train_policy: {visible(' '.join(str(error).split()))}", err=True)
         raise typer.Exit(1) from error
     console.print(table_of(state.gains))
     report = Report(

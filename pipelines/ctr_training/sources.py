@@ -16,6 +16,7 @@ from pipelines.datasets import ClickData, simulate
 from pipelines.plain import plain
 from pipelines.served import served_impressions
 from rtb.market.auctions import WEEK
+from rtb.text import visible
 
 Kind = Literal["simulator", "table", "events"]
 
@@ -52,11 +53,11 @@ class Source:
             OSError: a file cannot be read.
         """
         if self.kind == "events":
-            progress.add_task(f"reading {self.path}", total=None)
+            progress.add_task(visible(f"reading {self.path}"), total=None)
             return served_impressions(self._path())
         if self.kind == "table":
             size = _regular(self._path()).stat().st_size
-            task = progress.add_task(f"reading {self._path().name}", total=size)
+            task = progress.add_task(visible(f"reading {self._path().name}"), total=size)
             return read_table(self._path(), lambda n: progress.advance(task, n), lambda said: _say(progress, said))
         task = progress.add_task("simulating impressions", total=self.impressions)
         # Spread over a week, however few they are: a model that knows but one hour is lost in the next.
@@ -112,7 +113,7 @@ def is_recorded(source: Source, record: dict[str, Any]) -> bool:
 
 def progress_bars() -> Progress:
     """On standard error, where a verb shows what it does."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     return Progress(*columns, console=Console(stderr=True))
 
 

@@ -27,7 +27,7 @@ _COLUMNS = 3  # of small plots beside each other
 
 def table(figures: Sequence[Figures], title: str) -> Table:
     """Share of hindsight's value with its interval, and clicks, by bidder and budget."""
-    shown = Table(title=title)
+    shown = Table(title=plain(title))
     shown.add_column("bidder")
     budgets = _budgets(figures)
     for budget in budgets:

@@ -226,7 +226,8 @@ def read_totals(folder: Path, name: str) -> Totals:
     """
     path = _file(folder, name.removesuffix(STREAM), _INFO_FILE)
     try:
-        totals = msgspec.json.decode(b"".join(line for _, line in _lines(path)), type=Totals)
+        content = b"".join(line for _, line in _lines(path))
+        totals = msgspec.json.decode(content, type=Totals, strict=False)  # whole numbers may be written 5.0
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise LogError(f"{path}: {error}") from error
     counts = totals.price_counter_train

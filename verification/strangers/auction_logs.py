@@ -61,6 +61,8 @@ def cases() -> list[Case]:
         Case("backtest, totals", "a cost in micros", partial(_bad_totals, 50_000_000_000, ("cost_train", *_FEN))),
         Case("backtest, totals", "a cost that was paid", partial(_bad_totals, 50, ("cost_train", *_FEN))),
         Case("backtest, totals", "rows in yuan, totals in fen", _another_unit),
+        Case("backtest, totals", "numbers as 5.0", _float_totals),
+        Case("backtest, forms", "names that are markup", _named),
         Case("backtest, options", "a value that is no number", partial(_option, "--value", "nan")),
         Case("backtest, options", "budgets that are no numbers", partial(_option, "--budgets", "nan")),
         Case("backtest, tables", "said before they are made", _said),
@@ -143,6 +145,25 @@ def _bad_totals(cost: int, told: tuple[str, ...], folder: Path) -> str | None:
     counts[50] = 1_000
     _write_totals(write(folder, rows()), cost, counts)
     return _backtest(folder).refused("backtest: ", "c.info.json", *told)
+
+
+def _float_totals(folder: Path) -> str | None:
+    path = write(folder, rows()) / "c.info.json"
+    path.write_text(path.read_text().replace(",", ".0,"))
+    return _backtest(folder).taken()
+
+
+def _named(folder: Path) -> str | None:
+    """A campaign's name comes from its files' names."""
+    write(folder, rows())
+    for suffix in ("episodes.txt", "info.json"):
+        (folder / f"c.{suffix}").rename(folder / f"[b]x[;red] \x1b[2J.{suffix}")
+    ran = _backtest(folder)
+    if wrong := ran.taken():
+        return wrong
+    if "\x1b[2J" in "".join(ran.lines):
+        return "a command to the terminal goes out as it is"
+    return None if "[b]x[;red]" in ran.said else f"the name is not shown as it is: {ran.said[-400:]!r}"
 
 
 def _another_unit(folder: Path) -> str | None:

@@ -54,6 +54,7 @@ def cases() -> list[Case]:
     wrong = [Case("tables refused", name, partial(_refused, content, told)) for name, content, told in _contents()]
     cells = [Case("cells refused", f"{name} {value!r}", partial(_bad_cell, name, value)) for name, value in _cells()]
     places = [Case("tables refused", "a folder", _folder), Case("tables refused", "a pipe nobody writes to", _pipe)]
+    places.append(Case("tables refused", "a name that is markup and commands to the terminal", _markup))
     return [*same, *wrong, *cells, *places, *logs_of_requests.cases(), *auction_logs.cases(), *trainings.cases()]
 
 
@@ -209,3 +210,10 @@ def _folder(folder: Path) -> str | None:
 def _pipe(folder: Path) -> str | None:
     os.mkfifo(folder / "table")
     return _training(folder / "table", folder).refused("no regular file")
+
+
+def _markup(folder: Path) -> str | None:
+    table = folder / "[red]\x1b[2J.tsv"
+    table.write_bytes(text(rows()) + b"1\n")
+    ran = _training(table, folder)
+    return "a command to the terminal" if "\x1b[2J" in "".join(ran.lines) else ran.refused("[red]\\x1b[2J.tsv, line 8")
