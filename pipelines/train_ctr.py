@@ -96,11 +96,9 @@ def main(
     options = FitOptions(model=model, epochs=epochs, keep_negatives=keep_negatives, seed=seed)
     try:
         check_folder(settings, folder)
+        again = source.kind != "simulator" if refit is None else refit
         with progress_bars() as progress:
-            rows = source.read(progress)
-            if len(rows) < _FEWEST:
-                raise SourceError(f"{source} holds {len(rows)} impressions: at least {_FEWEST} are needed")
-            again = source.kind != "simulator" if refit is None else refit
+            rows = _read(source, progress)
             trained = train(rows, options, calibration, refit=again, progress=progress)
         if is_served(settings.ctr_dir, folder):
             predicted = trained.probability[:, CLICK].astype(np.float64)
@@ -179,6 +177,13 @@ def _source(data: Path | None, events: Path | None, impressions: int, seed: int)
     if data is not None:
         return Source("table", data)
     return Source("events", events) if events is not None else Source("simulator", impressions=impressions, seed=seed)
+
+
+def _read(source: Source, progress: Progress) -> ClickData:
+    rows = source.read(progress)
+    if len(rows) < _FEWEST:
+        raise SourceError(f"{source} holds {len(rows)} impressions: at least {_FEWEST} are needed")
+    return rows
 
 
 def _show_lift(trained: Trained) -> None:

@@ -24,7 +24,7 @@ class Record(NamedTuple):
     """A row.
 
     Attributes:
-        place: where it is: `line 3`, or `row 3` of a file without lines.
+        place: where it is: `line 3`, `lines 3 to 5`, or `row 3` of a file without lines.
         values: text by column, in lower case; empty rows are no records.
     """
 
@@ -79,22 +79,22 @@ class _Text:
         lines = self._decoded()
         blank, first = next(((n, line) for n, line in enumerate(lines) if line.strip()), (0, ""))
         rows = self._rows(itertools.chain([first], lines), _delimiter_of(first), blank)
-        line, names = next(rows, (1, []))
+        place, names = next(rows, ("line 1", []))
         if self._wrong and not unnamed:
-            raise BadTable(f"{self._path}, line {line}: {self._wrong}")
+            raise BadTable(f"{self._path}, {place}: {self._wrong}")
         header = _header(self._path, names, needed, unnamed)
         if header is None:
-            header, rows = list(unnamed), itertools.chain([(line, names)], rows)
+            header, rows = list(unnamed), itertools.chain([(place, names)], rows)
         else:
             self._wrong = ""
-        for line, cells in rows:
+        for place, cells in rows:
             wrong, self._wrong = self._wrong, ""
             if not wrong and len(cells) != len(header):
                 wrong = f"{len(cells)} columns, not {len(header)}"
             if wrong:
-                self._on_bad(f"line {line}", BadLine(wrong))
+                self._on_bad(place, BadLine(wrong))
             else:
-                yield Record(f"line {line}", dict(zip(header, cells, strict=True)))
+                yield Record(place, dict(zip(header, cells, strict=True)))
 
     def _decoded(self) -> Iterator[str]:
         for _, line in self._lines:
@@ -106,8 +106,8 @@ class _Text:
                 self._wrong, text = "it has NUL bytes: is this text, in UTF-8?", text.replace("\0", "?")
             yield text
 
-    def _rows(self, lines: Iterator[str], delimiter: str, before: int) -> Iterator[tuple[int, list[str]]]:
-        """Line of each row that is not empty, and its cells; so many lines came before."""
+    def _rows(self, lines: Iterator[str], delimiter: str, before: int) -> Iterator[tuple[str, list[str]]]:
+        """Place of each row that is not empty, and its cells; so many lines came before."""
         csv.field_size_limit(MAX_LINE_BYTES)
         reader, start = csv.reader(lines, delimiter=delimiter, strict=True), before + 1
         while True:
@@ -117,12 +117,14 @@ class _Text:
                 if "expected after" not in str(error):  # the rest of the file is within the quotation marks
                     raise BadTable(f"{self._path}, line {start}: {_explained(error)}") from error
                 self._on_bad(f"line {start}", BadLine("a quotation mark that ends within a cell"))
-                cells = []
+                self._wrong, cells = "", []
             if cells is None:
                 return
+            end = before + reader.line_num
             if any(cell.strip() for cell in cells):
-                yield start, cells
-            start = before + reader.line_num + 1
+                # Quotation marks may hold many lines together, more than meant.
+                yield f"line {start}" if start == end else f"lines {start} to {end}", cells
+            start = end + 1
 
 
 def _delimiter_of(line: str) -> str:

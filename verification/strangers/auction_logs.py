@@ -63,7 +63,7 @@ def cases() -> list[Case]:
         Case("backtest, totals", "rows in yuan, totals in fen", _another_unit),
         Case("backtest, totals", "numbers as 5.0", _float_totals),
         Case("backtest, forms", "names that are markup", _named),
-        Case("backtest, options", "a value that is no number", partial(_option, "--value", "nan")),
+        Case("backtest, options", "a value without end", partial(_option, "--value", "inf")),
         Case("backtest, options", "budgets that are no numbers", partial(_option, "--budgets", "nan")),
         Case("backtest, tables", "said before they are made", _said),
         Case("backtest, tables", "too large for the memory", _too_large),

@@ -82,7 +82,7 @@ def cases() -> list[Case]:
         Case("logs refused", "no line of use", partial(_refused, b"a\tb\n", "holds no impression")),
         Case("logs refused", "a column missing", partial(_refused, b"click\tbidid\n1\tx\n", "no column timestamp")),
         Case("logs refused", "written over the log itself", _over_itself),
-        Case("logs refused", "a rate that is no number", _no_rate),
+        Case("logs refused", "a rate without end", _no_rate),
         *(Case("files of requests", name, check) for name, check in _of_requests().items()),
     ]
 
@@ -157,7 +157,7 @@ def _over_itself(folder: Path) -> str | None:
 
 def _no_rate(folder: Path) -> str | None:
     (folder / "log").write_bytes(log(LINE))
-    ran = Ran(app, "ipinyou-log", folder / "log", "--out", folder / "out", "--cny-per-usd", "nan")
+    ran = Ran(app, "ipinyou-log", folder / "log", "--out", folder / "out", "--cny-per-usd", "inf")
     return ran.refused("ingest: ", "no rate")
 
 

@@ -94,10 +94,10 @@ def test_what_is_no_table_is_refused_with_its_place(tmp_path: Path, content: byt
 
 
 def test_bad_records_are_told_and_the_others_go_on(tmp_path: Path):
-    (tmp_path / "t").write_bytes(b'a,b,c\n\n1,2\n"1\n1",2,3\n,,\n1,\xff,3\n1,\0,3\n1,"2"2,3\n4,5,6\n')
+    (tmp_path / "t").write_bytes(b'a,b,c\n\n1,2\n"1\n1",2,3\n,,\n1,\xff,3\n1,\0,3\n1,"2"2,3\n1,"2\n3,4\n5"\n4,5,6\n')
     rows, bad = read(tmp_path / "t")
     assert rows == [("1\n1", "2", "3"), ("4", "5", "6")]
-    assert [one.split(":")[0] for one in bad] == ["line 3", "line 7", "line 8", "line 9"]
+    assert [one.split(":")[0] for one in bad] == ["line 3", "line 7", "line 8", "line 9", "lines 10 to 12"]
     assert "2 columns, not 3" in bad[0]
     assert "not UTF-8" in bad[1]
     assert "NUL" in bad[2]
