@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from rtb.tables import BadLine, flag, identifier, is_absent, whole
@@ -18,6 +19,7 @@ MOST_FEN = 100_000
 """CPM that no auction comes to: a price above it is in another unit."""
 
 _MOST_PIXELS = 100_000
+_REMEMBERED = 1 << 12  # addresses and User-Agents: the same come again and again, and twice a line
 
 
 class LogLine(NamedTuple):
@@ -163,6 +165,7 @@ def _device(line: LogLine) -> dict[str, Any]:
     return {**(_agent(line.useragent) or {}), "geo": geo, **({"ip": address} if address else {})}
 
 
+@lru_cache(_REMEMBERED)
 def _agent(said: str) -> dict[str, Any] | None:
     """User-Agent header, system and type of the device: empty where nobody knows, None where it is not understood.
 
@@ -183,6 +186,7 @@ def _agent(said: str) -> dict[str, Any] | None:
     return {"ua": agent, "os": platform.os, "devicetype": platform.devicetype}
 
 
+@lru_cache(_REMEMBERED)
 def _address(said: str) -> str | None:
     """An address, of which the log masks the last number: empty where there is none, None where it is no address."""
     if is_absent(said):
