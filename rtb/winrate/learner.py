@@ -13,14 +13,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rtb.winrate import loglogistic
-from rtb.winrate.evidence import HALF_LIFE, Evidence
+from rtb.winrate.evidence import HALF_LIFE, Evidence, Verdict
 from rtb.winrate.following import PATIENCE, End, Follower
 from rtb.winrate.market import MOST_MARKETS, UNKNOWN, Market, markets_of
 
 Floats = npt.NDArray[np.float64]
 
 _FEWEST = 30.0
-"""Bids that must have ended in a market before its prices are believed."""
+"""Bids that must have ended in a market before its prices are believed, one of them by more than a loss.
+
+Where all bids lose, nothing is known of the price to beat but that it is higher: to bid less would win nothing either.
+"""
 
 
 class MarketLearner:
@@ -77,8 +80,9 @@ class MarketLearner:
         weight = counts.sum(axis=(1, 2), dtype=np.float64)
         fitted = loglogistic.fit(counts)
         columns = (fitted.median, fitted.shape, weight, self._charged[rows])
-        for pair, *fit in zip(pairs, *(column.tolist() for column in columns), strict=True):
-            if fit[2] >= _FEWEST:
+        is_won = counts[:, [Verdict.WON, Verdict.KNOWN]].any(axis=(1, 2)).tolist()
+        for pair, won, *fit in zip(pairs, is_won, *(column.tolist() for column in columns), strict=True):
+            if won and fit[2] >= _FEWEST:
                 self._fits[pair] = _Fit(*fit)
 
     def _market(self, number: int, pctr_log_std: float) -> Market:

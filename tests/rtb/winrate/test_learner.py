@@ -48,7 +48,7 @@ def test_pacing_hears_of_a_market_no_more_than_it_charged() -> None:
     """One exchange charges bids of 1,000, the other says that bids lose against 50,000."""
     learner = MarketLearner()
     rows = [event for n in range(200) for event in (bid(f"p{n}", 1_000), notice("bill", f"p{n}"))]
-    rows += [notice("loss", f"q{n}", min_to_win_micros=50_000) for n in range(400)]
+    rows += [notice("loss", f"q{n}", min_to_win_micros=50_000 if n else 15_000) for n in range(400)]
     rows += [bid(f"q{n}", 10_000, caller=5) for n in range(400)]
     rows += [event for n in range(9) for event in (bid(f"l{n}", 500), notice("loss", f"l{n}"))]
     learner.observe(events(*rows, bid("last", 5, at=10_000.0)))
@@ -64,7 +64,10 @@ def test_a_campaign_with_more_markets_than_there_is_room_for_keeps_those_with_mo
         event
         for caller in range(1, MOST_MARKETS + 4)
         for n in range(30 + caller)
-        for event in (bid(f"{caller}-{n}", 900, caller=caller), notice("loss", f"{caller}-{n}"))
+        for event in (
+            bid(f"{caller}-{n}", 900, caller=caller),
+            notice("loss", f"{caller}-{n}", min_to_win_micros=1_000),
+        )
     ]
     learner.observe(events(*rows))
     kept = [market_key(3, caller) for caller in range(MOST_MARKETS + 3, 3, -1)]
@@ -73,7 +76,7 @@ def test_a_campaign_with_more_markets_than_there_is_room_for_keeps_those_with_mo
 
 def test_a_market_is_not_believed_after_a_few_bids() -> None:
     learner = MarketLearner()
-    rows = [event for n in range(40) for event in (bid(f"{n}", 500 + n), notice("loss", f"{n}"))]
+    rows = [event for n in range(40) for event in (bid(f"{n}", 500 + n), notice("loss", f"{n}", min_to_win_micros=700))]
     learner.observe(events(*rows[:50]))
     assert not learner.markets[1].markets["key"].any()
     before = learner.markets
@@ -81,6 +84,15 @@ def test_a_market_is_not_believed_after_a_few_bids() -> None:
     assert learner.markets[1].markets["key"][0] == MARKET
     assert learner.markets[1].markets["median"][0] > 500
     assert not before[1].markets["key"].any()  # who read it goes on with it
+
+
+def test_where_nothing_was_ever_won_nothing_is_known_of_the_price_to_beat() -> None:
+    learner = MarketLearner()
+    lost = [event for n in range(400) for event in (bid(f"{n}", 900), notice("loss", f"{n}"))]
+    learner.observe(events(*lost))
+    assert not learner.markets[1].markets["key"].any()
+    learner.observe(events(bid("won", 900), notice("bill", "won", price_micros=900, outcome="settled")))
+    assert learner.markets[1].markets["key"][0] == MARKET
 
 
 def test_events_of_no_bid_change_nothing() -> None:
