@@ -118,7 +118,7 @@ def test_clicks_served_train_the_next_model_and_no_request_fails(
 def retrained(settings: Settings) -> tuple[float, dict[str, Any]]:
     """When a model was trained that passed its gate, and what was said of it.
 
-    Of so few clicks one is worse than none now and then, and the gate refuses it: then of twice as many, as the next
+    Of so few clicks one is worse than none now and then, and the gate refuses it, or a tenth has none: then of twice as many, as the next
     night would.
     """
     for clicks in (_CLICKS, 2 * _CLICKS, 4 * _CLICKS):
@@ -127,7 +127,7 @@ def retrained(settings: Settings) -> tuple[float, dict[str, Any]]:
         done = run(settings, "retrain", "--held-out", str(_HELD_OUT))
         if done.returncode == 0:
             return trained, json.loads(done.stdout.splitlines()[-1])
-        assert "is refused: worse than" in done.stderr
+        assert "is refused: worse than" in done.stderr or "teach nothing" in done.stderr
     raise AssertionError(done.stderr)
 
 
