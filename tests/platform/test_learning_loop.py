@@ -118,8 +118,8 @@ def test_clicks_served_train_the_next_model_and_no_request_fails(
 def retrained(settings: Settings) -> tuple[float, dict[str, Any]]:
     """When a model was trained that passed its gate, and what was said of it.
 
-    Of so few clicks one is worse than none now and then, and the gate refuses it, or a tenth has none: then of twice as many, as the next
-    night would.
+    Of so few clicks one is worse than none now and then, and the gate refuses it, or a tenth of the time has no click:
+    then of twice as many, as the next night would.
     """
     for clicks in (_CLICKS, 2 * _CLICKS, 4 * _CLICKS):
         until(lambda wanted=clicks: newest_clicks(settings) >= wanted, 150, "too few clicks")  # type: ignore[misc]
