@@ -1,0 +1,54 @@
+"""What commands leave behind when they end: their orphans become children of this process, whatever sessions they open."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from rtb import guard
+
+_SET_CHILD_SUBREAPER = 36  # of linux/prctl.h
+
+
+class Watch:
+    """What came of this process since."""
+
+    def __init__(self) -> None:
+        self._before = set(guard.descendants(os.getpid()))
+
+    def alive(self) -> list[int]:
+        """Return the processes that live now and did not before."""
+        return [pid for pid in guard.descendants(os.getpid()) if pid not in self._before]
+
+    def left(self, seconds: float) -> list[str]:
+        """Return the command lines of those that live on, after so many seconds at most."""
+        deadline = time.monotonic() + seconds
+        while (alive := self.alive()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return [command(pid) for pid in alive]
+
+
+@contextmanager
+def watching() -> Iterator[Watch]:
+    """Adopt orphans for the time of the block; what is left at its end is killed."""
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    watch = Watch()
+    try:
+        yield watch
+    finally:
+        for pid in watch.alive():
+            with suppress(ProcessLookupError):
+                os.kill(pid, 9)
+        prctl(_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def command(pid: int) -> str:
+    """Return the command line of a process; empty: it ended."""
+    with suppress(OSError):
+        return f"{pid} {Path(f'/proc/{pid}/cmdline').read_bytes().replace(bytes(1), b' ').decode(errors='replace')}"
+    return ""
