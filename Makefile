@@ -111,5 +111,5 @@ models: $(INSTALLED) ## train the served and the published models again; DATA=DI
 lock: ## pin what pyproject.toml allows today into requirements.lock, with hashes
 	@PYTHON=$(PYTHON) cluster/lock.sh
 
-clean: ## remove what the platform wrote (var/), not the environment
-	@rm -rf var
+clean: ## remove what the platform wrote (var/, its sockets and Ray's logs), not the environment
+	@rm -rf "$$(readlink var/run)" var

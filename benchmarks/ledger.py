@@ -37,6 +37,7 @@ from rich.progress import track
 from rich.table import Table
 
 from pipelines.local.ports import free_port
+from rtb import processes
 from rtb.ledger import Closing, Grant, Outcome, ValkeyLedger
 from rtb.ledger.embedded import EmbeddedServer
 from rtb.money import MAX_MICROS
@@ -53,6 +54,7 @@ _PRICE, _CEILING = 700, 1_000
 _numbers = itertools.count(1)
 
 
+@processes.ended_by_signals()
 def main(
     rounds: Annotated[int, typer.Option(min=1, help="measurements; the median counts")] = 5,
     url: Annotated[str, typer.Option(help="an empty Redis or Valkey of yours; else an embedded one is started")] = "",

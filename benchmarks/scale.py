@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines import reference
-from rtb import heap, policy, snapshot
+from rtb import heap, policy, processes, snapshot
 from rtb.catalog import Entry
 from rtb.ctr import CTRScorer
 from rtb.edge import Edge
@@ -49,6 +49,7 @@ _RICH = 2**50  # micros: nobody runs dry in here
 Figures = dict[str, float]
 
 
+@processes.ended_by_signals()
 def main(
     campaigns: Annotated[list[int], typer.Option(min=1, help="active campaigns; may be given more than once")] = [  # noqa: B006
         10,

@@ -34,7 +34,7 @@ from pipelines.exchange import Figures, ReplayOptions, Unreachable, run
 from pipelines.local import LaunchError, Platform
 from pipelines.local.environment import authentication, dashboard_headers
 from pipelines.train_ctr import train
-from rtb import ctr, policy
+from rtb import ctr, policy, processes
 from rtb.settings import Settings
 
 _BEGIN_SECONDS = 180.0
@@ -44,6 +44,7 @@ _ENDLESS = 1_000_000_000  # decisions: the time ends a training
 _FIRST_VALIDATION = 60.0  # seconds until a training says for the first time how far it is, at most
 
 
+@processes.ended_by_signals()
 def main(
     rounds: Annotated[int, typer.Option(min=1, help="alone and beside, in turn")] = 3,
     seconds: Annotated[float, typer.Option(min=1, help="of traffic in each measurement")] = 20.0,

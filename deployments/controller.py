@@ -266,7 +266,7 @@ class Controller:
             logger.warning("the embedded ledger server is gone: starting it again from its append-only file")
             self._server = None
         if self._server is None:
-            self._server = embedded.start_if_needed(self._settings)
+            self._server = embedded.start_if_needed(self._settings, stays=True)
             if self._server is not None:
                 logger.info(f"embedded ledger server on port {self._settings.ledger_port}")
 

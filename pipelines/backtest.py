@@ -33,7 +33,7 @@ from pipelines.plain import plain
 from pipelines.yardstick import bench, surplus
 from pipelines.yardstick.figures import as_json, figures_of
 from pipelines.yardstick.programmes import describe_tables
-from rtb import policy
+from rtb import policy, processes
 from rtb.artefacts import META, ArtefactError
 from rtb.market.auction_log import campaigns_in
 from rtb.market.auctions import Kind
@@ -57,6 +57,7 @@ J = TypeVar("J")
 R = TypeVar("R", bound=_Played)
 
 
+@processes.ended_by_signals()
 def backtest(
     *,
     data: Annotated[Path | None, typer.Option(help="Folder of logged auctions. Default: made-up ones.")] = None,

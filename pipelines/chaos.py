@@ -48,6 +48,7 @@ from pipelines.faults.strikes import Striker, Struck
 from pipelines.local import LaunchError, Platform, postgres, preflight
 from pipelines.plain import plain
 from pipelines.rebuild_ledger import rebuild
+from rtb import processes
 from rtb.campaign import Campaign, Targeting
 from rtb.catalog import Catalog
 from rtb.events.parquet import runs
@@ -86,6 +87,7 @@ _REBUILT = ("budget", "moved", "spent", *_NOTICED, "price_squares")
 RestartServer = Callable[[], None]
 
 
+@processes.ended_by_signals()
 def main(
     *,
     duration: Annotated[float, typer.Option(min=10, help="seconds of traffic, or until all was killed")] = 120.0,

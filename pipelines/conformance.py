@@ -35,6 +35,7 @@ from pipelines.exchange.generous import RATES, campaigns_for, held_by, wishes_of
 from pipelines.exchange.sources import SourceError, from_files
 from pipelines.local import LaunchError, Platform
 from pipelines.plain import plain
+from rtb import processes
 from rtb.campaign import Campaign
 from rtb.settings import Settings
 
@@ -43,6 +44,7 @@ _TAKEN_UP_SECONDS = 60.0
 _API_SECONDS = 30.0
 
 
+@processes.ended_by_signals()
 def main(
     requests: Annotated[list[Path], typer.Option(help="File with one JSON request a line, itself or under `request`")],
     url: Annotated[str, typer.Option(help="Base URL of a platform; default: as in the settings")] = "",

@@ -11,7 +11,6 @@ The last line is one JSON object.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,6 +30,7 @@ from pipelines.local.checks import check_keys, check_models
 from pipelines.local.configuration import set_log_format
 from pipelines.local.environment import ROOT, dashboard_headers
 from pipelines.local.models import train_missing
+from rtb import processes
 from rtb.settings import Settings
 
 _LOOK_SECONDS = 1.0
@@ -77,7 +77,7 @@ def _deploy(config: Path, listen: str, dashboard: str, settings: Settings) -> No
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         yaml.safe_dump(told, file, sort_keys=False)
         file.flush()
-        done = subprocess.run([str(serve), "deploy", file.name, "-a", dashboard], cwd=ROOT, check=False)
+        done = processes.run([str(serve), "deploy", file.name, "-a", dashboard], cwd=ROOT)
     if done.returncode:
         raise LaunchError(f"`serve deploy` of {config} fails: what it says is above")
 

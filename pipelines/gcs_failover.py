@@ -19,7 +19,6 @@ import asyncio
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -46,6 +45,7 @@ from pipelines.local.models import train_missing
 from pipelines.local.nginx import Proxy, nginx
 from pipelines.local.ports import free_port
 from pipelines.plain import plain
+from rtb import processes
 from rtb.settings import Settings
 
 _ENTRY = str(ROOT / "cluster" / "docker" / "entrypoint.sh")
@@ -86,10 +86,10 @@ class Cluster(NamedTuple):
         return f"http://{self.head.address}:8000"
 
 
+@processes.ended_by_signals()
 def main(rate: Annotated[float, typer.Option(min=1, help="requests a second")] = 60.0) -> None:
     """Start, trade, kill, compare."""
     console = Console(stderr=True, highlight=False)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # nodes and their network are to go then, too
     folder = Path(tempfile.mkdtemp(prefix="rfo-"))  # short: sockets lie below it
     try:
         given = Settings()
@@ -191,12 +191,11 @@ def _deploy(cluster: Cluster, config: Path) -> None:
     Raises:
         LaunchError: it fails.
     """
-    done = subprocess.run(
+    done = processes.run(
         [_ENTRY, "deploy", "--config", str(config)],
         env=cluster.environment,
         capture_output=True,
         text=True,
-        check=False,
     )
     if done.returncode:
         raise LaunchError(f"the deployment fails: {(done.stderr.strip().splitlines() or ['it said nothing'])[-1]}")

@@ -30,11 +30,13 @@ from pipelines.local.models import train_missing
 from pipelines.local.nginx import Proxy, nginx
 from pipelines.local.ports import free_port
 from pipelines.plain import plain
+from rtb import processes
 from rtb.settings import Settings
 
 _HIDDEN = ("/metrics", "/stats", "/admin/keys", "/health")
 
 
+@processes.ended_by_signals()
 def main(
     *,
     duration: Annotated[float, typer.Option(min=1, help="seconds of traffic")] = 15.0,

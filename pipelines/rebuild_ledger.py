@@ -30,6 +30,7 @@ from rich.progress import track
 from rich.table import Table
 
 from pipelines.plain import plain
+from rtb import processes
 from rtb.catalog import Catalog, CatalogError, Entry
 from rtb.catalog.spend_book import CatalogSpendBook
 from rtb.events import EventStream, StreamError
@@ -49,6 +50,7 @@ class Refused(RuntimeError):
     """Nothing was changed; the message says why."""
 
 
+@processes.ended_by_signals()
 def main(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the figures, restore nothing")] = False,
     force: Annotated[bool, typer.Option("--force", help="overwrite what the ledger has")] = False,

@@ -27,11 +27,13 @@ from pipelines.local import LaunchError, Platform
 from pipelines.local.configuration import Graph
 from pipelines.local.preparing import faults, prepare
 from pipelines.plain import plain
+from rtb import processes
 from rtb.settings import Settings
 
 _FOREVER = 10 * 365 * 86_400.0
 
 
+@processes.ended_by_signals()
 def main(
     duration: Annotated[float, typer.Option(min=0, help="seconds of traffic; 0: until Ctrl-C")] = 0.0,
     rate: Annotated[float, typer.Option(min=0, help="requests a second; 0: as fast as the connections allow")] = 200.0,
@@ -60,7 +62,7 @@ def main(
         _fail(console, faults(error))
     except (LaunchError, Unreachable, SettingsError, OSError) as error:
         _fail(console, str(error))
-    except KeyboardInterrupt:
+    except processes.Ended:
         _fail(console, "stopped before the platform was up")
     typer.echo(msgspec.json.encode(summary).decode())
     if summary["spend_micros"] != summary["ledger_spend_micros"]:

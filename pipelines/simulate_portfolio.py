@@ -15,7 +15,7 @@ cumulative regret by log time: below 1 it grows slower than time), `moved`; the 
 from __future__ import annotations
 
 import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Annotated
 
@@ -27,10 +27,12 @@ from rich.progress import track
 from pipelines.plain import plain
 from pipelines.portfolio_simulation.figures import Game, figures_of, hold
 from pipelines.portfolio_simulation.report import table, write_html
+from rtb import processes
 
 _OUT = Path("var/portfolio")
 
 
+@processes.ended_by_signals()
 def main(
     seeds: Annotated[int, typer.Option(min=1, help="markets of each kind")] = 30,
     rounds: Annotated[int, typer.Option(min=16, help="of each market; one is an hour")] = 336,
@@ -56,7 +58,7 @@ def main(
 
 def _games(seeds: range, rounds: int, workers: int, console: Console) -> list[Game]:
     """Every market of both kinds, in the order of seeds."""
-    with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
+    with processes.pool(workers or os.cpu_count()) as pool:
         held = [pool.submit(hold, seed, rounds, drift) for seed in seeds for drift in (False, True)]
         ended = track(as_completed(held), "markets", total=len(held), console=console)
         games = [future.result() for future in ended]

@@ -32,7 +32,7 @@ from pipelines.policy_training.kept import State
 from pipelines.policy_training.screen import progress, table_of
 from pipelines.policy_training.validation import Gains
 from pipelines.served_folders import check_folder, is_served
-from rtb import policy
+from rtb import policy, processes
 from rtb.market.worlds import check_pasts, fingerprint
 from rtb.settings import Settings
 from rtb.text import visible
@@ -71,6 +71,7 @@ class Report:
     version: str
 
 
+@processes.ended_by_signals()
 def train(
     context: typer.Context,
     *,

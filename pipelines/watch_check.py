@@ -34,10 +34,12 @@ from rich.table import Table
 from pipelines import reference
 from pipelines.dashboards.definition import DASHBOARDS
 from pipelines.local import LaunchError, Platform, preflight
-from pipelines.local.environment import ROOT, run_folder
+from pipelines.local.environment import ROOT
+from pipelines.local.folders import run_folder
 from pipelines.plain import plain
 from pipelines.watching.expressions import Verdict, judge, of_alerts, of_panels, tested
 from pipelines.watching.servers import CONFIG, Watchers, tool, watchers
+from rtb import processes
 from rtb.settings import Settings
 
 DOWN = "RaybidDown"
@@ -47,6 +49,7 @@ _WINDOW_SECONDS = 60.0
 _RATE = 100.0
 
 
+@processes.ended_by_signals()
 def main(
     duration: Annotated[float, typer.Option(min=30, help="seconds of traffic")] = 90.0,
 ) -> None:
@@ -124,7 +127,7 @@ def _traffic(settings: Settings, duration: float, folder: Path) -> Iterator[None
     """An exchange that goes on while everything is asked."""
     command = [sys.executable, "-m", "pipelines.replay", "--url", settings.base_url, "--rate", str(_RATE)]
     with (folder / "replay.log").open("wb") as log:
-        process = subprocess.Popen(
+        process = processes.start(
             [*command, "--duration", str(duration + 60)],
             cwd=ROOT,
             env={**os.environ, "RAYBID_EXCHANGE_KEY": settings.resolve_secret("exchange_key")},
@@ -134,8 +137,7 @@ def _traffic(settings: Settings, duration: float, folder: Path) -> Iterator[None
     try:
         yield
     finally:
-        process.kill()
-        process.wait()
+        processes.end(process)
 
 
 def _await_alert(at: Watchers, console: Console) -> float | None:

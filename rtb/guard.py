@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 _SET_PARENT_DEATH_SIGNAL, _SET_CHILD_SUBREAPER = 1, 36  # of linux/prctl.h
@@ -38,14 +39,13 @@ def end_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
 def descendants(of: int) -> list[int]:
     """Return the processes that came of one and are not dead, each after its parent."""
     children: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                state, parent = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[:2]
-            except OSError:  # it ended meanwhile
-                continue
-            if state != "Z":
-                children.setdefault(int(parent), []).append(int(entry))
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+        except OSError:  # it ended meanwhile
+            continue
+        if state != "Z":
+            children.setdefault(int(parent), []).append(int(folder.name))
     found: list[int] = []
     ahead = [of]
     while ahead:
@@ -98,7 +98,7 @@ def _attend(child: int, parent: int, grace: float) -> int | None:
         is_orphan = os.getppid() != parent
         if number in _ASKING or (is_orphan and deadline is None):
             os.kill(child, number if number in _ASKING else signal.SIGTERM)
-            deadline = deadline or time.monotonic() + grace
+            deadline = deadline or time.monotonic() + (min(grace, _ORPHANS_SECONDS) if is_orphan else grace)
     return None
 
 
@@ -130,10 +130,8 @@ def _sweep(grace: float) -> None:
 
 
 def _send(pid: int, number: int) -> None:
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 if __name__ == "__main__":

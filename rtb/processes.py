@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing import active_children, get_context
-from pathlib import Path
 from threading import current_thread, main_thread
 from types import FrameType
 from typing import Any
@@ -44,7 +43,7 @@ def guarded(command: Sequence[str], grace: float = _GRACE_SECONDS) -> list[str]:
     return [sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), str(grace), *command]
 
 
-def start(command: Sequence[str], grace: float = _GRACE_SECONDS, **options: Any) -> subprocess.Popen[bytes]:
+def start(command: Sequence[str], grace: float = _GRACE_SECONDS, **options: Any) -> subprocess.Popen[Any]:
     """Start a command that does not outlive this process, in a session of its own: Ctrl-C reaches this process alone.
 
     Args:
@@ -115,20 +114,21 @@ def ended_by_signals() -> Iterator[None]:
 
     Asked twice, it still stops everything. A signal that is ignored from the start stays so: `nohup` does that.
     """
-    if current_thread() is not main_thread():
+    is_heard = signal.getsignal(signal.SIGTERM) is _ask
+    if is_heard or current_thread() is not main_thread():
         yield
         return
-
-    def ask(number: int, _: FrameType | None) -> None:
-        for one in before:
-            signal.signal(one, signal.SIG_IGN)
-        raise Ended(number)
-
     heard = [one for one in _ENDING if one != signal.SIGHUP or signal.getsignal(one) != signal.SIG_IGN]
-    before = {one: signal.signal(one, ask) for one in heard}
+    before = {one: signal.signal(one, _ask) for one in heard}
     try:
         yield
     finally:
         for one, handler in before.items():
             with suppress(TypeError):  # one that was not set from Python
                 signal.signal(one, handler)
+
+
+def _ask(number: int, _: FrameType | None) -> None:
+    for one in _ENDING:
+        signal.signal(one, signal.SIG_IGN)
+    raise Ended(number)

@@ -1,4 +1,4 @@
-"""What commands leave behind when they end: their orphans become children of this process, whatever sessions they open."""
+"""What commands leave behind when they end: their orphans become children of this process, in whatever session."""
 
 from __future__ import annotations
 

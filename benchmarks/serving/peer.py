@@ -27,6 +27,7 @@ from fastapi import FastAPI, Response
 from pydantic import BaseModel
 
 from benchmarks.serving.rig import rich_campaigns
+from rtb import processes
 from rtb.campaign import Campaign
 from rtb.creative import Creative
 from rtb.ctr import CTRScorer
@@ -167,14 +168,13 @@ def running(model: Path, port: int) -> Iterator[str]:
     Raises:
         OSError: it does not start.
     """
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.serving.peer", str(model), str(port)])
+    process = processes.start([sys.executable, "-m", "benchmarks.serving.peer", str(model), str(port)])
     url = f"http://127.0.0.1:{port}"
     try:
         _await(process, f"{url}/openapi.json")
         yield url
     finally:
-        process.terminate()
-        process.wait(20)
+        processes.end(process)
 
 
 def _await(process: subprocess.Popen[bytes], url: str) -> None:

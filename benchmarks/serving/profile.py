@@ -30,6 +30,7 @@ from benchmarks.serving.traffic import requests_file
 from benchmarks.serving.wrk import LoadError, load
 from pipelines.local import LaunchError
 from pipelines.local.configuration import Graph
+from rtb import processes
 from rtb.settings import Settings
 
 _CAMPAIGNS, _CONNECTIONS = 200, 64
@@ -90,7 +91,7 @@ def _sample(platform: Rig, deployment: str, seconds: int, out: Path) -> None:
         options = {"connections": _CONNECTIONS, "seconds": seconds + 3.0, "key": platform.key}
         traffic = threading.Thread(target=load, args=(settings.base_url, requests), kwargs=options)
         traffic.start()
-        subprocess.run(command, check=True, capture_output=True)
+        processes.run(command, check=True, capture_output=True)
         traffic.join()
 
 

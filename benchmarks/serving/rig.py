@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -20,7 +18,7 @@ from pipelines.local import Platform
 from pipelines.local.cluster import Say
 from pipelines.local.configuration import Graph, Scaling
 from pipelines.train_ctr import train
-from rtb import ctr
+from rtb import ctr, processes
 from rtb.campaign import Campaign
 from rtb.catalog import Catalog
 from rtb.market.campaigns import sample_campaigns
@@ -115,7 +113,7 @@ def rig(
     Raises:
         LaunchError: it does not start.
     """
-    with _ended_in_order(), tempfile.TemporaryDirectory(prefix="raybid-bench-") as folder:
+    with processes.ended_by_signals(), tempfile.TemporaryDirectory(prefix="raybid-bench-") as folder:
         chosen = Settings().model_copy(update={"var_dir": Path(folder), **settings})
         make_models(chosen)
         with closing(Catalog(chosen.catalog_url)) as catalog:
@@ -124,21 +122,6 @@ def rig(
         with Platform(chosen, graph, say, application=application, scaling=scaling or ONE_EACH) as platform:
             platform.await_campaigns()
             yield Rig(chosen, platform)
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """Whoever ends the benchmark, such as `timeout`, ends its platform with it."""
-
-    def end(*_: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # asked twice, it still stops everything
-        sys.exit("benchmarks.serving: ended from outside")
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def make_models(settings: Settings) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from rtb import processes
+
 _SCRIPT = Path(__file__).with_name("replay.lua")
 _OVERTIME_SECONDS = 30.0
 
@@ -88,12 +90,11 @@ def load(
     command = [program(), "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "5s"]
     command += ["-s", str(_SCRIPT), url, "--", str(requests), path, f"{pause_ms:g}", f"{wins:g}"]
     try:
-        done = subprocess.run(
+        done = processes.run(
             command,
             env={**os.environ, "RAYBID_EXCHANGE_KEY": key},  # on the command line every process would see it
             capture_output=True,
             text=True,
-            check=False,
             timeout=seconds + _OVERTIME_SECONDS,
         )
     except subprocess.TimeoutExpired as error:

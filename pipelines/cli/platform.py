@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import subprocess
 import sys
+import tempfile
 import time
-from typing import Annotated, Any, NoReturn
+from contextlib import suppress
+from typing import IO, Annotated, Any, NoReturn
 
 import httpx
 import typer
@@ -30,10 +31,11 @@ from pipelines.cli.common import (
     show_json,
     units,
 )
-from pipelines.local import LaunchError, preflight, supervision
+from pipelines.local import LaunchError, supervision
 from pipelines.local.configuration import Graph
 from pipelines.local.environment import ROOT, client_environment
 from pipelines.plain import plain
+from rtb import processes
 from rtb.settings import Settings
 
 _LOOK_SECONDS = 0.2
@@ -127,19 +129,11 @@ def _start(chosen: Settings, graph: Graph, *, samples: bool, screen: Console) ->
         OSError: its folder cannot be written.
     """
     if supervision.is_running(chosen):
-        state = supervision.read(chosen)
-        raise LaunchError(
-            f"a platform runs on {chosen.var_dir.resolve()} already"
-            f"{f' at {state.url}: {state.stage}' if state else ''}: `raybid down` ends it"
-        )
-    if supervision.left_behind(chosen) is None:  # else the child says what to do
-        preflight(chosen)  # here as well: what is wrong is then known at once
-    log = supervision.log_path(chosen)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", supervision.__name__, graph, *(["samples"] if samples else [])]
-    with log.open("wb") as said:
+        raise LaunchError(supervision.running_already(chosen))
+    with processes.ended_by_signals(), tempfile.TemporaryFile() as said:
+        command = [sys.executable, "-m", supervision.__name__, graph, str(os.getpid())]
         child = subprocess.Popen(
-            command,
+            [*command, *(["samples"] if samples else [])],
             cwd=ROOT,
             env=_environment(chosen),
             stdin=subprocess.DEVNULL,
@@ -147,28 +141,38 @@ def _start(chosen: Settings, graph: Graph, *, samples: bool, screen: Console) ->
             stderr=said,
             start_new_session=True,
         )
-    try:
-        _await(chosen, child, screen)
-    except KeyboardInterrupt:
-        screen.print("ending it again")
-        child.send_signal(signal.SIGTERM)
-        child.wait()
-        raise LaunchError("stopped before the platform was up") from None
+        try:
+            _await(chosen, child, screen)
+        except BaseException as error:
+            with suppress(OSError):  # its terminal may be closed
+                screen.print("ending it again")
+            processes.end(child)
+            raise LaunchError("stopped before the platform was up") from error
+        if child.poll() is not None:
+            raise LaunchError(_last_words(chosen, child, said))
 
 
 def _await(chosen: Settings, child: subprocess.Popen[bytes], screen: Console) -> None:
+    """Wait until it serves, or has ended."""
     with screen.status("starting") as spinner:
         while child.poll() is None:
             state = supervision.read(chosen)
             if state is not None and state.pid == child.pid:
-                spinner.update(state.stage)
+                spinner.update(plain(state.stage))
                 if state.is_ready:
                     return
             time.sleep(_LOOK_SECONDS)
+
+
+def _last_words(chosen: Settings, child: subprocess.Popen[bytes], said: IO[bytes]) -> str:
+    """What it said before it wrote to the log, as one does that finds another at work; else the log's last line."""
+    said.seek(0)
     log = supervision.log_path(chosen)
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    early = said.read().decode(errors="replace")
+    text = early or (log.read_text(errors="replace") if log.exists() else "")
+    lines = [line for line in text.splitlines() if line.strip()]
     last = lines[-1].removeprefix("raybid: ") if lines else f"it ended with {child.returncode} and said nothing"
-    raise LaunchError(f"{last} (all it said: {log})")
+    return last if early else f"{last} (all it said: {log})"
 
 
 def _environment(chosen: Settings) -> dict[str, str]:
@@ -194,11 +198,19 @@ def _say_away(api: Api, error: Exception) -> NoReturn:
     """Nothing answers: perhaps it is being started."""
     chosen = settings()
     state = supervision.read(chosen)
-    if state is not None and state.url == api.url and supervision.is_running(chosen):
+    why = type(error).__name__
+    if api.url != chosen.base_url:
+        fail(f"no platform answers at {api.url} ({why}): see --url and RAYBID_URL", NOT_RUNNING)
+    if state is not None and supervision.is_running(chosen):
+        if state.url != api.url:
+            fail(f"the platform of {chosen.var_dir.resolve()} is at {state.url}, not at {api.url}", NOT_RUNNING)
+        if state.is_ready:
+            log = supervision.log_path(chosen)
+            fail(f"it was up, and does not answer at {api.url} now ({why}): see the logs in {log.parent}", NOT_RUNNING)
         fail(f"not up yet at {api.url}: {state.stage}", NOT_RUNNING)
     if supervision.left_behind(chosen) is not None:
-        fail("its parent was killed, and parts of it are still there: `raybid down` ends them", NOT_RUNNING)
-    why = state.error if state is not None and state.url == api.url and state.error else type(error).__name__
+        fail("its parent was killed, and what that started is still ending: `raybid down` waits for it", NOT_RUNNING)
+    why = state.error if state is not None and state.error else why
     fail(f"nothing answers at {api.url} ({why}): start a platform with `raybid up --detach`", NOT_RUNNING)
 
 

@@ -31,8 +31,10 @@ from pipelines.console_check.examination import Examination
 from pipelines.console_check.stage import Stage
 from pipelines.local import LaunchError
 from pipelines.plain import plain
+from rtb import processes
 
 
+@processes.ended_by_signals()
 def main(
     seconds: Annotated[float, typer.Option(min=10, help="of traffic before the first look")] = 60.0,
     rate: Annotated[float, typer.Option(min=1, help="requests a second of each of two exchanges")] = 25.0,

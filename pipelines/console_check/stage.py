@@ -24,6 +24,7 @@ from pipelines import reference
 from pipelines.local import LaunchError, Platform
 from pipelines.local.environment import ROOT
 from pipelines.local.ports import free_ports
+from rtb import processes
 from rtb.registry import Registry
 from rtb.settings import Settings
 
@@ -175,9 +176,7 @@ class Stage(AbstractContextManager["Stage"]):
     def _verb(self, name: str, *arguments: str) -> None:
         told = {"RAYBID_VAR_DIR": str(self.settings.var_dir), "RAYBID_LEDGER_PORT": str(self.settings.ledger_port)}
         command = [sys.executable, "-m", f"pipelines.{name}", *arguments]
-        done = subprocess.run(
-            command, cwd=ROOT, env={**os.environ, **told}, capture_output=True, text=True, check=False
-        )
+        done = processes.run(command, cwd=ROOT, env={**os.environ, **told}, capture_output=True, text=True)
         if done.returncode:
             raise LaunchError(f"`python -m pipelines.{name} {' '.join(arguments)}` fails: {done.stderr[-500:]}")
 
@@ -188,7 +187,7 @@ class Stage(AbstractContextManager["Stage"]):
             "RAYBID_CONSOLE_PORT": str(self._console_port),
         }
         process = self._spawned("console", [sys.executable, "-m", "dashboards.console"], told)
-        self._stack.callback(_end, process)
+        self._stack.callback(processes.end, process)
         deadline = time.monotonic() + _CONSOLE_SECONDS
         while time.monotonic() < deadline:
             if process.poll() is not None:
@@ -205,20 +204,20 @@ class Stage(AbstractContextManager["Stage"]):
 
     def _spawned(self, name: str, command: list[str], told: dict[str, str] | None = None) -> subprocess.Popen[str]:
         with (self._folder / f"{name}.log").open("a") as log:
-            return subprocess.Popen(
+            return processes.start(
                 command,
+                _STOP_SECONDS,
                 cwd=ROOT,
                 env={**os.environ, **(told or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 text=True,
-                start_new_session=True,
             )
 
     def _stop_exchanges(self) -> None:
         for exchange in self._exchanges:
-            _end(exchange)
+            processes.end(exchange)
 
     def _missing(self) -> str:
         """What a chart needs and is not there yet; empty: nothing."""
@@ -229,12 +228,3 @@ class Stage(AbstractContextManager["Stage"]):
             return "move of the portfolio"
         clicked = json.loads(self.api.get("/portfolio/season").text)["campaigns"].values()
         return "" if any(one["roi_low"] is not None for one in clicked) else "click in the portfolio"
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

@@ -21,7 +21,7 @@ _LINE_SECONDS = 5.0  # between two lines where there is no terminal
 async def until_signal(
     options: ReplayOptions, show: Callable[[Figures], None], make_settler: MakeSettler = Settler
 ) -> Figures:
-    """Replay to the end, or until SIGINT or SIGTERM; the figures are complete either way."""
+    """Replay to the end, or until SIGINT, SIGTERM or SIGHUP; the figures are complete either way."""
     last = Figures()
 
     def on_tick(figures: Figures) -> None:
@@ -30,7 +30,7 @@ async def until_signal(
         show(figures)
 
     task = asyncio.create_task(run(options, on_tick, make_settler))
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
         return await task

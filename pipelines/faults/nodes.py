@@ -15,6 +15,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pipelines.local import LaunchError
+from rtb import processes
+from rtb.guard import descendants
 
 _STOP_SECONDS = 10.0
 
@@ -102,13 +104,12 @@ class Node:
         """Start it, again if need be."""
         own = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = processes.start(
                 ["ip", "netns", "exec", self._namespace, *own, *self._command],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,
             )
 
     @property
@@ -132,14 +133,12 @@ class Node:
         """Ask its first process to end, then insist."""
         if self._process is None or self.ended:
             return
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        for pid in children:  # `unshare` itself does not pass signals on
-            os.kill(int(pid), signal.SIGTERM)
+        for pid in descendants(self._process.pid)[1:2]:  # below `unshare`, which does not pass signals on
+            os.kill(pid, signal.SIGTERM)
         try:
             self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            processes.end(self._process)
 
 
 def _ip(*arguments: str) -> None:

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from pipelines.local import LaunchError
 from pipelines.local.environment import ROOT
 from pipelines.local.ports import free_port
+from rtb import processes
 from rtb.ledger.embedded import is_listening
 
 CONFIGURATION = ROOT / "cluster" / "redis" / "redis.conf"
@@ -65,14 +66,11 @@ class RedisServer:
 
     def stop(self) -> None:
         """End it."""
-        self._process.terminate()
-        self._process.wait()
+        processes.end(self._process)
 
     def _start(self) -> subprocess.Popen[bytes]:
         with (self._folder / "redis.log").open("ab") as log:
-            process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+            process = processes.start(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + _START_SECONDS
         with redis.Redis(port=self.port, socket_timeout=1.0) as client:
             while process.poll() is None and time.monotonic() < deadline:
@@ -82,7 +80,7 @@ class RedisServer:
                 except RedisError:  # still loading its file
                     pass
                 time.sleep(0.05)
-        process.kill()
+        processes.end(process)
         raise LaunchError(f"redis-server does not start: see {self._folder / 'redis.log'}")
 
 
@@ -115,7 +113,7 @@ def configured_redis(folder: Path, host: str, auth: Path) -> Iterator[int]:
     port = free_port()
     place = ["--port", str(port), "--bind", f"127.0.0.1 {host}", "--dir", str(folder), "--include", str(auth)]
     with (folder / "redis.log").open("ab") as log:
-        process = subprocess.Popen(
+        process = processes.start(
             [binary, str(CONFIGURATION), *place], stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
     try:
@@ -126,5 +124,4 @@ def configured_redis(folder: Path, host: str, auth: Path) -> Iterator[int]:
             time.sleep(0.05)
         yield port
     finally:
-        process.terminate()
-        process.wait()
+        processes.end(process)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -21,7 +20,9 @@ import yaml
 from pipelines.local.checks import LaunchError, check_keys, preflight
 from pipelines.local.configuration import Graph, Scaling, cpus_reserved, serve_config
 from pipelines.local.environment import ROOT, dashboard_headers, environment
+from pipelines.local.folders import kept, run_folder, tidy
 from pipelines.local.listeners import beyond_loopback
+from rtb import processes
 from rtb.campaign import Campaign
 from rtb.ledger import LedgerError, embedded
 from rtb.settings import Settings
@@ -74,6 +75,7 @@ class Platform(AbstractContextManager["Platform"]):
         self._ray: subprocess.Popen[bytes] | None = None
         self._logs: list[IO[bytes]] = []
         self._env: dict[str, str] = {}
+        self._kept = ExitStack()
 
     def __enter__(self) -> Platform:
         """Start everything.
@@ -100,7 +102,7 @@ class Platform(AbstractContextManager["Platform"]):
 
     @property
     def ray_pid(self) -> int:
-        """Process id of Ray's head; 0 where it was not started."""
+        """Process id of the guard of Ray's head; 0 where it was not started."""
         return self._ray.pid if self._ray is not None else 0
 
     def check(self) -> None:
@@ -151,7 +153,7 @@ class Platform(AbstractContextManager["Platform"]):
         if self._ray is not None and self._ray.poll() is None:
             self._say("stopping Serve and Ray")
             self._run(["serve", "shutdown", "-y", "-a", self._dashboard], _SHUTDOWN_SECONDS)
-            _end(self._ray)
+            processes.end(self._ray)
             self._await_gone()
         self._ray = None
         if self._server is not None:
@@ -161,6 +163,7 @@ class Platform(AbstractContextManager["Platform"]):
         for log in self._logs:
             log.close()
         self._logs.clear()
+        self._kept.close()
 
     def kill(self) -> None:
         """End Ray and all that it started at once, as a power cut does. The ledger's server stays."""
@@ -174,7 +177,9 @@ class Platform(AbstractContextManager["Platform"]):
 
     def _start(self) -> None:
         try:
+            tidy()
             self._env = environment(self._settings)
+            self._kept.enter_context(kept(run_folder(self._settings)))
             self._server = embedded.start_if_needed(self._settings)
         except (LedgerError, OSError) as error:
             raise LaunchError(str(error)) from error
@@ -225,8 +230,7 @@ class Platform(AbstractContextManager["Platform"]):
         path.write_text(yaml.safe_dump(self._config, sort_keys=False))
         deadline = time.monotonic() + _DEPLOY_SECONDS
         while time.monotonic() < deadline:
-            done = self._run(["serve", "deploy", str(path), "-a", self._dashboard], _SERVE_SECONDS)
-            if done is not None and done.returncode == 0:
+            if self._run(["serve", "deploy", str(path), "-a", self._dashboard], _SERVE_SECONDS) == 0:
                 return
             time.sleep(1)
             self.check()
@@ -281,25 +285,24 @@ class Platform(AbstractContextManager["Platform"]):
         return path.open("ab")
 
     def _spawn(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
-        """A child in a session of its own, so that Ctrl-C reaches us and we stop it in order."""
         log = self._open_log(name)
         self._logs.append(log)
-        return subprocess.Popen(
+        return processes.start(
             [*_tool(command[0]), *command[1:]],
+            _KILL_SECONDS,
             cwd=ROOT,
             env=self._env,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
             umask=0o077,
         )
 
-    def _run(self, command: list[str], seconds: float) -> subprocess.CompletedProcess[bytes] | None:
-        """A command to its end; `None` when it took too long."""
+    def _run(self, command: list[str], seconds: float) -> int | None:
+        """Return how a command ended; `None` when it took too long."""
         with self._open_log("serve") as log:
             try:
-                return subprocess.run(
+                return processes.run(
                     [*_tool(command[0]), *command[1:]],
                     cwd=ROOT,
                     env=self._env,
@@ -307,10 +310,8 @@ class Platform(AbstractContextManager["Platform"]):
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     timeout=seconds,
-                    check=False,
-                    start_new_session=True,
                     umask=0o077,
-                )
+                ).returncode
             except subprocess.TimeoutExpired:
                 return None
 
@@ -324,48 +325,3 @@ def _last_line(log: Path) -> str:
 def _tool(name: str) -> list[str]:
     """A command of this virtual environment, whether or not it is activated."""
     return [str(Path(sys.executable).parent / name)]
-
-
-def end_left_behind(settings: Settings, ray_pid: int) -> None:
-    """End a Ray whose parent, a `Platform`, was killed: Serve in order, then the rest.
-
-    Args:
-        settings: it was started with.
-        ray_pid: of its head, which leads a session of its own.
-    """
-    command = [*_tool("serve"), "shutdown", "-y", "-a", f"http://127.0.0.1:{settings.dashboard_port}"]
-    with suppress(subprocess.TimeoutExpired):
-        quiet = subprocess.DEVNULL
-        subprocess.run(
-            command,
-            cwd=ROOT,
-            env=environment(settings),
-            stdin=quiet,
-            stdout=quiet,
-            stderr=quiet,
-            timeout=_SHUTDOWN_SECONDS,
-            check=False,
-        )
-    deadline = time.monotonic() + _KILL_SECONDS
-    with suppress(ProcessLookupError):
-        os.kill(ray_pid, signal.SIGTERM)
-        while time.monotonic() < deadline and not _is_gone(ray_pid):
-            time.sleep(0.1)
-        os.killpg(ray_pid, signal.SIGKILL)  # whoever is left of its group
-
-
-def _is_gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ask, then insist: `ray start --block` stops its own children when it is asked."""
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(_KILL_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

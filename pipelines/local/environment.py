@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import stat
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from pipelines.local.folders import run_folder
 from rtb.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,9 +20,6 @@ LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 _MODE = "RAY_AUTH_MODE"
 _TOKEN_PATH = "RAY_AUTH_TOKEN_PATH"
-_LONGEST = 29
-"""Bytes of the folder's name. A socket's has 107 at most, and HAProxy keeps 10 of them: below the folder lie the number
-of a node (56) and the name."""
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -100,34 +97,6 @@ def make_private(folder: Path) -> None:
             mode = path.lstat().st_mode
             if mode & 0o077 and not stat.S_ISLNK(mode):
                 path.chmod(stat.S_IMODE(mode) & ~0o077)
-
-
-def run_folder(settings: Settings) -> Path:
-    """Return the folder of the platform's sockets and of Ray's logs, to which `run` under `var_dir` leads.
-
-    The names of sockets are short, so it is a new one for temporary files, which nobody else can have made before.
-
-    Raises:
-        OSError: it cannot be made.
-    """
-    link = settings.var_dir.resolve() / "run"
-    with suppress(OSError):
-        known = link.readlink()
-        if _is_ours(known):
-            return known
-    link.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made = Path(tempfile.mkdtemp(prefix="raybid-"))
-    if len(os.fsencode(made)) > _LONGEST:
-        made.rmdir()
-        made = Path(tempfile.mkdtemp(prefix="raybid-", dir="/tmp"))
-    link.unlink(missing_ok=True)
-    link.symlink_to(made)
-    return made
-
-
-def _is_ours(folder: Path) -> bool:
-    found = folder.lstat()
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
 
 
 def _haproxy() -> str:

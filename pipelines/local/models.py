@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable
 
 from pipelines.local.checks import LaunchError
 from pipelines.local.environment import ROOT
+from rtb import processes
 from rtb.artefacts import META
 from rtb.settings import Settings
 
@@ -25,6 +25,6 @@ def train_missing(settings: Settings, say: Callable[[str], None]) -> None:
     command = ["pipelines.train_ctr", "--out", str(settings.ctr_dir.resolve())]
     say(f"training {settings.ctr_dir} (once)")
     # What it prints in the end is for whoever asked for a training, so it goes where progress goes.
-    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, stdout=_STDERR, check=False)
+    done = processes.run([sys.executable, "-m", *command], cwd=ROOT, stdout=_STDERR)
     if done.returncode:
         raise LaunchError(f"`python -m {' '.join(command)}` fails: what it says is above")

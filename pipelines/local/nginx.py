@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from pipelines.local.checks import LaunchError
 from pipelines.local.environment import ROOT
+from rtb import processes
 from rtb.ledger.embedded import is_listening
 
 CONFIGURATION = ROOT / "cluster" / "nginx" / "nginx.conf"
@@ -59,23 +60,18 @@ def nginx(folder: Path, port: int, upstream: Sequence[str]) -> Iterator[Proxy]:
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # nginx warns of fewer files than its connections take
     with log.open("ab") as said:
-        process = subprocess.Popen(
+        process = processes.start(
             [program, "-p", f"{prefix}/", "-c", str(folder / "conf" / "nginx.conf")],
+            _STOP_SECONDS,
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
-            start_new_session=True,
         )
     try:
         _await(process, port, log)
         yield Proxy(f"https://localhost:{port}", folder / "secrets" / "ca_cert", log)
     finally:
-        process.terminate()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        processes.end(process)
 
 
 def prepare(folder: Path, port: int, upstream: Sequence[str]) -> Path:

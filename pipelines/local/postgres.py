@@ -5,22 +5,26 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
 from pipelines.local.checks import LaunchError
+from rtb import processes
 
-_FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
+_FAST = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200"]
 
 
 def binaries() -> Path | None:
-    """The folder of `initdb` and `pg_ctl`, newest version first."""
+    """The folder of `initdb` and `postgres`, newest version first."""
     found = [*Path("/usr/lib/postgresql").glob("*/bin/initdb")]
     if found:
         return max(found, key=lambda path: int(path.parts[-3])).parent
@@ -55,17 +59,36 @@ def running(folder_of_binaries: Path) -> Iterator[Cluster]:
     if owner is not None:
         shutil.chown(folder, owner)
     data = str(folder / "data")
-    initdb, pg_ctl = str(folder_of_binaries / "initdb"), str(folder_of_binaries / "pg_ctl")
+    initdb, postgres = str(folder_of_binaries / "initdb"), str(folder_of_binaries / "postgres")
     try:
         _run(owner, [initdb, "-D", data, "-U", "raybid", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"])
-        options = f"-k {folder} -c listen_addresses='' {_FAST}"
-        _run(owner, [pg_ctl, "-D", data, "-l", str(folder / "log"), "-o", options, "-w", "start"])
+        command = [postgres, "-D", data, "-k", str(folder), "-c", "listen_addresses=", *_FAST]
+        with (folder / "log").open("wb") as log:
+            server = processes.start(
+                [*_change(owner), *command], cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
         try:
+            _await(server, folder)
             yield Cluster(folder)
         finally:
-            _run(owner, [pg_ctl, "-D", data, "-m", "immediate", "-w", "stop"])
+            server.send_signal(signal.SIGINT)  # ends connections, too, where SIGTERM waits for them
+            server.wait()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _await(server: subprocess.Popen[Any], folder: Path) -> None:
+    """Wait until it takes connections.
+
+    Raises:
+        LaunchError: it ended instead.
+    """
+    while server.poll() is None:
+        with suppress(psycopg.OperationalError):
+            psycopg.connect(host=str(folder), user="raybid", dbname="postgres").close()
+            return
+        time.sleep(0.05)
+    raise LaunchError(f"`postgres` fails: {(folder / 'log').read_text().strip()}")
 
 
 def _owner() -> str | None:
@@ -77,15 +100,12 @@ def _owner() -> str | None:
 
 
 def _run(owner: str | None, command: Sequence[str]) -> None:
-    change = [] if owner is None else ["setpriv", f"--reuid={owner}", f"--regid={_group(owner)}", "--clear-groups"]
-    with tempfile.TemporaryFile("w+") as said:  # not a pipe: the server would hold its other end open
-        done = subprocess.run(
-            [*change, *command], cwd="/", stdin=subprocess.DEVNULL, stdout=said, stderr=said, check=False
-        )
-        said.seek(0)
-        if done.returncode:
-            raise LaunchError(f"`{Path(command[0]).name}` fails: {said.read().strip()}")
+    done = processes.run([*_change(owner), *command], cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        raise LaunchError(f"`{Path(command[0]).name}` fails: {done.stdout.strip()} {done.stderr.strip()}")
 
 
-def _group(owner: str) -> int:
-    return pwd.getpwnam(owner).pw_gid
+def _change(owner: str | None) -> list[str]:
+    if owner is None:
+        return []
+    return ["setpriv", f"--reuid={owner}", f"--regid={pwd.getpwnam(owner).pw_gid}", "--clear-groups"]

@@ -13,9 +13,8 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import IO
 
 import msgspec
@@ -23,15 +22,18 @@ from rich.console import Console
 
 from pipelines import reference
 from pipelines.local.checks import LaunchError
-from pipelines.local.cluster import Platform, end_left_behind
+from pipelines.local.cluster import Platform
 from pipelines.local.configuration import Graph
 from pipelines.local.preparing import prepare
+from pipelines.plain import plain
+from rtb import guard, processes
 from rtb.ledger import embedded
 from rtb.settings import Settings
 
 _LOOK_SECONDS = 0.5
 _STOP_SECONDS = 120.0
 _LOCK_TRIES = 10
+_STOPPED = "stopped"
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +44,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         url: of its API.
         stage: what it does, for people.
         is_ready: whether it serves.
-        ray_pid: of Ray's head, 0 before there is one.
+        ray_pid: of the guard of Ray's head, 0 before there is one.
         ray_born: when that began, in the kernel's ticks: tells it from a later process of the same number.
         error: why it ended by itself; empty when it was ended.
     """
@@ -54,6 +56,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     ray_pid: int = 0
     ray_born: str = ""
     error: str = ""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it came to its end in order, or says why not; else it runs, or was killed."""
+        return self.stage == _STOPPED or bool(self.error)
 
 
 def read(settings: Settings) -> State | None:
@@ -79,37 +86,53 @@ def is_running(settings: Settings) -> bool:
 
 
 def left_behind(settings: Settings) -> State | None:
-    """The state of a platform whose Ray lives on after whoever ran it was killed."""
+    """The state of a platform that still ends after whoever ran it was killed."""
     state = read(settings)
     if state is None or is_running(settings) or not state.ray_pid:
         return None
     return state if state.ray_born and _born(state.ray_pid) == state.ray_born else None
 
 
-def supervise(settings: Settings, graph: Graph, console: Console, *, samples: bool) -> None:
-    """Run a platform until SIGTERM or SIGINT.
+def running_already(settings: Settings) -> str:
+    """Say who runs a platform on this folder, and what that one does, in one line."""
+    folder, state = settings.var_dir.resolve(), _state_of_holder(settings)
+    if state is None:
+        return f"another `raybid up` has begun on {folder} already: wait for it, or end it with `raybid down`"
+    if state.is_ready:
+        return f"a platform runs on {folder} already, at {state.url}, process {state.pid}: `raybid down` ends it"
+    return (
+        f"another `raybid up`, process {state.pid}, is at work on {folder} already ({state.stage}): wait for it, "
+        "or end it with `raybid down`"
+    )
+
+
+def supervise(settings: Settings, graph: Graph, console: Console, *, samples: bool, parent: int = 0) -> None:
+    """Run a platform until SIGTERM, SIGINT or SIGHUP.
 
     Args:
         settings: ports and folders.
         graph: where the stages run.
         console: told what happens.
         samples: whether to register the sample campaigns.
+        parent: process that waits until it is up, and goes then; before that, its end is the end of this. What this
+            one says is in the log then.
 
     Raises:
         LaunchError: it does not start, or ends by itself.
         OSError: a folder cannot be written.
     """
-    if left_behind(settings) is not None:
-        raise LaunchError("a platform whose parent was killed is still there: `raybid down` ends it")
-    with _locked(settings), _ended_by_signals():
-        teller = _Teller(settings, console)
+    with _locked(settings), processes.ended_by_signals():
+        before = read(settings)
+        teller = _Teller(settings, console, parent)
         try:
+            if before is not None and not before.has_ended:
+                _end_killed(settings, before, teller.tell)
             _run(settings, graph, console, teller, samples)
         except (LaunchError, OSError) as error:
             teller.tell("ended by itself", error=str(error))
             raise
-        except _Ended:
-            teller.tell("stopped")
+        except processes.Ended:
+            teller.tell(_STOPPED)
 
 
 def end(settings: Settings, say: Callable[[str], None]) -> bool:
@@ -127,10 +150,7 @@ def end(settings: Settings, say: Callable[[str], None]) -> bool:
     """
     state = left_behind(settings)
     if state is not None:
-        say("ending what a killed parent left behind")
-        end_left_behind(settings, state.ray_pid)
-        embedded.stop_successor(settings)
-        _state_path(settings).unlink(missing_ok=True)
+        _end_killed(settings, state, say)
         return True
     if not is_running(settings):
         return False
@@ -159,25 +179,34 @@ def log_path(settings: Settings) -> Path:
     return settings.var_dir.resolve() / "logs" / "platform.log"
 
 
-class _Ended(BaseException):
-    """Somebody asked for the end; no `Exception`, so that nothing on the way takes it for a failure of its own."""
-
-
 class _Teller:
-    """Keeps `platform.json` true."""
+    """Keeps `platform.json` true.
 
-    def __init__(self, settings: Settings, console: Console) -> None:
+    Args:
+        settings: ports and folders.
+        console: told what happens.
+        parent: see `supervise`.
+    """
+
+    def __init__(self, settings: Settings, console: Console, parent: int = 0) -> None:
         self._path = _state_path(settings)
         self._console = console
+        self._parent = parent
         self._state = State(pid=os.getpid(), url=settings.base_url, stage="checking")
         self.tell("checking")
+        if parent:
+            _write_to(log_path(settings))
+            guard.end_with_parent(parent, signal.SIGTERM)
 
     def tell(self, stage: str, *, is_ready: bool = False, error: str = "", ray_pid: int = 0) -> None:
         """Say what happens now, to people here and to who reads the file."""
         if ray_pid and ray_pid != self._state.ray_pid:
             self._state = msgspec.structs.replace(self._state, ray_pid=ray_pid, ray_born=_born(ray_pid))
+        if is_ready and self._parent:
+            guard.end_with_parent(self._parent, 0)
         if stage != self._state.stage:
-            self._console.print(f"[dim]{stage}[/dim]", soft_wrap=True)
+            with suppress(OSError):  # its terminal may be closed
+                self._console.print(plain(stage, "dim"), soft_wrap=True)
         self._state = msgspec.structs.replace(self._state, stage=stage, is_ready=is_ready, error=error)
         draft = self._path.with_suffix(".draft")
         draft.write_bytes(msgspec.json.encode(self._state))
@@ -214,25 +243,46 @@ def _take(lock: IO[bytes], settings: Settings) -> None:
         except BlockingIOError:  # also for the moment in which somebody looks whether one runs
             time.sleep(0.05)
         else:
+            lock.truncate(0)
+            lock.write(str(os.getpid()).encode())
+            lock.flush()
             return
+    raise LaunchError(running_already(settings))
+
+
+def _state_of_holder(settings: Settings) -> State | None:
+    """The state that the holder of the lock wrote; none before it did."""
     state = read(settings)
-    where = f" at {state.url}, process {state.pid}" if state is not None else ""
-    raise LaunchError(f"a platform runs on {settings.var_dir.resolve()} already{where}: `raybid down` ends it")
+    with suppress(OSError):
+        if state is not None and _lock_path(settings).read_text() == str(state.pid):
+            return state
+    return None
 
 
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    def ask(number: int, _: FrameType | None) -> None:
-        for one in (signal.SIGTERM, signal.SIGINT):  # asked twice, it still stops everything in order
-            signal.signal(one, signal.SIG_IGN)
-        raise _Ended(number)
+def _write_to(log: Path) -> None:
+    """Let what this process and its children say go there from now on."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as file:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+            os.dup2(file.fileno(), stream.fileno())
 
-    before = {one: signal.signal(one, ask) for one in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+
+def _end_killed(settings: Settings, state: State, say: Callable[[str], None]) -> None:
+    """Wait for the end of what the guards of a killed platform end.
+
+    Raises:
+        LaunchError: it does not end.
+    """
+    say("waiting for the end of a platform whose parent was killed")
+    deadline = time.monotonic() + _STOP_SECONDS
+    while state.ray_born and _born(state.ray_pid) == state.ray_born:
+        if time.monotonic() > deadline:
+            raise LaunchError(f"process {state.ray_pid} and what it started do not end: see {log_path(settings)}")
+        with suppress(ProcessLookupError):
+            os.kill(state.ray_pid, signal.SIGTERM)
+        time.sleep(_LOOK_SECONDS)
+    embedded.stop_successor(settings)
 
 
 def _await_state(settings: Settings) -> State:
@@ -268,10 +318,11 @@ def _lock_path(settings: Settings) -> Path:
 
 
 def main() -> None:
-    """Run a platform in the background, as `raybid up --detach` starts it: with the graph, and `samples` or not."""
+    """Run a platform in the background, as `raybid up --detach` starts it: graph, its process, `samples` or not."""
     graph: Graph = "colocated" if sys.argv[1] == "colocated" else "composed"
+    screen = Console(stderr=True, highlight=False)
     try:
-        supervise(Settings(), graph, Console(stderr=True, highlight=False), samples="samples" in sys.argv[2:])
+        supervise(Settings(), graph, screen, samples="samples" in sys.argv[3:], parent=int(sys.argv[2]))
     except (LaunchError, OSError) as error:
         sys.exit(f"raybid: {error}")
 

@@ -6,11 +6,11 @@ import logging
 import os
 import secrets
 import socket
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pipelines.background import give_way
+from pipelines.local import folders
 from pipelines.local.environment import LOOPBACK
 
 
@@ -31,8 +31,7 @@ def on_ray(address: str, processes: int) -> Iterator[None]:
     import ray  # noqa: PLC0415 - reads the variables above, as does torch
 
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-    # What Ray has not ended by then may still write there; that is no error of the training's.
-    with tempfile.TemporaryDirectory(prefix="raybid-", ignore_cleanup_errors=True) as folder:
+    with folders.scratch() as folder:
         if given:
             _reach(given)
             give_way()  # the cluster may be serving
@@ -40,7 +39,7 @@ def on_ray(address: str, processes: int) -> Iterator[None]:
             ray.init(address=given, runtime_env=workers, **quiet)
         else:
             cpus = max(len(os.sched_getaffinity(0)), processes)
-            ray.init(address="local", num_cpus=cpus, include_dashboard=False, _temp_dir=folder, **quiet)
+            ray.init(address="local", num_cpus=cpus, include_dashboard=False, _temp_dir=str(folder), **quiet)
         logging.getLogger("ray.rllib").setLevel(logging.ERROR)  # which announces its API stack otherwise
         try:
             yield

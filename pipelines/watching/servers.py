@@ -16,6 +16,7 @@ import httpx
 from pipelines.local import LaunchError
 from pipelines.local.environment import ROOT
 from pipelines.local.ports import free_ports
+from rtb import processes
 
 CONFIG = ROOT / "cluster" / "prometheus"
 KEY_FILE = "/run/secrets/prometheus_key"
@@ -103,7 +104,9 @@ def watchers(folder: Path, targets: Mapping[str, Sequence[str]], key: str) -> It
     try:
         for name, command in commands.items():
             with (folder / f"{name}.log").open("wb") as log:
-                started.append(subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder))
+                started.append(
+                    processes.start(command, _STOP_SECONDS, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
+                )
         for url in at:
             _await(f"{url}/-/ready", folder)
         yield at
@@ -111,7 +114,7 @@ def watchers(folder: Path, targets: Mapping[str, Sequence[str]], key: str) -> It
         for process in started:
             process.terminate()
         for process in started:
-            process.wait(_STOP_SECONDS)
+            process.wait()
 
 
 def _give(key: str, folder: Path) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from rtb import policy
+from rtb import policy, processes
 from rtb.market import dynamic_programme, linear, paced, replay
 from rtb.market.auction_log import Task, read_task
 from rtb.market.auctions import Kind
@@ -101,7 +100,7 @@ def run(jobs: Sequence[J], workers: int, play: Callable[[J], list[R]]) -> Iterat
     if workers == 1:
         yield from map(play, jobs)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with processes.pool(workers) as pool:
         for done in as_completed([pool.submit(play, job) for job in jobs]):
             yield done.result()
 

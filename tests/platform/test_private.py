@@ -16,7 +16,8 @@ import pytest
 from ray.core.generated import ray_client_pb2, ray_client_pb2_grpc
 
 from pipelines.local import Platform
-from pipelines.local.environment import LOOPBACK, authentication, client_environment, dashboard_headers, run_folder
+from pipelines.local.environment import LOOPBACK, authentication, client_environment, dashboard_headers
+from pipelines.local.folders import run_folder
 from pipelines.local.listeners import listeners
 from rtb.settings import Settings
 

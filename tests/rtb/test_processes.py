@@ -57,10 +57,8 @@ def watch() -> Iterator[Watch]:
         yield watch
 
 
-def parent(program: str, *words: str, lines: int = 1, **options: object) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, *words], cwd=ROOT, stdout=subprocess.PIPE, text=True, **options
-    )
+def parent(program: str, *words: str, lines: int = 1) -> subprocess.Popen[str]:
+    process = subprocess.Popen([sys.executable, "-c", program, *words], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     for _ in range(lines):
         assert process.stdout.readline()
@@ -89,9 +87,7 @@ def test_also_while_it_is_starting(watch: Watch, number: int, delay: float) -> N
 
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("delay", [0.0, 0.3, 1.5])
-def test_workers_of_a_pool_end_with_the_parent(
-    watch: Watch, number: int, delay: float, tmp_path: Path
-) -> None:
+def test_workers_of_a_pool_end_with_the_parent(watch: Watch, number: int, delay: float, tmp_path: Path) -> None:
     (tmp_path / "pooled.py").write_text(POOL)
     with subprocess.Popen(
         [sys.executable, str(tmp_path / "pooled.py")],
@@ -153,5 +149,7 @@ def test_what_takes_too_long_is_ended(watch: Watch) -> None:
 def test_nohup_is_left_as_it_is() -> None:
     program = "import signal\nfrom rtb import processes\nwith processes.ended_by_signals():\n"
     program += "    print(signal.getsignal(signal.SIGHUP) == signal.SIG_IGN)"
-    done = subprocess.run(["nohup", sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["nohup", sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "True\n"

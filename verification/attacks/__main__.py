@@ -12,14 +12,12 @@ Nothing leaves the machine, and all that it started is ended whatever happens.
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import msgspec
 import typer
@@ -27,6 +25,7 @@ from rich.console import Console
 
 from pipelines.local import LaunchError
 from pipelines.local.models import train_missing
+from rtb import processes
 from rtb.settings import Settings
 from verification.attacks.bounds import LEAST_ATTACKS
 from verification.attacks.case import Attack
@@ -39,11 +38,10 @@ from verification.attacks.stranger import Stranger, neighbour
 from verification.attacks.target import Target, domain, environment, settings_of
 
 
+@processes.ended_by_signals()
 def main(*, only: Annotated[str, typer.Option(help="attacks whose finding or name holds this text")] = "") -> None:
     """Start, attack, judge."""
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    for one in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(one, _end)
     chosen = [one for one in every() if only.lower() in f"{one.finding}: {one.name}".lower()]
     try:
         with neighbour() as outside, tempfile.TemporaryDirectory(prefix="raybid-attacks-") as folder:
@@ -89,13 +87,6 @@ def _running(folder: Path, given: Settings, outside: Stranger, is_small: bool, c
             target.stop()
         finally:
             target.clean()
-
-
-def _end(_: int, __: FrameType | None) -> NoReturn:
-    """End on the first signal, in order: asked twice, it still ends everything that was started."""
-    for one in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(one, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

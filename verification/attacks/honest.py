@@ -21,6 +21,7 @@ import uvloop
 from pipelines.exchange.client import HttpClient, TransportError
 from pipelines.local import LaunchError
 from pipelines.local.environment import ROOT
+from rtb import processes
 
 RATE = 80.0
 """Bid requests a second. Half of the bids are sold, and the others are lost: each has a notice."""
@@ -106,9 +107,8 @@ def trading(url: str, key: str, page: str, log: Path) -> Iterator[Traffic]:
         log: it writes.
     """
     log.touch()
-    process = subprocess.Popen(
-        [sys.executable, "-m", __name__, url, page, str(log)], cwd=ROOT, stdin=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, "-m", __name__, url, page, str(log)]
+    process = processes.start(command, _END_SECONDS, cwd=ROOT, stdin=subprocess.PIPE, text=True)
     try:
         assert process.stdin is not None
         process.stdin.write(key + "\n")  # not an argument: those are for all to see
@@ -117,12 +117,7 @@ def trading(url: str, key: str, page: str, log: Path) -> Iterator[Traffic]:
         traffic.await_first(process)
         yield traffic
     finally:
-        process.terminate()
-        try:
-            process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        processes.end(process)
 
 
 class _Exchange:

@@ -14,6 +14,7 @@ import httpx
 from pipelines.local.environment import ROOT
 from pipelines.local.listeners import beyond_loopback
 from pipelines.local.ports import free_port
+from rtb import processes
 from verification.attacks.case import Attacks, Finding, NotTried
 from verification.attacks.target import Target
 
@@ -43,15 +44,16 @@ def _console(target: Target) -> int:
         "RAYBID_URL": target.settings.base_url,
         "RAYBID_KEY": target.keys["admin"],
     }
-    process = subprocess.Popen(
+    process = processes.start(
         [sys.executable, "-m", "dashboards.console"],
+        _END_SECONDS,
         cwd=ROOT,
         env={**target.environment, **told},
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
     )
-    target.stack.callback(_end, process)
+    target.stack.callback(processes.end, process)
     deadline = time.monotonic() + _BEGIN_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -62,15 +64,6 @@ def _console(target: Target) -> int:
         target.notes["console"], target.notes["console pid"] = port, process.pid
         return port
     raise NotTried("the console does not start: the extra `console` is not installed, perhaps")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _get(target: Target, path: str = "/", **headers: str) -> httpx.Response:

