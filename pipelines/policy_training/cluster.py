@@ -6,16 +6,19 @@ import logging
 import os
 import secrets
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from pipelines.background import give_way
 from pipelines.local import folders
-from pipelines.local.environment import LOOPBACK
+from pipelines.local.environment import LOOPBACK, ROOT
+from rtb import processes
 
 
 @contextmanager
-def on_ray(address: str, processes: int) -> Iterator[None]:
+def on_ray(address: str, room: int) -> Iterator[None]:
     """Be on the cluster at `address` or `RAY_ADDRESS`, else on one of our own with room for so many processes.
 
     Raises:
@@ -31,20 +34,42 @@ def on_ray(address: str, processes: int) -> Iterator[None]:
     import ray  # noqa: PLC0415 - reads the variables above, as does torch
 
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-    with folders.scratch() as folder:
+    with ExitStack() as stack:
         if given:
             _reach(given)
             give_way()  # the cluster may be serving
             workers = {"worker_process_setup_hook": "pipelines.background.give_way"}
             ray.init(address=given, runtime_env=workers, **quiet)
         else:
-            cpus = max(len(os.sched_getaffinity(0)), processes)
-            ray.init(address="local", num_cpus=cpus, include_dashboard=False, _temp_dir=str(folder), **quiet)
+            own = stack.enter_context(_own(max(len(os.sched_getaffinity(0)), room)))
+            ray.init(address=own, **quiet)
         logging.getLogger("ray.rllib").setLevel(logging.ERROR)  # which announces its API stack otherwise
         try:
             yield
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def _own(cpus: int) -> Iterator[str]:
+    """Return the address of a Ray for the time of the block, or until this process is killed.
+
+    Raises:
+        ConnectionError: it does not start; why is on standard error.
+    """
+    with folders.scratch() as folder:
+        command = [sys.executable, "-m", f"{__package__}.own_ray", str(cpus), str(folder)]
+        server = processes.start(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            assert server.stdin is not None and server.stdout is not None
+            address = server.stdout.readline().strip()
+            if not address:
+                raise ConnectionError("a Ray to train on does not start: what it says is above")
+            yield address
+            server.stdin.close()
+            server.wait()
+        finally:
+            processes.end(server)
 
 
 def _reach(address: str) -> None:
