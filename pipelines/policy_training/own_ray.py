@@ -1,4 +1,4 @@
-"""A small Ray of a training's own, as a command below a guard: says its address, and lasts as long as its standard input."""
+"""A small Ray of a training's own, below a guard: says its address, and lasts as long as its standard input."""
 
 from __future__ import annotations
 
