@@ -11,6 +11,7 @@ standard error; the last line is one JSON object with the medians over rounds, a
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 import tempfile
@@ -34,7 +35,7 @@ from pipelines.exchange import Figures, ReplayOptions, Unreachable, run
 from pipelines.local import LaunchError, Platform
 from pipelines.local.environment import authentication, dashboard_headers
 from pipelines.train_ctr import train
-from rtb import ctr, policy, processes
+from rtb import calls, ctr, policy, processes
 from rtb.settings import Settings
 
 _BEGIN_SECONDS = 180.0
@@ -85,6 +86,7 @@ def _small_models(settings: Settings) -> None:
 def _measure(
     settings: Settings, traffic: ReplayOptions, rounds: int, algo: str, console: Console
 ) -> list[dict[str, Any]]:
+    os.environ.update(calls.spared(os.environ))
     cluster = JobSubmissionClient(
         f"http://127.0.0.1:{settings.dashboard_port}", headers=dashboard_headers(authentication(settings))
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import ray
 from ray.job_submission import JobSubmissionClient
 
+from rtb import calls
 from rtb.registry import Kind
 
 _LAST = 2_000
@@ -90,6 +92,8 @@ def _client() -> JobSubmissionClient:
             "this platform is on no Ray cluster, which would run the job: run `python -m pipelines.publish`"
         )
     try:
-        return JobSubmissionClient(ray.get_runtime_context().gcs_address)
+        address = ray.get_runtime_context().gcs_address
+        os.environ.update(calls.spared(os.environ, address.rpartition(":")[0]))  # the client asks a proxy otherwise
+        return JobSubmissionClient(address)
     except _TROUBLE as error:
         raise JobsAway(str(error)) from error

@@ -48,7 +48,7 @@ from pipelines.faults.strikes import Striker, Struck
 from pipelines.local import LaunchError, Platform, postgres, preflight
 from pipelines.plain import plain
 from pipelines.rebuild_ledger import rebuild
-from rtb import processes
+from rtb import calls, processes
 from rtb.campaign import Campaign, Targeting
 from rtb.catalog import Catalog
 from rtb.events.parquet import runs
@@ -249,7 +249,7 @@ class _Trial:
     def _client(self) -> httpx.Client:
         """For calls that need an administrator's key."""
         headers = self._settings.key_headers("admin_key")
-        return httpx.Client(base_url=self._settings.base_url, headers=headers, timeout=10)
+        return calls.client(self._settings.base_url, headers=headers, timeout=10)
 
     def _quieten(self) -> None:
         """Pause every campaign and wait until no lease and no token is left, and all events are in files."""

@@ -35,7 +35,7 @@ from pipelines.exchange.generous import RATES, campaigns_for, held_by, wishes_of
 from pipelines.exchange.sources import SourceError, from_files
 from pipelines.local import LaunchError, Platform
 from pipelines.plain import plain
-from rtb import processes
+from rtb import calls, processes
 from rtb.campaign import Campaign
 from rtb.settings import Settings
 
@@ -113,7 +113,7 @@ def _changes(settings: Settings, folder: Path) -> dict[str, object]:
 @contextmanager
 def _registered(url: str, settings: Settings, campaigns: Sequence[Campaign], console: Console) -> Iterator[None]:
     """The campaigns bid while the context lasts; afterwards they are paused."""
-    with httpx.Client(base_url=url, headers=settings.key_headers("admin_key"), timeout=_API_SECONDS) as client:
+    with calls.client(url, headers=settings.key_headers("admin_key"), timeout=_API_SECONDS) as client:
         before = _campaigns_up(client)
         for campaign in campaigns:
             answer = client.post("/campaign/create", content=msgspec.json.encode(campaign))
@@ -135,7 +135,7 @@ def _registered(url: str, settings: Settings, campaigns: Sequence[Campaign], con
 
 def _is_up(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/health", timeout=5).is_success
+        return calls.get(f"{url}/health", timeout=5).is_success
     except httpx.HTTPError:
         return False
 

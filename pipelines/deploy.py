@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -30,7 +31,7 @@ from pipelines.local.checks import check_keys, check_models
 from pipelines.local.configuration import set_log_format
 from pipelines.local.environment import ROOT, dashboard_headers
 from pipelines.local.models import train_missing
-from rtb import processes
+from rtb import calls, processes
 from rtb.settings import Settings
 
 _LOOK_SECONDS = 1.0
@@ -74,10 +75,11 @@ def _deploy(config: Path, listen: str, dashboard: str, settings: Settings) -> No
     set_log_format(told, settings)
     _say(f"deploying {config} to {dashboard}")
     serve = Path(sys.executable).parent / "serve"
+    direct = {**os.environ, **calls.spared(os.environ, urlsplit(dashboard).hostname or "")}
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         yaml.safe_dump(told, file, sort_keys=False)
         file.flush()
-        done = processes.run([str(serve), "deploy", file.name, "-a", dashboard], cwd=ROOT)
+        done = processes.run([str(serve), "deploy", file.name, "-a", dashboard], cwd=ROOT, env=direct)
     if done.returncode:
         raise LaunchError(f"`serve deploy` of {config} fails: what it says is above")
 
@@ -92,7 +94,7 @@ def _await(what: str, url: str, seconds: float) -> None:
     tell, last = _every(_TELL_SECONDS), "no answer yet"
     while time.monotonic() < deadline:
         try:
-            answer = httpx.get(url, timeout=5, headers=dashboard_headers(os.environ))
+            answer = calls.get(url, timeout=5, is_ours=True, headers=dashboard_headers(os.environ))
             if answer.is_success:
                 _say(f"{what} is there: {url}")
                 return

@@ -45,7 +45,7 @@ from pipelines.local.models import train_missing
 from pipelines.local.nginx import Proxy, nginx
 from pipelines.local.ports import free_port
 from pipelines.plain import plain
-from rtb import processes
+from rtb import calls, processes
 from rtb.settings import Settings
 
 _ENTRY = str(ROOT / "cluster" / "docker" / "entrypoint.sh")
@@ -234,7 +234,7 @@ class _Watch:
 
 async def _trial(cluster: Cluster, rate: float, console: Console) -> dict[str, Any]:
     key = (cluster.folder / "secrets" / "raybid_admin_key").read_text().strip()
-    async with httpx.AsyncClient(base_url=cluster.head_url, headers={"X-API-Key": key}, timeout=5) as client:
+    async with calls.async_client(cluster.head_url, is_ours=True, headers={"X-API-Key": key}, timeout=5) as client:
         await _register(client)
         before = await _state(cluster, client)
         watch = _Watch(cluster, await _exchange_key(client), rate, console)

@@ -27,6 +27,7 @@ from rich.text import Text
 from pipelines.html_page import COLOURS, write_page
 from pipelines.plain import plain
 from portfolio.metrics import write_csv, write_parquet
+from rtb import calls
 from rtb.settings import Settings
 
 _TIMEOUT_S = 15.0
@@ -49,7 +50,7 @@ def main(
     try:
         out.mkdir(parents=True, exist_ok=True)
         headers = {"X-API-Key": key} if key else settings.key_headers("admin_key")
-        with httpx.Client(base_url=settings.base_url, headers=headers, timeout=_TIMEOUT_S) as client:
+        with calls.client(settings.base_url, headers=headers, timeout=_TIMEOUT_S) as client:
             names = [portfolio] if portfolio else [one["id"] for one in _read(client, "/portfolio")]
             for name in names:
                 shown = _read(client, f"/portfolio/{name}")

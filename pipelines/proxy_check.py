@@ -30,7 +30,7 @@ from pipelines.local.models import train_missing
 from pipelines.local.nginx import Proxy, nginx
 from pipelines.local.ports import free_port
 from pipelines.plain import plain
-from rtb import processes
+from rtb import calls, processes
 from rtb.settings import Settings
 
 _HIDDEN = ("/metrics", "/stats", "/admin/keys", "/health")
@@ -86,7 +86,7 @@ def _trade(platform: Platform, proxy: Proxy, options: ReplayOptions) -> dict[str
             show(figures)
 
         figures = uvloop.run(until_signal(options, tick))
-    with httpx.Client(base_url=proxy.url, verify=ssl.create_default_context(cafile=proxy.ca), timeout=10) as client:
+    with calls.client(proxy.url, verify=ssl.create_default_context(cafile=proxy.ca), timeout=10) as client:
         hidden = {path: client.get(path).status_code for path in _HIDDEN}
     return {
         **figures.summary(),

@@ -39,7 +39,7 @@ from pipelines.local.folders import run_folder
 from pipelines.plain import plain
 from pipelines.watching.expressions import Verdict, judge, of_alerts, of_panels, tested
 from pipelines.watching.servers import CONFIG, Watchers, tool, watchers
-from rtb import processes
+from rtb import calls, processes
 from rtb.settings import Settings
 
 DOWN = "RaybidDown"
@@ -119,7 +119,8 @@ def _share_budgets(settings: Settings) -> None:
     members = [{"campaign": campaign.id} for campaign in reference.campaigns()[:2]]
     headers = settings.key_headers("admin_key")
     body = {"id": "watched", "strategy": "proportional", "interval_seconds": 5, "members": members}
-    httpx.post(f"{settings.base_url}/portfolio/create", json=body, headers=headers, timeout=10).raise_for_status()
+    url = f"{settings.base_url}/portfolio/create"
+    calls.request("POST", url, json=body, headers=headers, timeout=10).raise_for_status()
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from fastapi import FastAPI, Response
 from pydantic import BaseModel
 
 from benchmarks.serving.rig import rich_campaigns
-from rtb import processes
+from rtb import calls, processes
 from rtb.campaign import Campaign
 from rtb.creative import Creative
 from rtb.ctr import CTRScorer
@@ -181,7 +181,7 @@ def _await(process: subprocess.Popen[bytes], url: str) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            if httpx.get(url, timeout=5).is_success:
+            if calls.get(url, timeout=5).is_success:
                 return
         except httpx.HTTPError:
             time.sleep(0.25)

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-import httpx
 import msgspec
 
 from pipelines.local.environment import authentication, dashboard_headers
+from rtb import calls
 from rtb.settings import Settings
 
 _APPLICATION = "raybid"
@@ -78,7 +78,7 @@ def deployments(settings: Settings) -> dict[str, Deployment]:
     """
     headers = dashboard_headers(authentication(settings))
     url = f"http://127.0.0.1:{settings.dashboard_port}/api/serve/applications/"
-    answer = httpx.get(url, headers=headers, timeout=10)
+    answer = calls.get(url, headers=headers, timeout=10)
     answer.raise_for_status()
     return parsed(answer.content)
 

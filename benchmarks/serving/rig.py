@@ -9,8 +9,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
-
 from pipelines import reference
 from pipelines.ctr_training.fitting import FitOptions
 from pipelines.datasets import simulate
@@ -18,7 +16,7 @@ from pipelines.local import Platform
 from pipelines.local.cluster import Say
 from pipelines.local.configuration import Graph, Scaling
 from pipelines.train_ctr import train
-from rtb import ctr, processes
+from rtb import calls, ctr, processes
 from rtb.campaign import Campaign
 from rtb.catalog import Catalog
 from rtb.market.campaigns import sample_campaigns
@@ -59,7 +57,7 @@ class Rig(NamedTuple):
     def stats(self) -> dict[str, Any]:
         """What `/stats` says."""
         headers = self.settings.key_headers("admin_key")
-        answer = httpx.get(f"{self.settings.base_url}/stats", headers=headers, timeout=60)
+        answer = calls.get(f"{self.settings.base_url}/stats", headers=headers, timeout=60)
         answer.raise_for_status()
         told: dict[str, Any] = answer.json()
         return told

@@ -9,6 +9,7 @@ import httpx
 import msgspec
 
 from pipelines.cli.common import NOT_RUNNING, fail, settings
+from rtb import calls
 from rtb.settings import SecretName
 
 _SECONDS = 30.0
@@ -27,6 +28,7 @@ class Api:
     def __init__(self, url: str = "", key: str = "", kept: SecretName = "admin_key") -> None:
         chosen = settings()
         self.url = (url or chosen.base_url).rstrip("/")
+        self.is_ours = self.url == chosen.base_url
         # Another machine's platform is not told the key of this one.
         given = key or (chosen.find_secret(kept) if not url or url.rstrip("/") == chosen.base_url else "")
         self._headers = {"X-API-Key": given} if given else {}
@@ -50,9 +52,9 @@ class Api:
 
     def call(self, method: str, path: str, headers: Mapping[str, str] | None = None, **more: Any) -> httpx.Response:
         """The answer of a call; refusals end the program with what the problem document says."""
-        sent = {**self._headers, **(headers or {})}
+        more["headers"] = {**self._headers, **(headers or {})}
         try:
-            answer = httpx.request(method, self.url + path, headers=sent, timeout=_SECONDS, **more)
+            answer = calls.request(method, self.url + path, timeout=_SECONDS, is_ours=self.is_ours, **more)
         except httpx.InvalidURL as error:
             fail(f"{self.url} is no URL ({error}): give one as --url http://127.0.0.1:8000", 2)
         except httpx.UnsupportedProtocol:

@@ -35,7 +35,7 @@ from pipelines.local import LaunchError, supervision
 from pipelines.local.configuration import Graph
 from pipelines.local.environment import ROOT, client_environment
 from pipelines.plain import plain
-from rtb import processes
+from rtb import calls, processes
 from rtb.settings import Settings
 
 _LOOK_SECONDS = 0.2
@@ -184,7 +184,7 @@ def _environment(chosen: Settings) -> dict[str, str]:
 def _health(api: Api) -> dict[str, Any]:
     """`/health`, also of a platform that cannot bid."""
     try:
-        answer = httpx.get(f"{api.url}/health", timeout=_PATIENCE_SECONDS)
+        answer = calls.get(f"{api.url}/health", is_ours=api.is_ours, timeout=_PATIENCE_SECONDS)
         told: dict[str, Any] = answer.json()
         told["can_bid"] = answer.is_success
     except httpx.InvalidURL as error:
@@ -198,7 +198,7 @@ def _say_away(api: Api, error: Exception) -> NoReturn:
     """Nothing answers: perhaps it is being started."""
     chosen = settings()
     state = supervision.read(chosen)
-    why = type(error).__name__
+    why = str(error) if calls.proxy_of(api.url) and not api.is_ours else type(error).__name__
     if api.url != chosen.base_url:
         fail(f"no platform answers at {api.url} ({why}): see --url and RAYBID_URL", NOT_RUNNING)
     if state is not None and supervision.is_running(chosen):
@@ -216,7 +216,7 @@ def _say_away(api: Api, error: Exception) -> NoReturn:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/health/live", timeout=_PATIENCE_SECONDS).is_success
+        return calls.get(f"{url}/health/live", is_ours=True, timeout=_PATIENCE_SECONDS).is_success
     except httpx.HTTPError:
         return False
 

@@ -24,7 +24,7 @@ from pipelines import reference
 from pipelines.local import LaunchError, Platform
 from pipelines.local.environment import ROOT
 from pipelines.local.ports import free_ports
-from rtb import processes
+from rtb import calls, processes
 from rtb.registry import Registry
 from rtb.settings import Settings
 
@@ -156,7 +156,7 @@ class Stage(AbstractContextManager["Stage"]):
         platform.register(reference.campaigns())
         platform.await_campaigns()
         headers = settings.key_headers("admin_key")
-        client = httpx.Client(base_url=settings.base_url, headers=headers, timeout=15)
+        client = calls.client(settings.base_url, headers=headers, timeout=15)
         self.api = self._stack.enter_context(client)
         self.api.post("/portfolio/create", json=_PORTFOLIO).raise_for_status()
         challenger = str(ROOT / "models" / "dqn")
@@ -193,7 +193,7 @@ class Stage(AbstractContextManager["Stage"]):
             if process.poll() is not None:
                 raise LaunchError(f"the console ended by itself: see {self._folder / 'console.log'}")
             try:
-                if httpx.get(f"{self.url}/_stcore/health", timeout=5).is_success:
+                if calls.get(f"{self.url}/_stcore/health", timeout=5).is_success:
                     self._say(f"console: {self.url}")
                     return
             except httpx.HTTPError:

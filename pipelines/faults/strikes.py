@@ -15,6 +15,7 @@ import redis
 
 from pipelines.exchange.report import Figures
 from pipelines.local.environment import authentication, dashboard_headers
+from rtb import calls
 from rtb.settings import Settings
 
 _LOOK_SECONDS = 0.2
@@ -67,7 +68,7 @@ class Striker:
         self._began = time.monotonic()
         self.struck: list[Struck] = []
         self._headers = dashboard_headers(authentication(settings))
-        self._http = httpx.AsyncClient(timeout=_PROBE_TIMEOUT_S)
+        self._http = calls.async_client(settings.base_url, timeout=_PROBE_TIMEOUT_S)
 
     async def strike_all(self, plan: Sequence[tuple[float, str]]) -> None:
         """Kill each part at its second of the run, but never one before the last is well again."""

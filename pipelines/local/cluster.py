@@ -22,7 +22,7 @@ from pipelines.local.configuration import Graph, Scaling, cpus_reserved, serve_c
 from pipelines.local.environment import ROOT, dashboard_headers, environment
 from pipelines.local.folders import kept, run_folder, tidy
 from pipelines.local.listeners import beyond_loopback
-from rtb import processes
+from rtb import calls, processes
 from rtb.campaign import Campaign
 from rtb.ledger import LedgerError, embedded
 from rtb.settings import Settings
@@ -122,7 +122,7 @@ class Platform(AbstractContextManager["Platform"]):
         """
         headers = self._settings.key_headers("admin_key")
         created = 0
-        with httpx.Client(base_url=self._settings.base_url, headers=headers, timeout=10) as client:
+        with calls.client(self._settings.base_url, is_ours=True, headers=headers, timeout=10) as client:
             for campaign in campaigns:
                 answer = client.post("/campaign/create", content=msgspec.json.encode(campaign))
                 if answer.status_code not in (201, 409):
@@ -144,7 +144,7 @@ class Platform(AbstractContextManager["Platform"]):
     def spent_micros(self) -> int:
         """What the ledger says was spent, over all campaigns and all time."""
         headers = self._settings.key_headers("admin_key")
-        answer = httpx.get(f"{self._settings.base_url}/stats", headers=headers, timeout=10)
+        answer = calls.get(f"{self._settings.base_url}/stats", is_ours=True, headers=headers, timeout=10)
         answer.raise_for_status()
         return int(answer.json()["ledger"]["spent_micros"])
 
@@ -201,7 +201,7 @@ class Platform(AbstractContextManager["Platform"]):
         self._say("starting Ray")
         # Its Serve part, which answers after the rest of it.
         answers, headers = f"{self._dashboard}/api/serve/applications/", dashboard_headers(self._env)
-        self._await("Ray's dashboard", _RAY_SECONDS, lambda: httpx.get(answers, headers=headers, timeout=5).is_success)
+        self._await("Ray's dashboard", _RAY_SECONDS, lambda: calls.get(answers, headers=headers, timeout=5).is_success)
         self._say(f"Ray: {self._dashboard}")
         self._deploy()
 
@@ -253,10 +253,10 @@ class Platform(AbstractContextManager["Platform"]):
             raise LaunchError(f"reachable from other machines: {', '.join(map(str, found))}")
 
     def _is_ready(self) -> bool:
-        return httpx.get(f"{self._settings.base_url}/health/ready", timeout=5).is_success
+        return calls.get(f"{self._settings.base_url}/health/ready", is_ours=True, timeout=5).is_success
 
     def _health(self) -> dict[str, object]:
-        answer = httpx.get(f"{self._settings.base_url}/health", timeout=5)
+        answer = calls.get(f"{self._settings.base_url}/health", is_ours=True, timeout=5)
         found: dict[str, object] = answer.json() if answer.headers.get("content-type") == "application/json" else {}
         return found
 

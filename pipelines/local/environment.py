@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipelines.local.folders import run_folder
+from rtb import calls
 from rtb.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +42,7 @@ def environment(settings: Settings) -> dict[str, str]:
         **given,
         **authentication(settings),
         **LOOPBACK,
+        **calls.spared(os.environ, settings.http_host),
         "PYTHONUNBUFFERED": "1",
     }
 
@@ -59,6 +61,7 @@ def client_environment(settings: Settings) -> dict[str, str]:
         "RAY_TMPDIR": str(run_folder(settings)),
         "RAY_ADDRESS": f"127.0.0.1:{settings.ray_port}",
         **places,
+        **calls.spared(os.environ, settings.http_host),
     }
 
 

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pipelines.background import give_way
 from pipelines.local import folders
 from pipelines.local.environment import LOOPBACK, ROOT
-from rtb import processes
+from rtb import calls, processes
 
 
 @contextmanager
@@ -26,6 +26,7 @@ def on_ray(address: str, room: int) -> Iterator[None]:
     """
     given = address or os.environ.get("RAY_ADDRESS", "")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.update(calls.spared(os.environ, *([given.rpartition(":")[0]] if ":" in given else [])))
     # The networks are tiny: more threads only wait for each other, for many times as long on a busy machine.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if not given:  # for this process and what it starts; no other is to find the token

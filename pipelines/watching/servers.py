@@ -16,7 +16,7 @@ import httpx
 from pipelines.local import LaunchError
 from pipelines.local.environment import ROOT
 from pipelines.local.ports import free_ports
-from rtb import processes
+from rtb import calls, processes
 
 CONFIG = ROOT / "cluster" / "prometheus"
 KEY_FILE = "/run/secrets/prometheus_key"
@@ -36,7 +36,7 @@ class Watchers(NamedTuple):
         Raises:
             httpx.HTTPError: Prometheus refuses it, or does not answer.
         """
-        answer = httpx.get(f"{self.prometheus}/api/v1/query", params={"query": expr}, timeout=10)
+        answer = calls.get(f"{self.prometheus}/api/v1/query", params={"query": expr}, timeout=10)
         answer.raise_for_status()
         found: list[dict[str, Any]] = answer.json()["data"]["result"]
         return found
@@ -47,7 +47,7 @@ class Watchers(NamedTuple):
         Raises:
             httpx.HTTPError: it does not answer.
         """
-        answer = httpx.get(f"{self.alertmanager}/api/v2/alerts", params={"active": "true"}, timeout=10)
+        answer = calls.get(f"{self.alertmanager}/api/v2/alerts", params={"active": "true"}, timeout=10)
         answer.raise_for_status()
         return {alert["labels"]["alertname"] for alert in answer.json()}
 
@@ -129,7 +129,7 @@ def _await(url: str, folder: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         try:
-            if httpx.get(url, timeout=2).is_success:
+            if calls.get(url, timeout=2).is_success:
                 return
         except httpx.HTTPError:  # not up yet
             pass

@@ -24,6 +24,7 @@ from pipelines.local import LaunchError, supervision
 from pipelines.local.environment import ROOT
 from pipelines.local.listeners import Listener
 from pipelines.local.ports import free_ports
+from rtb import calls
 from rtb.settings import Settings
 from verification.attacks import measure
 from verification.attacks.stranger import Stranger
@@ -77,7 +78,7 @@ class Target:
     stack: ExitStack = field(default_factory=ExitStack)
 
     def __post_init__(self) -> None:
-        self._http = httpx.Client(base_url=self.settings.base_url, timeout=_PATIENCE_SECONDS)
+        self._http = calls.client(self.settings.base_url, timeout=_PATIENCE_SECONDS)
 
     def close(self) -> None:
         """Close the connections, and end what attacks started."""

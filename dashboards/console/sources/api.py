@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from rtb import calls
+
 _TIMEOUT_S = 10.0
 _KEPT_CALLS = 2_000
 _BRIEFLY_S = 0.8
@@ -53,7 +55,7 @@ class Api:
 
     def __init__(self, url: str, key: str, transport: httpx.BaseTransport | None = None) -> None:
         headers = {"X-API-Key": key} if key else {}
-        self._client = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_S, transport=transport)
+        self._client = calls.client(url, headers=headers, timeout=_TIMEOUT_S, transport=transport)
         self._url = url
         self._known: dict[str, tuple[float, Any]] = {}
         self._lock = Lock()

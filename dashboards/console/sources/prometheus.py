@@ -7,6 +7,8 @@ import time
 import httpx
 import pandas as pd
 
+from rtb import calls
+
 _TIMEOUT_S = 5.0
 _POINTS = 120
 
@@ -29,7 +31,7 @@ def over_time(url: str, query: str, seconds: float, transport: httpx.BaseTranspo
         "step": max(1.0, seconds / _POINTS),
     }
     try:
-        with httpx.Client(timeout=_TIMEOUT_S, transport=transport) as client:
+        with calls.client(url, timeout=_TIMEOUT_S, transport=transport) as client:
             answer = client.get(f"{url}/api/v1/query_range", params=asked)
             answer.raise_for_status()
             found = answer.json()["data"]["result"]

@@ -14,7 +14,7 @@ import httpx
 from pipelines.local.environment import ROOT
 from pipelines.local.listeners import beyond_loopback
 from pipelines.local.ports import free_port
-from rtb import processes
+from rtb import calls, processes
 from verification.attacks.case import Attacks, Finding, NotTried
 from verification.attacks.target import Target
 
@@ -57,7 +57,7 @@ def _console(target: Target) -> int:
     deadline = time.monotonic() + _BEGIN_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            httpx.get(f"http://127.0.0.1:{port}/_stcore/health", timeout=5.0)
+            calls.get(f"http://127.0.0.1:{port}/_stcore/health", timeout=5.0)
         except httpx.HTTPError:
             time.sleep(0.3)
             continue
@@ -67,7 +67,7 @@ def _console(target: Target) -> int:
 
 
 def _get(target: Target, path: str = "/", **headers: str) -> httpx.Response:
-    return httpx.get(f"http://127.0.0.1:{_console(target)}{path}", headers=headers, timeout=10.0)
+    return calls.get(f"http://127.0.0.1:{_console(target)}{path}", headers=headers, timeout=10.0)
 
 
 @attacks(Finding.CONSOLE, "the console opened without its token")
