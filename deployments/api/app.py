@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
-from fastapi_offline import FastAPIOffline
 
 from deployments.api import (
     admin,
@@ -16,6 +15,7 @@ from deployments.api import (
     explanations,
     health,
     models,
+    pages,
     portfolios,
     problems,
     reports,
@@ -45,7 +45,7 @@ def build(router: Router) -> Any:
 
 def described(router: Router) -> FastAPI:
     """Return the application without what guards it: with its OpenAPI document."""
-    app = FastAPIOffline(title="Raybid", version="0.1.0", description=_ABOUT)
+    app = pages.application("Raybid", "0.1.0", _ABOUT)
     for part in (bids, explanations, campaigns, portfolios, reports, models, experiment, health, users, admin):
         app.include_router(part.routes(router))
     problems.install(app)

@@ -68,7 +68,8 @@ def _read_routes(found: APIRouter, router: Router) -> None:
         if page.next is None:
             return JSONResponse(told)
         following = request.url.include_query_params(after=page.next)
-        return JSONResponse(told, headers={"Link": f'<{following.path}?{following.query}>; rel="next"'})
+        # Relative: a proxy may have put what we call `/campaigns` below a path of its own.
+        return JSONResponse(told, headers={"Link": f'<?{following.query}>; rel="next"'})
 
     @found.get(
         "/campaign/{campaign_id}",

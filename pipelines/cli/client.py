@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -47,7 +48,7 @@ class Api:
         answer = self.call("GET", path, params=params)
         yield from answer.json()
         while following := answer.links.get("next"):
-            answer = self.call("GET", following["url"])
+            answer = self.call("GET", f"{path}?{urlsplit(following['url']).query}")  # its key goes nowhere else
             yield from answer.json()
 
     def call(self, method: str, path: str, headers: Mapping[str, str] | None = None, **more: Any) -> httpx.Response:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -121,11 +123,24 @@ def test_every_body_has_an_example_that_works(platform: Platform):
 
 
 @pytest.mark.parametrize("page", ["/docs", "/redoc"])
-def test_the_documentation_needs_nobody_else(platform: Platform, page: str):
+@pytest.mark.parametrize("prefix", ["", "/raybid", "/a/b"])
+def test_the_documentation_needs_nobody_else_under_any_prefix(platform: Platform, page: str, prefix: str):
     html = httpx.get(f"{platform.url}{page}").text
-    addresses = [part.split('"')[0] for part in html.replace("'", '"').split('="')[1:]]
-    loaded = [address for address in addresses if address.endswith((".js", ".css", ".png"))]
-    assert loaded
+    loaded = re.findall(r"""["']([^"'\s]+\.(?:js|css|png|json))["']""", html)
+    assert {address.rpartition(".")[2] for address in loaded} >= {"js", "png", "json"}
     for address in loaded:
-        assert address.startswith("/static-offline-docs/")
-        assert httpx.get(f"{platform.url}{address}").status_code == 200
+        path = urljoin(f"{prefix}{page}", address)
+        assert path.startswith(f"{prefix}/")
+        assert httpx.get(f"{platform.url}{path.removeprefix(prefix)}").status_code == 200
+
+
+def test_calls_of_the_document_go_where_it_is(platform: Platform):
+    (server,) = httpx.get(f"{platform.url}/openapi.json").json()["servers"]
+    assert urljoin("http://x/raybid/openapi.json", server["url"]) == "http://x/raybid/"
+
+
+@pytest.mark.parametrize("path", ["/docs/", "/campaigns/", "/health/"])
+def test_nothing_leads_past_a_prefix(platform: Platform, path: str):
+    with platform.client() as client:
+        answer = client.get(path)
+    assert (answer.status_code, "location" in answer.headers) == (404, False)
