@@ -26,7 +26,7 @@ def preflight(settings: Settings) -> None:
             that replicas would load.
     """
     check_keys(settings)
-    _writable(settings.var_dir)
+    check_writable(settings.var_dir)
     check_models(settings)
     for port, purpose, name in _ports(settings):
         _free(port, purpose, name)
@@ -54,6 +54,22 @@ def check_models(settings: Settings) -> None:
     """
     _loads(settings.ctr_dir, "ctr", features.SCHEMA_VERSION)
     _loads(settings.policy_dir, "policy", pacing.SCHEMA_VERSION)
+
+
+def check_writable(folder: Path) -> None:
+    """Check that this user may write in a folder, and all that is in it; others may not even look from then on.
+
+    Raises:
+        LaunchError: that is not so.
+    """
+    try:
+        make_private(folder)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = error.strerror or error
+        where = error.filename or folder.resolve()
+        raise LaunchError(f"{where} cannot be written ({reason}): set RAYBID_VAR_DIR to another") from error
 
 
 def _ports(settings: Settings) -> list[tuple[int, str, str]]:
@@ -94,14 +110,3 @@ def _loads(folder: Path, kind: str, schema_version: str) -> None:
         artefacts.load(folder, kind=kind, schema_version=schema_version)
     except ArtefactError as error:
         raise LaunchError(f"{error}, or remove {folder}: `make run` then makes it anew") from error
-
-
-def _writable(folder: Path) -> None:
-    try:
-        make_private(folder)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        reason = error.strerror or error
-        where = error.filename or folder.resolve()
-        raise LaunchError(f"{where} cannot be written ({reason}): set RAYBID_VAR_DIR to another") from error

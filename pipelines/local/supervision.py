@@ -21,7 +21,7 @@ import msgspec
 from rich.console import Console
 
 from pipelines import reference
-from pipelines.local.checks import LaunchError
+from pipelines.local.checks import LaunchError, check_writable
 from pipelines.local.cluster import Platform
 from pipelines.local.configuration import Graph
 from pipelines.local.preparing import prepare
@@ -229,9 +229,8 @@ def _run(settings: Settings, graph: Graph, console: Console, teller: _Teller, sa
 
 @contextmanager
 def _locked(settings: Settings) -> Iterator[None]:
-    path = _lock_path(settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as lock:
+    check_writable(settings.var_dir)
+    with _lock_path(settings).open("ab") as lock:
         _take(lock, settings)
         yield
 
@@ -321,6 +320,7 @@ def main() -> None:
     """Run a platform in the background, as `raybid up --detach` starts it: graph, its process, `samples` or not."""
     graph: Graph = "colocated" if sys.argv[1] == "colocated" else "composed"
     screen = Console(stderr=True, highlight=False)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as for `nohup`: it has no terminal that could hang up
     try:
         supervise(Settings(), graph, screen, samples="samples" in sys.argv[3:], parent=int(sys.argv[2]))
     except (LaunchError, OSError) as error:

@@ -277,7 +277,7 @@ def test_the_token_of_ray_is_made_once_and_printed(folder: Path) -> None:
     assert (told.exit_code, told.stdout.strip()) == (0, (folder / "secrets" / "ray_token").read_text())
     lines = run("token", "--exports").stdout.splitlines()
     assert f"export RAY_AUTH_TOKEN_PATH={folder}/secrets/ray_token" in lines
-    assert all(line.startswith("export RAY_") for line in lines)
+    assert all(line.startswith(("export RAY_", "export NO_PROXY=", "export no_proxy=")) for line in lines)
 
 
 @pytest.mark.parametrize("name", ["Sale [/b] 50%", "[red]cheap[/red]", "\x1b]0;owned\x07\x1b[2J", "a\u202eb"])
