@@ -80,7 +80,7 @@ class MarketLearner:
         weight = counts.sum(axis=(1, 2), dtype=np.float64)
         fitted = loglogistic.fit(counts)
         columns = (fitted.median, fitted.shape, weight, self._charged[rows])
-        is_won = counts[:, [Verdict.WON, Verdict.KNOWN]].any(axis=(1, 2)).tolist()
+        is_won: list[bool] = np.asarray(counts[:, [Verdict.WON, Verdict.KNOWN]].any(axis=(1, 2))).tolist()
         for pair, won, *fit in zip(pairs, is_won, *(column.tolist() for column in columns), strict=True):
             if won and fit[2] >= _FEWEST:
                 self._fits[pair] = _Fit(*fit)
