@@ -8,7 +8,7 @@ SCRIPTS := $(wildcard .ci/run cluster/*.sh cluster/*/*.sh)
 SOURCES := rtb portfolio rllib_configs pipelines deployments cluster dashboards verification tests benchmarks handbook examples
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up down test chaos backtest portfolio bench soak load watch-check check format models lock clean manifests audit sbom docs proxy-check gcs-check image-check console console-check attack-check
+.PHONY: help install run up down test chaos backtest portfolio bench soak load watch-check check format models lock clean manifests audit sbom docs proxy-check gcs-check image-check console console-check attack-check strangers-check
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -76,6 +76,9 @@ console-check: $(INSTALLED) ## a platform under traffic, and Chromium over every
 
 attack-check: $(INSTALLED) ## a platform of its own, attacked in every way an audit found; minutes, root for all; ONLY=TEXT: some
 	@$(PY) -m verification.attacks $(if $(ONLY),--only "$(ONLY)")
+
+strangers-check: $(INSTALLED) ## strangers' dates, files, tables, processes and machines; minutes, root for all; ONLY=TEXT: some
+	@$(PY) -m verification.strangers $(if $(ONLY),--only "$(ONLY)")
 
 check: $(INSTALLED) ## lint, format, types, import directions; image, compose file, scripts, workflow
 	@$(VENV)/bin/ruff check $(SOURCES)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rtb import guard
 
-_SET_CHILD_SUBREAPER = 36  # of linux/prctl.h
+_SET_CHILD_SUBREAPER, _GET_CHILD_SUBREAPER = 36, 37  # of linux/prctl.h
 
 
 class Watch:
@@ -35,7 +35,8 @@ class Watch:
 @contextmanager
 def watching() -> Iterator[Watch]:
     """Adopt orphans for the time of the block; what is left at its end is killed."""
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    prctl, adopts = ctypes.CDLL(None, use_errno=True).prctl, ctypes.c_int()
+    prctl(_GET_CHILD_SUBREAPER, ctypes.byref(adopts), 0, 0, 0)
     prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     watch = Watch()
     try:
@@ -44,7 +45,7 @@ def watching() -> Iterator[Watch]:
         for pid in watch.alive():
             with suppress(ProcessLookupError):
                 os.kill(pid, 9)
-        prctl(_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+        prctl(_SET_CHILD_SUBREAPER, adopts.value, 0, 0, 0)
 
 
 def command(pid: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,9 @@ class Ran:
         app = command if isinstance(command, typer.Typer) else typer.Typer(add_completion=False)
         if not isinstance(command, typer.Typer):
             app.command()(command)
-        environment = {"RAYBID_VAR_DIR": str(var_dir)} if var_dir else {}
+        environment: dict[str, str | None] = {name: None for name in os.environ if name.startswith("RAYBID_")}
+        if var_dir:
+            environment["RAYBID_VAR_DIR"] = str(var_dir)
         done = CliRunner().invoke(app, [str(argument) for argument in arguments], env=environment)
         self.code, self.out, self.said = done.exit_code, done.stdout, " ".join(done.stderr.split())
         self.lines = [line for line in done.stderr.splitlines() if line.strip()]
