@@ -11,12 +11,14 @@ ended whatever happens.
 
 from __future__ import annotations
 
+import signal
 import tempfile
 import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import msgspec
 import typer
@@ -35,6 +37,8 @@ def main(*, only: Annotated[str, typer.Option(help="cases whose group or name ho
     """Try every case."""
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     complaints: list[str] = []
+    for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(one, _end)
     with watching() as watch:
         for room in _ROOMS:
             chosen = [one for one in room.cases() if only.lower() in f"{one.group}: {one.name}".lower()]
@@ -72,6 +76,13 @@ def _complaint(case: Case) -> str:
             return case.check(Path(folder)) or ""
         except Exception:  # a case that fails by itself proves nothing, and the others go on
             return f"the case is broken: {traceback.format_exc(limit=-2)}"
+
+
+def _end(_: int, __: FrameType | None) -> NoReturn:
+    """End on the first signal, with all that was started."""
+    for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(one, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
