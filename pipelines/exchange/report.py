@@ -59,7 +59,8 @@ class Figures:
         invalid_responses: answers that broke a rule.
         violations: how often each rule was broken.
         statuses: bid answers by HTTP status.
-        errors: by kind: `bid_5xx`, `bid_transport`, `body_with_204`, `body_with_400`, `notice_<kind>` (given up),
+        errors: by kind: `bid_5xx`, `bid_refused` (401, 403, 404, 429: the key or the path), `bid_transport`,
+            `body_with_204`, `body_with_400`, `notice_<kind>` (given up),
             `notices_abandoned` (not sent in the time the end allows).
         notices: acknowledged, by kind.
         notice_retries: notices sent again.

@@ -23,6 +23,7 @@ DEFAULT_SECONDS = 30.0
 _BID_PATH = "/openrtb2/bid"
 _BACKLOG_SECONDS = 1.0  # of a rate not kept that is made up for later; what is older is not sent at all
 _NAP_SECONDS = 0.1  # longest sleep between two looks at whether to stop
+_NO_KEY = (401, 403, 404, 429)  # the key or the path is wrong, and so it will be the next time
 _NOWHERE = OfferedImp(0.0, "USD", frozenset(), False)  # the imp of a bid for none that was offered
 
 OnTick = Callable[[Figures], None]
@@ -239,6 +240,8 @@ class _Replay:
         figures.statuses[response.status] += 1
         if response.status >= 500:
             figures.errors["bid_5xx"] += 1
+        elif response.status in _NO_KEY:
+            figures.errors["bid_refused"] += 1
         elif response.status in (204, 400) and response.body:
             rule = f"body_with_{response.status}"
             figures.errors[rule] += 1

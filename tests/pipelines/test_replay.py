@@ -202,6 +202,8 @@ def test_a_bid_for_no_imp_of_the_request_loses(tmp_path: Path):
         (http(204, b"x"), {"body_with_204": 5}, 5),
         (http(400, b"why"), {"body_with_400": 5}, 5),
         (http(500), {"bid_5xx": 5}, 0),
+        (http(401), {"bid_refused": 5}, 0),
+        (http(429), {"bid_refused": 5}, 0),
         (http(503, b"busy"), {"bid_5xx": 5}, 0),
         (b"", {"bid_transport": 5}, 0),
         (http(200, b"[]"), {}, 5),
