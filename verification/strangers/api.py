@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from rtb import calls
 from verification.strangers.case import Case
 from verification.strangers.machine import Machine, machine
 
@@ -128,7 +129,7 @@ class _Shared:
             if done.returncode:
                 raise OSError(f"no platform to try it on: {done.stderr[-300:]}")
             headers = {"X-API-Key": here.settings.resolve_secret("admin_key")}
-            client = httpx.Client(base_url=here.settings.base_url, headers=headers, timeout=30, trust_env=False)
+            client = calls.client(here.settings.base_url, headers=headers, timeout=30)
             self._client = self._stack.enter_context(client)
         return self._client
 
@@ -265,7 +266,7 @@ def _guessed(_: Path) -> str | None:
     for _number in range(40):
         SHARED.client.get("/stats", headers={"X-API-Key": secrets.token_hex(16)})
     with_key = SHARED.client.get("/campaigns").status_code
-    without = httpx.get(f"{SHARED.here.settings.base_url}/health", trust_env=False).status_code
+    without = calls.get(f"{SHARED.here.settings.base_url}/health", timeout=30).status_code
     return None if (with_key, without) == (200, 200) else f"others are answered {with_key}, without a key {without}"
 
 
