@@ -117,12 +117,12 @@ class Run:
         target: the platform.
         watch: what honest callers see meanwhile.
         say: told what happens, a line at a time.
-        quiet_seconds: over which honest callers are asked before the first attack.
+        quiet_seconds: over which honest callers are asked before the first attack, until a new platform has all it needs.
         window_seconds: least time over which they are asked during one; about a hundred of them in 1.2 s.
     """
 
     def __init__(
-        self, target: Target, watch: Watch, say: Say, *, quiet_seconds: float = 10.0, window_seconds: float = 1.2
+        self, target: Target, watch: Watch, say: Say, *, quiet_seconds: float = 30.0, window_seconds: float = 1.2
     ) -> None:
         self._target = target
         self._watch = watch
