@@ -117,7 +117,7 @@ class Run:
         target: the platform.
         watch: what honest callers see meanwhile.
         say: told what happens, a line at a time.
-        quiet_seconds: over which honest callers are asked before the first attack, until a new platform has all it needs.
+        quiet_seconds: over which honest callers are asked before the first attack; a new platform grows meanwhile.
         window_seconds: least time over which they are asked during one; about a hundred of them in 1.2 s.
     """
 
