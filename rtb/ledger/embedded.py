@@ -103,6 +103,7 @@ class EmbeddedServer:
         with redis.Redis(port=port, password=password, socket_timeout=1.0, retry=Retry(NoBackoff(), 0)) as client:
             while self.is_running and time.monotonic() < deadline:
                 try:
+                    client.ping()  # refused while it loads its file; it tells about itself all the same
                     # Somebody else's server may have the port, and ours be about to find out.
                     self._pid = int(client.info("server")["process_id"])
                     if self._pid in (self._process.pid, *descendants(self._process.pid)):
