@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,6 +40,15 @@ def pytest_configure() -> None:
 
 def pytest_unconfigure() -> None:
     Path(os.environ["RAY_AUTH_TOKEN_PATH"]).unlink(missing_ok=True)
+
+
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Let what a test starts hear signals that `nohup`, or a shell that runs tests in the background, ignores."""
+    before = {one: signal.signal(one, signal.default_int_handler) for one in (signal.SIGINT, signal.SIGHUP)}
+    yield
+    for one, handler in before.items():
+        signal.signal(one, handler)
 
 
 @dataclass(frozen=True)

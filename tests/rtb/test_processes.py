@@ -16,6 +16,8 @@ from pipelines.local.environment import ROOT
 from rtb import processes
 from verification.leftovers import Watch, watching
 
+pytestmark = pytest.mark.usefixtures("heard")
+
 _SECONDS = 20.0
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL]
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -187,7 +188,8 @@ def test_while_the_server_is_away_every_notice_in_flight_is_told_so(server: Rest
         try:
             answers = await settle(ledger, *range(1_000))
         finally:
-            os.kill(server.process.pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):  # dead
+                os.kill(server.process.pid, signal.SIGCONT)
         assert {type(answer) for answer in answers} == {LedgerError}
         if how is signal.SIGKILL:
             server.kill()
