@@ -128,7 +128,7 @@ def controller(
     monkeypatch.setattr("deployments.controller.snapshot.Publisher", lambda _: publisher)
     monkeypatch.setattr("deployments.controller.ExperimentFeed", lambda _: experiments)
     monkeypatch.setattr("deployments.controller.LedgerGuard", lambda _, *rest: LedgerGuard(server, *rest))
-    monkeypatch.setattr("deployments.controller.embedded.start_if_needed", lambda _: None)
+    monkeypatch.setattr("deployments.controller.embedded.start_if_needed", lambda _, **options: None)
     return _Controller()
 
 

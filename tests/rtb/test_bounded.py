@@ -37,7 +37,7 @@ _SHORT_BUCKETS = 5_500_000
 
 _ROOMS = ("agents", "blocks", "bounded", "creative", "edge", "exchanges", "features", "flat", "floors", "impression")
 _MORE_ROOMS = ("listing", "markup", "openrtb", "response", "showing", "slots", "targeting", "view", "currency")
-_COUNTED = {"rtb.exchanges.__init__.number_of": 32, "rtb.features._short_bucket": 64, "rtb.openrtb.codec._plan": 0}
+_COUNTED = {"rtb.exchanges.profile.number_of": 32, "rtb.features._short_bucket": 64, "rtb.openrtb.codec._plan": 0}
 """Caches that count entries, and how long their keys may be: short ones, or types of ours."""
 
 

@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,8 @@ class Restartable:
         self.process = EmbeddedServer(self.at.port, self._folder)
 
     def kill(self) -> None:
-        os.kill(self.process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it is dead already
+            os.kill(self.process.pid, signal.SIGKILL)
         while self.process.is_running:
             time.sleep(0.01)
 
