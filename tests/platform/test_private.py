@@ -30,10 +30,10 @@ TOKENS = ({"RAY_AUTH_MODE": "disabled"}, {"RAY_AUTH_MODE": "token", "RAY_AUTH_TO
 
 
 def of_platform(platform: Platform) -> Iterator[psutil.Process]:
-    """Ray and all that it started; the ledger's server is a child of this process."""
+    """Ray and all that it started; the ledger's server came of this process, below a guard."""
     head = psutil.Process(platform.ray_pid)
     yield from (head, *head.children(recursive=True))
-    yield from (one for one in psutil.Process().children() if "valkey" in one.name())
+    yield from (one for one in psutil.Process().children(recursive=True) if "valkey" in one.name())
 
 
 def connects(address: str, told: dict[str, str]) -> subprocess.CompletedProcess[str]:
