@@ -28,6 +28,7 @@ from rtb import calls
 from rtb.settings import Settings
 from verification.attacks import measure
 from verification.attacks.stranger import Stranger
+from verification.strangers.machine import PORTS
 
 EXCHANGES = ("alpha", "beta", "honest")
 """Three that know nothing of each other. The first two are attacked and attack; the last only trades."""
@@ -39,17 +40,6 @@ BUDGETS = {"held": 2_000_000, "budget": 300_000}
 """Micros of the scenes whose money is to be short; all others have plenty."""
 
 _PLENTY = 10**12
-_PORTS = (
-    "RAYBID_HTTP_PORT",
-    "RAYBID_DASHBOARD_PORT",
-    "RAYBID_RAY_PORT",
-    "RAYBID_RAY_CLIENT_PORT",
-    "RAYBID_LEDGER_PORT",
-    "RAY_SERVE_HAPROXY_METRICS_PORT",
-    "RAY_SERVE_HAPROXY_STATS_PORT",
-    "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT",
-    "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT",
-)
 _LAUNCH_SECONDS = 600.0
 _PATIENCE_SECONDS = 15.0
 _FIRST_BID_SECONDS = 60.0
@@ -280,7 +270,7 @@ def environment(var_dir: Path, given: Settings) -> tuple[dict[str, str], dict[st
         about = {"name": name, "keys": [hashlib.sha256(key.encode()).hexdigest()[:12]], "charge_on": "bill"}
         (profiles / f"{name}.yaml").write_text(yaml.safe_dump(about))
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAYBID_", "RAY_"))}
-    ports = {name: str(port) for name, port in zip(_PORTS, free_ports(len(_PORTS)), strict=True)}
+    ports = {name: str(port) for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
     own = {
         "RAYBID_VAR_DIR": str(var_dir),
         "RAYBID_EXCHANGES_DIR": str(profiles),
