@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 Headers = Iterable[tuple[bytes, bytes]]
 Address = IPv4Address | IPv6Address
+Scope = MutableMapping[str, Any]
+"""What ASGI tells of a request."""
 
 UNKNOWN = "unknown"
 """Stands for the address of a caller that has none, such as one behind a socket file."""
@@ -30,6 +32,12 @@ def key_in(headers: Mapping[bytes, bytes]) -> str | None:
         sent = headers.get(b"authorization", b"")
         key = sent[len(_BEARER) :].strip() if sent[: len(_BEARER)].lower() == _BEARER else None
     return None if key is None else key.decode("latin-1")
+
+
+def path_in(scope: Mapping[str, Any]) -> str:
+    """Return the path that a request asks for, without that below which the application is."""
+    path: str = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+    return path
 
 
 class Callers:

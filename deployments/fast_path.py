@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
-from deployments.callers import key_in
+from deployments.api.access import CALLER
+from deployments.callers import Scope, key_in, path_in
 from deployments.gzip_coding import BadGzip, TooLarge, accepts_gzip, deflate, inflate
 from deployments.intake import Crowded, LargeBody, Receive, SlowBody, read_body
 from deployments.notice_desk import NoticeDesk
@@ -23,9 +25,9 @@ from rtb.openrtb import InvalidRequest, NoBid
 from rtb.security import Event
 
 if TYPE_CHECKING:
+    from deployments.api.app import Rest
     from deployments.router import Router
 
-Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 _Done = TypeVar("_Done")
@@ -34,9 +36,15 @@ BID_PATH = SHARED_ENDPOINT
 BID_PREFIX = "/openrtb2/"
 NOTICE_PREFIX = "/notice/"
 _LOGGED_A_SECOND = 10
+_TURNS = 4
+"""Calls that need no key and are worked on at a time."""
+
 _COMPRESSED_FROM = 1_024  # bytes; less fits one packet either way
 _SHED = {"qps", *Shed}
 """Reasons that are about how much comes, not about what comes."""
+
+_TURNED_AWAY = (401, 403, 404, 405, 429)
+"""Answers to those who may not bid here; what is wrong with a request that may is said at once."""
 
 _SUSPICIOUS: dict[str, Event] = {
     "forged": "notice_forged",
@@ -50,6 +58,7 @@ _TMAX = b'"tmax"'
 _MILLISECONDS = re.compile(rb'\s*:\s*"?([0-9]{1,9})')
 
 
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Response = tuple[int, Headers, bytes]
 """Status, headers, body."""
 
@@ -86,25 +95,29 @@ class FastPath:
 
     Attributes:
         held: requests that are all there and not answered yet.
+        is_at_root: whether paths are as Serve's applications see them: a call has come by way of Serve, and no prefix
+            was before its path.
 
     Args:
         router: the replica.
         desk: settles notices.
-        rest: the FastAPI application.
+        rest: the API.
     """
 
-    def __init__(self, router: Router, desk: NoticeDesk, rest: Any) -> None:
+    def __init__(self, router: Router, desk: NoticeDesk, rest: Rest) -> None:
         self._router = router
         self._desk = desk
         self._rest = rest
         self._limits = {one.name: Limit(one.qps, 1 + one.qps / 2) for one in router.exchanges if one.qps}
         self._log_second, self._log_count = 0, 0
+        self._turns = asyncio.Semaphore(_TURNS)
+        self.is_at_root = False
         self.held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI 3 application."""
         self._router.start()
-        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+        path = path_in(scope)
         if scope["type"] == "http" and path.startswith(BID_PREFIX):
             since = time.monotonic()
             status, headers, body = await self._bid(scope, path, receive, since)
@@ -114,8 +127,23 @@ class FastPath:
             since = time.monotonic()
             await self._held(self._notice(scope, path, send))
             self._router.timings.note("request", "notice", time.monotonic() - since)
+        elif scope["type"] == "http" and CALLER not in scope:
+            self.is_at_root = not scope.get("root_path")
+            await self.admit(scope, receive, send, self._called)
         else:
             await self._called(scope, receive, send)
+
+    async def admit(self, scope: Scope, receive: Receive, send: Send, then: Application) -> None:
+        """Pass a call of the API on, or refuse it. What anybody may ask waits its turn, so that bids need not."""
+        refusal = self._rest.gate.refusal(scope)
+        if refusal is not None:
+            await self._router.guard.slow_down(scope)
+            await refusal(scope, receive, send)
+        elif scope[CALLER].key is None and self._rest.gate.is_open(path_in(scope)):
+            async with self._turns:
+                await then(scope, receive, send)
+        else:
+            await then(scope, receive, send)
 
     async def _called(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A call of the API: one that brings a body is held once that is there."""
@@ -148,6 +176,8 @@ class FastPath:
             if profile is not None:
                 self._router.tally.add(f"exchange.{profile.name}.refused")
             self._log(f"{refusal.status} {refusal.reason}: {refusal}")
+            if refusal.status in _TURNED_AWAY:
+                await self._router.guard.slow_down(scope)
             return refusal.status, refusal.headers, b""
 
     async def _held(self, work: Awaitable[_Done]) -> _Done:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import random
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -15,6 +17,16 @@ from rtb.settings import Settings
 
 GUESSES_A_MINUTE = 30
 """Wrong keys of one address; whoever has a typing error notices it sooner."""
+
+_OPEN_SHARE = 4
+"""One call in so many of those an address may make without a key is for what needs none, such as `/health`."""
+
+REFUSALS_A_MINUTE = 60
+"""Refusals that one address gets at once; each that follows is late."""
+
+_LATE_SECONDS = 0.2
+_MOST_LATE = 256
+"""Answers that may be on their way late; those above are sent at once, for they too hold memory."""
 
 _MOST_ADDRESSES = 10_000
 _MINUTE = 60.0
@@ -73,6 +85,7 @@ class AccessGuard:
         guesses: counts wrong keys.
         keyless: counts calls without a key.
         unkeyed: counts calls of what needs no key.
+        refusals: counts what was refused.
         log: of security.
 
     Args:
@@ -85,7 +98,9 @@ class AccessGuard:
         self.callers = Callers(settings.trusted_proxies)
         self.guesses = AddressLimit(GUESSES_A_MINUTE)
         self.keyless = AddressLimit(settings.calls_per_minute)
-        self.unkeyed = AddressLimit(settings.calls_per_minute)
+        self.unkeyed = AddressLimit(max(1, settings.calls_per_minute // _OPEN_SHARE))
+        self.refusals = AddressLimit(REFUSALS_A_MINUTE)
+        self._late = 0
         self.log = SecurityLog(count, write)
 
     def is_locked(self, scope: Mapping[str, Any]) -> bool:
@@ -110,6 +125,19 @@ class AccessGuard:
         event: Event = "key_guessing" if not may else "key_revoked" if revoked_id else "key_unknown"
         self.log.note(event, f"{address} key {revoked_id}" if revoked_id else address, str(scope.get("path", "")))
         return may
+
+    async def slow_down(self, scope: Mapping[str, Any]) -> None:
+        """Wait before a refusal is sent to an address that gets many.
+
+        Whoever sends the next request when the last one is answered then sends few, and others need not wait for them.
+        """
+        if self.refusals.add(self.callers.group(scope)) or self._late >= _MOST_LATE:
+            return
+        self._late += 1
+        try:
+            await asyncio.sleep(_LATE_SECONDS * random.uniform(0.5, 1.5))  # those who came together go apart
+        finally:
+            self._late -= 1
 
 
 def _is_shared(address: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a request passes in a replica before Serve's own bookkeeping: bids and notices pass no more than this.
+"""What a request passes in a replica before Serve's own bookkeeping: bids, notices and refusals pass no more than this.
 
 Serve calls `middlewares`, named in `cluster/ray.env`, where it starts an HTTP server. Without that line every request
 takes Serve's whole way, and is answered the same.
@@ -8,37 +8,52 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
 
 from starlette.middleware import Middleware
 
-from deployments.fast_path import BID_PREFIX, NOTICE_PREFIX
+from deployments.callers import Scope
+from deployments.fast_path import BID_PREFIX, NOTICE_PREFIX, Application
 
-Scope = MutableMapping[str, Any]
 Channel = Callable[..., Awaitable[Any]]
-Application = Callable[[Scope, Channel, Channel], Awaitable[None]]
+
+_SERVE_PREFIX = "/-/"
+"""Below it Serve answers itself."""
+
+
+class Front(Protocol):
+    """What a Router has for requests: `FastPath`."""
+
+    is_at_root: bool
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Answer one."""
+
+    async def admit(self, scope: Scope, receive: Any, send: Any, then: Application) -> None:
+        """Pass a call of the API on, or refuse it."""
 
 
 class _Front:
     """The application of the Router in this process, once there is one, and the event loop that it lives on."""
 
-    application: Application | None = None
+    application: Front | None = None
     loop: asyncio.AbstractEventLoop | None = None
 
 
-def serve_early(application: Application) -> None:
-    """Let bids and notices come straight to an application; called from the event loop that it lives on."""
+def serve_early(application: Front) -> None:
+    """Let requests come straight to an application; called from the event loop that it lives on."""
     _Front.application, _Front.loop = application, asyncio.get_running_loop()
 
 
 class Early:
-    """Hands bids and notices to the Router in this process before Serve makes a record of each.
+    """Hands requests to the Router in this process before Serve makes a record of each.
 
     Serve's record of a request (metadata, context, queue slots, counters by route, a watch for callers who hang up)
     costs about a third of a bid, and bids need none of it: they are shed by their own clock, counted by exchange and
     outcome, and answered within `tmax`; the Router tells autoscaling how many it holds (`deployments.scaling`); and a
-    replica that goes lets its HTTP server finish what it has begun, whoever answers.
+    replica that goes lets its HTTP server finish what it has begun, whoever answers. Other calls are Serve's, once the
+    Router has let them pass: most of a flood is not worth a record either.
 
     Args:
         app: Serve's.
@@ -53,10 +68,14 @@ class Early:
         if self._is_proxied:
             name_caller(scope)
         early = _Front.application
-        if early is None or not _is_short(scope) or asyncio.get_running_loop() is not _Front.loop:
+        if early is None or scope["type"] != "http" or asyncio.get_running_loop() is not _Front.loop:
             await self._app(scope, receive, send)
-        else:
+        elif scope["path"].startswith((BID_PREFIX, NOTICE_PREFIX)):
             await early(scope, receive, send)
+        elif early.is_at_root and not scope["path"].startswith(_SERVE_PREFIX):
+            await early.admit(scope, receive, send, self._app)
+        else:
+            await self._app(scope, receive, send)
 
 
 def name_caller(scope: Scope) -> None:
@@ -68,11 +87,6 @@ def name_caller(scope: Scope) -> None:
         hop = next((value for name, value in reversed(scope["headers"]) if name == b"x-forwarded-for"), b"")
         if hop:
             scope["client"] = (hop.rpartition(b",")[2].strip().decode("latin-1"), 0)
-
-
-def _is_short(scope: Scope) -> bool:
-    """Whether a request is one of those whose answers are short and soon."""
-    return bool(scope["type"] == "http" and scope["path"].startswith((BID_PREFIX, NOTICE_PREFIX)))
 
 
 def middlewares() -> list[Middleware]:

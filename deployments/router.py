@@ -14,7 +14,7 @@ import numpy as np
 from ray import serve
 from redis.exceptions import RedisError
 
-from deployments import api
+from deployments.api.app import Rest
 from deployments.challenge import ExperimentFeed
 from deployments.fast_path import FastPath
 from deployments.guard import AccessGuard
@@ -157,7 +157,7 @@ class Router:
             max_batch=settings.max_batch, in_flight=self.stages.in_flight, max_queue=settings.max_queue
         )
         self._tasks: list[asyncio.Task[None]] = []
-        self._front = FastPath(self, self.desk, api.build(self))
+        self._front = FastPath(self, self.desk, Rest(self))
 
     def __serve_build_asgi_app__(self) -> Any:
         """The application Serve calls for each request that does not come to it before."""

@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     exchange_keys: str = Field("", description="comma-separated X-API-Keys of exchanges")
     require_exchange_key: bool = Field(True, description="refuse bids without a key; false: on loopback only")
     require_report_key: bool = Field(True, description="refuse /stats and /metrics without; false: on loopback only")
-    calls_per_minute: int = Field(1_000, ge=1, description="REST calls of one key, or of all without one, in a minute")
+    calls_per_minute: int = Field(1_000, ge=1, description="REST calls of one key, or one address without, a minute")
     trusted_proxies: str = Field("", description="comma-separated addresses whose X-Forwarded-For is believed")
     log_format: Literal["text", "json"] = Field("text", description="of the replicas' log: json is one object a line")
     key_seconds: float = Field(0.5, gt=0, description="how often replicas look for keys created or revoked")

@@ -1,22 +1,20 @@
-"""Who calls, what they may do, and how often."""
+"""Whose key a call needs, and who makes it."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, NamedTuple, NoReturn
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPBearer
 
-from deployments.api.hardening import ACTOR
-from deployments.api.problems import Problem
-from deployments.callers import key_in
 from rtb.catalog import Key, Scope
-from rtb.limits import Limit
 
-if TYPE_CHECKING:
-    from deployments.router import Router
+CALLER = "raybid.caller"
+"""Where a request's scope has its `Caller`, once it has passed the gate."""
+
+ACTOR = "raybid.actor"
+"""Where a request's scope has the name of who makes it."""
 
 _header = APIKeyHeader(
     name="X-API-Key", auto_error=False, description="a key of `POST /admin/keys`; the first is in var/secrets/admin_key"
@@ -50,67 +48,25 @@ class Caller(NamedTuple):
         return f"key:{self.id}"
 
 
-def needs(router: Router, scope: Scope, *, optional: bool = False) -> Callable[..., Awaitable[Caller]]:
-    """A dependency: the caller, whose key must be known and allow this, and who must not call too often.
+@dataclass(frozen=True)
+class Needs:
+    """A dependency: the caller, who has passed `Gate`, which reads here what it is to ask for.
 
-    Args:
-        router: the replica.
-        scope: what the call needs.
-        optional: whether it may come without a key. One that is sent must be good all the same.
+    Attributes:
+        scope: that the key must have.
+        is_optional: whether a call from this machine may come without a key. One that is sent must be good all the
+            same.
     """
 
-    async def admit(
+    scope: Scope
+    is_optional: bool = False
+
+    async def __call__(
+        self,
         request: Request,
         header: Annotated[object, Depends(_header)],  # both are there for the document
         bearer: Annotated[object, Depends(_bearer)],
     ) -> Caller:
-        secret = key_in(dict(request.scope["headers"]))
-        if secret is None:
-            _without_key(router, request, optional=optional)
-            return Caller(None)
-        key = None if router.guard.is_locked(request.scope) else router.keys.find(secret)
-        if key is None:
-            _wrong_key(router, request, secret)
-        _limit(router, key)
-        request.scope[ACTOR] = f"key:{key.id}"
-        if not key.allows(scope):
-            router.guard.log.note("scope_missing", f"key:{key.id}", f"{request.method} {request.url.path}")
-            raise Problem(403, f"this key is not for that: it has the scopes {', '.join(key.scopes)}", "scope-missing")
-        return Caller(key)
-
-    return admit
-
-
-def _without_key(router: Router, request: Request, *, optional: bool) -> None:
-    """Let a call pass that needs no key; raises `Problem` where it needs one, or where its address calls too often."""
-    guard, address = router.guard, router.guard.callers.group(request.scope)
-    if not guard.keyless.add(address):
-        _too_many(guard.keyless.per_minute, guard.keyless.wait(address))
-    if optional and guard.callers.is_local(request.scope):
-        return
-    guard.log.note("key_missing", address, f"{request.method} {request.url.path}")
-    raise _unknown()
-
-
-def _wrong_key(router: Router, request: Request, secret: str) -> NoReturn:
-    if not router.guard.wrong_key(request.scope, router.keys.revoked_id(secret)):
-        address = router.guard.callers.group(request.scope)
-        _too_many(router.guard.guesses.per_minute, router.guard.guesses.wait(address), "wrong keys")
-    raise _unknown()
-
-
-def _unknown() -> Problem:
-    told = "X-API-Key is missing, unknown or revoked; the first run keeps some in var/secrets"
-    return Problem(401, told, "key-unknown", {"WWW-Authenticate": "ApiKey"})
-
-
-def _too_many(per_minute: int, wait: int, what: str = "calls") -> NoReturn:
-    raise Problem(429, f"more than {per_minute} {what} a minute", "too-many-calls", {"Retry-After": str(wait)})
-
-
-def _limit(router: Router, key: Key) -> None:
-    """Count a call of a key."""
-    name = f"rest:{key.id}"
-    per_minute = key.per_minute or router.settings.calls_per_minute
-    if not router.limiter.allow(name, Limit(rate=per_minute / 60, burst=float(per_minute))):
-        _too_many(per_minute, max(1, math.ceil(router.limiter.wait(name))))
+        """Return who the gate has let pass; a call that did not come through it fails."""
+        caller: Caller = request.scope[CALLER]
+        return caller

@@ -16,7 +16,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from deployments.api import bodies, examples
-from deployments.api.access import Caller, needs
+from deployments.api.access import Caller, Needs
 from deployments.api.documents import body, responses
 from deployments.api.problems import Problem
 from deployments.api.repeats import IdempotencyKey, kept, once_of, replayed
@@ -46,7 +46,7 @@ def routes(router: Router) -> APIRouter:
     """The calls for administrators."""
     found = APIRouter(prefix="/admin", tags=["admin"])
     _key_routes(found, router)
-    admin = Depends(needs(router, "admin"))
+    admin = Depends(Needs("admin"))
 
     @found.post("/stop", summary="Stop all bidding, within a second", responses=responses("Stopped"))
     async def stop(caller: Caller = admin) -> JSONResponse:
@@ -81,7 +81,7 @@ def routes(router: Router) -> APIRouter:
 
 
 def _key_routes(found: APIRouter, router: Router) -> None:
-    admin = Depends(needs(router, "admin"))
+    admin = Depends(Needs("admin"))
 
     @found.post(
         "/keys",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from deployments.api import (
     admin,
@@ -21,10 +23,13 @@ from deployments.api import (
     reports,
     users,
 )
+from deployments.api.access import CALLER
 from deployments.api.bids import AuctionResult, Settled
 from deployments.api.campaigns import TopUp
+from deployments.api.gate import Gate
 from deployments.api.hardening import Hardened
 from deployments.api.models import Candidate, Rollback
+from deployments.callers import Scope
 from portfolio.definition import Portfolio
 from rtb.campaign import Campaign
 from rtb.creative import Creative
@@ -38,16 +43,40 @@ _ABOUT = """A self-hosted real-time bidder. Exchanges POST OpenRTB to `/openrtb2
 Money is in micro-units, prices are CPM. What goes wrong is answered with a problem document (RFC 9457)."""
 
 
-def build(router: Router) -> Any:
-    """Return the ASGI application of one replica."""
-    return problems.LastResort(Hardened(described(router), router))
+_PARTS = (bids, explanations, campaigns, portfolios, reports, models, experiment, health, users, admin)
+
+
+class Rest:
+    """The API of one replica, an ASGI application: what has not passed its gate yet does that first.
+
+    Attributes:
+        gate: what its calls pass.
+
+    Args:
+        router: the replica.
+    """
+
+    def __init__(self, router: Router) -> None:
+        parts = [part.routes(router) for part in _PARTS]
+        app = _application(parts)
+        self.gate = Gate(router, [*app.router.routes, *chain.from_iterable(part.routes for part in parts)])
+        self._app = problems.LastResort(Hardened(app, router))
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        """An ASGI 3 application."""
+        refusal = self.gate.refusal(scope) if scope["type"] == "http" and CALLER not in scope else None
+        await (refusal or self._app)(scope, receive, send)
 
 
 def described(router: Router) -> FastAPI:
     """Return the application without what guards it: with its OpenAPI document."""
+    return _application([part.routes(router) for part in _PARTS])
+
+
+def _application(parts: Iterable[APIRouter]) -> FastAPI:
     app = pages.application("Raybid", "0.1.0", _ABOUT)
-    for part in (bids, explanations, campaigns, portfolios, reports, models, experiment, health, users, admin):
-        app.include_router(part.routes(router))
+    for part in parts:
+        app.include_router(part)
     problems.install(app)
     kinds = (
         Campaign,

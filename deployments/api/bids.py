@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 
 from deployments.api import bodies, examples, slots
-from deployments.api.access import Caller, needs
+from deployments.api.access import Caller, Needs
 from deployments.api.documents import body, responses
 from deployments.api.problems import Problem
 from deployments.notice_desk import Reply
@@ -57,7 +57,7 @@ class Settled(msgspec.Struct, frozen=True):
 def routes(router: Router) -> APIRouter:
     """The calls about bids."""
     found = APIRouter(tags=["bids"])
-    may_bid = Depends(needs(router, "exchange", optional=not router.settings.require_exchange_key))
+    may_bid = Depends(Needs("exchange", is_optional=not router.settings.require_exchange_key))
     _bid_routes(found, router, may_bid)
 
     @found.post(

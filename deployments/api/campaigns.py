@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from redis.exceptions import RedisError
 
 from deployments.api import bodies, examples
-from deployments.api.access import Caller, needs
+from deployments.api.access import Caller, Needs
 from deployments.api.documents import body, responses
 from deployments.api.repeats import IdempotencyKey, done_once, once_of
 from deployments.figures import figures
@@ -49,7 +49,7 @@ def routes(router: Router) -> APIRouter:
 
 
 def _read_routes(found: APIRouter, router: Router) -> None:
-    reader = Depends(needs(router, "report"))
+    reader = Depends(Needs("report"))
 
     @found.get("/campaigns", summary="Campaigns with their money, in pages", responses=responses("CampaignList"))
     async def campaigns(
@@ -95,7 +95,7 @@ def _read_routes(found: APIRouter, router: Router) -> None:
 
 
 def _write_routes(found: APIRouter, router: Router) -> None:
-    admin = Depends(needs(router, "admin"))
+    admin = Depends(Needs("admin"))
 
     @found.post(
         "/campaign/create",
@@ -144,7 +144,7 @@ def _write_routes(found: APIRouter, router: Router) -> None:
 
 
 def _switch_routes(found: APIRouter, router: Router) -> None:
-    admin = Depends(needs(router, "admin"))
+    admin = Depends(Needs("admin"))
     told = responses("CampaignShown", also=(400, 404, 409, 412))
 
     @found.post("/campaign/{campaign_id}/pause", summary="Bid no more, within a pacing interval", responses=told)
@@ -191,7 +191,7 @@ def _switch_routes(found: APIRouter, router: Router) -> None:
 
 
 def _creative_routes(found: APIRouter, router: Router) -> None:
-    reader, admin = Depends(needs(router, "report")), Depends(needs(router, "admin"))
+    reader, admin = Depends(Needs("report")), Depends(Needs("admin"))
     path = "/campaign/{campaign_id}/creatives"
 
     @found.get(path, summary="What a campaign shows", responses=responses("Creatives", also=(404,)))

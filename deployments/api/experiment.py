@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends
 
-from deployments.api.access import Caller, needs
+from deployments.api.access import Caller, Needs
 from deployments.api.documents import responses
 from deployments.api.problems import Problem
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def routes(router: Router) -> APIRouter:
     """The call about experiments."""
     found = APIRouter(prefix="/admin", tags=["admin"])
-    admin = Depends(needs(router, "admin"))
+    admin = Depends(Needs("admin"))
 
     @found.get(
         "/experiment",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Path, Response
 
-from deployments.api.access import Caller, needs
+from deployments.api.access import Caller, Needs
 from deployments.api.documents import responses
 from deployments.api.problems import Problem
 from deployments.decisions import Told
@@ -23,7 +23,7 @@ _PROBLEMS = {404: "bid-not-kept", 409: "bid-not-repeated", 503: "decisions-unrea
 def routes(router: Router) -> APIRouter:
     """The call about one bid."""
     found = APIRouter(tags=["bids"])
-    reader = Depends(needs(router, "report"))
+    reader = Depends(Needs("report"))
 
     @found.get(
         "/explain/{bid_id}",

@@ -1,21 +1,16 @@
-"""What every REST answer has: headers that keep browsers strict, a limit without keys, a line of who changed what."""
+"""What every REST answer has: headers that keep browsers strict, a line of who changed what."""
 
 from __future__ import annotations
 
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from deployments.api.problems import document
+from deployments.api.access import ACTOR
+from deployments.callers import path_in
 from rtb.security import Event
 
 if TYPE_CHECKING:
     from deployments.router import Router
-
-ACTOR = "raybid.actor"
-"""Where a request's scope has the name of who makes it."""
-
-_OPEN = ("/health", "/docs", "/redoc", "/openapi.json")
-"""Paths that need no key and cost something. What probes ask, `/health/live` and `/health/ready`, is never too many."""
 
 _PAGES = ("/docs", "/redoc", "/static-offline-docs")
 _STRICT = b"default-src 'none'; frame-ancestors 'none'"
@@ -50,22 +45,16 @@ class Hardened:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+        path = path_in(scope)
 
-        async def hardened(message: MutableMapping[str, Any]) -> None:
+        async def strict(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *_headers(path)]
+                message["headers"] = [*message.get("headers", ()), *hardened(path)]
                 if message["status"] < _FROM_ERRORS:
                     self._note(scope, path)
             await send(message)
 
-        guard = self._router.guard
-        if path in _OPEN and not guard.unkeyed.add(address := guard.callers.group(scope)):
-            wait = {"Retry-After": str(guard.unkeyed.wait(address))}
-            told = f"more than {guard.unkeyed.per_minute} calls a minute"
-            await document(path, 429, told, "too-many-calls", wait)(scope, receive, hardened)
-            return
-        await self._app(scope, receive, hardened)
+        await self._app(scope, receive, strict)
 
     def _note(self, scope: MutableMapping[str, Any], path: str) -> None:
         if scope["method"] not in ("POST", "PATCH", "PUT", "DELETE"):
@@ -77,7 +66,8 @@ class Hardened:
                 return
 
 
-def _headers(path: str) -> list[tuple[bytes, bytes]]:
+def hardened(path: str) -> list[tuple[bytes, bytes]]:
+    """Return the headers that keep browsers strict with an answer."""
     is_page = path.startswith(_PAGES)
     found = [
         (b"x-content-type-options", b"nosniff"),

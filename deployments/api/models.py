@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 
 from deployments import publishing
 from deployments.api import bodies, examples
-from deployments.api.access import Caller, needs
+from deployments.api.access import Caller, Needs
 from deployments.api.documents import body, responses
 from deployments.api.problems import Problem
 from deployments.models import Serving, champions, served
@@ -53,7 +53,7 @@ class Candidate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def routes(router: Router) -> APIRouter:
     """The calls about models."""
     found = APIRouter(tags=["figures"])
-    admin = Depends(needs(router, "admin"))
+    admin = Depends(Needs("admin"))
 
     @found.get("/models", summary="The published models, and what each replica serves", responses=responses("Models"))
     async def models(caller: Caller = admin) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def routes(router: Router) -> APIRouter:
 
 
 def _record_routes(found: APIRouter, router: Router) -> None:
-    admin = Depends(needs(router, "admin"))
+    admin = Depends(Needs("admin"))
 
     @found.get(
         "/models/{kind}",
@@ -103,7 +103,7 @@ def _record_routes(found: APIRouter, router: Router) -> None:
 
 
 def _publish_routes(found: APIRouter, router: Router) -> None:
-    admin = Depends(needs(router, "admin"))
+    admin = Depends(Needs("admin"))
 
     @found.post(
         "/models/{kind}/publish",

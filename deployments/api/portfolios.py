@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from deployments.api import bodies, examples
-from deployments.api.access import Caller, needs
+from deployments.api.access import Caller, Needs
 from deployments.api.campaigns import IfMatch
 from deployments.api.documents import body, responses
 from deployments.api.problems import Problem
@@ -50,7 +50,7 @@ def routes(router: Router) -> APIRouter:
 
 
 def _read_routes(found: APIRouter, router: Router) -> None:
-    reader = Depends(needs(router, "report"))
+    reader = Depends(Needs("report"))
 
     @found.get("", summary="All portfolios", responses=responses("Portfolios"))
     async def portfolios(caller: Caller = reader) -> JSONResponse:
@@ -97,7 +97,7 @@ def _read_routes(found: APIRouter, router: Router) -> None:
 
 
 def _write_routes(found: APIRouter, router: Router) -> None:
-    admin = Depends(needs(router, "admin"))
+    admin = Depends(Needs("admin"))
 
     @found.post(
         "/create",

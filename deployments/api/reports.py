@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 
-from deployments.api.access import Caller, needs
+from deployments.api.access import Caller, Needs
 from deployments.api.documents import responses
 from deployments.figures import figures, totals
 from deployments.metrics import Collected, report_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def routes(router: Router) -> APIRouter:
     """The calls for figures."""
     found = APIRouter(tags=["figures"])
-    reader = Depends(needs(router, "report", optional=not router.settings.require_report_key))
+    reader = Depends(Needs("report", is_optional=not router.settings.require_report_key))
 
     @found.get(
         "/stats",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Depends, Path
 from fastapi.responses import JSONResponse
 
-from deployments.api.access import Caller, needs
+from deployments.api.access import Caller, Needs
 from deployments.api.documents import responses
 from rtb.impression import USER_SOURCES
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def routes(router: Router) -> APIRouter:
     """The call about users."""
     found = APIRouter(tags=["users"])
-    admin = Depends(needs(router, "admin"))
+    admin = Depends(Needs("admin"))
 
     @found.delete(
         "/users/{user_id:path}",

@@ -59,7 +59,7 @@ def client(catalog: Catalog, ledger: AwayLedger, tmp_path: Path) -> Iterator[Tes
     router: Any = SimpleNamespace(settings=settings, catalog=catalog, ledger=ledger, keys=keys, limiter=limiter)
     router.guard = AccessGuard(settings, lambda name: None, lambda line: None)
     router.stops = Stops()
-    with TestClient(api.build(router), headers=_KEY, raise_server_exceptions=False) as client:
+    with TestClient(api.Rest(router), headers=_KEY, raise_server_exceptions=False) as client:
         yield client
 
 

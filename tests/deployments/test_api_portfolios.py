@@ -48,7 +48,7 @@ def client(catalog: Catalog, settings: Settings, keys: KeyRing) -> Iterator[Test
     parts: dict[str, Any] = {"settings": settings, "catalog": catalog, "ledger": MemoryLedger(), "keys": keys}
     router: Any = SimpleNamespace(limiter=limiter, **parts)
     router.guard = AccessGuard(settings, lambda name: None, lambda line: None)
-    with TestClient(api.build(router), headers=_KEY, raise_server_exceptions=False) as client:
+    with TestClient(api.Rest(router), headers=_KEY, raise_server_exceptions=False) as client:
         for name in "abc":
             body = msgspec.json.encode(make_campaign(name, budget=1_000))
             assert client.post("/campaign/create", content=body).status_code == 201

@@ -50,7 +50,7 @@ def client(valkey: Valkey, keys: UserKeys, tmp_path: Path) -> Iterator[TestClien
         frequency=FrequencyGate(valkey.client(), timeout=10),
         guard=AccessGuard(settings, lambda name: None, lambda line: None),
     )
-    with TestClient(api.build(router), headers={"X-API-Key": _KEY}) as client:
+    with TestClient(api.Rest(router), headers={"X-API-Key": _KEY}) as client:
         yield client
     catalog.close()
 

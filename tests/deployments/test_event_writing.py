@@ -137,7 +137,7 @@ def test_stats_show_the_backlog(valkey: Valkey, settings: Settings) -> None:
                 _dropped=0,
             )
             add(writing, 0, 3)
-            transport = httpx.ASGITransport(api.build(router))
+            transport = httpx.ASGITransport(api.Rest(router))
             async with httpx.AsyncClient(transport=transport, base_url="http://raybid") as browser:
                 router.events.put(None)  # never encoded: the stream is full
                 router.events._is_full = True

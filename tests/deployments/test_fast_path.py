@@ -16,8 +16,10 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette import responses
 
 from deployments import intake
+from deployments.api.access import CALLER, Caller
 from deployments.fast_path import FastPath
 from deployments.guard import AccessGuard
 from deployments.metrics import Timings
@@ -83,7 +85,8 @@ class Replica:
             charging=Charging(self.exchanges, {}, 1_800.0),
             exchanges=self.exchanges,
         )
-        self.door = FastPath(self, desk, _not_found)  # type: ignore[arg-type]
+        self.rest = Rest()
+        self.door = FastPath(self, desk, self.rest)  # type: ignore[arg-type]
 
     def start(self) -> None:
         pass
@@ -140,9 +143,26 @@ class Replica:
         return reason
 
 
-async def _not_found(_: Any, __: Any, send: Any) -> None:
-    await send({"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"4")]})
-    await send({"type": "http.response.body", "body": b"rest"})
+class Rest:
+    """An API with one path that is for everybody, `/open`; nobody may ask for others."""
+
+    def __init__(self) -> None:
+        self.gate = self
+        self.at_once = self.most_at_once = 0
+
+    def is_open(self, path: str) -> bool:
+        return path == "/open"
+
+    def refusal(self, scope: Any) -> responses.Response | None:
+        scope[CALLER] = Caller(None)
+        return None if scope["path"] == "/open" else responses.Response("rest", 404)
+
+    async def __call__(self, _: Any, __: Any, send: Any) -> None:
+        self.at_once += 1
+        self.most_at_once = max(self.at_once, self.most_at_once)
+        await asyncio.sleep(0.01)
+        self.at_once -= 1
+        await responses.Response("open")({"type": "http"}, __, send)
 
 
 @pytest.fixture
@@ -226,6 +246,32 @@ def test_what_is_no_door_of_ours_goes_to_the_rest(replica: Replica) -> None:
     for path in ("/campaigns", "/openrtb2", "/openrtb3/bid"):
         asyncio.run(replica.door({"type": "http", "method": "GET", "path": path, "headers": []}, None, collect))  # type: ignore[arg-type]
     assert [message["body"] for message in sent if "body" in message] == [b"rest"] * 3
+
+
+def test_what_needs_no_key_is_worked_on_a_few_at_a_time_and_no_refusal_is_load(replica: Replica) -> None:
+    async def silent(_: Any = None) -> Any:
+        assert replica.door.held == 0
+        return {"type": "http.request"}
+
+    async def ask(path: str) -> None:
+        await replica.door({"type": "http", "method": "GET", "path": path, "headers": []}, silent, silent)
+
+    async def flood() -> None:
+        await asyncio.gather(*map(ask, ["/open"] * 40 + ["/nowhere"] * 40))
+
+    asyncio.run(flood())
+    assert (replica.rest.most_at_once, replica.door.held) == (4, 0)
+
+
+@pytest.mark.parametrize("prefix", ["", "/bidder"])
+def test_it_learns_whether_a_prefix_is_before_its_paths(replica: Replica, prefix: str) -> None:
+    async def ignore(_: Any) -> None:
+        return
+
+    assert not replica.door.is_at_root
+    scope = {"type": "http", "method": "GET", "path": f"{prefix}/open", "root_path": prefix, "headers": []}
+    asyncio.run(replica.door(scope, None, ignore))  # type: ignore[arg-type]
+    assert replica.door.is_at_root == (not prefix)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip", "identity", ""])
@@ -460,9 +506,9 @@ def test_a_call_of_the_api_is_held_once_its_body_is_there(tmp_path: Path) -> Non
         held.append(replica.door.held)
 
     async def run() -> None:
-        replica.door._rest = rest
+        replica.door._rest = rest  # type: ignore[assignment]
         messages = [{"type": "http.request", "body": b"x", "more_body": more} for more in (True, False)]
-        scope = {"type": "http", "method": "POST", "path": "/bid", "headers": [], "query_string": b""}
+        scope = {"type": "http", "method": "POST", "path": "/bid", "headers": [], CALLER: Caller(None)}
 
         async def receive() -> Any:
             return messages.pop(0)

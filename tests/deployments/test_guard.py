@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deployments.guard import GUESSES_A_MINUTE, AccessGuard, AddressLimit
+from deployments.guard import GUESSES_A_MINUTE, REFUSALS_A_MINUTE, AccessGuard, AddressLimit
 from rtb.settings import Settings
 
 
@@ -65,3 +66,23 @@ def test_a_proxy_that_does_not_tell_for_whom_is_never_locked_out(tmp_path: Path,
         found.wrong_key(scope(shared))
     assert not found.wrong_key(scope(shared))  # the wrong keys are refused all the same
     assert not found.is_locked(scope(shared))
+
+
+def test_who_is_refused_often_is_refused_late_and_others_at_once(tmp_path: Path) -> None:
+    found = guard(tmp_path)
+
+    async def refused(address: str, times: int) -> int:
+        """How many of these refusals are late."""
+        calls = [asyncio.ensure_future(found.slow_down(scope(address))) for _ in range(times)]
+        await asyncio.sleep(0)
+        late = sum(not call.done() for call in calls)
+        await asyncio.gather(*calls)
+        return late
+
+    async def flood() -> tuple[int, int, int]:
+        first = await refused("192.0.2.7", REFUSALS_A_MINUTE + 5)
+        return first, await refused("192.0.2.8", 5), await refused("192.0.2.7", 1_000)
+
+    first, others, many = asyncio.run(flood())
+    assert (first, others) == (5, 0)
+    assert 0 < many < 1_000, "late answers hold memory: there is a most"

@@ -13,10 +13,15 @@ from deployments.ingress import Early, middlewares, serve_early
 
 
 class Application:
-    """Notes what it is asked."""
+    """Notes what it is asked; passes on what it is told to admit, but for `/refused`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_at_root: bool = False) -> None:
         self.paths: list[str] = []
+        self.is_at_root = is_at_root
+
+    async def admit(self, scope: MutableMapping[str, Any], receive: Any, send: Any, then: Any) -> None:
+        if scope["path"] != "/refused":
+            await then(scope, receive, send)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         self.paths.append(scope["path"])
@@ -47,7 +52,7 @@ def test_without_a_router_everything_is_for_serve() -> None:
     assert serve.paths == ["/openrtb2/bid", "/health"]
 
 
-def test_bids_and_notices_are_answered_early_and_nothing_else() -> None:
+def test_bids_and_notices_are_answered_early() -> None:
     serve, router = Application(), Application()
     app = Early(serve)
 
@@ -60,6 +65,21 @@ def test_bids_and_notices_are_answered_early_and_nothing_else() -> None:
     asyncio.run(call())
     assert router.paths == ["/openrtb2/bid", "/openrtb2/one", "/notice/win/x"]
     assert serve.paths == ["/bid", "/health", "/-/healthz", "/openrtb2", "/openrtb2/bid"]
+
+
+@pytest.mark.parametrize(
+    ("is_at_root", "paths"), [(True, ["/bid", "/-/refused"]), (False, ["/bid", "/refused", "/-/refused"])]
+)
+def test_what_is_refused_never_reaches_serve_once_its_paths_are_known(is_at_root: bool, paths: list[str]) -> None:
+    serve, router = Application(), Application(is_at_root=is_at_root)
+
+    async def call() -> None:
+        serve_early(router)
+        for path in ("/bid", "/refused", "/-/refused"):
+            await Early(serve)({"type": "http", "path": path}, channel, channel)
+
+    asyncio.run(call())
+    assert (serve.paths, router.paths) == (paths, [])
 
 
 def test_a_server_on_another_event_loop_leaves_bids_to_serve() -> None:

@@ -40,7 +40,21 @@ def grown_mb(before: Held, now: Held) -> float:
 
     One that was added since is left out: a replica may be added for the load, and goes again after a minute.
     """
-    return sum(now[pid] - size for pid, size in before.items() if now.get(pid)) / 2**20
+    return sum(growth(before, now).values())
+
+
+def growth(before: Held, now: Held) -> dict[int, float]:
+    """The same by process, in MB."""
+    return {pid: (now[pid] - size) / 2**20 for pid, size in before.items() if now.get(pid)}
+
+
+def name_of(pid: int) -> str:
+    """What a process calls itself, for people."""
+    try:
+        words = psutil.Process(pid).cmdline()[:4]
+    except psutil.Error:
+        return "?"
+    return " ".join(word.rpartition("/")[2] for word in words)[:80] or "?"
 
 
 def _pss(process: psutil.Process) -> int:

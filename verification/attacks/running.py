@@ -24,6 +24,7 @@ _MOST_UNANSWERED = 0.02
 _SETTLE_SECONDS = 20.0
 _RECOVER_SECONDS = 45.0
 _SHORT = 400
+_NAMED = 6
 
 Say = Callable[[str], None]
 
@@ -221,10 +222,14 @@ class Run:
         return max(0.0, p99(samples) - self._quiet_ms), refused
 
     def _growth(self, before: measure.Held) -> float:
-        """MB more than before, once what is only held for a while is let go."""
+        """MB more than before, once what is only held for a while is let go; says whose they are."""
         deadline = time.monotonic() + _SETTLE_SECONDS
         while True:
-            growth = measure.grown_mb(before, measure.held(self._target.processes()))
-            if growth <= MOST_GROWTH_MB or time.monotonic() > deadline:
-                return growth
+            grown = measure.growth(before, measure.held(self._target.processes()))
+            total = sum(grown.values())
+            if total <= MOST_GROWTH_MB or time.monotonic() > deadline:
+                break
             time.sleep(2.0)
+        for pid in sorted(grown, key=lambda pid: -grown[pid])[:_NAMED]:
+            self._say(f"memory: {grown[pid]:+.1f} MB {measure.name_of(pid)}")
+        return total

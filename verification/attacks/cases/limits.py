@@ -13,7 +13,7 @@ from verification.attacks.target import Target
 
 attacks = Attacks()
 
-_MANY = 3_000
+_MANY = 1_500
 _LIMITED = 0.3
 """Least share of guesses that is not even looked at."""
 
