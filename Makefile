@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 DATA ?= $(wildcard ../shared/data/ipinyou)
 SCRIPTS := $(wildcard .ci/run cluster/*.sh cluster/*/*.sh)
-SOURCES := rtb portfolio rllib_configs pipelines deployments cluster dashboards verification tests benchmarks handbook examples
+SOURCES := rtb portfolio simulation rllib_configs pipelines raybid deployments cluster dashboards verification tests benchmarks handbook examples
 
 .DEFAULT_GOAL := help
 .PHONY: help install run up down test chaos backtest portfolio bench soak load watch-check check format models lock clean manifests audit sbom docs proxy-check gcs-check image-check console console-check attack-check strangers-check
@@ -24,7 +24,7 @@ $(INSTALLED): requirements.lock requirements-torch.lock pyproject.toml
 	@touch $@
 
 run: $(INSTALLED) ## the platform with traffic; DURATION=30 ends by itself, RATE=, GRAPH=colocated
-	@$(PY) -m pipelines.run $(if $(DURATION),--duration $(DURATION)) $(if $(RATE),--rate $(RATE)) $(if $(GRAPH),--graph $(GRAPH))
+	@$(PY) -m raybid.run $(if $(DURATION),--duration $(DURATION)) $(if $(RATE),--rate $(RATE)) $(if $(GRAPH),--graph $(GRAPH))
 
 up: $(INSTALLED) ## a platform in the background with sample campaigns and no traffic; `make down` ends it
 	@$(VENV)/bin/raybid up --detach --samples
@@ -36,7 +36,7 @@ test: $(INSTALLED) ## all tests, against real servers and a real cluster; COVERA
 	@$(if $(CRDS),CRDS=$(CRDS)) $(PY) -m pytest $(if $(COVERAGE),--cov --cov-report=term --cov-report=xml)
 
 chaos: $(INSTALLED) ## parts killed, notices lost and forged, books audited; SERVERS=own: redis-server, PostgreSQL
-	@$(PY) -m pipelines.chaos $(if $(filter own,$(SERVERS)),--own-servers) $(if $(DURATION),--duration $(DURATION))
+	@$(PY) -m verification.chaos $(if $(filter own,$(SERVERS)),--own-servers) $(if $(DURATION),--duration $(DURATION))
 
 backtest: $(INSTALLED) ## bidders on logged auctions; DATA=DIR: a folder of them, else ../shared/data/ipinyou or made-up; AUCTION=first
 	@$(VENV)/bin/raybid backtest $(if $(DATA),--data $(DATA)) $(if $(BIDDERS),--bidders $(BIDDERS)) $(if $(AUCTION),--auction $(AUCTION))
@@ -54,25 +54,25 @@ load: $(INSTALLED) ## users for a minute against an SLA; HOST=URL: a platform of
 	@$(PY) -m tests.load $(if $(HOST),--host $(HOST)) $(if $(USERS),--users $(USERS)) $(if $(DURATION),--duration $(DURATION)) $(if $(SLA_MS),--sla-ms $(SLA_MS)) $(if $(SHAPE),--shape $(SHAPE)) $(if $(WORKERS),--workers $(WORKERS)) $(if $(GRAPH),--graph $(GRAPH))
 
 watch-check: $(INSTALLED) ## a real Prometheus over the platform: every panel and alert has data, and one fires; three minutes
-	@$(PY) -m pipelines.watch_check $(if $(DURATION),--duration $(DURATION))
+	@$(PY) -m verification.watch_check $(if $(DURATION),--duration $(DURATION))
 
 manifests: $(INSTALLED) ## build and check what goes to Kubernetes; WRITE=1: generated files first; CRDS=DIR: KubeRay's CRDs
 	@$(if $(CRDS),CRDS=$(CRDS)) $(PY) -m cluster.manifests $(if $(WRITE),--write)
 
 proxy-check: $(INSTALLED) ## nginx with TLS before a running platform, and an exchange that trades through it; DURATION=
-	@$(PY) -m pipelines.proxy_check $(if $(DURATION),--duration $(DURATION))
+	@$(PY) -m verification.proxy_check $(if $(DURATION),--duration $(DURATION))
 
 gcs-check: $(INSTALLED) ## the head's GCS killed under load, its state in Redis: serving goes on, the state comes back; needs root
-	@$(PY) -m pipelines.gcs_failover
+	@$(PY) -m verification.gcs_failover
 
 image-check: $(INSTALLED) ## the Dockerfile carried out on a bare Debian, and a bid by what comes of it; root, minutes; KEEP=1
-	@$(PY) -m cluster.image_check $(if $(KEEP),--keep)
+	@$(PY) -m verification.image_check $(if $(KEEP),--keep)
 
 console: $(INSTALLED) ## the operator's console beside a running platform; RAYBID_URL=, RAYBID_KEY=, RAYBID_CONSOLE_PORT=
 	@$(PY) -m dashboards.console
 
 console-check: $(INSTALLED) ## a platform under traffic, and Chromium over every tab of the console; screenshots in var/console-check
-	@$(PY) -m pipelines.console_check
+	@$(PY) -m verification.console_check
 
 attack-check: $(INSTALLED) ## a platform of its own, attacked in every way an audit found; minutes, root for all; ONLY=TEXT: some
 	@$(PY) -m verification.attacks $(if $(ONLY),--only "$(ONLY)")

@@ -26,17 +26,18 @@ import uvloop
 from rich.console import Console
 from rich.progress import Progress
 
-from pipelines import reference
 from pipelines.ctr_training.fitting import FitOptions
 from pipelines.datasets import simulate
-from pipelines.exchange.client import HttpClient, TransportError
-from pipelines.local import LaunchError, Platform
-from pipelines.local.configuration import Graph
 from pipelines.train_ctr import train
-from rtb import ctr, flat, policy
-from rtb.market.campaigns import sample_campaigns
-from rtb.market.requests import to_openrtb
-from rtb.settings import Settings
+from raybid.local import LaunchError, Platform
+from raybid.local.configuration import Graph
+from rtb import simple_api
+from rtb.models import ctr, policy
+from rtb.runtime.settings import Settings
+from simulation import reference
+from simulation.campaigns import sample_campaigns
+from simulation.exchange.client import HttpClient, TransportError
+from simulation.requests import to_openrtb
 
 SLOTS = 500
 CONNECTIONS = 4
@@ -45,7 +46,7 @@ _PATH = "/bid/batch"
 _RICH = 10**12  # micros: no campaign runs out of money while no notice frees any
 _WARM_UP_SECONDS = 5.0
 _UNANSWERED = ("timeout", "stage_failed", "shed_queue", "shed_latency")
-_DEVICES = {number: name for name, number in flat.DEVICES.items()}
+_DEVICES = {number: name for name, number in simple_api.DEVICES.items()}
 
 
 class BatchFigures(msgspec.Struct, frozen=True):

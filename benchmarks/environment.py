@@ -22,9 +22,9 @@ import typer
 from rich.console import Console
 
 from rllib_configs.env import LEVELS, VectorPacingEnv
-from rtb import pacing, policy
-from rtb.market.lanes import DECISION
-from rtb.market.worlds import to_learn_from
+from rtb.models import observation, policy
+from rtb.pacing.lanes import DECISION
+from simulation.worlds import to_learn_from
 
 _CAMPAIGNS = 384
 _STEPS = 102  # two episodes by count
@@ -66,7 +66,7 @@ def _auctions_a_second(env: VectorPacingEnv, seed: int) -> float:
 
 def _forward_ms(thinker: policy.Policy) -> float:
     """Milliseconds from observations to multipliers, the median of many."""
-    seen = np.random.default_rng(0).uniform(-3, 3, (_BATCH, pacing.OBSERVATION_SIZE)).astype(np.float32)
+    seen = np.random.default_rng(0).uniform(-3, 3, (_BATCH, observation.OBSERVATION_SIZE)).astype(np.float32)
     taken = []
     for _ in range(_FORWARDS):
         start = time.perf_counter()

@@ -36,12 +36,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from pipelines.local.ports import free_port
-from rtb import processes
+from raybid.local.ports import free_port
 from rtb.ledger import Closing, Grant, Outcome, ValkeyLedger
 from rtb.ledger.embedded import EmbeddedServer
-from rtb.money import MAX_MICROS
-from rtb.notices import BidRef, Kind
+from rtb.money.micros import MAX_MICROS
+from rtb.runtime import processes
+from rtb.settlement.notice_tokens import BidRef, Kind
 
 _IN_FLIGHT = (1, 16, 64)
 _SETTLEMENTS = 2_000  # a round, at each number in flight

@@ -27,20 +27,22 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipelines import reference
-from rtb import heap, policy, processes, snapshot
+from rtb.auction.edge import Edge
+from rtb.auction.stages import BidStage
 from rtb.catalog import Entry
-from rtb.ctr import CTRScorer
-from rtb.edge import Edge
 from rtb.ledger import LeaseBook, ValkeyLedger, embedded
-from rtb.listing import Listing
-from rtb.market.campaigns import sample_campaigns
-from rtb.market.requests import to_openrtb
-from rtb.notices import Signer
-from rtb.pacemaker import Pacemaker
-from rtb.stages import BidStage
-from rtb.terms import terms_of
-from rtb.users import UserKeys
+from rtb.models import policy
+from rtb.models.ctr import CTRScorer
+from rtb.pacing import snapshot
+from rtb.pacing.pacemaker import Pacemaker
+from rtb.pacing.terms import terms_of
+from rtb.runtime import gc_control, processes
+from rtb.settlement.notice_tokens import Signer
+from rtb.targeting.listing import Listing
+from rtb.targeting.users import UserKeys
+from simulation import reference
+from simulation.campaigns import sample_campaigns
+from simulation.requests import to_openrtb
 
 _BATCH, _REQUESTS = 32, 1_024
 _PORT = 6391
@@ -99,9 +101,9 @@ async def _figures(entries: list[Entry], ledger: ValkeyLedger, server: int) -> F
     stage, pacemaker = BidStage(policy.neutral(), book), Pacemaker()
 
     async def take_up(body: bytes) -> None:
-        with heap.undisturbed():
+        with gc_control.undisturbed():
             view = await asyncio.to_thread(edge.view, await asyncio.to_thread(reader.read, body))
-            heap.settle(reader.fresh)
+            gc_control.settle(reader.fresh)
         edge.show(view)
 
     async def pace(body: bytes) -> None:

@@ -23,21 +23,21 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipelines import reference
-from rtb import policy
-from rtb.batch import Batch, Prepared
+from rtb.auction.batch import Batch, Prepared
+from rtb.auction.edge import Edge
+from rtb.auction.stages import BidStage, CTRStage, Decisions
 from rtb.catalog import Entry
-from rtb.ctr import CTRNetwork, CTRScorer
-from rtb.decisions.recorder import Recorder
-from rtb.edge import Edge
+from rtb.explain.recorder import Recorder
 from rtb.ledger import LeaseBook, MemoryLedger
-from rtb.listing import Listing
-from rtb.market.requests import to_openrtb
-from rtb.notices import Signer
-from rtb.pacemaker import Pacemaker
-from rtb.scores import Scores
-from rtb.stages import BidStage, CTRStage, Decisions
-from rtb.users import UserKeys
+from rtb.models import policy
+from rtb.models.ctr import CTRNetwork, CTRScorer
+from rtb.models.scores import Scores
+from rtb.pacing.pacemaker import Pacemaker
+from rtb.settlement.notice_tokens import Signer
+from rtb.targeting.listing import Listing
+from rtb.targeting.users import UserKeys
+from simulation import reference
+from simulation.requests import to_openrtb
 
 _BATCHES = (1, 8, 32, 128)
 Given = ParamSpec("Given")

@@ -28,15 +28,16 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from pipelines import reference
 from pipelines.ctr_training.fitting import FitOptions
 from pipelines.datasets import simulate
-from pipelines.exchange import Figures, ReplayOptions, Unreachable, run
-from pipelines.local import LaunchError, Platform
-from pipelines.local.environment import authentication, dashboard_headers
 from pipelines.train_ctr import train
-from rtb import calls, ctr, policy, processes
-from rtb.settings import Settings
+from raybid.local import LaunchError, Platform
+from raybid.local.environment import authentication, dashboard_headers
+from rtb.models import ctr, policy
+from rtb.runtime import calls, processes
+from rtb.runtime.settings import Settings
+from simulation import reference
+from simulation.exchange import Figures, ReplayOptions, Unreachable, run
 
 _BEGIN_SECONDS = 180.0
 _END_SECONDS = 240.0

@@ -14,9 +14,9 @@ from deployments.controller import ControllerDeployment
 from deployments.ctr_model import CTRModel, CTRModelDeployment
 from deployments.rl_bidder import RLBidder, RLBidderDeployment
 from deployments.router import RouterDeployment
-from rtb.features import Rows
-from rtb.scores import Scores
-from rtb.stages import Auction, Decisions
+from rtb.auction.stages import Auction, Decisions
+from rtb.models.features import Rows
+from rtb.models.scores import Scores
 
 
 class Args(BaseModel):

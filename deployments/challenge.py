@@ -11,11 +11,11 @@ import msgspec
 import redis.asyncio as aioredis
 
 from deployments.wiring import logger
-from rtb import policy
-from rtb.artefacts import ArtefactError, unpack
 from rtb.experiment import Experiment, decode
-from rtb.policy import Policy
-from rtb.snapshot import EXPERIMENT, Subscriber
+from rtb.models import policy
+from rtb.models.artefacts import ArtefactError, unpack
+from rtb.models.policy import Policy
+from rtb.pacing.snapshot import EXPERIMENT, Subscriber
 
 
 class ExperimentFeed:

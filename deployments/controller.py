@@ -22,21 +22,21 @@ from deployments.stopping import StopKeeper
 from deployments.tally import Tally
 from deployments.wiring import event_writer, ledger_client, logger, repeat
 from portfolio.steering import steered
-from rtb import snapshot
-from rtb.accounts import campaign_of
-from rtb.calibration import Reckoning
+from rtb.campaigns.stops import Stop
 from rtb.catalog import Catalog, CatalogError, Entry
-from rtb.decisions.records import Parcel
 from rtb.events import StreamError, parquet
 from rtb.experiment.arms import Arms, Divided
+from rtb.explain.records import Parcel
 from rtb.ledger import Balance, DurabilityWatch, LedgerError, Terms, ValkeyLedger, embedded
-from rtb.listing import Listing
-from rtb.pacemaker import Pacemaker
-from rtb.settings import Settings
-from rtb.stops import Stop
-from rtb.terms import lost, over_budget, terms_of
-from rtb.vetting import Vetter
-from rtb.winrate.learner import MarketLearner
+from rtb.models.ctr_monitor import Reckoning
+from rtb.models.winrate.learner import MarketLearner
+from rtb.money.accounts import campaign_of
+from rtb.pacing import snapshot
+from rtb.pacing.pacemaker import Pacemaker
+from rtb.pacing.terms import lost, over_budget, terms_of
+from rtb.pacing.vetting import Vetter
+from rtb.runtime.settings import Settings
+from rtb.targeting.listing import Listing
 
 _LOOK_AT_SERVER_SECONDS = 1.0
 _LOOK_AT_DURABILITY_SECONDS = 10.0

@@ -1,6 +1,6 @@
 """The CTR model as a deployment: feature rows in, probabilities out.
 
-Whoever builds the graph imports this module. Torch is imported by those that score: see `rtb.scores`.
+Whoever builds the graph imports this module. Torch is imported by those that score: see `rtb.models.scores`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from redis.exceptions import RedisError
 from deployments.listening import listen_on_node_address
 from deployments.models import ModelFeed
 from deployments.wiring import ledger_client, logger, repeat
-from rtb.artefacts import META
-from rtb.features import Rows
-from rtb.scores import Scores
-from rtb.settings import Settings
-from rtb.stages import CTRStage
+from rtb.auction.stages import CTRStage
+from rtb.models.artefacts import META
+from rtb.models.features import Rows
+from rtb.models.scores import Scores
+from rtb.runtime.settings import Settings
 
 if TYPE_CHECKING:
-    from rtb.ctr import CTRScorer
+    from rtb.models.ctr import CTRScorer
 
 
 class CTRModel:
@@ -66,13 +66,13 @@ def load_scorer(folder: Path) -> CTRScorer:
     if not (folder / META).exists():
         logger.warning(f"no CTR model in {folder}: bidding on the prior; `make models` trains one")
         return _untrained()
-    from rtb.ctr import CTRScorer  # noqa: PLC0415
+    from rtb.models.ctr import CTRScorer  # noqa: PLC0415
 
     return CTRScorer.load(folder)
 
 
 def _untrained() -> CTRScorer:
-    from rtb.ctr import CTRScorer  # noqa: PLC0415
+    from rtb.models.ctr import CTRScorer  # noqa: PLC0415
 
     return CTRScorer.untrained()
 

@@ -16,14 +16,14 @@ import msgspec
 import redis.asyncio as aioredis
 
 from deployments.wiring import logger
-from rtb.decisions.explain import explain
-from rtb.decisions.records import Parcel
-from rtb.decisions.store import DecisionStore, NotKept
-from rtb.decisions.workshop import RecomputeError
 from rtb.experiment import decode
-from rtb.registry import KINDS
-from rtb.settings import Settings
-from rtb.snapshot import EXPERIMENT, deposit_key, model_key
+from rtb.explain.explain import explain
+from rtb.explain.records import Parcel
+from rtb.explain.store import DecisionStore, NotKept
+from rtb.explain.workshop import RecomputeError
+from rtb.models.registry import KINDS
+from rtb.pacing.snapshot import EXPERIMENT, deposit_key, model_key
+from rtb.runtime.settings import Settings
 
 Answer = TypeVar("Answer")
 

@@ -17,12 +17,12 @@ from deployments.gzip_coding import BadGzip, TooLarge, accepts_gzip, deflate, in
 from deployments.intake import Crowded, LargeBody, Receive, SlowBody, read_body
 from deployments.notice_desk import NoticeDesk
 from deployments.wiring import logger
-from rtb.admission import Shed
-from rtb.batch import Prepared
+from rtb.auction.admission import Shed
+from rtb.auction.batch import Prepared
 from rtb.exchanges import SHARED_ENDPOINT, Profile, key_id, number_of
-from rtb.limits import Limit
 from rtb.openrtb import InvalidRequest, NoBid
-from rtb.security import Event
+from rtb.runtime.rate_limits import Limit
+from rtb.runtime.security import Event
 
 if TYPE_CHECKING:
     from deployments.api.app import Rest

@@ -12,8 +12,8 @@ from ipaddress import ip_address
 from typing import Any
 
 from deployments.callers import UNKNOWN, Callers
-from rtb.security import Event, SecurityLog
-from rtb.settings import Settings
+from rtb.runtime.security import Event, SecurityLog
+from rtb.runtime.settings import Settings
 
 GUESSES_A_MINUTE = 30
 """Wrong keys of one address; whoever has a typing error notices it sooner."""

@@ -23,10 +23,10 @@ from ray.serve.exceptions import RayServeException
 from redis.exceptions import RedisError
 
 from deployments.wiring import describe, logger
-from rtb.artefacts import ArtefactError, pack, read_meta, unpack
-from rtb.quarantine import Fault
-from rtb.registry import KINDS, Kind, Registry, RegistryError
-from rtb.snapshot import Publisher, Subscriber, deposit_key, model_key
+from rtb.models.artefacts import ArtefactError, pack, read_meta, unpack
+from rtb.models.registry import KINDS, Kind, Registry, RegistryError
+from rtb.pacing.snapshot import Publisher, Subscriber, deposit_key, model_key
+from rtb.runtime.quarantine import Fault
 
 _REPORT_SECONDS = 5.0
 _DEPOSIT_SECONDS = 30 * 86_400

@@ -8,14 +8,14 @@ from typing import NamedTuple
 from urllib.parse import parse_qs
 
 from deployments.wiring import logger
-from rtb.accounts import campaign_of
-from rtb.charging import Charging
-from rtb.edge import Edge
+from rtb.auction.edge import Edge
 from rtb.exchanges import Address, Exchanges
-from rtb.frequency import FrequencyGate
 from rtb.ledger import DurabilityWatch, Ledger, LedgerError, Outcome
-from rtb.notices import BidRef, Kind, Signer, TokenError, counts_until
+from rtb.money.accounts import campaign_of
 from rtb.openrtb.macros import PriceError, read_price
+from rtb.settlement.charging import Charging
+from rtb.settlement.notice_tokens import BidRef, Kind, Signer, TokenError, counts_until
+from rtb.targeting.frequency import FrequencyGate
 
 Query = Mapping[str, Sequence[str]]
 _MONEY = (Kind.WIN, Kind.BILL, Kind.LOSS)

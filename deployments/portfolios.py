@@ -11,7 +11,7 @@ from portfolio.definition import Portfolio, decode_portfolio
 from portfolio.live import PortfolioState, Seen
 from rtb.catalog import Catalog, Entry, PortfolioRecord
 from rtb.ledger import Balance, Ledger
-from rtb.quarantine import RECORD_ERRORS, Fault
+from rtb.runtime.quarantine import RECORD_ERRORS, Fault
 
 
 class Portfolios:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import ray
 from ray.job_submission import JobSubmissionClient
 
-from rtb import calls
-from rtb.registry import Kind
+from rtb.models.registry import Kind
+from rtb.runtime import calls
 
 _LAST = 2_000
 """Characters of what a job said last."""

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import redis.asyncio as aioredis
 
 from deployments.wiring import logger
-from rtb.quarantine import RECORD_ERRORS, Fault, Quarantine, decode_faults, encode_faults
-from rtb.snapshot import QUARANTINE, Publisher, Subscriber
+from rtb.pacing.snapshot import QUARANTINE, Publisher, Subscriber
+from rtb.runtime.quarantine import RECORD_ERRORS, Fault, Quarantine, decode_faults, encode_faults
 
 
 class QuarantineKeeper:

@@ -10,13 +10,13 @@ from typing import Any
 
 from deployments.tally import Tally
 from deployments.wiring import logger
-from rtb.batch import Batch
-from rtb.decisions.recorder import Recorder
-from rtb.decisions.records import BatchRecord
-from rtb.outbox import Outbox, Stamp
-from rtb.scores import Scores
-from rtb.settings import Settings
-from rtb.stages import Decisions
+from rtb.auction.batch import Batch
+from rtb.auction.stages import Decisions
+from rtb.explain.recorder import Recorder
+from rtb.explain.records import BatchRecord
+from rtb.models.scores import Scores
+from rtb.runtime.outbox import Outbox, Stamp
+from rtb.runtime.settings import Settings
 
 
 class DecisionSender:

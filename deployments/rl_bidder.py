@@ -13,10 +13,11 @@ from deployments.listening import listen_on_node_address
 from deployments.models import ModelFeed
 from deployments.tally import Tally
 from deployments.wiring import ledger_client, load_policy, logger, repeat
-from rtb import policy, snapshot
+from rtb.auction.stages import Auction, BidStage, Decisions
 from rtb.ledger import LeaseBook, LedgerError, UsageReporter, ValkeyLedger
-from rtb.settings import Settings
-from rtb.stages import Auction, BidStage, Decisions
+from rtb.models import policy
+from rtb.pacing import snapshot
+from rtb.runtime.settings import Settings
 
 _MAINTAIN_SECONDS = 0.1
 _REPORT_SECONDS = 1.0

@@ -28,28 +28,30 @@ from deployments.recording import DecisionSender
 from deployments.scaling import HELD
 from deployments.tally import Tally
 from deployments.wiring import guarded_settings, ledger_client, logger, repeat
-from rtb import exchanges, heap, snapshot
-from rtb.accounts import campaign_of
-from rtb.admission import Admission, Shed
-from rtb.batch import Answer, Batch, Prepared
-from rtb.batcher import MicroBatcher
+from rtb import exchanges
+from rtb.auction.admission import Admission, Shed
+from rtb.auction.batch import Answer, Batch, Prepared
+from rtb.auction.edge import Edge
+from rtb.auction.stages import Auction, Decisions
+from rtb.campaigns.stops import Stop, Stops
 from rtb.catalog import Catalog, CatalogError, KeyRing, standing_keys
-from rtb.charging import Charging
-from rtb.currency import RatesFile
-from rtb.edge import Edge
-from rtb.encrypted_prices import read_price_keys
 from rtb.events import EventSink
-from rtb.features import Rows
-from rtb.frequency import FrequencyGate, caps_of
 from rtb.ledger import DurabilityWatch, LedgerError, ValkeyLedger
-from rtb.limits import PERIOD_SECONDS, Limiter
-from rtb.notices import Signer
+from rtb.models.features import Rows
+from rtb.models.scores import Scores
+from rtb.money.accounts import campaign_of
+from rtb.money.currency import RatesFile
 from rtb.openrtb import NoBid
-from rtb.quarantine import Fault
-from rtb.scores import Scores
-from rtb.stages import Auction, Decisions
-from rtb.stops import Stop, Stops
-from rtb.users import UserKeys
+from rtb.pacing import snapshot
+from rtb.runtime import gc_control
+from rtb.runtime.micro_batcher import MicroBatcher
+from rtb.runtime.quarantine import Fault
+from rtb.runtime.rate_limits import PERIOD_SECONDS, Limiter
+from rtb.settlement.charging import Charging
+from rtb.settlement.encrypted_prices import read_price_keys
+from rtb.settlement.notice_tokens import Signer
+from rtb.targeting.frequency import FrequencyGate, caps_of
+from rtb.targeting.users import UserKeys
 
 _FLUSH_SECONDS = 0.5
 _GC_THRESHOLDS = (50_000, 20, 20)
@@ -321,11 +323,11 @@ class Router:
         catalog = await self._catalog_feed.pull()
         if catalog is not None:
             # In a thread: of ten thousand campaigns it takes a second, and requests must not wait for it.
-            with heap.undisturbed():
+            with gc_control.undisturbed():
                 listings = await asyncio.to_thread(self._catalog_reader.read, catalog)
                 view = await asyncio.to_thread(self.edge.view, listings, self._catalog_feed.version)
                 caps = await asyncio.to_thread(caps_of, listings)
-                heap.settle(self._catalog_reader.fresh)
+                gc_control.settle(self._catalog_reader.fresh)
             self.edge.show(view)
             self.frequency.recap(caps)
             self._pacing_feed.forget()  # the mask of open campaigns belongs to a catalog: fetch it again

@@ -12,8 +12,8 @@ import redis.asyncio as aioredis
 from redis.exceptions import RedisError
 
 from deployments.wiring import logger
+from rtb.campaigns.stops import Stop, Stops
 from rtb.catalog import CampaignArchived, CampaignUnknown, Catalog, CatalogError
-from rtb.stops import Stop, Stops
 
 KEY = "raybid:stops"
 """Where the word is left for a Controller that is started anew with all others, as far as that can be written."""

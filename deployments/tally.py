@@ -7,7 +7,7 @@ from typing import Any
 
 import redis.asyncio as aioredis
 
-from rtb.outbox import Outbox, Stamp, once
+from rtb.runtime.outbox import Outbox, Stamp, once
 
 _KEY = "raybid:counters"
 

@@ -19,17 +19,17 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.retry import Retry as BlockingRetry
 
-from rtb import policy as policies
-from rtb.artefacts import META, Meta
 from rtb.catalog import Catalog
 from rtb.catalog.spend_book import CatalogSpendBook
 from rtb.events import EventStream
 from rtb.events.writer import EventWriter
-from rtb.exposure import open_fault
 from rtb.ledger.vetting import refuse_unvetted
-from rtb.policy import Policy
-from rtb.settings import Settings
-from rtb.text import visible
+from rtb.models import policy as policies
+from rtb.models.artefacts import META, Meta
+from rtb.models.policy import Policy
+from rtb.runtime.exposure import open_fault
+from rtb.runtime.settings import Settings
+from rtb.runtime.text import visible
 
 logger = logging.getLogger("ray.serve.raybid")
 """Ours, within Serve's: that one is at WARNING where requests are served, since it makes a record of each at INFO."""

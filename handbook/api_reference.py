@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from deployments.api.app import described
 from handbook.cells import cell
-from rtb.settings import Settings
+from rtb.runtime.settings import Settings
 
 _LEAD = """# API
 

@@ -8,8 +8,8 @@ import typer
 from typer.core import TyperGroup
 
 from handbook.cells import cell
-from pipelines.cli.main import app
-from pipelines.cli.verbs import Unloaded
+from raybid.cli.main import app
+from raybid.cli.verbs import Unloaded
 
 _LEAD = """# Command line
 

@@ -29,16 +29,17 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from pipelines.plain import plain
-from pipelines.yardstick import bench, surplus
-from pipelines.yardstick.figures import as_json, figures_of
-from pipelines.yardstick.programmes import describe_tables
-from rtb import policy, processes
-from rtb.artefacts import META, ArtefactError
-from rtb.market.auction_log import campaigns_in
-from rtb.market.auctions import Kind
-from rtb.market.sample_logs import write_logs
-from rtb.text import visible
+from rtb.models import policy
+from rtb.models.artefacts import META, ArtefactError
+from rtb.pacing.landscape import Kind
+from rtb.runtime import processes
+from rtb.runtime.plain import plain
+from rtb.runtime.text import visible
+from simulation.auction_log import campaigns_in
+from simulation.backtest import bench, surplus
+from simulation.backtest.figures import as_json, figures_of
+from simulation.backtest.programmes import describe_tables
+from simulation.sample_logs import write_logs
 
 BUDGETS = "1/32,1/16,1/8,1/4,1/2"
 
@@ -123,7 +124,7 @@ def _play(console: Console, jobs: Sequence[J], workers: int, play: Callable[[J],
 
 
 def _show(console: Console, results: list[bench.Result], shaded: list[surplus.Surplus], out: Path, title: str) -> None:
-    from pipelines.yardstick import report, surplus_report  # noqa: PLC0415 - plotly takes a second; `--help` should not
+    from simulation.backtest import report, surplus_report  # noqa: PLC0415 - plotly takes a second; `--help` should not
 
     figures = figures_of(results)
     told: dict[str, object] = dict(as_json(figures))

@@ -9,12 +9,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from rtb import features
-from rtb.campaign import Campaign
-from rtb.impression import hour_of_week, impressions_of
-from rtb.market.auctions import Auctions, Market
-from rtb.market.requests import to_openrtb
+from rtb.campaigns.campaign import Campaign
+from rtb.inventory.impression import hour_of_week, impressions_of
+from rtb.models import features
 from rtb.openrtb import decode_request
+from simulation.auctions import Auctions, Market
+from simulation.requests import to_openrtb
 
 _STEP = 5_000
 

@@ -26,13 +26,13 @@ import yaml
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from pipelines.local import LaunchError
-from pipelines.local.checks import check_keys, check_models
-from pipelines.local.configuration import set_log_format
-from pipelines.local.environment import ROOT, dashboard_headers
-from pipelines.local.models import train_missing
-from rtb import calls, processes
-from rtb.settings import Settings
+from raybid.local import LaunchError
+from raybid.local.checks import check_keys, check_models
+from raybid.local.configuration import set_log_format
+from raybid.local.environment import ROOT, dashboard_headers
+from raybid.local.models import train_missing
+from rtb.runtime import calls, processes
+from rtb.runtime.settings import Settings
 
 _LOOK_SECONDS = 1.0
 _TELL_SECONDS = 10.0  # between two lines while something is waited for

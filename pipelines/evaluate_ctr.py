@@ -30,12 +30,12 @@ from pipelines.ctr_training.figures import figures
 from pipelines.ctr_training.sources import Source, SourceError, is_recorded, progress_bars, read_recorded
 from pipelines.datasets import ClickData
 from pipelines.served import NothingServed
-from rtb import ctr
-from rtb.artefacts import ArtefactError, Meta
-from rtb.ctr import CTRScorer
-from rtb.scores import CLICK
+from rtb.models import ctr
+from rtb.models.artefacts import ArtefactError, Meta
+from rtb.models.ctr import CTRScorer
+from rtb.models.scores import CLICK
+from rtb.runtime.text import visible
 from rtb.tables import BadTable
-from rtb.text import visible
 
 _TRAFFIC_SEED = 900_002  # of simulated impressions to judge by: no training draws these unless it is told to
 _CHUNK = 1 << 16

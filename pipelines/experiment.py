@@ -31,9 +31,6 @@ from rich.console import Console
 from rich.progress import track
 
 from pipelines.trial import table
-from rtb import policy
-from rtb.accounts import MOST_EXPERIMENTS
-from rtb.artefacts import ArtefactError, pack
 from rtb.catalog import Catalog, CatalogError, Entry
 from rtb.events.parquet import runs
 from rtb.experiment import Experiment, decode, encode
@@ -41,8 +38,11 @@ from rtb.experiment.readings import Readings, read
 from rtb.experiment.record import Kind
 from rtb.experiment.verdict import METRICS, Metric, judge, sentence
 from rtb.ledger import Balance, LedgerError, ValkeyLedger
-from rtb.settings import Settings
-from rtb.snapshot import EXPERIMENT, Publisher, Subscriber
+from rtb.models import policy
+from rtb.models.artefacts import ArtefactError, pack
+from rtb.money.accounts import MOST_EXPERIMENTS
+from rtb.pacing.snapshot import EXPERIMENT, Publisher, Subscriber
+from rtb.runtime.settings import Settings
 
 app = typer.Typer(add_completion=False, help=__doc__.partition("\n")[0], no_args_is_help=True)
 

@@ -23,9 +23,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from pipelines.ipinyou_log import CNY_PER_USD, LogLine, not_understood, to_row
-from pipelines.plain import plain
+from rtb.runtime.plain import plain
+from rtb.runtime.text import visible
 from rtb.tables import BadLine, read_records
-from rtb.text import visible
 
 _REPORTED_LINES = 20
 

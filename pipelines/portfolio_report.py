@@ -24,11 +24,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.html_page import COLOURS, write_page
-from pipelines.plain import plain
 from portfolio.metrics import write_csv, write_parquet
-from rtb import calls
-from rtb.settings import Settings
+from rtb.runtime import calls
+from rtb.runtime.plain import plain
+from rtb.runtime.settings import Settings
+from simulation.html_page import COLOURS, write_page
 
 _TIMEOUT_S = 15.0
 _SHOWN = ("budget_micros", "spend_micros", "impressions", "clicks", "conversions", "ctr", "cpc", "cpa", "roi")

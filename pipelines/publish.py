@@ -25,10 +25,10 @@ from pipelines.ctr_training.sources import progress_bars
 from pipelines.gate import CTRGate, Gate, HeldOut, PolicyGate
 from pipelines.gate.comparison import Comparison, NotComparable, Refused
 from pipelines.served import NothingServed
-from rtb.artefacts import ArtefactError, read_meta
-from rtb.market.auction_log import LogError
-from rtb.registry import Kind, Registry, RegistryError
-from rtb.settings import Settings
+from rtb.models.artefacts import ArtefactError, read_meta
+from rtb.models.registry import Kind, Registry, RegistryError
+from rtb.runtime.settings import Settings
+from simulation.auction_log import LogError
 
 UNFIT = (Refused, ArtefactError, RegistryError, NotComparable, NothingServed, LogError)
 

@@ -19,9 +19,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.plain import plain
-from rtb.registry import KINDS, Decision, Kind, Registry, RegistryError
-from rtb.settings import Settings
+from rtb.models.registry import KINDS, Decision, Kind, Registry, RegistryError
+from rtb.runtime.plain import plain
+from rtb.runtime.settings import Settings
 
 
 def main(kind: Annotated[Kind | None, typer.Option(help="of the models; default: all")] = None) -> None:

@@ -29,8 +29,6 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from pipelines.plain import plain
-from rtb import processes
 from rtb.catalog import Catalog, CatalogError, Entry
 from rtb.catalog.spend_book import CatalogSpendBook
 from rtb.events import EventStream, StreamError
@@ -38,8 +36,10 @@ from rtb.events.parquet import runs
 from rtb.events.writer import EventWriter, WriterBusy
 from rtb.ledger import Balance, Floor, LedgerError, Mark, ValkeyLedger, embedded
 from rtb.ledger.history import History
-from rtb.settings import Settings
-from rtb.terms import day_began, lost
+from rtb.pacing.terms import day_began, lost
+from rtb.runtime import processes
+from rtb.runtime.plain import plain
+from rtb.runtime.settings import Settings
 
 _MARKS_AT_ONCE = 1_000
 _TIMEOUT_S = 30.0

@@ -17,12 +17,12 @@ import uvloop
 from pydantic import ValidationError
 from rich.console import Console
 
-from pipelines.exchange import Figures, ReplayOptions, SourceError, Unreachable, run, table
-from pipelines.exchange.screen import display, until_signal
-from pipelines.local.preparing import faults
-from pipelines.plain import plain
-from rtb.settings import Settings
-from rtb.text import visible
+from raybid.local.preparing import faults
+from rtb.runtime.plain import plain
+from rtb.runtime.settings import Settings
+from rtb.runtime.text import visible
+from simulation.exchange import Figures, ReplayOptions, SourceError, Unreachable, run, table
+from simulation.exchange.screen import display, until_signal
 
 __all__ = ["Figures", "ReplayOptions", "app", "run", "table"]
 

@@ -30,9 +30,9 @@ from pipelines.publish import UNFIT, publish
 from pipelines.served import served
 from pipelines.served_folders import check_folder, is_served
 from pipelines.train_ctr import train
-from rtb import ctr
-from rtb.ctr import Model
-from rtb.settings import Settings
+from rtb.models import ctr
+from rtb.models.ctr import Model
+from rtb.runtime.settings import Settings
 
 
 def main(

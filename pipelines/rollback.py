@@ -16,8 +16,8 @@ from typing import Annotated
 
 import typer
 
-from rtb.registry import Kind, Registry, RegistryError
-from rtb.settings import Settings
+from rtb.models.registry import Kind, Registry, RegistryError
+from rtb.runtime.settings import Settings
 
 
 def main(

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from pipelines.datasets import ClickData
 from rtb.events.parquet import read_events
-from rtb.features import FIELDS, SCHEMA_VERSION
+from rtb.models.features import FIELDS, SCHEMA_VERSION
 
 EVER = 9_999_999_999.0
 """A Unix time after all others."""

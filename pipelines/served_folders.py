@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rtb.registry import RegistryError
-from rtb.settings import Settings
+from rtb.models.registry import RegistryError
+from rtb.runtime.settings import Settings
 
 
 def check_folder(settings: Settings, folder: Path) -> None:

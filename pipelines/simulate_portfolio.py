@@ -24,10 +24,10 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from pipelines.plain import plain
-from pipelines.portfolio_simulation.figures import Game, figures_of, hold
-from pipelines.portfolio_simulation.report import table, write_html
-from rtb import processes
+from rtb.runtime import processes
+from rtb.runtime.plain import plain
+from simulation.portfolio.figures import Game, figures_of, hold
+from simulation.portfolio.report import table, write_html
 
 _OUT = Path("var/portfolio")
 

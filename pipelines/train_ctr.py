@@ -37,13 +37,13 @@ from pipelines.gate.comparison import Refused
 from pipelines.gate.served import admit_ctr
 from pipelines.served import NothingServed
 from pipelines.served_folders import check_folder, is_served
-from rtb import ctr
-from rtb.ctr import Calibration, CTRNetwork, Model
-from rtb.registry import RegistryError
-from rtb.scores import CLICK
-from rtb.settings import Settings
+from rtb.models import ctr
+from rtb.models.ctr import Calibration, CTRNetwork, Model
+from rtb.models.registry import RegistryError
+from rtb.models.scores import CLICK
+from rtb.runtime.settings import Settings
+from rtb.runtime.text import visible
 from rtb.tables import BadTable
-from rtb.text import visible
 
 _TRAIN, _CALIBRATE = 0.8, 0.9  # where the rows for validation and calibration begin, and where those for the figures do
 _FEWEST = 100

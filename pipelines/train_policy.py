@@ -32,10 +32,11 @@ from pipelines.policy_training.kept import State
 from pipelines.policy_training.screen import progress, table_of
 from pipelines.policy_training.validation import Gains
 from pipelines.served_folders import check_folder, is_served
-from rtb import policy, processes
-from rtb.market.worlds import check_pasts, fingerprint
-from rtb.settings import Settings
-from rtb.text import visible
+from rtb.models import policy
+from rtb.runtime import processes
+from rtb.runtime.settings import Settings
+from rtb.runtime.text import visible
+from simulation.worlds import check_pasts, fingerprint
 
 if TYPE_CHECKING:
     from pipelines.policy_training.loop import Plan

@@ -10,7 +10,7 @@ import msgspec
 from portfolio.manager import Strategy
 from portfolio.performance import Metric
 from portfolio.snapshot import Limits, Targets
-from rtb.creative import Identifier, Text
+from rtb.campaigns.creative import Identifier, Text
 
 Micros = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Part = Annotated[float, msgspec.Meta(gt=0, le=1)]

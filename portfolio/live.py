@@ -22,7 +22,7 @@ from portfolio.snapshot import CampaignState, Snapshot
 from portfolio.steering import steer
 from rtb.catalog import Entry
 from rtb.ledger import Balance, Transfer
-from rtb.terms import span_of
+from rtb.pacing.terms import span_of
 
 PACED = 0.8
 """Part of what it was to spend below which a campaign's market is taken to have had enough: pacing itself is off by a

@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.special import betaincinv, gammaincinv
 
 from portfolio.snapshot import Snapshot
-from rtb.text import cell
+from rtb.runtime.text import cell
 
 PORTFOLIO = "portfolio"
 """Value of the column `scope` in the last row: all campaigns together; a campaign's row says `campaign`."""

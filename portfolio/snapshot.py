@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from portfolio.memory import NO_COUNTS, NOTHING, Counts, Memory
-from rtb.campaign import Campaign
+from rtb.campaigns.campaign import Campaign
 from rtb.ledger import Balance
 
 MOST_MICROS = 2**53
-"""Most that a field may hold, as in `rtb.campaign`: what a double counts exactly."""
+"""Most that a field may hold, as in `rtb.campaigns.campaign`: what a double counts exactly."""
 
 
 class SnapshotError(ValueError):

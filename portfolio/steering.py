@@ -19,8 +19,8 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from portfolio.snapshot import CampaignState
-from rtb.accounts import campaign_of
-from rtb.snapshot import PacingTable
+from rtb.money.accounts import campaign_of
+from rtb.pacing.snapshot import PacingTable
 
 LEAST = 0.05
 """Lowest factor: a campaign that bids nothing learns nothing more."""

@@ -30,7 +30,7 @@ from rllib_configs.layers import dense, module_of
 from rllib_configs.registry import Run, register
 from rllib_configs.replay import SEEDED
 from rllib_configs.start import ClosedLoopDQN
-from rtb.policy import Policy, multiplier_levels
+from rtb.models.policy import Policy, multiplier_levels
 
 STEPS = 100_000
 """Decisions of a default training."""

@@ -1,8 +1,8 @@
 """Budget pacing as a Gymnasium environment: choose what the closed loop's level is multiplied by, watch the money.
 
 `VectorPacingEnv` paces many campaigns at once, in several worlds side by side, for RLlib's
-`gym_env_vectorize_mode="vector_entry_point"`. The observation is `rtb.pacing.observe`, the function that serving
-calls; the auctions, the reward and the closed loop are `rtb.market.replayed`'s.
+`gym_env_vectorize_mode="vector_entry_point"`. The observation is `rtb.models.observation.observe`, the function that
+serving calls; the auctions, the reward and the closed loop are `simulation.replayed`'s.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ import numpy.typing as npt
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from rtb import pacing, policy
-from rtb.market.lanes import DECISION
-from rtb.market.library import Library
-from rtb.market.replayed import ReplayedCore
-from rtb.market.worlds import to_learn_from
+from rtb.models import policy
+from rtb.models.observation import OBSERVATION_SIZE
+from rtb.pacing.lanes import DECISION
+from simulation.library import Library
+from simulation.replayed import ReplayedCore
+from simulation.worlds import to_learn_from
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -43,11 +44,11 @@ Around the best level nearly the same is won, so next to nothing tells a policy 
 everywhere, and in another market that little costs more. So it keeps to the loop where it does not know better.
 """
 
-OBSERVATION_SPACE = gym.spaces.Box(-3.0, 3.0, (pacing.OBSERVATION_SIZE,), np.float32)
+OBSERVATION_SPACE = gym.spaces.Box(-3.0, 3.0, (OBSERVATION_SIZE,), np.float32)
 
 
 def action_space(actions: Actions) -> gym.Space[Any]:
-    """An action in [-1, 1] as `rtb.policy.unsquash` takes it, or the index of one of `LEVELS` multipliers."""
+    """An action in [-1, 1] as `rtb.models.policy.unsquash` takes it, or the index of one of `LEVELS` multipliers."""
     return gym.spaces.Discrete(LEVELS) if actions == "levels" else gym.spaces.Box(-1.0, 1.0, (1,), np.float32)
 
 

@@ -12,8 +12,8 @@ How it works, top down. `build_config` describes the whole run. A few hundred ca
 logged and in made-up markets; their decisions make a batch; PPO goes over it four times with clipped updates. Actor and
 critic are separate two-layer networks, and the actor begins at multiplier 1.0 (`rllib_configs.start`). The discount is
 1: an episode ends with its budget, and money kept for the last hour is worth as much as money spent in the first. The
-rate of learning falls to a tenth over the run. `export` copies the actor's mean into plain layers that `rtb.policy`
-runs without RLlib.
+rate of learning falls to a tenth over the run. `export` copies the actor's mean into plain layers that
+`rtb.models.policy` runs without RLlib.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from rllib_configs.layers import dense, module_of
 from rllib_configs.registry import Run, register
 from rllib_configs.start import ClosedLoopPPO
-from rtb.policy import Policy
+from rtb.models.policy import Policy
 
 STEPS = 3_000_000
 """Decisions of a default training."""
@@ -103,7 +103,8 @@ def export(trained: Any, version: str = "untitled") -> Policy:
         trained: an algorithm of this configuration, or its RLModule.
         version: name of the weights.
 
-    Its output is an action in [-1, 1], which `rtb.policy.unsquash` turns into a multiplier as the environment does.
+    Its output is an action in [-1, 1], which `rtb.models.policy.unsquash` turns into a multiplier as the environment
+    does.
     """
     module = module_of(trained)
     weight, bias = dense(module.pi)[0]

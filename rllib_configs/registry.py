@@ -8,7 +8,7 @@ from typing import Any
 from ray.tune.registry import register_env
 
 from rllib_configs.env import Actions, make_env
-from rtb.market.lanes import DECISION
+from rtb.pacing.lanes import DECISION
 
 NAME = "raybid-pacing"
 

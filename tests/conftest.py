@@ -17,8 +17,8 @@ from hypothesis import settings
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from pipelines.local.environment import LOOPBACK
-from pipelines.local.ports import free_port as find_free_port
+from raybid.local.environment import LOOPBACK
+from raybid.local.ports import free_port as find_free_port
 from rtb.ledger.embedded import EmbeddedServer
 from rtb.ledger.vetting import Vetting
 

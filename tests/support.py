@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rtb.settings import Settings
+from rtb.runtime.settings import Settings
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 """Real data beside the checkout, where there is any; see `require`."""

@@ -35,17 +35,17 @@ def test_arrows_point_down(copy: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "planted"),
     [
-        ("rtb/money.py", "import deployments.tally"),
+        ("rtb/money/micros.py", "import deployments.tally"),
         ("portfolio/__init__.py", "import rllib_configs"),
-        ("pipelines/reference.py", "import deployments.tally"),
-        ("deployments/tally.py", "import pipelines.reference"),
-        ("rtb/money.py", "import ray"),
-        ("rtb/money.py", "import fastapi"),
-        ("rtb/money.py", "import rtb.edge"),
+        ("simulation/reference.py", "import deployments.tally"),
+        ("deployments/tally.py", "import simulation.reference"),
+        ("rtb/money/micros.py", "import ray"),
+        ("rtb/money/micros.py", "import fastapi"),
+        ("rtb/money/micros.py", "import rtb.auction.edge"),
         ("dashboards/console/sources/api.py", "import deployments.tally"),
-        ("dashboards/console/sources/api.py", "import pipelines.reference"),
-        ("pipelines/reference.py", "import dashboards.console.sources.api"),
-        ("pipelines/reference.py", "import verification.attacks.case"),
+        ("dashboards/console/sources/api.py", "import simulation.reference"),
+        ("simulation/reference.py", "import dashboards.console.sources.api"),
+        ("simulation/reference.py", "import verification.attacks.case"),
     ],
 )
 def test_a_planted_upward_import_is_caught(copy: Path, file: str, planted: str) -> None:

@@ -15,10 +15,10 @@ from deployments.api.admin import NewKey
 from deployments.api.bids import AuctionResult
 from deployments.api.models import Candidate, Rollback
 from portfolio.definition import Portfolio
-from rtb.campaign import Campaign
-from rtb.flat import FlatBatch, FlatRequest
+from rtb.campaigns.campaign import Campaign
 from rtb.openrtb import BidRequest
 from rtb.openrtb.native import Asset, NativeRequest
+from rtb.simple_api import FlatBatch, FlatRequest
 
 _BODIES: list[type[msgspec.Struct]] = [
     BidRequest,

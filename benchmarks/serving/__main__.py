@@ -30,8 +30,8 @@ from benchmarks.serving.rig import rig
 from benchmarks.serving.rounds import Ledger, Plan
 from benchmarks.serving.traffic import requests_file
 from benchmarks.serving.wrk import LoadError
-from pipelines.local import LaunchError
-from pipelines.local.configuration import Graph
+from raybid.local import LaunchError
+from raybid.local.configuration import Graph
 
 _CAMPAIGNS = 200
 _PEER_PORT = 8_055

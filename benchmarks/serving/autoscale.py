@@ -26,9 +26,9 @@ from benchmarks.serving.replicas import Course, Deployment, back_at, deployments
 from benchmarks.serving.rig import SCALED, Counted, Rig, rig
 from benchmarks.serving.traffic import requests_file
 from benchmarks.serving.wrk import Load, LoadError, load
-from pipelines.local import LaunchError
-from pipelines.local.cluster import Say
-from rtb.settings import Settings
+from raybid.local import LaunchError
+from raybid.local.cluster import Say
+from rtb.runtime.settings import Settings
 
 _LEAST, _MOST = 1, 2
 _DOWNSCALE_SECONDS = 10.0

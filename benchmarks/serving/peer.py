@@ -27,13 +27,13 @@ from fastapi import FastAPI, Response
 from pydantic import BaseModel
 
 from benchmarks.serving.rig import rich_campaigns
-from rtb import calls, processes
-from rtb.campaign import Campaign
-from rtb.creative import Creative
-from rtb.ctr import CTRScorer
-from rtb.features import bucket, creative_row, impression_row
-from rtb.impression import hour_of_week, impressions_of
+from rtb.campaigns.campaign import Campaign
+from rtb.campaigns.creative import Creative
+from rtb.inventory.impression import hour_of_week, impressions_of
+from rtb.models.ctr import CTRScorer
+from rtb.models.features import bucket, creative_row, impression_row
 from rtb.openrtb import BidRequest
+from rtb.runtime import calls, processes
 
 CAMPAIGNS = 200
 PATH = "/bid"

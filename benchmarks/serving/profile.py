@@ -28,10 +28,10 @@ from benchmarks.serving.replicas import deployments
 from benchmarks.serving.rig import Rig, rig
 from benchmarks.serving.traffic import requests_file
 from benchmarks.serving.wrk import LoadError, load
-from pipelines.local import LaunchError
-from pipelines.local.configuration import Graph
-from rtb import processes
-from rtb.settings import Settings
+from raybid.local import LaunchError
+from raybid.local.configuration import Graph
+from rtb.runtime import processes
+from rtb.runtime.settings import Settings
 
 _CAMPAIGNS, _CONNECTIONS = 200, 64
 _RATE = 500  # stacks a second

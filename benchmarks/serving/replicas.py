@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from pipelines.local.environment import authentication, dashboard_headers
-from rtb import calls
-from rtb.settings import Settings
+from raybid.local.environment import authentication, dashboard_headers
+from rtb.runtime import calls
+from rtb.runtime.settings import Settings
 
 _APPLICATION = "raybid"
 

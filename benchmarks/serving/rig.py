@@ -9,18 +9,19 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipelines import reference
 from pipelines.ctr_training.fitting import FitOptions
 from pipelines.datasets import simulate
-from pipelines.local import Platform
-from pipelines.local.cluster import Say
-from pipelines.local.configuration import Graph, Scaling
 from pipelines.train_ctr import train
-from rtb import calls, ctr, processes
-from rtb.campaign import Campaign
+from raybid.local import Platform
+from raybid.local.cluster import Say
+from raybid.local.configuration import Graph, Scaling
+from rtb.campaigns.campaign import Campaign
 from rtb.catalog import Catalog
-from rtb.market.campaigns import sample_campaigns
-from rtb.settings import Settings
+from rtb.models import ctr
+from rtb.runtime import calls, processes
+from rtb.runtime.settings import Settings
+from simulation import reference
+from simulation.campaigns import sample_campaigns
 
 _DEEP_POCKETS_MICROS = 10**13
 """Budgets that no benchmark empties: what is measured is bidding, not its end."""

@@ -11,7 +11,7 @@ from benchmarks.serving import peer
 from benchmarks.serving.ceiling import BARE_PATH, EARLY_PATH
 from benchmarks.serving.rig import Counted, Rig
 from benchmarks.serving.wrk import Load, load
-from pipelines.local.cluster import Say
+from raybid.local.cluster import Say
 
 LEVELS = (8, 64, 128)
 """Connections."""

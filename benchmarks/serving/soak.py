@@ -30,8 +30,8 @@ from benchmarks.serving.rig import Counted, Rig, rig
 from benchmarks.serving.traffic import requests_file
 from benchmarks.serving.trends import drift, gained, growth, slope
 from benchmarks.serving.wrk import Load, LoadError, load
-from pipelines.local import LaunchError
-from pipelines.local.configuration import Graph
+from raybid.local import LaunchError
+from raybid.local.configuration import Graph
 
 _SLICE_SECONDS = 10.0
 _WARM_UP = 0.2

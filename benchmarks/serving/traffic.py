@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from pipelines import reference
-from rtb.market.requests import to_openrtb
+from simulation import reference
+from simulation.requests import to_openrtb
 
 REQUESTS = Path(__file__).parents[1] / "requests.jsonl"
 """Where simulated requests are kept; git ignores it."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from rtb import processes
+from rtb.runtime import processes
 
 _SCRIPT = Path(__file__).with_name("replay.lua")
 _OVERTIME_SECONDS = 30.0

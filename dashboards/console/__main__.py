@@ -29,7 +29,7 @@ from starlette.middleware import Middleware
 from streamlit.starlette import App
 
 from dashboards.console.guard import Guard
-from rtb.settings import Settings
+from rtb.runtime.settings import Settings
 
 APP = Path(__file__).with_name("app.py")
 _DEFAULT_PORT = 8501

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from rtb.settings import Settings
+from rtb.runtime.settings import Settings
 
 
 class Configuration(NamedTuple):

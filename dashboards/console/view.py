@@ -14,7 +14,7 @@ from dashboards.console.scene import Scene
 from dashboards.console.sources.api import ApiError
 from dashboards.console.sources.event_files import EventsMissing
 from dashboards.console.sources.prometheus import PrometheusAway
-from rtb.text import cell, unmarked, visible
+from rtb.runtime.text import cell, unmarked, visible
 
 Draw = Callable[[Scene], None]
 

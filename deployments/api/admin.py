@@ -20,9 +20,9 @@ from deployments.api.access import Caller, Needs
 from deployments.api.documents import body, responses
 from deployments.api.problems import Problem
 from deployments.api.repeats import IdempotencyKey, kept, once_of, replayed
+from rtb.campaigns.stops import EVERYONE, Stop
 from rtb.catalog import Kept, Key, Once, Repeated, Scope, digest_of
-from rtb.flat import Name
-from rtb.stops import EVERYONE, Stop
+from rtb.simple_api import Name
 
 if TYPE_CHECKING:
     from deployments.router import Router

@@ -31,9 +31,9 @@ from deployments.api.hardening import Hardened
 from deployments.api.models import Candidate, Rollback
 from deployments.callers import Scope
 from portfolio.definition import Portfolio
-from rtb.campaign import Campaign
-from rtb.creative import Creative
-from rtb.flat import FlatAnswer, FlatAnswers, FlatBatch, FlatRequest
+from rtb.campaigns.campaign import Campaign
+from rtb.campaigns.creative import Creative
+from rtb.simple_api import FlatAnswer, FlatAnswers, FlatBatch, FlatRequest
 
 if TYPE_CHECKING:
     from deployments.router import Router

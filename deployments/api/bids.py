@@ -12,10 +12,10 @@ from deployments.api.access import Caller, Needs
 from deployments.api.documents import body, responses
 from deployments.api.problems import Problem
 from deployments.notice_desk import Reply
-from rtb import flat
+from rtb import simple_api
 from rtb.exchanges import GENERIC, number_of
-from rtb.flat import FlatAnswers, FlatBatch, FlatRequest
-from rtb.notices import BidRef, Kind, TokenError
+from rtb.settlement.notice_tokens import BidRef, Kind, TokenError
+from rtb.simple_api import FlatAnswers, FlatBatch, FlatRequest
 
 if TYPE_CHECKING:
     from deployments.router import Router
@@ -35,10 +35,10 @@ class AuctionResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     won: bool
     token: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{0,512}$(?!\n)")] = ""
-    notice_url: flat.Long = ""
-    price: flat.Cpm | None = None
-    currency: flat.Name = ""
-    min_to_win: flat.Cpm | None = None
+    notice_url: simple_api.Long = ""
+    price: simple_api.Cpm | None = None
+    currency: simple_api.Name = ""
+    min_to_win: simple_api.Cpm | None = None
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -115,7 +115,7 @@ def _bid_routes(found: APIRouter, router: Router, may_bid: Caller) -> None:
 
 def _named(router: Router, result: AuctionResult) -> BidRef:
     """The bid that a result is of."""
-    kind, token = (Kind.BILL, result.token) if result.token else flat.notice_in(result.notice_url)
+    kind, token = (Kind.BILL, result.token) if result.token else simple_api.notice_in(result.notice_url)
     if not token:
         raise Problem(422, "the bid's `token` or a `notice_url` of it is missing", "body-invalid")
     try:

@@ -18,12 +18,12 @@ from deployments.api.access import Caller, Needs
 from deployments.api.documents import body, responses
 from deployments.api.repeats import IdempotencyKey, done_once, once_of
 from deployments.figures import figures
-from rtb.campaign import decode_campaign
+from rtb.campaigns.campaign import decode_campaign
+from rtb.campaigns.creative import Creative
+from rtb.campaigns.stops import Stop
 from rtb.catalog import CampaignUnknown, CatalogError, Change, CreativeUnknown, Entry, Kept
-from rtb.creative import Creative
 from rtb.ledger import Balance, LedgerError, whole_balances
-from rtb.stops import Stop
-from rtb.terms import lost, over_budget, terms_of
+from rtb.pacing.terms import lost, over_budget, terms_of
 
 if TYPE_CHECKING:
     from deployments.router import Router

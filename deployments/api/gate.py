@@ -21,7 +21,7 @@ from deployments.api.problems import Problem, document
 from deployments.callers import Scope, key_in, path_in
 from deployments.guard import AddressLimit
 from rtb.catalog import Key
-from rtb.limits import Limit
+from rtb.runtime.rate_limits import Limit
 
 if TYPE_CHECKING:
     from deployments.router import Router

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployments.api.access import ACTOR
 from deployments.callers import path_in
-from rtb.security import Event
+from rtb.runtime.security import Event
 
 if TYPE_CHECKING:
     from deployments.router import Router

@@ -17,7 +17,7 @@ from deployments.ledger_guard import behind
 from deployments.wiring import logger
 from rtb.catalog import CatalogError
 from rtb.ledger import LedgerError
-from rtb.text import visible
+from rtb.runtime.text import visible
 
 if TYPE_CHECKING:
     from deployments.router import Router

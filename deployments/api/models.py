@@ -19,8 +19,8 @@ from deployments.api.problems import Problem
 from deployments.models import Serving, champions, served
 from deployments.publishing import JobsAway, JobUnknown, NoCluster, Publication
 from deployments.wiring import logger
-from rtb.artefacts import ArtefactError, below, read_meta
-from rtb.registry import Decision, Kind, Record, Registry, RegistryError
+from rtb.models.artefacts import ArtefactError, below, read_meta
+from rtb.models.registry import Decision, Kind, Record, Registry, RegistryError
 
 if TYPE_CHECKING:
     from deployments.router import Router

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from deployments.wiring import logger
 from portfolio.definition import PortfolioError
-from rtb.campaign import CampaignError
+from rtb.campaigns.campaign import CampaignError
 from rtb.catalog import (
     CampaignArchived,
     CampaignChanged,

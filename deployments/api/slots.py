@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from deployments.api.problems import Problem
 from deployments.wiring import logger
-from rtb.batch import Answer, Prepared
+from rtb.auction.batch import Answer, Prepared
 from rtb.exchanges import number_of
-from rtb.flat import FlatAnswer, FlatRequest, answer_of, no_bid, openrtb_of
+from rtb.simple_api import FlatAnswer, FlatRequest, answer_of, no_bid, openrtb_of
 
 if TYPE_CHECKING:
     from deployments.router import Router

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 
 from deployments.api.access import Caller, Needs
 from deployments.api.documents import responses
-from rtb.impression import USER_SOURCES
+from rtb.inventory.impression import USER_SOURCES
 
 if TYPE_CHECKING:
     from deployments.router import Router

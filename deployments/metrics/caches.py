@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from deployments.tally import Tally
-from rtb import agents, blocks
-from rtb.bounded import Remembered
-from rtb.slots import native
+from rtb.inventory import blocks, user_agent
+from rtb.inventory.slots import native
+from rtb.runtime.bounded import Remembered
 
 _CACHES: Mapping[str, Remembered[Any]] = {
     "advertiser_domain": blocks.domain,
-    "browser": agents.browser_of,
+    "browser": user_agent.browser_of,
     "native_request": native.asked_for,
 }
 """By the names their figures have: what a whole replica shares, and what would cost most without."""

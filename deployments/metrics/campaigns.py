@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from portfolio.definition import PortfolioError, decode_portfolio
 from rtb.catalog import Entry, PortfolioRecord
 from rtb.ledger import Balance
-from rtb.snapshot import PacingTable
+from rtb.pacing.snapshot import PacingTable
 
 MOST_CAMPAIGNS = 50
 """Campaigns with series of their own: those not archived that spent most. A dashboard shows no more."""

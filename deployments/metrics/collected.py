@@ -19,9 +19,9 @@ from deployments.metrics.report import Report
 from deployments.models import Serving
 from rtb.catalog import Entry
 from rtb.ledger import Balance
-from rtb.quarantine import Fault, count_by_kind
-from rtb.quarantine import Kind as RecordKind
-from rtb.registry import Kind
+from rtb.models.registry import Kind
+from rtb.runtime.quarantine import Fault, count_by_kind
+from rtb.runtime.quarantine import Kind as RecordKind
 
 
 class Collected:

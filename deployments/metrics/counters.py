@@ -22,7 +22,7 @@ FAMILIES = {
     "candidates": (("reason",), "raybid_barred_candidates", "Candidates left out."),
     "exchange": (("exchange", "outcome"), "raybid_exchange_requests", "Requests by exchange profile and outcome."),
     "notice": (("kind", "outcome"), "raybid_notices", "Notices."),
-    "security": (("event",), "raybid_security_events", "Callers refused, and changes: see rtb.security."),
+    "security": (("event",), "raybid_security_events", "Callers refused, and changes: see rtb.runtime.security."),
     "lease": (("outcome",), "raybid_leases", "Leases of budgets that bidders asked for."),
     "leased_micros": ((), "raybid_leased_micros", "Money that bidders leased."),
     "cache": (("cache", "outcome"), "raybid_cache_lookups", "Look-ups of what is remembered between requests."),

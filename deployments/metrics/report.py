@@ -15,9 +15,9 @@ from deployments.models import Serving, served
 from rtb.catalog import CatalogError, Entry, PortfolioRecord
 from rtb.events.sink import Backlog
 from rtb.ledger import Balance, LedgerError, whole_balances
-from rtb.quarantine import Fault
-from rtb.registry import KINDS, Kind
-from rtb.snapshot import PacingTable
+from rtb.models.registry import KINDS, Kind
+from rtb.pacing.snapshot import PacingTable
+from rtb.runtime.quarantine import Fault
 
 if TYPE_CHECKING:
     from deployments.router import Router

@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
 from pipelines.datasets import ClickData
-from rtb import features
+from rtb.models import features
 
 Floats = npt.NDArray[np.float64]
 

@@ -12,8 +12,8 @@ from sklearn.isotonic import IsotonicRegression
 from torch import Tensor
 
 from pipelines.datasets import ClickData
-from rtb.ctr import Calibration, Isotonic, Platt
-from rtb.scores import CLICK, CONVERSION
+from rtb.models.ctr import Calibration, Isotonic, Platt
+from rtb.models.scores import CLICK, CONVERSION
 
 Method = Literal["platt", "isotonic", "none"]
 Floats = npt.NDArray[np.float32]

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.datasets import ClickData
-from rtb.market.optimum import auc, bayes_auc, expected_auc
-from rtb.scores import CLICK, CONVERSION
+from rtb.models.scores import CLICK, CONVERSION
+from simulation.optimum import auc, bayes_auc, expected_auc
 
 Floats = npt.NDArray[np.float64]
 

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from pipelines.ctr_training.evidence import fit_logistic
 from pipelines.datasets import ClickData
-from rtb import features
-from rtb.ctr import PRIOR, CTRNetwork, Model
-from rtb.ctr.networks import WIDE_FIELDS, wide_slots
-from rtb.scores import CLICK, CONVERSION
+from rtb.models import features
+from rtb.models.ctr import PRIOR, CTRNetwork, Model
+from rtb.models.ctr.networks import WIDE_FIELDS, wide_slots
+from rtb.models.scores import CLICK, CONVERSION
 
 _BATCH = 2_048
 _PRIOR_WORTH = (1_000.0, 50.0)  # impressions, clicks: how much `PRIOR` counts beside the data

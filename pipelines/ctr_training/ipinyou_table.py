@@ -17,9 +17,9 @@ import numpy as np
 
 from pipelines.datasets import ClickData
 from pipelines.ipinyou_log import CNY_PER_USD, MOST_FEN, LogLine, not_understood, request_of
-from rtb import features
-from rtb.creative import Creative
-from rtb.impression import HOURS_OF_WEEK, impressions_of
+from rtb.campaigns.creative import Creative
+from rtb.inventory.impression import HOURS_OF_WEEK, impressions_of
+from rtb.models import features
 from rtb.openrtb import InvalidRequest, decode_request
 from rtb.tables import BadLine, BadTable, flag, identifier, read_records, whole
 

@@ -10,13 +10,13 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from pipelines import reference
 from pipelines.ctr_training.ipinyou_table import read_table
 from pipelines.datasets import ClickData, simulate
-from pipelines.plain import plain
 from pipelines.served import served_impressions
-from rtb.market.auctions import WEEK
-from rtb.text import visible
+from rtb.runtime.plain import plain
+from rtb.runtime.text import visible
+from simulation import reference
+from simulation.auctions import WEEK
 
 Kind = Literal["simulator", "table", "events"]
 

@@ -9,7 +9,7 @@ import typer
 
 from pipelines.dashboards.definition import DASHBOARDS
 from pipelines.dashboards.grafana import rendered
-from pipelines.local.environment import ROOT
+from raybid.local.environment import ROOT
 
 FOLDER = ROOT / "dashboards" / "grafana"
 

@@ -13,10 +13,10 @@ from pipelines.datasets import ClickData
 from pipelines.gate.comparison import Comparison, Floats, Ints, Measure, NotComparable, measure, resamples
 from pipelines.gate.held_out import HeldOut
 from pipelines.served import served_impressions
-from rtb.artefacts import ArtefactError, read_meta
-from rtb.ctr import CTRScorer
-from rtb.features import FIELDS
-from rtb.scores import CLICK
+from rtb.models.artefacts import ArtefactError, read_meta
+from rtb.models.ctr import CTRScorer
+from rtb.models.features import FIELDS
+from rtb.models.scores import CLICK
 
 Singles = npt.NDArray[np.float32]
 

@@ -9,14 +9,14 @@ from rich.progress import Progress
 
 from pipelines.gate.comparison import Comparison, Floats, measure, resamples
 from pipelines.gate.held_out import HeldOut
-from pipelines.yardstick import bench
-from rtb.artefacts import ArtefactError, read_meta
-from rtb.market.auction_log import campaigns_in
-from rtb.market.library import Episodes
-from rtb.market.replayed import ReplayedCore
-from rtb.market.worlds import to_judge_by
-from rtb.pacing import OBSERVATION, OBSERVATION_SIZE
-from rtb.policy import Policy, load, neutral
+from rtb.models.artefacts import ArtefactError, read_meta
+from rtb.models.observation import OBSERVATION, OBSERVATION_SIZE
+from rtb.models.policy import Policy, load, neutral
+from simulation.auction_log import campaigns_in
+from simulation.backtest import bench
+from simulation.library import Episodes
+from simulation.replayed import ReplayedCore
+from simulation.worlds import to_judge_by
 
 _SEED, _MARKETS, _EPISODES = 2_000_000_000, 12, 128
 """The gate's own made-up markets: neither training nor the choice among trained policies meets them."""

@@ -15,10 +15,10 @@ from pipelines.gate.comparison import NotComparable, Refused
 from pipelines.gate.ctr import compare_predictions
 from pipelines.gate.held_out import HeldOut
 from pipelines.gate.policy import PolicyGate
-from rtb import ctr, policy
-from rtb.artefacts import ArtefactError
-from rtb.ctr import CTRScorer
-from rtb.policy import Policy
+from rtb.models import ctr, policy
+from rtb.models.artefacts import ArtefactError
+from rtb.models.ctr import CTRScorer
+from rtb.models.policy import Policy
 
 _ELSEWHERE = "--out writes it elsewhere than where models are served from"
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from pipelines.background import give_way
-from pipelines.local import folders
-from pipelines.local.environment import LOOPBACK, ROOT
-from rtb import calls, processes
+from raybid.local import folders
+from raybid.local.environment import LOOPBACK, ROOT
+from rtb.runtime import calls, processes
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from pipelines.policy_training.validation import Gains
-from rtb import policy
-from rtb.policy import Policy
+from rtb.models import policy
+from rtb.models.policy import Policy
 
 _STATE, _BEST = "training.json", "best"
 

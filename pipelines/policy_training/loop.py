@@ -16,7 +16,7 @@ from pipelines.policy_training import kept
 from pipelines.policy_training.kept import State
 from pipelines.policy_training.validation import EPISODES, Yardstick, score
 from rllib_configs.registry import Run
-from rtb.policy import Policy, neutral
+from rtb.models.policy import Policy, neutral
 
 PATIENCE = 10
 """Validations without a better one after which a training ends."""

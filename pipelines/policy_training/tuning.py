@@ -17,7 +17,7 @@ from pipelines.policy_training.choices import Scheduler
 from pipelines.policy_training.kept import State
 from pipelines.policy_training.loop import Plan, Training, yardstick_of
 from pipelines.policy_training.screen import Show
-from rtb.policy import Policy
+from rtb.models.policy import Policy
 
 _METRIC, _NAME = "score", "sweep"
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from rtb.market.lanes import DECISION
-from rtb.market.library import Episodes
-from rtb.market.replayed import ReplayedCore
-from rtb.market.worlds import to_judge_by
-from rtb.policy import Policy
+from rtb.models.policy import Policy
+from rtb.pacing.lanes import DECISION
+from simulation.library import Episodes
+from simulation.replayed import ReplayedCore
+from simulation.worlds import to_judge_by
 
 BUDGETS = {"1/32": 1 / 32, "1/16": 1 / 16, "1/8": 1 / 8, "1/4": 1 / 4, "1/2": 1 / 2}
 

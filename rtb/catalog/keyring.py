@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rtb.catalog.keys import Key, KeyBook, Scope, digest_of, id_of
 
 if TYPE_CHECKING:
-    from rtb.settings import Settings
+    from rtb.runtime.settings import Settings
 
 _LONGEST_SECRET = 1_000
 """What is longer is no key, and not worth hashing."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from rtb.campaign import Campaign
+from rtb.campaigns.campaign import Campaign
 from rtb.catalog.versions import Expected, conflict
-from rtb.quarantine import Fault
+from rtb.runtime.quarantine import Fault
 
 
 class CatalogError(RuntimeError):

@@ -11,8 +11,8 @@ import msgspec
 from sqlalchemy import Connection, Row, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from rtb.accounts import MOST_CAMPAIGNS
-from rtb.campaign import Campaign, CampaignError, decode_campaign, patch_campaign
+from rtb.campaigns.campaign import Campaign, CampaignError, decode_campaign, patch_campaign
+from rtb.campaigns.creative import Creative
 from rtb.catalog import receipts, tables
 from rtb.catalog.database import Database
 from rtb.catalog.keys import KeyBook
@@ -34,8 +34,8 @@ from rtb.catalog.records import (
     unix_time,
 )
 from rtb.catalog.versions import Expected, is_expected
-from rtb.creative import Creative
-from rtb.quarantine import RECORD_ERRORS, Fault
+from rtb.money.accounts import MOST_CAMPAIGNS
+from rtb.runtime.quarantine import RECORD_ERRORS, Fault
 
 _POSITION = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 

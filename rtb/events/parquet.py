@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from rtb.events.schema import SCHEMA, to_table
 from rtb.events.stream import START, Entry, place
-from rtb.quarantine import RECORD_ERRORS, Fault
+from rtb.runtime.quarantine import RECORD_ERRORS, Fault
 
 HOUR = 3_600
 COMPRESSION = "zstd"

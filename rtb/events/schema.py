@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from rtb.accounts import campaign_of, experiment_of
 from rtb.events.sink import BidEvent
 from rtb.events.stream import Entry
+from rtb.money.accounts import campaign_of, experiment_of
 
 SCHEMA = pa.schema(
     [

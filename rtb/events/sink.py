@@ -10,7 +10,7 @@ import msgspec
 import redis.asyncio as aioredis
 
 from rtb.events.stream import STREAM, place
-from rtb.outbox import Outbox, Stamp, once
+from rtb.runtime.outbox import Outbox, Stamp, once
 
 _QUEUE = 20_000
 _AT_ONCE = 200  # events in one call, so that no notice waits long behind them

@@ -21,7 +21,7 @@ from rtb.events import merging, parquet
 from rtb.events.schema import to_table
 from rtb.events.spend import SpendBook, move_rows, spend_rows
 from rtb.events.stream import START, Entry, EventStream, place
-from rtb.quarantine import Fault
+from rtb.runtime.quarantine import Fault
 
 _LOCK = ".writer.lock"
 

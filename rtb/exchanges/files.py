@@ -14,7 +14,7 @@ import yaml
 
 from rtb.exchanges.profile import ExchangeError, Profile
 from rtb.exchanges.registry import Exchanges, LeftOut
-from rtb.quarantine import RECORD_ERRORS, Fault
+from rtb.runtime.quarantine import RECORD_ERRORS, Fault
 
 _NAME = re.compile(r"^name:[ \t]*[\"']?([a-z0-9][a-z0-9_-]{0,31})\b", re.M)
 _KEY_ID = re.compile(r"\b[0-9a-f]{12}\b")

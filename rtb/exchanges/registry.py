@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_net
 from typing import NamedTuple, TypeVar
 
 from rtb.exchanges.profile import GENERIC, SHARED_ENDPOINT, ExchangeError, Profile, number_of
-from rtb.quarantine import Fault
+from rtb.runtime.quarantine import Fault
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network

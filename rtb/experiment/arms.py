@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rtb.accounts import MOST_CAMPAIGNS
 from rtb.catalog import Entry
 from rtb.experiment.record import Experiment
 from rtb.ledger import Balance, Division, Ledger
+from rtb.money.accounts import MOST_CAMPAIGNS
 
 _COUNTED = (
     "spent",

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from rtb.accounts import arm_of
+from rtb.money.accounts import arm_of
 
 Kind = Literal["policy"]
 
@@ -48,7 +48,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
         salt: see `Split`.
         started: Unix time.
         ended: Unix time, none while it runs.
-        artefact: the challenger, packed (`rtb.artefacts.pack`).
+        artefact: the challenger, packed (`rtb.models.artefacts.pack`).
     """
 
     number: int
@@ -77,7 +77,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode(experiment: Experiment) -> bytes:
-    """Bytes of an experiment, to be published as `rtb.snapshot.EXPERIMENT`."""
+    """Bytes of an experiment, to be published as `rtb.pacing.snapshot.EXPERIMENT`."""
     return msgspec.msgpack.encode(experiment)
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from rtb.ledger.burn import Burn
 from rtb.ledger.protocol import ANYBODY, CALLER_HOLDS_ENOUGH, Closing, Day, Grant, Ledger, Reservation
-from rtb.notices import TEST_LEASE
+from rtb.settlement.notice_tokens import TEST_LEASE
 
 _EXPIRY_SLACK = 5.0  # seconds a lease outlives the last token signed against it, for clocks that differ
 

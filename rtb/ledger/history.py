@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from rtb.events.spend import tally
 from rtb.ledger.protocol import MEMORY_SECONDS, Balance, Mark, Outcome
-from rtb.notices import GRACE, USERS, Kind
+from rtb.settlement.notice_tokens import GRACE, USERS, Kind
 
 _COUNTER = {
     "bid": "bids",

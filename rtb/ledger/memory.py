@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rtb.accounts import campaign_of
 from rtb.ledger.memory_accounts import Accounts, day_room
 from rtb.ledger.protocol import ANYBODY, CALLER_HOLDS_ENOUGH, Balance, Closing, Grant, Mark, Outcome, Terms, Usage
-from rtb.notices import USERS, BidRef, Kind
-from rtb.outbox import Stamp
+from rtb.money.accounts import campaign_of
+from rtb.runtime.outbox import Stamp
+from rtb.settlement.notice_tokens import USERS, BidRef, Kind
 
 _COUNTER = {Kind.WIN: "wins", Kind.BILL: "bills", Kind.CLICK: "clicks", Kind.CONVERSION: "conversions"}
 

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rtb.accounts import campaign_of
 from rtb.ledger.protocol import ANYBODY, CREDIT, Balance, Division, Floor, Terms, Transfer
+from rtb.money.accounts import campaign_of
 
 Pots = dict[str, float]
 

@@ -16,9 +16,9 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from rtb.money import MAX_MICROS
-from rtb.notices import BidRef, Kind, counts_until
-from rtb.outbox import Stamp
+from rtb.money.micros import MAX_MICROS
+from rtb.runtime.outbox import Stamp
+from rtb.settlement.notice_tokens import BidRef, Kind, counts_until
 
 MEMORY_SECONDS = 3_600
 """How long a notice is remembered past the time when it would be refused anyway."""
@@ -138,7 +138,7 @@ class Division(NamedTuple):
 
     Attributes:
         campaign: whose money.
-        arm: the arm's account, `rtb.accounts.arm_of`.
+        arm: the arm's account, `rtb.money.accounts.arm_of`.
         share: of the money, above 0 and below 1.
     """
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from rtb.ledger.protocol import Ledger, Usage
-from rtb.outbox import Outbox, Stamp
+from rtb.runtime.outbox import Outbox, Stamp
 
 _AT_ONCE = 256  # campaigns in one parcel, so that no notice waits long for the script that adds them
 

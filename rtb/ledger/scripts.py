@@ -12,7 +12,7 @@ import redis.asyncio as aioredis
 from redis.exceptions import NoScriptError, RedisError
 
 from rtb.ledger.protocol import LedgerError
-from rtb.outbox import once
+from rtb.runtime.outbox import once
 
 _NEEDS = {"lease": ("day", "credit"), "settle": ("day", "credit"), "reclaim": ("credit",), "divide": ("day",)}
 """Parts shared by some scripts, besides `common`."""

@@ -10,7 +10,6 @@ import numpy as np
 import redis.asyncio as aioredis
 from redis.exceptions import RedisError
 
-from rtb.batcher import MicroBatcher
 from rtb.events import STREAM
 from rtb.ledger.protocol import (
     ANYBODY,
@@ -28,8 +27,9 @@ from rtb.ledger.protocol import (
     mark_seconds,
 )
 from rtb.ledger.scripts import Call, Scripts
-from rtb.notices import USERS, BidRef, Kind
-from rtb.outbox import Stamp
+from rtb.runtime.micro_batcher import MicroBatcher
+from rtb.runtime.outbox import Stamp
+from rtb.settlement.notice_tokens import USERS, BidRef, Kind
 
 _COUNTER = {Kind.WIN: "wins", Kind.BILL: "bills", Kind.CLICK: "clicks", Kind.CONVERSION: "conversions"}
 _RECLAIM_AT_ONCE = 500  # leases in one script call, so that no other call waits long

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from rtb.campaign import Campaign
-from rtb.creative import Creative
+from rtb.campaigns.campaign import Campaign
+from rtb.campaigns.creative import Creative
+from rtb.inventory.slots import BannerSlot, NativeSlot, Slot
 from rtb.markup.banner import banner_markup
 from rtb.markup.native import native_markup
 from rtb.markup.vast import played_markup
-from rtb.slots import BannerSlot, NativeSlot, Slot
 
 __all__ = ["markup_of"]
 

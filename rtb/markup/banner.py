@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-from rtb.creative import Creative
+from rtb.campaigns.creative import Creative
 
 _CLICK_URL = "{click_url}"
 

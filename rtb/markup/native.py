@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from rtb.campaign import Campaign
-from rtb.creative import Creative, NativeAd
+from rtb.campaigns.campaign import Campaign
+from rtb.campaigns.creative import Creative, NativeAd
+from rtb.inventory.slots import ImageNeed, NativeAsset, NativeSlot, TitleNeed, VideoSlot, answers, image_for, text_for
 from rtb.markup.vast import document
-from rtb.slots import ImageNeed, NativeAsset, NativeSlot, TitleNeed, VideoSlot, answers, image_for, text_for
 
 
 def native_markup(slot: NativeSlot, campaign: Campaign, creative: Creative) -> list[str]:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from xml.sax.saxutils import quoteattr
 
-from rtb.campaign import Campaign
-from rtb.creative import AudioAd, Creative, MediaFile, VideoAd
-from rtb.slots import DAAST, VAST, PlayedSlot, VideoSlot, media_for, protocol_of
+from rtb.campaigns.campaign import Campaign
+from rtb.campaigns.creative import AudioAd, Creative, MediaFile, VideoAd
+from rtb.inventory.slots import DAAST, VAST, PlayedSlot, VideoSlot, media_for, protocol_of
 
 _VAST_3, _VAST_4, _VAST_4_1 = (3, 0), (4, 0), (4, 1)
 _XML = '<?xml version="1.0" encoding="UTF-8"?>'

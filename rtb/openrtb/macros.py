@@ -6,8 +6,8 @@ import base64
 import re
 from typing import NamedTuple
 
-from rtb.currency import micros_at
-from rtb.money import MoneyError
+from rtb.money.currency import micros_at
+from rtb.money.micros import MoneyError
 
 AUCTION_PRICE = "${AUCTION_PRICE}"
 AUCTION_LOSS = "${AUCTION_LOSS}"

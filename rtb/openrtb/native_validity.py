@@ -6,10 +6,10 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from rtb.bounded import remembered
 from rtb.openrtb.bounds import MOST_ASSETS, MOST_NATIVE_CHARACTERS, read_json
 from rtb.openrtb.invalid import InvalidRequest
 from rtb.openrtb.types import Native
+from rtb.runtime.bounded import remembered
 
 _KINDS = ("title", "img", "video", "data")
 _PLACE = "$.imp[...].native.request"

@@ -170,7 +170,7 @@ class Audio(Struct, omit_defaults=True, gc=False):
 
 
 class Native(Struct, omit_defaults=True, gc=False):
-    """3.2.9: a native placement; `rtb.slots` reads what it asks for.
+    """3.2.9: a native placement; `rtb.inventory.slots` reads what it asks for.
 
     `request` is JSON in a string as the specification wants it, or the object itself. Early callers had no `request`
     and put its fields here.

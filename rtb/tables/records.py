@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rtb.runtime.text import visible
 from rtb.tables.lines import MAX_LINE_BYTES, PARQUET, BadTable, OnBytes, ignore, read_lines
 from rtb.tables.values import BadLine
-from rtb.text import visible
 
 _SHOWN_NAMES, _SHOWN_CHARACTERS = 40, 60
 _PARQUET_ROWS = 4_096  # in memory at a time

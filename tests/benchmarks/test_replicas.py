@@ -14,7 +14,7 @@ from benchmarks.serving.autoscale import scaled
 from benchmarks.serving.processes import held
 from benchmarks.serving.replicas import Course, Deployment, Replica, back_at, deployments, parsed, reached_at
 from benchmarks.serving.soak import restarted
-from rtb.settings import Settings
+from rtb.runtime.settings import Settings
 from tests.benchmarks.slices import make_slice
 
 RECORDED = Path(__file__).with_name("serve_applications.json").read_bytes()

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.local import postgres
-from pipelines.local.environment import ROOT
-from pipelines.local.ports import free_ports
+from raybid.local import postgres
+from raybid.local.environment import ROOT
+from raybid.local.ports import free_ports
 from tests.support import PORTS, require
 
 PARTS = {"RLBidder", "Router", "Controller", "ledger server"}
@@ -22,7 +22,7 @@ PARTS = {"RLBidder", "Router", "Controller", "ledger server"}
 def chaos(var_dir: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     free = {name: str(port) for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
     return subprocess.run(
-        [sys.executable, "-m", "pipelines.chaos", *options],
+        [sys.executable, "-m", "verification.chaos", *options],
         cwd=ROOT,
         env={**os.environ, **free, "RAYBID_VAR_DIR": str(var_dir), **environment},
         capture_output=True,

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.faults.nodes import can_make
-from pipelines.local.environment import ROOT
-from pipelines.local.nginx import binary
-from rtb.settings import Settings
+from raybid.local.environment import ROOT
+from raybid.local.nginx import binary
+from rtb.runtime.settings import Settings
 from tests.platform.conftest import train_small_models
 from tests.support import require
+from verification.faults.nodes import can_make
 
 
 @pytest.mark.timeout(300)
@@ -27,7 +27,7 @@ def test_serving_goes_on_and_the_state_comes_back(tmp_path: Path) -> None:
     require(binary(), "nginx (Debian: nginx-light)")
     train_small_models(Settings(var_dir=tmp_path))
     done = subprocess.run(
-        [sys.executable, "-m", "pipelines.gcs_failover", "--rate", "40"],
+        [sys.executable, "-m", "verification.gcs_failover", "--rate", "40"],
         cwd=ROOT,
         env={**os.environ, "RAYBID_VAR_DIR": str(tmp_path)},
         capture_output=True,

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines.local.environment import ROOT
-from rtb.settings import Settings
+from raybid.local.environment import ROOT
+from rtb.runtime.settings import Settings
 
 FILE = ROOT / "cluster" / "compose.yaml"
 PARTS = {"head", "worker", "deploy", "console", "redis", "postgres", "nginx", "prometheus", "alertmanager", "grafana"}

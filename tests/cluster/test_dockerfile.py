@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from cluster.image_check.builder import Builder, Image, StepFailed
-from cluster.image_check.dockerfile import DockerfileError, expand, global_arguments, read
-from cluster.image_check.ignore import Context
-from cluster.image_check.roots import STAND_IN, BareDebian
-from pipelines.local.environment import ROOT
+from raybid.local.environment import ROOT
+from verification.image_check.builder import Builder, Image, StepFailed
+from verification.image_check.dockerfile import DockerfileError, expand, global_arguments, read
+from verification.image_check.ignore import Context
+from verification.image_check.roots import STAND_IN, BareDebian
 
 DOCKERFILE = ROOT / "cluster" / "docker" / "Dockerfile"
 
@@ -201,7 +201,7 @@ def test_the_context_has_what_is_not_ignored(rules: list[str], there: list[str],
 
 def test_our_context_has_the_code_and_nothing_secret() -> None:
     context = Context(ROOT, (ROOT / ".dockerignore").read_text().splitlines())
-    for name in ("rtb/settings.py", "models/ppo/weights.safetensors", "cluster/ray.env", "serve_config.yaml"):
+    for name in ("rtb/runtime/settings.py", "models/ppo/weights.safetensors", "cluster/ray.env", "serve_config.yaml"):
         assert context.has(name)
         assert (ROOT / name).exists()
     for name in (".git/config", "var/secrets/admin_key", "cluster/secrets/tls_key", "tests/conftest.py", ".venv/x"):

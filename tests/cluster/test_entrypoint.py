@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.local.environment import ROOT
+from raybid.local.environment import ROOT
 
 ENTRY = ROOT / "cluster" / "docker" / "entrypoint.sh"
 SAYS = """#!/bin/sh

@@ -17,9 +17,9 @@ import pytest
 from ray.serve._private.haproxy import BackendConfig, HAProxyApi, HAProxyConfig, ServerConfig
 from ray.serve.config import HTTPOptions
 
-from pipelines.local.environment import ROOT
-from pipelines.local.listeners import beyond_loopback
-from pipelines.local.ports import free_ports
+from raybid.local.environment import ROOT
+from raybid.local.listeners import beyond_loopback
+from raybid.local.ports import free_ports
 
 SCRIPT = str(ROOT / "cluster" / "haproxy.sh")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cluster.docker.locked import sections, strays, wanted
-from pipelines.local.environment import ROOT
+from raybid.local.environment import ROOT
 
 SCRIPT = ROOT / "cluster" / "docker" / "locked.py"
 LOCK = ROOT / "requirements.lock"

@@ -498,7 +498,7 @@ def test_head_and_workers_have_the_environment_of_ray_env() -> None:
 
 
 def test_every_setting_is_one_that_the_platform_has() -> None:
-    from rtb.settings import Settings  # noqa: PLC0415 - here alone
+    from rtb.runtime.settings import Settings  # noqa: PLC0415 - here alone
 
     known = {f"RAYBID_{name.upper()}" for name in Settings.model_fields}
     for name in ("overlays/local", "overlays/production"):

@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
-from pipelines.exchange.client import HttpClient, TransportError
-from pipelines.local import LaunchError
-from pipelines.local.nginx import CONFIGURATION, Proxy, binary, nginx, prepare
-from pipelines.local.ports import free_port
+from raybid.local import LaunchError
+from raybid.local.nginx import CONFIGURATION, Proxy, binary, nginx, prepare
+from raybid.local.ports import free_port
+from simulation.exchange.client import HttpClient, TransportError
 from tests.pipelines.fake_platform import Server, http
 from tests.support import require
 
@@ -173,6 +173,6 @@ def test_the_two_files_of_compose_are_taken(tmp_path: Path) -> None:
 def test_a_planted_error_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     planted = tmp_path / "nginx.conf"
     planted.write_text(CONFIGURATION.read_text().replace("server_tokens off;", "server_token off;"))
-    monkeypatch.setattr("pipelines.local.nginx.CONFIGURATION", planted)
+    monkeypatch.setattr("raybid.local.nginx.CONFIGURATION", planted)
     with pytest.raises(LaunchError, match="server_token"), nginx(tmp_path / "at", free_port(), ["127.0.0.1:1"]):
         pass

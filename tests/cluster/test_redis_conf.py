@@ -13,8 +13,8 @@ import pytest
 import redis
 import redis.asyncio as aioredis
 
-from pipelines.local.environment import ROOT
-from pipelines.local.ports import free_port
+from raybid.local.environment import ROOT
+from raybid.local.ports import free_port
 from rtb.ledger.durability import Durability, Level, read_durability
 from tests.support import require
 

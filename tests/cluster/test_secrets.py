@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.local.environment import ROOT
-from rtb.settings import Settings
+from raybid.local.environment import ROOT
+from rtb.runtime.settings import Settings
 from tests.support import require
 
 SCRIPT = ROOT / "cluster" / "secrets.sh"

@@ -13,7 +13,7 @@ from rtb.events.parquet import write_parts
 from rtb.events.schema import to_table
 from rtb.events.sink import BidEvent
 from rtb.events.stream import Entry
-from rtb.features import FIELDS, SCHEMA_VERSION, bucket
+from rtb.models.features import FIELDS, SCHEMA_VERSION, bucket
 
 
 class Writer:

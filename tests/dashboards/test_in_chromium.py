@@ -14,12 +14,12 @@ import httpx
 import pytest
 from PIL import Image
 
-from pipelines.console_check.browser import Browser, BrowserMissing, chromium
-from pipelines.local.environment import ROOT
-from pipelines.local.ports import free_port
+from raybid.local.environment import ROOT
+from raybid.local.ports import free_port
 from tests.dashboards.fake_platform import KEY, FakePlatform, serving
 from tests.dashboards.made_events import few
 from tests.support import require
+from verification.console_check.browser import Browser, BrowserMissing, chromium
 
 TOKEN = "a-token-of-the-tests"
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dashboards.console.shaping import auctions, campaigns, kpis, market, models, money, portfolio, why
 from dashboards.console.shaping.names import OTHER, names_of
-from rtb.features import bucket
+from rtb.models.features import bucket
 from tests.dashboards.fake_platform import CREATED, MOVES, PORTFOLIO, RECORD, campaign, figures
 from tests.dashboards.made_events import Writer, few
 from tests.made_explanation import explanation

@@ -22,7 +22,7 @@ from deployments.controller import Controller
 from deployments.ctr_model import CTRModel
 from deployments.rl_bidder import RLBidder
 from deployments.router import Router
-from rtb.campaign import Campaign
+from rtb.campaigns.campaign import Campaign
 from tests.conftest import Valkey
 
 ADMIN_KEY = "an administrator's key of the tests"

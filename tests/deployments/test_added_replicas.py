@@ -13,10 +13,10 @@ import redis.asyncio as aioredis
 from deployments.app import LocalStages
 from deployments.rl_bidder import RLBidder
 from deployments.router import Router
-from rtb import snapshot
+from rtb.auction.stages import Auction
 from rtb.ledger import Terms, ValkeyLedger
-from rtb.listing import Listing
-from rtb.stages import Auction
+from rtb.pacing import snapshot
+from rtb.targeting.listing import Listing
 from tests.conftest import Valkey
 from tests.rtb.builders import make_campaign, make_table
 

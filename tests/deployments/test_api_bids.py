@@ -14,7 +14,7 @@ import httpx
 import msgspec
 import pytest
 
-from pipelines.local import ports
+from raybid.local import ports
 from tests.conftest import Valkey
 from tests.deployments.in_process import ADMIN_KEY, Platform, running
 from tests.rtb.builders import make_campaign

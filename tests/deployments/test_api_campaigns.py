@@ -18,11 +18,11 @@ from fastapi.testclient import TestClient
 
 from deployments import api
 from deployments.guard import AccessGuard
+from rtb.campaigns.stops import Stops
 from rtb.catalog import Catalog, KeyRing, Spend, standing_keys
 from rtb.ledger import Grant, LedgerError, MemoryLedger, Terms
-from rtb.limits import Limiter
-from rtb.settings import Settings
-from rtb.stops import Stops
+from rtb.runtime.rate_limits import Limiter
+from rtb.runtime.settings import Settings
 from tests.rtb.builders import make_campaign
 
 _KEY = {"X-API-Key": "a key of the tests"}

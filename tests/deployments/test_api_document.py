@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import checks
 from schemathesis.generation.modes import GenerationMode
 
-from pipelines.local import ports
-from rtb import policy
-from rtb.policy import neutral
-from rtb.registry import Registry
+from raybid.local import ports
+from rtb.models import policy
+from rtb.models.policy import neutral
+from rtb.models.registry import Registry
 from tests.conftest import Valkey
 from tests.deployments.in_process import ADMIN_KEY, Platform, running
 from tests.rtb.builders import make_campaign

@@ -16,14 +16,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from pipelines import explain as command
-from pipelines import reference
-from pipelines.local import ports
-from rtb import ctr, policy
-from rtb.features import FIELDS
+from raybid import explain as command
+from raybid.local import ports
 from rtb.ledger.embedded import EmbeddedServer
-from rtb.market.requests import to_openrtb
-from rtb.registry import Registry
+from rtb.models import ctr, policy
+from rtb.models.features import FIELDS
+from rtb.models.registry import Registry
+from simulation import reference
+from simulation.requests import to_openrtb
 from tests.conftest import Valkey
 from tests.deployments.in_process import Platform, running
 from tests.made_explanation import explanation

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from deployments.guard import GUESSES_A_MINUTE
-from pipelines.local import ports
+from raybid.local import ports
 from tests.conftest import Valkey
 from tests.deployments.in_process import Platform, running
 from tests.rtb.builders import make_campaign

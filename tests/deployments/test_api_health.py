@@ -12,7 +12,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipelines.local import ports
+from raybid.local import ports
 from rtb.catalog import CatalogError
 from rtb.ledger import LedgerError
 from tests.conftest import Valkey

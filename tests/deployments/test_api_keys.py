@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from deployments.wiring import logger
-from pipelines.local import ports
+from raybid.local import ports
 from tests.conftest import Valkey
 from tests.deployments.in_process import ADMIN_KEY, Platform, running
 from tests.rtb.builders import make_campaign

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipelines.local import ports
-from rtb import policy
-from rtb.artefacts import META, WEIGHTS
-from rtb.registry import Registry
+from raybid.local import ports
+from rtb.models import policy
+from rtb.models.artefacts import META, WEIGHTS
+from rtb.models.registry import Registry
 from tests.conftest import Valkey
 from tests.deployments.in_process import running
 

@@ -17,8 +17,8 @@ from deployments.guard import AccessGuard
 from rtb.catalog import Catalog, KeyRing, standing_keys
 from rtb.catalog.portfolios import Moved
 from rtb.ledger import MemoryLedger
-from rtb.limits import Limiter
-from rtb.settings import Settings
+from rtb.runtime.rate_limits import Limiter
+from rtb.runtime.settings import Settings
 from tests.rtb.builders import make_campaign
 
 _KEY = {"X-API-Key": "a key of the tests"}

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import yaml
 
-from pipelines.local import ports
+from raybid.local import ports
 from rtb.exchanges import key_id
 from tests.conftest import Valkey
 from tests.deployments.in_process import ADMIN_KEY, Platform, running

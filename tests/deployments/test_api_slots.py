@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deployments.api.slots import answers
-from rtb.flat import FlatAnswer, FlatRequest
+from rtb.simple_api import FlatAnswer, FlatRequest
 from tests.conftest import Valkey
 from tests.deployments.test_router_load import Door
 

@@ -16,12 +16,12 @@ from fastapi.testclient import TestClient
 
 from deployments import api
 from deployments.guard import AccessGuard
-from rtb.campaign import FrequencyCap
+from rtb.campaigns.campaign import FrequencyCap
 from rtb.catalog import Catalog, KeyRing, standing_keys
-from rtb.frequency import Cap, FrequencyGate
-from rtb.limits import Limiter
-from rtb.settings import Settings
-from rtb.users import UserKeys
+from rtb.runtime.rate_limits import Limiter
+from rtb.runtime.settings import Settings
+from rtb.targeting.frequency import Cap, FrequencyGate
+from rtb.targeting.users import UserKeys
 from tests.conftest import Valkey
 from tests.rtb.builders import make_campaign
 

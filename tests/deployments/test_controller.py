@@ -18,14 +18,14 @@ import pytest
 from deployments.controller import Controller
 from deployments.ledger_guard import BEHIND, LedgerGuard
 from deployments.wiring import logger as controller_logger
-from rtb import snapshot
 from rtb.catalog import Catalog, CatalogError, Spend
 from rtb.experiment import Experiment
 from rtb.ledger import Balance, Closing, Grant, LedgerError, MemoryLedger, Outcome, Terms
 from rtb.ledger.vetting import VETTED
-from rtb.notices import BidRef, Kind
-from rtb.quarantine import Fault, decode_faults
-from rtb.settings import Settings
+from rtb.pacing import snapshot
+from rtb.runtime.quarantine import Fault, decode_faults
+from rtb.runtime.settings import Settings
+from rtb.settlement.notice_tokens import BidRef, Kind
 from tests.rtb.builders import make_campaign
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from pipelines.local import ports
-from rtb.campaign import HeldDeal
+from raybid.local import ports
+from rtb.campaigns.campaign import HeldDeal
 from tests.conftest import Valkey
 from tests.deployments.in_process import running
 from tests.rtb.builders import make_campaign

@@ -13,11 +13,11 @@ import redis.asyncio as aioredis
 from deployments.decisions import DecisionKeeper
 from deployments.models import ModelFeed
 from deployments.wiring import load_policy
-from rtb import artefacts, policy
-from rtb.decisions.store import DecisionReader, NotKept
 from rtb.experiment import Experiment, encode
-from rtb.settings import Settings
-from rtb.snapshot import EXPERIMENT, Publisher, deposit_key, model_key
+from rtb.explain.store import DecisionReader, NotKept
+from rtb.models import artefacts, policy
+from rtb.pacing.snapshot import EXPERIMENT, Publisher, deposit_key, model_key
+from rtb.runtime.settings import Settings
 from tests.conftest import Valkey
 from tests.rtb.decisions.parcels import parcel
 from tests.rtb.decisions.worlds import continuous

@@ -19,15 +19,15 @@ from deployments.notice_desk import NoticeDesk
 from deployments.quarantine import QuarantineFeed
 from deployments.router import Router
 from deployments.wiring import logger
-from pipelines.local import ports
-from rtb import snapshot
+from raybid.local import ports
+from rtb.auction.edge import Edge
 from rtb.catalog import Spend
-from rtb.charging import Charging
-from rtb.edge import Edge
 from rtb.exchanges import Exchanges
 from rtb.ledger import DurabilityWatch, Grant, MemoryLedger
-from rtb.notices import BidRef, Kind, Signer
-from rtb.users import UserKeys
+from rtb.pacing import snapshot
+from rtb.settlement.charging import Charging
+from rtb.settlement.notice_tokens import BidRef, Kind, Signer
+from rtb.targeting.users import UserKeys
 from tests.conftest import Valkey
 from tests.deployments.in_process import running as platform
 from tests.rtb.builders import make_campaign

@@ -22,8 +22,8 @@ from rtb.catalog import Catalog, KeyRing
 from rtb.events import STREAM, BidEvent, EventSink
 from rtb.events.parquet import last_written
 from rtb.ledger import ValkeyLedger
-from rtb.limits import Limiter
-from rtb.settings import Settings
+from rtb.runtime.rate_limits import Limiter
+from rtb.runtime.settings import Settings
 from tests.conftest import Valkey
 from tests.rtb.events.support import add, expected_ids
 

@@ -25,18 +25,18 @@ from deployments.guard import AccessGuard
 from deployments.metrics import Timings
 from deployments.notice_desk import NoticeDesk
 from rtb import exchanges
-from rtb.admission import Shed
-from rtb.batch import Answer, Prepared
+from rtb.auction.admission import Shed
+from rtb.auction.batch import Answer, Prepared
+from rtb.auction.edge import Edge
 from rtb.catalog import KeyRing, standing_keys
-from rtb.charging import Charging
-from rtb.edge import Edge
 from rtb.exchanges import key_id
 from rtb.ledger import MemoryLedger
-from rtb.limits import Limiter
-from rtb.listing import Listing
-from rtb.notices import Signer
-from rtb.settings import Settings
-from rtb.users import UserKeys
+from rtb.runtime.rate_limits import Limiter
+from rtb.runtime.settings import Settings
+from rtb.settlement.charging import Charging
+from rtb.settlement.notice_tokens import Signer
+from rtb.targeting.listing import Listing
+from rtb.targeting.users import UserKeys
 from tests.conftest import Valkey
 from tests.rtb.builders import make_campaign, make_request, to_json
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from rtb.batch import Answer, Prepared
-from rtb.batcher import MicroBatcher
-from rtb.listing import Listing
+from rtb.auction.batch import Answer, Prepared
+from rtb.runtime.micro_batcher import MicroBatcher
+from rtb.targeting.listing import Listing
 from tests.deployments.test_fast_path import Replica, Response
 from tests.rtb.auction_cases import RATES, read_cases
 from tests.rtb.in_process import InProcess

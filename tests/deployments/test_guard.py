@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deployments.guard import GUESSES_A_MINUTE, REFUSALS_A_MINUTE, AccessGuard, AddressLimit
-from rtb.settings import Settings
+from rtb.runtime.settings import Settings
 
 
 def scope(address: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from deployments.stopping import KEY
-from pipelines.local import ports
+from raybid.local import ports
 from tests.conftest import Valkey
 from tests.deployments.in_process import Platform, running
 from tests.rtb.builders import make_campaign

@@ -11,10 +11,10 @@ import pytest
 import redis
 from typer.testing import CliRunner
 
-from pipelines.cli.main import app
-from pipelines.local import ports
-from rtb import snapshot
+from raybid.cli.main import app
+from raybid.local import ports
 from rtb.exchanges import key_id
+from rtb.pacing import snapshot
 from tests.conftest import Valkey
 from tests.deployments.in_process import ADMIN_KEY, Platform, running
 from tests.rtb.builders import make_campaign

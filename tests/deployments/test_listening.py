@@ -11,7 +11,7 @@ import ray
 from ray.serve._private import replica
 
 from deployments import listening
-from pipelines.local.listeners import listeners
+from raybid.local.listeners import listeners
 
 
 def test_serve_calls_what_is_replaced_and_asks_for_all_addresses() -> None:

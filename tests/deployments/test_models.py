@@ -13,12 +13,12 @@ import redis.asyncio as aioredis
 
 from deployments.models import Announcer, ModelFeed, champions, served
 from deployments.wiring import load_policy
-from rtb import policy
-from rtb.artefacts import WEIGHTS, ArtefactError
-from rtb.pacing import OBSERVATION_SIZE
-from rtb.policy import Policy
-from rtb.registry import Registry
-from rtb.snapshot import model_key
+from rtb.models import policy
+from rtb.models.artefacts import WEIGHTS, ArtefactError
+from rtb.models.observation import OBSERVATION_SIZE
+from rtb.models.policy import Policy
+from rtb.models.registry import Registry
+from rtb.pacing.snapshot import model_key
 from tests.conftest import Valkey
 
 

@@ -12,14 +12,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from deployments.notice_desk import NoticeDesk, Reply
-from rtb.charging import Charging
-from rtb.edge import Edge
-from rtb.encrypted_prices import PriceKeys
+from rtb.auction.edge import Edge
 from rtb.exchanges import Exchanges, Profile, number_of
 from rtb.ledger import Balance, Floor, Grant, LedgerError, MemoryLedger
-from rtb.listing import Listing
-from rtb.notices import TEST_LEASE, BidRef, Kind, Signer
-from rtb.users import UserKeys
+from rtb.settlement.charging import Charging
+from rtb.settlement.encrypted_prices import PriceKeys
+from rtb.settlement.notice_tokens import TEST_LEASE, BidRef, Kind, Signer
+from rtb.targeting.listing import Listing
+from rtb.targeting.users import UserKeys
 from tests.rtb.builders import make_campaign, make_creative
 from tests.rtb.prices import encrypted
 

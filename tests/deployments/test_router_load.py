@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from deployments.router import Router
+from rtb.auction.stages import BidStage
 from rtb.ledger import LeaseBook, MemoryLedger
-from rtb.listing import Listing
-from rtb.policy import neutral
-from rtb.scores import Scores
-from rtb.stages import BidStage
+from rtb.models.policy import neutral
+from rtb.models.scores import Scores
+from rtb.targeting.listing import Listing
 from tests.conftest import Valkey
 from tests.rtb.builders import make_campaign, make_request, make_table, to_json
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx
 
-from pipelines.local import ports
-from rtb.campaign import HeldDeal
+from raybid.local import ports
+from rtb.campaigns.campaign import HeldDeal
 from tests.conftest import Valkey
 from tests.deployments.in_process import Platform, running
 from tests.rtb.builders import make_campaign

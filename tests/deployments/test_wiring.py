@@ -13,7 +13,7 @@ import pytest
 from deployments import wiring
 from deployments.ctr_model import load_scorer
 from deployments.wiring import OpenPlatform, guarded_settings, ledger_client, load_policy, repeat
-from rtb.settings import Settings
+from rtb.runtime.settings import Settings
 
 
 class Lines(logging.Handler):

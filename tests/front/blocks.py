@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.local.environment import ROOT
+from raybid.local.environment import ROOT
 
 if TYPE_CHECKING:
     from tests.front.conftest import Front

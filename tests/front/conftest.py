@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
-from pipelines.local.environment import ROOT
-from pipelines.local.ports import free_ports
-from rtb.settings import Settings
+from raybid.local.environment import ROOT
+from raybid.local.ports import free_ports
+from rtb.runtime.settings import Settings
 from tests.front.blocks import QUICKSTART, blocks, carry_out
 from tests.platform.conftest import train_small_models
 from tests.support import PORTS

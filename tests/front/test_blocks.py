@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipelines.local.environment import ROOT
+from raybid.local.environment import ROOT
 from tests.front.blocks import BLOCK, QUICKSTART, README, SHORTER, blocks, carry_out
 from tests.front.conftest import Front, machine_of
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.local.environment import ROOT
+from raybid.local.environment import ROOT
 from tests.front.conftest import Front
 
 pytestmark = pytest.mark.cluster

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from pipelines.cli.main import app
-from pipelines.local.environment import ROOT
+from raybid.cli.main import app
+from raybid.local.environment import ROOT
 
 PAGES = sorted(
     [

@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from pipelines.local.environment import ROOT
+from raybid.local.environment import ROOT
 
 PAGE = (ROOT / "docs" / "security.md").read_text()
 ROWS = [line for line in PAGE.partition("## Ports")[0].splitlines() if re.match(r"\| (?:API|V)\d", line)]

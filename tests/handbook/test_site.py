@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from handbook import api_reference, cli_reference, drawings
-from pipelines.cli.main import app
-from pipelines.local.environment import ROOT
+from raybid.cli.main import app
+from raybid.local.environment import ROOT
 
 DOCS = ROOT / "docs"
 

@@ -28,11 +28,11 @@ import typer
 from rich.console import Console
 
 from benchmarks.serving.rig import rig
-from pipelines.local import LaunchError
-from pipelines.local.configuration import Graph
-from pipelines.local.environment import ROOT
-from rtb import calls, processes
-from rtb.settings import Settings
+from raybid.local import LaunchError
+from raybid.local.configuration import Graph
+from raybid.local.environment import ROOT
+from rtb.runtime import calls, processes
+from rtb.runtime.settings import Settings
 
 _CALLS_PER_MINUTE = 10_000_000  # what is measured is the platform, not its rate limit
 _CAMPAIGNS = 20

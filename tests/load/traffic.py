@@ -9,14 +9,14 @@ from typing import Any
 
 import msgspec
 
-from pipelines.exchange.sources import from_market
-from rtb import flat
+from rtb import simple_api
+from simulation.exchange.sources import from_market
 
 SLOTS = 20
 """In one call of `POST /bid/batch`."""
 
 _COUNT = 2_000
-_DEVICES = {number: name for name, number in flat.DEVICES.items()}
+_DEVICES = {number: name for name, number in simple_api.DEVICES.items()}
 
 
 class Traffic:

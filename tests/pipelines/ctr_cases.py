@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.datasets import ClickData
-from rtb import features
+from rtb.models import features
 
 COLUMNS = "click market_price weekday hour useragent IP region city domain slotid slotwidth slotheight slotvisibility"
 HEADER = [*COLUMNS.split(), "slotformat", "creative", "advertiser", "slotprice"]

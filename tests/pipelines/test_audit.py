@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from pipelines.faults.audit import audit, read_charges
 from rtb.events.schema import to_table
 from rtb.events.stream import Entry
 from rtb.ledger import Balance
+from verification.faults.audit import audit, read_charges
 
 BUDGETS = {1: 1_000, 2: 500}
 BALANCES = {1: Balance(budget=1_000, available=700, spent=300), 2: Balance(budget=500, available=0, spent=500)}

@@ -14,13 +14,13 @@ import typer
 from typer.testing import CliRunner
 
 from pipelines.backtest import backtest
-from pipelines.yardstick import programmes
-from pipelines.yardstick.bench import CLASSICS, Result
-from pipelines.yardstick.figures import TOTAL, figures_of
-from rtb import policy
-from rtb.market import shading
-from rtb.market.replay import Played
-from rtb.market.sample_logs import write_logs
+from rtb.models import policy
+from simulation import shading
+from simulation.backtest import programmes
+from simulation.backtest.bench import CLASSICS, Result
+from simulation.backtest.figures import TOTAL, figures_of
+from simulation.replay import Played
+from simulation.sample_logs import write_logs
 
 APP = typer.Typer()
 APP.command()(backtest)

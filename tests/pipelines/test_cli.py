@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 from rich.console import Console
 from typer.testing import CliRunner
 
-from pipelines.cli import bids
-from pipelines.cli.common import tree, units
-from pipelines.cli.main import app
-from pipelines.local import LaunchError, supervision
-from rtb.settings import Settings
-from rtb.text import visible
+from raybid.cli import bids
+from raybid.cli.common import tree, units
+from raybid.cli.main import app
+from raybid.local import LaunchError, supervision
+from rtb.runtime.settings import Settings
+from rtb.runtime.text import visible
 from tests.made_explanation import explanation
 
 COMMANDS = ("up", "down", "status", "token", "bid", "explain", "campaign", "train", "backtest", "publish", "replay")

@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 import uvloop
 
-from pipelines.exchange.client import HttpClient, Response, TransportError, parse_url
+from simulation.exchange.client import HttpClient, Response, TransportError, parse_url
 from tests.pipelines.fake_platform import Server, http
 
 Answer = Callable[[str, str, bytes], bytes]

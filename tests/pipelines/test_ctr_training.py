@@ -20,14 +20,14 @@ from pipelines.ctr_training.figures import bins, calibration_error, figures, rep
 from pipelines.ctr_training.fitting import FitOptions, fit, logits_of
 from pipelines.ctr_training.ipinyou_table import read_table
 from pipelines.served import NothingServed, served_impressions
-from rtb.ctr import MODELS, PRIOR, Model
 from rtb.events import BidEvent
 from rtb.events.parquet import write_parts
 from rtb.events.stream import Entry
-from rtb.features import FIELDS, SCHEMA_VERSION, bucket
-from rtb.market.optimum import bayes_auc, expected_auc
-from rtb.scores import CLICK
+from rtb.models.ctr import MODELS, PRIOR, Model
+from rtb.models.features import FIELDS, SCHEMA_VERSION, bucket
+from rtb.models.scores import CLICK
 from rtb.tables import BadTable
+from simulation.optimum import bayes_auc, expected_auc
 from tests.pipelines.ctr_cases import HEADER, made_up, write_table
 
 _DATA = made_up(20_000)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from pipelines import deploy
-from pipelines.local import LaunchError
-from pipelines.local.environment import ROOT, dashboard_headers
-from pipelines.local.ports import free_port
-from rtb.settings import Settings
+from raybid.local import LaunchError
+from raybid.local.environment import ROOT, dashboard_headers
+from raybid.local.ports import free_port
+from rtb.runtime.settings import Settings
 from tests.pipelines.fake_platform import Server, http
 
 

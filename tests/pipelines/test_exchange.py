@@ -17,14 +17,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.exchange.auction import Outcome, draw_market_price, hold
-from pipelines.exchange.macros import NAMES, fill_markup, fill_url, price_text
-from pipelines.exchange.notices import Settlement, conversion_token, macro_values
-from pipelines.exchange.protocol import CheckedBid, OfferedBid, check_response, read_request
-from pipelines.exchange.report import Figures, Latencies, line, table
-from pipelines.exchange.sources import Logged, SourceError, from_files, from_market
-from rtb.money import cpm_to_micros
+from rtb.money.micros import cpm_to_micros
 from rtb.openrtb import Loss
+from simulation.exchange.auction import Outcome, draw_market_price, hold
+from simulation.exchange.macros import NAMES, fill_markup, fill_url, price_text
+from simulation.exchange.notices import Settlement, conversion_token, macro_values
+from simulation.exchange.protocol import CheckedBid, OfferedBid, check_response, read_request
+from simulation.exchange.report import Figures, Latencies, line, table
+from simulation.exchange.sources import Logged, SourceError, from_files, from_market
 
 REQUEST = {
     "id": "r",

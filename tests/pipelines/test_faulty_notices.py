@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.exchange.client import HttpClient, Response
-from pipelines.exchange.report import Figures
-from pipelines.faults.notices import Diary, FaultySettler, Shares, forgeries
-from rtb.notices import BidRef, Kind, Signer, TokenError
+from rtb.settlement.notice_tokens import BidRef, Kind, Signer, TokenError
+from simulation.exchange.client import HttpClient, Response
+from simulation.exchange.report import Figures
 from tests.pipelines.fake_platform import Server, http
+from verification.faults.notices import Diary, FaultySettler, Shares, forgeries
 
 SIGNER = Signer("the secret of the bidder, long enough")
 NONE = Shares(0, 0, 0, 0)

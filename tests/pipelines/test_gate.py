@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines import reference
 from pipelines.ctr_training.fitting import FitOptions
 from pipelines.datasets import ClickData, simulate
 from pipelines.gate import ctr as ctr_gate
 from pipelines.gate import policy as policy_gate
 from pipelines.gate.comparison import NotComparable, measure, resamples
 from pipelines.train_ctr import train
-from rtb.ctr import CTRScorer
-from rtb.market.optimum import auc
-from rtb.scores import CLICK
+from rtb.models.ctr import CTRScorer
+from rtb.models.scores import CLICK
+from simulation import reference
+from simulation.optimum import auc
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from pipelines.exchange.protocol import read_request
-from pipelines.exchange.sources import Logged, from_files
 from pipelines.ingest import app
 from pipelines.ipinyou_log import LogLine, to_row
 from rtb.openrtb import decode_request
 from rtb.tables import BadLine
+from simulation.exchange.protocol import read_request
+from simulation.exchange.sources import Logged, from_files
 from tests.support import SHARED_DATA, require
 
 GOOD = LogLine(

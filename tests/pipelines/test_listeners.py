@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from pipelines.local.listeners import Listener, beyond_loopback, listeners
+from raybid.local.listeners import Listener, beyond_loopback, listeners
 
 BIND = """
 import socket, sys

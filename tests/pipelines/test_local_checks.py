@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.local import LaunchError, preflight
-from rtb.settings import Settings
+from raybid.local import LaunchError, preflight
+from rtb.runtime.settings import Settings
 
 
 @pytest.mark.parametrize("published", [{"public_url": "https://bid.example"}, {"http_host": "192.0.2.1"}])

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.local import LaunchError, Platform
-from pipelines.local.ports import free_ports
-from rtb.settings import Settings
+from raybid.local import LaunchError, Platform
+from raybid.local.ports import free_ports
+from rtb.runtime.settings import Settings
 
 
 class Short(Platform):

@@ -7,8 +7,8 @@ from typing import Literal
 import pytest
 from ray.serve.schema import LoggingConfig, ServeDeploySchema
 
-from pipelines.local.configuration import serve_config
-from rtb.settings import Settings
+from raybid.local.configuration import serve_config
+from rtb.runtime.settings import Settings
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])

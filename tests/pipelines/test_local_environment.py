@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.local.environment import (
+from raybid.local.environment import (
     authentication,
     client_environment,
     dashboard_headers,
     environment,
     make_private,
 )
-from pipelines.local.folders import run_folder
-from rtb.settings import Settings
+from raybid.local.folders import run_folder
+from rtb.runtime.settings import Settings
 
 
 @pytest.fixture

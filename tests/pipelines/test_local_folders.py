@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.local.environment import ROOT
-from pipelines.local.folders import kept, run_folder, scratch, tidy
-from rtb.settings import Settings
+from raybid.local.environment import ROOT
+from raybid.local.folders import kept, run_folder, scratch, tidy
+from rtb.runtime.settings import Settings
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_what_may_be_somebody_elses_stays(kind: str, settings: Settings, tmp_pat
 
 
 def test_what_a_killed_command_left_goes_with_the_next(tmp_path: Path) -> None:
-    program = "import time\nfrom pipelines.local.folders import scratch\nwith scratch() as folder:\n"
+    program = "import time\nfrom raybid.local.folders import scratch\nwith scratch() as folder:\n"
     program += "    print(folder, flush=True)\n    time.sleep(600)"
     with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

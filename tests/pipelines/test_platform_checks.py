@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipelines import gcs_failover, proxy_check
+from verification import gcs_failover, proxy_check
 
 TRADED: dict[str, Any] = {
     "bids": 90,

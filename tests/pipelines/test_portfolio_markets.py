@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines.portfolio_simulation.clairvoyant import optimum
-from pipelines.portfolio_simulation.market import market_of
-from pipelines.portfolio_simulation.play import PLAYERS, play
+from simulation.portfolio.clairvoyant import optimum
+from simulation.portfolio.market import market_of
+from simulation.portfolio.play import PLAYERS, play
 
 ROUNDS = 30
 

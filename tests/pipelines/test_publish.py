@@ -12,14 +12,15 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from pipelines import publish, published, reference, rollback
+from pipelines import publish, published, rollback
 from pipelines.ctr_training.fitting import FitOptions
 from pipelines.datasets import simulate
 from pipelines.train_ctr import train
-from rtb import artefacts, ctr, features, pacing, policy
-from rtb.artefacts import META, WEIGHTS
-from rtb.policy import Policy
-from rtb.scores import CLICK
+from rtb.models import artefacts, ctr, features, observation, policy
+from rtb.models.artefacts import META, WEIGHTS
+from rtb.models.policy import Policy
+from rtb.models.scores import CLICK
+from simulation import reference
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +59,7 @@ def publish_ctr(folder: Path, *arguments: object, code: int = 0) -> Any:
 
 def save_policy(folder: Path, multiplier: float, **changes: Any) -> Path:
     """One that always multiplies by this."""
-    layer = np.full((1, pacing.OBSERVATION_SIZE), multiplier, np.float32), np.zeros(1, np.float32)
+    layer = np.full((1, observation.OBSERVATION_SIZE), multiplier, np.float32), np.zeros(1, np.float32)
     always = Policy((layer,), "tanh", "levels", np.array([multiplier]), "")
     policy.save(folder, always, metrics={}, trained_on="nothing", **changes)
     return folder
@@ -93,7 +94,7 @@ def test_what_served_before_anything_was_published_can_be_gone_back_to(models: P
 
 
 def test_a_policy_that_hardly_bids_is_refused(tmp_path: Path) -> None:
-    timid = save_policy(tmp_path / "timid", pacing.MULTIPLIER_LOW)
+    timid = save_policy(tmp_path / "timid", observation.MULTIPLIER_LOW)
     assert "worse than neutral on 512 held-out episodes: value share" in run(publish, timid, "--kind", "policy", code=1)
     assert run(published)["policy"] is None
 

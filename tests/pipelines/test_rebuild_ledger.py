@@ -24,9 +24,9 @@ from rtb.events.merging import merge_hour
 from rtb.events.parquet import read_events
 from rtb.events.writer import EventWriter, WriterBusy
 from rtb.ledger import Balance, Grant, LeaseBook, Ledger, Outcome, ValkeyLedger
-from rtb.notices import BidRef, Kind
-from rtb.settings import Settings
-from rtb.terms import lost
+from rtb.pacing.terms import lost
+from rtb.runtime.settings import Settings
+from rtb.settlement.notice_tokens import BidRef, Kind
 from tests.conftest import Valkey
 from tests.rtb.builders import make_campaign
 

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from pipelines.exchange import Figures, ReplayOptions, SourceError, Unreachable, run
 from pipelines.replay import app
-from rtb.money import cpm_to_micros
+from rtb.money.micros import cpm_to_micros
+from simulation.exchange import Figures, ReplayOptions, SourceError, Unreachable, run
 from tests.pipelines.fake_platform import FakePlatform, http, no_bid
 
 

@@ -19,8 +19,8 @@ from rtb.events import STREAM, EventStream
 from rtb.events.parquet import read_events
 from rtb.events.writer import EventWriter
 from rtb.ledger import Balance, Floor, Grant, Outcome, Terms, Transfer
-from rtb.notices import BidRef, Kind
-from rtb.settings import Settings
+from rtb.runtime.settings import Settings
+from rtb.settlement.notice_tokens import BidRef, Kind
 from tests.pipelines.test_rebuild_ledger import (
     BUDGET,
     CAMPAIGNS,

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.exchange.rules import RULES, judge
-from pipelines.exchange.rules.possible import REASONS, Held, impossible
+from simulation.exchange.rules import RULES, judge
+from simulation.exchange.rules.possible import REASONS, Held, impossible
 from tests.rtb.auction_cases import RATES, merge, read_cases
 from tests.rtb.in_process import InProcess
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipelines import reference
-from pipelines.local import LaunchError
-from pipelines.local.checks import check_models
-from pipelines.local.preparing import check_durability
-from rtb.settings import Settings
+from raybid.local import LaunchError
+from raybid.local.checks import check_models
+from raybid.local.preparing import check_durability
+from rtb.runtime.settings import Settings
+from simulation import reference
 from tests.conftest import Valkey
 from tests.rtb.ledger.servers import running
 

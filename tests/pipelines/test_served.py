@@ -15,7 +15,7 @@ from pipelines.served import EVER, NothingServed, served
 from rtb.events import BidEvent
 from rtb.events.parquet import write_parts
 from rtb.events.stream import Entry
-from rtb.features import FIELDS, SCHEMA_VERSION
+from rtb.models.features import FIELDS, SCHEMA_VERSION
 
 _BEGIN = 1_800_000_000.0
 

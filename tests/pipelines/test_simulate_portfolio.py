@@ -11,8 +11,8 @@ import typer
 from typer.testing import CliRunner
 
 from pipelines import simulate_portfolio
-from pipelines.portfolio_simulation.figures import slope
-from pipelines.portfolio_simulation.play import PLAYERS
+from simulation.portfolio.figures import slope
+from simulation.portfolio.play import PLAYERS
 
 
 def simulate(*arguments: str) -> tuple[int, str, str]:

@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from pipelines import evaluate_ctr, train_ctr
-from rtb.ctr import CTRScorer
+from rtb.models.ctr import CTRScorer
 from tests.pipelines.ctr_cases import write_table
 from tests.support import SHARED_DATA, require
 

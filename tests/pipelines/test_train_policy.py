@@ -17,9 +17,9 @@ from pipelines.policy_training import kept
 from pipelines.policy_training.kept import CheckpointError, State
 from pipelines.policy_training.screen import progress
 from pipelines.policy_training.validation import BUDGETS, Yardstick, score
-from rtb import artefacts, pacing, policy
-from rtb.market.sample_logs import write_logs
-from rtb.market.worlds import COUNTED, DAILY, LOGGED, fingerprint
+from rtb.models import artefacts, observation, policy
+from simulation.sample_logs import write_logs
+from simulation.worlds import COUNTED, DAILY, LOGGED, fingerprint
 
 Done = subprocess.CompletedProcess[str]
 
@@ -67,8 +67,8 @@ def test_it_learns_to_look_ahead(trained: tuple[Path, Done]) -> None:
     assert list(report) == ["algo", "steps", "seconds", "best_steps", "score", "gains", "artefact", "version"]
     assert 96_000 <= report["steps"] < 120_000
     assert list(report["gains"]) == [LOGGED, COUNTED, DAILY]
-    state = np.zeros((2, pacing.OBSERVATION_SIZE), np.float32)
-    state[:, pacing.OBSERVATION.index("ahead")] = -0.5, 0.5
+    state = np.zeros((2, observation.OBSERVATION_SIZE), np.float32)
+    state[:, observation.OBSERVATION.index("ahead")] = -0.5, 0.5
     less, more = policy.load(folder / "var" / "models" / "policy").multipliers(state)
     assert more > 1.01 * less
     assert report["artefact"] == str(folder / "var" / "models" / "policy")
@@ -80,7 +80,7 @@ def test_the_artefact_says_how_it_was_made(trained: tuple[Path, Done], logs: Pat
     made = folder / "var" / "models" / "policy"
     loaded = policy.load(made)
     assert loaded.version == report["version"]
-    meta = artefacts.load(made, kind="policy", schema_version=pacing.SCHEMA_VERSION).meta
+    meta = artefacts.load(made, kind="policy", schema_version=observation.SCHEMA_VERSION).meta
     assert meta.config["command"] == (
         "python -m pipelines.train_policy --algo ppo --data logs --steps 96000 --seed 2 --markets 4"
     )
@@ -121,7 +121,7 @@ def test_a_sweep_writes_its_best_policy(tmp_path: Path) -> None:
     report = _report(done)
     loaded = policy.load(tmp_path / "mine")
     assert (loaded.head, loaded.version) == ("levels", report["version"])
-    meta = artefacts.load(tmp_path / "mine", kind="policy", schema_version=pacing.SCHEMA_VERSION).meta
+    meta = artefacts.load(tmp_path / "mine", kind="policy", schema_version=observation.SCHEMA_VERSION).meta
     assert {"lr", "gamma", "intensity"} <= set(meta.config)
     assert "gamma" in done.stderr  # the table of trials
     assert "2 of 2 trials, best score" in done.stderr
@@ -154,7 +154,7 @@ def test_unknown_algorithm_is_refused(tmp_path: Path) -> None:
 def test_validation_is_repeatable_and_knows_better_from_worse() -> None:
     one, same = (Yardstick.of("", markets=2, count=16) for _ in range(2))
     assert one.gains(policy.neutral()) == {world: dict.fromkeys(BUDGETS, 0.0) for world in (COUNTED, DAILY)}
-    weight = np.zeros((1, pacing.OBSERVATION_SIZE), np.float32)
+    weight = np.zeros((1, observation.OBSERVATION_SIZE), np.float32)
     low = policy.Policy(((weight, np.array([-1.0], np.float32)),), "tanh", "continuous", np.empty(0), "low")
     gains = one.gains(low)
     assert gains == same.gains(low)

@@ -21,13 +21,13 @@ from pipelines.gate.comparison import Refused
 from pipelines.gate.served import admit_policy
 from pipelines.served_folders import check_folder, is_served
 from pipelines.train_ctr import train
-from rtb import features, pacing, policy
-from rtb.market.auction_log import LogError
-from rtb.market.sample_logs import write_logs
-from rtb.market.worlds import check_pasts
-from rtb.policy import Policy
-from rtb.registry import RegistryError
-from rtb.settings import Settings
+from rtb.models import features, observation, policy
+from rtb.models.policy import Policy
+from rtb.models.registry import RegistryError
+from rtb.runtime.settings import Settings
+from simulation.auction_log import LogError
+from simulation.sample_logs import write_logs
+from simulation.worlds import check_pasts
 from tests.pipelines.ctr_cases import made_up
 
 
@@ -85,7 +85,7 @@ def test_folders_of_published_models_are_not_written_to(tmp_path: Path) -> None:
 
 
 def _always(multiplier: float) -> Policy:
-    layer = np.full((1, pacing.OBSERVATION_SIZE), multiplier, np.float32), np.zeros(1, np.float32)
+    layer = np.full((1, observation.OBSERVATION_SIZE), multiplier, np.float32), np.zeros(1, np.float32)
     return Policy((layer,), "tanh", "levels", np.array([multiplier]), "")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 SCRIPT = """
 import json, os
-from pipelines.local.listeners import listeners
+from raybid.local.listeners import listeners
 from pipelines.policy_training.cluster import on_ray
 with on_ray("", 1):
     import ray

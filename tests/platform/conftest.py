@@ -8,14 +8,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipelines import reference
 from pipelines.ctr_training.fitting import FitOptions
 from pipelines.datasets import simulate
-from pipelines.local import Platform
-from pipelines.local.ports import free_ports
 from pipelines.train_ctr import train
-from rtb import ctr, policy
-from rtb.settings import Settings
+from raybid.local import Platform
+from raybid.local.ports import free_ports
+from rtb.models import ctr, policy
+from rtb.runtime.settings import Settings
+from simulation import reference
 
 ONE_EACH = {name: {"max_replicas": 1} for name in ("Router", "CTRModel", "RLBidder")}
 """One that is added on a busy machine takes its processors in the middle of a test, and CPUs that a test asks for."""

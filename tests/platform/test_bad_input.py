@@ -8,7 +8,7 @@ import httpx
 import msgspec
 import pytest
 
-from pipelines import reference
+from simulation import reference
 
 pytestmark = pytest.mark.cluster
 

@@ -16,12 +16,12 @@ import pytest
 from typer.testing import CliRunner
 
 from pipelines.experiment import app
-from pipelines.local import Platform
-from pipelines.local.environment import ROOT
-from rtb import policy
+from raybid.local import Platform
+from raybid.local.environment import ROOT
 from rtb.events.parquet import read_events
-from rtb.policy import Policy, neutral
-from rtb.settings import Settings
+from rtb.models import policy
+from rtb.models.policy import Policy, neutral
+from rtb.runtime.settings import Settings
 from tests.support import environment_of
 
 pytestmark = pytest.mark.cluster

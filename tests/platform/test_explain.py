@@ -13,16 +13,16 @@ from typing import Any
 import httpx
 import pytest
 
-from pipelines.local import Platform
-from pipelines.local.environment import ROOT
-from rtb.settings import Settings
+from raybid.local import Platform
+from raybid.local.environment import ROOT
+from rtb.runtime.settings import Settings
 from tests.platform.test_traffic import bids_of, replay, requests_of
 
 pytestmark = pytest.mark.cluster
 
 
 def explain(settings: Settings, *arguments: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "pipelines.explain", *arguments]
+    command = [sys.executable, "-m", "raybid.explain", *arguments]
     environment = {**os.environ, "RAYBID_VAR_DIR": str(settings.var_dir)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr[-2_000:]

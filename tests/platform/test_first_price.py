@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from pipelines.local import Platform
-from rtb.settings import Settings
+from raybid.local import Platform
+from rtb.runtime.settings import Settings
 from tests.platform.test_traffic import bids_of, replay, requests_of
 
 pytestmark = pytest.mark.cluster

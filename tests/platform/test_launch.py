@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.local.environment import ROOT
-from pipelines.local.ports import free_ports
+from raybid.local.environment import ROOT
+from raybid.local.ports import free_ports
 
 
 def run(var_dir: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pipelines.run", "--duration", "1"]
+    command = [sys.executable, "-m", "raybid.run", "--duration", "1"]
     names: tuple[str, ...] = ("RAYBID_HTTP_PORT", "RAYBID_DASHBOARD_PORT", "RAYBID_RAY_PORT", "RAYBID_RAY_CLIENT_PORT")
     names += ("RAYBID_LEDGER_PORT", "RAY_SERVE_HAPROXY_METRICS_PORT", "RAY_SERVE_HAPROXY_STATS_PORT")
     free = {name: str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}

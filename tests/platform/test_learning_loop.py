@@ -17,19 +17,19 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines import reference
 from pipelines.datasets import simulate
-from pipelines.local import Platform
-from pipelines.local.environment import ROOT
 from pipelines.served import NothingServed, served_impressions
-from rtb import ctr
-from rtb.artefacts import read_meta
-from rtb.ctr import CTRNetwork, CTRScorer
+from raybid.local import Platform
+from raybid.local.environment import ROOT
 from rtb.events.parquet import read_events
-from rtb.market.optimum import expected_auc
-from rtb.registry import Registry
-from rtb.scores import CLICK
-from rtb.settings import Settings
+from rtb.models import ctr
+from rtb.models.artefacts import read_meta
+from rtb.models.ctr import CTRNetwork, CTRScorer
+from rtb.models.registry import Registry
+from rtb.models.scores import CLICK
+from rtb.runtime.settings import Settings
+from simulation import reference
+from simulation.optimum import expected_auc
 from tests.support import environment_of
 
 pytestmark = pytest.mark.cluster

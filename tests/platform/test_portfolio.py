@@ -20,10 +20,10 @@ import typer
 from typer.testing import CliRunner
 
 from pipelines import portfolio_report
-from pipelines.local import Platform
-from rtb.campaign import Budget, HeldDeal
+from raybid.local import Platform
+from rtb.campaigns.campaign import Budget, HeldDeal
 from rtb.events.parquet import read_events
-from rtb.settings import Settings
+from rtb.runtime.settings import Settings
 from tests.rtb.builders import make_campaign
 
 pytestmark = pytest.mark.cluster

@@ -15,11 +15,11 @@ import psutil
 import pytest
 from ray.core.generated import ray_client_pb2, ray_client_pb2_grpc
 
-from pipelines.local import Platform
-from pipelines.local.environment import LOOPBACK, authentication, client_environment, dashboard_headers
-from pipelines.local.folders import run_folder
-from pipelines.local.listeners import listeners
-from rtb.settings import Settings
+from raybid.local import Platform
+from raybid.local.environment import LOOPBACK, authentication, client_environment, dashboard_headers
+from raybid.local.folders import run_folder
+from raybid.local.listeners import listeners
+from rtb.runtime.settings import Settings
 
 RUNS = """
 import sys, ray

@@ -11,11 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipelines.local import Platform
-from pipelines.local.environment import ROOT
-from pipelines.local.nginx import binary, nginx
-from pipelines.local.ports import free_port
-from rtb.settings import Settings
+from raybid.local import Platform
+from raybid.local.environment import ROOT
+from raybid.local.nginx import binary, nginx
+from raybid.local.ports import free_port
+from rtb.runtime.settings import Settings
 from tests.support import environment_of, require
 
 pytestmark = pytest.mark.cluster

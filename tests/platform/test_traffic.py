@@ -17,11 +17,11 @@ import httpx
 import pytest
 import yaml
 
-from pipelines.local import Platform
-from pipelines.local.environment import ROOT, authentication, client_environment, dashboard_headers
-from rtb.market.auctions import Market
-from rtb.market.requests import to_openrtb
-from rtb.settings import Settings
+from raybid.local import Platform
+from raybid.local.environment import ROOT, authentication, client_environment, dashboard_headers
+from rtb.runtime.settings import Settings
+from simulation.auctions import Market
+from simulation.requests import to_openrtb
 from tests.support import SHARED_DATA, environment_of, require
 
 pytestmark = pytest.mark.cluster

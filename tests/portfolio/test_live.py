@@ -14,7 +14,7 @@ from portfolio import live
 from portfolio.definition import Member, Portfolio
 from portfolio.live import MemberState, PortfolioState, Seen
 from portfolio.manager import STRATEGIES
-from rtb.campaign import Budget
+from rtb.campaigns.campaign import Budget
 from rtb.catalog import Entry
 from rtb.ledger import Balance
 from tests.rtb.builders import make_campaign

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from portfolio.memory import Counts
 from portfolio.snapshot import CampaignState, Limits, Targets
 from portfolio.steering import LEAST, MOST_DOWN, MOST_UP, steer, steered
-from rtb.accounts import arm_of
-from rtb.snapshot import PACING_DTYPE
+from rtb.money.accounts import arm_of
+from rtb.pacing.snapshot import PACING_DTYPE
 from tests.portfolio.cases import campaign, clicks, states
 
 

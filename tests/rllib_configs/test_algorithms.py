@@ -13,9 +13,10 @@ import torch
 from rllib_configs import dqn, ppo
 from rllib_configs.env import OBSERVATION_SPACE, action_space, multipliers
 from rllib_configs.registry import Run
-from rtb import pacing, policy
+from rtb.models import policy
+from rtb.models.observation import MULTIPLIER_HIGH, MULTIPLIER_LOW, OBSERVATION_SIZE
 
-OBSERVATIONS = np.random.default_rng(0).uniform(-3, 3, (256, pacing.OBSERVATION_SIZE)).astype(np.float32)
+OBSERVATIONS = np.random.default_rng(0).uniform(-3, 3, (256, OBSERVATION_SIZE)).astype(np.float32)
 
 
 def small(seed: int = 1) -> Run:
@@ -88,7 +89,7 @@ def test_exported_policy_survives_the_disk(trained: tuple[ModuleType, Any], tmp_
     loaded = policy.load(tmp_path / "policy")
     assert np.array_equal(loaded.multipliers(OBSERVATIONS), exported.multipliers(OBSERVATIONS))
     chosen = loaded.multipliers(OBSERVATIONS)
-    assert ((chosen >= pacing.MULTIPLIER_LOW) & (chosen <= pacing.MULTIPLIER_HIGH)).all()
+    assert ((chosen >= MULTIPLIER_LOW) & (chosen <= MULTIPLIER_HIGH)).all()
 
 
 def test_spaces_are_the_environments(trained: tuple[ModuleType, Any]) -> None:

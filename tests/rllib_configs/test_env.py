@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rllib_configs.env import CAUTION, LEVELS, REWARD_CLIP, VectorPacingEnv, make_env, multipliers
-from rtb import policy
-from rtb.market.library import Library
-from rtb.market.replayed import ReplayedCore
-from rtb.market.worlds import COUNTED, DAILY, to_learn_from
+from rtb.models import policy
+from simulation.library import Library
+from simulation.replayed import ReplayedCore
+from simulation.worlds import COUNTED, DAILY, to_learn_from
 
 CONFIG = {"data": "", "world_seed": 3, "markets": 3, "num_envs": 5}
 

@@ -25,9 +25,9 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rtb.campaign import decode_campaign
-from rtb.currency import Rates
-from rtb.listing import Listing
+from rtb.campaigns.campaign import decode_campaign
+from rtb.money.currency import Rates
+from rtb.targeting.listing import Listing
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "auctions"
 RATES = Rates(base="USD", rates={"EUR": 0.5, "JPY": 100.0})

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
-from rtb.batch import Answer, Prepared
-from rtb.ctr import CTRScorer
-from rtb.currency import NO_RATES, Rates
-from rtb.edge import Edge
+from rtb.auction.batch import Answer, Prepared
+from rtb.auction.edge import Edge
+from rtb.auction.stages import BidStage, CTRStage
 from rtb.events import BidEvent
 from rtb.ledger import LeaseBook, MemoryLedger
-from rtb.listing import Listing
-from rtb.notices import Signer
-from rtb.policy import neutral
-from rtb.stages import BidStage, CTRStage
-from rtb.users import UserKeys
+from rtb.models.ctr import CTRScorer
+from rtb.models.policy import neutral
+from rtb.money.currency import NO_RATES, Rates
+from rtb.settlement.notice_tokens import Signer
+from rtb.targeting.listing import Listing
+from rtb.targeting.users import UserKeys
 from tests.rtb.builders import MONDAY_NOON, make_request, make_table, to_json
 
 SIGNER = Signer("a secret of the tests, and long")

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from rtb.campaign import Budget, Campaign, Goal, Targeting
-from rtb.creative import AudioAd, Creative, Image, MediaFile, NativeAd, VideoAd
-from rtb.impression import Audience, Impression
-from rtb.listing import Listing
-from rtb.slots import BannerSlot
-from rtb.snapshot import PACING_DTYPE, PacingTable
-from rtb.winrate import market_key
+from rtb.campaigns.campaign import Budget, Campaign, Goal, Targeting
+from rtb.campaigns.creative import AudioAd, Creative, Image, MediaFile, NativeAd, VideoAd
+from rtb.inventory.impression import Audience, Impression
+from rtb.inventory.slots import BannerSlot
+from rtb.models.winrate import market_key
+from rtb.pacing.snapshot import PACING_DTYPE, PacingTable
+from rtb.targeting.listing import Listing
 
 MONDAY_NOON = 1_767_614_400.0
 """2026-01-05 12:00 UTC, a Monday."""

@@ -6,16 +6,16 @@ import asyncio
 from collections.abc import Sequence
 from itertools import count
 
-from rtb.batch import Answer, Prepared
-from rtb.ctr import CTRScorer
-from rtb.currency import Rates
-from rtb.edge import Edge
+from rtb.auction.batch import Answer, Prepared
+from rtb.auction.edge import Edge
+from rtb.auction.stages import BidStage, CTRStage
 from rtb.ledger import LeaseBook, MemoryLedger
-from rtb.listing import Listing
-from rtb.notices import Signer
-from rtb.policy import neutral
-from rtb.stages import BidStage, CTRStage
-from rtb.users import UserKeys
+from rtb.models.ctr import CTRScorer
+from rtb.models.policy import neutral
+from rtb.money.currency import Rates
+from rtb.settlement.notice_tokens import Signer
+from rtb.targeting.listing import Listing
+from rtb.targeting.users import UserKeys
 from tests.rtb.builders import MONDAY_NOON, make_table
 
 SIGNER = Signer("a secret of the tests, and long")

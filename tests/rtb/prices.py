@@ -6,7 +6,7 @@ import base64
 import hmac
 import struct
 
-from rtb.encrypted_prices import PriceKeys
+from rtb.settlement.encrypted_prices import PriceKeys
 
 
 def encrypted(keys: PriceKeys, micros: int, at: float, rest: bytes = b"a server") -> str:

@@ -10,14 +10,14 @@ from itertools import count
 import numpy as np
 import numpy.typing as npt
 
+from rtb.auction.stages import Auction, BidStage, Decisions
 from rtb.catalog import Entry
 from rtb.ledger import Balance, LeaseBook, MemoryLedger
-from rtb.notices import BidRef, Kind
-from rtb.pacemaker import Pacemaker
-from rtb.policy import neutral
-from rtb.snapshot import PacingTable
-from rtb.stages import Auction, BidStage, Decisions
-from rtb.terms import terms_of
+from rtb.models.policy import neutral
+from rtb.pacing.pacemaker import Pacemaker
+from rtb.pacing.snapshot import PacingTable
+from rtb.pacing.terms import terms_of
+from rtb.settlement.notice_tokens import BidRef, Kind
 
 Floats = npt.NDArray[np.float64]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.admission import PROBE_SECONDS, Admission, Recent, Shed
+from rtb.auction.admission import PROBE_SECONDS, Admission, Recent, Shed
 
 
 class Clock:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.agents import browser_of, network_of
+from rtb.inventory.user_agent import browser_of, network_of
 
 _TAIL = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from rtb.artefacts import META, WEIGHTS, ArtefactError, Meta, load, save
+from rtb.models.artefacts import META, WEIGHTS, ArtefactError, Meta, load, save
 
 
 def _save(folder: Path, **changed: Any) -> Meta:

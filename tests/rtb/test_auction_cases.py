@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pipelines.exchange.rules import judge
-from rtb.notices import Kind
 from rtb.openrtb import InvalidRequest, NoBid
+from rtb.settlement.notice_tokens import Kind
+from simulation.exchange.rules import judge
 from tests.rtb.auction_cases import RATES, Case, read_cases
 from tests.rtb.in_process import SIGNER, InProcess
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.batcher import MicroBatcher
+from rtb.runtime.micro_batcher import MicroBatcher
 
 
 class Stage:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rtb.bidding import price_bids, rank, shade
+from rtb.auction.pricing import price_bids, rank, shade
 
 _bids = st.integers(0, 2**40)
 

@@ -19,15 +19,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb import agents, blocks, features
-from rtb.bounded import Bounded, Remembered, size_of
-from rtb.flat import meaning
-from rtb.impression import Restrictions
-from rtb.listing import Listing
+from rtb.inventory import blocks, user_agent
+from rtb.inventory.impression import Restrictions
+from rtb.inventory.slots import BannerSlot, VideoSlot, native, values
+from rtb.models import features
 from rtb.openrtb import native_validity
-from rtb.slots import BannerSlot, VideoSlot, native, values
-from rtb.targeting import TargetingIndex
-from rtb.view import View
+from rtb.runtime.bounded import Bounded, Remembered, size_of
+from rtb.simple_api import meaning
+from rtb.targeting.catalog_view import View
+from rtb.targeting.index import TargetingIndex
+from rtb.targeting.listing import Listing
 from tests.rtb.builders import make_campaign
 
 _MOST_TOGETHER = 24_000_000
@@ -37,7 +38,11 @@ _SHORT_BUCKETS = 5_500_000
 
 _ROOMS = ("agents", "blocks", "bounded", "creative", "edge", "exchanges", "features", "flat", "floors", "impression")
 _MORE_ROOMS = ("listing", "markup", "openrtb", "response", "showing", "slots", "targeting", "view", "currency")
-_COUNTED = {"rtb.exchanges.profile.number_of": 32, "rtb.features._short_bucket": 64, "rtb.openrtb.codec._plan": 0}
+_COUNTED = {
+    "rtb.exchanges.profile.number_of": 32,
+    "rtb.models.features._short_bucket": 64,
+    "rtb.openrtb.codec._plan": 0,
+}
 """Caches that count entries, and how long their keys may be: short ones, or types of ours."""
 
 
@@ -58,8 +63,8 @@ _KEYS: dict[str, Callable[[int], tuple[Any, ...]]] = {
     "flat native requests": lambda n: (n % 10_000 + 1, n // 10_000 + 1),
 }
 _FUNCTIONS: list[Remembered[Any]] = [
-    agents.browser_of,
-    agents.network_of,
+    user_agent.browser_of,
+    user_agent.network_of,
     blocks.domain,
     values.plain_mime,
     features._place_buckets,

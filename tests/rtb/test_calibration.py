@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.calibration import Reckoned, Reckoning
 from rtb.events.schema import SCHEMA
+from rtb.models.ctr_monitor import Reckoned, Reckoning
 
 Event = dict[str, object]
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb import calls
+from rtb.runtime import calls
 from tests.support import require
 
 ROOT = Path(__file__).parents[2]
@@ -166,10 +166,10 @@ def test_all_others_are_others(host: str) -> None:
 )
 def test_nothing_else_makes_clients_or_starts_processes_by_itself(room: str) -> None:
     allowed = {
-        "rtb/calls.py": {"httpx"},
-        "rtb/processes.py": {"Popen", "ProcessPoolExecutor"},
+        "rtb/runtime/calls.py": {"httpx"},
+        "rtb/runtime/processes.py": {"Popen", "ProcessPoolExecutor"},
         "rtb/ledger/embedded.py": {"Popen"},  # below a guard, unless the Controller starts it
-        "pipelines/cli/platform.py": {"Popen"},  # what is to stay
+        "raybid/cli/platform.py": {"Popen"},  # what is to stay
         "verification/strangers/machine.py": {"Popen"},  # what is watched, below no guard
         "verification/strangers/processes.py": {"Popen"},
     }

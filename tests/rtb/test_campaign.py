@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from rtb.campaign import CampaignError, Flight, Targeting, decode_campaign
+from rtb.campaigns.campaign import CampaignError, Flight, Targeting, decode_campaign
 from tests.rtb.builders import make_campaign, make_creative, to_json
 
 

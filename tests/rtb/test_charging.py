@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.charging import Charging
-from rtb.encrypted_prices import PriceKeys
 from rtb.exchanges import ExchangeError, Exchanges, Profile, number_of
-from rtb.notices import BidRef
 from rtb.openrtb.macros import PriceError
+from rtb.settlement.charging import Charging
+from rtb.settlement.encrypted_prices import PriceKeys
+from rtb.settlement.notice_tokens import BidRef
 from tests.rtb.prices import encrypted
 
 NOW, KEYS = 1_800_000_000, PriceKeys(b"e" * 32, b"i" * 32)

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from rtb.campaign import CampaignError, decode_campaign
-from rtb.creative import BANNER_AD, IFRAME_AD, JAVASCRIPT_AD, SKIPPABLE, TEXT_AD, NativeAd
+from rtb.campaigns.campaign import CampaignError, decode_campaign
+from rtb.campaigns.creative import BANNER_AD, IFRAME_AD, JAVASCRIPT_AD, SKIPPABLE, TEXT_AD, NativeAd
 from tests.rtb.builders import (
     make_audio,
     make_campaign,

@@ -11,10 +11,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb import artefacts, ctr, features
-from rtb.artefacts import ArtefactError
-from rtb.ctr import MODELS, PRIOR, Calibration, CTRNetwork, CTRScorer, Isotonic, Model, Platt
-from rtb.ctr.networks import CROSSES, WIDE_FIELDS, Machine, wide_slots
+from rtb.models import artefacts, ctr, features
+from rtb.models.artefacts import ArtefactError
+from rtb.models.ctr import MODELS, PRIOR, Calibration, CTRNetwork, CTRScorer, Isotonic, Model, Platt
+from rtb.models.ctr.networks import CROSSES, WIDE_FIELDS, Machine, wide_slots
 
 _CURVE = np.array([[-9.0, -5.0, -2.0, 0.0], [0.0, 0.004, 0.004, 0.3]], np.float32)
 _CALIBRATIONS = (Platt(torch.tensor([0.9, 1.2]), torch.tensor([0.1, -0.4])), Isotonic(_CURVE, _CURVE[:, 1:]))

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rtb.currency import NO_RATES, Quote, Rates, RatesFile, micros_at, read_rates
-from rtb.money import MoneyError, floors_to_micros
+from rtb.money.currency import NO_RATES, Quote, Rates, RatesFile, micros_at, read_rates
+from rtb.money.micros import MoneyError, floors_to_micros
 from rtb.openrtb.macros import read_price
 
 RATES = Rates(rates={"EUR": 0.92, "JPY": 150.1, "KWD": 0.307})

@@ -16,19 +16,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtb import features
-from rtb.batch import Answer
-from rtb.campaign import Targeting
-from rtb.ctr import CTRNetwork, CTRScorer
+from rtb.auction.batch import Answer
+from rtb.campaigns.campaign import Targeting
 from rtb.exchanges import Profile, number_of
-from rtb.features import FIELDS
-from rtb.listing import Listing
-from rtb.money import cpm_to_micros
-from rtb.notices import BidRef, Kind, Signer
+from rtb.models import features
+from rtb.models.ctr import CTRNetwork, CTRScorer
+from rtb.models.features import FIELDS
+from rtb.money.micros import cpm_to_micros
 from rtb.openrtb import InvalidRequest, NoBid
 from rtb.openrtb.macros import AUCTION_LOSS, AUCTION_PRICE
-from rtb.settings import Settings
-from rtb.users import UserKeys
+from rtb.runtime.settings import Settings
+from rtb.settlement.notice_tokens import BidRef, Kind, Signer
+from rtb.targeting.listing import Listing
+from rtb.targeting.users import UserKeys
 from tests.rtb.bidder import PLENTY, SIGNER, URL, USERS, Bidder, bids_of
 from tests.rtb.builders import MONDAY_NOON, make_campaign, make_creative, make_request, make_table, to_json
 from tests.support import SHARED_DATA, require

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.encrypted_prices import EncryptedPriceError, PriceKeys, read_price_keys
+from rtb.settlement.encrypted_prices import EncryptedPriceError, PriceKeys, read_price_keys
 from tests.rtb.prices import encrypted
 
 ENCRYPTION, INTEGRITY = "skU7Ax_NL5pPAFyKdkfZjZz2-VhIN8bjj1rVFOaJ_5o=", "arO23ykdNqUQ5LEoQ0FVmPkBd7xB5CO89PDZlSjpFxo="

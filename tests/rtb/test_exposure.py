@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rtb.exposure import is_loopback, open_fault
-from rtb.settings import Settings
+from rtb.runtime.exposure import is_loopback, open_fault
+from rtb.runtime.settings import Settings
 
 OPEN = ["require_exchange_key", "require_report_key"]
 

@@ -12,10 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb import features
-from rtb.features import BUCKETS, CREATIVE_FIELDS, FIELDS, IMPRESSION_FIELDS, bucket, creative_row, impression_row
-from rtb.floors import Floors
-from rtb.impression import Impression, impressions_of
+from rtb.inventory.floors import Floors
+from rtb.inventory.impression import Impression, impressions_of
+from rtb.models import features
+from rtb.models.features import (
+    BUCKETS,
+    CREATIVE_FIELDS,
+    FIELDS,
+    IMPRESSION_FIELDS,
+    bucket,
+    creative_row,
+    impression_row,
+)
 from rtb.openrtb import decode_request
 from tests.rtb.builders import make_audience, make_creative, make_impression, make_request, to_json
 
@@ -124,7 +132,7 @@ def test_rows_do_not_depend_on_the_order_they_are_made_in(impressions: list[Impr
 
 def test_another_process_makes_the_same_row() -> None:
     program = (
-        "from rtb.features import creative_row, impression_row\n"
+        "from rtb.models.features import creative_row, impression_row\n"
         "from tests.rtb.builders import make_audience, make_creative, make_impression\n"
         "print(impression_row(make_impression(make_audience(segments=('a', 'b')))), creative_row('c', make_creative()))"
     )

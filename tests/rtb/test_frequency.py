@@ -12,11 +12,11 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rtb import snapshot
-from rtb.campaign import decode_campaign
-from rtb.frequency import Cap, FrequencyGate, Verdict, caps_of
-from rtb.listing import Listing
+from rtb.campaigns.campaign import decode_campaign
 from rtb.openrtb import NoBid
+from rtb.pacing import snapshot
+from rtb.targeting.frequency import Cap, FrequencyGate, Verdict, caps_of
+from rtb.targeting.listing import Listing
 from tests.conftest import Valkey
 from tests.rtb.builders import make_campaign
 

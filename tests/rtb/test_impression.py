@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from rtb.floors import Floors
-from rtb.impression import Impression, hour_of_week, impressions_of
+from rtb.inventory.floors import Floors
+from rtb.inventory.impression import Impression, hour_of_week, impressions_of
 from rtb.openrtb import NoBid, decode_request
 from tests.rtb.builders import MONDAY_NOON, make_request, to_json
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.exceptions import RedisError
 
-from rtb.limits import PERIOD_SECONDS, Limit, Limiter
+from rtb.runtime.rate_limits import PERIOD_SECONDS, Limit, Limiter
 from tests.conftest import Valkey
 
 NAME = "exchange-a"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rtb.money import MAX_MICROS, MoneyError, cpm_to_micros, floors_to_micros, micros_to_cpm, units_to_micros
+from rtb.money.micros import MAX_MICROS, MoneyError, cpm_to_micros, floors_to_micros, micros_to_cpm, units_to_micros
 
 _NO_AMOUNTS = [float("nan"), float("inf"), float("-inf"), -0.001, 1e300]
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.notices import BidRef, Kind, NoticeTimes, Signer, TokenError
+from rtb.runtime.notice_times import NoticeTimes
+from rtb.settlement.notice_tokens import BidRef, Kind, Signer, TokenError
 
 SECRET = "sixteen letters!"
 REF = BidRef(0xAB, 31, 7, 2, 1_500, 1_800_000_000)

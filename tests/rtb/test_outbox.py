@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.exceptions import ConnectionError as Unreachable
 
-from rtb.outbox import Outbox, Stamp, once
+from rtb.runtime.outbox import Outbox, Stamp, once
 from tests.conftest import Valkey
 from tests.lossy import LossyLine
 

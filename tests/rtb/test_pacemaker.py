@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.campaign import Budget, Flight
+from rtb.campaigns.campaign import Budget, Flight
 from rtb.catalog import Entry
 from rtb.ledger import Balance
-from rtb.pacemaker import Pacemaker
-from rtb.pacing import observe
-from rtb.prices import know
-from rtb.snapshot import PACING_DTYPE, pacing_state
-from rtb.winrate import UNKNOWN, Market, markets_of
+from rtb.models.observation import observe
+from rtb.models.winrate import UNKNOWN, Market, markets_of
+from rtb.pacing.market_estimate import know
+from rtb.pacing.pacemaker import Pacemaker
+from rtb.pacing.snapshot import PACING_DTYPE, pacing_state
 from tests.rtb.builders import make_campaign
 
 _CREATED = 1_000.0

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rtb.pacing import OBSERVATION, OBSERVATION_SIZE, PacingState, observe
+from rtb.models.observation import OBSERVATION, OBSERVATION_SIZE, PacingState, observe
 
 _NAMES = [field.name for field in fields(PacingState)]
 _LEVEL = {

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rtb.artefacts import WEIGHTS, ArtefactError, load, pack, save, unpack
+from rtb.models.artefacts import WEIGHTS, ArtefactError, load, pack, save, unpack
 
 
 @pytest.fixture

@@ -10,25 +10,25 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from rtb.campaign import Budget
+from rtb.campaigns.campaign import Budget
 from rtb.catalog import Entry
 from rtb.ledger import Balance
-from rtb.market.auction_log import Rows, Task
-from rtb.market.clearing import Cleared, clear
-from rtb.market.cut import clock_of, cut
-from rtb.market.daily import daily_task
-from rtb.market.daybook import Daybook
-from rtb.market.landscape import Landscape
-from rtb.market.moment import Moment
-from rtb.market.paced import PolicyBidder
-from rtb.market.past import Past
-from rtb.market.profile import DailyProfile
-from rtb.pacemaker import Pacemaker
-from rtb.pacing import OBSERVATION, OBSERVATION_SIZE, observe
-from rtb.policy import Policy
-from rtb.prices import know
-from rtb.snapshot import decode_pacing, encode_pacing, pacing_state
-from rtb.winrate import UNKNOWN
+from rtb.models.observation import OBSERVATION, OBSERVATION_SIZE, observe
+from rtb.models.policy import Policy
+from rtb.models.winrate import UNKNOWN
+from rtb.pacing.daybook import Daybook
+from rtb.pacing.landscape import Landscape
+from rtb.pacing.market_estimate import know
+from rtb.pacing.moment import Moment
+from rtb.pacing.pacemaker import Pacemaker
+from rtb.pacing.past import Past
+from rtb.pacing.profile import DailyProfile
+from rtb.pacing.snapshot import decode_pacing, encode_pacing, pacing_state
+from simulation.auction_log import Rows, Task
+from simulation.clearing import Cleared, clear
+from simulation.cut import clock_of, cut
+from simulation.daily import daily_task
+from simulation.paced import PolicyBidder
 from tests.rtb.builders import make_campaign
 
 Floats = npt.NDArray[np.float64]

@@ -12,10 +12,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rtb import artefacts, pacing, policy
-from rtb.artefacts import ArtefactError
-from rtb.pacing import MULTIPLIER_HIGH, MULTIPLIER_LOW, OBSERVATION_SIZE
-from rtb.policy import Policy, multiplier_levels, neutral, unsquash
+from rtb.models import artefacts, observation, policy
+from rtb.models.artefacts import ArtefactError
+from rtb.models.observation import MULTIPLIER_HIGH, MULTIPLIER_LOW, OBSERVATION_SIZE
+from rtb.models.policy import Policy, multiplier_levels, neutral, unsquash
 
 _ACTIVATIONS: list[policy.Activation] = ["tanh", "relu", "elu"]
 _HEADS: list[policy.Head] = ["continuous", "levels"]
@@ -120,17 +120,17 @@ def test_meta_says_how_it_was_trained(tmp_path: Path) -> None:
     meta = policy.save(tmp_path / "p", made, metrics={}, trained_on="a test", config={"algorithm": "PPO", "head": "no"})
     assert meta.config["algorithm"] == "PPO"
     assert meta.config["head"] == "continuous"  # what rebuilds the network comes before what is told of it
-    assert meta.schema_version == pacing.SCHEMA_VERSION
+    assert meta.schema_version == observation.SCHEMA_VERSION
 
 
 @pytest.mark.parametrize("missing", ["layer.0.weight", "layer.1.bias", "levels", "activation", "layers"])
 def test_artefact_that_lacks_a_part_is_refused(tmp_path: Path, missing: str) -> None:
     policy.save(tmp_path / "p", _make_policy(), metrics={}, trained_on="a test")
-    whole = artefacts.load(tmp_path / "p", kind="policy", schema_version=pacing.SCHEMA_VERSION)
+    whole = artefacts.load(tmp_path / "p", kind="policy", schema_version=observation.SCHEMA_VERSION)
     artefacts.save(
         tmp_path / "p",
         kind="policy",
-        schema_version=pacing.SCHEMA_VERSION,
+        schema_version=observation.SCHEMA_VERSION,
         tensors={name: value for name, value in whole.tensors.items() if name != missing},
         config={name: value for name, value in whole.meta.config.items() if name != missing},
         metrics={},

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.prices import know
-from rtb.winrate import UNKNOWN, Market
+from rtb.models.winrate import UNKNOWN, Market
+from rtb.pacing.market_estimate import know
 
 _AMOUNTS = st.sampled_from([0.0, 1.0, 2.0**53]) | st.floats(0, 1e15)
 _COUNTS = ("opportunities", "bids", "bills", "probability", "spent")

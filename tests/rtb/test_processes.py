@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.local.environment import ROOT
-from rtb import processes
+from raybid.local.environment import ROOT
+from rtb.runtime import processes
 from verification.leftovers import Watch, watching
 
 pytestmark = pytest.mark.usefixtures("heard")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtb.quarantine import Fault, Quarantine, count_by_kind, decode_faults, encode_faults
+from rtb.runtime.quarantine import Fault, Quarantine, count_by_kind, decode_faults, encode_faults
 
 _SPRING = Fault("campaign", "spring", "its flight has no length")
 _RATES = Fault("rates", "rates.yaml", "not YAML")

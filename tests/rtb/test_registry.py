@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.artefacts import ArtefactError, Meta, load, save
-from rtb.registry import Decision, Record, Registry, RegistryError
+from rtb.models.artefacts import ArtefactError, Meta, load, save
+from rtb.models.registry import Decision, Record, Registry, RegistryError
 
 
 def model(folder: Path, number: int) -> Path:

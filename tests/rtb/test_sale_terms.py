@@ -9,13 +9,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.campaign import Budget, Flight, Goal
+from rtb.campaigns.campaign import Budget, Flight, Goal
 from rtb.catalog import Entry
 from rtb.ledger import Balance
-from rtb.money import MAX_MICROS
-from rtb.sale_terms import SaleTerms
-from rtb.snapshot import PACING_DTYPE
-from rtb.terms import day_of, span_of, terms_of
+from rtb.money.micros import MAX_MICROS
+from rtb.pacing.snapshot import PACING_DTYPE
+from rtb.pacing.terms import day_of, span_of, terms_of
+from rtb.pacing.terms_table import SaleTerms
 from tests.rtb.builders import make_campaign
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()

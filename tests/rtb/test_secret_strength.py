@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from rtb.secret_strength import SHORTEST, weakness
-from rtb.settings import Settings
+from rtb.runtime.secret_strength import SHORTEST, weakness
+from rtb.runtime.settings import Settings
 
 
 @given(st.integers(min_value=24, max_value=64))

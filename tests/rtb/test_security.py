@@ -7,8 +7,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.security import EVENTS, SecurityLog
-from rtb.text import visible
+from rtb.runtime.security import EVENTS, SecurityLog
+from rtb.runtime.text import visible
 
 
 def test_a_flood_is_counted_whole_and_logged_in_part() -> None:

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from rtb.campaign import Budget
+from rtb.campaigns.campaign import Budget
 from rtb.catalog import Entry
 from rtb.ledger import Balance
 from tests.rtb.builders import make_campaign

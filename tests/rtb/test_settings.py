@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from rtb.notices import NoticeTimes
-from rtb.settings import Settings
+from rtb.runtime.notice_times import NoticeTimes
+from rtb.runtime.settings import Settings
 
 _ROOT = Path(__file__).parents[2]
 
@@ -125,7 +125,7 @@ def test_secrets_differ_by_name_and_by_folder(tmp_path: Path) -> None:
 
 
 def test_processes_that_start_at_once_agree_on_the_secret(tmp_path: Path) -> None:
-    program = "from rtb.settings import Settings; print(Settings().resolve_secret('notice_secret'))"
+    program = "from rtb.runtime.settings import Settings; print(Settings().resolve_secret('notice_secret'))"
     environment = {**os.environ, "RAYBID_VAR_DIR": str(tmp_path), "PYTHONPATH": str(_ROOT)}
     started = [
         subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True)

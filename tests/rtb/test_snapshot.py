@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.campaign import Targeting
-from rtb.listing import Listing
-from rtb.pacing import PacingState
-from rtb.snapshot import (
+from rtb.campaigns.campaign import Targeting
+from rtb.models.observation import PacingState
+from rtb.models.winrate import MARKET_DTYPE, MOST_MARKETS
+from rtb.pacing.snapshot import (
     PACING_DTYPE,
     CatalogReader,
     decode_catalog,
@@ -22,7 +22,7 @@ from rtb.snapshot import (
     encode_pacing,
     pacing_state,
 )
-from rtb.winrate import MARKET_DTYPE, MOST_MARKETS
+from rtb.targeting.listing import Listing
 from tests.rtb.builders import make_campaign, make_creative
 
 _campaigns = st.builds(

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from redis.exceptions import ConnectionError as Unreachable
 
-from rtb.snapshot import CATALOG, PACING, Publisher, Subscriber
+from rtb.pacing.snapshot import CATALOG, PACING, Publisher, Subscriber
 from tests.conftest import Valkey
 
 

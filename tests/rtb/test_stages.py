@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtb.ctr import PRIOR, CTRScorer
-from rtb.features import FIELDS
+from rtb.auction.stages import Auction, BidStage, CTRStage, Decisions
 from rtb.ledger import LeaseBook, MemoryLedger, Usage
-from rtb.listing import Listing
-from rtb.pacing import MULTIPLIER_HIGH, MULTIPLIER_LOW, OBSERVATION
-from rtb.policy import Policy, neutral, unsquash
-from rtb.snapshot import PacingTable
-from rtb.stages import Auction, BidStage, CTRStage, Decisions
+from rtb.models.ctr import PRIOR, CTRScorer
+from rtb.models.features import FIELDS
+from rtb.models.observation import MULTIPLIER_HIGH, MULTIPLIER_LOW, OBSERVATION
+from rtb.models.policy import Policy, neutral, unsquash
+from rtb.pacing.snapshot import PacingTable
+from rtb.targeting.listing import Listing
 from tests.rtb.builders import MARKET, MONDAY_NOON, fill, make_campaign, make_table
 
 _TTL = 60.0

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.stops import EVERYONE, Stop, Stops
+from rtb.campaigns.stops import EVERYONE, Stop, Stops
 
 _WORDS = st.builds(Stop, st.integers(0, 3), st.integers(0, 1_000).map(float), st.booleans())
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtb.campaign import Campaign, Targeting
-from rtb.creative import Creative
-from rtb.impression import Impression, Restrictions
-from rtb.listing import Listing
-from rtb.targeting import TargetingIndex
+from rtb.campaigns.campaign import Campaign, Targeting
+from rtb.campaigns.creative import Creative
+from rtb.inventory.impression import Impression, Restrictions
+from rtb.targeting.index import TargetingIndex
+from rtb.targeting.listing import Listing
 from tests.rtb.builders import make_audience, make_campaign, make_creative, make_impression
 
 Pair = tuple[int, str]

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.campaign import Budget, Flight
+from rtb.campaigns.campaign import Budget, Flight
 from rtb.catalog import Entry
 from rtb.ledger import Balance, Day, Terms
-from rtb.pacemaker import Pacemaker
-from rtb.terms import Span, day_began, day_of, lost, span_of, terms_of
+from rtb.pacing.pacemaker import Pacemaker
+from rtb.pacing.terms import Span, day_began, day_of, lost, span_of, terms_of
 from tests.rtb.builders import make_campaign
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

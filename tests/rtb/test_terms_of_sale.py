@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.campaign import Campaign, HeldDeal
-from rtb.currency import Rates
-from rtb.listing import Listing
-from rtb.notices import Kind
+from rtb.campaigns.campaign import Campaign, HeldDeal
+from rtb.money.currency import Rates
 from rtb.openrtb import InvalidRequest, NoBid
+from rtb.settlement.notice_tokens import Kind
+from rtb.targeting.listing import Listing
 from tests.rtb.bidder import PLENTY, SIGNER, Bidder, bids_of, currency_of
 from tests.rtb.builders import make_campaign, make_creative, make_request, make_video, to_json
 

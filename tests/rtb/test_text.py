@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.text import cell, unmarked, visible
+from rtb.runtime.text import cell, unmarked, visible
 
 
 @given(st.text())

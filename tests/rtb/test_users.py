@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.users import UserKeys
+from rtb.targeting.users import UserKeys
 
 KEYS, OTHER = UserKeys("sixteen letters!"), UserKeys("another secret of ours")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rtb.settings import Settings
+from rtb.runtime.settings import Settings
 from verification.attacks.bounds import LEAST_ATTACKS
 from verification.attacks.case import Attack, Finding
 from verification.attacks.cases import every

@@ -9,10 +9,11 @@ from typing import Any, cast
 import psutil
 import pytest
 
-from pipelines.local.listeners import Listener
+from raybid.local.listeners import Listener
 from verification.attacks import measure
-from verification.attacks.case import Attack, Finding, NotTried
+from verification.attacks.case import Attack, Finding
 from verification.attacks.honest import Sample
+from verification.attacks.not_tried import NotTried
 from verification.attacks.running import Report, Run, Verdict
 from verification.attacks.target import Target
 

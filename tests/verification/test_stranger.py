@@ -6,12 +6,12 @@ import os
 import socket
 from pathlib import Path
 
-from pipelines.faults import nodes
 from tests.support import require
 from verification.attacks import measure
 from verification.attacks.disk import full, small_disk
 from verification.attacks.honest import Sample, p99
 from verification.attacks.stranger import Stranger, neighbour, nobody
+from verification.faults import nodes
 
 
 def shared(folder: Path, name: str, mode: int) -> str:

@@ -23,10 +23,10 @@ import msgspec
 import typer
 from rich.console import Console
 
-from pipelines.local import LaunchError
-from pipelines.local.models import train_missing
-from rtb import processes
-from rtb.settings import Settings
+from raybid.local import LaunchError
+from raybid.local.models import train_missing
+from rtb.runtime import processes
+from rtb.runtime.settings import Settings
 from verification.attacks.bounds import LEAST_ATTACKS
 from verification.attacks.case import Attack
 from verification.attacks.cases import every

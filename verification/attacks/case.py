@@ -44,10 +44,6 @@ class Finding(StrEnum):
     EVENTS = "unseen attacks"
 
 
-class NotTried(Exception):
-    """The attack cannot be tried on this machine; the message says what is missing."""
-
-
 @dataclass(frozen=True, slots=True)
 class Attack:
     """One case.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import uvloop
 
-from pipelines.exchange.client import HttpClient, TransportError
+from simulation.exchange.client import HttpClient, TransportError
 
 Request = tuple[str, str, str, bytes]
 """Method (GET or POST), URL, header lines each ended by a line break, body."""

@@ -18,10 +18,10 @@ from typing import NamedTuple
 import msgspec
 import uvloop
 
-from pipelines.exchange.client import HttpClient, TransportError
-from pipelines.local import LaunchError
-from pipelines.local.environment import ROOT
-from rtb import processes
+from raybid.local import LaunchError
+from raybid.local.environment import ROOT
+from rtb.runtime import processes
+from simulation.exchange.client import HttpClient, TransportError
 
 RATE = 80.0
 """Bid requests a second. Half of the bids are sold, and the others are lost: each has a notice."""

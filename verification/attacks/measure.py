@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import psutil
 
-from pipelines.local.listeners import Listener, listeners
+from raybid.local.listeners import Listener, listeners
 
 
 def family(pids: Iterable[int]) -> list[psutil.Process]:

@@ -9,11 +9,12 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Any, Protocol
 
-from pipelines.local.listeners import Listener
+from raybid.local.listeners import Listener
 from verification.attacks import measure
 from verification.attacks.bounds import LEAST_ATTACKS, MOST_GROWTH_MB, MOST_STALL_MS
-from verification.attacks.case import Attack, NotTried
+from verification.attacks.case import Attack
 from verification.attacks.honest import Sample, p99
+from verification.attacks.not_tried import NotTried
 from verification.attacks.target import Target
 
 _TRIES = 3

@@ -15,9 +15,9 @@ from typing import Any
 
 import psutil
 
-from pipelines.faults import nodes
-from pipelines.local import LaunchError
-from verification.attacks.case import NotTried
+from raybid.local import LaunchError
+from verification.attacks.not_tried import NotTried
+from verification.faults import nodes
 
 _PROBES = Path(__file__).with_name("probes.py")
 _SECONDS = 120.0

@@ -20,12 +20,12 @@ import httpx
 import psutil
 import yaml
 
-from pipelines.local import LaunchError, supervision
-from pipelines.local.environment import ROOT
-from pipelines.local.listeners import Listener
-from pipelines.local.ports import free_ports
-from rtb import calls
-from rtb.settings import Settings
+from raybid.local import LaunchError, supervision
+from raybid.local.environment import ROOT
+from raybid.local.listeners import Listener
+from raybid.local.ports import free_ports
+from rtb.runtime import calls
+from rtb.runtime.settings import Settings
 from verification.attacks import measure
 from verification.attacks.stranger import Stranger
 from verification.strangers.machine import PORTS
@@ -182,7 +182,7 @@ class Target:
     def raybid(self, *command: str, **changes: str) -> subprocess.CompletedProcess[str]:
         """Run a `raybid` command on it, with some settings changed."""
         return subprocess.run(
-            [sys.executable, "-m", "pipelines.cli.main", *command],
+            [sys.executable, "-m", "raybid.cli.main", *command],
             cwd=ROOT,
             env={**self.environment, **changes},
             capture_output=True,

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from rtb import calls
+from rtb.runtime import calls
 from verification.strangers.case import Case
 from verification.strangers.machine import Machine, machine
 

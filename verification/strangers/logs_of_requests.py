@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipelines.exchange.sources import SourceError, from_files
 from pipelines.ingest import app
 from pipelines.ipinyou_log import LogLine
+from simulation.exchange.sources import SourceError, from_files
 from verification.strangers.case import Case
 from verification.strangers.in_process import Ran
 

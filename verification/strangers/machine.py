@@ -13,11 +13,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipelines.local import supervision
-from pipelines.local.environment import ROOT
-from pipelines.local.models import train_missing
-from pipelines.local.ports import free_ports
-from rtb.settings import Settings
+from raybid.local import supervision
+from raybid.local.environment import ROOT
+from raybid.local.models import train_missing
+from raybid.local.ports import free_ports
+from rtb.runtime.settings import Settings
 from verification.leftovers import Watch
 
 PORTS = (
@@ -60,7 +60,7 @@ class Machine:
 
     def command(self, *words: str) -> list[str]:
         """Return a `raybid` command, as this stranger types it."""
-        return [*self.before, sys.executable, "-m", "pipelines.cli.main", *words]
+        return [*self.before, sys.executable, "-m", "raybid.cli.main", *words]
 
     def run(self, *words: str, seconds: float = UP_SECONDS) -> subprocess.CompletedProcess[str]:
         """Run a `raybid` command to its end."""

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from pipelines.local import supervision
-from pipelines.local.environment import ROOT
+from raybid.local import supervision
+from raybid.local.environment import ROOT
 from verification.leftovers import watching
 from verification.strangers.case import Case
 from verification.strangers.machine import END_SECONDS, left, machine
@@ -28,9 +28,9 @@ os.execvp(sys.argv[1], sys.argv[1:])
 """
 
 _COMMANDS: dict[str, Sequence[str]] = {
-    "raybid backtest": ("pipelines.cli.main", "backtest", "--daily", "8", "--bidders", "rlb,closed", "--workers", "3"),
+    "raybid backtest": ("raybid.cli.main", "backtest", "--daily", "8", "--bidders", "rlb,closed", "--workers", "3"),
     "python -m pipelines.simulate_portfolio": ("pipelines.simulate_portfolio", "--seeds", "20", "--workers", "3"),
-    "raybid train policy": ("pipelines.cli.main", "train", "policy", "--algo", "ppo"),
+    "raybid train policy": ("raybid.cli.main", "train", "policy", "--algo", "ppo"),
 }
 _MOMENTS = {"before it starts others": 0, "at the first of them": 1, "with all of them": 4}
 

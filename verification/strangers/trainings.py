@@ -11,8 +11,8 @@ import numpy as np
 from pipelines import publish, retrain, train_ctr, train_policy
 from pipelines.ctr_training.fitting import FitOptions
 from pipelines.ctr_training.sources import Source, progress_bars
-from rtb import ctr
-from rtb.artefacts import META, read_meta
+from rtb.models import ctr
+from rtb.models.artefacts import META, read_meta
 from verification.strangers import auction_logs
 from verification.strangers.case import Case
 from verification.strangers.in_process import Ran

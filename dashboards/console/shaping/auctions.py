@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rtb.features import FIELDS, SCHEMA_VERSION
+from rtb.models.features import FIELDS, SCHEMA_VERSION
 
 _BID = ("bid", "at", "campaign", "creative", "request", "price_micros", "floor_micros", "pctr", "multiplier")
 _MORE = ("first_price", "experiment")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from rtb.features import bucket
+from rtb.models.features import bucket
 
 OTHER = "other"
 

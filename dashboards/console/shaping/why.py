@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards.console.shaping.market import CPM
-from rtb.decisions.ladder import ladder
+from rtb.explain.ladder import ladder
 
 _LEAST = 0.5
 """Micros: less is what rounding to whole ones leaves."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from rtb import calls
+from rtb.runtime import calls
 
 _TIMEOUT_S = 10.0
 _KEPT_CALLS = 2_000

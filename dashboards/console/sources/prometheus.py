@@ -7,7 +7,7 @@ import time
 import httpx
 import pandas as pd
 
-from rtb import calls
+from rtb.runtime import calls
 
 _TIMEOUT_S = 5.0
 _POINTS = 120

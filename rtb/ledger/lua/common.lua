@@ -3,7 +3,7 @@
 
 local function campaign_key(number) return 'raybid:campaign:' .. number end
 
--- Accounts are campaigns' own or their arms' in experiments (`rtb.accounts`). What belongs to an arm that has rejoined
+-- Accounts are campaigns' own or their arms' in experiments (`rtb.money.accounts`). What belongs to an arm that has rejoined
 -- its campaign is the campaign's.
 local ARMS = 2097152
 local function account_key(number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from deployments.metrics.caches import CacheWatch
-from rtb.bounded import Remembered
+from rtb.runtime.bounded import Remembered
 
 
 class _Tally:

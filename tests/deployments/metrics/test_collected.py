@@ -22,7 +22,7 @@ from deployments.models import Serving
 from rtb.catalog import Entry
 from rtb.events.sink import Backlog
 from rtb.ledger import Balance
-from rtb.snapshot import PACING_DTYPE
+from rtb.pacing.snapshot import PACING_DTYPE
 from tests.rtb.builders import make_campaign
 from tests.support import require
 

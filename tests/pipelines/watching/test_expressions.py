@@ -15,10 +15,10 @@ import yaml
 from pipelines.dashboards.__main__ import FOLDER
 from pipelines.dashboards.definition import DASHBOARDS
 from pipelines.dashboards.grafana import rendered
-from pipelines.local.environment import ROOT
-from pipelines.watching.expressions import Expression, judge, metrics_in, of_alerts, of_panels, tested
-from pipelines.watching.servers import CONFIG
+from raybid.local.environment import ROOT
 from tests.support import require
+from verification.watching.expressions import Expression, judge, metrics_in, of_alerts, of_panels, tested
+from verification.watching.servers import CONFIG
 
 HISTOGRAM = re.compile(r"_(bucket|count|sum)$")
 

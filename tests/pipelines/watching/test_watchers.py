@@ -11,9 +11,9 @@ from threading import Thread
 
 import pytest
 
-from pipelines.local import LaunchError
-from pipelines.watching.servers import tool, watchers
+from raybid.local import LaunchError
 from tests.support import require
+from verification.watching.servers import tool, watchers
 
 KEY = "a key that reads figures"
 _WINDOW_SECONDS = 60.0

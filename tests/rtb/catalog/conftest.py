@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.local import postgres
+from raybid.local import postgres
 from rtb.catalog import Catalog
 from tests.support import require
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rtb.campaign import Campaign, CampaignError, patch_campaign
+from rtb.campaigns.campaign import Campaign, CampaignError, patch_campaign
 from rtb.catalog import CampaignChanged, CampaignExists, CampaignUnknown, Catalog
 from tests.rtb.builders import make_campaign
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine, inspect, text
 
 from rtb.catalog import Catalog, Key, KeyExists, KeyRing, KeyUnknown, digest_of, standing_keys
-from rtb.settings import Settings
+from rtb.runtime.settings import Settings
 
 _SECRET = "a secret of the tests"
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from rtb.campaign import CampaignError
+from rtb.campaigns.campaign import CampaignError
 from rtb.catalog import CampaignArchived, CampaignChanged, Catalog, CreativeExists, CreativeUnknown
 from tests.rtb.builders import make_campaign, make_creative
 

@@ -12,7 +12,7 @@ from threading import Barrier
 import msgspec
 import pytest
 
-from rtb.campaign import Targeting
+from rtb.campaigns.campaign import Targeting
 from rtb.catalog import CampaignExists, Catalog, CatalogError
 from tests.rtb.builders import make_campaign
 from tests.rtb.catalog.conftest import NewUrl

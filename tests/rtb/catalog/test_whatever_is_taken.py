@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from portfolio.definition import Member, Portfolio, PortfolioError, decode_portfolio, encode_portfolio
-from rtb.campaign import (
+from rtb.campaigns.campaign import (
     Campaign,
     CampaignError,
     Flight,
@@ -24,11 +24,11 @@ from rtb.campaign import (
     Targeting,
     decode_campaign,
 )
+from rtb.campaigns.creative import Creative
 from rtb.catalog import CampaignExists, Catalog, PortfolioExists
-from rtb.creative import Creative
-from rtb.listing import Listing
-from rtb.snapshot import CatalogReader, encode_catalog
-from rtb.vetting import Vetter
+from rtb.pacing.snapshot import CatalogReader, encode_catalog
+from rtb.pacing.vetting import Vetter
+from rtb.targeting.listing import Listing
 from tests.rtb.builders import make_audio, make_campaign, make_native, make_video
 from tests.rtb.structs import changed, plain, sent
 

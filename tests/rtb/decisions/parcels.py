@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtb.decisions.records import BatchRecord, BidRecord, Parcel, RequestRecord, parcel_of
+from rtb.explain.records import BatchRecord, BidRecord, Parcel, RequestRecord, parcel_of
 
 
 def batch(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rtb.decisions.outcome import notices_of
 from rtb.events.merging import merge_hour
 from rtb.events.parquet import hour_folders, write_parts
 from rtb.events.stream import Entry
+from rtb.explain.outcome import notices_of
 from tests.rtb.events.support import BASE_MS, bid_fields, charge_fields
 
 AT = BASE_MS / 1_000

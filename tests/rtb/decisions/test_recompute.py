@@ -14,23 +14,24 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from pipelines import reference
-from rtb import exchanges, policy
-from rtb.accounts import arm_of, campaign_of
-from rtb.batch import Answer
-from rtb.campaign import HeldDeal, Targeting
-from rtb.currency import Rates
-from rtb.decisions.explain import explained
-from rtb.decisions.recompute import Recomputed, recompute
-from rtb.decisions.store import DecisionReader, NotKept
-from rtb.decisions.workshop import RecomputeError, Workshop
-from rtb.flat import FlatRequest
-from rtb.flat.meaning import openrtb_of
+from rtb import exchanges
+from rtb.auction.batch import Answer
+from rtb.campaigns.campaign import HeldDeal, Targeting
+from rtb.explain.explain import explained
+from rtb.explain.recompute import Recomputed, recompute
+from rtb.explain.store import DecisionReader, NotKept
+from rtb.explain.workshop import RecomputeError, Workshop
 from rtb.ledger import ANYBODY
-from rtb.listing import Listing
-from rtb.market.requests import to_openrtb
-from rtb.snapshot import PACING_DTYPE, PacingTable, encode_pacing
-from rtb.winrate import market_key
+from rtb.models import policy
+from rtb.models.winrate import market_key
+from rtb.money.accounts import arm_of, campaign_of
+from rtb.money.currency import Rates
+from rtb.pacing.snapshot import PACING_DTYPE, PacingTable, encode_pacing
+from rtb.simple_api import FlatRequest
+from rtb.simple_api.meaning import openrtb_of
+from rtb.targeting.listing import Listing
+from simulation import reference
+from simulation.requests import to_openrtb
 from tests.rtb.builders import make_campaign, make_creative, make_request, make_table, make_video, to_json
 from tests.rtb.decisions.worlds import World, world
 
@@ -300,7 +301,7 @@ def test_a_bid_of_other_features_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     with recorded(listings) as made:
         bid_id = one_bid(made, listings)
         made.flush()
-        monkeypatch.setattr("rtb.features.SCHEMA_VERSION", "features-of-tomorrow")
+        monkeypatch.setattr("rtb.models.features.SCHEMA_VERSION", "features-of-tomorrow")
         with DecisionReader(made.path) as reader, pytest.raises(RecomputeError, match="release that made it"):
             recompute(reader.find(bid_id), Workshop(reader))
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from rtb.decisions.recorder import MOST_BODY, Recorder
-from rtb.decisions.records import batches_in
-from rtb.decisions.redaction import redacted
+from rtb.explain.recorder import MOST_BODY, Recorder
+from rtb.explain.records import batches_in
+from rtb.explain.redaction import redacted
 from rtb.openrtb import decode_request
 from tests.rtb.builders import make_request, make_table, to_json
 from tests.rtb.decisions.worlds import World, reference_listings, world

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.decisions.records import Parcel
-from rtb.decisions.store import DecisionReader, DecisionStore, NotKept, parse_bid_id
+from rtb.explain.records import Parcel
+from rtb.explain.store import DecisionReader, DecisionStore, NotKept, parse_bid_id
 from tests.rtb.decisions.parcels import parcel
 
 HOUR = 3_600.0

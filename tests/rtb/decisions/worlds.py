@@ -12,24 +12,24 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pipelines import reference
-from rtb import artefacts, ctr, policy
-from rtb.batch import Answer, Prepared
-from rtb.ctr import CTRNetwork
-from rtb.currency import NO_RATES, Rates
-from rtb.decisions.recorder import Recorder
-from rtb.decisions.store import DecisionStore
-from rtb.edge import Edge
+from rtb.auction.batch import Answer, Prepared
+from rtb.auction.edge import Edge
+from rtb.auction.stages import BidStage, CTRStage
 from rtb.exchanges import GENERIC, Profile
 from rtb.experiment import Split
+from rtb.explain.recorder import Recorder
+from rtb.explain.store import DecisionStore
 from rtb.ledger import LeaseBook, MemoryLedger
-from rtb.listing import Listing
-from rtb.notices import Signer
+from rtb.models import artefacts, ctr, policy
+from rtb.models.ctr import CTRNetwork
+from rtb.models.policy import Policy
+from rtb.money.currency import NO_RATES, Rates
 from rtb.openrtb import NoBid
-from rtb.policy import Policy
-from rtb.snapshot import PacingTable, encode_catalog, encode_pacing
-from rtb.stages import BidStage, CTRStage
-from rtb.users import UserKeys
+from rtb.pacing.snapshot import PacingTable, encode_catalog, encode_pacing
+from rtb.settlement.notice_tokens import Signer
+from rtb.targeting.listing import Listing
+from rtb.targeting.users import UserKeys
+from simulation import reference
 
 NOW = 1_767_614_400.0
 SECRET = "a secret of the tests, and long"

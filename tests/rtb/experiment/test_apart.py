@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.accounts import MOST_CAMPAIGNS, MOST_EXPERIMENTS, arm_of, campaign_of, experiment_of
 from rtb.catalog import Entry
 from rtb.experiment import Experiment, Split, decode, encode
 from rtb.experiment.arms import Arms, Divided, views
 from rtb.ledger import Balance, Usage, whole_balances
-from rtb.listing import Listing
-from rtb.notices import Kind
-from rtb.pacemaker import Pacemaker
-from rtb.policy import Policy, neutral
-from rtb.snapshot import decode_pacing, encode_pacing
+from rtb.models.policy import Policy, neutral
+from rtb.money.accounts import MOST_CAMPAIGNS, MOST_EXPERIMENTS, arm_of, campaign_of, experiment_of
+from rtb.pacing.pacemaker import Pacemaker
+from rtb.pacing.snapshot import decode_pacing, encode_pacing
+from rtb.settlement.notice_tokens import Kind
+from rtb.targeting.listing import Listing
 from tests.rtb.bidder import SIGNER, Bidder, bids_of
 from tests.rtb.builders import MONDAY_NOON, make_campaign, make_request, to_json
 

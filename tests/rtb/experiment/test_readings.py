@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from rtb.accounts import arm_of
 from rtb.events import BidEvent
 from rtb.events.schema import to_table
 from rtb.events.stream import Entry
 from rtb.experiment import Experiment
 from rtb.experiment.readings import FIGURES, Readings, read
+from rtb.money.accounts import arm_of
 
 START = 1_000.0
 EXPERIMENT = Experiment(number=2, kind="policy", version="c", folder="c", share=0.2, salt="s", started=START)

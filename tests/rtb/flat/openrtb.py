@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from rtb.flat import DEVICES, FlatRequest
+from rtb.simple_api import DEVICES, FlatRequest
 
 
 def to_openrtb(flat: FlatRequest, currency: str) -> bytes:

@@ -8,9 +8,9 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtb.currency import Rates
-from rtb.flat import DEVICES, FlatRequest, openrtb_of
-from rtb.listing import Listing
+from rtb.money.currency import Rates
+from rtb.simple_api import DEVICES, FlatRequest, openrtb_of
+from rtb.targeting.listing import Listing
 from tests.rtb.builders import make_audio, make_campaign, make_creative, make_native, make_video
 from tests.rtb.flat.openrtb import to_openrtb
 from tests.rtb.in_process import InProcess

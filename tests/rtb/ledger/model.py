@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from rtb.ledger import Balance, Day, Grant, Outcome, Terms, Usage
-from rtb.notices import BidRef, Kind
+from rtb.settlement.notice_tokens import BidRef, Kind
 
 COUNTER = {Kind.WIN: "wins", Kind.BILL: "bills", Kind.CLICK: "clicks", Kind.CONVERSION: "conversions"}
 

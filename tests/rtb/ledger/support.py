@@ -14,7 +14,7 @@ from typing import Any
 
 from rtb.ledger import Balance, Grant, Ledger, MemoryLedger, ValkeyLedger
 from rtb.ledger.embedded import EmbeddedServer
-from rtb.notices import BidRef
+from rtb.settlement.notice_tokens import BidRef
 from tests.conftest import Valkey
 
 NOW = 1_800_000_000.0

@@ -18,9 +18,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from rtb.accounts import arm_of
 from rtb.ledger import Balance, Closing, Day, Division, Grant, MemoryLedger, Outcome, Terms, ValkeyLedger
-from rtb.notices import BidRef, Kind
+from rtb.money.accounts import arm_of
+from rtb.settlement.notice_tokens import BidRef, Kind
 from tests.conftest import Valkey
 from tests.rtb.ledger.support import NOW, assert_adds_up
 from tests.rtb.ledger.worlds import World

@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 
 from rtb.ledger import Closing, Grant, Ledger, LedgerError, Outcome, Usage, ValkeyLedger
 from rtb.ledger.scripts import Call, Scripts
-from rtb.notices import Kind
+from rtb.settlement.notice_tokens import Kind
 from tests.conftest import Valkey
 from tests.rtb.ledger.support import EXPIRES, NOW, Restartable, assert_adds_up, balance, bid, pots
 

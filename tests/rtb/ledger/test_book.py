@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtb.ledger import ANYBODY, LeaseBook, LedgerError, MemoryLedger
-from rtb.notices import BidRef, Kind
+from rtb.settlement.notice_tokens import BidRef, Kind
 from tests.rtb.ledger.support import NOW, assert_adds_up, balance, pots
 
 LEASE_SECONDS, NOTICE_TTL = 8.0, 60.0

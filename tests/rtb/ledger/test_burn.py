@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from rtb.ledger import Day, LeaseBook, MemoryLedger, Outcome, Terms
 from rtb.ledger.burn import Burn
-from rtb.money import MAX_MICROS
-from rtb.notices import BidRef, Kind
+from rtb.money.micros import MAX_MICROS
+from rtb.settlement.notice_tokens import BidRef, Kind
 from tests.rtb.ledger.support import NOW, assert_adds_up, balance
 
 LEASE_SECONDS, NOTICE_TTL, STEP = 5.0, 20.0, 0.1

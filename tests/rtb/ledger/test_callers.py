@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtb.ledger import Closing, Grant, Ledger, MemoryLedger, ValkeyLedger
-from rtb.notices import Kind
+from rtb.settlement.notice_tokens import Kind
 from tests.conftest import Valkey
 from tests.rtb.ledger.support import NOW, assert_adds_up, bid
 

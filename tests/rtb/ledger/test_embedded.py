@@ -12,10 +12,10 @@ import pytest
 import redis
 from redis.exceptions import AuthenticationError
 
-from pipelines.local.listeners import listeners
+from raybid.local.listeners import listeners
 from rtb.ledger import LedgerError
 from rtb.ledger.embedded import EmbeddedServer, is_listening, start_if_needed, stop_successor
-from rtb.settings import Settings
+from rtb.runtime.settings import Settings
 from tests.conftest import Valkey
 
 Start = Callable[..., EmbeddedServer]

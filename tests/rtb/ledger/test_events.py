@@ -9,7 +9,7 @@ from rtb.events import STREAM
 from rtb.events.schema import to_table
 from rtb.events.stream import Entry
 from rtb.ledger import ValkeyLedger
-from rtb.notices import Kind
+from rtb.settlement.notice_tokens import Kind
 from tests.conftest import Valkey
 from tests.rtb.ledger.support import NOW, bid
 

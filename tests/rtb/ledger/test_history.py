@@ -9,7 +9,7 @@ from rtb.events.stream import Entry
 from rtb.ledger import Balance, Mark
 from rtb.ledger.history import History
 from rtb.ledger.protocol import mark_seconds
-from rtb.notices import USERS, Kind
+from rtb.settlement.notice_tokens import USERS, Kind
 from tests.rtb.ledger.support import NOW, bid
 
 TTL = 60.0

@@ -25,7 +25,7 @@ from rtb.events.spend import move_rows
 from rtb.events.stream import Entry
 from rtb.ledger import Balance, Day, Grant, Ledger, Outcome, Terms, Transfer, Usage
 from rtb.ledger.history import History
-from rtb.notices import BidRef, Kind
+from rtb.settlement.notice_tokens import BidRef, Kind
 from tests.conftest import Valkey
 from tests.rtb.ledger import model
 from tests.rtb.ledger.model import Bid, Spending

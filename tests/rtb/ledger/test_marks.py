@@ -10,7 +10,7 @@ import redis.asyncio as aioredis
 
 from rtb.events import STREAM
 from rtb.ledger import ValkeyLedger
-from rtb.notices import BidRef, Kind, counts_until
+from rtb.settlement.notice_tokens import BidRef, Kind, counts_until
 from tests.conftest import Valkey
 
 REF = BidRef(1, 1, 1, 0, 1_000, int(time.time()) + 60)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from rtb.ledger import Closing, Grant, Ledger, LedgerError, Outcome, Usage, ValkeyLedger
-from rtb.notices import Kind
+from rtb.settlement.notice_tokens import Kind
 from tests.conftest import Valkey
 from tests.rtb.ledger.support import EXPIRES, NOW, Restartable, assert_adds_up, balance, bid
 

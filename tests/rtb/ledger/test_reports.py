@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from rtb.ledger import Balance, Ledger, LedgerError, MemoryLedger, Usage, UsageReporter, ValkeyLedger
-from rtb.outbox import Stamp
+from rtb.runtime.outbox import Stamp
 from tests.conftest import Valkey
 from tests.lossy import LossyLine
 from tests.rtb.ledger.support import Ledgers, balance, memory_ledger, valkey_ledgers, with_ledger

@@ -11,7 +11,7 @@ from typing import Any
 from rtb.events import STREAM
 from rtb.events.stream import Entry
 from rtb.ledger import Balance, Grant, LeaseBook, Ledger, MemoryLedger, Reservation, ValkeyLedger
-from rtb.notices import BidRef, Kind
+from rtb.settlement.notice_tokens import BidRef, Kind
 from tests.conftest import Valkey
 
 REPLICAS = (0, 1)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from rtb.market.auction_log import MAX_PRICE, Rows, Task, Totals
-from rtb.market.moment import Moment
-from rtb.market.sample_logs import World, sample_rows
+from rtb.pacing.moment import Moment
+from simulation.auction_log import MAX_PRICE, Rows, Task, Totals
+from simulation.sample_logs import World, sample_rows
 
 
 def rows(price: list[float], pctr: list[float], click: list[int] | None = None) -> Rows:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.market.auction_log import MAX_PRICE, LogError, campaigns_in, read_episodes, read_rows, read_task
-from rtb.market.sample_logs import write_logs
-from rtb.market.worlds import fingerprint
+from simulation.auction_log import MAX_PRICE, LogError, campaigns_in, read_episodes, read_rows, read_task
+from simulation.sample_logs import write_logs
+from simulation.worlds import fingerprint
 from tests.rtb.market.logs import totals
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.market.clearing import clear
+from simulation.clearing import clear
 
 SEEDS = st.integers(0, 2**32 - 1)
 KINDS = st.sampled_from(["second", "first"])

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtb.market.closed import ClosedLoop
-from rtb.market.landscape import Landscape
+from rtb.pacing.closed import ClosedLoop
+from rtb.pacing.landscape import Landscape
 
 SEEDS = st.integers(0, 2**32 - 1)
 

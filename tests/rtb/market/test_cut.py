@@ -8,10 +8,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.market.auction_log import Rows
-from rtb.market.clearing import clear
-from rtb.market.cut import Cut, clock_of, cut, past
-from rtb.market.replay import best_value
+from simulation.auction_log import Rows
+from simulation.clearing import clear
+from simulation.cut import Cut, clock_of, cut, past
+from simulation.replay import best_value
 from tests.rtb.market.logs import task
 
 

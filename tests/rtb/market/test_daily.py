@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtb.market.cut import cut
-from rtb.market.daily import daily_task
+from simulation.cut import cut
+from simulation.daily import daily_task
 
 
 @settings(max_examples=15, deadline=None)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.market.daybook import Daybook
-from rtb.market.profile import HOURS
+from rtb.pacing.daybook import Daybook
+from rtb.pacing.profile import HOURS
 
 
 def _add(book: Daybook, hour: float, hours: float, auctions: list[float], factor: float = 1.0) -> None:

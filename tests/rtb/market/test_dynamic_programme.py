@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtb.market.dynamic_programme import MAX_CELLS, Programme, TooLarge, table_size, task_table, value_table
+from simulation.dynamic_programme import MAX_CELLS, Programme, TooLarge, table_size, task_table, value_table
 from tests.rtb.market.logs import moment, task, totals
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtb.market.auction_log import EPISODE, Task
-from rtb.market.daily import daily_task
-from rtb.market.library import SHARES, Library, Source
+from simulation.auction_log import EPISODE, Task
+from simulation.daily import daily_task
+from simulation.library import SHARES, Library, Source
 from tests.rtb.market.logs import task
 
 _TASKS = [task(seed, episode=200, episodes=4) for seed in (1, 2, 3)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rtb.market.auction_log import Task
-from rtb.market.linear import Linear, lin, mcpc
+from simulation.auction_log import Task
+from simulation.linear import Linear, lin, mcpc
 from tests.rtb.market.logs import moment, rows, totals
 
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtb.market.auctions import MONDAY, Auctions, Market
-from rtb.market.campaigns import sample_campaigns
-from rtb.market.optimum import auc, bayes_auc
-from rtb.market.population import APP, COUNTRIES, PC, SIZES, TV, make_population, publisher_name
-from rtb.market.requests import to_openrtb
-from rtb.money import cpm_to_micros, floors_to_micros
+from rtb.money.micros import cpm_to_micros, floors_to_micros
+from simulation.auctions import MONDAY, Auctions, Market
+from simulation.campaigns import sample_campaigns
+from simulation.optimum import auc, bayes_auc
+from simulation.population import APP, COUNTRIES, PC, SIZES, TV, make_population, publisher_name
+from simulation.requests import to_openrtb
 
 
 @pytest.fixture(scope="module")

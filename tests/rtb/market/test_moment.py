@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.market.moment import Clock
+from rtb.pacing.moment import Clock
 
 
 @given(count=st.integers(1, 50), data=st.data())

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtb.market.optimum import auc, bayes_auc, expected_auc, hindsight, shadow_level
+from simulation.optimum import auc, bayes_auc, expected_auc, hindsight, shadow_level
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rtb.market.ortb import Ortb, ortb, win_curve
-from rtb.market.replay import best_value, play
+from simulation.ortb import Ortb, ortb, win_curve
+from simulation.replay import best_value, play
 from tests.rtb.market.logs import moment, task
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtb.market.landscape import Landscape
-from rtb.market.moment import Moment
-from rtb.market.profile import HOURS, DailyProfile
+from rtb.pacing.landscape import Landscape
+from rtb.pacing.moment import Moment
+from rtb.pacing.profile import HOURS, DailyProfile
 
 _SLICES = 60  # of an hour
 _SEEDS = st.integers(0, 2**32 - 1)

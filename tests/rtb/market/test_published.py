@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtb.market import paced
-from rtb.market.auction_log import Task, campaigns_in, read_task
-from rtb.market.dynamic_programme import Programme, task_table
-from rtb.market.linear import lin
-from rtb.market.replay import best_value, play
+from simulation import paced
+from simulation.auction_log import Task, campaigns_in, read_task
+from simulation.dynamic_programme import Programme, task_table
+from simulation.linear import lin
+from simulation.replay import best_value, play
 from tests.support import SHARED_DATA, require
 
 FOLDER = SHARED_DATA / "ipinyou"

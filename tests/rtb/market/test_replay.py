@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtb import policy
-from rtb.market import paced
-from rtb.market.auction_log import Task
-from rtb.market.bidder import Bidder
-from rtb.market.dynamic_programme import Programme, task_table
-from rtb.market.linear import Linear, lin, mcpc
-from rtb.market.ortb import ortb
-from rtb.market.replay import CURVE, best_value, play
+from rtb.models import policy
+from simulation import paced
+from simulation.auction_log import Task
+from simulation.bidder import Bidder
+from simulation.dynamic_programme import Programme, task_table
+from simulation.linear import Linear, lin, mcpc
+from simulation.ortb import ortb
+from simulation.replay import CURVE, best_value, play
 from tests.rtb.market.logs import rows, task, totals
 
 SEEDS = st.integers(0, 2**32 - 1)

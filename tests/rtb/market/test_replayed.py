@@ -7,15 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtb import pacing, policy
-from rtb.market import paced
-from rtb.market.auction_log import Task
-from rtb.market.auctions import Kind
-from rtb.market.cut import clock_of, cut
-from rtb.market.daily import daily_task
-from rtb.market.library import Episodes, Library, Source
-from rtb.market.replay import play
-from rtb.market.replayed import ReplayedCore
+from rtb.models import policy
+from rtb.models.observation import OBSERVATION_SIZE
+from rtb.pacing.landscape import Kind
+from simulation import paced
+from simulation.auction_log import Task
+from simulation.cut import clock_of, cut
+from simulation.daily import daily_task
+from simulation.library import Episodes, Library, Source
+from simulation.replay import play
+from simulation.replayed import ReplayedCore
 from tests.rtb.market.logs import task
 
 
@@ -41,7 +42,7 @@ def test_rewards_add_up_to_the_gain_over_the_closed_loop(kind: str, seed: int, d
     total = np.zeros(6)
     while not core.done:
         observation, reward = core.step(rng.uniform(0.5, 2.0, 6))
-        assert observation.shape == (6, pacing.OBSERVATION_SIZE)
+        assert observation.shape == (6, OBSERVATION_SIZE)
         total += reward
     np.testing.assert_allclose(
         total, (core.value[0] - core.value[1]) / core.best * drawn.price.shape[1] / decision, atol=1e-9
@@ -80,7 +81,7 @@ def test_it_wins_what_the_backtest_wins(by_clock: bool, kind: Kind) -> None:
     if by_clock:
         first = daily_task(np.random.default_rng(5), flights=1, auctions=200.0)
     rng = np.random.default_rng(0)
-    layer = (rng.normal(0, 0.5, (1, pacing.OBSERVATION_SIZE)).astype(np.float32), np.zeros(1, np.float32))
+    layer = (rng.normal(0, 0.5, (1, OBSERVATION_SIZE)).astype(np.float32), np.zeros(1, np.float32))
     some = policy.Policy((layer,), "tanh", "continuous", np.zeros(0), "some")
     landscape = paced.landscape_of(first, kind)
     played = play(paced.learned(first, 1 / 8, landscape, some, decision=20), first, 1 / 8, kind)

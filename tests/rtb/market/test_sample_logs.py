@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rtb.market.sample_logs import World, sample_rows, sample_world
+from simulation.sample_logs import World, sample_rows, sample_world
 
 
 def test_prices_and_traffic_follow_the_day() -> None:

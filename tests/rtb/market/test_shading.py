@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rtb.market import shading
-from rtb.market.auction_log import MAX_PRICE, Rows, Task, Totals
-from rtb.market.shading import BIDDERS, CLAIRVOYANT, play
+from simulation import shading
+from simulation.auction_log import MAX_PRICE, Rows, Task, Totals
+from simulation.shading import BIDDERS, CLAIRVOYANT, play
 
 _CLICK = 100_000.0  # CPM: what a click costs on the training days
 

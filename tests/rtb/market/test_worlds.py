@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtb.market.auction_log import LogError, read_task
-from rtb.market.library import Library
-from rtb.market.sample_logs import write_logs
-from rtb.market.worlds import COUNTED, DAILY, LOGGED, fingerprint, read_pasts, to_judge_by, to_learn_from
+from simulation.auction_log import LogError, read_task
+from simulation.library import Library
+from simulation.sample_logs import write_logs
+from simulation.worlds import COUNTED, DAILY, LOGGED, fingerprint, read_pasts, to_judge_by, to_learn_from
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rtb.inventory.slots import BannerSlot
 from rtb.markup import markup_of
-from rtb.slots import BannerSlot
 from tests.rtb.builders import make_campaign, make_creative
 
 _CLICK = "https://bid.example/notice/click/t.o-k_en"

@@ -9,9 +9,8 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import assume, given
 
-from rtb.creative import NativeAd
-from rtb.markup import markup_of
-from rtb.slots import (
+from rtb.campaigns.creative import NativeAd
+from rtb.inventory.slots import (
     DataNeed,
     ImageNeed,
     NativeAsset,
@@ -22,6 +21,7 @@ from rtb.slots import (
     answers,
     fits,
 )
+from rtb.markup import markup_of
 from tests.rtb.builders import make_audio, make_campaign, make_image, make_native, make_video_ad
 from tests.rtb.slots.strategies import pairs
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
+from rtb.inventory.slots import VAST, AudioSlot, Slot, VideoSlot, fits, media_for
 from rtb.markup import markup_of
-from rtb.slots import VAST, AudioSlot, Slot, VideoSlot, fits, media_for
 from tests.rtb.builders import make_audio, make_campaign, make_file, make_video
 from tests.rtb.slots.strategies import TEXTS, pairs
 

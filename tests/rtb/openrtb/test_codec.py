@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipelines.exchange.rules.validity import faults
 from rtb.openrtb import Bid, BidRequest, BidResponse, InvalidRequest, SeatBid, decode_request, encode_response
+from simulation.exchange.rules.validity import faults
 from tests.rtb.builders import make_request, to_json
 from tests.support import SHARED_DATA, require
 

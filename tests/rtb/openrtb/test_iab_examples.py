@@ -7,8 +7,8 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from rtb.listing import Listing
 from rtb.openrtb import BidRequest, BidResponse, decode_request
+from rtb.targeting.listing import Listing
 from tests.rtb.builders import make_campaign, make_request, to_json
 from tests.rtb.in_process import InProcess
 from tests.support import SHARED_DATA, require

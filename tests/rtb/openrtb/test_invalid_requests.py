@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.exchange.rules.validity import faults
 from rtb.openrtb import InvalidRequest, decode_request
+from simulation.exchange.rules.validity import faults
 from tests.support import SHARED_DATA, require
 
 _FOLDER = "endpoints/openrtb2/sample-requests/"

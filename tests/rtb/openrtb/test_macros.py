@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.money import micros_to_cpm
+from rtb.money.micros import micros_to_cpm
 from rtb.openrtb.macros import AUCTION_PRICE, PriceError, parse_price, read_price
 
 

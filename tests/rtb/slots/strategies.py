@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from rtb.creative import Creative, NativeAd
-from rtb.slots import (
+from rtb.campaigns.creative import Creative, NativeAd
+from rtb.inventory.slots import (
     NO_LIMIT,
     AudioSlot,
     BannerSlot,

@@ -9,8 +9,8 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 
-from rtb.creative import NativeAd
-from rtb.slots import (
+from rtb.campaigns.creative import NativeAd
+from rtb.inventory.slots import (
     NO_LIMIT,
     AudioSlot,
     BannerSlot,

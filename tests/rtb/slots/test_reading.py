@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from rtb.openrtb import Imp, InvalidRequest, decode_request
-from rtb.openrtb.codec import fitted
-from rtb.slots import (
+from rtb.inventory.slots import (
     NO_LIMIT,
     AudioSlot,
     BannerSlot,
@@ -23,6 +21,8 @@ from rtb.slots import (
     VideoSlot,
     slots_of,
 )
+from rtb.openrtb import Imp, InvalidRequest, decode_request
+from rtb.openrtb.codec import fitted
 from tests.rtb.builders import to_json
 from tests.support import SHARED_DATA, require
 

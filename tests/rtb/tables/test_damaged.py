@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from pipelines.ctr_training.ipinyou_table import read_table
-from pipelines.exchange.sources import SourceError, from_files
 from pipelines.ingest import NoRows, convert
-from rtb.market.auction_log import LogError, read_episodes, read_rows
 from rtb.tables import BadTable
+from simulation.auction_log import LogError, read_episodes, read_rows
+from simulation.exchange.sources import SourceError, from_files
 from verification.strangers import auction_logs, logs_of_requests, tables
 
 PLAIN = tables.text(tables.rows())

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.winrate import Verdict, following, market_key
-from rtb.winrate.following import End, Follower
+from rtb.models.winrate import Verdict, following, market_key
+from rtb.models.winrate.following import End, Follower
 from tests.rtb.winrate.worlds import MARKET, bid, events, notice
 
 WON, LOST, KNOWN = Verdict.WON, Verdict.LOST, Verdict.KNOWN

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rtb.winrate import MOST_MARKETS, market_key
-from rtb.winrate.learner import MarketLearner
+from rtb.models.winrate import MOST_MARKETS, market_key
+from rtb.models.winrate.learner import MarketLearner
 from tests.rtb.winrate.worlds import MARKET, bid, events, notice, prices
 
 _MARKETS = {3: (40_000.0, 2.0), 70: (200_000.0, 5.0)}

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rtb.bidding import shade
-from rtb.winrate import market_key
-from rtb.winrate.evidence import FAR
-from rtb.winrate.learner import MarketLearner
+from rtb.auction.pricing import shade
+from rtb.models.winrate import market_key
+from rtb.models.winrate.evidence import FAR
+from rtb.models.winrate.learner import MarketLearner
 from tests.rtb.winrate.worlds import MARKET, bid, events, notice, prices
 
 VALUE = 2_610

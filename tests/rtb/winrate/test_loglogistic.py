@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtb.winrate import Evidence, Verdict, loglogistic
-from rtb.winrate.evidence import BINS, CENTRES
+from rtb.models.winrate import Evidence, Verdict, loglogistic
+from rtb.models.winrate.evidence import BINS, CENTRES
 from tests.rtb.winrate.worlds import PATTERNS, Pattern, evidence, prices
 
 _BIDS = 20_000

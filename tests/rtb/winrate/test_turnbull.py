@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.winrate import loglogistic, turnbull
-from rtb.winrate.evidence import CENTRES, STEP
+from rtb.models.winrate import loglogistic, turnbull
+from rtb.models.winrate.evidence import CENTRES, STEP
 from tests.rtb.winrate.worlds import PATTERNS, Pattern, evidence, prices
 
 

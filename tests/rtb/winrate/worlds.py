@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rtb.events.schema import SCHEMA
-from rtb.winrate import Evidence, Verdict, market_key
+from rtb.models.winrate import Evidence, Verdict, market_key
 
 Pattern = Literal["known", "own", "known_losses", "known_wins"]
 PATTERNS: tuple[Pattern, ...] = ("known", "own", "known_losses", "known_wins")

@@ -10,8 +10,9 @@ from typing import Any
 
 import httpx
 
-from verification.attacks.case import Attacks, Finding, NotTried
+from verification.attacks.case import Attacks, Finding
 from verification.attacks.disk import full
+from verification.attacks.not_tried import NotTried
 from verification.attacks.target import Target
 
 attacks = Attacks()

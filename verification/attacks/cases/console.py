@@ -11,11 +11,12 @@ from functools import partial
 
 import httpx
 
-from pipelines.local.environment import ROOT
-from pipelines.local.listeners import beyond_loopback
-from pipelines.local.ports import free_port
-from rtb import calls, processes
-from verification.attacks.case import Attacks, Finding, NotTried
+from raybid.local.environment import ROOT
+from raybid.local.listeners import beyond_loopback
+from raybid.local.ports import free_port
+from rtb.runtime import calls, processes
+from verification.attacks.case import Attacks, Finding
+from verification.attacks.not_tried import NotTried
 from verification.attacks.target import Target
 
 attacks = Attacks()

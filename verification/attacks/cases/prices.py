@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from rtb.notices import Kind
+from rtb.settlement.notice_tokens import Kind
 from verification.attacks.case import Attacks, Finding
 from verification.attacks.cases.tokens import urls
 from verification.attacks.target import BUDGETS, Target

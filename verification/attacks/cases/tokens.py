@@ -8,7 +8,7 @@ import re
 from functools import partial
 from itertools import permutations
 
-from rtb.notices import Kind
+from rtb.settlement.notice_tokens import Kind
 from verification.attacks.case import Attacks, Finding
 from verification.attacks.target import Target
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from rtb.artefacts import META
+from rtb.models.artefacts import META
 from verification.attacks.case import Attacks, Finding
 from verification.attacks.target import Target, campaign
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rtb.accounts import arm_of
 from rtb.ledger import Balance, Closing, Day, Division, Grant, Ledger, Outcome, Terms, Usage
-from rtb.notices import Kind
+from rtb.money.accounts import arm_of
+from rtb.settlement.notice_tokens import Kind
 from tests.rtb.ledger.support import EXPIRES, NOW, balance, bid, leased, pots, with_ledger
 
 ARM, NEXT_ARM = arm_of(1, 1), arm_of(1, 2)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rtb.ledger import Balance, Closing, Grant, Ledger, Outcome
-from rtb.money import MAX_MICROS
-from rtb.notices import Kind
+from rtb.money.micros import MAX_MICROS
+from rtb.settlement.notice_tokens import Kind
 from tests.rtb.ledger.support import EXPIRES, NOW, balance, bid, leased, pots, with_ledger
 
 BILL = Kind.BILL

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rtb.accounts import arm_of
 from rtb.ledger import CALLER_HOLDS_ENOUGH, Closing, Division, Grant, Ledger, Outcome, Terms
-from rtb.notices import Kind
+from rtb.money.accounts import arm_of
+from rtb.settlement.notice_tokens import Kind
 from tests.rtb.ledger.support import EXPIRES, NOW, balance, bid, pots, with_ledger
 
 ENOUGH = CALLER_HOLDS_ENOUGH

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rtb.ledger import Balance, Ledger, Outcome, Usage
-from rtb.notices import Kind
+from rtb.settlement.notice_tokens import Kind
 from tests.rtb.ledger.support import NOW, balance, bid, leased, pots, with_ledger
 
 BILL, WIN, CLICK, CONVERSION = Kind.BILL, Kind.WIN, Kind.CLICK, Kind.CONVERSION

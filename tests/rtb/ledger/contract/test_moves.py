@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rtb.accounts import arm_of
 from rtb.ledger import Division, Ledger, Outcome, Terms, Transfer
-from rtb.notices import Kind
+from rtb.money.accounts import arm_of
+from rtb.settlement.notice_tokens import Kind
 from tests.rtb.ledger.support import NOW, balance, bid, leased, pots, with_ledger
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rtb.ledger import Balance, Grant, Ledger, Mark, Outcome, Terms
-from rtb.notices import Kind
+from rtb.settlement.notice_tokens import Kind
 from tests.rtb.ledger.support import EXPIRES, NOW, balance, bid, leased, pots, with_ledger
 
 BILL, WIN, CLICK = Kind.BILL, Kind.WIN, Kind.CLICK

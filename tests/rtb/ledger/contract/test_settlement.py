@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from rtb.ledger import Balance, Closing, Grant, Ledger, Outcome
-from rtb.notices import Kind
+from rtb.settlement.notice_tokens import Kind
 from tests.rtb.ledger.support import EXPIRES, NOW, balance, bid, leased, pots, with_ledger
 
 BILL, WIN, CLICK = Kind.BILL, Kind.WIN, Kind.CLICK

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rtb.ledger import Closing, Day, Grant, Ledger, Outcome, Terms
-from rtb.notices import Kind
+from rtb.settlement.notice_tokens import Kind
 from tests.rtb.ledger.support import EXPIRES, NOW, balance, bid, leased, with_ledger
 
 BILL = Kind.BILL

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from rtb.accounts import arm_of
 from rtb.ledger import Balance, Division, Floor, Grant, Ledger, Outcome, Transfer
-from rtb.notices import Kind
+from rtb.money.accounts import arm_of
+from rtb.settlement.notice_tokens import Kind
 from tests.rtb.ledger.support import EXPIRES, NOW, balance, bid, leased, with_ledger
 
 BILL, CLICK = Kind.BILL, Kind.CLICK

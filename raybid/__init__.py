@@ -1,0 +1,1 @@
+"""The command line `raybid`, and a platform on one machine."""

@@ -1,0 +1,56 @@
+"""`serve_config.yaml` as a local platform deploys it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Any, Literal
+
+import yaml
+
+from raybid.local.environment import ROOT
+from rtb.runtime.settings import Settings
+
+Graph = Literal["composed", "colocated"]
+Scaling = Mapping[str, float]
+"""Fields of Serve's `AutoscalingConfig`."""
+
+
+def serve_config(
+    settings: Settings, graph: Graph, replicas: Mapping[str, int], scaled: Mapping[str, Scaling]
+) -> dict[str, Any]:
+    """`serve_config.yaml` on these ports, for this graph, with so many replicas, scaled by these numbers."""
+    config: dict[str, Any] = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
+    config["http_options"]["port"] = settings.http_port
+    set_log_format(config, settings)
+    (application,) = config["applications"]
+    application["args"]["graph"] = graph
+    if graph == "colocated":  # the stages have no deployment of their own then
+        application["deployments"] = [
+            item for item in application["deployments"] if item["name"] in ("Router", "Controller")
+        ]
+    for item in application["deployments"]:
+        scaling = item["autoscaling_config"]
+        scaling.update(scaled.get(item["name"], {}))
+        least = replicas.get(item["name"], scaling["min_replicas"])
+        scaling.update(min_replicas=least, initial_replicas=least, max_replicas=max(least, scaling["max_replicas"]))
+    return config
+
+
+def set_log_format(config: dict[str, Any], settings: Settings) -> None:
+    """Let Serve and every replica log as the settings say."""
+    deployments = [item for application in config["applications"] for item in application["deployments"]]
+    for part in (config, *deployments):
+        part.setdefault("logging_config", {})["encoding"] = settings.log_format.upper()
+
+
+def cpus_reserved(config: dict[str, Any], scaled: Collection[str]) -> int:
+    """What replicas reserve, whatever the machine has: Ray would not start the last.
+
+    Of deployments scaled by numbers of their own the most replicas, of all others the least.
+    """
+    cpus = 0.0
+    for item in config["applications"][0]["deployments"]:
+        replicas = item["autoscaling_config"]["max_replicas" if item["name"] in scaled else "min_replicas"]
+        cpus += item["ray_actor_options"]["num_cpus"] * replicas
+    return math.ceil(cpus)

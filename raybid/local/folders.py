@@ -1,0 +1,110 @@
+"""Folders among the temporary files, short enough for names of sockets; what nobody needs any more is removed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from rtb.runtime.settings import Settings
+
+_PREFIX = "raybid-"
+_MARK = ".raybid"
+"""A file in each that says whose it is: the folder whose `run` leads to it, or nobody's but who holds a lock on it."""
+_LONGEST = 29
+"""Bytes of the folder's name. A socket's has 107 at most, and HAProxy keeps 10 of them: below the folder lie the number
+of a node (56) and the name."""
+
+
+def run_folder(settings: Settings) -> Path:
+    """Return the folder of the platform's sockets and of Ray's logs, to which `run` under `var_dir` leads.
+
+    The names of sockets are short, so it is a new one for temporary files, which nobody else can have made before.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    var = settings.var_dir.resolve()
+    link = var / "run"
+    with suppress(OSError):
+        known = link.readlink()
+        if _is_ours(known):
+            return known
+    var.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made = _made()
+    link.unlink(missing_ok=True)
+    link.symlink_to(made)
+    (made / _MARK).write_text(str(var))  # after the link: one with a mark and no link is removed
+    return made
+
+
+@contextmanager
+def kept(folder: Path) -> Iterator[None]:
+    """Keep a folder for the time of the block, whatever becomes of what leads to it."""
+    with (folder / _MARK).open("a") as mark:
+        fcntl.flock(mark, fcntl.LOCK_SH)
+        yield
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Return a folder for the time of the block; one whose process is killed is removed by the next."""
+    tidy()
+    folder = _made()
+    try:
+        with (folder / _MARK).open("w") as mark:
+            fcntl.flock(mark, fcntl.LOCK_SH)
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def tidy() -> None:
+    """Remove folders of this user that no platform's folder leads to any more, and that nobody uses."""
+    for place in {tempfile.gettempdir(), "/tmp"}:
+        for folder in Path(place).glob(f"{_PREFIX}*"):
+            with suppress(OSError):
+                if _is_ours(folder) and not _is_led_to(folder):
+                    _remove_unused(folder)
+
+
+def _made() -> Path:
+    made = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    if len(os.fsencode(made)) > _LONGEST:
+        made.rmdir()
+        made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir="/tmp"))
+    return made
+
+
+def _is_ours(folder: Path) -> bool:
+    found = folder.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
+
+
+def _is_led_to(folder: Path) -> bool:
+    """Whether the folder that it was made for leads to it.
+
+    Raises:
+        OSError: it has no mark.
+    """
+    var = (folder / _MARK).read_text()
+    if not var:
+        return False
+    try:
+        return Path(var, "run").readlink() == folder
+    except FileNotFoundError:
+        return False
+
+
+def _remove_unused(folder: Path) -> None:
+    with (folder / _MARK).open("a") as mark:
+        try:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        shutil.rmtree(folder, ignore_errors=True)

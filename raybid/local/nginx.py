@@ -1,0 +1,111 @@
+"""The nginx of `cluster/nginx` in front of a platform of this machine, with a certificate of its own."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from raybid.local.checks import LaunchError
+from raybid.local.environment import ROOT
+from rtb.ledger.embedded import is_listening
+from rtb.runtime import processes
+
+CONFIGURATION = ROOT / "cluster" / "nginx" / "nginx.conf"
+_START_SECONDS = 10.0
+_STOP_SECONDS = 10.0
+
+
+class Proxy(NamedTuple):
+    """One that runs.
+
+    Attributes:
+        url: where it listens.
+        ca: certificates that its callers must trust.
+        log: what it says.
+    """
+
+    url: str
+    ca: Path
+    log: Path
+
+
+def binary() -> str | None:
+    """The nginx of this machine; Debian keeps it where only root looks."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/local/sbin:/usr/sbin:/sbin")
+
+
+@contextmanager
+def nginx(folder: Path, port: int, upstream: Sequence[str]) -> Iterator[Proxy]:
+    """One for the time of the block.
+
+    Args:
+        folder: of its files.
+        port: on the loopback address.
+        upstream: `host:port` of what it passes requests on to.
+
+    Raises:
+        LaunchError: there is none, or it does not start.
+    """
+    program = binary()
+    if program is None:
+        raise LaunchError("there is no nginx on this machine: install it (Debian: nginx-light)")
+    prefix = prepare(folder, port, upstream)
+    log = folder / "nginx.log"
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # nginx warns of fewer files than its connections take
+    with log.open("ab") as said:
+        process = processes.start(
+            [program, "-p", f"{prefix}/", "-c", str(folder / "conf" / "nginx.conf")],
+            _STOP_SECONDS,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+        )
+    try:
+        _await(process, port, log)
+        yield Proxy(f"https://localhost:{port}", folder / "secrets" / "ca_cert", log)
+    finally:
+        processes.end(process)
+
+
+def prepare(folder: Path, port: int, upstream: Sequence[str]) -> Path:
+    """Certificate, the configuration as it is shipped, and its two files of this place; returns the prefix to run in.
+
+    Raises:
+        LaunchError: the certificate cannot be made.
+    """
+    conf, prefix, keys = folder / "conf", folder / "run", folder / "secrets"
+    for made in (conf, prefix):
+        made.mkdir(parents=True, exist_ok=True)
+    prefix.chmod(0o755)  # workers are not the user that starts it
+    _make_secrets(keys)
+    shutil.copy(CONFIGURATION, conf)
+    servers = "".join(f"    server {place} max_fails=0;\n" for place in upstream)
+    (conf / "upstream.conf").write_text(f"upstream raybid {{\n{servers}    keepalive 128;\n}}\n")
+    (conf / "listen.conf").write_text(
+        f"listen 127.0.0.1:{port} ssl;\nssl_certificate {keys / 'tls_cert'};\nssl_certificate_key {keys / 'tls_key'};\n"
+    )
+    return prefix
+
+
+def _make_secrets(folder: Path) -> None:
+    command = [str(ROOT / "cluster" / "secrets.sh"), "--folder", str(folder), "--keep-owner"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LaunchError(f"cluster/secrets.sh fails: {done.stderr.strip()}")
+
+
+def _await(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        if is_listening(port):
+            return
+        time.sleep(0.05)
+    lines = log.read_text(errors="replace").strip().splitlines()
+    raise LaunchError(f"nginx does not start: {lines[-1] if lines else 'it said nothing'} (all of it: {log})")

@@ -1,0 +1,111 @@
+"""A throwaway PostgreSQL cluster, and fresh databases in it: for trials and tests."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from raybid.local.checks import LaunchError
+from rtb.runtime import processes
+
+_FAST = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200"]
+
+
+def binaries() -> Path | None:
+    """The folder of `initdb` and `postgres`, newest version first."""
+    found = [*Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    if found:
+        return max(found, key=lambda path: int(path.parts[-3])).parent
+    on_path = shutil.which("initdb")
+    return Path(on_path).resolve().parent if on_path else None
+
+
+class Cluster:
+    """A running cluster, reached through a socket in its folder: no port that somebody else could have."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._numbers = count(1)
+
+    def new_database(self) -> str:
+        """SQLAlchemy URL of a database with nothing in it."""
+        name = f"catalog{next(self._numbers)}"
+        with psycopg.connect(host=str(self._folder), user="raybid", dbname="postgres", autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return f"postgresql://raybid@/{name}?host={self._folder}"
+
+
+@contextmanager
+def running(folder_of_binaries: Path) -> Iterator[Cluster]:
+    """A cluster for the time of the block.
+
+    Raises:
+        LaunchError: it does not start.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="raybid-pg-"))
+    owner = _owner()
+    if owner is not None:
+        shutil.chown(folder, owner)
+    data = str(folder / "data")
+    initdb, postgres = str(folder_of_binaries / "initdb"), str(folder_of_binaries / "postgres")
+    try:
+        _run(owner, [initdb, "-D", data, "-U", "raybid", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"])
+        command = [postgres, "-D", data, "-k", str(folder), "-c", "listen_addresses=", *_FAST]
+        with (folder / "log").open("wb") as log:
+            server = processes.start(
+                [*_change(owner), *command], cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        try:
+            _await(server, folder)
+            yield Cluster(folder)
+        finally:
+            server.send_signal(signal.SIGINT)  # ends connections, too, where SIGTERM waits for them
+            server.wait()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _await(server: subprocess.Popen[Any], folder: Path) -> None:
+    """Wait until it takes connections.
+
+    Raises:
+        LaunchError: it ended instead.
+    """
+    while server.poll() is None:
+        with suppress(psycopg.OperationalError):
+            psycopg.connect(host=str(folder), user="raybid", dbname="postgres").close()
+            return
+        time.sleep(0.05)
+    raise LaunchError(f"`postgres` fails: {(folder / 'log').read_text().strip()}")
+
+
+def _owner() -> str | None:
+    """Whom to run it as: PostgreSQL refuses to be root."""
+    if os.geteuid() != 0:
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+def _run(owner: str | None, command: Sequence[str]) -> None:
+    done = processes.run([*_change(owner), *command], cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        raise LaunchError(f"`{Path(command[0]).name}` fails: {done.stdout.strip()} {done.stderr.strip()}")
+
+
+def _change(owner: str | None) -> list[str]:
+    if owner is None:
+        return []
+    return ["setpriv", f"--reuid={owner}", f"--regid={pwd.getpwnam(owner).pw_gid}", "--clear-groups"]

@@ -1,0 +1,331 @@
+"""One platform a folder: who runs it, what it does now, and how others end it.
+
+Whoever runs a platform holds a lock on `platform.lock` under `var_dir` as long as it lives, and says in `platform.json`
+what it does. So it is known whether one runs whatever became of the file: the kernel gives the lock back when its
+holder dies, and a process id that somebody else has by now is never believed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+import msgspec
+from rich.console import Console
+
+from raybid.local.checks import LaunchError, check_writable
+from raybid.local.cluster import Platform
+from raybid.local.configuration import Graph
+from raybid.local.preparing import prepare
+from rtb.ledger import embedded
+from rtb.runtime import guard, processes
+from rtb.runtime.plain import plain
+from rtb.runtime.settings import Settings
+from simulation import reference
+
+_LOOK_SECONDS = 0.5
+_STOP_SECONDS = 120.0
+_LOCK_TRIES = 10
+_STOPPED = "stopped"
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the platform of a folder.
+
+    Attributes:
+        pid: of the process that runs it.
+        url: of its API.
+        stage: what it does, for people.
+        is_ready: whether it serves.
+        ray_pid: of the guard of Ray's head, 0 before there is one.
+        ray_born: when that began, in the kernel's ticks: tells it from a later process of the same number.
+        error: why it ended by itself; empty when it was ended.
+    """
+
+    pid: int
+    url: str
+    stage: str
+    is_ready: bool = False
+    ray_pid: int = 0
+    ray_born: str = ""
+    error: str = ""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it came to its end in order, or says why not; else it runs, or was killed."""
+        return self.stage == _STOPPED or bool(self.error)
+
+
+def read(settings: Settings) -> State | None:
+    """What was said last, whether or not whoever said it still lives; none where there is nothing to read."""
+    try:
+        return msgspec.json.decode(_state_path(settings).read_bytes(), type=State)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def is_running(settings: Settings) -> bool:
+    """Whether somebody runs a platform on this folder."""
+    try:
+        lock = _lock_path(settings).open("rb")
+    except OSError:
+        return False
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def left_behind(settings: Settings) -> State | None:
+    """The state of a platform that still ends after whoever ran it was killed."""
+    state = read(settings)
+    if state is None or is_running(settings) or not state.ray_pid:
+        return None
+    return state if state.ray_born and _born(state.ray_pid) == state.ray_born else None
+
+
+def running_already(settings: Settings) -> str:
+    """Say who runs a platform on this folder, and what that one does, in one line."""
+    folder, state = settings.var_dir.resolve(), _state_of_holder(settings)
+    if state is None:
+        return f"another `raybid up` has begun on {folder} already: wait for it, or end it with `raybid down`"
+    if state.is_ready:
+        return f"a platform runs on {folder} already, at {state.url}, process {state.pid}: `raybid down` ends it"
+    return (
+        f"another `raybid up`, process {state.pid}, is at work on {folder} already ({state.stage}): wait for it, "
+        "or end it with `raybid down`"
+    )
+
+
+def supervise(settings: Settings, graph: Graph, console: Console, *, samples: bool, parent: int = 0) -> None:
+    """Run a platform until SIGTERM, SIGINT or SIGHUP.
+
+    Args:
+        settings: ports and folders.
+        graph: where the stages run.
+        console: told what happens.
+        samples: whether to register the sample campaigns.
+        parent: process that waits until it is up, and goes then; before that, its end is the end of this. What this
+            one says is in the log then.
+
+    Raises:
+        LaunchError: it does not start, or ends by itself.
+        OSError: a folder cannot be written.
+    """
+    with _locked(settings), processes.ended_by_signals():
+        before = read(settings)
+        teller = _Teller(settings, console, parent)
+        try:
+            if before is not None and not before.has_ended:
+                _end_killed(settings, before, teller.tell)
+            _run(settings, graph, console, teller, samples)
+        except (LaunchError, OSError) as error:
+            teller.tell("ended by itself", error=str(error))
+            raise
+        except processes.Ended:
+            teller.tell(_STOPPED)
+
+
+def end(settings: Settings, say: Callable[[str], None]) -> bool:
+    """End the platform of a folder, and wait until it is gone.
+
+    Args:
+        settings: of the platform.
+        say: told what happens, when that changes.
+
+    Returns:
+        Whether there was one.
+
+    Raises:
+        LaunchError: it does not end.
+    """
+    state = left_behind(settings)
+    if state is not None:
+        _end_killed(settings, state, say)
+        return True
+    if not is_running(settings):
+        return False
+    state = _await_state(settings)
+    try:
+        os.kill(state.pid, signal.SIGTERM)
+    except ProcessLookupError:  # it ended in this very moment
+        return True
+    said = ""
+    deadline = time.monotonic() + _STOP_SECONDS
+    while is_running(settings):
+        if time.monotonic() > deadline:
+            raise LaunchError(
+                f"process {state.pid} does not end within {_STOP_SECONDS:.0f} s: see {log_path(settings)}; "
+                f"`kill -KILL {state.pid}` and `raybid down` again end it by force"
+            )
+        if (now := read(settings)) is not None and now.stage != said:
+            said = now.stage
+            say(said)
+        time.sleep(_LOOK_SECONDS / 5)
+    return True
+
+
+def log_path(settings: Settings) -> Path:
+    """Where a platform in the background says what it does."""
+    return settings.var_dir.resolve() / "logs" / "platform.log"
+
+
+class _Teller:
+    """Keeps `platform.json` true.
+
+    Args:
+        settings: ports and folders.
+        console: told what happens.
+        parent: see `supervise`.
+    """
+
+    def __init__(self, settings: Settings, console: Console, parent: int = 0) -> None:
+        self._path = _state_path(settings)
+        self._console = console
+        self._parent = parent
+        self._state = State(pid=os.getpid(), url=settings.base_url, stage="checking")
+        self.tell("checking")
+        if parent:
+            _write_to(log_path(settings))
+            guard.end_with_parent(parent, signal.SIGTERM)
+
+    def tell(self, stage: str, *, is_ready: bool = False, error: str = "", ray_pid: int = 0) -> None:
+        """Say what happens now, to people here and to who reads the file."""
+        if ray_pid and ray_pid != self._state.ray_pid:
+            self._state = msgspec.structs.replace(self._state, ray_pid=ray_pid, ray_born=_born(ray_pid))
+        if is_ready and self._parent:
+            guard.end_with_parent(self._parent, 0)
+        if stage != self._state.stage:
+            with suppress(OSError):  # its terminal may be closed
+                self._console.print(plain(stage, "dim"), soft_wrap=True)
+        self._state = msgspec.structs.replace(self._state, stage=stage, is_ready=is_ready, error=error)
+        draft = self._path.with_suffix(".draft")
+        draft.write_bytes(msgspec.json.encode(self._state))
+        draft.replace(self._path)
+
+
+def _run(settings: Settings, graph: Graph, console: Console, teller: _Teller, samples: bool) -> None:
+    teller.tell("checking ports, folders and models; a first run trains a click model for about a minute")
+    prepare(settings, console)
+    platform = Platform(settings, graph, lambda stage: teller.tell(stage, ray_pid=platform.ray_pid))
+    with platform:
+        if samples:
+            platform.register(reference.campaigns())
+            platform.await_campaigns()
+        teller.tell(f"up: {settings.base_url}", is_ready=True)
+        while True:
+            platform.check()
+            time.sleep(_LOOK_SECONDS)
+
+
+@contextmanager
+def _locked(settings: Settings) -> Iterator[None]:
+    check_writable(settings.var_dir)
+    with _lock_path(settings).open("ab") as lock:
+        _take(lock, settings)
+        yield
+
+
+def _take(lock: IO[bytes], settings: Settings) -> None:
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # also for the moment in which somebody looks whether one runs
+            time.sleep(0.05)
+        else:
+            lock.truncate(0)
+            lock.write(str(os.getpid()).encode())
+            lock.flush()
+            return
+    raise LaunchError(running_already(settings))
+
+
+def _state_of_holder(settings: Settings) -> State | None:
+    """The state that the holder of the lock wrote; none before it did."""
+    state = read(settings)
+    with suppress(OSError):
+        if state is not None and _lock_path(settings).read_text() == str(state.pid):
+            return state
+    return None
+
+
+def _write_to(log: Path) -> None:
+    """Let what this process and its children say go there from now on."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as file:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+            os.dup2(file.fileno(), stream.fileno())
+
+
+def _end_killed(settings: Settings, state: State, say: Callable[[str], None]) -> None:
+    """Wait for the end of what the guards of a killed platform end.
+
+    Raises:
+        LaunchError: it does not end.
+    """
+    say("waiting for the end of a platform whose parent was killed")
+    deadline = time.monotonic() + _STOP_SECONDS
+    while state.ray_born and _born(state.ray_pid) == state.ray_born:
+        if time.monotonic() > deadline:
+            raise LaunchError(f"process {state.ray_pid} and what it started do not end: see {log_path(settings)}")
+        with suppress(ProcessLookupError):
+            os.kill(state.ray_pid, signal.SIGTERM)
+        time.sleep(_LOOK_SECONDS)
+    embedded.stop_successor(settings)
+
+
+def _await_state(settings: Settings) -> State:
+    """The state of who holds the lock: written right after it was taken."""
+    deadline = time.monotonic() + _LOOK_SECONDS * 10
+    while time.monotonic() < deadline:
+        state = read(settings)
+        if state is not None and _born(state.pid):
+            return state
+        time.sleep(_LOOK_SECONDS / 5)
+    path = _state_path(settings)
+    raise LaunchError(
+        f"{path} does not say who runs the platform: find out with `fuser {_lock_path(settings)}`, end it"
+    )
+
+
+def _born(pid: int) -> str:
+    """When a process began, in the kernel's ticks; empty where there is none of that number."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    fields = told.rpartition(")")[2].split()  # its name, in brackets before these, may hold anything
+    return "" if fields[0] == "Z" else fields[19]
+
+
+def _state_path(settings: Settings) -> Path:
+    return settings.var_dir.resolve() / "platform.json"
+
+
+def _lock_path(settings: Settings) -> Path:
+    return settings.var_dir.resolve() / "platform.lock"
+
+
+def main() -> None:
+    """Run a platform in the background, as `raybid up --detach` starts it: graph, its process, `samples` or not."""
+    graph: Graph = "colocated" if sys.argv[1] == "colocated" else "composed"
+    screen = Console(stderr=True, highlight=False)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as for `nohup`: it has no terminal that could hang up
+    try:
+        supervise(Settings(), graph, screen, samples="samples" in sys.argv[3:], parent=int(sys.argv[2]))
+    except (LaunchError, OSError) as error:
+        sys.exit(f"raybid: {error}")
+
+
+if __name__ == "__main__":
+    main()

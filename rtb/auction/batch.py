@@ -1,0 +1,161 @@
+"""What travels between the wire and the models: a request as it was read, a batch of them as arrays, and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rtb.auction.stages import Auction, DealColumns
+from rtb.exchanges import GENERIC, Profile
+from rtb.inventory.impression import Impression
+from rtb.models import features
+from rtb.models.winrate import market_key
+from rtb.money.currency import NO_RATES, Rates
+from rtb.openrtb import BidRequest, BidResponse, NoBid
+from rtb.targeting.catalog_view import View
+from rtb.targeting.index import Candidates
+
+
+class Ground(NamedTuple):
+    """What a request was read by.
+
+    Attributes:
+        catalog: version of the catalog.
+        rates: what currencies were worth.
+    """
+
+    catalog: str = ""
+    rates: Rates = NO_RATES
+
+
+_NO_GROUND = Ground()
+
+
+class Prepared(NamedTuple):
+    """A request on its way.
+
+    Attributes:
+        id: the exchange's.
+        tmax_ms: time the exchange allows, 0 when it does not say.
+        impressions: those that can be bid on.
+        reason: why there are none, when there are none.
+        exchange: that it came from.
+        as_object: whether the response is wanted as an object instead of JSON.
+        source: what was read: JSON as it came, or the object where it never was JSON.
+        ground: what it was read by.
+        caller: number of the key that it came with (`rtb.exchanges.number_of` its id); 0: it came without one.
+    """
+
+    id: str
+    tmax_ms: int
+    impressions: list[Impression]
+    reason: NoBid
+    exchange: Profile = GENERIC
+    as_object: bool = False
+    source: bytes | BidRequest = b""
+    ground: Ground = _NO_GROUND
+    caller: int = 0
+
+
+class Terms(NamedTuple):
+    """On which terms the impressions of a batch are sold; all arrays have shape `(imps,)`.
+
+    Attributes:
+        first_price: whether the winner pays its own bid.
+        ttl: seconds that notices are honoured.
+        user: key of who would see it, 0 where nobody may or need know.
+        group: number of the imp that each is a way to buy, ascending; none: each is an imp of its own.
+        is_test: where nothing is billable; none: everything is.
+        challenger: what is the challenger's of an experiment; none: there is none.
+    """
+
+    first_price: npt.NDArray[np.bool_]
+    ttl: npt.NDArray[np.float64]
+    user: npt.NDArray[np.uint64]
+    group: npt.NDArray[np.intp] | None
+    is_test: npt.NDArray[np.bool_] | None
+    challenger: npt.NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Requests answered together, as arrays.
+
+    Attributes:
+        requests: in order.
+        owner: request of each impression, shape `(imps,)`.
+        candidates: who may bid on which impression.
+        rows: features of the candidates, shape `(n, fields)`.
+        terms: of the impressions.
+        floor_micros: of each candidate, shape `(n,)`.
+        deals: what deals say of the candidates; none: there are no deals.
+        view: the catalog the candidates are of.
+        barred: `NoBid` of each request that a candidate was taken from, 0 elsewhere, shape `(requests,)`; or none.
+        left_out: numbers of the campaigns taken from each request (by index), where any were.
+        opened: version of the pacing table that said who is open; empty: everyone was.
+    """
+
+    requests: Sequence[Prepared]
+    owner: npt.NDArray[np.intp]
+    candidates: Candidates
+    rows: features.Rows
+    terms: Terms
+    floor_micros: npt.NDArray[np.int64]
+    deals: DealColumns | None
+    view: View
+    barred: npt.NDArray[np.int64] | None = None
+    left_out: Mapping[int, list[int]] = field(default_factory=dict)
+    opened: str = ""
+
+    @property
+    def campaign(self) -> npt.NDArray[np.int32]:
+        """Number of each candidate's campaign, shape `(n,)`."""
+        return self.view.index.numbers[self.candidates.line]
+
+    def without(self, barred: npt.NDArray[np.bool_], reason: NoBid) -> Batch:
+        """This batch but for some candidates (a mask, shape `(n,)`), and why they do not bid."""
+        kept = ~barred
+        said = np.zeros(len(self.requests), np.int64)
+        owners = self.owner[self.candidates.imp[barred]]
+        said[owners] = reason
+        left_out: dict[int, list[int]] = {}
+        for owner, number in zip(owners.tolist(), self.campaign[barred].tolist(), strict=True):
+            left_out.setdefault(owner, []).append(number)
+        return replace(
+            self,
+            candidates=self.candidates.of(kept),
+            rows=self.rows[kept],
+            floor_micros=self.floor_micros[kept],
+            deals=None if self.deals is None else self.deals.of(kept),
+            barred=said,
+            left_out=left_out,
+        )
+
+    def auction(self, probability: npt.NDArray[np.float32]) -> Auction:
+        """What the bidder needs of this batch, with the model's probabilities, shape `(n, 2)`."""
+        markets = [market_key(request.exchange.number, request.caller) for request in self.requests]
+        return Auction(
+            imp=self.candidates.imp,
+            campaign=self.campaign,
+            probability=probability,
+            floor_micros=self.floor_micros,
+            first_price=self.terms.first_price,
+            ttl=self.terms.ttl,
+            group=self.terms.group,
+            deals=self.deals,
+            is_test=self.terms.is_test,
+            challenger=self.terms.challenger,
+            market=np.array(markets, np.uint64)[self.owner],
+        )
+
+
+class Answer(NamedTuple):
+    """What a request gets: a body (or, to `Prepared.as_object`, a response), or neither and the reason."""
+
+    body: bytes | None
+    reason: NoBid = NoBid.UNKNOWN
+    response: BidResponse | None = None

@@ -1,0 +1,363 @@
+"""The Router's work between the wire and the models: bytes to arrays before them, decisions to bytes after them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Literal
+from urllib.parse import urlsplit, urlunsplit
+
+import numpy as np
+import numpy.typing as npt
+
+from rtb.auction.batch import Answer, Batch, Ground, Prepared, Terms
+from rtb.auction.stages import DealColumns, Decisions
+from rtb.events import BidEvent
+from rtb.exchanges import GENERIC, Profile
+from rtb.experiment import Split
+from rtb.inventory.impression import Impression, hour_of_week, impressions_of
+from rtb.inventory.slots import PlayedSlot
+from rtb.markup.bid_template import Sold, bid_of, seconds_of
+from rtb.models import features
+from rtb.models.scores import CLICK
+from rtb.money.accounts import campaign_of, experiment_of
+from rtb.money.currency import Rates
+from rtb.money.micros import floors_to_micros
+from rtb.openrtb import Bid, BidRequest, BidResponse, NoBid, SeatBid, decode_request, encode_response
+from rtb.runtime.notice_times import NoticeTimes
+from rtb.settlement.notice_tokens import BidRef, Kind, Signer
+from rtb.targeting.bitmaps import Words
+from rtb.targeting.catalog_view import View
+from rtb.targeting.index import Candidates, TargetingIndex
+from rtb.targeting.listing import Listing
+from rtb.targeting.users import UserKeys
+
+_TIMES = NoticeTimes()
+
+
+class Edge:
+    """Turns requests into batches and decisions into responses.
+
+    Args:
+        signer: of notice tokens.
+        users: makes numbers of user ids.
+        base_url: where exchanges reach the notice endpoints.
+        currency: bids are in.
+        max_imps: imps looked at in one request.
+        max_candidates: candidates scored for one impression.
+        times: how long notices are honoured.
+        charge_on: the notice that spends money, where an exchange's profile does not say.
+        clock: Unix time.
+    """
+
+    def __init__(
+        self,
+        *,
+        signer: Signer,
+        users: UserKeys,
+        base_url: str,
+        currency: str,
+        max_imps: int,
+        max_candidates: int,
+        times: NoticeTimes = _TIMES,
+        charge_on: Literal["bill", "win"] = "bill",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._signer = signer
+        self._users = users
+        self._base = base_url
+        self._currency = currency
+        self._max_imps = max_imps
+        self._max_candidates = max_candidates
+        self._times = times
+        self._charge_on = charge_on
+        self._clock = clock
+        self._view = View([])
+        self._open: Words | None = None
+        self._opened = ""
+        self._ground = Ground()
+        self._split: Split | None = None
+
+    @property
+    def open_lines(self) -> Words | None:
+        """Who is open for bidding; none: everyone is."""
+        return self._open
+
+    @property
+    def campaigns(self) -> int:
+        """Campaigns in the catalog bid from."""
+        return len(self._view.index)
+
+    def number_of(self, campaign_id: str) -> int | None:
+        """Return the number of a campaign that is bid for, by its id."""
+        listings = self._view.listing_of.items()
+        return next((number for number, listing in listings if listing.campaign.id == campaign_id), None)
+
+    def relist(self, listings: Sequence[Listing], version: str = "") -> None:
+        """Bid for these campaigns, of a catalog of this version, from now on."""
+        self.show(self.view(listings, version))
+
+    def view(self, listings: Sequence[Listing], version: str = "") -> View:
+        """What `relist` makes of these campaigns, beside the bidding: for a thread, as thousands take a second."""
+        return View(listings, self._view, version)
+
+    def show(self, view: View) -> None:
+        """Bid for the campaigns of a view from now on."""
+        self._view = view
+        self._open, self._opened = None, ""
+        self._ground = self._ground._replace(catalog=view.version)
+
+    def rerate(self, rates: Rates) -> None:
+        """Convert currencies by this table from now on."""
+        self._ground = self._ground._replace(rates=rates)
+
+    def divide(self, split: Split | None) -> None:
+        """Divide traffic between champion and challenger like this from now on; `None`: no more."""
+        self._split = split
+
+    def restrict(self, open_numbers: Sequence[int], version: str = "") -> None:
+        """Leave out campaigns that cannot bid now, such as those without money, as this pacing table says."""
+        self._open, self._opened = self._view.index.mask(open_numbers), version
+
+    def prepare(self, body: bytes, exchange: Profile = GENERIC, caller: int = 0) -> Prepared:
+        """A request from the wire.
+
+        Args:
+            body: JSON.
+            exchange: that it came from, which says what the request leaves unsaid.
+            caller: number of the key that it came with, 0 without one.
+
+        Raises:
+            InvalidRequest: it cannot be answered.
+        """
+        request = decode_request(body)
+        exchange.complete(request)
+        return self._prepared(request, exchange, body, caller)
+
+    def prepare_object(self, request: BidRequest, exchange: Profile = GENERIC, caller: int = 0) -> Prepared:
+        """A request that never was JSON, whose response is wanted as an object.
+
+        Args:
+            request: against no rule of the specification; it is not checked, and leaves nothing unsaid.
+            exchange: whose key it came with.
+            caller: number of that key, 0 without one.
+        """
+        return self._prepared(request, exchange, request, caller)
+
+    def _prepared(self, request: BidRequest, exchange: Profile, source: bytes | BidRequest, caller: int) -> Prepared:
+        hour = hour_of_week(self._clock())
+        index = self._view.index
+        impressions, reason = impressions_of(
+            request,
+            hour,
+            self._currency,
+            self._max_imps,
+            rates=self._ground.rates,
+            held=index.deals,
+            kinds=index.kinds,
+        )
+        as_object = isinstance(source, BidRequest)
+        tmax = request.tmax or 0
+        return Prepared(request.id, tmax, impressions, reason, exchange, as_object, source, self._ground, caller)
+
+    def assemble(self, requests: Sequence[Prepared]) -> Batch:
+        """Find and encode the candidates of a batch."""
+        view = self._view
+        impressions = [impression for request in requests for impression in request.impressions]
+        owner = np.repeat(np.arange(len(requests)), [len(request.impressions) for request in requests])
+        candidates = view.index.candidates(impressions, self._max_candidates, self._open)
+        rows = features.encode(
+            [features.impression_row(impression) for impression in impressions],
+            view.creative_rows,
+            candidates.imp,
+            candidates.creative,
+        )
+        floors, deals = terms_of_candidates(impressions, candidates, view.index)
+        terms = self._terms(impressions, owner)
+        if self._split is not None:
+            terms = terms._replace(challenger=_taken(self._split, requests, owner))
+        return Batch(requests, owner, candidates, rows, terms, floors, deals, view, opened=self._opened)
+
+    def _terms(self, impressions: Sequence[Impression], owner: npt.NDArray[np.intp]) -> Terms:
+        is_test = [item.audience.is_test for item in impressions]
+        return Terms(
+            first_price=np.array([item.first_price for item in impressions], bool),
+            ttl=np.array([self._seconds(item) for item in impressions], np.float64),
+            user=np.array([self._users.key(item.audience.user) for item in impressions], np.uint64),
+            group=_groups(impressions, owner),
+            is_test=np.array(is_test, bool) if any(is_test) else None,
+        )
+
+    def _seconds(self, impression: Impression) -> float:
+        """How long notices are honoured; what is played is fetched ahead, wherever that is."""
+        slot = impression.slot
+        inventory = "app" if isinstance(slot, PlayedSlot) else impression.audience.inventory
+        return self._times.of(inventory, interstitial=slot.instl, native=slot.kind == "native")
+
+    def render(
+        self, batch: Batch, probability: npt.NDArray[np.float32], decisions: Decisions
+    ) -> tuple[list[Answer], list[BidEvent]]:
+        """The answer to each request of a batch, and the events of its bids; a test leaves none."""
+        seats: list[dict[str, list[Bid]]] = [{} for _ in batch.requests]
+        impressions = [impression for request in batch.requests for impression in request.impressions]
+        at = self._clock()
+        features_of = batch.rows[decisions.candidate].tolist()
+        pctr = probability[decisions.candidate, CLICK].tolist()
+        multiplier, floor_micros = decisions.multiplier.tolist(), batch.floor_micros[decisions.candidate].tolist()
+        events = []
+        for place, (candidate, imp, owner, row, seconds, ref) in enumerate(
+            _winners(batch, decisions, impressions, self._charge_on)
+        ):
+            impression, request = impressions[imp], batch.requests[owner]
+            sold = Sold(ref, impression, batch.view.showpiece(impression.slot, row), seconds)
+            bid = bid_of(sold, self._signer, self._base)
+            request.exchange.finish(bid)
+            seats[owner].setdefault(_seat(batch, impression, candidate), []).append(bid)
+            if ref.is_test:
+                continue
+            events.append(
+                BidEvent(
+                    bid=bid.id,
+                    request=request.id,
+                    campaign=campaign_of(ref.campaign),
+                    creative=bid.crid or "",
+                    features=features_of[place],
+                    pctr=pctr[place],
+                    multiplier=multiplier[place],
+                    price_micros=ref.ceiling_micros,
+                    floor_micros=floor_micros[place],
+                    at=at,
+                    first_price=impression.first_price,
+                    feature_schema=features.SCHEMA_VERSION,
+                    experiment=experiment_of(ref.campaign) or None,
+                    exchange=ref.exchange,
+                    caller=ref.caller,
+                )
+            )
+        answers = [
+            _answer(request, offers, reason)
+            for request, offers, reason in zip(batch.requests, seats, _reasons(batch, decisions), strict=True)
+        ]
+        return answers, events
+
+    def landing(self, ref: BidRef) -> str | None:
+        """Where a click on this bid's creative leads, with a token that its conversion can name."""
+        listing = self._view.listing_of.get(campaign_of(ref.campaign))
+        if listing is None or ref.creative >= len(listing.campaign.creatives):
+            return None
+        url = listing.campaign.creatives[ref.creative].landing_url
+        parts = urlsplit(url)
+        query = "&".join(filter(None, (parts.query, f"rb_click={self._signer.sign(ref, Kind.CONVERSION)}")))
+        return urlunsplit(parts._replace(query=query))
+
+
+def _answer(request: Prepared, seats: dict[str, list[Bid]], reason: NoBid) -> Answer:
+    if not seats:
+        return Answer(None, reason)
+    seatbid = [SeatBid(bid=offers, seat=seat) for seat, offers in seats.items()]
+    currency = request.impressions[0].audience.quote.currency
+    response = BidResponse(request.id, seatbid, bidid=seatbid[0].bid[0].id, cur=currency)
+    return Answer(None, response=response) if request.as_object else Answer(encode_response(response))
+
+
+def _reasons(batch: Batch, decisions: Decisions) -> list[NoBid]:
+    """Why each request would get no bid: how far its impressions came."""
+    reasons = np.array([request.reason for request in batch.requests], np.int64)
+    for imp, reason in batch.candidates.reasons.items():
+        owner = batch.owner[imp]
+        reasons[owner] = max(reasons[owner], reason)
+    reached = np.zeros(len(batch.requests), bool)
+    reached[batch.owner[batch.candidates.imp]] = True
+    unpaid = np.zeros(len(batch.requests), bool)
+    unpaid[batch.owner[decisions.unpaid]] = True
+    if batch.barred is not None:
+        reasons = np.where(batch.barred > 0, batch.barred, reasons)
+    reasons[reached] = NoBid.BELOW_FLOOR
+    reasons[unpaid] = NoBid.NO_BUDGET
+    return [NoBid(reason) for reason in reasons.tolist()]
+
+
+def _taken(split: Split, requests: Sequence[Prepared], owner: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    """Which impressions are the challenger's: all of a user, where it is known whose they are."""
+    units = [request.impressions[0].audience.user or request.id if request.impressions else "" for request in requests]
+    return np.array([split.takes(unit) for unit in units], bool)[owner]
+
+
+def _groups(impressions: Sequence[Impression], owner: npt.NDArray[np.intp]) -> npt.NDArray[np.intp] | None:
+    """Number of the imp that each impression is a way to buy, ascending; `None` where each is an imp of its own."""
+    imps = [*zip(owner.tolist(), [item.number for item in impressions], strict=True)]
+    if len(set(imps)) == len(imps):
+        return None
+    return np.cumsum([first != second for first, second in pairwise([None, *imps])])
+
+
+def terms_of_candidates(
+    impressions: Sequence[Impression], candidates: Candidates, index: TargetingIndex
+) -> tuple[npt.NDArray[np.int64], DealColumns | None]:
+    """Floors of the candidates, micros, shape `(n,)`, and what deals say of them.
+
+    Most impressions have one floor for all. Where it goes by the creative's length, and under deals, each candidate
+    is looked at.
+    """
+    imp = candidates.imp
+    floors = floors_to_micros(np.array([item.floors.cpm for item in impressions], np.float64))[imp]
+    if any(item.floors.go_by_length for item in impressions):
+        timed = np.array([item.floors.go_by_length for item in impressions], bool)
+        places = np.flatnonzero(timed[imp])
+        played = [(impressions[imp[n]], index.creatives[candidates.creative[n]].creative) for n in places.tolist()]
+        cpm = [impression.floors.of(seconds_of(creative)) for impression, creative in played]
+        floors[places] = floors_to_micros(np.array(cpm, np.float64))
+    if all(item.deal is None for item in impressions):
+        return floors, None
+    columns = DealColumns(
+        is_deal=np.array([item.deal is not None for item in impressions], bool)[imp],
+        is_agreed=np.array([item.is_agreed for item in impressions], bool)[imp],
+        agreed_micros=np.zeros(len(imp), np.int64),
+    )
+    for place in np.flatnonzero(columns.is_deal).tolist():
+        deal = impressions[imp[place]].deal
+        assert deal is not None
+        held = index.deals[deal.id][int(candidates.line[place])]
+        floors[place] = max(int(floors[place]), held.floor_micros)
+        columns.agreed_micros[place] = held.price_micros or (floors[place] if deal.is_guaranteed else 0)
+    return floors, columns
+
+
+def _seat(batch: Batch, impression: Impression, candidate: int) -> str:
+    """On whose behalf a candidate bids."""
+    index, line = batch.view.index, int(batch.candidates.line[candidate])
+    held = index.deals[impression.deal.id][line] if impression.deal else None
+    return held.seat if held and held.seat else index.listings[line].campaign.seat
+
+
+def _winners(
+    batch: Batch, decisions: Decisions, impressions: Sequence[Impression], charge_on: str
+) -> Iterator[tuple[int, int, int, int, float, BidRef]]:
+    """Of each winner: candidate, impression, request, row of the creative, seconds its notices count, and its ref."""
+    candidate = decisions.candidate
+    imp, row = batch.candidates.imp[candidate], batch.candidates.creative[candidate]
+    whose = (candidate, imp, batch.owner[imp], row, batch.terms.ttl[imp], batch.terms.user[imp])
+    paid = (decisions.lease, decisions.sequence, decisions.account, decisions.price_micros, decisions.expires)
+    creatives = batch.view.index.creatives
+    for number, place, owner, line, seconds, user, floor, lease, sequence, account, ceiling, expires in zip(
+        *(column.tolist() for column in (*whose, batch.floor_micros[candidate], *paid)), strict=True
+    ):
+        impression, request = impressions[place], batch.requests[owner]
+        exchange = request.exchange
+        ref = BidRef(
+            lease,
+            sequence,
+            account,
+            creatives[line].place,
+            ceiling,
+            expires,
+            user,
+            impression.audience.quote.rate,
+            exchange.number,
+            floor,
+            request.caller,
+            impression.pays_bid,
+            (exchange.charge_on or charge_on) == "win",
+        )
+        yield number, place, owner, line, seconds, ref

@@ -1,0 +1,395 @@
+"""The stages of a request as plain classes over arrays. Serve deployments wrap them; tests call them as they are.
+
+Edge.prepare -> Edge.assemble -> CTRStage.score -> BidStage.decide -> Edge.render
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rtb.auction import pricing
+from rtb.ledger import Day, LeaseBook, Reservation, Usage
+from rtb.models.features import Rows
+from rtb.models.observation import observe
+from rtb.models.policy import Policy
+from rtb.models.scores import CLICK, CONVERSION, Scorer, Scores
+from rtb.models.winrate import caller_in
+from rtb.money.accounts import campaign_of, experiment_of
+from rtb.pacing.snapshot import PACING_DTYPE, PacingTable, pacing_state
+
+
+class DealColumns(NamedTuple):
+    """What deals say of a batch's candidates; all arrays have shape `(n,)`.
+
+    Attributes:
+        is_deal: whether it bids under a deal: such bids go before open ones.
+        is_agreed: whether the floor is the price.
+        agreed_micros: price to bid whatever the value is; 0: by value.
+    """
+
+    is_deal: npt.NDArray[np.bool_]
+    is_agreed: npt.NDArray[np.bool_]
+    agreed_micros: npt.NDArray[np.int64]
+
+    def of(self, candidates: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> DealColumns:
+        """Of some candidates, by index or mask."""
+        return DealColumns(self.is_deal[candidates], self.is_agreed[candidates], self.agreed_micros[candidates])
+
+
+class Auction(NamedTuple):
+    """A batch of impressions and their scored candidates.
+
+    Attributes:
+        imp: impression of each candidate, ascending, shape `(n,)`.
+        campaign: number of each candidate's campaign, shape `(n,)`.
+        probability: of a click, and of a conversion given a click, shape `(n, 2)`.
+        floor_micros: of each candidate, shape `(n,)`.
+        first_price: of each impression, shape `(imps,)`.
+        ttl: seconds that notices of each impression are honoured, shape `(imps,)`; none: as long as any are.
+        group: of each impression, ascending, shape `(imps,)`: of impressions of a group one is bought; none: each is.
+        deals: what deals say of the candidates; none: there are no deals.
+        is_test: impressions where nothing is billable, shape `(imps,)`; none: all are.
+        challenger: impressions that are the challenger's of an experiment, shape `(imps,)`; none: there is none.
+        market: key of each impression's market (`rtb.models.winrate.market_key`), shape `(imps,)`; none: of nobody
+            known.
+    """
+
+    imp: npt.NDArray[np.intp]
+    campaign: npt.NDArray[np.int32]
+    probability: npt.NDArray[np.float32]
+    floor_micros: npt.NDArray[np.int64]
+    first_price: npt.NDArray[np.bool_]
+    ttl: npt.NDArray[np.float64] | None = None
+    group: npt.NDArray[np.intp] | None = None
+    deals: DealColumns | None = None
+    is_test: npt.NDArray[np.bool_] | None = None
+    challenger: npt.NDArray[np.bool_] | None = None
+    market: npt.NDArray[np.uint64] | None = None
+
+
+class Made(NamedTuple):
+    """What decisions were made by.
+
+    Attributes:
+        pacing: version of the pacing table.
+        policy: version of the policy.
+        challenger: version of the policy that bids from the arms of an experiment; empty: there is none.
+    """
+
+    pacing: str = ""
+    policy: str = ""
+    challenger: str = ""
+
+
+class Weighed(NamedTuple):
+    """What a batch's candidates would bid, before anybody looks whether they can be paid.
+
+    Attributes:
+        known: candidates whose campaign is open, ascending, shape `(k,)`; what follows is about these.
+        row: of each in the pacing table, shape `(k,)`.
+        chance: that an impression brings what its campaign pays for, shape `(k,)`.
+        bids: micros, shape `(k,)`.
+        saved: what shading took off each bid, shape `(k,)`; none: nothing was shaded.
+        order: those that meet their floor, by impression or group, the first to be paid first.
+    """
+
+    known: npt.NDArray[np.intp]
+    row: npt.NDArray[np.int64]
+    chance: npt.NDArray[np.float64]
+    bids: pricing.Ints
+    saved: pricing.Ints | None
+    order: npt.NDArray[np.intp]
+
+
+class Decisions(NamedTuple):
+    """The winners of the internal auction, at most one an impression; all arrays have shape `(winners,)`.
+
+    Attributes:
+        candidate: index into the batch's candidates, ascending.
+        account: that pays: the campaign's own, or its arm's in an experiment.
+        price_micros: what to bid for the impression.
+        multiplier: what the policy made of the value.
+        lease: with `sequence`, the bid's identity and where its money is held.
+        sequence: of the bid in its lease.
+        expires: Unix second until which its notices count.
+        unpaid: impressions with a bid that met the floor and none that could be paid, shape `(k,)`.
+        made: what they were made by.
+    """
+
+    candidate: npt.NDArray[np.intp]
+    account: npt.NDArray[np.int32]
+    price_micros: npt.NDArray[np.int64]
+    multiplier: npt.NDArray[np.float64]
+    lease: npt.NDArray[np.int64]
+    sequence: npt.NDArray[np.int64]
+    expires: npt.NDArray[np.int64]
+    unpaid: npt.NDArray[np.intp]
+    made: Made = Made()
+
+
+class CTRStage:
+    """Feature rows to probabilities.
+
+    Args:
+        scorer: the model.
+    """
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.scorer = scorer
+
+    def score(self, rows: Rows) -> Scores:
+        """What the model makes of rows, shape `(n, fields)`, and which model says so."""
+        return Scores(self.scorer.score(rows), self.scorer.version)
+
+
+class BidStage:
+    """Probabilities to priced, paid-for bids.
+
+    Args:
+        policy: observation to multiplier.
+        book: where bids are paid from.
+    """
+
+    def __init__(self, policy: Policy, book: LeaseBook) -> None:
+        self.policy = policy
+        self.book = book
+        self._challenger: Policy | None = None
+        self._table: PacingTable = np.zeros(0, PACING_DTYPE)
+        self._version = ""
+        self._row_of = np.full(1, -1, np.int64)
+        self._arm_row_of: npt.NDArray[np.int64] | None = None
+        self._multiplier = np.zeros(0)
+        self._calendar: list[bytes] = []
+        self._usage = np.zeros((0, 4))  # opportunities, bids, sums of chance and level: what `Usage` carries
+
+    @property
+    def table(self) -> PacingTable:
+        """What is bid by."""
+        return self._table
+
+    @property
+    def multipliers(self) -> npt.NDArray[np.float64]:
+        """What the value of each campaign of the table is multiplied by, shape `(campaigns,)`."""
+        return self._multiplier
+
+    def repace(self, table: PacingTable, version: str = "") -> list[Usage]:
+        """Bid by a new pacing table, of this version, from now on; what was done under the old one."""
+        usages = self.drain()
+        self._table, self._version = table, version
+        is_arm = experiment_of(table["number"]) > 0
+        self._row_of = _by_campaign(table, ~is_arm)
+        self._arm_row_of = _by_campaign(table, is_arm) if is_arm.any() else None
+        self._multiply()
+        self._usage = np.zeros((len(table), 4))
+        calendar = [table[name].tobytes() for name in ("number", "day", "day_ends")]
+        if calendar != self._calendar:  # days change at midnight, and with the campaigns
+            columns = (table[name].tolist() for name in ("number", "day", "day_ends"))
+            self.book.enter({number: Day(day.decode(), ends) for number, day, ends in zip(*columns, strict=True)})
+            self._calendar = calendar
+        self.book.want(set(table["number"][table["open"]].tolist()))
+        return usages
+
+    def swap_policy(self, policy: Policy) -> None:
+        """Bid by another policy from now on."""
+        self.policy = policy
+        self._multiply()
+
+    def challenge(self, policy: Policy | None) -> None:
+        """Bid by this policy from the arms of an experiment from now on; without one, nothing is bid from them."""
+        self._challenger = policy
+        self._multiply()
+
+    def _multiply(self) -> None:
+        """What each campaign's value is multiplied by: the closed loop's level, the policy's part in it, never above 1.
+
+        Where the loop knows nothing of the market yet, what a click is worth is bid for it.
+        """
+        observation = observe(pacing_state(self._table))
+        chosen = self.policy.multipliers(observation)
+        if self._arm_row_of is not None:
+            arms = np.flatnonzero(experiment_of(self._table["number"]))
+            challenger = self._challenger
+            chosen[arms] = 0.0 if challenger is None else challenger.multipliers(observation[arms])
+        level, worth = self._table["level"], np.maximum(self._table["value_micros"], 1.0)
+        self._multiplier = np.minimum(np.where(level > 0.0, level / worth, 1.0) * chosen, 1.0)
+
+    def drain(self) -> list[Usage]:
+        """What was done for each campaign since the last call."""
+        rows = np.flatnonzero(self._usage[:, 0])
+        numbers, usage = self._table["number"], self._usage
+        columns = numbers[rows].tolist(), usage[rows, :2].astype(np.int64).tolist(), usage[rows, 2:].tolist()
+        drained = [Usage(number, *counts, *sums) for number, counts, sums in zip(*columns, strict=True)]
+        self._usage[rows] = 0
+        return drained
+
+    def decide(self, auction: Auction) -> Decisions:
+        """Run the internal auction of a batch and hold the money of its winners."""
+        weighed = self.weigh(auction)
+        self._count(auction, weighed.known, weighed.row, weighed.chance)
+        return self._reserve(auction, weighed.known, weighed.row, weighed.bids, weighed.order)
+
+    def weigh(self, auction: Auction) -> Weighed:
+        """What a batch's candidates would bid; changes nothing."""
+        row = self._rows(auction)
+        known = np.flatnonzero(row >= 0)
+        known = known[self._table["open"][row[known]]]
+        row = row[known]
+        chance = self._chance(auction, known, row)
+        bids, saved = self._bids(auction, known, row, chance)
+        deals = None if auction.deals is None else auction.deals.of(known)
+        floors = auction.floor_micros[known]
+        if deals is not None:
+            most = self._table["max_bid_micros"][row]
+            bids = pricing.meet_terms(bids, floors, deals.agreed_micros, most, deals.is_agreed)
+            saved = None if saved is None else np.where(deals.agreed_micros > 0, 0, saved)
+        imp = auction.imp[known] if auction.group is None else auction.group[auction.imp[known]]
+        order = pricing.rank(bids, floors, imp, None if deals is None else deals.is_deal, saved)
+        return Weighed(known, row, chance, bids, saved, order)
+
+    def _chance(
+        self, auction: Auction, known: npt.NDArray[np.intp], row: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        """That an impression brings what its campaign pays for."""
+        probability = auction.probability[known].astype(np.float64)
+        chance: npt.NDArray[np.float64] = probability[:, CLICK] * np.where(
+            self._table["by_conversion"][row], probability[:, CONVERSION], 1.0
+        )
+        return chance
+
+    def _bids(
+        self,
+        auction: Auction,
+        known: npt.NDArray[np.intp],
+        row: npt.NDArray[np.int64],
+        chance: npt.NDArray[np.float64],
+    ) -> tuple[pricing.Ints, pricing.Ints | None]:
+        """What to bid by value, and what shading took off, where it did."""
+        table = self._table  # by column: a record is far longer than what is read of it here
+        value, most = table["value_micros"][row], table["max_bid_micros"][row]
+        bids = pricing.price_bids(value, chance, self._multiplier[row], most)
+        first = auction.first_price[auction.imp[known]]
+        if not first.any() or auction.market is None:
+            return bids, None
+        whole = bids.copy()
+        floors = auction.floor_micros[known][first]
+        median, shape = price_curves(table["markets"][row[first]], auction.market[auction.imp[known][first]])
+        shaded = pricing.shade(bids[first], median, shape)
+        bids[first] = np.maximum(shaded, np.minimum(bids[first], floors))  # never out of an auction it could enter
+        return bids, whole - bids
+
+    def _reserve(
+        self,
+        auction: Auction,
+        known: npt.NDArray[np.intp],
+        row: npt.NDArray[np.int64],
+        bids: pricing.Ints,
+        order: npt.NDArray[np.intp],
+    ) -> Decisions:
+        """Give each impression, or one of each group, to its best bid that can be paid."""
+        imps = auction.imp[known[order]]
+        groups = imps if auction.group is None else auction.group[imps]
+        hold = self._holder(auction, imps, self._table["number"][row[order]], bids[order])
+        first = np.flatnonzero(np.diff(groups, prepend=-1))
+        winners, held = [], []
+        for start, end in pairwise([*first.tolist(), len(groups)]):
+            for place in range(start, end):  # nearly always the first
+                reservation = hold(place)
+                if reservation is not None:
+                    winners.append(place)
+                    held.append(reservation)
+                    break
+        chosen = order[np.array(winners, np.intp)]
+        paid = chosen if auction.is_test is None else chosen[~auction.is_test[auction.imp[known[chosen]]]]
+        np.add.at(self._usage[:, 1], row[paid], 1)
+        identity = np.array(held, np.int64).reshape(-1, 3)
+        return Decisions(
+            candidate=known[chosen],
+            account=self._table["number"][row[chosen]],
+            price_micros=bids[chosen],
+            multiplier=self._multiplier[row[chosen]],
+            lease=identity[:, 0],
+            sequence=identity[:, 1],
+            expires=identity[:, 2],
+            unpaid=np.unique(imps[~np.isin(groups, groups[np.array(winners, np.intp)])]),
+            made=Made(self._version, self.policy.version, self._challenger.version if self._challenger else ""),
+        )
+
+    def _holder(
+        self, auction: Auction, imp: npt.NDArray[np.intp], account: npt.NDArray[np.int32], prices: pricing.Ints
+    ) -> Callable[[int], Reservation | None]:
+        """What holds the money of a bid, by its place in these arrays, where its account has any; a test needs none."""
+        book, ttl, is_test, market = self.book, auction.ttl, auction.is_test, auction.market
+
+        def hold(place: int) -> Reservation | None:
+            seconds = math.inf if ttl is None else ttl.item(imp.item(place))
+            if is_test is not None and is_test.item(imp.item(place)):
+                return book.rehearse(seconds)
+            caller = 0 if market is None else caller_in(market.item(imp.item(place)))
+            return book.reserve(account.item(place), prices.item(place), seconds, caller)
+
+        return hold
+
+    def _rows(self, auction: Auction) -> npt.NDArray[np.int64]:
+        """Row of each candidate in the pacing table, -1 for a campaign this replica has not heard of yet.
+
+        For a challenger's impression it is the arm's, where the campaign has one.
+        """
+        rows = _row(self._row_of, auction.campaign)
+        if auction.challenger is None or self._arm_row_of is None:
+            return rows
+        arms = _row(self._arm_row_of, auction.campaign)
+        return np.where(auction.challenger[auction.imp] & (arms >= 0), arms, rows)
+
+    def _count(
+        self,
+        auction: Auction,
+        known: npt.NDArray[np.intp],
+        row: npt.NDArray[np.int64],
+        chance: npt.NDArray[np.float64],
+    ) -> None:
+        """Note the opportunities; a test is none."""
+        if auction.is_test is not None:
+            real = ~auction.is_test[auction.imp[known]]
+            row, chance = row[real], chance[real]
+        size = len(self._usage)
+        seen = np.bincount(row, minlength=size)
+        self._usage[:, 0] += seen
+        self._usage[:, 2] += np.bincount(row, chance, size)
+        self._usage[:, 3] += seen * self._multiplier * self._table["value_micros"]
+
+
+def price_curves(
+    markets: npt.NDArray[Any], key: npt.NDArray[np.uint64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Median and shape of the price to beat in one market of each candidate's; zeros where it is not known.
+
+    Args:
+        markets: of `MARKET_DTYPE`, shape `(k, markets)`.
+        key: which of them, shape `(k,)`.
+    """
+    is_here = markets["key"] == key[:, None]
+    median, shape = (
+        np.where(is_here, markets[name], 0.0).sum(axis=1, dtype=np.float64) for name in ("median", "shape")
+    )
+    return np.where(key > 0, median, 0.0), shape
+
+
+def _by_campaign(table: PacingTable, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Row in a pacing table by campaign number, of the rows in a mask; -1 where there is none."""
+    rows = np.flatnonzero(chosen)
+    numbers = campaign_of(table["number"][rows])
+    found = np.full(int(numbers.max(initial=0)) + 1, -1, np.int64)
+    found[numbers] = rows
+    return found
+
+
+def _row(row_of: npt.NDArray[np.int64], campaign: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    inside = campaign < len(row_of)
+    rows: npt.NDArray[np.int64] = np.where(inside, row_of[np.where(inside, campaign, 0)], -1)
+    return rows

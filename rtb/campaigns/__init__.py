@@ -1,0 +1,1 @@
+"""Campaigns and their creatives, and who is to bid no more."""

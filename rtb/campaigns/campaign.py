@@ -1,0 +1,255 @@
+"""What is advertised: campaigns, their creatives, whom they are for, and what they may spend."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+import msgspec
+
+from rtb.campaigns.creative import Codes, Creative, Identifier, Line, Text, fault_of
+
+Micros = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=100 * 366 * 86_400)]
+Names = Annotated[tuple[Line, ...], msgspec.Meta(max_length=10_000)]
+Categories = Annotated[tuple[Line, ...], msgspec.Meta(max_length=1_000)]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+"""Moments are kept in UTC: `9999-12-31T23:59:59-05:00` has no UTC, and could be written into no snapshot."""
+
+
+class Targeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whom a campaign is for. An empty list means everyone; within a list any entry may match, all lists must.
+
+    Attributes:
+        countries: ISO 3166-1 alpha-3 codes (`USA`), as OpenRTB sends them.
+        regions: `country/region`, for example `USA/CA`.
+        device_types: OpenRTB device types (list 5.21): 1 mobile or tablet, 2 PC, 3 TV, 4 phone, 5 tablet, ...
+        inventory: `site`, `app`, `dooh`.
+        publishers: domains or bundles where it may run.
+        exclude_publishers: domains or bundles where it may not.
+        hours: hours of the week it runs, 0 (Monday 00:00 UTC) to 167.
+        segments: user segments (`user.data[].segment[].id`); used only where privacy signals allow.
+    """
+
+    countries: Names = ()
+    regions: Names = ()
+    device_types: Codes = ()
+    inventory: Annotated[tuple[Literal["site", "app", "dooh"], ...], msgspec.Meta(max_length=100)] = ()
+    publishers: Names = ()
+    exclude_publishers: Names = ()
+    hours: Annotated[tuple[Annotated[int, msgspec.Meta(ge=0, le=167)], ...], msgspec.Meta(max_length=1_000)] = ()
+    segments: Names = ()
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a campaign may spend.
+
+    Attributes:
+        total_micros: over its whole flight; the ledger never lets more be spent.
+        flight_seconds: how long that is meant to last from the flight's start, where the flight names no end: what
+            pacing aims at.
+        daily_micros: most to spend in one day of `timezone`; 0: no daily limit.
+        timezone: IANA name (`Europe/Berlin`): where its days begin at midnight.
+    """
+
+    total_micros: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+    flight_seconds: Seconds = 86_400.0
+    daily_micros: Micros = 0
+    timezone: Line = "UTC"
+
+
+class Flight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a campaign runs. Moments are RFC 3339 with a time zone: `2026-11-27T00:00:00Z`.
+
+    Attributes:
+        starts_at: no bid before; none: its creation.
+        ends_at: no bid from then on; none: it runs until its money is spent, paced by `Budget.flight_seconds`.
+    """
+
+    starts_at: Moment | None = None
+    ends_at: Moment | None = None
+
+
+class Goal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a campaign pays for, and how much it is worth.
+
+    Attributes:
+        kind: `click` or `conversion`.
+        value_micros: what one is worth to the advertiser.
+        max_bid_micros: most to bid for one impression; 0: no limit but the value itself.
+    """
+
+    kind: Literal["click", "conversion"] = "click"
+    value_micros: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+    max_bid_micros: Micros = 0
+
+
+class FrequencyCap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How often one user may see a campaign.
+
+    Attributes:
+        count: most impressions to a user.
+        seconds: in a window of this length, which begins with the first of them.
+    """
+
+    count: Annotated[int, msgspec.Meta(ge=1, le=2**31)]
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=366 * 86_400)]
+
+
+class HeldDeal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A deal a campaign has with a seller.
+
+    Attributes:
+        id: as the seller names it in `imp.pmp.deals`.
+        price_micros: agreed for one impression, bid whatever the impression is worth; 0: bids by value.
+        floor_micros: least to bid under it for one impression, where that is more than the request says.
+        seat: on whose behalf it bids under it; empty: the campaign's.
+    """
+
+    id: Text
+    price_micros: Micros = 0
+    floor_micros: Micros = 0
+    seat: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{0,64}$(?!\n)")] = ""
+
+
+class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A campaign as its owner describes it.
+
+    Attributes:
+        id: chosen by the owner, unique.
+        name: for people.
+        status: `active` bids, `paused` does not, `archived` never will again.
+        adomain: the advertiser's domains, sent with each bid.
+        cat: categories of the advertising, in the taxonomy of `cattax`. Without any it is not shown where only some
+            are allowed.
+        cattax: taxonomy of `cat` (AdCOM list "Category Taxonomies"): 1 is IAB Content Categories 1.0. Where a
+            request blocks or allows by another one, a campaign with categories is not shown.
+        bundle: the app it advertises, if it does, as its store names it; sent with each bid.
+        seat: buyer seat on whose behalf it bids.
+        deals: it has with sellers, one of an id.
+        frequency: how often one known user may see it; none: no cap.
+    """
+
+    id: Identifier
+    name: Text
+    status: Literal["active", "paused", "archived"] = "active"
+    adomain: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1, max_length=1_000)]
+    cat: Categories = ()
+    cattax: Annotated[int, msgspec.Meta(ge=1, lt=2**31)] = 1
+    bundle: Line = ""
+    seat: Identifier = "raybid"
+    deals: Annotated[tuple[HeldDeal, ...], msgspec.Meta(max_length=256)] = ()
+    budget: Budget
+    flight: Flight = Flight()
+    frequency: FrequencyCap | None = None
+    goal: Goal
+    targeting: Targeting = Targeting()
+    creatives: Annotated[tuple[Creative, ...], msgspec.Meta(min_length=1, max_length=64)]
+
+
+class CampaignError(ValueError):
+    """A campaign that cannot be used; the message names the field."""
+
+
+_decoder = msgspec.json.Decoder(Campaign)
+
+
+def decode_campaign(body: bytes) -> Campaign:
+    """A campaign from JSON.
+
+    Raises:
+        CampaignError: not JSON, a missing, unknown or ill-typed field, or fields that contradict each other.
+    """
+    try:
+        campaign = _decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise CampaignError(str(error)) from error
+    _check(campaign)
+    return campaign
+
+
+def patch_campaign(campaign: Campaign, patch: Any) -> Campaign:
+    """The campaign with a JSON merge patch (RFC 7396) applied: objects merge, null takes the default, others replace.
+
+    Args:
+        campaign: what it was.
+        patch: decoded JSON.
+
+    Raises:
+        CampaignError: the outcome is no campaign, or has another id.
+    """
+    try:
+        changed = msgspec.convert(_merge(msgspec.to_builtins(campaign), patch), Campaign)
+    except msgspec.ValidationError as error:
+        raise CampaignError(str(error)) from error
+    except RecursionError as error:
+        raise CampaignError("nested too deeply") from error
+    if changed.id != campaign.id:
+        raise CampaignError("an id cannot change - at `$.id`")
+    _check(changed)
+    return changed
+
+
+def _merge(target: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = _merge(merged.get(name), value)
+    return merged
+
+
+def _check(campaign: Campaign) -> None:
+    """What types do not say."""
+    _check_creatives(campaign.creatives)
+    if campaign.budget.timezone not in _timezones():
+        raise CampaignError(f"{campaign.budget.timezone[:60]!r} is no IANA time zone - at `$.budget.timezone`")
+    deals = {deal.id for deal in campaign.deals}
+    if len(deals) < len(campaign.deals):
+        raise CampaignError("two deals share an id - at `$.deals`")
+    _check_flight(campaign.flight)
+    _check_encodes(campaign)
+
+
+def _check_flight(flight: Flight) -> None:
+    for name, moment in (("starts_at", flight.starts_at), ("ends_at", flight.ends_at)):
+        if moment is not None and not _EARLIEST <= moment <= _LATEST:
+            raise CampaignError(
+                f"a moment lies between {_EARLIEST:%Y-%m-%d} and {_LATEST:%Y-%m-%d} in UTC: leave it out for "
+                f"no limit - at `$.flight.{name}`"
+            )
+    if flight.starts_at is not None and flight.ends_at is not None and flight.ends_at <= flight.starts_at:
+        raise CampaignError("a flight ends after it starts - at `$.flight.ends_at`")
+
+
+def _check_encodes(campaign: Campaign) -> None:
+    """Refuse where it is written what no snapshot could hold: one campaign would hold up all others."""
+    try:
+        is_same = msgspec.msgpack.decode(msgspec.msgpack.encode(campaign), type=Campaign) == campaign
+    except (ValueError, OverflowError, msgspec.MsgspecError) as error:
+        raise CampaignError(f"a value cannot be kept: {error}") from error
+    if not is_same:
+        raise CampaignError("a value cannot be kept as it was written")
+
+
+def _check_creatives(creatives: tuple[Creative, ...]) -> None:
+    for number, creative in enumerate(creatives):
+        if fault := fault_of(creative, f"$.creatives[{number}]"):
+            raise CampaignError(fault)
+    names = [creative.id for creative in creatives]
+    if len(set(names)) < len(names):
+        raise CampaignError("two creatives share an id - at `$.creatives`")
+
+
+@cache
+def _timezones() -> frozenset[str]:
+    """Names that mean the same on every machine. To look for them takes milliseconds, so it is done once."""
+    return frozenset(available_timezones() - {"localtime", "Factory"})

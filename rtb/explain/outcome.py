@@ -1,0 +1,70 @@
+"""What became of a bid so far: its notices, in the files of events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow.parquet as pq
+
+from rtb.events import parquet
+from rtb.runtime.quarantine import RECORD_ERRORS
+
+_COLUMNS = ["kind", "bid", "at", "price_micros", "outcome", "min_to_win_micros"]
+_DAY = 86_400.0
+
+
+class Told(NamedTuple):
+    """A notice of a bid.
+
+    Attributes:
+        kind: `win`, `bill`, `loss`, `click` or `conversion`.
+        at: when it came; none: it was not recorded.
+        outcome: what the ledger made of it: `settled`, `freed`, `counted`, `unfunded`.
+        price_micros: what was charged, none where nothing was.
+        min_to_win_micros: what would have won, where it was said.
+    """
+
+    kind: str
+    at: datetime | None
+    outcome: str | None
+    price_micros: int | None
+    min_to_win_micros: int | None
+
+
+def notices_of(folder: Path, bid_id: str, at: float, expires: float) -> list[Told]:
+    """The notices of a bid in the order they came, up to a day after it expired, which is how long clicks count.
+
+    Only what is in the files: the last seconds may still be on their way to them.
+
+    Args:
+        folder: of the events.
+        bid_id: its id.
+        at: Unix time it was made.
+        expires: Unix second until which its notices are honoured.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    after = f"{max(0, int(at * 1_000) - 1_000)}-0"
+    try:
+        return _found(folder, bid_id, after, expires + _DAY)
+    except FileNotFoundError:  # its hour was merged meanwhile: listed again, it is there under another name
+        return _found(folder, bid_id, after, expires + _DAY)
+
+
+def _found(folder: Path, bid_id: str, after: str, until: float) -> list[Told]:
+    told: list[Told] = []
+    for part in parquet.parts(folder, after):
+        if part.hour > until:
+            break
+        try:
+            rows = pq.read_table(part.path, columns=_COLUMNS, filters=[("bid", "=", bid_id), ("kind", "!=", "bid")])
+        except FileNotFoundError:
+            raise
+        except (OSError, *RECORD_ERRORS):  # damaged: the writer of events says so, other files tell what they know
+            continue
+        names = ("kind", "at", "outcome", "price_micros", "min_to_win_micros")
+        told += [Told(*(row[name] for name in names)) for row in rows.to_pylist()]
+    return told

@@ -1,0 +1,99 @@
+"""A request without whatever its bids did not use: what is recorded says nothing more of a person.
+
+What privacy signals forbid is gone, with the signals: a request read again then uses what was used the first time.
+What they allow stays as far as a price depends on it: segments, the family of the browser, the network of the address.
+Ids, addresses, whole user agents and consent strings stay in no case.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from rtb.inventory import user_agent
+from rtb.openrtb import BidRequest, Device, User, decode_request
+from rtb.openrtb.privacy import Allowed, allowed_user_data
+from rtb.openrtb.types import App, Data, Dooh, Publisher, Segment, Site
+
+Place = TypeVar("Place", Site, App, Dooh)
+
+WITHHELD = "withheld"
+"""Stands for the id of a user who was known."""
+
+_AGENTS = {
+    "edge": "edg",
+    "samsung": "samsungbrowser",
+    "sogou": "metasr",
+    "theworld": "theworld",
+    "webview": "; wv)",
+    "ie": "msie",
+}
+"""A header that names the browser and no more, where its name alone does not."""
+
+
+def redacted_body(body: bytes, *, is_flat: bool) -> bytes:
+    """Return the JSON of a request without what its bids did not use.
+
+    Args:
+        body: JSON of a request that was bid on.
+        is_flat: whether it never came as JSON, and is checked against no rule.
+    """
+    request = msgspec.json.decode(body, type=BidRequest) if is_flat else decode_request(body)
+    return msgspec.json.encode(redacted(request))
+
+
+def redacted(request: BidRequest) -> BidRequest:
+    """Return a request without what its bids did not use."""
+    allowed = allowed_user_data(request)
+    return replace(
+        request,
+        site=_place(request.site),
+        app=_place(request.app),
+        dooh=_place(request.dooh),
+        device=_device(request.device, allowed) if request.device else None,
+        user=_user(request.user, allowed) if request.user else None,
+        regs=None,
+    )
+
+
+def _place(place: Place | None) -> Place | None:
+    """Without the page, whose address may name its reader, and names that nothing is bid by."""
+    if place is None:
+        return None
+    publisher = Publisher(domain=place.publisher.domain) if place.publisher else None
+    if isinstance(place, Site):
+        return replace(place, name=None, page=None, publisher=publisher)
+    return replace(place, name=None, publisher=publisher)
+
+
+def _device(device: Device, allowed: Allowed) -> Device:
+    return Device(
+        ua=_agent(device.ua) if device.ua else None,
+        ip=_network(device.ip) if device.ip and allowed.profile else None,
+        geo=device.geo,
+        devicetype=device.devicetype,
+        os=device.os,
+    )
+
+
+def _agent(agent: str) -> str:
+    family = user_agent.browser_of(agent)
+    return _AGENTS.get(family, family)
+
+
+def _network(address: str) -> str | None:
+    """An address of the same network and of nobody."""
+    network = user_agent.network_of(address)
+    if not network:
+        return None
+    return f"{network}::" if ":" in address else f"{network}.0.0"
+
+
+def _user(user: User, allowed: Allowed) -> User | None:
+    """That a user was known, without saying who, and the segments."""
+    known = WITHHELD if allowed.identity and (user.buyeruid or user.id) else None
+    ids = {one.id for data in user.data or () for one in data.segment or () if one.id} if allowed.profile else set()
+    data = [Data(segment=[Segment(id=name) for name in sorted(ids)])] if ids else None
+    return User(buyeruid=known, data=data) if known or data else None

@@ -1,0 +1,335 @@
+"""Where decisions are kept, with all that they were made by: one SQLite file of bounded age and size.
+
+A bid is found by its lease: a parcel names the leases of its bids, which are few, so that nothing is indexed bid by
+bid. Pictures (catalogs, pacing tables, models, rules) are kept once a version, as long as a decision by them may be.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import threading
+from collections.abc import Iterable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from rtb.explain.records import BatchRecord, BidRecord, Parcel, RequestRecord, batches_in
+
+_LATE_SECONDS = 600.0
+"""A decision comes no later than this after the table or catalog it was made by was replaced."""
+
+_BID_ID = re.compile(r"([0-9a-f]{16})-([0-9a-f]{1,8})")
+_REPLACED = ("catalog", "pacing")
+"""Kinds of pictures of which the newest is what is bid by, and the others go when no decision names them."""
+
+_FORM = 1
+"""Of what is kept of requests: 1 since they are redacted."""
+
+_TABLES = """
+PRAGMA journal_mode = WAL;
+PRAGMA secure_delete = FAST;
+PRAGMA synchronous = NORMAL;
+CREATE TABLE IF NOT EXISTS parcels (
+  number INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, at REAL NOT NULL, size INTEGER NOT NULL, body BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS leases (lease INTEGER, parcel INTEGER, PRIMARY KEY (lease, parcel)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS leases_by_parcel ON leases (parcel);
+CREATE TABLE IF NOT EXISTS pictures (
+  kind TEXT, version TEXT, at REAL NOT NULL, used REAL, size INTEGER NOT NULL, body BLOB NOT NULL,
+  PRIMARY KEY (kind, version)
+);
+"""
+
+
+class NotKept(LookupError):
+    """What is asked for is not here; the message says why, and what to do."""
+
+
+class Found(NamedTuple):
+    """A bid as it was recorded.
+
+    Attributes:
+        batch: that it was decided in.
+        request: that it is on.
+        bid: itself.
+    """
+
+    batch: BatchRecord
+    request: RequestRecord
+    bid: BidRecord
+
+
+class Kept(NamedTuple):
+    """What a store holds.
+
+    Attributes:
+        parcels: of decisions.
+        pictures: of what they were made by.
+        bytes: of both.
+        since: Unix time of the oldest decision, 0 without any.
+    """
+
+    parcels: int
+    pictures: int
+    bytes: int
+    since: float
+
+
+class DecisionStore:
+    """Keeps decisions and pictures. Calls block, and may come from any thread.
+
+    Args:
+        path: of the file; made where there is none.
+        seconds: how long decisions are kept.
+        most_bytes: of all that is kept: with more the oldest goes first.
+
+    Raises:
+        sqlite3.Error: the file cannot be opened; so for every call.
+    """
+
+    def __init__(self, path: Path, *, seconds: float, most_bytes: int) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # requests say who their users are
+        self._seconds = seconds
+        self._most_bytes = most_bytes
+        self._mutex = threading.Lock()
+        self._connection = sqlite3.connect(path, check_same_thread=False, timeout=10.0)
+        self._connection.executescript(_TABLES)
+        self._forget_unredacted()
+        self._bytes = self._count()
+
+    def _forget_unredacted(self) -> None:
+        """Forget the requests of before, which were kept as they came, with all that they say of their users."""
+        if self._connection.execute("PRAGMA user_version").fetchone()[0] >= _FORM:
+            return
+        with self._connection as connection:
+            connection.execute("DELETE FROM leases")
+            connection.execute("DELETE FROM parcels")
+        self._connection.execute("VACUUM")  # else they would stay in pages that are free
+        self._connection.execute(f"PRAGMA user_version = {_FORM}")
+
+    def keep(self, parcel: Parcel) -> list[tuple[str, str]]:
+        """Keep a parcel; doing so twice is once.
+
+        Returns:
+            `(kind, version)` of what its decisions were made by and is not here.
+        """
+        with self._mutex, self._connection as connection:
+            row = (parcel.id, parcel.at, parcel.size, parcel.body)
+            made = connection.execute("INSERT OR IGNORE INTO parcels (id, at, size, body) VALUES (?, ?, ?, ?)", row)
+            if made.rowcount:
+                leases = np.frombuffer(parcel.leases, np.int64).tolist()
+                rows = ((lease, made.lastrowid) for lease in leases)
+                connection.executemany("INSERT OR IGNORE INTO leases VALUES (?, ?)", rows)
+                self._bytes += len(parcel.body)
+            for digest, rules in parcel.rules.items():
+                self._keep_picture("rules", digest, rules, parcel.at)
+            uses = [*parcel.uses, *(("rules", digest) for digest in parcel.rules)]
+            touch = "UPDATE pictures SET used = max(coalesce(used, 0), ?) WHERE kind = ? AND version = ?"
+            return [use for use in uses if not connection.execute(touch, (parcel.at, *use)).rowcount]
+
+    def keep_picture(self, kind: str, version: str, body: bytes, at: float) -> None:
+        """Keep what decisions are made by from this Unix time on; what is here already is the newest again."""
+        with self._mutex, self._connection:
+            self._keep_picture(kind, version, body, at)
+
+    def _keep_picture(self, kind: str, version: str, body: bytes, at: float) -> None:
+        again = "UPDATE pictures SET at = max(at, ?) WHERE kind = ? AND version = ?"
+        if self._connection.execute(again, (at, kind, version)).rowcount:
+            return
+        packed = pa.Codec("zstd", 3).compress(body, asbytes=True)
+        row = (kind, version, at, len(body), packed)
+        self._connection.execute("INSERT INTO pictures (kind, version, at, size, body) VALUES (?, ?, ?, ?, ?)", row)
+        self._bytes += len(packed)
+
+    def has(self, kind: str, version: str) -> bool:
+        """Whether a picture is here."""
+        with self._mutex:
+            asked = "SELECT 1 FROM pictures WHERE kind = ? AND version = ?"
+            return self._connection.execute(asked, (kind, version)).fetchone() is not None
+
+    def prune(self, now: float) -> int:
+        """Forget what is too old or too much, and pictures that no decision is of or will be; bytes that went."""
+        with self._mutex, self._connection as connection:
+            before = self._bytes = self._count()  # counted anew, since another Controller may have been here
+            self._drop_parcels("at < ?", now - self._seconds)
+            self._drop_pictures(now)
+            while self._bytes > self._most_bytes:
+                oldest = connection.execute("SELECT number FROM parcels ORDER BY number LIMIT 64").fetchall()
+                if not oldest:
+                    self._drop_oldest_pictures()
+                    break
+                self._drop_parcels("number <= ?", self._enough(oldest[-1][0]))
+                self._drop_pictures(now)
+            return before - self._bytes
+
+    def kept(self) -> Kept:
+        """What is here."""
+        with self._mutex:
+            parcels, since = self._connection.execute("SELECT count(*), coalesce(min(at), 0) FROM parcels").fetchone()
+            (pictures,) = self._connection.execute("SELECT count(*) FROM pictures").fetchone()
+            return Kept(parcels, pictures, self._bytes, since)
+
+    def close(self) -> None:
+        """Let the file go."""
+        with self._mutex:
+            self._connection.close()
+
+    def _enough(self, last: int) -> int:
+        """Number of the first parcel up to which the oldest have to go, of those up to the last."""
+        over = self._bytes - self._most_bytes
+        for number, size in self._connection.execute(
+            "SELECT number, length(body) FROM parcels WHERE number <= ? ORDER BY number", (last,)
+        ).fetchall():
+            over -= size
+            if over <= 0:
+                return int(number)
+        return last
+
+    def _drop_parcels(self, where: str, value: float) -> None:
+        total = f"SELECT coalesce(sum(length(body)), 0) FROM parcels WHERE {where}"
+        (size,) = self._connection.execute(total, (value,)).fetchone()
+        if size:
+            gone = f"SELECT number FROM parcels WHERE {where}"
+            self._connection.execute(f"DELETE FROM leases WHERE parcel IN ({gone})", (value,))
+            self._connection.execute(f"DELETE FROM parcels WHERE {where}", (value,))
+            self._bytes -= size
+
+    def _drop_pictures(self, now: float) -> None:
+        """Those of no decision that is here, but for the newest of what is replaced and what a late one may name."""
+        (oldest,) = self._connection.execute("SELECT min(at) FROM parcels").fetchone()
+        horizon = min(now - _LATE_SECONDS, now if oldest is None else oldest)
+        self._drop_each("coalesce(used, at) < ?", (horizon,))
+        kinds = ", ".join(f"'{kind}'" for kind in _REPLACED)
+        self._drop_each(f"kind IN ({kinds}) AND used IS NULL AND at < ?", (now - _LATE_SECONDS,))
+
+    def _drop_oldest_pictures(self) -> None:
+        """Where pictures alone are too much."""
+        rows = self._connection.execute("SELECT kind, version FROM pictures ORDER BY coalesce(used, at)").fetchall()
+        for kind, version in rows:
+            if self._bytes <= self._most_bytes:
+                return
+            self._drop_each("kind = ? AND version = ?", (kind, version))
+
+    def _drop_each(self, where: str, values: tuple[object, ...]) -> None:
+        newest = "SELECT 1 FROM pictures AS later WHERE later.kind = pictures.kind AND later.at > pictures.at"
+        spared = f"({where}) AND EXISTS ({newest})"
+        total = f"SELECT coalesce(sum(length(body)), 0) FROM pictures WHERE {spared}"
+        (size,) = self._connection.execute(total, values).fetchone()
+        if size:
+            self._connection.execute(f"DELETE FROM pictures WHERE {spared}", values)
+            self._bytes -= size
+
+    def _count(self) -> int:
+        both = (
+            "SELECT (SELECT coalesce(sum(length(body)), 0) FROM {}) + (SELECT coalesce(sum(length(body)), 0) FROM {})"
+        )
+        return int(self._connection.execute(both.format("parcels", "pictures")).fetchone()[0])
+
+
+class DecisionReader:
+    """Reads a store that another process or thread may write.
+
+    Args:
+        path: of its file.
+
+    Raises:
+        NotKept: there is no such file.
+        sqlite3.Error: it cannot be read; so for every call.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.exists():
+            raise NotKept(
+                f"no decision was ever recorded in {path}: the platform has not bid yet, keeps its files elsewhere "
+                "(set RAYBID_VAR_DIR), or RAYBID_DECISION_HOURS is 0"
+            )
+        self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10.0)
+
+    def __enter__(self) -> DecisionReader:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._connection.close()
+
+    def find(self, bid_id: str) -> Found:
+        """A bid, by its id.
+
+        Raises:
+            NotKept: it is not here.
+            ValueError: a parcel is damaged.
+        """
+        lease, sequence = parse_bid_id(bid_id)
+        rows = "SELECT size, body FROM parcels JOIN leases ON parcel = number WHERE lease = ? ORDER BY number"
+        with closing(self._connection.execute(rows, (lease,))) as parcels:
+            for size, body in parcels:
+                for batch in batches_in(body, size):
+                    for request in batch.requests:
+                        for bid in request.bids:
+                            if (bid.lease, bid.sequence) == (lease, sequence):
+                                return Found(batch, request, bid)
+        raise NotKept(self._why_not(bid_id))
+
+    def picture(self, kind: str, version: str) -> bytes:
+        """What decisions were made by.
+
+        Raises:
+            NotKept: it is not here.
+        """
+        asked = "SELECT size, body FROM pictures WHERE kind = ? AND version = ?"
+        row = self._connection.execute(asked, (kind, version)).fetchone()
+        if row is None:
+            raise NotKept(
+                f"{_SPOKEN.get(kind, kind)} {version} that this bid was made by is not kept (any more): what is older "
+                "than RAYBID_DECISION_HOURS goes, and the oldest first beyond RAYBID_DECISION_MEGABYTES"
+            )
+        return bytes(pa.Codec("zstd").decompress(row[1], row[0], asbytes=True))
+
+    def recent(self, count: int) -> Iterable[str]:
+        """Ids of bids of the newest parcels, the newest parcel first, at least `count` where there are so many."""
+        left = count
+        rows = self._connection.execute("SELECT size, body FROM parcels ORDER BY number DESC")
+        with closing(rows) as parcels:
+            for size, body in parcels:
+                if left <= 0:
+                    return
+                ids = [bid_id_of(bid) for batch in batches_in(body, size) for one in batch.requests for bid in one.bids]
+                left -= len(ids)
+                yield from ids
+
+    def _why_not(self, bid_id: str) -> str:
+        (since,) = self._connection.execute("SELECT min(at) FROM parcels").fetchone()
+        if since is None:
+            return f"bid {bid_id} is not recorded: nothing is, no bid was made within RAYBID_DECISION_HOURS"
+        oldest = datetime.fromtimestamp(since, UTC).isoformat(timespec="seconds")
+        return (
+            f"bid {bid_id} is not recorded: it is older than the oldest that is ({oldest}), it is younger than "
+            "a few seconds and still on its way, it answered a test, or there never was such a bid. Ask again, or keep "
+            "more with RAYBID_DECISION_HOURS and RAYBID_DECISION_MEGABYTES"
+        )
+
+
+_SPOKEN = {"ctr": "the CTR model", "pacing": "the pacing table", "catalog": "the catalog", "rules": "the set of rules"}
+
+
+def parse_bid_id(bid_id: str) -> tuple[int, int]:
+    """Lease and sequence of a bid's id.
+
+    Raises:
+        NotKept: it is none.
+    """
+    match = _BID_ID.fullmatch(bid_id)
+    if match is None or int(match[1], 16) >= 1 << 63:
+        raise NotKept(f"{bid_id[:64]!r} is no bid's id: one reads like 00c0ffee00c0ffee-1f, as `id` of a bid says it")
+    return int(match[1], 16), int(match[2], 16)
+
+
+def bid_id_of(bid: BidRecord) -> str:
+    """The id of a recorded bid, as it was sent."""
+    return f"{bid.lease:016x}-{bid.sequence:x}"

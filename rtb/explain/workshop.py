@@ -1,0 +1,116 @@
+"""What decisions were made by, unpacked for use; the last of each kind stay, as bids of a moment share them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import msgspec
+
+from rtb.explain.records import Rules
+from rtb.models import features, observation
+from rtb.models import policy as policies
+from rtb.models.artefacts import ArtefactError, unpack
+from rtb.models.policy import Policy
+from rtb.pacing.snapshot import PacingTable, decode_catalog, decode_pacing
+from rtb.targeting.catalog_view import View
+
+if TYPE_CHECKING:
+    from rtb.models.ctr import CTRScorer
+
+_KEPT = 4  # of a kind
+Thing = TypeVar("Thing")
+
+
+class RecomputeError(RuntimeError):
+    """What was recorded does not make this bid; the message says where it ends."""
+
+
+class Pictures(Protocol):
+    """Gives what decisions were made by."""
+
+    def picture(self, kind: str, version: str) -> bytes:
+        """One of them; raises `NotKept` where it is not kept."""
+        ...
+
+
+class Workshop:
+    """Makes things of pictures.
+
+    Every call raises `NotKept` where the picture is not kept, and `RecomputeError` where this code cannot use it.
+
+    Args:
+        pictures: gives them.
+    """
+
+    def __init__(self, pictures: Pictures) -> None:
+        self._pictures = pictures
+        self._views: dict[str, View] = {}
+        self._tables: dict[str, PacingTable] = {}
+        self._rules: dict[str, Rules] = {}
+        self._scorers: dict[str, CTRScorer] = {}
+        self._policies: dict[str, Policy] = {}
+
+    def view(self, version: str) -> View:
+        """A catalog, indexed."""
+        return _once(self._views, version, lambda: View(decode_catalog(self._body("catalog", version)), None, version))
+
+    def table(self, version: str) -> PacingTable:
+        """A pacing table."""
+        return _once(self._tables, version, lambda: decode_pacing(self._body("pacing", version)))
+
+    def rules(self, digest: str) -> Rules:
+        """What requests were read by."""
+        return _once(self._rules, digest, lambda: _rules_of(self._body("rules", digest)))
+
+    def scorer(self, version: str) -> CTRScorer:
+        """A CTR model."""
+        from rtb.models.ctr import CTRScorer  # noqa: PLC0415 - who explains needs torch, who records does without
+
+        if version == CTRScorer.untrained().version:
+            return CTRScorer.untrained()
+        return _once(self._scorers, version, lambda: self._loaded("ctr", version, CTRScorer.load))
+
+    def policy(self, version: str) -> Policy:
+        """A policy."""
+        if version == policies.neutral().version:
+            return policies.neutral()
+        return _once(self._policies, version, lambda: self._loaded("policy", version, policies.load))
+
+    def _body(self, kind: str, version: str) -> bytes:
+        return self._pictures.picture(kind, version)
+
+    def _loaded(self, kind: str, version: str, load: Callable[[Path], Thing]) -> Thing:
+        with TemporaryDirectory(prefix="raybid-explain-") as folder:
+            try:
+                unpack(self._body(kind, version), Path(folder))
+                return load(Path(folder))
+            except ArtefactError as error:
+                raise RecomputeError(f"{kind} model {version} as it was kept cannot be used: {error}") from error
+
+
+def _once(made: dict[str, Thing], version: str, make: Callable[[], Thing]) -> Thing:
+    """Made before, or now; then the oldest makes room."""
+    thing = made.pop(version, None)
+    if thing is None:
+        thing = make()
+        while len(made) >= _KEPT:
+            del made[next(iter(made))]
+    made[version] = thing
+    return thing
+
+
+def _rules_of(body: bytes) -> Rules:
+    rules = msgspec.json.decode(body, type=Rules)
+    for name, then, now in (
+        ("features", rules.features, features.SCHEMA_VERSION),
+        ("observation", rules.observation, observation.SCHEMA_VERSION),
+    ):
+        if then != now:
+            raise RecomputeError(
+                f"the bid was made by {name} of version {then}, this code makes {now}: explain it with the release "
+                "that made it"
+            )
+    return rules

@@ -1,0 +1,1 @@
+"""What a request offers: impressions, their slots, floors and blocks."""

@@ -1,0 +1,306 @@
+"""What is on offer in a request, flattened: all that the index, the encoder and the auction read, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Container
+from itertools import product
+from typing import NamedTuple
+
+from rtb.campaigns.creative import Kind
+from rtb.inventory import blocks, user_agent
+from rtb.inventory.floors import Floors, UnknownRate, floors_of
+from rtb.inventory.slots import KINDS, AudioSlot, BannerSlot, Slot, VideoSlot, slots_of
+from rtb.money.currency import NO_RATES, Quote, Rates
+from rtb.openrtb import BidRequest, Imp, NoBid
+from rtb.openrtb.privacy import Allowed, allowed_user_data
+from rtb.openrtb.types import App, Audio, Deal, Dooh, Site, Video
+
+HOURS_OF_WEEK = 168
+_EPOCH_HOUR = 3 * 24  # 1970 began on a Thursday
+
+_FIRST_PRICE, _AGREED_PRICE = 1, 3  # `at`
+_OWN_RULES = 500  # from here on `at` is the exchange's own; to bid less than the value is never wrong
+
+
+USER_SOURCES = ("buyer", "exchange")
+"""What an id of a user is marked with: `user.buyeruid`, else `user.id`. No other id of a person is used."""
+
+
+class Restrictions(NamedTuple):
+    """What a request says of who may bid and what may be advertised.
+
+    Attributes:
+        blocked: keys of what is blocked: `cat:IAB1`, `adv:example.com`, `app:com.example`; see `rtb.inventory.blocks`.
+        allowed: categories allowed, or empty for all.
+        taxonomy: of the categories in both, 0 where they name none.
+        seats: allowed to bid, or empty for all.
+        barred_seats: not allowed to bid.
+        languages: ISO 639-1 codes the creative may be in, or empty for all.
+    """
+
+    blocked: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+    taxonomy: int = 0
+    seats: tuple[str, ...] = ()
+    barred_seats: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+
+
+_FREE = Restrictions()
+
+
+class Audience(NamedTuple):
+    """What a request says once for all its impressions.
+
+    Attributes:
+        inventory: `site`, `app`, `dooh`, or empty when the request names none.
+        publisher: the site's domain or the app's bundle, lower case; empty when unknown.
+        country: ISO 3166-1 alpha-3, upper case, or empty.
+        region: `country/region`, or empty.
+        devicetype: OpenRTB list 5.21, 0 when unknown.
+        os: lower case, or empty.
+        hour_of_week: 0 is Monday 00:00 UTC.
+        segments: user segments, sorted; empty where privacy signals forbid user data.
+        restrictions: who may bid, and with what.
+        user: an id of the user; empty where there is none or privacy signals forbid user data.
+        quote: the currency bids go out in.
+        is_test: whether nothing of this is billable.
+        category: first content category of the site or app, or empty.
+        city: `country/city`, lower case, or empty.
+        browser: see `rtb.inventory.user_agent.browser_of`.
+        network: see `rtb.inventory.user_agent.network_of`; empty where privacy signals forbid user data.
+    """
+
+    inventory: str
+    publisher: str
+    country: str
+    region: str
+    devicetype: int
+    os: str
+    hour_of_week: int
+    segments: tuple[str, ...]
+    restrictions: Restrictions = _FREE
+    user: str = ""
+    quote: Quote = Quote("USD")
+    is_test: bool = False
+    category: str = ""
+    city: str = ""
+    browser: str = ""
+    network: str = ""
+
+
+class DealTerms(NamedTuple):
+    """A deal under which an impression is offered.
+
+    Attributes:
+        id: as the seller names it.
+        seats: allowed to bid, or empty for all.
+        domains: of advertisers allowed, lower case, or empty for all.
+        is_guaranteed: whether a holder must bid.
+    """
+
+    id: str
+    seats: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+    is_guaranteed: bool = False
+
+
+class Impression(NamedTuple):
+    """One way in which an imp can be bought: in one format, in the open auction or under one deal.
+
+    Attributes:
+        imp_id: the exchange's id of the imp.
+        audience: of its request.
+        slot: what may be shown there.
+        floors: lowest prices taken.
+        first_price: whether the winner pays its own bid.
+        number: of the imp in its request: of the ways to buy it, one is taken.
+        patience: seconds the exchange says may pass from the auction to the impression; 0: it does not say.
+        deal: under which it is offered; none in the open auction.
+        is_agreed: whether the floor is the price, neither more nor less.
+        tag: the seller's id of the placement, or empty.
+        pays_bid: whether the winner pays its own bid by OpenRTB's rules, not by some of the exchange's own.
+    """
+
+    imp_id: str
+    audience: Audience
+    slot: Slot
+    floors: Floors = Floors()
+    first_price: bool = False
+    number: int = 0
+    patience: int = 0
+    deal: DealTerms | None = None
+    is_agreed: bool = False
+    tag: str = ""
+    pays_bid: bool = False
+
+    @property
+    def pos(self) -> int:
+        """Position on screen, OpenRTB list 5.4; 0 when unknown."""
+        return self.slot.pos
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Sizes of a banner, (width, height), in the exchange's order; empty for other formats."""
+        return self.slot.sizes if isinstance(self.slot, BannerSlot) else ()
+
+
+def hour_of_week(timestamp: float) -> int:
+    """Hour of the week of a Unix time, 0 is Monday 00:00 UTC, 167 is Sunday 23:00."""
+    return (int(timestamp // 3_600) + _EPOCH_HOUR) % HOURS_OF_WEEK
+
+
+def impressions_of(
+    request: BidRequest,
+    hour: int,
+    currency: str,
+    limit: int,
+    *,
+    rates: Rates = NO_RATES,
+    held: Container[str] = frozenset(),
+    kinds: Collection[Kind] = KINDS,
+) -> tuple[list[Impression], NoBid]:
+    """The ways in which the imps of a request can be bought, and why there are none when there are none.
+
+    Args:
+        request: a validated request.
+        hour: hour of the week now (`hour_of_week`).
+        currency: ours.
+        limit: imps looked at.
+        rates: what other currencies are worth.
+        held: ids of the deals that somebody has; others are passed over.
+        kinds: formats that somebody has creatives of.
+    """
+    quote = rates.quote(currency, request.cur or ())
+    if quote is None:
+        return [], NoBid.CURRENCY
+    audience = _audience(request, hour, quote)
+
+    def convert(cpm: float, named: str) -> float | None:
+        return rates.floor(cpm, named, currency, quote)
+
+    reason = NoBid.NO_CANDIDATE
+    found: list[Impression] = []
+    for number, imp in enumerate(request.imp[:limit]):
+        slots, offers = slots_of(imp, kinds), _offers(imp, held)
+        if not slots or not offers:
+            reason = max(reason, NoBid.NO_DEAL if slots else NoBid.NO_CREATIVE)
+        for slot, deal in product(slots, offers):
+            try:
+                floors = floors_of(imp, _played(imp, slot), deal, convert)
+            except UnknownRate:
+                reason = max(reason, NoBid.CURRENCY)
+                continue
+            at = request.at if deal is None or deal.at is None else deal.at
+            is_first = at == _FIRST_PRICE or at >= _OWN_RULES
+            terms, is_agreed = (None, False) if deal is None else (_terms(deal), at == _AGREED_PRICE)
+            place = (imp.id, audience, slot, floors, is_first, number, imp.exp or 0)
+            found.append(Impression(*place, terms, is_agreed, imp.tagid or "", at == _FIRST_PRICE))
+    return found, reason
+
+
+def _offers(imp: Imp, held: Container[str]) -> list[Deal | None]:
+    """The deals under which an imp is sold and somebody could buy; `None` stands for the open auction."""
+    if imp.pmp is None:
+        return [None]
+    deals: dict[str, Deal | None] = {deal.id: deal for deal in imp.pmp.deals or () if deal.id in held}
+    return [*deals.values()] if imp.pmp.private_auction == 1 else [*deals.values(), None]
+
+
+def _played(imp: Imp, slot: Slot) -> Video | Audio | None:
+    if isinstance(slot, VideoSlot):
+        return imp.video
+    return imp.audio if isinstance(slot, AudioSlot) else None
+
+
+def _terms(deal: Deal) -> DealTerms:
+    domains = tuple(filter(None, map(blocks.domain, deal.wadomain or ())))
+    return DealTerms(deal.id, tuple(deal.wseat or ()), domains, deal.guar == 1)
+
+
+def _restrictions(request: BidRequest) -> Restrictions:
+    named = request.bcat or request.acat
+    others = request.badv or request.bapp or request.wseat or request.bseat or request.wlang or request.wlangb
+    if not named and not others:
+        return _FREE
+    return Restrictions(
+        blocked=blocks.refused_by(request),
+        allowed=tuple(map(blocks.category, request.acat or ())),
+        taxonomy=request.cattax if named else 0,
+        seats=tuple(request.wseat or ()),
+        barred_seats=tuple(request.bseat or ()),
+        languages=_languages(request),
+    )
+
+
+def _languages(request: BidRequest) -> tuple[str, ...]:
+    """ISO 639-1 codes of `wlang` or, cut to their first part, of `wlangb` (BCP 47)."""
+    named = request.wlang or request.wlangb or ()
+    return tuple(code.strip().lower().split("-")[0] for code in named)
+
+
+def _audience(request: BidRequest, hour: int, quote: Quote) -> Audience:
+    device = request.device
+    geo = device.geo if device else None
+    country = (geo.country or "").upper() if geo else ""
+    region = f"{country}/{geo.region.upper()}" if geo and geo.region and country else ""
+    city = f"{country}/{geo.city.lower()}" if geo and geo.city and country else ""
+    inventory, publisher = _inventory(request)
+    allowed = allowed_user_data(request)
+    return Audience(
+        inventory=inventory,
+        publisher=publisher,
+        country=country,
+        region=region,
+        devicetype=(device.devicetype or 0) if device else 0,
+        os=(device.os or "").lower() if device else "",
+        hour_of_week=hour,
+        segments=_segments(request, allowed),
+        restrictions=_restrictions(request),
+        user=_user(request, allowed),
+        quote=quote,
+        is_test=request.test != 0,
+        category=_category(request),
+        city=city,
+        browser=user_agent.browser_of(device.ua) if device and device.ua else "",
+        network=user_agent.network_of(device.ip) if device and device.ip and allowed.profile else "",
+    )
+
+
+def _inventory(request: BidRequest) -> tuple[str, str]:
+    place: Site | App | Dooh | None
+    if request.app is not None:
+        place, kind = request.app, "app"
+        name = request.app.bundle or request.app.domain
+    elif request.site is not None:
+        place, kind = request.site, "site"
+        name = request.site.domain
+    elif request.dooh is not None:
+        place, kind = request.dooh, "dooh"
+        name = request.dooh.domain
+    else:
+        return "", ""
+    if not name and place.publisher is not None:
+        name = place.publisher.domain
+    return kind, (name or place.id or "").lower()
+
+
+def _category(request: BidRequest) -> str:
+    place = request.app or request.site
+    return place.cat[0] if place is not None and place.cat else ""
+
+
+def _segments(request: BidRequest, allowed: Allowed) -> tuple[str, ...]:
+    user = request.user
+    if user is None or not user.data or not allowed.profile:
+        return ()
+    return tuple(sorted({s.id for data in user.data for s in data.segment or () if s.id}))
+
+
+def _user(request: BidRequest, allowed: Allowed) -> str:
+    """Our own id of the user if the exchange knows it, else the exchange's; marked, so that the two never meet."""
+    user = request.user
+    if user is None or not (user.buyeruid or user.id) or not allowed.identity:
+        return ""
+    ours, theirs = USER_SOURCES
+    return f"{ours}:{user.buyeruid}" if user.buyeruid else f"{theirs}:{user.id}"

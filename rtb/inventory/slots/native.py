@@ -1,0 +1,104 @@
+"""From an imp's native object to its slot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from rtb.inventory.slots.types import DataNeed, ImageNeed, NativeAsset, NativeSlot, TitleNeed, VideoSlot
+from rtb.inventory.slots.values import codes, limit_of, mimes_of, names_of
+from rtb.openrtb.native import Asset, Img, NativeVideo, read_asset, read_native
+from rtb.openrtb.types import Imp, Native
+from rtb.runtime.bounded import Remembered
+
+_VERSIONS = ("1.0", "1.1", "1.2")
+_YES = (1, "1", True)
+
+
+class _Asked(NamedTuple):
+    """What a native request asks for.
+
+    Attributes:
+        assets: at least one.
+        ver: its version, as it says itself.
+        wrapped: whether it stood under a key `native`.
+    """
+
+    assets: tuple[NativeAsset, ...]
+    ver: str | None
+    wrapped: bool
+
+
+def native_slot(imp: Imp, native: Native) -> NativeSlot | None:
+    """The slot, or none where nobody can know what to answer, or by which ids."""
+    sent = native.request
+    if sent is None and native.assets is not None:  # from before there was a `request`
+        sent = {"assets": native.assets}
+    asked = asked_for(sent) if isinstance(sent, str) else _asked(sent)
+    if asked is None:
+        return None
+    ver = next((ver for ver in (asked.ver, native.ver) if ver in _VERSIONS), None)
+    return NativeSlot(
+        battr=codes(native.battr),
+        api=codes(native.api),
+        secure=imp.secure == 1,
+        instl=imp.instl == 1,
+        rwdd=imp.rwdd == 1,
+        assets=asked.assets,
+        ver=ver or _VERSIONS[-1],
+        wrapped=asked.wrapped or ver == "1.0",
+    )
+
+
+def _asked(sent: Any) -> _Asked | None:
+    read = read_native(sent)
+    if read is None or not read.request.assets:
+        return None
+    assets = _assets(read.request.assets)
+    return _Asked(assets, read.request.ver, read.wrapped) if assets else None
+
+
+asked_for = Remembered(_asked, "native requests", 3 << 19)
+"""A placement asks for the same assets each time."""
+
+
+def _assets(sent: Sequence[Any]) -> tuple[NativeAsset, ...]:
+    """The assets that can be answered, or nothing when that leaves out a required one."""
+    read = [read_asset(value) for value in sent]
+    if all(asset is not None and asset.id is None for asset in read):
+        # Callers that number nothing, which Prebid Server allows, mean the places.
+        return tuple(_asset(place, asset) for place, asset in enumerate(read) if asset is not None)
+    found: dict[int, NativeAsset] = {}
+    for value, asset in zip(sent, read, strict=True):
+        if asset is not None and asset.id is not None and asset.id not in found:
+            found[asset.id] = _asset(asset.id, asset)
+        elif isinstance(value, dict) and value.get("required") in _YES:
+            return ()
+    return tuple(found.values())
+
+
+def _asset(number: int, asset: Asset) -> NativeAsset:
+    return NativeAsset(number, asset.required == 1, _need(asset))
+
+
+def _need(asset: Asset) -> TitleNeed | DataNeed | ImageNeed | VideoSlot | None:
+    if asset.title is not None:
+        return TitleNeed(limit_of(asset.title.len))
+    if asset.img is not None:
+        return _image(asset.img)
+    if asset.data is not None:
+        return DataNeed(asset.data.type, limit_of(asset.data.len)) if asset.data.type else None
+    return _video(asset.video) if asset.video is not None else None
+
+
+def _image(img: Img) -> ImageNeed:
+    return ImageNeed(img.type or 0, img.w or 0, img.h or 0, img.wmin, img.hmin, mimes_of(img.mimes))
+
+
+def _video(video: NativeVideo) -> VideoSlot:
+    return VideoSlot(
+        mimes=names_of(video.mimes),
+        protocols=codes(video.protocols),
+        min_seconds=video.minduration or 0,
+        max_seconds=limit_of(video.maxduration),
+    )

@@ -1,0 +1,197 @@
+"""Slots: what one format of an imp takes, immutable and hashable, so that what fits a slot is found out once.
+
+They hold only what decides which creative fits and how its markup looks: no ids, no prices. An empty set constrains
+nothing, except where its attribute says otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+from msgspec import Struct
+
+from rtb.campaigns.creative import Kind
+
+NO_LIMIT = 2**31
+"""Of lengths, in place of an absent one."""
+
+
+class Ratio(NamedTuple):
+    """A size by its ratio, at least `wmin` pixels wide."""
+
+    w: int
+    h: int
+    wmin: int
+
+
+class _Slot(Struct, frozen=True, kw_only=True, cache_hash=True):
+    """What slots of all formats have.
+
+    Attributes:
+        kind: of the creatives it takes.
+        mtype: of its bids, OpenRTB list "Creative Markup Types".
+        battr: creative attributes it does not take.
+        api: frameworks it has; what it does not name, it has not.
+        secure: whether everything must be loaded with TLS.
+        instl: whether it fills the screen.
+        rwdd: whether the user is rewarded for seeing it.
+        pos: on the screen, OpenRTB list "Placement Position".
+    """
+
+    kind: ClassVar[Kind]
+    mtype: ClassVar[int]
+
+    battr: frozenset[int] = frozenset()
+    api: frozenset[int] = frozenset()
+    secure: bool = False
+    instl: bool = False
+    rwdd: bool = False
+    pos: int = 0
+
+
+class BannerSlot(_Slot, frozen=True, kw_only=True, cache_hash=True):
+    """Where a banner goes. Without a size, a ratio or a range, none fits: nobody said what does.
+
+    Attributes:
+        sizes: allowed (width, height), in the exchange's order.
+        ratios: allowed ratios, in the exchange's order.
+        widths: least and most width of an allowed range, or none.
+        heights: least and most height of that range, or none.
+        mimes: types it takes.
+        btype: banner ad types it does not take.
+    """
+
+    kind: ClassVar[Kind] = "banner"
+    mtype: ClassVar[int] = 1
+
+    sizes: tuple[tuple[int, int], ...] = ()
+    ratios: tuple[Ratio, ...] = ()
+    widths: tuple[int, int] | None = None
+    heights: tuple[int, int] | None = None
+    mimes: frozenset[str] = frozenset()
+    btype: frozenset[int] = frozenset()
+
+
+class PlayedSlot(_Slot, frozen=True, kw_only=True, cache_hash=True):
+    """What slots of video and audio have. Lengths are in seconds, bitrates in kbit/s.
+
+    Attributes:
+        mimes: types it takes.
+        protocols: of the markup, OpenRTB list "Creative Subtypes - Audio/Video".
+        min_seconds: least length.
+        max_seconds: greatest length, of the ad and of the pod it is in.
+        durations: exact lengths it takes.
+        min_bitrate: least bitrate.
+        max_bitrate: greatest bitrate.
+        delivery: `progressive`, `streaming`, as in `MediaFile.delivery`.
+        places: ads that may be sold in it: more than one in a dynamic pod.
+        slotinpod: position the seller guarantees, OpenRTB list "Slot Position in Pod".
+    """
+
+    mimes: frozenset[str] = frozenset()
+    protocols: frozenset[int] = frozenset()
+    min_seconds: int = 0
+    max_seconds: int = NO_LIMIT
+    durations: frozenset[int] = frozenset()
+    min_bitrate: int = 0
+    max_bitrate: int = NO_LIMIT
+    delivery: frozenset[str] = frozenset()
+    places: int = 1
+    slotinpod: int = 0
+
+
+class VideoSlot(PlayedSlot, frozen=True, kw_only=True, cache_hash=True):
+    """Where a video goes.
+
+    Attributes:
+        w: width of the player in pixels, 0 when unknown.
+        h: height of the player in pixels, 0 when unknown.
+        linear: whether it takes linear ads.
+        skippable_over: ads longer than this, in seconds, may be skippable; `NO_LIMIT`: none.
+        skip_after: seconds before it lets a user skip.
+        boxing: whether black bars may fill what a video of another ratio leaves free.
+    """
+
+    kind: ClassVar[Kind] = "video"
+    mtype: ClassVar[int] = 2
+
+    w: int = 0
+    h: int = 0
+    linear: bool = True
+    skippable_over: int = 0
+    skip_after: int = 0
+    boxing: bool = True
+
+
+class AudioSlot(PlayedSlot, frozen=True, kw_only=True, cache_hash=True):
+    """Where a sound goes."""
+
+    kind: ClassVar[Kind] = "audio"
+    mtype: ClassVar[int] = 3
+
+
+class TitleNeed(Struct, frozen=True, cache_hash=True):
+    """A headline of at most `len` characters."""
+
+    len: int = NO_LIMIT
+
+
+class DataNeed(Struct, frozen=True, cache_hash=True):
+    """A text of at most `len` characters; `type` is of the list "Data Asset Types"."""
+
+    type: int
+    len: int = NO_LIMIT
+
+
+class ImageNeed(Struct, frozen=True, cache_hash=True):
+    """A picture.
+
+    Attributes:
+        type: 1 icon, 2 logo, 3 main; 0 any.
+        w: exact width where there is no `wmin`, else the one liked best; 0: not said.
+        h: the same for the height.
+        wmin: least width; none: not said.
+        hmin: least height; none: not said.
+        mimes: types it takes.
+    """
+
+    type: int = 0
+    w: int = 0
+    h: int = 0
+    wmin: int | None = None
+    hmin: int | None = None
+    mimes: frozenset[str] = frozenset()
+
+
+class NativeAsset(Struct, frozen=True, cache_hash=True):
+    """A part of a native ad.
+
+    Attributes:
+        id: by which it is answered.
+        required: whether an ad without it is refused.
+        need: what it is to be; none: something this bidder does not know.
+    """
+
+    id: int
+    required: bool
+    need: TitleNeed | DataNeed | ImageNeed | VideoSlot | None
+
+
+class NativeSlot(_Slot, frozen=True, kw_only=True, cache_hash=True):
+    """Where a native ad goes.
+
+    Attributes:
+        assets: its parts, in the request's order.
+        ver: version of the Native specification the answer is to have.
+        wrapped: whether the answer stands under a key `native`.
+    """
+
+    kind: ClassVar[Kind] = "native"
+    mtype: ClassVar[int] = 4
+
+    assets: tuple[NativeAsset, ...] = ()
+    ver: str = "1.2"
+    wrapped: bool = False
+
+
+Slot = BannerSlot | VideoSlot | AudioSlot | NativeSlot

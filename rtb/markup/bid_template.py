@@ -1,0 +1,106 @@
+"""A bid as the exchange gets it: prices, notice URLs, markup, and all that is said of the advertising."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import NamedTuple
+
+from rtb.campaigns.campaign import Campaign
+from rtb.campaigns.creative import Creative
+from rtb.inventory.impression import Impression
+from rtb.inventory.slots import AudioSlot, PlayedSlot, Slot, VideoSlot, protocol_of, size_of
+from rtb.openrtb import Bid
+from rtb.openrtb.macros import AUCTION_LOSS, AUCTION_MIN_TO_WIN, AUCTION_PRICE
+from rtb.settlement.notice_tokens import BidRef, Kind, Signer
+
+_KINDS = (Kind.WIN, Kind.BILL, Kind.LOSS, Kind.CLICK)
+
+
+class Showpiece(NamedTuple):
+    """A creative as it goes into a slot: all of a bid that is the same each time.
+
+    Attributes:
+        markup: split wherever the click URL goes.
+        bid: with what says nothing of the single bid; copied for each.
+    """
+
+    markup: list[str]
+    bid: Bid
+
+
+class Sold(NamedTuple):
+    """What is offered to an exchange.
+
+    Attributes:
+        ref: identity and ceiling of the bid.
+        impression: what it is for.
+        shown: the creative in the impression's slot.
+        seconds: the bid stands.
+    """
+
+    ref: BidRef
+    impression: Impression
+    shown: Showpiece
+    seconds: float
+
+
+def showpiece_of(slot: Slot, campaign: Campaign, creative: Creative, markup: list[str]) -> Showpiece:
+    """What bids with this creative in this slot have in common."""
+    w, h = size_of(slot, creative) or (None, None)
+    bid = Bid(
+        id="",
+        impid="",
+        price=0.0,
+        adomain=list(campaign.adomain),
+        bundle=campaign.bundle or None,
+        iurl=creative.iurl or None,
+        cid=campaign.id,
+        crid=crid_of(campaign, creative),
+        cat=list(campaign.cat) or None,
+        cattax=campaign.cattax if campaign.cat else None,
+        attr=sorted(creative.attributes) or None,
+        apis=list(creative.api) or None,
+        protocol=protocol_of(slot) if isinstance(slot, PlayedSlot) else None,
+        language=creative.language or None,
+        w=w,
+        h=h,
+        dur=round(seconds_of(creative)) if isinstance(slot, VideoSlot | AudioSlot) else None,
+        mtype=slot.mtype,
+        slotinpod=slot.slotinpod or None if isinstance(slot, PlayedSlot) else None,
+    )
+    return Showpiece(markup, bid)
+
+
+def bid_of(sold: Sold, signer: Signer, base: str) -> Bid:
+    """The bid with everything set.
+
+    Args:
+        sold: what is offered.
+        signer: of notice tokens.
+        base: where exchanges reach the notice endpoints.
+    """
+    ref, impression, shown, seconds = sold
+    win, bill, loss, click = signer.sign_all(ref, _KINDS)
+    click_url = f"{base}/notice/click/{click}"
+    bid = copy(shown.bid)
+    bid.id = ref.bid_id
+    bid.impid = impression.imp_id
+    bid.price = impression.audience.quote.price(ref.ceiling_micros)
+    bid.nurl = f"{base}/notice/win/{win}?price={AUCTION_PRICE}&min={AUCTION_MIN_TO_WIN}"
+    bid.burl = f"{base}/notice/bill/{bill}?price={AUCTION_PRICE}"
+    bid.lurl = f"{base}/notice/loss/{loss}?reason={AUCTION_LOSS}&min={AUCTION_MIN_TO_WIN}"
+    bid.adm = click_url.join(shown.markup)
+    bid.dealid = impression.deal.id if impression.deal else None
+    bid.exp = int(min(seconds, impression.patience or seconds))
+    return bid
+
+
+def crid_of(campaign: Campaign, creative: Creative) -> str:
+    """How exchanges know a creative."""
+    return f"{campaign.id}-{creative.id}"
+
+
+def seconds_of(creative: Creative) -> float:
+    """How long a creative plays; 0 for one that does not."""
+    played = creative.video or creative.audio
+    return played.duration_seconds if played else 0.0

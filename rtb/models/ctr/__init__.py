@@ -1,0 +1,18 @@
+"""Click and conversion rates: networks, calibration, and the scorer that serving calls. Plain torch."""
+
+from rtb.models.ctr.calibration import Calibration, Isotonic, Platt
+from rtb.models.ctr.networks import MODELS, CTRNetwork, Model
+from rtb.models.ctr.scorer import PRIOR, CTRScorer, load, save
+
+__all__ = [
+    "MODELS",
+    "PRIOR",
+    "CTRNetwork",
+    "CTRScorer",
+    "Calibration",
+    "Isotonic",
+    "Model",
+    "Platt",
+    "load",
+    "save",
+]

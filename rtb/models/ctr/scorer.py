@@ -1,0 +1,110 @@
+"""The scorer that serving calls, and its artefact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from rtb.models import artefacts, features
+from rtb.models.ctr import calibration as calibrations
+from rtb.models.ctr.calibration import Calibration, Platt
+from rtb.models.ctr.networks import MODELS, CTRNetwork
+
+PRIOR = (0.001, 0.02)
+"""What is assumed of any impression before a model is trained: a low CTR, so that it bids little, and a CVR."""
+
+
+class CTRScorer:
+    """Scores candidates with a trained network, or with the prior when there is none.
+
+    Args:
+        network: trained weights; `None` answers `PRIOR` for everything.
+        version: name of the weights.
+        calibration: of its logits; without one they are taken as they are.
+    """
+
+    def __init__(self, network: CTRNetwork | None, version: str, calibration: Calibration | None = None) -> None:
+        self._network = network.eval() if network is not None else None
+        self._calibration = calibration or Platt.identity()
+        self.version = version
+
+    @classmethod
+    def load(cls, folder: Path) -> CTRScorer:
+        """From an artefact.
+
+        Raises:
+            artefacts.ArtefactError: missing, damaged, or trained on other features.
+        """
+        return load(folder)[0]
+
+    @classmethod
+    def untrained(cls) -> CTRScorer:
+        """The scorer before anything is trained."""
+        return cls(None, "untrained")
+
+    def score(self, rows: features.Rows) -> npt.NDArray[np.float32]:
+        """Probabilities, shape `(n, 2)`: of a click, and of a conversion given a click."""
+        if self._network is None or not len(rows):
+            return np.tile(np.array(PRIOR, np.float32), (len(rows), 1))
+        with torch.inference_mode():
+            return self._calibration.probabilities(self._network(torch.from_numpy(rows)))
+
+
+def load(folder: Path) -> tuple[CTRScorer, artefacts.Meta]:
+    """An artefact's scorer, and what is known of it.
+
+    Raises:
+        artefacts.ArtefactError: missing, damaged, or trained on other features.
+    """
+    artefact = artefacts.load(folder, kind="ctr", schema_version=features.SCHEMA_VERSION)
+    config, tensors = artefact.meta.config, dict(artefact.tensors)
+    try:
+        if config["model"] not in MODELS:
+            raise KeyError(config["model"])
+        calibration = calibrations.take(tensors)
+        network = CTRNetwork(config["model"], config["dim"], tuple(config["hidden"]))
+        network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
+    except (KeyError, RuntimeError) as error:
+        raise artefacts.ArtefactError(f"{folder} does not fit this network ({error}): train it again") from error
+    return CTRScorer(network, artefact.meta.version, calibration), artefact.meta
+
+
+def save(
+    folder: Path,
+    network: CTRNetwork,
+    *,
+    metrics: dict[str, float],
+    trained_on: str,
+    calibration: Calibration | None = None,
+    source: dict[str, Any] | None = None,
+) -> artefacts.Meta:
+    """Write a network as an artefact.
+
+    Args:
+        folder: of the artefact.
+        network: trained.
+        metrics: figures of its training.
+        trained_on: on what, in words.
+        calibration: of its logits.
+        source: on what, for whoever trains another on the same.
+    """
+    weights = {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
+    return artefacts.save(
+        folder,
+        kind="ctr",
+        schema_version=features.SCHEMA_VERSION,
+        tensors=weights | (calibration or Platt.identity()).tensors(),
+        config={
+            "model": network.model,
+            "dim": network.dim,
+            "hidden": list(network.hidden),
+            "fields": list(features.FIELDS),
+            "source": source or {},
+        },
+        metrics=metrics,
+        trained_on=trained_on,
+    )

@@ -1,0 +1,1 @@
+"""Amounts in micros, currencies, and the numbers of accounts."""

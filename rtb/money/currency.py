@@ -1,0 +1,198 @@
+"""Currencies: which one a request is bid in, its floors in ours, and the table of rates behind both.
+
+Budgets and the ledger know one currency, ours. Where an exchange takes another, a price is converted on its way out
+and a clearing price on its way in, at the same rate: it is chosen once for a bid and travels in the bid's signed
+token. Conversions are exact (fractions, not floats) and rounded so that nobody is hurt: floors and charges up,
+prices down. What is charged at the price that was bid is therefore never above the ceiling that was held.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import msgspec
+
+from rtb.money.micros import MAX_MICROS, MICROS_PER_CPM, MoneyError, cpm_to_micros, micros_to_cpm
+from rtb.runtime.quarantine import Fault
+
+logger = logging.getLogger("ray.serve.raybid")
+
+Code = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$(?!\n)")]
+Worth = Annotated[float, msgspec.Meta(gt=1e-9, lt=1e9)]
+
+_STEPS = 1_000_000
+"""A price in another currency is a multiple of a millionth of its unit, CPM."""
+
+_USUAL = "USD"  # where a request names no currency
+
+
+class Quote(NamedTuple):
+    """The currency of a bid.
+
+    Attributes:
+        currency: ISO 4217.
+        rate: units of it that one unit of our currency is worth.
+    """
+
+    currency: str
+    rate: float = 1.0
+
+    def price(self, micros: int) -> float:
+        """CPM in this currency for micros of ours an impression, rounded down."""
+        if self.rate == 1.0:
+            return micros_to_cpm(micros)
+        return math.floor(micros * Fraction(self.rate) * _STEPS / MICROS_PER_CPM) / _STEPS
+
+
+def micros_at(cpm: str, rate: float) -> int:
+    """Micros of our currency an impression for a CPM, in decimal digits, of a currency at this rate.
+
+    Rounded to the nearest where nothing is converted, else up.
+
+    Raises:
+        MoneyError: see `cpm_to_micros`.
+    """
+    if rate == 1.0:
+        return cpm_to_micros(float(cpm))
+    near = float(cpm)
+    if not math.isfinite(near):
+        raise MoneyError(f"CPM {cpm!r} is not a price")
+    # Below what a float holds there is nothing to charge, and its fraction may have a million digits.
+    micros = math.ceil(Fraction(Decimal(cpm)) * MICROS_PER_CPM / Fraction(rate)) if near else 0
+    if not 0 <= micros <= MAX_MICROS:
+        raise MoneyError(f"CPM {cpm!r} is not a price between 0 and {MAX_MICROS // MICROS_PER_CPM}")
+    return micros
+
+
+class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What currencies are worth. Read from JSON or YAML: `{"base": "USD", "rates": {"EUR": 0.92, "JPY": 150.1}}`.
+
+    Attributes:
+        base: the currency the others are counted against.
+        rates: units of each currency that one unit of `base` is worth.
+        at: when they were so, for people.
+    """
+
+    base: Code = "USD"
+    rates: Mapping[Code, Worth] = {}
+    at: str = ""
+
+    def rate(self, one_of: str, into: str) -> float | None:
+        """Units of `into` that one unit of `one_of` is worth; `None` where the table does not say."""
+        if one_of == into:
+            return 1.0
+        worth = {**self.rates, self.base: 1.0}
+        if one_of not in worth or into not in worth:
+            return None
+        return worth[into] / worth[one_of]
+
+    def quote(self, ours: str, allowed: Sequence[str]) -> Quote | None:
+        """The currency to bid in: ours where it is allowed, else the first that there is a rate for.
+
+        Args:
+            ours: the currency budgets are in.
+            allowed: the request's `cur`; empty means US dollars.
+        """
+        if ours in (allowed or (_USUAL,)):
+            return Quote(ours)
+        codes = [code.strip().upper() for code in allowed if code] or [_USUAL]
+        if ours in codes:
+            return Quote(ours)
+        for code in codes:
+            rate = self.rate(ours, code)
+            if rate is not None:
+                return Quote(code, rate)
+        return None
+
+    def floor(self, cpm: float, currency: str, ours: str, quote: Quote) -> float | None:
+        """A floor as CPM of our currency: a bid that reaches it still does once it is in the quote's currency.
+
+        Args:
+            cpm: the floor.
+            currency: of the floor.
+            ours: the currency bids are made up in.
+            quote: what they are sent in.
+
+        Returns:
+            The floor; `None` where there is no rate for its currency.
+        """
+        if cpm <= 0 or currency == ours == quote.currency:
+            return cpm
+        currency = currency.strip().upper() or _USUAL
+        if currency == ours == quote.currency:
+            return cpm
+        rate = self.rate(currency, quote.currency)
+        if rate is None:
+            return None
+        sent = Fraction(repr(cpm)) * Fraction(rate)  # the digits an exchange wrote, not the nearest float
+        if quote.rate != 1.0:  # prices go out in steps: the floor is the first step at or above it
+            sent = Fraction(math.ceil(sent * _STEPS), _STEPS)
+        micros = math.ceil(sent * MICROS_PER_CPM / Fraction(quote.rate))
+        return micros_to_cpm(min(micros, MAX_MICROS))
+
+
+NO_RATES = Rates()
+"""Nothing is converted."""
+
+
+class RatesFile:
+    """A table of rates in a file, read again when the file changes.
+
+    Args:
+        path: of the file; none: nothing is ever converted.
+
+    Attributes:
+        rates: the last that could be read.
+        faults: why those of the file cannot be used, where they cannot.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._seen: tuple[int, int] | None = None
+        self.rates = NO_RATES
+        self.faults: list[Fault] = []
+
+    def refresh(self) -> bool:
+        """Look at the file; whether `rates` changed. A missing or damaged file is logged, and changes nothing."""
+        if self._path is None:
+            return False
+        try:
+            status = self._path.stat()
+            seen = (status.st_mtime_ns, status.st_size)
+            if seen == self._seen:
+                return False
+            self._seen = seen
+            rates = read_rates(self._path.read_bytes())
+        except (OSError, ValueError) as error:
+            self._complain(error)
+            return False
+        self.faults = []
+        changed, self.rates = rates != self.rates, rates
+        return changed
+
+    def _complain(self, error: Exception) -> None:
+        self.faults = [Fault.of("rates", self._path.name if self._path else "", error)]
+        if isinstance(error, OSError):
+            if self._seen == (0, 0):
+                return  # said once
+            self._seen = (0, 0)
+        logger.warning(f"currency rates in {self._path} cannot be used, those known before stay: {error}")
+
+
+def read_rates(text: bytes) -> Rates:
+    """A table of rates from JSON or YAML.
+
+    Raises:
+        ValueError: it is none; the message says where.
+    """
+    try:
+        return msgspec.yaml.decode(text, type=Rates)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ValueError(re.sub(r"\s+", " ", str(error))) from error

@@ -1,0 +1,1 @@
+"""How fast each campaign spends: the pacing table, and what it is made of."""

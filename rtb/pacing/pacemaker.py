@@ -1,0 +1,143 @@
+"""The Controller's arithmetic: from what the ledger says now and said before, the pacing table replicas bid by.
+
+Each campaign's money is spent evenly over what is to come by the closed loop of `rtb.pacing.lanes`, the one that
+policies are trained on top of. A tick is a decision, an opportunity is an auction, and what was paid tells of the
+market.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from rtb.catalog import Entry
+from rtb.ledger import Balance
+from rtb.models.observation import PacingState
+from rtb.models.winrate import UNKNOWN, Market
+from rtb.pacing.closed import MEMORY
+from rtb.pacing.daybook import Daybook
+from rtb.pacing.lanes import Lanes
+from rtb.pacing.market_estimate import Known, know
+from rtb.pacing.moment import Moment
+from rtb.pacing.past import Past
+from rtb.pacing.recent import Brought
+from rtb.pacing.snapshot import PACING_DTYPE, PacingTable
+from rtb.pacing.terms import Span
+from rtb.pacing.terms_table import SaleTerms
+
+Floats = npt.NDArray[np.float64]
+Totals = dict[str, Floats]
+
+_COUNTS = ("opportunities", "bids", "bills", "probability", "spent", "price_squares", "levels")
+"""What grows in a balance and tells of the market."""
+
+_MEMORY_SECONDS = 10.0
+"""What is won now is paid seconds later: a loop that forgot sooner would chase its own tail."""
+
+_STATE = [field.name for field in fields(PacingState)]
+_LEVELS = [name for name in _STATE if name.startswith("level")]
+_HOUR = 3_600.0
+
+
+class Pacemaker:
+    """Keeps the loops of campaigns between ticks."""
+
+    def __init__(self) -> None:
+        self._at = 0.0  # when the last tick was: some come late, and some between two
+        self._row_of: dict[int, int] = {}
+        self._open = np.zeros(0, np.bool_)
+        self._terms: SaleTerms | None = None
+        self._totals: Totals = {name: np.zeros(0) for name in _COUNTS}
+        self._lanes: Lanes | None = None
+        self._days = Daybook(0)
+
+    def tick(
+        self,
+        entries: Sequence[Entry],
+        balances: Sequence[Balance],
+        now: float,
+        markets: Mapping[int, Market] | None = None,
+    ) -> PacingTable:
+        """One record a campaign, in the order given.
+
+        Args:
+            entries: the campaigns.
+            balances: where each stands in the ledger.
+            now: Unix time.
+            markets: what is known of their markets, by campaign number.
+        """
+        table = np.zeros(len(entries), PACING_DTYPE)
+        if not len(entries):
+            return table
+        if self._terms is None or not self._terms.are_of(entries):
+            self._terms = SaleTerms(entries)
+        held = dict(zip(Balance._fields, np.array(balances, np.float64).T.copy(), strict=True))
+        told = _told(self._terms.campaigns, markets or {})
+        span = self._terms.fill(table, held, balances, now)
+        table["markets"] = np.array([one.markets for one in told])
+        totals = {name: held[name] for name in _COUNTS}
+        state = self._pace(table, totals, know(totals, told, table["value_micros"]), span, now)
+        for name in _STATE:
+            table[name] = getattr(state, name)
+        return table
+
+    def _pace(self, table: PacingTable, totals: Totals, known: Known, span: Span, now: float) -> PacingState:
+        """Take in what happened since the last tick, and see where every campaign stands."""
+        numbers = table["number"].tolist()
+        rows = np.array([self._row_of.get(number, -1) for number in numbers], np.intp)
+        brought, level = self._since(totals, rows)
+        days = Daybook(len(rows))
+        days.remember(self._days, rows)
+        forecast = brought.auctions * known.landscape.spend(level)
+        # Who was closed was told of no opportunity, and that says nothing of the traffic.
+        watched = np.where(np.append(self._open, False)[rows], max(0.0, now - self._at), 0.0) / _HOUR
+        days.add(now / _HOUR, watched, brought.auctions, brought.paid, forecast)
+        rate = np.maximum(days.traffic() / _HOUR, 1e-9)  # opportunities a second
+        lanes = Lanes(
+            Past(known.landscape, days.profile(), known.pctr, known.price),
+            span.money,
+            np.maximum(rate * span.seconds, 1.0),
+            memory=np.maximum(MEMORY, _MEMORY_SECONDS * rate),
+        )
+        if self._lanes is not None:
+            lanes.remember(self._lanes, rows)
+        lanes.learn(level, brought)
+        self._row_of, self._open = {number: row for row, number in enumerate(numbers)}, table["open"].copy()
+        self._at, self._totals, self._lanes, self._days = now, totals, lanes, days
+        state = lanes.decide(span.money_left, _moment(span, rate, now))
+        levels = {name: np.where(known.pctr > 0.0, getattr(state, name), 0.0) for name in _LEVELS}
+        return replace(state, time_total=span.seconds, time_left=span.seconds_left, **levels)
+
+    def _since(self, totals: Totals, rows: npt.NDArray[np.intp]) -> tuple[Brought, Floats]:
+        """What came since the last tick, and the mean level that was really bid, a policy's part included.
+
+        Of a campaign not seen before that is nothing: what it did till then is usual, not recent.
+        """
+        before = {name: np.append(column, 0.0)[rows] for name, column in self._totals.items()}
+        since = {name: np.where(rows >= 0, np.maximum(totals[name] - before[name], 0.0), 0.0) for name in totals}
+        brought = Brought(
+            auctions=since["opportunities"],
+            bids=since["bids"],
+            won=since["bills"],
+            pctr=since["probability"],
+            paid=since["spent"],
+            squares=since["price_squares"],
+        )
+        return brought, since["levels"] / np.maximum(since["opportunities"], 1.0)
+
+
+def _told(campaigns: Sequence[int], markets: Mapping[int, Market]) -> list[Market]:
+    """What is known of each campaign's market."""
+    return [markets.get(campaign, UNKNOWN) for campaign in campaigns]
+
+
+def _moment(span: Span, rate: Floats, now: float) -> Moment:
+    return Moment(
+        auctions_left=rate * span.seconds_left,
+        time_left=span.seconds_left / span.seconds,
+        hour=np.full(len(rate), now / _HOUR),
+        hours_left=span.seconds_left / _HOUR,
+    )

@@ -1,0 +1,55 @@
+"""A campaign is tried by itself before it is bid from, so that one that cannot be used holds up no other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rtb.catalog import Entry
+from rtb.pacing.snapshot import decode_catalog, encode_catalog
+from rtb.pacing.terms import day_of, terms_of
+from rtb.pacing.terms_table import SaleTerms
+from rtb.runtime.quarantine import RECORD_ERRORS, Fault
+from rtb.targeting.catalog_view import feature_rows
+from rtb.targeting.listing import Listing
+
+
+class Vetter:
+    """Tries each version of a campaign once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], Fault | None] = {}
+
+    def vet(self, entries: Sequence[Entry], now: float) -> tuple[list[Entry], list[Fault]]:
+        """Return the entries that can be bid from, and what is wrong with the others.
+
+        Args:
+            entries: campaigns of record.
+            now: Unix time.
+        """
+        versions = [(entry.number, entry.version) for entry in entries]
+        found = [
+            self._known[version] if version in self._known else _fault_of(entry, now)
+            for version, entry in zip(versions, entries, strict=True)
+        ]
+        self._known = dict(zip(versions, found, strict=True))
+        sound = [entry for entry, fault in zip(entries, found, strict=True) if fault is None]
+        return sound, [fault for fault in found if fault is not None]
+
+
+def _fault_of(entry: Entry, now: float) -> Fault | None:
+    """Do for one campaign what is done for all: tell the ledger, pace, publish, index."""
+    try:
+        if not (math.isfinite(entry.starts) and math.isfinite(entry.ends)):
+            raise ValueError("its flight has no length")
+        terms_of(entry)
+        day_of(entry, now)
+        SaleTerms([entry])
+        listing = Listing(entry.number, entry.campaign)
+        if decode_catalog(encode_catalog([listing])) != [listing]:
+            raise ValueError("it does not come out of a snapshot as it went in")
+        feature_rows(listing)
+        listing.named, listing.placements, listing.shapes  # noqa: B018 - what the index reads, kept where it is read
+    except RECORD_ERRORS as error:
+        return Fault.of("campaign", entry.campaign.id, error)
+    return None

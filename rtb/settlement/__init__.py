@@ -1,0 +1,1 @@
+"""Tokens of notices, and what a notice charges."""

@@ -1,0 +1,184 @@
+"""Tokens in notice URLs: what any replica needs to settle a bid it never saw.
+
+A token says all of a `BidRef`, encrypted and authenticated (AES-SIV, RFC 5297), so that who sees a URL learns nothing
+from it and cannot make another. Each kind of notice has a key of its own: the token of a click charges nothing.
+
+AES-SIV needs no nonce: bids that are tests have no identity of their own, and random nonces of 96 bits repeat within
+weeks at thousands of bids a second. Equal bids have equal tokens, which gives nothing away that their ids do not.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+
+class Kind(StrEnum):
+    """What a notice says."""
+
+    WIN = "win"
+    BILL = "bill"
+    LOSS = "loss"
+    CLICK = "click"
+    CONVERSION = "conversion"
+
+
+_DAY = 86_400
+USERS = (Kind.CLICK, Kind.CONVERSION)
+"""What users do; the other kinds are of the exchange."""
+
+GRACE = {Kind.CLICK: _DAY, Kind.CONVERSION: 30 * _DAY}
+"""Seconds past a bid's expiry that its user's notices still count: people click late and buy later."""
+
+_LAYOUT = struct.Struct(">QIIHQIQIQIB")  # a BidRef but for its rate; its flags last
+_RATE = struct.Struct(">d")  # follows where the bid was in another currency
+_FIRST_PRICE, _CHARGED_BY_WIN = 1, 2
+_TAG_BYTES = 16
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+TEST_LEASE = 0
+"""The lease of bids that answer test requests; no real one has this number."""
+
+
+class BidRef(NamedTuple):
+    """What a token says of its bid.
+
+    Attributes:
+        lease: number of the lease its money comes from.
+        sequence: of the bid within its lease; lease and sequence are the bid's identity.
+        campaign: account its money is in: the campaign's number, or its arm's (`rtb.money.accounts`).
+        creative: place of the creative in its campaign.
+        ceiling_micros: what was bid for the impression: the most it can cost.
+        expires: Unix second after which money notices are not honoured.
+        user: key of who saw it (`rtb.targeting.users`), 0 when nobody may or need know.
+        rate: units of the bid's currency that one unit of ours was worth: prices in notices are in the bid's.
+        exchange: number of the exchange it was made to (`rtb.exchanges.number_of`).
+        floor_micros: the least that the impression can cost.
+        caller: number of the key that asked for it (`rtb.exchanges.number_of` its id); 0: it was asked without one.
+        first_price: whether the winner pays its bid.
+        charged_by_win: whether its win notice spends the money; else its billing notice does.
+    """
+
+    lease: int
+    sequence: int
+    campaign: int
+    creative: int
+    ceiling_micros: int
+    expires: int
+    user: int = 0
+    rate: float = 1.0
+    exchange: int = 0
+    floor_micros: int = 0
+    caller: int = 0
+    first_price: bool = False
+    charged_by_win: bool = False
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether it was asked for with a good key."""
+        return self.caller != 0
+
+    @property
+    def charged_by(self) -> Kind:
+        """The notice that spends its money."""
+        return Kind.WIN if self.charged_by_win else Kind.BILL
+
+    @property
+    def is_test(self) -> bool:
+        """Whether the bid answered a request with `test` set: no money is held for it, and nothing of it counts."""
+        return self.lease == TEST_LEASE
+
+    @property
+    def bid_id(self) -> str:
+        """The bid's id as sent to the exchange."""
+        return f"{self.lease:016x}-{self.sequence:x}"
+
+
+def counts_until(ref: BidRef, kind: Kind) -> int:
+    """Unix second after which a notice of this kind is not counted any more."""
+    return ref.expires + GRACE.get(kind, 0)
+
+
+class TokenError(ValueError):
+    """Not a token of ours."""
+
+
+class Signer:
+    """Makes and reads tokens.
+
+    To change the secret without losing notices on their way: put the new one first everywhere, keep the old one as a
+    previous one until its tokens have expired (a month, for conversions).
+
+    Args:
+        secret: what the keys are derived from; shared by all replicas, at least 16 characters.
+        previous: secrets whose tokens are still read.
+
+    Raises:
+        ValueError: a secret is too short.
+    """
+
+    def __init__(self, secret: str, *previous: str) -> None:
+        if any(len(one) < 16 for one in (secret, *previous)):
+            raise ValueError("a notice secret is shorter than 16 characters: set a longer RAYBID_NOTICE_SECRET")
+        self._ciphers = {kind: [AESSIV(_key(one, kind)) for one in (secret, *previous)] for kind in Kind}
+
+    def sign(self, ref: BidRef, kind: Kind) -> str:
+        """A URL-safe token for one kind of notice."""
+        return self.sign_all(ref, (kind,))[0]
+
+    def sign_all(self, ref: BidRef, kinds: Iterable[Kind]) -> list[str]:
+        """A token for each of several kinds."""
+        payload, ciphers = _packed(ref), self._ciphers
+        return [_encoded(ciphers[kind][0].encrypt(payload, None)) for kind in kinds]
+
+    def read(self, token: str, kind: Kind) -> BidRef:
+        """What a token of this kind says.
+
+        Raises:
+            TokenError: forged, damaged, spelt in another way, or made for another kind of notice.
+        """
+        try:
+            blob = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        except (binascii.Error, ValueError) as error:
+            raise TokenError("the token is not base64") from error
+        if _encoded(blob) != token:
+            raise TokenError("the token is not base64 as it is written here")
+        if len(blob) - _TAG_BYTES not in (_LAYOUT.size, _LAYOUT.size + _RATE.size):
+            raise TokenError("the token is not as long as one of ours")
+        for cipher in self._ciphers[kind]:
+            try:
+                return _unpacked(cipher.decrypt(blob, None))
+            except InvalidTag:
+                continue
+        raise TokenError(f"the token is not one that was made here for a {kind} notice")
+
+
+def _key(secret: str, kind: Kind) -> bytes:
+    return HKDF(SHA512(), 64, salt=None, info=f"raybid {kind} notice".encode()).derive(secret.encode())
+
+
+def _encoded(blob: bytes) -> str:
+    return binascii.b2a_base64(blob, newline=False).translate(_URL_SAFE, b"=").decode()
+
+
+def _packed(ref: BidRef) -> bytes:
+    *whole, rate, exchange, floor_micros, caller, first_price, charged_by_win = ref
+    flags = _FIRST_PRICE * first_price | _CHARGED_BY_WIN * charged_by_win
+    payload = _LAYOUT.pack(*whole, exchange, floor_micros, caller, flags)
+    return payload if rate == 1.0 else payload + _RATE.pack(rate)
+
+
+def _unpacked(payload: bytes) -> BidRef:
+    *whole, exchange, floor_micros, caller, flags = _LAYOUT.unpack_from(payload)
+    rate = _RATE.unpack_from(payload, _LAYOUT.size)[0] if len(payload) > _LAYOUT.size else 1.0
+    is_flagged = (bool(flags & _FIRST_PRICE), bool(flags & _CHARGED_BY_WIN))
+    return BidRef._make((*whole, rate, exchange, floor_micros, caller, *is_flagged))

@@ -1,0 +1,162 @@
+"""What a flat request means, as the OpenRTB 2.6 objects that say the same.
+
+They are made as objects, never written as JSON: a call brings hundreds of slots, and to write and read each would cost
+more than to bid on it. What is empty is left out, as in a request that an exchange sends. Nothing here needs the
+validity checks of a request from outside: `FlatRequest` lets none of what they refuse through.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import TypeVar
+
+import msgspec
+
+from rtb.openrtb import App, Banner, BidRequest, Device, Geo, Imp, Site, User
+from rtb.openrtb.types import Audio, Data, Format, Native, Publisher, Regs, Segment, Video
+from rtb.runtime.bounded import remembered
+from rtb.simple_api.request import DEVICES, FlatRequest
+
+_HOST = re.compile(r"[a-z]+://([^/:?#@]+)")
+_Value = TypeVar("_Value")
+
+
+def openrtb_of(flat: FlatRequest, currency: str) -> BidRequest:
+    """OpenRTB 2.6 that says the same; its id is made up where the flat one has none.
+
+    Args:
+        flat: what is offered.
+        currency: the platform's, for requests that name none.
+    """
+    currency = flat.currency or currency
+    return BidRequest(
+        id=flat.id or f"flat-{secrets.token_hex(8)}",
+        imp=[_imp(flat, currency)],
+        site=_site(flat),
+        app=App(bundle=flat.app, publisher=_publisher(flat)) if flat.app else None,
+        device=_device(flat),
+        user=_user(flat),
+        regs=_regs(flat),
+        at=1 if flat.first_price else 2,
+        cur=[currency],
+        tmax=flat.tmax_ms or None,
+        bcat=_listed(flat.block_categories),
+        badv=_listed(flat.block_advertisers),
+        test=int(flat.test),
+    )
+
+
+def _imp(flat: FlatRequest, currency: str) -> Imp:
+    kind = flat.format
+    return Imp(
+        id="1",
+        banner=_banner(flat) if kind == "banner" else None,
+        video=_video(flat) if kind == "video" else None,
+        audio=_audio(flat) if kind == "audio" else None,
+        native=_native(flat) if kind == "native" else None,
+        bidfloor=flat.floor,
+        bidfloorcur=currency,
+        instl=int(flat.interstitial),
+        secure=int(flat.secure),
+    )
+
+
+def _banner(flat: FlatRequest) -> Banner:
+    sizes = [Format(w=w, h=h) for w, h in flat.sizes]
+    return Banner(w=flat.w, h=flat.h, format=sizes or None, battr=_listed(flat.block_attributes))
+
+
+def _video(flat: FlatRequest) -> Video:
+    """In-stream as most players take it: VAST 2 to 4, inline or wrapped, MP4 or WebM."""
+    return Video(
+        mimes=["video/mp4", "video/webm"],
+        minduration=1,
+        maxduration=flat.seconds,
+        protocols=[2, 3, 5, 6, 7, 8],
+        w=flat.w,
+        h=flat.h,
+        linearity=1,
+        startdelay=0,
+        plcmt=1,
+        battr=_listed(flat.block_attributes),
+    )
+
+
+def _audio(flat: FlatRequest) -> Audio:
+    return Audio(
+        mimes=["audio/mpeg", "audio/mp4", "audio/ogg"],
+        minduration=1,
+        maxduration=flat.seconds,
+        protocols=[2, 3, 5, 6, 7, 8, 9, 10],
+        battr=_listed(flat.block_attributes),
+    )
+
+
+def _native(flat: FlatRequest) -> Native:
+    request = _native_request(flat.w or 1, flat.h or 1)
+    return Native(request=request, ver="1.2", battr=_listed(flat.block_attributes))
+
+
+@remembered("flat native requests", 1 << 19)
+def _native_request(w: int, h: int) -> str:
+    """A title and a picture of at least this size; an icon, a text and the advertiser's name where there are any."""
+    assets = [
+        {"id": 1, "required": 1, "title": {"len": 90}},
+        {"id": 2, "required": 1, "img": {"type": 3, "wmin": w, "hmin": h}},
+        {"id": 3, "required": 0, "img": {"type": 1, "wmin": 1, "hmin": 1}},
+        {"id": 4, "required": 0, "data": {"type": 2, "len": 140}},
+        {"id": 5, "required": 0, "data": {"type": 1, "len": 25}},
+    ]
+    return msgspec.json.encode({"ver": "1.2", "context": 1, "plcmttype": 1, "assets": assets}).decode()
+
+
+def _site(flat: FlatRequest) -> Site | None:
+    if flat.app or not (flat.page or flat.publisher):
+        return None
+    host = _HOST.match(flat.page.lower())
+    domain = host[1] if host else flat.publisher
+    return Site(page=flat.page or None, domain=domain or None, publisher=_publisher(flat))
+
+
+def _publisher(flat: FlatRequest) -> Publisher | None:
+    return Publisher(domain=flat.publisher) if flat.publisher else None
+
+
+def _device(flat: FlatRequest) -> Device:
+    """An address of version 6 is left out: OpenRTB has it elsewhere, where this bidder does not look."""
+    return Device(
+        devicetype=DEVICES[flat.device] if flat.device else None,
+        os=flat.os or None,
+        ua=flat.ua or None,
+        ip=flat.ip if flat.ip and ":" not in flat.ip else None,
+        language=flat.language or None,
+        lmt=int(flat.limit_tracking),
+        geo=_geo(flat.geo) if flat.geo else None,
+    )
+
+
+def _geo(place: str) -> Geo:
+    country, _, region = place.upper().partition("/")
+    return Geo(country=country, region=region or None)
+
+
+def _user(flat: FlatRequest) -> User | None:
+    data = [Data(segment=[Segment(id=segment) for segment in flat.segments])] if flat.segments else None
+    if not (flat.user or flat.buyer_user or flat.consent or data):
+        return None
+    return User(id=flat.user or None, buyeruid=flat.buyer_user or None, consent=flat.consent or None, data=data)
+
+
+def _regs(flat: FlatRequest) -> Regs:
+    return Regs(
+        coppa=int(flat.coppa),
+        gdpr=None if flat.gdpr is None else int(flat.gdpr),
+        us_privacy=flat.us_privacy or None,
+        gpp=flat.gpp or None,
+        gpp_sid=_listed(flat.gpp_sid),
+    )
+
+
+def _listed(values: tuple[_Value, ...]) -> list[_Value] | None:
+    return list(values) or None

@@ -1,0 +1,1 @@
+"""Which campaigns and creatives an impression may be sold to."""

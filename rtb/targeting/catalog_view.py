@@ -1,0 +1,71 @@
+"""The catalog as a Router bids from it: who may bid, as which feature rows, with what to show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from rtb.inventory.slots import BannerSlot, Slot
+from rtb.markup import markup_of
+from rtb.markup.bid_template import Showpiece, showpiece_of
+from rtb.models import features
+from rtb.runtime.bounded import Bounded
+from rtb.targeting.index import TargetingIndex
+from rtb.targeting.listing import Listing
+
+_ANY_BANNER = BannerSlot()  # a banner's bid says the same wherever it goes
+_SHOWPIECES_BYTES = 1 << 21
+
+
+class _Encoded(NamedTuple):
+    """A listing, kept so that no other has its identity, and the feature rows of its creatives."""
+
+    listing: Listing
+    rows: features.Rows
+
+
+def feature_rows(listing: Listing) -> features.Rows:
+    """Return the feature rows of a campaign's creatives, shape `(creatives, fields)`."""
+    campaign = listing.campaign
+    rows = [features.creative_row(campaign.id, creative) for creative in campaign.creatives]
+    return np.array(rows, np.int32).reshape(-1, len(features.CREATIVE_FIELDS))
+
+
+class View:
+    """The catalog as the Router uses it: index, feature rows and markup. Immutable, made anew for each catalog.
+
+    Args:
+        listings: the active campaigns.
+        before: the view until now: listings that are in it as well, the same objects, are not encoded again.
+        version: of the catalog.
+    """
+
+    def __init__(self, listings: Sequence[Listing], before: View | None = None, version: str = "") -> None:
+        self.version = version
+        self.index = TargetingIndex(listings)
+        known = {} if before is None else before._rows
+        listed = self.index.listings
+        self._rows: dict[int, _Encoded] = {
+            id(one): known.get(id(one)) or _Encoded(one, feature_rows(one)) for one in listed
+        }
+        rows = [encoded.rows for encoded in self._rows.values()]
+        self.creative_rows = np.concatenate(rows) if rows else np.empty((0, len(features.CREATIVE_FIELDS)), np.int32)
+        self.listing_of = {listing.number: listing for listing in listings}
+        self._banners: dict[int, Showpiece] = {}
+        self._showpieces: Bounded[Showpiece] = Bounded("showpieces", _SHOWPIECES_BYTES)
+
+    def showpiece(self, slot: Slot, creative: int) -> Showpiece:
+        """A creative, by its row in the index, in a slot; made once."""
+        if not isinstance(slot, BannerSlot):
+            return self._showpieces.get(self._show, (slot, creative))
+        made = self._banners.get(creative)
+        if made is None:
+            made = self._banners[creative] = self._show(_ANY_BANNER, creative)
+        return made
+
+    def _show(self, slot: Slot, creative: int) -> Showpiece:
+        shown = self.index.creatives[creative]
+        campaign = shown.listing.campaign
+        return showpiece_of(slot, campaign, shown.creative, markup_of(slot, campaign, shown.creative))

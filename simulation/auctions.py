@@ -1,0 +1,159 @@
+"""The market itself: a stream of auctions, thousands a call, and who wins them at what price."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from rtb.pacing.landscape import Kind
+from simulation.competition import Competition
+from simulation.population import APP, DESKTOP, DEVICE_TYPES, MOBILE_WEB, PC, PUBLISHERS, TV, make_population
+from simulation.truth import Impressions, Truth
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+MONDAY = 1_767_571_200
+"""Where simulated time starts: Monday 5 January 2026, 00:00 UTC, in Unix seconds."""
+
+HOUR, WEEK = 3_600, 168 * 3_600
+
+_APP_SHARE = 0.6  # of the impressions on phones and tablets
+
+
+@dataclass(frozen=True)
+class Auctions(Impressions):
+    """A batch of auctions in order of time; every field has shape `(n,)`.
+
+    Attributes:
+        number: running number within the market.
+        time: Unix seconds.
+        floor_micros: the publisher's least price of the impression.
+        market_price_micros: the highest competing price; nobody knows it before the auction.
+    """
+
+    number: Ints
+    time: Floats
+    floor_micros: Ints
+    market_price_micros: Ints
+
+    def take(self, index: Ints | Bools) -> Auctions:
+        """Those auctions, by position or mask."""
+        return Auctions(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a batch of bids; both of shape `(n,)`.
+
+    Attributes:
+        won: whether the bid won.
+        cost_micros: the clearing price where it won, else 0.
+    """
+
+    won: Bools
+    cost_micros: Ints
+
+
+class Market:
+    """A market whose every auction follows from its seed.
+
+    Args:
+        seed: of everything in it.
+        traffic_seed: of who comes when and what competitors bid, where that is to differ in the same market.
+        publishers: how many sites and apps there are.
+        users: how many people.
+        auctions_per_second: mean rate of the traffic in simulated time; it varies with the hour.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        publishers: int = PUBLISHERS,
+        users: int = 5_000,
+        auctions_per_second: float = 100.0,
+        traffic_seed: int | None = None,
+    ) -> None:
+        if auctions_per_second <= 0:
+            raise ValueError("auctions_per_second must be above 0")
+        self.seed = seed
+        self.population = make_population(seed, publishers=publishers, users=users)
+        self.truth = Truth(self.population, seed)
+        self.competition = Competition(self.population, seed)
+        self._rate = auctions_per_second
+        self._rng = np.random.default_rng([seed, 4] if traffic_seed is None else [seed, 4, traffic_seed])
+        self._time = float(MONDAY)
+        self._number = 0
+        self._user_steps = _cumulative(self.population.users.activity)
+        self._slots_of = [np.flatnonzero(self.population.slots.form == form) for form in (DESKTOP, MOBILE_WEB, APP)]
+        popularity = self.population.publishers.popularity[self.population.slots.publisher]
+        self._slot_steps = [_cumulative(popularity[slots]) for slots in self._slots_of]
+
+    def step(self, n: int) -> Auctions:
+        """The next `n` auctions."""
+        time = self._advance(n)
+        user = _draw(self._rng, self._user_steps, n)
+        slot = self._visit(user)
+        hour = ((time - MONDAY) // HOUR).astype(np.int64) % 168
+        number = np.arange(self._number, self._number + n, dtype=np.int64)
+        self._number += n
+        return Auctions(
+            user=user,
+            slot=slot,
+            hour=hour,
+            number=number,
+            time=time,
+            floor_micros=self.population.slots.floor_micros[slot],
+            market_price_micros=self.competition.prices(self._rng, slot, time - MONDAY),
+        )
+
+    @staticmethod
+    def hold(auctions: Auctions, bids_micros: Ints, kind: Kind = "second") -> Outcome:
+        """Hold the auctions with our bids, shape `(n,)`; a bid of 0 or less is no bid.
+
+        A bid wins when it reaches both the floor and the highest competing price (a tie is ours, as in the
+        iPinYou data). A winner pays the larger of the two in a second-price auction, its bid in a first-price one.
+
+        Raises:
+            ValueError: a kind of auction that is neither.
+        """
+        if kind not in ("second", "first"):
+            raise ValueError(f"{kind!r} is neither a 'second' nor a 'first' price auction")
+        to_beat = np.maximum(auctions.market_price_micros, auctions.floor_micros)
+        bids = np.asarray(bids_micros, np.int64)
+        won = (bids > 0) & (bids >= to_beat)
+        return Outcome(won, np.where(won, to_beat if kind == "second" else bids, 0))
+
+    def _advance(self, n: int) -> Floats:
+        """Times of the next `n` auctions: a Poisson stream, busiest in the evening (UTC)."""
+        hour = (self._time - MONDAY) / HOUR
+        rate = self._rate * (1.0 + 0.5 * np.sin(2.0 * np.pi * (hour - 14.0) / 24.0))
+        time = self._time + np.cumsum(self._rng.exponential(1.0 / rate, n))
+        self._time = float(time[-1]) if n else self._time
+        return time
+
+    def _visit(self, user: Ints) -> Ints:
+        """A slot for each user: what their device can show, popular publishers more often."""
+        device = np.array(DEVICE_TYPES)[self.population.users.device[user]]
+        app = (device == TV) | ((device != PC) & (self._rng.random(len(user)) < _APP_SHARE))
+        form = np.where(app, APP, np.where(device == PC, DESKTOP, MOBILE_WEB))
+        slot = np.empty(len(user), np.int64)
+        for kind in (DESKTOP, MOBILE_WEB, APP):
+            here = form == kind
+            slot[here] = self._slots_of[kind][_draw(self._rng, self._slot_steps[kind], int(here.sum()))]
+        return slot
+
+
+def _cumulative(weights: Floats) -> Floats:
+    cumulative: Floats = np.cumsum(weights) / weights.sum()
+    return cumulative
+
+
+def _draw(rng: np.random.Generator, cumulative: Floats, n: int) -> Ints:
+    """`n` indices with the probabilities that `cumulative` adds up."""
+    drawn = np.searchsorted(cumulative, rng.random(n), side="right")
+    return np.minimum(drawn, len(cumulative) - 1)  # rounding may leave the last step just below 1

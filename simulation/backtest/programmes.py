@@ -1,0 +1,56 @@
+"""How much memory and time the bidders with a table take, before a backtest begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import psutil
+
+from simulation.auction_log import MAX_PRICE, read_length, read_totals
+from simulation.backtest.bench import DAILY, PROGRAMMES, Job, task_of
+from simulation.dynamic_programme import MAX_CELLS, Size, TooLarge, table_size
+
+
+def describe_tables(jobs: Sequence[Job], workers: int) -> str:
+    """Return what the tables of these jobs take, empty where there are none.
+
+    Args:
+        jobs: of the backtest.
+        workers: how many are played at a time.
+
+    Raises:
+        TooLarge: more than a table may take, or than there is free; the message says what to do.
+        LogError: a log cannot be read.
+    """
+    sizes = {job.campaign: _size(job) for job in jobs if {*job.bidders} & {*PROGRAMMES}}
+    if not sizes:
+        return ""
+    name, largest = max(sizes.items(), key=lambda one: one[1].cells)
+    takes = (
+        f"ss_mdp and rlb: a table of {largest.auctions:,} auctions by {largest.budget + 1:,} levels of money for "
+        f"{MAX_PRICE + 1} price levels takes {_megabytes(largest.bytes)} and about {largest.seconds:,.0f} s ({name})"
+    )
+    if largest.cells > MAX_CELLS:
+        most = _megabytes(8 * MAX_CELLS)
+        raise TooLarge(f"{takes}, and {most} are the most: give smaller --budgets, or --bidders without ss_mdp and rlb")
+    together = min(workers, len(sizes))
+    needed = sum(sorted((size.bytes for size in sizes.values()), reverse=True)[:together])
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise TooLarge(
+            f"{takes}; {together} at a time take {_megabytes(needed)}, and {_megabytes(free)} are free: "
+            "give fewer --workers, smaller --budgets, or --bidders without ss_mdp and rlb"
+        )
+    return f"{takes}, {together} at a time"
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.0f} MB"
+
+
+def _size(job: Job) -> Size:
+    share = max(share for _, share in job.budgets)
+    if job.campaign.startswith(DAILY):
+        task = task_of(job)
+        return table_size(task.totals, task.episode, share)
+    return table_size(read_totals(job.folder, job.campaign), read_length(job.folder, job.campaign), share)

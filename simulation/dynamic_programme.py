@@ -1,0 +1,149 @@
+"""Bidding by dynamic programme over (auctions left, budget left): SS-MDP and RLB (Cai et al., WSDM 2017).
+
+With market prices drawn from a known histogram and every auction worth the average click rate, the clicks still to
+come follow exactly:
+
+    V[n][b] = V[n-1][b] + sum over prices d <= a of m(d) * (ctr + V[n-1][b-d] - V[n-1][b])
+
+where a is the highest price at which buying does not lower the expectation. SS-MDP bids that a; RLB puts the
+auction's own pctr in the place of the average.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rtb.pacing.moment import Moment
+from simulation.auction_log import EPISODE, MAX_PRICE, Task, Totals
+from simulation.bidder import Blind
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+MAX_CELLS = 1 << 28
+"""Cells of a table: 2 GiB of them, which take a minute or two."""
+
+_CELLS_PER_SECOND = 3_000_000  # by one core, with the prices that a log has
+
+
+class TooLarge(ValueError):
+    """A table that would fill the memory; the message says what to do."""
+
+
+class Size(NamedTuple):
+    """Size of a value table.
+
+    Attributes:
+        auctions: that are left, from 0.
+        budget: the highest that is left, from 0.
+    """
+
+    auctions: int
+    budget: int
+
+    @property
+    def cells(self) -> int:
+        """Values in the table."""
+        return self.auctions * (self.budget + 1)
+
+    @property
+    def bytes(self) -> int:
+        """Memory it takes."""
+        return 8 * self.cells
+
+    @property
+    def seconds(self) -> float:
+        """Time it takes, about."""
+        return self.cells / _CELLS_PER_SECOND
+
+
+def value_table(price_chance: Floats, ctr: float, auctions: int, budget: int) -> Floats:
+    """Expected clicks with n auctions and b of budget left, shape `(auctions, budget + 1)`, n from 0.
+
+    With no budget left there are none, as published: prices of 0 are not bought with nothing.
+
+    Args:
+        price_chance: probability of each market price from 0, shape `(prices,)`.
+        ctr: average click rate.
+        auctions: how many values of n; a bidder with `n` auctions left looks at row `n - 1`.
+        budget: highest b.
+
+    Raises:
+        TooLarge: it would have more than `MAX_CELLS`.
+    """
+    size = Size(auctions, budget)
+    if size.cells > MAX_CELLS:
+        raise TooLarge(
+            f"ss_mdp and rlb need a table of {auctions:,} auctions by {budget + 1:,} levels of money, "
+            f"{size.bytes / 1e9:,.1f} GB, and {MAX_CELLS * 8 / 1e9:,.1f} GB are the most: "
+            "give smaller --budgets, or other --bidders"
+        )
+    table = np.zeros((auctions, budget + 1))
+    reach = np.arange(budget + 1)
+    for n in range(1, auctions):
+        value = table[n - 1]
+        # V does not fall in b, so the prices worth paying are those down to the first V within one click of V[b].
+        least = np.searchsorted(value, value - ctr)
+        highest = np.minimum(reach - least, len(price_chance) - 1)
+        table[n] = value + _gain(value, highest, price_chance, ctr)
+        table[n, 0] = 0.0
+    return table
+
+
+def _gain(value: Floats, highest: Ints, price_chance: Floats, ctr: float) -> Floats:
+    """`sum over d <= highest[b] of m(d) * (ctr + V[b-d] - V[b])`, shape `(budget + 1,)`."""
+    bought = np.cumsum(price_chance)[highest] * (ctr - value)
+    # From where on every budget reaches price d. `highest` hardly ever falls; where it does is added one by one.
+    steady = np.minimum.accumulate(highest[::-1])[::-1]
+    starts = np.searchsorted(steady, np.arange(len(price_chance)))
+    for price, start in enumerate(starts.tolist()):
+        if start == len(value):
+            break
+        bought[start:] += price_chance[price] * value[start - price : len(value) - price]
+    for b in np.flatnonzero(highest > steady).tolist():
+        d = np.arange(steady[b] + 1, highest[b] + 1)
+        bought[b] += price_chance[d] @ value[b - d]
+    return bought
+
+
+class Programme(Blind):
+    """Bids the highest price at which `worth + V[n-1][b-d] - V[n-1][b]` is not negative for any d up to it.
+
+    Args:
+        table: of `value_table`. With more auctions left than it has rows, money and auctions are scaled down to
+            its last row: with many auctions left the value of money depends on money per auction alone.
+        ctr: what every auction is taken to be worth; `None`: its own pctr.
+    """
+
+    def __init__(self, table: Floats, ctr: float | None) -> None:
+        self._table, self._ctr = table, ctr
+
+    def bids(self, pctr: Floats, left: Floats, when: Moment) -> Floats:
+        """See `Bidder`."""
+        auctions_left = max(1, round(float(when.auctions_left[0])))  # every lane is at the same place
+        n = min(auctions_left, len(self._table))
+        value = self._table[n - 1]
+        budget = np.minimum(left * n // auctions_left, len(value) - 1).astype(np.int64)
+        price = np.arange(MAX_PRICE + 1)
+        affordable = price <= np.minimum(budget, MAX_PRICE)[:, None]
+        after = value[np.maximum(budget[:, None] - price, 0)]
+        worth = pctr[:, :1] if self._ctr is None else np.full((len(left), 1), self._ctr)
+        good = affordable & (worth + (after - value[budget][:, None]) >= 0.0)
+        bids: Floats = (good.sum(axis=1, keepdims=True) - 1).astype(np.float64)
+        return bids
+
+
+def table_size(totals: Totals, episode: int, share: float) -> Size:
+    """Return the size of a campaign's table for budgets up to `share` and episodes up to the published length."""
+    auctions = min(episode, EPISODE)
+    reach = share if auctions == episode else 2 * share  # a long stream may save up more money per auction
+    return Size(auctions, int(totals.mean_price * reach * auctions))
+
+
+def task_table(task: Task, share: float) -> Floats:
+    """The value table of a campaign, see `table_size` and `value_table`."""
+    auctions, budget = table_size(task.totals, task.episode, share)
+    return value_table(task.totals.price_chance, task.totals.ctr, auctions, budget)

@@ -1,0 +1,83 @@
+"""The auction an exchange holds for one impression: our bids against the market's price."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rtb.openrtb import Loss
+from simulation.exchange.protocol import CheckedBid
+
+Kind = Literal["second", "first"]
+
+_TYPICAL_CPM = 0.5  # middle of drawn market prices where the floor says nothing
+_SPREAD = 0.5  # standard deviation of their logarithm
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one bid.
+
+    Attributes:
+        bid: the bid.
+        loss: `Loss.WON`, or why it did not win.
+        price_cpm: clearing price, CPM: what a winner pays, what a loser lost to.
+        min_to_win_cpm: the least bid that would have won, CPM.
+    """
+
+    bid: CheckedBid
+    loss: Loss
+    price_cpm: float
+    min_to_win_cpm: float
+
+    @property
+    def won(self) -> bool:
+        """Whether the bid won."""
+        return self.loss is Loss.WON
+
+
+def hold(bids: Sequence[CheckedBid], market_cpm: float, floor_cpm: float, kind: Kind) -> list[Outcome]:
+    """Hold the auction for one impression; at most one bid wins.
+
+    A bid wins when it is our highest, the first of equals, and reaches both the market's price and the floor: a tie
+    is ours, as in the iPinYou data. A winner pays the larger of those two, or its own bid in a first-price auction.
+    A bid that breaks a rule of the protocol takes no part.
+
+    Args:
+        bids: ours, for this impression.
+        market_cpm: highest competing price, CPM.
+        floor_cpm: least price the publisher takes, CPM.
+        kind: `second` or `first` price.
+    """
+    to_beat = max(market_cpm, floor_cpm)
+    valid = [bid for bid in bids if not bid.broken]
+    best = max(valid, key=lambda bid: bid.bid.price, default=None)
+    winner = best if best is not None and best.bid.price >= to_beat else None
+    price = to_beat
+    if winner is not None and kind == "first":
+        price = winner.bid.price
+    return [_outcome(bid, winner, price, to_beat, floor_cpm) for bid in bids]
+
+
+def draw_market_price(luck: random.Random, floor_cpm: float) -> float:
+    """A market price, CPM, where nothing better is known: log-normal around the floor or a typical price."""
+    middle = max(floor_cpm, _TYPICAL_CPM)
+    return middle * math.exp(luck.gauss(0.0, _SPREAD))
+
+
+def _outcome(
+    bid: CheckedBid, winner: CheckedBid | None, price_cpm: float, to_beat_cpm: float, floor_cpm: float
+) -> Outcome:
+    if bid is winner:
+        return Outcome(bid, Loss.WON, price_cpm, to_beat_cpm)
+    least = to_beat_cpm if winner is None else max(to_beat_cpm, winner.bid.price)
+    if bid.broken:
+        return Outcome(bid, _why_refused(bid), price_cpm, least)
+    return Outcome(bid, Loss.BELOW_FLOOR if bid.bid.price < floor_cpm else Loss.OUTBID, price_cpm, least)
+
+
+def _why_refused(bid: CheckedBid) -> Loss:
+    return Loss.BELOW_FLOOR if bid.broken == ("below_floor",) else Loss.INVALID_RESPONSE

@@ -1,0 +1,79 @@
+"""What a request will not have: categories, advertisers, apps, attributes, kinds of markup, seats."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from simulation.exchange.rules.case import Case, same_or_below
+from simulation.exchange.rules.markup import is_insecure
+from simulation.exchange.rules.raw import integer, integers, text, texts
+
+_TEXT, _IMAGE, _SCRIPT, _IFRAME = 1, 2, 3, 4  # list "Banner Ad Types"
+
+
+def block(case: Case) -> Iterator[str]:
+    """Nothing of the bid is on a list of what is blocked, or missing on a list of what is allowed."""
+    yield from _categories(case)
+    yield from _advertisers(case)
+    yield from _attributes(case)
+    yield from _markup(case)
+    yield from _seats(case)
+
+
+def _categories(case: Case) -> Iterator[str]:
+    request, said = case.request, texts(case.bid.get("cat"))
+    if (integer(case.bid.get("cattax")) or 1) != (integer(request.get("cattax")) or 1):
+        if said and (texts(request.get("bcat")) or texts(request.get("acat"))):
+            yield "categories of another taxonomy than the lists of the request"
+        return
+    for category in said:
+        if any(same_or_below(category, blocked, "-") for blocked in texts(request.get("bcat"))):
+            yield f"category {category} is in bcat"
+    allowed = texts(request.get("acat"))
+    if allowed and not said:
+        yield "no category, where acat says which are allowed"
+    for category in said if allowed else []:
+        if not any(same_or_below(category, name, "-") for name in allowed):
+            yield f"category {category} is not in acat"
+
+
+def _advertisers(case: Case) -> Iterator[str]:
+    blocked = [name.lower() for name in texts(case.request.get("badv"))]
+    for domain in texts(case.bid.get("adomain")):
+        if any(domain.lower() == name or domain.lower().endswith("." + name) for name in blocked):
+            yield f"advertiser {domain} is in badv"
+    bundle = text(case.bid.get("bundle"))
+    if bundle and bundle.lower() in [name.lower() for name in texts(case.request.get("bapp"))]:
+        yield f"app {bundle} is in bapp"
+
+
+def _attributes(case: Case) -> Iterator[str]:
+    for attribute in set(integers(case.bid.get("attr"))) & set(integers(case.slot.get("battr"))):
+        yield f"attribute {attribute} is in battr"
+
+
+def _markup(case: Case) -> Iterator[str]:
+    kind = banner_type(text(case.bid.get("adm")))
+    if case.format == "banner" and kind in integers(case.slot.get("btype")):
+        yield f"markup of type {kind} is in btype"
+    if integer(case.imp.get("secure")) == 1:
+        yield from is_insecure(case)
+
+
+def _seats(case: Case) -> Iterator[str]:
+    allowed, blocked = texts(case.request.get("wseat")), texts(case.request.get("bseat"))
+    if allowed and case.seat not in allowed:
+        yield f"seat {case.seat!r} is not in wseat"
+    if case.seat in blocked:
+        yield f"seat {case.seat!r} is in bseat"
+
+
+def banner_type(markup: str) -> int:
+    """What a banner's markup is (list "Banner Ad Types"): its most active part decides."""
+    found = {name.lower() for name in re.findall(r"<\s*(script|iframe|img|picture|video|canvas|svg)\b", markup, re.I)}
+    if "script" in found:
+        return _SCRIPT
+    if "iframe" in found:
+        return _IFRAME
+    return _IMAGE if found else _TEXT

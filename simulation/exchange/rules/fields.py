@@ -1,0 +1,25 @@
+"""What an exchange needs to take a bid and to audit it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from simulation.exchange.rules.case import Case
+from simulation.exchange.rules.raw import integer, texts
+
+_ALWAYS = ("id", "impid", "price", "adm", "nurl", "burl", "lurl", "cid", "crid", "mtype", "exp")
+_SIZED = ("banner", "video")
+_LISTS = ("adomain", "cat")
+
+
+def missing_field(case: Case) -> Iterator[str]:
+    """Every field is there; sizes where something has one."""
+    for name in _ALWAYS:
+        if case.bid.get(name) in (None, ""):
+            yield f"no {name}"
+    for name in _LISTS:
+        if not texts(case.bid.get(name)):
+            yield f"no {name}"
+    for name in ("w", "h") if case.format in _SIZED else ():
+        if not integer(case.bid.get(name)):
+            yield f"no {name} of a {case.format}"

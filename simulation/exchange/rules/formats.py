@@ -1,0 +1,31 @@
+"""A bid is of a format the imp offers, and its markup is what that format takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from simulation.exchange.rules.broadcast import audio_or_video
+from simulation.exchange.rules.case import Case, offered_formats
+from simulation.exchange.rules.markup import read_ad
+from simulation.exchange.rules.native import native
+from simulation.exchange.rules.raw import text
+
+
+def kind(case: Case) -> Iterator[str]:
+    """The format is offered, and the markup is of it."""
+    if case.format not in offered_formats(case.imp):
+        yield f"mtype {case.bid.get('mtype')!r}, offered: {', '.join(offered_formats(case.imp)) or 'nothing'}"
+    elif case.format == "banner":
+        yield from _banner(case)
+    elif case.format == "native":
+        yield from native(case)
+    else:
+        yield from audio_or_video(case)
+
+
+def _banner(case: Case) -> Iterator[str]:
+    markup = text(case.bid.get("adm")).strip()
+    if read_ad(markup) is not None:
+        yield "a banner whose markup is VAST"
+    elif not markup.startswith("<"):
+        yield f"a banner whose markup is no HTML: {markup[:40]!r}"

@@ -1,0 +1,67 @@
+"""Reading an `adm`: VAST and DAAST documents, durations, and the assets that would be fetched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from urllib.parse import urlsplit
+from xml.etree import ElementTree
+
+from simulation.exchange.rules.case import Case
+from simulation.exchange.rules.raw import number, text
+
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2}):(\d{2}(?:\.\d+)?)")
+_HTML_ASSET = re.compile(r"""\bsrc\s*=\s*["']?\s*(http://[^"'\s>]+)""", re.I)
+_NATIVE_ASSET = re.compile(r""""url"\s*:\s*"(http://[^"]+)\"""", re.I)
+_FETCHED = ("MediaFile", "Impression", "Tracking", "JavaScriptResource", "StaticResource", "VASTAdTagURI")
+
+
+@lru_cache(maxsize=16)  # several rules read the same document
+def read_ad(markup: str) -> ElementTree.Element | None:
+    """The root of a VAST or DAAST document; None when the markup is none. No answer here comes from a stranger."""
+    try:
+        root = ElementTree.fromstring(markup.strip())  # nosec B314 # no stranger's
+    except (ElementTree.ParseError, ValueError):
+        return None
+    return root if root.tag in ("VAST", "DAAST") else None
+
+
+def seconds_of(clock: str) -> float | None:
+    """Seconds of a `HH:MM:SS` or `HH:MM:SS.mmm`."""
+    match = _CLOCK.fullmatch(clock.strip())
+    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) if match else None
+
+
+def duration_of(case: Case) -> float | None:
+    """How long a video or audio advertisement runs, in seconds; None when nothing says so."""
+    if case.format not in ("video", "audio"):
+        return None
+    root = read_ad(text(case.bid.get("adm")))
+    element = None if root is None else root.find(".//Duration")
+    written = None if element is None else seconds_of(element.text or "")
+    return written if written is not None else number(case.bid.get("dur"))
+
+
+def is_insecure(case: Case) -> Iterator[str]:
+    """Assets that a secure page would fetch without encryption.
+
+    The bidder's own notice URLs are left out: whether those are encrypted depends on where a platform is reached.
+    """
+    own = urlsplit(text(case.bid.get("burl")) or text(case.bid.get("nurl"))).netloc
+    for url in _fetched(case.format, text(case.bid.get("adm"))):
+        if url.startswith("http://") and urlsplit(url).netloc != own:
+            yield f"fetches {url[:80]}, where the imp is secure"
+
+
+def _fetched(kind: str, markup: str) -> Iterator[str]:
+    if kind == "native":
+        yield from _NATIVE_ASSET.findall(markup.replace("\\/", "/"))
+        return
+    root = read_ad(markup)
+    if root is None:
+        yield from _HTML_ASSET.findall(markup)
+        return
+    for name in _FETCHED:
+        for element in root.iter(name):
+            yield (element.text or "").strip()

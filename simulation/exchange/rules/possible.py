@@ -1,0 +1,159 @@
+"""Which imps an honest bidder could answer, whatever it sells. What it could not has a name, and is counted by it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from simulation.exchange.rules.case import Rates, deals_of, is_private, offered_formats
+from simulation.exchange.rules.money import DEFAULT_CURRENCY, allowed_currencies
+from simulation.exchange.rules.native import ASSETS, assets_asked, kind_of
+from simulation.exchange.rules.raw import Json, integer, integers, number, obj, text, texts
+from simulation.exchange.rules.sizes import exact_sizes, names_a_size
+
+REASONS = {
+    "invalid_request": "the request breaks a rule of OpenRTB: 400 is the answer it must get",
+    "no_rate": "bids or floors only in currencies that no table of rates has",
+    "private_deal": "for deals only, and we are in none of them",
+    "seats": "for seats (wseat, bseat) none of which is ours",
+    "categories": "only for advertising of categories (acat, bcat) that none of ours has",
+    "advertisers": "every advertiser of ours is blocked (badv)",
+    "time": "no bidder answers within its tmax over a network",
+    "no_size": "a banner that names no size: none can be known to fit",
+    "markup": "a banner that blocks every kind of markup (btype), or takes no type of it that there is",
+    "mimes": "video or audio of none of the media types there are",
+    "duration": "video or audio whose shortest allowed is longer than its longest",
+    "bit_rate": "video or audio in bit rates at which nothing can be seen or heard",
+    "asset": "native with a required asset of a kind that the specification leaves to the exchange",
+}
+"""Why an imp could not be answered."""
+
+_LEAST_TMAX_MS = 10
+_LEAST_KBITS = {"video": 50, "audio": 16}
+_MEDIA_TYPES = {"video": ("video/", "application/"), "audio": ("audio/", "video/", "application/")}
+_BANNER_TYPES = ("image/", "text/", "application/")
+_BANNER_AD_TYPES = frozenset({1, 2, 3, 4})
+_OWN_DATA_TYPES = 500
+_LARGEST_PIXELS = 10_000
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a bidder has to sell with.
+
+    Attributes:
+        rates: units of each currency that one US dollar buys.
+        seats: it buys for.
+        deals: it is in, by id, with the seats that are.
+        categories: of its advertising, one or more an advertiser.
+        advertisers: their domains.
+    """
+
+    rates: Rates
+    seats: frozenset[str]
+    deals: Collection[str]
+    categories: frozenset[str]
+    advertisers: frozenset[str]
+
+
+def impossible(request: Json, imp: Json, held: Held) -> str:
+    """Why no honest bidder could answer an imp, one of `REASONS`; empty when one could."""
+    found = _of_request(request, held) or _of_terms(imp, held)
+    if found:
+        return found
+    reasons = [_OF_FORMAT[name](obj(imp[name])) for name in offered_formats(imp)]
+    return "" if not all(reasons) else reasons[0] if reasons else "invalid_request"
+
+
+def _of_request(request: Json, held: Held) -> str:
+    allowed, blocked = texts(request.get("wseat")), texts(request.get("bseat"))
+    if not (held.seats & set(allowed) if allowed else held.seats - set(blocked)):
+        return "seats"
+    if not allowed_currencies(request) & set(held.rates):
+        return "no_rate"
+    tmax = number(request.get("tmax"))
+    if tmax is not None and 0 < tmax < _LEAST_TMAX_MS:
+        return "time"
+    if not _categories_left(request, held):
+        return "categories"
+    badv = [name.lower() for name in texts(request.get("badv"))]
+    if all(any(mine == name or mine.endswith("." + name) for name in badv) for mine in held.advertisers):
+        return "advertisers"
+    return ""
+
+
+def _categories_left(request: Json, held: Held) -> bool:
+    acat, bcat = texts(request.get("acat")), texts(request.get("bcat"))
+    if not (acat or bcat):
+        return True
+    if (integer(request.get("cattax")) or 1) != 1:
+        return False
+
+    def below(name: str, lists: list[str]) -> bool:
+        return any(name == entry or name.startswith(entry + "-") for entry in lists)
+
+    return any((not acat or below(name, acat)) and not below(name, bcat) for name in held.categories)
+
+
+def _of_terms(imp: Json, held: Held) -> str:
+    open_to_us = [
+        deal
+        for deal in deals_of(imp)
+        if text(deal.get("id")) in held.deals
+        and (not texts(deal.get("wseat")) or held.seats & set(texts(deal.get("wseat"))))
+    ]
+    if is_private(imp) and not open_to_us:
+        return "private_deal"
+    terms = open_to_us if is_private(imp) else [*open_to_us, imp]
+    if all(_lacks_rate(one, held.rates) for one in terms):
+        return "no_rate"
+    return ""
+
+
+def _lacks_rate(terms: Json, rates: Rates) -> bool:
+    floor = number(terms.get("bidfloor"))
+    return bool(floor) and (text(terms.get("bidfloorcur")).upper() or DEFAULT_CURRENCY) not in rates
+
+
+def _banner(slot: Json) -> str:
+    sizes = exact_sizes(slot)
+    if not names_a_size(slot) or (sizes and min(max(size) for size in sizes) > _LARGEST_PIXELS):
+        return "no_size"
+    mimes = [mime.lower() for mime in texts(slot.get("mimes"))]
+    if set(integers(slot.get("btype"))) >= _BANNER_AD_TYPES:
+        return "markup"
+    return "markup" if mimes and not any(mime.startswith(_BANNER_TYPES) for mime in mimes) else ""
+
+
+def _media(kind: str, slot: Json) -> str:
+    if not any(mime.lower().startswith(_MEDIA_TYPES[kind]) for mime in texts(slot.get("mimes"))):
+        return "mimes"
+    least, most = number(slot.get("minduration")), number(slot.get("maxduration"))
+    pod, exact = number(slot.get("poddur")), integers(slot.get("rqddurs"))
+    least = max(least or 0.0, min(exact, default=0))
+    if (pod and least > pod) or (most and not exact and least > most):
+        return "duration"
+    rate = number(slot.get("maxbitrate"))
+    return "bit_rate" if rate and rate < _LEAST_KBITS[kind] else ""
+
+
+def _video(slot: Json) -> str:
+    return _media("video", slot)
+
+
+def _audio(slot: Json) -> str:
+    return _media("audio", slot)
+
+
+def _native(slot: Json) -> str:
+    wishes = [wish for wish in assets_asked(slot).values() if integer(wish.get("required")) == 1]
+    for wish in wishes:
+        kind = kind_of(wish)
+        if kind not in ASSETS or (kind == "data" and (integer(wish["data"].get("type")) or 0) >= _OWN_DATA_TYPES):
+            return "asset"
+        if kind == "video" and (why := _media("video", wish["video"])):
+            return why
+    return ""
+
+
+_OF_FORMAT = {"banner": _banner, "video": _video, "audio": _audio, "native": _native}

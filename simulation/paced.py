@@ -1,0 +1,134 @@
+"""Paced bidders: `adaptive`, `closed`, and a learned policy on top of it, all of one arithmetic."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from rtb.models.observation import observe
+from rtb.models.policy import Policy
+from rtb.pacing.closed import MEMORY
+from rtb.pacing.landscape import Kind, Landscape
+from rtb.pacing.lanes import DECISIONS, STEP, Lanes
+from rtb.pacing.moment import Moment
+from rtb.pacing.past import Past
+from rtb.pacing.profile import DailyProfile
+from rtb.pacing.recent import Brought
+from simulation.auction_log import EPISODE, MAX_PRICE, Task
+from simulation.clearing import Cleared
+from simulation.linear import linear_bids
+
+Floats = npt.NDArray[np.float64]
+
+
+class Paced:
+    """The closed loop as a bidder.
+
+    Args:
+        task: the campaign.
+        share: budget as a share of what an episode's auctions cost on average.
+        landscape: the campaign's.
+        step: auctions between two levels.
+        memory: of the closed loop; 0 never corrects the forecast.
+    """
+
+    def __init__(
+        self, task: Task, share: float, landscape: Landscape, *, step: int = STEP, memory: float = MEMORY
+    ) -> None:
+        self.step = step
+        self.remembers = memory > 0
+        self._budget, self._auctions, self._memory = float(task.budget(share)), float(task.episode), memory
+        self._past = past_of(task, share, landscape)
+
+    def begin(self, lanes: int) -> None:
+        """See `Bidder`."""
+        every = np.ones(lanes)
+        past = self._past.take(np.zeros(lanes, np.intp))
+        self._lanes = Lanes(past, every * self._budget, every * self._auctions, memory=self._memory)
+
+    def bids(self, pctr: Floats, left: Floats, when: Moment) -> Floats:
+        """See `Bidder`."""
+        self._level = self._lanes.level(left, when) * self._multiplier(left, when)
+        return linear_bids(pctr, self._level)
+
+    def learn(self, pctr: Floats, cleared: Cleared) -> None:
+        """See `Bidder`."""
+        self._lanes.learn(self._level, brought(pctr, cleared))
+
+    def _multiplier(self, left: Floats, when: Moment) -> Floats:
+        return np.ones(len(left))
+
+
+class PolicyBidder(Paced):
+    """A learned policy on top of the closed loop: every `decision` auctions a multiplier of its levels.
+
+    Args:
+        task: the campaign.
+        share: budget as a share of what an episode's auctions cost on average.
+        landscape: the campaign's.
+        policy: observation to multiplier.
+        decision: auctions between two decisions; levels in between follow the closed loop. 0: fifty an episode, as in
+            training: over a long one, what happens in twenty auctions is no reason to bid otherwise.
+    """
+
+    def __init__(self, task: Task, share: float, landscape: Landscape, policy: Policy, *, decision: int = 0) -> None:
+        decision = decision or max(STEP, task.episode // DECISIONS)
+        super().__init__(task, share, landscape, step=int(np.gcd(STEP, decision)))
+        self._policy, self._every = policy, decision // self.step
+
+    def begin(self, lanes: int) -> None:
+        """See `Bidder`."""
+        super().begin(lanes)
+        self._steps = 0
+
+    def _multiplier(self, left: Floats, when: Moment) -> Floats:
+        if self._steps % self._every == 0:
+            self._chosen = self._policy.multipliers(observe(self._lanes.decide(left, when)))
+        self._steps += 1
+        return self._chosen
+
+
+def brought(pctr: Floats, cleared: Cleared) -> Brought:
+    """Sums over some auctions, shape `(e, k)`; those without value fill up an episode and are none."""
+    auctions = (pctr > 0.0).sum(axis=1).astype(np.float64)
+    return Brought(
+        auctions=auctions,
+        bids=auctions,
+        won=cleared.won.sum(axis=1).astype(np.float64),
+        pctr=pctr.sum(axis=1),
+        paid=cleared.paid.sum(axis=1),
+        squares=(cleared.paid**2).sum(axis=1),
+    )
+
+
+def landscape_of(task: Task, kind: Kind = "second") -> Landscape:
+    """What the auctions before say of the market."""
+    return Landscape.of(task.before.pctr, task.before.price, kind, MAX_PRICE)
+
+
+def past_of(task: Task, share: float, landscape: Landscape) -> Past:
+    """What the auctions before say, at the level that spends this budget evenly."""
+    before, even = task.before, task.budget(share) / task.episode
+    level = float(landscape.scale(np.array([even]))[0])
+    return Past(
+        landscape,
+        DailyProfile.of(before.pctr, before.price, before.hour, landscape, level),
+        np.array([before.pctr.mean()]),
+        np.array([before.price.mean()]),
+    )
+
+
+def adaptive(task: Task, share: float, landscape: Landscape) -> Paced:
+    """Linear with the level solved anew at each auction, so that expected spend meets the budget left."""
+    # In a long stream one auction is a small part of the rest, and ten are as good.
+    return Paced(task, share, landscape, step=1 if task.episode <= EPISODE else STEP, memory=0.0)
+
+
+def closed(task: Task, share: float, landscape: Landscape) -> Paced:
+    """`adaptive` with its forecast corrected by what was spent."""
+    return Paced(task, share, landscape)
+
+
+def learned(task: Task, share: float, landscape: Landscape, policy: Policy, *, decision: int = 0) -> Paced:
+    """A policy on top of `closed`."""
+    return PolicyBidder(task, share, landscape, policy, decision=decision)

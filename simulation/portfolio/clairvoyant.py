@@ -1,0 +1,46 @@
+"""The most that sharing out each round's money could have earned: a linear programme over the true curves."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linprog
+from scipy.sparse import csr_array
+
+from simulation.portfolio.market import Market
+
+Floats = npt.NDArray[np.float64]
+
+
+class NoOptimum(RuntimeError):
+    """The solver did not find one; the message is its own."""
+
+
+def optimum(market: Market) -> Floats:
+    """Expected value of each round's best share-out, micros, shape `(t,)`.
+
+    A variable is the money on one straight piece of a campaign's curve in a round; pieces are filled in order by
+    themselves, as the curves are concave. Rounds do not meet: what one leaves unspent the next does not have.
+
+    Raises:
+        NoOptimum: see there.
+    """
+    unit = (market.volume * market.price)[:, :, None]  # (t, n, 1)
+    length = np.diff(market.spend)[None] * unit
+    value = np.diff(market.chance)[None] * (market.volume * market.worth())[:, :, None]
+    slope = np.where(length > 0.0, value / np.where(length > 0.0, length, 1.0), 0.0)
+    scale = market.budget
+    pieces = length.reshape(market.rounds, -1)
+    turns = np.repeat(np.arange(market.rounds), pieces.shape[1])
+    spent = csr_array((np.ones(pieces.size), (turns, np.arange(pieces.size))))
+    found = linprog(
+        -slope.ravel(),
+        A_ub=spent,
+        b_ub=np.ones(market.rounds),
+        bounds=np.column_stack([np.zeros(pieces.size), pieces.ravel() / scale]),
+        method="highs",
+    )
+    if found.status != 0:
+        raise NoOptimum(f"the optimum of a market was not found: {found.message}")
+    best: Floats = scale * (slope * found.x.reshape(slope.shape)).sum(axis=(1, 2))
+    return best

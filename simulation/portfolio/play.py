@@ -1,0 +1,99 @@
+"""One strategy in one market. It sees what a ledger tells of the rounds so far, and no curve, rate or volume."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from portfolio.manager import STRATEGIES, MultiCampaignManager
+from portfolio.memory import Counts
+from portfolio.snapshot import CampaignState
+from simulation.portfolio.market import Market
+
+Floats = npt.NDArray[np.float64]
+
+EQUAL = "equal"
+"""All campaigns alike: proportional allocation with the same priority for each."""
+
+PLAYERS = (EQUAL, *STRATEGIES)
+
+
+class Course(NamedTuple):
+    """How a market went.
+
+    Attributes:
+        value: expected, for what was spent, micros, shape `(t,)`.
+        spend: micros, shape `(t, n)`.
+        overspend: micros spent or given out beyond what there was, over all rounds.
+        moved: micros that changed hands after the first round.
+    """
+
+    value: Floats
+    spend: npt.NDArray[np.int64]
+    overspend: int
+    moved: int
+
+
+def play(market: Market, player: str, seed: int) -> Course:
+    """Share out each round's budget, and see what campaigns do with it.
+
+    A campaign spends what it gets as far as its market goes. Counts are drawn around what is expected; what a strategy
+    is judged by is the expected value of its spends, so luck with clicks earns nothing.
+
+    Args:
+        market: see there.
+        player: one of `PLAYERS`.
+        seed: of the counts and of the strategy's own draws.
+    """
+    random = np.random.default_rng([seed, 3])
+    manager = _manager(market, player, seed)
+    names = [_name(i) for i in range(market.campaigns)]
+    worth = market.worth()
+    value, overspend, moved = np.zeros(market.rounds), 0, 0
+    spends = np.zeros((market.rounds, market.campaigns), np.int64)
+    for turn in range(market.rounds):
+        allocation = manager.allocate("proportional" if player == EQUAL else player)
+        manager.apply(allocation)
+        budgets = np.array([allocation.micros[name] for name in names], np.int64)
+        spend = np.minimum(budgets, np.floor(market.most(turn)).astype(np.int64))
+        expected = market.impressions(turn, spend.astype(np.float64))
+        for name, period in zip(names, _counts(market, turn, spend, expected, random), strict=True):
+            manager.observe(name, period, allocation.micros[name])
+        value[turn], spends[turn] = expected @ worth[turn], spend
+        overspend += int(np.maximum(spend - budgets, 0).sum()) + max(0, int(budgets.sum()) - market.budget)
+        moved += allocation.moved if turn else 0
+    return Course(value, spends, overspend, moved)
+
+
+def _manager(market: Market, player: str, seed: int) -> MultiCampaignManager:
+    weights = market.priority if player == "proportional" else np.ones(market.campaigns)
+    even = market.budget // market.campaigns
+    campaigns = [
+        CampaignState(
+            id=_name(i),
+            budget=even,
+            weight=float(weights[i]),
+            event="click" if market.pays_clicks[i] else "conversion",
+            event_value=int(market.event_value[i]),
+        )
+        for i in range(market.campaigns)
+    ]
+    return MultiCampaignManager(market.budget, campaigns, generator=np.random.default_rng([seed, 4]))
+
+
+def _counts(
+    market: Market, turn: int, spend: npt.NDArray[np.int64], expected: Floats, random: np.random.Generator
+) -> list[Counts]:
+    """What is seen of a round."""
+    impressions = np.where(spend > 0, random.poisson(expected), 0)
+    clicks = random.binomial(impressions, np.minimum(market.ctr[turn], 1.0))
+    conversions = random.binomial(clicks, market.cvr)
+    value = np.where(market.pays_clicks, clicks, conversions) * market.event_value
+    table = np.stack([spend, impressions, clicks, conversions, value], axis=1).tolist()
+    return [Counts(*row) for row in table]
+
+
+def _name(number: int) -> str:
+    return f"campaign-{number + 1:02d}"

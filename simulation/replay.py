@@ -1,0 +1,97 @@
+"""Bid again in logged auctions: what a bidder wins in each episode, and what hindsight would have bought."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rtb.pacing.landscape import Kind
+from simulation.auction_log import Task
+from simulation.bidder import Bidder
+from simulation.clearing import clear
+from simulation.cut import clock_of, cut
+from simulation.optimum import hindsight
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+CURVE = 40
+"""Points of a spend curve."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a bidder won; every field but `curve` has shape `(episodes,)`.
+
+    Attributes:
+        clicks: on impressions won.
+        value: sum of their pCTRs.
+        cost: what they cost, CPM: for one impression each, a thousandth of it.
+        wins: how many they were.
+        curve: mean share of the budget spent by then, at `CURVE` evenly spaced times, the last one the end.
+    """
+
+    clicks: Ints
+    value: Floats
+    cost: Floats
+    wins: Ints
+    curve: Floats
+
+
+def play(
+    bidder: Bidder,
+    task: Task,
+    share: float,
+    kind: Kind = "second",
+    on_auctions: Callable[[int], None] = lambda count: None,
+) -> Played:
+    """Bid in a campaign's evaluation auctions, the budget filled again for each episode.
+
+    Args:
+        bidder: made for this campaign and budget.
+        task: the campaign.
+        share: budget as a share of what an episode's auctions cost on average.
+        kind: second price, or first price against the same market prices.
+        on_auctions: told how many were played, for a progress bar.
+    """
+    price, pctr, click, _ = episodes = cut(task.after, task.episode, task.hours)
+    clock = clock_of(task, episodes)
+    alone = bidder.remembers or task.hours > 0.0  # by the clock every flight is at another place
+    runs = [np.array([i]) for i in range(len(price))] if alone else [np.arange(len(price))]
+    won, paid = np.zeros(price.shape, np.bool_), np.zeros(price.shape)
+    bidder.begin(len(runs[0]))
+    for rows in runs:
+        left, watch = np.full(len(rows), float(task.budget(share))), clock.take(rows)
+        for start in range(0, price.shape[1], bidder.step):
+            now = slice(start, start + bidder.step)
+            bids = bidder.bids(pctr[rows, now], left, watch.at(start))
+            cleared = clear(bids, price[rows, now], left, kind)
+            bidder.learn(pctr[rows, now], cleared)
+            won[rows, now], paid[rows, now] = cleared
+            left = left - cleared.paid.sum(axis=1)
+            on_auctions(cleared.won.size)
+    return Played(
+        clicks=(click * won).sum(axis=1),
+        value=(pctr * won).sum(axis=1),
+        cost=paid.sum(axis=1),
+        wins=won.sum(axis=1),
+        curve=_curve(paid, float(task.budget(share))),
+    )
+
+
+def best_value(task: Task, share: float) -> Floats:
+    """Most value each episode's budget buys when all prices are known, shape `(episodes,)`; see `hindsight`."""
+    price, pctr, _, _ = cut(task.after, task.episode, task.hours)
+    there = np.isfinite(price)
+    budget = np.full(len(price), float(task.budget(share)))
+    best: Floats = hindsight(np.where(there, pctr, 0.0), np.where(there, np.maximum(price, 1e-6), 1.0), budget)[0]
+    return best
+
+
+def _curve(paid: Floats, budget: float) -> Floats:
+    ends = np.linspace(0, paid.shape[1], CURVE + 1).astype(np.int64)[1:]
+    spent: Floats = np.cumsum(paid.mean(axis=0))[ends - 1] / max(budget, 1.0)
+    return spent

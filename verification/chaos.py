@@ -1,0 +1,344 @@
+"""A platform under load whose parts are killed and whose exchange lies; afterwards the books are compared.
+
+How to run:
+
+    make chaos                   # about four minutes: embedded Valkey and SQLite
+    make chaos SERVERS=own       # the same with a redis-server and a PostgreSQL of this machine, given by URL
+    python -m verification.chaos --calm --duration 60     # nothing goes wrong: are budgets spent to their end?
+    python -m verification.chaos --no-portfolio           # no budget moves from one campaign to another meanwhile
+
+What to expect: a platform of its own in a temporary folder (ports as in the settings), the live table of a replay with
+a line for each kill, then a table of the audit. Meanwhile a portfolio moves budgets between the campaigns every two
+seconds. The last line is one JSON object. It exits with 1 when money was overspent, lost, counted twice, stuck, or made
+or lost by a move, when a forged notice was believed, or when a part did not come back; its folder is kept then.
+`recovered_s` is the longest time from a kill until health was good and bids were answered again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import httpx
+import msgspec
+import redis
+import redis.asyncio as aioredis
+import typer
+import uvloop
+from pydantic import ValidationError
+from redis.exceptions import RedisError
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from pipelines.rebuild_ledger import rebuild
+from raybid.local import LaunchError, Platform, postgres, preflight
+from rtb.campaigns.campaign import Campaign, Targeting
+from rtb.catalog import Catalog
+from rtb.events.parquet import runs
+from rtb.ledger import Balance, LedgerError, ValkeyLedger, embedded, whole_balances
+from rtb.runtime import calls, processes
+from rtb.runtime.plain import plain
+from rtb.runtime.settings import Settings
+from simulation import reference
+from simulation.exchange import Figures, ReplayOptions, Unreachable
+from simulation.exchange.screen import display, until_signal
+from verification.faults.audit import audit, read_charges
+from verification.faults.notices import Diary, FaultySettler, Shares
+from verification.faults.servers import redis_server
+from verification.faults.strikes import Striker, Struck
+
+_NOTICE_TTL = 12.0
+_LEASE_SECONDS = 3.0
+_OVERTIME = 90.0  # seconds that traffic goes on at most, when a slow machine brings parts back late
+_QUIET_SECONDS = 5.0  # past the longest life of a lease: its slack for clocks that differ, and a tick or two
+_SEED = 1
+_REPLICAS = {"Router": 2, "RLBidder": 2}
+_PLAN = ((0.10, "RLBidder"), (0.28, "Router"), (0.46, "Controller"), (0.64, "ledger server"))
+_PATIENT_RETRIES = 8  # of a notice: up to 25 s, as an exchange queues them
+_MOVE_SECONDS = 2.0  # between two decisions of the portfolio
+_KEEN = 15  # times what a click is worth elsewhere: without a trained model bids are low
+
+_MUST_BE_ZERO = (
+    "overspend_micros",
+    "double_settled",
+    "lost_settlements",
+    "forged_accepted",
+    "late_accepted",
+    "stuck_micros_after_ttl",
+    "ledger_differs_micros",
+    "catalog_differs_micros",
+    "moved_differs_micros",
+    "portfolio_differs_micros",
+    "unbalanced_micros",
+    "rebuilt_differs",
+    "not_recovered",
+)
+_NOTICED = ("wins", "bills", "losses", "clicks", "conversions", "unfunded", "unpaid")
+_REBUILT = ("budget", "moved", "spent", *_NOTICED, "price_squares")
+
+RestartServer = Callable[[], None]
+
+
+@processes.ended_by_signals()
+def main(
+    *,
+    duration: Annotated[float, typer.Option(min=10, help="seconds of traffic, or until all was killed")] = 120.0,
+    rate: Annotated[float, typer.Option(min=1, help="requests a second")] = 100.0,
+    budget: Annotated[int, typer.Option(min=1, help="micros each of the 20 campaigns may spend")] = 150_000,
+    calm: Annotated[bool, typer.Option("--calm", help="kill nothing, and let the exchange behave")] = False,
+    own_servers: Annotated[bool, typer.Option("--own-servers", help="redis-server and PostgreSQL, by URL")] = False,
+    portfolio: Annotated[bool, typer.Option(help="move budgets between the campaigns; not while it is calm")] = True,
+) -> None:
+    """Trade, break things, audit."""
+    console = Console(stderr=True, highlight=False)
+    folder = Path(tempfile.mkdtemp(prefix="raybid-chaos-"))
+    try:
+        with _settings(folder, own_servers) as (settings, restart_server):
+            trial = _Trial(settings, console, _Conditions(duration, rate, budget, calm, portfolio))
+            summary = trial.run(restart_server)
+    except ValidationError as error:
+        _fail(console, "; ".join(f"RAYBID_{item['loc'][0]}: {item['msg']}".upper() for item in error.errors()))
+    except (LaunchError, Unreachable, LedgerError, RedisError, httpx.HTTPError, OSError) as error:
+        _fail(console, f"{error} (logs: {folder})")
+    typer.echo(msgspec.json.encode(summary).decode())
+    broken = [name for name in _MUST_BE_ZERO if summary[name]]
+    if broken:
+        _fail(console, f"not zero: {', '.join(broken)} (logs, ledger and events: {folder})")
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def _settings(folder: Path, own_servers: bool) -> Iterator[tuple[Settings, RestartServer]]:
+    """Settings of the trial's platform, and what starts its ledger's server again."""
+    given = Settings()
+    if given.redis_url or given.database_url:
+        raise LaunchError(
+            "the ledger's server is killed here, so it must be one of our own: unset RAYBID_REDIS_URL and "
+            "RAYBID_DATABASE_URL; --own-servers starts a redis-server and a PostgreSQL for the time of the trial"
+        )
+    changes: dict[str, object] = {
+        "var_dir": folder / "var",
+        "ctr_artefact": str(given.ctr_dir.resolve()),
+        "policy_artefact": str(given.policy_dir.resolve()),
+        "published": str(given.published_dir.resolve()),
+        "lease_seconds": _LEASE_SECONDS,
+        "notice_ttl_seconds": _NOTICE_TTL,
+        "notice_ttl_app_seconds": _NOTICE_TTL,
+        "notice_ttl_native_seconds": _NOTICE_TTL,
+        "notice_ttl_interstitial_seconds": _NOTICE_TTL,
+    }
+    if not own_servers:
+        yield given.model_copy(update=changes), lambda: None  # the Controller starts the embedded one again
+        return
+    binaries = postgres.binaries()
+    if binaries is None:
+        raise LaunchError("there is no initdb of PostgreSQL: install it, or leave out --own-servers")
+    with redis_server(folder / "redis") as server, postgres.running(binaries) as cluster:
+        changes |= {"redis_url": server.url, "database_url": cluster.new_database()}
+        yield given.model_copy(update=changes), server.restart
+
+
+class _Conditions(NamedTuple):
+    """Seconds of traffic, requests a second, micros a campaign, whether all is well, and whether budgets move."""
+
+    duration: float
+    rate: float
+    budget: int
+    calm: bool
+    portfolio: bool = True
+
+
+class _Trial:
+    """One platform from start to audit."""
+
+    def __init__(self, settings: Settings, console: Console, conditions: _Conditions) -> None:
+        self._settings = settings
+        self._console = console
+        self._rate, self._duration = conditions.rate, conditions.duration
+        self._shares = Shares(0, 0, 0, 0) if conditions.calm else Shares()
+        self._plan = [] if conditions.calm else [(share * conditions.duration, part) for share, part in _PLAN]
+        self._moves_budgets = conditions.portfolio and not conditions.calm
+        self._diary = Diary()
+        self._figures = Figures()
+        self._campaigns = _campaigns(conditions.budget, conditions.duration)
+        self._options = ReplayOptions(
+            url=settings.base_url,
+            key=settings.resolve_secret("exchange_key"),
+            rate=conditions.rate,
+            duration=conditions.duration + _OVERTIME,
+            seed=_SEED,
+            retries=_PATIENT_RETRIES,
+            drain_seconds=3 * _NOTICE_TTL,
+        )
+
+    def run(self, restart_server: RestartServer) -> dict[str, Any]:
+        """Trade, break, audit; every figure."""
+        preflight(self._settings)
+        with Platform(self._settings, "composed", self._say, _REPLICAS) as platform:
+            platform.register(self._campaigns)
+            platform.await_campaigns()
+            if self._moves_budgets:
+                self._share_budgets()
+            struck = uvloop.run(self._trade(platform, restart_server))
+            self._quieten()
+            balances = self._balances()
+        audited = self._audit(balances)
+        summary = {
+            **audited,
+            "forged_accepted": self._diary.forged_accepted,
+            "late_accepted": self._diary.late_accepted,
+            "rebuilt_differs": self._rebuild(balances),
+            "recovered_s": max((one.recovered_s or 0.0 for one in struck), default=0.0),
+            "recovered_s_by_part": {one.part: one.recovered_s for one in struck},
+            "not_recovered": len(self._plan) - sum(one.recovered_s is not None for one in struck),
+            "faults": dict(self._diary.did),
+            "repeats_by_status": {str(status): count for status, count in self._diary.repeats.items()},
+            "rate_asked": self._rate,
+            "load_held": round(self._figures.qps / self._rate, 3),
+            "replay": self._figures.summary(),
+        }
+        self._console.print(_table(summary))
+        return summary
+
+    async def _trade(self, platform: Platform, restart_server: RestartServer) -> list[Struck]:
+        make_settler = partial(
+            FaultySettler, diary=self._diary, shares=self._shares, notice_ttl=_NOTICE_TTL, seed=_SEED
+        )
+        striker = Striker(self._settings, lambda: self._figures, restart_server, self._say)
+        with display(self._console) as show:
+
+            def tick(figures: Figures) -> None:
+                platform.check()
+                self._figures = figures
+                show(figures)
+
+            striking = asyncio.create_task(striker.strike_all(self._plan))
+            trading = asyncio.create_task(until_signal(self._options, tick, make_settler))
+            ending = asyncio.create_task(self._end(trading, striking))
+            try:
+                self._figures = await trading
+            finally:
+                ending.cancel()
+                striking.cancel()
+                await asyncio.wait([ending, striking])
+        if not striking.cancelled():
+            striking.result()
+        return striker.struck
+
+    async def _end(self, trading: asyncio.Task[Figures], striking: asyncio.Task[None]) -> None:
+        """Let the exchange finish in order once its time is over and everything that was to be killed was."""
+        await asyncio.sleep(self._duration)
+        await asyncio.wait([striking])
+        trading.cancel()
+
+    def _share_budgets(self) -> None:
+        """Let all campaigns be one portfolio."""
+        members = [{"campaign": campaign.id} for campaign in self._campaigns]
+        body = {"id": "chaos", "strategy": "bandit", "interval_seconds": _MOVE_SECONDS, "members": members}
+        with self._client() as client:
+            client.post("/portfolio/create", json=body).raise_for_status()
+
+    def _client(self) -> httpx.Client:
+        """For calls that need an administrator's key."""
+        headers = self._settings.key_headers("admin_key")
+        return calls.client(self._settings.base_url, headers=headers, timeout=10)
+
+    def _quieten(self) -> None:
+        """Pause every campaign and wait until no lease and no token is left, and all events are in files."""
+        with self._client() as client:
+            if self._moves_budgets:
+                client.patch(
+                    "/portfolio/chaos", json={"status": "paused"}, headers={"If-Match": '"1"'}
+                ).raise_for_status()
+            for campaign in self._campaigns:
+                client.post(f"/campaign/{campaign.id}/pause").raise_for_status()
+            seconds = round(_NOTICE_TTL + _LEASE_SECONDS + 2 * _QUIET_SECONDS)
+            for _ in track(range(seconds), "until every notice and lease has expired", console=self._console):
+                time.sleep(1)
+            deadline = time.monotonic() + 30
+            while client.get("/stats").json()["events"]["length"] and time.monotonic() < deadline:
+                time.sleep(0.5)
+
+    def _audit(self, balances: dict[int, Balance]) -> dict[str, Any]:
+        catalog = Catalog(self._settings.catalog_url)
+        try:
+            moved = catalog.portfolios.moved()
+            budgets = {
+                entry.number: entry.campaign.budget.total_micros + moved.get(entry.number, 0) for entry in catalog.all()
+            }
+            recorded, moves = catalog.spent(), catalog.portfolios.moves("chaos", 1_000_000)
+        finally:
+            catalog.close()
+        charges = read_charges(run.table for run in runs(self._settings.events_dir))
+        return audit(self._diary.owed, budgets, balances, charges, recorded) | {
+            "moves": len(moves),
+            "moved_micros": sum(move.micros for move in moves),
+            "moved_differs_micros": sum(abs(b.moved - moved.get(n, 0)) for n, b in balances.items()),
+            "portfolio_differs_micros": abs(sum(b.budget for b in balances.values()) - sum(budgets.values())),
+        }
+
+    def _rebuild(self, balances: dict[int, Balance]) -> int:
+        """Wipe the ledger's server and restore it; in how many figures it differs from what it said before."""
+        server = embedded.start_if_needed(self._settings)
+        try:
+            with redis.Redis.from_url(self._settings.ledger_url) as client:
+                client.flushall()
+            rebuild(self._settings)
+            restored = self._balances()
+        finally:
+            if server is not None:
+                server.stop()
+        return sum(getattr(restored[n], name) != getattr(b, name) for n, b in balances.items() for name in _REBUILT)
+
+    def _balances(self) -> dict[int, Balance]:
+        async def read() -> list[Balance]:
+            async with aioredis.Redis.from_url(self._settings.ledger_url) as client:
+                return await whole_balances(ValkeyLedger(client), numbers)
+
+        catalog = Catalog(self._settings.catalog_url)
+        numbers = [entry.number for entry in catalog.all()]
+        catalog.close()
+        return dict(zip(numbers, asyncio.run(read()), strict=True))
+
+    def _say(self, text: str) -> None:
+        self._console.print(plain(text, "dim"))
+
+
+def _campaigns(budget: int, duration: float) -> list[Campaign]:
+    """The reference campaigns, for everyone, keen to win, and with budgets that run out within the run."""
+    replace = msgspec.structs.replace
+    return [
+        replace(
+            campaign,
+            budget=replace(campaign.budget, total_micros=budget, flight_seconds=duration),
+            goal=replace(campaign.goal, value_micros=_KEEN * campaign.goal.value_micros),
+            targeting=Targeting(),
+        )
+        for campaign in reference.campaigns()
+    ]
+
+
+def _table(summary: dict[str, Any]) -> Table:
+    table = Table("figure", "value", title="audit")
+    for name, value in summary.items():
+        if isinstance(value, int | float):
+            style = "red" if name in _MUST_BE_ZERO and value else ""
+            table.add_row(name, f"{value:,}", style=style)
+    return table
+
+
+def _fail(console: Console, message: str) -> None:
+    console.print(plain(f"chaos: {message}"), style="red", soft_wrap=True)
+    raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,69 @@
+"""Open every tab of the console in Chromium beside a platform under traffic, and compare it with the API.
+
+How to run:
+
+    make console-check
+    python -m verification.console_check --seconds 90 --out var/console-check
+
+What to expect: about seven minutes on two cores. A platform of its own in a temporary folder, with trained models, a
+portfolio, an experiment, and exchanges that send requests and notices; then each tab at the width of a desktop and of
+a phone, light and dark, with a screenshot of each in `--out`. A campaign is paused through the page, and its bids
+must stop; a model is rolled back and one published through it, and each must serve; then the exchanges stop, and the
+figures on the pages must be those of the API. The last line is one JSON object. It exits with 1 when a page shows an
+error or an empty chart, a figure differs, bidding goes on, or a model does not serve.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import httpx
+import msgspec
+import typer
+from rich.console import Console
+
+from raybid.local import LaunchError
+from rtb.runtime import processes
+from rtb.runtime.plain import plain
+from verification.console_check.browser import BrowserMissing
+from verification.console_check.examination import Examination
+from verification.console_check.stage import Stage
+
+
+@processes.ended_by_signals()
+def main(
+    seconds: Annotated[float, typer.Option(min=10, help="of traffic before the first look")] = 60.0,
+    rate: Annotated[float, typer.Option(min=1, help="requests a second of each of two exchanges")] = 25.0,
+    out: Annotated[Path, typer.Option(help="folder of the screenshots")] = Path("var/console-check"),
+) -> None:
+    """Start everything, look, compare, stop everything."""
+    console = Console(stderr=True, highlight=False)
+    folder = Path(tempfile.mkdtemp(prefix="raybid-console-"))
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with Stage(folder, rate, lambda text: console.print(plain(text, "dim"))) as stage:
+            stage.warm_up(seconds, console)
+            found = Examination(stage, out, console).run()
+    except (LaunchError, BrowserMissing, httpx.HTTPError, OSError) as error:
+        _fail(console, f"{error} (logs: {folder})")
+    for text in found.complaints:
+        console.print(plain(text), style="red", soft_wrap=True)
+    typer.echo(msgspec.json.encode(found.summary()).decode())
+    if found.complaints:
+        _fail(console, f"the console is not as it should be, see above (logs: {folder}; screenshots: {out})")
+    shutil.rmtree(folder)
+
+
+def _fail(console: Console, message: str) -> NoReturn:
+    console.print(plain(f"console-check: {message}"), style="red", soft_wrap=True)
+    raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    typer.run(main)

@@ -1,0 +1,234 @@
+"""The examination: every tab in every look, figures beside the API's, and a pause that must stop bids."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from rtb.explain.store import DecisionReader
+from verification.console_check import expected
+from verification.console_check.browser import Browser, Pages, Theme, chromium
+from verification.console_check.stage import Stage
+
+_LOOKS: tuple[tuple[str, int, int, Theme], ...] = (
+    ("desktop-light", 1_400, 1_000, "light"),
+    ("desktop-dark", 1_400, 1_000, "dark"),
+    ("phone-light", 390, 844, "light"),
+    ("phone-dark", 390, 844, "dark"),
+)
+_CALM = {"refresh": "60"}
+_WATCHED_S = 6.0
+_PAUSE_S = 4.0
+"""From the pause until no bid of the campaign may be counted any more: pacing interval, leases, counters under way."""
+
+_RESUME_S = 30.0
+_SWAP_S = 20.0
+_GATE_S = 150.0
+_LEAST_CHARTS = 15
+_POOL = 10_000
+"""Bids of which one, at random, is looked at."""
+
+
+@dataclass
+class Found:
+    """What was found.
+
+    Attributes:
+        tabs: how many were opened.
+        charts: of all tabs, in one look.
+        empty: charts and parts without anything in them, over all looks.
+        errors: error elements, over all looks.
+        compared: figures on pages that were held beside the API's.
+        figures_equal: whether figures on the pages are the API's.
+        paused_stops: whether a campaign paused through the page stopped bidding, and bid again when it was resumed.
+        rolled_back: whether a model rolled back through the page serves.
+        published: whether a candidate published through the page, past its gate, serves.
+        screenshots: how many were made.
+        complaints: in words.
+    """
+
+    tabs: int = 0
+    charts: int = 0
+    empty: int = 0
+    errors: int = 0
+    compared: int = 0
+    figures_equal: bool = False
+    paused_stops: bool = False
+    rolled_back: bool = False
+    published: bool = False
+    screenshots: int = 0
+    complaints: list[str] = field(default_factory=list)
+
+    def summary(self) -> dict[str, Any]:
+        """For the last line."""
+        return {name: value for name, value in asdict(self).items() if name != "complaints"}
+
+
+class Examination:
+    """Of the console on a stage.
+
+    Args:
+        stage: platform, traffic and console, up.
+        out: folder of the screenshots.
+        console: where progress is shown.
+    """
+
+    def __init__(self, stage: Stage, out: Path, console: Console) -> None:
+        self._stage, self._out, self._console = stage, out, console
+        self._found = Found()
+
+    def run(self) -> Found:
+        """Look at everything.
+
+        Raises:
+            BrowserMissing: there is no Chromium.
+        """
+        with chromium(self._stage.url, self._stage.settings.resolve_secret("console_token")) as browser:
+            self._look(browser)
+            with browser.window(1_400, 1_000, "light") as pages:
+                self._pause(pages)
+                self._models(pages)
+                self._compare(pages)
+        if self._found.charts < _LEAST_CHARTS:
+            self._complain(f"{self._found.charts} charts: at least {_LEAST_CHARTS} were to be there")
+        return self._found
+
+    def _look(self, browser: Browser) -> None:
+        with Progress(console=self._console) as progress:
+            task = progress.add_task("tabs, in four looks", total=None)
+            for name, width, height, theme in _LOOKS:
+                with browser.window(width, height, theme) as pages:
+                    tabs = pages.tabs
+                    progress.update(task, total=len(tabs) * len(_LOOKS))
+                    self._found.tabs, self._found.charts = len(tabs), 0
+                    for tab in tabs:
+                        self._examine(pages, tab, name)
+                        progress.advance(task)
+                        if not self._console.is_terminal:
+                            self._console.print(f"[dim]{name}: {tab}[/dim]")
+
+    def _examine(self, pages: Pages, tab: str, look: str) -> None:
+        pages.open({**_CALM, "tab": tab})
+        pages.shoot(self._out / f"{tab.lower()}-{look}.png")
+        seen, found = pages.see(), self._found
+        found.screenshots += 1
+        found.charts += seen.charts
+        found.empty += seen.empty
+        found.errors += len(seen.errors)
+        for text in seen.errors:
+            self._complain(f"{tab}, {look}: an error is shown: {text[:300]}")
+        if seen.empty:
+            self._complain(f"{tab}, {look}: {seen.empty} charts or parts have nothing in them")
+        if seen.overflow > 2:
+            self._complain(f"{tab}, {look}: the page is {seen.overflow} pixels wider than the window")
+
+    def _pause(self, pages: Pages) -> None:
+        """Pause the campaign that bids most, through the page; its bids must stop while others go on, and come back."""
+        before = self._bids()
+        time.sleep(_WATCHED_S)
+        after = self._bids()
+        alone = after.keys() - self._stage.members  # a portfolio gives the money of one that is paused to others
+        name = max(sorted(alone), key=lambda one: after[one] - before[one])
+        if after[name] == before[name]:
+            self._complain("no campaign bids: the exchanges send nothing")
+            return
+        pages.open({**_CALM, "tab": "Control", "campaign": name})
+        pages.press("Pause")
+        said = pages.says(f"{name} is paused")
+        status = self._stage.api.get(f"/campaign/{name}").json()["status"]
+        time.sleep(_PAUSE_S)
+        paused = self._bids()
+        time.sleep(_WATCHED_S)
+        still = self._bids()
+        others = sum(still.values()) - sum(paused.values()) - (still[name] - paused[name])
+        pages.press("Resume")
+        resumed = self._bids_again(name, still[name])
+        stops = status == "paused" and still[name] == paused[name] and others > 0
+        self._found.paused_stops = said and stops and resumed
+        if not self._found.paused_stops:
+            self._complain(
+                f"{name} was to be paused through the page: it is {status}, bid {still[name] - paused[name]} times "
+                f"after it (others {others}), and {'bids' if resumed else 'does not bid'} since it was resumed"
+            )
+
+    def _bids_again(self, name: str, before: int) -> bool:
+        """Whether a campaign bids soon."""
+        deadline = time.monotonic() + _RESUME_S
+        while time.monotonic() < deadline:
+            if self._bids()[name] > before:
+                return True
+            time.sleep(1.0)
+        return False
+
+    def _models(self, pages: Pages) -> None:
+        """Go back to the former CTR model through the page, and publish the later one again."""
+        told = self._stage.api.get("/models/ctr").json()
+        champion, former = told["champion"], told["former"]
+        pages.open({**_CALM, "tab": "Control"})
+        pages.fill("Why", "a check of the console")
+        pages.press("Roll back")
+        self._found.rolled_back = self._serves(former, _SWAP_S)
+        if not self._found.rolled_back:
+            self._complain(f"ctr {former} was to serve again: {self._stage.api.get('/models').json()['ctr']}")
+        pages.open({**_CALM, "tab": "Control"})
+        pages.fill("Publish a candidate", str(self._stage.candidate))
+        pages.press("Publish")
+        self._found.published = self._serves(champion, _GATE_S)
+        if not self._found.published:
+            self._complain(
+                f"ctr {champion} was to be published: {self._stage.api.get('/models/ctr').json()['history'][-1]}"
+            )
+
+    def _serves(self, version: str, seconds: float) -> bool:
+        """Whether all replicas serve this CTR model soon."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            replicas = self._stage.api.get("/models").json()["ctr"]["replicas"]
+            if {one["version"] for one in replicas} == {version}:
+                return True
+            time.sleep(1.0)
+        return False
+
+    def _compare(self, pages: Pages) -> None:
+        """Stop traffic and portfolio, and hold the figures on the pages beside the API's."""
+        stage, unit = self._stage, self._stage.settings.currency
+        one = stage.api.get("/portfolio/season")
+        changed = stage.api.patch(
+            "/portfolio/season", json={"status": "paused"}, headers={"If-Match": one.headers["etag"]}
+        )
+        changed.raise_for_status()
+        stage.end_trade()  # after it: moves of a portfolio are events and change figures as well
+        name = stage.api.get("/campaigns").json()[0]["id"]
+        with DecisionReader(stage.settings.decisions_path) as reader:
+            bid = random.choice(list(islice(reader.recent(_POOL), _POOL)))
+        wanted = {
+            "Overview": expected.overview(stage.api, unit),
+            "Money": expected.money(stage.api, unit),
+            "Portfolio": expected.portfolio(stage.api, "season", unit),
+            "Control": expected.control(stage.api, name, unit),
+            "Auctions": expected.explanation(stage.api, bid),
+        }
+        differ = 0
+        for tab, figures in wanted.items():
+            pages.open({**_CALM, "tab": tab, "campaign": name, "bid": bid})
+            shown = pages.see().metrics
+            for figure, value in figures.items():
+                self._found.compared += 1
+                if shown.get(figure) != value:
+                    differ += 1
+                    self._complain(f"{tab}: {figure} is shown as {shown.get(figure)}, the API's is {value}")
+        self._found.figures_equal = differ == 0
+
+    def _bids(self) -> dict[str, int]:
+        figures: dict[str, Any] = self._stage.api.get("/stats").json()["campaigns"]
+        return {name: one["bids"] for name, one in figures.items()}
+
+    def _complain(self, text: str) -> None:
+        self._found.complaints.append(text)

@@ -1,0 +1,147 @@
+"""Nodes of a cluster on one machine, each in network and process namespaces of its own, as containers are.
+
+What a node listens on is on its own address, and whatever it started dies with its first process. It needs root and
+`iproute2`; nothing leaves the machine.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from raybid.local import LaunchError
+from rtb.runtime import processes
+from rtb.runtime.guard import descendants
+
+_STOP_SECONDS = 10.0
+
+
+def can_make() -> str:
+    """Why there can be none here; empty when there can."""
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    missing = [tool for tool in ("ip", "unshare") if shutil.which(tool) is None]
+    if missing:
+        return f"{' and '.join(missing)} missing: install iproute2 and util-linux"
+    probe = subprocess.run(["unshare", "--net", "--pid", "--fork", "true"], capture_output=True, text=True, check=False)
+    return f"no namespaces: {probe.stderr.strip()}" if probe.returncode else ""
+
+
+class Network:
+    """A bridge of this machine, and namespaces that are joined to it.
+
+    Attributes:
+        gateway: this machine's address on it.
+    """
+
+    def __init__(self, number: int, stack: ExitStack) -> None:
+        self._prefix = f"10.213.{number}"
+        self._bridge = f"raybid{number}"
+        self._stack = stack
+        self.gateway = f"{self._prefix}.1"
+        self._made(["link", "add", self._bridge, "type", "bridge"], ["link", "del", self._bridge])
+        _ip("addr", "add", f"{self.gateway}/24", "dev", self._bridge)
+        _ip("link", "set", self._bridge, "up")
+
+    def join(self, last: int) -> tuple[str, str]:
+        """A namespace with the address that ends so; its name and address."""
+        name, outside, inside = f"{self._bridge}-{last}", f"{self._bridge}o{last}", f"{self._bridge}i{last}"
+        address = f"{self._prefix}.{last}"
+        self._made(["netns", "add", name], ["netns", "del", name])
+        _ip("link", "add", outside, "type", "veth", "peer", "name", inside)
+        _ip("link", "set", outside, "master", self._bridge, "up")
+        _ip("link", "set", inside, "netns", name)
+        for command in (
+            ["addr", "add", f"{address}/24", "dev", inside],
+            ["link", "set", inside, "up"],
+            ["link", "set", "lo", "up"],
+        ):
+            _ip("-n", name, *command)
+        return name, address
+
+    def _made(self, make: list[str], unmake: list[str]) -> None:
+        _ip(*make)
+        self._stack.callback(_ip, *unmake)
+
+
+@contextmanager
+def network() -> Iterator[Network]:
+    """One for the time of the block.
+
+    Raises:
+        LaunchError: there can be none.
+    """
+    if reason := can_make():
+        raise LaunchError(reason)
+    with ExitStack() as stack:
+        yield Network(os.getpid() % 250 + 1, stack)
+
+
+class Node:
+    """One that starts and ends as a container does.
+
+    Args:
+        net: the network it joins.
+        last: the end of its address.
+        command: its first process.
+        environment: of that.
+        log: what it says goes there.
+    """
+
+    def __init__(self, net: Network, last: int, command: list[str], environment: Mapping[str, str], log: Path) -> None:
+        self._namespace, self.address = net.join(last)
+        self._command = command
+        self._environment = {**environment, "RAYBID_NODE_IP": self.address}
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, again if need be."""
+        own = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        with self._log.open("ab") as log:
+            self._process = processes.start(
+                ["ip", "netns", "exec", self._namespace, *own, *self._command],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    @property
+    def ended(self) -> bool:
+        """Whether its first process is gone, and all others with it."""
+        return self._process is None or self._process.poll() is not None
+
+    def pids(self, name: str) -> list[int]:
+        """Of its processes of a name, as this machine counts them."""
+        here = (Path("/var/run/netns") / self._namespace).stat().st_ino
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if (folder / "comm").read_text().strip() == name and (folder / "ns" / "net").stat().st_ino == here:
+                    found.append(int(folder.name))
+            except OSError:  # ended meanwhile
+                continue
+        return found
+
+    def stop(self) -> None:
+        """Ask its first process to end, then insist."""
+        if self._process is None or self.ended:
+            return
+        for pid in descendants(self._process.pid)[1:2]:  # below `unshare`, which does not pass signals on
+            os.kill(pid, signal.SIGTERM)
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            processes.end(self._process)
+
+
+def _ip(*arguments: str) -> None:
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LaunchError(f"`ip {' '.join(arguments)}` fails: {done.stderr.strip()}")

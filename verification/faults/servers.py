@@ -1,0 +1,127 @@
+"""Servers of one's own that a platform is given by URL: a `redis-server`, and PostgreSQL."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+from redis.exceptions import RedisError
+
+from raybid.local import LaunchError
+from raybid.local.environment import ROOT
+from raybid.local.ports import free_port
+from rtb.ledger.embedded import is_listening
+from rtb.runtime import processes
+
+CONFIGURATION = ROOT / "cluster" / "redis" / "redis.conf"
+"""The one that is shipped."""
+
+_START_SECONDS = 10.0
+_DOWN_SECONDS = 2.0
+
+
+class RedisServer:
+    """A `redis-server` of this machine, each write on disk before it is acknowledged.
+
+    Args:
+        folder: of its append-only file.
+
+    Raises:
+        LaunchError: there is none, or it does not start.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        binary = shutil.which("redis-server")
+        if binary is None:
+            raise LaunchError("there is no redis-server on the PATH: install Redis, or leave out --own-servers")
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self.port = free_port()
+        options = {
+            "port": str(self.port),
+            "bind": "127.0.0.1",
+            "dir": str(folder),
+            "save": "",
+            "appendonly": "yes",
+            "appendfsync": "always",
+        }
+        self._command = [binary, *(part for name, value in options.items() for part in (f"--{name}", value))]
+        self._process = self._start()
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def restart(self) -> None:
+        """Start it again after it was killed, a little later."""
+        self._process.wait()
+        time.sleep(_DOWN_SECONDS)
+        self._process = self._start()
+
+    def stop(self) -> None:
+        """End it."""
+        processes.end(self._process)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with (self._folder / "redis.log").open("ab") as log:
+            process = processes.start(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        deadline = time.monotonic() + _START_SECONDS
+        with redis.Redis(port=self.port, socket_timeout=1.0) as client:
+            while process.poll() is None and time.monotonic() < deadline:
+                try:
+                    if is_listening(self.port) and client.ping():
+                        return process
+                except RedisError:  # still loading its file
+                    pass
+                time.sleep(0.05)
+        processes.end(process)
+        raise LaunchError(f"redis-server does not start: see {self._folder / 'redis.log'}")
+
+
+@contextmanager
+def redis_server(folder: Path) -> Iterator[RedisServer]:
+    """One for the time of the block."""
+    server = RedisServer(folder)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def configured_redis(folder: Path, host: str, auth: Path) -> Iterator[int]:
+    """A `redis-server` with the configuration that is shipped, for the time of the block; its port.
+
+    Args:
+        folder: of its append-only file.
+        host: address it listens on besides the loopback.
+        auth: file with the line that sets its password.
+
+    Raises:
+        LaunchError: there is none, or it does not start.
+    """
+    binary = shutil.which("redis-server")
+    if binary is None:
+        raise LaunchError("there is no redis-server on the PATH: install Redis")
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    place = ["--port", str(port), "--bind", f"127.0.0.1 {host}", "--dir", str(folder), "--include", str(auth)]
+    with (folder / "redis.log").open("ab") as log:
+        process = processes.start(
+            [binary, str(CONFIGURATION), *place], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    try:
+        deadline = time.monotonic() + _START_SECONDS
+        while not is_listening(port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise LaunchError(f"redis-server does not start: see {folder / 'redis.log'}")
+            time.sleep(0.05)
+        yield port
+    finally:
+        processes.end(process)

@@ -1,0 +1,118 @@
+"""Kills parts of a running platform with SIGKILL, and times how long it takes until all is well again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import redis
+
+from raybid.local.environment import authentication, dashboard_headers
+from rtb.runtime import calls
+from rtb.runtime.settings import Settings
+from simulation.exchange.report import Figures
+
+_LOOK_SECONDS = 0.2
+_GIVE_UP_SECONDS = 60.0
+_ANSWERS = 20  # bids after the kill that say bidding goes on
+_PROBE_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """One kill.
+
+    Attributes:
+        part: what was killed.
+        pid: its process.
+        at: seconds of the run.
+        recovered_s: until it was there again, health was good and bids were answered; None: not in a minute.
+    """
+
+    part: str
+    pid: int
+    at: float
+    recovered_s: float | None
+
+
+class Striker:
+    """Kills parts in turn while an exchange trades.
+
+    Attributes:
+        struck: what was killed so far.
+
+    Args:
+        settings: where the platform is.
+        figures: of the exchange, as they come.
+        restart_server: starts the ledger's server again where the platform does not do it itself.
+        say: told what happens, a line at a time.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        figures: Callable[[], Figures],
+        restart_server: Callable[[], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self._settings = settings
+        self._figures = figures
+        self._restart_server = restart_server
+        self._say = say
+        self._began = time.monotonic()
+        self.struck: list[Struck] = []
+        self._headers = dashboard_headers(authentication(settings))
+        self._http = calls.async_client(settings.base_url, timeout=_PROBE_TIMEOUT_S)
+
+    async def strike_all(self, plan: Sequence[tuple[float, str]]) -> None:
+        """Kill each part at its second of the run, but never one before the last is well again."""
+        async with self._http:
+            for second, part in plan:
+                await asyncio.sleep(max(0.0, self._began + second - time.monotonic()))
+                self.struck.append(await self._strike(part))
+
+    async def _strike(self, part: str) -> Struck:
+        is_server = part == "ledger server"
+        pid = await asyncio.to_thread(self._server_pid) if is_server else (await self._pids(part))[0]
+        expected = 1 if is_server else len(await self._pids(part))
+        bids_before, killed_at = self._figures().bids, time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        self._say(f"kill -9 {part} (pid {pid})")
+        if is_server:
+            await asyncio.to_thread(self._restart_server)
+        recovered = None
+        while recovered is None and time.monotonic() < killed_at + _GIVE_UP_SECONDS:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if await self._is_back(part, pid, expected) and self._figures().bids >= bids_before + _ANSWERS:
+                recovered = round(time.monotonic() - killed_at, 1)
+        self._say(f"{part}: {f'well again after {recovered} s' if recovered else 'not well within a minute'}")
+        return Struck(part, pid, round(killed_at - self._began, 1), recovered)
+
+    async def _is_back(self, part: str, killed: int, expected: int) -> bool:
+        try:
+            if part == "ledger server":
+                there = await asyncio.to_thread(self._server_pid) != killed
+            else:
+                pids = await self._pids(part)
+                there = killed not in pids and len(pids) >= expected
+            health = await self._http.get(f"{self._settings.base_url}/health")
+        except (httpx.HTTPError, redis.RedisError, OSError, KeyError):
+            return False
+        return there and health.status_code == 200
+
+    async def _pids(self, deployment: str) -> list[int]:
+        """Of a deployment's running replicas."""
+        url = f"http://127.0.0.1:{self._settings.dashboard_port}/api/serve/applications/"
+        details: dict[str, Any] = (await self._http.get(url, headers=self._headers)).json()
+        replicas = details["applications"]["raybid"]["deployments"][deployment]["replicas"]
+        return [int(replica["pid"]) for replica in replicas if replica["state"] == "RUNNING"]
+
+    def _server_pid(self) -> int:
+        with redis.Redis.from_url(self._settings.ledger_url, socket_timeout=_PROBE_TIMEOUT_S) as client:
+            return int(client.info("server")["process_id"])

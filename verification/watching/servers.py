@@ -1,0 +1,137 @@
+"""Prometheus and Alertmanager as child processes, with the project's own configuration."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+
+from raybid.local import LaunchError
+from raybid.local.environment import ROOT
+from raybid.local.ports import free_ports
+from rtb.runtime import calls, processes
+
+CONFIG = ROOT / "cluster" / "prometheus"
+KEY_FILE = "/run/secrets/prometheus_key"
+_START_SECONDS = 20.0
+_STOP_SECONDS = 10.0
+
+
+class Watchers(NamedTuple):
+    """Where they answer."""
+
+    prometheus: str
+    alertmanager: str
+
+    def query(self, expr: str) -> list[dict[str, Any]]:
+        """Series of an expression, now.
+
+        Raises:
+            httpx.HTTPError: Prometheus refuses it, or does not answer.
+        """
+        answer = calls.get(f"{self.prometheus}/api/v1/query", params={"query": expr}, timeout=10)
+        answer.raise_for_status()
+        found: list[dict[str, Any]] = answer.json()["data"]["result"]
+        return found
+
+    def firing(self) -> set[str]:
+        """Names of alerts that Alertmanager was told of and that are active.
+
+        Raises:
+            httpx.HTTPError: it does not answer.
+        """
+        answer = calls.get(f"{self.alertmanager}/api/v2/alerts", params={"active": "true"}, timeout=10)
+        answer.raise_for_status()
+        return {alert["labels"]["alertname"] for alert in answer.json()}
+
+
+def tool(*names: str) -> str:
+    """The first of these commands that is there; Debian calls some by other names.
+
+    Raises:
+        LaunchError: there is none.
+    """
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    raise LaunchError(
+        f"there is no {names[0]} on the PATH: `apt-get install prometheus prometheus-alertmanager`, or your system's"
+    )
+
+
+@contextmanager
+def watchers(folder: Path, targets: Mapping[str, Sequence[str]], key: str) -> Iterator[Watchers]:
+    """Both, while the context lasts.
+
+    Args:
+        folder: of their data and logs, empty.
+        targets: addresses by the name of their file in `cluster/prometheus/targets`.
+        key: with which Prometheus reads the platform's figures.
+
+    Raises:
+        LaunchError: one is not there or does not start.
+    """
+    prometheus, alertmanager = tool("prometheus"), tool("alertmanager", "prometheus-alertmanager")
+    ports = free_ports(2)
+    at = Watchers(*(f"http://127.0.0.1:{port}" for port in ports))
+    shutil.copytree(CONFIG, folder / "config")
+    for name, addresses in {**targets, "alertmanager": [f"127.0.0.1:{ports[1]}"]}.items():
+        (folder / "config" / "targets" / f"{name}.json").write_text(json.dumps([{"targets": list(addresses)}]))
+    _give(key, folder)
+    commands = {
+        "alertmanager": [
+            alertmanager,
+            f"--config.file={folder}/config/alertmanager.yaml",
+            f"--storage.path={folder}/alertmanager",
+            f"--web.listen-address=127.0.0.1:{ports[1]}",
+            "--cluster.listen-address=",
+        ],
+        "prometheus": [
+            prometheus,
+            f"--config.file={folder}/config/prometheus.yaml",
+            f"--storage.tsdb.path={folder}/prometheus",
+            f"--web.listen-address=127.0.0.1:{ports[0]}",
+        ],
+    }
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        for name, command in commands.items():
+            with (folder / f"{name}.log").open("wb") as log:
+                started.append(
+                    processes.start(command, _STOP_SECONDS, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
+                )
+        for url in at:
+            _await(f"{url}/-/ready", folder)
+        yield at
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.wait()
+
+
+def _give(key: str, folder: Path) -> None:
+    """Put the key where the configuration looks for it, which is not where containers have it."""
+    kept, config = folder / "report_key", folder / "config" / "prometheus.yaml"
+    kept.touch(mode=0o600)
+    kept.write_text(key)
+    config.write_text(config.read_text().replace(KEY_FILE, str(kept)))
+
+
+def _await(url: str, folder: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            if calls.get(url, timeout=2).is_success:
+                return
+        except httpx.HTTPError:  # not up yet
+            pass
+        time.sleep(0.2)
+    raise LaunchError(f"{url} did not come up in {_START_SECONDS:.0f} s: see the logs in {folder}")
