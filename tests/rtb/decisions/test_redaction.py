@@ -26,7 +26,7 @@ _AGENTS = [
     "Mozilla/5.0 (Linux; Android 13; SM-G99 Build/TP1A; wv) AppleWebKit/537.36 Version/4.0 Chrome/120.0 Mobile",
     "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1 Version/17.0 Safari/604.1",
     "curl/8.0",
-    *(sample for name, mark in agents._BROWSERS for sample in (name, mark.split("|")[0].replace("\\", ""))),
+    *(sample for name, marks in agents._BROWSERS for sample in (name, marks[0])),
 ]
 _CONSENT = "CPXxRfAPXxRfAAfKABENB-CgAAAAAAAAAAYgAAAAAAAA"
 _PERSONAL: dict[str, Any] = {
