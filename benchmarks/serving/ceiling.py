@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from ray import serve
-from ray.serve import Application
 
 from deployments.app import Args, graph
+from deployments.fast_path import Application
 from deployments.ingress import serve_early
 from deployments.router import Router
 
@@ -30,8 +30,14 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 class _Beside:
     """The constant answer on two paths, the platform on all others."""
 
+    is_at_root = False  # `BARE_PATH` is no path of the API, and is measured on the way of one
+
     def __init__(self, platform: Any) -> None:
         self._platform = platform
+
+    async def admit(self, scope: Scope, receive: Receive, send: Send, then: Application) -> None:
+        """Leave calls of the API to Serve."""
+        await then(scope, receive, send)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope.get("path") not in (BARE_PATH, EARLY_PATH):
@@ -56,6 +62,6 @@ class MeasuredRouter(Router):
         serve_early(_Beside(self._front))
 
 
-def build(args: Args) -> Application:
+def build(args: Args) -> serve.Application:
     """The platform's graph around such a Router."""
     return graph(args, serve.deployment(serve.ingress()(MeasuredRouter), name="Router"))
