@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("rtb", "portfolio", "rllib_configs", "pipelines", "deployments", "dashboards", "verification")
+PACKAGES = (
+    "rtb",
+    "portfolio",
+    "simulation",
+    "rllib_configs",
+    "raybid",
+    "pipelines",
+    "deployments",
+    "cluster",
+    "dashboards",
+    "verification",
+)
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:

@@ -17,7 +17,7 @@ from raybid.local import LaunchError
 from raybid.local.nginx import CONFIGURATION, Proxy, binary, nginx, prepare
 from raybid.local.ports import free_port
 from simulation.exchange.client import HttpClient, TransportError
-from tests.pipelines.fake_platform import Server, http
+from tests.fake_platform import Server, http
 from tests.support import require
 
 Answer = Callable[[str, str, bytes], bytes]

@@ -28,7 +28,7 @@ from tests.conftest import Valkey
 from tests.deployments.in_process import Platform, running
 from tests.made_explanation import explanation
 from tests.rtb.builders import make_campaign
-from tests.rtb.decisions.worlds import continuous, network
+from tests.rtb.explain.worlds import continuous, network
 
 Bids = list[dict[str, Any]]
 

@@ -19,8 +19,8 @@ from rtb.models import artefacts, policy
 from rtb.pacing.snapshot import EXPERIMENT, Publisher, deposit_key, model_key
 from rtb.runtime.settings import Settings
 from tests.conftest import Valkey
-from tests.rtb.decisions.parcels import parcel
-from tests.rtb.decisions.worlds import continuous
+from tests.rtb.explain.parcels import parcel
+from tests.rtb.explain.worlds import continuous
 
 
 def run(valkey: Valkey, body: Callable[[aioredis.Redis], Awaitable[None]]) -> None:

@@ -21,7 +21,7 @@ from rtb.settlement.notice_tokens import TEST_LEASE, BidRef, Kind, Signer
 from rtb.targeting.listing import Listing
 from rtb.targeting.users import UserKeys
 from tests.rtb.builders import make_campaign, make_creative
-from tests.rtb.prices import encrypted
+from tests.rtb.settlement.prices import encrypted
 
 SECRET = "a secret of the tests"
 HOUR, DAY = 3_600.0, 86_400.0

@@ -14,7 +14,7 @@ from raybid.local import LaunchError
 from raybid.local.environment import ROOT, dashboard_headers
 from raybid.local.ports import free_port
 from rtb.runtime.settings import Settings
-from tests.pipelines.fake_platform import Server, http
+from tests.fake_platform import Server, http
 
 
 def test_it_waits_until_the_answer_is_good(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from pipelines.replay import app
 from rtb.money.micros import cpm_to_micros
 from simulation.exchange import Figures, ReplayOptions, SourceError, Unreachable, run
-from tests.pipelines.fake_platform import FakePlatform, http, no_bid
+from tests.fake_platform import FakePlatform, http, no_bid
 
 
 def request(number: int, imps: int = 1, floor: float = 0.0) -> dict[str, Any]:

@@ -32,16 +32,23 @@ REQUEST = {
     "device": {"devicetype": 4, "os": "iOS", "geo": {"country": "USA", "region": "CA"}},
 }
 
-key = (Path(os.environ["RAYBID_VAR_DIR"]) / "secrets" / "admin_key").read_text()
-with httpx.Client(base_url="http://127.0.0.1:8000", headers={"X-API-Key": key}, timeout=10) as client:
-    made = client.post("/campaign/create", json=CAMPAIGN)
-    if made.status_code != 201:
-        sys.exit(f"the campaign is refused with {made.status_code}: {made.text[:300]}")
-    deadline = time.monotonic() + 60.0
-    while time.monotonic() < deadline:
-        answer = client.post("/openrtb2/bid", json=REQUEST)
-        if answer.status_code == 200 and answer.json()["seatbid"]:
-            sys.stdout.write("200\n")
-            sys.exit(0)
-        time.sleep(0.5)
-    sys.exit(f"no bid in a minute: {answer.status_code} {answer.text[:300]}")
+
+def main() -> None:
+    """Say what came of it."""
+    key = (Path(os.environ["RAYBID_VAR_DIR"]) / "secrets" / "admin_key").read_text()
+    with httpx.Client(base_url="http://127.0.0.1:8000", headers={"X-API-Key": key}, timeout=10) as client:
+        made = client.post("/campaign/create", json=CAMPAIGN)
+        if made.status_code != 201:
+            sys.exit(f"the campaign is refused with {made.status_code}: {made.text[:300]}")
+        deadline = time.monotonic() + 60.0
+        while time.monotonic() < deadline:
+            answer = client.post("/openrtb2/bid", json=REQUEST)
+            if answer.status_code == 200 and answer.json()["seatbid"]:
+                sys.stdout.write("200\n")
+                sys.exit(0)
+            time.sleep(0.5)
+        sys.exit(f"no bid in a minute: {answer.status_code} {answer.text[:300]}")
+
+
+if __name__ == "__main__":
+    main()

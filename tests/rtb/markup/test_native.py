@@ -23,7 +23,7 @@ from rtb.inventory.slots import (
 )
 from rtb.markup import markup_of
 from tests.rtb.builders import make_audio, make_campaign, make_image, make_native, make_video_ad
-from tests.rtb.slots.strategies import pairs
+from tests.rtb.inventory.slots.strategies import pairs
 
 _CLICK = "https://bid.example/notice/click/t.o-k_en"
 _PART: dict[type, str] = {TitleNeed: "title", DataNeed: "data", ImageNeed: "img", VideoSlot: "video"}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rtb.inventory.slots import VAST, AudioSlot, Slot, VideoSlot, fits, media_for
 from rtb.markup import markup_of
 from tests.rtb.builders import make_audio, make_campaign, make_file, make_video
-from tests.rtb.slots.strategies import TEXTS, pairs
+from tests.rtb.inventory.slots.strategies import TEXTS, pairs
 
 _CLICK = "https://bid.example/notice/click/t.o-k_en"
 
