@@ -1,1 +1,1 @@
-"""A seeded market simulator with known truth: who is shown what, at which price, and who would click."""
+"""Markets with known truth, logged auctions held again, bidders of the literature, and an exchange in a box."""
