@@ -37,14 +37,14 @@ time.sleep({own})
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
 PARENT = """
 import sys, time
-from rtb import processes
+from rtb.runtime import processes
 process = processes.start([sys.executable, "-c", sys.argv[1]], grace=1)
 print("started", flush=True)
 time.sleep(600)
 """
 POOL = """
 import sys, time
-from rtb import processes
+from rtb.runtime import processes
 if __name__ == "__main__":
     with processes.pool(2) as workers:
         futures = [workers.submit(time.sleep, 600) for _ in range(3)]
@@ -149,7 +149,7 @@ def test_what_takes_too_long_is_ended(watch: Watch) -> None:
 
 
 def test_nohup_is_left_as_it_is() -> None:
-    program = "import signal\nfrom rtb import processes\nwith processes.ended_by_signals():\n"
+    program = "import signal\nfrom rtb.runtime import processes\nwith processes.ended_by_signals():\n"
     program += "    print(signal.getsignal(signal.SIGHUP) == signal.SIG_IGN)"
     done = subprocess.run(
         ["nohup", sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
