@@ -125,7 +125,7 @@ class FastPath:
             await _respond(send, status, headers, body)
         elif scope["type"] == "http" and path.startswith(NOTICE_PREFIX):
             since = time.monotonic()
-            await self._held(self._notice(scope, path, send))
+            await self._notice(scope, path, send)
             self._router.timings.note("request", "notice", time.monotonic() - since)
         elif scope["type"] == "http" and CALLER not in scope:
             self.is_at_root = not scope.get("root_path")
@@ -328,7 +328,8 @@ class FastPath:
         if scope["method"] not in ("GET", "POST", "HEAD"):
             await _respond(send, 405, [(b"allow", b"GET, POST")], b"")
             return
-        reply = await self._desk.handle(path, scope.get("query_string", b""), self._router.guard.callers.address(scope))
+        address = self._router.guard.callers.address(scope)
+        reply = await self._held(self._desk.handle(path, scope.get("query_string", b""), address))
         kind = path.split("/", 3)[2]
         self._router.tally.add(f"notice.{kind if reply.outcome != 'unknown_kind' else 'other'}.{reply.outcome}")
         for name in reply.besides:
@@ -336,6 +337,8 @@ class FastPath:
         for name in _SUSPICIOUS.keys() & {reply.outcome, *reply.besides}:
             guard = self._router.guard
             guard.log.note(_SUSPICIOUS[name], guard.callers.group(scope), f"notice {kind}")
+        if reply.outcome in _SUSPICIOUS:
+            await self._router.guard.slow_down(scope)
         headers = [(b"location", reply.location.encode())] if reply.location else []
         if reply.status == 503:
             headers.append((b"retry-after", b"1"))

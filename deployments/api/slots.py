@@ -17,7 +17,7 @@ from rtb.simple_api import FlatAnswer, FlatRequest, answer_of, no_bid, openrtb_o
 if TYPE_CHECKING:
     from deployments.router import Router
 
-_AT_ONCE = 32
+_AT_ONCE = 16
 """Slots in one pass: other callers' requests get their turn after each, within milliseconds."""
 
 _TMAX_RESERVE = 0.9  # part of the time we allow ourselves; the rest is the way back

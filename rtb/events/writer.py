@@ -37,7 +37,7 @@ class EventWriter:
         stream: to read and trim.
         folder: of the files.
         book: takes the spend.
-        batch: events taken at once; a file holds no more.
+        batch: events taken at once; a file holds no more. They take 3 kB each while they are moved.
         observe: shown each table of events once it is in the files and in the book, in the thread that drains.
 
     Attributes:
@@ -49,7 +49,7 @@ class EventWriter:
         stream: EventStream,
         folder: Path,
         book: SpendBook,
-        batch: int = 10_000,
+        batch: int = 2_000,
         *,
         observe: Callable[[pa.Table], None] = lambda table: None,
     ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.api.slots import answers
+from deployments.api.slots import _AT_ONCE, answers
 from rtb.simple_api import FlatAnswer, FlatRequest
 from tests.conftest import Valkey
 from tests.deployments.test_router_load import Door
@@ -76,13 +76,13 @@ def test_what_the_queue_has_no_room_for_is_shed_some_slots_at_a_time() -> None:
     async def main() -> None:
         door = await _door()
         door.stages.seconds = 0.2
-        slots = [FlatRequest(w=300, h=250, tmax_ms=60_000, test=True)] * 32
-        found: Sequence[list[FlatAnswer]] = await asyncio.gather(*(answers(door.router, slots) for _ in range(30)))
+        slots = [FlatRequest(w=300, h=250, tmax_ms=60_000, test=True)] * _AT_ONCE
+        found: Sequence[list[FlatAnswer]] = await asyncio.gather(*(answers(door.router, slots) for _ in range(60)))
         reasons = [{one.reason for one in answered} for answered in found]
         assert all(one in ({""}, {"shed_queue"}) for one in reasons)
         shed = reasons.count({"shed_queue"})
-        assert 0 < shed < 30 - 600 // 32 + 1  # one goes on its way, 600 may wait
-        assert door.reasons() == {"no_bid.shed_queue": 32 * shed}
+        assert 0 < shed < 60 - 600 // _AT_ONCE + 1  # one goes on its way, 600 may wait
+        assert door.reasons() == {"no_bid.shed_queue": _AT_ONCE * shed}
 
     asyncio.run(main())
 

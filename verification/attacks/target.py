@@ -40,6 +40,7 @@ BUDGETS = {"held": 2_000_000, "budget": 300_000}
 """Micros of the scenes whose money is to be short; all others have plenty."""
 
 _PLENTY = 10**12
+_OFFERS = 10
 _LAUNCH_SECONDS = 600.0
 _PATIENCE_SECONDS = 15.0
 _FIRST_BID_SECONDS = 60.0
@@ -104,11 +105,11 @@ class Target:
         Raises:
             LaunchError: there is none.
         """
-        for _ in range(3):  # a loaded machine may answer too late once
+        for _ in range(_OFFERS):  # a loaded machine may answer too late, and then the samples bid, as on every page
             answer = self.call("POST", f"/openrtb2/{exchange}", exchange, json=self.request(scene, **changes))
-            if answer.status_code == 200:
-                found: dict[str, Any] = answer.json()["seatbid"][0]["bid"][0]
-                return found
+            found = answer.json()["seatbid"][0]["bid"][0] if answer.status_code == 200 else {}
+            if found.get("cid") == scene:
+                return dict(found)
         raise LaunchError(f"no bid for {scene} at {exchange}: {answer.status_code} {answer.text[:200]}")
 
     def request(self, scene: str, **changes: Any) -> dict[str, Any]:

@@ -23,8 +23,8 @@ from rtb.models.winrate.market import market_key
 PATIENCE = 600.0
 """Seconds after which silence is a loss."""
 
-_MOST_FOLLOWED = 400_000
-"""Bids at once, about 120 MB. A market gets as many as are still free, so that none of them keeps the others from
+_MOST_FOLLOWED = 50_000
+"""Bids at once, about 20 MB. A market gets as many as are still free, so that none of them keeps the others from
 learning: one that is alone gets half."""
 
 _EARLY_SECONDS = 30.0  # that a notice waits for its bid
