@@ -23,11 +23,8 @@ from pipelines.local import LaunchError
 from pipelines.local.environment import ROOT
 from rtb import processes
 
-RATE = 40.0
-"""Bid requests a second. Half of the bids are sold, and the others are lost: each has a notice.
-
-A platform whose models are processes of their own takes half of two cores for twice as many, and its own queues would
-hide what an attack costs."""
+RATE = 80.0
+"""Bid requests a second. Half of the bids are sold, and the others are lost: each has a notice."""
 
 _BEGIN_SECONDS = 60.0
 _END_SECONDS = 10.0
