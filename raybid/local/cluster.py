@@ -30,7 +30,7 @@ from rtb.runtime.settings import Settings
 Say = Callable[[str], None]
 
 _RAY_SECONDS = 120.0
-_RAY_TRIES = 2
+_RAY_TRIES = 3
 _SERVE_SECONDS = 180.0
 _SHUTDOWN_SECONDS = 30.0
 _KILL_SECONDS = 20.0

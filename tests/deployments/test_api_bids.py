@@ -109,7 +109,7 @@ def test_a_batch_is_answered_in_order_some_slots_at_a_time(platform: Platform, c
     with _stage_calls(platform) as calls:
         results = client.post("/bid/batch", json={"bids": slots}).json()["results"]
     # Every other slot has one candidate, and the auction knows of all of them.
-    assert calls == [("score", 16), ("decide", 32)] * 15 + [("score", 10), ("decide", 20)]
+    assert calls == [("score", 8), ("decide", 16)] * 31 + [("score", 2), ("decide", 4)]
     assert [result["id"] for result in results] == [slot["id"] for slot in slots]
     assert {result["reason"] for result in results[::2]} == {"no_creative"}
     # One lease pays for some dozens of bids; the others are told so.

@@ -86,6 +86,7 @@ def serves(api: httpx.Client, admin: dict[str, str], folder: Path) -> Callable[[
     return every_replica
 
 
+@pytest.mark.timeout(1_200)
 def test_clicks_served_train_the_next_model_and_no_request_fails(
     platform: Platform, settings: Settings, api: httpx.Client, admin: dict[str, str], tmp_path: Path
 ) -> None:
@@ -122,7 +123,7 @@ def retrained(settings: Settings) -> tuple[float, dict[str, Any]]:
     then of twice as many, as the next night would.
     """
     for clicks in (_CLICKS, 2 * _CLICKS, 4 * _CLICKS):
-        until(lambda wanted=clicks: newest_clicks(settings) >= wanted, 150, "too few clicks")  # type: ignore[misc]
+        until(lambda wanted=clicks: newest_clicks(settings) >= wanted, 300, "too few clicks")  # type: ignore[misc]
         trained = time.time()
         done = run(settings, "retrain", "--held-out", str(_HELD_OUT))
         if done.returncode == 0:

@@ -32,7 +32,7 @@ def chaos(var_dir: Path, *options: str, **environment: str) -> subprocess.Comple
     )
 
 
-@pytest.mark.timeout(450)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("servers", [(), ("--own-servers",)], ids=["embedded", "redis-server and PostgreSQL"])
 def test_money_survives_kills_and_lies(servers: tuple[str, ...], tmp_path: Path):
     if servers:

@@ -19,7 +19,7 @@ from tests.support import require
 from verification.faults.nodes import can_make
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_serving_goes_on_and_the_state_comes_back(tmp_path: Path) -> None:
     reason = can_make()
     require(not reason, f"network namespaces: {reason}")
@@ -32,7 +32,7 @@ def test_serving_goes_on_and_the_state_comes_back(tmp_path: Path) -> None:
         env={**os.environ, "RAYBID_VAR_DIR": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=580,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3_000:]

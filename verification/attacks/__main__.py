@@ -2,7 +2,7 @@
 
 How to run:
 
-    make attack-check            # five to eight minutes; ends with 1 when one attack succeeds
+    make attack-check            # about twenty minutes; ends with 1 when one attack succeeds
     python -m verification.attacks --only keys     # attacks whose finding or name holds this text
 
 As root it attacks from a network namespace of its own and as the user `nobody`; without, from another address of
