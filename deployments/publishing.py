@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from typing import NamedTuple
 
+import msgspec
 import ray
 from ray.job_submission import JobSubmissionClient
 
@@ -29,7 +29,7 @@ class JobUnknown(LookupError):
     """There is no such job, or it publishes nothing."""
 
 
-class Publication(NamedTuple):
+class Publication(msgspec.Struct, frozen=True):
     """A job that publishes.
 
     Attributes:

@@ -70,3 +70,10 @@ class Needs:
         """Return who the gate has let pass; a call that did not come through it fails."""
         caller: Caller = request.scope[CALLER]
         return caller
+
+
+Admin = Annotated[Caller, Depends(Needs("admin"))]
+"""The caller, whose key administers."""
+
+Reader = Annotated[Caller, Depends(Needs("report"))]
+"""The caller, whose key may read figures."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -24,16 +24,9 @@ from deployments.api import (
     users,
 )
 from deployments.api.access import CALLER
-from deployments.api.bids import AuctionResult, Settled
-from deployments.api.campaigns import TopUp
 from deployments.api.gate import Gate
 from deployments.api.hardening import Hardened
-from deployments.api.models import Candidate, Rollback
 from deployments.callers import Scope
-from portfolio.definition import Portfolio
-from rtb.campaigns.campaign import Campaign
-from rtb.campaigns.creative import Creative
-from rtb.simple_api import FlatAnswer, FlatAnswers, FlatBatch, FlatRequest
 
 if TYPE_CHECKING:
     from deployments.router import Router
@@ -43,54 +36,40 @@ _ABOUT = """A self-hosted real-time bidder. Exchanges POST OpenRTB to `/openrtb2
 Money is in micro-units, prices are CPM. What goes wrong is answered with a problem document (RFC 9457)."""
 
 
-_PARTS = (bids, explanations, campaigns, portfolios, reports, models, experiment, health, users, admin)
+PARTS = (bids, explanations, campaigns, portfolios, reports, models, experiment, health, users, admin)
 
 
 class Rest:
-    """The API of one replica, an ASGI application: what has not passed its gate yet does that first.
+    """The API of one replica, an ASGI application: a request that has not passed the gate yet passes it first.
 
     Attributes:
-        gate: what its calls pass.
+        gate: what calls pass first.
 
     Args:
         router: the replica.
     """
 
     def __init__(self, router: Router) -> None:
-        parts = [part.routes(router) for part in _PARTS]
+        parts = [part.routes(router) for part in PARTS]
         app = _application(parts)
         self.gate = Gate(router, [*app.router.routes, *chain.from_iterable(part.routes for part in parts)])
         self._app = problems.LastResort(Hardened(app, router))
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """An ASGI 3 application."""
+        """Serve as an ASGI 3 application."""
         refusal = self.gate.refusal(scope) if scope["type"] == "http" and CALLER not in scope else None
         await (refusal or self._app)(scope, receive, send)
 
 
 def described(router: Router) -> FastAPI:
     """Return the application without what guards it: with its OpenAPI document."""
-    return _application([part.routes(router) for part in _PARTS])
+    return _application([part.routes(router) for part in PARTS])
 
 
-def _application(parts: Iterable[APIRouter]) -> FastAPI:
+def _application(parts: Sequence[APIRouter]) -> FastAPI:
     app = pages.application("Raybid", "0.1.0", _ABOUT)
     for part in parts:
         app.include_router(part)
     problems.install(app)
-    kinds = (
-        Campaign,
-        Creative,
-        Portfolio,
-        TopUp,
-        Candidate,
-        Rollback,
-        FlatRequest,
-        FlatBatch,
-        FlatAnswer,
-        FlatAnswers,
-        AuctionResult,
-        Settled,
-    )
-    documents.install(app, (*kinds, admin.NewKey))
+    documents.install(app, parts)
     return app

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Request
 
 from deployments.api import bodies, examples, slots
 from deployments.api.access import Caller, Needs
+from deployments.api.answers import StructResponse
 from deployments.api.documents import body, responses
 from deployments.api.problems import Problem
 from deployments.notice_desk import Reply
 from rtb import simple_api
 from rtb.exchanges import GENERIC, number_of
 from rtb.settlement.notice_tokens import BidRef, Kind, TokenError
-from rtb.simple_api import FlatAnswers, FlatBatch, FlatRequest
+from rtb.simple_api import FlatAnswer, FlatAnswers, FlatBatch, FlatRequest
 
 if TYPE_CHECKING:
     from deployments.router import Router
@@ -55,7 +56,7 @@ class Settled(msgspec.Struct, frozen=True):
 
 
 def routes(router: Router) -> APIRouter:
-    """The calls about bids."""
+    """Build the calls about bids."""
     found = APIRouter(tags=["bids"])
     may_bid = Depends(Needs("exchange", is_optional=not router.settings.require_exchange_key))
     _bid_routes(found, router, may_bid)
@@ -63,11 +64,11 @@ def routes(router: Router) -> APIRouter:
     @found.post(
         "/auction-result",
         summary="Say what became of a bid; settles it, once",
-        openapi_extra=body("AuctionResult", examples.AUCTION_RESULT),
-        responses=responses("Settled", also=(403, 404, 408, 410, 413)),
+        openapi_extra=body(AuctionResult, examples.AUCTION_RESULT),
+        responses=responses(Settled, also=(403, 404, 408, 410, 413)),
     )
-    async def auction_result(request: Request, caller: Caller = may_bid) -> Response:
-        """Does what the bid's notices do: of both ways each bid takes the first, the second is a `duplicate`."""
+    async def auction_result(request: Request, caller: Caller = may_bid) -> StructResponse:
+        """Settle a bid as its notices would; whichever comes first counts, the other one is a `duplicate`."""
         result: AuctionResult = bodies.decode(await bodies.read(request), AuctionResult)
         ref = _named(router, result)
         if not _may_settle(router, ref, caller):
@@ -79,7 +80,7 @@ def routes(router: Router) -> APIRouter:
         if reply.status >= 300:
             again = {"Retry-After": "1"} if reply.status == 503 else None
             raise Problem(reply.status, reply.message, reply.outcome.replace("_", "-"), again)
-        return _json(Settled(ref.bid_id, reply.outcome))
+        return StructResponse(Settled(ref.bid_id, reply.outcome))
 
     return found
 
@@ -88,33 +89,33 @@ def _bid_routes(found: APIRouter, router: Router, may_bid: Caller) -> None:
     @found.post(
         "/bid",
         summary="One slot on offer, without OpenRTB",
-        openapi_extra=body("FlatRequest", examples.BID),
-        responses=responses("FlatAnswer", also=(408, 413)),
+        openapi_extra=body(FlatRequest, examples.BID),
+        responses=responses(FlatAnswer, also=(408, 413)),
     )
-    async def bid(request: Request, caller: Caller = may_bid) -> Response:
-        """A bid, or the reason why there is none. A bid that is used is settled by `POST /auction-result`."""
+    async def bid(request: Request, caller: Caller = may_bid) -> StructResponse:
+        """Return a bid, or the reason why there is none. Settle a bid that is used by `POST /auction-result`."""
         offered: FlatRequest = bodies.decode(await bodies.read(request), FlatRequest)
         (answer,) = await slots.answers(router, [offered], caller.key_id)
-        return _json(answer)
+        return StructResponse(answer)
 
     @found.post(
         "/bid/batch",
         summary="Up to 500 slots at once",
-        openapi_extra=body("FlatBatch", examples.BID_BATCH),
-        responses=responses("FlatAnswers", also=(408, 413)),
+        openapi_extra=body(FlatBatch, examples.BID_BATCH),
+        responses=responses(FlatAnswers, also=(408, 413)),
     )
-    async def batch(request: Request, caller: Caller = may_bid) -> Response:
-        """The answers are in the order of the slots.
+    async def batch(request: Request, caller: Caller = may_bid) -> StructResponse:
+        """Answer in the order of the slots.
 
-        They come together, within the shortest time that one of the slots allows. When it is over, those that would
-        have been bid on are answered with `timeout`.
+        All answers come together, within the shortest time that one of the slots allows. When it is over, slots that
+        would have been bid on are answered with `timeout`.
         """
         offered: FlatBatch = bodies.decode(await bodies.read(request, bodies.MAX_BATCH_BYTES), FlatBatch)
-        return _json(FlatAnswers(await slots.answers(router, offered.bids, caller.key_id)))
+        return StructResponse(FlatAnswers(await slots.answers(router, offered.bids, caller.key_id)))
 
 
 def _named(router: Router, result: AuctionResult) -> BidRef:
-    """The bid that a result is of."""
+    """Return the bid that a result is about."""
     kind, token = (Kind.BILL, result.token) if result.token else simple_api.notice_in(result.notice_url)
     if not token:
         raise Problem(422, "the bid's `token` or a `notice_url` of it is missing", "body-invalid")
@@ -126,7 +127,7 @@ def _named(router: Router, result: AuctionResult) -> BidRef:
 
 
 def _may_settle(router: Router, ref: BidRef, caller: Caller) -> bool:
-    """Whether a bid is the caller's: made to the exchange that its key is of, or else for that very key."""
+    """Return whether a bid is the caller's: made to the exchange that owns its key, or else for that very key."""
     if caller.key is not None and caller.key.allows("admin"):
         return True
     exchange, asked_by = router.exchanges.numbered(ref.exchange), router.exchanges.of_key(caller.key_id)
@@ -138,7 +139,7 @@ def _may_settle(router: Router, ref: BidRef, caller: Caller) -> bool:
 
 
 async def _settle(router: Router, ref: BidRef, result: AuctionResult, *, in_clear: bool) -> Reply:
-    """Send the bid's notices ourselves: of a sale both, so that it counts as won whichever of them is charged."""
+    """Send the bid's notices ourselves; for a sale both, so that it counts as won whichever of them is charged."""
     query = {} if result.min_to_win is None else {"min": [_decimal(result.min_to_win)]}
     if not result.won:
         return await _notice(router, Kind.LOSS, ref, query)
@@ -163,7 +164,3 @@ async def _notice(
 
 def _decimal(cpm: float) -> str:
     return format(cpm, ".12f")
-
-
-def _json(told: msgspec.Struct) -> Response:
-    return Response(msgspec.json.encode(told), media_type="application/json")

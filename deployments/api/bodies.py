@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
-from fastapi import Request
+from fastapi import Header, Request
 
 from deployments.api.problems import Problem
 from deployments.intake import Crowded, LargeBody, SlowBody, read_body
@@ -29,9 +29,11 @@ _TAG = re.compile(r'(?:W/)?"[!#-~\x80-\xff]*"')
 _TAGS = re.compile(rf"[ \t,]*{_TAG.pattern}(?:[ \t]*,[ \t,]*{_TAG.pattern})*[ \t,]*")
 _VERSION = re.compile(r'"([0-9]{1,18})"')
 
+IfMatch = Annotated[str | None, Header(description='the version to change, as the ETag said it: `"3"`')]
+
 
 async def read(request: Request, most: int = MAX_BYTES) -> bytes:
-    """The body; what holds too many values or is nested too deeply is not decoded.
+    """Return the body, unless it holds too many values or is nested too deeply to be decoded.
 
     Raises:
         Problem: 408, 413, 422 or 429.
@@ -54,7 +56,7 @@ async def read(request: Request, most: int = MAX_BYTES) -> bytes:
 
 
 def decode(body: bytes, kind: Any) -> Any:
-    """A body as a type.
+    """Decode a body to a type.
 
     Raises:
         Problem: 422, naming the field.
@@ -66,7 +68,7 @@ def decode(body: bytes, kind: Any) -> Any:
 
 
 def _refuse_controls(body: bytes) -> None:
-    """Refuse texts with signs that nobody sees: they end in headers, logs, pages and paths. Markup may have lines.
+    """Refuse texts with invisible characters: they end up in headers, logs, pages and paths. Markup may have lines.
 
     Raises:
         Problem: 422, naming the field.
@@ -91,7 +93,7 @@ def _refuse_controls(body: bytes) -> None:
 
 
 def depth(body: bytes) -> int:
-    """How deep JSON is nested, or what claims to be JSON; brackets in texts do not count."""
+    """Return how deep JSON is nested, or what claims to be JSON; brackets in texts do not count."""
     marks = np.frombuffer((_ESCAPED.sub(b"", body) if b"\\" in body else body).translate(None, _PLAIN), np.uint8)
     is_outside = np.logical_xor.accumulate(marks == ord('"')) == 0
     opening = ((marks == ord("[")) | (marks == ord("{"))) & is_outside
@@ -118,7 +120,7 @@ def versions_of(if_match: str | None) -> frozenset[int] | None:
 
 
 def needed_versions(if_match: str | None) -> frozenset[int] | None:
-    """Return the same where the header must be there.
+    """Return the versions that an `If-Match` names, which must be there: see `versions_of`.
 
     Raises:
         Problem: 400, or 428 without it.

@@ -1,34 +1,34 @@
-"""Campaigns over REST: made, shown, changed, archived, and what they show."""
+"""Campaigns and their creatives over REST: created, shown, changed, archived."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Query, Request, Response
 from redis.exceptions import RedisError
 
 from deployments.api import bodies, examples
-from deployments.api.access import Caller, Needs
+from deployments.api.access import Admin, Caller, Reader
+from deployments.api.answers import HistoryLimit, StructResponse, moment, versioned
+from deployments.api.bodies import IfMatch
 from deployments.api.documents import body, responses
 from deployments.api.repeats import IdempotencyKey, done_once, once_of
-from deployments.figures import figures
-from rtb.campaigns.campaign import decode_campaign
+from deployments.figures import CampaignFigures, figures
+from rtb.campaigns.campaign import Campaign, decode_campaign
 from rtb.campaigns.creative import Creative
 from rtb.campaigns.stops import Stop
-from rtb.catalog import CampaignUnknown, CatalogError, Change, CreativeUnknown, Entry, Kept
+from rtb.catalog import CampaignUnknown, CatalogError, CreativeUnknown, Entry, Kept
 from rtb.ledger import Balance, LedgerError, whole_balances
 from rtb.pacing.terms import lost, over_budget, terms_of
 
 if TYPE_CHECKING:
     from deployments.router import Router
 
-IfMatch = Annotated[str | None, Header(description='the version to change, as the ETag said it: `"3"`')]
 Status = Literal["active", "paused", "archived", "all"]
 
 
@@ -38,8 +38,49 @@ class TopUp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     micros: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
 
 
+class CampaignDetails(Campaign, frozen=True, kw_only=True):
+    """A campaign with its money.
+
+    Attributes:
+        number: of the campaign in the ledger and the events.
+        version: to name in `If-Match`.
+        figures: of the ledger; none while it is away.
+        over_budget_micros: spent or promised beyond a budget that was cut since; above 0 the campaign does not bid.
+    """
+
+    number: int
+    version: int
+    created_at: str
+    figures: CampaignFigures | None
+    over_budget_micros: int | None
+
+
+class CampaignStopped(msgspec.Struct, frozen=True):
+    """A campaign that bids no more, though the catalog cannot be told of it yet."""
+
+    id: str
+    status: Literal["stopped"] = "stopped"
+    detail: str = "paused in the catalog once it can be written"
+
+
+class CampaignChange(msgspec.Struct, frozen=True):
+    """One line of a campaign's history.
+
+    Attributes:
+        version: of the campaign after the change.
+        before: the campaign until then; none: it was created.
+    """
+
+    at: str
+    actor: str
+    action: str
+    version: int
+    before: dict[str, Any] | None
+    after: dict[str, Any]
+
+
 def routes(router: Router) -> APIRouter:
-    """The calls about campaigns."""
+    """Build the calls about campaigns."""
     found = APIRouter(tags=["campaigns"])
     _read_routes(found, router)
     _write_routes(found, router)
@@ -49,34 +90,32 @@ def routes(router: Router) -> APIRouter:
 
 
 def _read_routes(found: APIRouter, router: Router) -> None:
-    reader = Depends(Needs("report"))
-
-    @found.get("/campaigns", summary="Campaigns with their money, in pages", responses=responses("CampaignList"))
+    @found.get("/campaigns", summary="Campaigns with their money, in pages", responses=responses(list[CampaignDetails]))
     async def campaigns(
         request: Request,
-        caller: Caller = reader,
+        caller: Reader,
         *,
         status: Annotated[Status | None, Query(description="none: those not archived")] = None,
         q: Annotated[str, Query(max_length=255, description="a part of the id or name, in either case")] = "",
         limit: Annotated[int, Query(ge=1, le=1_000)] = 1_000,
         after: Annotated[int, Query(ge=0, le=2**31 - 1, description="the page before ended with this number")] = 0,
-    ) -> JSONResponse:
-        """In the order they were created. Where there are more, a `Link` header with `rel="next"` leads to them."""
+    ) -> StructResponse:
+        """List them in the order of creation. Where there are more, a `Link` header with `rel="next"` leads to them."""
         page = await asyncio.to_thread(router.catalog.page, after, limit, status=status, text=q)
         balances = await whole_balances(router.ledger, [entry.number for entry in page.entries])
-        told = [_shown(entry, balance) for entry, balance in zip(page.entries, balances, strict=True)]
+        told = [_details(entry, balance) for entry, balance in zip(page.entries, balances, strict=True)]
         if page.next is None:
-            return JSONResponse(told)
+            return StructResponse(told)
         following = request.url.include_query_params(after=page.next)
         # Relative: a proxy may have put what we call `/campaigns` below a path of its own.
-        return JSONResponse(told, headers={"Link": f'<?{following.query}>; rel="next"'})
+        return StructResponse(told, headers={"Link": f'<?{following.query}>; rel="next"'})
 
     @found.get(
         "/campaign/{campaign_id}",
         summary="One campaign with its money",
-        responses=responses("CampaignShown", also=(404,)),
+        responses=responses(CampaignDetails, also=(404,)),
     )
-    async def campaign(campaign_id: str, caller: Caller = reader) -> Response:
+    async def campaign(campaign_id: str, caller: Reader) -> Response:
         entry = await _entry(router, campaign_id)
         (balance,) = await whole_balances(router.ledger, [entry.number])
         return _answer(entry, balance)
@@ -84,81 +123,66 @@ def _read_routes(found: APIRouter, router: Router) -> None:
     @found.get(
         "/campaign/{campaign_id}/history",
         summary="Who changed what, oldest first",
-        responses=responses("Changes", also=(404,)),
+        responses=responses(list[CampaignChange], also=(404,)),
     )
-    async def history(
-        campaign_id: str, caller: Caller = reader, limit: Annotated[int, Query(ge=1, le=10_000)] = 100
-    ) -> JSONResponse:
-        """The last `limit` changes."""
+    async def history(campaign_id: str, caller: Reader, limit: HistoryLimit = 100) -> StructResponse:
+        """Return the last `limit` changes."""
         changes = await asyncio.to_thread(router.catalog.history, campaign_id, limit)
-        return JSONResponse([_told(change) for change in changes])
+        return StructResponse([CampaignChange(moment(change.at), *change[1:]) for change in changes])
 
 
 def _write_routes(found: APIRouter, router: Router) -> None:
-    admin = Depends(Needs("admin"))
-
     @found.post(
         "/campaign/create",
         status_code=201,
         summary="Create a campaign; it bids within a pacing interval",
-        openapi_extra=body("Campaign", examples.CAMPAIGN),
-        responses=responses("CampaignShown", status=201, also=(400, 408, 409, 413)),
+        openapi_extra=body(Campaign, examples.CAMPAIGN),
+        responses=responses(CampaignDetails, status=201, also=(400, 408, 409, 413)),
     )
-    async def create(request: Request, caller: Caller = admin, idempotency_key: IdempotencyKey = None) -> Response:
+    async def create(request: Request, caller: Admin, idempotency_key: IdempotencyKey = None) -> Response:
         sent = await bodies.read(request)
         campaign = decode_campaign(sent)
         once = once_of(request, sent, caller, idempotency_key, _kept(201))
-
-        async def act() -> Response:
-            entry = await asyncio.to_thread(router.catalog.add, campaign, caller.name, once)
-            return await _taken_up(router, entry, 201)
-
-        return await done_once(router, once, act)
+        told = (campaign, caller.name, once)
+        return await done_once(router, once, lambda: _changed(router, router.catalog.add, *told, status=201))
 
     @found.patch(
         "/campaign/{campaign_id}",
         summary="Change a campaign by a JSON merge patch",
-        openapi_extra=body(None, examples.PATCH, "application/merge-patch+json"),
-        responses=responses("CampaignShown", also=(400, 404, 408, 409, 412, 413, 428)),
+        openapi_extra=body(dict, examples.PATCH, "application/merge-patch+json"),
+        responses=responses(CampaignDetails, also=(400, 404, 408, 409, 412, 413, 428)),
     )
-    async def change(campaign_id: str, request: Request, caller: Caller = admin, if_match: IfMatch = None) -> Response:
-        """Objects merge, null takes the default, everything else replaces. `If-Match` names the version it is for."""
+    async def change(campaign_id: str, request: Request, caller: Admin, if_match: IfMatch = None) -> Response:
+        """Merge objects, reset nulls to defaults, replace everything else. `If-Match` names the version to change."""
         version = bodies.needed_versions(if_match)
         patch = bodies.decode(await bodies.read(request), Any)
-        entry = await asyncio.to_thread(router.catalog.change, campaign_id, version, patch, caller.name)
-        return await _taken_up(router, entry)
+        return await _changed(router, router.catalog.change, campaign_id, version, patch, caller.name)
 
     @found.delete(
         "/campaign/{campaign_id}",
         summary="Archive a campaign: it never bids again; its money and history stay",
-        responses=responses("CampaignShown", also=(400, 404, 412, 428)),
+        responses=responses(CampaignDetails, also=(400, 404, 412, 428)) | responses(CampaignStopped, status=202),
     )
-    async def archive(campaign_id: str, caller: Caller = admin, if_match: IfMatch = None) -> Response:
-        """Notices of its bids are still settled. `GET /campaigns?status=archived` shows it."""
+    async def archive(campaign_id: str, caller: Admin, if_match: IfMatch = None) -> Response:
+        """Settle notices of its bids as before. `GET /campaigns?status=archived` shows it."""
         version = bodies.needed_versions(if_match)
-        try:
-            entry = await asyncio.to_thread(router.catalog.archive, campaign_id, caller.name, version)
-        except CatalogError as error:
-            return await _stopped(router, campaign_id, caller, error)
-        return await _taken_up(router, entry)
+        return await _halted(router, router.catalog.archive, campaign_id, caller, version)
 
 
 def _switch_routes(found: APIRouter, router: Router) -> None:
-    admin = Depends(Needs("admin"))
-    told = responses("CampaignShown", also=(400, 404, 409, 412))
+    told = responses(CampaignDetails, also=(400, 404, 409, 412))
 
-    @found.post("/campaign/{campaign_id}/pause", summary="Bid no more, within a pacing interval", responses=told)
-    async def pause(campaign_id: str, caller: Caller = admin, if_match: IfMatch = None) -> Response:
-        """While the catalog cannot be written, as on a full disk, it is stopped in memory (202) and paused later."""
-        version = bodies.versions_of(if_match)
-        try:
-            entry = await asyncio.to_thread(router.catalog.pause, campaign_id, caller.name, version)
-        except CatalogError as error:
-            return await _stopped(router, campaign_id, caller, error)
-        return await _taken_up(router, entry)
+    @found.post(
+        "/campaign/{campaign_id}/pause",
+        summary="Bid no more, within a pacing interval",
+        responses=told | responses(CampaignStopped, status=202),
+    )
+    async def pause(campaign_id: str, caller: Admin, if_match: IfMatch = None) -> Response:
+        """Stop it in memory (202) and pause it later while the catalog cannot be written, as on a full disk."""
+        return await _halted(router, router.catalog.pause, campaign_id, caller, bodies.versions_of(if_match))
 
     @found.post("/campaign/{campaign_id}/resume", summary="Bid again", responses=told)
-    async def resume(campaign_id: str, caller: Caller = admin, if_match: IfMatch = None) -> Response:
+    async def resume(campaign_id: str, caller: Admin, if_match: IfMatch = None) -> Response:
         version = bodies.versions_of(if_match)
         entry = await asyncio.to_thread(router.catalog.resume, campaign_id, caller.name, version)
         if entry.number in {one.number for one in router.stops.all()}:
@@ -168,77 +192,68 @@ def _switch_routes(found: APIRouter, router: Router) -> None:
     @found.post(
         "/campaign/{campaign_id}/top-up",
         summary="Raise a campaign's total budget",
-        openapi_extra=body("TopUp", examples.TOP_UP),
-        responses=responses("CampaignShown", also=(400, 404, 408, 409, 412, 413)),
+        openapi_extra=body(TopUp, examples.TOP_UP),
+        responses=responses(CampaignDetails, also=(400, 404, 408, 409, 412, 413)),
     )
     async def top_up(
         campaign_id: str,
         request: Request,
-        caller: Caller = admin,
+        caller: Admin,
         if_match: IfMatch = None,
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
-        """Each call adds. With `Idempotency-Key`, or `If-Match`, one that is repeated adds nothing more."""
+        """Add to the budget with each call. With `Idempotency-Key` or `If-Match`, a repeated call adds nothing more."""
         sent, version = await bodies.read(request), bodies.versions_of(if_match)
         micros = bodies.decode(sent, TopUp).micros
         once = once_of(request, sent, caller, idempotency_key, _kept(200))
-
-        async def act() -> Response:
-            told = (campaign_id, micros, caller.name, version, once)
-            return await _taken_up(router, await asyncio.to_thread(router.catalog.top_up, *told))
-
-        return await done_once(router, once, act)
+        told = (campaign_id, micros, caller.name, version, once)
+        return await done_once(router, once, lambda: _changed(router, router.catalog.top_up, *told))
 
 
 def _creative_routes(found: APIRouter, router: Router) -> None:
-    reader, admin = Depends(Needs("report")), Depends(Needs("admin"))
     path = "/campaign/{campaign_id}/creatives"
 
-    @found.get(path, summary="What a campaign shows", responses=responses("Creatives", also=(404,)))
-    async def creatives(campaign_id: str, caller: Caller = reader) -> JSONResponse:
+    @found.get(path, summary="What a campaign shows", responses=responses(list[Creative], also=(404,)))
+    async def creatives(campaign_id: str, caller: Reader) -> StructResponse:
         entry = await _entry(router, campaign_id)
-        return JSONResponse(msgspec.to_builtins(entry.campaign.creatives), headers=_tag(entry))
+        return versioned(entry.campaign.creatives, entry.version)
 
     @found.post(
         path,
         status_code=201,
         summary="One more creative",
-        openapi_extra=body("Creative", examples.CREATIVE),
-        responses=responses("CampaignShown", status=201, also=(400, 404, 408, 409, 412, 413)),
+        openapi_extra=body(Creative, examples.CREATIVE),
+        responses=responses(CampaignDetails, status=201, also=(400, 404, 408, 409, 412, 413)),
     )
     async def add(
         campaign_id: str,
         request: Request,
-        caller: Caller = admin,
+        caller: Admin,
         if_match: IfMatch = None,
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
         sent, version = await bodies.read(request), bodies.versions_of(if_match)
         creative: Creative = bodies.decode(sent, Creative)
         once = once_of(request, sent, caller, idempotency_key, _kept(201))
+        told = (campaign_id, creative, caller.name, version, once)
+        return await done_once(router, once, lambda: _changed(router, router.catalog.add_creative, *told, status=201))
 
-        async def act() -> Response:
-            told = (campaign_id, creative, caller.name, version, once)
-            return await _taken_up(router, await asyncio.to_thread(router.catalog.add_creative, *told), 201)
-
-        return await done_once(router, once, act)
-
-    @found.get(f"{path}/{{creative_id}}", summary="One creative", responses=responses("Creative", also=(404,)))
-    async def creative(campaign_id: str, creative_id: str, caller: Caller = reader) -> JSONResponse:
+    @found.get(f"{path}/{{creative_id}}", summary="One creative", responses=responses(Creative, also=(404,)))
+    async def creative(campaign_id: str, creative_id: str, caller: Reader) -> StructResponse:
         entry = await _entry(router, campaign_id)
         for one in entry.campaign.creatives:
             if one.id == creative_id:
-                return JSONResponse(msgspec.to_builtins(one), headers=_tag(entry))
+                return versioned(one, entry.version)
         raise CreativeUnknown(f"campaign {campaign_id!r} has no creative {creative_id[:60]!r}")
 
     @found.delete(
         f"{path}/{{creative_id}}",
         summary="Take a creative away; a campaign keeps at least one",
-        responses=responses("CampaignShown", also=(400, 404, 409, 412)),
+        responses=responses(CampaignDetails, also=(400, 404, 409, 412)),
     )
-    async def drop(campaign_id: str, creative_id: str, caller: Caller = admin, if_match: IfMatch = None) -> Response:
-        told = (campaign_id, creative_id, caller.name, bodies.versions_of(if_match))
-        return await _taken_up(router, await asyncio.to_thread(router.catalog.drop_creative, *told))
+    async def drop(campaign_id: str, creative_id: str, caller: Admin, if_match: IfMatch = None) -> Response:
+        version = bodies.versions_of(if_match)
+        return await _changed(router, router.catalog.drop_creative, campaign_id, creative_id, caller.name, version)
 
 
 async def _entry(router: Router, campaign_id: str) -> Entry:
@@ -248,35 +263,43 @@ async def _entry(router: Router, campaign_id: str) -> Entry:
     return entry
 
 
-async def _stopped(router: Router, campaign_id: str, caller: Caller, error: CatalogError) -> Response:
-    """Stop a campaign that the catalog cannot be told of; one that bids is known here by its id.
+async def _halted(
+    router: Router, halt: Callable[..., Entry], campaign_id: str, caller: Caller, version: frozenset[int] | None
+) -> StructResponse:
+    """Pause or archive a campaign; where the catalog cannot be told, stop one that bids, known here by its id.
 
     Raises:
-        CatalogError: it does not bid.
-    """
-    number = router.edge.number_of(campaign_id)
-    if number is None:
-        raise error
-    await router.stop(Stop(number, time.time(), is_on=True, campaign=campaign_id, actor=caller.name))
-    told = {"id": campaign_id, "status": "stopped", "detail": "paused in the catalog once it can be written"}
-    return JSONResponse(told, 202)
-
-
-async def _taken_up(router: Router, entry: Entry, status: int = 200) -> Response:
-    """Tell the ledger the campaign's terms, and answer with what both say.
-
-    The change is of record by now, so a ledger that is away is no failure: whoever were told of one would send a top-up
-    again. The Controller opens them when the ledger is back; until then there are no figures.
+        CatalogError: it cannot be told, and the campaign does not bid.
     """
     try:
+        return await _changed(router, halt, campaign_id, caller.name, version)
+    except CatalogError:
+        number = router.edge.number_of(campaign_id)
+        if number is None:
+            raise
+    await router.stop(Stop(number, time.time(), is_on=True, campaign=campaign_id, actor=caller.name))
+    return StructResponse(CampaignStopped(campaign_id), 202)
+
+
+async def _changed(router: Router, change: Callable[..., Entry], *told: Any, status: int = 200) -> StructResponse:
+    """Make a change of record, and answer with what it came to."""
+    return await _taken_up(router, await asyncio.to_thread(change, *told), status)
+
+
+async def _taken_up(router: Router, entry: Entry, status: int = 200) -> StructResponse:
+    """Tell the ledger the campaign's terms, and answer with what both say.
+
+    The change is of record by now, so a ledger that is away is no failure: told of one, a caller would send a top-up
+    again. The Controller opens the terms when the ledger is back; until then there are no figures.
+    """
+    balance = None
+    with suppress(LedgerError, RedisError, CatalogError, OSError):
         balance = await _opened(router, entry)
-    except (LedgerError, RedisError, CatalogError, OSError):
-        return _answer(entry, None, status)
     return _answer(entry, balance, status)
 
 
 async def _opened(router: Router, entry: Entry) -> Balance:
-    """Open the terms that are of record, read again afterwards: of two changes at once the newer one's must stay."""
+    """Open the terms of record, and read them again: of two changes at once, the newer one has to stay."""
     await _refuse_lost(router, entry)
     latest = entry
     while True:
@@ -290,7 +313,7 @@ async def _opened(router: Router, entry: Entry) -> Balance:
 
 
 async def _refuse_lost(router: Router, entry: Entry) -> None:
-    """Leave a campaign closed whose figures the ledger lost: see the Controller, which says so in the log.
+    """Leave a campaign closed if the ledger lost its figures: see the Controller, which says so in the log.
 
     Raises:
         LedgerError: it is such a campaign.
@@ -302,27 +325,21 @@ async def _refuse_lost(router: Router, entry: Entry) -> None:
 
 
 def _kept(status: int) -> Callable[[Entry], Kept]:
-    """What the transaction keeps of an answer: all but the figures, which only the ledger knows."""
+    """Build what the transaction keeps of an answer: all but the figures, which only the ledger knows."""
     return lambda entry: Kept(status, bytes(_answer(entry, None).body).decode(), f'"{entry.version}"')
 
 
-def _answer(entry: Entry, balance: Balance | None, status: int = 200) -> JSONResponse:
-    """One campaign, its version as the ETag that the next change names."""
-    return JSONResponse(_shown(entry, balance), status, _tag(entry))
+def _answer(entry: Entry, balance: Balance | None, status: int = 200) -> StructResponse:
+    return versioned(_details(entry, balance), entry.version, status)
 
 
-def _tag(entry: Entry) -> dict[str, str]:
-    return {"ETag": f'"{entry.version}"'}
-
-
-def _shown(entry: Entry, balance: Balance | None) -> dict[str, Any]:
-    """A campaign as it is shown; without figures where the ledger is away."""
-    created = datetime.fromtimestamp(entry.created, UTC).isoformat()
-    record = {"number": entry.number, "version": entry.version, "created_at": created}
-    shown = None if balance is None else figures(balance)
-    over = None if balance is None else over_budget(entry, balance)
-    return {**msgspec.to_builtins(entry.campaign), **record, "figures": shown, "over_budget_micros": over}
-
-
-def _told(change: Change) -> dict[str, Any]:
-    return change._asdict() | {"at": datetime.fromtimestamp(change.at, UTC).isoformat()}
+def _details(entry: Entry, balance: Balance | None) -> CampaignDetails:
+    """Return a campaign as it is shown; without figures where the ledger is away."""
+    return CampaignDetails(
+        **msgspec.structs.asdict(entry.campaign),
+        number=entry.number,
+        version=entry.version,
+        created_at=moment(entry.created),
+        figures=None if balance is None else figures(balance),
+        over_budget_micros=None if balance is None else over_budget(entry, balance),
+    )

@@ -1,18 +1,18 @@
-"""What the OpenAPI document says of bodies and answers, which our own codec reads and writes."""
+"""What the OpenAPI document says of bodies and answers: the schemas of their types."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from deployments.api import examples
-from deployments.api.problems import MEDIA_TYPE
-from deployments.figures import COUNTS, MONEY
+from deployments.api.problems import MEDIA_TYPE, ProblemDetails
+from rtb.openrtb import BidResponse
 
-_REF = "#/components/schemas/"
+_REF = "#/components/schemas/{name}"
 _KEYED = (401, 403, 422, 429, 503)
 
 _SAYS = {
@@ -34,154 +34,81 @@ _SAYS = {
 Document = dict[str, Any]
 
 
-def body(name: str | None, example: Any, kind: str = "application/json") -> Document:
-    """What the document says of a body that is read raw.
+class Schema(Document):
+    """The JSON schema of a type; structs in it are references to the document's components.
+
+    Attributes:
+        kind: the type.
+    """
+
+    def __init__(self, kind: Any) -> None:
+        (schema,), _ = msgspec.json.schema_components((kind,), ref_template=_REF)
+        super().__init__(schema)
+        self.kind = kind
+
+
+def body(kind: Any, example: Any, media: str = "application/json") -> Document:
+    """Return what the document says of a body that is read raw.
 
     Args:
-        name: of its schema; none: any object.
+        kind: the type it is decoded to.
         example: one that works.
-        kind: media type.
+        media: media type.
     """
-    schema = {"type": "object"} if name is None else {"$ref": _REF + name}
-    return {"requestBody": {"required": True, "content": {kind: {"schema": schema, "example": example}}}}
+    return {"requestBody": {"required": True, "content": {media: {"schema": Schema(kind), "example": example}}}}
 
 
 def responses(
-    name: str | None, *, status: int = 200, also: Sequence[int] = (), kind: str = "application/json", keyed: bool = True
+    kind: Any, *, status: int = 200, also: Iterable[int] = (), media: str = "application/json", keyed: bool = True
 ) -> dict[int | str, Document]:
-    """What the document says of answers.
+    """Return what the document says of answers.
 
     Args:
-        name: of the schema of the good one; none: a text.
+        kind: the type of the good one.
         status: of the good one.
         also: statuses of problems, besides those that any call with a key may get.
-        kind: media type of the good one.
+        media: media type of the good one.
         keyed: whether the call may be refused for its key.
     """
-    schema = {"type": "string"} if name is None else {"$ref": _REF + name}
-    good = {"description": "done" if status == 201 else "the answer", "content": {kind: {"schema": schema}}}
-    problem = {"content": {MEDIA_TYPE: {"schema": {"$ref": f"{_REF}Problem"}}}}
+    good = {"description": "done" if status == 201 else "the answer", "content": {media: {"schema": Schema(kind)}}}
+    return {status: good} | problems(*also, keyed=keyed)
+
+
+def problems(*also: int, keyed: bool = True) -> dict[int | str, Document]:
+    """Return what the document says of problems: see `responses`."""
+    problem = {"content": {MEDIA_TYPE: {"schema": Schema(ProblemDetails)}}}
     statuses = sorted({*(_KEYED if keyed else ()), *also})
-    return {status: good} | {number: {"description": _SAYS[number], **problem} for number in statuses}
+    return {status: {"description": _SAYS[status], **problem} for status in statuses}
 
 
-def install(app: FastAPI, kinds: Sequence[type[msgspec.Struct]]) -> None:
+def install(app: FastAPI, parts: Sequence[APIRouter]) -> None:
     """Put what FastAPI does not know into the OpenAPI document: our types, and the paths that never reach it.
 
     Args:
         app: the application.
-        kinds: types that bodies and answers name.
+        parts: its routes, whose bodies and answers name the types.
     """
     generate = app.openapi
+    routes: list[Any] = [route for part in parts for route in part.routes]
 
     def openapi() -> Document:
         document = generate()
-        _, schemas = msgspec.json.schema_components(kinds, ref_template=_REF + "{name}")
         document["paths"].update(_FAST_PATHS)
-        document.setdefault("components", {}).setdefault("schemas", {}).update(schemas | _answers(schemas))
+        kinds = [kind for route in routes for kind in _kinds((route.openapi_extra, route.responses))]
+        _, schemas = msgspec.json.schema_components([*kinds, *_kinds(_FAST_PATHS)], ref_template=_REF)
+        document.setdefault("components", {}).setdefault("schemas", {}).update(schemas)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _answers(schemas: dict[str, Document]) -> dict[str, Document]:
-    """Schemas of answers that are made of several things."""
-    number, text, flag = {"type": "integer"}, {"type": "string"}, {"type": ["string", "null"]}
-    figures = _object({**{f"{pot}_micros": number for pot in MONEY}, **dict.fromkeys(COUNTS, number)})
-    campaign = schemas["Campaign"]
-    shown = {"number": number, "version": number, "created_at": text, "figures": {"anyOf": [figures, {"type": "null"}]}}
-    shown["over_budget_micros"] = {
-        "type": ["integer", "null"],
-        "description": "spent or promised beyond a budget that was cut since: above 0 it does not bid",
-    }
-    key = {
-        "id": text,
-        "name": text,
-        "scopes": {"type": "array", "items": text},
-        "per_minute": {"type": ["integer", "null"]},
-        "created_at": flag,
-        "created_by": text,
-        "revoked_at": flag,
-    }
-    change = {"at": text, "actor": text, "action": text, "version": number}
-    decision = {"at": text, "action": text, "version": text, "before": flag, "reason": text}
-    decision["comparison"] = {"type": "object"}
-    serving = {"type": "array", "items": _object({"replica": text, "version": text, "state": text, "refused": text})}
-    state = {"type": "object", "properties": {"state": text}, "required": ["state"]}
-    return {
-        "Problem": _object({"type": text, "title": text, "status": number, "detail": text, "instance": text}),
-        "CampaignShown": _object({**campaign["properties"], **shown}),
-        "CampaignList": _list("CampaignShown"),
-        "Creatives": _list("Creative"),
-        "Changes": {"type": "array", "items": _object(change)},
-        "Key": _object(key),
-        "MadeKey": _object({**key, "key": text}),
-        "Keys": _list("Key"),
-        "Settings": {"type": "object"},
-        "Exchanges": {"type": "array", "items": _object({"name": text, "path": text})},
-        "Artefacts": {"type": "object", "additionalProperties": _object({"version": text})},
-        "Models": {"type": "object", "additionalProperties": _object({"published": flag, "replicas": serving})},
-        "ModelRecord": _object(
-            {"champion": flag, "former": flag, "history": {"type": "array", "items": _object(decision)}}
-        ),
-        "Decision": _object(decision),
-        "Publication": _object({"job": text, "state": text, "says": text}),
-        "Experiment": _object(
-            {"number": number, "kind": text, "challenger": text, "share": {"type": "number"}}
-            | {"running": {"type": "boolean"}, "started_at": text, "ended_at": flag}
-        ),
-        "Portfolios": _list("PortfolioDescribed"),
-        "PortfolioDescribed": _object({**schemas["Portfolio"]["properties"], "version": number, "created_at": text}),
-        "PortfolioShown": _object(
-            {**schemas["Portfolio"]["properties"], "version": number, "total_micros": number, "decisions": number}
-            | {"decided_at": flag, "figures": {"type": "object"}, "campaigns": {"type": "object"}}
-        ),
-        "Moves": {
-            "type": "array",
-            "items": _object({"at": text, "source": text, "target": text, "micros": number, "because": text}),
-        },
-        "WhatIf": _object(
-            {"strategy": text, "total_micros": number, "unallocated_micros": number}
-            | {"campaigns": {"type": "object"}, "moves": {"type": "array", "items": {"type": "object"}}}
-        ),
-        "Explanation": _explanation(),
-        "Live": _object({"status": text}),
-        "Ready": _object({"status": text, "missing": {"type": "array", "items": text}}),
-        "Forgotten": _object({"frequency_counters": number}),
-        "Stopped": _object({"stopped": {"type": "boolean"}}),
-        "Health": _object(
-            {"status": text, "ledger": text, "durability": text, "campaigns": number}
-            | {"parts": {"type": "object", "additionalProperties": state}}
-        ),
-        "Stats": _object(
-            {
-                "ledger": {"type": "object", "additionalProperties": number},
-                "campaigns": {"type": "object", "additionalProperties": figures},
-                "counters": {"type": "object", "additionalProperties": number},
-                "events": _object({"length": number, "lag": {"type": "number"}}),
-            }
-        ),
-    }
-
-
-def _explanation() -> Document:
-    number, text, anything = {"type": "integer"}, {"type": "string"}, {"type": "object"}
-    parts = ("request", "imp", "price", "dropped", "lease", "made_by")
-    lists = ("features", "candidates", "outcome")
-    return _object(
-        {"bid_id": text, "price_micros": number, "recomputed_micros": number, "equal": {"type": "boolean"}}
-        | {"at": text, "campaign": text, "creative": text, "experiment": {"type": ["integer", "null"]}}
-        | dict.fromkeys(parts, anything)
-        | {name: {"type": "array", "items": anything} for name in lists}
-    )
-
-
-def _object(properties: dict[str, Any]) -> Document:
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def _list(name: str) -> Document:
-    return {"type": "array", "items": {"$ref": _REF + name}}
+def _kinds(said: Any) -> Iterator[Any]:
+    """Yield the types of all schemas in a part of the document."""
+    if isinstance(said, Schema):
+        yield said.kind
+    elif isinstance(said, dict | tuple):
+        for one in said.values() if isinstance(said, dict) else said:
+            yield from _kinds(one)
 
 
 _FAST_PATHS: Document = {
@@ -190,9 +117,9 @@ _FAST_PATHS: Document = {
             "tags": ["exchanges"],
             "summary": "OpenRTB 2.6 bid request",
             "description": "One bid request as JSON. The reason of a 4xx is in the log and the counters (`/stats`).",
-            **body(None, examples.OPENRTB),
+            **body(dict, examples.OPENRTB),
             "responses": {
-                "200": {"description": "a bid response", "content": {"application/json": {}}},
+                "200": responses(BidResponse)[200],
                 "204": {"description": "no bid"},
                 "400": {"description": "malformed request, no body"},
                 "401": {"description": "unknown X-API-Key"},

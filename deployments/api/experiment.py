@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Depends
+import msgspec
+from fastapi import APIRouter
 
-from deployments.api.access import Caller, Needs
+from deployments.api.access import Admin
+from deployments.api.answers import StructResponse, moment
 from deployments.api.documents import responses
 from deployments.api.problems import Problem
 
@@ -15,33 +16,41 @@ if TYPE_CHECKING:
     from deployments.router import Router
 
 
+class ExperimentStatus(msgspec.Struct, frozen=True):
+    """An experiment: a challenger, by its version, that gets a share of the traffic, between 0 and 1."""
+
+    number: int
+    kind: str
+    challenger: str
+    share: float
+    running: bool
+    started_at: str
+    ended_at: str | None
+
+
 def routes(router: Router) -> APIRouter:
-    """The call about experiments."""
+    """Build the call about experiments."""
     found = APIRouter(prefix="/admin", tags=["admin"])
-    admin = Depends(Needs("admin"))
 
     @found.get(
         "/experiment",
         summary="The experiment that runs, or the last one",
-        responses=responses("Experiment", also=(404,)),
+        responses=responses(ExperimentStatus, also=(404,)),
     )
-    async def experiment(caller: Caller = admin) -> dict[str, Any]:
-        """As this replica has heard of it; `pipelines.experiment` starts, stops and reports."""
+    async def experiment(caller: Admin) -> StructResponse:
+        """Return it as this replica has heard of it; `pipelines.experiment` starts, stops and reports."""
         last = router.experiment.experiment
         if last is None:
             raise Problem(404, "there was no experiment yet: `pipelines.experiment start` starts one")
-        return {
-            "number": last.number,
-            "kind": last.kind,
-            "challenger": last.version,
-            "share": last.share,
-            "running": last.is_running,
-            "started_at": _moment(last.started),
-            "ended_at": None if last.ended is None else _moment(last.ended),
-        }
+        status = ExperimentStatus(
+            number=last.number,
+            kind=last.kind,
+            challenger=last.version,
+            share=last.share,
+            running=last.is_running,
+            started_at=moment(last.started),
+            ended_at=None if last.ended is None else moment(last.ended),
+        )
+        return StructResponse(status)
 
     return found
-
-
-def _moment(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat()

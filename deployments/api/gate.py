@@ -1,4 +1,4 @@
-"""What a call of the API passes first: a path that is there, a method it has, a key that may, a limit.
+"""What a call of the API passes first: an existing path, one of its methods, a key with the scope, a rate limit.
 
 Most of what strangers send is refused here, before FastAPI and Serve's bookkeeping do any work for it, so that a flood
 of it costs other callers little.
@@ -47,7 +47,7 @@ class Door(NamedTuple):
 
 
 class Gate:
-    """Lets calls of the API pass, or refuses them.
+    """Admission of calls to the API.
 
     Args:
         router: the replica.
@@ -59,11 +59,11 @@ class Gate:
         self._doors = [_door(route) for route in routes if isinstance(route, Route | Mount)]
 
     def is_open(self, path: str) -> bool:
-        """Whether anybody may ask for a path."""
+        """Return whether anybody may ask for a path."""
         return any(door.needs is None and door.path.match(path) for door in self._doors)
 
     def refusal(self, scope: Scope) -> Response | None:
-        """Let a call pass, whose scope then says who the caller is; the answer to one that may not."""
+        """Return the answer to a call that may not pass; else none, and the scope says who the caller is."""
         path = path_in(scope)
         try:
             scope[CALLER] = self._admit(scope, path)
@@ -94,7 +94,7 @@ class Gate:
         return Caller(key)
 
     def _needs(self, method: str, path: str) -> Needs | None:
-        """Return what a call needs; raises `Problem` where nothing answers it."""
+        """Return what a call needs; raise `Problem` where nothing answers it."""
         others: set[str] = set()
         for door in self._doors:
             if door.path.match(path):

@@ -1,4 +1,4 @@
-"""What every REST answer has: headers that keep browsers strict, a line of who changed what."""
+"""What every REST answer gets: headers that keep browsers strict, and a log line of who changed what."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Hardened:
         self._router = router
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
-        """An ASGI 3 application."""
+        """Serve as an ASGI 3 application."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -9,9 +9,10 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse
+from msgspec import UNSET, Struct, UnsetType
 from redis.exceptions import RedisError
 
+from deployments.api.answers import StructResponse
 from deployments.api.documents import responses
 from deployments.ledger_guard import behind
 from deployments.wiring import logger
@@ -31,51 +32,104 @@ _LATE_TICKS = 10.0
 
 _MOST_NAMED = 20
 
-Part = dict[str, Any]
+
+class Part(Struct, frozen=True, kw_only=True):
+    """A part of the platform.
+
+    Attributes:
+        state: `ok`, or what is wrong with it.
+        campaigns: of the ledger, where it is `behind`: how many campaigns it lost figures of.
+        first: ids of the first of them.
+        revision: of the catalog.
+        ctr: version of the CTR model in use.
+        policy: version of the pacing policy in use.
+        length: events that are not in files yet.
+        lag: age of the oldest of them, in seconds.
+        age_seconds: of the pacing table that this replica bids by.
+        stopped_campaigns: how many campaigns are stopped one by one.
+        left_out: how many records cannot be used.
+        names: the first of them.
+    """
+
+    state: str
+    campaigns: int | UnsetType = UNSET
+    first: list[str] | UnsetType = UNSET
+    revision: int | UnsetType = UNSET
+    ctr: str | UnsetType = UNSET
+    policy: str | UnsetType = UNSET
+    length: int | UnsetType = UNSET
+    lag: float | UnsetType = UNSET
+    age_seconds: float | UnsetType = UNSET
+    stopped_campaigns: int | UnsetType = UNSET
+    left_out: int | UnsetType = UNSET
+    names: list[str] | UnsetType = UNSET
+
+
+class Health(Struct, frozen=True):
+    """How the platform is.
+
+    Attributes:
+        status: `ok` when every part is, else `degraded`.
+        campaigns: how many this replica knows.
+    """
+
+    status: str
+    ledger: str
+    durability: str
+    campaigns: int
+    parts: dict[str, Part]
+
+
+class Live(Struct, frozen=True):
+    """This replica answers."""
+
+    status: str = "ok"
+
+
+class Ready(Struct, frozen=True):
+    """Whether this replica can bid, and the parts it lacks."""
+
+    status: str
+    missing: list[str]
 
 
 def routes(router: Router) -> APIRouter:
-    """The calls about health; they need no key, and those of probes are never too many."""
+    """Build the calls about health; they need no key, and those of probes are never too many."""
     found = APIRouter(tags=["health"])
     all_parts, needed = _Kept(lambda: _parts(router)), _Kept(lambda: _needed(router))
 
-    @found.get("/health", summary="Whether this replica can bid, and the state of each part", responses=_told("Health"))
-    async def health() -> JSONResponse:
-        """`status` is `ok` when every part is; 503 only when this replica cannot bid, as `/health/ready`."""
+    @found.get("/health", summary="Whether this replica can bid, and the state of each part", responses=_told(Health))
+    async def health() -> StructResponse:
+        """Answer 503 only when this replica cannot bid, as `/health/ready`; `status` is `ok` when every part is."""
         parts = await all_parts.get() | _known(router)
-        state = {
-            "status": "ok" if all(part["state"] == "ok" for part in parts.values()) else "degraded",
-            "ledger": parts["ledger"]["state"],
-            "durability": str(router.durability.found),
-            "campaigns": router.edge.campaigns,
-            "parts": parts,
-        }
-        return JSONResponse(state, 200 if _is_ready(parts) else 503)
+        health = Health(
+            status="ok" if all(part.state == "ok" for part in parts.values()) else "degraded",
+            ledger=parts["ledger"].state,
+            durability=str(router.durability.found),
+            campaigns=router.edge.campaigns,
+            parts=parts,
+        )
+        return StructResponse(health, 503 if _missing(parts) else 200)
 
-    @found.get("/health/live", summary="Whether this replica answers at all", responses=responses("Live", keyed=False))
-    async def live() -> dict[str, str]:
-        return {"status": "ok"}
+    @found.get("/health/live", summary="Whether this replica answers at all", responses=responses(Live, keyed=False))
+    async def live() -> StructResponse:
+        return StructResponse(Live())
 
-    @found.get("/health/ready", summary="Whether this replica can bid", responses=_told("Ready"))
-    async def ready() -> JSONResponse:
-        parts = await needed.get() | {"snapshots": _snapshots(router)}
-        is_ready = _is_ready(parts)
-        missing = [name for name, part in parts.items() if part["state"] in _UNREADY]
-        return JSONResponse({"status": "ok" if is_ready else "unready", "missing": missing}, 200 if is_ready else 503)
+    @found.get("/health/ready", summary="Whether this replica can bid", responses=_told(Ready))
+    async def ready() -> StructResponse:
+        missing = _missing(await needed.get() | {"snapshots": _snapshots(router)})
+        return StructResponse(Ready("unready" if missing else "ok", missing), 503 if missing else 200)
 
     return found
 
 
-_UNREADY = ("away", "none", "not_durable")
-
-
-def _is_ready(parts: dict[str, Part]) -> bool:
-    """What bidding needs: the ledger, and a first picture of the campaigns. All else it can do without for a time."""
-    return not any(parts[name]["state"] in _UNREADY for name in ("ledger", "snapshots"))
+def _missing(parts: dict[str, Part]) -> list[str]:
+    """Name what bidding lacks: the ledger, or a first snapshot of the campaigns."""
+    return [name for name in ("ledger", "snapshots") if parts[name].state in ("away", "none", "not_durable")]
 
 
 class _Kept:
-    """What was found last, for a moment, however many ask; those that ask meanwhile wait for the same look.
+    """What was found last, kept for a moment; all who ask meanwhile wait for the same look.
 
     Args:
         look: finds it.
@@ -87,7 +141,7 @@ class _Kept:
         self._task: asyncio.Task[dict[str, Part]] | None = None
 
     async def get(self) -> dict[str, Part]:
-        """What is found now, or was found this moment."""
+        """Return what is found now, or was found a moment ago."""
         if self._task is None or (self._task.done() and time.monotonic() - self._at > KEPT_SECONDS):
             self._at = time.monotonic()
             self._task = asyncio.ensure_future(self._look())
@@ -101,20 +155,21 @@ async def _parts(router: Router) -> dict[str, Part]:
 
 
 def _known(router: Router) -> dict[str, Part]:
-    """What a replica knows without asking anybody: told as it is now, also to those who get what was kept."""
+    """Return what a replica knows without asking anybody: as it is now, also to those who get what was kept."""
     return {"snapshots": _snapshots(router), "bidding": _bidding(router), "records": _records(router)}
 
 
 def _records(router: Router) -> Part:
-    """Return how many records are left out because they cannot be used, and the first of them; the log says why."""
+    """Return which records are left out; the log says why."""
     faults = router.left_out
     names = [f"{fault.kind} {visible(fault.name, 64)}" for fault in faults[:_MOST_NAMED]]
-    return {"state": "left_out" if faults else "ok", "left_out": len(faults), "names": names}
+    return Part(state="left_out" if faults else "ok", left_out=len(faults), names=names)
 
 
 def _bidding(router: Router) -> Part:
-    """Whether somebody stopped it all; campaigns stopped one by one are for the catalog to hear of."""
-    return {"state": "stopped" if router.stops.is_everyone else "ok", "stopped_campaigns": router.stops.campaigns}
+    """Return whether somebody stopped it all; campaigns stopped one by one are for the catalog to hear of."""
+    state = "stopped" if router.stops.is_everyone else "ok"
+    return Part(state=state, stopped_campaigns=router.stops.campaigns)
 
 
 async def _needed(router: Router) -> dict[str, Part]:
@@ -129,8 +184,8 @@ async def _ledger(router: Router) -> Part:
     except (LedgerError, RedisError, OSError, TimeoutError) as error:
         return _away("ledger", error)
     if router.durability.refusal:
-        return {"state": "not_durable"}
-    return {"state": "behind", "campaigns": lost.count, "first": lost.campaigns} if lost.count else {"state": "ok"}
+        return Part(state="not_durable")
+    return Part(state="behind", campaigns=lost.count, first=lost.campaigns) if lost.count else Part(state="ok")
 
 
 async def _catalog(router: Router) -> Part:
@@ -138,17 +193,18 @@ async def _catalog(router: Router) -> Part:
         revision = await asyncio.wait_for(asyncio.to_thread(router.catalog.revision), _PATIENCE_SECONDS)
     except (CatalogError, OSError, TimeoutError) as error:
         return _away("catalog", error)
-    return {"state": "ok", "revision": revision}
+    return Part(state="ok", revision=revision)
 
 
 async def _models(router: Router) -> Part:
-    """Artefacts in use; a part that bids on a prior is well, one that could not load what was published is not."""
+    """Return the artefacts in use; a prior is well, a published model that could not be loaded is not."""
     try:
         artefacts = await asyncio.wait_for(router.stages.artefacts(), _PATIENCE_SECONDS)
     except Exception as error:  # whatever a handle raises: a stage's replica is being started, say
         return _away("models", error)
     refused = any("refused" in told for told in artefacts.values())
-    return {"state": "refused" if refused else "ok", **{name: told["version"] for name, told in artefacts.items()}}
+    versions = {name: told["version"] for name, told in artefacts.items()}
+    return Part(state="refused" if refused else "ok", **versions)
 
 
 async def _events(router: Router) -> Part:
@@ -157,25 +213,25 @@ async def _events(router: Router) -> Part:
     except (RedisError, OSError) as error:
         return _away("events", error)
     is_full = backlog.length >= router.settings.event_backlog
-    return {"state": "full" if is_full else "ok", **backlog._asdict()}
+    return Part(state="full" if is_full else "ok", length=backlog.length, lag=backlog.lag)
 
 
 def _snapshots(router: Router) -> Part:
-    """Age of the newest pacing table, which the Controller makes each tick."""
+    """Return the age of the newest pacing table, which the Controller makes each tick."""
     if router.paced_at is None:
-        return {"state": "none"}
+        return Part(state="none")
     age = time.monotonic() - router.paced_at
     is_late = age > max(1.0, _LATE_TICKS * router.settings.tick_seconds)
-    return {"state": "late" if is_late else "ok", "age_seconds": round(age, 3)}
+    return Part(state="late" if is_late else "ok", age_seconds=round(age, 3))
 
 
 def _away(part: str, error: Exception) -> Part:
-    """What it says may name hosts: that goes to the log."""
+    """Return a part that does not answer. What the error says may name hosts: it goes to the log."""
     logger.warning(f"health: the {part} is away: {type(error).__name__}: {error}")
-    return {"state": "away"}
+    return Part(state="away")
 
 
-def _told(name: str) -> dict[int | str, dict[str, Any]]:
-    """The same document whether it is ready or not."""
-    found = responses(name, keyed=False)
+def _told(kind: type[Struct]) -> dict[int | str, dict[str, Any]]:
+    """Return what the document says of an answer that is the same whether the replica is ready or not."""
+    found = responses(kind, keyed=False)
     return found | {503: {**found[200], "description": "it cannot bid"}}

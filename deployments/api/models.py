@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Request
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Request
 
 from deployments import publishing
 from deployments.api import bodies, examples
-from deployments.api.access import Caller, Needs
+from deployments.api.access import Admin
+from deployments.api.answers import StructResponse
 from deployments.api.documents import body, responses
 from deployments.api.problems import Problem
 from deployments.models import Serving, champions, served
@@ -50,21 +50,39 @@ class Candidate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     force: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
 
-def routes(router: Router) -> APIRouter:
-    """The calls about models."""
-    found = APIRouter(tags=["figures"])
-    admin = Depends(Needs("admin"))
+class PublishedModel(msgspec.Struct, frozen=True):
+    """The published version of a kind of model, none until something was, and what each replica serves."""
 
-    @found.get("/models", summary="The published models, and what each replica serves", responses=responses("Models"))
-    async def models(caller: Caller = admin) -> dict[str, Any]:
-        """`published` is null until something was; a replica in `refused` says why it serves what it had.
+    published: str | None
+    replicas: list[Serving]
+
+
+class ModelHistory(msgspec.Struct, frozen=True):
+    """How the published model came to be that: its version, the one before, and all decisions, oldest first."""
+
+    champion: str | None
+    former: str | None
+    history: tuple[Decision, ...]
+
+
+def routes(router: Router) -> APIRouter:
+    """Build the calls about models."""
+    found = APIRouter(tags=["figures"])
+
+    @found.get(
+        "/models",
+        summary="The published models, and what each replica serves",
+        responses=responses(dict[str, PublishedModel]),
+    )
+    async def models(caller: Admin) -> StructResponse:
+        """Say by kind what is published, null until something was; a replica in `refused` says why it serves another.
 
         What is known of the models themselves is in `/admin/artefacts`, the history in `/models/{kind}`.
         """
-        return {
-            kind: {"published": version, "replicas": [_shown(one) for one in await served(router.client, kind)]}
-            for kind, version in (await champions(router.client)).items()
-        }
+        published = await champions(router.client)
+        return StructResponse(
+            {kind: PublishedModel(version, await served(router.client, kind)) for kind, version in published.items()}
+        )
 
     _record_routes(found, router)
     _publish_routes(found, router)
@@ -72,66 +90,58 @@ def routes(router: Router) -> APIRouter:
 
 
 def _record_routes(found: APIRouter, router: Router) -> None:
-    admin = Depends(Needs("admin"))
-
     @found.get(
         "/models/{kind}",
         summary="How it came about that the published model is the published one",
-        responses=responses("ModelRecord", also=(503,)),
+        responses=responses(ModelHistory, also=(503,)),
     )
-    async def record(kind: Kind, caller: Caller = admin) -> dict[str, Any]:
-        """`former` is what a rollback leads to. Decisions are oldest first, refusals and their figures included."""
+    async def record(kind: Kind, caller: Admin) -> StructResponse:
+        """Return the decisions, oldest first, refusals and their figures included; a rollback leads to `former`."""
         known = await asyncio.to_thread(_read, Registry(router.settings.published_dir, kind))
-        return {
-            "champion": known.champion,
-            "former": known.former(),
-            "history": [_decided(decision) for decision in known.history],
-        }
+        return StructResponse(ModelHistory(known.champion, known.former(), known.history))
 
     @found.post(
         "/models/{kind}/rollback",
         summary="Make an earlier published model serve again",
-        openapi_extra=body("Rollback", examples.ROLLBACK),
-        responses=responses("Decision", also=(408, 409, 413, 503)),
+        openapi_extra=body(Rollback, examples.ROLLBACK),
+        responses=responses(Decision, also=(408, 409, 413, 503)),
     )
-    async def rollback(kind: Kind, request: Request, caller: Caller = admin) -> JSONResponse:
-        """Replicas take it up within a second, in place. Without `to`, once more goes one further back."""
+    async def rollback(kind: Kind, request: Request, caller: Admin) -> StructResponse:
+        """Roll back, in place and within a second. Without `to`, calling again goes one version further back."""
         wanted: Rollback = bodies.decode(await bodies.read(request), Rollback)
         registry = Registry(router.settings.published_dir, kind)
         reason = f"{wanted.reason} ({caller.name})"
-        return JSONResponse(_decided(await asyncio.to_thread(_roll_back, registry, wanted.to, reason)))
+        return StructResponse(await asyncio.to_thread(_roll_back, registry, wanted.to, reason))
 
 
 def _publish_routes(found: APIRouter, router: Router) -> None:
-    admin = Depends(Needs("admin"))
-
     @found.post(
         "/models/{kind}/publish",
         status_code=202,
         summary="Judge a candidate at the gate, and let it serve if it is not worse than the champion",
-        openapi_extra=body("Candidate", examples.CANDIDATE),
-        responses=responses("Publication", status=202, also=(408, 409, 413, 503)),
+        openapi_extra=body(Candidate, examples.CANDIDATE),
+        responses=responses(Publication, status=202, also=(408, 409, 413, 503)),
     )
-    async def publish(kind: Kind, request: Request, caller: Caller = admin) -> JSONResponse:
-        """A job on the cluster, from seconds to minutes long: `GET /models/{kind}/publish/{job}` says how far it is."""
+    async def publish(kind: Kind, request: Request, caller: Admin) -> StructResponse:
+        """Start a job on the cluster, for seconds to minutes: `GET /models/{kind}/publish/{job}` says how far it is."""
         wanted: Candidate = bodies.decode(await bodies.read(request), Candidate)
         folder = await asyncio.to_thread(_candidate, kind, wanted.folder, router.settings.artefact_roots)
         force = f"{wanted.force} ({caller.name})" if wanted.force else ""
-        return JSONResponse(await _job(publishing.start, kind, str(folder), force), 202)
+        return StructResponse(await _job(publishing.start, kind, str(folder), force), 202)
 
     @found.get(
         "/models/{kind}/publish/{job}",
         summary="How far a publication is, and what it says",
-        responses=responses("Publication", also=(404, 409, 503)),
+        responses=responses(Publication, also=(404, 409, 503)),
     )
-    async def publication(kind: Kind, job: str, caller: Caller = admin) -> JSONResponse:
-        return JSONResponse(await _job(publishing.look, kind, job))
+    async def publication(kind: Kind, job: str, caller: Admin) -> StructResponse:
+        return StructResponse(await _job(publishing.look, kind, job))
 
 
 def _candidate(kind: Kind, folder: str, roots: Sequence[Path]) -> Path:
     """Find the folder of a candidate before a job is sent for it; the gate looks closer.
 
-    Of what is elsewhere nothing is told, not even whether it is there.
+    Say nothing of other folders, not even whether they exist.
     """
     found = below(folder, roots)
     if found is None:
@@ -146,9 +156,9 @@ def _candidate(kind: Kind, folder: str, roots: Sequence[Path]) -> Path:
     return found
 
 
-async def _job(do: Callable[..., Publication], *told: str) -> dict[str, Any]:
+async def _job(do: Callable[..., Publication], *told: str) -> Publication:
     try:
-        return (await asyncio.to_thread(do, *told))._asdict()
+        return await asyncio.to_thread(do, *told)
     except JobUnknown as error:
         raise Problem(404, str(error), "job-unknown") from error
     except NoCluster as error:
@@ -173,13 +183,3 @@ def _roll_back(registry: Registry, to: str | None, reason: str) -> Decision:
         raise Problem(409, str(error), "rollback-impossible") from error
     except OSError as error:
         raise Problem(503, "the record of published models cannot be written: see the log", "part-away") from error
-
-
-def _decided(decision: Decision) -> dict[str, Any]:
-    told: dict[str, Any] = msgspec.to_builtins(decision)
-    return told
-
-
-def _shown(serving: Serving) -> dict[str, Any]:
-    shown: dict[str, Any] = msgspec.to_builtins(serving)
-    return shown

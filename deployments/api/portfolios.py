@@ -1,4 +1,4 @@
-"""Portfolios over REST: made, shown, changed; what they moved and why; what another strategy would do."""
+"""Portfolios over REST: created, shown, changed; what they moved and why; what another strategy would do."""
 
 from __future__ import annotations
 
@@ -6,30 +6,86 @@ import asyncio
 import math
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Request, Response
 
 from deployments.api import bodies, examples
-from deployments.api.access import Caller, Needs
-from deployments.api.campaigns import IfMatch
-from deployments.api.documents import body, responses
+from deployments.api.access import Admin, Reader
+from deployments.api.answers import HistoryLimit, StructResponse, moment, versioned
+from deployments.api.bodies import IfMatch
+from deployments.api.documents import body, problems, responses
 from deployments.api.problems import Problem
 from portfolio import live
-from portfolio.allocation import Allocation
+from portfolio.allocation import Allocation, Move
 from portfolio.definition import Portfolio, check_apart, decode_portfolio, encode_portfolio, patch_portfolio
 from portfolio.live import MemberState, PortfolioState, Seen
 from portfolio.manager import Strategy
-from portfolio.metrics import PORTFOLIO, metrics_of
+from portfolio.metrics import metrics_of
 from portfolio.snapshot import Snapshot
 from rtb.catalog import Moved, PortfolioRecord
 from rtb.ledger import whole_balances
 
 if TYPE_CHECKING:
     from deployments.router import Router
+
+
+class PortfolioSummary(Portfolio, frozen=True, kw_only=True):
+    """A portfolio as its owner describes it, with the version to name in `If-Match`."""
+
+    version: int
+    created_at: str
+
+
+class PortfolioDetails(PortfolioSummary, frozen=True, kw_only=True):
+    """A portfolio with its figures.
+
+    Attributes:
+        decided_at: when the last decision was made; none: there was none yet.
+        price: what the strategy `dual` takes a micro of budget to be worth; none: not known.
+        figures: of all campaigns together, see `portfolio.metrics`; money in micros, null where one has no meaning yet.
+        campaigns: figures of each by id, the multiplier of its bids, and why that.
+    """
+
+    total_micros: int
+    decisions: int
+    decided_at: str | None
+    price: float | None
+    figures: dict[str, int | float | None]
+    campaigns: dict[str, dict[str, int | float | str | None]]
+
+
+class BudgetMove(msgspec.Struct, frozen=True):
+    """Budget that went from one campaign to another, and why."""
+
+    at: str
+    source: str
+    target: str
+    micros: int
+    because: str
+
+
+class PlannedBudget(msgspec.Struct, frozen=True):
+    """The budget of a campaign now, what another strategy would make it, and why."""
+
+    budget_micros: int
+    would_have_micros: int
+    because: str
+
+
+class WhatIf(msgspec.Struct, frozen=True):
+    """What a strategy would do now.
+
+    Attributes:
+        unallocated_micros: what no campaign may take.
+    """
+
+    strategy: str
+    total_micros: int
+    unallocated_micros: int
+    campaigns: dict[str, PlannedBudget]
+    moves: tuple[Move, ...]
 
 
 class _Picture(NamedTuple):
@@ -42,7 +98,7 @@ class _Picture(NamedTuple):
 
 
 def routes(router: Router) -> APIRouter:
-    """The calls about portfolios."""
+    """Build the calls about portfolios."""
     found = APIRouter(prefix="/portfolio", tags=["portfolios"])
     _write_routes(found, router)
     _read_routes(found, router)
@@ -50,82 +106,72 @@ def routes(router: Router) -> APIRouter:
 
 
 def _read_routes(found: APIRouter, router: Router) -> None:
-    reader = Depends(Needs("report"))
-
-    @found.get("", summary="All portfolios", responses=responses("Portfolios"))
-    async def portfolios(caller: Caller = reader) -> JSONResponse:
+    @found.get("", summary="All portfolios", responses=responses(list[PortfolioSummary]))
+    async def portfolios(caller: Reader) -> StructResponse:
         records = await asyncio.to_thread(router.catalog.portfolios.all)
-        return JSONResponse([_described(record, decode_portfolio(record.body)) for record in records])
+        return StructResponse([_summary(record, decode_portfolio(record.body)) for record in records])
 
     @found.get(
         "/{portfolio_id}",
         summary="A portfolio with its campaigns' figures, budgets and prices",
-        responses=responses("PortfolioShown", also=(404,)),
+        responses=responses(PortfolioDetails, also=(404,)),
     )
-    async def portfolio(portfolio_id: str, caller: Caller = reader) -> Response:
-        """Figures with 95% credible intervals; null where one has no meaning yet."""
+    async def portfolio(portfolio_id: str, caller: Reader) -> Response:
+        """Return figures with 95% credible intervals; null where one has no meaning yet."""
         return _shown(await _picture(router, portfolio_id))
 
     @found.get(
         "/{portfolio_id}/history",
         summary="Budgets it moved, and why, oldest first",
-        responses=responses("Moves", also=(404,)),
+        responses=responses(list[BudgetMove], also=(404,)),
     )
-    async def history(
-        portfolio_id: str, caller: Caller = reader, limit: Annotated[int, Query(ge=1, le=10_000)] = 100
-    ) -> JSONResponse:
-        """The last `limit` moves. One is here a few seconds after it was made, when its event is written."""
+    async def history(portfolio_id: str, caller: Reader, limit: HistoryLimit = 100) -> StructResponse:
+        """Return the last `limit` moves. One is here a few seconds after it was made, when its event is written."""
         await asyncio.to_thread(router.catalog.portfolios.get, portfolio_id)
         moves = await asyncio.to_thread(router.catalog.portfolios.moves, portfolio_id, limit)
         entries = await asyncio.to_thread(router.catalog.all)
         names = {entry.number: entry.campaign.id for entry in entries}
-        return JSONResponse([_told(move, names) for move in moves])
+        return StructResponse([_move(move, names) for move in moves])
 
     @found.get(
         "/{portfolio_id}/what-if",
         summary="What a strategy would do now; nothing is moved",
-        responses=responses("WhatIf", also=(404, 409)),
+        responses=responses(WhatIf, also=(404, 409)),
     )
-    async def what_if(portfolio_id: str, strategy: Strategy, caller: Caller = reader) -> JSONResponse:
-        """It decides by what is known now, the last decision's memories and prices included."""
+    async def what_if(portfolio_id: str, strategy: Strategy, caller: Reader) -> StructResponse:
+        """Decide by what is known now, the last decision's memories and prices included."""
         picture = await _picture(router, portfolio_id)
         try:
             allocation, _ = live.allocated(picture.portfolio, picture.state, picture.snapshot, strategy)
         except ValueError as error:
             raise Problem(409, str(error), "portfolio-infeasible") from error
-        return JSONResponse(_allocation(allocation, picture.snapshot))
+        return StructResponse(_what_if(allocation, picture.snapshot))
 
 
 def _write_routes(found: APIRouter, router: Router) -> None:
-    admin = Depends(Needs("admin"))
-
     @found.post(
         "/create",
         status_code=201,
         summary="Let campaigns share their budgets",
-        openapi_extra=body("Portfolio", examples.PORTFOLIO),
-        responses=responses("PortfolioShown", status=201, also=(400, 404, 408, 409, 413)),
+        openapi_extra=body(Portfolio, examples.PORTFOLIO),
+        responses=responses(PortfolioDetails, status=201, also=(400, 404, 408, 409, 413)),
     )
-    async def create(request: Request, caller: Caller = admin) -> Response:
-        """The first decision comes two intervals later, when there is something to judge by."""
+    async def create(request: Request, caller: Admin) -> Response:
+        """Make the first decision two intervals later, when there is something to judge by."""
         portfolio = decode_portfolio(await bodies.read(request))
         await _known(router, portfolio)
-
-        def check(others: Sequence[PortfolioRecord]) -> None:
-            check_apart([portfolio, *_decoded(others)])
-
-        told = (portfolio.id, encode_portfolio(portfolio), check)
+        told = portfolio.id, encode_portfolio(portfolio), lambda others: check_apart([portfolio, *_decoded(others)])
         await asyncio.to_thread(router.catalog.portfolios.create, *told)
         return _shown(await _picture(router, portfolio.id), 201)
 
     @found.patch(
         "/{portfolio_id}",
         summary="Change a portfolio: its strategy, limits, members",
-        openapi_extra=body(None, examples.PORTFOLIO_PATCH, "application/merge-patch+json"),
-        responses=responses("PortfolioShown", also=(400, 404, 408, 409, 412, 413, 428)),
+        openapi_extra=body(dict, examples.PORTFOLIO_PATCH, "application/merge-patch+json"),
+        responses=responses(PortfolioDetails, also=(400, 404, 408, 409, 412, 413, 428)),
     )
-    async def change(portfolio_id: str, request: Request, caller: Caller = admin, if_match: IfMatch = None) -> Response:
-        """Fields are replaced, `members` as a whole; null takes the default. It holds from the next decision on."""
+    async def change(portfolio_id: str, request: Request, caller: Admin, if_match: IfMatch = None) -> Response:
+        """Replace fields, `members` as a whole; null resets to the default. It holds from the next decision on."""
         version = bodies.needed_versions(if_match)
         patch = bodies.decode(await bodies.read(request), Any)
         record = await asyncio.to_thread(router.catalog.portfolios.get, portfolio_id)
@@ -134,26 +180,20 @@ def _write_routes(found: APIRouter, router: Router) -> None:
         def edit(before: str) -> str:
             return encode_portfolio(patch_portfolio(decode_portfolio(before), patch))
 
-        def check(all_of_them: Sequence[PortfolioRecord]) -> None:
-            check_apart(_decoded(all_of_them))
-
-        await asyncio.to_thread(router.catalog.portfolios.change, portfolio_id, version, edit, check)
+        told = portfolio_id, version, edit, lambda records: check_apart(_decoded(records))
+        await asyncio.to_thread(router.catalog.portfolios.change, *told)
         return _shown(await _picture(router, portfolio_id))
 
     @found.delete(
         "/{portfolio_id}",
         status_code=204,
         summary="Share budgets no more; what was moved stays where it is",
-        responses={204: {"description": "done"}, **_problems(responses(None, also=(400, 404, 412, 428)))},
+        responses={204: {"description": "done"}, **problems(400, 404, 412, 428)},
     )
-    async def delete(portfolio_id: str, caller: Caller = admin, if_match: IfMatch = None) -> Response:
+    async def delete(portfolio_id: str, caller: Admin, if_match: IfMatch = None) -> Response:
         version = bodies.needed_versions(if_match)
         await asyncio.to_thread(router.catalog.portfolios.delete, portfolio_id, version)
         return Response(status_code=204)
-
-
-def _problems(said: dict[int | str, Any]) -> dict[int | str, Any]:
-    return {status: one for status, one in said.items() if status != 200}
 
 
 def _decoded(records: Sequence[PortfolioRecord]) -> list[Portfolio]:
@@ -161,7 +201,7 @@ def _decoded(records: Sequence[PortfolioRecord]) -> list[Portfolio]:
 
 
 async def _known(router: Router, portfolio: Portfolio) -> None:
-    """See that there are campaigns of these ids.
+    """Check that there are campaigns of these ids.
 
     Raises:
         Problem: 404, naming those that are not there.
@@ -184,68 +224,43 @@ async def _picture(router: Router, portfolio_id: str) -> _Picture:
     return _Picture(record, portfolio, state, live.snapshot_of(portfolio, state, campaigns, time.time()))
 
 
-def _shown(picture: _Picture, status: int = 200) -> JSONResponse:
+def _shown(picture: _Picture, status: int = 200) -> StructResponse:
     record, portfolio, state, snapshot = picture
-    rows = {row["id"]: _plain(row) for row in metrics_of(snapshot).to_dict("records")}
-    together = rows.pop(PORTFOLIO)
-    shown = {
-        **_described(record, portfolio),
-        "total_micros": snapshot.total,
-        "decisions": state.decisions,
-        "decided_at": _moment(state.at) if state.at else None,
-        "price": None if state.log_price is None else math.exp(state.log_price),
-        "figures": together,
-        "campaigns": {one.id: rows[one.id] | _steered(state, one.id) for one in snapshot.campaigns},
-    }
-    return JSONResponse(shown, status, {"ETag": f'"{record.version}"'})
-
-
-def _steered(state: PortfolioState, name: str) -> dict[str, Any]:
-    """How a campaign's bids are steered to its targets."""
-    known = state.members.get(name, MemberState())
-    return {"multiplier": known.multiplier, "steering": known.because}
-
-
-def _described(record: PortfolioRecord, portfolio: Portfolio) -> dict[str, Any]:
-    described: dict[str, Any] = msgspec.to_builtins(portfolio)
-    return described | {"version": record.version, "created_at": _moment(record.created)}
-
-
-def _allocation(allocation: Allocation, snapshot: Snapshot) -> dict[str, Any]:
-    budgets = {one.id: one.budget for one in snapshot.campaigns}
-    return {
-        "strategy": allocation.strategy,
-        "total_micros": snapshot.total,
-        "unallocated_micros": allocation.unallocated,
-        "campaigns": {
-            name: {"budget_micros": budgets[name], "would_have_micros": micros, "because": allocation.reasons[name]}
-            for name, micros in allocation.micros.items()
+    *members, together = metrics_of(snapshot).drop(columns=["id", "scope"]).to_dict("records")
+    shown = PortfolioDetails(
+        **msgspec.structs.asdict(_summary(record, portfolio)),
+        total_micros=snapshot.total,
+        decisions=state.decisions,
+        decided_at=moment(state.at) if state.at else None,
+        price=None if state.log_price is None else math.exp(state.log_price),
+        figures=together,
+        campaigns={
+            one.id: row | _steered(state.members.get(one.id, MemberState()))
+            for one, row in zip(snapshot.campaigns, members, strict=True)
         },
-        "moves": [
-            {"source": one.source, "target": one.target, "micros": one.micros, "because": one.because}
-            for one in allocation.moves
-        ],
+    )
+    return versioned(shown, record.version, status)
+
+
+def _steered(state: MemberState) -> dict[str, Any]:
+    """Return how a campaign's bids are steered to its targets."""
+    return {"multiplier": state.multiplier, "steering": state.because}
+
+
+def _summary(record: PortfolioRecord, portfolio: Portfolio) -> PortfolioSummary:
+    fields = msgspec.structs.asdict(portfolio)
+    return PortfolioSummary(**fields, version=record.version, created_at=moment(record.created))
+
+
+def _what_if(allocation: Allocation, snapshot: Snapshot) -> WhatIf:
+    budgets = {one.id: one.budget for one in snapshot.campaigns}
+    planned = {
+        name: PlannedBudget(budgets[name], micros, allocation.reasons[name])
+        for name, micros in allocation.micros.items()
     }
+    return WhatIf(allocation.strategy, snapshot.total, allocation.unallocated, planned, allocation.moves)
 
 
-def _told(move: Moved, names: Mapping[int, str]) -> dict[str, Any]:
-    return {
-        "at": _moment(move.at),
-        "source": names.get(move.source, str(move.source)),
-        "target": names.get(move.target, str(move.target)),
-        "micros": move.micros,
-        "because": move.because,
-    }
-
-
-def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """Figures as JSON has them: what is no number is null."""
-    return {
-        str(name): None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in row.items()
-        if name not in ("id", "scope")
-    }
-
-
-def _moment(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat()
+def _move(move: Moved, names: Mapping[int, str]) -> BudgetMove:
+    source, target = (names.get(number, str(number)) for number in (move.source, move.target))
+    return BudgetMove(moment(move.at), source, target, move.micros, move.because)

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
+from deployments.api.answers import etag
 from deployments.wiring import logger
 from portfolio.definition import PortfolioError
 from rtb.campaigns.campaign import CampaignError
@@ -60,6 +62,16 @@ _REFUSALS: dict[type[Exception], tuple[int, str]] = {
 _AWAY = {LedgerError: "the ledger", RedisError: "the ledger", CatalogError: "the catalog", StreamError: "the events"}
 
 
+class ProblemDetails(msgspec.Struct, frozen=True):
+    """What went wrong with a request (RFC 9457): `detail` for people, `type` for programs."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+
+
 class Problem(Exception):
     """A request that is refused.
 
@@ -79,7 +91,7 @@ class Problem(Exception):
 
 
 def document(path: str, status: int, detail: str, kind: str = "", headers: Mapping[str, str] | None = None) -> Response:
-    """A problem document as a response.
+    """Build the response that carries a problem document.
 
     Args:
         path: what was asked for.
@@ -90,8 +102,9 @@ def document(path: str, status: int, detail: str, kind: str = "", headers: Mappi
     """
     phrase = HTTPStatus(status).phrase
     kind = kind or re.sub(r"[^a-z]+", "-", phrase.lower()).strip("-")
-    body = {"type": _TYPES + kind, "title": phrase, "status": status, "detail": detail, "instance": quote(path)}
-    return Response(json.dumps(body), status, headers, MEDIA_TYPE)  # ASCII: a path may hold what UTF-8 cannot
+    told = ProblemDetails(_TYPES + kind, phrase, status, detail, quote(path))
+    # ASCII: a detail may name what UTF-8 cannot hold
+    return Response(json.dumps(msgspec.structs.asdict(told)), status, headers, MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
@@ -115,18 +128,18 @@ def _of_http(request: Request, error: Any) -> Response:
 
 
 def _of_validation(request: Request, error: Any) -> Response:
-    """Where and what, but not the value, which may be anything."""
+    """Say where and what, but not the value, which may be anything."""
     told = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
     return document(_path(request), 422, told, "parameter-invalid")
 
 
 def _of_bug(request: Request, _: Exception) -> Response:
-    """Of an error nobody expected. `LastResort` writes the log."""
+    """Answer 500 to an error nobody expected. `LastResort` writes the log."""
     return document(_path(request), 500, _BUG)
 
 
 def _of_away(request: Request, error: Exception) -> Response:
-    """What is away is back soon. Its own message may name hosts, so it goes to the log only."""
+    """Answer 503: what is away is back soon. Its own message may name hosts, so it goes to the log only."""
     part = next(name for kind, name in _AWAY.items() if isinstance(error, kind))
     logger.warning(f"{request.method} {quote(_path(request))}: {type(error).__name__}: {error}")
     return document(_path(request), 503, f"{part} is away: try again", "part-away", {"Retry-After": "1"})
@@ -134,7 +147,7 @@ def _of_away(request: Request, error: Exception) -> Response:
 
 def _refusal(status: int, kind: str) -> Callable[[Request, Exception], Response]:
     def refuse(request: Request, error: Exception) -> Response:
-        headers = {"ETag": f'"{error.version}"'} if isinstance(error, CampaignChanged | PortfolioChanged) else None
+        headers = etag(error.version) if isinstance(error, CampaignChanged | PortfolioChanged) else None
         return document(_path(request), status, str(error), kind, headers)
 
     return refuse
@@ -145,7 +158,7 @@ def _path(request: Request) -> str:
 
 
 class LastResort:
-    """An ASGI middleware outside everything: an error nobody expected is 500, and one line in the log.
+    """The outermost ASGI middleware: an error nobody expected is answered with 500, and makes one line in the log.
 
     Args:
         app: what it guards.
@@ -155,7 +168,7 @@ class LastResort:
         self._app = app
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
-        """An ASGI 3 application."""
+        """Serve as an ASGI 3 application."""
         began = False
 
         async def watched(message: MutableMapping[str, Any]) -> None:
@@ -175,7 +188,7 @@ class LastResort:
 
 
 def _place(error: Exception) -> str:
-    """Where an error was raised, without what was in any variable."""
+    """Say where an error was raised, without what was in any variable."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -33,7 +33,7 @@ Outcome = TypeVar("Outcome")
 def once_of(
     request: Request, body: bytes, caller: Caller, key: str | None, answer: Callable[[Outcome], Kept]
 ) -> Once[Outcome] | None:
-    """What makes a request happen once; none where it names no idempotency key.
+    """Build what makes a request happen once; none where it names no idempotency key.
 
     Args:
         request: the request.
@@ -54,12 +54,12 @@ def once_of(
 
 
 async def done_once(router: Router, once: Once[Outcome] | None, act: Callable[[], Awaitable[Response]]) -> Response:
-    """The answer of a request, or the one it got the first time.
+    """Return the answer to a request, or the one it got the first time.
 
     Args:
         router: the replica.
         once: see `once_of`.
-        act: does it; raises `Repeated` when it was done.
+        act: does what was asked; raises `Repeated` when it was done before.
     """
     if once is None:
         return await act()
@@ -76,7 +76,7 @@ async def done_once(router: Router, once: Once[Outcome] | None, act: Callable[[]
 
 
 async def kept(router: Router, once: Once[Outcome]) -> Kept:
-    """What the request was answered the first time.
+    """Return what the request was answered the first time.
 
     Raises:
         Problem: 409, nothing is known of it any more.
@@ -89,6 +89,6 @@ async def kept(router: Router, once: Once[Outcome]) -> Kept:
 
 
 def replayed(answer: Kept) -> Response:
-    """A kept answer as a response, marked as such."""
+    """Build a response from a kept answer, marked as such."""
     headers = {"Idempotency-Replayed": "true", **({"ETag": answer.etag} if answer.etag else {})}
     return Response(answer.body, answer.status, headers, "application/json")

@@ -3,50 +3,66 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import msgspec
 from fastapi import APIRouter, Depends, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 
 from deployments.api.access import Caller, Needs
+from deployments.api.answers import StructResponse
 from deployments.api.documents import responses
-from deployments.figures import figures, totals
+from deployments.figures import CampaignFigures, figures, totals
 from deployments.metrics import Collected, report_of
 from deployments.metrics.counters import for_people
+from rtb.events import Backlog
 from rtb.ledger import whole_balances
 
 if TYPE_CHECKING:
     from deployments.router import Router
 
 
+class Stats(msgspec.Struct, frozen=True):
+    """Figures of the whole platform.
+
+    Attributes:
+        ledger: money of all campaigns, in micros.
+        campaigns: figures of each, by id.
+        counters: over all replicas.
+        events: what has still to be written to files.
+    """
+
+    ledger: dict[str, int]
+    campaigns: dict[str, CampaignFigures]
+    counters: dict[str, int]
+    events: Backlog
+
+
 def routes(router: Router) -> APIRouter:
-    """The calls for figures."""
+    """Build the calls for figures."""
     found = APIRouter(tags=["figures"])
     reader = Depends(Needs("report", is_optional=not router.settings.require_report_key))
 
     @found.get(
         "/stats",
         summary="Money by campaign as the ledger has it, and counters over all replicas",
-        responses=responses("Stats"),
+        responses=responses(Stats),
     )
-    async def stats(caller: Caller = reader) -> dict[str, Any]:
+    async def stats(caller: Caller = reader) -> StructResponse:
         entries = await asyncio.to_thread(router.catalog.all)
         balances = await whole_balances(router.ledger, [entry.number for entry in entries])
         pairs = zip(entries, balances, strict=True)
         money = {name: value for name, value in totals(balances).items() if name.endswith("_micros")}
-        return {
-            "ledger": money,
-            "campaigns": {entry.campaign.id: figures(balance) for entry, balance in pairs},
-            "counters": for_people(await router.tally.totals()),
-            "events": (await router.events.backlog())._asdict(),
-        }
+        by_campaign = {entry.campaign.id: figures(balance) for entry, balance in pairs}
+        counters = for_people(await router.tally.totals())
+        return StructResponse(Stats(money, by_campaign, counters, await router.events.backlog()))
 
     @found.get(
         "/metrics",
         summary="The same for Prometheus: see docs/metrics.md",
         response_class=Response,
-        responses=responses(None, kind="text/plain"),
+        responses=responses(str, media="text/plain"),
     )
     async def metrics(caller: Caller = reader) -> Response:
         registry = CollectorRegistry(auto_describe=False)

@@ -1,4 +1,4 @@
-"""What the slots of one call get: they go through the platform some at a time, and count as so many requests."""
+"""Answers to the slots of one call, which pass through the platform a few at a time, each counted as a request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TMAX_RESERVE = 0.9  # part of the time we allow ourselves; the rest is the way 
 
 
 async def answers(router: Router, offered: Sequence[FlatRequest], key: str = "") -> list[FlatAnswer]:
-    """What each slot gets, in order; counted as exchanges' requests would be.
+    """Answer each slot, in order; count them as exchanges' requests would be.
 
     Args:
         router: the replica.
@@ -53,13 +53,13 @@ async def answers(router: Router, offered: Sequence[FlatRequest], key: str = "")
 
 
 def _seconds(router: Router, offered: Sequence[FlatRequest]) -> float:
-    """Return the time that the slot which allows the least allows."""
+    """Return the seconds left for the slot with the shortest `tmax`."""
     default = router.settings.default_tmax_ms
     return min((one.tmax_ms or default for one in offered), default=default) / 1000 * _TMAX_RESERVE
 
 
 async def _asked(router: Router, requests: Sequence[Prepared], deadline: float) -> Sequence[Answer | str]:
-    """An answer to each request, or why there is none."""
+    """Return an answer to each request, or why there is none."""
     left = deadline - time.monotonic()
     if left > 0 and (shed := router.sheds(left, len(requests))):
         return [shed] * len(requests)

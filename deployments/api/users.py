@@ -1,14 +1,15 @@
-"""Users: what is kept of a person is removed when they ask for it."""
+"""Users: what is kept of a person is removed on request."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Depends, Path
-from fastapi.responses import JSONResponse
+import msgspec
+from fastapi import APIRouter, Path
 
-from deployments.api.access import Caller, Needs
+from deployments.api.access import Admin
+from deployments.api.answers import StructResponse
 from deployments.api.documents import responses
 from rtb.inventory.impression import USER_SOURCES
 
@@ -16,20 +17,25 @@ if TYPE_CHECKING:
     from deployments.router import Router
 
 
+class ForgottenUser(msgspec.Struct, frozen=True):
+    """How many frequency counters of a user were removed."""
+
+    frequency_counters: int
+
+
 def routes(router: Router) -> APIRouter:
-    """The call about users."""
+    """Build the call about users."""
     found = APIRouter(tags=["users"])
-    admin = Depends(Needs("admin"))
 
     @found.delete(
         "/users/{user_id:path}",
         summary="Remove what is kept of a person",
-        responses=responses("Forgotten", also=(404, 503)),
+        responses=responses(ForgottenUser, also=(404, 503)),
     )
     async def forget(
         user_id: Annotated[str, Path(min_length=1, max_length=512, description="`user.buyeruid` or `user.id`")],
-        caller: Caller = admin,
-    ) -> JSONResponse:
+        caller: Admin,
+    ) -> StructResponse:
         """Remove the frequency counters of the user whom a request names so; nothing else is kept by user.
 
         Calling again does no harm, and removes what notices of bids already made have counted meanwhile.
@@ -37,6 +43,6 @@ def routes(router: Router) -> APIRouter:
         entries = await asyncio.to_thread(router.catalog.all)
         keys = [router.users.key(f"{source}:{user_id}") for source in USER_SOURCES]
         removed = await router.frequency.forget(keys, [entry.number for entry in entries])
-        return JSONResponse({"frequency_counters": removed})
+        return StructResponse(ForgottenUser(removed))
 
     return found

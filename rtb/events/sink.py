@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import redis.asyncio as aioredis
@@ -62,7 +62,7 @@ class BidEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     caller: int | None = None
 
 
-class Backlog(NamedTuple):
+class Backlog(msgspec.Struct, frozen=True):
     """What the writer has still to make durable.
 
     Attributes:

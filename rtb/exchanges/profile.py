@@ -14,12 +14,12 @@ from rtb.openrtb.macros import AUCTION_PRICE
 SHARED_ENDPOINT = "/openrtb2/bid"
 """Where any exchange may POST; `/openrtb2/bid/<name>` names one."""
 
-_Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}\Z")]
-_Endpoint = Annotated[str, msgspec.Meta(pattern=r"^(/openrtb2/[a-z0-9_/-]{1,64})?\Z")]
-_Currency = Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{3})?\Z")]
-_KeyId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{12}\Z")]
-_PriceKeys = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_-]{0,32}\Z")]
-_Macro = Annotated[str, msgspec.Meta(pattern=r"^[$%{][A-Za-z0-9_:${}%-]{1,62}[}%]\Z")]
+_Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$(?!\n)")]
+_Endpoint = Annotated[str, msgspec.Meta(pattern=r"^(/openrtb2/[a-z0-9_/-]{1,64})?$(?!\n)")]
+_Currency = Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{3})?$(?!\n)")]
+_KeyId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{12}$(?!\n)")]
+_PriceKeys = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_-]{0,32}$(?!\n)")]
+_Macro = Annotated[str, msgspec.Meta(pattern=r"^[$%{][A-Za-z0-9_:${}%-]{1,62}[}%]$(?!\n)")]
 _Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
 
 

@@ -6,17 +6,24 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urljoin
 
 import httpx
+import jsonschema
+import msgspec
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import checks
 from schemathesis.generation.modes import GenerationMode
 
+from deployments import publishing
+from deployments.api import examples
+from deployments.api.app import PARTS
 from raybid.local import ports
+from rtb.catalog import CatalogError
+from rtb.experiment import Experiment
 from rtb.models import policy
 from rtb.models.policy import neutral
 from rtb.models.registry import Registry
@@ -88,38 +95,95 @@ def published(platform: Platform, folder: Path) -> list[Path]:
     return made
 
 
-def test_every_body_has_an_example_that_works(platform: Platform):
-    artefacts = published(platform, Path(platform.router.settings.var_dir) / "trained")
+_FIRST = ("/bid", "/campaign/create", "/campaign/{campaign_id}/creatives", "/portfolio/create")
+
+
+def _turn(call: tuple[str, str]) -> tuple[bool, int, int]:
+    """What others need first, what removes things last."""
+    method, path = call
+    return method == "delete", _FIRST.index(path) if path in _FIRST else len(_FIRST), -len(path)
+
+
+def _answers(router: Any) -> dict[tuple[str, str, int], Any]:
+    """The types of good answers by method, path and status."""
+    routes: list[Any] = [route for part in PARTS for route in part.routes(router).routes]
+    return {
+        (method.lower(), route.path_format, status): content["schema"].kind
+        for route in routes
+        for status, said in route.responses.items()
+        for content in said.get("content", {}).values()
+        for method in route.methods
+        if status < 300
+    }
+
+
+def _away(*told: Any) -> None:
+    raise CatalogError("the disk is full")
+
+
+def test_every_example_works_and_every_good_answer_is_of_its_type(platform: Platform, monkeypatch: pytest.MonkeyPatch):
+    artefact = published(platform, Path(platform.router.settings.var_dir) / "trained")[0]
+    for name in ("start", "look"):  # no Ray here, so no jobs
+        monkeypatch.setattr(publishing, name, lambda *told: publishing.Publication("job", "pending", ""))
+    ran = Experiment(number=1, kind="policy", version="v", folder="", share=0.5, salt="", started=1.0)
+    monkeypatch.setattr(platform.router.experiment, "experiment", ran)
     document = httpx.get(f"{platform.url}/openapi.json").json()
-    order = ["/campaign/create", "/campaign/{campaign_id}/creatives", "/portfolio/create"]
-    paths = sorted(document["paths"], key=lambda path: order.index(path) if path in order else len(order))
-    seen = 0
+    kinds, seen = _answers(platform.router), set()
+    names = {"campaign_id": "example", "creative_id": "another", "portfolio_id": "season", "kind": "policy"}
+    names |= {"job": "job", "user_id": "u-1"}
+    other: dict[str, dict[str, Any]] = {"/campaign/create": {"id": "example"}}
+    other |= {
+        "/campaign/{campaign_id}/creatives": {"id": "another"},
+        "/models/{kind}/publish": {"folder": str(artefact)},
+    }
     with platform.client() as client:
+
+        def call(method: str, path: str) -> Any:
+            said = document["paths"][path][method]
+            ((media, body),) = said.get("requestBody", {}).get("content", {"": {}}).items()
+            content = json.dumps(body["example"] | other.get(path, {})) if body else None
+            headers, query = {"Content-Type": media, "If-Match": "*"}, {"strategy": "dual", "limit": "9"}
+            answer = client.request(method, path.format_map(names), content=content, headers=headers, params=query)
+            kind = kinds.get((method, path, answer.status_code))
+            assert kind is not None, (method, path, answer.text)
+            seen.add((method, path, answer.status_code))
+            if kind is str:
+                return None
+            schema = said["responses"][str(answer.status_code)]["content"]["application/json"]["schema"]
+            jsonschema.validate(answer.json(), schema | {"components": document["components"]})
+            assert msgspec.json.encode(msgspec.json.decode(answer.content, type=kind)) == answer.content
+            return answer.json()
+
         for portfolio in client.get("/portfolio").json():  # that others made of the same campaign
-            version = {"If-Match": f'"{portfolio["version"]}"'}
-            assert client.delete(f"/portfolio/{portfolio['id']}", headers=version).status_code == 204
-        for path in paths:
-            for method, call in document["paths"][path].items():
-                for kind, content in call.get("requestBody", {}).get("content", {}).items():
-                    example = content["example"]
-                    if path == "/auction-result":
-                        example = example | {"token": client.post("/bid", json={"w": 300, "h": 250}).json()["token"]}
-                    if path.endswith("/creatives"):
-                        example = example | {"id": "another"}
-                    if path.endswith("/publish"):
-                        example = example | {"folder": str(artefacts[0])}
-                    headers = {"Content-Type": kind}
-                    url = path.replace("{campaign_id}", "spring").replace("{portfolio_id}", "season")
-                    url = url.replace("{kind}", "policy")
-                    if method == "patch":
-                        headers["If-Match"] = client.get(url).headers["etag"]
-                    if path == "/campaign/create":
-                        example = example | {"id": "example"}
-                    answer = client.request(method, url, content=json.dumps(example), headers=headers)
-                    wanted = (409,) if path.endswith("/publish") else (200, 201, 204)  # no Ray here, so no jobs
-                    assert answer.status_code in wanted, (path, answer.text)
-                    seen += 1
-    assert seen == 13
+            assert client.delete(f"/portfolio/{portfolio['id']}", headers={"If-Match": "*"}).status_code == 204
+        client.post("/admin/start")
+        for method, path in sorted({(method, path) for method, path, _ in kinds}, key=_turn):
+            told = call(method, path)
+            if path == "/bid":
+                names["bid_id"], other["/auction-result"] = told["bid_id"], {"token": told["token"]}
+            if (method, path) == ("post", "/admin/keys"):
+                names["key_id"] = told["id"]
+        names["campaign_id"] = "spring"
+        for method, path, change in (
+            ("post", "/campaign/{campaign_id}/pause", "pause"),
+            ("delete", "/campaign/{campaign_id}", "archive"),
+        ):
+            with monkeypatch.context() as patch:
+                patch.setattr(platform.router.catalog, change, _away)
+                assert call(method, path)["status"] == "stopped"
+        assert client.post("/openrtb2/bid", json=examples.OPENRTB).status_code in (200, 204)
+    assert seen == set(kinds)
+    others = {(path, method) for path, calls in document["paths"].items() for method in calls}
+    assert others - {(path, method) for method, path, _ in kinds} == {
+        ("/openrtb2/bid", "post"),
+        ("/notice/{kind}/{token}", "get"),
+        ("/portfolio/{portfolio_id}", "delete"),  # 204
+    }
+    leaves = {path: (get_args(kind) or (kind,))[-1] for (_, path, _), kind in kinds.items()}
+    untyped = {
+        path for path, leaf in leaves.items() if not (isinstance(leaf, type) and issubclass(leaf, msgspec.Struct))
+    }
+    assert untyped == {"/admin/settings", "/metrics"}
 
 
 @pytest.mark.parametrize("page", ["/docs", "/redoc"])

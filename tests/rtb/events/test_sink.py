@@ -167,8 +167,8 @@ def test_the_backlog_says_how_far_the_writer_is_behind(valkey: Valkey):
             sink = EventSink(client)
             assert await sink.backlog() == Backlog(0, 0.0)
             await client.xadd(STREAM, {"kind": "bid"}, id=f"{round(time.time() * 1_000) - 5_000}-0")
-            length, lag = await sink.backlog()
-            assert length == 1
-            assert 5 <= lag < 8
+            backlog = await sink.backlog()
+            assert backlog.length == 1
+            assert 5 <= backlog.lag < 8
 
     asyncio.run(main())
