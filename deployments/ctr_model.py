@@ -5,16 +5,16 @@ Whoever builds the graph imports this module. Torch is imported by those that sc
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ray import serve
 from redis.exceptions import RedisError
 
+from deployments.background import Background, Work
 from deployments.listening import listen_on_node_address
 from deployments.models import ModelFeed
-from deployments.wiring import ledger_client, logger, repeat
+from deployments.wiring import ledger_client, logger
 from rtb.auction.stages import CTRStage
 from rtb.models.artefacts import META
 from rtb.models.features import Rows
@@ -33,10 +33,12 @@ class CTRModel:
 
         torch.set_num_threads(1)  # replicas are how this scales; threads of one would fight the others for cores
         listen_on_node_address()
-        self._settings = settings = Settings()
+        settings = Settings()
         self._stage = CTRStage(_untrained())
         self._feed = ModelFeed("ctr", ledger_client(settings), settings.ctr_dir, load_scorer, self._take)
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background(
+            Work("published CTR model", settings.pull_seconds, self._feed.pull, (RedisError, OSError))
+        )
 
     async def reconfigure(self, config: dict[str, Any]) -> None:
         """Serve one model whatever is published: `{"ctr_artefact": folder}`; empty: what is published."""
@@ -53,9 +55,7 @@ class CTRModel:
     async def check_health(self) -> None:
         """Serve's health check. The first comes before the first request: it takes up the published model."""
         await self._feed.catch_up()
-        if self._task is None:
-            work = repeat("published CTR model", self._settings.pull_seconds, self._feed.pull, (RedisError, OSError))
-            self._task = asyncio.ensure_future(work)
+        self._background.start()
 
     def _take(self, scorer: CTRScorer) -> None:
         self._stage.scorer = scorer

@@ -80,9 +80,9 @@ class DecisionKeeper:
         for kind, version in missing or ():
             body = await self._model(kind, version) if kind in KINDS and version not in _PRIORS else None
             if body is not None:
-                await self.picture(kind, version, body)
+                await self.keep_snapshot(kind, version, body)
 
-    async def picture(self, kind: str, version: str, body: bytes) -> None:
+    async def keep_snapshot(self, kind: str, version: str, body: bytes) -> None:
         """Keep a catalog, a pacing table or a model."""
         if self.is_on:
             await self._try(lambda store: store.keep_picture(kind, version, body, time.time()))

@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 from starlette.middleware import Middleware
 
+from deployments.asgi import Application
 from deployments.callers import Scope
-from deployments.fast_path import BID_PREFIX, NOTICE_PREFIX, Application
+from deployments.fast_path import BID_PREFIX, NOTICE_PREFIX
 
 Channel = Callable[..., Awaitable[Any]]
 
@@ -41,12 +42,12 @@ class _Front:
     loop: asyncio.AbstractEventLoop | None = None
 
 
-def serve_early(application: Front) -> None:
+def register_front(application: Front) -> None:
     """Let requests come straight to an application; called from the event loop that it lives on."""
     _Front.application, _Front.loop = application, asyncio.get_running_loop()
 
 
-class Early:
+class HotPathMiddleware:
     """Hands requests to the Router in this process before Serve makes a record of each.
 
     Serve's record of a request (metadata, context, queue slots, counters by route, a watch for callers who hang up)
@@ -67,13 +68,13 @@ class Early:
         """An ASGI 3 application."""
         if self._is_proxied:
             name_caller(scope)
-        early = _Front.application
-        if early is None or scope["type"] != "http" or asyncio.get_running_loop() is not _Front.loop:
+        front = _Front.application
+        if front is None or scope["type"] != "http" or asyncio.get_running_loop() is not _Front.loop:
             await self._app(scope, receive, send)
         elif scope["path"].startswith((BID_PREFIX, NOTICE_PREFIX)):
-            await early(scope, receive, send)
-        elif early.is_at_root and not scope["path"].startswith(_SERVE_PREFIX):
-            await early.admit(scope, receive, send, self._app)
+            await front(scope, receive, send)
+        elif front.is_at_root and not scope["path"].startswith(_SERVE_PREFIX):
+            await front.admit(scope, receive, send, self._app)
         else:
             await self._app(scope, receive, send)
 
@@ -91,4 +92,4 @@ def name_caller(scope: Scope) -> None:
 
 def middlewares() -> list[Middleware]:
     """What Serve puts around each of its HTTP servers."""
-    return [Middleware(Early)]
+    return [Middleware(HotPathMiddleware)]

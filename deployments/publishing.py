@@ -1,4 +1,4 @@
-"""Candidates judged and published by a job on this cluster: the gate is a verb of the pipelines, and takes its time."""
+"""Candidates judged and published by a job on this cluster: the gate belongs to the pipelines, and takes its time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shlex
 import sys
 from typing import NamedTuple
 
+import msgspec
 import ray
 from ray.job_submission import JobSubmissionClient
 
@@ -27,6 +28,14 @@ class NoCluster(RuntimeError):
 
 class JobUnknown(LookupError):
     """There is no such job, or it publishes nothing."""
+
+
+class PublishOrder(msgspec.Struct, frozen=True):
+    """What `publish_job` is to do: see `start`."""
+
+    kind: Kind
+    folder: str
+    force: str
 
 
 class Publication(NamedTuple):
@@ -55,17 +64,18 @@ def start(kind: Kind, folder: str, force: str) -> Publication:
         NoCluster: there is none that takes jobs.
         JobsAway: the cluster takes no jobs now.
     """
-    words = [sys.executable, "-m", "pipelines.publish", "--kind", kind, *(["--force", force] if force else []), "--"]
+    order = msgspec.json.encode(PublishOrder(kind, folder, force)).decode()
     client = _client()
     try:
-        job = client.submit_job(entrypoint=shlex.join([*words, folder]), metadata={"publishes": kind})
+        command = shlex.join([sys.executable, "-m", f"{__package__}.publish_job", order])
+        job = client.submit_job(entrypoint=command, metadata={"publishes": kind})
     except _TROUBLE as error:
         raise JobsAway(str(error)) from error
     return Publication(job, "pending", "")
 
 
 def look(kind: Kind, job: str) -> Publication:
-    """How far a publication is.
+    """Return how far a publication is.
 
     Raises:
         JobUnknown: there is none of this id.

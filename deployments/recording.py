@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from deployments.decisions import Told
 from deployments.tally import Tally
 from deployments.wiring import logger
 from rtb.auction.batch import Batch
@@ -58,6 +59,11 @@ class DecisionSender:
             if self._recorder.dropped > self._dropped:
                 self._tally.add("decisions_dropped", self._recorder.dropped - self._dropped)
                 self._dropped = self._recorder.dropped
+
+    async def explain(self, bid_id: str) -> Told:
+        """Ask the Controller why a bid was what it was; raises whatever a handle raises."""
+        told: Told = await self._controller.explain.remote(bid_id)
+        return told
 
     async def _deliver(self, stamp: Stamp, batches: list[BatchRecord]) -> None:
         try:

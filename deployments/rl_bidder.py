@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from ray import serve
 from redis.exceptions import RedisError
 
+from deployments.background import Background, Work
 from deployments.challenge import ChallengerFeed
 from deployments.listening import listen_on_node_address
 from deployments.models import ModelFeed
 from deployments.tally import Tally
-from deployments.wiring import ledger_client, load_policy, logger, repeat
+from deployments.wiring import ledger_client, load_policy, logger
 from rtb.auction.stages import Auction, BidStage, Decisions
 from rtb.ledger import LeaseBook, LedgerError, UsageReporter, ValkeyLedger
 from rtb.models import policy
@@ -21,6 +21,7 @@ from rtb.runtime.settings import Settings
 
 _MAINTAIN_SECONDS = 0.1
 _REPORT_SECONDS = 1.0
+_AWAY = (LedgerError, RedisError, OSError)
 
 
 class RLBidder:
@@ -28,11 +29,11 @@ class RLBidder:
 
     def __init__(self) -> None:
         listen_on_node_address()
-        self._settings = settings = Settings()
+        settings = Settings()
         client = ledger_client(settings)
-        self._ledger = ValkeyLedger(client)
+        ledger = ValkeyLedger(client)
         self._book = LeaseBook(
-            self._ledger,
+            ledger,
             seconds=settings.lease_seconds,
             share=settings.lease_fraction,
             notice_ttl=max(settings.notice_times),
@@ -42,9 +43,15 @@ class RLBidder:
         self._feed = ModelFeed("policy", client, settings.policy_dir, load_policy, self._stage.swap_policy)
         self._challenger = ChallengerFeed(client, self._stage.challenge)
         self._pacing = snapshot.Subscriber(client, snapshot.PACING)
-        self._usage = UsageReporter(self._ledger)
+        self._usage = UsageReporter(ledger)
         self._tally = Tally(client)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._background = Background(
+            Work("pacing snapshot", settings.pull_seconds, self._pull, _AWAY),
+            Work("leases", _MAINTAIN_SECONDS, self._book.maintain, _AWAY),
+            Work("usage report", _REPORT_SECONDS, self._report, _AWAY),
+            Work("published policy", settings.pull_seconds, self._feed.pull, _AWAY),
+            Work("experiment", settings.pull_seconds, self._challenger.pull, _AWAY),
+        )
 
     async def reconfigure(self, config: dict[str, Any]) -> None:
         """Serve one policy whatever is published: `{"policy_artefact": folder}`; empty: what is published."""
@@ -54,32 +61,20 @@ class RLBidder:
         """What is known of the policy in use."""
         return self._feed.told
 
-    def start(self) -> None:
-        """Start the background work; called from the replica's event loop, more than once does no harm."""
-        if not self._tasks:
-            away = (LedgerError, RedisError, OSError)
-            pull = repeat("pacing snapshot", self._settings.pull_seconds, self._pull, away)
-            maintain = repeat("leases", _MAINTAIN_SECONDS, self._book.maintain, away)
-            report = repeat("usage report", _REPORT_SECONDS, self._report, away)
-            follow = repeat("published policy", self._settings.pull_seconds, self._feed.pull, away)
-            challenge = repeat("experiment", self._settings.pull_seconds, self._challenger.pull, away)
-            self._tasks = [asyncio.ensure_future(work) for work in (pull, maintain, report, follow, challenge)]
-
     async def decide(self, auction: Auction) -> Decisions:
         """Run the internal auction of a batch."""
-        self.start()
+        self._background.start()
         return self._stage.decide(auction)
 
     async def check_health(self) -> None:
         """Serve's health check. The first comes before the first request: then there are policy, pacing and money."""
         await self._feed.catch_up()
         await self._catch_up()
-        self.start()
+        self._background.start()
 
     async def __del__(self) -> None:
         """Hand unused money back when the replica is stopped in an orderly way."""
-        for task in self._tasks:
-            task.cancel()
+        self._background.cancel()
         try:
             await self._book.shutdown()
             await self._report()
@@ -91,12 +86,12 @@ class RLBidder:
 
         A replica that is added under load gets its part of the bids at once, and would have no money for them.
         """
-        if self._tasks:
+        if self._background.is_running:
             return
         try:
             await self._pull()
             await self._book.maintain()
-        except (LedgerError, RedisError, OSError) as error:
+        except _AWAY as error:
             logger.warning(f"nothing is leased yet: {error}")
 
     async def _pull(self) -> None:

@@ -5,7 +5,8 @@ Serve counts the requests whose records it makes, and it makes none of bids (`de
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
 from ray.serve.autoscaling_policy import default_autoscaling_policy
 from ray.serve.config import AutoscalingContext
@@ -16,6 +17,28 @@ _MOST = Gauge("raybid_replicas_most", "Replicas that autoscaling may make of a d
 
 HELD = "requests_held"
 """What a Router's `record_autoscaling_stats` calls them."""
+
+
+_Done = TypeVar("_Done")
+
+
+class HeldRequests:
+    """The requests that one Router is working on.
+
+    Attributes:
+        count: requests that are all there and not answered yet.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    async def during(self, work: Awaitable[_Done]) -> _Done:
+        """Count a request while it is worked on."""
+        self.count += 1
+        try:
+            return await work
+        finally:
+            self.count -= 1
 
 
 def by_requests_held(context: AutoscalingContext) -> tuple[float, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The Controller's side of stopping campaigns: it passes the word on, and tells the catalog once it can."""
+"""Stopping campaigns at once: each Router tells the Controller, which tells the others, and the catalog once it can."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence, Set
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 import redis.asyncio as aioredis
@@ -21,9 +22,36 @@ KEY = "raybid:stops"
 _TAKEN_UP_SECONDS = 10.0
 """By then a change of the catalog has come to all replicas."""
 
+_TELL_SECONDS = 2.0
+
+
+class StopSwitch:
+    """A Router's side: lets a campaign, or everyone, bid no more, or again.
+
+    Args:
+        stops: what this replica bids by.
+        controller: handle of the Controller, which tells the other replicas.
+    """
+
+    def __init__(self, stops: Stops, controller: Any) -> None:
+        self._stops = stops
+        self._controller = controller
+
+    async def set(self, stop: Stop) -> None:
+        """Apply a stop here at once, and wherever the Controller is heard."""
+        self._stops.hear([msgspec.structs.replace(stop, at=self._stops.moment(stop.number, stop.at))])
+        try:
+            await asyncio.wait_for(self.exchange(), _TELL_SECONDS)
+        except Exception as error:  # whatever a handle raises: it is told again and again
+            logger.warning(f"the others hear later who is stopped: {type(error).__name__}: {error}")
+
+    async def exchange(self) -> None:
+        """Tell the Controller of the stops known here, and hear of those known there."""
+        self._stops.hear(await self._controller.stops.remote(self._stops.all()))
+
 
 class StopKeeper:
-    """Passes on who is to bid no more.
+    """The Controller's side: passes on who is to bid no more.
 
     Args:
         client: of the ledger's server.

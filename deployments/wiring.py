@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +48,25 @@ def _one_line(record: logging.LogRecord) -> bool:
 _LONGEST_LINE = 4_000
 _PLAIN = logging.Formatter()
 logger.addFilter(_one_line)
+
+_LOGGED_A_SECOND = 10
+
+
+class LimitedLog:
+    """A log that a flood of rubbish cannot make flood the disk: the counters have it all."""
+
+    def __init__(self) -> None:
+        self._second = self._count = 0
+
+    def warning(self, message: str) -> None:
+        """Log a warning, unless enough were logged this second."""
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._count = second, 0
+        self._count += 1
+        if self._count <= _LOGGED_A_SECOND:
+            logger.warning(message)
+
 
 LEDGER_TIMEOUT_S = 1.0
 """Nothing that somebody waits for waits longer for the ledger than this."""
@@ -127,37 +145,3 @@ def describe(folder: Path) -> dict[str, Any]:
         return {"version": "prior"}
     told = ("kind", "schema_version", "created", "commit", "trained_on", "metrics")
     return {"version": meta.version} | {name: getattr(meta, name) for name in told}
-
-
-async def repeat(
-    name: str,
-    seconds: float,
-    action: Callable[[], Awaitable[object]],
-    expected: type[Exception] | tuple[type[Exception], ...],
-    rest: float = 0.0,
-) -> None:
-    """Call an action for ever. An expected error is logged when it begins and when it ends.
-
-    Args:
-        name: what the log calls it.
-        seconds: between two calls.
-        action: what to call.
-        expected: errors that come and go.
-        rest: times as long as the call took, where that is longer: for what shares its processor with bidding.
-    """
-    failing = False
-    while True:
-        began, pause = time.monotonic(), seconds
-        try:
-            await action()
-            pause = max(seconds, rest * (time.monotonic() - began))
-            if failing:
-                logger.info(f"{name}: works again")
-            failing = False
-        except expected as error:
-            if not failing:
-                logger.warning(f"{name}: {error}; trying again every {seconds} s")
-            failing = True
-        except Exception:
-            logger.exception(f"{name}: failed; trying again every {seconds} s")
-        await asyncio.sleep(pause)

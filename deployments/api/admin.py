@@ -8,8 +8,10 @@ import hashlib
 import hmac
 import secrets
 import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
@@ -20,12 +22,12 @@ from deployments.api.access import Caller, Needs
 from deployments.api.documents import body, responses
 from deployments.api.problems import Problem
 from deployments.api.repeats import IdempotencyKey, kept, once_of, replayed
+from deployments.stopping import StopSwitch
 from rtb.campaigns.stops import EVERYONE, Stop
-from rtb.catalog import Kept, Key, Once, Repeated, Scope, digest_of
+from rtb.catalog import Catalog, Kept, Key, KeyRing, Once, Repeated, Scope, digest_of
+from rtb.exchanges import Exchanges
+from rtb.runtime.settings import Settings
 from rtb.simple_api import Name
-
-if TYPE_CHECKING:
-    from deployments.router import Router
 
 
 class NewKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,45 +44,58 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     per_minute: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] | None = None
 
 
-def routes(router: Router) -> APIRouter:
+@dataclass(frozen=True)
+class AdminParts:
+    """What the calls for administrators need."""
+
+    settings: Settings
+    catalog: Catalog
+    keys: KeyRing
+    exchanges: Exchanges
+    switch: StopSwitch
+    artefacts: Callable[[], Awaitable[Mapping[str, Any]]]
+    """Describes the models in use."""
+
+
+def routes(parts: AdminParts) -> APIRouter:
     """The calls for administrators."""
     found = APIRouter(prefix="/admin", tags=["admin"])
-    _key_routes(found, router)
+    _key_routes(found, parts)
     admin = Depends(Needs("admin"))
 
     @found.post("/stop", summary="Stop all bidding, within a second", responses=responses("Stopped"))
     async def stop(caller: Caller = admin) -> JSONResponse:
         """Needs no disk, catalog or ledger. Notices are settled as before; `POST /admin/start` lets all bid again."""
-        await router.stop(Stop(EVERYONE, time.time(), is_on=True, actor=caller.name))
+        await parts.switch.set(Stop(EVERYONE, time.time(), is_on=True, actor=caller.name))
         return JSONResponse({"stopped": True})
 
     @found.post("/start", summary="Bid again after a stop", responses=responses("Stopped"))
     async def start(caller: Caller = admin) -> JSONResponse:
-        await router.stop(Stop(EVERYONE, time.time(), is_on=False, actor=caller.name))
+        await parts.switch.set(Stop(EVERYONE, time.time(), is_on=False, actor=caller.name))
         return JSONResponse({"stopped": False})
 
     @found.get("/settings", summary="Every setting but the secrets", responses=responses("Settings"))
     async def settings(caller: Caller = admin) -> JSONResponse:
-        return JSONResponse(router.settings.shown())
+        return JSONResponse(parts.settings.shown())
 
     @found.get("/exchanges", summary="The exchanges that are known, by profile", responses=responses("Exchanges"))
     async def exchanges(caller: Caller = admin) -> JSONResponse:
         """Profiles are files: see `docs/exchanges.md`. Keys are named by their ids."""
-        told = [{"path": profile.path, **msgspec.to_builtins(profile)} for profile in router.exchanges]
+        told = [{"path": profile.path, **msgspec.to_builtins(profile)} for profile in parts.exchanges]
         return JSONResponse(told)
 
     @found.get("/artefacts", summary="The models in use", responses=responses("Artefacts", also=(503,)))
     async def artefacts(caller: Caller = admin) -> JSONResponse:
         """As one replica of each says; during a change others may still use the one before."""
         try:
-            return JSONResponse(await asyncio.wait_for(router.stages.artefacts(), 2.0))
+            return JSONResponse(await asyncio.wait_for(parts.artefacts(), 2.0))
         except Exception as error:  # whatever a handle raises: its replica is being started, say
             raise Problem(503, "the models do not answer: try again", "part-away", {"Retry-After": "1"}) from error
 
     return found
 
 
-def _key_routes(found: APIRouter, router: Router) -> None:
+def _key_routes(found: APIRouter, parts: AdminParts) -> None:
     admin = Depends(Needs("admin"))
 
     @found.post(
@@ -96,20 +111,20 @@ def _key_routes(found: APIRouter, router: Router) -> None:
         wanted: NewKey = bodies.decode(sent, NewKey)
         salt = secrets.token_urlsafe(32)
         once: Once[Key] | None = once_of(request, sent, caller, idempotency_key, lambda key: _kept(key, salt))
-        secret = secrets.token_urlsafe(32) if once is None else _derived(router.settings.notice_secrets()[0], salt)
+        secret = secrets.token_urlsafe(32) if once is None else _derived(parts.settings.notice_secrets()[0], salt)
         told = (wanted.name, tuple(dict.fromkeys(wanted.scopes)), digest_of(secret), caller.name)
         try:
-            key = await asyncio.to_thread(router.catalog.keys.create, *told, per_minute=wanted.per_minute, once=once)
+            key = await asyncio.to_thread(parts.catalog.keys.create, *told, per_minute=wanted.per_minute, once=once)
         except Repeated:
             assert once is not None
-            return _again(await kept(router, once), router.settings.notice_secrets())
-        await asyncio.to_thread(router.keys.refresh)
+            return _again(await kept(parts.catalog, once), parts.settings.notice_secrets())
+        await asyncio.to_thread(parts.keys.refresh)
         return JSONResponse(_shown(key) | {"key": secret}, 201)
 
     @found.get("/keys", summary="All keys, without their secrets", responses=responses("Keys"))
     async def keys(caller: Caller = admin) -> JSONResponse:
         """Those of the settings, such as the first administrator's, come first; they have no time of creation."""
-        known = [*router.keys.standing, *await asyncio.to_thread(router.catalog.keys.all)]
+        known = [*parts.keys.standing, *await asyncio.to_thread(parts.catalog.keys.all)]
         return JSONResponse([_shown(key) for key in known])
 
     @found.delete(
@@ -118,10 +133,10 @@ def _key_routes(found: APIRouter, router: Router) -> None:
         responses=responses("Key", also=(404, 409)),
     )
     async def revoke(key_id: str, caller: Caller = admin) -> JSONResponse:
-        if any(key.id == key_id for key in router.keys.standing):
+        if any(key.id == key_id for key in parts.keys.standing):
             raise Problem(409, "this key is in the settings: change it there and restart", "key-standing")
-        key = await asyncio.to_thread(router.catalog.keys.revoke, key_id)
-        await asyncio.to_thread(router.keys.refresh)
+        key = await asyncio.to_thread(parts.catalog.keys.revoke, key_id)
+        await asyncio.to_thread(parts.keys.refresh)
         return JSONResponse(_shown(key))
 
 

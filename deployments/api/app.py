@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from deployments.api import (
-    admin,
-    bids,
-    campaigns,
-    documents,
-    experiment,
-    explanations,
-    health,
-    models,
-    pages,
-    portfolios,
-    problems,
-    reports,
-    users,
-)
+from deployments.api import admin, documents, pages, problems
 from deployments.api.access import CALLER
 from deployments.api.bids import AuctionResult, Settled
 from deployments.api.campaigns import TopUp
@@ -30,20 +16,17 @@ from deployments.api.gate import Gate
 from deployments.api.hardening import Hardened
 from deployments.api.models import Candidate, Rollback
 from deployments.callers import Scope
+from deployments.guard import AccessGuard
 from portfolio.definition import Portfolio
 from rtb.campaigns.campaign import Campaign
 from rtb.campaigns.creative import Creative
+from rtb.catalog import KeyRing
+from rtb.runtime.rate_limits import Limiter
 from rtb.simple_api import FlatAnswer, FlatAnswers, FlatBatch, FlatRequest
-
-if TYPE_CHECKING:
-    from deployments.router import Router
 
 _ABOUT = """A self-hosted real-time bidder. Exchanges POST OpenRTB to `/openrtb2/bid`; who speaks none takes `/bid`.
 
 Money is in micro-units, prices are CPM. What goes wrong is answered with a problem document (RFC 9457)."""
-
-
-_PARTS = (bids, explanations, campaigns, portfolios, reports, models, experiment, health, users, admin)
 
 
 class Rest:
@@ -53,14 +36,20 @@ class Rest:
         gate: what its calls pass.
 
     Args:
-        router: the replica.
+        routers: calls by subject.
+        keys: known keys.
+        guard: limits what callers without a good key may try.
+        limiter: counts calls of each key.
+        calls_per_minute: of a key that has no limit of its own.
     """
 
-    def __init__(self, router: Router) -> None:
-        parts = [part.routes(router) for part in _PARTS]
-        app = _application(parts)
-        self.gate = Gate(router, [*app.router.routes, *chain.from_iterable(part.routes for part in parts)])
-        self._app = problems.LastResort(Hardened(app, router))
+    def __init__(
+        self, routers: Sequence[APIRouter], keys: KeyRing, guard: AccessGuard, limiter: Limiter, calls_per_minute: int
+    ) -> None:
+        app = described(routers)
+        every = [*app.router.routes, *chain.from_iterable(one.routes for one in routers)]
+        self.gate = Gate(every, keys, guard, limiter, calls_per_minute)
+        self._app = problems.LastResort(Hardened(app, guard))
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """An ASGI 3 application."""
@@ -68,15 +57,11 @@ class Rest:
         await (refusal or self._app)(scope, receive, send)
 
 
-def described(router: Router) -> FastAPI:
+def described(routers: Iterable[APIRouter]) -> FastAPI:
     """Return the application without what guards it: with its OpenAPI document."""
-    return _application([part.routes(router) for part in _PARTS])
-
-
-def _application(parts: Iterable[APIRouter]) -> FastAPI:
     app = pages.application("Raybid", "0.1.0", _ABOUT)
-    for part in parts:
-        app.include_router(part)
+    for one in routers:
+        app.include_router(one)
     problems.install(app)
     kinds = (
         Campaign,

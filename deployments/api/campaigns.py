@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -18,15 +19,13 @@ from deployments.api.access import Caller, Needs
 from deployments.api.documents import body, responses
 from deployments.api.repeats import IdempotencyKey, done_once, once_of
 from deployments.figures import figures
+from deployments.stopping import StopSwitch
 from rtb.campaigns.campaign import decode_campaign
 from rtb.campaigns.creative import Creative
-from rtb.campaigns.stops import Stop
-from rtb.catalog import CampaignUnknown, CatalogError, Change, CreativeUnknown, Entry, Kept
-from rtb.ledger import Balance, LedgerError, whole_balances
+from rtb.campaigns.stops import Stop, Stops
+from rtb.catalog import CampaignUnknown, Catalog, CatalogError, Change, CreativeUnknown, Entry, Kept
+from rtb.ledger import Balance, Ledger, LedgerError, whole_balances
 from rtb.pacing.terms import lost, over_budget, terms_of
-
-if TYPE_CHECKING:
-    from deployments.router import Router
 
 IfMatch = Annotated[str | None, Header(description='the version to change, as the ETag said it: `"3"`')]
 Status = Literal["active", "paused", "archived", "all"]
@@ -38,17 +37,29 @@ class TopUp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     micros: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
 
 
-def routes(router: Router) -> APIRouter:
+@dataclass(frozen=True)
+class CampaignParts:
+    """What the calls about campaigns need."""
+
+    catalog: Catalog
+    ledger: Ledger
+    stops: Stops
+    switch: StopSwitch
+    number_of: Callable[[str], int | None]
+    """Finds the number of a campaign that is bid for."""
+
+
+def routes(parts: CampaignParts) -> APIRouter:
     """The calls about campaigns."""
     found = APIRouter(tags=["campaigns"])
-    _read_routes(found, router)
-    _write_routes(found, router)
-    _switch_routes(found, router)
-    _creative_routes(found, router)
+    _read_routes(found, parts)
+    _write_routes(found, parts)
+    _switch_routes(found, parts)
+    _creative_routes(found, parts)
     return found
 
 
-def _read_routes(found: APIRouter, router: Router) -> None:
+def _read_routes(found: APIRouter, parts: CampaignParts) -> None:
     reader = Depends(Needs("report"))
 
     @found.get("/campaigns", summary="Campaigns with their money, in pages", responses=responses("CampaignList"))
@@ -62,8 +73,8 @@ def _read_routes(found: APIRouter, router: Router) -> None:
         after: Annotated[int, Query(ge=0, le=2**31 - 1, description="the page before ended with this number")] = 0,
     ) -> JSONResponse:
         """In the order they were created. Where there are more, a `Link` header with `rel="next"` leads to them."""
-        page = await asyncio.to_thread(router.catalog.page, after, limit, status=status, text=q)
-        balances = await whole_balances(router.ledger, [entry.number for entry in page.entries])
+        page = await asyncio.to_thread(parts.catalog.page, after, limit, status=status, text=q)
+        balances = await whole_balances(parts.ledger, [entry.number for entry in page.entries])
         told = [_shown(entry, balance) for entry, balance in zip(page.entries, balances, strict=True)]
         if page.next is None:
             return JSONResponse(told)
@@ -77,8 +88,8 @@ def _read_routes(found: APIRouter, router: Router) -> None:
         responses=responses("CampaignShown", also=(404,)),
     )
     async def campaign(campaign_id: str, caller: Caller = reader) -> Response:
-        entry = await _entry(router, campaign_id)
-        (balance,) = await whole_balances(router.ledger, [entry.number])
+        entry = await _entry(parts, campaign_id)
+        (balance,) = await whole_balances(parts.ledger, [entry.number])
         return _answer(entry, balance)
 
     @found.get(
@@ -90,11 +101,11 @@ def _read_routes(found: APIRouter, router: Router) -> None:
         campaign_id: str, caller: Caller = reader, limit: Annotated[int, Query(ge=1, le=10_000)] = 100
     ) -> JSONResponse:
         """The last `limit` changes."""
-        changes = await asyncio.to_thread(router.catalog.history, campaign_id, limit)
+        changes = await asyncio.to_thread(parts.catalog.history, campaign_id, limit)
         return JSONResponse([_told(change) for change in changes])
 
 
-def _write_routes(found: APIRouter, router: Router) -> None:
+def _write_routes(found: APIRouter, parts: CampaignParts) -> None:
     admin = Depends(Needs("admin"))
 
     @found.post(
@@ -110,10 +121,10 @@ def _write_routes(found: APIRouter, router: Router) -> None:
         once = once_of(request, sent, caller, idempotency_key, _kept(201))
 
         async def act() -> Response:
-            entry = await asyncio.to_thread(router.catalog.add, campaign, caller.name, once)
-            return await _taken_up(router, entry, 201)
+            entry = await asyncio.to_thread(parts.catalog.add, campaign, caller.name, once)
+            return await _taken_up(parts, entry, 201)
 
-        return await done_once(router, once, act)
+        return await done_once(parts.catalog, once, act)
 
     @found.patch(
         "/campaign/{campaign_id}",
@@ -125,8 +136,8 @@ def _write_routes(found: APIRouter, router: Router) -> None:
         """Objects merge, null takes the default, everything else replaces. `If-Match` names the version it is for."""
         version = bodies.needed_versions(if_match)
         patch = bodies.decode(await bodies.read(request), Any)
-        entry = await asyncio.to_thread(router.catalog.change, campaign_id, version, patch, caller.name)
-        return await _taken_up(router, entry)
+        entry = await asyncio.to_thread(parts.catalog.change, campaign_id, version, patch, caller.name)
+        return await _taken_up(parts, entry)
 
     @found.delete(
         "/campaign/{campaign_id}",
@@ -137,13 +148,13 @@ def _write_routes(found: APIRouter, router: Router) -> None:
         """Notices of its bids are still settled. `GET /campaigns?status=archived` shows it."""
         version = bodies.needed_versions(if_match)
         try:
-            entry = await asyncio.to_thread(router.catalog.archive, campaign_id, caller.name, version)
+            entry = await asyncio.to_thread(parts.catalog.archive, campaign_id, caller.name, version)
         except CatalogError as error:
-            return await _stopped(router, campaign_id, caller, error)
-        return await _taken_up(router, entry)
+            return await _stopped(parts, campaign_id, caller, error)
+        return await _taken_up(parts, entry)
 
 
-def _switch_routes(found: APIRouter, router: Router) -> None:
+def _switch_routes(found: APIRouter, parts: CampaignParts) -> None:
     admin = Depends(Needs("admin"))
     told = responses("CampaignShown", also=(400, 404, 409, 412))
 
@@ -152,18 +163,18 @@ def _switch_routes(found: APIRouter, router: Router) -> None:
         """While the catalog cannot be written, as on a full disk, it is stopped in memory (202) and paused later."""
         version = bodies.versions_of(if_match)
         try:
-            entry = await asyncio.to_thread(router.catalog.pause, campaign_id, caller.name, version)
+            entry = await asyncio.to_thread(parts.catalog.pause, campaign_id, caller.name, version)
         except CatalogError as error:
-            return await _stopped(router, campaign_id, caller, error)
-        return await _taken_up(router, entry)
+            return await _stopped(parts, campaign_id, caller, error)
+        return await _taken_up(parts, entry)
 
     @found.post("/campaign/{campaign_id}/resume", summary="Bid again", responses=told)
     async def resume(campaign_id: str, caller: Caller = admin, if_match: IfMatch = None) -> Response:
         version = bodies.versions_of(if_match)
-        entry = await asyncio.to_thread(router.catalog.resume, campaign_id, caller.name, version)
-        if entry.number in {one.number for one in router.stops.all()}:
-            await router.stop(Stop(entry.number, time.time(), is_on=False))
-        return await _taken_up(router, entry)
+        entry = await asyncio.to_thread(parts.catalog.resume, campaign_id, caller.name, version)
+        if entry.number in {one.number for one in parts.stops.all()}:
+            await parts.switch.set(Stop(entry.number, time.time(), is_on=False))
+        return await _taken_up(parts, entry)
 
     @found.post(
         "/campaign/{campaign_id}/top-up",
@@ -185,18 +196,18 @@ def _switch_routes(found: APIRouter, router: Router) -> None:
 
         async def act() -> Response:
             told = (campaign_id, micros, caller.name, version, once)
-            return await _taken_up(router, await asyncio.to_thread(router.catalog.top_up, *told))
+            return await _taken_up(parts, await asyncio.to_thread(parts.catalog.top_up, *told))
 
-        return await done_once(router, once, act)
+        return await done_once(parts.catalog, once, act)
 
 
-def _creative_routes(found: APIRouter, router: Router) -> None:
+def _creative_routes(found: APIRouter, parts: CampaignParts) -> None:
     reader, admin = Depends(Needs("report")), Depends(Needs("admin"))
     path = "/campaign/{campaign_id}/creatives"
 
     @found.get(path, summary="What a campaign shows", responses=responses("Creatives", also=(404,)))
     async def creatives(campaign_id: str, caller: Caller = reader) -> JSONResponse:
-        entry = await _entry(router, campaign_id)
+        entry = await _entry(parts, campaign_id)
         return JSONResponse(msgspec.to_builtins(entry.campaign.creatives), headers=_tag(entry))
 
     @found.post(
@@ -219,13 +230,13 @@ def _creative_routes(found: APIRouter, router: Router) -> None:
 
         async def act() -> Response:
             told = (campaign_id, creative, caller.name, version, once)
-            return await _taken_up(router, await asyncio.to_thread(router.catalog.add_creative, *told), 201)
+            return await _taken_up(parts, await asyncio.to_thread(parts.catalog.add_creative, *told), 201)
 
-        return await done_once(router, once, act)
+        return await done_once(parts.catalog, once, act)
 
     @found.get(f"{path}/{{creative_id}}", summary="One creative", responses=responses("Creative", also=(404,)))
     async def creative(campaign_id: str, creative_id: str, caller: Caller = reader) -> JSONResponse:
-        entry = await _entry(router, campaign_id)
+        entry = await _entry(parts, campaign_id)
         for one in entry.campaign.creatives:
             if one.id == creative_id:
                 return JSONResponse(msgspec.to_builtins(one), headers=_tag(entry))
@@ -238,66 +249,66 @@ def _creative_routes(found: APIRouter, router: Router) -> None:
     )
     async def drop(campaign_id: str, creative_id: str, caller: Caller = admin, if_match: IfMatch = None) -> Response:
         told = (campaign_id, creative_id, caller.name, bodies.versions_of(if_match))
-        return await _taken_up(router, await asyncio.to_thread(router.catalog.drop_creative, *told))
+        return await _taken_up(parts, await asyncio.to_thread(parts.catalog.drop_creative, *told))
 
 
-async def _entry(router: Router, campaign_id: str) -> Entry:
-    entry = await asyncio.to_thread(router.catalog.get, campaign_id)
+async def _entry(parts: CampaignParts, campaign_id: str) -> Entry:
+    entry = await asyncio.to_thread(parts.catalog.get, campaign_id)
     if entry is None:
         raise CampaignUnknown(f"there is no campaign {campaign_id!r}")
     return entry
 
 
-async def _stopped(router: Router, campaign_id: str, caller: Caller, error: CatalogError) -> Response:
+async def _stopped(parts: CampaignParts, campaign_id: str, caller: Caller, error: CatalogError) -> Response:
     """Stop a campaign that the catalog cannot be told of; one that bids is known here by its id.
 
     Raises:
         CatalogError: it does not bid.
     """
-    number = router.edge.number_of(campaign_id)
+    number = parts.number_of(campaign_id)
     if number is None:
         raise error
-    await router.stop(Stop(number, time.time(), is_on=True, campaign=campaign_id, actor=caller.name))
+    await parts.switch.set(Stop(number, time.time(), is_on=True, campaign=campaign_id, actor=caller.name))
     told = {"id": campaign_id, "status": "stopped", "detail": "paused in the catalog once it can be written"}
     return JSONResponse(told, 202)
 
 
-async def _taken_up(router: Router, entry: Entry, status: int = 200) -> Response:
+async def _taken_up(parts: CampaignParts, entry: Entry, status: int = 200) -> Response:
     """Tell the ledger the campaign's terms, and answer with what both say.
 
     The change is of record by now, so a ledger that is away is no failure: whoever were told of one would send a top-up
     again. The Controller opens them when the ledger is back; until then there are no figures.
     """
     try:
-        balance = await _opened(router, entry)
+        balance = await _opened(parts, entry)
     except (LedgerError, RedisError, CatalogError, OSError):
         return _answer(entry, None, status)
     return _answer(entry, balance, status)
 
 
-async def _opened(router: Router, entry: Entry) -> Balance:
+async def _opened(parts: CampaignParts, entry: Entry) -> Balance:
     """Open the terms that are of record, read again afterwards: of two changes at once the newer one's must stay."""
-    await _refuse_lost(router, entry)
+    await _refuse_lost(parts, entry)
     latest = entry
     while True:
         opened = terms_of(latest)
-        await router.ledger.open(entry.number, opened)
-        read = await asyncio.to_thread(router.catalog.get, entry.campaign.id)
+        await parts.ledger.open(entry.number, opened)
+        read = await asyncio.to_thread(parts.catalog.get, entry.campaign.id)
         latest = read or latest
         if terms_of(latest) == opened:
-            (balance,) = await whole_balances(router.ledger, [entry.number])
+            (balance,) = await whole_balances(parts.ledger, [entry.number])
             return balance
 
 
-async def _refuse_lost(router: Router, entry: Entry) -> None:
+async def _refuse_lost(parts: CampaignParts, entry: Entry) -> None:
     """Leave a campaign closed whose figures the ledger lost: see the Controller, which says so in the log.
 
     Raises:
         LedgerError: it is such a campaign.
     """
-    balances = await whole_balances(router.ledger, [entry.number])
+    balances = await whole_balances(parts.ledger, [entry.number])
     known_whole = balances[0].budget and not balances[0].behind
-    if not known_whole and lost([entry], balances, await asyncio.to_thread(router.catalog.spent)):
+    if not known_whole and lost([entry], balances, await asyncio.to_thread(parts.catalog.spent)):
         raise LedgerError("the ledger lost this campaign's figures: run `python -m pipelines.rebuild_ledger`")
 
 

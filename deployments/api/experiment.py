@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter, Depends
 
 from deployments.api.access import Caller, Needs
 from deployments.api.documents import responses
 from deployments.api.problems import Problem
-
-if TYPE_CHECKING:
-    from deployments.router import Router
+from deployments.challenge import ExperimentFeed
 
 
-def routes(router: Router) -> APIRouter:
+def routes(feed: ExperimentFeed) -> APIRouter:
     """The call about experiments."""
     found = APIRouter(prefix="/admin", tags=["admin"])
     admin = Depends(Needs("admin"))
@@ -27,7 +25,7 @@ def routes(router: Router) -> APIRouter:
     )
     async def experiment(caller: Caller = admin) -> dict[str, Any]:
         """As this replica has heard of it; `pipelines.experiment` starts, stops and reports."""
-        last = router.experiment.experiment
+        last = feed.experiment
         if last is None:
             raise Problem(404, "there was no experiment yet: `pipelines.experiment start` starts one")
         return {

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
+import redis.asyncio as aioredis
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
@@ -21,9 +22,7 @@ from deployments.publishing import JobsAway, JobUnknown, NoCluster, Publication
 from deployments.wiring import logger
 from rtb.models.artefacts import ArtefactError, below, read_meta
 from rtb.models.registry import Decision, Kind, Record, Registry, RegistryError
-
-if TYPE_CHECKING:
-    from deployments.router import Router
+from rtb.runtime.settings import Settings
 
 
 class Rollback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,7 +49,7 @@ class Candidate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     force: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
 
-def routes(router: Router) -> APIRouter:
+def routes(client: aioredis.Redis, settings: Settings) -> APIRouter:
     """The calls about models."""
     found = APIRouter(tags=["figures"])
     admin = Depends(Needs("admin"))
@@ -62,16 +61,16 @@ def routes(router: Router) -> APIRouter:
         What is known of the models themselves is in `/admin/artefacts`, the history in `/models/{kind}`.
         """
         return {
-            kind: {"published": version, "replicas": [_shown(one) for one in await served(router.client, kind)]}
-            for kind, version in (await champions(router.client)).items()
+            kind: {"published": version, "replicas": [_shown(one) for one in await served(client, kind)]}
+            for kind, version in (await champions(client)).items()
         }
 
-    _record_routes(found, router)
-    _publish_routes(found, router)
+    _record_routes(found, settings)
+    _publish_routes(found, settings)
     return found
 
 
-def _record_routes(found: APIRouter, router: Router) -> None:
+def _record_routes(found: APIRouter, settings: Settings) -> None:
     admin = Depends(Needs("admin"))
 
     @found.get(
@@ -81,7 +80,7 @@ def _record_routes(found: APIRouter, router: Router) -> None:
     )
     async def record(kind: Kind, caller: Caller = admin) -> dict[str, Any]:
         """`former` is what a rollback leads to. Decisions are oldest first, refusals and their figures included."""
-        known = await asyncio.to_thread(_read, Registry(router.settings.published_dir, kind))
+        known = await asyncio.to_thread(_read, Registry(settings.published_dir, kind))
         return {
             "champion": known.champion,
             "former": known.former(),
@@ -97,12 +96,12 @@ def _record_routes(found: APIRouter, router: Router) -> None:
     async def rollback(kind: Kind, request: Request, caller: Caller = admin) -> JSONResponse:
         """Replicas take it up within a second, in place. Without `to`, once more goes one further back."""
         wanted: Rollback = bodies.decode(await bodies.read(request), Rollback)
-        registry = Registry(router.settings.published_dir, kind)
+        registry = Registry(settings.published_dir, kind)
         reason = f"{wanted.reason} ({caller.name})"
         return JSONResponse(_decided(await asyncio.to_thread(_roll_back, registry, wanted.to, reason)))
 
 
-def _publish_routes(found: APIRouter, router: Router) -> None:
+def _publish_routes(found: APIRouter, settings: Settings) -> None:
     admin = Depends(Needs("admin"))
 
     @found.post(
@@ -115,7 +114,7 @@ def _publish_routes(found: APIRouter, router: Router) -> None:
     async def publish(kind: Kind, request: Request, caller: Caller = admin) -> JSONResponse:
         """A job on the cluster, from seconds to minutes long: `GET /models/{kind}/publish/{job}` says how far it is."""
         wanted: Candidate = bodies.decode(await bodies.read(request), Candidate)
-        folder = await asyncio.to_thread(_candidate, kind, wanted.folder, router.settings.artefact_roots)
+        folder = await asyncio.to_thread(_candidate, kind, wanted.folder, settings.artefact_roots)
         force = f"{wanted.force} ({caller.name})" if wanted.force else ""
         return JSONResponse(await _job(publishing.start, kind, str(folder), force), 202)
 

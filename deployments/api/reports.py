@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter, Depends, Response
 from prometheus_client import CollectorRegistry, generate_latest
@@ -12,18 +12,16 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 from deployments.api.access import Caller, Needs
 from deployments.api.documents import responses
 from deployments.figures import figures, totals
-from deployments.metrics import Collected, report_of
+from deployments.metrics import Collected, ReportParts, report_of
 from deployments.metrics.counters import for_people
 from rtb.ledger import whole_balances
-
-if TYPE_CHECKING:
-    from deployments.router import Router
+from rtb.runtime.settings import Settings
 
 
-def routes(router: Router) -> APIRouter:
+def routes(settings: Settings, parts: ReportParts) -> APIRouter:
     """The calls for figures."""
     found = APIRouter(tags=["figures"])
-    reader = Depends(Needs("report", is_optional=not router.settings.require_report_key))
+    reader = Depends(Needs("report", is_optional=not settings.require_report_key))
 
     @found.get(
         "/stats",
@@ -31,15 +29,15 @@ def routes(router: Router) -> APIRouter:
         responses=responses("Stats"),
     )
     async def stats(caller: Caller = reader) -> dict[str, Any]:
-        entries = await asyncio.to_thread(router.catalog.all)
-        balances = await whole_balances(router.ledger, [entry.number for entry in entries])
+        entries = await asyncio.to_thread(parts.catalog.all)
+        balances = await whole_balances(parts.ledger, [entry.number for entry in entries])
         pairs = zip(entries, balances, strict=True)
         money = {name: value for name, value in totals(balances).items() if name.endswith("_micros")}
         return {
             "ledger": money,
             "campaigns": {entry.campaign.id: figures(balance) for entry, balance in pairs},
-            "counters": for_people(await router.tally.totals()),
-            "events": (await router.events.backlog())._asdict(),
+            "counters": for_people(await parts.tally.totals()),
+            "events": (await parts.events.backlog())._asdict(),
         }
 
     @found.get(
@@ -50,7 +48,7 @@ def routes(router: Router) -> APIRouter:
     )
     async def metrics(caller: Caller = reader) -> Response:
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(Collected(await report_of(router)))
+        registry.register(Collected(await report_of(parts)))
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_1_0_0)
 
     return found

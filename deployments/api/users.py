@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
 from fastapi.responses import JSONResponse
 
 from deployments.api.access import Caller, Needs
 from deployments.api.documents import responses
+from rtb.catalog import Catalog
 from rtb.inventory.impression import USER_SOURCES
+from rtb.targeting.frequency import FrequencyGate
+from rtb.targeting.users import UserKeys
 
-if TYPE_CHECKING:
-    from deployments.router import Router
 
-
-def routes(router: Router) -> APIRouter:
+def routes(catalog: Catalog, users: UserKeys, frequency: FrequencyGate) -> APIRouter:
     """The call about users."""
     found = APIRouter(tags=["users"])
     admin = Depends(Needs("admin"))
@@ -34,9 +34,9 @@ def routes(router: Router) -> APIRouter:
 
         Calling again does no harm, and removes what notices of bids already made have counted meanwhile.
         """
-        entries = await asyncio.to_thread(router.catalog.all)
-        keys = [router.users.key(f"{source}:{user_id}") for source in USER_SOURCES]
-        removed = await router.frequency.forget(keys, [entry.number for entry in entries])
+        entries = await asyncio.to_thread(catalog.all)
+        keys = [users.key(f"{source}:{user_id}") for source in USER_SOURCES]
+        removed = await frequency.forget(keys, [entry.number for entry in entries])
         return JSONResponse({"frequency_counters": removed})
 
     return found

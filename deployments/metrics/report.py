@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+import redis.asyncio as aioredis
 from redis.exceptions import RedisError
 
 from deployments.ledger_guard import Behind, behind
 from deployments.models import Serving, served
-from rtb.catalog import CatalogError, Entry, PortfolioRecord
+from deployments.snapshot_feed import SnapshotFeed
+from deployments.tally import Tally
+from rtb.catalog import Catalog, CatalogError, Entry, PortfolioRecord
+from rtb.events import EventSink
 from rtb.events.sink import Backlog
-from rtb.ledger import Balance, LedgerError, whole_balances
+from rtb.ledger import Balance, DurabilityWatch, Ledger, LedgerError, whole_balances
 from rtb.models.registry import KINDS, Kind
 from rtb.pacing.snapshot import PacingTable
 from rtb.runtime.quarantine import Fault
-
-if TYPE_CHECKING:
-    from deployments.router import Router
 
 _PATIENCE_SECONDS = 1.0
 
@@ -60,30 +61,45 @@ class Report:
     is_ready: bool = False
 
 
-async def report_of(router: Router) -> Report:
+@dataclass(frozen=True)
+class ReportParts:
+    """What a report is gathered from."""
+
+    client: aioredis.Redis
+    ledger: Ledger
+    durability: DurabilityWatch
+    catalog: Catalog
+    tally: Tally
+    events: EventSink
+    snapshots: SnapshotFeed
+    artefacts: Callable[[], Awaitable[Mapping[str, Mapping[str, Any]]]]
+    """Describes the models in use."""
+
+
+async def report_of(parts: ReportParts) -> Report:
     """What the parts say now."""
-    entries = await _there(asyncio.to_thread(router.catalog.all))
+    entries = await _there(asyncio.to_thread(parts.catalog.all))
     balances = None
     if entries is not None:
-        balances = await _there(whole_balances(router.ledger, [entry.number for entry in entries]))
-    counters = await _there(router.tally.totals())
+        balances = await _there(whole_balances(parts.ledger, [entry.number for entry in entries]))
+    counters = await _there(parts.tally.totals())
     return Report(
         entries=entries,
         balances=balances,
-        portfolios=await _there(asyncio.to_thread(router.catalog.portfolios.all)),
+        portfolios=await _there(asyncio.to_thread(parts.catalog.portfolios.all)),
         counters=counters,
-        behind=await _there(behind(router.client)),
-        events=await _there(router.events.backlog()),
-        models=await _there(_models(router)),
-        artefacts=await _there(router.stages.artefacts(), (Exception,)),  # whatever a handle raises
-        pacing=router.pacing,
-        left_out=router.left_out,
-        is_ready=counters is not None and router.paced_at is not None and not router.durability.refusal,
+        behind=await _there(behind(parts.client)),
+        events=await _there(parts.events.backlog()),
+        models=await _there(_models(parts.client)),
+        artefacts=await _there(parts.artefacts(), (Exception,)),  # whatever a handle raises
+        pacing=parts.snapshots.pacing,
+        left_out=parts.snapshots.left_out,
+        is_ready=counters is not None and parts.snapshots.paced_at is not None and not parts.durability.refusal,
     )
 
 
-async def _models(router: Router) -> dict[Kind, list[Serving]]:
-    return {kind: await served(router.client, kind) for kind in KINDS}
+async def _models(client: aioredis.Redis) -> dict[Kind, list[Serving]]:
+    return {kind: await served(client, kind) for kind in KINDS}
 
 
 async def _there(asked: Awaitable[_Part], away: tuple[type[Exception], ...] = _AWAY) -> _Part | None:

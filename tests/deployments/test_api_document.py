@@ -76,7 +76,7 @@ def _asks(document: Any, operation: Any) -> bool:
 
 def published(platform: Platform, folder: Path) -> list[Path]:
     """Two policies, one after the other, so that there is one to go back to."""
-    registry = Registry(platform.router.settings.published_dir, "policy")
+    registry = Registry(platform.router.parts.stores.settings.published_dir, "policy")
     made = []
     for value in (1.0, 2.0):
         candidate = neutral()
@@ -89,7 +89,7 @@ def published(platform: Platform, folder: Path) -> list[Path]:
 
 
 def test_every_body_has_an_example_that_works(platform: Platform):
-    artefacts = published(platform, Path(platform.router.settings.var_dir) / "trained")
+    artefacts = published(platform, Path(platform.router.parts.stores.settings.var_dir) / "trained")
     document = httpx.get(f"{platform.url}/openapi.json").json()
     order = ["/campaign/create", "/campaign/{campaign_id}/creatives", "/portfolio/create"]
     paths = sorted(document["paths"], key=lambda path: order.index(path) if path in order else len(order))

@@ -31,17 +31,17 @@ class Reply(NamedTuple):
         outcome: short counter name.
         message: what is wrong, empty when nothing is.
         location: where a click leads.
-        besides: counter names of what else was noticed.
+        extra_outcomes: counter names of what else was noticed.
     """
 
     status: int
     outcome: str
     message: str = ""
     location: str = ""
-    besides: tuple[str, ...] = ()
+    extra_outcomes: tuple[str, ...] = ()
 
 
-class NoticeDesk:
+class NoticeHandler:
     """Settles notices.
 
     Args:
@@ -139,7 +139,7 @@ class NoticeDesk:
         if outcome is not Outcome.SETTLED:
             return _reply(outcome)
         is_counted = self._frequency is None or await self._frequency.count(campaign_of(ref.campaign), ref.user)
-        return _reply(outcome)._replace(besides=charge.remarks + (() if is_counted else ("frequency_lost",)))
+        return _reply(outcome)._replace(extra_outcomes=charge.remarks + (() if is_counted else ("frequency_lost",)))
 
     async def _redirect(self, ref: BidRef, now: float) -> Reply:
         """Send a user on; a click that comes too late to count still leads somewhere."""
