@@ -1,4 +1,4 @@
-"""What the raw ASGI endpoints have in common: an answer, and how it is sent."""
+"""Types and helpers shared by the raw ASGI endpoints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Response = tuple[int, Headers, bytes]
 
 
 async def respond(send: Send, status: int, headers: Headers, body: bytes) -> None:
-    """Send an answer; one of 204 has no body."""
+    """Send a response; a 204 has no body."""
     no_body = status == 204
     length = [] if no_body else [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers + length})

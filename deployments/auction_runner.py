@@ -1,4 +1,4 @@
-"""A prepared request's way through the stages: admission, micro-batches, the internal auction of each batch."""
+"""The auction of prepared requests: admission, micro-batches, and the two stages of each batch."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Stages(Protocol):
     """The two stages of a batch, wherever they run."""
 
     in_flight: int
-    """Number of batches that can usefully be on their way at once."""
+    """Number of batches worth having in flight at once."""
 
     async def score(self, rows: Rows) -> Scores:
-        """Score feature rows, shape `(n, fields)`: probabilities, shape `(n, 2)`, and the model they are by."""
+        """Score feature rows, shape `(n, fields)`: return probabilities, shape `(n, 2)`, and the model's version."""
         ...
 
     async def decide(self, auction: Auction) -> Decisions:
-        """Hold the internal auction of a batch."""
+        """Run the internal auction of a batch."""
         ...
 
     async def reconfigure(self, config: dict[str, Any]) -> None:
@@ -43,7 +43,7 @@ class Stages(Protocol):
         ...
 
     async def check_health(self) -> None:
-        """Start and check what runs in this process."""
+        """Start and check the stages that run in this process."""
         ...
 
     async def artefacts(self) -> dict[str, dict[str, Any]]:
@@ -71,19 +71,19 @@ class AuctionRunner:
         self._batcher = MicroBatcher(self._timed, self._max_batch, self._stages.in_flight)
 
     def sheds(self, seconds: float, coming: int = 1) -> Shed | None:
-        """Return why requests that must be answered in this time should not be begun, `None` when they should."""
+        """Return why requests with this time left should be shed; `None` where they should be admitted."""
         return self._admission.refuses(seconds, self._batcher.waiting, self._batcher.is_busy, coming)
 
     async def bid(self, request: Prepared, deadline: float = math.inf, since: float | None = None) -> Answer:
-        """Answer a prepared request, by way of the next micro-batch.
+        """Answer a prepared request in the next micro-batch.
 
         Args:
             request: to answer.
-            deadline: monotonic second after which nobody wants the answer.
-            since: when work on it began here, for the record of how long requests take.
+            deadline: monotonic second after which the answer is useless.
+            since: monotonic second at which work on it began, for the estimate of how long requests take.
 
         Raises:
-            TimeoutError: its deadline came before its answer.
+            TimeoutError: the deadline passed before the answer was ready.
         """
         began = time.monotonic()
         answer, ended = await self._batcher.submit(request, deadline)
@@ -91,21 +91,21 @@ class AuctionRunner:
         return answer
 
     async def bid_all(self, requests: Sequence[Prepared], deadline: float) -> list[Answer]:
-        """Answer prepared requests that go through the stages together, in one batch.
+        """Answer prepared requests together, in one batch.
 
         Args:
             requests: to answer; at least one.
-            deadline: monotonic second after which nobody wants the answers.
+            deadline: monotonic second after which the answers are useless.
 
         Raises:
-            TimeoutError: their turn did not come before the deadline.
+            TimeoutError: the deadline passed before their batch began.
         """
         answered = await self._batcher.submit_all(requests, deadline)
         self._admission.rest_took(time.monotonic() - answered[-1][1])
         return [answer for answer, _ in answered]
 
     async def _timed(self, requests: Sequence[Prepared]) -> list[tuple[Answer, float]]:
-        """Return each answer with when it was ready; what follows is the event loop's way to those who wait."""
+        """Return each answer with the second it was ready: the rest of its latency is the event loop's."""
         began = time.monotonic()
         answers = await self._answer(requests)
         ended = time.monotonic()
@@ -132,7 +132,7 @@ class AuctionRunner:
         return answers
 
     async def _without_barred(self, batch: Batch) -> Batch:
-        """Return a batch without candidates that are stopped, or whose users have seen enough of them."""
+        """Return the batch without candidates that are stopped or over their frequency cap."""
         verdict = await self._frequency.check(batch.campaign, batch.terms.user[batch.candidates.imp])
         stopped = self._stops.mask(batch.campaign)
         if verdict.barred.any():

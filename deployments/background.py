@@ -1,4 +1,4 @@
-"""What a replica repeats beside serving."""
+"""Periodic work of a replica."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from deployments.wiring import logger
 
 
 class Work(NamedTuple):
-    """An action to repeat.
+    """A periodic action.
 
     Attributes:
         name: its name in the log.
         seconds: pause between two calls.
         action: the call.
         expected: errors that come and go.
-        rest: multiple of a call's duration to pause, where that is longer: for work that shares a processor with
-            bidding.
+        rest: pause at least so many times as long as the call took: for work that shares a processor with bidding.
     """
 
     name: str
@@ -30,10 +29,10 @@ class Work(NamedTuple):
 
 
 class Background:
-    """The repeated work of one replica.
+    """The periodic work of one replica.
 
     Args:
-        works: actions to repeat.
+        works: the actions.
     """
 
     def __init__(self, *works: Work) -> None:
@@ -46,7 +45,7 @@ class Background:
         return bool(self._tasks)
 
     def start(self) -> bool:
-        """Start the work on the running event loop, once; return whether this call did."""
+        """Start the work on the running event loop unless it was started; return whether this call did."""
         if self._tasks:
             return False
         self._tasks = [asyncio.ensure_future(repeat(work)) for work in self._works]
@@ -59,7 +58,7 @@ class Background:
 
 
 async def repeat(work: Work) -> None:
-    """Repeat an action for ever. Log an expected error when it begins and when it ends."""
+    """Run an action for ever. Log an expected error once when it begins and once when it ends."""
     failing = False
     while True:
         began, pause = time.monotonic(), work.seconds

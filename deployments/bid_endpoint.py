@@ -1,4 +1,4 @@
-"""The endpoint of exchanges: a bid request's way from its headers to its answer, without routing layers or objects."""
+"""The endpoint for exchanges: a bid request from its headers to its response."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from rtb.runtime.settings import Settings
 
 _COMPRESSED_FROM = 1_024  # bytes; less fits one packet either way
 _SHED = {"qps", *Shed}
-"""Reasons that are about how much comes, not about what comes."""
+"""Reasons that depend on load, not on the request."""
 
 _TURNED_AWAY = (401, 403, 404, 405, 429)
-"""Answers to those who may not bid here; what is wrong with a request that may is said at once."""
+"""Statuses that callers who may not bid here get, late; a faulty request of a known exchange is answered at once."""
 
 _CLOSE: Headers = [(b"connection", b"close")]
 _TMAX = b'"tmax"'
@@ -52,14 +52,14 @@ class _Refused(Exception):
 
 
 class _NoBid(NamedTuple):
-    """Why there is no bid: a counter's name, and what an exchange that wants to know is told."""
+    """A no-bid: the name of its counter, and the reason code for exchanges that ask for one."""
 
     counter: str
     code: NoBid
 
 
 class _RequestHeaders(NamedTuple):
-    """What the headers of a bid request say."""
+    """The headers of a bid request that are read."""
 
     size: int
     key: str | None
@@ -115,7 +115,7 @@ class BidEndpoint:
     async def _serve(
         self, profile: Profile, head: _RequestHeaders, sent: bytes | LargeBody, started: float
     ) -> Response:
-        """Answer a request of a known exchange, or shed it; what is shed before it is read gets 204 everywhere."""
+        """Answer a request of a known exchange, or shed it: before it is decoded always with 204."""
         read = time.monotonic()
         self._tally.add(f"exchange.{profile.name}.requests")
         limit = self._limits.get(profile.name)
@@ -141,7 +141,7 @@ class BidEndpoint:
         return self._json(profile, answer, head)
 
     def _identify(self, scope: Scope, path: str, head: _RequestHeaders) -> Profile:
-        """The exchange that a request is of; raises `_Refused` where it may not bid."""
+        """Return the exchange of a request; raise `_Refused` where the caller may not ask for bids."""
         method = scope["method"]
         if head.size > self._settings.max_header_bytes:
             raise _Refused(431, "long_headers", f"the headers have {head.size} bytes")
@@ -160,7 +160,7 @@ class BidEndpoint:
         return profile
 
     def _admit(self, scope: Scope, secret: str | None) -> None:
-        """A key that is sent must be known; whether one must be sent is a setting. Raises `_Refused`."""
+        """Raise `_Refused` unless the key is known, or none is sent and none is required."""
         guard = self._guard
         if secret is None:
             if self._settings.require_exchange_key or not guard.callers.is_local(scope):
@@ -192,19 +192,19 @@ class BidEndpoint:
             raise _Refused(413, "too_large", str(error)) from error
 
     def _seconds(self, profile: Profile, tmax_ms: int) -> float:
-        """How long an answer may take here."""
+        """Return the seconds that an answer may take here."""
         if not tmax_ms or profile.quirks.ignore_tmax:
             tmax_ms = profile.default_tmax_ms or self._settings.default_tmax_ms
         return (tmax_ms - profile.network_allowance_ms) / 1_000
 
     def _shed(self, profile: Profile, tmax_ms: int, started: float) -> _NoBid | None:
-        """Why this request is not begun, if it is not."""
+        """Return why a request is shed; `None` where it is admitted."""
         left = self._seconds(profile, tmax_ms) - (time.monotonic() - started)
         shed = self._runner.sheds(left) if left > 0 else None  # who gives no time is told so below, not shed
         return _NoBid(shed, NoBid.INSUFFICIENT_TIME) if shed else None
 
     async def _answer(self, request: Prepared, deadline: float, read: float) -> bytes | _NoBid:
-        """The response's body, or why there is no bid; always within the time the exchange allows."""
+        """Return the response's body, or a no-bid, always within the time that the exchange allows."""
         if not request.impressions:
             return _NoBid(request.reason.name.lower(), request.reason)
         if deadline <= time.monotonic():
@@ -221,7 +221,7 @@ class BidEndpoint:
         return answer.body or _NoBid(answer.reason.name.lower(), answer.reason)
 
     def _no_bid(self, profile: Profile, request_id: str, why: _NoBid) -> Response:
-        """204, or the reason where the exchange wants it and the request was read."""
+        """Build a no-bid response: 204, or the reason where the exchange wants it and the request was decoded."""
         self._tally.add(f"no_bid.{why.counter}")
         self._tally.add(f"exchange.{profile.name}.{'shed' if why.counter in _SHED else 'no_bid'}")
         version = _version_of(profile)
@@ -240,7 +240,7 @@ class BidEndpoint:
         return 200, headers, body
 
     async def _read(self, receive: Receive) -> bytes | LargeBody:
-        """The body, or that it is too large, which who has no key is not told."""
+        """Read the body; return, not raise, that it is too large, which only a request with a good key is told."""
         try:
             return await read_body(receive, self._settings.max_body_bytes)
         except LargeBody as error:
@@ -252,7 +252,7 @@ class BidEndpoint:
 
 
 def _read_headers(headers: Sequence[tuple[bytes, bytes]]) -> _RequestHeaders:
-    """What we read of the headers; their names come in lower case (ASGI)."""
+    """Read the headers; ASGI gives their names in lower case."""
     found = dict(headers)
     return _RequestHeaders(
         sum(map(len, chain.from_iterable(headers))),
@@ -264,7 +264,7 @@ def _read_headers(headers: Sequence[tuple[bytes, bytes]]) -> _RequestHeaders:
 
 
 def _peek_tmax(body: bytes) -> int:
-    """What `tmax` seems to be, 0 when there seems to be none: for shedding before the body is decoded."""
+    """Guess `tmax` from the bytes, to shed before they are decoded; 0 where there seems to be none."""
     place = body.find(_TMAX)  # far quicker than a search by a pattern
     if place < 0:
         return 0

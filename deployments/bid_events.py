@@ -1,4 +1,4 @@
-"""Bid events on their way to the stream, a few times a second, beside bidding."""
+"""Appending bid events to the stream, in the background."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from rtb.events import EventSink
 
 
 class BidEventSender:
-    """Appends bid events, and counts those that found no room.
+    """Appends bid events, and counts those that were dropped.
 
     Args:
         sink: queue of the events.
-        tally: counts those dropped.
+        tally: counts the dropped ones.
     """
 
     def __init__(self, sink: EventSink, tally: Tally) -> None:
@@ -20,7 +20,7 @@ class BidEventSender:
         self._dropped = 0
 
     async def flush(self) -> None:
-        """Append what is queued; count what queue and stream have dropped since the last call.
+        """Append the queued events; count those that queue or stream dropped since the last call.
 
         Raises:
             RedisError: the server is away.

@@ -1,4 +1,4 @@
-"""The Controller's way with the catalog: each change is told to the ledger, then published to the replicas."""
+"""Publishing the catalog: the ledger gets each change of terms first, then the replicas get the campaigns."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class CatalogPublisher:
 
     Args:
         catalog: campaigns of record.
-        ledger: told their terms.
+        ledger: gets their terms.
         publish: publishes them.
-        quarantine: told which of them cannot be used.
+        quarantine: gets those that cannot be used.
     """
 
     def __init__(self, catalog: Catalog, ledger: Ledger, publish: Publish, quarantine: QuarantineKeeper) -> None:
@@ -44,17 +44,21 @@ class CatalogPublisher:
 
     @property
     def active(self) -> set[int] | None:
-        """Numbers of the campaigns that were last published; `None` where none were yet."""
+        """Numbers of the campaigns published last; `None` before the first time."""
         if self._revision is None:
             return None
         return {entry.number for entry in self.entries if entry.campaign.status == "active"}
 
     def forget(self) -> None:
-        """Forget what the ledger was told and what was published: it is another server, or may be."""
+        """Forget what was opened and published, since the ledger may be another server."""
         self._revision, self._terms = None, {}
 
     async def refresh(self) -> None:
-        """Open and publish what changed since the last call."""
+        """Open and publish what changed since the last call.
+
+        Raises:
+            LedgerError, RedisError, CatalogError: a part is away; the next call goes on.
+        """
         revision = await asyncio.to_thread(self._catalog.revision)  # before the entries, so that no change is missed
         if revision == self._revision:
             return
@@ -71,7 +75,7 @@ class CatalogPublisher:
         logger.info(f"catalog revision {revision}: {len(active)} active campaigns of {len(entries)}")
 
     async def _open(self, entries: Sequence[Entry], balances: Sequence[Balance], missing: set[int]) -> dict[int, Terms]:
-        """Tell the ledger terms that it was not told before, or has lost: an edit is of few campaigns."""
+        """Open the campaigns whose terms changed or which the ledger lost: an edit concerns few of them."""
         terms = {entry.number: terms_of(entry) for entry in entries if entry.number not in missing}
         held = {entry.number: own.budget - own.moved for entry, own in zip(entries, balances, strict=True)}
         news = {n: one for n, one in terms.items() if one != self._terms.get(n) or one.budget_micros != held[n]}
@@ -79,14 +83,14 @@ class CatalogPublisher:
         return terms
 
     def _sound_entries(self) -> list[Entry]:
-        """Return the campaigns that can be bid from; the others are said, and hold up nobody."""
+        """Return the campaigns that can be used; the others go to the quarantine and hold up nobody."""
         loaded = self._catalog.load()
         sound, faults = self._vetter.vet(loaded.entries, time.time())
         self._quarantine.replace("catalog", [*loaded.faults, *faults])
         return sound
 
     async def _lost(self, entries: Sequence[Entry], balances: Sequence[Balance]) -> list[Entry]:
-        """Return campaigns not to be opened, because the ledger forgot what they spent."""
+        """Return campaigns that must not be opened, because the ledger lost what they spent."""
         if all(balance.budget and not balance.behind for balance in balances):
             return []
         return lost(entries, balances, await asyncio.to_thread(self._catalog.spent))

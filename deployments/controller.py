@@ -1,4 +1,4 @@
-"""The Controller: one small replica that looks at the money once a pacing interval and tells the others."""
+"""The Controller: one small replica that paces all campaigns, and publishes what the others bid by."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ray import serve
 from redis.exceptions import RedisError
 
 from deployments.bootstrap.controller import controller_parts
-from deployments.decisions import Told
+from deployments.decisions import ExplainReply
 from deployments.listening import listen_on_node_address
 from deployments.wiring import logger
 from rtb.campaigns.stops import Stop
@@ -18,10 +18,10 @@ _UNWRITTEN = (RedisError, CatalogError, StreamError, OSError)
 
 
 class Controller:
-    """Keeps the server up, reclaims leases, divides and moves money, publishes what replicas bid by, writes events.
+    """The deployment around the parts that keep the ledger up, pace, publish, write events and explain bids.
 
     Attributes:
-        parts: what it is made of.
+        parts: its parts.
     """
 
     def __init__(self) -> None:
@@ -38,14 +38,14 @@ class Controller:
         await self.parts.pacing.tick()
 
     async def stops(self, told: list[Stop]) -> list[Stop]:
-        """Hear who is to bid no more, and tell what others said of that."""
+        """Take the stops a Router knows, and return all that are known."""
         return await self.parts.stops.exchange(told)
 
     async def keep(self, parcel: Parcel) -> None:
-        """Keep what a Router decided, so that it can be explained."""
+        """Store a Router's decisions, so that they can be explained."""
         await self.parts.decisions.keep(parcel)
 
-    async def explain(self, bid_id: str) -> Told:
+    async def explain(self, bid_id: str) -> ExplainReply:
         """Explain why a bid was what it was, and what became of it."""
         try:
             await self.parts.events.write()  # so that its notices are found
@@ -54,7 +54,7 @@ class Controller:
         return await self.parts.decisions.explain(bid_id)
 
     async def __del__(self) -> None:
-        """Stop the server this replica started."""
+        """Write what is left, and stop the server that this replica started."""
         self.parts.background.cancel()
         try:
             await self.parts.events.write()

@@ -1,6 +1,6 @@
 """The CTR model as a deployment: feature rows in, probabilities out.
 
-Whoever builds the graph imports this module. Torch is imported by those that score: see `rtb.models.scores`.
+Every process of the graph imports this module. Only those that score import torch: see `rtb.models.scores`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class CTRModel:
-    """Holds the CTR stage of one replica, and takes up what is published."""
+    """The CTR stage of one replica, which follows the published model."""
 
     def __init__(self) -> None:
         import torch  # noqa: PLC0415
@@ -45,15 +45,15 @@ class CTRModel:
         await self._feed.pin(config.get("ctr_artefact") or "")
 
     async def artefact(self) -> dict[str, Any]:
-        """What is known of the model in use."""
+        """Describe the model in use."""
         return self._feed.told
 
     async def score(self, rows: Rows) -> Scores:
-        """Probabilities, shape `(n, 2)`, for feature rows, shape `(n, fields)`, and by which model."""
+        """Score feature rows, shape `(n, fields)`: return probabilities, shape `(n, 2)`, and the model's version."""
         return self._stage.score(rows)
 
     async def check_health(self) -> None:
-        """Serve's health check. The first comes before the first request: it takes up the published model."""
+        """Check the replica's health. Serve does so before the first request: by its end the published model serves."""
         await self._feed.catch_up()
         self._background.start()
 
@@ -62,7 +62,7 @@ class CTRModel:
 
 
 def load_scorer(folder: Path) -> CTRScorer:
-    """The CTR model in a folder; the prior where none was trained yet. A damaged or foreign one is an error."""
+    """Load the CTR model in a folder; the prior where there is none. A damaged or foreign one is an error."""
     if not (folder / META).exists():
         logger.warning(f"no CTR model in {folder}: bidding on the prior; `make models` trains one")
         return _untrained()

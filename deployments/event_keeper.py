@@ -1,4 +1,4 @@
-"""The Controller's care of events: they are written to files, learned from on the way, and forgotten when old."""
+"""The Controller's work on events: write them to files, learn from them on the way, delete old ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RECALL_SECONDS = 120.0
 
 
 class EventKeeper:
-    """Writes events, merges files of an hour that is over, forgets old ones.
+    """Writes events, merges the files of past hours, deletes old ones.
 
     Args:
         settings: where stream and files are, and how long files are kept.
@@ -65,7 +65,7 @@ class EventKeeper:
         await self._tally.flush()
 
     async def merge(self) -> None:
-        """Merge one hour's files, so that many do not keep the machine busy, and forget what was kept long enough."""
+        """Merge one hour's files, no more at a time so that the machine stays responsive, and delete old ones."""
         await asyncio.to_thread(self._writer.merge)
         if self._days:
             await asyncio.to_thread(self._writer.forget, time.time() - self._days * 86_400)
@@ -80,7 +80,7 @@ class EventKeeper:
         self._reckoning.observe(events)
 
     async def _recall(self) -> None:
-        """Learn the markets from the last events written: what a Controller before this one knew of them."""
+        """Learn the markets from the last events written, as the Controller before this one had."""
         since = f"{max(0, int((time.time() - _RECALL_SECONDS) * 1_000))}-0"
 
         def read() -> None:

@@ -22,7 +22,7 @@ from deployments.scaling import HeldRequests
 BID_PREFIX = "/openrtb2/"
 NOTICE_PREFIX = "/notice/"
 _TURNS = 4
-"""Calls that need no key and are worked on at a time."""
+"""Concurrent calls that need no key."""
 
 
 @dataclass(eq=False)
@@ -48,11 +48,11 @@ class FastPath:
 
     @property
     def held(self) -> int:
-        """Requests that are all there and not answered yet."""
+        """Number of requests received whole and not answered yet."""
         return self._held.count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request: an ASGI 3 application."""
+        """Answer a request (ASGI 3)."""
         path = path_in(scope)
         if scope["type"] == "http" and path.startswith(BID_PREFIX):
             since = time.monotonic()
@@ -71,7 +71,7 @@ class FastPath:
             await self._call(scope, receive, send)
 
     async def admit(self, scope: Scope, receive: Receive, send: Send, then: Application) -> None:
-        """Pass a call of the API on, or refuse it. What anybody may ask waits its turn, so that bids need not."""
+        """Pass a call of the API on, or refuse it. Calls without a key queue, so that bids need not."""
         refusal = self._gate.refusal(scope)
         if refusal is not None:
             await self._guard.slow_down(scope)
@@ -83,7 +83,7 @@ class FastPath:
             await then(scope, receive, send)
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a call of the API, held from when its body is there."""
+        """Answer a call of the API; it counts as held once its body is there."""
         is_held = False
 
         async def counted() -> MutableMapping[str, Any]:

@@ -1,4 +1,4 @@
-"""A campaign's figures as answers show them."""
+"""A campaign's figures as the API shows them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ COUNTS = ("bids", "wins", "bills", "losses", "clicks", "conversions", "unfunded"
 
 
 def figures(balance: Balance) -> dict[str, int]:
-    """Money (micros) and counts."""
+    """Return a campaign's money (micros) and counts."""
     money = {f"{name}_micros": getattr(balance, name) for name in MONEY}
     return money | {name: getattr(balance, name) for name in COUNTS}
 
 
 def totals(balances: Sequence[Balance]) -> dict[str, int]:
-    """The same over several campaigns."""
+    """Return the sums over several campaigns."""
     money = {f"{name}_micros": sum(getattr(balance, name) for balance in balances) for name in POTS}
     return money | {name: sum(getattr(balance, name) for balance in balances) for name in COUNTS}

@@ -1,7 +1,7 @@
-"""What a request passes in a replica before Serve's own bookkeeping: bids, notices and refusals pass no more than this.
+"""The hot path around Serve's bookkeeping: bids, notices and refusals of a replica take it.
 
 Serve calls `middlewares`, named in `cluster/ray.env`, where it starts an HTTP server. Without that line every request
-takes Serve's whole way, and is answered the same.
+goes through all of Serve, and gets the same answer.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from deployments.fast_path import BID_PREFIX, NOTICE_PREFIX
 Channel = Callable[..., Awaitable[Any]]
 
 _SERVE_PREFIX = "/-/"
-"""Below it Serve answers itself."""
+"""Prefix of the routes that Serve answers itself."""
 
 
 class Front(Protocol):
-    """What a Router has for requests: `FastPath`."""
+    """The Router's application: `FastPath`."""
 
     is_at_root: bool
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Answer one."""
+        """Answer a request."""
 
     async def admit(self, scope: Scope, receive: Any, send: Any, then: Application) -> None:
         """Pass a call of the API on, or refuse it."""
 
 
 class _Front:
-    """The application of the Router in this process, once there is one, and the event loop that it lives on."""
+    """The application of the Router in this process, once there is one, and its event loop."""
 
     application: Front | None = None
     loop: asyncio.AbstractEventLoop | None = None
 
 
 def register_front(application: Front) -> None:
-    """Let requests come straight to an application; called from the event loop that it lives on."""
+    """Send hot-path requests straight to an application; call this on its event loop."""
     _Front.application, _Front.loop = application, asyncio.get_running_loop()
 
 
@@ -65,7 +65,7 @@ class HotPathMiddleware:
         self._is_proxied = os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
 
     async def __call__(self, scope: Scope, receive: Channel, send: Channel) -> None:
-        """An ASGI 3 application."""
+        """Answer a request, or pass it to Serve (ASGI 3)."""
         if self._is_proxied:
             name_caller(scope)
         front = _Front.application
@@ -80,9 +80,9 @@ class HotPathMiddleware:
 
 
 def name_caller(scope: Scope) -> None:
-    """Let a request be from who called HAProxy, which says so at the end of `X-Forwarded-For`, not from HAProxy.
+    """Set the client of a request to the caller of HAProxy: the last address of `X-Forwarded-For`.
 
-    uvicorn takes the last address there that is not this machine's, and so believes what a caller on it made up.
+    uvicorn takes the last one that is not this machine's, and so trusts what a caller on this machine made up.
     """
     if scope["type"] == "http":
         hop = next((value for name, value in reversed(scope["headers"]) if name == b"x-forwarded-for"), b"")
@@ -91,5 +91,5 @@ def name_caller(scope: Scope) -> None:
 
 
 def middlewares() -> list[Middleware]:
-    """What Serve puts around each of its HTTP servers."""
+    """Return the middlewares that Serve puts around each of its HTTP servers."""
     return [Middleware(HotPathMiddleware)]

@@ -1,4 +1,4 @@
-"""The Controller's watch over the ledger's server: the embedded one is kept up, what any may lose is logged."""
+"""The ledger's server: the embedded one is kept running; the durability of any is logged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LedgerServer:
         self._server: embedded.EmbeddedServer | None = None
 
     def keep_up(self) -> None:
-        """Start the embedded server when nobody else did, and again when it died."""
+        """Start the embedded server unless another process did, and again when it died."""
         if self._server is not None and not self._server.is_running:
             logger.warning("the embedded ledger server is gone: starting it again from its append-only file")
             self._server = None
@@ -33,7 +33,7 @@ class LedgerServer:
                 logger.info(f"embedded ledger server on port {self._settings.ledger_port}")
 
     async def watch(self) -> None:
-        """Keep the embedded server up, beside the event loop."""
+        """Keep the embedded server running, without blocking the event loop."""
         await asyncio.to_thread(self.keep_up)
 
     async def look_at_durability(self) -> None:

@@ -1,4 +1,4 @@
-"""The endpoint of notices."""
+"""The endpoint for notices."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _SUSPICIOUS: dict[str, Event] = {
     "above_bid": "notice_above_bid",
     "foreign_network": "notice_foreign",
 }
-"""Outcomes of notices that are events of security."""
+"""Outcomes that the security log records."""
 
 
 @dataclass(eq=False)
 class NoticeEndpoint:
-    """Answers notices, and counts what came of them."""
+    """Answers notices, and counts their outcomes."""
 
     _handler: NoticeHandler
     _guard: AccessGuard

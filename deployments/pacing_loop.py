@@ -11,7 +11,7 @@ from deployments.catalog_publisher import CatalogPublisher, Publish
 from deployments.challenge import ExperimentFeed
 from deployments.event_keeper import EventKeeper
 from deployments.ledger_guard import LedgerGuard
-from deployments.models import Announcer
+from deployments.models import ModelPublisher
 from deployments.portfolios import Portfolios
 from deployments.quarantine import QuarantineKeeper
 from portfolio.steering import steered
@@ -35,7 +35,7 @@ class PacingLoop:
     _events: EventKeeper
     _publish: Publish
     _quarantine: QuarantineKeeper
-    _announcer: Announcer
+    _models: ModelPublisher
 
     def __post_init__(self) -> None:
         self._arms = Arms(self._ledger)
@@ -63,7 +63,7 @@ class PacingLoop:
         await self._publish("pacing", snapshot.PACING, snapshot.encode_pacing(table))
         await self._guard.passed()
         self._quarantine.replace("portfolios", self._portfolios.faults)
-        self._quarantine.replace("models", self._announcer.faults)
+        self._quarantine.replace("models", self._models.faults)
         self._quarantine.replace("events", self._events.faults)
         await self._quarantine.publish()
 

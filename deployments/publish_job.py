@@ -1,4 +1,4 @@
-"""The job that judges a candidate and publishes it. A process of its own: the gate needs what serving does without."""
+"""The job that judges a candidate and publishes it: a process of its own, since the gate imports what simulates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipelines import publish
 
 
 def main(order: str) -> None:
-    """Carry out a `PublishOrder`, in JSON."""
+    """Carry out a `PublishOrder`, given as JSON."""
     wanted = msgspec.json.decode(order, type=PublishOrder)
     publish.main(folder=Path(wanted.folder), kind=wanted.kind, force=wanted.force)
 

@@ -1,4 +1,4 @@
-"""Candidates judged and published by a job on this cluster: the gate belongs to the pipelines, and takes its time."""
+"""Publishing a candidate by a job on this cluster, since the gate takes from seconds to minutes."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from rtb.models.registry import Kind
 from rtb.runtime import calls
 
 _LAST = 2_000
-"""Characters of what a job said last."""
+"""Characters of a job's output that are shown."""
 
 
 class JobsAway(RuntimeError):
-    """Jobs cannot be sent or asked for now."""
+    """A cluster that takes no jobs now, or does not answer."""
 
 
 class NoCluster(RuntimeError):
-    """This process is on no Ray cluster; the message says what to do instead."""
+    """A process without a Ray cluster; the message says what to do instead."""
 
 
 class JobUnknown(LookupError):
-    """There is no such job, or it publishes nothing."""
+    """An id of no job that publishes this kind of model."""
 
 
 class PublishOrder(msgspec.Struct, frozen=True):
-    """What `publish_job` is to do: see `start`."""
+    """The order to `publish_job`: see `start`."""
 
     kind: Kind
     folder: str
@@ -44,7 +44,7 @@ class Publication(NamedTuple):
     Attributes:
         job: its id.
         state: `pending`, `running`, `succeeded`, `failed` or `stopped`.
-        says: what it printed last.
+        says: the end of its output.
     """
 
     job: str
@@ -53,7 +53,7 @@ class Publication(NamedTuple):
 
 
 def start(kind: Kind, folder: str, force: str) -> Publication:
-    """Send a job that judges a candidate and publishes it; it runs as `ray job submit` would run it.
+    """Submit a job that judges a candidate and publishes it.
 
     Args:
         kind: of the model.
@@ -75,7 +75,7 @@ def start(kind: Kind, folder: str, force: str) -> Publication:
 
 
 def look(kind: Kind, job: str) -> Publication:
-    """Return how far a publication is.
+    """Return the state of a publication.
 
     Raises:
         JobUnknown: there is none of this id.

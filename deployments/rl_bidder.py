@@ -1,4 +1,4 @@
-"""The learned bidder as a deployment: probabilities in, priced bids with their money held out."""
+"""The learned bidder as a deployment: probabilities in, priced bids with reserved budget out."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from rtb.runtime.settings import Settings
 
 _MAINTAIN_SECONDS = 0.1
 _REPORT_SECONDS = 1.0
-_AWAY = (LedgerError, RedisError, OSError)
+_UNAVAILABLE = (LedgerError, RedisError, OSError)
 
 
 class RLBidder:
-    """Holds the bidding stage of one replica, and keeps its leases and pacing table fresh beside it."""
+    """The bidding stage of one replica, which keeps its leases and pacing table fresh in the background."""
 
     def __init__(self) -> None:
         listen_on_node_address()
@@ -46,11 +46,11 @@ class RLBidder:
         self._usage = UsageReporter(ledger)
         self._tally = Tally(client)
         self._background = Background(
-            Work("pacing snapshot", settings.pull_seconds, self._pull, _AWAY),
-            Work("leases", _MAINTAIN_SECONDS, self._book.maintain, _AWAY),
-            Work("usage report", _REPORT_SECONDS, self._report, _AWAY),
-            Work("published policy", settings.pull_seconds, self._feed.pull, _AWAY),
-            Work("experiment", settings.pull_seconds, self._challenger.pull, _AWAY),
+            Work("pacing snapshot", settings.pull_seconds, self._pull, _UNAVAILABLE),
+            Work("leases", _MAINTAIN_SECONDS, self._book.maintain, _UNAVAILABLE),
+            Work("usage report", _REPORT_SECONDS, self._report, _UNAVAILABLE),
+            Work("published policy", settings.pull_seconds, self._feed.pull, _UNAVAILABLE),
+            Work("experiment", settings.pull_seconds, self._challenger.pull, _UNAVAILABLE),
         )
 
     async def reconfigure(self, config: dict[str, Any]) -> None:
@@ -58,7 +58,7 @@ class RLBidder:
         await self._feed.pin(config.get("policy_artefact") or "")
 
     async def artefact(self) -> dict[str, Any]:
-        """What is known of the policy in use."""
+        """Describe the policy in use."""
         return self._feed.told
 
     async def decide(self, auction: Auction) -> Decisions:
@@ -67,13 +67,13 @@ class RLBidder:
         return self._stage.decide(auction)
 
     async def check_health(self) -> None:
-        """Serve's health check. The first comes before the first request: then there are policy, pacing and money."""
+        """Check the replica's health. Serve does so before the first request: by its end it has policy and leases."""
         await self._feed.catch_up()
         await self._catch_up()
         self._background.start()
 
     async def __del__(self) -> None:
-        """Hand unused money back when the replica is stopped in an orderly way."""
+        """Return unused leases when the replica is stopped in an orderly way."""
         self._background.cancel()
         try:
             await self._book.shutdown()
@@ -82,7 +82,7 @@ class RLBidder:
             logger.warning(f"leases not closed, they end by time-out: {error}")
 
     async def _catch_up(self) -> None:
-        """Hold pacing table and leases before the first request; not for ever where the ledger is away.
+        """Fetch pacing table and leases before the first request; go on without where the ledger is away.
 
         A replica that is added under load gets its part of the bids at once, and would have no money for them.
         """
@@ -91,7 +91,7 @@ class RLBidder:
         try:
             await self._pull()
             await self._book.maintain()
-        except _AWAY as error:
+        except _UNAVAILABLE as error:
             logger.warning(f"nothing is leased yet: {error}")
 
     async def _pull(self) -> None:

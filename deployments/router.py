@@ -1,4 +1,4 @@
-"""The Router: the ASGI ingress. Exchanges talk to a raw fast path, people to the FastAPI application beside it."""
+"""The Router: the ASGI ingress, with a raw fast path for exchanges and a FastAPI application for people."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from deployments.listening import listen_on_node_address
 from deployments.scaling import HELD
 
 _GC_THRESHOLDS = (50_000, 20, 20)
-"""A batch makes tens of thousands of objects that go without the collector's help; with Python's 700 it looks at all of
-them dozens of times."""
+"""A batch makes tens of thousands of objects that reference counting frees; at Python's default of 700 the collector
+would scan them dozens of times."""
 
 
 class Router:
-    """One replica of the ingress.
+    """The deployment around the parts of one ingress replica.
 
     Attributes:
-        parts: what it is made of.
+        parts: its parts.
 
     Args:
         stages: makes the stages, local or remote, from `handles`: see `app.py`.
@@ -36,19 +36,19 @@ class Router:
         self.parts = router_parts(stages(**handles), controller)
 
     def __serve_build_asgi_app__(self) -> Any:
-        """Return the application that Serve calls for each request that does not come to it before."""
+        """Return the ASGI application for requests that come by way of Serve."""
         return self.parts.front
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
-        """Return what Serve asks before it scales."""
+        """Return the figures that Serve scales by."""
         return {HELD: float(self.parts.front.held)}
 
     async def reconfigure(self, config: dict[str, Any]) -> None:
-        """Set which artefacts to serve, for stages that live in this replica."""
+        """Set which artefacts the stages in this replica serve."""
         await self.parts.replica.stages.reconfigure(config)
 
     async def check_health(self) -> None:
-        """Serve's health check. The first comes before the first request: then the campaigns are known."""
+        """Check the replica's health. Serve does so before the first request: by its end the campaigns are known."""
         if not self.parts.background.is_running:
             await self.parts.replica.snapshots.catch_up()
         if self.parts.background.start():

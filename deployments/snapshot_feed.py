@@ -1,4 +1,4 @@
-"""What a Router bids by, kept up to date: catalog, pacing table, experiment, currency rates, records left out."""
+"""The snapshots that a Router bids by: catalog, pacing table, experiment, currency rates, records left out."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from rtb.targeting.frequency import FrequencyGate, caps_of
 
 @dataclass(eq=False)
 class SnapshotFeed:
-    """A Router's side of the snapshots that the Controller publishes.
+    """Follows the snapshots that the Controller publishes.
 
     Attributes:
         pacing: the last pacing table.
-        paced_at: monotonic second it came, `None` before the first.
+        paced_at: monotonic second at which it came; `None` before the first.
     """
 
     _client: aioredis.Redis
@@ -57,7 +57,7 @@ class SnapshotFeed:
         return sorted({*self._quarantine.faults, *own})
 
     async def catch_up(self) -> None:
-        """Read catalog and pacing table before the first request; not for ever where the ledger is away."""
+        """Read catalog and pacing table before the first request; go on without where the ledger is away."""
         try:
             await self.pull()
         except (LedgerError, RedisError, OSError) as error:

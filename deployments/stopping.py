@@ -1,4 +1,4 @@
-"""Stopping campaigns at once: each Router tells the Controller, which tells the others, and the catalog once it can."""
+"""Stopping campaigns at once, without disk or server: Routers exchange stops through the Controller."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _TELL_SECONDS = 2.0
 
 
 class StopSwitch:
-    """A Router's side: lets a campaign, or everyone, bid no more, or again.
+    """A Router's side: stops and restarts bidding for a campaign, or for all.
 
     Args:
-        stops: what this replica bids by.
-        controller: handle of the Controller, which tells the other replicas.
+        stops: the stops in force on this replica.
+        controller: handle of the Controller.
     """
 
     def __init__(self, stops: Stops, controller: Any) -> None:
@@ -38,7 +38,7 @@ class StopSwitch:
         self._controller = controller
 
     async def set(self, stop: Stop) -> None:
-        """Apply a stop here at once, and wherever the Controller is heard."""
+        """Apply a stop here at once, and pass it on to the other replicas."""
         self._stops.hear([msgspec.structs.replace(stop, at=self._stops.moment(stop.number, stop.at))])
         try:
             await asyncio.wait_for(self.exchange(), _TELL_SECONDS)
@@ -46,16 +46,16 @@ class StopSwitch:
             logger.warning(f"the others hear later who is stopped: {type(error).__name__}: {error}")
 
     async def exchange(self) -> None:
-        """Tell the Controller of the stops known here, and hear of those known there."""
+        """Send the stops known here to the Controller, and apply those known there."""
         self._stops.hear(await self._controller.stops.remote(self._stops.all()))
 
 
 class StopKeeper:
-    """The Controller's side: passes on who is to bid no more.
+    """The Controller's side: passes stops on, and enters them in the catalog once it can be written.
 
     Args:
         client: of the ledger's server.
-        catalog: hears of campaigns that were stopped while it could not be written.
+        catalog: gets the campaigns that were stopped while it could not be written.
     """
 
     def __init__(self, client: aioredis.Redis, catalog: Catalog) -> None:
@@ -67,7 +67,7 @@ class StopKeeper:
         self._has_read = False
 
     async def exchange(self, told: Sequence[Stop]) -> list[Stop]:
-        """Hear what a Router heard, and tell it what the others did. Needs no disk and no server."""
+        """Take the stops of a Router, and return all known ones. Needs no disk and no server."""
         if self._stops.hear(told):
             self._is_kept = False
             for one in told:
@@ -76,7 +76,7 @@ class StopKeeper:
         return self._stops.all()
 
     async def keep(self, active: Set[int]) -> None:
-        """Leave the word where it outlasts this process, and let the catalog hear of what it could not be told.
+        """Store the stops outside this process, and enter in the catalog those it lacks.
 
         What the catalog has heard of is lifted once the replicas have had time to take up the snapshot that says so:
         while nothing can be written no such snapshot is published.
@@ -112,6 +112,6 @@ class StopKeeper:
             logger.debug(f"who is stopped is in memory only: {error}")
 
     async def _enter(self, one: Stop) -> None:
-        """Pause a campaign in the catalog if it can be written; else the next call does."""
+        """Pause a campaign in the catalog; where it cannot be written the next call does."""
         with suppress(CampaignArchived, CampaignUnknown, CatalogError, OSError):
             await asyncio.to_thread(self._catalog.pause, one.campaign, one.actor)

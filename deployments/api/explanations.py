@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Response
 from deployments.api.access import Caller, Needs
 from deployments.api.documents import responses
 from deployments.api.problems import Problem
-from deployments.decisions import Told
+from deployments.decisions import ExplainReply
 from deployments.recording import DecisionSender
 from deployments.wiring import logger
 
@@ -42,7 +42,7 @@ def routes(decisions: DecisionSender) -> APIRouter:
     return found
 
 
-async def _asked(decisions: DecisionSender, bid_id: str) -> Told:
+async def _asked(decisions: DecisionSender, bid_id: str) -> ExplainReply:
     """What the Controller says, which is told first what was decided here just now."""
     try:
         await decisions.send()

@@ -1,1 +1,1 @@
-"""Where the parts of a process are made: each is handed what it needs, and reaches for nothing else."""
+"""Building the parts of a process: each is handed what it needs."""

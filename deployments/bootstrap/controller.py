@@ -13,7 +13,7 @@ from deployments.decisions import DecisionKeeper
 from deployments.event_keeper import EventKeeper
 from deployments.ledger_guard import LedgerGuard
 from deployments.ledger_server import LedgerServer
-from deployments.models import Announcer
+from deployments.models import ModelPublisher
 from deployments.pacing_loop import PacingLoop
 from deployments.portfolios import Portfolios
 from deployments.quarantine import QuarantineKeeper
@@ -33,7 +33,7 @@ _PRUNE_SECONDS = 30.0
 _REST = 4.0
 """A tick takes a fifth of the time at most: thousands of campaigns are paced less often, and bid for as quickly."""
 
-_AWAY = (LedgerError, RedisError, CatalogError, OSError)
+_UNAVAILABLE = (LedgerError, RedisError, CatalogError, OSError)
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,10 @@ def controller_parts() -> ControllerParts:
     events = EventKeeper(settings, catalog, Tally(client))
     stops = StopKeeper(client, catalog)
     campaigns = CatalogPublisher(catalog, ledger, publish, quarantine)
-    announcer = Announcer(client, settings.published_dir, decisions.keep_snapshot)
+    models = ModelPublisher(client, settings.published_dir, decisions.keep_snapshot)
     guard, portfolios = LedgerGuard(client, ledger, catalog), Portfolios(catalog, ledger)
     pacing = PacingLoop(
-        ledger, guard, campaigns, ExperimentFeed(client), portfolios, events, publish, quarantine, announcer
+        ledger, guard, campaigns, ExperimentFeed(client), portfolios, events, publish, quarantine, models
     )
 
     async def keep_stops() -> None:
@@ -76,14 +76,14 @@ def controller_parts() -> ControllerParts:
             await stops.keep(campaigns.active)
 
     background = Background(
-        Work("controller tick", settings.tick_seconds, pacing.tick, _AWAY, _REST),
-        Work("ledger server", _LOOK_AT_SERVER_SECONDS, server.watch, _AWAY),
-        Work("event writer", settings.event_seconds, events.write, (*_AWAY, StreamError)),
-        Work("event files", settings.event_seconds, events.merge, _AWAY),
-        Work("ledger durability", _LOOK_AT_DURABILITY_SECONDS, server.look_at_durability, _AWAY),
-        Work("published models", _LOOK_AT_MODELS_SECONDS, announcer.look, _AWAY),
-        Work("decisions", _PRUNE_SECONDS, decisions.prune, _AWAY),
-        Work("stopped campaigns", settings.tick_seconds, keep_stops, _AWAY),
+        Work("controller tick", settings.tick_seconds, pacing.tick, _UNAVAILABLE, _REST),
+        Work("ledger server", _LOOK_AT_SERVER_SECONDS, server.watch, _UNAVAILABLE),
+        Work("event writer", settings.event_seconds, events.write, (*_UNAVAILABLE, StreamError)),
+        Work("event files", settings.event_seconds, events.merge, _UNAVAILABLE),
+        Work("ledger durability", _LOOK_AT_DURABILITY_SECONDS, server.look_at_durability, _UNAVAILABLE),
+        Work("published models", _LOOK_AT_MODELS_SECONDS, models.look, _UNAVAILABLE),
+        Work("decisions", _PRUNE_SECONDS, decisions.prune, _UNAVAILABLE),
+        Work("stopped campaigns", settings.tick_seconds, keep_stops, _UNAVAILABLE),
     )
     server.keep_up()
     return ControllerParts(catalog, server, events, decisions, stops, pacing, background)

@@ -60,12 +60,12 @@ from rtb.targeting.users import UserKeys
 
 _FLUSH_SECONDS = 0.5
 _LOOK_SECONDS = 2.0
-_AWAY = (LedgerError, RedisError, OSError)
+_UNAVAILABLE = (LedgerError, RedisError, OSError)
 
 
 @dataclass(frozen=True)
 class Stores:
-    """The settings, and what outlasts the process."""
+    """Settings and storage, which every part uses."""
 
     settings: Settings
     client: aioredis.Redis
@@ -77,7 +77,7 @@ class Stores:
 
 @dataclass(frozen=True)
 class Access:
-    """What decides who may call, and how often."""
+    """Authentication and rate limits."""
 
     keys: KeyRing
     guard: AccessGuard
@@ -86,7 +86,7 @@ class Access:
 
 @dataclass(frozen=True)
 class Trading:
-    """What bids are made and settled with."""
+    """What bids are made and settled with, in memory."""
 
     exchanges: Exchanges
     signer: Signer
@@ -100,7 +100,7 @@ class Trading:
 
 @dataclass(frozen=True)
 class Replica:
-    """What works with all of that."""
+    """The work of a replica."""
 
     stages: Stages
     runner: AuctionRunner
@@ -139,7 +139,7 @@ def router_parts(stages: Stages, controller: Any) -> RouterParts:
 
 
 def api_routers(stores: Stores, access: Access, trading: Trading, replica: Replica) -> list[APIRouter]:
-    """Build the calls of the API, by subject."""
+    """Build the routes of the API, one router a subject."""
     settings, client, ledger = stores.settings, stores.client, stores.ledger
     catalog, durability, tally = stores.catalog, stores.durability, stores.tally
     edge, events, stops = trading.edge, trading.events, trading.stops
@@ -240,12 +240,12 @@ def _background(stores: Stores, access: Access, trading: Trading, replica: Repli
         await asyncio.to_thread(access.keys.refresh)
 
     return Background(
-        Work("router snapshots", settings.pull_seconds, replica.snapshots.pull, _AWAY),
-        Work("bid events", _FLUSH_SECONDS, events.flush, _AWAY),
+        Work("router snapshots", settings.pull_seconds, replica.snapshots.pull, _UNAVAILABLE),
+        Work("bid events", _FLUSH_SECONDS, events.flush, _UNAVAILABLE),
         Work("decisions", _FLUSH_SECONDS, replica.decisions.send, Exception),
         Work("stopped campaigns", _FLUSH_SECONDS, replica.switch.exchange, Exception),
         Work("keys", settings.key_seconds, refresh_keys, (CatalogError, OSError)),
-        Work("rate limits", PERIOD_SECONDS, access.limiter.sync, _AWAY),
-        Work("counters", _FLUSH_SECONDS, flush_counters, _AWAY),
-        Work("ledger durability", _LOOK_SECONDS, stores.durability.look, _AWAY),
+        Work("rate limits", PERIOD_SECONDS, access.limiter.sync, _UNAVAILABLE),
+        Work("counters", _FLUSH_SECONDS, flush_counters, _UNAVAILABLE),
+        Work("ledger durability", _LOOK_SECONDS, stores.durability.look, _UNAVAILABLE),
     )

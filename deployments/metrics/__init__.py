@@ -1,4 +1,4 @@
-"""What Prometheus is told: figures of the business from ledger, catalog and counters that all replicas share."""
+"""Business metrics for Prometheus, from the ledger, the catalog and counters that all replicas share."""
 
 from deployments.metrics.collected import Collected
 from deployments.metrics.report import Report, ReportParts, report_of

@@ -1,4 +1,4 @@
-"""How often what is remembered between requests is found again."""
+"""Hit rates of what is cached between requests."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _CACHES: Mapping[str, Remembered[Any]] = {
 
 
 class CacheWatch:
-    """Counts look-ups since the last time.
+    """Counts cache look-ups.
 
     Args:
         tally: where they are counted.
-        caches: what is looked at, by name.
+        caches: the caches, by name.
     """
 
     def __init__(self, tally: Tally, caches: Mapping[str, Remembered[Any]] = _CACHES) -> None:
@@ -32,7 +32,7 @@ class CacheWatch:
         self._seen = dict.fromkeys(caches, (0, 0))
 
     def look(self) -> None:
-        """Count what was looked up since the last call."""
+        """Count the look-ups since the last call."""
         for name, cache in self._caches.items():
             hits, misses = self._seen[name]
             self._seen[name] = cache.hits, cache.misses

@@ -1,4 +1,4 @@
-"""Everything there is to tell, gathered part by part: where one is away, the others are told all the same."""
+"""The state of the platform, gathered part by part: where one is unavailable, the others are reported all the same."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from rtb.runtime.quarantine import Fault
 
 _PATIENCE_SECONDS = 1.0
 
-_AWAY = (CatalogError, LedgerError, RedisError, OSError)
+_UNAVAILABLE = (CatalogError, LedgerError, RedisError, OSError)
 
 _Part = TypeVar("_Part")
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was found; `None` where the part that knows is away.
+    """The state of each part; `None` where it is unavailable.
 
     Attributes:
         entries: the campaigns.
@@ -63,7 +63,7 @@ class Report:
 
 @dataclass(frozen=True)
 class ReportParts:
-    """What a report is gathered from."""
+    """The parts that a report is gathered from."""
 
     client: aioredis.Redis
     ledger: Ledger
@@ -77,21 +77,21 @@ class ReportParts:
 
 
 async def report_of(parts: ReportParts) -> Report:
-    """What the parts say now."""
-    entries = await _there(asyncio.to_thread(parts.catalog.all))
+    """Gather a report."""
+    entries = await _if_available(asyncio.to_thread(parts.catalog.all))
     balances = None
     if entries is not None:
-        balances = await _there(whole_balances(parts.ledger, [entry.number for entry in entries]))
-    counters = await _there(parts.tally.totals())
+        balances = await _if_available(whole_balances(parts.ledger, [entry.number for entry in entries]))
+    counters = await _if_available(parts.tally.totals())
     return Report(
         entries=entries,
         balances=balances,
-        portfolios=await _there(asyncio.to_thread(parts.catalog.portfolios.all)),
+        portfolios=await _if_available(asyncio.to_thread(parts.catalog.portfolios.all)),
         counters=counters,
-        behind=await _there(behind(parts.client)),
-        events=await _there(parts.events.backlog()),
-        models=await _there(_models(parts.client)),
-        artefacts=await _there(parts.artefacts(), (Exception,)),  # whatever a handle raises
+        behind=await _if_available(behind(parts.client)),
+        events=await _if_available(parts.events.backlog()),
+        models=await _if_available(_models(parts.client)),
+        artefacts=await _if_available(parts.artefacts(), (Exception,)),  # whatever a handle raises
         pacing=parts.snapshots.pacing,
         left_out=parts.snapshots.left_out,
         is_ready=counters is not None and parts.snapshots.paced_at is not None and not parts.durability.refusal,
@@ -102,8 +102,10 @@ async def _models(client: aioredis.Redis) -> dict[Kind, list[Serving]]:
     return {kind: await served(client, kind) for kind in KINDS}
 
 
-async def _there(asked: Awaitable[_Part], away: tuple[type[Exception], ...] = _AWAY) -> _Part | None:
+async def _if_available(
+    asked: Awaitable[_Part], unavailable: tuple[type[Exception], ...] = _UNAVAILABLE
+) -> _Part | None:
     try:
         return await asyncio.wait_for(asked, _PATIENCE_SECONDS)
-    except away:  # a TimeoutError is an OSError
+    except unavailable:  # a TimeoutError is an OSError
         return None
