@@ -29,11 +29,7 @@ class Work(NamedTuple):
 
 
 class Background:
-    """The periodic work of one replica.
-
-    Args:
-        works: the actions.
-    """
+    """The periodic work of one replica."""
 
     def __init__(self, *works: Work) -> None:
         self._works = works

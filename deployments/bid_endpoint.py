@@ -87,14 +87,7 @@ class BidEndpoint:
         self._limits = {one.name: Limit(one.qps, 1 + one.qps / 2) for one in self._exchanges if one.qps}
 
     async def answer(self, scope: Scope, path: str, receive: Receive, started: float) -> Response:
-        """Answer a bid request.
-
-        Args:
-            scope: of the request.
-            path: of the request.
-            receive: brings its body.
-            started: monotonic second it came.
-        """
+        """Answer a bid request that came at the monotonic second `started`."""
         self._tally.add("requests")
         profile = None
         head = _read_headers(scope["headers"])

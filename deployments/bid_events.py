@@ -7,12 +7,7 @@ from rtb.events import EventSink
 
 
 class BidEventSender:
-    """Appends bid events, and counts those that were dropped.
-
-    Args:
-        sink: queue of the events.
-        tally: counts the dropped ones.
-    """
+    """Appends bid events, and counts those that were dropped."""
 
     def __init__(self, sink: EventSink, tally: Tally) -> None:
         self._sink = sink

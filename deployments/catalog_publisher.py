@@ -24,12 +24,6 @@ class CatalogPublisher:
 
     Attributes:
         entries: the campaigns that can be bid from, as they were last published.
-
-    Args:
-        catalog: campaigns of record.
-        ledger: gets their terms.
-        publish: publishes them.
-        quarantine: gets those that cannot be used.
     """
 
     def __init__(self, catalog: Catalog, ledger: Ledger, publish: Publish, quarantine: QuarantineKeeper) -> None:

@@ -19,11 +19,7 @@ from rtb.pacing.snapshot import EXPERIMENT, Subscriber
 
 
 class ExperimentFeed:
-    """Follows the experiment that runs, or ran last.
-
-    Args:
-        client: of the server that has it.
-    """
+    """Follows the experiment that runs, or ran last."""
 
     def __init__(self, client: aioredis.Redis) -> None:
         self._subscriber = Subscriber(client, EXPERIMENT)

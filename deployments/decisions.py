@@ -48,12 +48,7 @@ class ExplainReply(msgspec.Struct, frozen=True):
 
 
 class DecisionKeeper:
-    """Stores decisions in the Controller's folder.
-
-    Args:
-        client: of the server that has the serving models.
-        settings: where to store them, for how long, and how much.
-    """
+    """Stores decisions in the Controller's folder."""
 
     def __init__(self, client: aioredis.Redis, settings: Settings) -> None:
         self._client: Any = client

@@ -22,13 +22,7 @@ _RECALL_SECONDS = 120.0
 
 
 class EventKeeper:
-    """Writes events, merges the files of past hours, deletes old ones.
-
-    Args:
-        settings: where stream and files are, and how long files are kept.
-        catalog: takes the spend.
-        tally: takes predicted and observed clicks.
-    """
+    """Writes events, merges the files of past hours, deletes old ones."""
 
     def __init__(self, settings: Settings, catalog: Catalog, tally: Tally) -> None:
         times = settings.notice_times  # notices of interstitials, which may take far longer, are not waited for

@@ -55,9 +55,6 @@ class HotPathMiddleware:
     outcome, and answered within `tmax`; the Router tells autoscaling how many it holds (`deployments.scaling`); and a
     replica that goes lets its HTTP server finish what it has begun, whoever answers. Other calls are Serve's, once the
     Router has let them pass: most of a flood is not worth a record either.
-
-    Args:
-        app: Serve's.
     """
 
     def __init__(self, app: Application) -> None:

@@ -40,13 +40,7 @@ class Behind(msgspec.Struct, frozen=True):
 
 
 class LedgerGuard:
-    """Checks the ledger against the catalog, and lets replicas use a server that passed.
-
-    Args:
-        client: of the server.
-        ledger: in it.
-        catalog: knows what was spent, a little late.
-    """
+    """Checks the ledger against the catalog, and lets replicas use a server that passed."""
 
     def __init__(self, client: aioredis.Redis, ledger: Ledger, catalog: Catalog) -> None:
         self._client = client

@@ -10,12 +10,7 @@ from rtb.runtime.settings import Settings
 
 
 class LedgerServer:
-    """The server of the ledger, started by this process where nobody else did.
-
-    Args:
-        settings: where it is.
-        durability: asks it how it keeps what it acknowledges.
-    """
+    """The server of the ledger, started by this process where nobody else did."""
 
     def __init__(self, settings: Settings, durability: DurabilityWatch) -> None:
         self._settings = settings

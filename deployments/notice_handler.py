@@ -45,11 +45,6 @@ class NoticeHandler:
     """Settles notices.
 
     Args:
-        signer: reads tokens.
-        charging: computes what a bid costs.
-        exchanges: profiles that say where notices may come from.
-        ledger: where the money is.
-        edge: finds landing pages.
         frequency: counts impressions of users; `None`: nobody does.
         durability: whether notices may be acknowledged; `None`: they may.
     """

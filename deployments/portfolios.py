@@ -20,10 +20,6 @@ class Portfolios:
     What a strategy carries is kept in the catalog after each decision, so that another Controller goes on with it. A
     Controller that dies between a move and that has moved the money all the same: the next one only takes the time
     since its last decision for one longer period.
-
-    Args:
-        catalog: where portfolios are of record.
-        ledger: whose money is moved.
     """
 
     def __init__(self, catalog: Catalog, ledger: Ledger) -> None:

@@ -12,11 +12,7 @@ from rtb.runtime.quarantine import RECORD_ERRORS, Fault, Quarantine, decode_faul
 
 
 class QuarantineKeeper:
-    """The Controller's side: logs what changed, and publishes it.
-
-    Args:
-        publisher: publishes the list.
-    """
+    """The Controller's side: logs what changed, and publishes it."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
@@ -49,11 +45,7 @@ class QuarantineKeeper:
 
 
 class QuarantineFeed:
-    """A Router's side: the records that the Controller leaves out.
-
-    Args:
-        client: of the server that has the list.
-    """
+    """A Router's side: the records that the Controller leaves out."""
 
     def __init__(self, client: aioredis.Redis) -> None:
         self._subscriber = Subscriber(client, QUARANTINE)

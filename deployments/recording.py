@@ -21,13 +21,7 @@ from rtb.runtime.settings import Settings
 
 
 class DecisionSender:
-    """Records decisions and sends them; does nothing where none are to be stored.
-
-    Args:
-        settings: whether to record, and what requests are read by.
-        controller: handle of the Controller, which stores them.
-        tally: counts dropped ones.
-    """
+    """Records decisions and sends them; does nothing where none are to be stored."""
 
     def __init__(self, settings: Settings, controller: Any, tally: Tally) -> None:
         self._recorder = Recorder(

@@ -26,12 +26,7 @@ _TELL_SECONDS = 2.0
 
 
 class StopSwitch:
-    """A Router's side: stops and restarts bidding for a campaign, or for all.
-
-    Args:
-        stops: the stops in force on this replica.
-        controller: handle of the Controller.
-    """
+    """A Router's side: stops and restarts bidding for a campaign, or for all."""
 
     def __init__(self, stops: Stops, controller: Any) -> None:
         self._stops = stops
@@ -51,12 +46,7 @@ class StopSwitch:
 
 
 class StopKeeper:
-    """The Controller's side: passes stops on, and enters them in the catalog once it can be written.
-
-    Args:
-        client: of the ledger's server.
-        catalog: gets the campaigns that were stopped while it could not be written.
-    """
+    """The Controller's side: passes stops on, and enters them in the catalog once it can be written."""
 
     def __init__(self, client: aioredis.Redis, catalog: Catalog) -> None:
         self._client = client

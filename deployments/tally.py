@@ -20,11 +20,7 @@ return 1
 
 
 class Tally:
-    """Counters by name.
-
-    Args:
-        client: of the server that has the totals.
-    """
+    """Counters by name."""
 
     def __init__(self, client: aioredis.Redis) -> None:
         self._client: Any = client

@@ -113,13 +113,7 @@ def ledger_client(settings: Settings, *, vetted: bool = True) -> aioredis.Redis:
 def event_writer(
     settings: Settings, catalog: Catalog, observe: Callable[[pa.Table], None] = lambda table: None
 ) -> EventWriter:
-    """Build the writer of events. It reads many at once in its own thread, so it may wait longer than a notice.
-
-    Args:
-        settings: where stream and folder are.
-        catalog: gets the spend.
-        observe: called with the events written.
-    """
+    """Build the writer of events. It reads many at once in its own thread, so it may wait longer than a notice."""
     client = redis.Redis.from_url(
         settings.ledger_url,
         socket_timeout=_WRITER_TIMEOUT_S,

@@ -34,13 +34,6 @@ class Rest:
 
     Attributes:
         gate: what its calls pass.
-
-    Args:
-        routers: calls by subject.
-        keys: known keys.
-        guard: limits what callers without a good key may try.
-        limiter: counts calls of each key.
-        calls_per_minute: of a key that has no limit of its own.
     """
 
     def __init__(

@@ -44,15 +44,7 @@ class Door(NamedTuple):
 
 
 class Gate:
-    """Lets calls of the API pass, or refuses them.
-
-    Args:
-        routes: of the API.
-        keys: known keys.
-        guard: limits what callers without a good key may try.
-        limiter: counts calls of each key.
-        calls_per_minute: of a key that has no limit of its own.
-    """
+    """Lets calls of the API pass, or refuses them."""
 
     def __init__(
         self, routes: Iterable[BaseRoute], keys: KeyRing, guard: AccessGuard, limiter: Limiter, calls_per_minute: int

@@ -27,12 +27,7 @@ _FROM_ERRORS = 400
 
 
 class Hardened:
-    """An ASGI middleware around the REST application.
-
-    Args:
-        app: the application.
-        guard: knows addresses, and has the log of security.
-    """
+    """An ASGI middleware around the REST application."""
 
     def __init__(self, app: Any, guard: AccessGuard) -> None:
         self._app = app

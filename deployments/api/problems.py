@@ -145,11 +145,7 @@ def _path(request: Request) -> str:
 
 
 class LastResort:
-    """An ASGI middleware outside everything: an error nobody expected is 500, and one line in the log.
-
-    Args:
-        app: what it guards.
-    """
+    """An ASGI middleware outside everything: an error nobody expected is 500, and one line in the log."""
 
     def __init__(self, app: Any) -> None:
         self._app = app

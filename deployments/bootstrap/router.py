@@ -124,12 +124,7 @@ class RouterParts:
 
 
 def router_parts(stages: Stages, controller: Any) -> RouterParts:
-    """Build the parts of a Router; nothing is started.
-
-    Args:
-        stages: local or remote.
-        controller: handle of the Controller.
-    """
+    """Build the parts of a Router; nothing is started."""
     stores = _stores(guarded_settings())
     access = _access(stores)
     trading = _trading(stores)

@@ -19,12 +19,7 @@ _CACHES: Mapping[str, Remembered[Any]] = {
 
 
 class CacheWatch:
-    """Counts cache look-ups.
-
-    Args:
-        tally: where they are counted.
-        caches: the caches, by name.
-    """
+    """Counts cache look-ups."""
 
     def __init__(self, tally: Tally, caches: Mapping[str, Remembered[Any]] = _CACHES) -> None:
         self._tally = tally

@@ -25,11 +25,7 @@ from rtb.runtime.quarantine import Kind as RecordKind
 
 
 class Collected:
-    """A collector for prometheus-client's registry.
-
-    Args:
-        report: the report.
-    """
+    """A collector for prometheus-client's registry."""
 
     def __init__(self, report: Report) -> None:
         self._report = report

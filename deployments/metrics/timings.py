@@ -57,11 +57,7 @@ HISTOGRAMS: Mapping[str, Histogram] = {
 
 
 class Timings:
-    """Counts measurements.
-
-    Args:
-        tally: has the counters.
-    """
+    """Counts measurements."""
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
