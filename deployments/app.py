@@ -1,4 +1,4 @@
-"""The application Serve deploys: `deployments.app:build`. Here, and only here, is decided where each stage runs.
+"""The application Serve deploys, `deployments.app:build`: the only place that decides where each stage runs.
 
 This module must not postpone annotations: Serve reads `Args` off `build`'s signature.
 """
@@ -31,7 +31,7 @@ class Args(BaseModel):
 
 
 class RemoteStages:
-    """The stages behind Serve handles: arrays travel, replicas scale apart."""
+    """Stages behind Serve handles: arrays travel between processes, and each deployment scales on its own."""
 
     in_flight = 3  # one batch in each stage while another is assembled
 
@@ -52,19 +52,19 @@ class RemoteStages:
         return decisions
 
     async def reconfigure(self, config: dict[str, Any]) -> None:
-        """Nothing to do: the deployments have a `user_config` of their own."""
+        """Do nothing: the deployments have a `user_config` of their own."""
 
     async def check_health(self) -> None:
-        """Nothing to do: Serve checks the deployments themselves."""
+        """Do nothing: Serve checks the deployments themselves."""
 
     async def artefacts(self) -> dict[str, dict[str, Any]]:
-        """What is known of the models in use, as one replica of each says."""
+        """Describe the models in use, as one replica of each deployment reports them."""
         ctr, policy = await asyncio.gather(*(asked.remote() for asked in self._artefacts))
         return {"ctr": ctr, "policy": policy}
 
 
 class LocalStages:
-    """The stages inside the Router's replica: no hop at all."""
+    """Stages inside the Router's replica, without a hop between processes."""
 
     in_flight = 1
 
@@ -81,27 +81,27 @@ class LocalStages:
         return await self._rl_bidder.decide(auction)
 
     async def reconfigure(self, config: dict[str, Any]) -> None:
-        """Pass on which artefacts to serve."""
+        """Set which artefacts to serve."""
         await self._ctr_model.reconfigure(config)
         await self._rl_bidder.reconfigure(config)
 
     async def check_health(self) -> None:
-        """Start the background work of both."""
+        """Start the background work of both stages."""
         await self._ctr_model.check_health()
         await self._rl_bidder.check_health()
 
     async def artefacts(self) -> dict[str, dict[str, Any]]:
-        """What is known of the models in use."""
+        """Describe the models in use."""
         return {"ctr": await self._ctr_model.artefact(), "policy": await self._rl_bidder.artefact()}
 
 
 def build(args: Args) -> Application:
-    """What `serve_config.yaml` deploys."""
+    """Build the application that `serve_config.yaml` deploys."""
     return graph(args, RouterDeployment)
 
 
 def graph(args: Args, router: Deployment) -> Application:
-    """A Router in front, models and bidder behind or inside it, the Controller beside."""
+    """Bind a Router, models and bidder behind or inside it, and the Controller beside it."""
     controller = ControllerDeployment.bind()
     if args.graph == "colocated":
         return router.bind(LocalStages, controller)

@@ -1,4 +1,4 @@
-"""Who calls: the key that a request carries, and the address that it comes from."""
+"""Identity of a caller: the key and the address of a request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 Headers = Iterable[tuple[bytes, bytes]]
 Address = IPv4Address | IPv6Address
 Scope = MutableMapping[str, Any]
-"""What ASGI tells of a request."""
+"""ASGI's connection scope."""
 
 UNKNOWN = "unknown"
 """Stands for the address of a caller that has none, such as one behind a socket file."""
@@ -22,7 +22,7 @@ _V6_PREFIX = 64
 
 
 def key_in(headers: Mapping[bytes, bytes]) -> str | None:
-    """Return the key that headers carry, `X-API-Key` before `Authorization: Bearer`; none where there is neither.
+    """Return the key in the headers, `X-API-Key` before `Authorization: Bearer`; `None` without either.
 
     Args:
         headers: by name, in lower case.
@@ -35,13 +35,13 @@ def key_in(headers: Mapping[bytes, bytes]) -> str | None:
 
 
 def path_in(scope: Mapping[str, Any]) -> str:
-    """Return the path that a request asks for, without that below which the application is."""
+    """Return the path of a request, relative to the application's root."""
     path: str = scope.get("path", "").removeprefix(scope.get("root_path", ""))
     return path
 
 
 class Callers:
-    """Tells where a request comes from, past the proxies that are trusted.
+    """Finds the address of a caller behind trusted proxies.
 
     Args:
         trusted: comma-separated addresses and networks, whose `X-Forwarded-For` is believed.
@@ -52,7 +52,7 @@ class Callers:
         self._trusted = [ip_network(part, strict=False) for part in parts if part]
 
     def address(self, scope: Mapping[str, Any]) -> Address | None:
-        """Return the address of whoever made a request, none where it has none.
+        """Return the address of the caller; `None` where it has none.
 
         Each trusted proxy appends the address that it was called from, so the list is read from its end, as far as
         those who wrote it are trusted. What stands before that may be made up.
@@ -72,7 +72,7 @@ class Callers:
         return found
 
     def group(self, scope: Mapping[str, Any]) -> str:
-        """Return what callers are limited by: the address, of IPv6 the network that one customer is given."""
+        """Return the unit that is rate-limited: an IPv4 address, or the IPv6 network that one customer is given."""
         found = self.address(scope)
         if found is None:
             return UNKNOWN
@@ -81,7 +81,7 @@ class Callers:
         return str(found)
 
     def is_local(self, scope: Mapping[str, Any]) -> bool:
-        """Whether a request is from this machine, and no proxy says that it passed it on for somebody else."""
+        """Return whether a request is from this machine, and no proxy says that it forwarded it."""
         found = self.address(scope)
         forwarded = any(name in _FORWARDED for name, _ in scope["headers"])
         if found is None:
@@ -93,7 +93,7 @@ class Callers:
 
 
 def _parsed(text: str) -> Address | None:
-    """Read an address, with a port or without; one of IPv4 in the clothes of IPv6 is one of IPv4."""
+    """Parse an address, with a port or without; an IPv4-mapped IPv6 address is taken as IPv4."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:

@@ -1,4 +1,4 @@
-"""The experiment on its way to the replicas: each looks at it a few times a second, as at catalog and pacing."""
+"""The experiment as replicas follow it: each polls it a few times a second, like catalog and pacing."""
 
 from __future__ import annotations
 
@@ -19,18 +19,14 @@ from rtb.pacing.snapshot import EXPERIMENT, Subscriber
 
 
 class ExperimentFeed:
-    """Keeps the last experiment there was.
-
-    Args:
-        client: of the server it lies in.
-    """
+    """Follows the experiment that runs, or ran last."""
 
     def __init__(self, client: aioredis.Redis) -> None:
         self._subscriber = Subscriber(client, EXPERIMENT)
         self.experiment: Experiment | None = None
 
     async def pull(self) -> bool:
-        """Look whether it changed; whether it did.
+        """Poll the experiment; return whether it changed.
 
         Raises:
             RedisError: the server is away.
@@ -47,11 +43,11 @@ class ExperimentFeed:
 
 
 class ChallengerFeed:
-    """A bidder's side: takes up the policy of the experiment that runs, and lays it down at its end.
+    """A bidder's side: loads the challenger of the experiment that runs, and drops it at the end.
 
     Args:
-        client: of the server it lies in.
-        take: makes the replica bid by a challenger, or by none; called on the event loop, between two batches.
+        client: of the server that has it.
+        take: sets the challenger, or none; called on the event loop, between two batches.
     """
 
     def __init__(self, client: aioredis.Redis, take: Callable[[Policy | None], None]) -> None:
@@ -59,7 +55,7 @@ class ChallengerFeed:
         self._take = take
 
     async def pull(self) -> None:
-        """Take up what changed since the last call.
+        """Apply what changed since the last call.
 
         Raises:
             RedisError: the server is away.

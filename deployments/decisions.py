@@ -1,7 +1,7 @@
-"""The Controller's side of explaining bids: it keeps what was decided and by what, and tells why.
+"""The Controller's side of explaining bids: it stores decisions with what they were made by, and explains them.
 
-Nothing here may stop what the Controller is for. Where something cannot be kept, the log says so once, and bids of that
-time cannot be explained.
+Nothing here may stop the Controller's other work. Where something cannot be stored, the log says so once, and bids of
+that time cannot be explained.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _PRIORS = ("untrained", "neutral")
 """Versions of what serves before anything is trained: it is in the code."""
 
 
-class Told(msgspec.Struct, frozen=True):
-    """What the Controller says of a bid.
+class ExplainReply(msgspec.Struct, frozen=True):
+    """The Controller's answer about a bid.
 
     Attributes:
         status: of the answer over REST.
@@ -48,12 +48,7 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class DecisionKeeper:
-    """Keeps decisions in the Controller's folder.
-
-    Args:
-        client: of the server that has the models that serve.
-        settings: where to keep them, how long, and how much.
-    """
+    """Stores decisions in the Controller's folder."""
 
     def __init__(self, client: aioredis.Redis, settings: Settings) -> None:
         self._client: Any = client
@@ -65,11 +60,11 @@ class DecisionKeeper:
 
     @property
     def is_on(self) -> bool:
-        """Whether anything is to be kept."""
+        """Whether decisions are stored at all."""
         return self._settings.decision_hours > 0
 
     async def keep(self, parcel: Parcel) -> None:
-        """Keep decisions, and the models they were made by where those are not kept yet.
+        """Store decisions, and the models they were made by where those are not stored yet.
 
         Raises:
             RedisError: the server that has the models is away; the parcel may be sent again.
@@ -80,44 +75,46 @@ class DecisionKeeper:
         for kind, version in missing or ():
             body = await self._model(kind, version) if kind in KINDS and version not in _PRIORS else None
             if body is not None:
-                await self.picture(kind, version, body)
+                await self.keep_snapshot(kind, version, body)
 
-    async def picture(self, kind: str, version: str, body: bytes) -> None:
-        """Keep a catalog, a pacing table or a model."""
+    async def keep_snapshot(self, kind: str, version: str, body: bytes) -> None:
+        """Store a catalog, a pacing table or a model."""
         if self.is_on:
             await self._try(lambda store: store.keep_picture(kind, version, body, time.time()))
 
     async def prune(self) -> None:
-        """Forget what is too old or too much."""
+        """Delete what is too old or too much."""
         if self.is_on:
             await self._try(lambda store: store.prune(time.time()))
 
-    async def explain(self, bid_id: str) -> Told:
-        """Why a bid was what it was; one at a time, in a thread."""
+    async def explain(self, bid_id: str) -> ExplainReply:
+        """Explain a bid; one at a time, in a thread."""
         if not self.is_on:
-            return Told(404, problem="nothing is recorded: set RAYBID_DECISION_HOURS above 0 to explain later bids")
+            return ExplainReply(
+                404, problem="nothing is recorded: set RAYBID_DECISION_HOURS above 0 to explain later bids"
+            )
         if self._asking >= _MOST_ASKING:  # who keeps decisions must not wait behind those who ask
-            return Told(503, problem="other bids are being explained: try again")
+            return ExplainReply(503, problem="other bids are being explained: try again")
         self._asking += 1
         try:
             return await self._in_turn(bid_id)
         finally:
             self._asking -= 1
 
-    async def _in_turn(self, bid_id: str) -> Told:
+    async def _in_turn(self, bid_id: str) -> ExplainReply:
         async with self._explaining:
             try:
-                return Told(200, await asyncio.to_thread(self._explained, bid_id))
+                return ExplainReply(200, await asyncio.to_thread(self._explained, bid_id))
             except NotKept as error:
-                return Told(404, problem=str(error))
+                return ExplainReply(404, problem=str(error))
             except RecomputeError as error:
-                return Told(409, problem=f"the bid does not come out again: {error}")
+                return ExplainReply(409, problem=f"the bid does not come out again: {error}")
             except (sqlite3.Error, OSError, ValueError) as error:
                 logger.error(f"bid {bid_id} cannot be explained: {error}")
-                return Told(503, problem="what is recorded cannot be read; the Controller's log says why")
+                return ExplainReply(503, problem="what is recorded cannot be read; the Controller's log says why")
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         if self._store is not None:
             self._store.close()
             self._store = None
@@ -126,7 +123,7 @@ class DecisionKeeper:
         return msgspec.json.encode(explain(self._settings, bid_id))
 
     async def _model(self, kind: str, version: str) -> bytes | None:
-        """A model that serves, or served a moment ago, wherever it lies."""
+        """Find a model that serves, or served a moment ago."""
         published, body = await self._client.hmget(model_key(kind), "version", "body")
         if published is not None and published.decode() == version:
             return bytes(body)
@@ -141,7 +138,7 @@ class DecisionKeeper:
         return None
 
     async def _try(self, call: Callable[[DecisionStore], Answer]) -> Answer | None:
-        """The store's answer; none where it cannot be used just now."""
+        """Call the store; return `None` where it cannot be used just now."""
         try:
             answer = await asyncio.to_thread(self._call, call)
         except (sqlite3.Error, OSError) as error:

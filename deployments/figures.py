@@ -1,4 +1,4 @@
-"""A campaign's figures as answers show them."""
+"""A campaign's figures as the API shows them."""
 
 from __future__ import annotations
 

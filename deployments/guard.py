@@ -1,4 +1,4 @@
-"""What keeps callers from guessing keys and from calling too often without one: by their addresses, within bounds."""
+"""Limits by address: on guessed keys, and on calls without a key."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class AddressLimit:
         return len(self._counts)
 
     def add(self, address: str) -> bool:
-        """Count a call; whether it is within the limit."""
+        """Count a call; return whether it is within the limit."""
         now = self._clock()
         began, count = self._counts.get(address, (now, 0))
         if now - began >= _MINUTE:
@@ -67,29 +67,29 @@ class AddressLimit:
         return count < self.per_minute
 
     def is_over(self, address: str) -> bool:
-        """Whether a call more would be over the limit."""
+        """Return whether one more call would be over the limit."""
         began, count = self._counts.get(address, (0.0, 0))
         return count >= self.per_minute and self._clock() - began < _MINUTE
 
     def wait(self, address: str) -> int:
-        """Whole seconds until the address may call again."""
+        """Return the whole seconds until the address may call again."""
         began, _ = self._counts.get(address, (self._clock(), 0))
         return max(1, math.ceil(began + _MINUTE - self._clock()))
 
 
 class AccessGuard:
-    """Who calls from where, and what was wrong with it.
+    """Address limits of a replica, and its security log.
 
     Attributes:
-        callers: tells addresses.
+        callers: finds addresses.
         guesses: counts wrong keys.
         keyless: counts calls without a key.
-        unkeyed: counts calls of what needs no key.
-        refusals: counts what was refused.
-        log: of security.
+        unkeyed: counts calls of routes that need no key.
+        refusals: counts refusals.
+        log: the security log.
 
     Args:
-        settings: which proxies are trusted, and how often may be called without a key.
+        settings: trusted proxies, and calls a minute without a key.
         count: adds 1 to a counter by its name.
         write: writes a line of the log.
     """
@@ -104,9 +104,9 @@ class AccessGuard:
         self.log = SecurityLog(count, write)
 
     def is_locked(self, scope: Mapping[str, Any]) -> bool:
-        """Whether an address sent so many wrong keys that no key of its is looked at.
+        """Return whether an address sent so many wrong keys that its keys are refused unseen.
 
-        A proxy of this machine that does not tell whom it calls for is never locked out: behind it is everybody.
+        A proxy on this machine that does not forward addresses is never locked out: it stands for everybody.
         """
         if not self.guesses:
             return False
@@ -114,11 +114,11 @@ class AccessGuard:
         return self.guesses.is_over(address) and not _is_shared(address)
 
     def wrong_key(self, scope: Mapping[str, Any], revoked_id: str = "") -> bool:
-        """Note a key that is none; whether its address may try another.
+        """Count a wrong key; return whether its address may try another.
 
         Args:
             scope: of the request.
-            revoked_id: of the key, where it was one.
+            revoked_id: id of the key, where it was revoked.
         """
         address = self.callers.group(scope)
         may = self.guesses.add(address)
@@ -127,9 +127,9 @@ class AccessGuard:
         return may
 
     async def slow_down(self, scope: Mapping[str, Any]) -> None:
-        """Wait before a refusal is sent to an address that gets many.
+        """Delay a refusal to an address that gets many.
 
-        Whoever sends the next request when the last one is answered then sends few, and others need not wait for them.
+        A caller that sends its next request after the last answer then sends few, and others need not wait for them.
         """
         if self.refusals.add(self.callers.group(scope)) or self._late >= _MOST_LATE:
             return

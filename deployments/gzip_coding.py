@@ -1,4 +1,4 @@
-"""Gzip on the wire: bodies that come compressed, never larger than allowed, and answers for those who ask."""
+"""Gzip on the wire: request bodies, bounded when unpacked, and responses for clients that accept it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ _MOST_MEMBERS = 8  # each costs work even when nothing is in it
 
 
 class BadGzip(ValueError):
-    """Not gzip, or cut off."""
+    """A body that is not gzip, or is cut off."""
 
 
 class TooLarge(ValueError):
-    """More than is allowed comes out."""
+    """A body that unpacks to more than is allowed."""
 
 
 def inflate(body: bytes, limit: int) -> bytes:
-    """What is in a gzip body of one member or a few; never unpacks more than `limit` bytes of it.
+    """Decompress a gzip body of one member or a few; never unpack more than `limit` bytes of it.
 
     Raises:
         BadGzip: it is damaged, cut off, or followed by something else.
@@ -42,13 +42,13 @@ def inflate(body: bytes, limit: int) -> bytes:
 
 
 def deflate(body: bytes) -> bytes:
-    """A body as gzip."""
+    """Compress a body."""
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
     return packer.compress(body) + packer.flush()
 
 
 def accepts_gzip(header: bytes) -> bool:
-    """Whether an `Accept-Encoding` header asks for gzip."""
+    """Return whether an `Accept-Encoding` header asks for gzip."""
     asked: dict[bytes, bool] = {}
     for part in header.lower().split(b","):
         coding, *parameters = (piece.strip() for piece in part.split(b";"))
@@ -57,6 +57,6 @@ def accepts_gzip(header: bytes) -> bool:
 
 
 def _is_wanted(parameter: bytes) -> bool:
-    """Whether a weight such as `q=0.5` is above nothing."""
+    """Return whether a weight such as `q=0.5` is above 0."""
     name, _, value = parameter.partition(b"=")
     return name.strip() != b"q" or value.strip().strip(b"0.") != b""

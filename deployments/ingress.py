@@ -1,7 +1,7 @@
-"""What a request passes in a replica before Serve's own bookkeeping: bids, notices and refusals pass no more than this.
+"""The hot path around Serve's bookkeeping: bids, notices and refusals of a replica take it.
 
 Serve calls `middlewares`, named in `cluster/ray.env`, where it starts an HTTP server. Without that line every request
-takes Serve's whole way, and is answered the same.
+goes through all of Serve, and gets the same answer.
 """
 
 from __future__ import annotations
@@ -13,40 +13,41 @@ from typing import Any, Protocol
 
 from starlette.middleware import Middleware
 
+from deployments.asgi import Application
 from deployments.callers import Scope
-from deployments.fast_path import BID_PREFIX, NOTICE_PREFIX, Application
+from deployments.fast_path import BID_PREFIX, NOTICE_PREFIX
 
 Channel = Callable[..., Awaitable[Any]]
 
 _SERVE_PREFIX = "/-/"
-"""Below it Serve answers itself."""
+"""Prefix of the routes that Serve answers itself."""
 
 
 class Front(Protocol):
-    """What a Router has for requests: `FastPath`."""
+    """The Router's application: `FastPath`."""
 
     is_at_root: bool
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Answer one."""
+        """Answer a request."""
 
     async def admit(self, scope: Scope, receive: Any, send: Any, then: Application) -> None:
         """Pass a call of the API on, or refuse it."""
 
 
 class _Front:
-    """The application of the Router in this process, once there is one, and the event loop that it lives on."""
+    """The application of the Router in this process, once there is one, and its event loop."""
 
     application: Front | None = None
     loop: asyncio.AbstractEventLoop | None = None
 
 
-def serve_early(application: Front) -> None:
-    """Let requests come straight to an application; called from the event loop that it lives on."""
+def register_front(application: Front) -> None:
+    """Send hot-path requests straight to an application; call this on its event loop."""
     _Front.application, _Front.loop = application, asyncio.get_running_loop()
 
 
-class Early:
+class HotPathMiddleware:
     """Hands requests to the Router in this process before Serve makes a record of each.
 
     Serve's record of a request (metadata, context, queue slots, counters by route, a watch for callers who hang up)
@@ -54,9 +55,6 @@ class Early:
     outcome, and answered within `tmax`; the Router tells autoscaling how many it holds (`deployments.scaling`); and a
     replica that goes lets its HTTP server finish what it has begun, whoever answers. Other calls are Serve's, once the
     Router has let them pass: most of a flood is not worth a record either.
-
-    Args:
-        app: Serve's.
     """
 
     def __init__(self, app: Application) -> None:
@@ -64,24 +62,24 @@ class Early:
         self._is_proxied = os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
 
     async def __call__(self, scope: Scope, receive: Channel, send: Channel) -> None:
-        """An ASGI 3 application."""
+        """Answer a request, or pass it to Serve (ASGI 3)."""
         if self._is_proxied:
             name_caller(scope)
-        early = _Front.application
-        if early is None or scope["type"] != "http" or asyncio.get_running_loop() is not _Front.loop:
+        front = _Front.application
+        if front is None or scope["type"] != "http" or asyncio.get_running_loop() is not _Front.loop:
             await self._app(scope, receive, send)
         elif scope["path"].startswith((BID_PREFIX, NOTICE_PREFIX)):
-            await early(scope, receive, send)
-        elif early.is_at_root and not scope["path"].startswith(_SERVE_PREFIX):
-            await early.admit(scope, receive, send, self._app)
+            await front(scope, receive, send)
+        elif front.is_at_root and not scope["path"].startswith(_SERVE_PREFIX):
+            await front.admit(scope, receive, send, self._app)
         else:
             await self._app(scope, receive, send)
 
 
 def name_caller(scope: Scope) -> None:
-    """Let a request be from who called HAProxy, which says so at the end of `X-Forwarded-For`, not from HAProxy.
+    """Set the client of a request to the caller of HAProxy: the last address of `X-Forwarded-For`.
 
-    uvicorn takes the last address there that is not this machine's, and so believes what a caller on it made up.
+    uvicorn takes the last one that is not this machine's, and so trusts what a caller on this machine made up.
     """
     if scope["type"] == "http":
         hop = next((value for name, value in reversed(scope["headers"]) if name == b"x-forwarded-for"), b"")
@@ -90,5 +88,5 @@ def name_caller(scope: Scope) -> None:
 
 
 def middlewares() -> list[Middleware]:
-    """What Serve puts around each of its HTTP servers."""
-    return [Middleware(Early)]
+    """Return the middlewares that Serve puts around each of its HTTP servers."""
+    return [Middleware(HotPathMiddleware)]

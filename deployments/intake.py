@@ -1,4 +1,4 @@
-"""Bodies come in here: within a size and a time, and no more half-sent ones at once than memory is set aside for."""
+"""Reading request bodies: bounded in size, in time, and in memory for half-sent ones."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from typing import Any, ClassVar
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 SECONDS = 5.0
-"""From the headers to the end of the body; what an exchange sends is there within milliseconds."""
+"""Time from the headers to the end of the body; an exchange's takes milliseconds."""
 
 MOST_WAITING = 16_000_000
-"""Bytes of bodies that are not whole yet, of all callers together. One that comes in one piece never waits."""
+"""Most bytes of half-sent bodies, of all callers together. A body that comes in one piece does not count."""
 
 
 class SlowBody(Exception):
-    """The body was not there in time."""
+    """A body that did not come in time."""
 
 
 class LargeBody(Exception):
-    """The body is larger than allowed."""
+    """A body that is larger than allowed."""
 
 
 class Crowded(Exception):
-    """Too much is half-sent already."""
+    """A body for which half-sent ones leave no memory."""
 
 
 class _Pieces:
-    """What is there of one body."""
+    """The received pieces of one body."""
 
     waiting: ClassVar[int] = 0
-    """Bytes of all of them in this process."""
+    """Bytes of all half-sent bodies in this process."""
 
     def __init__(self) -> None:
         self.chunks: list[bytes] = []
@@ -45,13 +45,13 @@ class _Pieces:
         _Pieces.waiting += len(chunk)
 
     def drop(self) -> None:
-        """Forget what is there."""
+        """Drop the pieces."""
         _Pieces.waiting -= sum(map(len, self.chunks))
         self.chunks.clear()
 
 
 async def read_body(receive: Receive, most: int) -> bytes:
-    """A body. One that is too large is read to its end all the same, so that its connection can be used again.
+    """Read a body. Read one that is too large to its end, too, so that its connection can be used again.
 
     Args:
         receive: of the ASGI application.

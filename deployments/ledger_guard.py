@@ -1,4 +1,4 @@
-"""The Controller's watch over the ledger: what the catalog knows as spent is the least that the ledger must know.
+"""The Controller's check of the ledger: it must know at least the spend that the catalog knows.
 
 The ledger knows of each charge first, and the catalog by way of the events. So a ledger that knows less was rolled back
 or lost, and would let the same money be spent again.
@@ -19,7 +19,7 @@ from rtb.ledger import Floor, Ledger
 from rtb.ledger.vetting import Vetting
 
 BEHIND = "raybid:ledger:behind"
-"""What replicas are told of campaigns whose figures are to be restored: see `Behind`."""
+"""Key of the campaigns whose figures are to be restored: see `Behind`."""
 
 _LOOK_SECONDS = 5.0
 _REST = 10.0
@@ -40,13 +40,7 @@ class Behind(msgspec.Struct, frozen=True):
 
 
 class LedgerGuard:
-    """Holds the ledger to what the catalog knows, and lets replicas use a server once that is done.
-
-    Args:
-        client: of the server.
-        ledger: in it.
-        catalog: knows what was spent, a little late.
-    """
+    """Checks the ledger against the catalog, and lets replicas use a server that passed."""
 
     def __init__(self, client: aioredis.Redis, ledger: Ledger, catalog: Catalog) -> None:
         self._client = client
@@ -58,7 +52,7 @@ class LedgerGuard:
         self._told: Behind | None = None
 
     async def look(self) -> bool:
-        """Stop campaigns of which the ledger knows too little; whether the server is one that was not vetted before.
+        """Stop campaigns of which the ledger knows too little; return whether the server was not vetted before.
 
         Raises:
             LedgerError, RedisError, CatalogError: a part is away; the server is not vetted then.
@@ -77,7 +71,7 @@ class LedgerGuard:
         return [Floor(number, spent.get(number, 0), given.get(number, 0)) for number in sorted({*spent, *given})]
 
     async def tell(self, missing: Sequence[Entry]) -> None:
-        """Say which campaigns do not bid since the ledger lost figures of theirs, when that changed."""
+        """Publish and log which campaigns the ledger lost figures of, when that changed."""
         names = [entry.campaign.id for entry in missing]
         behind = Behind(len(names), names[:_MOST_NAMED])
         if behind == self._told and not self._is_new:
@@ -99,7 +93,7 @@ class LedgerGuard:
 
 
 async def behind(client: aioredis.Redis) -> Behind:
-    """Return what the Controller last said of campaigns that the ledger lost figures of.
+    """Return the campaigns of which the ledger lost figures, as the Controller last published them.
 
     Raises:
         RedisError: the server does not answer.

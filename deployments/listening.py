@@ -1,4 +1,4 @@
-"""Where a replica listens for calls of other deployments.
+"""The address on which a replica listens for calls of other deployments.
 
 Serve binds that server to all addresses of the machine and has no setting for it. Others are told the address of the
 node only, so it listens there: on the loopback address, where Ray was started with that one. Ray's token is asked for
@@ -18,7 +18,7 @@ _EVERYWHERE = "[::]:0"
 
 
 def listen_on_node_address() -> None:
-    """Have this process's replica listen on its node's address alone; called before Serve starts its server.
+    """Make this process's replica listen on its node's address alone; call it before Serve starts its server.
 
     Raises:
         RuntimeError: this version of Serve starts it in another way.
@@ -29,7 +29,7 @@ def listen_on_node_address() -> None:
 
 
 def _add_port(server: Any, address: str) -> int:
-    """What Serve calls: `address` is all of the machine's, and any port."""
+    """Replace the function that Serve calls with all of the machine's addresses and any port."""
     if address != _EVERYWHERE:
         raise RuntimeError(f"this version of Serve listens for other deployments on {address}: see listening.py")
     return int(add_port_to_grpc_server(server, build_address(ray.util.get_node_ip_address(), 0)))

@@ -1,8 +1,7 @@
-"""Published models on their way to the replicas: the Controller announces, replicas take up and say what they serve.
+"""Published models: the Controller publishes the champions, replicas load them and report what they serve.
 
-A model travels whole through the ledger's server, like the pictures of catalog and pacing, so that a node needs no
-folder in common with the one that published. (The other way, Serve's `user_config`, belongs to whoever deploys: under
-KubeRay the operator would set it back.)
+A model travels whole through the ledger's server, like catalog and pacing table, so nodes need no common folder.
+(Serve's `user_config` belongs to whoever deploys: under KubeRay the operator would reset it.)
 """
 
 from __future__ import annotations
@@ -29,9 +28,9 @@ from rtb.pacing.snapshot import Publisher, Subscriber, deposit_key, model_key
 from rtb.runtime.quarantine import Fault
 
 _REPORT_SECONDS = 5.0
-_DEPOSIT_SECONDS = 30 * 86_400
+_UPLOAD_SECONDS = 30 * 86_400
 _GONE_SECONDS = 4 * _REPORT_SECONDS
-"""A replica that said nothing for so long is no more."""
+"""A replica without a report for so long is gone."""
 
 State = Literal["ok", "refused", "pinned"]
 
@@ -39,16 +38,16 @@ _Model = TypeVar("_Model")
 
 
 class Serving(msgspec.Struct, frozen=True, kw_only=True):
-    """What one replica serves.
+    """The model that one replica serves.
 
     Attributes:
         replica: its id.
         version: of its model.
         state: `ok`; `refused`: it could not load what was published and serves what it had; `pinned`: its
             configuration names the model.
-        since: Unix time it took the model up.
-        refused: why it did not take up another one, empty when it did.
-        at: Unix time it said so.
+        since: Unix time it loaded the model.
+        refused: why it refused another one; empty when it did not.
+        at: Unix time of this report.
     """
 
     replica: str
@@ -60,16 +59,16 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def _keep_nothing(kind: Kind, version: str, body: bytes) -> None:
-    """Where nobody explains bids."""
+    """Store nothing: for a platform where nobody explains bids."""
 
 
-class Announcer:
-    """The Controller's side: tells replicas of the champions in the registry.
+class ModelPublisher:
+    """The Controller's side: publishes the champions of the registry to the replicas.
 
     Args:
         client: of the server that replicas look at.
         folder: of the registry.
-        keep: given each champion, its kind, version and bytes, before it is announced.
+        keep: stores each champion (kind, version, bytes) before it is published.
     """
 
     def __init__(
@@ -86,11 +85,11 @@ class Announcer:
 
     @property
     def faults(self) -> list[Fault]:
-        """Champions that cannot be published: what was published before serves on."""
+        """Champions that cannot be published: the ones before go on serving."""
         return [*self._faults.values()]
 
     async def look(self) -> None:
-        """Publish each champion that the server does not have, be it new or the server wiped.
+        """Publish each champion that the server does not have: a new one, or any on a wiped server.
 
         Raises:
             RedisError: the server is away.
@@ -114,18 +113,18 @@ class Announcer:
         body = await asyncio.to_thread(pack, champion)
         await self._keep(kind, version, body)
         await self._publisher.publish(model_key(kind), body, version)
-        logger.info(f"{kind} model {version} is announced, {len(body):,} bytes")
+        logger.info(f"{kind} model {version} is published, {len(body):,} bytes")
 
 
 class ModelFeed(Generic[_Model]):
-    """A replica's side: keeps its model the published one.
+    """A replica's side: follows the published model.
 
     Args:
         kind: of the model.
-        client: of the server that tells what is published.
+        client: of the server that has it.
         folder: of the model that serves until one is published.
         load: reads a model from a folder.
-        take: makes the replica serve a model; called on the event loop, between two batches.
+        take: swaps the model in; called on the event loop, between two batches.
 
     Raises:
         ArtefactError: what is in the folder cannot be used.
@@ -146,17 +145,17 @@ class ModelFeed(Generic[_Model]):
         self._replica = _replica()
         self._pinned = ""
         self._is_caught_up = False
-        self._undeposited: Path | None = None
+        self._to_upload: Path | None = None
         self._reported = -_REPORT_SECONDS
         self._serve(load(folder), describe(folder), folder)
 
     @property
     def told(self) -> dict[str, Any]:
-        """What is known of the model in use; under `refused` why a published one is not."""
+        """Description of the model in use; under `refused` why a published one is not."""
         return self._told | ({"refused": self._refused} if self._refused else {})
 
     async def pin(self, folder: str) -> None:
-        """Serve the model in a folder whatever is published; with an empty one, what is published.
+        """Serve the model in a folder whatever is published; for an empty name, the published one.
 
         Raises:
             ArtefactError: there is none that can be used.
@@ -170,7 +169,7 @@ class ModelFeed(Generic[_Model]):
         self._subscriber.forget()
 
     async def catch_up(self) -> None:
-        """Take up what is published before the first request; once, and not for ever where the server is away."""
+        """Load the published model before the first request, once; go on without where the server is away."""
         if self._is_caught_up:
             return
         self._is_caught_up = True
@@ -180,22 +179,22 @@ class ModelFeed(Generic[_Model]):
             logger.warning(f"what {self._kind} model is published is not known yet: {error}")
 
     async def pull(self) -> None:
-        """Take up a model published since the last call, and say now and then what is served.
+        """Load a model published since the last call, and report now and then what is served.
 
         Raises:
             RedisError: the server is away.
         """
-        if self._undeposited is not None:
-            await self._deposit(self._undeposited)
+        if self._to_upload is not None:
+            await self._upload(self._to_upload)
         if not self._pinned:
             body = await self._subscriber.pull()
             if body is not None:
-                await self._take_up(body)
+                await self._load_published(body)
         if time.monotonic() - self._reported >= _REPORT_SECONDS:
             await self._report()
 
-    async def _take_up(self, body: bytes) -> None:
-        """Load beside the event loop, swap on it: requests go on meanwhile, and no batch sees two models."""
+    async def _load_published(self, body: bytes) -> None:
+        """Load a model in a thread and swap it in on the event loop: requests go on, and no batch sees two models."""
         version = self._subscriber.version
         try:
             model, told = await asyncio.to_thread(self._unpacked, body)
@@ -215,21 +214,21 @@ class ModelFeed(Generic[_Model]):
             except ArtefactError as error:
                 raise ArtefactError(str(error).replace(folder, "it")) from error
 
-    async def _deposit(self, folder: Path) -> None:
-        """Leave a model that nobody published where the Controller finds it, to explain bids that were made by it."""
+    async def _upload(self, folder: Path) -> None:
+        """Upload a model that was never published, for the Controller to explain bids by."""
         version = self._told["version"]
         try:
             body = await asyncio.to_thread(pack, folder)
         except ArtefactError as error:
             logger.warning(f"bids by {self._kind} model {version} cannot be explained: {error}")
         else:
-            await self._client.set(deposit_key(self._kind, version), body, ex=_DEPOSIT_SECONDS)
-        self._undeposited = None
+            await self._client.set(deposit_key(self._kind, version), body, ex=_UPLOAD_SECONDS)
+        self._to_upload = None
 
     def _serve(self, model: _Model, told: dict[str, Any], folder: Path | None = None) -> None:
-        """Serve a model; one that comes from a folder of this machine is deposited at the next `pull`."""
+        """Serve a model; one from a folder of this machine is uploaded at the next `pull`."""
         self._take(model)
-        self._undeposited = None if told["version"] == "prior" else folder
+        self._to_upload = None if told["version"] == "prior" else folder
         self._told = told
         self._refused = ""
         self._since = time.time()
@@ -250,7 +249,7 @@ class ModelFeed(Generic[_Model]):
 
 
 async def champions(client: aioredis.Redis) -> Mapping[Kind, str | None]:
-    """The announced version of each kind; none where nothing was published.
+    """Return the published version of each kind; `None` where nothing was published.
 
     Raises:
         RedisError: the server is away.
@@ -260,7 +259,7 @@ async def champions(client: aioredis.Redis) -> Mapping[Kind, str | None]:
 
 
 async def served(client: aioredis.Redis, kind: Kind) -> list[Serving]:
-    """What each replica said last, of those that are there; what others said is removed.
+    """Return the last report of each live replica; delete those of others.
 
     Raises:
         RedisError: the server is away.
@@ -279,7 +278,7 @@ def _key(kind: Kind) -> str:
 
 
 def _replica() -> str:
-    """The replica's id as Serve shows it; outside Serve, the process."""
+    """Return the replica's id as Serve shows it; outside Serve, one of the process."""
     try:
         return str(serve.get_replica_context().replica_id.unique_id)
     except RayServeException:

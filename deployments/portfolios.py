@@ -1,4 +1,4 @@
-"""The Controller's side of portfolios: what is due is decided, and the money moved."""
+"""The Controller's side of portfolios: decide what is due, and move the money."""
 
 from __future__ import annotations
 
@@ -15,15 +15,11 @@ from rtb.runtime.quarantine import RECORD_ERRORS, Fault
 
 
 class Portfolios:
-    """Keeps portfolios going.
+    """Runs portfolios.
 
     What a strategy carries is kept in the catalog after each decision, so that another Controller goes on with it. A
     Controller that dies between a move and that has moved the money all the same: the next one only takes the time
     since its last decision for one longer period.
-
-    Args:
-        catalog: where portfolios are of record.
-        ledger: whose money is moved.
     """
 
     def __init__(self, catalog: Catalog, ledger: Ledger) -> None:
@@ -34,11 +30,11 @@ class Portfolios:
 
     @property
     def faults(self) -> list[Fault]:
-        """Portfolios that cannot be used; they move nothing, and hold up no other."""
+        """Portfolios that cannot be used: they move nothing, and hold up no other."""
         return [*self._faults.values()]
 
     async def keep(self, entries: Sequence[Entry], balances: Sequence[Balance], now: float) -> dict[int, float]:
-        """Decide what is due; factors of campaigns' worth that are not 1, by number.
+        """Decide what is due; return the factors of campaigns' worth that are not 1, by number.
 
         Args:
             entries: the campaigns.
@@ -66,7 +62,7 @@ class Portfolios:
         return factors
 
     async def _kept(self, record: PortfolioRecord, campaigns: Mapping[str, Seen], now: float) -> PortfolioState:
-        """One portfolio, decided anew where that is due; its state then."""
+        """Decide for one portfolio where that is due; return its state."""
         state = live.decode_state(record.state)
         portfolio = decode_portfolio(record.body)
         if portfolio.status != "active" or not state.is_due(portfolio, now):
@@ -96,7 +92,7 @@ class Portfolios:
         return live.planned(portfolio, decision.state, campaigns, changes, now)
 
     def _tell(self, name: str, what: str) -> None:
-        """Say something of a portfolio in the log, once."""
+        """Log something about a portfolio, once."""
         if self._told.get(name) != what:
             logger.error(f"portfolio {name!r} {what}")
         self._told[name] = what

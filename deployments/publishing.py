@@ -1,4 +1,4 @@
-"""Candidates judged and published by a job on this cluster: the gate is a verb of the pipelines, and takes its time."""
+"""Publishing a candidate by a job on this cluster, since the gate takes from seconds to minutes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,27 @@ from rtb.models.registry import Kind
 from rtb.runtime import calls
 
 _LAST = 2_000
-"""Characters of what a job said last."""
+"""Characters of a job's output that are shown."""
 
 
 class JobsAway(RuntimeError):
-    """Jobs cannot be sent or asked for now."""
+    """A cluster that takes no jobs now, or does not answer."""
 
 
 class NoCluster(RuntimeError):
-    """This process is on no Ray cluster; the message says what to do instead."""
+    """A process without a Ray cluster; the message says what to do instead."""
 
 
 class JobUnknown(LookupError):
-    """There is no such job, or it publishes nothing."""
+    """An id of no job that publishes this kind of model."""
+
+
+class PublishOrder(msgspec.Struct, frozen=True):
+    """The order to `publish_job`: see `start`."""
+
+    kind: Kind
+    folder: str
+    force: str
 
 
 class Publication(msgspec.Struct, frozen=True):
@@ -35,7 +43,7 @@ class Publication(msgspec.Struct, frozen=True):
     Attributes:
         job: its id.
         state: `pending`, `running`, `succeeded`, `failed` or `stopped`.
-        says: what it printed last.
+        says: the end of its output.
     """
 
     job: str
@@ -44,7 +52,7 @@ class Publication(msgspec.Struct, frozen=True):
 
 
 def start(kind: Kind, folder: str, force: str) -> Publication:
-    """Send a job that judges a candidate and publishes it; it runs as `ray job submit` would run it.
+    """Submit a job that judges a candidate and publishes it.
 
     Args:
         kind: of the model.
@@ -55,17 +63,18 @@ def start(kind: Kind, folder: str, force: str) -> Publication:
         NoCluster: there is none that takes jobs.
         JobsAway: the cluster takes no jobs now.
     """
-    words = [sys.executable, "-m", "pipelines.publish", "--kind", kind, *(["--force", force] if force else []), "--"]
+    order = msgspec.json.encode(PublishOrder(kind, folder, force)).decode()
     client = _client()
     try:
-        job = client.submit_job(entrypoint=shlex.join([*words, folder]), metadata={"publishes": kind})
+        command = shlex.join([sys.executable, "-m", f"{__package__}.publish_job", order])
+        job = client.submit_job(entrypoint=command, metadata={"publishes": kind})
     except _TROUBLE as error:
         raise JobsAway(str(error)) from error
     return Publication(job, "pending", "")
 
 
 def look(kind: Kind, job: str) -> Publication:
-    """How far a publication is.
+    """Return the state of a publication.
 
     Raises:
         JobUnknown: there is none of this id.

@@ -1,4 +1,4 @@
-"""What is left out: the Controller says it, and every Router tells it with what it leaves out itself."""
+"""Records left out because they cannot be used: the Controller publishes its list, Routers add their own."""
 
 from __future__ import annotations
 
@@ -12,11 +12,7 @@ from rtb.runtime.quarantine import RECORD_ERRORS, Fault, Quarantine, decode_faul
 
 
 class QuarantineKeeper:
-    """One process's quarantine: says in the log what changed, and publishes it where others should know.
-
-    Args:
-        publisher: tells the replicas.
-    """
+    """The Controller's side: logs what changed, and publishes it."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
@@ -25,11 +21,11 @@ class QuarantineKeeper:
 
     @property
     def faults(self) -> list[Fault]:
-        """All that is left out, by kind and name."""
+        """All records left out, by kind and name."""
         return self._quarantine.faults
 
     def replace(self, source: str, faults: Iterable[Fault]) -> None:
-        """Take what a source leaves out now for what it left out before."""
+        """Replace the faults of a source, and log those begun and ended."""
         begun, ended = self._quarantine.replace(source, faults)
         for fault in begun:
             logger.error(f"{fault.kind} {fault.name!r} is left out, all others go on: {fault.reason}")
@@ -37,7 +33,7 @@ class QuarantineKeeper:
             logger.info(f"{fault.kind} {fault.name!r} is no longer left out for: {fault.reason}")
 
     async def publish(self) -> None:
-        """Tell the replicas, when something changed.
+        """Publish the list when it changed.
 
         Raises:
             RedisError: the server is away; the next call tells them.
@@ -49,18 +45,14 @@ class QuarantineKeeper:
 
 
 class QuarantineFeed:
-    """A replica's side: what the Controller leaves out.
-
-    Args:
-        client: of the server that tells it.
-    """
+    """A Router's side: the records that the Controller leaves out."""
 
     def __init__(self, client: aioredis.Redis) -> None:
         self._subscriber = Subscriber(client, QUARANTINE)
         self.faults: list[Fault] = []
 
     async def pull(self) -> None:
-        """Take up what changed.
+        """Fetch the list when it changed.
 
         Raises:
             RedisError: the server is away.

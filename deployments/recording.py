@@ -1,6 +1,6 @@
-"""The Router's side of explaining bids: what was decided goes to the Controller a few times a second, beside bidding.
+"""The Router's side of explaining bids: it sends decisions to the Controller in the background.
 
-Not by way of the ledger's server, which syncs all it is told to disk: losing some of this costs an explanation.
+Not through the ledger's server, which syncs every write to disk: losing some of this only costs an explanation.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from deployments.decisions import ExplainReply
 from deployments.tally import Tally
 from deployments.wiring import logger
 from rtb.auction.batch import Batch
@@ -20,13 +21,7 @@ from rtb.runtime.settings import Settings
 
 
 class DecisionSender:
-    """Notes decisions and hands them on; nothing at all where nothing is to be kept.
-
-    Args:
-        settings: whether to, and what requests are read by.
-        controller: handle of who keeps them.
-        tally: counts what found no room.
-    """
+    """Records decisions and sends them; does nothing where none are to be stored."""
 
     def __init__(self, settings: Settings, controller: Any, tally: Tally) -> None:
         self._recorder = Recorder(
@@ -40,7 +35,7 @@ class DecisionSender:
         self._has_lost = False
 
     def note(self, batch: Batch, scores: Scores, decisions: Decisions) -> None:
-        """Note the bids of a batch. They are made, so nothing that goes wrong here may keep them from being sent."""
+        """Record the bids of a batch. No error here may keep them from being sent."""
         if not self._is_on:
             return
         try:
@@ -49,7 +44,7 @@ class DecisionSender:
             self._lose(len(decisions.candidate), error)
 
     async def send(self) -> None:
-        """Hand on what was noted; what is not acknowledged is sent again at the next call."""
+        """Send what was recorded; what is not acknowledged is sent again at the next call."""
         try:
             await self._outbox.send(self._recorder.take)
             while self._recorder.is_waiting:
@@ -58,6 +53,11 @@ class DecisionSender:
             if self._recorder.dropped > self._dropped:
                 self._tally.add("decisions_dropped", self._recorder.dropped - self._dropped)
                 self._dropped = self._recorder.dropped
+
+    async def explain(self, bid_id: str) -> ExplainReply:
+        """Ask the Controller why a bid was what it was; raises whatever a handle raises."""
+        told: ExplainReply = await self._controller.explain.remote(bid_id)
+        return told
 
     async def _deliver(self, stamp: Stamp, batches: list[BatchRecord]) -> None:
         try:
@@ -68,7 +68,7 @@ class DecisionSender:
         await self._controller.keep.remote(parcel)
 
     def _lose(self, bids: int, error: Exception) -> None:
-        """Count bids that cannot be explained for an error of ours; the first is told."""
+        """Count bids that an error of ours keeps from being explained; log the first."""
         if not self._has_lost:
             logger.error("bids cannot be recorded, so not be explained", exc_info=error)
         self._has_lost = True

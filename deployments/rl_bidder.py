@@ -1,18 +1,18 @@
-"""The learned bidder as a deployment: probabilities in, priced bids with their money held out."""
+"""The learned bidder as a deployment: probabilities in, priced bids with reserved budget out."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from ray import serve
 from redis.exceptions import RedisError
 
+from deployments.background import Background, Work
 from deployments.challenge import ChallengerFeed
 from deployments.listening import listen_on_node_address
 from deployments.models import ModelFeed
 from deployments.tally import Tally
-from deployments.wiring import ledger_client, load_policy, logger, repeat
+from deployments.wiring import ledger_client, load_policy, logger
 from rtb.auction.stages import Auction, BidStage, Decisions
 from rtb.ledger import LeaseBook, LedgerError, UsageReporter, ValkeyLedger
 from rtb.models import policy
@@ -21,18 +21,19 @@ from rtb.runtime.settings import Settings
 
 _MAINTAIN_SECONDS = 0.1
 _REPORT_SECONDS = 1.0
+_UNAVAILABLE = (LedgerError, RedisError, OSError)
 
 
 class RLBidder:
-    """Holds the bidding stage of one replica, and keeps its leases and pacing table fresh beside it."""
+    """The bidding stage of one replica, which keeps its leases and pacing table fresh in the background."""
 
     def __init__(self) -> None:
         listen_on_node_address()
-        self._settings = settings = Settings()
+        settings = Settings()
         client = ledger_client(settings)
-        self._ledger = ValkeyLedger(client)
+        ledger = ValkeyLedger(client)
         self._book = LeaseBook(
-            self._ledger,
+            ledger,
             seconds=settings.lease_seconds,
             share=settings.lease_fraction,
             notice_ttl=max(settings.notice_times),
@@ -42,44 +43,38 @@ class RLBidder:
         self._feed = ModelFeed("policy", client, settings.policy_dir, load_policy, self._stage.swap_policy)
         self._challenger = ChallengerFeed(client, self._stage.challenge)
         self._pacing = snapshot.Subscriber(client, snapshot.PACING)
-        self._usage = UsageReporter(self._ledger)
+        self._usage = UsageReporter(ledger)
         self._tally = Tally(client)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._background = Background(
+            Work("pacing snapshot", settings.pull_seconds, self._pull, _UNAVAILABLE),
+            Work("leases", _MAINTAIN_SECONDS, self._book.maintain, _UNAVAILABLE),
+            Work("usage report", _REPORT_SECONDS, self._report, _UNAVAILABLE),
+            Work("published policy", settings.pull_seconds, self._feed.pull, _UNAVAILABLE),
+            Work("experiment", settings.pull_seconds, self._challenger.pull, _UNAVAILABLE),
+        )
 
     async def reconfigure(self, config: dict[str, Any]) -> None:
         """Serve one policy whatever is published: `{"policy_artefact": folder}`; empty: what is published."""
         await self._feed.pin(config.get("policy_artefact") or "")
 
     async def artefact(self) -> dict[str, Any]:
-        """What is known of the policy in use."""
+        """Describe the policy in use."""
         return self._feed.told
-
-    def start(self) -> None:
-        """Start the background work; called from the replica's event loop, more than once does no harm."""
-        if not self._tasks:
-            away = (LedgerError, RedisError, OSError)
-            pull = repeat("pacing snapshot", self._settings.pull_seconds, self._pull, away)
-            maintain = repeat("leases", _MAINTAIN_SECONDS, self._book.maintain, away)
-            report = repeat("usage report", _REPORT_SECONDS, self._report, away)
-            follow = repeat("published policy", self._settings.pull_seconds, self._feed.pull, away)
-            challenge = repeat("experiment", self._settings.pull_seconds, self._challenger.pull, away)
-            self._tasks = [asyncio.ensure_future(work) for work in (pull, maintain, report, follow, challenge)]
 
     async def decide(self, auction: Auction) -> Decisions:
         """Run the internal auction of a batch."""
-        self.start()
+        self._background.start()
         return self._stage.decide(auction)
 
     async def check_health(self) -> None:
-        """Serve's health check. The first comes before the first request: then there are policy, pacing and money."""
+        """Check the replica's health. Serve does so before the first request: by its end it has policy and leases."""
         await self._feed.catch_up()
         await self._catch_up()
-        self.start()
+        self._background.start()
 
     async def __del__(self) -> None:
-        """Hand unused money back when the replica is stopped in an orderly way."""
-        for task in self._tasks:
-            task.cancel()
+        """Return unused leases when the replica is stopped in an orderly way."""
+        self._background.cancel()
         try:
             await self._book.shutdown()
             await self._report()
@@ -87,16 +82,16 @@ class RLBidder:
             logger.warning(f"leases not closed, they end by time-out: {error}")
 
     async def _catch_up(self) -> None:
-        """Hold pacing table and leases before the first request; not for ever where the ledger is away.
+        """Fetch pacing table and leases before the first request; go on without where the ledger is away.
 
         A replica that is added under load gets its part of the bids at once, and would have no money for them.
         """
-        if self._tasks:
+        if self._background.is_running:
             return
         try:
             await self._pull()
             await self._book.maintain()
-        except (LedgerError, RedisError, OSError) as error:
+        except _UNAVAILABLE as error:
             logger.warning(f"nothing is leased yet: {error}")
 
     async def _pull(self) -> None:

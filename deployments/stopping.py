@@ -1,4 +1,4 @@
-"""The Controller's side of stopping campaigns: it passes the word on, and tells the catalog once it can."""
+"""Stopping campaigns at once, without disk or server: Routers exchange stops through the Controller."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence, Set
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 import redis.asyncio as aioredis
@@ -21,14 +22,31 @@ KEY = "raybid:stops"
 _TAKEN_UP_SECONDS = 10.0
 """By then a change of the catalog has come to all replicas."""
 
+_TELL_SECONDS = 2.0
+
+
+class StopSwitch:
+    """A Router's side: stops and restarts bidding for a campaign, or for all."""
+
+    def __init__(self, stops: Stops, controller: Any) -> None:
+        self._stops = stops
+        self._controller = controller
+
+    async def set(self, stop: Stop) -> None:
+        """Apply a stop here at once, and pass it on to the other replicas."""
+        self._stops.hear([msgspec.structs.replace(stop, at=self._stops.moment(stop.number, stop.at))])
+        try:
+            await asyncio.wait_for(self.exchange(), _TELL_SECONDS)
+        except Exception as error:  # whatever a handle raises: it is told again and again
+            logger.warning(f"the others hear later who is stopped: {type(error).__name__}: {error}")
+
+    async def exchange(self) -> None:
+        """Send the stops known here to the Controller, and apply those known there."""
+        self._stops.hear(await self._controller.stops.remote(self._stops.all()))
+
 
 class StopKeeper:
-    """Passes on who is to bid no more.
-
-    Args:
-        client: of the ledger's server.
-        catalog: hears of campaigns that were stopped while it could not be written.
-    """
+    """The Controller's side: passes stops on, and enters them in the catalog once it can be written."""
 
     def __init__(self, client: aioredis.Redis, catalog: Catalog) -> None:
         self._client = client
@@ -39,7 +57,7 @@ class StopKeeper:
         self._has_read = False
 
     async def exchange(self, told: Sequence[Stop]) -> list[Stop]:
-        """Hear what a Router heard, and tell it what the others did. Needs no disk and no server."""
+        """Take the stops of a Router, and return all known ones. Needs no disk and no server."""
         if self._stops.hear(told):
             self._is_kept = False
             for one in told:
@@ -48,7 +66,7 @@ class StopKeeper:
         return self._stops.all()
 
     async def keep(self, active: Set[int]) -> None:
-        """Leave the word where it outlasts this process, and let the catalog hear of what it could not be told.
+        """Store the stops outside this process, and enter in the catalog those it lacks.
 
         What the catalog has heard of is lifted once the replicas have had time to take up the snapshot that says so:
         while nothing can be written no such snapshot is published.
@@ -84,6 +102,6 @@ class StopKeeper:
             logger.debug(f"who is stopped is in memory only: {error}")
 
     async def _enter(self, one: Stop) -> None:
-        """Pause a campaign in the catalog if it can be written; else the next call does."""
+        """Pause a campaign in the catalog; where it cannot be written the next call does."""
         with suppress(CampaignArchived, CampaignUnknown, CatalogError, OSError):
             await asyncio.to_thread(self._catalog.pause, one.campaign, one.actor)

@@ -1,4 +1,4 @@
-"""Counters of what was asked and answered: counted here, added up in Redis, so that any replica can tell them all."""
+"""Counters: counted in memory, summed in Redis, so that any replica can report those of all."""
 
 from __future__ import annotations
 
@@ -20,11 +20,7 @@ return 1
 
 
 class Tally:
-    """Counts by name.
-
-    Args:
-        client: where the totals lie.
-    """
+    """Counters by name."""
 
     def __init__(self, client: aioredis.Redis) -> None:
         self._client: Any = client
@@ -33,15 +29,15 @@ class Tally:
         self._outbox: Outbox[Counter[str]] = Outbox(self._deliver)
 
     def add(self, name: str, amount: int = 1) -> None:
-        """Count something."""
+        """Add to a counter."""
         self._pending[name] += amount
 
     async def flush(self) -> None:
-        """Add what was counted to the totals, once; on an error it is kept for the next time."""
+        """Add the pending counts to the totals, exactly once; on an error keep them for the next call."""
         await self._outbox.send(self._take)
 
     async def totals(self) -> dict[str, int]:
-        """Every counter over all replicas, this one's up to now, the others' up to their last flush."""
+        """Return the totals over all replicas: this one's up to now, the others' up to their last flush."""
         await self.flush()
         rows = await self._client.hgetall(_KEY)
         return {name.decode(): int(value) for name, value in sorted(rows.items())}

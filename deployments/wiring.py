@@ -1,11 +1,10 @@
-"""From settings to live parts: clients, models, the embedded ledger server."""
+"""Clients and models made from the settings, and the log."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +31,13 @@ from rtb.runtime.settings import Settings
 from rtb.runtime.text import visible
 
 logger = logging.getLogger("ray.serve.raybid")
-"""Ours, within Serve's: that one is at WARNING where requests are served, since it makes a record of each at INFO."""
+"""Below Serve's logger, which is at WARNING where requests are served: at INFO it logs each request."""
 
 logger.setLevel(logging.INFO)
 
 
 def _one_line(record: logging.LogRecord) -> bool:
-    """Keep each record one line: callers choose what is in paths, ids and errors, and would write lines of theirs."""
+    """Make each record one line: paths, ids and errors are the callers' text, who could forge lines."""
     record.msg, record.args = visible(record.getMessage(), _LONGEST_LINE), ()
     if record.exc_info and not record.exc_text:
         trace = _PLAIN.formatException(record.exc_info)
@@ -50,17 +49,36 @@ _LONGEST_LINE = 4_000
 _PLAIN = logging.Formatter()
 logger.addFilter(_one_line)
 
+_LOGGED_A_SECOND = 10
+
+
+class LimitedLog:
+    """A rate-limited log, so that a flood of bad requests does not flood the disk; the counters miss none."""
+
+    def __init__(self) -> None:
+        self._second = self._count = 0
+
+    def warning(self, message: str) -> None:
+        """Log a warning, unless enough were logged this second."""
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._count = second, 0
+        self._count += 1
+        if self._count <= _LOGGED_A_SECOND:
+            logger.warning(message)
+
+
 LEDGER_TIMEOUT_S = 1.0
-"""Nothing that somebody waits for waits longer for the ledger than this."""
+"""The longest wait for the ledger of anything that somebody waits for."""
 
 _WRITER_TIMEOUT_S = 10.0
 
 
 def guarded_settings() -> Settings:
-    """Return the settings of this replica, once they are known to protect what Serve listens on.
+    """Return the settings of this replica, checked to protect what Serve listens on.
 
     Raises:
-        OpenPlatform: others may reach it, and it does without keys.
+        OpenPlatform: others may reach it without keys.
     """
     settings = Settings()
     listening = []
@@ -73,15 +91,15 @@ def guarded_settings() -> Settings:
 
 
 class OpenPlatform(RuntimeError):
-    """A platform without keys that others may reach; the message says what to set."""
+    """A platform that others may reach without keys; the message says what to set."""
 
 
 def ledger_client(settings: Settings, *, vetted: bool = True) -> aioredis.Redis:
-    """Return a client of the ledger's server; it retries once, so that a restarted server costs no request.
+    """Build a client of the ledger's server; it retries once, so that a restarted server costs no request.
 
     Args:
         settings: where the server is.
-        vetted: whether to refuse a server whose figures nobody has verified since it started: see `rtb.ledger.vetting`.
+        vetted: whether to refuse a server whose figures were not verified since it started: see `rtb.ledger.vetting`.
     """
     return aioredis.Redis.from_url(
         settings.ledger_url,
@@ -95,13 +113,7 @@ def ledger_client(settings: Settings, *, vetted: bool = True) -> aioredis.Redis:
 def event_writer(
     settings: Settings, catalog: Catalog, observe: Callable[[pa.Table], None] = lambda table: None
 ) -> EventWriter:
-    """The writer of events. It reads many at once in a thread of its own, so it may wait longer than a notice.
-
-    Args:
-        settings: where stream and folder are.
-        catalog: takes the spend.
-        observe: shown the events written.
-    """
+    """Build the writer of events. It reads many at once in its own thread, so it may wait longer than a notice."""
     client = redis.Redis.from_url(
         settings.ledger_url,
         socket_timeout=_WRITER_TIMEOUT_S,
@@ -112,7 +124,7 @@ def event_writer(
 
 
 def load_policy(folder: Path) -> Policy:
-    """The policy in a folder; multiplier 1.0 where none was trained yet. A damaged or foreign one is an error."""
+    """Load the policy in a folder; multiplier 1.0 where there is none. A damaged or foreign one is an error."""
     if not (folder / META).exists():
         logger.warning(f"no policy in {folder}: bidding the value itself; `make models` trains one")
         return policies.neutral()
@@ -120,44 +132,10 @@ def load_policy(folder: Path) -> Policy:
 
 
 def describe(folder: Path) -> dict[str, Any]:
-    """What is known of the artefact in a folder; version `prior` where none was trained yet."""
+    """Describe the artefact in a folder; version `prior` where there is none."""
     try:
         meta = msgspec.json.decode((folder / META).read_bytes(), type=Meta)
     except FileNotFoundError:
         return {"version": "prior"}
     told = ("kind", "schema_version", "created", "commit", "trained_on", "metrics")
     return {"version": meta.version} | {name: getattr(meta, name) for name in told}
-
-
-async def repeat(
-    name: str,
-    seconds: float,
-    action: Callable[[], Awaitable[object]],
-    expected: type[Exception] | tuple[type[Exception], ...],
-    rest: float = 0.0,
-) -> None:
-    """Call an action for ever. An expected error is logged when it begins and when it ends.
-
-    Args:
-        name: what the log calls it.
-        seconds: between two calls.
-        action: what to call.
-        expected: errors that come and go.
-        rest: times as long as the call took, where that is longer: for what shares its processor with bidding.
-    """
-    failing = False
-    while True:
-        began, pause = time.monotonic(), seconds
-        try:
-            await action()
-            pause = max(seconds, rest * (time.monotonic() - began))
-            if failing:
-                logger.info(f"{name}: works again")
-            failing = False
-        except expected as error:
-            if not failing:
-                logger.warning(f"{name}: {error}; trying again every {seconds} s")
-            failing = True
-        except Exception:
-            logger.exception(f"{name}: failed; trying again every {seconds} s")
-        await asyncio.sleep(pause)

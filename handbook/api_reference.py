@@ -6,10 +6,11 @@ import inspect
 import json
 import re
 from collections import defaultdict
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
+from unittest.mock import MagicMock
 
 from deployments.api.app import described
+from deployments.bootstrap.router import Stores, api_routers
 from handbook.cells import cell
 from rtb.runtime.settings import Settings
 
@@ -22,8 +23,9 @@ Money is in micro-units, prices are CPM. What goes wrong is answered with a prob
 
 def document() -> dict[str, Any]:
     """The OpenAPI document, without a platform: describing calls needs its settings only."""
-    router = cast(Any, SimpleNamespace(settings=Settings()))
-    return described(router).openapi()
+    none: Any = MagicMock()
+    stores = Stores(Settings(), none, none, none, none, none)
+    return described(api_routers(stores, none, none, none)).openapi()
 
 
 def page(openapi: dict[str, Any]) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 from ray import serve
 
 from deployments.app import Args, graph
-from deployments.fast_path import Application
-from deployments.ingress import serve_early
+from deployments.asgi import Application
+from deployments.ingress import register_front
 from deployments.router import Router
 
 BARE_PATH = "/bare"
@@ -59,7 +59,7 @@ class MeasuredRouter(Router):
     async def check_health(self) -> None:
         """As it is, and the constant answer is beside it on the way of bids, too."""
         await super().check_health()
-        serve_early(_Beside(self._front))
+        register_front(_Beside(self.parts.front))
 
 
 def build(args: Args) -> serve.Application:

@@ -8,7 +8,9 @@ import hashlib
 import hmac
 import secrets
 import time
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -20,14 +22,12 @@ from deployments.api.answers import StructResponse, moment
 from deployments.api.documents import body, responses
 from deployments.api.problems import Problem
 from deployments.api.repeats import IdempotencyKey, kept, once_of, replayed
+from deployments.stopping import StopSwitch
 from rtb.campaigns.stops import EVERYONE, Stop
-from rtb.catalog import Kept, Key, Once, Repeated, Scope, digest_of
-from rtb.exchanges import Profile
+from rtb.catalog import Catalog, Kept, Key, KeyRing, Once, Repeated, Scope, digest_of
+from rtb.exchanges import Exchanges, Profile
+from rtb.runtime.settings import Settings
 from rtb.simple_api import Name
-
-if TYPE_CHECKING:
-    from deployments.router import Router
-
 
 _Setting = str | int | float | bool | None
 
@@ -98,37 +98,50 @@ class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
     refused: str | UnsetType = UNSET
 
 
-def routes(router: Router) -> APIRouter:
+@dataclass(frozen=True)
+class AdminParts:
+    """What the calls for administrators need."""
+
+    settings: Settings
+    catalog: Catalog
+    keys: KeyRing
+    exchanges: Exchanges
+    switch: StopSwitch
+    artefacts: Callable[[], Awaitable[Mapping[str, Any]]]
+    """Describes the models in use."""
+
+
+def routes(parts: AdminParts) -> APIRouter:
     """Build the calls for administrators."""
     found = APIRouter(prefix="/admin", tags=["admin"])
-    _key_routes(found, router)
+    _key_routes(found, parts)
 
     @found.post("/stop", summary="Stop all bidding, within a second", responses=responses(KillSwitch))
     async def stop(caller: Admin) -> StructResponse:
         """Needs no disk, catalog or ledger. Notices are settled as before; `POST /admin/start` lets all bid again."""
-        await router.stop(Stop(EVERYONE, time.time(), is_on=True, actor=caller.name))
+        await parts.switch.set(Stop(EVERYONE, time.time(), is_on=True, actor=caller.name))
         return StructResponse(KillSwitch(True))
 
     @found.post("/start", summary="Bid again after a stop", responses=responses(KillSwitch))
     async def start(caller: Admin) -> StructResponse:
-        await router.stop(Stop(EVERYONE, time.time(), is_on=False, actor=caller.name))
+        await parts.switch.set(Stop(EVERYONE, time.time(), is_on=False, actor=caller.name))
         return StructResponse(KillSwitch(False))
 
     @found.get("/settings", summary="Every setting but the secrets", responses=responses(dict[str, _Setting]))
     async def settings(caller: Admin) -> StructResponse:
-        return StructResponse(router.settings.shown())
+        return StructResponse(parts.settings.shown())
 
     @found.get("/exchanges", summary="The known exchanges by profile", responses=responses(list[ExchangeProfile]))
     async def exchanges(caller: Admin) -> StructResponse:
         """Profiles are files: see `docs/exchanges.md`. Keys are named by their ids."""
-        told = [ExchangeProfile(**msgspec.structs.asdict(one), path=one.path) for one in router.exchanges]
+        told = [ExchangeProfile(**msgspec.structs.asdict(one), path=one.path) for one in parts.exchanges]
         return StructResponse(told)
 
     @found.get("/artefacts", summary="The models in use", responses=responses(dict[str, ServedModel], also=(503,)))
     async def artefacts(caller: Admin) -> StructResponse:
         """As one replica of each says; during a change others may still use the one before."""
         try:
-            artefacts = await asyncio.wait_for(router.stages.artefacts(), 2.0)
+            artefacts = await asyncio.wait_for(parts.artefacts(), 2.0)
         except Exception as error:  # whatever a handle raises: its replica is being started, say
             raise Problem(503, "the models do not answer: try again", "part-away", {"Retry-After": "1"}) from error
         return StructResponse(msgspec.convert(artefacts, dict[str, ServedModel]))
@@ -136,7 +149,7 @@ def routes(router: Router) -> APIRouter:
     return found
 
 
-def _key_routes(found: APIRouter, router: Router) -> None:
+def _key_routes(found: APIRouter, parts: AdminParts) -> None:
     @found.post(
         "/keys",
         status_code=201,
@@ -150,20 +163,20 @@ def _key_routes(found: APIRouter, router: Router) -> None:
         wanted: NewKey = bodies.decode(sent, NewKey)
         salt = secrets.token_urlsafe(32)
         once: Once[Key] | None = once_of(request, sent, caller, idempotency_key, lambda key: _kept(key, salt))
-        secret = secrets.token_urlsafe(32) if once is None else _derived(router.settings.notice_secrets()[0], salt)
+        secret = secrets.token_urlsafe(32) if once is None else _derived(parts.settings.notice_secrets()[0], salt)
         told = (wanted.name, tuple(dict.fromkeys(wanted.scopes)), digest_of(secret), caller.name)
         try:
-            key = await asyncio.to_thread(router.catalog.keys.create, *told, per_minute=wanted.per_minute, once=once)
+            key = await asyncio.to_thread(parts.catalog.keys.create, *told, per_minute=wanted.per_minute, once=once)
         except Repeated:
             assert once is not None
-            return _again(await kept(router, once), router.settings.notice_secrets())
-        await asyncio.to_thread(router.keys.refresh)
+            return _again(await kept(parts.catalog, once), parts.settings.notice_secrets())
+        await asyncio.to_thread(parts.keys.refresh)
         return StructResponse(CreatedKey(**msgspec.structs.asdict(_shown(key)), key=secret), 201)
 
     @found.get("/keys", summary="All keys, without their secrets", responses=responses(list[ApiKey]))
     async def keys(caller: Admin) -> StructResponse:
         """Those of the settings, such as the first administrator's, come first; they have no time of creation."""
-        known = [*router.keys.standing, *await asyncio.to_thread(router.catalog.keys.all)]
+        known = [*parts.keys.standing, *await asyncio.to_thread(parts.catalog.keys.all)]
         return StructResponse([_shown(key) for key in known])
 
     @found.delete(
@@ -172,10 +185,10 @@ def _key_routes(found: APIRouter, router: Router) -> None:
         responses=responses(ApiKey, also=(404, 409)),
     )
     async def revoke(key_id: str, caller: Admin) -> StructResponse:
-        if any(key.id == key_id for key in router.keys.standing):
+        if any(key.id == key_id for key in parts.keys.standing):
             raise Problem(409, "this key is in the settings: change it there and restart", "key-standing")
-        key = await asyncio.to_thread(router.catalog.keys.revoke, key_id)
-        await asyncio.to_thread(router.keys.refresh)
+        key = await asyncio.to_thread(parts.catalog.keys.revoke, key_id)
+        await asyncio.to_thread(parts.keys.refresh)
         return StructResponse(_shown(key))
 
 

@@ -4,39 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from deployments.api import (
-    admin,
-    bids,
-    campaigns,
-    documents,
-    experiment,
-    explanations,
-    health,
-    models,
-    pages,
-    portfolios,
-    problems,
-    reports,
-    users,
-)
+from deployments.api import documents, pages, problems
 from deployments.api.access import CALLER
 from deployments.api.gate import Gate
 from deployments.api.hardening import Hardened
 from deployments.callers import Scope
-
-if TYPE_CHECKING:
-    from deployments.router import Router
+from deployments.guard import AccessGuard
+from rtb.catalog import KeyRing
+from rtb.runtime.rate_limits import Limiter
 
 _ABOUT = """A self-hosted real-time bidder. Exchanges POST OpenRTB to `/openrtb2/bid`; who speaks none takes `/bid`.
 
 Money is in micro-units, prices are CPM. What goes wrong is answered with a problem document (RFC 9457)."""
-
-
-PARTS = (bids, explanations, campaigns, portfolios, reports, models, experiment, health, users, admin)
 
 
 class Rest:
@@ -44,16 +27,15 @@ class Rest:
 
     Attributes:
         gate: what calls pass first.
-
-    Args:
-        router: the replica.
     """
 
-    def __init__(self, router: Router) -> None:
-        parts = [part.routes(router) for part in PARTS]
-        app = _application(parts)
-        self.gate = Gate(router, [*app.router.routes, *chain.from_iterable(part.routes for part in parts)])
-        self._app = problems.LastResort(Hardened(app, router))
+    def __init__(
+        self, routers: Sequence[APIRouter], keys: KeyRing, guard: AccessGuard, limiter: Limiter, calls_per_minute: int
+    ) -> None:
+        app = described(routers)
+        every = [*app.router.routes, *chain.from_iterable(one.routes for one in routers)]
+        self.gate = Gate(every, keys, guard, limiter, calls_per_minute)
+        self._app = problems.LastResort(Hardened(app, guard))
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Serve as an ASGI 3 application."""
@@ -61,15 +43,11 @@ class Rest:
         await (refusal or self._app)(scope, receive, send)
 
 
-def described(router: Router) -> FastAPI:
+def described(routers: Sequence[APIRouter]) -> FastAPI:
     """Return the application without what guards it: with its OpenAPI document."""
-    return _application([part.routes(router) for part in PARTS])
-
-
-def _application(parts: Sequence[APIRouter]) -> FastAPI:
     app = pages.application("Raybid", "0.1.0", _ABOUT)
-    for part in parts:
-        app.include_router(part)
+    for one in routers:
+        app.include_router(one)
     problems.install(app)
-    documents.install(app, parts)
+    documents.install(app, routers)
     return app

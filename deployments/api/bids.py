@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Depends, Request
@@ -12,14 +13,14 @@ from deployments.api.access import Caller, Needs
 from deployments.api.answers import StructResponse
 from deployments.api.documents import body, responses
 from deployments.api.problems import Problem
-from deployments.notice_desk import Reply
+from deployments.api.slots import SlotParts
+from deployments.notice_handler import NoticeHandler, Reply
+from deployments.tally import Tally
 from rtb import simple_api
-from rtb.exchanges import GENERIC, number_of
-from rtb.settlement.notice_tokens import BidRef, Kind, TokenError
+from rtb.exchanges import GENERIC, Exchanges, number_of
+from rtb.runtime.settings import Settings
+from rtb.settlement.notice_tokens import BidRef, Kind, Signer, TokenError
 from rtb.simple_api import FlatAnswer, FlatAnswers, FlatBatch, FlatRequest
-
-if TYPE_CHECKING:
-    from deployments.router import Router
 
 
 class AuctionResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,11 +56,23 @@ class Settled(msgspec.Struct, frozen=True):
     outcome: str
 
 
-def routes(router: Router) -> APIRouter:
+@dataclass(frozen=True)
+class BidParts:
+    """What the calls about bids need."""
+
+    settings: Settings
+    slots: SlotParts
+    signer: Signer
+    exchanges: Exchanges
+    notices: NoticeHandler
+    tally: Tally
+
+
+def routes(parts: BidParts) -> APIRouter:
     """Build the calls about bids."""
     found = APIRouter(tags=["bids"])
-    may_bid = Depends(Needs("exchange", is_optional=not router.settings.require_exchange_key))
-    _bid_routes(found, router, may_bid)
+    may_bid = Depends(Needs("exchange", is_optional=not parts.settings.require_exchange_key))
+    _bid_routes(found, parts, may_bid)
 
     @found.post(
         "/auction-result",
@@ -70,13 +83,13 @@ def routes(router: Router) -> APIRouter:
     async def auction_result(request: Request, caller: Caller = may_bid) -> StructResponse:
         """Settle a bid as its notices would; whichever comes first counts, the other one is a `duplicate`."""
         result: AuctionResult = bodies.decode(await bodies.read(request), AuctionResult)
-        ref = _named(router, result)
-        if not _may_settle(router, ref, caller):
-            router.tally.add("notice.result.foreign_bid")
+        ref = _named(parts, result)
+        if not _may_settle(parts, ref, caller):
+            parts.tally.add("notice.result.foreign_bid")
             raise Problem(403, "the bid was made to another exchange, or for another key", "foreign-bid")
-        if result.currency and (result.currency != router.settings.currency or ref.rate != 1.0):
+        if result.currency and (result.currency != parts.settings.currency or ref.rate != 1.0):
             raise Problem(422, "the price has to be in the bid's currency - at `$.currency`")
-        reply = await _settle(router, ref, result, in_clear=caller.key is not None)
+        reply = await _settle(parts, ref, result, in_clear=caller.key is not None)
         if reply.status >= 300:
             again = {"Retry-After": "1"} if reply.status == 503 else None
             raise Problem(reply.status, reply.message, reply.outcome.replace("_", "-"), again)
@@ -85,7 +98,7 @@ def routes(router: Router) -> APIRouter:
     return found
 
 
-def _bid_routes(found: APIRouter, router: Router, may_bid: Caller) -> None:
+def _bid_routes(found: APIRouter, parts: BidParts, may_bid: Caller) -> None:
     @found.post(
         "/bid",
         summary="One slot on offer, without OpenRTB",
@@ -95,7 +108,7 @@ def _bid_routes(found: APIRouter, router: Router, may_bid: Caller) -> None:
     async def bid(request: Request, caller: Caller = may_bid) -> StructResponse:
         """Return a bid, or the reason why there is none. Settle a bid that is used by `POST /auction-result`."""
         offered: FlatRequest = bodies.decode(await bodies.read(request), FlatRequest)
-        (answer,) = await slots.answers(router, [offered], caller.key_id)
+        (answer,) = await slots.answers(parts.slots, [offered], caller.key_id)
         return StructResponse(answer)
 
     @found.post(
@@ -111,54 +124,54 @@ def _bid_routes(found: APIRouter, router: Router, may_bid: Caller) -> None:
         would have been bid on are answered with `timeout`.
         """
         offered: FlatBatch = bodies.decode(await bodies.read(request, bodies.MAX_BATCH_BYTES), FlatBatch)
-        return StructResponse(FlatAnswers(await slots.answers(router, offered.bids, caller.key_id)))
+        return StructResponse(FlatAnswers(await slots.answers(parts.slots, offered.bids, caller.key_id)))
 
 
-def _named(router: Router, result: AuctionResult) -> BidRef:
+def _named(parts: BidParts, result: AuctionResult) -> BidRef:
     """Return the bid that a result is about."""
     kind, token = (Kind.BILL, result.token) if result.token else simple_api.notice_in(result.notice_url)
     if not token:
         raise Problem(422, "the bid's `token` or a `notice_url` of it is missing", "body-invalid")
     try:
-        return router.signer.read(token, Kind(kind))
+        return parts.signer.read(token, Kind(kind))
     except TokenError as error:
-        router.tally.add("notice.result.forged")
+        parts.tally.add("notice.result.forged")
         raise Problem(403, str(error), "forged") from error
 
 
-def _may_settle(router: Router, ref: BidRef, caller: Caller) -> bool:
+def _may_settle(parts: BidParts, ref: BidRef, caller: Caller) -> bool:
     """Return whether a bid is the caller's: made to the exchange that owns its key, or else for that very key."""
     if caller.key is not None and caller.key.allows("admin"):
         return True
-    exchange, asked_by = router.exchanges.numbered(ref.exchange), router.exchanges.of_key(caller.key_id)
-    if router.exchanges.is_left_out(ref.exchange):
+    exchange, asked_by = parts.exchanges.numbered(ref.exchange), parts.exchanges.of_key(caller.key_id)
+    if parts.exchanges.is_left_out(ref.exchange):
         return False
     if exchange.keys:
         return asked_by is exchange
     return asked_by is GENERIC and ref.caller in (0, number_of(caller.key_id))
 
 
-async def _settle(router: Router, ref: BidRef, result: AuctionResult, *, in_clear: bool) -> Reply:
+async def _settle(parts: BidParts, ref: BidRef, result: AuctionResult, *, in_clear: bool) -> Reply:
     """Send the bid's notices ourselves; for a sale both, so that it counts as won whichever of them is charged."""
     query = {} if result.min_to_win is None else {"min": [_decimal(result.min_to_win)]}
     if not result.won:
-        return await _notice(router, Kind.LOSS, ref, query)
+        return await _notice(parts, Kind.LOSS, ref, query)
     if result.price is None:
         raise Problem(422, "the price of what was won is missing - at `$.price`", "body-invalid")
     query["price"] = [_decimal(result.price)]
-    reply = await _notice(router, ref.charged_by, ref, query, in_clear=in_clear)
+    reply = await _notice(parts, ref.charged_by, ref, query, in_clear=in_clear)
     if reply.status < 300:
-        other = await _notice(router, Kind.BILL if ref.charged_by_win else Kind.WIN, ref, query)
+        other = await _notice(parts, Kind.BILL if ref.charged_by_win else Kind.WIN, ref, query)
         return other if other.status == 503 else reply
     return reply
 
 
 async def _notice(
-    router: Router, kind: Kind, ref: BidRef, query: dict[str, list[str]], *, in_clear: bool = False
+    parts: BidParts, kind: Kind, ref: BidRef, query: dict[str, list[str]], *, in_clear: bool = False
 ) -> Reply:
-    reply = await router.desk.settle(kind, ref, query, in_clear=in_clear)
-    for name in (reply.outcome, *reply.besides):
-        router.tally.add(f"notice.{kind}.{name}")
+    reply = await parts.notices.settle(kind, ref, query, in_clear=in_clear)
+    for name in (reply.outcome, *reply.extra_outcomes):
+        parts.tally.add(f"notice.{kind}.{name}")
     return reply
 
 

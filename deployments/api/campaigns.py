@@ -6,7 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
@@ -19,15 +20,13 @@ from deployments.api.bodies import IfMatch
 from deployments.api.documents import body, responses
 from deployments.api.repeats import IdempotencyKey, done_once, once_of
 from deployments.figures import CampaignFigures, figures
+from deployments.stopping import StopSwitch
 from rtb.campaigns.campaign import Campaign, decode_campaign
 from rtb.campaigns.creative import Creative
-from rtb.campaigns.stops import Stop
-from rtb.catalog import CampaignUnknown, CatalogError, CreativeUnknown, Entry, Kept
-from rtb.ledger import Balance, LedgerError, whole_balances
+from rtb.campaigns.stops import Stop, Stops
+from rtb.catalog import CampaignUnknown, Catalog, CatalogError, CreativeUnknown, Entry, Kept
+from rtb.ledger import Balance, Ledger, LedgerError, whole_balances
 from rtb.pacing.terms import lost, over_budget, terms_of
-
-if TYPE_CHECKING:
-    from deployments.router import Router
 
 Status = Literal["active", "paused", "archived", "all"]
 
@@ -79,17 +78,29 @@ class CampaignChange(msgspec.Struct, frozen=True):
     after: dict[str, Any]
 
 
-def routes(router: Router) -> APIRouter:
+@dataclass(frozen=True)
+class CampaignParts:
+    """What the calls about campaigns need."""
+
+    catalog: Catalog
+    ledger: Ledger
+    stops: Stops
+    switch: StopSwitch
+    number_of: Callable[[str], int | None]
+    """Finds the number of a campaign that is bid for."""
+
+
+def routes(parts: CampaignParts) -> APIRouter:
     """Build the calls about campaigns."""
     found = APIRouter(tags=["campaigns"])
-    _read_routes(found, router)
-    _write_routes(found, router)
-    _switch_routes(found, router)
-    _creative_routes(found, router)
+    _read_routes(found, parts)
+    _write_routes(found, parts)
+    _switch_routes(found, parts)
+    _creative_routes(found, parts)
     return found
 
 
-def _read_routes(found: APIRouter, router: Router) -> None:
+def _read_routes(found: APIRouter, parts: CampaignParts) -> None:
     @found.get("/campaigns", summary="Campaigns with their money, in pages", responses=responses(list[CampaignDetails]))
     async def campaigns(
         request: Request,
@@ -101,8 +112,8 @@ def _read_routes(found: APIRouter, router: Router) -> None:
         after: Annotated[int, Query(ge=0, le=2**31 - 1, description="the page before ended with this number")] = 0,
     ) -> StructResponse:
         """List them in the order of creation. Where there are more, a `Link` header with `rel="next"` leads to them."""
-        page = await asyncio.to_thread(router.catalog.page, after, limit, status=status, text=q)
-        balances = await whole_balances(router.ledger, [entry.number for entry in page.entries])
+        page = await asyncio.to_thread(parts.catalog.page, after, limit, status=status, text=q)
+        balances = await whole_balances(parts.ledger, [entry.number for entry in page.entries])
         told = [_details(entry, balance) for entry, balance in zip(page.entries, balances, strict=True)]
         if page.next is None:
             return StructResponse(told)
@@ -116,8 +127,8 @@ def _read_routes(found: APIRouter, router: Router) -> None:
         responses=responses(CampaignDetails, also=(404,)),
     )
     async def campaign(campaign_id: str, caller: Reader) -> Response:
-        entry = await _entry(router, campaign_id)
-        (balance,) = await whole_balances(router.ledger, [entry.number])
+        entry = await _entry(parts, campaign_id)
+        (balance,) = await whole_balances(parts.ledger, [entry.number])
         return _answer(entry, balance)
 
     @found.get(
@@ -127,11 +138,11 @@ def _read_routes(found: APIRouter, router: Router) -> None:
     )
     async def history(campaign_id: str, caller: Reader, limit: HistoryLimit = 100) -> StructResponse:
         """Return the last `limit` changes."""
-        changes = await asyncio.to_thread(router.catalog.history, campaign_id, limit)
+        changes = await asyncio.to_thread(parts.catalog.history, campaign_id, limit)
         return StructResponse([CampaignChange(moment(change.at), *change[1:]) for change in changes])
 
 
-def _write_routes(found: APIRouter, router: Router) -> None:
+def _write_routes(found: APIRouter, parts: CampaignParts) -> None:
     @found.post(
         "/campaign/create",
         status_code=201,
@@ -143,8 +154,8 @@ def _write_routes(found: APIRouter, router: Router) -> None:
         sent = await bodies.read(request)
         campaign = decode_campaign(sent)
         once = once_of(request, sent, caller, idempotency_key, _kept(201))
-        told = (campaign, caller.name, once)
-        return await done_once(router, once, lambda: _changed(router, router.catalog.add, *told, status=201))
+        told = (parts.catalog.add, campaign, caller.name, once)
+        return await done_once(parts.catalog, once, lambda: _changed(parts, *told, status=201))
 
     @found.patch(
         "/campaign/{campaign_id}",
@@ -156,7 +167,7 @@ def _write_routes(found: APIRouter, router: Router) -> None:
         """Merge objects, reset nulls to defaults, replace everything else. `If-Match` names the version to change."""
         version = bodies.needed_versions(if_match)
         patch = bodies.decode(await bodies.read(request), Any)
-        return await _changed(router, router.catalog.change, campaign_id, version, patch, caller.name)
+        return await _changed(parts, parts.catalog.change, campaign_id, version, patch, caller.name)
 
     @found.delete(
         "/campaign/{campaign_id}",
@@ -166,10 +177,10 @@ def _write_routes(found: APIRouter, router: Router) -> None:
     async def archive(campaign_id: str, caller: Admin, if_match: IfMatch = None) -> Response:
         """Settle notices of its bids as before. `GET /campaigns?status=archived` shows it."""
         version = bodies.needed_versions(if_match)
-        return await _halted(router, router.catalog.archive, campaign_id, caller, version)
+        return await _halted(parts, parts.catalog.archive, campaign_id, caller, version)
 
 
-def _switch_routes(found: APIRouter, router: Router) -> None:
+def _switch_routes(found: APIRouter, parts: CampaignParts) -> None:
     told = responses(CampaignDetails, also=(400, 404, 409, 412))
 
     @found.post(
@@ -179,15 +190,15 @@ def _switch_routes(found: APIRouter, router: Router) -> None:
     )
     async def pause(campaign_id: str, caller: Admin, if_match: IfMatch = None) -> Response:
         """Stop it in memory (202) and pause it later while the catalog cannot be written, as on a full disk."""
-        return await _halted(router, router.catalog.pause, campaign_id, caller, bodies.versions_of(if_match))
+        return await _halted(parts, parts.catalog.pause, campaign_id, caller, bodies.versions_of(if_match))
 
     @found.post("/campaign/{campaign_id}/resume", summary="Bid again", responses=told)
     async def resume(campaign_id: str, caller: Admin, if_match: IfMatch = None) -> Response:
         version = bodies.versions_of(if_match)
-        entry = await asyncio.to_thread(router.catalog.resume, campaign_id, caller.name, version)
-        if entry.number in {one.number for one in router.stops.all()}:
-            await router.stop(Stop(entry.number, time.time(), is_on=False))
-        return await _taken_up(router, entry)
+        entry = await asyncio.to_thread(parts.catalog.resume, campaign_id, caller.name, version)
+        if entry.number in {one.number for one in parts.stops.all()}:
+            await parts.switch.set(Stop(entry.number, time.time(), is_on=False))
+        return await _taken_up(parts, entry)
 
     @found.post(
         "/campaign/{campaign_id}/top-up",
@@ -206,16 +217,16 @@ def _switch_routes(found: APIRouter, router: Router) -> None:
         sent, version = await bodies.read(request), bodies.versions_of(if_match)
         micros = bodies.decode(sent, TopUp).micros
         once = once_of(request, sent, caller, idempotency_key, _kept(200))
-        told = (campaign_id, micros, caller.name, version, once)
-        return await done_once(router, once, lambda: _changed(router, router.catalog.top_up, *told))
+        told = (parts.catalog.top_up, campaign_id, micros, caller.name, version, once)
+        return await done_once(parts.catalog, once, lambda: _changed(parts, *told))
 
 
-def _creative_routes(found: APIRouter, router: Router) -> None:
+def _creative_routes(found: APIRouter, parts: CampaignParts) -> None:
     path = "/campaign/{campaign_id}/creatives"
 
     @found.get(path, summary="What a campaign shows", responses=responses(list[Creative], also=(404,)))
     async def creatives(campaign_id: str, caller: Reader) -> StructResponse:
-        entry = await _entry(router, campaign_id)
+        entry = await _entry(parts, campaign_id)
         return versioned(entry.campaign.creatives, entry.version)
 
     @found.post(
@@ -235,12 +246,12 @@ def _creative_routes(found: APIRouter, router: Router) -> None:
         sent, version = await bodies.read(request), bodies.versions_of(if_match)
         creative: Creative = bodies.decode(sent, Creative)
         once = once_of(request, sent, caller, idempotency_key, _kept(201))
-        told = (campaign_id, creative, caller.name, version, once)
-        return await done_once(router, once, lambda: _changed(router, router.catalog.add_creative, *told, status=201))
+        told = (parts.catalog.add_creative, campaign_id, creative, caller.name, version, once)
+        return await done_once(parts.catalog, once, lambda: _changed(parts, *told, status=201))
 
     @found.get(f"{path}/{{creative_id}}", summary="One creative", responses=responses(Creative, also=(404,)))
     async def creative(campaign_id: str, creative_id: str, caller: Reader) -> StructResponse:
-        entry = await _entry(router, campaign_id)
+        entry = await _entry(parts, campaign_id)
         for one in entry.campaign.creatives:
             if one.id == creative_id:
                 return versioned(one, entry.version)
@@ -253,18 +264,18 @@ def _creative_routes(found: APIRouter, router: Router) -> None:
     )
     async def drop(campaign_id: str, creative_id: str, caller: Admin, if_match: IfMatch = None) -> Response:
         version = bodies.versions_of(if_match)
-        return await _changed(router, router.catalog.drop_creative, campaign_id, creative_id, caller.name, version)
+        return await _changed(parts, parts.catalog.drop_creative, campaign_id, creative_id, caller.name, version)
 
 
-async def _entry(router: Router, campaign_id: str) -> Entry:
-    entry = await asyncio.to_thread(router.catalog.get, campaign_id)
+async def _entry(parts: CampaignParts, campaign_id: str) -> Entry:
+    entry = await asyncio.to_thread(parts.catalog.get, campaign_id)
     if entry is None:
         raise CampaignUnknown(f"there is no campaign {campaign_id!r}")
     return entry
 
 
 async def _halted(
-    router: Router, halt: Callable[..., Entry], campaign_id: str, caller: Caller, version: frozenset[int] | None
+    parts: CampaignParts, halt: Callable[..., Entry], campaign_id: str, caller: Caller, version: frozenset[int] | None
 ) -> StructResponse:
     """Pause or archive a campaign; where the catalog cannot be told, stop one that bids, known here by its id.
 
@@ -272,21 +283,21 @@ async def _halted(
         CatalogError: it cannot be told, and the campaign does not bid.
     """
     try:
-        return await _changed(router, halt, campaign_id, caller.name, version)
+        return await _changed(parts, halt, campaign_id, caller.name, version)
     except CatalogError:
-        number = router.edge.number_of(campaign_id)
+        number = parts.number_of(campaign_id)
         if number is None:
             raise
-    await router.stop(Stop(number, time.time(), is_on=True, campaign=campaign_id, actor=caller.name))
+    await parts.switch.set(Stop(number, time.time(), is_on=True, campaign=campaign_id, actor=caller.name))
     return StructResponse(CampaignStopped(campaign_id), 202)
 
 
-async def _changed(router: Router, change: Callable[..., Entry], *told: Any, status: int = 200) -> StructResponse:
+async def _changed(parts: CampaignParts, change: Callable[..., Entry], *told: Any, status: int = 200) -> StructResponse:
     """Make a change of record, and answer with what it came to."""
-    return await _taken_up(router, await asyncio.to_thread(change, *told), status)
+    return await _taken_up(parts, await asyncio.to_thread(change, *told), status)
 
 
-async def _taken_up(router: Router, entry: Entry, status: int = 200) -> StructResponse:
+async def _taken_up(parts: CampaignParts, entry: Entry, status: int = 200) -> StructResponse:
     """Tell the ledger the campaign's terms, and answer with what both say.
 
     The change is of record by now, so a ledger that is away is no failure: told of one, a caller would send a top-up
@@ -294,33 +305,33 @@ async def _taken_up(router: Router, entry: Entry, status: int = 200) -> StructRe
     """
     balance = None
     with suppress(LedgerError, RedisError, CatalogError, OSError):
-        balance = await _opened(router, entry)
+        balance = await _opened(parts, entry)
     return _answer(entry, balance, status)
 
 
-async def _opened(router: Router, entry: Entry) -> Balance:
+async def _opened(parts: CampaignParts, entry: Entry) -> Balance:
     """Open the terms of record, and read them again: of two changes at once, the newer one has to stay."""
-    await _refuse_lost(router, entry)
+    await _refuse_lost(parts, entry)
     latest = entry
     while True:
         opened = terms_of(latest)
-        await router.ledger.open(entry.number, opened)
-        read = await asyncio.to_thread(router.catalog.get, entry.campaign.id)
+        await parts.ledger.open(entry.number, opened)
+        read = await asyncio.to_thread(parts.catalog.get, entry.campaign.id)
         latest = read or latest
         if terms_of(latest) == opened:
-            (balance,) = await whole_balances(router.ledger, [entry.number])
+            (balance,) = await whole_balances(parts.ledger, [entry.number])
             return balance
 
 
-async def _refuse_lost(router: Router, entry: Entry) -> None:
+async def _refuse_lost(parts: CampaignParts, entry: Entry) -> None:
     """Leave a campaign closed if the ledger lost its figures: see the Controller, which says so in the log.
 
     Raises:
         LedgerError: it is such a campaign.
     """
-    balances = await whole_balances(router.ledger, [entry.number])
+    balances = await whole_balances(parts.ledger, [entry.number])
     known_whole = balances[0].budget and not balances[0].behind
-    if not known_whole and lost([entry], balances, await asyncio.to_thread(router.catalog.spent)):
+    if not known_whole and lost([entry], balances, await asyncio.to_thread(parts.catalog.spent)):
         raise LedgerError("the ledger lost this campaign's figures: run `python -m pipelines.rebuild_ledger`")
 
 

@@ -81,15 +81,15 @@ def problems(*also: int, keyed: bool = True) -> dict[int | str, Document]:
     return {status: {"description": _SAYS[status], **problem} for status in statuses}
 
 
-def install(app: FastAPI, parts: Sequence[APIRouter]) -> None:
+def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
     """Put what FastAPI does not know into the OpenAPI document: our types, and the paths that never reach it.
 
     Args:
         app: the application.
-        parts: its routes, whose bodies and answers name the types.
+        routers: its routes, whose bodies and answers name the types.
     """
     generate = app.openapi
-    routes: list[Any] = [route for part in parts for route in part.routes]
+    routes: list[Any] = [route for one in routers for route in one.routes]
 
     def openapi() -> Document:
         document = generate()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 from fastapi import APIRouter
 
@@ -11,9 +9,7 @@ from deployments.api.access import Admin
 from deployments.api.answers import StructResponse, moment
 from deployments.api.documents import responses
 from deployments.api.problems import Problem
-
-if TYPE_CHECKING:
-    from deployments.router import Router
+from deployments.challenge import ExperimentFeed
 
 
 class ExperimentStatus(msgspec.Struct, frozen=True):
@@ -28,7 +24,7 @@ class ExperimentStatus(msgspec.Struct, frozen=True):
     ended_at: str | None
 
 
-def routes(router: Router) -> APIRouter:
+def routes(feed: ExperimentFeed) -> APIRouter:
     """Build the call about experiments."""
     found = APIRouter(prefix="/admin", tags=["admin"])
 
@@ -39,7 +35,7 @@ def routes(router: Router) -> APIRouter:
     )
     async def experiment(caller: Admin) -> StructResponse:
         """Return it as this replica has heard of it; `pipelines.experiment` starts, stops and reports."""
-        last = router.experiment.experiment
+        last = feed.experiment
         if last is None:
             raise Problem(404, "there was no experiment yet: `pipelines.experiment start` starts one")
         status = ExperimentStatus(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Path
@@ -12,11 +12,9 @@ from deployments.api.access import Reader
 from deployments.api.answers import StructResponse
 from deployments.api.documents import responses
 from deployments.api.problems import Problem
-from deployments.decisions import Told
+from deployments.decisions import ExplainReply
+from deployments.recording import DecisionSender
 from deployments.wiring import logger
-
-if TYPE_CHECKING:
-    from deployments.router import Router
 
 _SECONDS = 60.0
 _PROBLEMS = {404: "bid-not-kept", 409: "bid-not-repeated", 503: "decisions-unreadable"}
@@ -56,7 +54,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     outcome: list[dict[str, Any]]
 
 
-def routes(router: Router) -> APIRouter:
+def routes(decisions: DecisionSender) -> APIRouter:
     """Build the call that explains a bid."""
     found = APIRouter(tags=["bids"])
 
@@ -70,7 +68,7 @@ def routes(router: Router) -> APIRouter:
         caller: Reader,
     ) -> StructResponse:
         """Decide the bid again from what was recorded; `equal` says that its price came out to the micro-unit."""
-        told = await _asked(router, bid_id)
+        told = await _asked(decisions, bid_id)
         if told.status != 200:
             again = {"Retry-After": "1"} if told.status == 503 else None
             raise Problem(told.status, told.problem, _PROBLEMS[told.status], again)
@@ -79,11 +77,11 @@ def routes(router: Router) -> APIRouter:
     return found
 
 
-async def _asked(router: Router, bid_id: str) -> Told:
+async def _asked(decisions: DecisionSender, bid_id: str) -> ExplainReply:
     """Ask the Controller, after sending it what was decided here just now."""
     try:
-        await router.decisions.send()
-        told: Told = await asyncio.wait_for(router.controller.explain.remote(bid_id), _SECONDS)
+        await decisions.send()
+        told = await asyncio.wait_for(decisions.explain(bid_id), _SECONDS)
     except Exception as error:  # Serve's own, whatever they are
         logger.warning(f"bid {bid_id} cannot be explained now: {type(error).__name__}: {error}")
         raise Problem(

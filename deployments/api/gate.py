@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from fastapi.routing import APIRoute
 from starlette.responses import Response
@@ -19,12 +19,9 @@ from deployments.api.access import ACTOR, CALLER, Caller, Needs
 from deployments.api.hardening import hardened
 from deployments.api.problems import Problem, document
 from deployments.callers import Scope, key_in, path_in
-from deployments.guard import AddressLimit
-from rtb.catalog import Key
-from rtb.runtime.rate_limits import Limit
-
-if TYPE_CHECKING:
-    from deployments.router import Router
+from deployments.guard import AccessGuard, AddressLimit
+from rtb.catalog import Key, KeyRing
+from rtb.runtime.rate_limits import Limit, Limiter
 
 _PROBES = ("/health/live", "/health/ready")
 """What whoever watches a replica asks, and may always ask."""
@@ -47,15 +44,15 @@ class Door(NamedTuple):
 
 
 class Gate:
-    """Admission of calls to the API.
+    """Admission of calls to the API."""
 
-    Args:
-        router: the replica.
-        routes: of the API.
-    """
-
-    def __init__(self, router: Router, routes: Iterable[BaseRoute]) -> None:
-        self._router = router
+    def __init__(
+        self, routes: Iterable[BaseRoute], keys: KeyRing, guard: AccessGuard, limiter: Limiter, calls_per_minute: int
+    ) -> None:
+        self._keys = keys
+        self._guard = guard
+        self._limiter = limiter
+        self._calls_per_minute = calls_per_minute
         self._doors = [_door(route) for route in routes if isinstance(route, Route | Mount)]
 
     def is_open(self, path: str) -> bool:
@@ -77,19 +74,19 @@ class Gate:
         needs = self._needs(scope["method"], path)
         if needs is None:
             if path not in _PROBES:
-                _count(self._router.guard.unkeyed, self._router.guard.callers.group(scope))
+                _count(self._guard.unkeyed, self._guard.callers.group(scope))
             return Caller(None)
         secret = key_in(dict(scope["headers"]))
         if secret is None:
             self._without_key(scope, path, needs)
             return Caller(None)
-        key = None if self._router.guard.is_locked(scope) else self._router.keys.find(secret)
+        key = None if self._guard.is_locked(scope) else self._keys.find(secret)
         if key is None:
             self._wrong_key(scope, secret)
         self._limit(key)
         scope[ACTOR] = f"key:{key.id}"
         if not key.allows(needs.scope):
-            self._router.guard.log.note("scope_missing", f"key:{key.id}", f"{scope['method']} {path}")
+            self._guard.log.note("scope_missing", f"key:{key.id}", f"{scope['method']} {path}")
             raise Problem(403, f"this key is not for that: it has the scopes {', '.join(key.scopes)}", "scope-missing")
         return Caller(key)
 
@@ -106,7 +103,7 @@ class Gate:
         raise Problem(404, "Not Found")
 
     def _without_key(self, scope: Scope, path: str, needs: Needs) -> None:
-        guard, address = self._router.guard, self._router.guard.callers.group(scope)
+        guard, address = self._guard, self._guard.callers.group(scope)
         _count(guard.keyless, address)
         if needs.is_optional and guard.callers.is_local(scope):
             return
@@ -114,17 +111,17 @@ class Gate:
         raise _unknown()
 
     def _wrong_key(self, scope: Scope, secret: str) -> NoReturn:
-        guard = self._router.guard
-        if not guard.wrong_key(scope, self._router.keys.revoked_id(secret)):
+        guard = self._guard
+        if not guard.wrong_key(scope, self._keys.revoked_id(secret)):
             _too_many(guard.guesses.per_minute, guard.guesses.wait(guard.callers.group(scope)), "wrong keys")
         raise _unknown()
 
     def _limit(self, key: Key) -> None:
         """Count a call of a key."""
         name = f"rest:{key.id}"
-        per_minute = key.per_minute or self._router.settings.calls_per_minute
-        if not self._router.limiter.allow(name, Limit(rate=per_minute / 60, burst=float(per_minute))):
-            _too_many(per_minute, max(1, math.ceil(self._router.limiter.wait(name))))
+        per_minute = key.per_minute or self._calls_per_minute
+        if not self._limiter.allow(name, Limit(rate=per_minute / 60, burst=float(per_minute))):
+            _too_many(per_minute, max(1, math.ceil(self._limiter.wait(name))))
 
 
 def _door(route: Route | Mount) -> Door:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deployments.api.access import ACTOR
 from deployments.callers import path_in
+from deployments.guard import AccessGuard
 from rtb.runtime.security import Event
-
-if TYPE_CHECKING:
-    from deployments.router import Router
 
 _PAGES = ("/docs", "/redoc", "/static-offline-docs")
 _STRICT = b"default-src 'none'; frame-ancestors 'none'"
@@ -29,16 +27,11 @@ _FROM_ERRORS = 400
 
 
 class Hardened:
-    """An ASGI middleware around the REST application.
+    """An ASGI middleware around the REST application."""
 
-    Args:
-        app: the application.
-        router: the replica.
-    """
-
-    def __init__(self, app: Any, router: Router) -> None:
+    def __init__(self, app: Any, guard: AccessGuard) -> None:
         self._app = app
-        self._router = router
+        self._guard = guard
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         """Serve as an ASGI 3 application."""
@@ -61,8 +54,8 @@ class Hardened:
             return
         for method, prefix, event in _CHANGES:
             if method in ("", scope["method"]) and path.startswith(prefix):
-                actor = f"{scope.get(ACTOR, '')} {self._router.guard.callers.group(scope)}".strip()
-                self._router.guard.log.note(event, actor, f"{scope['method']} {path}")
+                actor = f"{scope.get(ACTOR, '')} {self._guard.callers.group(scope)}".strip()
+                self._guard.log.note(event, actor, f"{scope['method']} {path}")
                 return
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
 
+import redis.asyncio as aioredis
 from fastapi import APIRouter
 from msgspec import UNSET, Struct, UnsetType
 from redis.exceptions import RedisError
@@ -15,13 +17,16 @@ from redis.exceptions import RedisError
 from deployments.api.answers import StructResponse
 from deployments.api.documents import responses
 from deployments.ledger_guard import behind
+from deployments.snapshot_feed import SnapshotFeed
+from deployments.tally import Tally
 from deployments.wiring import logger
-from rtb.catalog import CatalogError
-from rtb.ledger import LedgerError
+from rtb.auction.edge import Edge
+from rtb.campaigns.stops import Stops
+from rtb.catalog import Catalog, CatalogError
+from rtb.events import EventSink
+from rtb.ledger import DurabilityWatch, LedgerError
+from rtb.runtime.settings import Settings
 from rtb.runtime.text import visible
-
-if TYPE_CHECKING:
-    from deployments.router import Router
 
 KEPT_SECONDS = 0.25
 """How long an answer holds: a flood of questions reaches neither ledger nor catalog."""
@@ -93,20 +98,37 @@ class Ready(Struct, frozen=True):
     missing: list[str]
 
 
-def routes(router: Router) -> APIRouter:
+@dataclass(frozen=True)
+class HealthParts:
+    """What is looked at."""
+
+    settings: Settings
+    client: aioredis.Redis
+    durability: DurabilityWatch
+    tally: Tally
+    catalog: Catalog
+    events: EventSink
+    edge: Edge
+    stops: Stops
+    snapshots: SnapshotFeed
+    artefacts: Callable[[], Awaitable[Mapping[str, Mapping[str, Any]]]]
+    """Describes the models in use."""
+
+
+def routes(replica: HealthParts) -> APIRouter:
     """Build the calls about health; they need no key, and those of probes are never too many."""
     found = APIRouter(tags=["health"])
-    all_parts, needed = _Kept(lambda: _parts(router)), _Kept(lambda: _needed(router))
+    all_parts, needed = _Kept(lambda: _parts(replica)), _Kept(lambda: _needed(replica))
 
     @found.get("/health", summary="Whether this replica can bid, and the state of each part", responses=_told(Health))
     async def health() -> StructResponse:
         """Answer 503 only when this replica cannot bid, as `/health/ready`; `status` is `ok` when every part is."""
-        parts = await all_parts.get() | _known(router)
+        parts = await all_parts.get() | _known(replica)
         health = Health(
             status="ok" if all(part.state == "ok" for part in parts.values()) else "degraded",
             ledger=parts["ledger"].state,
-            durability=str(router.durability.found),
-            campaigns=router.edge.campaigns,
+            durability=str(replica.durability.found),
+            campaigns=replica.edge.campaigns,
             parts=parts,
         )
         return StructResponse(health, 503 if _missing(parts) else 200)
@@ -117,7 +139,7 @@ def routes(router: Router) -> APIRouter:
 
     @found.get("/health/ready", summary="Whether this replica can bid", responses=_told(Ready))
     async def ready() -> StructResponse:
-        missing = _missing(await needed.get() | {"snapshots": _snapshots(router)})
+        missing = _missing(await needed.get() | {"snapshots": _snapshots(replica)})
         return StructResponse(Ready("unready" if missing else "ok", missing), 503 if missing else 200)
 
     return found
@@ -148,58 +170,58 @@ class _Kept:
         return await asyncio.shield(self._task)
 
 
-async def _parts(router: Router) -> dict[str, Part]:
+async def _parts(replica: HealthParts) -> dict[str, Part]:
     names = ("ledger", "catalog", "models", "events")
-    states = await asyncio.gather(_ledger(router), _catalog(router), _models(router), _events(router))
+    states = await asyncio.gather(_ledger(replica), _catalog(replica), _models(replica), _events(replica))
     return dict(zip(names, states, strict=True))
 
 
-def _known(router: Router) -> dict[str, Part]:
+def _known(replica: HealthParts) -> dict[str, Part]:
     """Return what a replica knows without asking anybody: as it is now, also to those who get what was kept."""
-    return {"snapshots": _snapshots(router), "bidding": _bidding(router), "records": _records(router)}
+    return {"snapshots": _snapshots(replica), "bidding": _bidding(replica), "records": _records(replica)}
 
 
-def _records(router: Router) -> Part:
+def _records(replica: HealthParts) -> Part:
     """Return which records are left out; the log says why."""
-    faults = router.left_out
+    faults = replica.snapshots.left_out
     names = [f"{fault.kind} {visible(fault.name, 64)}" for fault in faults[:_MOST_NAMED]]
     return Part(state="left_out" if faults else "ok", left_out=len(faults), names=names)
 
 
-def _bidding(router: Router) -> Part:
+def _bidding(replica: HealthParts) -> Part:
     """Return whether somebody stopped it all; campaigns stopped one by one are for the catalog to hear of."""
-    state = "stopped" if router.stops.is_everyone else "ok"
-    return Part(state=state, stopped_campaigns=router.stops.campaigns)
+    state = "stopped" if replica.stops.is_everyone else "ok"
+    return Part(state=state, stopped_campaigns=replica.stops.campaigns)
 
 
-async def _needed(router: Router) -> dict[str, Part]:
-    return {"ledger": await _ledger(router)}
+async def _needed(replica: HealthParts) -> dict[str, Part]:
+    return {"ledger": await _ledger(replica)}
 
 
-async def _ledger(router: Router) -> Part:
+async def _ledger(replica: HealthParts) -> Part:
     try:
-        await asyncio.wait_for(router.durability.look(), _PATIENCE_SECONDS)
-        await asyncio.wait_for(router.tally.flush(), _PATIENCE_SECONDS)
-        lost = await asyncio.wait_for(behind(router.client), _PATIENCE_SECONDS)
+        await asyncio.wait_for(replica.durability.look(), _PATIENCE_SECONDS)
+        await asyncio.wait_for(replica.tally.flush(), _PATIENCE_SECONDS)
+        lost = await asyncio.wait_for(behind(replica.client), _PATIENCE_SECONDS)
     except (LedgerError, RedisError, OSError, TimeoutError) as error:
         return _away("ledger", error)
-    if router.durability.refusal:
+    if replica.durability.refusal:
         return Part(state="not_durable")
     return Part(state="behind", campaigns=lost.count, first=lost.campaigns) if lost.count else Part(state="ok")
 
 
-async def _catalog(router: Router) -> Part:
+async def _catalog(replica: HealthParts) -> Part:
     try:
-        revision = await asyncio.wait_for(asyncio.to_thread(router.catalog.revision), _PATIENCE_SECONDS)
+        revision = await asyncio.wait_for(asyncio.to_thread(replica.catalog.revision), _PATIENCE_SECONDS)
     except (CatalogError, OSError, TimeoutError) as error:
         return _away("catalog", error)
     return Part(state="ok", revision=revision)
 
 
-async def _models(router: Router) -> Part:
+async def _models(replica: HealthParts) -> Part:
     """Return the artefacts in use; a prior is well, a published model that could not be loaded is not."""
     try:
-        artefacts = await asyncio.wait_for(router.stages.artefacts(), _PATIENCE_SECONDS)
+        artefacts = await asyncio.wait_for(replica.artefacts(), _PATIENCE_SECONDS)
     except Exception as error:  # whatever a handle raises: a stage's replica is being started, say
         return _away("models", error)
     refused = any("refused" in told for told in artefacts.values())
@@ -207,21 +229,21 @@ async def _models(router: Router) -> Part:
     return Part(state="refused" if refused else "ok", **versions)
 
 
-async def _events(router: Router) -> Part:
+async def _events(replica: HealthParts) -> Part:
     try:
-        backlog = await router.events.backlog()
+        backlog = await replica.events.backlog()
     except (RedisError, OSError) as error:
         return _away("events", error)
-    is_full = backlog.length >= router.settings.event_backlog
+    is_full = backlog.length >= replica.settings.event_backlog
     return Part(state="full" if is_full else "ok", length=backlog.length, lag=backlog.lag)
 
 
-def _snapshots(router: Router) -> Part:
+def _snapshots(replica: HealthParts) -> Part:
     """Return the age of the newest pacing table, which the Controller makes each tick."""
-    if router.paced_at is None:
+    if replica.snapshots.paced_at is None:
         return Part(state="none")
-    age = time.monotonic() - router.paced_at
-    is_late = age > max(1.0, _LATE_TICKS * router.settings.tick_seconds)
+    age = time.monotonic() - replica.snapshots.paced_at
+    is_late = age > max(1.0, _LATE_TICKS * replica.settings.tick_seconds)
     return Part(state="late" if is_late else "ok", age_seconds=round(age, 3))
 
 

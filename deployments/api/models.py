@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import msgspec
+import redis.asyncio as aioredis
 from fastapi import APIRouter, Request
 
 from deployments import publishing
@@ -21,9 +22,7 @@ from deployments.publishing import JobsAway, JobUnknown, NoCluster, Publication
 from deployments.wiring import logger
 from rtb.models.artefacts import ArtefactError, below, read_meta
 from rtb.models.registry import Decision, Kind, Record, Registry, RegistryError
-
-if TYPE_CHECKING:
-    from deployments.router import Router
+from rtb.runtime.settings import Settings
 
 
 class Rollback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,7 +64,7 @@ class ModelHistory(msgspec.Struct, frozen=True):
     history: tuple[Decision, ...]
 
 
-def routes(router: Router) -> APIRouter:
+def routes(client: aioredis.Redis, settings: Settings) -> APIRouter:
     """Build the calls about models."""
     found = APIRouter(tags=["figures"])
 
@@ -79,17 +78,17 @@ def routes(router: Router) -> APIRouter:
 
         What is known of the models themselves is in `/admin/artefacts`, the history in `/models/{kind}`.
         """
-        published = await champions(router.client)
+        published = await champions(client)
         return StructResponse(
-            {kind: PublishedModel(version, await served(router.client, kind)) for kind, version in published.items()}
+            {kind: PublishedModel(version, await served(client, kind)) for kind, version in published.items()}
         )
 
-    _record_routes(found, router)
-    _publish_routes(found, router)
+    _record_routes(found, settings)
+    _publish_routes(found, settings)
     return found
 
 
-def _record_routes(found: APIRouter, router: Router) -> None:
+def _record_routes(found: APIRouter, settings: Settings) -> None:
     @found.get(
         "/models/{kind}",
         summary="How it came about that the published model is the published one",
@@ -97,7 +96,7 @@ def _record_routes(found: APIRouter, router: Router) -> None:
     )
     async def record(kind: Kind, caller: Admin) -> StructResponse:
         """Return the decisions, oldest first, refusals and their figures included; a rollback leads to `former`."""
-        known = await asyncio.to_thread(_read, Registry(router.settings.published_dir, kind))
+        known = await asyncio.to_thread(_read, Registry(settings.published_dir, kind))
         return StructResponse(ModelHistory(known.champion, known.former(), known.history))
 
     @found.post(
@@ -109,12 +108,12 @@ def _record_routes(found: APIRouter, router: Router) -> None:
     async def rollback(kind: Kind, request: Request, caller: Admin) -> StructResponse:
         """Roll back, in place and within a second. Without `to`, calling again goes one version further back."""
         wanted: Rollback = bodies.decode(await bodies.read(request), Rollback)
-        registry = Registry(router.settings.published_dir, kind)
+        registry = Registry(settings.published_dir, kind)
         reason = f"{wanted.reason} ({caller.name})"
         return StructResponse(await asyncio.to_thread(_roll_back, registry, wanted.to, reason))
 
 
-def _publish_routes(found: APIRouter, router: Router) -> None:
+def _publish_routes(found: APIRouter, settings: Settings) -> None:
     @found.post(
         "/models/{kind}/publish",
         status_code=202,
@@ -125,7 +124,7 @@ def _publish_routes(found: APIRouter, router: Router) -> None:
     async def publish(kind: Kind, request: Request, caller: Admin) -> StructResponse:
         """Start a job on the cluster, for seconds to minutes: `GET /models/{kind}/publish/{job}` says how far it is."""
         wanted: Candidate = bodies.decode(await bodies.read(request), Candidate)
-        folder = await asyncio.to_thread(_candidate, kind, wanted.folder, router.settings.artefact_roots)
+        folder = await asyncio.to_thread(_candidate, kind, wanted.folder, settings.artefact_roots)
         force = f"{wanted.force} ({caller.name})" if wanted.force else ""
         return StructResponse(await _job(publishing.start, kind, str(folder), force), 202)
 

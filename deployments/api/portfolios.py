@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -24,11 +24,8 @@ from portfolio.live import MemberState, PortfolioState, Seen
 from portfolio.manager import Strategy
 from portfolio.metrics import metrics_of
 from portfolio.snapshot import Snapshot
-from rtb.catalog import Moved, PortfolioRecord
-from rtb.ledger import whole_balances
-
-if TYPE_CHECKING:
-    from deployments.router import Router
+from rtb.catalog import Catalog, Moved, PortfolioRecord
+from rtb.ledger import Ledger, whole_balances
 
 
 class PortfolioSummary(Portfolio, frozen=True, kw_only=True):
@@ -97,18 +94,18 @@ class _Picture(NamedTuple):
     snapshot: Snapshot
 
 
-def routes(router: Router) -> APIRouter:
+def routes(catalog: Catalog, ledger: Ledger) -> APIRouter:
     """Build the calls about portfolios."""
     found = APIRouter(prefix="/portfolio", tags=["portfolios"])
-    _write_routes(found, router)
-    _read_routes(found, router)
+    _write_routes(found, catalog, ledger)
+    _read_routes(found, catalog, ledger)
     return found
 
 
-def _read_routes(found: APIRouter, router: Router) -> None:
+def _read_routes(found: APIRouter, catalog: Catalog, ledger: Ledger) -> None:
     @found.get("", summary="All portfolios", responses=responses(list[PortfolioSummary]))
     async def portfolios(caller: Reader) -> StructResponse:
-        records = await asyncio.to_thread(router.catalog.portfolios.all)
+        records = await asyncio.to_thread(catalog.portfolios.all)
         return StructResponse([_summary(record, decode_portfolio(record.body)) for record in records])
 
     @found.get(
@@ -118,7 +115,7 @@ def _read_routes(found: APIRouter, router: Router) -> None:
     )
     async def portfolio(portfolio_id: str, caller: Reader) -> Response:
         """Return figures with 95% credible intervals; null where one has no meaning yet."""
-        return _shown(await _picture(router, portfolio_id))
+        return _shown(await _picture(catalog, ledger, portfolio_id))
 
     @found.get(
         "/{portfolio_id}/history",
@@ -127,9 +124,9 @@ def _read_routes(found: APIRouter, router: Router) -> None:
     )
     async def history(portfolio_id: str, caller: Reader, limit: HistoryLimit = 100) -> StructResponse:
         """Return the last `limit` moves. One is here a few seconds after it was made, when its event is written."""
-        await asyncio.to_thread(router.catalog.portfolios.get, portfolio_id)
-        moves = await asyncio.to_thread(router.catalog.portfolios.moves, portfolio_id, limit)
-        entries = await asyncio.to_thread(router.catalog.all)
+        await asyncio.to_thread(catalog.portfolios.get, portfolio_id)
+        moves = await asyncio.to_thread(catalog.portfolios.moves, portfolio_id, limit)
+        entries = await asyncio.to_thread(catalog.all)
         names = {entry.number: entry.campaign.id for entry in entries}
         return StructResponse([_move(move, names) for move in moves])
 
@@ -140,7 +137,7 @@ def _read_routes(found: APIRouter, router: Router) -> None:
     )
     async def what_if(portfolio_id: str, strategy: Strategy, caller: Reader) -> StructResponse:
         """Decide by what is known now, the last decision's memories and prices included."""
-        picture = await _picture(router, portfolio_id)
+        picture = await _picture(catalog, ledger, portfolio_id)
         try:
             allocation, _ = live.allocated(picture.portfolio, picture.state, picture.snapshot, strategy)
         except ValueError as error:
@@ -148,7 +145,7 @@ def _read_routes(found: APIRouter, router: Router) -> None:
         return StructResponse(_what_if(allocation, picture.snapshot))
 
 
-def _write_routes(found: APIRouter, router: Router) -> None:
+def _write_routes(found: APIRouter, catalog: Catalog, ledger: Ledger) -> None:
     @found.post(
         "/create",
         status_code=201,
@@ -159,10 +156,10 @@ def _write_routes(found: APIRouter, router: Router) -> None:
     async def create(request: Request, caller: Admin) -> Response:
         """Make the first decision two intervals later, when there is something to judge by."""
         portfolio = decode_portfolio(await bodies.read(request))
-        await _known(router, portfolio)
+        await _known(catalog, portfolio)
         told = portfolio.id, encode_portfolio(portfolio), lambda others: check_apart([portfolio, *_decoded(others)])
-        await asyncio.to_thread(router.catalog.portfolios.create, *told)
-        return _shown(await _picture(router, portfolio.id), 201)
+        await asyncio.to_thread(catalog.portfolios.create, *told)
+        return _shown(await _picture(catalog, ledger, portfolio.id), 201)
 
     @found.patch(
         "/{portfolio_id}",
@@ -174,15 +171,15 @@ def _write_routes(found: APIRouter, router: Router) -> None:
         """Replace fields, `members` as a whole; null resets to the default. It holds from the next decision on."""
         version = bodies.needed_versions(if_match)
         patch = bodies.decode(await bodies.read(request), Any)
-        record = await asyncio.to_thread(router.catalog.portfolios.get, portfolio_id)
-        await _known(router, patch_portfolio(decode_portfolio(record.body), patch))
+        record = await asyncio.to_thread(catalog.portfolios.get, portfolio_id)
+        await _known(catalog, patch_portfolio(decode_portfolio(record.body), patch))
 
         def edit(before: str) -> str:
             return encode_portfolio(patch_portfolio(decode_portfolio(before), patch))
 
         told = portfolio_id, version, edit, lambda records: check_apart(_decoded(records))
-        await asyncio.to_thread(router.catalog.portfolios.change, *told)
-        return _shown(await _picture(router, portfolio_id))
+        await asyncio.to_thread(catalog.portfolios.change, *told)
+        return _shown(await _picture(catalog, ledger, portfolio_id))
 
     @found.delete(
         "/{portfolio_id}",
@@ -192,7 +189,7 @@ def _write_routes(found: APIRouter, router: Router) -> None:
     )
     async def delete(portfolio_id: str, caller: Admin, if_match: IfMatch = None) -> Response:
         version = bodies.needed_versions(if_match)
-        await asyncio.to_thread(router.catalog.portfolios.delete, portfolio_id, version)
+        await asyncio.to_thread(catalog.portfolios.delete, portfolio_id, version)
         return Response(status_code=204)
 
 
@@ -200,13 +197,13 @@ def _decoded(records: Sequence[PortfolioRecord]) -> list[Portfolio]:
     return [decode_portfolio(one.body) for one in records]
 
 
-async def _known(router: Router, portfolio: Portfolio) -> None:
+async def _known(catalog: Catalog, portfolio: Portfolio) -> None:
     """Check that there are campaigns of these ids.
 
     Raises:
         Problem: 404, naming those that are not there.
     """
-    entries = await asyncio.to_thread(router.catalog.all)
+    entries = await asyncio.to_thread(catalog.all)
     known = {entry.campaign.id for entry in entries}
     missing = [member.campaign for member in portfolio.members if member.campaign not in known]
     if missing:
@@ -214,12 +211,12 @@ async def _known(router: Router, portfolio: Portfolio) -> None:
         raise Problem(404, f"there is no campaign {named}: create it first", "campaign-unknown")
 
 
-async def _picture(router: Router, portfolio_id: str) -> _Picture:
-    record = await asyncio.to_thread(router.catalog.portfolios.get, portfolio_id)
+async def _picture(catalog: Catalog, ledger: Ledger, portfolio_id: str) -> _Picture:
+    record = await asyncio.to_thread(catalog.portfolios.get, portfolio_id)
     portfolio, state = decode_portfolio(record.body), live.decode_state(record.state)
     wanted = {member.campaign for member in portfolio.members}
-    entries = [entry for entry in await asyncio.to_thread(router.catalog.all) if entry.campaign.id in wanted]
-    balances = await whole_balances(router.ledger, [entry.number for entry in entries])
+    entries = [entry for entry in await asyncio.to_thread(catalog.all) if entry.campaign.id in wanted]
+    balances = await whole_balances(ledger, [entry.number for entry in entries])
     campaigns = live.named([*map(Seen, entries, balances)])
     return _Picture(record, portfolio, state, live.snapshot_of(portfolio, state, campaigns, time.time()))
 

@@ -158,11 +158,7 @@ def _path(request: Request) -> str:
 
 
 class LastResort:
-    """The outermost ASGI middleware: an error nobody expected is answered with 500, and makes one line in the log.
-
-    Args:
-        app: what it guards.
-    """
+    """The outermost ASGI middleware: an error nobody expected is answered with 500, and makes one line in the log."""
 
     def __init__(self, app: Any) -> None:
         self._app = app

@@ -6,16 +6,13 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import Header, Request, Response
 
 from deployments.api.access import Caller
 from deployments.api.problems import Problem
-from rtb.catalog import CatalogError, Kept, Once, Repeated
-
-if TYPE_CHECKING:
-    from deployments.router import Router
+from rtb.catalog import Catalog, CatalogError, Kept, Once, Repeated
 
 IdempotencyKey = Annotated[
     str | None,
@@ -53,11 +50,11 @@ def once_of(
     return Once(caller.id, key, hashlib.sha256(asked).hexdigest(), answer)
 
 
-async def done_once(router: Router, once: Once[Outcome] | None, act: Callable[[], Awaitable[Response]]) -> Response:
+async def done_once(catalog: Catalog, once: Once[Outcome] | None, act: Callable[[], Awaitable[Response]]) -> Response:
     """Return the answer to a request, or the one it got the first time.
 
     Args:
-        router: the replica.
+        catalog: keeps the answers.
         once: see `once_of`.
         act: does what was asked; raises `Repeated` when it was done before.
     """
@@ -66,23 +63,23 @@ async def done_once(router: Router, once: Once[Outcome] | None, act: Callable[[]
     try:
         answer = await act()
     except Repeated:
-        return replayed(await kept(router, once))
+        return replayed(await kept(catalog, once))
     try:
         full = Kept(answer.status_code, bytes(answer.body).decode(), answer.headers.get("etag", ""))
-        await asyncio.to_thread(router.catalog.receipts.amend, once, full)
+        await asyncio.to_thread(catalog.receipts.amend, once, full)
     except CatalogError:  # what the transaction kept says the same, but for the figures
         pass
     return answer
 
 
-async def kept(router: Router, once: Once[Outcome]) -> Kept:
+async def kept(catalog: Catalog, once: Once[Outcome]) -> Kept:
     """Return what the request was answered the first time.
 
     Raises:
         Problem: 409, nothing is known of it any more.
         ReceiptMismatch: it was another request.
     """
-    found = await asyncio.to_thread(router.catalog.receipts.find, once)
+    found = await asyncio.to_thread(catalog.receipts.find, once)
     if found is None:
         raise Problem(409, "the first answer to this Idempotency-Key has just expired: look before trying again")
     return found

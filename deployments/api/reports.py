@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import msgspec
 from fastapi import APIRouter, Depends, Response
@@ -14,13 +13,11 @@ from deployments.api.access import Caller, Needs
 from deployments.api.answers import StructResponse
 from deployments.api.documents import responses
 from deployments.figures import CampaignFigures, figures, totals
-from deployments.metrics import Collected, report_of
+from deployments.metrics import Collected, ReportParts, report_of
 from deployments.metrics.counters import for_people
 from rtb.events import Backlog
 from rtb.ledger import whole_balances
-
-if TYPE_CHECKING:
-    from deployments.router import Router
+from rtb.runtime.settings import Settings
 
 
 class Stats(msgspec.Struct, frozen=True):
@@ -39,10 +36,10 @@ class Stats(msgspec.Struct, frozen=True):
     events: Backlog
 
 
-def routes(router: Router) -> APIRouter:
+def routes(settings: Settings, parts: ReportParts) -> APIRouter:
     """Build the calls for figures."""
     found = APIRouter(tags=["figures"])
-    reader = Depends(Needs("report", is_optional=not router.settings.require_report_key))
+    reader = Depends(Needs("report", is_optional=not settings.require_report_key))
 
     @found.get(
         "/stats",
@@ -50,13 +47,13 @@ def routes(router: Router) -> APIRouter:
         responses=responses(Stats),
     )
     async def stats(caller: Caller = reader) -> StructResponse:
-        entries = await asyncio.to_thread(router.catalog.all)
-        balances = await whole_balances(router.ledger, [entry.number for entry in entries])
+        entries = await asyncio.to_thread(parts.catalog.all)
+        balances = await whole_balances(parts.ledger, [entry.number for entry in entries])
         pairs = zip(entries, balances, strict=True)
         money = {name: value for name, value in totals(balances).items() if name.endswith("_micros")}
         by_campaign = {entry.campaign.id: figures(balance) for entry, balance in pairs}
-        counters = for_people(await router.tally.totals())
-        return StructResponse(Stats(money, by_campaign, counters, await router.events.backlog()))
+        counters = for_people(await parts.tally.totals())
+        return StructResponse(Stats(money, by_campaign, counters, await parts.events.backlog()))
 
     @found.get(
         "/metrics",
@@ -66,7 +63,7 @@ def routes(router: Router) -> APIRouter:
     )
     async def metrics(caller: Caller = reader) -> Response:
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(Collected(await report_of(router)))
+        registry.register(Collected(await report_of(parts)))
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_1_0_0)
 
     return found

@@ -6,16 +6,17 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from deployments.api.problems import Problem
+from deployments.auction_runner import AuctionRunner
+from deployments.tally import Tally
 from deployments.wiring import logger
 from rtb.auction.batch import Answer, Prepared
-from rtb.exchanges import number_of
+from rtb.auction.edge import Edge
+from rtb.exchanges import Exchanges, number_of
+from rtb.runtime.settings import Settings
 from rtb.simple_api import FlatAnswer, FlatRequest, answer_of, no_bid, openrtb_of
-
-if TYPE_CHECKING:
-    from deployments.router import Router
 
 _AT_ONCE = 16
 """Slots in one pass: other callers' requests get their turn after each, within milliseconds."""
@@ -23,48 +24,59 @@ _AT_ONCE = 16
 _TMAX_RESERVE = 0.9  # part of the time we allow ourselves; the rest is the way back
 
 
-async def answers(router: Router, offered: Sequence[FlatRequest], key: str = "") -> list[FlatAnswer]:
+@dataclass(frozen=True)
+class SlotParts:
+    """What answers slots."""
+
+    settings: Settings
+    exchanges: Exchanges
+    edge: Edge
+    runner: AuctionRunner
+    tally: Tally
+
+
+async def answers(parts: SlotParts, offered: Sequence[FlatRequest], key: str = "") -> list[FlatAnswer]:
     """Answer each slot, in order; count them as exchanges' requests would be.
 
     Args:
-        router: the replica.
+        parts: what answers them.
         offered: the slots.
         key: id of the caller's key, or empty.
     """
     started = time.monotonic()
-    router.tally.add("requests", len(offered))
-    exchange, caller = router.exchanges.of_key(key), number_of(key) if key else 0
+    parts.tally.add("requests", len(offered))
+    exchange, caller = parts.exchanges.of_key(key), number_of(key) if key else 0
     if exchange is None:
         raise Problem(403, "the profile of this key's exchange cannot be used: /health names it", "exchange-left-out")
-    deadline = started + _seconds(router, offered)
+    deadline = started + _seconds(parts, offered)
     found: list[FlatAnswer] = []
     for some in (offered[start : start + _AT_ONCE] for start in range(0, len(offered), _AT_ONCE)):
         if found:
             await asyncio.sleep(0)
-        read = [openrtb_of(one, router.settings.currency) for one in some]
-        prepared = [router.edge.prepare_object(one, exchange, caller) for one in read]
+        read = [openrtb_of(one, parts.settings.currency) for one in some]
+        prepared = [parts.edge.prepare_object(one, exchange, caller) for one in read]
         asked = [one for one in prepared if one.impressions]
-        got = iter(await _asked(router, asked, deadline) if asked else ())
+        got = iter(await _asked(parts, asked, deadline) if asked else ())
         found += [_flat(one, next(got) if one.impressions else Answer(None, one.reason)) for one in prepared]
     told = Counter("bid_responses" if answer.bid else f"no_bid.{answer.reason}" for answer in found)
     for name, amount in told.items():
-        router.tally.add(name, amount)
+        parts.tally.add(name, amount)
     return found
 
 
-def _seconds(router: Router, offered: Sequence[FlatRequest]) -> float:
+def _seconds(parts: SlotParts, offered: Sequence[FlatRequest]) -> float:
     """Return the seconds left for the slot with the shortest `tmax`."""
-    default = router.settings.default_tmax_ms
+    default = parts.settings.default_tmax_ms
     return min((one.tmax_ms or default for one in offered), default=default) / 1000 * _TMAX_RESERVE
 
 
-async def _asked(router: Router, requests: Sequence[Prepared], deadline: float) -> Sequence[Answer | str]:
+async def _asked(parts: SlotParts, requests: Sequence[Prepared], deadline: float) -> Sequence[Answer | str]:
     """Return an answer to each request, or why there is none."""
     left = deadline - time.monotonic()
-    if left > 0 and (shed := router.sheds(left, len(requests))):
+    if left > 0 and (shed := parts.runner.sheds(left, len(requests))):
         return [shed] * len(requests)
     try:
-        found = await router.bid_all(requests, deadline)
+        found = await parts.runner.bid_all(requests, deadline)
     except TimeoutError:
         return ["timeout"] * len(requests)
     except Exception as error:  # a stage died under this batch: no bid is the honest answer, never a 5xx

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Path
@@ -11,10 +11,10 @@ from fastapi import APIRouter, Path
 from deployments.api.access import Admin
 from deployments.api.answers import StructResponse
 from deployments.api.documents import responses
+from rtb.catalog import Catalog
 from rtb.inventory.impression import USER_SOURCES
-
-if TYPE_CHECKING:
-    from deployments.router import Router
+from rtb.targeting.frequency import FrequencyGate
+from rtb.targeting.users import UserKeys
 
 
 class ForgottenUser(msgspec.Struct, frozen=True):
@@ -23,7 +23,7 @@ class ForgottenUser(msgspec.Struct, frozen=True):
     frequency_counters: int
 
 
-def routes(router: Router) -> APIRouter:
+def routes(catalog: Catalog, users: UserKeys, frequency: FrequencyGate) -> APIRouter:
     """Build the call about users."""
     found = APIRouter(tags=["users"])
 
@@ -40,9 +40,9 @@ def routes(router: Router) -> APIRouter:
 
         Calling again does no harm, and removes what notices of bids already made have counted meanwhile.
         """
-        entries = await asyncio.to_thread(router.catalog.all)
-        keys = [router.users.key(f"{source}:{user_id}") for source in USER_SOURCES]
-        removed = await router.frequency.forget(keys, [entry.number for entry in entries])
+        entries = await asyncio.to_thread(catalog.all)
+        keys = [users.key(f"{source}:{user_id}") for source in USER_SOURCES]
+        removed = await frequency.forget(keys, [entry.number for entry in entries])
         return StructResponse(ForgottenUser(removed))
 
     return found

@@ -1,4 +1,4 @@
-"""How often what is remembered between requests is found again."""
+"""Hit rates of what is cached between requests."""
 
 from __future__ import annotations
 
@@ -19,12 +19,7 @@ _CACHES: Mapping[str, Remembered[Any]] = {
 
 
 class CacheWatch:
-    """Counts look-ups since the last time.
-
-    Args:
-        tally: where they are counted.
-        caches: what is looked at, by name.
-    """
+    """Counts cache look-ups."""
 
     def __init__(self, tally: Tally, caches: Mapping[str, Remembered[Any]] = _CACHES) -> None:
         self._tally = tally
@@ -32,7 +27,7 @@ class CacheWatch:
         self._seen = dict.fromkeys(caches, (0, 0))
 
     def look(self) -> None:
-        """Count what was looked up since the last call."""
+        """Count the look-ups since the last call."""
         for name, cache in self._caches.items():
             hits, misses = self._seen[name]
             self._seen[name] = cache.hits, cache.misses

@@ -1,4 +1,4 @@
-"""Figures of campaigns and portfolios. Labels are bounded: who spent most has series of its own, the rest is one."""
+"""Metrics of campaigns and portfolios. Labels are bounded: those that spent most have series, the rest share one."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ _COUNTERS = {
 }
 
 
-class Figures(NamedTuple):
-    """Sums over some campaigns."""
+class CampaignSums(NamedTuple):
+    """Sums over campaigns."""
 
     budget_micros: int = 0
     available_micros: int = 0
@@ -51,16 +51,16 @@ class Figures(NamedTuple):
     clicks: int = 0
     conversions: int = 0
 
-    def plus(self, other: Figures) -> Figures:
-        """Of both."""
-        return Figures(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+    def plus(self, other: CampaignSums) -> CampaignSums:
+        """Add another."""
+        return CampaignSums(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
-def figures_of(entry: Entry, balance: Balance) -> Figures:
-    """A campaign's."""
+def figures_of(entry: Entry, balance: Balance) -> CampaignSums:
+    """Return the figures of one campaign."""
     goal = entry.campaign.goal
     events = balance.clicks if goal.kind == "click" else balance.conversions
-    return Figures(
+    return CampaignSums(
         budget_micros=balance.budget,
         available_micros=balance.available,
         value_micros=events * goal.value_micros,
@@ -75,12 +75,12 @@ def figures_of(entry: Entry, balance: Balance) -> Figures:
 
 
 def campaigns(entries: Sequence[Entry], balances: Sequence[Balance], pacing: PacingTable) -> Iterator[Metric]:
-    """Metrics of campaigns."""
+    """Yield metrics of campaigns."""
     pairs = sorted(zip(entries, balances, strict=True), key=_rank)
     shown = {entry.campaign.id: figures_of(entry, balance) for entry, balance in pairs[:MOST_CAMPAIGNS]}
     rest = pairs[MOST_CAMPAIGNS:]
     if rest:
-        others = Figures()
+        others = CampaignSums()
         for entry, balance in rest:
             others = others.plus(figures_of(entry, balance))
         shown[OTHERS] = others
@@ -100,23 +100,23 @@ def campaigns(entries: Sequence[Entry], balances: Sequence[Balance], pacing: Pac
 def portfolios(
     records: Sequence[PortfolioRecord], entries: Sequence[Entry], balances: Sequence[Balance]
 ) -> Iterator[Metric]:
-    """Metrics of portfolios: sums over their members."""
+    """Yield metrics of portfolios: sums over their members."""
     known = {e.campaign.id: figures_of(e, b) for e, b in zip(entries, balances, strict=True)}
-    shown: dict[str, Figures] = {}
+    shown: dict[str, CampaignSums] = {}
     for record in records[:MOST_PORTFOLIOS]:
         try:
             members = [member.campaign for member in decode_portfolio(record.body).members]
         except PortfolioError:  # of another version of Raybid
             continue
-        summed = Figures()
+        summed = CampaignSums()
         for name in members:
-            summed = summed.plus(known.get(name, Figures()))
+            summed = summed.plus(known.get(name, CampaignSums()))
         shown[record.id] = summed
     yield from _families("portfolio", shown)
 
 
 def pacing_errors(table: PacingTable) -> Mapping[int, float]:
-    """Of campaigns that are open, by number: above 0 the budget goes faster than the time it is for."""
+    """Return the pacing errors of open campaigns, by number: above 0 the budget is spent too fast."""
     if not len(table):
         return {}
     rows = table[table["open"] & (table["budget_total"] > 0.0) & (table["time_total"] > 0.0)]
@@ -130,7 +130,7 @@ def _rank(pair: tuple[Entry, Balance]) -> tuple[bool, int, str]:
     return entry.campaign.status == "archived", -balance.spent, entry.campaign.id
 
 
-def _families(of: str, shown: Mapping[str, Figures]) -> Iterator[Metric]:
+def _families(of: str, shown: Mapping[str, CampaignSums]) -> Iterator[Metric]:
     for kinds, make in ((_GAUGES, GaugeMetricFamily), (_COUNTERS, CounterMetricFamily)):
         for name, about in kinds.items():
             family = make(f"raybid_{of}_{name}", about, labels=[of])

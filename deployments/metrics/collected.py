@@ -25,17 +25,13 @@ from rtb.runtime.quarantine import Kind as RecordKind
 
 
 class Collected:
-    """What prometheus-client's registry asks.
-
-    Args:
-        report: to tell.
-    """
+    """A collector for prometheus-client's registry."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
 
     def collect(self) -> Iterator[Metric]:
-        """Metrics of the parts that are there."""
+        """Yield metrics of the parts that answered."""
         report = self._report
         yield GaugeMetricFamily("raybid_ready", "Whether the replica asked can bid.", value=float(report.is_ready))
         parts = GaugeMetricFamily("raybid_part_up", "Whether a part answers.", labels=["part"])
@@ -70,7 +66,7 @@ class Collected:
 
 
 def _left_out(faults: Sequence[Fault]) -> Metric:
-    """Each kind is there from the start, so that an alert sees the first."""
+    """Count faults by kind; each kind is there from the start, so that an alert sees the first."""
     family = GaugeMetricFamily("raybid_records_left_out", "Records that cannot be used.", labels=["kind"])
     counts = count_by_kind(faults)
     for kind in get_args(RecordKind):
@@ -100,7 +96,7 @@ def _ledger(balances: Sequence[Balance]) -> Iterator[Metric]:
 
 
 def _models(models: Mapping[Kind, list[Serving]]) -> Metric:
-    """A replica in `refused` serves an older model than the published one."""
+    """Count replicas by what they serve; one in `refused` serves an older model than the published one."""
     replicas = GaugeMetricFamily("raybid_model_replicas", "Replicas by what they serve.", labels=["kind", "state"])
     for kind, serving in models.items():
         states = [one.state for one in serving]
@@ -110,7 +106,7 @@ def _models(models: Mapping[Kind, list[Serving]]) -> Metric:
 
 
 def _artefacts(artefacts: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
-    """One version a kind; a prior was made at no time, and has no age."""
+    """Yield version and age of each kind's model; a prior has no age."""
     info = GaugeMetricFamily("raybid_model_info", "1 for the model in use.", labels=["kind", "version"])
     created = GaugeMetricFamily(
         "raybid_model_created_timestamp_seconds", "When the model in use was trained.", labels=["kind"]

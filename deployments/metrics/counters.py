@@ -1,4 +1,4 @@
-"""Counters of the tally as Prometheus has them."""
+"""The tally's counters as Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ OUTCOMES = ("bid", "no_bid", "shed", "refused")
 
 
 def for_people(counters: Mapping[str, int]) -> dict[str, int]:
-    """Without those that only make sense together, as a histogram or as hits and misses."""
+    """Drop counters that only make sense together, as a histogram or as hits and misses."""
     apart = {*HISTOGRAMS, "cache"}
     return {name: value for name, value in counters.items() if name.partition(".")[0] not in apart}
 
 
 def counted(counters: Mapping[str, int]) -> Iterator[Metric]:
-    """Metrics of counters, histograms among them."""
+    """Yield metrics of counters, histograms among them."""
     families: dict[str, CounterMetricFamily] = {}
     buckets: dict[tuple[str, str], dict[str, int]] = {}
     for name, value in counters.items():

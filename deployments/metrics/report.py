@@ -1,37 +1,38 @@
-"""Everything there is to tell, gathered part by part: where one is away, the others are told all the same."""
+"""The state of the platform, gathered part by part: where one is unavailable, the others are reported all the same."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+import redis.asyncio as aioredis
 from redis.exceptions import RedisError
 
 from deployments.ledger_guard import Behind, behind
 from deployments.models import Serving, served
-from rtb.catalog import CatalogError, Entry, PortfolioRecord
+from deployments.snapshot_feed import SnapshotFeed
+from deployments.tally import Tally
+from rtb.catalog import Catalog, CatalogError, Entry, PortfolioRecord
+from rtb.events import EventSink
 from rtb.events.sink import Backlog
-from rtb.ledger import Balance, LedgerError, whole_balances
+from rtb.ledger import Balance, DurabilityWatch, Ledger, LedgerError, whole_balances
 from rtb.models.registry import KINDS, Kind
 from rtb.pacing.snapshot import PacingTable
 from rtb.runtime.quarantine import Fault
 
-if TYPE_CHECKING:
-    from deployments.router import Router
-
 _PATIENCE_SECONDS = 1.0
 
-_AWAY = (CatalogError, LedgerError, RedisError, OSError)
+_UNAVAILABLE = (CatalogError, LedgerError, RedisError, OSError)
 
 _Part = TypeVar("_Part")
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was found; `None` where the part that knows is away.
+    """The state of each part; `None` where it is unavailable.
 
     Attributes:
         entries: the campaigns.
@@ -60,34 +61,51 @@ class Report:
     is_ready: bool = False
 
 
-async def report_of(router: Router) -> Report:
-    """What the parts say now."""
-    entries = await _there(asyncio.to_thread(router.catalog.all))
+@dataclass(frozen=True)
+class ReportParts:
+    """The parts that a report is gathered from."""
+
+    client: aioredis.Redis
+    ledger: Ledger
+    durability: DurabilityWatch
+    catalog: Catalog
+    tally: Tally
+    events: EventSink
+    snapshots: SnapshotFeed
+    artefacts: Callable[[], Awaitable[Mapping[str, Mapping[str, Any]]]]
+    """Describes the models in use."""
+
+
+async def report_of(parts: ReportParts) -> Report:
+    """Gather a report."""
+    entries = await _if_available(asyncio.to_thread(parts.catalog.all))
     balances = None
     if entries is not None:
-        balances = await _there(whole_balances(router.ledger, [entry.number for entry in entries]))
-    counters = await _there(router.tally.totals())
+        balances = await _if_available(whole_balances(parts.ledger, [entry.number for entry in entries]))
+    counters = await _if_available(parts.tally.totals())
     return Report(
         entries=entries,
         balances=balances,
-        portfolios=await _there(asyncio.to_thread(router.catalog.portfolios.all)),
+        portfolios=await _if_available(asyncio.to_thread(parts.catalog.portfolios.all)),
         counters=counters,
-        behind=await _there(behind(router.client)),
-        events=await _there(router.events.backlog()),
-        models=await _there(_models(router)),
-        artefacts=await _there(router.stages.artefacts(), (Exception,)),  # whatever a handle raises
-        pacing=router.pacing,
-        left_out=router.left_out,
-        is_ready=counters is not None and router.paced_at is not None and not router.durability.refusal,
+        behind=await _if_available(behind(parts.client)),
+        events=await _if_available(parts.events.backlog()),
+        models=await _if_available(_models(parts.client)),
+        artefacts=await _if_available(parts.artefacts(), (Exception,)),  # whatever a handle raises
+        pacing=parts.snapshots.pacing,
+        left_out=parts.snapshots.left_out,
+        is_ready=counters is not None and parts.snapshots.paced_at is not None and not parts.durability.refusal,
     )
 
 
-async def _models(router: Router) -> dict[Kind, list[Serving]]:
-    return {kind: await served(router.client, kind) for kind in KINDS}
+async def _models(client: aioredis.Redis) -> dict[Kind, list[Serving]]:
+    return {kind: await served(client, kind) for kind in KINDS}
 
 
-async def _there(asked: Awaitable[_Part], away: tuple[type[Exception], ...] = _AWAY) -> _Part | None:
+async def _if_available(
+    asked: Awaitable[_Part], unavailable: tuple[type[Exception], ...] = _UNAVAILABLE
+) -> _Part | None:
     try:
         return await asyncio.wait_for(asked, _PATIENCE_SECONDS)
-    except away:  # a TimeoutError is an OSError
+    except unavailable:  # a TimeoutError is an OSError
         return None

@@ -1,7 +1,6 @@
-"""How long things take and how many come together, as histograms that all replicas share.
+"""Durations and batch sizes, as histograms that all replicas share.
 
-A histogram is counters in the tally: one a bucket and one for the sum. So any replica tells those of all, as it does
-every other figure, and one that goes takes nothing with it.
+A histogram is counters in the tally, one a bucket and one for the sum, so any replica reports those of all.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ _MICRO = 1_000_000
 
 
 class Histogram(NamedTuple):
-    """One of the histograms.
+    """A histogram.
 
     Attributes:
         metric: its name in Prometheus.
-        about: what it tells.
+        about: its description.
         label: name of its label, empty where it has none.
-        values: of the label.
+        values: values of the label.
         bounds: upper ends of its buckets; one without an end follows.
         scale: what the sum is multiplied by before it is counted: counters are whole numbers.
     """
@@ -54,15 +53,11 @@ HISTOGRAMS: Mapping[str, Histogram] = {
     ),
     "batch": Histogram("raybid_batch_requests", "Requests that went through the stages together.", "", ("",), SIZES, 1),
 }
-"""By the first part of their counters' names, as in `request.bid.3`, `request.bid.sum`."""
+"""The histograms by the first part of their counters' names, as in `request.bid.3`, `request.bid.sum`."""
 
 
 class Timings:
-    """Takes measurements.
-
-    Args:
-        tally: where they are counted.
-    """
+    """Counts measurements."""
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
@@ -76,8 +71,8 @@ class Timings:
         """Count a measurement.
 
         Args:
-            name: of the histogram.
-            value: of its label.
+            name: the histogram's.
+            value: its label's.
             amount: seconds, or how many.
         """
         histogram, names = HISTOGRAMS[name], self._names[name, value]

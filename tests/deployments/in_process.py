@@ -147,7 +147,7 @@ def running(valkey: Valkey, folder: Path, port: int, *, composed: bool = False, 
         server.should_exit = True
         thread.join(20)
         assert not thread.is_alive(), "the platform goes on, and its Controller would publish over the next one's"
-        router.catalog.close()
+        router.parts.stores.catalog.close()
 
 
 async def _served(server: uvicorn.Server) -> None:

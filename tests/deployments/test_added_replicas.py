@@ -79,9 +79,9 @@ def test_a_router_knows_the_campaigns_before_its_first_request(environment: Valk
     async def body(client: aioredis.Redis) -> None:
         router = Router(Stages, None)
         await router.check_health()
-        assert router.edge.campaigns == 1
-        assert router.paced_at is not None
-        router.catalog.close()
+        assert router.parts.trading.edge.campaigns == 1
+        assert router.parts.replica.snapshots.paced_at is not None
+        router.parts.stores.catalog.close()
 
     run(environment, body)
 

@@ -121,7 +121,7 @@ def test_a_batch_is_answered_in_order_some_slots_at_a_time(platform: Platform, c
 @contextmanager
 def _stage_calls(platform: Platform) -> Iterator[list[tuple[str, int]]]:
     """The calls that reach the stages meanwhile: rows scored, and impressions decided on."""
-    stages, calls = platform.router.stages, list[tuple[str, int]]()
+    stages, calls = platform.router.parts.replica.stages, list[tuple[str, int]]()
     score, decide = stages.score, stages.decide
 
     async def scored(rows: Any) -> Any:

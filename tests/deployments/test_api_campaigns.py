@@ -7,22 +7,21 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
-import redis.asyncio as aioredis
 from fastapi.testclient import TestClient
 
-from deployments import api
-from deployments.guard import AccessGuard
+from deployments.api import campaigns
+from deployments.api.campaigns import CampaignParts
+from deployments.stopping import StopSwitch
 from rtb.campaigns.stops import Stops
 from rtb.catalog import Catalog, KeyRing, Spend, standing_keys
 from rtb.ledger import Grant, LedgerError, MemoryLedger, Terms
-from rtb.runtime.rate_limits import Limiter
 from rtb.runtime.settings import Settings
+from tests.deployments.rest import rest
 from tests.rtb.builders import make_campaign
 
 _KEY = {"X-API-Key": "a key of the tests"}
@@ -54,12 +53,10 @@ def ledger() -> AwayLedger:
 @pytest.fixture
 def client(catalog: Catalog, ledger: AwayLedger, tmp_path: Path) -> Iterator[TestClient]:
     settings = Settings(admin_key=_KEY["X-API-Key"], var_dir=tmp_path)
-    keys = KeyRing(catalog.keys, standing_keys(settings))
-    limiter = Limiter(aioredis.Redis(), expected=1)  # never synchronised: it asks no server
-    router: Any = SimpleNamespace(settings=settings, catalog=catalog, ledger=ledger, keys=keys, limiter=limiter)
-    router.guard = AccessGuard(settings, lambda name: None, lambda line: None)
-    router.stops = Stops()
-    with TestClient(api.Rest(router), headers=_KEY, raise_server_exceptions=False) as client:
+    stops = Stops()
+    parts = CampaignParts(catalog, ledger, stops, StopSwitch(stops, None), lambda campaign: None)
+    app = rest([campaigns.routes(parts)], settings, KeyRing(catalog.keys, standing_keys(settings)))
+    with TestClient(app, headers=_KEY, raise_server_exceptions=False) as client:
         yield client
 
 

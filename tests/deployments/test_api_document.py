@@ -20,7 +20,7 @@ from schemathesis.generation.modes import GenerationMode
 
 from deployments import publishing
 from deployments.api import examples
-from deployments.api.app import PARTS
+from deployments.bootstrap.router import RouterParts, api_routers
 from raybid.local import ports
 from rtb.catalog import CatalogError
 from rtb.experiment import Experiment
@@ -83,7 +83,7 @@ def _asks(document: Any, operation: Any) -> bool:
 
 def published(platform: Platform, folder: Path) -> list[Path]:
     """Two policies, one after the other, so that there is one to go back to."""
-    registry = Registry(platform.router.settings.published_dir, "policy")
+    registry = Registry(platform.router.parts.stores.settings.published_dir, "policy")
     made = []
     for value in (1.0, 2.0):
         candidate = neutral()
@@ -104,9 +104,10 @@ def _turn(call: tuple[str, str]) -> tuple[bool, int, int]:
     return method == "delete", _FIRST.index(path) if path in _FIRST else len(_FIRST), -len(path)
 
 
-def _answers(router: Any) -> dict[tuple[str, str, int], Any]:
+def _answers(parts: RouterParts) -> dict[tuple[str, str, int], Any]:
     """The types of good answers by method, path and status."""
-    routes: list[Any] = [route for part in PARTS for route in part.routes(router).routes]
+    routers = api_routers(parts.stores, parts.access, parts.trading, parts.replica)
+    routes: list[Any] = [route for one in routers for route in one.routes]
     return {
         (method.lower(), route.path_format, status): content["schema"].kind
         for route in routes
@@ -122,13 +123,13 @@ def _away(*told: Any) -> None:
 
 
 def test_every_example_works_and_every_good_answer_is_of_its_type(platform: Platform, monkeypatch: pytest.MonkeyPatch):
-    artefact = published(platform, Path(platform.router.settings.var_dir) / "trained")[0]
+    artefact = published(platform, Path(platform.router.parts.stores.settings.var_dir) / "trained")[0]
     for name in ("start", "look"):  # no Ray here, so no jobs
         monkeypatch.setattr(publishing, name, lambda *told: publishing.Publication("job", "pending", ""))
     ran = Experiment(number=1, kind="policy", version="v", folder="", share=0.5, salt="", started=1.0)
-    monkeypatch.setattr(platform.router.experiment, "experiment", ran)
+    monkeypatch.setattr(platform.router.parts.replica.experiment, "experiment", ran)
     document = httpx.get(f"{platform.url}/openapi.json").json()
-    kinds, seen = _answers(platform.router), set()
+    kinds, seen = _answers(platform.router.parts), set()
     names = {"campaign_id": "example", "creative_id": "another", "portfolio_id": "season", "kind": "policy"}
     names |= {"job": "job", "user_id": "u-1"}
     other: dict[str, dict[str, Any]] = {"/campaign/create": {"id": "example"}}
@@ -169,7 +170,7 @@ def test_every_example_works_and_every_good_answer_is_of_its_type(platform: Plat
             ("delete", "/campaign/{campaign_id}", "archive"),
         ):
             with monkeypatch.context() as patch:
-                patch.setattr(platform.router.catalog, change, _away)
+                patch.setattr(platform.router.parts.stores.catalog, change, _away)
                 assert call(method, path)["status"] == "stopped"
         assert client.post("/openrtb2/bid", json=examples.OPENRTB).status_code in (200, 204)
     assert seen == set(kinds)

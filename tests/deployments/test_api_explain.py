@@ -66,7 +66,7 @@ def bid_on(client: httpx.Client, bodies: list[bytes]) -> Bids:
 
 
 def var_of(platform: Platform) -> Path:
-    return Path(platform.router.settings.var_dir)
+    return Path(platform.router.parts.stores.settings.var_dir)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, platform: Platform, *arguments: str) -> tuple[int, str, str]:
@@ -207,7 +207,9 @@ def test_the_command_says_what_is_wrong(platform: Platform, monkeypatch: pytest.
     assert (code, out) == (1, "")
     assert "RAYBID_DECISION_HOURS" in err
     assert run(monkeypatch, platform)[0] == 2
-    monkeypatch.setattr(platform.router.settings.__class__, "decisions_path", property(lambda _: Path("/nowhere/x")))
+    monkeypatch.setattr(
+        platform.router.parts.stores.settings.__class__, "decisions_path", property(lambda _: Path("/nowhere/x"))
+    )
     assert "RAYBID_VAR_DIR" in run(monkeypatch, platform, "--sample", "3")[2]
 
 

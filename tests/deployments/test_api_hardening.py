@@ -97,4 +97,4 @@ def test_wrong_keys_are_limited_on_both_ways_and_good_ones_go_on(platform: Platf
     assert (refused.status_code, int(refused.headers["retry-after"]) >= 1) == (429, True)
     assert client.get("/metrics").status_code == 200
     assert client.get("/health/live").status_code == 200
-    platform.router.guard.guesses._counts.clear()
+    platform.router.parts.access.guard.guesses._counts.clear()

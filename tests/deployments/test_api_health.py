@@ -52,13 +52,13 @@ def test_a_flood_of_calls_looks_at_the_parts_once(
     platform: Platform, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ):
     looks: list[None] = []
-    look = platform.router.durability.look
+    look = platform.router.parts.stores.durability.look
 
     async def counted() -> None:
         looks.append(None)
         await look()
 
-    monkeypatch.setattr(platform.router.durability, "look", counted)
+    monkeypatch.setattr(platform.router.parts.stores.durability, "look", counted)
     client.get("/health")
     monkeypatch.setattr("deployments.api.health.KEPT_SECONDS", 60.0)
     before = len(looks)
@@ -88,8 +88,8 @@ def test_without_the_ledger_it_lives_but_is_not_ready(
     async def away(*_: Any) -> None:
         raise LedgerError("redis://:password@ledger.example does not answer")
 
-    monkeypatch.setattr(platform.router.ledger, "balances", away)
-    monkeypatch.setattr(platform.router.durability, "look", away)
+    monkeypatch.setattr(platform.router.parts.stores.ledger, "balances", away)
+    monkeypatch.setattr(platform.router.parts.stores.durability, "look", away)
     health, ready = client.get("/health"), client.get("/health/ready")
     assert (health.status_code, health.json()["status"], health.json()["ledger"]) == (503, "degraded", "away")
     assert (ready.status_code, ready.json()["missing"]) == (503, ["ledger"])
@@ -106,7 +106,7 @@ def test_without_the_catalog_it_is_ready_but_not_well(
     def away(*_: Any) -> None:
         raise CatalogError("away")
 
-    monkeypatch.setattr(platform.router.catalog, "revision", away)
+    monkeypatch.setattr(platform.router.parts.stores.catalog, "revision", away)
     health = client.get("/health")
     assert (health.status_code, health.json()["status"]) == (200, "degraded")
     assert health.json()["parts"]["catalog"] == {"state": "away"}
@@ -120,7 +120,7 @@ def test_metrics_are_the_figures_of_stats_whichever_replica_tells(
         bid = client.post("/bid", json=slot).json()
         if bid["bid"]:
             client.post("/auction-result", json={"token": bid["token"], "won": True, "price": 0.01})
-    url = platform.router.settings.catalog_url
+    url = platform.router.parts.stores.settings.catalog_url
     with running(valkey_server, tmp_path, ports.free_port(), database_url=url) as other:
         first = _samples(client.get("/metrics").text)
         second = _samples(httpx.get(f"{other.url}/metrics", headers={"Authorization": f"Bearer {ADMIN_KEY}"}).text)
@@ -138,8 +138,8 @@ def test_metrics_are_the_figures_of_stats_whichever_replica_tells(
 
 def test_names_from_outside_make_no_endless_metrics(platform: Platform, client: httpx.Client):
     for number in range(1_000):
-        platform.router.tally.add(f"invalid.made_up_{number}")
-        platform.router.tally.add(f"made.up.by.nobody_{number}")
+        platform.router.parts.stores.tally.add(f"invalid.made_up_{number}")
+        platform.router.parts.stores.tally.add(f"made.up.by.nobody_{number}")
     samples = _samples(client.get("/metrics").text)
     assert len(samples) < 600
 
@@ -160,10 +160,10 @@ def _samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
 
 
 def test_a_record_written_past_the_api_is_named_and_the_others_are_bid_on(platform: Platform, client: httpx.Client):
-    catalog = platform.router.catalog
+    catalog = platform.router.parts.stores.catalog
     catalog.add(make_campaign("far"))
     query = 'update campaigns set body = replace(body, \'"ends_at":null\', \'"ends_at":"9999-12-31T23:59:59-05:00"\')'
-    with sqlite3.connect(Path(platform.router.settings.var_dir) / "catalog.sqlite") as connection:
+    with sqlite3.connect(Path(platform.router.parts.stores.settings.var_dir) / "catalog.sqlite") as connection:
         assert connection.execute(f"{query} where id = 'far'").rowcount == 1
         connection.execute("update revision set value = value + 1")
 

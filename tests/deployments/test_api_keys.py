@@ -37,7 +37,7 @@ def platform(valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def client(platform: Platform) -> Iterator[httpx.Client]:
-    platform.router.guard.guesses._counts.clear()  # these tests try more wrong keys than an address may
+    platform.router.parts.access.guard.guesses._counts.clear()  # these tests try more wrong keys than an address may
     with platform.client() as client:
         yield client
 
@@ -156,7 +156,7 @@ def test_a_key_is_shown_once_and_refused_when_revoked(platform: Platform, client
 
 def test_what_another_replica_revoked_is_refused_soon(platform: Platform, client: httpx.Client):
     made = _make(client, "report")
-    platform.router.catalog.keys.revoke(made["id"])
+    platform.router.parts.stores.catalog.keys.revoke(made["id"])
     began = time.monotonic()
     while _status(client, made["key"], "GET", "/campaigns") != 401:
         assert time.monotonic() - began < 20
@@ -186,7 +186,7 @@ def test_creating_a_key_again_tells_the_same_secret(client: httpx.Client, platfo
     assert [answer.headers.get("idempotency-replayed") for answer in answers] == [None, "true", "true"]
     assert _status(client, answers[2].json()["key"], "GET", "/campaigns") == 200
     assert len([key for key in client.get("/admin/keys").json() if key["name"] == "again"]) == 1
-    engine = create_engine(platform.router.settings.catalog_url)
+    engine = create_engine(platform.router.parts.stores.settings.catalog_url)
     with engine.connect() as connection:
         kept = str(connection.execute(text("SELECT body FROM receipts")).all())
     engine.dispose()
@@ -269,7 +269,7 @@ def test_an_error_nobody_expected_says_nothing_of_itself(
 
     handler = Lines()
     logger.addHandler(handler)
-    monkeypatch.setattr(platform.router.catalog, "get", fail)
+    monkeypatch.setattr(platform.router.parts.stores.catalog, "get", fail)
     answer = client.get("/campaign/spring")
     deadline = time.monotonic() + 20
     while not any("ZeroDivisionError" in line for line in lines):  # it is written after the answer is sent

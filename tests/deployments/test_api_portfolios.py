@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import msgspec
 import pytest
-import redis.asyncio as aioredis
 from fastapi.testclient import TestClient
 
-from deployments import api
-from deployments.guard import AccessGuard
-from rtb.catalog import Catalog, KeyRing, standing_keys
+from deployments.api import portfolios
+from rtb.catalog import Catalog, KeyRing, digest_of, standing_keys
 from rtb.catalog.portfolios import Moved
 from rtb.ledger import MemoryLedger
-from rtb.runtime.rate_limits import Limiter
 from rtb.runtime.settings import Settings
+from tests.deployments.rest import rest
 from tests.rtb.builders import make_campaign
 
 _KEY = {"X-API-Key": "a key of the tests"}
@@ -44,14 +40,10 @@ def keys(catalog: Catalog, settings: Settings) -> KeyRing:
 
 @pytest.fixture
 def client(catalog: Catalog, settings: Settings, keys: KeyRing) -> Iterator[TestClient]:
-    limiter = Limiter(aioredis.Redis(), expected=1)  # never synchronised: it asks no server
-    parts: dict[str, Any] = {"settings": settings, "catalog": catalog, "ledger": MemoryLedger(), "keys": keys}
-    router: Any = SimpleNamespace(limiter=limiter, **parts)
-    router.guard = AccessGuard(settings, lambda name: None, lambda line: None)
-    with TestClient(api.Rest(router), headers=_KEY, raise_server_exceptions=False) as client:
-        for name in "abc":
-            body = msgspec.json.encode(make_campaign(name, budget=1_000))
-            assert client.post("/campaign/create", content=body).status_code == 201
+    for name in "abc":
+        catalog.add(make_campaign(name, budget=1_000))
+    app = rest([portfolios.routes(catalog, MemoryLedger())], settings, keys)
+    with TestClient(app, headers=_KEY, raise_server_exceptions=False) as client:
         yield client
 
 
@@ -132,7 +124,8 @@ def test_history_names_campaigns_and_says_why(client: TestClient, catalog: Catal
 
 def test_who_may_report_may_look_and_no_more(client: TestClient, catalog: Catalog, keys: KeyRing) -> None:
     made(client)
-    reader = {"X-API-Key": client.post("/admin/keys", json={"name": "reader", "scopes": ["report"]}).json()["key"]}
+    reader = {"X-API-Key": "a reader's key of the tests"}
+    catalog.keys.create("reader", ("report",), digest_of(reader["X-API-Key"]), "anna")
     keys.refresh()
     assert client.get("/portfolio/season", headers=reader).status_code == 200
     assert client.post("/portfolio/create", json=SEASON, headers=reader).status_code == 403

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.api.slots import _AT_ONCE, answers
+from deployments.api.slots import _AT_ONCE, SlotParts, answers
 from rtb.simple_api import FlatAnswer, FlatRequest
 from tests.conftest import Valkey
 from tests.deployments.test_router_load import Door
@@ -32,8 +32,16 @@ def environment(valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("RAYBID_MAX_QUEUE", "600")
 
 
-async def _door() -> Door:
-    door = Door()
+class SlotDoor(Door):
+    def __init__(self) -> None:
+        super().__init__()
+        stores, trading = self.parts.stores, self.parts.trading
+        runner = self.parts.replica.runner
+        self.slots = SlotParts(stores.settings, trading.exchanges, trading.edge, runner, stores.tally)
+
+
+async def _door() -> SlotDoor:
+    door = SlotDoor()
     await door.stages.fund()
     return door
 
@@ -47,8 +55,8 @@ def _kept(answer: FlatAnswer) -> tuple[object, ...]:
 def test_slots_get_together_what_each_gets_alone() -> None:
     async def main() -> None:
         door = await _door()
-        together = await answers(door.router, _SLOTS)
-        alone = [(await answers(door.router, [slot]))[0] for slot in _SLOTS]
+        together = await answers(door.slots, _SLOTS)
+        alone = [(await answers(door.slots, [slot]))[0] for slot in _SLOTS]
         assert [_kept(one) for one in together] == [_kept(one) for one in alone]
         assert [one.reason for one in together] == ["", "", "no_creative", "below_floor", "blocked", "no_creative", ""]
         tokens = [one.token for one in (*together, *alone) if one.bid]
@@ -63,7 +71,7 @@ def test_slots_come_in_the_time_of_the_one_that_allows_least_or_say_that_they_do
         door = await _door()
         door.stages.seconds = 2.0
         started = time.monotonic()
-        found = await answers(door.router, [FlatRequest(w=300, h=250, tmax_ms=tmax) for tmax in (60_000, 100, 0)])
+        found = await answers(door.slots, [FlatRequest(w=300, h=250, tmax_ms=tmax) for tmax in (60_000, 100, 0)])
         assert time.monotonic() - started < 2.0
         assert [one.reason for one in found] == ["timeout"] * 3
         assert door.reasons() == {"no_bid.timeout": 3}
@@ -77,7 +85,7 @@ def test_what_the_queue_has_no_room_for_is_shed_some_slots_at_a_time() -> None:
         door = await _door()
         door.stages.seconds = 0.2
         slots = [FlatRequest(w=300, h=250, tmax_ms=60_000, test=True)] * _AT_ONCE
-        found: Sequence[list[FlatAnswer]] = await asyncio.gather(*(answers(door.router, slots) for _ in range(60)))
+        found: Sequence[list[FlatAnswer]] = await asyncio.gather(*(answers(door.slots, slots) for _ in range(60)))
         reasons = [{one.reason for one in answered} for answered in found]
         assert all(one in ({""}, {"shed_queue"}) for one in reasons)
         shed = reasons.count({"shed_queue"})
@@ -92,7 +100,7 @@ def test_a_stage_that_fails_is_no_bid_for_each() -> None:
     async def main() -> None:
         door = await _door()
         door.stages.bidder = None  # type: ignore[assignment]
-        found = await answers(door.router, _SLOTS[:3])
+        found = await answers(door.slots, _SLOTS[:3])
         assert [one.reason for one in found] == ["stage_failed"] * 3
 
     asyncio.run(main())

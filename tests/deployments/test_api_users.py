@@ -5,24 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 from urllib.parse import quote
 
 import pytest
 import redis
-import redis.asyncio as aioredis
 from fastapi.testclient import TestClient
 
-from deployments import api
-from deployments.guard import AccessGuard
+from deployments.api import users
 from rtb.campaigns.campaign import FrequencyCap
 from rtb.catalog import Catalog, KeyRing, standing_keys
-from rtb.runtime.rate_limits import Limiter
 from rtb.runtime.settings import Settings
 from rtb.targeting.frequency import Cap, FrequencyGate
 from rtb.targeting.users import UserKeys
 from tests.conftest import Valkey
+from tests.deployments.rest import rest
 from tests.rtb.builders import make_campaign
 
 _KEY, _EXCHANGE_KEY = "an administrator's key of the tests", "an exchange's own key of the tests"
@@ -41,16 +37,10 @@ def client(valkey: Valkey, keys: UserKeys, tmp_path: Path) -> Iterator[TestClien
     for name in ("spring", "summer"):
         catalog.add(make_campaign(name, frequency=FrequencyCap(count=3, seconds=3_600)))
     catalog.archive("summer", "anna", 1)
-    router: Any = SimpleNamespace(
-        settings=settings,
-        catalog=catalog,
-        keys=KeyRing(catalog.keys, standing_keys(settings)),
-        limiter=Limiter(aioredis.Redis(), expected=1),
-        users=keys,
-        frequency=FrequencyGate(valkey.client(), timeout=10),
-        guard=AccessGuard(settings, lambda name: None, lambda line: None),
-    )
-    with TestClient(api.Rest(router), headers={"X-API-Key": _KEY}) as client:
+    calls = [users.routes(catalog, keys, FrequencyGate(valkey.client(), timeout=10))]
+    with TestClient(
+        rest(calls, settings, KeyRing(catalog.keys, standing_keys(settings))), headers={"X-API-Key": _KEY}
+    ) as client:
         yield client
     catalog.close()
 

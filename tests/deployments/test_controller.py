@@ -124,11 +124,12 @@ def controller(
 ) -> Controller:
     """One that starts no server."""
     monkeypatch.setenv("RAYBID_VAR_DIR", str(tmp_path))
-    monkeypatch.setattr("deployments.controller.ValkeyLedger", lambda _: ledger)
-    monkeypatch.setattr("deployments.controller.snapshot.Publisher", lambda _: publisher)
-    monkeypatch.setattr("deployments.controller.ExperimentFeed", lambda _: experiments)
-    monkeypatch.setattr("deployments.controller.LedgerGuard", lambda _, *rest: LedgerGuard(server, *rest))
-    monkeypatch.setattr("deployments.controller.embedded.start_if_needed", lambda _, **options: None)
+    made_in = "deployments.bootstrap.controller"
+    monkeypatch.setattr(f"{made_in}.ValkeyLedger", lambda _: ledger)
+    monkeypatch.setattr(f"{made_in}.snapshot.Publisher", lambda _: publisher)
+    monkeypatch.setattr(f"{made_in}.ExperimentFeed", lambda _: experiments)
+    monkeypatch.setattr(f"{made_in}.LedgerGuard", lambda _, *rest: LedgerGuard(server, *rest))
+    monkeypatch.setattr("deployments.ledger_server.embedded.start_if_needed", lambda _, **options: None)
     return _Controller()
 
 
@@ -159,7 +160,7 @@ def log() -> Iterator[list[str]]:
 
 
 def _tick(controller: Controller) -> None:
-    asyncio.run(controller._tick())
+    asyncio.run(controller.parts.pacing.tick())
 
 
 def test_each_kind_of_change_is_published_and_opened(
@@ -239,7 +240,7 @@ def test_a_campaign_is_known_to_be_open_before_it_is_published(
         raise CatalogError("away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(controller._catalog, "mark_opened", away)
+        patch.setattr(controller.parts.catalog, "mark_opened", away)
         with pytest.raises(CatalogError):
             _tick(controller)
     assert publisher.catalogs == []
@@ -393,7 +394,7 @@ def test_replicas_may_use_a_server_once_its_figures_are_verified(
     for run in ("first", "second"):
         server.run = run
         with monkeypatch.context() as patch:
-            patch.setattr(controller._catalog, "spent", lambda: (_ for _ in ()).throw(CatalogError("away")))
+            patch.setattr(controller.parts.catalog, "spent", lambda: (_ for _ in ()).throw(CatalogError("away")))
             with pytest.raises(CatalogError):
                 _tick(controller)
         assert server.kept.get(VETTED) != run.encode()

@@ -118,7 +118,7 @@ def test_a_disk_that_refuses_stops_nothing_and_is_told_once(
         keeper = DecisionKeeper(client, settings)
         for number in range(3):
             await keeper.keep(parcel(1_000.0, number))
-            await keeper.picture("pacing", f"p{number}", b"table")
+            await keeper.keep_snapshot("pacing", f"p{number}", b"table")
             await keeper.prune()
         settings.var_dir.unlink()
         await keeper.keep(parcel(1_000.0, 7))

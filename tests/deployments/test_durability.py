@@ -15,18 +15,19 @@ import pytest
 
 from deployments.challenge import ExperimentFeed
 from deployments.controller import Controller
-from deployments.notice_desk import NoticeDesk
-from deployments.quarantine import QuarantineFeed
-from deployments.router import Router
+from deployments.notice_handler import NoticeHandler
+from deployments.snapshot_feed import SnapshotFeed
 from deployments.wiring import logger
 from raybid.local import ports
 from rtb.auction.edge import Edge
 from rtb.catalog import Spend
 from rtb.exchanges import Exchanges
 from rtb.ledger import DurabilityWatch, Grant, MemoryLedger
+from rtb.money.currency import RatesFile
 from rtb.pacing import snapshot
 from rtb.settlement.charging import Charging
 from rtb.settlement.notice_tokens import BidRef, Kind, Signer
+from rtb.targeting.frequency import FrequencyGate
 from rtb.targeting.users import UserKeys
 from tests.conftest import Valkey
 from tests.deployments.in_process import running as platform
@@ -72,7 +73,7 @@ def test_a_server_that_evicts_is_no_ledger_though_durability_is_not_required(tmp
 def test_health_names_the_campaigns_whose_figures_are_lost_and_the_others_bid(valkey: Valkey, tmp_path: Path) -> None:
     with platform(valkey, tmp_path, ports.free_port()) as running:
         running.register(make_campaign("spring"), make_campaign("summer"))
-        catalog = running.router.catalog
+        catalog = running.router.parts.stores.catalog
         spring = {entry.campaign.id: entry.number for entry in catalog.all()}["spring"]
         catalog.record_spend([Spend(spring, 3_600, 1, 10**9, 0, 0, 0, "1-1")], "1-1")
         with running.client() as browser:
@@ -112,7 +113,9 @@ def test_the_desk_acknowledges_nothing_that_may_be_forgotten_where_that_is_requi
         ref = BidRef(7, 1, 1, 0, 2_000, int(time.time() + 100))
         async with server.client() as client:
             watch = DurabilityWatch(client, required=required)
-            desk = NoticeDesk(signer, ledger, edge, charging=Charging(none, {}, 60.0), exchanges=none, durability=watch)
+            desk = NoticeHandler(
+                signer, ledger, edge, charging=Charging(none, {}, 60.0), exchanges=none, durability=watch
+            )
             await watch.look()
             for kind in Kind:
                 reply = await desk.handle(f"/notice/{kind}/{signer.sign(ref, kind)}", b"price=1")
@@ -132,19 +135,14 @@ def test_nothing_is_bid_whose_notices_would_be_refused(required: bool) -> None:
 
     async def main(server: Valkey) -> None:
         async with server.client() as client:
-            router: Any = SimpleNamespace(
-                durability=DurabilityWatch(client, required=required),
-                rates=SimpleNamespace(refresh=lambda: False),
-                edge=SimpleNamespace(restrict=lambda campaigns, version: open_to.append(campaigns)),
-                experiment=ExperimentFeed(client),
-                _quarantine=QuarantineFeed(client),
-                _catalog_feed=snapshot.Subscriber(client, snapshot.CATALOG),
-                _pacing_feed=snapshot.Subscriber(client, snapshot.PACING),
-            )
+            durability = DurabilityWatch(client, required=required)
+            edge: Any = SimpleNamespace(restrict=lambda campaigns, version: open_to.append(campaigns))
+            frequency, rates = FrequencyGate(client, timeout=10), RatesFile(None)
+            feed = SnapshotFeed(client, edge, frequency, durability, rates, ExperimentFeed(client), [])
             for _ in range(2):
-                await router.durability.look()
+                await durability.look()
                 await snapshot.Publisher(client).publish(snapshot.PACING, snapshot.encode_pacing(table))
-                await Router.pull(router)
+                await feed.pull()
                 await client.config_set("appendonly", "yes")
                 await client.config_set("appendfsync", "always")
 
@@ -170,7 +168,7 @@ def test_the_controller_says_what_may_be_lost_and_when_that_changes(
                 await client.config_set("maxmemory", "100mb")
                 await client.config_set("maxmemory-policy", policy)
                 for _ in range(2):
-                    await controller._look_at_durability()
+                    await controller.parts.server.look_at_durability()
 
     said = BufferingHandler(capacity=100)
     with running("redis") as server:

@@ -5,26 +5,25 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import msgspec
 import pytest
 import redis
 
-from deployments import api
+from deployments.api import reports
+from deployments.bid_events import BidEventSender
 from deployments.controller import Controller
-from deployments.guard import AccessGuard
-from deployments.router import Router
+from deployments.metrics import ReportParts
 from deployments.tally import Tally
 from rtb.catalog import Catalog, KeyRing
 from rtb.events import STREAM, BidEvent, EventSink
 from rtb.events.parquet import last_written
 from rtb.ledger import ValkeyLedger
-from rtb.runtime.rate_limits import Limiter
 from rtb.runtime.settings import Settings
 from tests.conftest import Valkey
+from tests.deployments.rest import rest
 from tests.rtb.events.support import add, expected_ids
 
 
@@ -53,8 +52,7 @@ def test_the_controller_writes_events_and_what_is_left_when_it_stops(valkey: Val
             while client.xlen(STREAM):
                 await asyncio.sleep(0.05)
         assert last_written(settings.events_dir) == expected_ids(30)[-1]
-        for task in controller._tasks:
-            task.cancel()
+        controller.parts.background.cancel()
         add(client, 30, 5)
         await Controller.__del__(controller)
         assert last_written(settings.events_dir) == expected_ids(35)[-1]
@@ -78,8 +76,7 @@ def test_the_controller_makes_one_file_of_an_hour_that_is_over(valkey: Valkey, s
             while files()[0] > 1:
                 await asyncio.sleep(0.05)
         assert files()[1] > 1  # this one is not over
-        for task in controller._tasks:
-            task.cancel()
+        controller.parts.background.cancel()
         await Controller.__del__(controller)
 
     with redis.Redis(port=valkey.port) as client:
@@ -111,9 +108,9 @@ def test_the_controller_learns_markets_from_what_it_writes_and_the_next_one_from
         medians = []
         for _ in range(2):  # the second finds the stream empty
             controller = Local()
-            await controller._write_events()
-            medians.append(controller._learner.markets[7].price_median)
-            controller._writer.close()
+            await controller.parts.events.write()
+            medians.append(controller.parts.events.markets[7].price_median)
+            controller.parts.events.close()
         assert medians == pytest.approx([490, 490], rel=0.05)  # halfway, as logarithms have it
 
     with redis.Redis(port=valkey.port) as client:
@@ -124,24 +121,14 @@ def test_stats_show_the_backlog(valkey: Valkey, settings: Settings) -> None:
     async def main(writing: redis.Redis) -> dict[str, Any]:
         async with valkey.client() as client:
             catalog = Catalog(settings.catalog_url)
-            router: Any = SimpleNamespace(
-                settings=settings,
-                catalog=catalog,
-                client=client,
-                keys=KeyRing(catalog.keys),
-                limiter=Limiter(client),
-                guard=AccessGuard(settings, lambda name: None, lambda line: None),
-                ledger=ValkeyLedger(client),
-                tally=Tally(client),
-                events=EventSink(client, limit=3),
-                _dropped=0,
-            )
+            tally, events, other = Tally(client), EventSink(client, limit=3), cast(Any, None)
+            parts = ReportParts(client, ValkeyLedger(client), other, catalog, tally, events, other, other)
             add(writing, 0, 3)
-            transport = httpx.ASGITransport(api.Rest(router))
+            transport = httpx.ASGITransport(rest([reports.routes(settings, parts)], settings, KeyRing(catalog.keys)))
             async with httpx.AsyncClient(transport=transport, base_url="http://raybid") as browser:
-                router.events.put(None)  # never encoded: the stream is full
-                router.events._is_full = True
-                await Router._flush_events(router)
+                events.put(other)  # never encoded: the stream is full
+                events._is_full = True
+                await BidEventSender(events, tally).flush()
                 answer: dict[str, Any] = (await browser.get("/stats")).json()
                 return answer
 

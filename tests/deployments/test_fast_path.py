@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import pytest
@@ -20,10 +20,14 @@ from starlette import responses
 
 from deployments import intake
 from deployments.api.access import CALLER, Caller
+from deployments.bid_endpoint import BidEndpoint
 from deployments.fast_path import FastPath
 from deployments.guard import AccessGuard
 from deployments.metrics import Timings
-from deployments.notice_desk import NoticeDesk
+from deployments.notice_endpoint import NoticeEndpoint
+from deployments.notice_handler import NoticeHandler
+from deployments.scaling import HeldRequests
+from deployments.wiring import LimitedLog
 from rtb import exchanges
 from rtb.auction.admission import Shed
 from rtb.auction.batch import Answer, Prepared
@@ -55,41 +59,35 @@ class Replica:
     """A Router that answers every request with the same bytes, and may be told to be slow, full or broken."""
 
     def __init__(self, folder: Path, client: Any = None, **settings: Any) -> None:
-        given: dict[str, Any] = {"admin_key": "the administrator", "require_exchange_key": False}
-        self.settings = Settings(var_dir=folder, **given | settings)
-        self.keys = KeyRing(None, standing_keys(self.settings))  # type: ignore[arg-type]  # no database is asked
-        self.exchanges = exchanges.load(self.settings.exchanges_dir)
-        self.limiter = Limiter(client, expected=1) if client is not None else None
-        self.tally: Any = self
-        self.timings = Timings(self)  # type: ignore[arg-type]  # counts as a tally does
+        given = Settings(var_dir=folder, **{"admin_key": "the administrator", "require_exchange_key": False} | settings)
+        keys = KeyRing(cast(Any, None), standing_keys(given))  # no database is asked
+        limiter: Any = Limiter(client, expected=1) if client is not None else None
+        self.exchanges = exchanges.load(given.exchanges_dir)
         self.counters: Counter[str] = Counter()
-        self.guard = AccessGuard(self.settings, self.add, lambda line: None)
-        self.signer = Signer("a secret of the tests, and long")
-        self.edge = Edge(
-            signer=self.signer,
+        guard = AccessGuard(given, self.add, lambda line: None)
+        signer = Signer("a secret of the tests, and long")
+        edge = Edge(
+            signer=signer,
             users=UserKeys("a secret of the tests for users"),
             base_url="https://bid.example",
             currency="USD",
             max_imps=8,
             max_candidates=4,
         )
-        self.edge.relist([Listing(1, make_campaign())])  # something to sell, or nobody is asked
+        edge.relist([Listing(1, make_campaign())])  # something to sell, or nobody is asked
         self.answer: Callable[[Prepared], Any] = lambda _: Answer(BID)
         self.shed: Shed | None = None
         self.asked: list[float] = []
         self.prepared: list[Prepared] = []
-        desk = NoticeDesk(
-            self.signer,
-            MemoryLedger(),
-            self.edge,
-            charging=Charging(self.exchanges, {}, 1_800.0),
-            exchanges=self.exchanges,
-        )
+        charging = Charging(self.exchanges, {}, 1_800.0)
+        notices = NoticeHandler(signer, MemoryLedger(), edge, charging=charging, exchanges=self.exchanges)
         self.rest = Rest()
-        self.door = FastPath(self, desk, self.rest)  # type: ignore[arg-type]
-
-    def start(self) -> None:
-        pass
+        ours: Any = self  # runs the auctions and counts
+        held, log = HeldRequests(), LimitedLog()
+        bids = BidEndpoint(given, self.exchanges, keys, guard, limiter, edge, ours, ours, held, log)
+        self.door = FastPath(
+            bids, NoticeEndpoint(notices, guard, ours, held, log), cast(Any, self.rest), guard, held, Timings(ours)
+        )
 
     def add(self, name: str, amount: int = 1) -> None:
         self.counters[name] += amount

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deployments import ingress
-from deployments.ingress import Early, middlewares, serve_early
+from deployments.ingress import HotPathMiddleware, middlewares, register_front
 
 
 class Application:
@@ -38,7 +38,7 @@ async def channel(*_: Any) -> None:
     """Nobody sends or receives."""
 
 
-def ask(app: Early, *paths: str, kind: str = "http") -> None:
+def ask(app: HotPathMiddleware, *paths: str, kind: str = "http") -> None:
     async def call() -> None:
         for path in paths:
             await app({"type": kind, "path": path}, channel, channel)
@@ -48,16 +48,16 @@ def ask(app: Early, *paths: str, kind: str = "http") -> None:
 
 def test_without_a_router_everything_is_for_serve() -> None:
     serve = Application()
-    ask(Early(serve), "/openrtb2/bid", "/health")
+    ask(HotPathMiddleware(serve), "/openrtb2/bid", "/health")
     assert serve.paths == ["/openrtb2/bid", "/health"]
 
 
 def test_bids_and_notices_are_answered_early() -> None:
     serve, router = Application(), Application()
-    app = Early(serve)
+    app = HotPathMiddleware(serve)
 
     async def call() -> None:
-        serve_early(router)
+        register_front(router)
         for path in ("/openrtb2/bid", "/openrtb2/one", "/notice/win/x", "/bid", "/health", "/-/healthz", "/openrtb2"):
             await app({"type": "http", "path": path}, channel, channel)
         await app({"type": "websocket", "path": "/openrtb2/bid"}, channel, channel)
@@ -74,9 +74,9 @@ def test_what_is_refused_never_reaches_serve_once_its_paths_are_known(is_at_root
     serve, router = Application(), Application(is_at_root=is_at_root)
 
     async def call() -> None:
-        serve_early(router)
+        register_front(router)
         for path in ("/bid", "/refused", "/-/refused"):
-            await Early(serve)({"type": "http", "path": path}, channel, channel)
+            await HotPathMiddleware(serve)({"type": "http", "path": path}, channel, channel)
 
     asyncio.run(call())
     assert (serve.paths, router.paths) == (paths, [])
@@ -86,13 +86,13 @@ def test_a_server_on_another_event_loop_leaves_bids_to_serve() -> None:
     serve, router = Application(), Application()
 
     async def register() -> None:
-        serve_early(router)
+        register_front(router)
 
     asyncio.run(register())
-    ask(Early(serve), "/openrtb2/bid")  # on a loop of its own
+    ask(HotPathMiddleware(serve), "/openrtb2/bid")  # on a loop of its own
     assert (serve.paths, router.paths) == (["/openrtb2/bid"], [])
 
 
 def test_serve_is_given_it() -> None:
     classes: list[Any] = [one.cls for one in middlewares()]
-    assert classes == [Early]
+    assert classes == [HotPathMiddleware]

@@ -26,13 +26,13 @@ def platform(valkey: Valkey, tmp_path: Path) -> Iterator[Platform]:
 
 def fill_disk(platform: Platform) -> None:
     """Let the catalog's file grow no more, nor take writes: what SQLite says on a full disk."""
-    for catalog in (platform.router.catalog, platform.controller._catalog):
+    for catalog in (platform.router.parts.stores.catalog, platform.controller.parts.catalog):
         _pragma(catalog, "PRAGMA max_page_count = 1")
         _pragma(catalog, "PRAGMA query_only = 1")
 
 
 def make_room(platform: Platform) -> None:
-    for catalog in (platform.router.catalog, platform.controller._catalog):
+    for catalog in (platform.router.parts.stores.catalog, platform.controller.parts.catalog):
         _pragma(catalog, "PRAGMA query_only = 0")
         _pragma(catalog, "PRAGMA max_page_count = 1000000")
 

@@ -58,7 +58,7 @@ def test_each_kind_is_told_and_nothing_else_stops(valkey: Valkey, tmp_path: Path
         assert 'raybid_records_left_out{kind="rates"} 1.0' in client.get("/metrics").text
         assert client.post("/bid", json=SLOT | {"currency": "EUR"}).json()["bid"]  # by what was known before
         with redis.Redis(port=valkey.port) as server:
-            table = snapshot.encode_pacing(platform.router.pacing)
+            table = snapshot.encode_pacing(platform.router.parts.replica.snapshots.pacing)
             until(lambda: _bad_table(server, table, client))
         assert client.post("/bid", json=SLOT).json()["bid"]
         rates.write_text("rates: {EUR: 0.8}")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import redis.asyncio as aioredis
 
-from deployments.models import Announcer, ModelFeed, champions, served
+from deployments.models import ModelFeed, ModelPublisher, champions, served
 from deployments.wiring import load_policy
 from rtb.models import policy
 from rtb.models.artefacts import WEIGHTS, ArtefactError
@@ -58,7 +58,7 @@ def run(valkey: Valkey, body: Callable[[aioredis.Redis], Awaitable[None]]) -> No
 
 def test_each_replica_takes_up_what_is_published_and_what_is_rolled_back_to(valkey: Valkey, tmp_path: Path):
     async def body(client: aioredis.Redis) -> None:
-        announcer = Announcer(client, tmp_path / "published")
+        announcer = ModelPublisher(client, tmp_path / "published")
         replicas = [Replica(client, tmp_path / "none") for _ in range(3)]
         await announcer.look()
         for replica in replicas:
@@ -85,7 +85,7 @@ def test_each_replica_takes_up_what_is_published_and_what_is_rolled_back_to(valk
 def test_a_replica_that_begins_serves_the_published_model_first(valkey: Valkey, tmp_path: Path):
     async def body(client: aioredis.Redis) -> None:
         publish(tmp_path, 1.5)
-        await Announcer(client, tmp_path / "published").look()
+        await ModelPublisher(client, tmp_path / "published").look()
         replica = Replica(client, tmp_path / "none")
         await replica.feed.catch_up()
         assert replica.multiplier == 1.5
@@ -96,7 +96,7 @@ def test_a_replica_that_begins_serves_the_published_model_first(valkey: Valkey, 
 def test_a_wiped_server_is_told_again(valkey: Valkey, tmp_path: Path):
     async def body(client: aioredis.Redis) -> None:
         version = publish(tmp_path, 1.5)
-        announcer = Announcer(client, tmp_path / "published")
+        announcer = ModelPublisher(client, tmp_path / "published")
         await announcer.look()
         await client.flushall()
         assert await champions(client) == {"ctr": None, "policy": None}
@@ -112,7 +112,7 @@ def test_what_was_published_under_another_name_is_announced_as_replicas_tell_it(
         (folder / "versions" / version).rename(folder / "versions" / "0123456789ab")
         record = folder / "record.json"
         record.write_text(record.read_text().replace(version, "0123456789ab"))
-        announcer, replica = Announcer(client, tmp_path / "published"), Replica(client, tmp_path / "none")
+        announcer, replica = ModelPublisher(client, tmp_path / "published"), Replica(client, tmp_path / "none")
         await announcer.look()
         await replica.feed.pull()
         assert await champions(client) == {"ctr": None, "policy": version}
@@ -123,7 +123,7 @@ def test_what_was_published_under_another_name_is_announced_as_replicas_tell_it(
 
 def test_what_cannot_be_loaded_leaves_the_old_model_and_is_told(valkey: Valkey, tmp_path: Path):
     async def body(client: aioredis.Redis) -> None:
-        announcer, replica = Announcer(client, tmp_path / "published"), Replica(client, tmp_path / "none")
+        announcer, replica = ModelPublisher(client, tmp_path / "published"), Replica(client, tmp_path / "none")
         good = publish(tmp_path, 1.5)
         await announcer.look()
         await replica.feed.pull()
@@ -153,7 +153,7 @@ def test_what_cannot_be_loaded_leaves_the_old_model_and_is_told(valkey: Valkey, 
 
 def test_a_pinned_replica_serves_its_own_until_it_is_let_go(valkey: Valkey, tmp_path: Path):
     async def body(client: aioredis.Redis) -> None:
-        announcer, replica = Announcer(client, tmp_path / "published"), Replica(client, tmp_path / "none")
+        announcer, replica = ModelPublisher(client, tmp_path / "published"), Replica(client, tmp_path / "none")
         publish(tmp_path, 0.5)
         await replica.feed.pin(str(tmp_path / "candidate"))
         publish(tmp_path, 1.5)
@@ -187,7 +187,7 @@ def test_the_event_loop_goes_on_while_a_model_is_loaded(valkey: Valkey, tmp_path
         taken: list[Policy] = []
         feed = ModelFeed("policy", client, tmp_path / "none", load, taken.append)
         publish(tmp_path, 1.5)
-        await Announcer(client, tmp_path / "published").look()
+        await ModelPublisher(client, tmp_path / "published").look()
         pulling = asyncio.ensure_future(feed.pull())
         await asyncio.sleep(0.05)
         assert len(taken) == 1

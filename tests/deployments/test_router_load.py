@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-from deployments.router import Router
+from deployments.bootstrap.router import router_parts
 from rtb.auction.stages import BidStage
 from rtb.ledger import LeaseBook, MemoryLedger
 from rtb.models.policy import neutral
@@ -65,10 +65,9 @@ class Door:
 
     def __init__(self) -> None:
         self.stages = Stages()
-        self.router = Router(lambda: self.stages, None)
-        self.router.edge.relist(self.stages.listings)
-        self.app = self.router.__serve_build_asgi_app__()
-        self.router.start = lambda: None  # type: ignore[method-assign]
+        self.parts = router_parts(self.stages, None)
+        self.parts.trading.edge.relist(self.stages.listings)
+        self.app = self.parts.front
 
     async def send(self, path: str, body: bytes = b"", query: bytes = b"") -> tuple[int, bytes]:
         sent: list[Any] = []
@@ -95,8 +94,8 @@ class Door:
         return Counter(await asyncio.gather(*asked))
 
     def reasons(self) -> dict[str, int]:
-        found = {name: n for name, n in self.router.tally._pending.items() if name.startswith("no_bid.")}
-        self.router.tally._pending.clear()
+        found = {name: n for name, n in self.parts.stores.tally._pending.items() if name.startswith("no_bid.")}
+        self.parts.stores.tally._pending.clear()
         return found
 
 
@@ -145,14 +144,14 @@ def test_an_exchange_is_charged_by_the_notice_it_says(
         door = Door()
         await door.stages.fund()
         await valkey.vet()
-        await door.router.ledger.open(1, 10**9)
+        await door.parts.stores.ledger.open(1, 10**9)
         _, body = await door.send("/openrtb2/acme", to_json(make_request(tmax=5_000)))
         bid = json.loads(body)["seatbid"][0]["bid"][0]
         spent = []
         for url in (bid["nurl"], bid["burl"]):
             parts = urlsplit(url.replace("${AUCTION_PRICE}", "1.5").replace("${AUCTION_MIN_TO_WIN}", ""))
             assert (await door.send(parts.path, query=parts.query.encode()))[0] == 204
-            spent.append((await door.router.ledger.balances([1]))[0].spent)
+            spent.append((await door.parts.stores.ledger.balances([1]))[0].spent)
         assert spent == ([1_500, 1_500] if charge_on == "win" else [0, 1_500])
 
     asyncio.run(main())

@@ -49,7 +49,7 @@ def test_a_router_that_has_not_told_yet_holds_nothing(nothing: Any) -> None:
 
 
 def test_a_router_tells_what_it_holds() -> None:
-    router = SimpleNamespace(_front=SimpleNamespace(held=7))
+    router = SimpleNamespace(parts=SimpleNamespace(front=SimpleNamespace(held=7)))
     assert asyncio.run(Router.record_autoscaling_stats(router)) == {HELD: 7.0}  # type: ignore[arg-type]
 
 

@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import pytest
 
 from deployments import wiring
+from deployments.background import Work, repeat
 from deployments.ctr_model import load_scorer
-from deployments.wiring import OpenPlatform, guarded_settings, ledger_client, load_policy, repeat
+from deployments.wiring import OpenPlatform, guarded_settings, ledger_client, load_policy
 from rtb.runtime.settings import Settings
 
 
@@ -54,7 +55,7 @@ def run_until_done(outcomes: list[Exception | None], expected: type[Exception] |
             if outcome is not None:
                 raise outcome
 
-        task = asyncio.ensure_future(repeat("work", 0, action, expected))
+        task = asyncio.ensure_future(repeat(Work("work", 0, action, expected)))
         await done.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -96,7 +97,7 @@ def test_a_cancelled_action_ends_the_repetition(log: list[str]):
             raise asyncio.CancelledError
 
         with pytest.raises(asyncio.CancelledError):
-            await repeat("work", 0, action, OSError)
+            await repeat(Work("work", 0, action, OSError))
 
     asyncio.run(main())
     assert log == []

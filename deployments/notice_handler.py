@@ -1,4 +1,4 @@
-"""What happens to a notice: win, billing, loss, click and conversion, whichever replica gets it."""
+"""Settling notices: win, billing, loss, click and conversion, on whichever replica gets them."""
 
 from __future__ import annotations
 
@@ -24,34 +24,29 @@ _AGAIN = "the ledger is away: send the notice again"
 
 
 class Reply(NamedTuple):
-    """An HTTP answer without a body of note.
+    """The answer to a notice.
 
     Attributes:
         status: HTTP status.
-        outcome: short counter name.
-        message: what is wrong, empty when nothing is.
+        outcome: name of its counter.
+        message: what is wrong; empty when nothing is.
         location: where a click leads.
-        besides: counter names of what else was noticed.
+        extra_outcomes: names of further counters.
     """
 
     status: int
     outcome: str
     message: str = ""
     location: str = ""
-    besides: tuple[str, ...] = ()
+    extra_outcomes: tuple[str, ...] = ()
 
 
-class NoticeDesk:
+class NoticeHandler:
     """Settles notices.
 
     Args:
-        signer: reads tokens.
-        charging: works out what a bid costs.
-        exchanges: whose profiles say where notices come from.
-        ledger: where the money is.
-        edge: knows where clicks lead.
-        frequency: counts what users were shown; none counts nothing.
-        durability: whether notices may be acknowledged; without, they may.
+        frequency: counts impressions of users; `None`: nobody does.
+        durability: whether notices may be acknowledged; `None`: they may.
     """
 
     def __init__(
@@ -97,7 +92,7 @@ class NoticeDesk:
         return await self.settle(kind, ref, parse_qs(query.decode("latin-1"), keep_blank_values=True))
 
     async def settle(self, kind: Kind, ref: BidRef, query: Query, *, in_clear: bool = False) -> Reply:
-        """Answer a notice whose token was read.
+        """Settle a notice whose token was verified.
 
         Args:
             kind: of notice.
@@ -128,7 +123,7 @@ class NoticeDesk:
         return _reply(await self._ledger.count(ref, kind, now, min_to_win_micros=_min_to_win(query, ref.rate)))
 
     async def _charge(self, kind: Kind, ref: BidRef, query: Query, in_clear: bool) -> Reply:
-        """Spend what the bid costs; where that cannot be said nothing is settled, so the notice can be sent again."""
+        """Charge a bid; where its cost is unknown settle nothing, so that the notice can be sent again."""
         try:
             charge = self._charging.charge(ref, _said(query, "price"), in_clear=in_clear)
         except PriceError as error:
@@ -139,10 +134,10 @@ class NoticeDesk:
         if outcome is not Outcome.SETTLED:
             return _reply(outcome)
         is_counted = self._frequency is None or await self._frequency.count(campaign_of(ref.campaign), ref.user)
-        return _reply(outcome)._replace(besides=charge.remarks + (() if is_counted else ("frequency_lost",)))
+        return _reply(outcome)._replace(extra_outcomes=charge.remarks + (() if is_counted else ("frequency_lost",)))
 
     async def _redirect(self, ref: BidRef, now: float) -> Reply:
-        """Send a user on; a click that comes too late to count still leads somewhere."""
+        """Redirect a user to the landing page, also when the click is too late to count."""
         is_late = now > counts_until(ref, Kind.CLICK)
         outcome = "expired" if is_late else await self._count_click(ref, now)
         landing = self._edge.landing(ref)
@@ -159,7 +154,7 @@ def _said(query: Query, name: str) -> str | None:
 
 
 def _min_to_win(query: Query, rate: float) -> int | None:
-    """Micros that would have won; few exchanges say it, and a notice counts without."""
+    """Return the micros that would have won; `None` without, as of most exchanges."""
     try:
         return read_price(_said(query, "min"), rate).micros
     except PriceError:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from deployments.notice_desk import NoticeDesk, Reply
+from deployments.notice_handler import NoticeHandler, Reply
 from rtb.auction.edge import Edge
 from rtb.exchanges import Exchanges, Profile, number_of
 from rtb.ledger import Balance, Floor, Grant, LedgerError, MemoryLedger
@@ -51,7 +51,7 @@ class Desk:
         creatives = (make_creative("first"), make_creative("second", landing_url=LANDING))
         edge.relist([Listing(1, make_campaign("spring", creatives=creatives))])
         profiles = Exchanges(PROFILES)
-        self._desk = NoticeDesk(
+        self._desk = NoticeHandler(
             self.signer,
             self.ledger,
             edge,
@@ -104,7 +104,7 @@ def test_a_bill_spends_its_price_once(desk: Desk):
 
 
 def test_a_bill_spends_at_most_what_was_bid(desk: Desk):
-    assert desk.tell(Kind.BILL, bid(), "price=99") == Reply(204, "settled", besides=("above_bid",))
+    assert desk.tell(Kind.BILL, bid(), "price=99") == Reply(204, "settled", extra_outcomes=("above_bid",))
     assert desk.tell(Kind.BILL, bid(), "price=99") == Reply(204, "duplicate")
     assert desk.balance.spent == 2_000
 
@@ -115,7 +115,7 @@ def test_a_price_in_base64_is_read_and_counted(desk: Desk, price: str):
     if price.startswith("MDAxLjU"):  # says `001.5?`
         assert reply.outcome == "not_a_price"
     else:
-        assert reply == Reply(204, "settled", besides=("base64",))
+        assert reply == Reply(204, "settled", extra_outcomes=("base64",))
         assert desk.balance.spent == 1_500
 
 
@@ -142,7 +142,7 @@ def test_a_user_has_seen_what_was_charged_once():
 
 def test_a_charge_is_acknowledged_though_its_user_could_not_be_counted():
     reply = Desk(frequency=Counted(works=False)).tell(Kind.BILL, bid(), "price=1")
-    assert reply == Reply(204, "settled", besides=("frequency_lost",))
+    assert reply == Reply(204, "settled", extra_outcomes=("frequency_lost",))
 
 
 @pytest.mark.parametrize("price", ["QVVESVQ=", "QVVESVQ"])
@@ -447,7 +447,7 @@ def test_a_click_of_a_test_leads_on_and_neither_it_nor_its_conversion_counts(des
 
 def test_a_price_of_nothing_cannot_cheapen_a_bid(desk: Desk):
     ref = bid()._replace(floor_micros=800)
-    assert desk.tell(Kind.BILL, ref, "price=0") == Reply(204, "settled", besides=("below_floor",))
+    assert desk.tell(Kind.BILL, ref, "price=0") == Reply(204, "settled", extra_outcomes=("below_floor",))
     assert desk.tell(Kind.BILL, ref, "price=1.5").outcome == "duplicate"
     assert desk.balance.spent == 800
 
@@ -457,7 +457,7 @@ def test_a_price_of_nothing_cannot_cheapen_a_bid(desk: Desk):
 )
 def test_a_first_price_bid_costs_what_was_bid_whatever_is_said(desk: Desk, query: str, besides: str):
     ref = bid()._replace(first_price=True)
-    assert desk.tell(Kind.BILL, ref, query) == Reply(204, "settled", besides=(besides,))
+    assert desk.tell(Kind.BILL, ref, query) == Reply(204, "settled", extra_outcomes=(besides,))
     assert desk.balance.spent == 2_000
 
 

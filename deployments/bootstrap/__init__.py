@@ -1,0 +1,1 @@
+"""Building the parts of a process: each is handed what it needs."""
