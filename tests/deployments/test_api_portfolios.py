@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,9 +41,10 @@ def keys(catalog: Catalog, settings: Settings) -> KeyRing:
 
 @pytest.fixture
 def client(catalog: Catalog, settings: Settings, keys: KeyRing) -> Iterator[TestClient]:
+    ledger = MemoryLedger()
     for name in "abc":
-        catalog.add(make_campaign(name, budget=1_000))
-    app = rest([portfolios.routes(catalog, MemoryLedger())], settings, keys)
+        asyncio.run(ledger.open(catalog.add(make_campaign(name, budget=1_000)).number, 1_000))
+    app = rest([portfolios.routes(catalog, ledger)], settings, keys)
     with TestClient(app, headers=_KEY, raise_server_exceptions=False) as client:
         yield client
 

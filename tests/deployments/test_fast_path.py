@@ -59,14 +59,15 @@ class Replica:
     """A Router that answers every request with the same bytes, and may be told to be slow, full or broken."""
 
     def __init__(self, folder: Path, client: Any = None, **settings: Any) -> None:
-        given = Settings(var_dir=folder, **{"admin_key": "the administrator", "require_exchange_key": False} | settings)
+        usual: dict[str, Any] = {"admin_key": "the administrator", "require_exchange_key": False}
+        given = Settings(var_dir=folder, **usual | settings)
         keys = KeyRing(cast(Any, None), standing_keys(given))  # no database is asked
         limiter: Any = Limiter(client, expected=1) if client is not None else None
         self.exchanges = exchanges.load(given.exchanges_dir)
         self.counters: Counter[str] = Counter()
         guard = AccessGuard(given, self.add, lambda line: None)
         signer = Signer("a secret of the tests, and long")
-        edge = Edge(
+        self.edge = edge = Edge(
             signer=signer,
             users=UserKeys("a secret of the tests for users"),
             base_url="https://bid.example",
