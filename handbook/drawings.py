@@ -81,11 +81,11 @@ class Drawing(NamedTuple):
 REQUEST = Drawing(
     960,
     380,
-    "The way of one bid request through HAProxy, Router, CTRModel and RLBidder, and back within tmax",
+    "One bid request through HAProxy, Router, CTRModel and RLBidder, and back within tmax",
     (
         Box(80, 60, 130, 60, "Exchange", ("OpenRTB 2.6",), "outside"),
         Box(275, 60, 120, 60, "HAProxy", ("one a node",)),
-        Box(480, 60, 230, 90, "Router", ("decode, shed what would be late", "targeting, features, micro-batch")),
+        Box(480, 60, 230, 90, "Router", ("decode, shed late requests", "targeting, features, micro-batch")),
         Box(820, 60, 190, 76, "CTRModel", ("rows to P(click),", "P(conversion | click)")),
         Box(
             820,
@@ -112,11 +112,11 @@ REQUEST = Drawing(
 MONEY = Drawing(
     960,
     375,
-    "The way of the money: available, leased, reserved, spent; every step is one script in the ledger",
+    "Money in the ledger: available, leased, reserved, spent; every step is one script",
     (
-        Box(120, 90, 170, 70, "available", ("nobody holds it",), "store"),
+        Box(120, 90, 170, 70, "available", ("held by nobody",), "store"),
         Box(380, 90, 170, 70, "leased", ("a replica may bid it",), "store"),
-        Box(640, 90, 170, 70, "reserved", ("promised by bids",), "store"),
+        Box(640, 90, 170, 70, "reserved", ("held by bids",), "store"),
         Box(860, 90, 140, 70, "spent", ("charged, once",), "store"),
         Box(120, 320, 170, 76, "Controller", ("ticks: pacing table,", "ended leases back")),
         Box(380, 320, 190, 76, "RLBidder", ("reserves each bid in", "memory, no round trip")),
@@ -129,7 +129,7 @@ MONEY = Drawing(
         Arrow(((725, 90), (790, 90)), "bill", (757, 80)),
         Arrow(
             ((640, 55), (640, 24), (120, 24), (120, 55)),
-            "loss, expiry, and what the price leaves of the ceiling",
+            "loss, expiry, and the ceiling less the price",
             (380, 18),
         ),
         Arrow(((120, 282), (120, 125)), "reclaims", (155, 205)),
@@ -142,14 +142,14 @@ MONEY = Drawing(
 LEARNING = Drawing(
     960,
     320,
-    "The way of learning: events become models, a gate compares them, replicas swap them in place",
+    "Events become models, a gate compares them, replicas swap them in place",
     (
         Box(120, 50, 190, 76, "Replicas", ("bid with champion models",)),
         Box(400, 50, 190, 76, "Events", ("bids, wins, clicks", "in Parquet by the hour"), "store"),
         Box(740, 50, 220, 76, "Training", ("train ctr, train policy", "behind serving")),
         Box(740, 260, 220, 84, "Gate", ("candidate and champion on", "held-out data; paired bootstrap")),
         Box(400, 260, 190, 76, "Registry", ("versions never change;", "champion and history"), "store"),
-        Box(120, 260, 190, 76, "Controller", ("announces, with the", "artefact as a whole")),
+        Box(120, 260, 190, 76, "Controller", ("publishes the", "whole artefact")),
     ),
     (
         Arrow(((215, 50), (305, 50)), "a stream", (260, 40)),

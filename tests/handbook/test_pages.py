@@ -1,4 +1,4 @@
-"""What pages name is there: files that they link to, targets of `make`, modules, commands of `raybid`.
+"""What pages name exists: links, paths and Python names of the repository, targets of `make`, commands of `raybid`.
 
 Links between the pages of `docs/` are the strict build's to check.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 import typer
@@ -24,6 +25,9 @@ PAGES = sorted(
 )
 OTHERS = ("ray", "mkdocs", "locust", "venv")
 """Modules of libraries, which pages run as well."""
+ROOMS = "|".join(["docs", "models", *(path.parent.name for path in ROOT.glob("*/__init__.py"))])
+MADE = ("cluster/secrets", "benchmarks/requests.jsonl")
+"""Paths that a command makes and git ignores."""
 
 
 def named(page: Path) -> str:
@@ -60,6 +64,22 @@ def test_what_is_run_exists(page: Path) -> None:
     assert {name for name in modules if find_spec(name.rstrip(".")) is None} == set()
     commands = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
     assert set(re.findall(r"^(?:\.venv/bin/)?raybid ([a-z]+)", said, re.M)) <= commands
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=named)
+def test_paths_and_python_names_exist(page: Path) -> None:
+    said = code(page)
+    paths = {path.rstrip("./") for path in re.findall(rf"(?<![\w/.<-])(?:{ROOMS})/[\w./*-]+", said)}
+    assert {path for path in paths if not path.startswith(MADE) and not any(ROOT.glob(path))} == set()
+    names = re.findall(rf"(?<![\w/.-])(?:{ROOMS})(?:\.[A-Za-z_]\w*)+(?![\w/])", said)
+    assert {name for name in names if not _resolves(name)} == set()
+
+
+def _resolves(name: str) -> bool:
+    try:
+        return resolve_name(name) is not None
+    except (ImportError, AttributeError):
+        return False
 
 
 def test_the_pages_are_all_there() -> None:
