@@ -14,8 +14,7 @@ from fastapi.testclient import TestClient
 
 from deployments import api
 from deployments.guard import AccessGuard
-from rtb.catalog import Catalog, KeyRing, standing_keys
-from rtb.catalog.portfolios import Moved
+from rtb.catalog import Catalog, KeyRing, Moved, standing_keys
 from rtb.ledger import MemoryLedger
 from rtb.runtime.rate_limits import Limiter
 from rtb.runtime.settings import Settings
