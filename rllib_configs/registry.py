@@ -49,6 +49,21 @@ class Run:
         }
 
 
+def base_config(config: Any, run: Run, actions: Actions) -> Any:
+    """Return an algorithm's configuration with what all trainings have in common."""
+    return (
+        config.api_stack(enable_rl_module_and_learner=True, enable_env_runner_and_connector_v2=True)
+        .environment(register(), env_config=run.env_config(actions))
+        .env_runners(
+            num_env_runners=run.num_env_runners,
+            num_envs_per_env_runner=run.num_envs,
+            gym_env_vectorize_mode="vector_entry_point",
+        )
+        .learners(num_learners=run.num_learners)
+        .debugging(seed=run.seed, log_level="ERROR")
+    )
+
+
 def register() -> str:
     """Make the environment known to this process and its cluster's workers; its name."""
     register_env(NAME, make_env)
