@@ -37,7 +37,7 @@ class Run:
     markets: int = 60
     decision: int = DECISION
 
-    def env_config(self, actions: Actions, reward_scale: float = 1.0) -> dict[str, Any]:
+    def env_config(self, actions: Actions) -> dict[str, Any]:
         """What `rllib_configs.env.make_env` gets."""
         return {
             "data": self.data,
@@ -45,7 +45,6 @@ class Run:
             "markets": self.markets,
             "actions": actions,
             "decision": self.decision,
-            "reward_scale": reward_scale,
         }
 
 
