@@ -73,14 +73,19 @@ def main(
 def _trade(platform: Platform, options: ReplayOptions, console: Console) -> dict[str, object]:
     """Traffic until the end or a signal; the exchange's figures beside the ledger's."""
     before = platform.spent_micros()
+    figures = send(platform, options, console)
+    return {**figures.summary(), "ledger_spend_micros": platform.spent_micros() - before}
+
+
+def send(platform: Platform, options: ReplayOptions, console: Console) -> Figures:
+    """Send traffic until its end or a signal, and show its figures; raise `LaunchError` where Ray ends."""
     with display(console) as show:
 
         def tick(figures: Figures) -> None:
             platform.check()
             show(figures)
 
-        figures = uvloop.run(until_signal(options, tick))
-    return {**figures.summary(), "ledger_spend_micros": platform.spent_micros() - before}
+        return uvloop.run(until_signal(options, tick))
 
 
 def _announce(settings: Settings, console: Console) -> None:

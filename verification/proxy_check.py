@@ -18,7 +18,6 @@ from typing import Annotated, Any
 import httpx
 import msgspec
 import typer
-import uvloop
 from pydantic import ValidationError
 from rich.console import Console
 
@@ -27,12 +26,12 @@ from raybid.local.models import train_missing
 from raybid.local.nginx import Proxy, nginx
 from raybid.local.ports import free_port
 from raybid.refusing import refuse
+from raybid.run import send
 from rtb.runtime import calls, processes
 from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
 from simulation import reference
-from simulation.exchange import Figures, ReplayOptions, Unreachable
-from simulation.exchange.screen import display, until_signal
+from simulation.exchange import ReplayOptions, Unreachable
 
 _HIDDEN = ("/metrics", "/stats", "/admin/keys", "/health")
 
@@ -80,13 +79,7 @@ def main(
 
 
 def _trade(platform: Platform, proxy: Proxy, options: ReplayOptions) -> dict[str, Any]:
-    with display(Console(stderr=True)) as show:
-
-        def tick(figures: Figures) -> None:
-            platform.check()
-            show(figures)
-
-        figures = uvloop.run(until_signal(options, tick))
+    figures = send(platform, options, Console(stderr=True))
     with calls.client(proxy.url, verify=ssl.create_default_context(cafile=proxy.ca), timeout=10) as client:
         hidden = {path: client.get(path).status_code for path in _HIDDEN}
     return {
