@@ -30,7 +30,7 @@ def test_it_arrives_as_it_was(folder: Path):
 
 
 def test_what_cannot_be_loaded_does_not_name_a_folder_that_is_gone(folder: Path):
-    with pytest.raises(ArtefactError, match="^it was trained on inputs of version 1, this code makes 2"):
+    with pytest.raises(ArtefactError, match=r"^it was trained on inputs of version 1, this code makes 2"):
         _loaded(pack(folder), "2")
 
 
