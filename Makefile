@@ -8,7 +8,7 @@ SCRIPTS := $(wildcard .ci/run cluster/*.sh cluster/*/*.sh)
 SOURCES := rtb portfolio simulation rllib_configs pipelines raybid deployments cluster dashboards verification tests benchmarks handbook examples
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up down test chaos backtest portfolio bench soak load watch-check check format models lock clean manifests audit sbom docs proxy-check gcs-check image-check console console-check attack-check strangers-check
+.PHONY: help install run up down test chaos backtest portfolio bench soak load watch-check check format models lock clean manifests audit sbom docs proxy-check gcs-check console console-check attack-check strangers-check
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -64,9 +64,6 @@ proxy-check: $(INSTALLED) ## nginx with TLS before a running platform, and an ex
 
 gcs-check: $(INSTALLED) ## the head's GCS killed under load, its state in Redis: serving goes on, the state comes back; needs root
 	@$(PY) -m verification.gcs_failover
-
-image-check: $(INSTALLED) ## the Dockerfile carried out on a bare Debian, and a bid by what comes of it; root, minutes; KEEP=1
-	@$(PY) -m verification.image_check $(if $(KEEP),--keep)
 
 console: $(INSTALLED) ## the operator's console beside a running platform; RAYBID_URL=, RAYBID_KEY=, RAYBID_CONSOLE_PORT=
 	@$(PY) -m dashboards.console

@@ -26,13 +26,11 @@ import uvloop
 from rich.console import Console
 from rich.progress import Progress
 
-from pipelines.ctr_training.fitting import FitOptions
-from pipelines.datasets import simulate
-from pipelines.train_ctr import train
+from benchmarks.serving.rig import make_models
 from raybid.local import LaunchError, Platform
 from raybid.local.configuration import Graph
+from raybid.refusing import refuse
 from rtb import simple_api
-from rtb.models import ctr, policy
 from rtb.runtime.settings import Settings
 from simulation import reference
 from simulation.campaigns import sample_campaigns
@@ -93,7 +91,7 @@ def main(
                 figures = _measured((url, Settings().find_secret("exchange_key")), seconds, connections, slots, console)
             else:
                 settings = Settings().model_copy(update={"var_dir": Path(folder), "calls_per_minute": 1_000_000})
-                _small_models(settings)
+                make_models(settings, neutral=True)
                 replicas = {"Router": routers}
                 with Platform(settings, graph, lambda text: console.print(f"[dim]{text}[/dim]"), replicas) as platform:
                     platform.register(sample_campaigns(campaigns, reference.MARKET_SEED, budget_micros=_RICH))
@@ -106,12 +104,10 @@ def main(
                         console,
                     )
     except (LaunchError, OSError) as error:
-        console.print(f"benchmarks.batch: {error}", style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(1) from error
+        refuse("benchmarks.batch", error)
     typer.echo(msgspec.json.encode(figures).decode())
     if figures.errors:
-        console.print(f"benchmarks.batch: {figures.errors} of {figures.calls} calls failed", style="red")
-        raise typer.Exit(1)
+        refuse("benchmarks.batch", f"{figures.errors} of {figures.calls} calls failed")
 
 
 async def drive(
@@ -207,14 +203,6 @@ def _measured(target: tuple[str, str], seconds: float, connections: int, slots: 
         uvloop.run(drive(url, _WARM_UP_SECONDS, connections, slots, key))
         progress.update(task, description=f"{connections} connections, {slots} slots a call")
         return uvloop.run(drive(url, seconds, connections, slots, key))
-
-
-def _small_models(settings: Settings) -> None:
-    """A CTR model that bids as a good one does, and the policy that multiplies by 1.0: the same work a request."""
-    data = simulate(reference.market(), reference.campaigns(), 30_000, 1, lambda _: None)
-    trained = train(data, FitOptions(), "platt")
-    ctr.save(settings.ctr_dir, trained.network, metrics={}, trained_on="a benchmark", calibration=trained.calibration)
-    policy.save(settings.policy_dir, policy.neutral(), metrics={}, trained_on="nothing")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ it.
 from __future__ import annotations
 
 import asyncio
-import os
 import tempfile
 import time
 from collections.abc import Awaitable
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
+import psutil
 import redis.asyncio as aioredis
 import typer
 from rich.console import Console
@@ -175,8 +175,8 @@ async def _pause(work: Awaitable[object]) -> float:
 
 def _cpu(pid: int) -> float:
     """Processor seconds of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.serving.traffic import simulated
 from rtb.auction.batch import Batch, Prepared
 from rtb.auction.edge import Edge
 from rtb.auction.stages import BidStage, CTRStage, Decisions
@@ -37,7 +38,6 @@ from rtb.settlement.notice_tokens import Signer
 from rtb.targeting.listing import Listing
 from rtb.targeting.users import UserKeys
 from simulation import reference
-from simulation.requests import to_openrtb
 
 _BATCHES = (1, 8, 32, 128)
 Given = ParamSpec("Given")
@@ -50,7 +50,7 @@ def main(
 ) -> None:
     """Time the stages."""
     torch.set_num_threads(1)
-    bodies = _requests(requests)
+    bodies = simulated(requests)
     edge, ctr_stage, bid_stage = _stages(campaigns)
     result = {size: _measure(edge, ctr_stage, bid_stage, bodies, size) for size in _BATCHES}
     table = Table("stage", *(f"batch {size}" for size in _BATCHES), title="microseconds a request")
@@ -100,12 +100,6 @@ def _packed(recorder: Recorder) -> float:
     while (batches := recorder.take()) is not None:
         recorder.pack("of a benchmark", batches)
     return time.perf_counter() - start
-
-
-def _requests(count: int) -> list[bytes]:
-    market = reference.market(traffic_seed=1)
-    auctions = market.step(count)
-    return [msgspec.json.encode(to_openrtb(market, auctions, i)) for i in range(count)]
 
 
 def _stages(count: int) -> tuple[Edge, CTRStage, BidStage]:

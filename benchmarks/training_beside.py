@@ -28,12 +28,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from pipelines.ctr_training.fitting import FitOptions
-from pipelines.datasets import simulate
-from pipelines.train_ctr import train
+from benchmarks.serving.rig import make_models
 from raybid.local import LaunchError, Platform
 from raybid.local.environment import authentication, dashboard_headers
-from rtb.models import ctr, policy
+from raybid.refusing import refuse
 from rtb.runtime import calls, processes
 from rtb.runtime.settings import Settings
 from simulation import reference
@@ -59,7 +57,7 @@ def main(
     try:
         with tempfile.TemporaryDirectory(prefix="raybid-beside-") as folder:
             settings = Settings().model_copy(update={"var_dir": Path(folder)})
-            _small_models(settings)
+            make_models(settings, neutral=True)
             with Platform(settings, say=lambda text: console.print(f"[dim]{text}[/dim]")) as platform:
                 platform.register(reference.campaigns())
                 platform.await_campaigns()
@@ -69,19 +67,10 @@ def main(
                 )
                 measured = _measure(settings, traffic, rounds, algo, console)
     except (LaunchError, Unreachable, OSError) as error:
-        console.print(f"benchmarks.training_beside: {error}", style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(1) from error
+        refuse("benchmarks.training_beside", error)
     summary = _summary(measured)
     console.print(_table(summary, rounds, rate))
     typer.echo(msgspec.json.encode(summary | {"rounds": measured}).decode())
-
-
-def _small_models(settings: Settings) -> None:
-    """A CTR model that bids as a good one does, and the policy that multiplies by 1.0: the same work a request."""
-    data = simulate(reference.market(), reference.campaigns(), 30_000, 1, lambda _: None)
-    trained = train(data, FitOptions(), "platt")
-    ctr.save(settings.ctr_dir, trained.network, metrics={}, trained_on="a benchmark", calibration=trained.calibration)
-    policy.save(settings.policy_dir, policy.neutral(), metrics={}, trained_on="nothing")
 
 
 def _measure(

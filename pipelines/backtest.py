@@ -29,6 +29,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from raybid.refusing import refuse
 from rtb.models import policy
 from rtb.models.artefacts import META, ArtefactError
 from rtb.pacing.landscape import Kind
@@ -108,8 +109,7 @@ def backtest(
             shaded.sort(key=lambda one: names.index(one.campaign))
         _show(console, results, shaded, out, f"{', '.join(names)}: {auction} price")
     except (OSError, ArtefactError, ValueError, BrokenExecutor) as error:
-        typer.echo(f"backtest: {visible(' '.join(str(error).split()))}", err=True)
-        raise typer.Exit(1) from error
+        refuse("backtest", error)
 
 
 def _play(console: Console, jobs: Sequence[J], workers: int, play: Callable[[J], list[R]]) -> list[R]:

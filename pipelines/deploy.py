@@ -31,6 +31,8 @@ from raybid.local.checks import check_keys, check_models
 from raybid.local.configuration import set_log_format
 from raybid.local.environment import ROOT, dashboard_headers
 from raybid.local.models import train_missing
+from raybid.local.preparing import faults
+from raybid.refusing import refuse
 from rtb.runtime import calls, processes
 from rtb.runtime.settings import Settings
 
@@ -57,9 +59,9 @@ def main(
         _deploy(config, listen, dashboard, settings)
         _await("the application", f"{settings.base_url}/health/ready", patience)
     except ValidationError as error:
-        _fail("; ".join(f"RAYBID_{item['loc'][0]}: {item['msg']}".upper() for item in error.errors()))
+        refuse("deploy", faults(error))
     except (LaunchError, SettingsError, OSError) as error:
-        _fail(str(error))
+        refuse("deploy", error)
     told = {"deployed": config.name, "ready": settings.base_url, "seconds": round(time.monotonic() - began, 1)}
     typer.echo(msgspec.json.encode(told).decode())
 
@@ -121,11 +123,6 @@ def _every(seconds: float) -> Callable[[str], None]:
 
 def _say(text: str) -> None:
     typer.echo(text, err=True)
-
-
-def _fail(message: str) -> None:
-    _say(f"deploy: {message}")
-    raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -30,11 +30,11 @@ from pipelines.ctr_training.figures import figures
 from pipelines.ctr_training.sources import Source, SourceError, is_recorded, progress_bars, read_recorded
 from pipelines.datasets import ClickData
 from pipelines.served import NothingServed
+from raybid.refusing import refuse
 from rtb.models import ctr
 from rtb.models.artefacts import ArtefactError, Meta
 from rtb.models.ctr import CTRScorer
 from rtb.models.scores import CLICK
-from rtb.runtime.text import visible
 from rtb.tables import BadTable
 
 _TRAFFIC_SEED = 900_002  # of simulated impressions to judge by: no training draws these unless it is told to
@@ -52,7 +52,7 @@ def main(
 ) -> None:
     """Compare a CTR model with two baselines."""
     if data is not None and events is not None:
-        raise _refuse("--data and --events are two sources: name one", 2)
+        refuse("evaluate_ctr", "--data and --events are two sources: name one", 2)
     torch.set_num_threads(1)
     try:
         with progress_bars() as progress:
@@ -62,7 +62,7 @@ def main(
             training = read_recorded(record, progress) if train is None else Source("table", train).read(progress)
             result = compare(scorer, training, judged, progress)
     except (ArtefactError, BadTable, NothingServed, SourceError, OSError) as error:
-        raise _refuse(str(error), 1) from error
+        refuse("evaluate_ctr", error)
     _show(result, training, judged)
     typer.echo(msgspec.json.encode(result).decode())
 
@@ -115,11 +115,6 @@ def _show(result: Figures, training: ClickData, judged: ClickData) -> None:
         cells = (f"{found[figure]:.5f}" if figure in found else "-" for figure in ("auc", "logloss", "ece"))
         table.add_row(name.replace("_", " "), *cells)
     Console(stderr=True).print(table)
-
-
-def _refuse(message: str, code: int) -> typer.Exit:
-    typer.echo(f"evaluate_ctr: {visible(message)}", err=True)
-    return typer.Exit(code)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -31,6 +31,7 @@ from rich.console import Console
 from rich.progress import track
 
 from pipelines.trial import table
+from raybid.refusing import refuse
 from rtb.catalog import Catalog, CatalogError, Entry
 from rtb.events.parquet import runs
 from rtb.experiment import Experiment, decode, encode
@@ -208,14 +209,9 @@ def _told(work: Callable[[], _Found]) -> _Found:
     try:
         return work()
     except (RedisError, ConnectionError) as error:
-        _refuse(f"the ledger's server does not answer, is the platform up? ({error})")
+        refuse("experiment", f"the ledger's server does not answer, is the platform up? ({error})")
     except (Refused, ArtefactError, LedgerError, CatalogError, msgspec.DecodeError, OSError, ValueError) as error:
-        _refuse(str(error))
-
-
-def _refuse(reason: str) -> NoReturn:
-    typer.echo(f"experiment: {' '.join(reason.split())}", err=True)
-    raise typer.Exit(1)
+        refuse("experiment", error)
 
 
 def _console() -> Console:

@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from pipelines.ipinyou_log import CNY_PER_USD, LogLine, not_understood, to_row
+from raybid.refusing import refuse
 from rtb.runtime.plain import plain
 from rtb.runtime.text import visible
 from rtb.tables import BadLine, read_records
@@ -87,8 +88,7 @@ def ipinyou_log(
     try:
         tally = convert(file, out, limit, cny_per_usd, console)
     except (ValueError, OSError) as error:
-        typer.echo(f"ingest: {visible(error)}", err=True)
-        raise typer.Exit(1) from error
+        refuse("ingest", error)
     for reason in tally.reasons:
         console.print(plain(reason), style="yellow", soft_wrap=True)
     if tally.bad_rows > len(tally.reasons):

@@ -13,7 +13,7 @@ JSON object by portfolio.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import httpx
 import msgspec
@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from portfolio.metrics import write_csv, write_parquet
+from raybid.refusing import refuse
 from rtb.runtime import calls
 from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
@@ -59,9 +60,11 @@ def main(
                 _show(console, shown, moves)
                 summary[name] = _summary(shown, moves)
     except httpx.HTTPStatusError as error:
-        _fail(console, f"{error.request.url.path} gets {error.response.status_code}: {_detail(error.response)}")
+        refuse(
+            "portfolio_report", f"{error.request.url.path} gets {error.response.status_code}: {_detail(error.response)}"
+        )
     except (httpx.HTTPError, OSError) as error:
-        _fail(console, f"{settings.base_url} does not answer: is the platform up? ({error})")
+        refuse("portfolio_report", f"{settings.base_url} does not answer: is the platform up? ({error})")
     if not names:
         console.print("there is no portfolio: POST /portfolio/create makes one")
     elif names:
@@ -166,11 +169,6 @@ def _detail(answer: httpx.Response) -> str:
         return str(answer.json()["detail"])
     except (ValueError, KeyError, TypeError):
         return answer.text[:200]
-
-
-def _fail(console: Console, message: str) -> NoReturn:
-    console.print(plain(f"portfolio_report: {message}"), style="red", soft_wrap=True)
-    raise typer.Exit(1)
 
 
 if __name__ == "__main__":

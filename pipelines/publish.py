@@ -25,6 +25,7 @@ from pipelines.ctr_training.sources import progress_bars
 from pipelines.gate import CTRGate, Gate, HeldOut, PolicyGate
 from pipelines.gate.comparison import Comparison, NotComparable, Refused
 from pipelines.served import NothingServed
+from raybid.refusing import refuse
 from rtb.models.artefacts import ArtefactError, read_meta
 from rtb.models.registry import Kind, Registry, RegistryError
 from rtb.runtime.settings import Settings
@@ -48,8 +49,7 @@ def main(
         held_out = HeldOut(events, 0.0, impressions, data)
         summary = publish(settings, kind, folder, held_out, force=force, progress=progress_bars())
     except (*UNFIT, OSError, ValueError) as error:
-        typer.echo(f"publish: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(1) from error
+        refuse("publish", error)
     typer.echo(json.dumps(summary))
 
 

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from raybid.refusing import refuse
 from rtb.models.registry import KINDS, Decision, Kind, Registry, RegistryError
 from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
@@ -31,8 +32,7 @@ def main(kind: Annotated[Kind | None, typer.Option(help="of the models; default:
         folder = Settings().published_dir
         records = {one: Registry(folder, one).read() for one in ([kind] if kind else KINDS)}
     except (RegistryError, OSError, ValueError) as error:
-        typer.echo(f"published: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(1) from error
+        refuse("published", error)
     for one, record in records.items():
         console.print(_table(one, record.champion, record.history))
     typer.echo(json.dumps({one: record.champion for one, record in records.items()}))

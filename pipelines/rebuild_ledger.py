@@ -29,6 +29,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from raybid.refusing import refuse
 from rtb.catalog import Catalog, CatalogError, Entry
 from rtb.catalog.spend_book import CatalogSpendBook
 from rtb.events import EventStream, StreamError
@@ -59,8 +60,7 @@ def main(
     try:
         summary = rebuild(Settings(), dry_run=dry_run, force=force)
     except (Refused, WriterBusy, StreamError, LedgerError, CatalogError, RedisError, OSError) as error:
-        typer.echo(f"rebuild_ledger: {error}", err=True)
-        raise typer.Exit(2) from error
+        refuse("rebuild_ledger", error, 2)
     typer.echo(msgspec.json.encode(summary).decode())
 
 

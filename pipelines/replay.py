@@ -18,9 +18,9 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from raybid.local.preparing import faults
+from raybid.refusing import refuse
 from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
-from rtb.runtime.text import visible
 from simulation.exchange import Figures, ReplayOptions, SourceError, Unreachable, run, table
 from simulation.exchange.screen import display, until_signal
 
@@ -71,8 +71,7 @@ def replay(
         with display(console) as show:
             figures = uvloop.run(until_signal(options, show))
     except (Unreachable, SourceError, OSError) as error:
-        typer.echo(f"replay: {visible(error)}", err=True)
-        raise typer.Exit(1) from error
+        refuse("replay", error)
     _report_bad_lines(figures, console)
     typer.echo(json.dumps(figures.summary()))
 
@@ -81,8 +80,7 @@ def _configured() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        typer.echo(f"replay: {faults(error)}", err=True)
-        raise typer.Exit(2) from error
+        refuse("replay", faults(error), 2)
 
 
 def _report_bad_lines(figures: Figures, console: Console) -> None:

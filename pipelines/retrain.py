@@ -30,6 +30,7 @@ from pipelines.publish import UNFIT, publish
 from pipelines.served import served
 from pipelines.served_folders import check_folder, is_served
 from pipelines.train_ctr import train
+from raybid.refusing import refuse
 from rtb.models import ctr
 from rtb.models.ctr import Model
 from rtb.runtime.settings import Settings
@@ -55,8 +56,7 @@ def main(
         options = FitOptions(model=model, seed=seed)
         summary = retrain(settings, events or settings.events_dir, folder, options, held_out)
     except (*UNFIT, OSError, ValueError) as error:
-        typer.echo(f"retrain: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(1) from error
+        refuse("retrain", error)
     typer.echo(json.dumps(summary))
 
 

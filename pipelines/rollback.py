@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from raybid.refusing import refuse
 from rtb.models.registry import Kind, Registry, RegistryError
 from rtb.runtime.settings import Settings
 
@@ -31,8 +32,7 @@ def main(
         with registry.deciding():
             decision = registry.roll_back(to, reason)
     except (RegistryError, OSError, ValueError) as error:
-        typer.echo(f"rollback: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(1) from error
+        refuse("rollback", error)
     typer.echo(json.dumps({"kind": kind, "version": decision.version, "before": decision.before}))
 
 

@@ -24,8 +24,8 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from raybid.refusing import refuse
 from rtb.runtime import processes
-from rtb.runtime.plain import plain
 from simulation.portfolio.figures import Game, figures_of, hold
 from simulation.portfolio.report import table, write_html
 
@@ -50,8 +50,7 @@ def main(
         console.print(table(found, title))
         write_html(out / "report.html", found, games, title)
     except OSError as error:
-        console.print(plain(f"simulate_portfolio: {error}"), style="red", soft_wrap=True)
-        raise typer.Exit(1) from error
+        refuse("simulate_portfolio", error)
     console.print(f"plots: {out / 'report.html'}")
     typer.echo(msgspec.json.encode(found).decode())
 

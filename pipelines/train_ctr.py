@@ -37,12 +37,12 @@ from pipelines.gate.comparison import Refused
 from pipelines.gate.served import admit_ctr
 from pipelines.served import NothingServed
 from pipelines.served_folders import check_folder, is_served
+from raybid.refusing import refuse
 from rtb.models import ctr
 from rtb.models.ctr import Calibration, CTRNetwork, Model
 from rtb.models.registry import RegistryError
 from rtb.models.scores import CLICK
 from rtb.runtime.settings import Settings
-from rtb.runtime.text import visible
 from rtb.tables import BadTable
 
 _TRAIN, _CALIBRATE = 0.8, 0.9  # where the rows for validation and calibration begin, and where those for the figures do
@@ -87,7 +87,7 @@ def main(
 ) -> None:
     """Train the CTR model."""
     if data is not None and events is not None:
-        raise _refuse("--data and --events are two sources: name one", 2)
+        refuse("train_ctr", "--data and --events are two sources: name one", 2)
     started = time.monotonic()
     torch.set_num_threads(1)  # the steps are small: threads would mostly wait for each other
     settings = Settings()
@@ -113,7 +113,7 @@ def main(
             source=source.record(used),
         )
     except (BadTable, NothingServed, Refused, RegistryError, SourceError, Untrainable, OSError) as error:
-        raise _refuse(str(error), 1) from error
+        refuse("train_ctr", error)
     _show_lift(trained)
     summary = {
         **{name: round(value, 5) for name, value in trained.metrics.items()},
@@ -197,11 +197,6 @@ def _show_lift(trained: Trained) -> None:
             str(number), str(part.impressions), f"{part.predicted:.3%}", f"{part.observed:.3%}", f"{part.lift:.2f}"
         )
     Console(stderr=True).print(table)
-
-
-def _refuse(message: str, code: int) -> typer.Exit:
-    typer.echo(f"train_ctr: {visible(message)}", err=True)
-    return typer.Exit(code)
 
 
 if __name__ == "__main__":

@@ -32,10 +32,10 @@ from pipelines.policy_training.kept import State
 from pipelines.policy_training.screen import progress, table_of
 from pipelines.policy_training.validation import Gains
 from pipelines.served_folders import check_folder, is_served
+from raybid.refusing import refuse
 from rtb.models import policy
 from rtb.runtime import processes
 from rtb.runtime.settings import Settings
-from rtb.runtime.text import visible
 from simulation.worlds import check_pasts, fingerprint
 
 if TYPE_CHECKING:
@@ -71,6 +71,12 @@ class Report:
     artefact: str
     version: str
 
+    @classmethod
+    def of(cls, state: State, artefact: Path, version: str) -> Report:
+        """Return what a training came to that stands here."""
+        seconds = round(state.seconds, 1)
+        return cls(state.algo, state.steps, seconds, state.best_steps, state.score, state.gains, str(artefact), version)
+
 
 @processes.ended_by_signals()
 def train(
@@ -105,12 +111,7 @@ def train(
         if tune and (resume or num_env_runners or num_learners):
             raise ValueError("the trials of --tune take one process each, from the beginning: leave the others out")
         settings = Settings()
-        default = settings.policy_dir if algo is Algo.PPO else settings.var_dir / "models" / f"policy-{algo}"
-        target = (out or default).resolve()
-        folder = (checkpoint or settings.var_dir / "checkpoints" / algo).resolve()
-        for one in (folder, target.parent):  # before the work, so that a read-only disk is known at once
-            one.mkdir(parents=True, exist_ok=True)
-        check_folder(settings, target)
+        target, folder = _folders(settings, algo, out, checkpoint)
         if data is not None:
             check_pasts(data)
         begun = State(str(algo), fingerprint(data) if data else "", seed)
@@ -133,23 +134,22 @@ def train(
                 state, best, params = _train(console, Plan(run, begun, seconds, folder), resume=resume)
         if is_served(settings.policy_dir, target):
             _admit(target, best, folder)
-        how = {"command": _command(context), **params}
-        version = _save(target, best, state, trained_on=_worlds(data, seed), how=how)
+        version = _save(target, best, state, _worlds(data, seed), {"command": _command(context), **params})
     except (OSError, RuntimeError, ValueError) as error:  # unreachable cluster, unwritable folder, wrong setting
-        typer.echo(f"train_policy: {visible(' '.join(str(error).split()))}", err=True)
-        raise typer.Exit(1) from error
+        refuse("train_policy", error)
     console.print(table_of(state.gains))
-    report = Report(
-        algo=str(algo),
-        steps=state.steps,
-        seconds=round(state.seconds, 1),
-        best_steps=state.best_steps,
-        score=state.score,
-        gains=state.gains,
-        artefact=str(target),
-        version=version,
-    )
-    typer.echo(json.dumps(asdict(report)))
+    typer.echo(json.dumps(asdict(Report.of(state, target, version))))
+
+
+def _folders(settings: Settings, algo: Algo, out: Path | None, checkpoint: Path | None) -> tuple[Path, Path]:
+    """Make the folders of the artefact and of the checkpoint, so that a read-only disk is known before the work."""
+    default = settings.policy_dir if algo is Algo.PPO else settings.var_dir / "models" / f"policy-{algo}"
+    target = (out or default).resolve()
+    folder = (checkpoint or settings.var_dir / "checkpoints" / algo).resolve()
+    for one in (folder, target.parent):
+        one.mkdir(parents=True, exist_ok=True)
+    check_folder(settings, target)
+    return target, folder
 
 
 def _admit(target: Path, best: policy.Policy, kept_in: Path) -> None:
@@ -187,7 +187,7 @@ def _sweep(
     return swept.state, swept.best, swept.params
 
 
-def _save(folder: Path, best: policy.Policy, state: State, *, trained_on: str, how: dict[str, object]) -> str:
+def _save(folder: Path, best: policy.Policy, state: State, trained_on: str, how: dict[str, object]) -> str:
     """Write the artefact; name of its weights."""
     if not math.isfinite(state.score):
         raise ValueError("the policy wins nothing on the validation episodes that could be compared: give other data")

@@ -17,18 +17,13 @@ _GRAINS = 1 << 40  # of the largest weight; a smaller one above 0 has at least o
 
 
 class InfeasibleBounds(ValueError):
-    """What everyone must have at least is more than there is; the message says by how much and what to change.
-
-    Attributes:
-        shortage: micros that are missing.
-    """
+    """What everyone must have at least is more than there is; the message says by how much and what to change."""
 
     def __init__(self, total: int, least: int) -> None:
         super().__init__(
             f"floors and committed money come to {least} micros, {least - total} more than the total of {total}: "
             f"raise the total, lower floors, or remove campaigns that have a floor"
         )
-        self.shortage = least - total
 
 
 class Claim(NamedTuple):

@@ -25,16 +25,6 @@ LEAST_MOVE = 0.005
 """Part of the total below which a change of a campaign's budget is not worth making."""
 
 
-class UnknownCampaign(KeyError):
-    """No campaign of that id is in the portfolio."""
-
-    def __init__(self, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"no campaign {name!r} in the portfolio: there are {', '.join(sorted(known)) or 'none'}")
-
-    def __str__(self) -> str:
-        return str(self.args[0])
-
-
 class MultiCampaignManager:
     """Campaigns that share one budget.
 
@@ -66,67 +56,10 @@ class MultiCampaignManager:
         self.periods = periods
         self.dual_state = DualState()
         self._generator = generator if generator is not None else np.random.default_rng(0)
-        self._campaigns: dict[str, CampaignState] = {}
-        for one in campaigns:
-            self.add(one)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._campaigns
-
-    def __len__(self) -> int:
-        return len(self._campaigns)
+        self._campaigns = {one.id: one for one in Snapshot(total, campaigns, periods).campaigns}
 
     def __getitem__(self, name: str) -> CampaignState:
-        """One campaign.
-
-        Raises:
-            UnknownCampaign: there is none.
-        """
-        if name not in self._campaigns:
-            raise UnknownCampaign(name, self._campaigns)
         return self._campaigns[name]
-
-    def add(self, campaign: CampaignState) -> None:
-        """Take a campaign in. Its budget stays what it is until an allocation is applied.
-
-        Raises:
-            SnapshotError: there is one of that id.
-        """
-        if campaign.id in self._campaigns:
-            raise SnapshotError(f"campaign {campaign.id!r} is in the portfolio already: remove it first")
-        self._campaigns[campaign.id] = campaign
-
-    def remove(self, name: str) -> int:
-        """Let a campaign go. What it has committed leaves with it, and the total falls by that; the rest stays.
-
-        Returns:
-            Micros that left.
-        """
-        gone = self[name]
-        del self._campaigns[name]
-        self.total -= min(self.total, gone.committed)
-        return gone.committed
-
-    def pause(self, name: str) -> None:
-        """From the next allocation on, a campaign gives away what it has not committed."""
-        self._campaigns[name] = replace(self[name], paused=True)
-
-    def resume(self, name: str) -> None:
-        """A paused campaign takes part again."""
-        self._campaigns[name] = replace(self[name], paused=False)
-
-    def prioritise(self, name: str, weight: float) -> None:
-        """Set a campaign's priority, relative to the others'.
-
-        Raises:
-            SnapshotError: below 0, or no number.
-        """
-        self._campaigns[name] = replace(self[name], weight=weight)
-
-    def update(self, campaign: CampaignState) -> None:
-        """Replace what is known of a campaign."""
-        self[campaign.id]
-        self._campaigns[campaign.id] = campaign
 
     def observe(self, name: str, period: Counts, offered: int | None = None, keep: float = KEEP) -> None:
         """Add what happened to a campaign in one period to its counts and its memory; its money is not touched.

@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.progress import track
 
 from raybid.explained import fault, show
+from raybid.refusing import refuse
 from rtb.explain.explain import explain, verdict
 from rtb.explain.recompute import recompute
 from rtb.explain.store import DecisionReader, NotKept
@@ -46,14 +47,12 @@ def main(
 ) -> None:
     """Explain a bid."""
     if bool(bid_id) == bool(sample):
-        typer.echo("explain: give the id of a bid, or --sample COUNT", err=True)
-        raise typer.Exit(2)
+        refuse("explain", "give the id of a bid, or --sample COUNT", 2)
     try:
         settings = Settings()
         told = sampled(settings, sample, seed) if sample else _one(settings, bid_id, full=full)
     except EXPLAIN_ERRORS as error:
-        typer.echo(f"explain: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(1) from error
+        refuse("explain", error)
     typer.echo(json.dumps(told))
     if told["equal"] is not True and told["equal"] != told.get("sampled"):
         raise typer.Exit(1)

@@ -23,6 +23,7 @@ from rich.console import Console
 from raybid.local import LaunchError, Platform
 from raybid.local.configuration import Graph
 from raybid.local.preparing import faults, prepare
+from raybid.refusing import refuse
 from rtb.runtime import processes
 from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
@@ -59,38 +60,38 @@ def main(
             _announce(settings, console)
             summary = _trade(platform, options, console)
     except ValidationError as error:
-        _fail(console, faults(error))
+        refuse("raybid", faults(error))
     except (LaunchError, Unreachable, SettingsError, OSError) as error:
-        _fail(console, str(error))
+        refuse("raybid", error)
     except processes.Ended:
-        _fail(console, "stopped before the platform was up")
+        refuse("raybid", "stopped before the platform was up")
     typer.echo(msgspec.json.encode(summary).decode())
     if summary["spend_micros"] != summary["ledger_spend_micros"]:
-        _fail(console, "the ledger does not agree with the exchange about the spend: see the two figures above")
+        refuse("raybid", "the ledger does not agree with the exchange about the spend: see the two figures above")
 
 
 def _trade(platform: Platform, options: ReplayOptions, console: Console) -> dict[str, object]:
     """Traffic until the end or a signal; the exchange's figures beside the ledger's."""
     before = platform.spent_micros()
+    figures = send(platform, options, console)
+    return {**figures.summary(), "ledger_spend_micros": platform.spent_micros() - before}
+
+
+def send(platform: Platform, options: ReplayOptions, console: Console) -> Figures:
+    """Send traffic until its end or a signal, and show its figures; raise `LaunchError` where Ray ends."""
     with display(console) as show:
 
         def tick(figures: Figures) -> None:
             platform.check()
             show(figures)
 
-        figures = uvloop.run(until_signal(options, tick))
-    return {**figures.summary(), "ledger_spend_micros": platform.spent_micros() - before}
+        return uvloop.run(until_signal(options, tick))
 
 
 def _announce(settings: Settings, console: Console) -> None:
     console.print(f"API docs       {settings.base_url}/docs")
     console.print(f"Ray dashboard  http://127.0.0.1:{settings.dashboard_port} (token: {settings.ray_token_path()})")
     console.print(f"keys           {settings.secret_path('admin_key')}, {settings.secret_path('exchange_key')}")
-
-
-def _fail(console: Console, message: str) -> None:
-    console.print(plain(f"raybid: {message}"), style="red", soft_wrap=True)
-    raise typer.Exit(1)
 
 
 if __name__ == "__main__":

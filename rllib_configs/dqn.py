@@ -27,7 +27,7 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from rllib_configs.env import LEVELS
 from rllib_configs.layers import dense, module_of
-from rllib_configs.registry import Run, register
+from rllib_configs.registry import Run, base_config
 from rllib_configs.replay import SEEDED
 from rllib_configs.start import ClosedLoopDQN
 from rtb.models.policy import Policy, multiplier_levels
@@ -63,16 +63,8 @@ def build_config(run: Run, *, lr: float = LR, gamma: float = GAMMA, intensity: f
     """
     learners = max(run.num_learners, 1)
     config: DQNConfig = (
-        DQNConfig()
-        .api_stack(enable_rl_module_and_learner=True, enable_env_runner_and_connector_v2=True)
-        .environment(register(), env_config=run.env_config("levels"))
-        .env_runners(
-            num_env_runners=run.num_env_runners,
-            num_envs_per_env_runner=run.num_envs,
-            gym_env_vectorize_mode="vector_entry_point",
-            rollout_fragment_length=4,
-        )
-        .learners(num_learners=run.num_learners)
+        base_config(DQNConfig(), run, "levels")
+        .env_runners(rollout_fragment_length=4)
         .training(
             train_batch_size_per_learner=512 // learners,
             training_intensity=intensity,
@@ -89,7 +81,6 @@ def build_config(run: Run, *, lr: float = LR, gamma: float = GAMMA, intensity: f
         )
         .rl_module(rl_module_spec=RLModuleSpec(module_class=ClosedLoopDQN, model_config={**_MODEL, "lead": _LEAD}))
         .reporting(min_sample_timesteps_per_iteration=min(2_000, run.steps // 4))
-        .debugging(seed=run.seed, log_level="ERROR")
     )
     return config
 

@@ -70,7 +70,6 @@ class VectorPacingEnv(VectorEnv[Singles, Any, Any]):
         worlds: libraries of episodes.
         actions: `continuous` (a Box) or `levels` (Discrete).
         decision: auctions between two decisions.
-        reward_scale: factor on every reward, for algorithms that want returns of a certain size.
 
     Raises:
         ValueError: fewer campaigns than worlds.
@@ -84,12 +83,11 @@ class VectorPacingEnv(VectorEnv[Singles, Any, Any]):
         worlds: Mapping[str, Library],
         actions: Actions = "continuous",
         decision: int = DECISION,
-        reward_scale: float = 1.0,
     ) -> None:
         if num_envs < len(worlds):
             raise ValueError(f"{num_envs} campaigns cannot be in {len(worlds)} worlds: ask for more")
         self.num_envs = num_envs
-        self._actions, self._reward_scale = actions, reward_scale
+        self._actions = actions
         counts = np.diff(np.linspace(0, num_envs, len(worlds) + 1).astype(np.int64)).tolist()
         self._groups = [_Group(library, n, decision) for library, n in zip(worlds.values(), counts, strict=True)]
         self._ends = np.cumsum(counts)[:-1]
@@ -114,7 +112,7 @@ class VectorPacingEnv(VectorEnv[Singles, Any, Any]):
         chosen = np.split(multipliers(self._actions, actions), self._ends)
         results = [group.step(one, self.np_random) for group, one in zip(self._groups, chosen, strict=True)]
         observation, reward, done = (np.concatenate(parts) for parts in zip(*results, strict=True))
-        return observation, reward * self._reward_scale, done, np.zeros(self.num_envs, np.bool_), {}
+        return observation, reward, done, np.zeros(self.num_envs, np.bool_), {}
 
 
 class _Group:
@@ -146,7 +144,7 @@ def make_env(context: Mapping[str, Any]) -> VectorPacingEnv:
             worlds, the other arguments of `VectorPacingEnv` by name. `num_envs` is RLlib's own doing.
     """
     worlds = _worlds(context["data"], context["world_seed"], context["markets"])
-    keywords = {name: context[name] for name in ("actions", "decision", "reward_scale") if name in context}
+    keywords = {name: context[name] for name in ("actions", "decision") if name in context}
     return VectorPacingEnv(context.get("num_envs") or len(worlds), worlds, **keywords)
 
 

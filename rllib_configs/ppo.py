@@ -27,7 +27,7 @@ from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from rllib_configs.layers import dense, module_of
-from rllib_configs.registry import Run, register
+from rllib_configs.registry import Run, base_config
 from rllib_configs.start import ClosedLoopPPO
 from rtb.models.policy import Policy
 
@@ -60,15 +60,7 @@ def build_config(run: Run, *, lr: float = LR, lambda_: float = LAMBDA, clip: flo
     runners, learners = max(run.num_env_runners, 1), max(run.num_learners, 1)
     batch = runners * run.num_envs * _DECISIONS // learners
     config: PPOConfig = (
-        PPOConfig()
-        .api_stack(enable_rl_module_and_learner=True, enable_env_runner_and_connector_v2=True)
-        .environment(register(), env_config=run.env_config("continuous"))
-        .env_runners(
-            num_env_runners=run.num_env_runners,
-            num_envs_per_env_runner=run.num_envs,
-            gym_env_vectorize_mode="vector_entry_point",
-        )
-        .learners(num_learners=run.num_learners)
+        base_config(PPOConfig(), run, "continuous")
         .training(
             train_batch_size_per_learner=batch,
             minibatch_size=min(2_048, batch),
@@ -91,7 +83,6 @@ def build_config(run: Run, *, lr: float = LR, lambda_: float = LAMBDA, clip: flo
                 ),
             )
         )
-        .debugging(seed=run.seed, log_level="ERROR")
     )
     return config
 

@@ -37,7 +37,7 @@ class Run:
     markets: int = 60
     decision: int = DECISION
 
-    def env_config(self, actions: Actions, reward_scale: float = 1.0) -> dict[str, Any]:
+    def env_config(self, actions: Actions) -> dict[str, Any]:
         """What `rllib_configs.env.make_env` gets."""
         return {
             "data": self.data,
@@ -45,8 +45,22 @@ class Run:
             "markets": self.markets,
             "actions": actions,
             "decision": self.decision,
-            "reward_scale": reward_scale,
         }
+
+
+def base_config(config: Any, run: Run, actions: Actions) -> Any:
+    """Return an algorithm's configuration with what all trainings have in common."""
+    return (
+        config.api_stack(enable_rl_module_and_learner=True, enable_env_runner_and_connector_v2=True)
+        .environment(register(), env_config=run.env_config(actions))
+        .env_runners(
+            num_env_runners=run.num_env_runners,
+            num_envs_per_env_runner=run.num_envs,
+            gym_env_vectorize_mode="vector_entry_point",
+        )
+        .learners(num_learners=run.num_learners)
+        .debugging(seed=run.seed, log_level="ERROR")
+    )
 
 
 def register() -> str:

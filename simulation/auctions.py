@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from rtb.pacing.landscape import Kind
 from simulation.competition import Competition
 from simulation.population import APP, DESKTOP, DEVICE_TYPES, MOBILE_WEB, PC, PUBLISHERS, TV, make_population
 from simulation.truth import Impressions, Truth
@@ -43,19 +42,6 @@ class Auctions(Impressions):
     def take(self, index: Ints | Bools) -> Auctions:
         """Those auctions, by position or mask."""
         return Auctions(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a batch of bids; both of shape `(n,)`.
-
-    Attributes:
-        won: whether the bid won.
-        cost_micros: the clearing price where it won, else 0.
-    """
-
-    won: Bools
-    cost_micros: Ints
 
 
 class Market:
@@ -110,23 +96,6 @@ class Market:
             floor_micros=self.population.slots.floor_micros[slot],
             market_price_micros=self.competition.prices(self._rng, slot, time - MONDAY),
         )
-
-    @staticmethod
-    def hold(auctions: Auctions, bids_micros: Ints, kind: Kind = "second") -> Outcome:
-        """Hold the auctions with our bids, shape `(n,)`; a bid of 0 or less is no bid.
-
-        A bid wins when it reaches both the floor and the highest competing price (a tie is ours, as in the
-        iPinYou data). A winner pays the larger of the two in a second-price auction, its bid in a first-price one.
-
-        Raises:
-            ValueError: a kind of auction that is neither.
-        """
-        if kind not in ("second", "first"):
-            raise ValueError(f"{kind!r} is neither a 'second' nor a 'first' price auction")
-        to_beat = np.maximum(auctions.market_price_micros, auctions.floor_micros)
-        bids = np.asarray(bids_micros, np.int64)
-        won = (bids > 0) & (bids >= to_beat)
-        return Outcome(won, np.where(won, to_beat if kind == "second" else bids, 0))
 
     def _advance(self, n: int) -> Floats:
         """Times of the next `n` auctions: a Poisson stream, busiest in the evening (UTC)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,13 +40,7 @@ class Played:
     curve: Floats
 
 
-def play(
-    bidder: Bidder,
-    task: Task,
-    share: float,
-    kind: Kind = "second",
-    on_auctions: Callable[[int], None] = lambda count: None,
-) -> Played:
+def play(bidder: Bidder, task: Task, share: float, kind: Kind = "second") -> Played:
     """Bid in a campaign's evaluation auctions, the budget filled again for each episode.
 
     Args:
@@ -55,7 +48,6 @@ def play(
         task: the campaign.
         share: budget as a share of what an episode's auctions cost on average.
         kind: second price, or first price against the same market prices.
-        on_auctions: told how many were played, for a progress bar.
     """
     price, pctr, click, _ = episodes = cut(task.after, task.episode, task.hours)
     clock = clock_of(task, episodes)
@@ -72,7 +64,6 @@ def play(
             bidder.learn(pctr[rows, now], cleared)
             won[rows, now], paid[rows, now] = cleared
             left = left - cleared.paid.sum(axis=1)
-            on_auctions(cleared.won.size)
     return Played(
         clicks=(click * won).sum(axis=1),
         value=(pctr * won).sum(axis=1),

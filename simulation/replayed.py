@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtb.models import observation
+from rtb.models.policy import Policy
 from rtb.pacing.landscape import Kind
 from rtb.pacing.lanes import DECISION, STEP, Lanes
 from simulation.clearing import clear
@@ -75,6 +76,12 @@ class ReplayedCore:
         reward = (gain[0] - gain[1] + potential - self._potential) / (self.best * self._decision / length)
         self._potential = potential
         return self._observe(), reward
+
+    def play(self, episodes: Episodes, policy: Policy) -> None:
+        """Let a policy decide from the beginning of these episodes to their end."""
+        observation = self.start(episodes)
+        while not self.done:
+            observation, _ = self.step(policy.multipliers(observation))
 
     def _hold(self, start: int, stop: int, multiplier: Floats) -> Floats:
         """Bid in some auctions; value won, shape `(2 e,)`."""

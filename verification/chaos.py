@@ -40,6 +40,8 @@ from rich.table import Table
 
 from pipelines.rebuild_ledger import rebuild
 from raybid.local import LaunchError, Platform, postgres, preflight
+from raybid.local.preparing import faults
+from raybid.refusing import refuse
 from rtb.campaigns.campaign import Campaign, Targeting
 from rtb.catalog import Catalog
 from rtb.events.parquet import runs
@@ -105,13 +107,13 @@ def main(
             trial = _Trial(settings, console, _Conditions(duration, rate, budget, calm, portfolio))
             summary = trial.run(restart_server)
     except ValidationError as error:
-        _fail(console, "; ".join(f"RAYBID_{item['loc'][0]}: {item['msg']}".upper() for item in error.errors()))
+        refuse("chaos", faults(error))
     except (LaunchError, Unreachable, LedgerError, RedisError, httpx.HTTPError, OSError) as error:
-        _fail(console, f"{error} (logs: {folder})")
+        refuse("chaos", f"{error} (logs: {folder})")
     typer.echo(msgspec.json.encode(summary).decode())
     broken = [name for name in _MUST_BE_ZERO if summary[name]]
     if broken:
-        _fail(console, f"not zero: {', '.join(broken)} (logs, ledger and events: {folder})")
+        refuse("chaos", f"not zero: {', '.join(broken)} (logs, ledger and events: {folder})")
     shutil.rmtree(folder)
 
 
@@ -333,11 +335,6 @@ def _table(summary: dict[str, Any]) -> Table:
             style = "red" if name in _MUST_BE_ZERO and value else ""
             table.add_row(name, f"{value:,}", style=style)
     return table
-
-
-def _fail(console: Console, message: str) -> None:
-    console.print(plain(f"chaos: {message}"), style="red", soft_wrap=True)
-    raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from raybid.local import LaunchError, Platform
+from raybid.refusing import refuse
 from rtb.campaigns.campaign import Campaign
 from rtb.runtime import calls, processes
 from rtb.runtime.plain import plain
@@ -67,8 +68,7 @@ def main(
             asking = examine(base, bodies, held_by(campaigns), connections, lambda: progress.advance(task), key=key)
             findings = uvloop.run(asking)
     except (LaunchError, SourceError, httpx.HTTPError, OSError) as error:
-        console.print(plain(f"conformance: {error}"), style="red", soft_wrap=True)
-        raise typer.Exit(1) from error
+        refuse("conformance", error)
     _tell(findings, console)
     typer.echo(msgspec.json.encode(findings.summary()).decode())
     if findings.violations:

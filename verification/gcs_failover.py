@@ -39,6 +39,7 @@ from raybid.local.environment import ROOT, dashboard_headers
 from raybid.local.models import train_missing
 from raybid.local.nginx import Proxy, nginx
 from raybid.local.ports import free_port
+from raybid.refusing import refuse
 from rtb.runtime import calls, processes
 from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
@@ -97,11 +98,11 @@ def main(rate: Annotated[float, typer.Option(min=1, help="requests a second")] =
         with _cluster(folder, given, lambda text: console.print(plain(text, "dim"))) as cluster:
             summary = uvloop.run(_trial(cluster, rate, console))
     except (LaunchError, Unreachable, httpx.HTTPError, OSError) as error:
-        _fail(console, f"{error} (logs: {folder})")
+        refuse("gcs-check", f"{error} (logs: {folder})")
     typer.echo(msgspec.json.encode(summary).decode())
     wrong = faults(summary, rate)
     if wrong:
-        _fail(console, f"{'; '.join(wrong)} (logs: {folder})")
+        refuse("gcs-check", f"{'; '.join(wrong)} (logs: {folder})")
     shutil.rmtree(folder)
 
 
@@ -353,11 +354,6 @@ async def _state_back(cluster: Cluster, client: httpx.AsyncClient, before: dict[
         "replicas lived on": all(set(before["pids"][name]) & set(after["pids"][name]) for name in before["pids"]),
         "update": deployment["max_ongoing_requests"] == _UPDATED,
     }
-
-
-def _fail(console: Console, message: str) -> None:
-    console.print(plain(f"gcs-check: {message}"), style="red", soft_wrap=True)
-    raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+
+import psutil
 
 from rtb.runtime import guard
 
@@ -50,6 +51,6 @@ def watching() -> Iterator[Watch]:
 
 def command(pid: int) -> str:
     """Return the command line of a process; empty: it ended."""
-    with suppress(OSError):
-        return f"{pid} {Path(f'/proc/{pid}/cmdline').read_bytes().replace(bytes(1), b' ').decode(errors='replace')}"
+    with suppress(psutil.Error):
+        return f"{pid} {' '.join(psutil.Process(pid).cmdline())}"
     return ""

@@ -18,20 +18,20 @@ from typing import Annotated, Any
 import httpx
 import msgspec
 import typer
-import uvloop
 from pydantic import ValidationError
 from rich.console import Console
 
-from raybid.local import LaunchError, Platform
+from raybid.local import LaunchError, Platform, preparing
 from raybid.local.models import train_missing
 from raybid.local.nginx import Proxy, nginx
 from raybid.local.ports import free_port
+from raybid.refusing import refuse
+from raybid.run import send
 from rtb.runtime import calls, processes
 from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
 from simulation import reference
-from simulation.exchange import Figures, ReplayOptions, Unreachable
-from simulation.exchange.screen import display, until_signal
+from simulation.exchange import ReplayOptions, Unreachable
 
 _HIDDEN = ("/metrics", "/stats", "/admin/keys", "/health")
 
@@ -68,24 +68,18 @@ def main(
             options = ReplayOptions(url=proxy.url, key=key, ca=proxy.ca, rate=rate, duration=duration)
             summary = _trade(platform, proxy, options)
     except ValidationError as error:
-        _fail(console, "; ".join(f"RAYBID_{item['loc'][0]}: {item['msg']}".upper() for item in error.errors()))
+        refuse("proxy-check", preparing.faults(error))
     except (LaunchError, Unreachable, httpx.HTTPError, OSError) as error:
-        _fail(console, f"{error} (logs: {folder})")
+        refuse("proxy-check", f"{error} (logs: {folder})")
     typer.echo(msgspec.json.encode(summary).decode())
     wrong = faults(summary)
     if wrong:
-        _fail(console, f"{'; '.join(wrong)} (logs: {folder})")
+        refuse("proxy-check", f"{'; '.join(wrong)} (logs: {folder})")
     shutil.rmtree(folder)
 
 
 def _trade(platform: Platform, proxy: Proxy, options: ReplayOptions) -> dict[str, Any]:
-    with display(Console(stderr=True)) as show:
-
-        def tick(figures: Figures) -> None:
-            platform.check()
-            show(figures)
-
-        figures = uvloop.run(until_signal(options, tick))
+    figures = send(platform, options, Console(stderr=True))
     with calls.client(proxy.url, verify=ssl.create_default_context(cafile=proxy.ca), timeout=10) as client:
         hidden = {path: client.get(path).status_code for path in _HIDDEN}
     return {
@@ -116,11 +110,6 @@ def faults(summary: dict[str, Any]) -> list[str]:
     if summary["nginx_said"]:
         found.append("nginx logged warnings or errors")
     return found
-
-
-def _fail(console: Console, message: str) -> None:
-    console.print(plain(f"proxy-check: {message}"), style="red", soft_wrap=True)
-    raise typer.Exit(1)
 
 
 if __name__ == "__main__":

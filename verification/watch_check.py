@@ -35,6 +35,8 @@ from pipelines.dashboards.definition import DASHBOARDS
 from raybid.local import LaunchError, Platform, preflight
 from raybid.local.environment import ROOT
 from raybid.local.folders import run_folder
+from raybid.local.preparing import faults
+from raybid.refusing import refuse
 from rtb.runtime import calls, processes
 from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
@@ -61,12 +63,12 @@ def main(
         settings = given.model_copy(update={"var_dir": folder / "var"})
         summary = _watched(settings, folder, duration, console)
     except ValidationError as error:
-        _fail(console, "; ".join(f"RAYBID_{item['loc'][0]}: {item['msg']}".upper() for item in error.errors()))
+        refuse("watch-check", faults(error))
     except (LaunchError, httpx.HTTPError, OSError) as error:
-        _fail(console, f"{error} (logs: {folder})")
+        refuse("watch-check", f"{error} (logs: {folder})")
     typer.echo(msgspec.json.encode(summary).decode())
     if summary["empty"] or summary["tested"] < summary["alerts"] or summary["fired_s"] is None:
-        _fail(console, f"not watched as it should be: see the table and the figures above (logs: {folder})")
+        refuse("watch-check", f"not watched as it should be: see the table and the figures above (logs: {folder})")
     shutil.rmtree(folder)
 
 
@@ -164,11 +166,6 @@ def _table(verdicts: list[Verdict]) -> Table:
         style = "red" if verdict.is_empty else "" if verdict.series else "dim"
         table.add_row(verdict.expression.where, str(verdict.series), verdict.reason, style=style)
     return table
-
-
-def _fail(console: Console, message: str) -> None:
-    console.print(plain(f"raybid: {message}"), style="red", soft_wrap=True)
-    raise typer.Exit(1)
 
 
 if __name__ == "__main__":

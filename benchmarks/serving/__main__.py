@@ -32,6 +32,7 @@ from benchmarks.serving.traffic import requests_file
 from benchmarks.serving.wrk import LoadError
 from raybid.local import LaunchError
 from raybid.local.configuration import Graph
+from raybid.refusing import refuse
 
 _CAMPAIGNS = 200
 _PEER_PORT = 8_055
@@ -64,13 +65,11 @@ def main(
             found["failed"] += step.errors + step.troubled
             found["unbalanced_micros"] += step.unbalanced_micros
     except (LaunchError, LoadError, OSError, httpx.HTTPError) as error:
-        console.print(f"benchmarks.serving: {error}", style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(1) from error
+        refuse("benchmarks.serving", error)
     console.print(_table(found))
     typer.echo(msgspec.json.encode(found).decode())
     if found["failed"] or found["unbalanced_micros"]:
-        console.print("benchmarks.serving: requests failed, or the ledger does not balance: see above", style="red")
-        raise typer.Exit(1)
+        refuse("benchmarks.serving", "requests failed, or the ledger does not balance: see above")
 
 
 def _both_graphs(plan: Plan, requests: Path, console: Console) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from benchmarks.serving.traffic import requests_file
 from benchmarks.serving.wrk import Load, LoadError, load
 from raybid.local import LaunchError
 from raybid.local.cluster import Say
+from raybid.refusing import refuse
 from rtb.runtime.settings import Settings
 
 _LEAST, _MOST = 1, 2
@@ -210,8 +211,7 @@ def main() -> None:
     try:
         figures = measure(lambda text: console.print(f"[dim]{text}[/dim]"))
     except (LaunchError, LoadError, OSError, httpx.HTTPError) as error:
-        console.print(f"benchmarks.serving.autoscale: {error}", style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(1) from error
+        refuse("benchmarks.serving.autoscale", error)
     for line in figures.wrong:
         console.print(line, style="red", markup=False)
     typer.echo(msgspec.json.encode(figures).decode())

@@ -30,6 +30,7 @@ from benchmarks.serving.traffic import requests_file
 from benchmarks.serving.wrk import LoadError, load
 from raybid.local import LaunchError
 from raybid.local.configuration import Graph
+from raybid.refusing import refuse
 from rtb.runtime import processes
 from rtb.runtime.settings import Settings
 
@@ -71,8 +72,7 @@ def main(
             _sample(platform, deployment, seconds, out)
         shares = _shares(out.with_suffix(".txt").read_text().splitlines())
     except (LaunchError, LoadError, OSError, httpx.HTTPError, subprocess.CalledProcessError) as error:
-        console.print(f"benchmarks.serving.profile: {error}", style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(1) from error
+        refuse("benchmarks.serving.profile", error)
     table = Table("part", "share of the samples", title=f"{deployment}, {graph}, {_CONNECTIONS} connections")
     for name, share in shares.items():
         table.add_row(name, f"{share:.1%}")

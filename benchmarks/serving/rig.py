@@ -17,7 +17,7 @@ from raybid.local.cluster import Say
 from raybid.local.configuration import Graph, Scaling
 from rtb.campaigns.campaign import Campaign
 from rtb.catalog import Catalog
-from rtb.models import ctr
+from rtb.models import ctr, policy
 from rtb.runtime import calls, processes
 from rtb.runtime.settings import Settings
 from simulation import reference
@@ -123,12 +123,15 @@ def rig(
             yield Rig(chosen, platform)
 
 
-def make_models(settings: Settings) -> None:
-    """A CTR model trained on a small sample, and the published policy."""
+def make_models(settings: Settings, *, neutral: bool = False) -> None:
+    """Train a CTR model on a small sample, and take the published policy, or one that multiplies by 1.0."""
     data = simulate(reference.market(), reference.campaigns(), _IMPRESSIONS, 1, lambda _: None)
     trained = train(data, FitOptions(), "platt")
     ctr.save(settings.ctr_dir, trained.network, metrics={}, trained_on="a benchmark", calibration=trained.calibration)
-    shutil.copytree(reference.POLICY, settings.policy_dir, dirs_exist_ok=True)
+    if neutral:
+        policy.save(settings.policy_dir, policy.neutral(), metrics={}, trained_on="nothing")
+    else:
+        shutil.copytree(reference.POLICY, settings.policy_dir, dirs_exist_ok=True)
 
 
 def rich_campaigns(count: int) -> list[Campaign]:

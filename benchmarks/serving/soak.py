@@ -32,6 +32,7 @@ from benchmarks.serving.trends import drift, gained, growth, slope
 from benchmarks.serving.wrk import Load, LoadError, load
 from raybid.local import LaunchError
 from raybid.local.configuration import Graph
+from raybid.refusing import refuse
 
 _SLICE_SECONDS = 10.0
 _WARM_UP = 0.2
@@ -93,13 +94,11 @@ def main(
     """Run it once."""
     console = Console(stderr=True, highlight=False)
     if graph not in ("composed", "colocated"):
-        console.print("benchmarks.serving.soak: --graph is composed or colocated", style="red")
-        raise typer.Exit(2)
+        refuse("benchmarks.serving.soak", "--graph is composed or colocated", 2)
     try:
         report = soak(console, minutes, rate, "colocated" if graph == "colocated" else "composed", requests)
     except (LaunchError, LoadError, OSError, httpx.HTTPError) as error:
-        console.print(f"benchmarks.serving.soak: {error}", style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(1) from error
+        refuse("benchmarks.serving.soak", error)
     typer.echo(msgspec.json.encode(report).decode())
     if not report["ok"]:
         raise typer.Exit(1)

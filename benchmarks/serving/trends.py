@@ -40,10 +40,7 @@ def drift(values: Sequence[float]) -> float:
     Raises:
         ValueError: there are fewer than three values.
     """
-    if len(values) < 3:
-        raise ValueError(f"{len(values)} values have no thirds")
-    third = len(values) // 3
-    first, last = statistics.median(values[:third]), statistics.median(values[-third:])
+    first, last = _ends(values)
     return last / first if first else 1.0
 
 
@@ -53,7 +50,12 @@ def gained(values: Sequence[float]) -> float:
     Raises:
         ValueError: there are fewer than three values.
     """
+    first, last = _ends(values)
+    return last - first
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float]:
     if len(values) < 3:
         raise ValueError(f"{len(values)} values have no thirds")
     third = len(values) // 3
-    return statistics.median(values[-third:]) - statistics.median(values[:third])
+    return statistics.median(values[:third]), statistics.median(values[-third:])

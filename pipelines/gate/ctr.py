@@ -13,7 +13,7 @@ from pipelines.datasets import ClickData
 from pipelines.gate.comparison import Comparison, Floats, Ints, Measure, NotComparable, measure, resamples
 from pipelines.gate.held_out import HeldOut
 from pipelines.served import served_impressions
-from rtb.models.artefacts import ArtefactError, read_meta
+from rtb.models.artefacts import ArtefactError, check_inputs
 from rtb.models.ctr import CTRScorer
 from rtb.models.features import FIELDS
 from rtb.models.scores import CLICK
@@ -70,9 +70,7 @@ class CTRGate:
 
 def _read(folder: Path) -> CTRScorer:
     scorer = CTRScorer.load(folder)
-    fields = read_meta(folder).config.get("fields", list(FIELDS))
-    if fields != list(FIELDS):
-        raise ArtefactError(f"{folder} was trained on the fields {', '.join(fields)}: train it again")
+    check_inputs(folder, "fields", FIELDS)
     if not np.isfinite(scorer.score(np.zeros((1, len(FIELDS)), np.int32))).all():
         raise ArtefactError(f"{folder} predicts what is no number: train it again")
     return scorer

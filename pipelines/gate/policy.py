@@ -9,7 +9,7 @@ from rich.progress import Progress
 
 from pipelines.gate.comparison import Comparison, Floats, measure, resamples
 from pipelines.gate.held_out import HeldOut
-from rtb.models.artefacts import ArtefactError, read_meta
+from rtb.models.artefacts import ArtefactError, check_inputs
 from rtb.models.observation import OBSERVATION, OBSERVATION_SIZE
 from rtb.models.policy import Policy, load, neutral
 from simulation.auction_log import campaigns_in
@@ -78,9 +78,7 @@ def compare(ours: Floats, theirs: Floats, best: Floats, champion: str, on: str) 
 
 def _read(folder: Path) -> Policy:
     policy = load(folder)
-    observation = read_meta(folder).config.get("observation", list(OBSERVATION))
-    if observation != list(OBSERVATION):
-        raise ArtefactError(f"{folder} was trained on the observation {', '.join(observation)}: train it again")
+    check_inputs(folder, "observation", OBSERVATION)
     try:
         outputs = policy.forward(np.zeros((1, OBSERVATION_SIZE), np.float32))
     except ValueError as error:
@@ -101,9 +99,7 @@ def _on_worlds(policy: Policy, worlds: list[Episodes]) -> Floats:
     shares = []
     for episodes in worlds:
         core = ReplayedCore()
-        observation = core.start(episodes)
-        while not core.done:
-            observation, _ = core.step(policy.multipliers(observation))
+        core.play(episodes, policy)
         shares.append(core.value[0] / core.best)
     return np.concatenate(shares)
 

@@ -70,9 +70,7 @@ class Yardstick:
 
     def _gain(self, policy: Policy, episodes: Episodes) -> float:
         core = ReplayedCore(self.decision)
-        observation = core.start(episodes)
-        while not core.done:
-            observation, _ = core.step(policy.multipliers(observation))
+        core.play(episodes, policy)
         ours, closed = (float(value) for value in core.value.sum(axis=1))
         return round(100.0 * (ours / closed - 1.0), 3)
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from raybid.local.preparing import faults
+from raybid.refusing import refuse
 from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
 
@@ -44,8 +45,7 @@ def page() -> Console:
 
 def fail(message: str, code: int = FAILED) -> NoReturn:
     """End with one line that says what is wrong and what to do."""
-    screen().print(plain(f"raybid: {' '.join(message.split())}"), style="red", soft_wrap=True)
-    raise typer.Exit(code)
+    refuse("raybid", message, code)
 
 
 def settings() -> Settings:

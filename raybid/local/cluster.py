@@ -65,7 +65,6 @@ class Platform(AbstractContextManager["Platform"]):
         scaling: Mapping[str, Scaling] | None = None,
     ) -> None:
         self._settings = settings
-        self._graph = graph
         self._say = say
         self._scaled = scaling or {}
         self._config = serve_config(settings, graph, replicas or {}, self._scaled)

@@ -299,7 +299,10 @@ def _await_state(settings: Settings) -> State:
 
 
 def _born(pid: int) -> str:
-    """When a process began, in the kernel's ticks; empty where there is none of that number."""
+    """When a process began, in the kernel's ticks; empty where there is none of that number.
+
+    Psutil tells it as a time of day, which is another one once somebody sets the clock.
+    """
     try:
         told = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

@@ -2,7 +2,7 @@
 
 from rtb.catalog.keyring import KeyRing, standing_keys
 from rtb.catalog.keys import SCOPES, Key, KeyExists, KeyUnknown, Scope, digest_of
-from rtb.catalog.portfolios import Moved, PortfolioChanged, PortfolioExists, PortfolioRecord, PortfolioUnknown
+from rtb.catalog.portfolios import PortfolioChanged, PortfolioExists, PortfolioRecord, PortfolioUnknown
 from rtb.catalog.receipts import Kept, Once, ReceiptMismatch, Repeated
 from rtb.catalog.records import (
     CampaignArchived,
@@ -16,9 +16,9 @@ from rtb.catalog.records import (
     Entry,
     Loaded,
     Page,
-    Spend,
 )
 from rtb.catalog.store import Catalog
+from rtb.events.rows import Moved, Spend
 
 __all__ = [
     "SCOPES",

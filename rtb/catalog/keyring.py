@@ -45,11 +45,6 @@ class KeyRing:
         """Return the id of a key that was revoked, empty where the secret is of none."""
         return self._revoked.get(digest_of(secret), "") if len(secret) <= _LONGEST_SECRET else ""
 
-    def knows(self, secret: str, scope: Scope) -> bool:
-        """Whether this is the secret of a key that may do this."""
-        key = self.find(secret)
-        return key is not None and key.allows(scope)
-
     def refresh(self) -> None:
         """Take up keys created or revoked since. It blocks.
 

@@ -12,7 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from rtb.catalog import tables
 from rtb.catalog.database import Database
 from rtb.catalog.records import unix_time
-from rtb.catalog.versions import Expected, conflict, is_expected
+from rtb.catalog.versions import Expected, VersionChanged, is_expected
+from rtb.events.rows import Moved
 
 
 class PortfolioExists(ValueError):
@@ -23,12 +24,10 @@ class PortfolioUnknown(LookupError):
     """There is no portfolio of this id."""
 
 
-class PortfolioChanged(RuntimeError):
-    """Somebody else changed the portfolio first; the message says which version is current."""
+class PortfolioChanged(VersionChanged):
+    """Somebody else changed the portfolio first."""
 
-    def __init__(self, name: str, expected: Expected, version: int) -> None:
-        super().__init__(conflict(f"portfolio {name!r}", expected, version))
-        self.version = version
+    kind = "portfolio"
 
 
 class PortfolioRecord(NamedTuple):
@@ -47,26 +46,6 @@ class PortfolioRecord(NamedTuple):
     version: int
     created: float
     state: str = ""
-
-
-class Moved(NamedTuple):
-    """Budget that went from one campaign to another.
-
-    Attributes:
-        portfolio: whose money it is.
-        at: Unix time.
-        source: number of the campaign that gave.
-        target: of the one that got.
-        micros: above 0.
-        because: why, for people.
-    """
-
-    portfolio: str
-    at: float
-    source: int
-    target: int
-    micros: int
-    because: str
 
 
 class PortfolioBook:

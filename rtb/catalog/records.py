@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from rtb.campaigns.campaign import Campaign
-from rtb.catalog.versions import Expected, conflict
+from rtb.catalog.versions import VersionChanged
 from rtb.runtime.quarantine import Fault
 
 
@@ -34,16 +34,10 @@ class CreativeUnknown(LookupError):
     """The campaign has no creative of this id."""
 
 
-class CampaignChanged(RuntimeError):
-    """Somebody else changed the campaign first; the message says which version is current.
+class CampaignChanged(VersionChanged):
+    """Somebody else changed the campaign first."""
 
-    Attributes:
-        version: the current one.
-    """
-
-    def __init__(self, campaign_id: str, expected: Expected, version: int) -> None:
-        super().__init__(conflict(f"campaign {campaign_id!r}", expected, version))
-        self.version = version
+    kind = "campaign"
 
 
 class Entry(NamedTuple):
@@ -126,30 +120,6 @@ class Change(NamedTuple):
     version: int
     before: dict[str, Any] | None
     after: dict[str, Any]
-
-
-class Spend(NamedTuple):
-    """What a campaign came to in an hour, or a part of it that is to be added.
-
-    Attributes:
-        campaign: its number.
-        hour: Unix time at which the hour begins, UTC.
-        settled: bids charged.
-        micros: what they cost.
-        wins: win notices.
-        clicks: click notices.
-        conversions: conversion notices.
-        last_event: stream id of the last event counted here.
-    """
-
-    campaign: int
-    hour: int
-    settled: int
-    micros: int
-    wins: int
-    clicks: int
-    conversions: int
-    last_event: str
 
 
 def unix_time(moment: datetime) -> float:

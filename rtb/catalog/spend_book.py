@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rtb.catalog.portfolios import Moved
-from rtb.catalog.records import Spend
 from rtb.catalog.store import Catalog
-from rtb.events.spend import MoveRow, SpendRow
+from rtb.events.rows import Moved, Spend
 
 
 class CatalogSpendBook:
@@ -24,23 +22,10 @@ class CatalogSpendBook:
         """See `SpendBook.position`."""
         return self._catalog.position()
 
-    def record_spend(self, rows: Sequence[SpendRow], position: str, moves: Sequence[MoveRow] = ()) -> None:
+    def record_spend(self, rows: Sequence[Spend], position: str, moves: Sequence[Moved] = ()) -> None:
         """See `SpendBook.record_spend`.
 
         Raises:
             CatalogError: the database refuses; nothing was added.
         """
-        entries = [
-            Spend(
-                campaign=row.number,
-                hour=row.hour,
-                settled=row.settled,
-                micros=row.micros,
-                wins=row.wins,
-                clicks=row.clicks,
-                conversions=row.conversions,
-                last_event=position,
-            )
-            for row in rows
-        ]
-        self._catalog.record_spend(entries, position, moves=[Moved(*move) for move in moves])
+        self._catalog.record_spend(rows, position, moves)

@@ -16,7 +16,7 @@ from rtb.campaigns.creative import Creative
 from rtb.catalog import receipts, tables
 from rtb.catalog.database import Database
 from rtb.catalog.keys import KeyBook
-from rtb.catalog.portfolios import Moved, PortfolioBook, record_moves
+from rtb.catalog.portfolios import PortfolioBook, record_moves
 from rtb.catalog.receipts import Once, ReceiptBook
 from rtb.catalog.records import (
     CampaignArchived,
@@ -30,10 +30,10 @@ from rtb.catalog.records import (
     Entry,
     Loaded,
     Page,
-    Spend,
     unix_time,
 )
 from rtb.catalog.versions import Expected, is_expected
+from rtb.events.rows import Moved, Spend
 from rtb.money.accounts import MOST_CAMPAIGNS
 from rtb.runtime.quarantine import RECORD_ERRORS, Fault
 
@@ -272,16 +272,12 @@ class Catalog:
             with self._database.writing() as connection:
                 connection.execute(query.values(opened_at=bindparam("now")), marks)
 
-    def record_spend(
-        self, rows: Sequence[Spend], position: str, since: str | None = None, *, moves: Sequence[Moved] = ()
-    ) -> bool:
+    def record_spend(self, rows: Sequence[Spend], position: str, moves: Sequence[Moved] = ()) -> bool:
         """Add to the hours' figures, and keep in the same transaction how far the stream of events has been read.
 
         Args:
             rows: what to add; several may be of the same campaign and hour, in the order of their events.
             position: stream id (`milliseconds-sequence`) of the last event in them.
-            since: the position after which they begin. Given, nothing is added when the catalog stands elsewhere, so
-                that two consumers count nothing twice whatever their batches.
             moves: budgets moved among these events.
 
         Returns:
@@ -293,10 +289,10 @@ class Catalog:
         order = _order(position)
         with self._database.writing() as connection:
             held = connection.execute(select(tables.position.c.value).with_for_update()).scalar_one()
-            if _order(held) >= order or (since is not None and _order(held) != _order(since)):
+            if _order(held) >= order:
                 return False
             for row in rows:
-                _add_spend(connection, row)
+                _add_spend(connection, row, position)
             record_moves(connection, moves)
             connection.execute(update(tables.position).values(value=position))
         return True
@@ -399,14 +395,14 @@ def _record(connection: Connection, before: Entry | None, after: Entry, actor: s
     connection.execute(update(tables.revision).values(value=tables.revision.c.value + 1))
 
 
-def _add_spend(connection: Connection, row: Spend) -> None:
+def _add_spend(connection: Connection, row: Spend, position: str) -> None:
     """Add to the hour's row, or make it. The lock on the position keeps others out meanwhile."""
     spend = tables.spend
     sums = {name: spend.c[name] + getattr(row, name) for name in _COUNTS}
     where = (spend.c.campaign == row.campaign, spend.c.hour == row.hour)
-    done = connection.execute(update(spend).where(*where).values(**sums, last_event=row.last_event))
+    done = connection.execute(update(spend).where(*where).values(**sums, last_event=position))
     if done.rowcount == 0:
-        connection.execute(spend.insert().values(row._asdict()))
+        connection.execute(spend.insert().values(row._asdict() | {"last_event": position}))
 
 
 def _entry(row: Row[Any]) -> Entry:

@@ -8,15 +8,25 @@ Expected = int | Collection[int] | None
 """The version, or any of several; None: whichever is current."""
 
 
+class VersionChanged(RuntimeError):
+    """Somebody else changed a record first; the message says which version is current.
+
+    Attributes:
+        kind: what is kept, in a word.
+        version: the current one.
+    """
+
+    kind = "record"
+
+    def __init__(self, name: str, expected: Expected, version: int) -> None:
+        meant = [expected] if isinstance(expected, int) else sorted(expected or ())
+        named = "".join(f", not {one}" for one in meant[:3]) or ", which If-Match does not name"
+        super().__init__(f"{self.kind} {name!r} is at version {version}{named}: read it again")
+        self.version = version
+
+
 def is_expected(expected: Expected, version: int) -> bool:
     """Return whether a change is meant for the current version."""
     if expected is None:
         return True
     return version == expected if isinstance(expected, int) else version in expected
-
-
-def conflict(what: str, expected: Expected, version: int) -> str:
-    """Return what to say of a change that is meant for another version."""
-    meant = [expected] if isinstance(expected, int) else sorted(expected or ())
-    named = "".join(f", not {one}" for one in meant[:3]) or ", which If-Match does not name"
-    return f"{what} is at version {version}{named}: read it again"

@@ -187,21 +187,20 @@ def remove_drafts(folder: Path) -> None:
         draft.unlink()
 
 
-def read_events(folder: Path, since: float, until: float, leave_out: Callable[[Fault], None] | None = None) -> pa.Table:
+def read_events(folder: Path, since: float, until: float) -> pa.Table:
     """The events that came into the stream between two moments, in its order.
 
     Args:
         folder: of the events.
         since: Unix time, included.
         until: Unix time, left out.
-        leave_out: as for `runs`, which also says what is raised.
 
     Returns:
-        A table of `SCHEMA`; only files that can hold such events are read.
+        A table of `SCHEMA`; only files that can hold such events are read. What it raises `runs` says.
     """
     start, end = (min(max(0, round(moment * 1_000)), _LAST_MS) for moment in (since, until))
     found = [SCHEMA.empty_table()]
-    for run in runs(folder, f"{start - 1}-{_LAST_NUMBER}" if start else START, leave_out):
+    for run in runs(folder, f"{start - 1}-{_LAST_NUMBER}" if start else START):
         if run.hour >= until:
             break
         found.append(run.table.slice(0, _rows_until(run.table.column("id"), (end - 1, _LAST_NUMBER))))

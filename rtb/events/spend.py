@@ -3,54 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from rtb.events.parquet import Run
-
-
-class SpendRow(NamedTuple):
-    """What to add to a campaign's hour.
-
-    Attributes:
-        number: of the campaign.
-        hour: Unix second the hour begins; that of the stream, as the files have it.
-        settled: charges.
-        micros: what they cost together.
-        wins: win notices.
-        clicks: click notices.
-        conversions: conversion notices.
-    """
-
-    number: int
-    hour: int
-    settled: int
-    micros: int
-    wins: int
-    clicks: int
-    conversions: int
-
-
-class MoveRow(NamedTuple):
-    """Budget that went from one campaign to another.
-
-    Attributes:
-        portfolio: whose money it is.
-        at: Unix time.
-        source: number of the campaign that gave.
-        target: of the one that got.
-        micros: above 0.
-        because: why, for people.
-    """
-
-    portfolio: str
-    at: float
-    source: int
-    target: int
-    micros: int
-    because: str
+from rtb.events.rows import Moved, Spend
 
 
 class SpendBook(Protocol):
@@ -60,7 +19,7 @@ class SpendBook(Protocol):
         """Id of the last event that is in the book; `0-0` for an empty one."""
         ...
 
-    def record_spend(self, rows: Sequence[SpendRow], position: str, moves: Sequence[MoveRow] = ()) -> None:
+    def record_spend(self, rows: Sequence[Spend], position: str, moves: Sequence[Moved] = ()) -> None:
         """Add rows and move to a position, both or neither; does nothing when it is there or further already."""
         ...
 
@@ -73,7 +32,7 @@ def tally(table: pa.Table) -> list[tuple[int, str, str | None, int, int]]:
     return [(c, kind, outcome, count, micros or 0) for c, kind, outcome, count, micros in rows if c is not None]
 
 
-def spend_rows(run: Run) -> list[SpendRow]:
+def spend_rows(run: Run) -> list[Spend]:
     """What events add to their hour; unfunded charges are neither spend nor wins."""
     found: dict[int, dict[str, int]] = {}
     for campaign, kind, outcome, count, micros in tally(run.table):
@@ -86,10 +45,10 @@ def spend_rows(run: Run) -> list[SpendRow]:
         if kind in row:
             row[kind] += count
     columns = ((number, run.hour, *row.values()) for number, row in sorted(found.items()))
-    return [SpendRow(*values) for values in columns if any(values[2:])]
+    return [Spend(*values) for values in columns if any(values[2:])]
 
 
-def move_rows(table: pa.Table) -> list[MoveRow]:
+def move_rows(table: pa.Table) -> list[Moved]:
     """The budgets moved among events, in their order."""
     moved = table.filter(pc.equal(table.column("kind"), "move"))
     at = pc.divide(pc.cast(pc.cast(moved.column("at"), pa.int64()), pa.float64()), 1e6)
@@ -97,4 +56,4 @@ def move_rows(table: pa.Table) -> list[MoveRow]:
     columns = dict(zip(names, ("campaign", "target", "price_micros", "because"), strict=True))
     told = {name: moved.column(column).to_pylist() for name, column in columns.items()}
     rows = zip(moved.column("portfolio").to_pylist(), at.to_pylist(), *told.values(), strict=True)
-    return [MoveRow(*row) for row in rows]
+    return [Moved(*row) for row in rows]

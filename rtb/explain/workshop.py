@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
@@ -12,7 +11,7 @@ import msgspec
 from rtb.explain.records import Rules
 from rtb.models import features, observation
 from rtb.models import policy as policies
-from rtb.models.artefacts import ArtefactError, unpack
+from rtb.models.artefacts import ArtefactError, load_packed
 from rtb.models.policy import Policy
 from rtb.pacing.snapshot import PacingTable, decode_catalog, decode_pacing
 from rtb.targeting.catalog_view import View
@@ -83,12 +82,10 @@ class Workshop:
         return self._pictures.picture(kind, version)
 
     def _loaded(self, kind: str, version: str, load: Callable[[Path], Thing]) -> Thing:
-        with TemporaryDirectory(prefix="raybid-explain-") as folder:
-            try:
-                unpack(self._body(kind, version), Path(folder))
-                return load(Path(folder))
-            except ArtefactError as error:
-                raise RecomputeError(f"{kind} model {version} as it was kept cannot be used: {error}") from error
+        try:
+            return load_packed(self._body(kind, version), load)
+        except ArtefactError as error:
+            raise RecomputeError(f"{kind} model {version} as it was kept cannot be used: {error}") from error
 
 
 def _once(made: dict[str, Thing], version: str, make: Callable[[], Thing]) -> Thing:

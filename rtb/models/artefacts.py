@@ -15,12 +15,12 @@ import shutil
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -35,6 +35,7 @@ _MOST_META_BYTES = 10_000_000
 _MOST_WEIGHTS_BYTES = 4_000_000_000
 
 Tensors = dict[str, npt.NDArray[Any]]
+Loaded = TypeVar("Loaded")
 
 
 class ArtefactError(RuntimeError):
@@ -187,6 +188,22 @@ def read_meta(folder: Path, kind: str = "trained") -> Meta:
         raise ArtefactError(f"{folder / META} is damaged ({error}): train it again") from error
 
 
+def check_inputs(folder: Path, name: str, inputs: Sequence[str]) -> None:
+    """Check that an artefact was trained on these inputs, where its configuration names any.
+
+    Args:
+        folder: of the artefact.
+        name: of the entry in its configuration.
+        inputs: those of this code, in order.
+
+    Raises:
+        ArtefactError: it was trained on others, or there is none.
+    """
+    trained_on = read_meta(folder).config.get(name, list(inputs))
+    if trained_on != list(inputs):
+        raise ArtefactError(f"{folder} was trained on the {name} {', '.join(trained_on)}: train it again")
+
+
 def pack(folder: Path) -> bytes:
     """An artefact's files as bytes, for `unpack` on another machine; what is in them is not looked at.
 
@@ -213,6 +230,25 @@ def unpack(body: bytes, folder: Path) -> None:
         raise ArtefactError(f"not a packed artefact ({error}): publish it again") from error
     for name, content in contents:
         (folder / name).write_bytes(content)
+
+
+def load_packed(body: bytes, load: Callable[[Path], Loaded]) -> Loaded:
+    """Load a packed artefact.
+
+    Args:
+        body: what `pack` made.
+        load: reads the folder, which is gone afterwards and not named in what it raises.
+
+    Raises:
+        ArtefactError: these are not the bytes of one, or `load` refuses it.
+        OSError: no temporary folder can be written.
+    """
+    with tempfile.TemporaryDirectory(prefix="raybid-model-") as folder:
+        try:
+            unpack(body, Path(folder))
+            return load(Path(folder))
+        except ArtefactError as error:
+            raise ArtefactError(str(error).replace(folder, "it")) from error
 
 
 def _replace_folder(draft: Path, folder: Path) -> None:

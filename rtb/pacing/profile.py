@@ -37,11 +37,6 @@ class DailyProfile:
         self.traffic, self.factor = traffic, factor
 
     @classmethod
-    def flat(cls, count: int) -> DailyProfile:
-        """Of campaigns that know nothing of the day."""
-        return cls(np.ones((count, HOURS)), np.ones((count, HOURS)))
-
-    @classmethod
     def of(cls, pctr: Floats, price: Floats, hour: Floats, landscape: Landscape, level: float) -> DailyProfile:
         """From one campaign's past auctions, shape `(n,)` each: a profile of one row.
 

@@ -83,11 +83,6 @@ class BidRef(NamedTuple):
     charged_by_win: bool = False
 
     @property
-    def authenticated(self) -> bool:
-        """Whether it was asked for with a good key."""
-        return self.caller != 0
-
-    @property
     def charged_by(self) -> Kind:
         """The notice that spends its money."""
         return Kind.WIN if self.charged_by_win else Kind.BILL

@@ -253,7 +253,7 @@ def test_a_change_of_record_is_no_failure_when_the_ledger_is_away(
 def test_a_campaign_whose_spend_the_ledger_lost_is_changed_but_not_opened(
     client: TestClient, catalog: Catalog, ledger: AwayLedger, spring: dict[str, Any]
 ):
-    catalog.record_spend([Spend(spring["number"], 3_600, 1, 700, 0, 0, 0, "1-1")], "1-1")
+    catalog.record_spend([Spend(spring["number"], 3_600, 1, 700, 0, 0, 0)], "1-1")
     ledger._campaigns.clear()
     answer = client.post("/campaign/spring/top-up", json={"micros": 500})
     assert (answer.status_code, answer.json()["figures"]) == (200, None)

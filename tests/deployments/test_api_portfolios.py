@@ -11,8 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from deployments.api import portfolios
-from rtb.catalog import Catalog, KeyRing, digest_of, standing_keys
-from rtb.catalog.portfolios import Moved
+from rtb.catalog import Catalog, KeyRing, Moved, digest_of, standing_keys
 from rtb.ledger import MemoryLedger
 from rtb.runtime.settings import Settings
 from tests.deployments.rest import rest

@@ -221,7 +221,7 @@ def test_a_campaign_whose_spend_the_ledger_lost_is_not_opened_and_the_others_are
     controller: Controller, catalog: Catalog, ledger: _Ledger, log: list[str]
 ):
     numbers = [catalog.add(make_campaign(name, budget=1_000)).number for name in ("spring", "summer")]
-    catalog.record_spend([Spend(numbers[0], 3_600, 1, 700, 0, 0, 0, "1-1")], "1-1")
+    catalog.record_spend([Spend(numbers[0], 3_600, 1, 700, 0, 0, 0)], "1-1")
     for _ in range(3):
         _tick(controller)
     assert [balance.budget for balance in asyncio.run(ledger.balances(numbers))] == [0, 1_000]
@@ -282,7 +282,7 @@ def test_a_campaign_that_the_ledger_has_but_nobody_marked_is_marked(
 
 def test_a_campaign_whose_figures_were_restored_is_opened(controller: Controller, catalog: Catalog, ledger: _Ledger):
     number = catalog.add(make_campaign("spring", budget=1_000)).number
-    catalog.record_spend([Spend(number, 3_600, 1, 700, 0, 0, 0, "1-1")], "1-1")
+    catalog.record_spend([Spend(number, 3_600, 1, 700, 0, 0, 0)], "1-1")
     asyncio.run(ledger.restore(number, Balance(budget=900, available=200, spent=700)))
     _tick(controller)
     balance = asyncio.run(ledger.balances([number]))[0]
@@ -367,7 +367,7 @@ def test_a_ledger_that_was_rolled_back_lets_none_bid_that_spent_more(
     _tick(controller)
     older = copy.deepcopy(ledger._campaigns)
     _spend(ledger, spring, 700)
-    catalog.record_spend([Spend(spring, 3_600, 1, 700, 0, 0, 0, "1-1")], "1-1")
+    catalog.record_spend([Spend(spring, 3_600, 1, 700, 0, 0, 0)], "1-1")
     catalog.pause("summer", "anna")
     _tick(controller)
     assert (log, publisher.open_to) == ([], [spring])
@@ -410,7 +410,7 @@ def test_a_running_controller_looks_again_and_again(
     monkeypatch.setattr("deployments.ledger_guard._REST", 0.0)
     number = catalog.add(make_campaign("spring", budget=1_000)).number
     _tick(controller)
-    catalog.record_spend([Spend(number, 3_600, 1, 700, 0, 0, 0, "1-1")], "1-1")
+    catalog.record_spend([Spend(number, 3_600, 1, 700, 0, 0, 0)], "1-1")
     _tick(controller)
     assert publisher.open_to == []
 

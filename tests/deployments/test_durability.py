@@ -75,7 +75,7 @@ def test_health_names_the_campaigns_whose_figures_are_lost_and_the_others_bid(va
         running.register(make_campaign("spring"), make_campaign("summer"))
         catalog = running.router.parts.stores.catalog
         spring = {entry.campaign.id: entry.number for entry in catalog.all()}["spring"]
-        catalog.record_spend([Spend(spring, 3_600, 1, 10**9, 0, 0, 0, "1-1")], "1-1")
+        catalog.record_spend([Spend(spring, 3_600, 1, 10**9, 0, 0, 0)], "1-1")
         with running.client() as browser:
             deadline = time.monotonic() + 30
             while (answer := browser.get("/health")).json()["ledger"] != "behind":

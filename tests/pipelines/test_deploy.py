@@ -1,4 +1,4 @@
-"""Deploying elsewhere: what it waits for and what it says. The whole way: `make gcs-check`, `make image-check`."""
+"""Deploying elsewhere: what it waits for and what it says. The whole way: `make gcs-check`."""
 
 from __future__ import annotations
 

@@ -80,9 +80,8 @@ def test_what_caps_keep_out_stays_unallocated():
 
 
 def test_floors_beyond_the_total_are_refused_with_what_to_change():
-    with pytest.raises(InfeasibleBounds, match="20 more than the total of 100: raise the total") as refused:
+    with pytest.raises(InfeasibleBounds, match="20 more than the total of 100: raise the total"):
         apportion(100, [Claim("a", 1, 60, WIDE), Claim("b", 1, 60, WIDE)])
-    assert refused.value.shortage == 20
 
 
 @pytest.mark.parametrize("weight", [-1.0, math.nan, math.inf])

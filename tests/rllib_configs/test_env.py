@@ -85,7 +85,7 @@ def test_the_seed_decides_all(worlds: Mapping[str, Library]) -> None:
 def test_it_pays_what_the_learning_world_pays(worlds: Mapping[str, Library]) -> None:
     """The same library, seed and multipliers, in the environment and in the core alone."""
     alone = {COUNTED: worlds[COUNTED]}
-    env, core = VectorPacingEnv(6, alone, "levels", reward_scale=0.5), ReplayedCore()
+    env, core = VectorPacingEnv(6, alone, "levels"), ReplayedCore()
     seen = env.reset(seed=9)[0]
     rng, _ = gym.utils.seeding.np_random(9)
     assert np.array_equal(seen, core.start(alone[COUNTED].sample(rng, 6)))
@@ -95,7 +95,7 @@ def test_it_pays_what_the_learning_world_pays(worlds: Mapping[str, Library]) -> 
         observation, reward, done, _, _ = env.step(levels)
         assert np.array_equal(observation, expected)
         cautious = CAUTION * np.log2(policy.multiplier_levels(LEVELS)[levels]) ** 2
-        np.testing.assert_allclose(reward, (np.clip(paid, -REWARD_CLIP, REWARD_CLIP) - cautious) * 0.5)
+        np.testing.assert_allclose(reward, np.clip(paid, -REWARD_CLIP, REWARD_CLIP) - cautious)
         assert done.all() == core.done
 
 

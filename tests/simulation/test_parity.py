@@ -107,7 +107,7 @@ def _inferred(history: Balance, worth: float) -> Past:
     """What serving makes of a history, but for the day."""
     totals = {name: np.array([float(value)]) for name, value in history._asdict().items()}
     known = know(totals, [UNKNOWN], np.array([worth]))
-    return Past(known.landscape, DailyProfile.flat(1), known.pctr, known.price)
+    return Past(known.landscape, DailyProfile(*np.ones((2, 1, 24))), known.pctr, known.price)
 
 
 @pytest.mark.parametrize(("seed", "share"), [(1, 1 / 32), (2, 1 / 8), (3, 1 / 2)])

@@ -25,6 +25,7 @@ from rich.console import Console
 
 from raybid.local import LaunchError
 from raybid.local.models import train_missing
+from raybid.refusing import refuse
 from rtb.runtime import processes
 from rtb.runtime.settings import Settings
 from verification.attacks.bounds import LEAST_ATTACKS
@@ -47,8 +48,7 @@ def main(*, only: Annotated[str, typer.Option(help="attacks whose finding or nam
         with neighbour() as outside, tempfile.TemporaryDirectory(prefix="raybid-attacks-") as folder:
             report = _attacked(Path(folder), outside, console, chosen)
     except (LaunchError, OSError, subprocess.SubprocessError) as error:
-        console.print(f"attack-check: {error}", style="red")
-        raise typer.Exit(1) from error
+        refuse("attack-check", error)
     typer.echo(msgspec.json.encode(report.summary()).decode())
     faults = report.faults(least=1 if only else LEAST_ATTACKS)
     for fault in faults:

@@ -19,7 +19,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import httpx
 import msgspec
@@ -27,6 +27,7 @@ import typer
 from rich.console import Console
 
 from raybid.local import LaunchError
+from raybid.refusing import refuse
 from rtb.runtime import processes
 from rtb.runtime.plain import plain
 from verification.console_check.browser import BrowserMissing
@@ -50,18 +51,13 @@ def main(
             stage.warm_up(seconds, console)
             found = Examination(stage, out, console).run()
     except (LaunchError, BrowserMissing, httpx.HTTPError, OSError) as error:
-        _fail(console, f"{error} (logs: {folder})")
+        refuse("console-check", f"{error} (logs: {folder})")
     for text in found.complaints:
         console.print(plain(text), style="red", soft_wrap=True)
     typer.echo(msgspec.json.encode(found.summary()).decode())
     if found.complaints:
-        _fail(console, f"the console is not as it should be, see above (logs: {folder}; screenshots: {out})")
+        refuse("console-check", f"the console is not as it should be, see above (logs: {folder}; screenshots: {out})")
     shutil.rmtree(folder)
-
-
-def _fail(console: Console, message: str) -> NoReturn:
-    console.print(plain(f"console-check: {message}"), style="red", soft_wrap=True)
-    raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -93,7 +93,3 @@ def audit(
         "least_spent_share": round(min(shares, default=0.0), 4),
         "spent_share": round(sum(spent.values()) / max(1, sum(budgets.values())), 4),
     }
-
-
-def _missing(balance: Balance) -> int:
-    return balance.budget - balance.available - balance.leased - balance.reserved - balance.spent

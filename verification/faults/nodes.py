@@ -11,8 +11,10 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 from raybid.local import LaunchError
 from rtb.runtime import processes
@@ -121,12 +123,10 @@ class Node:
         """Of its processes of a name, as this machine counts them."""
         here = (Path("/var/run/netns") / self._namespace).stat().st_ino
         found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                if (folder / "comm").read_text().strip() == name and (folder / "ns" / "net").stat().st_ino == here:
-                    found.append(int(folder.name))
-            except OSError:  # ended meanwhile
-                continue
+        for process in psutil.process_iter(["name"]):
+            with suppress(OSError):  # ended meanwhile
+                if process.info["name"] == name and Path(f"/proc/{process.pid}/ns/net").stat().st_ino == here:
+                    found.append(process.pid)
         return found
 
     def stop(self) -> None:

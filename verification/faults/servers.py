@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,10 +36,6 @@ class RedisServer:
     """
 
     def __init__(self, folder: Path) -> None:
-        binary = shutil.which("redis-server")
-        if binary is None:
-            raise LaunchError("there is no redis-server on the PATH: install Redis, or leave out --own-servers")
-        folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self.port = free_port()
         options = {
@@ -50,7 +46,7 @@ class RedisServer:
             "appendonly": "yes",
             "appendfsync": "always",
         }
-        self._command = [binary, *(part for name, value in options.items() for part in (f"--{name}", value))]
+        self._arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
         self._process = self._start()
 
     @property
@@ -69,8 +65,7 @@ class RedisServer:
         processes.end(self._process)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        with (self._folder / "redis.log").open("ab") as log:
-            process = processes.start(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = _redis(self._folder, self._arguments)
         deadline = time.monotonic() + _START_SECONDS
         with redis.Redis(port=self.port, socket_timeout=1.0) as client:
             while process.poll() is None and time.monotonic() < deadline:
@@ -106,16 +101,9 @@ def configured_redis(folder: Path, host: str, auth: Path) -> Iterator[int]:
     Raises:
         LaunchError: there is none, or it does not start.
     """
-    binary = shutil.which("redis-server")
-    if binary is None:
-        raise LaunchError("there is no redis-server on the PATH: install Redis")
-    folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     place = ["--port", str(port), "--bind", f"127.0.0.1 {host}", "--dir", str(folder), "--include", str(auth)]
-    with (folder / "redis.log").open("ab") as log:
-        process = processes.start(
-            [binary, str(CONFIGURATION), *place], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
+    process = _redis(folder, [str(CONFIGURATION), *place])
     try:
         deadline = time.monotonic() + _START_SECONDS
         while not is_listening(port):
@@ -125,3 +113,14 @@ def configured_redis(folder: Path, host: str, auth: Path) -> Iterator[int]:
         yield port
     finally:
         processes.end(process)
+
+
+def _redis(folder: Path, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    binary = shutil.which("redis-server")
+    if binary is None:
+        raise LaunchError(
+            "there is no redis-server on the PATH: install Redis (chaos does without: leave out --own-servers)"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "redis.log").open("ab") as log:
+        return processes.start([binary, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log)

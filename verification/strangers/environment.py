@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
-from verification.leftovers import watching
+from verification.leftovers import Watch, watching
 from verification.strangers.case import Case
 from verification.strangers.machine import Machine, machine
 
@@ -156,10 +156,14 @@ def _platforms() -> list[Case]:
 def _whole(env: dict[str, str], folder: Path, before: Sequence[str] = ()) -> str | None:
     with watching() as watch:
         here = machine(folder, before, LC_ALL="C", LANG="", PYTHONUTF8="", **env)
-        done = here.run("up", "--detach", "--samples")
-        if done.returncode:
-            return f"it does not start: {done.stderr[-300:]}"
-        return here.fails_to_bid() or here.fails_to_end(watch)
+        return _up_and_down(here, watch)
+
+
+def _up_and_down(here: Machine, watch: Watch) -> str | None:
+    done = here.run("up", "--detach", "--samples")
+    if done.returncode:
+        return f"it does not start: {done.stderr[-300:]}"
+    return here.fails_to_bid() or here.fails_to_end(watch)
 
 
 def _second_user(folder: Path) -> str | None:
@@ -175,10 +179,7 @@ def _second_user(folder: Path) -> str | None:
         here = _as_nobody(folder / "theirs")
         (folder / "theirs" / "var").mkdir()
         os.chown(folder / "theirs" / "var", _NOBODY, _NOBODY)
-        done = here.run("up", "--detach", "--samples")
-        if done.returncode:
-            return f"it does not start: {done.stderr[-300:]}"
-        return here.fails_to_bid() or here.fails_to_end(watch)
+        return _up_and_down(here, watch)
 
 
 def _as_nobody(folder: Path, **env: str) -> Machine:

@@ -11,9 +11,6 @@ from typing import Any
 import typer
 from typer.testing import CliRunner
 
-MAX_LINES = 3
-"""Lines of a refusal: more are no message, but a log."""
-
 
 class Ran:
     """What came of a command.

@@ -69,12 +69,6 @@ def versions(models: Mapping[str, Any], artefacts: Mapping[str, Any]) -> pd.Data
     return pd.DataFrame(rows)
 
 
-def trained(artefacts: Mapping[str, Any], kind: str) -> pd.DataFrame:
-    """Figures of a model's training: `figure` and `value`."""
-    metrics = artefacts.get(kind, {}).get("metrics", {})
-    return pd.DataFrame({"figure": list(metrics), "value": list(metrics.values())})
-
-
 def decisions(record: Mapping[str, Any]) -> pd.DataFrame:
     """What was decided about published models, newest first."""
     columns = ["at", "action", "version", "before", "reason"]

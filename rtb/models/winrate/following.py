@@ -38,7 +38,6 @@ class End(NamedTuple):
     market: int
     verdict: Verdict
     micros: int
-    is_charged: bool = False
 
 
 class _Event(NamedTuple):
@@ -168,10 +167,10 @@ def _won(bid: _Bid, paid: int, least: int) -> End:
     price = least if bid.first_price else paid
     near = max(bid.floor, round(bid.micros / FAR)) if bid.first_price else bid.floor  # what was paid is not hearsay
     if price <= 0:
-        return End(bid.campaign, bid.market, Verdict.WON, bid.micros, is_charged=True)
+        return End(bid.campaign, bid.market, Verdict.WON, bid.micros)
     if price <= near:
-        return End(bid.campaign, bid.market, Verdict.WON, near, is_charged=True)
-    return End(bid.campaign, bid.market, Verdict.KNOWN, min(price, bid.micros), is_charged=True)
+        return End(bid.campaign, bid.market, Verdict.WON, near)
+    return End(bid.campaign, bid.market, Verdict.KNOWN, min(price, bid.micros))
 
 
 def _lost(bid: _Bid, least: int) -> Iterator[End]:

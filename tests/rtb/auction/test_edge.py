@@ -468,7 +468,7 @@ def test_a_token_has_the_terms_of_the_sale(request_of: Any, first: bool, floor: 
     assert len(set(tokens.values())) == len(tokens)
     for kind, token in tokens.items():
         ref = SIGNER.read(token, kind)
-        assert (ref.exchange, ref.caller, ref.authenticated) == (number_of("acme"), 77, True)
+        assert (ref.exchange, ref.caller) == (number_of("acme"), 77)
         assert (ref.first_price, ref.floor_micros) == (first, floor)
         assert ref.floor_micros <= ref.ceiling_micros == cpm_to_micros(bid["price"])
         assert ref.charged_by is (Kind.WIN if charge_on == "win" else Kind.BILL)
@@ -477,9 +477,9 @@ def test_a_token_has_the_terms_of_the_sale(request_of: Any, first: bool, floor: 
 _URLS = {Kind.WIN: "nurl", Kind.BILL: "burl", Kind.LOSS: "lurl"}
 
 
-def test_a_bid_asked_for_without_a_key_is_not_authenticated() -> None:
+def test_a_bid_asked_for_without_a_key_names_no_caller() -> None:
     (bid,) = bids_of(Bidder([Listing(3, make_campaign())]).ask())
-    assert not SIGNER.read(urlsplit(bid["burl"]).path.rpartition("/")[2], Kind.BILL).authenticated
+    assert SIGNER.read(urlsplit(bid["burl"]).path.rpartition("/")[2], Kind.BILL).caller == 0
 
 
 def test_a_user_keeps_its_number_when_the_notice_secret_changes(tmp_path: Path) -> None:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from rtb.catalog import Catalog, PortfolioChanged, PortfolioExists, PortfolioRecord, PortfolioUnknown
-from rtb.catalog.portfolios import Moved
+from rtb.catalog import Catalog, Moved, PortfolioChanged, PortfolioExists, PortfolioRecord, PortfolioUnknown
 
 
 def anything(_: Sequence[PortfolioRecord]) -> None:

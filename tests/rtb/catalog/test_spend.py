@@ -11,8 +11,8 @@ from rtb.catalog import Catalog, CatalogError, Spend
 _HOUR = 1_795_392_000
 
 
-def _spend(campaign: int = 1, hour: int = _HOUR, micros: int = 10, last: str = "1-0") -> Spend:
-    return Spend(campaign, hour, 1, micros, 2, 3, 4, last)
+def _spend(campaign: int = 1, hour: int = _HOUR, micros: int = 10) -> Spend:
+    return Spend(campaign, hour, 1, micros, 2, 3, 4)
 
 
 def test_nothing_is_spent_at_first(catalog: Catalog):
@@ -48,19 +48,11 @@ def test_positions_are_in_the_order_of_their_numbers_not_of_their_letters(catalo
     assert catalog.spent() == {1: 40}
 
 
-def test_a_batch_that_begins_elsewhere_is_not_counted(catalog: Catalog):
-    """Two consumers with different batches of the same events: only what continues the history is added."""
-    assert catalog.record_spend([_spend()], "5-0", since="0-0")
-    assert not catalog.record_spend([_spend(), _spend()], "6-0", since="0-0")
-    assert catalog.record_spend([_spend()], "6-0", since="5-0")
-    assert (catalog.position(), catalog.spent()) == ("6-0", {1: 20})
-
-
 def test_consumers_at_once_count_each_event_once(catalog: Catalog):
     def consume(_: int) -> int:
         counted = 0
         while (at := int(catalog.position().split("-")[0])) < 20:
-            counted += catalog.record_spend([_spend(last=f"{at + 1}-0")], f"{at + 1}-0", since=f"{at}-0")
+            counted += catalog.record_spend([_spend()], f"{at + 1}-0")
         return counted
 
     with ThreadPoolExecutor(4) as pool:
@@ -79,6 +71,4 @@ def test_a_failed_batch_moves_neither_the_figures_nor_the_position(catalog: Cata
 def test_what_is_no_stream_id_is_refused(catalog: Catalog, position: str):
     with pytest.raises(ValueError, match="no stream id"):
         catalog.record_spend([_spend()], position)
-    with pytest.raises(ValueError, match="no stream id"):
-        catalog.record_spend([_spend()], "5-0", since=position)
     assert catalog.spent() == {}

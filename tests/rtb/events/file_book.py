@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 
 from rtb.events.parquet import write_durably
-from rtb.events.spend import MoveRow, SpendRow
+from rtb.events.rows import Moved, Spend
 from rtb.events.stream import START, place
 
 
 class _Kept(msgspec.Struct):
     position: str = START
-    rows: list[SpendRow] = []
+    rows: list[Spend] = []
 
 
 class FileSpendBook:
@@ -33,11 +33,11 @@ class FileSpendBook:
         """See `SpendBook.position`."""
         return self._kept().position
 
-    def rows(self) -> list[SpendRow]:
+    def rows(self) -> list[Spend]:
         """Everything in the book, by hour and campaign."""
         return self._kept().rows
 
-    def record_spend(self, rows: Sequence[SpendRow], position: str, moves: Sequence[MoveRow] = ()) -> None:
+    def record_spend(self, rows: Sequence[Spend], position: str, moves: Sequence[Moved] = ()) -> None:
         """See `SpendBook.record_spend`.
 
         Raises:
@@ -47,10 +47,10 @@ class FileSpendBook:
             kept = self._kept()
             if place(position) <= place(kept.position):
                 return
-            totals = {(row.hour, row.number): row for row in kept.rows}
+            totals = {(row.hour, row.campaign): row for row in kept.rows}
             for row in rows:
-                old = totals.get((row.hour, row.number), SpendRow(row.number, row.hour, 0, 0, 0, 0, 0))
-                totals[row.hour, row.number] = SpendRow(
+                old = totals.get((row.hour, row.campaign), Spend(row.campaign, row.hour, 0, 0, 0, 0, 0))
+                totals[row.hour, row.campaign] = Spend(
                     *row[:2], *(a + b for a, b in zip(old[2:], row[2:], strict=True))
                 )
             book = _Kept(position, [row for _, row in sorted(totals.items())])

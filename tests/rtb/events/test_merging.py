@@ -296,7 +296,7 @@ def test_a_book_that_is_behind_is_completed_from_merged_files(client: redis.Redi
     client.delete(STREAM)
     make_writer(client, folder).drain()
     book = FileSpendBook(folder / "_spend.json")
-    assert {(row.number, row.hour): row.micros for row in book.rows()} == charged(2 * HOURLY + 450)
+    assert {(row.campaign, row.hour): row.micros for row in book.rows()} == charged(2 * HOURLY + 450)
 
 
 def test_a_full_disk_leaves_the_files_as_they_were(
@@ -390,7 +390,7 @@ def test_old_hours_are_deleted_once_the_book_has_them(client: redis.Redis, folde
     assert writing.drain() == 150  # it goes on after what is gone
     assert ids_in_files(folder) == expected_ids(2 * HOURLY + 600)[2 * HOURLY :]
     rows = FileSpendBook(folder / "_spend.json").rows()
-    assert {(row.number, row.hour): row.micros for row in rows} == charged(2 * HOURLY + 600)
+    assert {(row.campaign, row.hour): row.micros for row in rows} == charged(2 * HOURLY + 600)
     writing.close()
 
 

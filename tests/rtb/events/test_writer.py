@@ -20,8 +20,8 @@ import redis
 
 from rtb.events import STREAM, EventStream, StreamError, parquet
 from rtb.events.parquet import HOUR, last_written, read_events
+from rtb.events.rows import Spend
 from rtb.events.schema import SCHEMA
-from rtb.events.spend import SpendRow
 from rtb.events.stream import START
 from rtb.events.writer import EventWriter, WriterBusy
 from tests.conftest import Valkey
@@ -44,7 +44,7 @@ def assert_once(client: redis.Redis, folder: Path, count: int) -> None:
     assert ids_in_files(folder) == expected_ids(count)
     book = FileSpendBook(folder / "_spend.json")
     assert book.position() == last_written(folder) == expected_ids(count)[-1]
-    assert {(row.number, row.hour): row.micros for row in book.rows()} == charged(count)
+    assert {(row.campaign, row.hour): row.micros for row in book.rows()} == charged(count)
     assert client.xlen(STREAM) == 0
     assert [path for path in folder.rglob(".*") if path.name not in (".writer.lock", "._spend.json.draft")] == []
 
@@ -274,13 +274,13 @@ def test_files_can_be_read_by_others(client: redis.Redis, tmp_path: Path) -> Non
 def test_a_book_takes_a_position_once(tmp_path: Path) -> None:
     book = FileSpendBook(tmp_path / "_spend.json")
     assert book.position() == START
-    row = SpendRow(1, HOUR, 2, 300, 1, 0, 1)
+    row = Spend(1, HOUR, 2, 300, 1, 0, 1)
     book.record_spend([row], "5-0")
     book.record_spend([row], "5-0")
     book.record_spend([row], "4-7")
     assert (book.position(), book.rows()) == ("5-0", [row])
-    book.record_spend([row, row._replace(number=2)], "10-0")
-    assert book.rows() == [SpendRow(1, HOUR, 4, 600, 2, 0, 2), row._replace(number=2)]
+    book.record_spend([row, row._replace(campaign=2)], "10-0")
+    assert book.rows() == [Spend(1, HOUR, 4, 600, 2, 0, 2), row._replace(campaign=2)]
 
 
 def test_a_damaged_file_is_passed_over_and_all_others_are_accounted_and_merged(
@@ -300,7 +300,7 @@ def test_a_damaged_file_is_passed_over_and_all_others_are_accounted_and_merged(
     assert [fault.kind for fault in writer.faults.values()] == ["events"]
     assert damaged.name in next(iter(writer.faults))
     lost = charged(200)
-    assert {(row.number, row.hour): row.micros for row in FileSpendBook(tmp_path / "_spend.json").rows()} == {
+    assert {(row.campaign, row.hour): row.micros for row in FileSpendBook(tmp_path / "_spend.json").rows()} == {
         key: micros - lost.get(key, 0) for key, micros in charged(2_000).items()
     }
     while writer.merge():

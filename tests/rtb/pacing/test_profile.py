@@ -58,7 +58,7 @@ def test_by_count_it_is_what_the_walk_through_the_hours_counts(seed: int, hour: 
 
 @given(st.floats(0.0, 1e4), st.floats(0.0, 1e6))
 def test_on_a_flat_day_it_is_the_auctions_left(hour: float, auctions: float) -> None:
-    same = DailyProfile.flat(1).same_as_now(_when(hour, auctions=auctions))[0]
+    same = DailyProfile(*np.ones((2, 1, 24))).same_as_now(_when(hour, auctions=auctions))[0]
     assert same == pytest.approx(auctions, rel=1e-9, abs=1e-6)
 
 

@@ -181,8 +181,6 @@ def test_nothing_else_makes_clients_or_starts_processes_by_itself(room: str) -> 
         "rtb/runtime/processes.py": {"Popen", "ProcessPoolExecutor"},
         "rtb/ledger/embedded.py": {"Popen"},  # below a guard, unless the Controller starts it
         "raybid/cli/platform.py": {"Popen"},  # what is to stay
-        "verification/image_check/bid.py": {"httpx"},  # runs in the image, by what that has
-        "verification/image_check/roots.py": {"Popen"},  # the container, which `unshare` ends
         "verification/strangers/machine.py": {"Popen"},  # what is watched, below no guard
         "verification/strangers/processes.py": {"Popen"},
     }

@@ -20,9 +20,9 @@ _LIMITED = 0.3
 Make = Callable[[Target], list[Request]]
 
 
-def _guesses(path: str, method: str, target: Target, header: str = "X-API-Key: ", more: str = "") -> list[Request]:
+def _guesses(path: str, method: str, target: Target, header: str = "X-API-Key: ") -> list[Request]:
     url = target.settings.base_url + path
-    return [(method, url, f"{header}{secrets.token_hex(16)}\r\n{more}", b"{}") for _ in range(_MANY)]
+    return [(method, url, f"{header}{secrets.token_hex(16)}\r\n", b"{}") for _ in range(_MANY)]
 
 
 def _bystanders(target: Target) -> str:
@@ -95,8 +95,8 @@ def _flooded(make: Make, target: Target) -> str:
     return f"answers {wrong}" if wrong else _bystanders(target)
 
 
-def _gets(path: str, headers: str = "") -> Make:
-    return lambda target: [("GET", target.settings.base_url + path, headers, b"")] * _MANY
+def _gets(path: str) -> Make:
+    return lambda target: [("GET", target.settings.base_url + path, "", b"")] * _MANY
 
 
 for _name, _make in {
