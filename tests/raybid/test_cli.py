@@ -147,7 +147,7 @@ def test_explain_takes_the_bid_from_an_answer_that_is_piped_in(
 def test_explain_of_an_answer_without_a_bid_says_so(answer: str) -> None:
     done = CliRunner().invoke(app, ["explain", "-"], input=answer)
     assert done.exit_code == 1
-    assert done.stderr.startswith("raybid: there is no bid on standard input")
+    assert done.stderr.startswith("raybid: no bid on standard input")
     assert len(done.stderr.strip().splitlines()) == 1
 
 
