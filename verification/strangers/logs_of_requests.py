@@ -79,7 +79,7 @@ def cases() -> list[Case]:
         Case("logs understood", "whole User-Agent headers", _whole_agents),
         Case("logs understood", "cells not understood are counted", _counted),
         Case("logs refused", "UTF-16", partial(_refused, plain.decode().encode("utf-16"), "UTF-16")),
-        Case("logs refused", "no line of use", partial(_refused, b"a\tb\n", "holds no impression")),
+        Case("logs refused", "no line of use", partial(_refused, b"a\tb\n", "has no impression")),
         Case("logs refused", "a column missing", partial(_refused, b"click\tbidid\n1\tx\n", "no column timestamp")),
         Case("logs refused", "written over the log itself", _over_itself),
         Case("logs refused", "a rate without end", _no_rate),

@@ -209,7 +209,7 @@ def _folder(folder: Path) -> str | None:
 
 def _pipe(folder: Path) -> str | None:
     os.mkfifo(folder / "table")
-    return _training(folder / "table", folder).refused("no regular file")
+    return _training(folder / "table", folder).refused("not a regular file")
 
 
 def _markup(folder: Path) -> str | None:

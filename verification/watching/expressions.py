@@ -14,7 +14,7 @@ from verification.watching.servers import CONFIG
 _METRIC = re.compile(r"\b(?:raybid|ray)_[a-z0-9_]+|\bup\b")
 
 _MAY_BE_MISSING = {
-    "raybid_model_created_timestamp_seconds": "no model was trained: a prior bids",
+    "raybid_model_created_timestamp_seconds": "no model trained yet: bids use a prior",
 }
 """Metrics of alerts that a healthy platform may not have, and why."""
 
