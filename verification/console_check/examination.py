@@ -172,7 +172,7 @@ class Examination:
         told = self._stage.api.get("/models/ctr").json()
         champion, former = told["champion"], told["former"]
         pages.open({**_CALM, "tab": "Control"})
-        pages.fill("Why", "a check of the console")
+        pages.fill("Reason", "a check of the console")
         pages.press("Roll back")
         self._found.rolled_back = self._serves(former, _SWAP_S)
         if not self._found.rolled_back:

@@ -72,11 +72,11 @@ def explanation(api: httpx.Client, bid_id: str) -> Shown:
     one = api.get(f"/explain/{bid_id}").raise_for_status().json()
     return {
         "Bid, micros": f"{one['price_micros']:,}",
-        "Computed": f"{one['price_micros']:,}",
+        "Recomputed": f"{one['price_micros']:,}",
         "Equal": "yes",
         "Sent, CPM": str(one["price"]["sent"]["cpm"]),
         "Candidates": f"{len(one['candidates']):,}",
-        "Kept out": f"{one['dropped']['campaigns']:,}",
+        "Excluded": f"{one['dropped']['campaigns']:,}",
     }
 
 
