@@ -82,7 +82,7 @@ def test_a_stream_is_one_long_episode(folder: Path, tmp_path: Path) -> None:
         ("gen-2.episodes.txt", "10\t1\n1\n0\t3\t0.1\n0\t3\t0.1\n", "the last episode has 2"),
         ("gen-2.episodes.txt", "10\t1\n1\n0\t3\t0.1\t5\n2\n0\t3\t0.1\t4\n", "line 5: hour is 4"),
         ("gen-2.episodes.txt", "10\t1\n1\n0\t3\t0.1\t1382421061\n", "line 3: hour is 1382421061"),
-        ("gen-2.episodes.txt", "10\t1\n1\n0\t3\t0.1\n2\n0\t3\t0.1\t4\n", "line 5: .* form"),
+        ("gen-2.episodes.txt", "10\t1\n1\n0\t3\t0.1\n2\n0\t3\t0.1\t4\n", "line 5: .* malformed"),
         ("gen-2.info.json", "{}", "imp_train"),
         ("gen-2.info.json", '{"imp_train":0,"clk_train":1,"cost_train":1,"price_counter_train":[]}', "above 0"),
         ("gen-2.info.json", '{"imp_train":1,"clk_train":1,"cost_train":1,"price_counter_train":[1]}', "0 to 300"),

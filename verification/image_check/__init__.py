@@ -1,1 +1,1 @@
-"""The image built and run without Docker."""
+"""The image, built and run without Docker."""

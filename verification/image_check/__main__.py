@@ -1,12 +1,12 @@
-"""The image built without Docker: the Dockerfile's steps as written, on a bare Debian, and what comes of it is run.
+"""Build the image without Docker, running the Dockerfile's steps on a bare Debian, and test it.
 
     make image-check            # some minutes; root, debootstrap, and pip's packages
     make image-check KEEP=1     # what debootstrap made and the last stage stay in var/image-check
 
 debootstrap's Debian with its Python stands in for `python:3.11-slim-bookworm`. Each stage is a folder, each RUN a
-chroot into it with this machine's settings of pip. In the end the last stage's entry point starts as its user, its root
-mounted read-only, in a network of its own; its `deploy` trains and deploys, its health check is asked, one bid is made.
-The last line is one JSON object; it exits with 1 when something fails.
+chroot into it with this machine's pip settings. Finally the last stage's entry point runs as its user, with its root
+mounted read-only, in a network of its own; its `deploy` trains and deploys, its health check runs, one bid is made. The
+last line is one JSON object; exit code 1 if something fails.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _DEPLOY_SECONDS = 420.0
 
 
 def main() -> int:
-    """Build, run, bid; 1 when something fails."""
+    """Build, run, bid; return 1 if something fails."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dockerfile", type=Path, default=ROOT / "cluster" / "docker" / "Dockerfile")
-    parser.add_argument("--folder", type=Path, default=ROOT / "var" / "image-check", help="of the roots: 5 GB")
+    parser.add_argument("--folder", type=Path, default=ROOT / "var" / "image-check", help="folder for the roots: 5 GB")
     parser.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE")
-    parser.add_argument("--keep", action="store_true", help="leave the last stage's root there")
+    parser.add_argument("--keep", action="store_true", help="keep the last stage's root")
     given = parser.parse_args()
     if missing := _missing():
         say(f"image-check: {missing}")
@@ -79,7 +79,7 @@ def _check(given: argparse.Namespace, stages: Path, result: dict[str, Any]) -> N
 
 
 def _run(image: Image, folder: Path) -> dict[str, Any]:
-    """Start it, deploy, ask for its health, bid.
+    """Start it, deploy, check its health, bid.
 
     Raises:
         StepFailed: one of these fails.
@@ -96,7 +96,7 @@ def _run(image: Image, folder: Path) -> dict[str, Any]:
         _await_health(container, image, log)
         _expect(container, [*_entry(image), "deploy"], "deploy", _DEPLOY_SECONDS)
         if container.execute(["touch", "/app/written"]).returncode == 0:
-            raise StepFailed("the root can be written to")
+            raise StepFailed("the root is writable")
         said = _expect(container, ["python", "-"], "bid", 120.0, (Path(__file__).parent / "bid.py").read_text())
         owner = container.execute(["id", "-u"]).stdout.strip()
     shutil.rmtree(volume)
@@ -104,7 +104,7 @@ def _run(image: Image, folder: Path) -> dict[str, Any]:
 
 
 def _entry(image: Image) -> list[str]:
-    """The entry point's program, without what only a first process needs."""
+    """Return the entry point's program, without the part that only a first process needs."""
     return image.entrypoint[image.entrypoint.index("--") + 1 :] if "--" in image.entrypoint else image.entrypoint
 
 
@@ -113,7 +113,7 @@ def _await_health(container: Container, image: Image, log: Path) -> None:
     while time.monotonic() < deadline:
         if container.ended:
             lines = log.read_text(errors="replace").strip().splitlines()
-            raise StepFailed(f"it ends by itself: {lines[-1] if lines else 'it said nothing'} (all of it: {log})")
+            raise StepFailed(f"it exited: {lines[-1] if lines else 'no output'} (full log: {log})")
         time.sleep(2.0)
         try:
             if container.execute(image.health, seconds=10.0).returncode == 0:
@@ -121,7 +121,7 @@ def _await_health(container: Container, image: Image, log: Path) -> None:
                 return
         except (subprocess.TimeoutExpired, IndexError, OSError):  # not up yet
             continue
-    raise StepFailed(f"its health check is not good after {_HEALTH_SECONDS:.0f} s: see {log}")
+    raise StepFailed(f"its health check fails after {_HEALTH_SECONDS:.0f} s: see {log}")
 
 
 def _expect(container: Container, command: list[str], what: str, seconds: float, stdin: str = "") -> str:
@@ -129,7 +129,7 @@ def _expect(container: Container, command: list[str], what: str, seconds: float,
     done = container.execute(command, stdin, seconds)
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()[-12:]
-        raise StepFailed(f"{what} fails with {done.returncode}:\n" + "\n".join(lines))
+        raise StepFailed(f"{what} failed with {done.returncode}:\n" + "\n".join(lines))
     return done.stdout
 
 
@@ -146,7 +146,7 @@ def _megabytes(root: Path) -> int:
 
 
 def say(text: str) -> None:
-    """Progress, on standard error."""
+    """Print progress to standard error."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 

@@ -1,4 +1,4 @@
-"""Run inside the image: make a campaign, ask for a bid until one comes, say its status. Only what the image has."""
+"""A program to run in the image, with its packages only: create a campaign, request bids until one comes."""
 
 import os
 import sys
@@ -34,12 +34,12 @@ REQUEST = {
 
 
 def main() -> None:
-    """Say what came of it."""
+    """Create a campaign, bid, and print the status."""
     key = (Path(os.environ["RAYBID_VAR_DIR"]) / "secrets" / "admin_key").read_text()
     with httpx.Client(base_url="http://127.0.0.1:8000", headers={"X-API-Key": key}, timeout=10) as client:
         made = client.post("/campaign/create", json=CAMPAIGN)
         if made.status_code != 201:
-            sys.exit(f"the campaign is refused with {made.status_code}: {made.text[:300]}")
+            sys.exit(f"the campaign was refused with {made.status_code}: {made.text[:300]}")
         deadline = time.monotonic() + 60.0
         while time.monotonic() < deadline:
             answer = client.post("/openrtb2/bid", json=REQUEST)
@@ -47,7 +47,7 @@ def main() -> None:
                 sys.stdout.write("200\n")
                 sys.exit(0)
             time.sleep(0.5)
-        sys.exit(f"no bid in a minute: {answer.status_code} {answer.text[:300]}")
+        sys.exit(f"no bid within a minute: {answer.status_code} {answer.text[:300]}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The steps of a Dockerfile carried out on folders: a stage is a root, RUN is a chroot into it."""
+"""Dockerfile steps carried out on folders: a stage is a root, RUN is a chroot into it."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ Say = Callable[[str], None]
 
 
 class StepFailed(RuntimeError):
-    """A step could not be carried out; the message says which, and why."""
+    """An error for a step that failed; the message says which, and why."""
 
 
 class Runner(Protocol):
-    """Runs a command in a root."""
+    """A function that runs a command in a root."""
 
     def __call__(
         self, root: Path, command: Sequence[str], environment: Mapping[str, str], user: str, folder: str
     ) -> int:
-        """Returns the exit status."""
+        """Run the command and return its exit status."""
 
 
 @dataclass(slots=True)
 class Image:
-    """A root, and what is known of it.
+    """A root, and its metadata.
 
     Attributes:
         root: folder.
-        environment: of its processes.
-        user: whom they run as.
-        folder: they start in.
-        shell: that takes one-line commands.
+        environment: environment of its processes.
+        user: user that they run as.
+        folder: working folder.
+        shell: shell for one-line commands.
         entrypoint: words before the command.
-        command: what it runs.
-        health: command that asks whether it is well; empty: none.
+        command: default command.
+        health: command of the health check; empty: none.
     """
 
     root: Path
@@ -58,19 +58,19 @@ class Image:
 
 
 class Builder:
-    """Builds the stages of a Dockerfile, one after the other.
+    """A builder of a Dockerfile's stages, one after the other.
 
     Attributes:
-        steps: how many were carried out.
+        steps: number of steps carried out.
 
     Args:
-        text: of the Dockerfile.
-        context: what COPY takes.
-        arguments: `--build-arg`s.
-        base: makes the root of an image in a folder.
-        run: runs a command in a root.
-        folder: of the stages' roots.
-        say: told of each step.
+        text: text of the Dockerfile.
+        context: files for COPY.
+        arguments: values of `--build-arg`.
+        base: function that creates the root of an image in a folder.
+        run: function that runs a command in a root.
+        folder: folder for the stages' roots.
+        say: called with each step.
     """
 
     def __init__(
@@ -92,11 +92,11 @@ class Builder:
         self.steps = 0
 
     def build(self) -> Image:
-        """Every stage; the last one's image.
+        """Build every stage and return the last one's image.
 
         Raises:
             StepFailed: a step fails.
-            DockerfileError: it says what is not known here.
+            DockerfileError: it has something that this interpreter does not know.
         """
         for number, stage in enumerate(self._stages):
             image = self._from(stage, number)
@@ -116,7 +116,7 @@ class Builder:
             self._base(stage.base, root)
             return Image(root)
         before = self._images[stage.base]
-        subprocess.run(["cp", "-a", str(before.root), str(root)], check=True)  # owners and devices included
+        subprocess.run(["cp", "-a", str(before.root), str(root)], check=True)  # including owners and devices
         return Image(root, dict(before.environment), before.user, before.folder, list(before.shell))
 
     def _do(self, step: Step, image: Image, arguments: dict[str, str]) -> None:
@@ -145,7 +145,7 @@ class Builder:
             case "VOLUME":
                 for path in _words(step):
                     _inside(image.root, path).mkdir(parents=True, exist_ok=True)
-            case _:  # EXPOSE, LABEL, STOPSIGNAL say something about the image and do nothing
+            case _:  # EXPOSE, LABEL, STOPSIGNAL only describe the image
                 pass
 
     def _execute(self, step: Step, image: Image, arguments: Mapping[str, str]) -> None:
@@ -153,14 +153,14 @@ class Builder:
         command = said if isinstance(said, list) else [*image.shell, said]
         status = self._run(image.root, command, {**arguments, **image.environment}, image.user, image.folder)
         if status:
-            raise StepFailed(f"{step}: ends with {status}; what it says is above")
+            raise StepFailed(f"{step}: failed with {status}; see its output above")
 
     def _copy(self, step: Step, image: Image, known: Mapping[str, str]) -> None:
         words = shlex.split(dockerfile.expand(step.rest, known))
         options = [word for word in words if word.startswith("--")]
         *sources, target = [word for word in words if not word.startswith("--")]
         if not sources or any(not option.startswith("--from=") for option in options):
-            raise DockerfileError(f"{step}: of COPY only --from=, sources and a target are known to this interpreter")
+            raise DockerfileError(f"{step}: this interpreter only knows COPY with --from=, sources and a target")
         place = _inside(image.root, os.path.join(image.folder, target))  # noqa: PTH118
         many = len(sources) > 1 or target.endswith("/") or target == "."
         for source in sources:
@@ -173,18 +173,18 @@ class Builder:
 
     def _from_stage(self, stage: str, source: str, place: Path, many: bool) -> bool:
         if stage not in self._images:
-            raise DockerfileError(f"COPY --from={stage}: there is no such stage before this one")
+            raise DockerfileError(f"COPY --from={stage}: no earlier stage has this name")
         origin = _inside(self._images[stage].root, source)
         if not origin.exists():
             return False
-        if origin.is_dir():  # its contents, as Docker has it
+        if origin.is_dir():  # its contents, as Docker does
             shutil.copytree(origin, place, symlinks=True, dirs_exist_ok=True)
         else:
             _copy_file(origin, place / origin.name if many else place)
         return True
 
     def _from_context(self, source: str, place: Path, many: bool) -> bool:
-        """Copy what is in the context, owned by root."""
+        """Copy files of the context, owned by root."""
         below = os.path.normpath(source)
         taken = False
         for name in self._context.files("" if below == "." else below):

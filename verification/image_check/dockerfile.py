@@ -1,6 +1,6 @@
-"""A Dockerfile read: its stages and steps, with arguments and variables put in as Docker does.
+"""Parsing of a Dockerfile: its stages and steps, with arguments and variables expanded as by Docker.
 
-As much of the language as our Dockerfile needs; anything else is an error, so that nothing is passed over in silence.
+It supports what our Dockerfile needs; anything else is an error, so that nothing is skipped silently.
 https://docs.docker.com/reference/dockerfile/
 """
 
@@ -33,7 +33,7 @@ _VARIABLE = re.compile(r"\\(\$)|\$(?:(\w+)|\{(\w+)(?::([-+])([^}]*))?\})")
 
 
 class DockerfileError(ValueError):
-    """It cannot be read, or says what this interpreter does not know."""
+    """An error for a Dockerfile that cannot be read, or has something that this interpreter does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class Step:
     """One instruction.
 
     Attributes:
-        line: where it begins, from 1.
-        name: in capitals.
-        rest: everything after the name, lines joined.
+        line: number of its first line, from 1.
+        name: instruction in capitals.
+        rest: text after the name, with lines joined.
     """
 
     line: int
@@ -56,12 +56,12 @@ class Step:
 
 @dataclass(slots=True)
 class Stage:
-    """From one FROM to the next.
+    """The steps from one FROM to the next.
 
     Attributes:
-        name: given with AS, else its number.
-        base: an image, or the name of an earlier stage.
-        steps: in order, without the FROM.
+        name: name given with AS, else its number.
+        base: image, or name of an earlier stage.
+        steps: steps in order, without the FROM.
     """
 
     name: str
@@ -70,11 +70,11 @@ class Stage:
 
 
 def read(text: str, arguments: Mapping[str, str] | None = None) -> list[Stage]:
-    """The stages of a Dockerfile.
+    """Return the stages of a Dockerfile.
 
     Args:
-        text: of it.
-        arguments: `--build-arg`s, for those that FROM names.
+        text: text of the Dockerfile.
+        arguments: values of `--build-arg`, for those that FROM uses.
 
     Raises:
         DockerfileError: it cannot be read.
@@ -98,7 +98,7 @@ def read(text: str, arguments: Mapping[str, str] | None = None) -> list[Stage]:
 
 
 def global_arguments(text: str, arguments: Mapping[str, str]) -> dict[str, str]:
-    """Values of the ARGs before the first FROM: a stage that names one again has it."""
+    """Return the values of ARGs before the first FROM: a stage that declares one again gets its value."""
     known: dict[str, str] = {}
     for step in _steps(text):
         if step.name == "FROM":
@@ -109,14 +109,14 @@ def global_arguments(text: str, arguments: Mapping[str, str]) -> dict[str, str]:
 
 
 def argument(step: Step) -> tuple[str, str | None]:
-    """Name and default of an ARG."""
+    """Return name and default of an ARG."""
     name, equals, default = step.rest.partition("=")
     words = shlex.split(default)
     return name.strip(), (words[0] if words else "") if equals else None
 
 
 def pairs(step: Step, variables: Mapping[str, str]) -> dict[str, str]:
-    """What an ENV sets."""
+    """Return what an ENV sets."""
     found = {}
     for word in shlex.split(step.rest.replace("\\$", "\\\\$")):
         name, equals, value = word.partition("=")
@@ -127,7 +127,7 @@ def pairs(step: Step, variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:
-    """Variables put in: `$A`, `${A}`, `${A:-other}`, `${A:+other}`; one that is not known is empty."""
+    """Expand variables: `$A`, `${A}`, `${A:-other}`, `${A:+other}`; unknown ones are empty."""
 
     def put(match: re.Match[str]) -> str:
         escaped, plain, braced, sign, other = match.groups()
@@ -144,13 +144,13 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 
 
 def command(step: Step) -> list[str] | str:
-    """A command as a list of words (JSON), or one line for the shell."""
+    """Return a command as a list of words (JSON), or one line for the shell."""
     if not step.rest.startswith("["):
         return step.rest
     try:
         words = json.loads(step.rest)
     except json.JSONDecodeError as error:
-        raise DockerfileError(f"{step}: begins as JSON and is none: {error}") from error
+        raise DockerfileError(f"{step}: looks like JSON but is not: {error}") from error
     if not all(isinstance(word, str) for word in words):
         raise DockerfileError(f"{step}: a list of strings is expected")
     return list(words)
@@ -170,7 +170,7 @@ def _steps(text: str) -> list[Step]:
         found.append(_step(began, pending + stripped))
         pending, began = "", 0
     if pending:
-        raise DockerfileError(f"line {began}: the last line is continued and there is none")
+        raise DockerfileError(f"line {began}: the last line is continued, but nothing follows")
     return found
 
 
@@ -180,14 +180,14 @@ def _step(line: int, text: str) -> Step:
     if step.name not in INSTRUCTIONS:
         raise DockerfileError(f"{step}: this interpreter does not know {step.name}")
     if step.name in ("RUN", "COPY") and (re.search(r"<<-?\w", step.rest) or step.rest.startswith("--mount")):
-        raise DockerfileError(f"{step}: here-documents and mounts are not known to this interpreter")
+        raise DockerfileError(f"{step}: this interpreter does not know here-documents and mounts")
     return step
 
 
 def _stage(step: Step, known: Mapping[str, str], number: int) -> Stage:
     words = expand(step.rest, known).split()
     if words and words[0].startswith("--"):
-        raise DockerfileError(f"{step}: options of FROM are not known to this interpreter")
+        raise DockerfileError(f"{step}: this interpreter does not know options of FROM")
     if len(words) == 1:
         return Stage(str(number), words[0])
     if len(words) == 3 and words[1].upper() == "AS":

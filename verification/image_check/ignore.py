@@ -1,6 +1,6 @@
-"""Which files of the build's context there are: `.dockerignore`.
+"""The files of the build's context by `.dockerignore`.
 
-Docker's rules: lines in order, the last that matches a file or a folder above it decides, `!` takes back.
+Docker's rules: lines in order, the last one that matches a file or a folder above it decides, `!` re-includes.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from pathlib import Path
 
 
 class Context:
-    """Files that a COPY can take.
+    """The files that a COPY can use.
 
     Args:
-        folder: the build's context.
+        folder: folder of the build's context.
         rules: lines of `.dockerignore`.
     """
 
@@ -24,7 +24,7 @@ class Context:
         self._rules = [_rule(line) for line in lines if line and not line.startswith("#")]
 
     def has(self, path: str) -> bool:
-        """Whether a file, by its path from the context, is in it."""
+        """Return whether a file, by its path in the context, is included."""
         there = True
         for takes_back, pattern in self._rules:
             if pattern.match(path):
@@ -32,7 +32,7 @@ class Context:
         return there
 
     def files(self, below: str) -> Iterator[Path]:
-        """Files at or below a path that are in the context, as paths from it."""
+        """Yield the included files at or below a path, as paths in the context."""
         start = self.folder / below
         found = [start] if start.is_file() else sorted(path for path in start.rglob("*") if path.is_file())
         for path in found:

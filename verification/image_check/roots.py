@@ -1,6 +1,6 @@
-"""Roots of a bare Debian, commands in them, and an application that runs from one as a container does.
+"""Roots of a bare Debian, commands in them, and an application that runs from one as in a container.
 
-Everything happens in namespaces of its own (mounts, processes, and for the application the network), so nothing is left
+Everything happens in separate namespaces (mounts, processes, and for the application the network), so nothing stays
 mounted. It needs root, `debootstrap` and `unshare`.
 """
 
@@ -20,30 +20,30 @@ from pathlib import Path
 from verification.image_check.builder import Image, StepFailed
 
 STAND_IN = re.compile(r"(?:docker\.io/)?(?:library/)?python:3\.11(?:\.\d+)?-slim-(?P<suite>bookworm)(?:@sha256:\w+)?")
-"""Images that a bare Debian with its own Python 3.11 stands in for."""
+"""Images that a bare Debian with its own Python 3.11 can replace."""
 
 _PACKAGES = "python3,python3-venv,ca-certificates,netbase,tzdata"
-"""What `python:slim` has and the smallest Debian has not; nothing that a Dockerfile would have to install there."""
+"""Packages of `python:slim` that a minimal Debian lacks; none that a Dockerfile would have to install there."""
 
 _PASSED_ON = re.compile(r"PIP_\w+|(?:SSL_CERT|REQUESTS_CA|CURL_CA)_\w+|\w+_proxy|\w+_PROXY")
-"""Variables of this machine that builds get as well, as `docker build` gets a machine's proxies."""
+"""Variables of this machine that builds get too, as `docker build` passes on proxies."""
 
 
 class BareDebian:
-    """Makes roots; debootstrap runs once, what it made is kept and copied.
+    """A maker of roots, which runs debootstrap once and copies the result.
 
     Args:
-        kept: folder of what debootstrap makes.
+        kept: folder for debootstrap's result.
     """
 
     def __init__(self, kept: Path) -> None:
         self._kept = kept
 
     def __call__(self, image: str, root: Path) -> None:
-        """The root of an image.
+        """Create the root of an image.
 
         Raises:
-            StepFailed: nothing stands in for it, or debootstrap fails.
+            StepFailed: there is no replacement for the image, or debootstrap fails.
         """
         match = STAND_IN.fullmatch(image)
         if match is None:
@@ -56,15 +56,15 @@ class BareDebian:
             if mirror := os.environ.get("DEBIAN_MIRROR"):
                 command.append(mirror)
             if subprocess.run(command, stdout=sys.stderr, check=False).returncode:
-                raise StepFailed(f"`{' '.join(command)}` fails: what it says is above")
+                raise StepFailed(f"`{' '.join(command)}` failed: see its output above")
             for package in (original / "var" / "cache" / "apt" / "archives").glob("*.deb"):
-                package.unlink()  # images come without them
+                package.unlink()  # images do not have them
             (original / ".whole").touch()
         subprocess.run(["cp", "-a", "--reflink=auto", str(original), str(root)], check=True)
 
 
 class Chroot:
-    """Runs commands in a root, with this machine's network, DNS and settings of pip."""
+    """A runner of commands in a root, with this machine's network, DNS and pip settings."""
 
     def __init__(self) -> None:
         self._binds = ["/etc/resolv.conf", *_pip_places()]
@@ -73,7 +73,7 @@ class Chroot:
     def __call__(
         self, root: Path, command: Sequence[str], environment: Mapping[str, str], user: str, folder: str
     ) -> int:
-        """Returns the exit status; what the command says goes to standard error."""
+        """Run a command, with its output on standard error, and return its exit status."""
         made = [place for place in self._binds if _make_place(root, place)]
         mounts = [f"mount --rbind /dev {root}/dev", f"mount -t proc proc {root}/proc"]
         mounts += [f"mount --bind {shlex.quote(place)} {shlex.quote(str(root) + place)}" for place in self._binds]
@@ -91,13 +91,13 @@ class Chroot:
 
 
 class Container:
-    """An application that runs from a root: read-only but for `/tmp` and its volumes, its network its own.
+    """An application that runs from a root: read-only except `/tmp` and its volumes, in a network of its own.
 
     Args:
-        image: what runs.
-        volume: folder that is mounted at the image's `RAYBID_VAR_DIR`.
-        environment: besides the image's.
-        log: what it says goes there.
+        image: image to run.
+        volume: folder to mount at the image's `RAYBID_VAR_DIR`.
+        environment: environment in addition to the image's.
+        log: file for its output.
     """
 
     def __init__(self, image: Image, volume: Path, environment: Mapping[str, str], log: Path) -> None:
@@ -108,7 +108,7 @@ class Container:
 
     @contextmanager
     def running(self) -> Iterator[Container]:
-        """For the time of the block: entry point and command of the image."""
+        """Run the image's entry point and command for the time of the block."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "bash", "-c", self._script()],
@@ -123,9 +123,9 @@ class Container:
             self._stop()
 
     def _stop(self) -> None:
-        """End its first process, and all others with that.
+        """Kill its first process, and with it all others.
 
-        `--kill-child` does not: a process that changed its user is not told that its parent died.
+        `--kill-child` does not: a process that changed its user is not notified of its parent's death.
         """
         assert self._process is not None
         with suppress(ProcessLookupError, FileNotFoundError, IndexError):
@@ -135,13 +135,13 @@ class Container:
 
     @property
     def ended(self) -> bool:
-        """Whether it is gone."""
+        """Whether it has ended."""
         return self._process is None or self._process.poll() is not None
 
     def execute(
         self, command: Sequence[str], stdin: str = "", seconds: float = 300.0
     ) -> subprocess.CompletedProcess[str]:
-        """A command in the running container, as `docker exec` has it."""
+        """Run a command in the running container, as `docker exec` does."""
         inside = ["nsenter", "--target", str(self._first()), "--mount", "--net", "--pid"]
         return subprocess.run(
             [*inside, *self._in_root(command)],
@@ -184,18 +184,18 @@ def _chroot(root: Path, command: Sequence[str], environment: Mapping[str, str], 
 
 
 def _pip_places() -> list[str]:
-    """Files and folders that this machine's pip reads: its settings, and what they name."""
+    """Return the files and folders that this machine's pip reads: its settings, and what they refer to."""
     pip = [sys.executable, "-m", "pip", "config"]
     said = subprocess.run([*pip, "debug"], capture_output=True, text=True, check=False).stdout
     files = re.findall(r"^\s*(/\S+), exists: True$", said, re.MULTILINE)
     named = subprocess.run([*pip, "list"], capture_output=True, text=True, check=False).stdout
     paths = [Path(path) for path in re.findall(r"(?:file://)?(/[^\s'\"]+)", named) if Path(path).exists()]
-    # An index's pages lead to files that lie beside it.
+    # An index's pages link to files next to it.
     return sorted({str(path.parent if path.name == "simple" else path) for path in [*map(Path, files), *paths]})
 
 
 def _make_place(root: Path, place: str) -> bool:
-    """Something to mount on; whether it had to be made."""
+    """Create a mount point; return whether it had to be created."""
     target = Path(f"{root}{place}")
     if target.exists():
         return False
@@ -213,7 +213,7 @@ def _remove_place(root: Path, place: str) -> None:
         target.rmdir()
     else:
         target.unlink()
-    for parent in target.parents:  # folders above it that are empty now, within the root
+    for parent in target.parents:  # folders above it that are now empty, within the root
         if parent == root or any(parent.iterdir()):
             return
         parent.rmdir()

@@ -1,4 +1,4 @@
-"""Raw logs of impressions for `ingest`, and files of requests for `replay` and `conformance`."""
+"""Raw impression logs for `ingest`, and request files for `replay` and `conformance`."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _same(content: bytes, folder: Path) -> str | None:
     ran, found = _ingest(content, folder)
     if wrong := ran.told(rows=1, bad_rows=0, left_out={}):
         return wrong
-    return None if found == expected else f"{found} in place of {expected}"
+    return None if found == expected else f"{found} instead of {expected}"
 
 
 def _absent(word: str, folder: Path) -> str | None:
@@ -126,7 +126,7 @@ def _bad(name: str, value: str, folder: Path) -> str | None:
     ran, _ = _ingest(log(LINE, LINE._replace(**{name: value})), folder)
     if wrong := ran.told(rows=1, bad_rows=1):
         return wrong
-    return None if f"line 2: {name} is" in ran.said else f"it does not say line and column: {ran.said[-200:]!r}"
+    return None if f"line 2: {name} is" in ran.said else f"it does not name line and column: {ran.said[-200:]!r}"
 
 
 def _whole_agents(folder: Path) -> str | None:
@@ -158,7 +158,7 @@ def _over_itself(folder: Path) -> str | None:
 def _no_rate(folder: Path) -> str | None:
     (folder / "log").write_bytes(log(LINE))
     ran = Ran(app, "ipinyou-log", folder / "log", "--out", folder / "out", "--cny-per-usd", "inf")
-    return ran.refused("ingest: ", "no rate")
+    return ran.refused("ingest: ", "not a rate")
 
 
 def _of_requests() -> dict[str, Callable[[Path], str | None]]:
@@ -197,4 +197,4 @@ def _no_requests(content: bytes, told: str, folder: Path) -> str | None:
         offers = list(from_files([folder / "requests"], 1, endless=False, on_bad_line=lambda _: None))
     except SourceError as error:
         return None if told in str(error) else f"it says {error}"
-    return f"taken: {len(offers)} requests"
+    return f"accepted: {len(offers)} requests"
