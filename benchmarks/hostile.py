@@ -120,18 +120,14 @@ def _of_json() -> Requests:
 def _of_imps() -> Requests:
     deals = [{"id": f"deal-{k}", "wadomain": ["a.example"] * 10} for k in range(50)]
     video = {"mimes": [f"video/{k}" for k in range(60)], "protocols": [2, 3, 5, 6, 7, 8]}
+    audio = {"mimes": ["a/b"]}
     formats = [{"w": 300 + k, "h": 250} for k in range(100)]
     return {
         "many imps": _imps(lambda k: {"banner": _BANNER}, 1 << 20),
         "thousand imps": _imps(lambda k: {"banner": {**_BANNER, "id": "x" * 400}}),
         "untidy imps": _imps(lambda k: {"banner": {"w": "300", "h": "250"}, "secure": "1", "bidfloor": "0.1"}),
         "imps of all formats": _imps(
-            lambda k: {
-                "banner": _BANNER,
-                "video": video,
-                "native": {"request": _assets(5)},
-                "audio": {"mimes": ["a/b"]},
-            }
+            lambda k: {"banner": _BANNER, "video": video, "native": {"request": _assets(5)}, "audio": audio}
         ),
         "formats, 100 an imp": _imps(lambda k: {"banner": {"format": [{**one, "h": 250 + k} for one in formats]}}),
         "untidy formats": _imps(lambda k: {"banner": {"format": [{"w": str(m), "h": str(k)} for m in range(1, 100)]}}),

@@ -149,16 +149,8 @@ def _plan(begun: State, seconds: float, folder: Path, data: Path | None, *, step
 
 
 def _report(state: State, target: Path, version: str) -> Report:
-    return Report(
-        algo=state.algo,
-        steps=state.steps,
-        seconds=round(state.seconds, 1),
-        best_steps=state.best_steps,
-        score=state.score,
-        gains=state.gains,
-        artefact=str(target),
-        version=version,
-    )
+    seconds = round(state.seconds, 1)
+    return Report(state.algo, state.steps, seconds, state.best_steps, state.score, state.gains, str(target), version)
 
 
 def _admit(target: Path, best: policy.Policy, kept_in: Path) -> None:

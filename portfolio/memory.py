@@ -1,4 +1,4 @@
-"""What happened to a campaign: totals, and discounted sums over the last periods."""
+"""History of a campaign: totals, and discounted sums over the last periods."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GROWTH = 1.05
 
 
 class Counts(NamedTuple):
-    """What happened in a span of time. Money in micros: `spend` is the cost, `value` the worth."""
+    """The events of a span of time. Money in micros: `spend` is the cost, `value` the worth."""
 
     spend: int = 0
     impressions: int = 0

@@ -43,7 +43,7 @@ _LOOK_SECONDS = 0.25
 
 
 class Scaled(msgspec.Struct, frozen=True):
-    """How one deployment followed the load.
+    """The response of one deployment to the load.
 
     Attributes:
         min: replicas at the start.

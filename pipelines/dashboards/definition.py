@@ -33,11 +33,13 @@ _OVERVIEW = Dashboard(
     "Raybid: overview",
     (
         Panel(
-            "Parts that answer", "none", (Query("min by (part) (raybid_part_up)", "{{part}}"),), "1: the part works.", "latest"
+            "Parts that answer",
+            "none",
+            (Query("min by (part) (raybid_part_up)", "{{part}}"),),
+            "1: it works.",
+            "latest",
         ),
-        Panel(
-            "Ready to bid", "none", (Query("min(raybid_ready)", "ready"),), "0: the scraped replica cannot bid.", "latest"
-        ),
+        Panel("Ready to bid", "none", (Query("min(raybid_ready)", "ready"),), "0: the replica cannot bid.", "latest"),
         Panel("Requests", "reqps", (Query(_rate("raybid_requests_total"), "requests"),), "Bid requests a second."),
         Panel(
             "Answers with a bid",
@@ -326,7 +328,7 @@ _INFRASTRUCTURE = Dashboard(
             (Query("max(raybid_event_backlog)", "events"),),
             "Grows while the Controller or its disk is unavailable.",
         ),
-        Panel("Age of the oldest", "s", (Query("max(raybid_event_lag_seconds)", "lag"),), "Age of the oldest of these events."),
+        Panel("Age of the oldest", "s", (Query("max(raybid_event_lag_seconds)", "lag"),), "Of these events."),
         Panel(
             "Records dropped",
             "short",

@@ -37,7 +37,7 @@ _STOPPED = "stopped"
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known about the platform of a folder.
+    """The known state of the platform of a folder.
 
     Attributes:
         pid: process that runs it.

@@ -25,7 +25,7 @@ BIDDERS = {
     "past": "knows every past price",
     CLAIRVOYANT: "knows every price: pays it wherever it is below the value",
 }
-"""What each bidder does."""
+"""Descriptions of the bidders."""
 
 
 def heading(figures: Sequence[Figures]) -> str:

@@ -51,7 +51,7 @@ class Sample(NamedTuple):
 
 
 class Traffic:
-    """What the honest exchange observed.
+    """The observations of the honest exchange.
 
     Args:
         log: file that it writes.

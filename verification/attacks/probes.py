@@ -1,4 +1,4 @@
-"""What an attacker tries on this machine. This file runs on its own, with only the standard library.
+"""Attempts of an attacker on this machine. This file runs on its own, with only the standard library.
 
 It is passed to a bare Python with `-c`, since an unprivileged user may not be able to read the checkout. It reads a
 JSON list of questions from standard input and writes a JSON list of answers. A question has a `do`, the name of a

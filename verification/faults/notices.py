@@ -33,7 +33,7 @@ class Shares:
 
 @dataclass
 class Diary:
-    """What the exchange did, and which answers it got.
+    """The actions of the exchange, and the answers it got.
 
     Attributes:
         owed: acknowledged charges in micros, by bid id.

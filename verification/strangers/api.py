@@ -1,4 +1,4 @@
-"""What strangers send to the API of a platform, and records that others wrote past the API."""
+"""Strangers' calls of the API of a platform, and records that others wrote past the API."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from rtb.runtime import calls
 _TIMEOUT_S = 10.0
 _KEPT_CALLS = 2_000
 _BRIEFLY_S = 0.8
-"""How long an answer is cached, so that one drawing asks once."""
+"""Seconds that an answer is cached, so that one drawing asks once."""
 
 
 class ApiError(RuntimeError):

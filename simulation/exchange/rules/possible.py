@@ -1,4 +1,4 @@
-"""Which imps an honest bidder could answer, whatever it sells; the others are counted by reason."""
+"""Imps that an honest bidder could answer, whatever it sells; the others are counted by reason."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LARGEST_PIXELS = 10_000
 
 @dataclass(frozen=True)
 class Held:
-    """What a bidder can sell.
+    """The supply of a bidder.
 
     Attributes:
         rates: units of each currency per US dollar.

@@ -1,4 +1,4 @@
-"""What an unprivileged local user can read, write and connect to."""
+"""Attempts of an unprivileged local user to read, write and connect."""
 
 from __future__ import annotations
 

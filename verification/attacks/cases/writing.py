@@ -1,4 +1,4 @@
-"""What administrators' programs write: landing URLs, model folders, names in exports."""
+"""Input of administrators' programs: landing URLs, model folders, names in exports."""
 
 from __future__ import annotations
 
