@@ -33,11 +33,7 @@ _OVERVIEW = Dashboard(
     "Raybid: overview",
     (
         Panel(
-            "Parts that answer",
-            "none",
-            (Query("min by (part) (raybid_part_up)", "{{part}}"),),
-            "1: it works.",
-            "latest",
+            "Parts that answer", "none", (Query("min by (part) (raybid_part_up)", "{{part}}"),), "1 is good.", "latest"
         ),
         Panel("Ready to bid", "none", (Query("min(raybid_ready)", "ready"),), "0: the replica cannot bid.", "latest"),
         Panel("Requests", "reqps", (Query(_rate("raybid_requests_total"), "requests"),), "Bid requests a second."),
