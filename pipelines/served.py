@@ -84,7 +84,7 @@ def served(folder: Path, since: float = 0.0, until: float = EVER) -> Served:
 
 
 def _are_rows(bids: pa.Table) -> Any:
-    """Select the bids that have a row of this encoder."""
+    """Return which bids have a row of this encoder."""
     right = pc.and_(
         pc.equal(bids["feature_schema"], SCHEMA_VERSION), pc.equal(pc.list_value_length(bids["features"]), len(FIELDS))
     )

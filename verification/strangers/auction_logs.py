@@ -33,7 +33,7 @@ def cases() -> list[Case]:
         "a pctr of 1.01": ("0 50 1.01", ("pctr is 1.01", "a chance from 0 to 1")),
         "a pctr in percent": ("0 50 12", ("pctr is 12", "percent")),
         "a pctr below 0": ("0 50 -0.01", ("pctr is -0.01",)),
-        "a pctr that is no number": ("0 50 nan", ("click price pctr",)),
+        "a pctr that is not a number": ("0 50 nan", ("click price pctr",)),
         "commas": ("0,50,0.01", ("'0,50,0.01'",)),
         "a column too few": ("0 50", ("click price pctr",)),
         "a column more in one row": ("0 50 0.01 5", ("click price pctr",)),
@@ -64,7 +64,7 @@ def cases() -> list[Case]:
         Case("backtest, totals", "numbers as 5.0", _float_totals),
         Case("backtest, forms", "names that are markup", _named),
         Case("backtest, options", "a value without end", partial(_option, "--value", "inf")),
-        Case("backtest, options", "budgets that are no numbers", partial(_option, "--budgets", "nan")),
+        Case("backtest, options", "budgets that are not numbers", partial(_option, "--budgets", "nan")),
         Case("backtest, tables", "said before they are made", _said),
         Case("backtest, tables", "too large for the memory", _too_large),
     ]

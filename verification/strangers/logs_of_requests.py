@@ -170,7 +170,7 @@ def _of_requests() -> dict[str, Callable[[Path], str | None]]:
         "a list over several lines": partial(_requests, b"[\n" + _REQUEST + b"]\n", 1, "1: not a JSON object"),
         "a click of 2": partial(_requests, b'{"request": {}, "click": 2}\n' + _REQUEST, 1, "1: click 2"),
         "a price as text": partial(_requests, _REQUEST + b'{"request": {}, "market_price_cpm": "5"}', 1, "2: market"),
-        "a price that is no number": partial(
+        "a price that is not a number": partial(
             _requests, _REQUEST + b'{"request": {}, "market_price_cpm": NaN}', 1, "2:"
         ),
         "a price beyond all numbers": partial(_requests, _PRICED + b"1e999}", 1, "2: not a JSON object"),
