@@ -66,7 +66,7 @@ class PortfolioState(msgspec.Struct, frozen=True):
         decisions: number of decisions.
         log_price: log of the budget's price, see `portfolio.dual`.
         multipliers: multipliers of campaigns' return constraints, likewise.
-        members: by id.
+        members: states of the members, by id.
     """
 
     at: float = 0.0

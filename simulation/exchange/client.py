@@ -48,7 +48,7 @@ class Target(NamedTuple):
     Attributes:
         origin: scheme, host and port, within which connections are shared.
         authority: value of the `Host` header.
-        path: with the query, percent-encoded.
+        path: path with the query, percent-encoded.
         authorization: value of the `Authorization` header, empty when the URL names no user.
     """
 
