@@ -87,7 +87,7 @@ def test_stages_and_continued_lines_are_read() -> None:
         ("FROM a\nONBUILD RUN x", "does not know ONBUILD"),
         ("FROM --platform=x a", "options of FROM"),
         ("FROM a b", "FROM image AS name"),
-        ("FROM a\nRUN --mount=type=cache,target=/x y", "mounts are not known"),
+        ("FROM a\nRUN --mount=type=cache,target=/x y", "does not know here-documents and mounts"),
         ("FROM a\nRUN <<EOF\nx\nEOF", "here-documents"),
         ("FROM a\nRUN x \\", "last line is continued"),
         ("# nothing", "no FROM"),
@@ -101,10 +101,10 @@ def test_what_it_does_not_know_is_an_error(text: str, told: str) -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("COPY --chown=1 x y", "of COPY only"),
-        ("COPY --from=nobody x y", "no such stage"),
+        ("COPY --chown=1 x y", "only knows COPY"),
+        ("COPY --from=nobody x y", "no earlier stage"),
         ("CMD x", "JSON list"),
-        ("RUN [x]", "begins as JSON"),
+        ("RUN [x]", "looks like JSON"),
         ("ENV A", "NAME=VALUE"),
         ("HEALTHCHECK NONE", "write HEALTHCHECK"),
     ],
