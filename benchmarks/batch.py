@@ -1,13 +1,13 @@
-"""How many bids a second `POST /bid/batch` answers, over HTTP, through a whole platform on this machine.
+"""Bids per second of `POST /bid/batch`, over HTTP, through a whole platform on this machine.
 
 How to run:
 
     python -m benchmarks.batch [--campaigns 200] [--seconds 10] [--graph composed] [--routers 1]
     python -m benchmarks.batch --url http://127.0.0.1:8000
 
-What to expect: half a minute with a platform of its own (which trains a small model first), else the seconds asked for.
-One JSON line last. The calls are encoded beforehand; a slot counts as a bid answered unless it was shed, came too late
-or failed. A platform of yours must allow so many calls: `RAYBID_CALLS_PER_MINUTE`, or a key's own `per_minute`.
+What to expect: half a minute with a platform of its own (which trains a small model first), else the given seconds. One
+JSON line last. The calls are encoded beforehand; a slot counts as answered unless it was shed, came too late or failed.
+A platform of yours must allow that many calls: `RAYBID_CALLS_PER_MINUTE`, or a key's own `per_minute`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from simulation.requests import to_openrtb
 
 SLOTS = 500
 CONNECTIONS = 4
-_CALLS = 32  # different ones, sent in turn
+_CALLS = 32  # different calls, sent in turn
 _PATH = "/bid/batch"
 _RICH = 10**12  # micros: no campaign runs out of money while no notice frees any
 _WARM_UP_SECONDS = 5.0
@@ -48,18 +48,18 @@ _DEVICES = {number: name for name, number in simple_api.DEVICES.items()}
 
 
 class BatchFigures(msgspec.Struct, frozen=True):
-    """What a drive came to.
+    """The results of a run.
 
     Attributes:
-        bids_per_s: slots answered a second, with a bid or the reason why there is none.
-        p50_ms: middle of the calls' times.
-        p99_ms: time that 99 of 100 calls take at most.
-        calls: made.
-        errors: calls without a whole answer of status 200.
+        bids_per_s: slots answered per second, with a bid or a reason for no bid.
+        p50_ms: median latency of calls.
+        p99_ms: 99th percentile of the latency.
+        calls: calls made.
+        errors: calls without a complete answer of status 200.
         unanswered: slots that were shed, came too late, or failed.
-        bid_rate: part of the slots answered that got a bid.
-        slots_a_call: slots in one call.
-        seconds: that calls were begun in, and until the last was answered.
+        bid_rate: share of the answered slots with a bid.
+        slots_a_call: slots per call.
+        seconds: time from the first call to the last answer.
     """
 
     bids_per_s: float
@@ -75,15 +75,15 @@ class BatchFigures(msgspec.Struct, frozen=True):
 
 def main(
     *,
-    url: Annotated[str, typer.Option(help="a running platform; none: one is started, and stopped again")] = "",
-    campaigns: Annotated[int, typer.Option(min=1, help="active campaigns of the one started")] = 200,
-    seconds: Annotated[float, typer.Option(min=1, help="of calls")] = 10.0,
+    url: Annotated[str, typer.Option(help="URL of a running platform; empty: start one and stop it again")] = "",
+    campaigns: Annotated[int, typer.Option(min=1, help="active campaigns of the started platform")] = 200,
+    seconds: Annotated[float, typer.Option(min=1, help="duration, seconds")] = 10.0,
     connections: Annotated[int, typer.Option(min=1, help="calls in flight")] = CONNECTIONS,
-    slots: Annotated[int, typer.Option(min=1, max=500, help="in one call")] = SLOTS,
-    graph: Annotated[Graph, typer.Option(help="where the models of the one started run")] = "composed",
-    routers: Annotated[int, typer.Option(min=1, help="Router replicas of the one started, at least")] = 1,
+    slots: Annotated[int, typer.Option(min=1, max=500, help="slots per call")] = SLOTS,
+    graph: Annotated[Graph, typer.Option(help="where the models of the started platform run")] = "composed",
+    routers: Annotated[int, typer.Option(min=1, help="minimum Router replicas of the started platform")] = 1,
 ) -> None:
-    """Drive the endpoint, and say how fast it was."""
+    """Drive the endpoint, and report its speed."""
     console = Console(stderr=True, highlight=False)
     try:
         with tempfile.TemporaryDirectory(prefix="raybid-batch-") as folder:
@@ -116,11 +116,11 @@ async def drive(
     """Call a platform's batch endpoint as fast as the connections allow.
 
     Args:
-        url: of the platform.
-        seconds: that calls are begun in.
+        url: URL of the platform.
+        seconds: time in which calls are started.
         connections: calls in flight.
-        slots: in one call, at most 500.
-        key: sent as `X-API-Key`; empty: none is.
+        slots: slots per call, at most 500.
+        key: sent as `X-API-Key`; empty: none is sent.
     """
     bodies, turn = calls(_CALLS, slots), count()
     headers = f"Content-Type: application/json\r\n{f'X-API-Key: {key}' if key else 'Accept: */*'}\r\n"
@@ -158,7 +158,7 @@ async def drive(
 
 
 def calls(number: int, slots: int = SLOTS, seed: int = 1) -> list[bytes]:
-    """Bodies of calls with varied slots: users, places and sizes of the simulated market; the same for each seed."""
+    """Return bodies of calls with varied slots: users, places and sizes of the simulated market, by seed."""
     market = reference.market(traffic_seed=seed)
     found = []
     for _ in range(number):
@@ -168,7 +168,7 @@ def calls(number: int, slots: int = SLOTS, seed: int = 1) -> list[bytes]:
 
 
 def _slot(request: dict[str, Any]) -> dict[str, Any]:
-    """What a simulated exchange offers, without OpenRTB."""
+    """Return a simulated exchange's offer in the simple format."""
     imp, device, user = request["imp"][0], request["device"], request["user"]
     place = {"page": request["site"]["page"]} if "site" in request else {"app": request["app"]["bundle"]}
     return {
@@ -188,7 +188,7 @@ def _slot(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answered(body: bytes, slots: int) -> tuple[int, int]:
-    """Slots answered and bids among them, without the cost of decoding; (-1, 0) where answers are missing."""
+    """Return slots answered and bids, counted without decoding; (-1, 0) if answers are missing."""
     bids = body.count(b'"bid":true')
     if bids + body.count(b'"bid":false') != slots:
         return -1, 0
@@ -196,7 +196,7 @@ def _answered(body: bytes, slots: int) -> tuple[int, int]:
 
 
 def _measured(target: tuple[str, str], seconds: float, connections: int, slots: int, console: Console) -> BatchFigures:
-    """After a warm-up: replicas, caches and leases are those of a platform that has been up for a while."""
+    """Measure after a warm-up, so that replicas, caches and leases are in their steady state."""
     url, key = target
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("warming up", total=None)

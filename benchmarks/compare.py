@@ -1,12 +1,12 @@
-"""Whether a change made the platform slower: two runs of `make bench`, compared by what a machine's speed is not in.
+"""Check whether a change made the platform slower: compare two runs of `make bench`, independent of machine speed.
 
 How to run:
 
     python -m benchmarks.compare before.json after.json
 
-What to expect: a line for each figure, and as the last line one JSON object. Exit code 1 when one fell by more than
-`--worse`, or the second run had failures. A figure is a rate over that of a bare answer in the same run: of two
-machines, or of a busy and an idle hour, such ratios differ by less than the rates do.
+What to expect: a line per figure, and as the last line one JSON object. Exit code 1 if one fell by more than `--worse`,
+or the second run had failures. A figure is a rate relative to that of a bare answer in the same run: such ratios vary
+less than the rates between machines, or between busy and idle hours.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _RATIOS = ("ratio_composed", "ratio_colocated")
 
 
 def main(
-    before: Annotated[Path, typer.Argument(help="what a run said, its last line last")],
-    after: Annotated[Path, typer.Argument(help="the same of the changed code")],
+    before: Annotated[Path, typer.Argument(help="output of a run, up to its last line")],
+    after: Annotated[Path, typer.Argument(help="likewise with the changed code")],
     *,
-    worse: Annotated[float, typer.Option(min=0.0, max=1.0, help="share a ratio may fall by")] = 0.25,
+    worse: Annotated[float, typer.Option(min=0.0, max=1.0, help="share by which a ratio may fall")] = 0.25,
 ) -> None:
     """Compare two runs of `make bench`."""
     try:
@@ -44,10 +44,10 @@ def main(
 
 
 def compare(before: dict[str, Any], after: dict[str, Any], worse: float) -> dict[str, Any]:
-    """The ratios of both, which of them fell by more than a share, and failures of the second.
+    """Return the ratios of both, those that fell by more than a share, and the failures of the second.
 
     Raises:
-        ValueError: one of them has not the figures, or a ratio of nothing.
+        ValueError: one of them lacks the figures, or a rate is zero.
     """
     ratios = {}
     for name in _RATIOS:
@@ -58,26 +58,26 @@ def compare(before: dict[str, Any], after: dict[str, Any], worse: float) -> dict
 
 
 def summary(path: Path) -> dict[str, Any]:
-    """The last line of a run.
+    """Return the last line of a run.
 
     Raises:
-        ValueError: it is no JSON object.
+        ValueError: it is not a JSON object.
         OSError: the file cannot be read.
     """
     lines = path.read_text().strip().splitlines()
     try:
         found = json.loads(lines[-1]) if lines else None
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: the last line is no JSON: did the run fail? {error}") from error
+        raise ValueError(f"{path}: the last line is not JSON: did the run fail? {error}") from error
     if not isinstance(found, dict):
-        raise ValueError(f"{path}: the last line is no JSON object: did the run fail?")
+        raise ValueError(f"{path}: the last line is not a JSON object: did the run fail?")
     return found
 
 
 def _figure(found: dict[str, Any], name: str) -> float:
     value = found.get(name)
     if not isinstance(value, int | float) or value <= 0:
-        raise ValueError(f"{name} is {value!r}, which is nothing to compare: run `make bench QUICK=1` again")
+        raise ValueError(f"{name} is {value!r}, which cannot be compared: run `make bench QUICK=1` again")
     return float(value)
 
 

@@ -1,12 +1,12 @@
-"""How fast the pacing environment holds auctions, and how long a policy thinks: one process, one thread.
+"""Speed of the pacing environment and of a policy's inference: one process, one thread.
 
 How to run:
 
     python -m benchmarks.environment [--rounds 5] [--data DIR]
 
-What to expect: a quarter of a minute; a line a measurement on standard error, one JSON line last. Auctions are those of
-the campaigns paced; each is held a second time for its twin, the closed loop, which is not counted. Drawing episodes
-and warming the loops is part of the time.
+What to expect: a quarter of a minute; a line per measurement on standard error, one JSON line last. The auctions of the
+paced campaigns count; each is also held for its twin, the closed loop, which does not count. Drawing episodes and
+warming up the loops is included.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _FORWARDS = 200
 
 
 def main(
-    rounds: Annotated[int, typer.Option(min=1, help="measurements; the median counts")] = 5,
-    data: Annotated[Path | None, typer.Option(help="folder of logged auctions; else made-up ones alone")] = None,
-    artefact: Annotated[Path, typer.Option("--policy", help="artefact that thinks")] = Path("models/ppo"),
+    rounds: Annotated[int, typer.Option(min=1, help="number of measurements; the median counts")] = 5,
+    data: Annotated[Path | None, typer.Option(help="folder of logged auctions; default: simulated ones only")] = None,
+    artefact: Annotated[Path, typer.Option("--policy", help="artefact of the policy")] = Path("models/ppo"),
 ) -> None:
-    """Measure in turn, several times."""
+    """Run both measurements in turn, several times."""
     console = Console(stderr=True, highlight=False)
     env = VectorPacingEnv(_CAMPAIGNS, to_learn_from(data, 1, markets=20), "levels")
     thinker = policy.load(artefact)
@@ -65,7 +65,7 @@ def _auctions_a_second(env: VectorPacingEnv, seed: int) -> float:
 
 
 def _forward_ms(thinker: policy.Policy) -> float:
-    """Milliseconds from observations to multipliers, the median of many."""
+    """Return the median milliseconds from observations to multipliers."""
     seen = np.random.default_rng(0).uniform(-3, 3, (_BATCH, observation.OBSERVATION_SIZE)).astype(np.float32)
     taken = []
     for _ in range(_FORWARDS):

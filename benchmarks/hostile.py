@@ -1,12 +1,11 @@
-"""The worst requests of a megabyte that we know of, and how long each keeps a replica's event loop busy at a time.
+"""The worst known requests of a megabyte, and how long each blocks a replica's event loop at a time.
 
 How to run:
 
     python -m benchmarks.hostile [--campaigns 20]
 
-What to expect: a table on standard error, one JSON line last. Milliseconds are of this thread's processor, so that what
-else runs here does not count; the longest of a request's steps is what other callers wait for, as the event loop goes
-round between them.
+What to expect: a table on standard error, one JSON line last. Milliseconds are CPU time of this thread, so that other
+processes do not count; a request's longest step is what other callers wait for, as the event loop runs between steps.
 """
 
 from __future__ import annotations
@@ -32,10 +31,11 @@ MOST_BYTES = 1_000_000
 _SAME_HASH = 2**61 - 1
 _BANNER = {"w": 300, "h": 250}
 Value = TypeVar("Value")
+Requests = dict[str, bytes | Callable[[int], Any]]  # a body, or a function from a size to a body
 
 
-def main(campaigns: Annotated[int, typer.Option(min=1, help="active campaigns")] = 20) -> None:
-    """Time each."""
+def main(campaigns: Annotated[int, typer.Option(min=1, help="number of active campaigns")] = 20) -> None:
+    """Time each request."""
     torch.set_num_threads(1)
     stages = _stages(campaigns)
     longest = {name: _longest(stages, body) for name, body in bodies()}
@@ -48,13 +48,13 @@ def main(campaigns: Annotated[int, typer.Option(min=1, help="active campaigns")]
 
 
 def bodies() -> Iterator[tuple[str, bytes]]:
-    """Requests as they come off the wire, by name; none is larger than a replica takes."""
-    for name, request in _requests().items():
+    """Yield requests as they come off the wire, by name; none is larger than a replica takes."""
+    for name, request in {**_of_json(), **_of_imps(), **_of_fields()}.items():
         yield name, request if isinstance(request, bytes) else _filled(request)
 
 
 def _filled(request: Callable[[int], Any]) -> bytes:
-    """The largest of a row of requests that a replica still looks into."""
+    """Return the largest of a series of requests that a replica still parses."""
     low, high = 1, 1 << 20
     while high - low > max(1, low // 50):
         middle = (low + high) // 2
@@ -92,10 +92,7 @@ def _assets(n: int, **more: Any) -> dict[str, Any]:
     return {"assets": [{"id": k, "img": {"type": 3, "wmin": 1 + k, "hmin": 1}} for k in range(n)], **more}
 
 
-def _requests() -> dict[str, bytes | Callable[[int], Any]]:
-    deals = [{"id": f"deal-{k}", "wadomain": ["a.example"] * 10} for k in range(50)]
-    video = {"mimes": [f"video/{k}" for k in range(60)], "protocols": [2, 3, 5, 6, 7, 8]}
-    formats = [{"w": 300 + k, "h": 250} for k in range(100)]
+def _of_json() -> Requests:
     return {
         "integers of one hash": lambda n: _imp(banner={**_BANNER, "battr": [_SAME_HASH * k for k in range(1, n)]}),
         "the same as texts": lambda n: _imp(banner={**_BANNER, "battr": [str(_SAME_HASH * k) for k in range(1, n)]}),
@@ -115,16 +112,22 @@ def _requests() -> dict[str, bytes | Callable[[int], Any]]:
         "one name again and again": b'{"id":"1",' + b'"x":1,' * 160_000 + b'"imp":[]}',
         "imp again and again": b"{" + b'"imp":[{"id":"1","banner":{"w":"1","h":1}}],' * 6_000 + b'"id":"1"}',
         "unknown fields": lambda n: _with(ext={"x": [{"y": k} for k in range(n)]}),
+        "nothing but commas": b"[" + b"," * 990_000,
+        "gzip of blanks": gzip.compress(b" " * 999_000),
+    }
+
+
+def _of_imps() -> Requests:
+    deals = [{"id": f"deal-{k}", "wadomain": ["a.example"] * 10} for k in range(50)]
+    video = {"mimes": [f"video/{k}" for k in range(60)], "protocols": [2, 3, 5, 6, 7, 8]}
+    audio = {"mimes": ["a/b"]}
+    formats = [{"w": 300 + k, "h": 250} for k in range(100)]
+    return {
         "many imps": _imps(lambda k: {"banner": _BANNER}, 1 << 20),
         "thousand imps": _imps(lambda k: {"banner": {**_BANNER, "id": "x" * 400}}),
         "untidy imps": _imps(lambda k: {"banner": {"w": "300", "h": "250"}, "secure": "1", "bidfloor": "0.1"}),
         "imps of all formats": _imps(
-            lambda k: {
-                "banner": _BANNER,
-                "video": video,
-                "native": {"request": _assets(5)},
-                "audio": {"mimes": ["a/b"]},
-            }
+            lambda k: {"banner": _BANNER, "video": video, "native": {"request": _assets(5)}, "audio": audio}
         ),
         "formats, 100 an imp": _imps(lambda k: {"banner": {"format": [{**one, "h": 250 + k} for one in formats]}}),
         "untidy formats": _imps(lambda k: {"banner": {"format": [{"w": str(m), "h": str(k)} for m in range(1, 100)]}}),
@@ -138,6 +141,11 @@ def _requests() -> dict[str, bytes | Callable[[int], Any]]:
         ),
         "natives as objects": _imps(lambda k: {"native": {"request": _assets(32, seq=k)}}),
         "natives as texts": _imps(lambda k: {"native": {"request": json.dumps(_assets(32, seq=k))}}),
+    }
+
+
+def _of_fields() -> Requests:
+    return {
         "native text": lambda n: _imp(native={"request": json.dumps(_assets(5)) + " " * n}),
         "native text of assets": lambda n: _imp(native={"request": json.dumps(_assets(n))}),
         "native text in text": lambda n: _imp(native={"request": json.dumps("[" * n)}),
@@ -169,13 +177,11 @@ def _requests() -> dict[str, bytes | Callable[[int], Any]]:
         "consent": lambda n: _with(regs={"gdpr": 1}, user={"consent": "C" * n}),
         "consent of 32 kB": lambda n: _with(regs={"gdpr": 1}, user={"consent": "C" * 32_000}, x="y" * n),
         "us_privacy": lambda n: _with(regs={"us_privacy": "1" * n}),
-        "nothing but commas": b"[" + b"," * 990_000,
-        "gzip of blanks": gzip.compress(b" " * 999_000),
     }
 
 
 def _longest(stages: Any, body: bytes) -> tuple[str, str, float]:
-    """What became of a request, its longest step, and the milliseconds of that."""
+    """Return the outcome of a request, its longest step, and that step's milliseconds."""
     edge, ctr_stage, bid_stage = stages
     spent: dict[str, float] = {}
 

@@ -1,13 +1,13 @@
-"""What the ledger alone does in a second, beside what `redis-benchmark` gets out of the same server in the same run.
+"""Operations per second of the ledger alone, next to `redis-benchmark` on the same server in the same run.
 
 How to run:
 
     python -m benchmarks.ledger [--rounds 5] [--url redis://...]
 
-What to expect: about half a minute; a table on standard error, one JSON line last. Settlements are whole: the script
-with its once-per-bid marks, pots and the event in the stream, each distinct bid won and never seen before. A renewal is
-a lease granted and a lease closed. The embedded server syncs its disk before it answers (`appendfsync always`), for
-`redis-benchmark` as for us. Wants `redis-benchmark` on the PATH (Debian: redis-tools).
+What to expect: about half a minute; a table on standard error, one JSON line last. Settlements are complete: the script
+with its once-per-bid marks, pots and the event in the stream, each for a new bid that was won. A renewal is one lease
+granted and one closed. The embedded server syncs its disk before it answers (`appendfsync always`), for
+`redis-benchmark` as for us. Requires `redis-benchmark` on the PATH (Debian: redis-tools).
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ from rtb.runtime import processes
 from rtb.settlement.notice_tokens import BidRef, Kind
 
 _IN_FLIGHT = (1, 16, 64)
-_SETTLEMENTS = 2_000  # a round, at each number in flight
+_SETTLEMENTS = 2_000  # per round, at each number in flight
 _CAMPAIGNS = 200
-_RENEWALS = 10  # rounds of all campaigns
+_RENEWALS = 10  # rounds over all campaigns
 _PLAIN = 10_000  # requests of redis-benchmark
 _PIPELINE = 16
 _PRICE, _CEILING = 700, 1_000
@@ -56,13 +56,13 @@ _numbers = itertools.count(1)
 
 @processes.ended_by_signals()
 def main(
-    rounds: Annotated[int, typer.Option(min=1, help="measurements; the median counts")] = 5,
-    url: Annotated[str, typer.Option(help="an empty Redis or Valkey of yours; else an embedded one is started")] = "",
+    rounds: Annotated[int, typer.Option(min=1, help="number of measurements; the median counts")] = 5,
+    url: Annotated[str, typer.Option(help="URL of an empty Redis or Valkey; default: an embedded one")] = "",
 ) -> None:
-    """Measure in turn, several times."""
+    """Run the measurements in turn, several times."""
     console = Console(stderr=True)
     if shutil.which("redis-benchmark") is None:
-        console.print("benchmarks.ledger: there is no redis-benchmark on the PATH: install Redis' tools", style="red")
+        console.print("benchmarks.ledger: redis-benchmark is not on the PATH: install Redis' tools", style="red")
         raise typer.Exit(1)
     with _server(url) as address:
         measured: dict[str, list[float]] = defaultdict(list)
@@ -83,11 +83,11 @@ def main(
 
 @contextmanager
 def _server(url: str) -> Iterator[str]:
-    """Where to measure: a server of one's own, if it is empty, else an embedded one."""
+    """Yield the URL to measure: the given server if it is empty, else an embedded one."""
     if url:
         with redis.Redis.from_url(url) as client:
             if client.dbsize():
-                raise typer.BadParameter("it holds keys, which a benchmark must not mix with", param_hint="--url")
+                raise typer.BadParameter("it holds keys: a benchmark needs an empty server", param_hint="--url")
             try:
                 yield url
             finally:
@@ -112,7 +112,7 @@ async def _ours(url: str) -> dict[str, float]:
 
 
 async def _settlements(ledger: ValkeyLedger, in_flight: int) -> float:
-    """Distinct bids of one lease, so many notices at once."""
+    """Settle distinct bids of one lease, this many notices at a time; return the rate."""
     now, lease = time.time(), next(_numbers)
     held = _SETTLEMENTS * _CEILING
     assert await ledger.lease([Grant(lease, 0, held, 0.0, now + 600, at=now)]) == [held]
@@ -128,7 +128,7 @@ async def _settlements(ledger: ValkeyLedger, in_flight: int) -> float:
 
 
 async def _renewals(ledger: ValkeyLedger) -> float:
-    """All campaigns' leases at once, as a replica renews them: new ones granted, then the old ones closed."""
+    """Renew all campaigns' leases as a replica does, new ones granted, then the old ones closed; return the rate."""
     now = time.time()
     old: list[Closing] = []
     started = time.perf_counter()
@@ -149,7 +149,7 @@ def _theirs(url: str) -> dict[str, float]:
 
 
 def _redis_benchmark(url: str, connections: int, pipeline: int) -> float:
-    """SETs a second."""
+    """Return SETs per second."""
     at = urlsplit(url)
     requests = _PLAIN if connections > 1 or pipeline > 1 else _PLAIN // 5
     options = f"-t set -c {connections} -P {pipeline} -n {requests} -r 100000 --csv"

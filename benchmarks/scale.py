@@ -1,14 +1,13 @@
-"""What thousands of campaigns cost over ten: in a request, in pauses of an event loop, and in processor time beside it.
+"""Cost of thousands of campaigns over ten: per request, in pauses of an event loop, and in background CPU time.
 
 How to run:
 
     python -m benchmarks.scale [--campaigns 10 --campaigns 1000 --campaigns 10000]
 
-What to expect: a table on standard error, one JSON line last; half a minute. Everything runs in one process but the
-ledger, which is a Valkey server of its own. `request_us`: find, price and pay for the bids of a request, in batches of
-32. `pause_ms`: longest time another task of the same event loop waited while a replica took up a catalog, an edit of
-one campaign, a pacing table, or leases. `tick_ms`: processor time of one tick of the Controller, and of the server in
-it.
+What to expect: a table on standard error, one JSON line last; half a minute. Everything runs in one process except the
+ledger, a separate Valkey server. `request_us`: find, price and pay for the bids of a request, in batches of 32.
+`pause_ms`: longest wait of another task on the event loop while a replica loads a catalog, an edit of one campaign, a
+pacing table, or leases. `tick_ms`: CPU time of one tick of the Controller, and of the server for it.
 """
 
 from __future__ import annotations
@@ -46,19 +45,19 @@ from simulation.requests import to_openrtb
 
 _BATCH, _REQUESTS = 32, 1_024
 _PORT = 6391
-_RICH = 2**50  # micros: nobody runs dry in here
+_RICH = 2**50  # micros: no campaign runs out of money here
 
 Figures = dict[str, float]
 
 
 @processes.ended_by_signals()
 def main(
-    campaigns: Annotated[list[int], typer.Option(min=1, help="active campaigns; may be given more than once")] = [  # noqa: B006
+    campaigns: Annotated[list[int], typer.Option(min=1, help="number of active campaigns; repeatable")] = [  # noqa: B006
         10,
         1_000,
         10_000,
     ],
-    port: Annotated[int, typer.Option(help="of the ledger's server while this runs")] = _PORT,
+    port: Annotated[int, typer.Option(help="port for the ledger's server")] = _PORT,
 ) -> None:
     """Measure with each number of campaigns."""
     result = {count: asyncio.run(_measure(count, port)) for count in campaigns}
@@ -130,7 +129,7 @@ async def _figures(entries: list[Entry], ledger: ValkeyLedger, server: int) -> F
 
 
 async def _requests(edge: Edge, stage: BidStage, book: LeaseBook) -> Figures:
-    """Microseconds a request of what depends on the campaigns, the best of five passes."""
+    """Return microseconds per request of the parts that depend on campaigns, the best of five passes."""
     market = reference.market(traffic_seed=1)
     auctions = market.step(_REQUESTS)
     prepared = [edge.prepare(msgspec.json.encode(to_openrtb(market, auctions, i))) for i in range(_REQUESTS)]
@@ -153,7 +152,7 @@ async def _requests(edge: Edge, stage: BidStage, book: LeaseBook) -> Figures:
 
 
 async def _pause(work: Awaitable[object]) -> float:
-    """Longest milliseconds that another task waited for its turn while this was done."""
+    """Return the longest wait of another task, in milliseconds, while this work was done."""
     longest, last, done = 0.0, time.perf_counter(), False
 
     async def watch() -> None:
@@ -162,7 +161,7 @@ async def _pause(work: Awaitable[object]) -> float:
             await asyncio.sleep(0)
             now = time.perf_counter()
             longest, last = max(longest, now - last), now
-            time.sleep(0.0002)  # as a loop with something to do would: others may have the interpreter
+            time.sleep(0.0002)  # like a busy loop: other threads may take the interpreter
 
     watching = asyncio.ensure_future(watch())
     await asyncio.sleep(0)
@@ -174,7 +173,7 @@ async def _pause(work: Awaitable[object]) -> float:
 
 
 def _cpu(pid: int) -> float:
-    """Processor seconds of a process."""
+    """Return the CPU seconds of a process."""
     times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
 

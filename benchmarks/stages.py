@@ -1,4 +1,4 @@
-"""What each stage of a request costs, in one process: microseconds a request, by batch size.
+"""Cost of each stage of a request, in one process: microseconds per request, by batch size.
 
 How to run:
 
@@ -45,15 +45,15 @@ Value = TypeVar("Value")
 
 
 def main(
-    campaigns: Annotated[int, typer.Option(min=1, help="active campaigns")] = 200,
-    requests: Annotated[int, typer.Option(min=128, help="varied requests")] = 2_000,
+    campaigns: Annotated[int, typer.Option(min=1, help="number of active campaigns")] = 200,
+    requests: Annotated[int, typer.Option(min=128, help="number of varied requests")] = 2_000,
 ) -> None:
     """Time the stages."""
     torch.set_num_threads(1)
     bodies = simulated(requests)
     edge, ctr_stage, bid_stage = _stages(campaigns)
     result = {size: _measure(edge, ctr_stage, bid_stage, bodies, size) for size in _BATCHES}
-    table = Table("stage", *(f"batch {size}" for size in _BATCHES), title="microseconds a request")
+    table = Table("stage", *(f"batch {size}" for size in _BATCHES), title="microseconds per request")
     for stage in result[1]:
         table.add_row(stage, *(f"{result[size][stage]:.3g}" for size in _BATCHES))
     Console(stderr=True).print(table)
@@ -61,7 +61,7 @@ def main(
 
 
 def _measure(edge: Edge, ctr_stage: CTRStage, bid_stage: BidStage, bodies: list[bytes], size: int) -> dict[str, float]:
-    """Median microseconds a request by stage, over the batches after the first."""
+    """Return the median microseconds per request by stage, over the batches after the first."""
     seconds: dict[str, list[float]] = defaultdict(list)
     recorder = Recorder(currency="USD", max_imps=64, max_candidates=16)
     bids = 0
@@ -95,7 +95,7 @@ def _measure(edge: Edge, ctr_stage: CTRStage, bid_stage: BidStage, bodies: list[
 
 
 def _packed(recorder: Recorder) -> float:
-    """Seconds that a thread takes for what was noted, as it does twice a second."""
+    """Return the seconds to pack the notes, which a thread does twice per second."""
     start = time.perf_counter()
     while (batches := recorder.take()) is not None:
         recorder.pack("of a benchmark", batches)

@@ -1,11 +1,11 @@
-"""What bidding takes while a policy trains on the same machine, beside what it takes without.
+"""Bidding while a policy trains on the same machine, compared with bidding alone.
 
 How to run:
 
     python -m benchmarks.training_beside [--rounds 3] [--seconds 20] [--rate 150]
 
-What to expect: about five minutes. A platform of its own bids on simulated traffic, in turn alone and while
-`pipelines.train_policy` runs as a Ray job on its cluster; the clock starts with the job's first steps. A table on
+What to expect: about five minutes. A platform of its own bids on simulated traffic, alternately alone and while
+`pipelines.train_policy` runs as a Ray job on its cluster; measurements start with the job's first steps. A table on
 standard error; the last line is one JSON object with the medians over rounds, and every round.
 """
 
@@ -40,19 +40,19 @@ from simulation.exchange import Figures, ReplayOptions, Unreachable, run
 _BEGIN_SECONDS = 180.0
 _END_SECONDS = 240.0
 _WARM_UP_SECONDS = 10.0
-_ENDLESS = 1_000_000_000  # decisions: the time ends a training
-_FIRST_VALIDATION = 60.0  # seconds until a training says for the first time how far it is, at most
+_ENDLESS = 1_000_000_000  # decisions: time ends a training
+_FIRST_VALIDATION = 60.0  # maximum time until a training reports progress first
 
 
 @processes.ended_by_signals()
 def main(
-    rounds: Annotated[int, typer.Option(min=1, help="alone and beside, in turn")] = 3,
-    seconds: Annotated[float, typer.Option(min=1, help="of traffic in each measurement")] = 20.0,
-    rate: Annotated[float, typer.Option(min=1, help="requests a second")] = 150.0,
-    connections: Annotated[int, typer.Option(min=1, help="bid requests in flight at most")] = 16,
-    algo: Annotated[str, typer.Option(help="that trains: ppo or dqn")] = "ppo",
+    rounds: Annotated[int, typer.Option(min=1, help="number of rounds, each alone and beside a training")] = 3,
+    seconds: Annotated[float, typer.Option(min=1, help="duration of each measurement, seconds")] = 20.0,
+    rate: Annotated[float, typer.Option(min=1, help="requests per second")] = 150.0,
+    connections: Annotated[int, typer.Option(min=1, help="maximum bid requests in flight")] = 16,
+    algo: Annotated[str, typer.Option(help="algorithm to train: ppo or dqn")] = "ppo",
 ) -> None:
-    """Measure in turn, several times."""
+    """Run both measurements in turn, several times."""
     console = Console(stderr=True, highlight=False)
     try:
         with tempfile.TemporaryDirectory(prefix="raybid-beside-") as folder:
@@ -98,10 +98,10 @@ def _measure(
 
 
 def _train(cluster: JobSubmissionClient, settings: Settings, algo: str, seconds: float) -> str:
-    """A training that began to learn, and goes on for at least so many seconds; its job.
+    """Start a training that lasts at least these seconds once it learns; return its job.
 
     Raises:
-        LaunchError: it does not begin.
+        LaunchError: it does not start.
     """
     options = f"--algo {algo} --markets 12 --steps {_ENDLESS} --seconds {seconds + _FIRST_VALIDATION:g}"
     folders = f"--out {settings.var_dir}/candidate --checkpoint {settings.var_dir}/checkpoint"
@@ -109,38 +109,38 @@ def _train(cluster: JobSubmissionClient, settings: Settings, algo: str, seconds:
     job = _submitted(cluster, f"{sys.executable} -m pipelines.train_policy {options} {folders}", deadline)
     while f"of {_ENDLESS:,} decisions" not in cluster.get_job_logs(job):
         if cluster.get_job_status(job).is_terminal() or time.monotonic() > deadline:
-            raise LaunchError(f"the training does not begin: {cluster.get_job_logs(job)[-500:]}")
+            raise LaunchError(f"the training did not start: {cluster.get_job_logs(job)[-500:]}")
         time.sleep(0.25)
     return job
 
 
 def _submitted(cluster: JobSubmissionClient, command: str, deadline: float) -> str:
-    """A job on a cluster that just began: on a busy machine its agent comes up after its dashboard.
+    """Submit a job to a cluster that just started: on a busy machine its agent comes up after its dashboard.
 
     Raises:
-        LaunchError: the cluster takes none.
+        LaunchError: the cluster takes no jobs.
     """
     while True:
         try:
             return str(cluster.submit_job(entrypoint=command))
         except RuntimeError as error:
             if time.monotonic() > deadline:
-                raise LaunchError(f"the cluster takes no job: {error}") from error
+                raise LaunchError(f"the cluster takes no jobs: {error}") from error
             time.sleep(1.0)
 
 
 def _ended(cluster: JobSubmissionClient, job: str) -> dict[str, Any]:
-    """What a training came to, once it ended by itself.
+    """Return the results of a training once it has finished.
 
     Raises:
-        LaunchError: it failed, or does not end.
+        LaunchError: it fails, or does not finish.
     """
     deadline = time.monotonic() + _END_SECONDS
     while not cluster.get_job_status(job).is_terminal() and time.monotonic() < deadline:
         time.sleep(0.25)
     said = cluster.get_job_logs(job)
     if cluster.get_job_status(job) != JobStatus.SUCCEEDED:
-        raise LaunchError(f"the training fails: {said[-500:]}")
+        raise LaunchError(f"the training failed: {said[-500:]}")
     report = msgspec.json.decode(said.strip().splitlines()[-1])
     return {"training_steps_per_s": round(report["steps"] / report["seconds"], 1)}
 
@@ -151,7 +151,7 @@ def _figures(figures: Figures) -> dict[str, Any]:
 
 
 def _summary(measured: list[dict[str, Any]]) -> dict[str, Any]:
-    """Medians over rounds, and requests and errors in all."""
+    """Return medians over rounds, and sums of requests and errors."""
     found: dict[str, Any] = {}
     for name, training in (("alone", False), ("training", True)):
         rounds = [one for one in measured if one["training"] is training]
@@ -164,7 +164,7 @@ def _summary(measured: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _table(summary: dict[str, Any], rounds: int, rate: float) -> Table:
     names = ("qps", "p50_ms", "p99_ms", "requests", "errors")
-    table = Table("", *names, title=f"{rate:g} requests a second, medians of {rounds} rounds")
+    table = Table("", *names, title=f"{rate:g} requests per second, medians of {rounds} rounds")
     for name in ("alone", "training"):
         table.add_row(name, *(f"{summary[name][figure]:,}" for figure in names))
     return table

@@ -1,1 +1,1 @@
-"""What people look at."""
+"""Dashboards: Grafana's, and the operator's console."""

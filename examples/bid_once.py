@@ -14,7 +14,7 @@ from examples.connection import connect
 from examples.exchange import offer, sell
 
 OFFERS = 10
-"""No bidder bids on each: right after a start some answers come too late for `tmax`."""
+"""Number of attempts: right after a start some answers come too late for `tmax`."""
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     with connect() as platform:
         bid = next(filter(None, (offer(platform) for _ in range(OFFERS))), None)
         if bid is None:
-            sys.exit("no bid: /stats counts why; `make up` registers campaigns that have something for this request")
+            sys.exit("no bid: /stats counts why; `make up` registers campaigns that fit this request")
         print(f"bid {bid['id']}: {bid['price']} CPM by campaign {bid['cid']}")
         before = books(platform, bid["cid"])["spent_micros"]
         cleared = round(bid["price"] * 0.9, 3)

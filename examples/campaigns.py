@@ -8,7 +8,7 @@ import httpx
 
 
 def make(platform: httpx.Client, name: str, micros: int, seconds: int, country: str) -> None:
-    """Make a campaign that may spend `micros` within `seconds`; its clicks are worth more than those of the samples."""
+    """Create a campaign that may spend `micros` within `seconds`; it outbids the sample campaigns."""
     banner = {"id": "a", "w": 300, "h": 250, "image_url": "https://c.example/a.png"}
     campaign = {
         "id": name,
@@ -23,6 +23,6 @@ def make(platform: httpx.Client, name: str, micros: int, seconds: int, country: 
 
 
 def books(platform: httpx.Client, name: str) -> dict[str, Any]:
-    """What the ledger says of a campaign: `budget_micros`, `spent_micros`, `bills` and others."""
+    """Return the ledger's figures of a campaign: `budget_micros`, `spent_micros`, `bills` and others."""
     figures: dict[str, Any] = platform.get(f"/campaign/{name}").json()["figures"]
     return figures

@@ -1,4 +1,4 @@
-"""The platform that the examples talk to: RAYBID_URL and RAYBID_KEY, else the one that `make up` started here."""
+"""The connection to the platform: RAYBID_URL and RAYBID_KEY, else the one that `make up` started here."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ VAR_DIR = Path(os.environ.get("RAYBID_VAR_DIR", "var"))
 
 @contextmanager
 def connect() -> Iterator[httpx.Client]:
-    """A client with the platform's URL and key; what is refused or not answered ends the program with one line."""
+    """Yield a client with the platform's URL and key; errors end the program with one line."""
     kept = VAR_DIR / "secrets" / "admin_key"
     key = os.environ.get("RAYBID_KEY") or (kept.read_text().strip() if kept.exists() else "")
     url = os.environ.get("RAYBID_URL", "http://127.0.0.1:8000")
     is_here = httpx.URL(url).host in ("127.0.0.1", "localhost", "::1")
     with httpx.Client(
         base_url=url,
-        transport=httpx.HTTPTransport() if is_here else None,  # with one, no proxy of the environment is asked
+        transport=httpx.HTTPTransport() if is_here else None,  # an explicit one ignores proxies in the environment
         headers={"X-API-Key": key} if key else {},
         timeout=30.0,
         event_hooks={"response": [_refused]},

@@ -1,4 +1,4 @@
-"""An exchange of a few lines: it offers an impression, and tells the winner."""
+"""A minimal exchange: it offers an impression, and notifies the winner."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import httpx
 
 REQUEST = {
     "id": "example-1",
-    "at": 2,  # second price: the winner pays what the next one bid
+    "at": 2,  # second price: the winner pays the next bid
     "tmax": 300,
     "imp": [{"id": "1", "banner": {"w": 300, "h": 250}, "bidfloor": 0.05}],
     "site": {"domain": "news-001.example"},
@@ -17,7 +17,7 @@ REQUEST = {
 
 
 def offer(platform: httpx.Client) -> dict[str, Any] | None:
-    """Offer one impression; the bid on it, or none."""
+    """Offer one impression; return the bid on it, or None."""
     answer = platform.post("/openrtb2/bid", json=REQUEST)
     if answer.status_code == 204:
         return None
@@ -26,23 +26,23 @@ def offer(platform: httpx.Client) -> dict[str, Any] | None:
 
 
 def sell(platform: httpx.Client, bid: dict[str, Any], cpm: float) -> None:
-    """Tell of the win and of the bill, with the price filled in, as exchanges do it."""
+    """Send the win and billing notices with the price filled in, as exchanges do."""
     for notice in ("nurl", "burl"):
         platform.get(_path(bid[notice]).replace("${AUCTION_PRICE}", str(cpm)))
 
 
 def click(platform: httpx.Client, bid: dict[str, Any]) -> None:
-    """Follow the link in the markup, as who sees the ad does."""
+    """Follow the link in the markup, as a person who sees the ad does."""
     platform.get("/notice/click/" + bid["adm"].partition("/notice/click/")[2].split('"')[0])
 
 
 def lose(platform: httpx.Client, bid: dict[str, Any]) -> None:
-    """Tell that somebody else has won: the bid's money is free again."""
+    """Send the loss notice: it frees the bid's money."""
     platform.get(_path(bid["lurl"]).replace("${AUCTION_LOSS}", "102"))
 
 
 def trade(platform: httpx.Client, campaign: str, *, is_clicked: bool = False) -> bool:
-    """Offer an impression that a campaign gets, at what it bid, where it bids; whether it got it."""
+    """Offer an impression, and sell it to a campaign at its bid if it bids; return whether it did."""
     bid = offer(platform)
     if bid is None:
         return False
@@ -56,5 +56,5 @@ def trade(platform: httpx.Client, campaign: str, *, is_clicked: bool = False) ->
 
 
 def _path(url: str) -> str:
-    """Without the host, which may be the platform's public name."""
+    """Return the URL without the host, which may be the platform's public name."""
     return url[url.index("/notice/") :]

@@ -1,8 +1,8 @@
-"""Why a bid was what it was.
+"""Explain a bid.
 
     .venv/bin/python -m examples.explain_bid
 
-What to expect: the steps from what a click is worth to the price, who else could bid, and the price computed again.
+What to expect: the steps from a click's value to the price, the other candidates, and the recomputed price.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SLOT = {"w": 300, "h": 250, "page": "https://news-001.example/today", "floor": 0
 
 
 def main() -> None:
-    """Bid, and ask why."""
+    """Bid, and ask for the explanation."""
     with connect() as platform:
         answer = platform.post("/bid", json=SLOT).json()
         if not answer["bid"]:
@@ -29,13 +29,13 @@ def main() -> None:
         print(f"{step:>22}  {value}")
     for one in told["candidates"][:5]:
         print(f"{one['campaign']:>22}  {one['ended']}")
-    print(f"bid {told['price_micros']} micros, computed again {told['recomputed_micros']}")
+    print(f"bid {told['price_micros']} micros, recomputed {told['recomputed_micros']}")
     if not told["equal"]:
-        sys.exit("the price does not come out again")
+        sys.exit("the price does not match")
 
 
 def _explained(platform: httpx.Client, bid_id: str) -> dict[str, Any]:
-    time.sleep(1.0)  # where several replicas answer, another one may hold the record for half a second
+    time.sleep(1.0)  # with several replicas, another one may hold the record for half a second
     told: dict[str, Any] = platform.get(f"/explain/{bid_id}").json()
     return told
 

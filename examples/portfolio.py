@@ -1,9 +1,9 @@
-"""Two campaigns that share their budgets: the money goes where impressions are to be had.
+"""Two campaigns that share their budgets: the money goes to the one that can buy impressions.
 
     .venv/bin/python -m examples.portfolio
 
-What to expect: a line for each move of money with its reason, from the campaign that nobody sells to, to the other one.
-The sum stays as it was to the micro.
+What to expect: a line for each move of money with its reason, from the campaign without impressions to the other one.
+The sum stays the same to the micro.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CLICK_EVERY = 20
 
 
 def main() -> None:
-    """Make both, sell to one of them only, and watch the portfolio move money."""
+    """Create both, sell to one of them only, and watch the portfolio move money."""
     mark = time.time_ns() // 1_000_000
     sold, unsold, both = f"sold-{mark}", f"unsold-{mark}", f"both-{mark}"
     share = {"id": both, "strategy": "dual", "interval_seconds": 2, "least_move": 0.01}
@@ -39,11 +39,11 @@ def main() -> None:
             platform.post(f"/campaign/{name}/pause")
     print(f"now {budgets[0]:,} and {budgets[1]:,} micros, together {sum(budgets):,}")
     if not moves or sum(budgets) != 2 * EACH_MICROS:
-        sys.exit("no money moved, or some was made or lost: that must not be")
+        sys.exit("no money moved, or the sum changed: this is a bug")
 
 
 def _watch(platform: httpx.Client, portfolio: str, name: str) -> int:
-    """Sell to one campaign, some of it clicked, until money has moved; how many moves there were."""
+    """Sell to one campaign, with some clicks, until money has moved; return the number of moves."""
     began, won = time.monotonic(), 0
     while time.monotonic() < began + SECONDS:
         for _ in range(50):

@@ -1,9 +1,9 @@
-"""What the platform bid, won and was charged, by campaign, with pandas.
+"""Bids, wins and charges by campaign, with pandas.
 
     .venv/bin/python -m examples.read_events
 
-What to expect: a line a campaign; it needs events, as `make run`, `raybid replay` or the other examples make them. They
-are in Parquet under `var/events` (RAYBID_VAR_DIR) some seconds after they happened, in folders that pandas reads.
+What to expect: a line per campaign. It needs events, from `make run`, `raybid replay` or the other examples. They are
+in Parquet under `var/events` (RAYBID_VAR_DIR) a few seconds after they happened, in folders that pandas reads.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from examples.connection import VAR_DIR
 
 
 def main() -> None:
-    """Read them all, and sum up."""
+    """Read all events, and count them."""
     folder = VAR_DIR / "events"
     if not any(folder.glob("**/*.parquet")):
-        sys.exit(f"no events in {folder}: let the platform bid first, and give it some seconds")
+        sys.exit(f"no events in {folder}: make the platform bid first, and wait some seconds")
     events = pd.read_parquet(folder, columns=["kind", "campaign", "price_micros", "outcome"])
-    table = pd.crosstab(events["campaign"], events["kind"])  # a campaign is its number, as `GET /campaigns` tells it
+    table = pd.crosstab(events["campaign"], events["kind"])  # by campaign number, as in `GET /campaigns`
     charged = events[(events["kind"] == "bill") & (events["outcome"] == "settled")]
     table["spent_micros"] = charged.groupby("campaign")["price_micros"].sum()
     print(table.fillna(0).astype("int64").to_string())

@@ -1,1 +1,1 @@
-"""What makes the site of `docs/`: references written by the code itself, and the drawings."""
+"""Generators of the site of `docs/`: references from the code, and the drawings."""

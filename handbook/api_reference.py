@@ -1,4 +1,4 @@
-"""The reference of the API, from the OpenAPI document that the platform serves."""
+"""The API reference, from the OpenAPI document that the platform serves."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from rtb.runtime.settings import Settings
 
 _LEAD = """# API
 
-Made from the OpenAPI document of the platform, which it serves itself at `/openapi.json`, and to try out at `/docs`.
-Money is in micro-units, prices are CPM. What goes wrong is answered with a problem document (RFC 9457).
+Generated from the OpenAPI document of the platform, which serves it at `/openapi.json`, and to try out at `/docs`.
+Money is in micro-units, prices are CPM. Errors are answered with a problem document (RFC 9457).
 """
 
 
 def document() -> dict[str, Any]:
-    """The OpenAPI document, without a platform: describing calls needs its settings only."""
+    """Return the OpenAPI document without a platform: describing calls needs its settings only."""
     none: Any = MagicMock()
     stores = Stores(Settings(), none, none, none, none, none)
     return described(api_routers(stores, none, none, none)).openapi()
 
 
 def page(openapi: dict[str, Any]) -> str:
-    """The document as Markdown: calls by subject, then what they take and answer."""
+    """Return the document as Markdown: calls by subject, then the schemas."""
     subjects: dict[str, list[str]] = defaultdict(list)
     for path, calls in openapi["paths"].items():
         for method, call in calls.items():
@@ -82,11 +82,11 @@ def _schema(name: str, schema: dict[str, Any]) -> str:
         mark = " *" if field in needed else ""
         meaning = fields.get(field) or told.get("description", "")
         lines.append(f"| `{field}`{mark} | {_type(told)} | {cell(meaning)} |".replace("\n", " "))
-    return "\n".join([*lines, "", *(["\\* needed"] if needed else [])])
+    return "\n".join([*lines, "", *(["\\* required"] if needed else [])])
 
 
 def _attributes(description: str) -> tuple[str, dict[str, str]]:
-    """What a Google docstring says before its attributes, and of each."""
+    """Split a Google-style docstring into the text before its attributes, and the attributes."""
     lead, _, rest = inspect.cleandoc(description).partition("Attributes:\n")
     found: dict[str, str] = {}
     name = ""
@@ -100,7 +100,7 @@ def _attributes(description: str) -> tuple[str, dict[str, str]]:
 
 
 def _type(schema: dict[str, Any]) -> str:  # noqa: PLR0911 - a case each
-    """A schema in a few words."""
+    """Describe a schema in a few words."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"

@@ -1,4 +1,4 @@
-"""The reference of `raybid`, from its own definitions."""
+"""The command line reference of `raybid`, from its own definitions."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _LEAD = """# Command line
 raybid [--install-completion] COMMAND
 ```
 
-Results go to standard output, all else to standard error; `--json` makes results one JSON document. Exit codes: 0 done,
-1 refused or failed, 2 a command line or setting that makes no sense, 3 nothing answers.
+Results go to standard output, all else to standard error; `--json` makes results one JSON document. Exit codes: 0
+success, 1 refused or failed, 2 an invalid command line or setting, 3 no platform answers, 4 (`status`) records skipped.
 """
 
 
 def page() -> str:
-    """All commands and their options as Markdown."""
+    """Return all commands and their options as Markdown."""
     return "\n".join([_LEAD, *_commands(typer.main.get_command(app), "raybid", 2)]) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Draws the figures of `docs/concepts`: boxes and arrows as SVG, from what is said below.
+"""Drawings of `docs/concepts`: boxes and arrows as SVG, from the definitions below.
 
 python -m handbook.drawings        # writes docs/images/*.svg; a test holds that they are current
 """
@@ -25,14 +25,14 @@ _STYLE = """
 
 
 class Box(NamedTuple):
-    """A part: its middle and size in pixels, its name and a line or two about it.
+    """A part: its centre and size in pixels, its name and a line or two about it.
 
     Attributes:
-        x: middle.
-        y: middle.
+        x: centre.
+        y: centre.
         w: width.
         h: height.
-        name: of the part.
+        name: name of the part.
         more: lines below the name.
         kind: `box`, `store` for what keeps state, `outside` for what is not ours.
     """
@@ -47,12 +47,12 @@ class Box(NamedTuple):
 
 
 class Arrow(NamedTuple):
-    """From point to point, with corners between, and what goes along it.
+    """A line from point to point, with corners between, and a label.
 
     Attributes:
-        points: x and y of each.
-        said: text.
-        at: where the text's middle is.
+        points: x and y of each point.
+        said: label.
+        at: centre of the label.
     """
 
     points: tuple[tuple[int, int], ...]
@@ -61,14 +61,14 @@ class Arrow(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """One figure.
+    """One drawing.
 
     Attributes:
         width: pixels.
         height: pixels.
-        title: what it shows, for who cannot see it.
-        boxes: in any order.
-        arrows: drawn below the boxes.
+        title: description for people who cannot see it.
+        boxes: boxes, in any order.
+        arrows: arrows, drawn below the boxes.
     """
 
     width: int
@@ -84,7 +84,7 @@ REQUEST = Drawing(
     "One bid request through HAProxy, Router, CTRModel and RLBidder, and back within tmax",
     (
         Box(80, 60, 130, 60, "Exchange", ("OpenRTB 2.6",), "outside"),
-        Box(275, 60, 120, 60, "HAProxy", ("one a node",)),
+        Box(275, 60, 120, 60, "HAProxy", ("one per node",)),
         Box(480, 60, 230, 90, "Router", ("decode, shed late requests", "targeting, features, micro-batch")),
         Box(820, 60, 190, 76, "CTRModel", ("rows to P(click),", "P(conversion | click)")),
         Box(
@@ -146,7 +146,7 @@ LEARNING = Drawing(
     (
         Box(120, 50, 190, 76, "Replicas", ("bid with champion models",)),
         Box(400, 50, 190, 76, "Events", ("bids, wins, clicks", "in Parquet by the hour"), "store"),
-        Box(740, 50, 220, 76, "Training", ("train ctr, train policy", "behind serving")),
+        Box(740, 50, 220, 76, "Training", ("train ctr, train policy", "at low priority")),
         Box(740, 260, 220, 84, "Gate", ("candidate and champion on", "held-out data; paired bootstrap")),
         Box(400, 260, 190, 76, "Registry", ("versions never change;", "champion and history"), "store"),
         Box(120, 260, 190, 76, "Controller", ("publishes the", "whole artefact")),
@@ -165,7 +165,7 @@ DRAWINGS = {"request": REQUEST, "money": MONEY, "learning": LEARNING}
 
 
 def svg(drawing: Drawing) -> str:
-    """A drawing as SVG text."""
+    """Return a drawing as SVG text."""
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {drawing.width} {drawing.height}" role="img">',
         f"<title>{escape(drawing.title)}</title>",
@@ -201,7 +201,7 @@ def _box(one: Box) -> str:
 
 
 def main() -> None:
-    """Write all of them."""
+    """Write all drawings."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     for name, drawing in DRAWINGS.items():
         (IMAGES / f"{name}.svg").write_text(svg(drawing))

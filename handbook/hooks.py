@@ -1,4 +1,4 @@
-"""MkDocs calls these: pages that the code writes are made when the site is built, so none can be out of date."""
+"""MkDocs hooks: pages from the code are generated when the site is built, so none can be out of date."""
 
 from __future__ import annotations
 

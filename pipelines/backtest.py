@@ -4,13 +4,13 @@
     python -m pipelines.backtest --data DIR --campaigns 1458-stream --bidders closed,ppo --budgets 1/16,1/8
     python -m pipelines.backtest --daily 8 --bidders rlb,closed,ppo,dqn
 
-A folder of the form of the prepared iPinYou data: `<c>.info.json`, `<c>.episodes.txt`, optionally `<c>.test.txt`, and
-`<c>.stream.txt` with `<c>.stream-test.txt` for long streams. What is tuned is tuned on what comes before the auctions
-that are evaluated. `--daily` takes simulated campaigns in place of a folder: their budgets last a day, while prices
-and traffic follow the time of day. The folder `--out` gets `report.html` and `figures.csv`; the last line of standard
-output is one JSON object, summed over campaigns: `{bidder: {budget: {clicks, value, value_share, cost, wins, ...}}}`.
+`--data` is a folder in the format of the prepared iPinYou data: `<c>.info.json`, `<c>.episodes.txt`, optionally
+`<c>.test.txt`, and `<c>.stream.txt` with `<c>.stream-test.txt` for long streams. Bidders are tuned only on auctions
+before the evaluated ones. `--daily` replaces the folder with simulated campaigns: their budgets last a day, while
+prices and traffic follow the time of day. `--out` gets `report.html` and `figures.csv`; the last line is one JSON
+object, summed over campaigns: `{bidder: {budget: {clicks, value, value_share, cost, wins, ...}}}`.
 
-`--auction first` lets winners pay their own bids, and adds a comparison of bid shading without budgets: surplus as a
+With `--auction first` winners pay their own bids, and bid shading without budgets is compared as well: surplus as a
 share of the clairvoyant's, in `shading.csv` and under `shading` in the JSON.
 """
 
@@ -46,7 +46,7 @@ BUDGETS = "1/32,1/16,1/8,1/4,1/2"
 
 
 class _Played(Protocol):
-    """What somebody came to in a campaign."""
+    """The results of a bidder in a campaign."""
 
     @property
     def campaign(self) -> str: ...
@@ -62,25 +62,25 @@ R = TypeVar("R", bound=_Played)
 @processes.ended_by_signals()
 def backtest(
     *,
-    data: Annotated[Path | None, typer.Option(help="Folder of logged auctions. Default: made-up ones.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of logged auctions. Default: simulated ones.")] = None,
     campaigns: Annotated[
         str, typer.Option(help="Comma separated; `<c>-stream` is a long stream. Default: all with episodes.")
     ] = "",
-    daily: Annotated[int, typer.Option(min=0, help="So many simulated campaigns with daily flights, and no data.")] = 0,
+    daily: Annotated[int, typer.Option(min=0, help="Simulated campaigns with daily flights, instead of data.")] = 0,
     budgets: Annotated[str, typer.Option(help="Shares of what an episode's auctions cost.")] = BUDGETS,
     bidders: Annotated[
         str, typer.Option(help=f"Comma separated. Default: {','.join((*bench.CLASSICS, *bench.LEARNED))}.")
     ] = "",
     auction: Annotated[str, typer.Option(help="second, or first: winners pay their own bids.")] = "second",
     value: Annotated[
-        float, typer.Option(min=0.01, help="first: worth of a click in the training days' costs per click.")
+        float, typer.Option(min=0.01, help="first: value of a click, in costs per click of the training days.")
     ] = 1.0,
     ppo: Annotated[Path, typer.Option(help="Artefact of the bidder ppo.")] = Path("models/ppo"),
     dqn: Annotated[Path, typer.Option(help="Artefact of the bidder dqn.")] = Path("models/dqn"),
     decision: Annotated[
-        int, typer.Option(min=0, help="Auctions between two decisions of a policy; 0: fifty an episode.")
+        int, typer.Option(min=0, help="Auctions between two decisions of a policy; 0: fifty per episode.")
     ] = 0,
-    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one per core.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("var/backtest"),
 ) -> None:
     """Compare bidders on logged auctions and write a report."""
@@ -88,7 +88,7 @@ def backtest(
     try:
         kind = _kind(auction)
         if not math.isfinite(value):
-            raise ValueError(f"--value {value} is no number of costs per click")
+            raise ValueError(f"--value {value} is not a finite number")
         shares = _shares(budgets)
         chosen, policies = _bidders(console, bidders, {"ppo": ppo, "dqn": dqn})
         out.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ def _play(console: Console, jobs: Sequence[J], workers: int, play: Callable[[J],
 
 
 def _show(console: Console, results: list[bench.Result], shaded: list[surplus.Surplus], out: Path, title: str) -> None:
-    from simulation.backtest import report, surplus_report  # noqa: PLC0415 - plotly takes a second; `--help` should not
+    from simulation.backtest import report, surplus_report  # noqa: PLC0415 - importing plotly takes a second
 
     figures = figures_of(results)
     told: dict[str, object] = dict(as_json(figures))
@@ -150,20 +150,20 @@ def _kind(auction: str) -> Kind:
 
 
 def _shares(budgets: str) -> dict[str, float]:
-    """Shares by their label, as given."""
+    """Parse shares by their label, as given."""
     try:
         shares = {label: float(Fraction(label)) for label in _names(budgets)}
     except (ValueError, ZeroDivisionError):
         raise ValueError(f"--budgets {budgets!r} should be shares such as 1/32 or 0.25, comma separated") from None
     if not shares or min(shares.values()) <= 0 or max(shares.values()) > 1:
-        raise ValueError(f"--budgets {budgets!r}: a share lies above 0 and is at most 1")
+        raise ValueError(f"--budgets {budgets!r}: shares must be above 0 and at most 1")
     return shares
 
 
 def _bidders(console: Console, given: str, folders: dict[str, Path]) -> tuple[list[str], dict[str, Path]]:
-    """Names of the bidders and the folders of the learned ones among them.
+    """Return the names of the bidders and the folders of the learned ones.
 
-    A learned one that nobody asked for by name is left out where there is no artefact of it.
+    Learned bidders that were not asked for by name are skipped if they have no artefact.
     """
     chosen = _names(given) or [*bench.CLASSICS, *bench.LEARNED]
     unknown = [name for name in chosen if name not in bench.CLASSICS + bench.LEARNED]
@@ -171,11 +171,11 @@ def _bidders(console: Console, given: str, folders: dict[str, Path]) -> tuple[li
         raise ValueError(f"no bidder {', '.join(unknown)}: there are {', '.join(bench.CLASSICS + bench.LEARNED)}")
     for name in bench.LEARNED:
         if not given and not (folders[name] / META).exists():
-            console.print(f"{name} is left out: no artefact in {folders[name]}", highlight=False)
+            console.print(f"skipping {name}: no artefact in {folders[name]}", highlight=False)
             chosen.remove(name)
     learned = {name: folders[name].resolve() for name in chosen if name in bench.LEARNED}
     for folder in learned.values():
-        policy.load(folder)  # before the work, so that a wrong one is known at once
+        policy.load(folder)  # before the work, so that an invalid one is reported at once
     return chosen, learned
 
 
@@ -184,7 +184,7 @@ def _names(listed: str) -> list[str]:
 
 
 def _made_up(console: Console, folder: Path) -> Path:
-    console.print(f"no --data: made-up auctions in {folder}", highlight=False)
+    console.print(f"no --data: simulated auctions in {folder}", highlight=False)
     write_logs(folder)
     return folder
 

@@ -1,6 +1,6 @@
-"""Starts `verification.conformance`, by the name that its users know.
+"""Entry point of `verification.conformance` under its established name.
 
-How to run, in the repository: what proves the platform is not in the wheel.
+How to run, in a checkout, as the wheel does not include `verification`:
 
     python -m pipelines.conformance --requests a.jsonl --requests b.jsonl
 """

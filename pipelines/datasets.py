@@ -1,4 +1,4 @@
-"""Training rows for the CTR model: the same bytes, types and encoder a bid request meets in serving."""
+"""Training rows for the CTR model, made by the types and the encoder that serving uses."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _STEP = 5_000
 
 @dataclass(frozen=True)
 class ClickData:
-    """Impressions in order of time.
+    """Impressions in time order.
 
     Attributes:
         rows: feature buckets, shape `(n, fields)`.
         click: 0 or 1, shape `(n,)`.
         conversion: 0 or 1, only after a click, shape `(n,)`.
-        truth: the known probability of a click, shape `(n,)`; None: real clicks, nobody knows it.
+        truth: true click probability, shape `(n,)`; None: unknown, as the clicks are real.
     """
 
     rows: features.Rows
@@ -39,12 +39,12 @@ class ClickData:
         return len(self.rows)
 
     def split(self, fraction: float) -> tuple[ClickData, ClickData]:
-        """The first `fraction` and the rest: what comes later is never trained on."""
+        """Split into the first `fraction` and the rest: never train on what comes later."""
         cut = int(len(self) * fraction)
         return self.take(slice(None, cut)), self.take(slice(cut, None))
 
     def take(self, index: slice | npt.NDArray[np.intp]) -> ClickData:
-        """Those impressions."""
+        """Select impressions."""
         truth = None if self.truth is None else self.truth[index]
         return ClickData(self.rows[index], self.click[index], self.conversion[index], truth)
 
@@ -52,16 +52,16 @@ class ClickData:
 def simulate(
     market: Market, campaigns: list[Campaign], impressions: int, seed: int, on_step: Callable[[int], None]
 ) -> ClickData:
-    """Impressions of a simulated market, each shown a campaign drawn at random.
+    """Simulate impressions of a market, each showing a campaign drawn at random.
 
-    Showing campaigns at random, rather than those that bid highest, is what lets the model learn all of them alike.
+    Showing campaigns at random, rather than the highest bidders, lets the model learn all of them alike.
 
     Args:
-        market: where they come from.
-        campaigns: who is shown.
-        impressions: how many to draw; a few fall out for want of a creative of their size.
-        seed: of who is shown and who clicks.
-        on_step: told how many were drawn, for a progress bar.
+        market: market to draw from.
+        campaigns: campaigns to show.
+        impressions: number to draw; a few drop out because the campaign has no creative of their size.
+        seed: seed of who is shown what and who clicks.
+        on_step: called with the number just drawn, for a progress bar.
     """
     rng = np.random.default_rng([seed, 11])
     parts = []
@@ -97,7 +97,7 @@ def _show(
 def _encode(
     market: Market, auctions: Auctions, campaigns: list[Campaign], shown: npt.NDArray[np.int64]
 ) -> Iterator[tuple[list[int], str]]:
-    """Feature row and creative id of each auction's campaign; an empty row when it has no creative of the size."""
+    """Yield the feature row and creative id of each auction's campaign; an empty row if no creative has the size."""
     by_size = [{(c.w, c.h): c for c in reversed(campaign.creatives)} for campaign in campaigns]
     for i in range(len(auctions)):
         request = decode_request(msgspec.json.encode(to_openrtb(market, auctions, i)))

@@ -1,11 +1,11 @@
-"""The application put on a cluster that runs elsewhere: what `serve deploy` does, and what has to be there before.
+"""Deploy the application to a cluster that runs elsewhere: the checks before and after `serve deploy`.
 
     RAYBID_HTTP_HOST=head python -m pipelines.deploy
 
-It waits for the cluster's dashboard (RAYBID_HTTP_HOST, RAYBID_DASHBOARD_PORT), trains a small model of clicks where
-there is none, deploys `serve_config.yaml`, and ends when bids are answered. Again on a running cluster it is an update.
-`serve_config.yaml` has the ingress listen on the loopback address, which no other node reaches: here it listens on all.
-The last line is one JSON object.
+It waits for the cluster's dashboard (RAYBID_HTTP_HOST, RAYBID_DASHBOARD_PORT), trains a small click model if there is
+none, deploys `serve_config.yaml`, and finishes when bids are answered. On a running cluster it updates the application.
+In `serve_config.yaml` the ingress listens on the loopback address, which other nodes cannot reach: here it listens on
+all addresses. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -37,14 +37,12 @@ from rtb.runtime import calls, processes
 from rtb.runtime.settings import Settings
 
 _LOOK_SECONDS = 1.0
-_TELL_SECONDS = 10.0  # between two lines while something is waited for
+_TELL_SECONDS = 10.0  # between two progress lines while waiting
 
 
 def main(
-    config: Annotated[Path, typer.Option(help="what to deploy")] = ROOT / "serve_config.yaml",
-    listen: Annotated[
-        str, typer.Option(help="address of every node that the ingress and replicas listen on")
-    ] = "0.0.0.0",
+    config: Annotated[Path, typer.Option(help="configuration to deploy")] = ROOT / "serve_config.yaml",
+    listen: Annotated[str, typer.Option(help="address that ingress and replicas listen on, on every node")] = "0.0.0.0",
     patience: Annotated[float, typer.Option(min=1, help="seconds to wait for the cluster, then for bids")] = 300.0,
 ) -> None:
     """Wait for the cluster, deploy, wait until bids are answered."""
@@ -67,10 +65,10 @@ def main(
 
 
 def _deploy(config: Path, listen: str, dashboard: str, settings: Settings) -> None:
-    """Hand the configuration over.
+    """Submit the configuration.
 
     Raises:
-        LaunchError: it is refused; why is on standard error.
+        LaunchError: it was refused; the reason is on standard error.
     """
     told = yaml.safe_load(config.read_text())
     told["http_options"]["host"] = listen
@@ -83,14 +81,14 @@ def _deploy(config: Path, listen: str, dashboard: str, settings: Settings) -> No
         file.flush()
         done = processes.run([str(serve), "deploy", file.name, "-a", dashboard], cwd=ROOT, env=direct)
     if done.returncode:
-        raise LaunchError(f"`serve deploy` of {config} fails: what it says is above")
+        raise LaunchError(f"`serve deploy` of {config} failed: see its output above")
 
 
 def _await(what: str, url: str, seconds: float) -> None:
-    """Ask until the answer is good.
+    """Poll until the answer is good.
 
     Raises:
-        LaunchError: it takes too long; with what was answered last.
+        LaunchError: it takes too long; the message has the last answer.
     """
     deadline = time.monotonic() + seconds
     tell, last = _every(_TELL_SECONDS), "no answer yet"
@@ -98,18 +96,18 @@ def _await(what: str, url: str, seconds: float) -> None:
         try:
             answer = calls.get(url, timeout=5, is_ours=True, headers=dashboard_headers(os.environ))
             if answer.is_success:
-                _say(f"{what} is there: {url}")
+                _say(f"{what} is up: {url}")
                 return
             last = f"{answer.status_code} {answer.text[:200].strip()}"
         except httpx.HTTPError as error:
             last = str(error)
         tell(f"waiting for {what} at {url}: {last}")
         time.sleep(_LOOK_SECONDS)
-    raise LaunchError(f"{what} is not there after {seconds:.0f} s: {url} says {last}; see the head's log")
+    raise LaunchError(f"{what} is not up after {seconds:.0f} s: {url} answers {last}; see the head's log")
 
 
 def _every(seconds: float) -> Callable[[str], None]:
-    """Says a line when none was said for so long."""
+    """Return a function that prints a line unless one was printed within these seconds."""
     said = time.monotonic()
 
     def tell(text: str) -> None:

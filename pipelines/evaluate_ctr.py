@@ -6,9 +6,9 @@ How to run:
     python -m pipelines.evaluate_ctr --model var/models/ctr --events var/events
     python -m pipelines.evaluate_ctr --model var/models/ctr                       # fresh simulated traffic
 
-What to expect: both baselines are trained here on the rows the model was trained on (or on `--train FILE`), encoded the
-same way; then a table, and as the last line one JSON object of AUC, log loss and ECE for each of the three. ECE is the
-mean distance of prediction and observed CTR over ten bins of equal mass, in units of CTR.
+What to expect: both baselines are trained here on the rows that the model was trained on (or on `--train FILE`), with
+the same encoding; then a table, and as the last line one JSON object with AUC, log loss and ECE of each of the three.
+ECE is the mean distance of predicted and observed CTR over ten bins of equal size, in units of CTR.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ from rtb.models.ctr import CTRScorer
 from rtb.models.scores import CLICK
 from rtb.tables import BadTable
 
-_TRAFFIC_SEED = 900_002  # of simulated impressions to judge by: no training draws these unless it is told to
+_TRAFFIC_SEED = 900_002  # seed of simulated evaluation impressions: no training draws these unless told to
 _CHUNK = 1 << 16
 
 Figures = dict[str, dict[str, float]]
 
 
 def main(
-    model: Annotated[Path, typer.Option(help="artefact folder of the model")],
-    data: Annotated[Path | None, typer.Option(help="table of impressions to judge by")] = None,
-    events: Annotated[Path | None, typer.Option(help="folder of events to judge by")] = None,
-    impressions: Annotated[int, typer.Option(min=1_000, help="simulated, without --data and --events")] = 200_000,
-    train: Annotated[Path | None, typer.Option(help="table for the baselines; default: what the model had")] = None,
+    model: Annotated[Path, typer.Option(help="model artefact")],
+    data: Annotated[Path | None, typer.Option(help="table of impressions to evaluate on")] = None,
+    events: Annotated[Path | None, typer.Option(help="folder of events to evaluate on")] = None,
+    impressions: Annotated[int, typer.Option(min=1_000, help="simulated impressions, without a source")] = 200_000,
+    train: Annotated[Path | None, typer.Option(help="training table of the baselines; default: the model's")] = None,
 ) -> None:
     """Compare a CTR model with two baselines."""
     if data is not None and events is not None:
-        refuse("evaluate_ctr", "--data and --events are two sources: name one", 2)
+        refuse("evaluate_ctr", "--data and --events exclude each other: give one", 2)
     torch.set_num_threads(1)
     try:
         with progress_bars() as progress:
@@ -68,7 +68,7 @@ def main(
 
 
 def compare(scorer: CTRScorer, training: ClickData, judged: ClickData, progress: Progress) -> Figures:
-    """Figures of the three on `judged`; an AUC without clicks or without others is left out."""
+    """Return the metrics of the three on `judged`; undefined AUCs are left out."""
     task = progress.add_task("logistic regression", total=3)
     logistic = logistic_regression(training, judged.rows)
     progress.update(task, advance=1, description="LightGBM")
@@ -85,7 +85,7 @@ def compare(scorer: CTRScorer, training: ClickData, judged: ClickData, progress:
 
 
 def _judged(data: Path | None, events: Path | None, impressions: int, meta: Meta, progress: Progress) -> ClickData:
-    """The impressions to judge by; of events that the model was trained on, those that came later.
+    """Return the impressions to evaluate on; of events that the model was trained on, only later ones.
 
     Raises:
         SourceError: there are none.
@@ -100,11 +100,11 @@ def _judged(data: Path | None, events: Path | None, impressions: int, meta: Meta
     if not is_recorded(source, record):
         return found
     if source.kind == "table":
-        progress.console.print(f"{data} is what the model was trained on: its figures there say little", style="yellow")
+        progress.console.print(f"{data} is the training data of the model: its metrics mean little", style="yellow")
         return found
     later = found.take(slice(int(record["rows"]), None))
     if not len(later):
-        raise SourceError(f"the model was trained on all impressions in {events}: serve more, or name another folder")
+        raise SourceError(f"the model was trained on all impressions in {events}: serve more, or give another folder")
     return later
 
 

@@ -1,4 +1,4 @@
-"""Serve a challenger beside the champion, each on its own part of every budget, and see which is better.
+"""Run a challenger beside the champion, each on its own share of every budget, and test which is better.
 
 How to run, beside a running platform:
 
@@ -7,9 +7,9 @@ How to run, beside a running platform:
     python -m pipelines.experiment report
     python -m pipelines.experiment stop
 
-What to expect: `start` divides each campaign's money and the traffic within a pacing interval; `stop` gives the money
-back; `report` reads the events, prints a table and says in a sentence whether the difference is real, also while the
-experiment runs, as often as you like. The last line is one JSON object.
+What to expect: `start` splits each campaign's money and the traffic within a pacing interval; `stop` gives the money
+back; `report` reads the events, prints a table and says whether the difference is significant. It may be run as often
+as you like, also during the experiment. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -49,41 +49,41 @@ app = typer.Typer(add_completion=False, help=__doc__.partition("\n")[0], no_args
 
 _TIMEOUT_S = 10.0
 _UNWRITTEN_S = 10.0
-"""Events of the last seconds may not be in the files yet."""
+"""Age up to which events may not be in the files yet, seconds."""
 
 _Found = TypeVar("_Found")
 
 
 class Refused(RuntimeError):
-    """Nothing was changed; the message says why."""
+    """An error for a refused command that changed nothing; the message says why."""
 
 
 @app.command()
 def start(
-    challenger: Annotated[Path, typer.Option(help="artefact of the challenger")],
-    share: Annotated[float, typer.Option(min=0.01, max=0.9, help="of money and traffic, for the challenger")] = 0.2,
-    kind: Annotated[Kind, typer.Option(help="what the challenger replaces")] = "policy",
+    challenger: Annotated[Path, typer.Option(help="challenger's artefact")],
+    share: Annotated[float, typer.Option(min=0.01, max=0.9, help="challenger's share of money and traffic")] = 0.2,
+    kind: Annotated[Kind, typer.Option(help="kind of model that the challenger replaces")] = "policy",
 ) -> None:
-    """Divide every campaign's money and the traffic between champion and challenger."""
+    """Split every campaign's money and the traffic between champion and challenger."""
     experiment = _told(lambda: _on_server(lambda client: _start(client, kind, challenger, share)))
     _console().print(
-        f"experiment {experiment.number}: {experiment.version} bids with {share:.0%} of the money for as much of the "
-        "traffic; `report` says whether it is better"
+        f"experiment {experiment.number}: {experiment.version} bids with {share:.0%} of the money on as much of the "
+        "traffic; `report` tells whether it is better"
     )
     typer.echo(json.dumps(_shown(experiment)))
 
 
 @app.command()
 def stop() -> None:
-    """Give each campaign its money back; the champion has all traffic again."""
+    """Give each campaign its money back; the champion gets all traffic again."""
     experiment, campaigns = _told(lambda: _on_server(_stop))
-    _console().print(f"experiment {experiment.number} has ended: {campaigns} campaigns have all of their money again")
+    _console().print(f"experiment {experiment.number} has ended: {campaigns} campaigns have all their money back")
     typer.echo(json.dumps(_shown(experiment) | {"campaigns": campaigns}))
 
 
 @app.command()
 def status() -> None:
-    """Which experiment runs, and what money its arms have."""
+    """Show which experiment runs, and how much money its arms have."""
     experiment, accounts = _told(lambda: _on_server(_status))
     money = {
         arm: {name: sum(getattr(one, name) for one in balances) for name in ("budget", "available", "spent")}
@@ -95,11 +95,11 @@ def status() -> None:
 
 @app.command()
 def report(
-    metric: Annotated[Metric, typer.Option(help="by what the two are judged")] = "value",
-    block_seconds: Annotated[float, typer.Option(min=1, help="length of a block; leave it as it was")] = 600.0,
-    alpha: Annotated[float, typer.Option(min=0.001, max=0.5, help="chance of a false alarm")] = 0.05,
+    metric: Annotated[Metric, typer.Option(help="metric to compare")] = "value",
+    block_seconds: Annotated[float, typer.Option(min=1, help="block length; keep it throughout an experiment")] = 600.0,
+    alpha: Annotated[float, typer.Option(min=0.001, max=0.5, help="false alarm probability")] = 0.05,
 ) -> None:
-    """What both did, and whether the difference is real."""
+    """Show the results of both arms, and whether the difference is significant."""
     experiment, readings = _told(lambda: _read(Settings(), block_seconds))
     verdicts = (
         {one: judge(readings, one, experiment.share, alpha=alpha) for one in METRICS} if len(readings.block) else {}
@@ -123,10 +123,10 @@ async def _start(client: aioredis.Redis, kind: Kind, folder: Path, share: float)
     challenger = policy.load(folder)
     last = await _last(client)
     if last is not None and last.is_running:
-        raise Refused(f"experiment {last.number} runs: `python -m pipelines.experiment stop` ends it")
+        raise Refused(f"experiment {last.number} is running: stop it with `python -m pipelines.experiment stop`")
     number = 1 if last is None else last.number + 1
     if number > MOST_EXPERIMENTS:
-        raise Refused(f"there were {MOST_EXPERIMENTS} experiments, and no more can be told apart in the ledger")
+        raise Refused(f"the ledger cannot tell more than {MOST_EXPERIMENTS} experiments apart")
     experiment = Experiment(
         number=number,
         kind=kind,
@@ -142,10 +142,10 @@ async def _start(client: aioredis.Redis, kind: Kind, folder: Path, share: float)
 
 
 async def _stop(client: aioredis.Redis) -> tuple[Experiment, int]:
-    """First the record, so that nobody divides again what is joined here; the Controller joins what it still does."""
+    """Write the record first, so that nobody splits again what is joined here; the Controller joins later splits."""
     last = await _known(client)
     if not last.is_running:
-        raise Refused(f"experiment {last.number} has ended already")
+        raise Refused(f"experiment {last.number} has already ended")
     ended = msgspec.structs.replace(last, ended=time.time())
     await Publisher(client).publish(EXPERIMENT, encode(ended))
     joined = await ValkeyLedger(client).rejoin([entry.number for entry in _entries(Settings())])
@@ -153,7 +153,7 @@ async def _stop(client: aioredis.Redis) -> tuple[Experiment, int]:
 
 
 async def _status(client: aioredis.Redis) -> tuple[Experiment, dict[str, list[Balance]]]:
-    """The last experiment, and the accounts of the campaigns in it."""
+    """Return the last experiment, and the accounts of its campaigns."""
     last = await _known(client)
     ledger = ValkeyLedger(client)
     own = await ledger.balances([entry.number for entry in _entries(Settings())])
@@ -182,7 +182,7 @@ async def _last(client: aioredis.Redis) -> Experiment | None:
 async def _known(client: aioredis.Redis) -> Experiment:
     last = await _last(client)
     if last is None:
-        raise Refused("there was no experiment yet: `python -m pipelines.experiment start` starts one")
+        raise Refused("there has been no experiment yet: start one with `python -m pipelines.experiment start`")
     return last
 
 
@@ -195,7 +195,7 @@ def _entries(settings: Settings) -> list[Entry]:
 
 
 def _on_server(work: Callable[[aioredis.Redis], Awaitable[_Found]]) -> _Found:
-    """Do something with the ledger's server."""
+    """Run some work with a client of the ledger's server."""
 
     async def run() -> _Found:
         async with aioredis.Redis.from_url(Settings().ledger_url, socket_timeout=_TIMEOUT_S) as client:
@@ -205,7 +205,7 @@ def _on_server(work: Callable[[aioredis.Redis], Awaitable[_Found]]) -> _Found:
 
 
 def _told(work: Callable[[], _Found]) -> _Found:
-    """What some work came to; what is wrong is said in one line."""
+    """Return the result of some work; an error ends the program with one line."""
     try:
         return work()
     except (RedisError, ConnectionError) as error:

@@ -1,4 +1,4 @@
-"""Starts `raybid.explain`, by the name that its users know.
+"""Entry point of `raybid.explain` under its established name.
 
 How to run:
 

@@ -1,10 +1,10 @@
-"""Turns logs of real auctions into OpenRTB bid requests, one JSON object a line.
+"""Convert logs of real auctions into OpenRTB bid requests, one JSON object per line.
 
     python -m pipelines.ingest ipinyou-log impressions.log.txt --out requests.jsonl
 
-Each line is `{"request": {...}, "market_price_cpm": <USD>, "click": 0 or 1, "ts": <Unix seconds>}`: what
-`pipelines.replay` sends. The log is TSV or CSV, plain or gzip, or Parquet, in iPinYou's order or with a first line that
-names its columns. The last line of standard output counts the lines and the cells that could not be used.
+Each line is `{"request": {...}, "market_price_cpm": <USD>, "click": 0 or 1, "ts": <Unix seconds>}`, the input of
+`pipelines.replay`. The log is TSV or CSV, plain or gzip, or Parquet, with columns in iPinYou's order or named in a
+header. The last line of standard output counts the lines, and the lines and cells that could not be used.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ from rtb.tables import BadLine, read_records
 _REPORTED_LINES = 20
 
 _NEEDED = ("click", "bidid", "timestamp", "slotwidth", "slotheight", "slotprice", "payprice")
-"""Of a log that names its columns; what the others say is left out where they are missing."""
+"""Required columns of a log with a header; what the others say is left out if they are missing."""
 
 
 class NoRows(ValueError):
-    """A file in which not one line holds an impression."""
+    """An error for a file without a single impression."""
 
 
 @dataclass
 class Tally:
-    """What came of a file.
+    """The counts of a conversion.
 
     Attributes:
         rows: requests written.
-        bad_rows: lines that could not be used.
-        clicks: of the requests written.
-        left_out: of the requests written, those that lack what a column says, because it is not understood.
-        reasons: why the first of the bad lines could not be used, with their line numbers.
+        bad_rows: unusable lines.
+        clicks: clicks among the requests written.
+        left_out: requests that lack a value because its cell could not be read, by column.
+        reasons: reasons for the first unusable lines, with their line numbers.
     """
 
     rows: int = 0
@@ -57,7 +57,7 @@ class Tally:
     reasons: list[str] = field(default_factory=list)
 
     def count_bad(self, place: str, error: BadLine) -> None:
-        """Count a line that cannot be used."""
+        """Count an unusable line."""
         self.bad_rows += 1
         if len(self.reasons) < _REPORTED_LINES:
             self.reasons.append(f"{place}: {error}")
@@ -73,17 +73,17 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.callback()
 def ingest() -> None:
-    """Turn logs of real auctions into bid requests."""
+    """Convert logs of real auctions into bid requests."""
 
 
 @app.command()
 def ipinyou_log(
-    file: Annotated[Path, typer.Argument(help="iPinYou log, click first, or with column names")],
-    out: Annotated[Path, typer.Option(help="JSON lines to write")],
-    limit: Annotated[int | None, typer.Option(min=1, help="Requests to write at most")] = None,
-    cny_per_usd: Annotated[float, typer.Option(min=0.01, help="Yuan for a dollar")] = CNY_PER_USD,
+    file: Annotated[Path, typer.Argument(help="iPinYou log, click first, or with a header")],
+    out: Annotated[Path, typer.Option(help="JSON lines file to write")],
+    limit: Annotated[int | None, typer.Option(min=1, help="Maximum number of requests to write")] = None,
+    cny_per_usd: Annotated[float, typer.Option(min=0.01, help="Yuan per US dollar")] = CNY_PER_USD,
 ) -> None:
-    """Turn a raw iPinYou impression log into OpenRTB 2.6 requests with their market prices and clicks."""
+    """Convert a raw iPinYou impression log into OpenRTB 2.6 requests with their market prices and clicks."""
     console = Console(stderr=True)
     try:
         tally = convert(file, out, limit, cny_per_usd, console)
@@ -94,28 +94,28 @@ def ipinyou_log(
     if tally.bad_rows > len(tally.reasons):
         console.print(f"and {tally.bad_rows - len(tally.reasons)} more lines", style="yellow")
     for name, count in tally.left_out.items():
-        console.print(f"{name} is not understood in {count} rows, and left out there", style="yellow")
+        console.print(f"{name} could not be read in {count} rows and is left out there", style="yellow")
     typer.echo(json.dumps({**tally.as_json(), "out": str(out)}))
 
 
 def convert(file: Path, out: Path, limit: int | None, cny_per_usd: float, console: Console) -> Tally:
-    """Write the requests of a log; `out` appears only once it is whole.
+    """Write the requests of a log; `out` appears only once it is complete.
 
     Args:
         file: the log.
-        out: what to write.
-        limit: requests at most, None: all.
-        cny_per_usd: yuan for a dollar.
-        console: where progress is shown.
+        out: file to write.
+        limit: maximum number of requests, None: all.
+        cny_per_usd: yuan per US dollar.
+        console: console for progress.
 
     Raises:
-        NoRows: no line holds an impression.
-        BadTable: the file is no table, or damaged.
-        ValueError: the rate is no number, or `out` is the log itself.
+        NoRows: no line has an impression.
+        BadTable: the file is not a table, or is damaged.
+        ValueError: the rate is not finite, or `out` is the log itself.
         OSError: a file cannot be read or written.
     """
     if not math.isfinite(cny_per_usd):
-        raise ValueError(f"--cny-per-usd {cny_per_usd} is no rate")
+        raise ValueError(f"--cny-per-usd {cny_per_usd} is not a rate")
     if out.resolve() == file.resolve():
         raise ValueError(f"--out {out} is the log itself")
     tally = Tally()
@@ -155,7 +155,7 @@ def _rows(file: Path, cny_per_usd: float, tally: Tally, on_bytes: Callable[[int]
 
 def _no_rows(file: Path, tally: Tally) -> str:
     first = f"; {tally.reasons[0]}" if tally.reasons else ""
-    return f"{file} holds no impression: expected {len(LogLine._fields)} tab-separated columns, click to usertag{first}"
+    return f"{file} has no impression: expected {len(LogLine._fields)} tab-separated columns, click to usertag{first}"
 
 
 if __name__ == "__main__":

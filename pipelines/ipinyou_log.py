@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 from rtb.tables import BadLine, flag, identifier, is_absent, whole
 
 CNY_PER_USD = 6.1
-"""Yuan a dollar bought in the autumn of 2013, when the iPinYou logs were taken."""
+"""Yuan per US dollar in the autumn of 2013, when the iPinYou logs were recorded."""
 
 _FEN_PER_CNY = 100
-_CHINA = timezone(timedelta(hours=8))  # the logs' clock
+_CHINA = timezone(timedelta(hours=8))  # the clock of the logs
 
 MOST_FEN = 100_000
-"""CPM that no auction comes to: a price above it is in another unit."""
+"""Upper bound of a plausible CPM: a higher price is in another unit."""
 
 _MOST_PIXELS = 100_000
-_REMEMBERED = 1 << 12  # addresses and User-Agents: the same come again and again, and twice a line
+_REMEMBERED = 1 << 12  # cached addresses and User-Agents: they repeat, and each line is read twice
 
 
 class LogLine(NamedTuple):
@@ -55,11 +55,11 @@ class LogLine(NamedTuple):
 
 
 class _Platform(NamedTuple):
-    """What a `useragent` says before its underscore."""
+    """The platform of a `useragent`: the part before its underscore."""
 
     os: str
     devicetype: int  # OpenRTB list 5.21
-    comment: str  # in brackets in the User-Agent header
+    comment: str  # the comment in the User-Agent header
 
 
 _PLATFORMS = {
@@ -80,7 +80,7 @@ _MARKS = (
     ("macintosh", "mac"),
     ("linux", "linux"),
 )
-"""What a whole User-Agent header has, in lower case -> its platform; the first that fits counts."""
+"""Substring of a User-Agent header in lower case -> platform; the first match counts."""
 
 _BROWSERS = {
     "chrome": "Chrome/30.0",
@@ -102,10 +102,10 @@ _POSITIONS = {"firstview": 1, "1": 1, "0": 0, "255": 0, "otherview": 0} | dict.f
 
 
 def to_row(line: LogLine, cny_per_usd: float) -> dict[str, Any]:
-    """A log line as a request with its market price (USD CPM), click and time.
+    """Convert a log line to a request with its market price (USD CPM), click and time.
 
     Raises:
-        BadLine: a field that does not hold what it should.
+        BadLine: an invalid field.
     """
     return {
         "request": request_of(line, cny_per_usd),
@@ -116,16 +116,16 @@ def to_row(line: LogLine, cny_per_usd: float) -> dict[str, Any]:
 
 
 def not_understood(line: LogLine) -> list[str]:
-    """Return the columns of a line that say something which its request lacks."""
+    """Return the columns of a line whose value could not be read into its request."""
     understood = {"useragent": _agent(line.useragent), "ip": _address(line.ip), "slotvisibility": _position(line)}
     return [name for name, value in understood.items() if value is None]
 
 
 def request_of(line: LogLine, cny_per_usd: float) -> dict[str, Any]:
-    """The bid request of a log line; where the log names no site, it names none.
+    """Return the bid request of a log line; it names no site if the log does not.
 
     Raises:
-        BadLine: a field that does not hold what it should.
+        BadLine: an invalid field.
     """
     if is_absent(line.bidid):
         raise BadLine("bidid is empty")
@@ -154,7 +154,7 @@ def _imp(line: LogLine, cny_per_usd: float) -> dict[str, Any]:
 
 
 def _position(line: LogLine) -> int | None:
-    """OpenRTB ad position, None where what the line says is not understood."""
+    """Return the OpenRTB ad position, None if the value is not understood."""
     said = identifier(line.slotvisibility)
     return _POSITIONS.get(said.lower()) if said else 0
 
@@ -167,10 +167,10 @@ def _device(line: LogLine) -> dict[str, Any]:
 
 @lru_cache(_REMEMBERED)
 def _agent(said: str) -> dict[str, Any] | None:
-    """User-Agent header, system and type of the device: empty where nobody knows, None where it is not understood.
+    """Return User-Agent header, system and type of the device: empty if unknown, None if not understood.
 
     Args:
-        said: a pair such as `windows_chrome`, or a whole header.
+        said: pair such as `windows_chrome`, or a whole header.
     """
     if is_absent(said):
         return {}
@@ -188,7 +188,7 @@ def _agent(said: str) -> dict[str, Any] | None:
 
 @lru_cache(_REMEMBERED)
 def _address(said: str) -> str | None:
-    """An address, of which the log masks the last number: empty where there is none, None where it is no address."""
+    """Return the address, whose last number the log masks: empty if there is none, None if it is invalid."""
     if is_absent(said):
         return ""
     try:
@@ -206,17 +206,17 @@ def _user(line: LogLine) -> dict[str, Any]:
 
 
 def _present(fields: dict[str, str]) -> dict[str, str]:
-    """The fields that hold something."""
+    """Return the fields that are not empty."""
     return {name: found for name, value in fields.items() if (found := identifier(value))}
 
 
 def _usd_cpm(fen: str, name: str, cny_per_usd: float) -> float:
-    """A price of the log (CPM in fen) in dollars, to a millionth."""
+    """Convert a price of the log (CPM in fen) to US dollars, to a millionth."""
     return round(whole(fen, name, 0, MOST_FEN, "a CPM in fen, a whole number") / _FEN_PER_CNY / cny_per_usd, 6)
 
 
 def _unix_seconds(timestamp: str) -> int:
-    """Unix seconds of `yyyyMMddHHmmssSSS`, China's time."""
+    """Parse `yyyyMMddHHmmssSSS` in China's time into Unix seconds."""
     try:
         digits = identifier(timestamp)
         if len(digits) != 17 or not (digits.isascii() and digits.isdigit()):

@@ -1,11 +1,11 @@
-"""What portfolios of a running platform came to: figures of their campaigns, and what was moved and why.
+"""Report on the portfolios of a running platform: figures of their campaigns, and which money moved and why.
 
 How to run, beside a running platform:
 
     python -m pipelines.portfolio_report                  # every portfolio
     python -m pipelines.portfolio_report --id season --out season
 
-What to expect: a table of figures and the last moves of each portfolio; in `--out`, for each, `<id>.csv` and
+What to expect: a table of figures and the last moves of each portfolio. In `--out`, for each: `<id>.csv` and
 `<id>.parquet` (figures with credible intervals), `<id>-moves.csv`, and `<id>.html` with plots. The last line is one
 JSON object by portfolio.
 """
@@ -35,17 +35,17 @@ _TIMEOUT_S = 15.0
 _SHOWN = ("budget_micros", "spend_micros", "impressions", "clicks", "conversions", "ctr", "cpc", "cpa", "roi")
 _MOST_MOVES = 10_000
 _LAST = 8
-"""Moves shown in the terminal."""
+"""Number of moves shown in the terminal."""
 
 Shown = dict[str, Any]
 
 
 def main(
-    portfolio: Annotated[str, typer.Option("--id", help="of one portfolio; empty: all of them")] = "",
-    out: Annotated[Path, typer.Option(help="folder of the files")] = Path("var/portfolio"),
+    portfolio: Annotated[str, typer.Option("--id", help="portfolio id; empty: all portfolios")] = "",
+    out: Annotated[Path, typer.Option(help="output folder")] = Path("var/portfolio"),
     key: Annotated[str, typer.Option(help="API key that may report; empty: the administrator's", envvar="KEY")] = "",
 ) -> None:
-    """Read portfolios, show and write what they came to."""
+    """Fetch portfolios, show their figures and write the files."""
     console, settings = Console(stderr=True, highlight=False), Settings()
     summary: dict[str, Shown] = {}
     try:
@@ -61,7 +61,8 @@ def main(
                 summary[name] = _summary(shown, moves)
     except httpx.HTTPStatusError as error:
         refuse(
-            "portfolio_report", f"{error.request.url.path} gets {error.response.status_code}: {_detail(error.response)}"
+            "portfolio_report",
+            f"{error.request.url.path} answers {error.response.status_code}: {_detail(error.response)}",
         )
     except (httpx.HTTPError, OSError) as error:
         refuse("portfolio_report", f"{settings.base_url} does not answer: is the platform up? ({error})")
@@ -79,7 +80,7 @@ def _read(client: httpx.Client, path: str) -> Any:
 
 
 def _figures(shown: Shown) -> pd.DataFrame:
-    """A row a campaign, and one of all together."""
+    """Return a row per campaign, and one for all together."""
     rows = [{"id": name, **figures} for name, figures in shown["campaigns"].items()]
     return pd.DataFrame([*rows, {"id": "portfolio", **shown["figures"]}])
 
@@ -92,7 +93,7 @@ def _write(out: Path, shown: Shown, moves: list[Shown]) -> None:
     write_csv(out / f"{name}-moves.csv", pd.DataFrame(moves, columns=columns))
     plots = [
         ("Budgets and spend, units of currency", _budgets(shown)),
-        ("What was moved to each campaign, units of currency", _moved(moves)),
+        ("Money moved to each campaign, units of currency", _moved(moves)),
         ("Return on spend with its 95% credible interval", _returns(table)),
     ]
     listed = table[["id", *(column for column in _SHOWN if column in table)]]
@@ -110,7 +111,7 @@ def _budgets(shown: Shown) -> go.Figure:
 
 
 def _moved(moves: list[Shown]) -> go.Figure:
-    """Running sums by campaign."""
+    """Plot the running sums by campaign."""
     sums: dict[str, float] = {}
     lines: dict[str, tuple[list[str], list[float]]] = {}
     for move in moves:

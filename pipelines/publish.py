@@ -1,15 +1,15 @@
-"""Make a trained model the one that serves, if it is not worse than the champion.
+"""Publish a trained model if it is not worse than the champion.
 
 How to run:
 
     python -m pipelines.publish --kind ctr var/models/candidate
     python -m pipelines.publish --kind policy models/ppo --data ../ipinyou
-    python -m pipelines.rollback --kind ctr             # and back again
-    python -m pipelines.published                       # what serves, and how that came about
+    python -m pipelines.rollback --kind ctr             # go back
+    python -m pipelines.published                       # what serves, and the history
 
-What to expect: candidate and champion are judged on the same held-out data; where the candidate is worse by more than
-chance explains, or does not fit this code, it is refused with the reason and exit code 1. A running platform takes up
-what is published within a second, in place. The last line is one JSON object.
+What to expect: candidate and champion are judged on the same held-out data; a candidate that is significantly worse, or
+that this code cannot serve, is refused with the reason and exit code 1. A running platform loads a published model
+within a second, without a restart. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ UNFIT = (Refused, ArtefactError, RegistryError, NotComparable, NothingServed, Lo
 
 def main(
     *,
-    folder: Annotated[Path, typer.Argument(help="artefact of the candidate")],
-    kind: Annotated[Kind, typer.Option(help="of the model")],
+    folder: Annotated[Path, typer.Argument(help="candidate's artefact")],
+    kind: Annotated[Kind, typer.Option(help="kind of model")],
     events: Annotated[Path | None, typer.Option(help="ctr: judge on the newest of these served events")] = None,
-    impressions: Annotated[int, typer.Option(min=1_000, help="ctr: else on so many simulated impressions")] = 100_000,
-    data: Annotated[Path | None, typer.Option(help="policy: judge on these logged auctions, as backtest")] = None,
-    force: Annotated[str, typer.Option(help="publish whatever the comparison says, for this reason")] = "",
+    impressions: Annotated[int, typer.Option(min=1_000, help="ctr: else on this many simulated impressions")] = 100_000,
+    data: Annotated[Path | None, typer.Option(help="policy: judge on these logged auctions, as in backtest")] = None,
+    force: Annotated[str, typer.Option(help="reason to publish whatever the comparison says")] = "",
 ) -> None:
-    """Compare with the champion, and publish."""
+    """Compare a model with the champion, and publish it."""
     try:
         settings = Settings()
         held_out = HeldOut(events, 0.0, impressions, data)
@@ -56,21 +56,21 @@ def main(
 def publish(
     settings: Settings, kind: Kind, folder: Path, held_out: HeldOut, *, force: str = "", progress: Progress
 ) -> dict[str, Any]:
-    """Judge a candidate and make it the champion; what was decided, for the last line.
+    """Judge a candidate and make it the champion; return the decision, for the last line.
 
     Args:
-        settings: where the champion is.
-        kind: of the model.
-        folder: of the candidate.
-        held_out: what it is judged on.
-        force: reason to publish it whatever the comparison says; what does not fit this code is refused all the same.
-        progress: shows how far the comparison is.
+        settings: settings that locate the champion.
+        kind: kind of model.
+        folder: folder of the candidate.
+        held_out: data to judge on.
+        force: reason to publish whatever the comparison says; a model that this code cannot serve is still refused.
+        progress: progress of the comparison.
 
     Raises:
         Refused: it is worse than the champion.
-        ArtefactError: it does not fit this code.
-        NotComparable: too little to judge it by, as `NothingServed` and `LogError` say of events and logs.
-        RegistryError: it serves already, or somebody else is publishing.
+        ArtefactError: this code cannot serve it.
+        NotComparable: too little data to judge; `NothingServed` and `LogError` likewise for events and logs.
+        RegistryError: it already serves, or another process is publishing.
         OSError: a folder cannot be read or written.
     """
     registry = Registry(settings.published_dir, kind)
@@ -79,13 +79,13 @@ def publish(
         version = gate.read(folder)
         champion = _champion(settings, registry, kind, gate)
         if champion is not None and version == read_meta(champion).version:
-            raise RegistryError(f"{kind} {version} serves already")
+            raise RegistryError(f"{kind} {version} already serves")
         comparison = _compared(gate, folder, champion, progress, forced=bool(force))
         objection = comparison.objection if comparison else ""
         figures = comparison.as_json() if comparison else {}
         if objection and not force:
             registry.decide("refused", version, objection, figures)
-            raise Refused(f"{kind} {version} is refused: {objection}; --force REASON publishes it all the same")
+            raise Refused(f"{kind} {version} is refused: {objection}; publish it anyway with --force REASON")
         if champion is not None and registry.read().champion is None:
             registry.decide("adopted", registry.add(champion).version, "served before anything was published")
         if registry.add(folder).version != version:
@@ -97,7 +97,7 @@ def publish(
 
 
 def _champion(settings: Settings, registry: Registry, kind: Kind, gate: Gate) -> Path | None:
-    """Folder of the model that serves; `None` where none does, or where it does not fit this code any more."""
+    """Return the folder of the serving model; `None` if there is none, or this code can no longer serve it."""
     unpublished = settings.ctr_dir if kind == "ctr" else settings.policy_dir
     folder = registry.champion() or unpublished
     try:

@@ -1,12 +1,12 @@
-"""What is published, and how that came about.
+"""Show what is published, and the history.
 
 How to run:
 
     python -m pipelines.published
     python -m pipelines.published --kind ctr
 
-What to expect: a table of decisions, oldest first, refusals included; the last line is one JSON object with the version
-that serves by kind, null where nothing was published.
+What to expect: a table of decisions, oldest first, including refusals; the last line is one JSON object with the
+serving version by kind, null if nothing was published.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
 
 
-def main(kind: Annotated[Kind | None, typer.Option(help="of the models; default: all")] = None) -> None:
-    """Show the history."""
+def main(kind: Annotated[Kind | None, typer.Option(help="kind of model; default: all")] = None) -> None:
+    """Show the history of published models."""
     console = Console(stderr=True, highlight=False)
     try:
         folder = Settings().published_dir
@@ -42,7 +42,7 @@ def _table(kind: Kind, champion: str | None, history: tuple[Decision, ...]) -> T
     table = Table("when", "what", "version", "why", title=f"{kind} models")
     for decision in history:
         style = "bold" if decision.version == champion and decision.action != "refused" else None
-        # A refusal's reason is its figures.
+        # The reasons of a refusal are its figures.
         said = _figures(decision.comparison) if decision.action == "refused" else decision.reason
         cells = map(plain, (decision.at.removesuffix("+00:00"), decision.action, decision.version))
         table.add_row(*cells, Text("\n").join(map(plain, said.split("\n"))), style=style)

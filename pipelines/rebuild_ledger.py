@@ -1,15 +1,15 @@
-"""Give the ledger back what it knew, after its server was lost: from the catalog and the events' Parquet files.
+"""Rebuild the ledger after its server was lost, from the catalog and the events' Parquet files.
 
 How to run, with the platform stopped:
 
-    python -m pipelines.rebuild_ledger --dry-run     # shows what would be restored
+    python -m pipelines.rebuild_ledger --dry-run     # show what would be restored
     python -m pipelines.rebuild_ledger
 
 What to expect: a progress bar, a table of the campaigns, then one JSON line. Spend and counts are those of the events
-written before the loss (the last seconds before it were in the server only); spend is at least the catalog's, in case
-old events were deleted. What was leased or reserved is available again; repeated notices are still duplicates. In a
-ledger that was rolled back only the campaigns are restored of which it knows less than the catalog. It refuses when the
-ledger has money in it and knows it all: `--force` overwrites that.
+written before the loss (the last seconds were on the server only); spend is at least the catalog's, in case old events
+were deleted. Leased and reserved money is available again; repeated notices remain duplicates. In a ledger that was
+rolled back, only campaigns of which it knows less than the catalog are restored. If the ledger has money in it and
+nothing is missing, this refuses: `--force` overwrites it.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ from rtb.runtime.settings import Settings
 
 _MARKS_AT_ONCE = 1_000
 _TIMEOUT_S = 30.0
-_TABLE_WIDTH = 140  # figures are never cut short, on a narrow screen they wrap
+_TABLE_WIDTH = 140  # figures are never cut short: on a narrow screen they wrap
 
 
 class Refused(RuntimeError):
-    """Nothing was changed; the message says why."""
+    """An error for a refusal that changed nothing; the message says why."""
 
 
 @processes.ended_by_signals()
 def main(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the figures, restore nothing")] = False,
-    force: Annotated[bool, typer.Option("--force", help="overwrite what the ledger has")] = False,
+    force: Annotated[bool, typer.Option("--force", help="overwrite the ledger's figures")] = False,
 ) -> None:
     """Restore the ledger's figures from the catalog and the events."""
     try:
@@ -65,7 +65,7 @@ def main(
 
 
 class Restored(NamedTuple):
-    """A campaign and the figures it gets."""
+    """A campaign and its restored figures."""
 
     number: int
     name: str
@@ -76,17 +76,17 @@ def rebuild(settings: Settings, *, dry_run: bool = False, force: bool = False) -
     """Restore the ledger.
 
     Args:
-        settings: where everything is.
-        dry_run: only show.
-        force: restore over figures the ledger has.
+        settings: settings that locate catalog, events and ledger.
+        dry_run: show the figures, restore nothing.
+        force: overwrite figures that the ledger has.
 
     Returns:
-        Counts: campaigns, how many of them were restored, their spend in micros, marks of bids, events read.
+        Counts: campaigns, how many were restored, their spend in micros, bid marks, events read.
 
     Raises:
         Refused: the ledger has money in it.
-        WriterBusy: the platform runs, on this machine at least.
-        LedgerError, CatalogError, RedisError, StreamError, OSError: a part is away or damaged.
+        WriterBusy: the platform is running, on this machine at least.
+        LedgerError, CatalogError, RedisError, StreamError, OSError: a part is unavailable or damaged.
     """
     wanted: Sequence[Restored] = ()
     if dry_run:
@@ -111,7 +111,7 @@ def rebuild(settings: Settings, *, dry_run: bool = False, force: bool = False) -
 
 @contextmanager
 def _server(settings: Settings) -> Iterator[None]:
-    """The ledger's server: the embedded one is started for as long as this takes, when nobody else did."""
+    """Provide the ledger's server: start the embedded one for the block if nobody else has."""
     server = embedded.start_if_needed(settings)
     try:
         yield
@@ -122,7 +122,7 @@ def _server(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def _writing(writer: EventWriter) -> Iterator[None]:
-    """Keep other writers out, and have in the files what the server still has."""
+    """Keep other writers out, and write what the server still has to the files."""
     try:
         writer.resume()
         writer.drain()
@@ -132,7 +132,7 @@ def _writing(writer: EventWriter) -> Iterator[None]:
 
 
 def _figures(settings: Settings) -> tuple[list[Restored], History]:
-    """Every campaign's figures out of catalog and events, shown as a table."""
+    """Return every campaign's figures from catalog and events, and show them as a table."""
     console = Console(stderr=True)
     (entries, booked, moved, given), now = _of_record(settings), time.time()
     history = History(max(settings.notice_times), now, {entry.number: day_began(entry, now) for entry in entries})
@@ -152,7 +152,7 @@ def _figures(settings: Settings) -> tuple[list[Restored], History]:
 
 
 def _of_record(settings: Settings) -> tuple[list[Entry], dict[int, int], dict[int, int], dict[int, int]]:
-    """The campaigns, and what each is known to have spent, to have from others, and to have given, micros by number."""
+    """Return the campaigns, and by number what each spent, received from others, and gave, in micros."""
     catalog = Catalog(settings.catalog_url)
     try:
         return catalog.all(), catalog.spent(), catalog.portfolios.moved(), catalog.portfolios.given()
@@ -175,13 +175,13 @@ def _refuse_over_money(settings: Settings, force: bool) -> None:
     with_money = sum(balance.budget > 0 for balance in balances)
     if with_money and not force and not lost(entries, balances, spent):
         raise Refused(
-            f"the ledger is not empty: {with_money} of {len(numbers)} campaigns have money in it, and it knows of all "
-            "that the catalog knows, nothing was changed. --force overwrites it all the same"
+            f"the ledger is not empty: {with_money} of {len(numbers)} campaigns have money, and nothing that "
+            "the catalog knows is missing; nothing was changed. Use --force to overwrite it"
         )
 
 
 async def _lost(settings: Settings, figures: Sequence[Restored]) -> list[Restored]:
-    """Those whose figures are not in the ledger, or are older: by what was spent, given, or moved to and fro."""
+    """Return the campaigns whose figures the ledger lacks, or has older: in spend, money given, or money moved."""
     async with _client(settings) as client:
         ledger = ValkeyLedger(client)
         behind = await ledger.verify([Floor(row.number, row.balance.spent, row.balance.given) for row in figures])
@@ -191,7 +191,7 @@ async def _lost(settings: Settings, figures: Sequence[Restored]) -> list[Restore
 
 
 async def _restore(settings: Settings, figures: Sequence[Restored], marks: Sequence[Mark], force: bool) -> None:
-    """Marks first: a ledger without figures refuses every notice, so none can be counted twice in between."""
+    """Restore the marks first: a ledger without figures refuses all notices, so none is counted twice meanwhile."""
     async with _client(settings) as client:
         ledger = ValkeyLedger(client)
         for start in range(0, len(marks), _MARKS_AT_ONCE):

@@ -1,9 +1,9 @@
-"""An exchange in a box: plays bid requests against a running platform, as an exchange and its users would.
+"""An exchange in a box: replay bid requests against a running platform, as an exchange and its users would.
 
     python -m pipelines.replay --duration 30                      # simulated traffic
     python -m pipelines.replay --requests requests.jsonl --rate 500
 
-The last line on standard output is one JSON object with the figures; what is shown meanwhile goes to standard error.
+The last line on standard output is one JSON object with the figures; progress goes to standard error.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ def replay(
     requests: Annotated[
         list[Path] | None,
         typer.Option(
-            help="File with one JSON request a line, itself or under `request`; repeatable. Default: simulated"
+            help="File with a JSON request per line, itself or under `request`; repeatable. Default: simulated"
         ),
     ] = None,
     url: Annotated[
-        str, typer.Option(envvar="RAYBID_URL", help="Base URL of the platform; default: by the settings")
+        str, typer.Option(envvar="RAYBID_URL", help="Base URL of the platform; default: from the settings")
     ] = "",
     rate: Annotated[float, typer.Option(min=0, help="Requests a second; 0: as fast as the connections allow")] = 0.0,
-    connections: Annotated[int, typer.Option(min=1, max=4096, help="Bid requests in flight at most")] = 16,
-    duration: Annotated[float | None, typer.Option(min=0, help="Seconds; simulated traffic: 30")] = None,
-    count: Annotated[int | None, typer.Option(min=0, help="Requests; files: each line once")] = None,
-    auction: Annotated[Literal["second", "first"], typer.Option(help="What a winner pays")] = "second",
-    seed: Annotated[int, typer.Option(help="Of simulated traffic and of what is left to chance")] = 1,
+    connections: Annotated[int, typer.Option(min=1, max=4096, help="Maximum bid requests in flight")] = 16,
+    duration: Annotated[float | None, typer.Option(min=0, help="Seconds; default for simulated traffic: 30")] = None,
+    count: Annotated[int | None, typer.Option(min=0, help="Requests; default for files: each line once")] = None,
+    auction: Annotated[Literal["second", "first"], typer.Option(help="Kind of auction")] = "second",
+    seed: Annotated[int, typer.Option(help="Seed of simulated traffic and random draws")] = 1,
     key: Annotated[
         str, typer.Option(envvar="RAYBID_EXCHANGE_KEY", help="X-API-Key of the exchange; default: that of var/secrets")
     ] = "",
-    ca: Annotated[Path | None, typer.Option(help="Certificates in PEM to trust for https besides the system's")] = None,
+    ca: Annotated[Path | None, typer.Option(help="CA certificates in PEM to trust besides the system's")] = None,
 ) -> None:
     """Send bid requests, check the answers, hold the auctions, send the notices, and report."""
     settings = _configured()

@@ -1,13 +1,13 @@
-"""One turn of the loop: what was served trains a CTR model, and it is published if it is not worse.
+"""One turn of the learning loop: train a CTR model on served traffic and publish it if it is not worse.
 
-How to run, every night say, beside a platform that serves:
+How to run, for example every night, beside a serving platform:
 
     python -m pipelines.retrain
-    ray job submit -- python -m pipelines.retrain      # the same on the cluster, behind its serving
+    ray job submit -- python -m pipelines.retrain      # the same on the cluster, at low priority
 
-What to expect: the model is trained on all but the newest fifth of the impressions served, and judged with the
-champion on that fifth; a refusal is no failure of this verb's, and leaves exit code 1 with the reason. The last line is
-one JSON object.
+What to expect: the model is trained on all but the newest fifth of the served impressions, and compared with the
+champion on that fifth. A refusal is a normal outcome; it leaves exit code 1 and the reason. The last line is one JSON
+object.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from rtb.runtime.settings import Settings
 def main(
     *,
     events: Annotated[Path | None, typer.Option(help="folder of served events; default: the platform's")] = None,
-    model: Annotated[Model, typer.Option(help="which network")] = "lr",
+    model: Annotated[Model, typer.Option(help="kind of network")] = "lr",
     held_out: Annotated[
-        float, typer.Option(min=0.05, max=0.9, help="share of the impressions, the newest, that is judged on")
+        float, typer.Option(min=0.05, max=0.9, help="share of the impressions, the newest ones, to judge on")
     ] = HELD_OUT,
-    seed: Annotated[int, typer.Option(help="of the network")] = 1,
-    out: Annotated[Path | None, typer.Option(help="folder of the candidate; default: models/ctr-candidate")] = None,
+    seed: Annotated[int, typer.Option(help="seed of the network")] = 1,
+    out: Annotated[Path | None, typer.Option(help="candidate's folder; default: models/ctr-candidate")] = None,
 ) -> None:
-    """Train on what was served, compare, publish."""
+    """Train on served traffic, compare, publish."""
     if os.environ.get("RAY_ADDRESS"):
         give_way()
     torch.set_num_threads(1)
@@ -61,27 +61,27 @@ def main(
 
 
 def retrain(settings: Settings, events: Path, folder: Path, options: FitOptions, held_out: float) -> dict[str, Any]:
-    """Events -> candidate -> gate -> champion; what was decided.
+    """Train a candidate on events, take it through the gate, and return the decision.
 
     Args:
-        settings: where the champion is.
+        settings: settings that locate the champion.
         events: folder of the events.
-        folder: of the candidate.
-        options: how to fit.
-        held_out: share of the impressions, the newest, that is not trained on.
+        folder: folder of the candidate.
+        options: options of the fit.
+        held_out: share of the impressions, the newest ones, that is not trained on.
 
     Raises:
-        UNFIT: there are no events, the folder serves, or as `publish` says.
-        Untrainable: the events can teach nothing.
+        UNFIT: there are no events, the folder is served from, or for the reasons of `publish`.
+        Untrainable: the events are not enough.
         OSError: a folder cannot be read or written.
     """
     check_folder(settings, folder)
     if is_served(settings.ctr_dir, folder):
-        raise Refused(f"{folder} is what serves: name another folder for the candidate with --out")
+        raise Refused(f"{folder} is served from: give the candidate another folder with --out")
     shown = served(events)
     past, newest = shown.data.split(1.0 - held_out)
-    check_enough(newest, f"the {len(newest)} newest impressions of {events}")  # before the work
-    since = float(shown.at[len(past)])  # nothing trained on is judged on
+    check_enough(newest, f"the {len(newest)} newest impressions of {events}")  # before the training
+    since = float(shown.at[len(past)])  # judge on nothing that was trained on
     with progress_bars() as progress:
         trained = train(past, options, "platt", refit=True, progress=progress)
     source = Source("events", events)

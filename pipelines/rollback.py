@@ -1,12 +1,12 @@
-"""Make the model that served before serve again.
+"""Roll back to the model that served before.
 
 How to run:
 
     python -m pipelines.rollback --kind ctr
     python -m pipelines.rollback --kind policy --to 3f2a9c1b7d04 --reason "wins too little"
 
-What to expect: a running platform takes it up within a second, in place. Once more goes one further back;
-`python -m pipelines.published` shows where to. The last line is one JSON object.
+What to expect: a running platform loads it within a second, without a restart. A second call goes one version further
+back; `python -m pipelines.published` shows the versions. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from rtb.runtime.settings import Settings
 
 
 def main(
-    kind: Annotated[Kind, typer.Option(help="of the model")],
-    to: Annotated[str | None, typer.Option(help="version; default: the one before the one that serves")] = None,
-    reason: Annotated[str, typer.Option(help="for the history")] = "by hand",
+    kind: Annotated[Kind, typer.Option(help="kind of model")],
+    to: Annotated[str | None, typer.Option(help="version; default: the previous one")] = None,
+    reason: Annotated[str, typer.Option(help="reason, for the history")] = "by hand",
 ) -> None:
-    """Roll back."""
+    """Roll back to an earlier model."""
     try:
         registry = Registry(Settings().published_dir, kind)
         with registry.deciding():

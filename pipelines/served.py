@@ -1,4 +1,4 @@
-"""What was served, as training rows: bid events joined with the notices that name their bids."""
+"""Served traffic as training rows: bid events joined with the notices for their bids."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from rtb.events.parquet import read_events
 from rtb.models.features import FIELDS, SCHEMA_VERSION
 
 EVER = 9_999_999_999.0
-"""A Unix time after all others."""
+"""Unix time later than all others."""
 
 _SKEW_SECONDS = 60.0
-"""Events lie by the clock of the ledger's server, bids say when they were made by their replica's."""
+"""Tolerance for clocks, in seconds: events have the ledger server's time, bids their replica's."""
 
 _CHARGES = ("win", "bill")
 
 
 class Served(NamedTuple):
-    """Impressions that were shown, in order of their bids.
+    """The impressions that were shown, in order of their bids.
 
     Attributes:
         data: rows, and what their users did.
@@ -36,27 +36,27 @@ class Served(NamedTuple):
 
 
 class NothingServed(RuntimeError):
-    """The folder holds no impression that a model could be trained or judged on."""
+    """An error for a folder without an impression to train or judge on."""
 
 
 def served_impressions(folder: Path, since: float = 0.0, until: float = EVER) -> ClickData:
-    """What `served` finds, without its times."""
+    """Return the impressions of `served`, without their times."""
     return served(folder, since, until).data
 
 
 def served(folder: Path, since: float = 0.0, until: float = EVER) -> Served:
-    """Impressions that were shown.
+    """Return the impressions that were shown.
 
-    A bid counts as shown once it was charged, and its user's clicks and conversions once that is so. Bids that another
-    version of the encoder made the row of are left out: their buckets mean something else.
+    A bid counts as shown once it was charged, and clicks and conversions count likewise. Bids whose row was made by
+    another version of the encoder are left out: their buckets mean something else.
 
     Args:
-        folder: of the events.
-        since: Unix time from which on bids count.
-        until: Unix time from which on they do not; what became of those before it may come later.
+        folder: folder of the events.
+        since: Unix time of the first bids that count.
+        until: Unix time after the last bids that count; their outcomes may come later.
 
     Raises:
-        NothingServed: none was shown, or all were bid on with another encoder.
+        NothingServed: none was shown, or all bids used another encoder.
         OSError: a file cannot be read.
     """
     if not folder.is_dir():
@@ -67,12 +67,12 @@ def served(folder: Path, since: float = 0.0, until: float = EVER) -> Served:
     bids = events.filter(pc.equal(events["kind"], "bid"))
     known = bids.filter(_are_rows(bids))
     if len(bids) and not len(known):
-        raise NothingServed(f"the bids in {folder} were made with other features than {SCHEMA_VERSION}: serve anew")
+        raise NothingServed(f"the bids in {folder} have other features than {SCHEMA_VERSION}: serve new traffic first")
     at = known["at"].cast(pa.int64()).to_numpy() / 1e6
     shown = pc.is_in(known["bid"], value_set=_named(events, "settled", *_CHARGES)).to_numpy()
     chosen = np.flatnonzero(shown & (at >= since) & (at < until))
     if not len(chosen):
-        raise NothingServed(f"no impression in the events of {folder}: serve some traffic first")
+        raise NothingServed(f"no impressions in the events of {folder}: serve some traffic first")
     chosen = chosen[np.argsort(at[chosen], kind="stable")]
     bids = known.take(chosen)
     rows = pc.list_flatten(bids["features"]).to_numpy().reshape(-1, len(FIELDS))
@@ -84,7 +84,7 @@ def served(folder: Path, since: float = 0.0, until: float = EVER) -> Served:
 
 
 def _are_rows(bids: pa.Table) -> Any:
-    """Which have a row of this encoder."""
+    """Return which bids have a row of this encoder."""
     right = pc.and_(
         pc.equal(bids["feature_schema"], SCHEMA_VERSION), pc.equal(pc.list_value_length(bids["features"]), len(FIELDS))
     )
@@ -92,7 +92,7 @@ def _are_rows(bids: pa.Table) -> Any:
 
 
 def _named(events: pa.Table, outcome: str, *kinds: str) -> pa.Array:
-    """The bids that notices of these kinds name, those of which the ledger made this."""
+    """Return the bids named by notices of these kinds with this outcome at the ledger."""
     is_one = pc.and_(pc.is_in(events["kind"], value_set=pa.array(kinds)), pc.equal(events["outcome"], outcome))
     of_kind = events.filter(is_one)
     return pc.unique(of_kind["bid"])

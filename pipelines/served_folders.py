@@ -9,15 +9,15 @@ from rtb.runtime.settings import Settings
 
 
 def check_folder(settings: Settings, folder: Path) -> None:
-    """Raise where a training is to write among the published models, which `publish` alone does.
+    """Raise if a training would write into the published models, which only `publish` may do.
 
     Raises:
-        RegistryError: the folder is one of them, or holds them.
+        RegistryError: the folder is one of them, or contains them.
     """
     published, folder = settings.published_dir.resolve(), folder.resolve()
     if folder.is_relative_to(published) or published.is_relative_to(folder):
         raise RegistryError(
-            f"{folder} is where published models are, which `publish` alone writes: name another with --out"
+            f"{folder} holds published models, which only `publish` may write: give another folder with --out"
         )
 
 

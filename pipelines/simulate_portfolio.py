@@ -1,15 +1,15 @@
-"""Strategies that share a budget out, compared in made-up markets with a clairvoyant who knows all of it.
+"""Compare strategies for sharing a budget, in simulated markets, with a clairvoyant.
 
 How to run:
 
     make portfolio                                   # 30 markets of each kind, about two minutes on two cores
     python -m pipelines.simulate_portfolio --seeds 4 --rounds 96
 
-What to expect: a bar while markets are played, a table, and `report.html` with plots in `--out`. In each market
-twelve campaigns of differing worth share a budget a round (an hour), with the day's seasons; in a drifting one prices
-and rates wander, and some jump. The clairvoyant's optimum is a linear programme. The last line is one JSON object, by
-strategy: `value_share` of the optimum and its 95% interval over markets, `over_proportional`, `regret_slope` (of log
-cumulative regret by log time: below 1 it grows slower than time), `moved`; the same with `_drift`; `overspend_micros`.
+What to expect: a progress bar, a table, and `report.html` with plots in `--out`. In each market twelve campaigns of
+differing worth share a budget per round (an hour), with daily seasons; in drifting markets prices and rates wander, and
+some jump. The clairvoyant's optimum is a linear programme. The last line is one JSON object by strategy: `value_share`,
+the share of the optimum, with its 95% interval over markets, `over_proportional`, `regret_slope` (log cumulative regret
+by log time: below 1 it grows slower than time), `moved`; the same with `_drift`; `overspend_micros`.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _OUT = Path("var/portfolio")
 
 @processes.ended_by_signals()
 def main(
-    seeds: Annotated[int, typer.Option(min=1, help="markets of each kind")] = 30,
-    rounds: Annotated[int, typer.Option(min=16, help="of each market; one is an hour")] = 336,
+    seeds: Annotated[int, typer.Option(min=1, help="number of markets of each kind")] = 30,
+    rounds: Annotated[int, typer.Option(min=16, help="rounds per market; a round is an hour")] = 336,
     first: Annotated[int, typer.Option(min=0, help="seed of the first market")] = 0,
-    workers: Annotated[int, typer.Option(min=0, help="processes; 0: one a core")] = 0,
-    out: Annotated[Path, typer.Option(help="folder of the report")] = _OUT,
+    workers: Annotated[int, typer.Option(min=0, help="processes; 0: one per core")] = 0,
+    out: Annotated[Path, typer.Option(help="output folder of the report")] = _OUT,
 ) -> None:
     """Play every strategy in every market."""
     console = Console(stderr=True, highlight=False)
@@ -56,7 +56,7 @@ def main(
 
 
 def _games(seeds: range, rounds: int, workers: int, console: Console) -> list[Game]:
-    """Every market of both kinds, in the order of seeds."""
+    """Play every market of both kinds, in order of seeds."""
     with processes.pool(workers or os.cpu_count()) as pool:
         held = [pool.submit(hold, seed, rounds, drift) for seed in seeds for drift in (False, True)]
         ended = track(as_completed(held), "markets", total=len(held), console=console)

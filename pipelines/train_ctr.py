@@ -6,9 +6,9 @@ How to run:
     python -m pipelines.train_ctr --data train.tsv
     python -m pipelines.train_ctr --events var/events --model deepfm
 
-What to expect: progress bars, a lift table, then one JSON line with figures on the last tenth of the impressions, which
-come after all that was learned from. On the simulator the best possible AUC is beside them (it knows the truth). Where
-models are served from, the default, a model is written only if it is not worse than the one there, as in `publish`.
+What to expect: progress bars, a lift table, then one JSON line with metrics on the last tenth of the impressions, which
+come after all training data. On the simulator they include the best possible AUC. In the folder that models are served
+from, the default, a model is written only if it is not worse than the one there, as in `publish`.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ from rtb.models.scores import CLICK
 from rtb.runtime.settings import Settings
 from rtb.tables import BadTable
 
-_TRAIN, _CALIBRATE = 0.8, 0.9  # where the rows for validation and calibration begin, and where those for the figures do
+_TRAIN, _CALIBRATE = 0.8, 0.9  # where the rows for validation and calibration begin, and where those for the metrics do
 _FEWEST = 100
 
 
 class Trained(NamedTuple):
-    """What a training makes.
+    """The result of a training.
 
     Attributes:
-        network: fitted.
-        calibration: of its logits.
-        metrics: on the rows that came last.
-        probability: on the same rows, shape `(n, 2)`.
-        data: those rows.
+        network: fitted network.
+        calibration: calibration of its logits.
+        metrics: metrics on the last rows.
+        probability: predictions for the last rows, shape `(n, 2)`.
+        data: the last rows.
     """
 
     network: CTRNetwork
@@ -70,24 +70,24 @@ class Trained(NamedTuple):
 def main(
     *,
     data: Annotated[Path | None, typer.Option(help="table of impressions, iPinYou's columns with a header")] = None,
-    events: Annotated[Path | None, typer.Option(help="folder of the events of served traffic")] = None,
-    impressions: Annotated[int, typer.Option(min=1_000, help="simulated, without --data and --events")] = 300_000,
-    model: Annotated[Model, typer.Option(help="which network")] = "lr",
-    calibration: Annotated[Method, typer.Option(help="isotonic wants hundreds of clicks")] = "platt",
+    events: Annotated[Path | None, typer.Option(help="folder of events of served traffic")] = None,
+    impressions: Annotated[int, typer.Option(min=1_000, help="simulated impressions, without a source")] = 300_000,
+    model: Annotated[Model, typer.Option(help="kind of network")] = "lr",
+    calibration: Annotated[Method, typer.Option(help="isotonic needs hundreds of clicks")] = "platt",
     keep_negatives: Annotated[
         float, typer.Option(min=0.001, max=1.0, help="share of impressions without click that is trained on")
     ] = 1.0,
-    epochs: Annotated[int, typer.Option(min=1, help="most passes of all models but lr; validation stops earlier")] = 10,
+    epochs: Annotated[int, typer.Option(min=1, help="maximum passes, except for lr; validation stops earlier")] = 10,
     refit: Annotated[
         bool | None,
-        typer.Option(help="once the figures are taken, train on all rows; default: not on the simulator"),
+        typer.Option(help="retrain on all rows after computing the metrics; default: not on the simulator"),
     ] = None,
-    seed: Annotated[int, typer.Option(help="of simulated traffic and the network")] = 1,
+    seed: Annotated[int, typer.Option(help="seed of simulated traffic and the network")] = 1,
     out: Annotated[Path | None, typer.Option(help="artefact folder; default: the platform's")] = None,
 ) -> None:
     """Train the CTR model."""
     if data is not None and events is not None:
-        refuse("train_ctr", "--data and --events are two sources: name one", 2)
+        refuse("train_ctr", "--data and --events exclude each other: give one", 2)
     started = time.monotonic()
     torch.set_num_threads(1)  # the steps are small: threads would mostly wait for each other
     settings = Settings()
@@ -131,17 +131,17 @@ def main(
 def train(
     rows: ClickData, options: FitOptions, method: Method, *, refit: bool = False, progress: Progress | None = None
 ) -> Trained:
-    """Fit on the first rows, calibrate on the next, take figures on the last.
+    """Fit on the first rows, calibrate on the next, compute metrics on the last.
 
     Args:
-        rows: in order of time.
-        options: how to fit.
-        method: of calibration.
-        refit: fit again on all rows once the figures are taken, for as many passes; the calibration stays.
-        progress: where to show it.
+        rows: impressions in time order.
+        options: options of the fit.
+        method: method of calibration.
+        refit: fit again on all rows after computing the metrics, with as many passes; the calibration stays.
+        progress: progress bars to use.
 
     Raises:
-        Untrainable: the impressions can teach nothing, or the model predicts what is no chance.
+        Untrainable: the impressions are not enough, or the predictions are not finite.
     """
     training, later = rows.split(_TRAIN)
     held, last = later.split((_CALIBRATE - _TRAIN) / (1.0 - _TRAIN))
@@ -150,7 +150,7 @@ def train(
     calibration = calibrate(method, logits_of(network, held.rows), held)
     probability = calibration.probabilities(logits_of(network, last.rows))
     if not np.isfinite(probability).all():
-        raise Untrainable("the model predicts what is no number: train another")
+        raise Untrainable("the predictions are not finite: train another model")
     metrics = report(probability, last)
     if refit:
         network, _ = _fit(rows, None, replace(options, epochs=passes), "training on all rows", progress)
@@ -182,12 +182,12 @@ def _source(data: Path | None, events: Path | None, impressions: int, seed: int)
 def _read(source: Source, progress: Progress) -> ClickData:
     rows = source.read(progress)
     if len(rows) < _FEWEST:
-        raise SourceError(f"{source} holds {len(rows)} impressions: at least {_FEWEST} are needed")
+        raise SourceError(f"{source} has {len(rows)} impressions: at least {_FEWEST} are needed")
     return rows
 
 
 def _show_lift(trained: Trained) -> None:
-    """The last rows in tenths by prediction, the best first."""
+    """Show the last rows in tenths by prediction, the best first."""
     if not len(trained.data):
         return
     table = Table("tenth", "impressions", "predicted", "observed", "lift", title="clicks by prediction, held-out rows")

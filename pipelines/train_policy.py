@@ -4,13 +4,13 @@
     python -m pipelines.train_policy --algo ppo --data DIR --tune 16 --scheduler asha
     ray job submit -- python -m pipelines.train_policy --algo dqn
 
-A policy multiplies what the closed loop bids. It learns in the past of the campaigns in `--data` (the form that
-`pipelines.backtest` reads; what that evaluates on is left alone) and in made-up markets. Every so often it is judged by
-episodes that it does not learn from, and the best one is written; where policies are served from, the default of
-ppo, only if it is not worse than the one there, as in `pipelines.publish`.
+A policy multiplies what the closed loop bids. It learns from the past of the campaigns in `--data` (in the format of
+`pipelines.backtest`, without the auctions evaluated there) and in simulated markets. At intervals it is validated on
+episodes that it does not learn from, and the best version is written. In the folder that policies are served from, the
+default for ppo, it is written only if it is not worse than the one there, as in `pipelines.publish`.
 
-Alone it starts a small Ray of its own and stops it in the end; as a Ray job, or with `--address`, it joins the
-cluster. The last line of standard output is one JSON object with what came of it.
+It starts a small Ray of its own and stops it at the end; as a Ray job, or with `--address`, it joins the cluster
+instead. The last line of standard output is one JSON object with the results.
 """
 
 from __future__ import annotations
@@ -44,22 +44,22 @@ if TYPE_CHECKING:
 MAX_SEED = 2**31 - 1
 
 _DECISIVE = ("algo", "data", "steps", "seconds", "seed", "markets", "tune", "scheduler")
-"""Options that decide which policy comes out."""
+"""Options that determine the resulting policy."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a training came to, as printed.
+    """The result of a training, as printed.
 
     Attributes:
-        algo: which algorithm.
+        algo: name of the algorithm.
         steps: decisions learned from.
-        seconds: of training and validation.
-        best_steps: decisions after which the policy was best that is written.
-        score: of that one; see `policy_training.validation.score`.
-        gains: what it wins more than the closed loop on the validation episodes, in percent, by world and budget.
+        seconds: time of training and validation.
+        best_steps: decisions at the best policy, which is written.
+        score: score of that policy; see `policy_training.validation.score`.
+        gains: its gain over the closed loop on the validation episodes, in percent, by world and budget.
         artefact: folder of the policy.
-        version: name of its weights.
+        version: version name of the weights.
     """
 
     algo: str
@@ -84,65 +84,55 @@ def train(
     *,
     algo: Annotated[Algo, typer.Option(help="Algorithm; see rllib_configs/.")] = Algo.PPO,
     data: Annotated[
-        Path | None, typer.Option(help="Folder of logged auctions to learn from as well. Default: made-up ones alone.")
+        Path | None, typer.Option(help="Folder of logged auctions to learn from as well. Default: simulated ones only.")
     ] = None,
     steps: Annotated[int, typer.Option(min=0, help="Decisions to learn from; 0: the algorithm's default.")] = 0,
-    seconds: Annotated[float, typer.Option(min=0, help="Stop training after so many seconds; 0: no limit.")] = 0.0,
+    seconds: Annotated[float, typer.Option(min=0, help="Stop training after this many seconds; 0: no limit.")] = 0.0,
     seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of worlds, network, sampling.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the artefact. Default: the served policy's for ppo, beside it else.")
+        Path | None, typer.Option(help="Folder of the artefact. Default: the served policy's for ppo, else beside it.")
     ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Folder of what --resume needs. Default: checkpoints/<algo> under var_dir.")
+        Path | None, typer.Option(help="Folder of the --resume checkpoint. Default: checkpoints/<algo> under var_dir.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in --checkpoint.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the training in --checkpoint.")] = False,
     markets: Annotated[
-        int, typer.Option(min=1, help="Made-up campaigns of each kind; half as many more to judge by.")
+        int, typer.Option(min=1, help="Simulated campaigns of each kind; half as many more for validation.")
     ] = 60,
     num_env_runners: Annotated[int, typer.Option(min=0, help="Extra processes that collect experience.")] = 0,
     num_learners: Annotated[int, typer.Option(min=0, help="Extra processes that learn.")] = 0,
-    tune: Annotated[int, typer.Option(min=0, help="Sweep with so many trials; 0: train once.")] = 0,
-    scheduler: Annotated[Scheduler, typer.Option(help="Who ends a sweep's trials early.")] = Scheduler.ASHA,
+    tune: Annotated[int, typer.Option(min=0, help="Sweep with this many trials; 0: train once.")] = 0,
+    scheduler: Annotated[Scheduler, typer.Option(help="What ends a sweep's trials early.")] = Scheduler.ASHA,
     address: Annotated[str, typer.Option(help="Ray cluster to join; empty: $RAY_ADDRESS, else one of its own.")] = "",
 ) -> None:
     """Train a bidding policy, validate it against the closed loop, and write the best one as an artefact."""
     console = Console(stderr=True)
     try:
         if tune and (resume or num_env_runners or num_learners):
-            raise ValueError("the trials of --tune take one process each, from the beginning: leave the others out")
+            raise ValueError("trials of --tune are single processes without --resume: omit the other options")
         settings = Settings()
         target, folder = _folders(settings, algo, out, checkpoint)
         if data is not None:
             check_pasts(data)
         begun = State(str(algo), fingerprint(data) if data else "", seed)
         with on_ray(address, 1 + num_env_runners + num_learners):
-            # RLlib takes seconds, which `--help` should not.
-            from pipelines.policy_training.loop import Plan  # noqa: PLC0415
-            from rllib_configs.registry import Run  # noqa: PLC0415
-
-            run = Run(
-                steps=steps or import_module(f"rllib_configs.{algo}").STEPS,
-                data=str(data.resolve()) if data else "",
-                seed=seed,
-                num_env_runners=num_env_runners,
-                num_learners=num_learners,
-                markets=markets,
-            )
+            extra = {"num_env_runners": num_env_runners, "num_learners": num_learners}
+            plan = _plan(begun, seconds, folder, data, steps=steps, markets=markets, **extra)
             if tune:
-                state, best, params = _sweep(console, Plan(run, begun, seconds, folder), tune, scheduler)
+                state, best, params = _sweep(console, plan, tune, scheduler)
             else:
-                state, best, params = _train(console, Plan(run, begun, seconds, folder), resume=resume)
+                state, best, params = _train(console, plan, resume=resume)
         if is_served(settings.policy_dir, target):
             _admit(target, best, folder)
         version = _save(target, best, state, _worlds(data, seed), {"command": _command(context), **params})
-    except (OSError, RuntimeError, ValueError) as error:  # unreachable cluster, unwritable folder, wrong setting
+    except (OSError, RuntimeError, ValueError) as error:  # unreachable cluster, unwritable folder, invalid setting
         refuse("train_policy", error)
     console.print(table_of(state.gains))
     typer.echo(json.dumps(asdict(Report.of(state, target, version))))
 
 
 def _folders(settings: Settings, algo: Algo, out: Path | None, checkpoint: Path | None) -> tuple[Path, Path]:
-    """Make the folders of the artefact and of the checkpoint, so that a read-only disk is known before the work."""
+    """Return the folders of artefact and checkpoint, created first so that a read-only disk is reported at once."""
     default = settings.policy_dir if algo is Algo.PPO else settings.var_dir / "models" / f"policy-{algo}"
     target = (out or default).resolve()
     folder = (checkpoint or settings.var_dir / "checkpoints" / algo).resolve()
@@ -152,8 +142,18 @@ def _folders(settings: Settings, algo: Algo, out: Path | None, checkpoint: Path 
     return target, folder
 
 
+def _plan(begun: State, seconds: float, folder: Path, data: Path | None, *, steps: int, **options: int) -> Plan:
+    """Return the plan of a training; importing RLlib takes seconds, which `--help` should not."""
+    from pipelines.policy_training.loop import Plan  # noqa: PLC0415
+    from rllib_configs.registry import Run  # noqa: PLC0415
+
+    steps = steps or import_module(f"rllib_configs.{begun.algo}").STEPS
+    run = Run(steps=steps, data=str(data.resolve()) if data else "", seed=begun.seed, **options)
+    return Plan(run, begun, seconds, folder)
+
+
 def _admit(target: Path, best: policy.Policy, kept_in: Path) -> None:
-    """Raise where a policy is to serve, and is worse than the one that does."""
+    """Raise if a policy is to be served, and is worse than the one that is."""
     from pipelines.ctr_training.sources import progress_bars  # noqa: PLC0415 - imports torch
     from pipelines.gate.comparison import Refused  # noqa: PLC0415
     from pipelines.gate.served import admit_policy  # noqa: PLC0415
@@ -161,11 +161,11 @@ def _admit(target: Path, best: policy.Policy, kept_in: Path) -> None:
     try:
         admit_policy(target, best, progress_bars())
     except Refused as error:
-        raise Refused(f"{error}; what was learned is kept in {kept_in}: go on with --resume") from error
+        raise Refused(f"{error}; the training is kept in {kept_in}: continue with --resume") from error
 
 
 def _train(console: Console, plan: Plan, *, resume: bool) -> tuple[State, policy.Policy, dict[str, Any]]:
-    """One training: where it stands in the end, and its best policy."""
+    """Run one training; return its final state and its best policy."""
     from pipelines.policy_training.loop import Training, yardstick_of  # noqa: PLC0415 - imports Ray
 
     training = Training(plan, yardstick_of(plan.run))
@@ -178,7 +178,7 @@ def _train(console: Console, plan: Plan, *, resume: bool) -> tuple[State, policy
 def _sweep(
     console: Console, plan: Plan, trials: int, scheduler: Scheduler
 ) -> tuple[State, policy.Policy, dict[str, Any]]:
-    """A sweep: where its best trial stood when it was best, its policy then, and its parameters."""
+    """Run a sweep; return the best trial's state when it was best, its policy then, and its parameters."""
     from pipelines.policy_training.tuning import sweep, trials_table  # noqa: PLC0415 - imports Ray
 
     with progress(console, trials, "trials") as show:
@@ -188,9 +188,9 @@ def _sweep(
 
 
 def _save(folder: Path, best: policy.Policy, state: State, trained_on: str, how: dict[str, object]) -> str:
-    """Write the artefact; name of its weights."""
+    """Write the artefact and return the version of its weights."""
     if not math.isfinite(state.score):
-        raise ValueError("the policy wins nothing on the validation episodes that could be compared: give other data")
+        raise ValueError("nothing is won on the validation episodes, so policies cannot be compared: give other data")
     gains = {f"gain {world} {budget}": gain for world, by in state.gains.items() for budget, gain in by.items()}
     config: dict[str, object] = {"algo": state.algo, "seed": state.seed, "steps": state.best_steps, **how}
     return policy.save(
@@ -199,7 +199,7 @@ def _save(folder: Path, best: policy.Policy, state: State, trained_on: str, how:
 
 
 def _command(context: typer.Context) -> str:
-    """What makes this policy again, as typed; but data by their folder's name, since the place is another machine's."""
+    """Return the command line that reproduces this policy, with data by folder name: places differ by machine."""
     words = ["python", "-m", "pipelines.train_policy"]
     for name in _DECISIVE:
         source, value = context.get_parameter_source(name), context.params[name]
@@ -209,10 +209,10 @@ def _command(context: typer.Context) -> str:
 
 
 def _worlds(data: Path | None, seed: int) -> str:
-    made_up = f"made-up markets of seed {seed}"
+    made_up = f"simulated markets of seed {seed}"
     if data is None:
         return made_up
-    return f"what comes before the evaluation in {data.resolve().name} (SHA-256 {fingerprint(data)}), {made_up}"
+    return f"the auctions before the evaluation in {data.resolve().name} (SHA-256 {fingerprint(data)}), {made_up}"
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""An allocation: who gets what from now on, and which money moved from whom to whom, and why."""
+"""An allocation: each campaign's new budget, and which money moves from whom to whom, and why."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from portfolio.bounds import Bounds, bounds_of
 from portfolio.snapshot import Snapshot
 
 RESERVE = ""
-"""Whom money comes from, or goes to, that no campaign has."""
+"""The source or target of money that belongs to no campaign."""
 
 
 @dataclass(frozen=True)
 class Move:
-    """Money that changes hands.
+    """Money that moves from one budget to another.
 
     Attributes:
-        source: the campaign that gives, or `RESERVE`.
-        target: the campaign that gets, or `RESERVE`.
+        source: the campaign that gives it, or `RESERVE`.
+        target: the campaign that gets it, or `RESERVE`.
         micros: above 0.
-        because: a sentence.
+        because: the reason, a sentence.
     """
 
     source: str
@@ -36,14 +36,14 @@ class Move:
 
 @dataclass(frozen=True)
 class Allocation:
-    """What a strategy decided.
+    """The decision of a strategy.
 
     Attributes:
-        strategy: which one.
+        strategy: name of the strategy.
         micros: new budget of each campaign by id, committed money included.
-        unallocated: micros that no campaign may take. With it the budgets add up to the snapshot's total.
-        moves: from the budgets before to these.
-        reasons: of what each campaign got, by id.
+        unallocated: micros that no campaign may take. Together with it the budgets add up to the snapshot's total.
+        moves: moves from the old budgets to these.
+        reasons: why each campaign got what it got, by id.
     """
 
     strategy: str
@@ -54,7 +54,7 @@ class Allocation:
 
     @property
     def moved(self) -> int:
-        """Micros that change hands."""
+        """Micros that move."""
         return sum(move.micros for move in self.moves)
 
 
@@ -67,16 +67,16 @@ def share_out(
     of_movable: bool = True,
     bounds: Bounds | None = None,
 ) -> Allocation:
-    """The allocation in which weights decide.
+    """Return the allocation that follows from these weights.
 
     Args:
-        strategy: its name.
-        snapshot: see there.
-        weights: of each campaign, in the snapshot's order; those of paused campaigns do not count.
-        reasons: likewise.
-        of_movable: share out what is not committed, each campaign's part beside what it has committed; else all of the
-            total, in which what a campaign has committed counts to its part.
-        bounds: of each campaign; none: `bounds_of` the snapshot.
+        strategy: name of the strategy.
+        snapshot: the portfolio.
+        weights: weight of each campaign, in the snapshot's order; those of paused campaigns do not count.
+        reasons: reason of each campaign, in the same order.
+        of_movable: share out only uncommitted money, on top of what each campaign has committed; else share out the
+            total, where committed money counts towards a campaign's part.
+        bounds: bounds of each campaign; none: `bounds_of` the snapshot.
 
     Raises:
         InfeasibleBounds: see `portfolio.apportion`.
@@ -96,7 +96,7 @@ def share_out(
 
 
 def moves_between(snapshot: Snapshot, micros: Mapping[str, int], reasons: Mapping[str, str]) -> tuple[Move, ...]:
-    """The fewest moves that can be named simply: who loses most gives to who gains most, ties by id."""
+    """Return few, simple moves: the largest loser gives to the largest gainer, ties by id."""
     change = {one.id: micros[one.id] - one.budget for one in snapshot.campaigns}
     change[RESERVE] = -sum(change.values())
     givers = sorted(((-delta, name) for name, delta in change.items() if delta < 0), key=lambda one: (-one[0], one[1]))
@@ -115,7 +115,7 @@ def moves_between(snapshot: Snapshot, micros: Mapping[str, int], reasons: Mappin
 
 def _because(source: str, target: str, reasons: Mapping[str, str]) -> str:
     if source == RESERVE:
-        return f"no campaign had it, and of {target}: {reasons[target]}"
+        return f"no campaign had it, and for {target}: {reasons[target]}"
     if target == RESERVE:
-        return f"of {source}: {reasons[source]}, and no other campaign may take it"
-    return f"of {target}: {reasons[target]}; of {source}: {reasons[source]}"
+        return f"for {source}: {reasons[source]}, and no other campaign may take it"
+    return f"for {target}: {reasons[target]}; for {source}: {reasons[source]}"

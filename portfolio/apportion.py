@@ -1,10 +1,10 @@
-"""A sum of money shared out by weights under bounds, to the micro-unit.
+"""A sum of money shared out by weights within bounds, to the micro-unit.
 
-What everyone gets is `clip(base + level * weight, low, high)`, where one level makes the parts add up: bounds that do
-not bind leave the shares proportional. The level is found as Bitran and Hax do ("Disaggregation and resource allocation
-using convex knapsack problems with bounded variables", Management Science 1981): take the bounds away, see which side
-is violated more, fix those at their bound, repeat. All of it in integers, so nothing is lost to rounding; the micros
-that are left after rounding down go to the largest remainders, and among equals to the first by name.
+Everyone gets `clip(base + level * weight, low, high)`, with the one level at which the parts add up to the total: where
+no bound binds, the shares are proportional. The level is found as by Bitran and Hax ("Disaggregation and resource
+allocation using convex knapsack problems with bounded variables", Management Science 1981): drop the bounds, see which
+side is violated more, fix those claims at their bound, repeat. The arithmetic is in integers, so nothing is lost; the
+micros left by rounding down go to the largest remainders, ties to the first by name.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-_GRAINS = 1 << 40  # of the largest weight; a smaller one above 0 has at least one
+_GRAINS = 1 << 40  # units that the largest weight is scaled to; a smaller weight above 0 has at least one
 
 
 class InfeasibleBounds(ValueError):
-    """What everyone must have at least is more than there is; the message says by how much and what to change."""
+    """An error for minimums that exceed the total; the message says by how much and what to change."""
 
     def __init__(self, total: int, least: int) -> None:
         super().__init__(
@@ -27,14 +27,14 @@ class InfeasibleBounds(ValueError):
 
 
 class Claim(NamedTuple):
-    """One who shares, in micros: `0 <= base <= low <= high`.
+    """A claim to a share, in micros: `0 <= base <= low <= high`.
 
     Attributes:
-        name: whose; all are different.
-        weight: finite, from 0 on.
-        low: least.
-        high: most.
-        base: what it has before the weight counts.
+        name: unique name of the claimant.
+        weight: finite, at least 0.
+        low: minimum.
+        high: maximum.
+        base: part it has before its weight counts.
     """
 
     name: str
@@ -45,11 +45,11 @@ class Claim(NamedTuple):
 
 
 class Share(NamedTuple):
-    """What came of it: `sum(micros) + unallocated` is the total.
+    """The result: `sum(micros) + unallocated` is the total.
 
     Attributes:
-        micros: of each, in the order given.
-        unallocated: what is left because everyone has what may be had at most.
+        micros: part of each claim, in the order given.
+        unallocated: what is left when every claim is at its maximum.
     """
 
     micros: tuple[int, ...]
@@ -57,16 +57,16 @@ class Share(NamedTuple):
 
 
 def apportion(total: int, claims: Sequence[Claim]) -> Share:
-    """Share `total` micros out.
+    """Divide `total` micros among claims.
 
-    Who has weight 0 gets the least, and of what is left when all others have their most, an even part.
+    A claim of weight 0 gets its minimum, and an even part of what is left once all others have their maximum.
 
     Returns:
-        See there; it depends on who has which weight and bounds, not on their order.
+        The parts, which depend on weights and bounds, not on the order of the claims.
 
     Raises:
-        InfeasibleBounds: the least of all is more than the total.
-        ValueError: claims that mean nothing.
+        InfeasibleBounds: the minimums exceed the total.
+        ValueError: invalid claims.
     """
     _check(claims)
     least = sum(claim.low for claim in claims)
@@ -75,14 +75,14 @@ def apportion(total: int, claims: Sequence[Claim]) -> Share:
     parts = [claim.low for claim in claims]
     grains = _whole(claims)
     _fill(total, claims, grains, parts)
-    # What is left goes evenly to those without weight, on top of their least.
+    # What is left goes evenly to claims without weight, on top of their minimums.
     idle = [claim._replace(base=claim.low) if not grain else claim for claim, grain in zip(claims, grains, strict=True)]
     _fill(total, idle, [int(not grain) for grain in grains], parts)
     return Share(tuple(parts), total - sum(parts))
 
 
 def _fill(total: int, claims: Sequence[Claim], grains: Sequence[int], parts: list[int]) -> None:
-    """Raise the parts of those who have grains until the total is reached, or all of them have their most."""
+    """Raise the parts of claims with grains until the total is reached or all have their maximum."""
     free = [i for i, grain in enumerate(grains) if grain]
     money = total - sum(parts) + sum(parts[i] for i in free)
     if money >= sum(claims[i].high for i in free):
@@ -90,7 +90,7 @@ def _fill(total: int, claims: Sequence[Claim], grains: Sequence[int], parts: lis
             parts[i] = claims[i].high
         return
     while free:
-        # The level is rise / weight; everything times weight stays whole.
+        # The level is rise / weight; every product with weight stays an integer.
         weight = sum(grains[i] for i in free)
         rise = money - sum(claims[i].base for i in free)
         wish = {i: claims[i].base * weight + rise * grains[i] for i in free}
@@ -107,7 +107,7 @@ def _fill(total: int, claims: Sequence[Claim], grains: Sequence[int], parts: lis
 
 
 def _round(money: int, claims: Sequence[Claim], wish: dict[int, int], weight: int, parts: list[int]) -> None:
-    """Whole micros by the largest remainder. One that has a remainder is below its most, which is whole."""
+    """Round to whole micros by largest remainder; maximums are whole, so a claim with a remainder is below its own."""
     for i, wished in wish.items():
         parts[i] = wished // weight
     left = money - sum(parts[i] for i in wish)
@@ -116,16 +116,16 @@ def _round(money: int, claims: Sequence[Claim], wish: dict[int, int], weight: in
 
 
 def _whole(claims: Sequence[Claim]) -> list[int]:
-    """Weights in grains; to double them all changes nothing."""
+    """Return weights in grains; the result does not depend on the scale of the weights."""
     top = max((claim.weight for claim in claims), default=0.0)
     return [max(1, round(claim.weight / top * _GRAINS)) if claim.weight > 0.0 else 0 for claim in claims]
 
 
 def _check(claims: Sequence[Claim]) -> None:
     if len({claim.name for claim in claims}) < len(claims):
-        raise ValueError("two of those who share have the same name")
+        raise ValueError("two claims have the same name")
     for name, weight, low, high, base in claims:
         if not 0.0 <= weight < math.inf:
-            raise ValueError(f"{name!r}: its weight {weight!r} should be a finite number from 0 on")
+            raise ValueError(f"{name!r}: its weight {weight!r} should be a finite number of at least 0")
         if not 0 <= base <= low <= high:
             raise ValueError(f"{name!r}: 0 <= base {base} <= low {low} <= high {high} does not hold")

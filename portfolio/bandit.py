@@ -1,10 +1,10 @@
-"""Allocation by Thompson sampling: most money where returns look best, a part of it where they may be better.
+"""Allocation by Thompson sampling: most money where returns look best, some where they may be better.
 
-Each campaign's return on spend has a Gamma posterior (`portfolio.returns`) over a memory that forgets, so what drifts
-is tried again; Thompson sampling under drift by discounting is Raj and Kalyani, "Taming Non-stationary Bandits"
-(arXiv 1707.09727). An arm here is not played or left: `1 - explore_rate` of the movable money is shared out best by the
-expected returns, the rest best by returns drawn from the posteriors, both under diminishing returns
-(`portfolio.response`).
+Each campaign's return on spend has a Gamma posterior (`portfolio.returns`) over a memory that forgets, so campaigns are
+tried again as returns drift; discounting for Thompson sampling under drift is by Raj and Kalyani, "Taming
+Non-stationary Bandits" (arXiv 1707.09727). An arm is not simply played or not: `1 - explore_rate` of the movable money
+is shared out optimally for the expected returns, the rest optimally for returns drawn from the posteriors, both under
+diminishing returns (`portfolio.response`).
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from portfolio.snapshot import Snapshot
 
 
 def allocate_bandit(snapshot: Snapshot, generator: np.random.Generator, explore_rate: float = 0.2) -> Allocation:
-    """Share out the movable money by posteriors and a draw of them.
+    """Share out the movable money by the posteriors and one draw from them.
 
-    One draw a campaign, in the order of their ids: the same generator state gives the same allocation.
+    There is one draw per campaign, in the order of their ids: the same generator state gives the same allocation.
 
     Args:
-        snapshot: see there.
-        generator: of the draws.
-        explore_rate: part of the money that follows the draw, 0 to 1.
+        snapshot: the portfolio.
+        generator: generator for the draws.
+        explore_rate: share of the money that follows the draws, 0 to 1.
 
     Raises:
         InfeasibleBounds: see `portfolio.apportion`.
-        ValueError: a rate outside 0 to 1.
+        ValueError: the rate is outside 0 to 1.
     """
     if not 0.0 <= explore_rate <= 1.0:
-        raise ValueError(f"explore_rate is {explore_rate!r}: give a part from 0 to 1")
+        raise ValueError(f"explore_rate is {explore_rate!r}: give a share from 0 to 1")
     bounds = bounds_of(snapshot)
     returns = returns_of(snapshot)
     priority = np.array([one.weight for one in snapshot.campaigns], np.float64)

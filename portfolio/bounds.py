@@ -1,4 +1,4 @@
-"""Least and most that each campaign may get."""
+"""Minimum and maximum budget of each campaign."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from portfolio.snapshot import CampaignState, Snapshot
 
 
 class Bounds(NamedTuple):
-    """Micros of each campaign, in the snapshot's order; `low <= high`."""
+    """Bounds of each campaign in micros, in the snapshot's order; `low <= high`."""
 
     low: tuple[int, ...]
     high: tuple[int, ...]
 
 
 def bounds_of(snapshot: Snapshot) -> Bounds:
-    """The bounds of one allocation.
+    """Return the bounds for one allocation.
 
-    From the strongest: committed money stays; a floor holds, but not for paused campaigns; a cap holds; a paused
-    campaign gets no more than it has; a step limit holds within all of these. Where the total is less than step limits
-    would leave to everyone, money goes down faster than they allow: there is no other way to share out what there is.
+    In order of priority: committed money stays; a floor holds, except for paused campaigns; a cap holds; a paused
+    campaign gets no more than it has; a step limit holds within all of these. When the step limits together need more
+    than the total, budgets shrink faster than they allow: there is no other way to share out the money.
     """
     hard = [_hard(one) for one in snapshot.campaigns]
     soft = [_stepped(one, *edges) for one, edges in zip(snapshot.campaigns, hard, strict=True)]
@@ -30,9 +30,9 @@ def bounds_of(snapshot: Snapshot) -> Bounds:
 
 
 def _hard(one: CampaignState) -> tuple[int, int]:
-    """Bounds that nothing gives way to."""
+    """Return the bounds that always hold."""
     least = one.committed if one.paused else max(one.committed, one.limits.floor)
-    # Nobody can have more than all the money there may be; no cap is then a number like any other.
+    # Nobody can have more than all the money there is, so "no cap" becomes an ordinary number.
     most = one.limits.cap if one.limits.cap is not None else 2**62
     return least, max(least, min(most, one.budget) if one.paused else most)
 

@@ -1,4 +1,4 @@
-"""A portfolio as its owner describes it: which campaigns share their budgets, how, and within which limits."""
+"""A portfolio as its owner defines it: which campaigns share a budget, how, and within which limits."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ Part = Annotated[float, msgspec.Meta(gt=0, le=1)]
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A campaign of a portfolio, and what an allocation may do to it.
+    """A campaign of a portfolio, and the limits on its allocation.
 
     Attributes:
-        campaign: its id. It is in no other portfolio.
-        weight: priority, relative to the others'; 0: only what nobody else can take.
-        floor_micros: least budget it gets while it may bid.
-        cap_micros: most budget it gets; none: no cap.
-        step_micros: most that its budget changes in one decision; none: as the portfolio says.
-        least_spend_micros: what it spends before it is judged; until then it counts as an average campaign.
-        target_cpc_micros: most that a click should cost; none: no such target.
-        target_cpa_micros: most that a conversion should cost.
-        target_roi: least gain for each micro spent, (value - spend) / spend.
+        campaign: id; a campaign is in one portfolio at most.
+        weight: priority relative to the others; 0: it gets only what nobody else can take.
+        floor_micros: minimum budget while it may bid.
+        cap_micros: maximum budget; none: no cap.
+        step_micros: maximum change of its budget in one decision; none: the portfolio's.
+        least_spend_micros: spend before it is judged; until then it counts as an average campaign.
+        target_cpc_micros: maximum cost of a click; none: no such target.
+        target_cpa_micros: maximum cost of a conversion.
+        target_roi: minimum gain per micro spent, (value - spend) / spend.
     """
 
     campaign: Identifier
@@ -43,28 +43,28 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def targets(self) -> Targets:
-        """What it is steered to."""
+        """The targets that its bids are steered to."""
         return Targets(self.target_cpc_micros, self.target_cpa_micros, self.target_roi)
 
     def limits(self, step: int) -> Limits:
-        """What bounds it, with the portfolio's step where it has none of its own."""
+        """Return its limits, with the portfolio's step where it has none of its own."""
         own = self.step_micros
         return Limits(self.floor_micros, self.cap_micros, step if own is None else own, self.least_spend_micros)
 
 
 class Portfolio(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Campaigns whose budgets are one.
+    """Campaigns that share one budget.
 
     Attributes:
         id: chosen by the owner, unique.
-        name: for people.
+        name: display name.
         status: `active` moves money, `paused` does not.
-        strategy: how it decides, see `portfolio.manager`.
-        metric: what performance is, for the strategy of that name.
-        explore_rate: part of the money that tries, for `bandit`.
-        interval_seconds: between two decisions.
-        most_move: most that a campaign's budget changes in one decision, as a part of all budgets.
-        least_move: part of all budgets below which a change is not made.
+        strategy: how it allocates, see `portfolio.manager`.
+        metric: measure of performance, for the strategy `performance`.
+        explore_rate: share of the money spent on exploring, for `bandit`.
+        interval_seconds: time between two decisions.
+        most_move: maximum change of a campaign's budget in one decision, as a share of all budgets.
+        least_move: share of all budgets below which a change is not made.
         members: its campaigns.
     """
 
@@ -81,14 +81,14 @@ class Portfolio(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class PortfolioError(ValueError):
-    """A portfolio that cannot be used; the message names the field."""
+    """An invalid portfolio; the message names the field."""
 
 
 _decoder = msgspec.json.Decoder(Portfolio)
 
 
 def decode_portfolio(body: bytes | str) -> Portfolio:
-    """A portfolio from JSON.
+    """Decode a portfolio from JSON.
 
     Raises:
         PortfolioError: not JSON, a missing, unknown or ill-typed field, or fields that contradict each other.
@@ -100,17 +100,17 @@ def decode_portfolio(body: bytes | str) -> Portfolio:
 
 
 def patch_portfolio(portfolio: Portfolio, patch: Any) -> Portfolio:
-    """The portfolio with some fields replaced; null takes a field's default. Members are replaced as a whole.
+    """Return the portfolio with some fields replaced; null restores a default, members are replaced as a whole.
 
     Args:
-        portfolio: what it was.
-        patch: decoded JSON, an object.
+        portfolio: current definition.
+        patch: decoded JSON object.
 
     Raises:
-        PortfolioError: the outcome is no portfolio, or has another id.
+        PortfolioError: the result is invalid, or has another id.
     """
     if not isinstance(patch, dict):
-        raise PortfolioError("a change is an object of fields")
+        raise PortfolioError("a patch must be a JSON object")
     merged = {**msgspec.to_builtins(portfolio), **patch}
     try:
         changed = msgspec.convert({name: value for name, value in merged.items() if value is not None}, Portfolio)
@@ -122,23 +122,23 @@ def patch_portfolio(portfolio: Portfolio, patch: Any) -> Portfolio:
 
 
 def check_apart(portfolios: Iterable[Portfolio]) -> None:
-    """See that no campaign is in two portfolios: both would move its money.
+    """Check that no campaign is in two portfolios: both would move its money.
 
     Raises:
-        PortfolioError: one is.
+        PortfolioError: a campaign is in two.
     """
     owner: dict[str, str] = {}
     for one in portfolios:
         for member in one.members:
             if owner.setdefault(member.campaign, one.id) != one.id:
                 raise PortfolioError(
-                    f"campaign {member.campaign!r} is in portfolio {owner[member.campaign]!r} already: "
-                    "take it out of that first - at `$.members`"
+                    f"campaign {member.campaign!r} is already in portfolio {owner[member.campaign]!r}: "
+                    "remove it there first - at `$.members`"
                 )
 
 
 def encode_portfolio(portfolio: Portfolio) -> str:
-    """JSON of a portfolio."""
+    """Return a portfolio as JSON."""
     return msgspec.json.encode(portfolio).decode()
 
 

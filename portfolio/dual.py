@@ -1,18 +1,18 @@
 """Allocation by dual mirror descent on the shared budget, with a return constraint for each campaign.
 
-The budget has a price, and each campaign asks for the money that is worth it at that price. Where more is asked for
-than there is the price rises, else it falls: entropic mirror descent in the dual, which makes it a product
+The budget has a price, and each campaign asks for the money that is worth it at that price. When demand exceeds the
+budget the price rises, else it falls: entropic mirror descent in the dual, which makes the update multiplicative
 (Balseiro, Lu and Mirrokni, "The Best of Many Worlds: Dual Mirror Descent for Online Allocation Problems", arXiv
 2011.10124: regret of the order of the root of the horizon for independent requests, and guarantees for drifting ones).
-A campaign with a target has a multiplier of its own for the constraint that value is at least so many times spend: a
-target ROI says so itself (`1 + roi`), a target cost of a click or conversion by what one is worth (`worth / cost`). So
-Feng, Padmanabhan and Wang ("Online Bidding Algorithms for Return-on-Spend Constrained Advertisers", arXiv 2208.13713)
-combine it with the budget's. Campaign `i` then asks for the x with the greatest
+A campaign with a target has a multiplier of its own, for the constraint that value is at least a multiple of spend:
+`1 + roi` for a target ROI, `worth / cost` for a target cost of a click or conversion. This is how Feng, Padmanabhan
+and Wang ("Online Bidding Algorithms for Return-on-Spend Constrained Advertisers", arXiv 2208.13713) combine it with
+the budget's price. Campaign `i` then asks for the x with the greatest
 
     (1 + multiplier_i) * value_i(x) - (price + multiplier_i * required_i) * x
 
-Their guarantees are for requests seen before they are decided on. Here value is forecast (`portfolio.response`), so
-they hold as far as the forecast does. A period is thousands of requests, so the price takes several steps in one.
+Their guarantees assume that a request is seen before it is decided on. Here value is forecast (`portfolio.response`),
+so they hold as far as the forecast does. A period is thousands of requests, so the price takes several steps in each.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ from portfolio.snapshot import CampaignState, Snapshot
 Floats = npt.NDArray[np.float64]
 
 STEPS = 40
-"""Steps of the price in one allocation."""
+"""Steps of the price per allocation."""
 
 PRICE_RATE = 0.15
-"""Most that the logarithm of the price moves in a step, but for how far demand is off."""
+"""Maximum change of the logarithm of the price per step, scaled by how far demand is off."""
 
 TARGET_RATE = 0.1
-"""How fast a campaign's multiplier follows its shortfall, in parts of its spend."""
+"""Speed at which a campaign's multiplier follows its shortfall, as a share of its spend."""
 
 _MOST_MULTIPLIER = 20.0
 
 
 @dataclass(frozen=True)
 class DualState:
-    """What is carried from one allocation to the next.
+    """State carried from one allocation to the next.
 
     Attributes:
-        log_price: of the budget; none: not known yet.
-        multipliers: of campaigns' return constraints, by id; one that is not there has 0.
+        log_price: log of the budget's price; none: not known yet.
+        multipliers: multipliers of campaigns' return constraints, by id; a missing one is 0.
     """
 
     log_price: float | None = None
@@ -57,7 +57,7 @@ class DualState:
 
 
 def allocate_dual(snapshot: Snapshot, state: DualState = DualState()) -> tuple[Allocation, DualState]:
-    """Share out the movable money by prices, and the state after it.
+    """Share out the movable money by prices; return the allocation and the next state.
 
     Raises:
         InfeasibleBounds: see `portfolio.apportion`.
@@ -80,7 +80,7 @@ def allocate_dual(snapshot: Snapshot, state: DualState = DualState()) -> tuple[A
 
 @dataclass(frozen=True)
 class _Demand:
-    """What campaigns ask for at a price of the budget."""
+    """Demand of the campaigns at a price of the budget."""
 
     curves: Curves
     priority: Floats
@@ -91,20 +91,20 @@ class _Demand:
     total: float
 
     def at(self, log_price: float) -> Floats:
-        """Micros beside committed money, within bounds, shape `(n,)`."""
+        """Return the demand in micros on top of committed money, within bounds, shape `(n,)`."""
         price = np.exp(log_price) + self.multiplier * self.required
         worth = np.log(self.priority + self.multiplier)
         demand: Floats = np.clip(self.curves.demand(np.log(price) - worth), self.low, self.high)
         return demand
 
     def excess(self, log_price: float) -> float:
-        """What is asked for beyond the money there is, in parts of that, from -1 to 1."""
+        """Return the excess demand as a share of the money there is, clipped to -1 to 1."""
         if self.total <= 0.0:
             return 0.0
         return float(np.clip(self.at(log_price).sum() / self.total - 1.0, -1.0, 1.0))
 
     def first_price(self) -> float:
-        """What a micro more brings in at the best share-out without return constraints: where the descent begins."""
+        """Return the marginal value of a micro at the best allocation without return constraints: the initial price."""
         curves = Curves(self.curves.scale + np.log(self.priority), self.curves.power)
         share = best_share(curves, self.low, self.high, self.total)
         inside = (share > self.low) & (share < self.high)
@@ -114,12 +114,12 @@ class _Demand:
 
 
 def _required(snapshot: Snapshot) -> Floats:
-    """Value that a micro has to bring in, by the targets; 0 without one, shape `(n,)`."""
+    """Return the value that a micro has to bring in, by the targets, shape `(n,)`; 0 without a target."""
     return np.array([_required_of(one) for one in snapshot.campaigns], np.float64)
 
 
 def _required_of(one: CampaignState) -> float:
-    """Of several targets the strictest."""
+    """Return the requirement of the strictest of several targets."""
     memory, targets = one.memory, one.targets
     required = [0.0 if targets.roi is None else 1.0 + targets.roi]
     for cost, event, count in ((targets.cpc, "click", memory.clicks), (targets.cpa, "conversion", memory.conversions)):
@@ -130,7 +130,7 @@ def _required_of(one: CampaignState) -> float:
 
 
 def _multipliers(snapshot: Snapshot, state: DualState) -> Floats:
-    """One step along each campaign's shortfall in the memory, a projected subgradient, shape `(n,)`."""
+    """Take one step along each campaign's shortfall in the memory, a projected subgradient, shape `(n,)`."""
     stepped = []
     for one in snapshot.campaigns:
         before, required = state.multipliers.get(one.id, 0.0), _required_of(one)

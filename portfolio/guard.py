@@ -9,18 +9,18 @@ from portfolio.snapshot import Snapshot
 
 
 def steadied(snapshot: Snapshot, allocation: Allocation, least_move: float) -> Allocation:
-    """The allocation without changes of a budget below `least_move` of the total.
+    """Return the allocation without budget changes below `least_move` of the total.
 
-    Campaigns that would change less keep what they have, where bounds allow; the others share what is left in
-    proportion to what they were to get. Where the money would not come out so, the allocation stays as it was.
+    Campaigns that would change less keep what they have, where bounds allow; the others share the rest in proportion to
+    what they were to get. If that does not add up, the allocation stays as it was.
 
     Args:
-        snapshot: that the allocation is of.
-        allocation: see there.
-        least_move: part of the total, from 0 on; 0 leaves the allocation as it is.
+        snapshot: the snapshot that was allocated.
+        allocation: allocation to steady.
+        least_move: share of the total, at least 0; 0 leaves the allocation as it is.
 
     Returns:
-        An allocation that is within the same bounds and adds up to the same total.
+        An allocation within the same bounds and with the same total.
     """
     bounds = bounds_of(snapshot)
     least = least_move * snapshot.total

@@ -1,6 +1,6 @@
-"""A portfolio at work: what its campaigns did since the last decision, what is decided then, and what is carried on.
+"""A portfolio at work: what its campaigns did since the last decision, the next decision, and the state between them.
 
-Pure: figures of catalog and ledger go in, an allocation, the transfers that make it so and the next state come out.
+Pure functions: they turn figures of catalog and ledger into an allocation, its transfers and the next state.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ from rtb.ledger import Balance, Transfer
 from rtb.pacing.terms import span_of
 
 PACED = 0.8
-"""Part of what it was to spend below which a campaign's market is taken to have had enough: pacing itself is off by a
-fifth now and then."""
+"""Share of its planned spend below which a campaign's market counts as saturated: pacing itself is off by a fifth at
+times."""
 
 TRIED = 0.05
-"""Part of an even share that every market is taken to bear: who had enough is tried again."""
+"""Share of an even split that every market is assumed to bear: saturated markets are tried again."""
 
 REGAIN = 1.25
-"""How much more a market that took all it was offered is taken to bear next time: twice as much after three periods."""
+"""Growth of the assumed reach of a market that took all it was offered: it doubles in three periods."""
 
 _GAP = 3.0
-"""Intervals after which what happened since the last decision is no period like others: nobody decided meanwhile."""
+"""Intervals after which the time since the last decision is no ordinary period: nobody decided meanwhile."""
 
-_FAR = 1e300  # a reach that nobody knows, as JSON can say it
+_FAR = 1e300  # an unknown reach, in a form that JSON can express
 
 
 class MemberState(msgspec.Struct, frozen=True):
-    """What is known of a member.
+    """State of a member.
 
     Attributes:
-        counts: of all time, at the last decision.
+        counts: totals at the last decision.
         memory: see `portfolio.memory`.
-        planned: micros it is to spend from then to the next one, with the budget that it has after it.
-        multiplier: of its worth, see `portfolio.steering`.
-        because: why that.
+        planned: micros it should spend from then to the next decision, with its budget after that decision.
+        multiplier: factor on its worth, see `portfolio.steering`.
+        because: reason for the multiplier.
     """
 
     counts: Counts = NO_COUNTS
@@ -59,14 +59,14 @@ class MemberState(msgspec.Struct, frozen=True):
 
 
 class PortfolioState(msgspec.Struct, frozen=True):
-    """What a portfolio carries from one decision to the next.
+    """State that a portfolio carries from one decision to the next.
 
     Attributes:
-        at: Unix time of the last one; 0: there was none.
-        decisions: how many there were.
-        log_price: of the budget, see `portfolio.dual`.
-        multipliers: of campaigns' return constraints, likewise.
-        members: by id.
+        at: Unix time of the last decision; 0: none yet.
+        decisions: number of decisions.
+        log_price: log of the budget's price, see `portfolio.dual`.
+        multipliers: multipliers of campaigns' return constraints, likewise.
+        members: states of the members, by id.
     """
 
     at: float = 0.0
@@ -76,33 +76,33 @@ class PortfolioState(msgspec.Struct, frozen=True):
     members: dict[str, MemberState] = {}
 
     def is_due(self, portfolio: Portfolio, now: float) -> bool:
-        """Whether the next decision is to be made."""
+        """Return whether the next decision is due."""
         return portfolio.status == "active" and now >= self.at + portfolio.interval_seconds
 
     def has_period(self, portfolio: Portfolio, now: float) -> bool:
-        """Whether what happened since the last decision is a period to judge by: not at first, nor after a pause."""
+        """Return whether the time since the last decision is a period to judge by: not at first, nor after a pause."""
         return self.at > 0.0 and now <= self.at + _GAP * portfolio.interval_seconds
 
     @property
     def steering(self) -> dict[str, float]:
-        """Factors of campaigns' worth that are not 1, by id."""
+        """Factors on campaigns' worth that differ from 1, by id."""
         return {name: one.multiplier for name, one in self.members.items() if one.multiplier != 1.0}
 
 
 class Seen(NamedTuple):
-    """A campaign as catalog and ledger have it: its record, and both its accounts together."""
+    """A campaign in catalog and ledger: its record, and the sum of both its accounts."""
 
     entry: Entry
     balance: Balance
 
 
 class Decision(NamedTuple):
-    """What came of it.
+    """A decision of a portfolio.
 
     Attributes:
-        allocation: who is to have what.
-        transfers: that make it so.
-        state: what is carried on.
+        allocation: new budgets.
+        transfers: transfers that carry it out.
+        state: state for the next decision.
     """
 
     allocation: Allocation
@@ -111,7 +111,7 @@ class Decision(NamedTuple):
 
 
 def decode_state(body: str) -> PortfolioState:
-    """A state that was kept; a new one where there is none, or of one that this code cannot read."""
+    """Decode a stored state; a new one if there is none, or this code cannot read it."""
     try:
         return msgspec.json.decode(body, type=PortfolioState) if body else PortfolioState()
     except msgspec.MsgspecError:
@@ -119,20 +119,20 @@ def decode_state(body: str) -> PortfolioState:
 
 
 def encode_state(state: PortfolioState) -> str:
-    """JSON of a state."""
+    """Return a state as JSON."""
     return msgspec.json.encode(state).decode()
 
 
 def members_of(portfolio: Portfolio, campaigns: Mapping[str, Seen]) -> dict[str, Seen]:
-    """The campaigns of a portfolio that there are and that the ledger has, by id."""
+    """Return the campaigns of a portfolio that exist and have money in the ledger, by id."""
     found = {member.campaign: campaigns.get(member.campaign) for member in portfolio.members}
     return {name: seen for name, seen in found.items() if seen is not None and seen.balance.budget > 0}
 
 
 def observed(portfolio: Portfolio, state: PortfolioState, campaigns: Mapping[str, Seen], now: float) -> PortfolioState:
-    """The state once what happened since the last decision is in it; the first time there is nothing to compare.
+    """Return the state including what happened since the last decision.
 
-    Nor is there after a pause: then what is remembered stays as it was.
+    At first, and after a pause, there is no period to compare: what is remembered stays as it was.
     """
     found = members_of(portfolio, campaigns)
     left = sum(seen.balance.available + seen.balance.leased for seen in found.values())
@@ -147,7 +147,7 @@ def observed(portfolio: Portfolio, state: PortfolioState, campaigns: Mapping[str
 
 
 def snapshot_of(portfolio: Portfolio, state: PortfolioState, campaigns: Mapping[str, Seen], now: float) -> Snapshot:
-    """The portfolio as the allocators take it."""
+    """Return the portfolio as a snapshot for the allocators."""
     seen = members_of(portfolio, campaigns)
     total = sum(one.balance.budget for one in seen.values())
     step = math.ceil(portfolio.most_move * total)
@@ -162,16 +162,16 @@ def snapshot_of(portfolio: Portfolio, state: PortfolioState, campaigns: Mapping[
 def allocated(
     portfolio: Portfolio, state: PortfolioState, snapshot: Snapshot, strategy: Strategy | None = None
 ) -> tuple[Allocation, DualState]:
-    """What a strategy would give to whom, and its prices afterwards.
+    """Return the allocation of a strategy, and its prices afterwards.
 
     Args:
-        portfolio: see there.
-        state: of it.
-        snapshot: of it, now.
-        strategy: another one than the portfolio's.
+        portfolio: definition.
+        state: its state.
+        snapshot: its snapshot, now.
+        strategy: a strategy other than the portfolio's.
 
     Raises:
-        InfeasibleBounds: floors come to more than there is.
+        InfeasibleBounds: floors exceed the total.
     """
     manager = MultiCampaignManager(
         snapshot.total,
@@ -190,10 +190,10 @@ def allocated(
 
 
 def decide(portfolio: Portfolio, state: PortfolioState, campaigns: Mapping[str, Seen], now: float) -> Decision:
-    """The next decision of a portfolio, from a state that has observed what happened until now.
+    """Make the next decision of a portfolio, from a state that includes what happened until now.
 
     Raises:
-        InfeasibleBounds: floors come to more than there is.
+        InfeasibleBounds: floors exceed the total.
     """
     snapshot = snapshot_of(portfolio, state, campaigns, now)
     allocation, dual = allocated(portfolio, state, snapshot)
@@ -216,13 +216,13 @@ def decide(portfolio: Portfolio, state: PortfolioState, campaigns: Mapping[str, 
 def planned(
     portfolio: Portfolio, state: PortfolioState, campaigns: Mapping[str, Seen], moved: Mapping[int, int], now: float
 ) -> PortfolioState:
-    """The state with what each campaign is to spend until the next decision.
+    """Return the state with each campaign's planned spend until the next decision.
 
     Args:
-        portfolio: see there.
-        state: of it.
-        campaigns: as they were before any money was moved.
-        moved: micros that each got, below 0 where it gave, by number.
+        portfolio: definition.
+        state: its state.
+        campaigns: campaigns before any money moved.
+        moved: micros that each got, negative where it gave, by number.
         now: Unix time.
     """
     members = dict(state.members)
@@ -235,7 +235,7 @@ def planned(
 
 
 def changes_of(transfers: Sequence[Transfer], moved: Sequence[int]) -> dict[int, int]:
-    """What transfers came to, micros by campaign number, from what was moved by each."""
+    """Sum the micros that transfers moved, by campaign number."""
     changes: dict[int, int] = {}
     for one, micros in zip(transfers, moved, strict=True):
         changes[one.source] = changes.get(one.source, 0) - micros
@@ -244,7 +244,7 @@ def changes_of(transfers: Sequence[Transfer], moved: Sequence[int]) -> dict[int,
 
 
 def transfers_of(portfolio: str, allocation: Allocation, campaigns: Mapping[str, Seen]) -> list[Transfer]:
-    """The moves between campaigns; what no campaign may take stays where it is."""
+    """Return the moves between campaigns as transfers; what no campaign may take stays where it is."""
     return [
         Transfer(
             campaigns[move.source].entry.number,
@@ -259,7 +259,7 @@ def transfers_of(portfolio: str, allocation: Allocation, campaigns: Mapping[str,
 
 
 def counts_of(seen: Seen) -> Counts:
-    """All that a campaign did, as its ledger has it."""
+    """Return the totals of a campaign, from its ledger account."""
     goal, balance = seen.entry.campaign.goal, seen.balance
     events = balance.clicks if goal.kind == "click" else balance.conversions
     value = events * goal.value_micros
@@ -267,7 +267,7 @@ def counts_of(seen: Seen) -> Counts:
 
 
 def _periods(portfolio: Portfolio, campaigns: Iterable[Seen], now: float) -> float:
-    """Decisions that the money is to last for."""
+    """Return how many decisions the money must last for."""
     return max(1.0, max((one.entry.ends - now for one in campaigns), default=0.0) / portfolio.interval_seconds)
 
 
@@ -281,7 +281,7 @@ def _begun_again(known: MemberState, portfolio: Portfolio, seen: Seen, now: floa
 
 
 def _after(known: MemberState | None, portfolio: Portfolio, seen: Seen, least: float, now: float) -> MemberState:
-    """What is known of a member once another period is over; its market bears at least so much in one."""
+    """Return what is known of a member after another period, with a minimum for what its market bears."""
     if known is None:
         return _new(portfolio, seen, now)
     counts = counts_of(seen)
@@ -294,7 +294,7 @@ def _after(known: MemberState | None, portfolio: Portfolio, seen: Seen, least: f
 
 
 def _planned(seen: Seen, seconds: float, now: float) -> int:
-    """Micros that pacing has a campaign spend in so many seconds from now; 0 where it may not bid."""
+    """Return the micros that pacing would spend in these seconds from now; 0 where the campaign may not bid."""
     entry, balance = seen
     if entry.campaign.status != "active" or not entry.is_in_flight(now):
         return 0
@@ -307,7 +307,7 @@ def _state_of(member: Member, seen: Seen, known: MemberState | None, step: int, 
     known = known or MemberState()
     limits = member.limits(step)
     is_over = entry.campaign.flight.ends_at is not None and now >= entry.ends
-    if now < entry.starts and entry.campaign.status == "active":  # nobody knows yet what it does with its money
+    if now < entry.starts and entry.campaign.status == "active":  # its response to money is not known yet
         limits = replace(limits, floor=balance.budget, cap=balance.budget)
     length = max(entry.ends - entry.starts, 1e-9)
     state = CampaignState.of(
@@ -323,5 +323,5 @@ def _state_of(member: Member, seen: Seen, known: MemberState | None, step: int, 
 
 
 def named(campaigns: Sequence[Seen]) -> dict[str, Seen]:
-    """Campaigns by id."""
+    """Return the campaigns by id."""
     return {one.entry.campaign.id: one for one in campaigns}

@@ -1,4 +1,4 @@
-"""A portfolio of campaigns on one budget: who is in it, and what each strategy would give to whom."""
+"""A portfolio of campaigns on one budget: its members, and what each strategy would allocate."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 """Names of the strategies, for `MultiCampaignManager.allocate`."""
 
 LEAST_MOVE = 0.005
-"""Part of the total below which a change of a campaign's budget is not worth making."""
+"""Share of the total below which a budget change is not worth making."""
 
 
 class MultiCampaignManager:
-    """Campaigns that share one budget.
+    """A set of campaigns that share one budget.
 
-    An `allocate_...` call answers what to do and changes no budget; `apply` takes an allocation up. What the strategies
-    carry from one call to the next, the bandit's generator and the dual prices, is kept here.
+    An `allocate_...` call returns an allocation and changes no budget; `apply` makes it effective. State that
+    strategies carry from one call to the next, the bandit's generator and the dual prices, is kept here.
 
     Args:
-        total: micros to share out, what the campaigns have committed included.
-        campaigns: to begin with.
-        generator: of the bandit's draws; none: seeded with 0.
-        least_move: part of the total below which a campaign's budget is left as it is (`portfolio.guard`).
-        periods: how many periods the money is to last, see `Snapshot`.
+        total: micros to share out, including what the campaigns have committed.
+        campaigns: initial members.
+        generator: generator for the bandit's draws; none: seeded with 0.
+        least_move: share of the total below which a budget is left as it is (`portfolio.guard`).
+        periods: how many periods the money must last, see `Snapshot`.
 
     Raises:
-        SnapshotError: campaigns that contradict themselves or each other.
+        SnapshotError: inconsistent campaigns.
     """
 
     def __init__(
@@ -62,44 +62,44 @@ class MultiCampaignManager:
         return self._campaigns[name]
 
     def observe(self, name: str, period: Counts, offered: int | None = None, keep: float = KEEP) -> None:
-        """Add what happened to a campaign in one period to its counts and its memory; its money is not touched.
+        """Add what happened to a campaign in one period to its counts and its memory; leave its money alone.
 
         Args:
-            name: whose.
+            name: campaign id.
             period: what happened.
-            offered: micros it might have spent, see `Memory.after`.
-            keep: likewise.
+            offered: micros it could have spent, see `Memory.after`.
+            keep: weight of earlier periods, likewise.
         """
         one = self[name]
         memory = one.memory.after(period, offered, keep)
         self._campaigns[name] = replace(one, counts=one.counts.plus(period), memory=memory)
 
     def snapshot(self) -> Snapshot:
-        """The portfolio as it stands."""
+        """Return the portfolio as it stands."""
         return Snapshot(self.total, self._campaigns.values(), self.periods)
 
     def allocate_budget_proportional(self) -> Allocation:
-        """By priority: `portfolio.proportional`."""
+        """Allocate by priority: `portfolio.proportional`."""
         return self._steady(allocate_proportional(self.snapshot()))
 
     def allocate_budget_performance_based(self, metric: Metric = "roi") -> Allocation:
-        """By priority times a metric: `portfolio.performance`."""
+        """Allocate by priority times a metric: `portfolio.performance`."""
         return self._steady(allocate_by_performance(self.snapshot(), metric))
 
     def allocate_budget_mab(self, explore_rate: float = 0.2) -> Allocation:
-        """By Thompson sampling: `portfolio.bandit`."""
+        """Allocate by Thompson sampling: `portfolio.bandit`."""
         return self._steady(allocate_bandit(self.snapshot(), self._generator, explore_rate))
 
     def allocate_budget_dual(self) -> Allocation:
-        """By dual mirror descent: `portfolio.dual`."""
+        """Allocate by dual mirror descent: `portfolio.dual`."""
         allocation, self.dual_state = allocate_dual(self.snapshot(), self.dual_state)
         return self._steady(allocation)
 
     def allocate(self, strategy: str) -> Allocation:
-        """By the name of a strategy.
+        """Allocate by the strategy of that name.
 
         Raises:
-            ValueError: there is none of that name.
+            ValueError: there is no strategy of that name.
         """
         ways = {
             "proportional": self.allocate_budget_proportional,
@@ -112,13 +112,13 @@ class MultiCampaignManager:
         return ways[strategy]()
 
     def apply(self, allocation: Allocation) -> None:
-        """Make the budgets those of an allocation.
+        """Set the budgets to those of an allocation.
 
         Raises:
-            SnapshotError: it is of other campaigns, or of another total.
+            SnapshotError: it is for other campaigns, or another total.
         """
         if set(allocation.micros) != set(self._campaigns):
-            raise SnapshotError("the allocation is of other campaigns: allocate again")
+            raise SnapshotError("the allocation is for other campaigns: allocate again")
         if sum(allocation.micros.values()) + allocation.unallocated != self.total:
             raise SnapshotError(f"the allocation does not add up to the total of {self.total}: allocate again")
         for name, micros in allocation.micros.items():

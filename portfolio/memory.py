@@ -1,4 +1,4 @@
-"""What happened to a campaign: counts of all time, and a memory of the last periods that forgets at a steady rate."""
+"""History of a campaign: totals, and discounted sums over the last periods."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ KEEP = 0.96
 """Weight of a period relative to the one after it: a memory of about 25 periods."""
 
 SPENT = 0.97
-"""Part of what might be spent from which on the market is taken to have had enough for it."""
+"""Share of the offered money above which the market does not count as saturated."""
 
 GROWTH = 1.05
-"""How much more a market is taken to reach after a period in which it had enough."""
+"""Growth of the assumed reach of a market after a period in which it was not saturated."""
 
 
 class Counts(NamedTuple):
-    """What happened in a span of time. Money in micros: `spend` what it cost, `value` what it was worth."""
+    """The events of a span of time. Money in micros: `spend` is the cost, `value` the worth."""
 
     spend: int = 0
     impressions: int = 0
@@ -25,32 +25,32 @@ class Counts(NamedTuple):
     value: int = 0
 
     def plus(self, other: Counts) -> Counts:
-        """Both spans together."""
+        """Return the sum of both spans."""
         return Counts(*(a + b for a, b in zip(self, other, strict=True)))
 
 
 NO_COUNTS = Counts()
-"""Before anything happened."""
+"""Counts before anything happened."""
 
 
 class Memory(NamedTuple):
     """Discounted sums over periods, the last with weight 1, the one before with `KEEP`, and so on.
 
-    The last five are what a line through (log spend, log impressions) is fitted from, see `portfolio.response`.
+    The last five fit a line through (log spend, log impressions), see `portfolio.response`.
 
     Attributes:
         spend: micros.
-        impressions: as `Counts`, discounted.
-        clicks: likewise.
-        conversions: likewise.
+        impressions: discounted count.
+        clicks: discounted count.
+        conversions: discounted count.
         value: micros.
-        weight: of the periods in which something was bought.
-        x: sum of log spend over these, as all below.
-        y: of log impressions.
-        xx: of squares of log spend.
-        xy: of products.
-        reach: micros that its market takes in a period, as far as it is known: what was spent when that was less than
-            it might, and `GROWTH` more with each period in which it was not.
+        weight: discounted number of periods in which something was bought.
+        x: sum of log spend over these periods, as all below.
+        y: sum of log impressions.
+        xx: sum of squares of log spend.
+        xy: sum of products.
+        reach: micros that its market absorbs in a period, as far as known: the spend of a period that left money
+            unspent, and `GROWTH` more after each period that did not.
     """
 
     spend: float = 0.0
@@ -66,13 +66,13 @@ class Memory(NamedTuple):
     reach: float = math.inf
 
     def after(self, period: Counts, offered: int | None = None, keep: float = KEEP) -> Memory:
-        """The memory one period later.
+        """Return the memory one period later.
 
         Args:
-            period: what happened in it.
-            offered: micros that might have been spent in it; none: no more than was. A period in which a good part was
-                left shows where the market ends, and nothing of how impressions grow with spend.
-            keep: weight of what came before, above 0 and at most 1, which forgets nothing.
+            period: what happened in the period.
+            offered: micros that could have been spent; none: what was spent. A period that left a good part unspent
+                shows where the market ends, and says nothing about how impressions grow with spend.
+            keep: weight of earlier periods, above 0 and at most 1, which forgets nothing.
         """
         limited = offered is not None and period.spend < SPENT * offered
         bought = float(period.spend > 0 and period.impressions > 0 and not limited)
@@ -94,4 +94,4 @@ class Memory(NamedTuple):
 
 
 NOTHING = Memory()
-"""Of a campaign that has done nothing yet."""
+"""The memory of a campaign that has done nothing yet."""

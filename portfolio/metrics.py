@@ -1,9 +1,9 @@
-"""What campaigns and the portfolio came to, with credible intervals; as pandas, CSV and Parquet.
+"""Metrics of campaigns and the portfolio, with credible intervals, as pandas, CSV and Parquet.
 
-Rates are counts by exposure. Clicks of impressions and conversions of clicks have Beta posteriors under Jeffreys'
-prior, `Beta(1/2, 1/2)`; counts for the money spent have Gamma posteriors under `Gamma(1/2, 0)`, so costs and ROI
-have theirs. Prices and spend are known, so CPM has no interval. The intervals say what the counts leave open, not what
-the next day brings.
+Rates are counts by exposure. Click and conversion rates have Beta posteriors under Jeffreys' prior, `Beta(1/2, 1/2)`;
+counts per money spent have Gamma posteriors under `Gamma(1/2, 0)`, and from these come the intervals of costs and ROI.
+Prices and spend are known, so CPM has no interval. The intervals express the uncertainty of the counts, not of the
+next day.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from portfolio.snapshot import Snapshot
 from rtb.runtime.text import cell
 
 PORTFOLIO = "portfolio"
-"""Value of the column `scope` in the last row: all campaigns together; a campaign's row says `campaign`."""
+"""Value of the column `scope` in the last row, all campaigns together; a campaign's row says `campaign`."""
 
 COVERAGE = 0.95
-"""Of the intervals."""
+"""Coverage of the intervals."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -30,18 +30,18 @@ _COUNTS = ("spend_micros", "impressions", "clicks", "conversions", "value_micros
 
 
 def metrics_of(snapshot: Snapshot, coverage: float = COVERAGE) -> pd.DataFrame:
-    """A row a campaign, in the order of their ids, and one of all together.
+    """Return a row per campaign, in the order of their ids, and one for all together.
 
-    Money is in micros: `cpm`, `cpc` and `cpa` too. `roi` is (value - spend) / spend. `utilisation` is spend by budget;
+    Money is in micros, also `cpm`, `cpc` and `cpa`. `roi` is (value - spend) / spend. `utilisation` is spend by budget;
     `pacing_error` is spend by what an even pace would have spent by now, less 1. `..._low` and `..._high` bound the
-    credible interval. NaN stands where a figure has no meaning: a click rate without impressions, for example.
+    credible interval. NaN marks an undefined figure: a click rate without impressions, for example.
 
     Args:
-        snapshot: see there.
-        coverage: probability that an interval holds the truth, between 0 and 1.
+        snapshot: the portfolio.
+        coverage: probability that an interval holds the true value, between 0 and 1.
 
     Raises:
-        ValueError: a coverage that is none.
+        ValueError: invalid coverage.
     """
     if not 0.0 < coverage < 1.0:
         raise ValueError(f"coverage is {coverage!r}: give a probability between 0 and 1, 0.95 for example")
@@ -63,17 +63,17 @@ def metrics_of(snapshot: Snapshot, coverage: float = COVERAGE) -> pd.DataFrame:
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """The table as CSV, whose text no spreadsheet runs; an empty field is a figure without meaning."""
+    """Write the table as CSV, with text that no spreadsheet executes; undefined figures are empty."""
     table.map(cell).to_csv(path, index=False)
 
 
 def write_parquet(path: Path, table: pd.DataFrame) -> None:
-    """The table as Parquet."""
+    """Write the table as Parquet."""
     table.to_parquet(path, index=False)
 
 
 def _table(snapshot: Snapshot) -> pd.DataFrame:
-    """Sums; `due_micros` is the spend of an even pace, `worth_squares` the squares of what each event earned."""
+    """Return the sums; `due_micros` is the spend of an even pace, `worth_squares` the sum of squared event values."""
     rows = []
     for one in snapshot.campaigns:
         counts = one.counts
@@ -90,7 +90,7 @@ def _table(snapshot: Snapshot) -> pd.DataFrame:
 
 
 def _add_rate(table: pd.DataFrame, name: str, hits: Floats, tries: Floats, edges: tuple[float, float]) -> None:
-    # A click may come whose impression was billed before counting began: a rate is never above 1 for that.
+    # A click may arrive whose impression was billed before counting began: cap the rate at 1.
     misses = np.maximum(tries - hits, 0.0)
     table[name] = _ratio(hits, tries)
     for edge, end in zip(edges, ("low", "high"), strict=True):
@@ -104,7 +104,7 @@ def _add_cost(table: pd.DataFrame, name: str, spend: Floats, events: Floats, edg
 
 
 def _add_roi(table: pd.DataFrame, spend: Floats, value: Floats, edges: tuple[float, float]) -> None:
-    """Events of different worth are taken for so many of one worth as have the same mean and variance together."""
+    """Treat events of different worth as events of equal worth whose total has the same mean and variance."""
     squares = _column(table, "worth_squares")
     events = np.where(squares > 0.0, value**2 / np.where(squares > 0.0, squares, 1.0), 0.0)
     table["roi"] = _ratio(value, spend) - 1.0

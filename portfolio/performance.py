@@ -1,4 +1,4 @@
-"""Allocation by performance: what is not committed is shared out by priority times how a campaign did lately."""
+"""Allocation by performance: uncommitted money is shared out by priority times recent performance."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from portfolio.snapshot import Snapshot
 
 Metric = Literal["roi", "ctr", "conversions"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
-"""What performance is: value per spend, clicks per impression, conversions per spend."""
+"""Measures of performance: value per spend, clicks per impression, conversions per spend."""
 
 PRIOR_COUNT = 2.0
-"""Clicks or conversions that the portfolio's average counts for beside a campaign's own."""
+"""Clicks or conversions that the portfolio's average counts for, added to a campaign's own."""
 
 Floats = npt.NDArray[np.float64]
 
 
 def allocate_by_performance(snapshot: Snapshot, metric: Metric = "roi") -> Allocation:
-    """Parts of the movable money proportional to weight times metric.
+    """Allocate movable money in proportion to weight times metric.
 
-    The metric is shrunk to the portfolio's average: by `PRIOR_COUNT` events, or altogether below the least spend. So a
-    cold campaign gets what an average one gets.
+    The metric is shrunk to the portfolio's average, by `PRIOR_COUNT` events, and entirely below the least spend: a cold
+    campaign gets what an average one gets.
 
     Args:
-        snapshot: see there.
+        snapshot: the portfolio.
         metric: one of `METRICS`.
 
     Raises:
         InfeasibleBounds: see `portfolio.apportion`.
-        ValueError: another metric.
+        ValueError: unknown metric.
     """
     figures = score(snapshot, metric)
     reasons = [_reason(one.id, figure, metric) for one, figure in zip(snapshot.campaigns, figures, strict=True)]
@@ -42,7 +42,7 @@ def allocate_by_performance(snapshot: Snapshot, metric: Metric = "roi") -> Alloc
 
 
 def score(snapshot: Snapshot, metric: Metric) -> Floats:
-    """The metric of each campaign relative to the portfolio's, shrunk towards 1, shape `(n,)`."""
+    """Return each campaign's metric relative to the portfolio's, shrunk towards 1, shape `(n,)`."""
     if metric == "roi":
         returns = returns_of(snapshot)
         relative: Floats = returns.mean / returns.pooled
@@ -51,11 +51,11 @@ def score(snapshot: Snapshot, metric: Metric) -> Floats:
         return _shrunk(snapshot, "clicks", "impressions")
     if metric == "conversions":
         return _shrunk(snapshot, "conversions", "spend")
-    raise ValueError(f"metric {metric!r}: there are {', '.join(METRICS)}")
+    raise ValueError(f"no metric {metric!r}: there are {', '.join(METRICS)}")
 
 
 def _shrunk(snapshot: Snapshot, counted: str, by: str) -> Floats:
-    """Counts by exposure under a Gamma prior around the pooled rate, relative to that."""
+    """Return counts by exposure under a Gamma prior around the pooled rate, relative to that rate."""
     count = np.array([getattr(one.memory, counted) for one in snapshot.campaigns], np.float64)
     exposure = np.array([getattr(one.memory, by) for one in snapshot.campaigns], np.float64)
     if count.sum() <= 0.0 or exposure.sum() <= 0.0:

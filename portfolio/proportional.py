@@ -1,4 +1,4 @@
-"""Proportional allocation: the total is shared out by the advertiser's priorities, whatever happened."""
+"""Proportional allocation: the total is shared out by the advertiser's priorities alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from portfolio.snapshot import Snapshot
 
 
 def allocate_proportional(snapshot: Snapshot) -> Allocation:
-    """Budgets proportional to the weights, as far as bounds allow; what a campaign has committed counts to its part.
+    """Allocate in proportion to the weights, within bounds; committed money counts towards a campaign's part.
 
     Raises:
         InfeasibleBounds: see `portfolio.apportion`.

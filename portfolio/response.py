@@ -1,9 +1,9 @@
-"""Diminishing returns: what a campaign's value is at another spend, and the share-out that is best by these curves.
+"""Diminishing returns: a campaign's value at other spends, and the allocation that is optimal on these curves.
 
-The cheapest impressions are bought first, so the more a campaign spends the dearer the next one is. Around where a
-campaign has been spending, impressions are close to a power of spend; the power is fitted by a ridge regression of log
-impressions on log spend over the memory, pulled towards the portfolio's, which is pulled towards `USUAL_POWER`.
-An impression is worth what the campaign's return says (`portfolio.returns`).
+The cheapest impressions are bought first, so the more a campaign spends, the dearer the next one. Near its usual spend,
+impressions are close to a power of spend. The power comes from a ridge regression of log impressions on log spend over
+the memory, shrunk towards the portfolio's, which is shrunk towards `USUAL_POWER`. The worth of an impression follows
+from the campaign's return (`portfolio.returns`).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from portfolio.snapshot import Snapshot
 Floats = npt.NDArray[np.float64]
 
 USUAL_POWER = 0.7
-"""Of impressions by spend, where nothing is known: twice the money for 62% more of them."""
+"""Exponent of impressions by spend where nothing is known: twice the money buys 62% more."""
 
-_POWERS = (0.3, 0.93)  # what is believed: a power near 1 would send all money to one campaign
-_OWN, _PORTFOLIO = 0.5, 0.5  # squares of log spend that the portfolio's power, and the usual one, are worth
+_POWERS = (0.3, 0.93)  # plausible range: a power near 1 would send all money to one campaign
+_OWN, _PORTFOLIO = 0.5, 0.5  # pseudo-counts, squares of log spend, of the portfolio's and the usual power
 _HALVINGS = 50
 
 
@@ -39,24 +39,24 @@ class Curves(NamedTuple):
     power: Floats
 
     def value(self, spend: Floats) -> Floats:
-        """Expected value, micros, at each campaign's spend, shape `(n,)`."""
+        """Return the expected value in micros at each campaign's spend, shape `(n,)`."""
         value: Floats = np.exp(self.scale) * np.maximum(spend, 0.0) ** self.power
         return value
 
     def demand(self, log_price: Floats | float) -> Floats:
-        """Spend at which one more micro brings in the price, shape `(n,)`."""
+        """Return the spend at which one more micro brings in the price, shape `(n,)`."""
         exponent = (np.log(self.power) + self.scale - log_price) / (1.0 - self.power)
         demand: Floats = np.exp(np.clip(exponent, -700.0, 60.0))
         return demand
 
 
 def curves_of(snapshot: Snapshot, returns: Floats, judged: npt.NDArray[np.bool_], pooled: float) -> Curves:
-    """The curves of a snapshot's campaigns.
+    """Return the curves of a snapshot's campaigns.
 
     Args:
-        snapshot: see there.
-        returns: value per spend of each where it spent so far, above 0, shape `(n,)`: an estimate, or a draw of it.
-        judged: whether a campaign counts by its own figures; else its curve is the average one, shape `(n,)`.
+        snapshot: the portfolio.
+        returns: value per spend at each campaign's usual spend, above 0, shape `(n,)`: an estimate, or a draw.
+        judged: whether a campaign counts by its own figures; else it has the average curve, shape `(n,)`.
         pooled: value per spend of the portfolio.
     """
     seen = np.array([one.memory for one in snapshot.campaigns], np.float64).reshape(-1, len(Memory._fields))
@@ -69,7 +69,7 @@ def curves_of(snapshot: Snapshot, returns: Floats, judged: npt.NDArray[np.bool_]
     movable = snapshot.total - sum(one.committed for one in snapshot.campaigns)
     even = max(1.0, movable / max(1, len(seen)) / snapshot.periods)
     average = np.log(returns) + (1.0 - power) * np.log(even)
-    # Spending evenly over `periods` is worth that many times the value of one period's spend.
+    # Spending evenly over `periods` brings that many times the value of one period's spend.
     scale: Floats = np.where(known, own, average) + (1.0 - power) * np.log(snapshot.periods)
     return Curves(scale, power)
 
@@ -83,10 +83,10 @@ def _powers(xx: Floats, xy: Floats) -> Floats:
 
 
 def movable(snapshot: Snapshot, bounds: Bounds) -> tuple[Floats, Floats, float]:
-    """Bounds of what each campaign asks for beside its committed money, shape `(n,)` each, and the sum of it.
+    """Return the bounds of each campaign's demand on top of committed money, shape `(n,)` each, and the movable total.
 
-    More than its market takes a campaign does not ask for, also where its least is more: it has that anyway, and what
-    it asks for says who gets what nobody has to have.
+    A campaign asks for no more than its market absorbs, even if its minimum is higher: the minimum it gets anyway, and
+    its demand decides only who gets the money that is not bound by minimums.
     """
     committed = np.array([one.committed for one in snapshot.campaigns], np.float64)
     low = np.array(bounds.low, np.float64) - committed
@@ -97,7 +97,7 @@ def movable(snapshot: Snapshot, bounds: Bounds) -> tuple[Floats, Floats, float]:
 
 
 def best_share(curves: Curves, low: Floats, high: Floats, total: float) -> Floats:
-    """Spends of greatest value under bounds, shape `(n,)`: the price is found at which demand is the total."""
+    """Return the spends of greatest value within bounds, shape `(n,)`, at the price where demand meets the total."""
     cheap = float(np.min(np.log(curves.power) + curves.scale - (1.0 - curves.power) * 60.0, initial=0.0))
     dear = float(np.max(np.log(curves.power) + curves.scale, initial=0.0)) + 40.0
     for _ in range(_HALVINGS):

@@ -1,8 +1,8 @@
-"""What a micro spent on a campaign brings in, as far as its memory tells: a Gamma posterior for each campaign.
+"""Return on spend of each campaign, as far as its memory tells: a Gamma posterior each.
 
 Clicks or conversions, whichever the campaign pays for, are Poisson at a rate proportional to spend. The prior is the
-whole portfolio's return, worth `PRIOR_EVENTS` events: a campaign of which little is known is taken for an average one,
-and each event moves it towards what it does itself. One below its `least_spend` is not judged: it has the prior.
+portfolio's return, worth `PRIOR_EVENTS` events: a campaign of which little is known counts as an average one, and each
+event moves it towards its own return. Below its `least_spend` a campaign is not judged: it has the prior.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from portfolio.snapshot import CampaignState, Snapshot
 Floats = npt.NDArray[np.float64]
 
 PRIOR_EVENTS = 2.0
-"""Events that the portfolio's average counts for beside a campaign's own."""
+"""Events that the portfolio's average counts for, added to a campaign's own."""
 
-_ALONE = 1.0  # return assumed while nothing was spent by anyone: all are alike then
+_ALONE = 1.0  # return assumed while nobody has spent anything: all are alike then
 
 
 class Returns(NamedTuple):
     """Posteriors of value per spend, `Gamma(shape, rate)`, shape `(n,)` each, in the snapshot's order.
 
     Attributes:
-        shape: of each.
-        rate: of each.
+        shape: shape parameter of each.
+        rate: rate parameter of each.
         judged: whether a campaign counts by its own figures.
         pooled: value per spend of the portfolio.
     """
@@ -45,7 +45,7 @@ class Returns(NamedTuple):
 
 
 def returns_of(snapshot: Snapshot) -> Returns:
-    """Posteriors of the campaigns."""
+    """Return the posteriors of the campaigns."""
     campaigns = snapshot.campaigns
     judged = np.array([is_judged(one) for one in campaigns], np.bool_)
     spend = np.array([one.memory.spend for one in campaigns], np.float64)
@@ -57,17 +57,17 @@ def returns_of(snapshot: Snapshot) -> Returns:
 
 
 def events_of(one: CampaignState) -> float:
-    """Discounted count of what the campaign pays for."""
+    """Return the discounted count of what the campaign pays for."""
     return one.memory.clicks if one.event == "click" else one.memory.conversions
 
 
 def is_judged(one: CampaignState) -> bool:
-    """Whether a campaign has spent enough to be judged by its own figures."""
+    """Return whether a campaign has spent enough to be judged by its own figures."""
     return one.memory.spend > 0.0 and one.counts.spend >= one.limits.least_spend
 
 
 def _pooled(spend: Floats, value: Floats) -> float:
-    """Value per spend of all together; of campaigns without value yet, what little is certain."""
+    """Return the value per spend of all together; at least a tiny one while there is no value yet."""
     if spend.sum() <= 0.0:
         return _ALONE
     return float(max(value.sum(), 1e-9 * spend.sum()) / spend.sum())

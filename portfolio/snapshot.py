@@ -1,4 +1,4 @@
-"""What the allocators know: the campaigns of a portfolio at one moment. Immutable, money in integer micro-units."""
+"""The allocators' input: the campaigns of a portfolio at one moment. Immutable, money in integer micro-units."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from rtb.campaigns.campaign import Campaign
 from rtb.ledger import Balance
 
 MOST_MICROS = 2**53
-"""Most that a field may hold, as in `rtb.campaigns.campaign`: what a double counts exactly."""
+"""Maximum of a money field, as in `rtb.campaigns.campaign`: a double counts exactly up to it."""
 
 
 class SnapshotError(ValueError):
-    """A snapshot that contradicts itself; the message names the campaign and the field."""
+    """An inconsistent snapshot; the message names the campaign and the field."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an allocation may do to one campaign, in micros.
+    """Limits on one campaign's allocation, in micros.
 
-    Attributes:
-        floor: least it gets while it is not paused.
-        cap: most it gets; none: no cap. Money already committed stays, whatever the cap.
-        step: most its budget changes in one allocation; none: no limit. It gives way to floor, cap and commitments.
-        least_spend: what it spends before it is judged; until then it counts as an average campaign.
+    floor: minimum while it is not paused.
+        cap: maximum; none: no cap. Committed money stays, whatever the cap.
+        step: maximum change in one allocation; none: no limit. It yields to floor, cap and commitments.
+        least_spend: spend before it is judged; until then it counts as an average campaign.
     """
 
     floor: int = 0
@@ -38,12 +37,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Targets:
-    """What the advertiser wants of a campaign; none: no such target.
+    """Targets of the advertiser for a campaign; none: no such target.
 
     Attributes:
-        cpc: most that a click should cost, in micros.
-        cpa: most that a conversion should cost, in micros.
-        roi: least gain for each micro spent, (value - spend) / spend: 0.2 is 20% more than was spent.
+        cpc: maximum cost of a click, in micros.
+        cpa: maximum cost of a conversion, in micros.
+        roi: minimum gain per micro spent, (value - spend) / spend: 0.2 is 20% more than was spent.
     """
 
     cpc: int | None = None
@@ -56,20 +55,20 @@ class CampaignState:
     """One campaign at one moment.
 
     Attributes:
-        id: unique in a portfolio; ties are broken by it.
-        budget: what it has now, in micros, committed money included.
-        spent: micros.
-        reserved: micros promised to bids that are out.
-        leased: micros in the hands of replicas.
-        limits: see there.
-        weight: priority, relative to the other campaigns'; 0: only what nobody else can take.
-        paused: it gets no more, and gives what is not committed.
-        counts: all that happened so far.
-        memory: the last periods, discounted: what the allocators judge by.
+        id: unique in a portfolio; it breaks ties.
+        budget: current budget in micros, committed money included.
+        spent: spent micros.
+        reserved: micros reserved for open bids.
+        leased: micros leased to replicas.
+        limits: limits on its allocation.
+        weight: priority relative to the other campaigns; 0: it gets only what nobody else can take.
+        paused: it gets no more, and gives away what is not committed.
+        counts: totals so far.
+        memory: discounted sums of the last periods, which the allocators judge by.
         event: what it pays for, `click` or `conversion`.
-        event_value: what one is worth, in micros.
-        targets: see there.
-        elapsed: part of its flight that is over, 0 to 1.
+        event_value: worth of one event, in micros.
+        targets: the advertiser's targets.
+        elapsed: share of its flight that is over, 0 to 1.
     """
 
     id: str
@@ -107,10 +106,10 @@ class CampaignState:
         targets: Targets = Targets(),
         elapsed: float = 0.0,
     ) -> CampaignState:
-        """The state of a campaign of record with its ledger's figures (both accounts, where it has an arm).
+        """Return the state of a campaign with its ledger figures (both accounts, where it has an arm).
 
         Raises:
-            SnapshotError: the figures contradict each other.
+            SnapshotError: inconsistent figures.
         """
         events = balance.clicks if campaign.goal.kind == "click" else balance.conversions
         return cls(
@@ -143,8 +142,8 @@ class Snapshot:
 
     Attributes:
         total: micros to share out, committed money included.
-        campaigns: by id, in whatever order they were given: so no allocator can depend on that order.
-        periods: how many periods such as those of `Memory` the money is to last.
+        campaigns: campaigns by id, whatever order they were given in: no allocator can depend on that order.
+        periods: how many periods such as those of `Memory` the money must last.
     """
 
     total: int
@@ -152,10 +151,10 @@ class Snapshot:
     periods: float
 
     def __init__(self, total: int, campaigns: Iterable[CampaignState], periods: float = 1.0) -> None:
-        """Put the campaigns in the order of their ids.
+        """Sort the campaigns by id.
 
         Raises:
-            SnapshotError: two campaigns share an id, or the total or the periods mean nothing.
+            SnapshotError: two campaigns share an id, or the total or the periods are invalid.
         """
         ordered = tuple(sorted(campaigns, key=lambda one: one.id))
         object.__setattr__(self, "total", total)
@@ -167,7 +166,7 @@ class Snapshot:
             raise SnapshotError(f"periods is {periods!r}: give a number above 0")
         for one, other in pairwise(ordered):
             if one.id == other.id:
-                raise SnapshotError(f"two campaigns are called {one.id!r}: an id is unique in a portfolio")
+                raise SnapshotError(f"two campaigns have the id {one.id!r}: an id must be unique in a portfolio")
 
 
 def _check(one: CampaignState) -> None:
@@ -189,9 +188,9 @@ def _check(one: CampaignState) -> None:
     if limits.cap is not None and limits.cap < limits.floor:
         raise SnapshotError(f"campaign {one.id!r}: its cap {limits.cap} is below its floor {limits.floor}")
     if not 0.0 <= one.weight < math.inf:
-        raise SnapshotError(f"campaign {one.id!r}: weight is {one.weight!r}: give a number from 0 on")
+        raise SnapshotError(f"campaign {one.id!r}: weight is {one.weight!r}: give a number of at least 0")
     if one.event not in ("click", "conversion"):
-        raise SnapshotError(f"campaign {one.id!r}: event is {one.event!r}: 'click' or 'conversion'")
+        raise SnapshotError(f"campaign {one.id!r}: event is {one.event!r}: give 'click' or 'conversion'")
     roi = one.targets.roi
     if roi is not None and not -1.0 < roi < math.inf:
         raise SnapshotError(f"campaign {one.id!r}: target ROI is {roi!r}: give a number above -1")

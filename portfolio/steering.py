@@ -1,12 +1,12 @@
-"""Bids steered to a target cost or return: a factor on what a campaign's click or conversion is taken to be worth.
+"""Bids steered to a target cost or return, by a factor on the worth of a campaign's clicks or conversions.
 
-The factor caps what is bid for a click (or conversion), and in second-price auctions one costs at most what was bid for
-it: so the lower the factor, the lower the cost of each and the higher the return, and the fewer there are. It acts only
-where the credible interval of the cost excludes the target, so a few lucky or unlucky clicks move nothing; it goes the
-square root of the way, at most `MOST_DOWN` or `MOST_UP` at a time, so that it does not swing while what it did before
-is still on its way; and it is at most 1: nobody bids more than what something is worth.
+The factor caps the bid per click (or conversion), and in second-price auctions one costs at most its bid: a lower
+factor means a lower cost, a higher return and fewer events. It acts only where the credible interval of the cost
+excludes the target, so a few lucky or unlucky clicks move nothing; it goes the square root of the way, by at most
+`MOST_DOWN` or `MOST_UP` at a time, so that it does not swing before earlier steps show their effect; and it is at most
+1: no bid exceeds the worth.
 
-Counts for money spent are Poisson, under a Gamma(1/2, 0) prior, as in `portfolio.metrics`.
+Counts per money spent are Poisson, under a Gamma(1/2, 0) prior, as in `portfolio.metrics`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rtb.money.accounts import campaign_of
 from rtb.pacing.snapshot import PacingTable
 
 LEAST = 0.05
-"""Lowest factor: a campaign that bids nothing learns nothing more."""
+"""Lowest factor: a campaign that bids nothing learns nothing."""
 
 MOST_DOWN, MOST_UP = 0.8, 1.1
 """Factors of one step. Down is quicker: what is spent beyond a target does not come back."""
@@ -35,14 +35,14 @@ _EDGES = ((1.0 - SURE) / 2.0, (1.0 + SURE) / 2.0)
 
 
 class Steering(NamedTuple):
-    """What to multiply a campaign's worth by from now on, and why."""
+    """The factor on a campaign's worth from now on, and the reason."""
 
     multiplier: float
     because: str
 
 
 class _Cost(NamedTuple):
-    """What one of something costs: as it seems, at least, at most, and at most by the target. In micros."""
+    """Cost per event in micros: estimate, lower and upper bound, and target."""
 
     name: str
     seems: float
@@ -52,13 +52,13 @@ class _Cost(NamedTuple):
 
 
 def steer(state: CampaignState, current: float) -> Steering:
-    """The next factor of a campaign.
+    """Return the next factor of a campaign.
 
-    Of several targets the one that is missed by most counts.
+    Of several targets, the one missed by most counts.
 
     Args:
-        state: its memory is what is judged; below its `least_spend`, nothing is.
-        current: the factor until now, above 0.
+        state: campaign to steer; its memory is judged once it has spent its `least_spend`.
+        current: current factor, above 0.
     """
     costs = [*_costs(state)]
     if not costs:
@@ -67,13 +67,13 @@ def steer(state: CampaignState, current: float) -> Steering:
         return Steering(current, "it has not spent enough to be judged")
     worst = max(costs, key=lambda cost: cost.least / cost.target)
     if worst.least <= worst.target <= worst.most:
-        return Steering(current, f"{_told(worst)}, which is too near its target to tell apart")
+        return Steering(current, f"{_told(worst)}, too close to its target to tell")
     wanted = math.sqrt(worst.target / worst.seems)
     if worst.most < worst.target and current >= 1.0:
         return Steering(1.0, f"{_told(worst)}, within its target")
     factor = min(MOST_UP, max(MOST_DOWN, wanted))
     multiplier = min(1.0, max(LEAST, current * factor))
-    return Steering(multiplier, f"{_told(worst)}, and its bids go {'down' if factor < 1.0 else 'up'}")
+    return Steering(multiplier, f"{_told(worst)}, so bids go {'down' if factor < 1.0 else 'up'}")
 
 
 def _costs(state: CampaignState) -> Iterator[_Cost]:
@@ -88,7 +88,7 @@ def _costs(state: CampaignState) -> Iterator[_Cost]:
 
 
 def _cost(name: str, spend: float, events: float, target: float) -> _Cost:
-    """Of events that came for so much money; one that never came seems to cost all of it twice."""
+    """Return the cost of one event; with no event, it seems to be twice the whole spend."""
     few, many = gammaincinv(events + 0.5, _EDGES)
     return _Cost(name, spend / (events + 0.5), spend / many, spend / max(few, 1e-300), max(target, 1e-9))
 
@@ -98,11 +98,11 @@ def _told(cost: _Cost) -> str:
 
 
 def steered(table: PacingTable, factors: Mapping[int, float]) -> PacingTable:
-    """A pacing table in which campaigns' worth is multiplied by their factors, and their arms' with it.
+    """Return a pacing table with the worth of campaigns, and of their arms, multiplied by their factors.
 
     Args:
-        table: changed in place.
-        factors: by campaign number; one that is not there has 1.
+        table: table to change in place.
+        factors: factors by campaign number; a missing one is 1.
     """
     if factors:
         numbers = campaign_of(table["number"]).tolist()

@@ -1,14 +1,14 @@
-"""Why a bid was what it was: decides it again from what was recorded, and says whether the same price comes out.
+"""Explain a bid: decide it again from the record, and check that the same price comes out.
 
 How to run, beside a running platform or after it (same RAYBID_VAR_DIR):
 
-    python -m raybid.explain 5d0c1f20ab12cd34-1f           # `id` of a bid, as it was sent
-    python -m raybid.explain --sample 200                   # of the last bids, at random
+    python -m raybid.explain 5d0c1f20ab12cd34-1f           # `bid.id` as it was sent
+    python -m raybid.explain --sample 200                   # a random sample of the latest bids
     python -m raybid.explain 5d0c1f20ab12cd34-1f --full     # everything `GET /explain/{bid_id}` says
 
-What to expect: the way to the price on standard error, and as the last line one JSON object: `{"bid_id": ...,
-"price_micros": ..., "recomputed_micros": ..., "equal": true}`, of a sample `{"sampled": 200, "equal": 200}`. The exit
-status is 0 only where each price came out to the micro-unit.
+What to expect: the steps to the price on standard error, and one JSON object as the last line: `{"bid_id": ...,
+"price_micros": ..., "recomputed_micros": ..., "equal": true}`, or `{"sampled": 200, "equal": 200}` for a sample. The
+exit code is 0 only when every price matches to the micro-unit.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
 
 EXPLAIN_ERRORS = (NotKept, RecomputeError, sqlite3.Error, OSError, ValueError)
-"""What keeps a bid from being explained; each says why."""
+"""Errors that keep a bid from being explained; their messages say why."""
 
-_POOL = 100_000  # bids that a sample is drawn from
-_SHOWN = 20  # of a sample, one by one
+_POOL = 100_000  # latest bids that a sample is drawn from
+_SHOWN = 20  # bids of a sample that are shown one by one
 
 
 def main(
-    bid_id: Annotated[str, typer.Argument(help="id of the bid, as it was sent")] = "",
-    sample: Annotated[int, typer.Option(min=0, help="instead: so many of the last bids, at random")] = 0,
-    seed: Annotated[int | None, typer.Option(help="of the sample; default: another one each time")] = None,
-    full: Annotated[bool, typer.Option(help="print all that is known of the bid before the last line")] = False,
+    bid_id: Annotated[str, typer.Argument(help="bid id, as it was sent")] = "",
+    sample: Annotated[int, typer.Option(min=0, help="explain this many of the latest bids instead, at random")] = 0,
+    seed: Annotated[int | None, typer.Option(help="seed of the sample; default: random")] = None,
+    full: Annotated[bool, typer.Option(help="print the whole explanation as JSON before the last line")] = False,
 ) -> None:
     """Explain a bid."""
     if bool(bid_id) == bool(sample):
@@ -67,19 +67,19 @@ def _one(settings: Settings, bid_id: str, *, full: bool) -> dict[str, Any]:
 
 
 def sampled(settings: Settings, count: int, seed: int | None = None) -> dict[str, Any]:
-    """Decide some of the last bids again; what came out of each is told on standard error, a line a bid.
+    """Recompute a random sample of the latest bids; the results go to standard error, a line per bid.
 
     Args:
-        settings: whose `var_dir` has them.
-        count: of bids, at random.
-        seed: of the choice; none: another one each time.
+        settings: settings whose `var_dir` holds the record.
+        count: number of bids.
+        seed: seed of the sample; none: random.
 
     Returns:
-        `sampled`, how many there were, and `equal`, how many of them came out to the micro-unit.
+        `sampled`, the number of bids recomputed, and `equal`, the number whose price matched to the micro-unit.
 
     Raises:
         NotKept: no bid is recorded.
-        RecomputeError: one does not come out at all.
+        RecomputeError: a bid cannot be recomputed.
         sqlite3.Error: the record cannot be read.
     """
     equal, chosen, console = 0, 0, Console(stderr=True, highlight=False)
@@ -87,15 +87,15 @@ def sampled(settings: Settings, count: int, seed: int | None = None) -> dict[str
         workshop = Workshop(reader)
         pool = list(islice(reader.recent(_POOL), _POOL))
         bids = random.Random(seed).sample(pool, min(count, len(pool)))
-        for bid_id in track(bids, "deciding again", console=console):
+        for bid_id in track(bids, "recomputing", console=console):
             chosen += 1
             told = verdict(recompute(reader.find(bid_id), workshop))
             equal += told["equal"]
             if chosen <= _SHOWN or not told["equal"]:
-                again = f"{bid_id}: {told['recomputed_micros']} micros again"
+                again = f"{bid_id}: {told['recomputed_micros']} micros, matches"
                 console.print(plain(fault(told) or again), soft_wrap=True)
     if not chosen:
-        raise NotKept("no bid is recorded: let the platform bid first, with RAYBID_DECISION_HOURS above 0")
+        raise NotKept("no bid is recorded: make the platform bid first, with RAYBID_DECISION_HOURS above 0")
     return {"sampled": chosen, "equal": equal}
 
 

@@ -1,4 +1,4 @@
-"""An explanation of a bid (`GET /explain/{bid_id}`) as people read it: how its price came about, how others ended."""
+"""An explanation of a bid (`GET /explain/{bid_id}`) for people: how its price came about and what else happened."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def show(told: Document, console: Console) -> None:
     """Print an explanation.
 
     Args:
-        told: as the API says it.
-        console: where to.
+        told: explanation as the API returns it.
+        console: console to print to.
     """
     console.print(plain(_title(told), "bold"), soft_wrap=True)
     console.print(plain(_offered(told)), soft_wrap=True)
@@ -30,17 +30,17 @@ def show(told: Document, console: Console) -> None:
 
 
 def fault(told: Document) -> str | None:
-    """What is wrong where the price does not come out again; else nothing."""
+    """Say what is wrong when the recomputed price differs; else return None."""
     if told["equal"] is True:
         return None
     return (
-        f"{told['bid_id']} was bid at {told['price_micros']} micros and comes out at {told['recomputed_micros']}: it "
-        "was made by other code, or on a processor that rounds otherwise"
+        f"{told['bid_id']} was bid at {told['price_micros']} micros but recomputes to {told['recomputed_micros']}: it "
+        "was priced by other code, or on a processor that rounds differently"
     )
 
 
 def _title(told: Document) -> str:
-    again = "comes out again to the micro" if told["equal"] else f"comes out as {told['recomputed_micros']} micros now"
+    again = "recomputed to the same micro" if told["equal"] else f"recomputes to {told['recomputed_micros']} micros"
     sent = told["price"]["sent"]
     return (
         f"{told['bid_id']}: {told['campaign']}/{told['creative']} bid {told['price_micros']} micros "
@@ -59,7 +59,7 @@ def _offered(told: Document) -> str:
 
 
 def _steps(price: Document) -> Table:
-    table = Table("step", "", "micros", title="the way to the price", title_justify="left")
+    table = Table("step", "", "micros", title="how the price was made", title_justify="left")
     table.columns[2].justify = "right"
     for step in ladder(price):
         table.add_row(plain(step.name), plain(step.how), f"{step.micros:,.1f}".removesuffix(".0"))
@@ -76,7 +76,7 @@ def _candidates(candidates: list[Document]) -> Table:
 
 
 def _dropped(dropped: Document) -> Table:
-    table = Table("kept out by", "campaigns", title=f"no candidates: {dropped['campaigns']}", title_justify="left")
+    table = Table("excluded by", "campaigns", title=f"campaigns excluded: {dropped['campaigns']}", title_justify="left")
     table.columns[1].justify = "right"
     for name, count in dropped["by_reason"].items():
         table.add_row(plain(name), str(count))

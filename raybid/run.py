@@ -1,12 +1,12 @@
-"""The whole platform on this machine: models, ledger, cluster, application, campaigns, and an exchange that calls it.
+"""The whole platform on this machine: models, ledger, cluster, application, campaigns, and an exchange.
 
 How to run:
 
     make run                 # until Ctrl-C
-    make run DURATION=30     # ends by itself
+    make run DURATION=30     # stops by itself
 
-What to expect: a first run trains a small reference model of clicks (about a minute), then a live table of requests,
-wins and spend. The last line is one JSON object; `spend_micros` is what the exchange was owed and what the ledger says.
+What to expect: the first run trains a small reference click model (about a minute), then a live table of requests,
+wins and spend. The last line is one JSON object; `spend_micros` is what the exchange charged and what the ledger says.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _FOREVER = 10 * 365 * 86_400.0
 def main(
     duration: Annotated[float, typer.Option(min=0, help="seconds of traffic; 0: until Ctrl-C")] = 0.0,
     rate: Annotated[float, typer.Option(min=0, help="requests a second; 0: as fast as the connections allow")] = 200.0,
-    connections: Annotated[int, typer.Option(min=1, help="bid requests in flight at most")] = 16,
+    connections: Annotated[int, typer.Option(min=1, help="maximum bid requests in flight")] = 16,
     graph: Annotated[Graph, typer.Option(help="where the models run")] = "composed",
 ) -> None:
-    """Set up the platform, send it traffic, show what it earns, stop it."""
+    """Start the platform, send it traffic, show the results, stop it."""
     console = Console(stderr=True, highlight=False)
     try:
         settings = Settings()
@@ -67,11 +67,11 @@ def main(
         refuse("raybid", "stopped before the platform was up")
     typer.echo(msgspec.json.encode(summary).decode())
     if summary["spend_micros"] != summary["ledger_spend_micros"]:
-        refuse("raybid", "the ledger does not agree with the exchange about the spend: see the two figures above")
+        refuse("raybid", "the ledger and the exchange disagree on the spend: see the two figures above")
 
 
 def _trade(platform: Platform, options: ReplayOptions, console: Console) -> dict[str, object]:
-    """Traffic until the end or a signal; the exchange's figures beside the ledger's."""
+    """Send traffic until the end or a signal; return the exchange's figures beside the ledger's."""
     before = platform.spent_micros()
     figures = send(platform, options, console)
     return {**figures.summary(), "ledger_spend_micros": platform.spent_micros() - before}

@@ -5,14 +5,14 @@ Run it:
     python -m pipelines.train_policy --algo dqn --data DIR
 
 What to expect, on two cores: two to four minutes for the default hundred thousand decisions, and 0.2 to 1.4% less value
-than the closed loop on validation episodes: it learns from a thirtieth of the decisions that PPO does, and what a level
-is worth differs little between neighbours. It stays far ahead of the classics all the same.
+than the closed loop on validation episodes: it learns from a thirtieth of the decisions that PPO does, and neighbouring
+levels differ little in value. It is still far ahead of the classic bidders.
 
 How it works, top down. `build_config` describes the whole run. Campaigns are paced side by side, in logged and in
-made-up markets; what they experience goes into a replay buffer of episodes; each round of collecting is followed by as
-many updates as the training intensity asks for. Exploration is epsilon-greedy: only random levels first, one in twenty
-in the end. All levels begin about equal, 1.0 a little ahead (`rllib_configs.start`). `export` copies encoder and
-advantage head: the value stream adds the same to all levels and does not change which is the largest.
+simulated markets; their experience goes into a replay buffer of episodes; each round of collecting is followed by as
+many updates as the training intensity demands. Exploration is epsilon-greedy: only random levels at first, one in
+twenty in the end. All levels begin about equal, with 1.0 a little ahead (`rllib_configs.start`). `export` copies
+encoder and advantage head: the value stream adds the same to all levels and does not change which is the largest.
 """
 
 from __future__ import annotations
@@ -40,26 +40,26 @@ VALIDATE_EVERY = 20_000
 
 LR, GAMMA, INTENSITY = 5e-4, 0.9, 4.0
 
-_LEAD = 0.05  # of 1.0 over the outermost levels, in rewards
+_LEAD = 0.05  # initial lead of 1.0 over the outermost levels, in rewards
 
 _MODEL = asdict(DefaultModelConfig(fcnet_hiddens=[64, 64], fcnet_activation="tanh", head_fcnet_hiddens=[]))
 
-_EXPLORED = 0.4  # of the run, until one level in twenty is random
+_EXPLORED = 0.4  # share of the run until one level in twenty is random
 
 
 def search_space() -> dict[str, Any]:
-    """What a sweep varies, as arguments of `build_config`."""
+    """Return the search space of a sweep, as arguments of `build_config`."""
     return {"lr": tune.loguniform(1e-4, 2e-3), "gamma": tune.uniform(0.5, 0.98), "intensity": tune.uniform(1.0, 8.0)}
 
 
 def build_config(run: Run, *, lr: float = LR, gamma: float = GAMMA, intensity: float = INTENSITY) -> DQNConfig:
-    """RLlib's configuration of the run.
+    """Build RLlib's configuration of the run.
 
     Args:
-        run: where, on what and how long.
-        lr: rate of learning at the beginning.
-        gamma: discount of a decision later.
-        intensity: how many times each decision is learned from, on average.
+        run: where, on what data and how long to train.
+        lr: initial learning rate.
+        gamma: discount per decision.
+        intensity: how often each decision is learned from, on average.
     """
     learners = max(run.num_learners, 1)
     config: DQNConfig = (
@@ -86,11 +86,11 @@ def build_config(run: Run, *, lr: float = LR, gamma: float = GAMMA, intensity: f
 
 
 def export(trained: Any, version: str = "untitled") -> Policy:
-    """The greedy choice of level as a plain policy.
+    """Return the greedy choice of level as a plain policy.
 
     Args:
         trained: an algorithm of this configuration, or its RLModule.
-        version: name of the weights.
+        version: version name of the weights.
     """
     module = module_of(trained)
     layers = (*dense(module.encoder), *dense(module.af))

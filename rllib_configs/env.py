@@ -1,4 +1,4 @@
-"""Budget pacing as a Gymnasium environment: choose what the closed loop's level is multiplied by, watch the money.
+"""Budget pacing as a Gymnasium environment: choose a multiplier of the closed loop's level, decision by decision.
 
 `VectorPacingEnv` paces many campaigns at once, in several worlds side by side, for RLlib's
 `gym_env_vectorize_mode="vector_entry_point"`. The observation is `rtb.models.observation.observe`, the function that
@@ -32,41 +32,41 @@ Singles = npt.NDArray[np.float32]
 Actions = Literal["continuous", "levels"]
 
 LEVELS = 21
-"""Multipliers a discrete policy chooses from, 1.0 in the middle: the closed loop itself."""
+"""Number of multipliers a discrete policy chooses from; the middle one is 1.0, the closed loop itself."""
 
 REWARD_CLIP = 20.0
-"""Most that one decision can gain or lose, in what hindsight wins on average in the time of one."""
+"""Bound on the reward of one decision, in units of hindsight's average gain per decision."""
 
 CAUTION = 0.03
-"""What it costs to double or halve the closed loop's level, in decisions' worth of hindsight's value.
+"""Penalty for doubling or halving the closed loop's level, in units of hindsight's average gain per decision.
 
-Around the best level nearly the same is won, so next to nothing tells a policy apart from one that is a little off
-everywhere, and in another market that little costs more. So it keeps to the loop where it does not know better.
+Near the best level the gain is almost flat, so little distinguishes a policy from one that is slightly off everywhere,
+yet in another market that little costs more. The penalty keeps the policy at the loop's level where it knows no better.
 """
 
 OBSERVATION_SPACE = gym.spaces.Box(-3.0, 3.0, (OBSERVATION_SIZE,), np.float32)
 
 
 def action_space(actions: Actions) -> gym.Space[Any]:
-    """An action in [-1, 1] as `rtb.models.policy.unsquash` takes it, or the index of one of `LEVELS` multipliers."""
+    """Return the space of an action in [-1, 1] as `rtb.models.policy.unsquash` takes it, or of an index of `LEVELS`."""
     return gym.spaces.Discrete(LEVELS) if actions == "levels" else gym.spaces.Box(-1.0, 1.0, (1,), np.float32)
 
 
 def multipliers(actions: Actions, chosen: npt.ArrayLike) -> Floats:
-    """Multipliers, shape `(e,)`, from a batch of actions of that space."""
+    """Return the multipliers of a batch of actions of that space, shape `(e,)`."""
     if actions == "levels":
         return policy.multiplier_levels(LEVELS)[np.asarray(chosen, np.int64).reshape(-1)]
     return policy.unsquash(np.asarray(chosen, np.float64).reshape(-1))
 
 
 class VectorPacingEnv(VectorEnv[Singles, Any, Any]):
-    """Campaigns in step with each other, autoreset in the step after their last one, as RLlib expects.
+    """A batch of campaigns in lockstep, reset in the step after their last one, as RLlib expects.
 
-    They are dealt out to the worlds in turn, as evenly as it goes. Campaigns of one world begin and end together, after
-    as many decisions as its longest episode has.
+    Campaigns are dealt to the worlds in turn, as evenly as possible. Campaigns of one world begin and end together,
+    after as many decisions as its longest episode has.
 
     Args:
-        num_envs: how many campaigns, at least one a world.
+        num_envs: number of campaigns, at least one per world.
         worlds: libraries of episodes.
         actions: `continuous` (a Box) or `levels` (Discrete).
         decision: auctions between two decisions.
@@ -99,15 +99,15 @@ class VectorPacingEnv(VectorEnv[Singles, Any, Any]):
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Singles, dict[str, Any]]:
-        """Begin all episodes anew; of a list of seeds the first one counts."""
+        """Restart all episodes; of a list of seeds the first one counts."""
         first = seed[0] if isinstance(seed, list) else seed
         super().reset(seed=first)
         return np.concatenate([group.begin(self.np_random)[0] for group in self._groups]), {}
 
     def step(self, actions: Any) -> tuple[Singles, Floats, Bools, Bools, dict[str, Any]]:
-        """Bid in the next auctions; a world that has ended begins again instead and ignores its actions.
+        """Bid in the next auctions; a world whose episodes have ended restarts instead and ignores its actions.
 
-        The end of an episode is a true end: the observation shows it coming.
+        The end of an episode is a termination, not a truncation: the observation shows it coming.
         """
         chosen = np.split(multipliers(self._actions, actions), self._ends)
         results = [group.step(one, self.np_random) for group, one in zip(self._groups, chosen, strict=True)]
@@ -123,12 +123,12 @@ class _Group:
         self._core = ReplayedCore(decision)
 
     def begin(self, rng: np.random.Generator) -> tuple[Singles, Floats, Bools]:
-        """First observations of new episodes, no reward and no end."""
+        """Start new episodes and return their first observations, no reward and no end."""
         no = np.zeros(self._count)
         return self._core.start(self._library.sample(rng, self._count)), no, no.astype(np.bool_)
 
     def step(self, multiplier: Floats, rng: np.random.Generator) -> tuple[Singles, Floats, Bools]:
-        """Observations, rewards and whether the episodes have ended."""
+        """Return observations, rewards and whether the episodes have ended."""
         if self._core.done:
             return self.begin(rng)
         observation, reward = self._core.step(multiplier)
@@ -137,11 +137,11 @@ class _Group:
 
 
 def make_env(context: Mapping[str, Any]) -> VectorPacingEnv:
-    """What RLlib calls to make an environment.
+    """Build an environment for RLlib.
 
     Args:
-        context: the environment's configuration: `data` (a folder or empty), `world_seed` and `markets` of the
-            worlds, the other arguments of `VectorPacingEnv` by name. `num_envs` is RLlib's own doing.
+        context: configuration: `data` (a folder or empty), `world_seed` and `markets` of the worlds, and the other
+            arguments of `VectorPacingEnv` by name. RLlib sets `num_envs`.
     """
     worlds = _worlds(context["data"], context["world_seed"], context["markets"])
     keywords = {name: context[name] for name in ("actions", "decision") if name in context}
@@ -150,5 +150,5 @@ def make_env(context: Mapping[str, Any]) -> VectorPacingEnv:
 
 @lru_cache(maxsize=1)
 def _worlds(data: str, seed: int, markets: int) -> dict[str, Library]:
-    """The libraries of this process: RLlib makes an environment more than once."""
+    """Return the libraries of this process, cached because RLlib makes an environment more than once."""
     return to_learn_from(Path(data) if data else None, seed, markets=markets)

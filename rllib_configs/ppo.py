@@ -5,14 +5,14 @@ Run it:
     python -m pipelines.train_policy --algo ppo --data DIR
 
 What to expect, on two cores: six to seven minutes for the default three million decisions, and on validation episodes
-0.3 to 1.1% more value than the closed loop in logged auctions and 1.4 to 2.4% in days with a pattern. docs/policy.md
-says what becomes of that in auctions that came later.
+0.3 to 1.1% more value than the closed loop in logged auctions and 1.4 to 2.4% more in days with a pattern.
+docs/policy.md says what remains of that in later auctions.
 
 How it works, top down. `build_config` describes the whole run. A few hundred campaigns are paced side by side, in
-logged and in made-up markets; their decisions make a batch; PPO goes over it four times with clipped updates. Actor and
-critic are separate two-layer networks, and the actor begins at multiplier 1.0 (`rllib_configs.start`). The discount is
-1: an episode ends with its budget, and money kept for the last hour is worth as much as money spent in the first. The
-rate of learning falls to a tenth over the run. `export` copies the actor's mean into plain layers that
+logged and in simulated markets; their decisions make a batch; PPO goes over it four times with clipped updates. Actor
+and critic are separate two-layer networks, and the actor begins at multiplier 1.0 (`rllib_configs.start`). The discount
+is 1: an episode ends with its budget, and money kept for the last hour is worth as much as money spent in the first.
+The learning rate falls to a tenth over the run. `export` copies the actor's mean into plain layers that
 `rtb.models.policy` runs without RLlib.
 """
 
@@ -39,23 +39,23 @@ VALIDATE_EVERY = 200_000
 
 LR, LAMBDA, CLIP = 5e-4, 0.95, 0.2
 
-_DECISIONS = 50  # of every campaign in a batch: an episode
-_LR_END = 0.1  # of the first one
+_DECISIONS = 50  # decisions of every campaign in a batch: one episode
+_LR_END = 0.1  # share of the initial rate
 
 
 def search_space() -> dict[str, Any]:
-    """What a sweep varies, as arguments of `build_config`."""
+    """Return the search space of a sweep, as arguments of `build_config`."""
     return {"lr": tune.loguniform(1e-4, 2e-3), "lambda_": tune.uniform(0.8, 1.0), "clip": tune.uniform(0.1, 0.4)}
 
 
 def build_config(run: Run, *, lr: float = LR, lambda_: float = LAMBDA, clip: float = CLIP) -> PPOConfig:
-    """RLlib's configuration of the run.
+    """Build RLlib's configuration of the run.
 
     Args:
-        run: where, on what and how long.
-        lr: rate of learning at the beginning.
-        lambda_: of the generalised advantages.
-        clip: how far an update may move the odds of an action.
+        run: where, on what data and how long to train.
+        lr: initial learning rate.
+        lambda_: lambda of generalised advantage estimation.
+        clip: how far an update may change the odds of an action.
     """
     runners, learners = max(run.num_env_runners, 1), max(run.num_learners, 1)
     batch = runners * run.num_envs * _DECISIONS // learners
@@ -88,16 +88,15 @@ def build_config(run: Run, *, lr: float = LR, lambda_: float = LAMBDA, clip: flo
 
 
 def export(trained: Any, version: str = "untitled") -> Policy:
-    """The actor's mean as a plain policy.
+    """Return the actor's mean as a plain policy.
 
     Args:
         trained: an algorithm of this configuration, or its RLModule.
-        version: name of the weights.
+        version: version name of the weights.
 
-    Its output is an action in [-1, 1], which `rtb.models.policy.unsquash` turns into a multiplier as the environment
-    does.
+    The output is an action in [-1, 1], which `rtb.models.policy.unsquash` makes a multiplier, as in the environment.
     """
     module = module_of(trained)
     weight, bias = dense(module.pi)[0]
-    mean = (weight[:1], bias[:1])  # should the log standard deviation be an output too, it comes second
+    mean = (weight[:1], bias[:1])  # if the log standard deviation is an output too, it comes second
     return Policy((*dense(module.encoder.actor_encoder), mean), "tanh", "continuous", np.empty(0), version)

@@ -15,16 +15,16 @@ NAME = "raybid-pacing"
 
 @dataclass(frozen=True)
 class Run:
-    """One training, whatever the algorithm.
+    """One training run, whatever the algorithm.
 
     Attributes:
         steps: decisions until the end, over which rates fall.
-        data: folder of logged auctions; empty: made-up ones alone. Every machine of the cluster reads it.
-        seed: of environments, network and sampling.
+        data: folder of logged auctions, readable on every machine of the cluster; empty: simulated ones only.
+        seed: seed of environments, network and sampling.
         num_envs: campaigns that a process paces at once.
-        num_env_runners: processes that only collect experience; 0 collects in the learner's.
-        num_learners: processes that only learn; 0 learns in the driver.
-        markets: made-up campaigns of each kind.
+        num_env_runners: processes that only collect experience; 0: the learner's process collects.
+        num_learners: processes that only learn; 0: the driver learns.
+        markets: simulated campaigns of each kind.
         decision: auctions between two decisions.
     """
 
@@ -38,7 +38,7 @@ class Run:
     decision: int = DECISION
 
     def env_config(self, actions: Actions) -> dict[str, Any]:
-        """What `rllib_configs.env.make_env` gets."""
+        """Return the configuration for `rllib_configs.env.make_env`."""
         return {
             "data": self.data,
             "world_seed": self.seed,
@@ -64,6 +64,6 @@ def base_config(config: Any, run: Run, actions: Actions) -> Any:
 
 
 def register() -> str:
-    """Make the environment known to this process and its cluster's workers; its name."""
+    """Register the environment with this process and its cluster's workers; return its name."""
     register_env(NAME, make_env)
     return NAME

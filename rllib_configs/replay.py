@@ -1,4 +1,4 @@
-"""RLlib's replay buffer of episodes with a seed, which it has none of: the same run must learn the same."""
+"""RLlib's replay buffer of episodes with a seed, which the original lacks: the same run must learn the same."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from ray.rllib.utils.replay_buffers import EpisodeReplayBuffer
 
-# RLlib wants its name, and knows by it what the buffer can do.
+# RLlib requires this name, and derives from it what the buffer can do.
 SEEDED = f"{__name__}.SeededEpisodeReplayBuffer"
 
 
 class SeededEpisodeReplayBuffer(EpisodeReplayBuffer):
-    """Draws decisions as the seed has it.
+    """A replay buffer that samples decisions reproducibly.
 
     Args:
-        seed: of the draws.
-        options: RLlib's own.
+        seed: seed of the sampling.
+        options: RLlib's own options.
     """
 
     def __init__(self, *, seed: int, **options: Any) -> None:

@@ -1,7 +1,7 @@
-"""RLlib's default networks, begun at the closed loop: an untrained policy multiplies by 1.0 and can only get better.
+"""RLlib's default networks, started at the closed loop: an untrained policy multiplies by 1.0 and can only get better.
 
-Most of what an episode brings is luck. A policy that starts anywhere else spends its first hundred thousand decisions
-on finding its way back to 1.0.
+Most of an episode's return is luck. A policy that starts anywhere else spends its first hundred thousand decisions on
+finding its way back to 1.0.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from torch import nn
 from rllib_configs.env import LEVELS
 
 STD = 0.25
-"""Of the first actions in [-1, 1]: multipliers between 0.84 and 1.19 in two of three decisions."""
+"""Standard deviation of the first actions in [-1, 1]: two thirds of the multipliers are between 0.84 and 1.19."""
 
 _SMALL = 0.01
 """Factor on the last layer: not 0, or no gradient would reach the layers below at first."""
 
 
 class ClosedLoopPPO(DefaultPPOTorchRLModule):
-    """Actor with a mean around 0, action of the multiplier 1.0, and a narrow spread of its own."""
+    """Actor whose mean starts near 0, the action for multiplier 1.0, with a narrow learned spread."""
 
     def setup(self) -> None:
         """Build the networks, then shrink the actor's last layer."""
@@ -34,14 +34,14 @@ class ClosedLoopPPO(DefaultPPOTorchRLModule):
 
 
 class ClosedLoopDQN(DefaultDQNTorchRLModule):
-    """Q-values that are about the same in every state, highest near the multiplier 1.0.
+    """Q-values that start almost equal in every state, highest near the multiplier 1.0.
 
-    They fall with the square of a level's distance from it, as what is lost by bidding too high or too low does: by
-    `lead` of the model's configuration at the outermost ones.
+    They fall with the square of a level's distance from it, as do the losses from bidding too high or too low, by
+    `lead` of the model's configuration at the outermost levels.
     """
 
     def setup(self) -> None:
-        """Build the networks, then leave little of the advantages but the lead."""
+        """Build the networks, then shrink the advantages to the lead."""
         super().setup()
         last = _shrink(self.af, _SMALL)
         with torch.no_grad():
@@ -50,7 +50,7 @@ class ClosedLoopDQN(DefaultDQNTorchRLModule):
 
 
 def _shrink(head: nn.Module, factor: float) -> nn.Linear:
-    """Scale the weights of a head's last layer, set its bias to 0; that layer."""
+    """Scale the weights of a head's last layer, set its bias to 0, and return that layer."""
     last = [layer for layer in head.modules() if isinstance(layer, nn.Linear)][-1]
     with torch.no_grad():
         last.weight.mul_(factor)

@@ -1,1 +1,1 @@
-"""Markets with known truth, logged auctions held again, bidders of the literature, and an exchange in a box."""
+"""Markets with known truth, replayed auction logs, bidders of the literature, and an exchange in a box."""

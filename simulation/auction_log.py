@@ -1,9 +1,9 @@
-"""Logged auctions to bid in again: `click price pctr` rows in order of time, and what a campaign knew before them.
+"""Logged auctions to bid in again: `click price pctr` rows in time order, and what a campaign knew before them.
 
 The files are those of the iPinYou data as prepared for the RLB paper (Cai et al., WSDM 2017): prices are CPM in
 Chinese fen, whole numbers from 0 to 300, so one impression costs price / 1000. Prices, clicks and rates in other units
-are refused with their line: every figure of a backtest would be wrong, and a bidder's table by price without bounds.
-Files may be packed with gzip, and have `.gz` behind their names.
+are refused with their line: they would make every figure of a backtest wrong, and a price-indexed table unbounded.
+Files may be compressed with gzip, with `.gz` after their names.
 """
 
 from __future__ import annotations
@@ -23,37 +23,37 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 MAX_PRICE = 300
-"""The highest bid, and the last bar of a price histogram."""
+"""Highest bid, and last bin of a price histogram."""
 
 EPISODE = 1_000
 """Auctions in an episode of the published protocol."""
 
 STREAM = "-stream"
-"""What follows a campaign's name to mean its long stream."""
+"""Suffix of a campaign's name that selects its long stream."""
 
 MAX_ROWS = 20_000_000
-"""Auctions of a file: more do not fit into the memory of the processes that bid in them."""
+"""Most auctions in a file: more do not fit into the memory of the processes that bid in them."""
 
 _EPISODE_FILE, _TEST_FILE, _STREAM_FILE, _PAST_FILE = ".episodes.txt", ".test.txt", ".stream-test.txt", ".stream.txt"
 _INFO_FILE, _GZIP = ".info.json", ".gz"
 
 _FEN = f"prices are CPM in fen, whole numbers from 0 to {MAX_PRICE}: convert micros, dollars or yuan"
 _CHANCE = "a chance from 0 to 1, neither negative nor in percent"
-_FORM = "a row should be `click price pctr [hour]`, with blanks or tabs between"
+_FORM = "a row should be `click price pctr [hour]`, separated by spaces or tabs"
 
-_MAX_HOURS = 100_000.0  # eleven years; what is more is no count of hours
-_SHOWN = 60  # characters of a line that is wrong
-_CHUNK = 65_536  # rows that are numbers in Python at a time
-_ENOUGH_ROWS, _MOST_APART, _MOST_OFF = 1_000, 10.0, 30.0  # a drift of prices, or of pctr, that is another unit
+_MAX_HOURS = 100_000.0  # eleven years; more is not a count of hours
+_SHOWN = 60  # characters shown of an invalid line
+_CHUNK = 65_536  # rows that are Python numbers at a time
+_ENOUGH_ROWS, _MOST_APART, _MOST_OFF = 1_000, 10.0, 30.0  # a gap in prices, or in pctr, this large means another unit
 _DIGITS = b"0123456789+-.eE \t\r\n"
 
 
 class LogError(ValueError):
-    """A folder or file is not what this module reads; the message says where and why."""
+    """An error for a folder or file in another format; the message says where and why."""
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """`<campaign>.info.json`: sums over a whole campaign's training days.
+    """The sums over a campaign's training days: `<campaign>.info.json`.
 
     Attributes:
         imp_train: impressions.
@@ -87,10 +87,10 @@ class Totals(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Rows:
-    """Auctions in order of time; every field has shape `(n,)`.
+    """Auctions in time order; every field has shape `(n,)`.
 
     Attributes:
-        click: 1 where the impression was clicked.
+        click: 1 if the impression was clicked.
         price: market price, CPM.
         pctr: predicted click rate.
         hour: hours since the log began; 0 throughout where the log has none.
@@ -105,7 +105,7 @@ class Rows:
         return len(self.click)
 
     def part(self, start: int, stop: int | None = None) -> Rows:
-        """The rows from `start` to before `stop`."""
+        """Return the rows from `start` up to `stop`."""
         cut = slice(start, stop)
         return Rows(self.click[cut], self.price[cut], self.pctr[cut], self.hour[cut])
 
@@ -115,12 +115,12 @@ class Task:
     """A campaign to evaluate on.
 
     Attributes:
-        name: the campaign, with `STREAM` behind it for a long stream.
-        totals: of its training days.
-        before: what may be learned from.
-        after: what is bid on.
-        episode: auctions after which the budget is filled again; of flights by the clock, how many they usually have.
-        hours: after which the budget is filled again; 0: it is after `episode` auctions.
+        name: campaign, followed by `STREAM` for a long stream.
+        totals: sums over its training days.
+        before: auctions to learn from.
+        after: auctions to bid on.
+        episode: auctions after which the budget is refilled; for flights by the clock, the usual number in one.
+        hours: hours after which the budget is refilled; 0: it is refilled after `episode` auctions.
     """
 
     name: str
@@ -131,15 +131,15 @@ class Task:
     hours: float = 0.0
 
     def budget(self, share: float) -> int:
-        """Budget of an episode: so much of what its auctions cost on average, as published."""
+        """Return the budget of an episode: this share of what its auctions cost on average, as published."""
         return int(self.totals.mean_price * share * self.episode)
 
 
 def campaigns_in(folder: Path) -> list[str]:
-    """Campaigns with episodes, sorted; where a folder has none, its long streams.
+    """Return the campaigns with episodes, sorted; if a folder has none, its long streams.
 
     Raises:
-        LogError: there is neither.
+        LogError: it has neither.
     """
     campaigns = sorted(files_of(folder, _EPISODE_FILE))
     streams = sorted(name + STREAM for name in files_of(folder, _STREAM_FILE))
@@ -154,7 +154,7 @@ def streams_in(folder: Path) -> list[str]:
 
 
 def past_files(folder: Path) -> list[Path]:
-    """Return the files that say what came before the evaluations."""
+    """Return the files with the auctions before the evaluations."""
     return [
         path
         for suffix in (_INFO_FILE, _EPISODE_FILE, _PAST_FILE)
@@ -163,7 +163,7 @@ def past_files(folder: Path) -> list[Path]:
 
 
 def files_of(folder: Path, suffix: str) -> dict[str, Path]:
-    """Return the files with a suffix by campaign; where there are a plain and a packed one, the plain one."""
+    """Return the files with a suffix by campaign; where both exist, the plain one rather than the compressed one."""
     packed = {path.name.removesuffix(suffix + _GZIP): path for path in folder.glob(f"[!.]*{suffix}{_GZIP}")}
     return packed | {path.name.removesuffix(suffix): path for path in folder.glob(f"[!.]*{suffix}")}
 
@@ -171,12 +171,12 @@ def files_of(folder: Path, suffix: str) -> dict[str, Path]:
 def read_task(folder: Path, name: str) -> Task:
     """Read one campaign.
 
-    It is evaluated on `<c>.test.txt` where that is, after learning from all of `<c>.episodes.txt`; else on the
-    second half of the episodes, after learning from the first. `<c>-stream` is `<c>.stream-test.txt` as one long
-    episode, after `<c>.stream.txt`, or after the episodes where that is missing.
+    It is evaluated on `<c>.test.txt` if that exists, after learning from all of `<c>.episodes.txt`; else on the second
+    half of the episodes, after learning from the first. `<c>-stream` is `<c>.stream-test.txt` as one long episode,
+    after `<c>.stream.txt`, or after the episodes if that is missing.
 
     Raises:
-        LogError: a file is missing, not of this form, or in other units.
+        LogError: a file is missing, malformed, or in other units.
     """
     campaign = name.removesuffix(STREAM)
     totals = read_totals(folder, name)
@@ -196,33 +196,33 @@ def read_task(folder: Path, name: str) -> Task:
 
 
 def read_episodes(path: Path) -> tuple[Rows, int]:
-    """Rows of an episode file, one after another, and the length of an episode.
+    """Read the rows of an episode file, one after another, and the length of an episode.
 
     Raises:
-        LogError: it is missing or not of this form.
+        LogError: it is missing or malformed.
     """
     lines = _lines(path)
     episode = _length(path, lines)
     rows = _rows(path, _without_numbers(path, lines, episode))
     if episode > len(rows):
-        raise LogError(f"{path}: holds fewer than one episode, which has {episode} auctions by the first line")
+        raise LogError(f"{path}: less than one episode of {episode} auctions, the length in the first line")
     return rows, episode
 
 
 def read_rows(path: Path) -> Rows:
-    """Rows of a file `click price pctr [hour]`.
+    """Read the rows of a file `click price pctr [hour]`.
 
     Raises:
-        LogError: it is missing or not of this form.
+        LogError: it is missing or malformed.
     """
     return _rows(path, _lines(path))
 
 
 def read_totals(folder: Path, name: str) -> Totals:
-    """Sums of a campaign's training days, or of those of a long stream's campaign.
+    """Read the sums of a campaign's training days, or of a long stream's campaign.
 
     Raises:
-        LogError: the file is missing, not of this form, or says prices in another unit.
+        LogError: the file is missing, malformed, or has prices in another unit.
     """
     path = _file(folder, name.removesuffix(STREAM), _INFO_FILE)
     try:
@@ -236,7 +236,7 @@ def read_totals(folder: Path, name: str) -> Totals:
     if len(counts) != MAX_PRICE + 1 or min(counts) < 0:
         raise LogError(f"{path}: price_counter_train should count the prices 0 to {MAX_PRICE}")
     if totals.clk_train > totals.imp_train:
-        raise LogError(f"{path}: {totals.clk_train} clicks of {totals.imp_train} impressions")
+        raise LogError(f"{path}: {totals.clk_train} clicks on {totals.imp_train} impressions")
     counted = sum(price * count for price, count in enumerate(counts)) / max(sum(counts), 1)
     if totals.mean_price > MAX_PRICE or not 0.5 <= counted / totals.mean_price <= 2.0:
         raise LogError(
@@ -252,10 +252,10 @@ def _file(folder: Path, campaign: str, suffix: str) -> Path:
 
 
 def read_length(folder: Path, name: str) -> int:
-    """Auctions in an episode of a campaign, by the first line of its file; of a long stream, more than `EPISODE`.
+    """Return the auctions per episode, from the first line of the file; for a long stream, more than `EPISODE`.
 
     Raises:
-        LogError: the file is missing or not of this form.
+        LogError: the file is missing or malformed.
     """
     if name.endswith(STREAM):
         return EPISODE + 1
@@ -275,7 +275,7 @@ def _length(path: Path, lines: Iterator[tuple[int, bytes]]) -> int:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Lines that are not blank, with their numbers."""
+    """Yield the lines that are not blank, with their numbers."""
     try:
         for number, line in read_lines(path):
             if line.strip():
@@ -285,7 +285,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _without_numbers(path: Path, lines: Iterator[tuple[int, bytes]], episode: int) -> Iterator[tuple[int, bytes]]:
-    """Rows without the lines that number the episodes, each of which must be as long as the first line says."""
+    """Yield rows without the lines that number the episodes, each of which must be as long as the first line says."""
     count, is_numbered = 0, False
     for number, line in lines:
         if len(line.split(None, 1)) > 1:
@@ -295,7 +295,7 @@ def _without_numbers(path: Path, lines: Iterator[tuple[int, bytes]], episode: in
         if not line.strip().isdigit():
             raise LogError(f"{path}, line {number}: {_shown(line)!r}; {_FORM}")
         if count not in (0, episode):
-            raise LogError(f"{path}, line {number}: the episode before has {count} auctions, not {episode}")
+            raise LogError(f"{path}, line {number}: the previous episode has {count} auctions, not {episode}")
         count, is_numbered = 0, True
     if is_numbered and count > episode:
         raise LogError(f"{path}: the last episode has {count} auctions, not {episode}")
@@ -320,7 +320,7 @@ def _rows(path: Path, lines: Iterator[tuple[int, bytes]]) -> Rows:
 
 
 def _table(path: Path, chunk: Sequence[tuple[int, bytes]], width: int) -> Floats:
-    """Rows as numbers, shape `(n, 3)` or `(n, 4)`: as wide as those before, 0 where there are none."""
+    """Parse rows, shape `(n, 3)` or `(n, 4)`: as wide as the rows before, or any if `width` is 0."""
     cells = [line.split() for _, line in chunk]
     width = width or len(cells[0])
     has_numbers_alone = not b"".join(line for _, line in chunk).translate(None, _DIGITS)
@@ -333,13 +333,13 @@ def _table(path: Path, chunk: Sequence[tuple[int, bytes]], width: int) -> Floats
 
 
 def _check(path: Path, numbers: Sequence[int], table: Floats, since: float) -> None:
-    """Raise at a value that is in another unit.
+    """Raise at a value in another unit.
 
     Args:
-        path: of the file.
-        numbers: of the lines.
-        table: what they say.
-        since: hour of the line before.
+        path: path of the file.
+        numbers: line numbers.
+        table: values of the lines.
+        since: hour of the previous line.
     """
     click, price, pctr = table[:, 0], table[:, 1], table[:, 2]
     rules = [
@@ -350,7 +350,7 @@ def _check(path: Path, numbers: Sequence[int], table: Floats, since: float) -> N
     if table.shape[1] == 4:
         hour = table[:, 3]
         rises = np.diff(hour, prepend=since) >= 0
-        rules.append(("hour", hour, rises & (hour <= _MAX_HOURS), "hours since the log began, which never fall"))
+        rules.append(("hour", hour, rises & (hour <= _MAX_HOURS), "hours since the log began, which never decrease"))
     for name, values, is_right, should_be in rules:
         if not is_right.all():
             at = int(np.argmin(is_right))
@@ -365,7 +365,7 @@ def _not_of_the_form(path: Path, chunk: Sequence[tuple[int, bytes]], width: int)
         except ValueError:
             is_right = False
         if not is_right:
-            return LogError(f"{path}, line {number}: {_shown(line)!r} is not of the form: {_FORM}")
+            return LogError(f"{path}, line {number}: {_shown(line)!r} is malformed: {_FORM}")
     return LogError(f"{path}, from line {chunk[0][0]} on: {_FORM}")
 
 
@@ -374,19 +374,19 @@ def _shown(line: bytes) -> str:
 
 
 def _in_one_unit(task: Task) -> Task:
-    """The task, unless what its rows and its totals say is so far apart that they are in different units."""
+    """Return the task, unless its rows and its totals differ so much that they must be in different units."""
     for rows in (task.before, task.after):
         if len(rows) < _ENOUGH_ROWS:
             continue
         price, pctr, ctr = float(rows.price.mean()), float(rows.pctr.mean()), task.totals.ctr
         if not 1 / _MOST_APART <= price / task.totals.mean_price <= _MOST_APART:
             raise LogError(
-                f"{task.name}: prices of the rows are {price:g} on average, those of the training days "
+                f"{task.name}: the rows' prices average {price:g}, those of the training days "
                 f"{task.totals.mean_price:g}: {_FEN}"
             )
         if not 1 / _MOST_OFF <= pctr / ctr <= _MOST_OFF:
             raise LogError(
-                f"{task.name}: pctr is {pctr:g} on average, where {ctr:g} of the training days' impressions "
-                f"are clicked: {_CHANCE}"
+                f"{task.name}: pctr averages {pctr:g}, while {ctr:g} of the training days' impressions "
+                f"were clicked: {_CHANCE}"
             )
     return task

@@ -1,4 +1,4 @@
-"""The market itself: a stream of auctions, thousands a call, and who wins them at what price."""
+"""The market: a stream of auctions, thousands per call, and who wins them at what price."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 MONDAY = 1_767_571_200
-"""Where simulated time starts: Monday 5 January 2026, 00:00 UTC, in Unix seconds."""
+"""Start of simulated time: Monday 5 January 2026, 00:00 UTC, in Unix seconds."""
 
 HOUR, WEEK = 3_600, 168 * 3_600
 
-_APP_SHARE = 0.6  # of the impressions on phones and tablets
+_APP_SHARE = 0.6  # share of the impressions on phones and tablets
 
 
 @dataclass(frozen=True)
 class Auctions(Impressions):
-    """A batch of auctions in order of time; every field has shape `(n,)`.
+    """A batch of auctions in time order; every field has shape `(n,)`.
 
     Attributes:
         number: running number within the market.
         time: Unix seconds.
-        floor_micros: the publisher's least price of the impression.
-        market_price_micros: the highest competing price; nobody knows it before the auction.
+        floor_micros: floor price of the impression.
+        market_price_micros: highest competing price; nobody knows it before the auction.
     """
 
     number: Ints
@@ -40,19 +40,19 @@ class Auctions(Impressions):
     market_price_micros: Ints
 
     def take(self, index: Ints | Bools) -> Auctions:
-        """Those auctions, by position or mask."""
+        """Select auctions by position or mask."""
         return Auctions(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
 
 
 class Market:
-    """A market whose every auction follows from its seed.
+    """A market that its seed determines completely.
 
     Args:
-        seed: of everything in it.
-        traffic_seed: of who comes when and what competitors bid, where that is to differ in the same market.
-        publishers: how many sites and apps there are.
-        users: how many people.
-        auctions_per_second: mean rate of the traffic in simulated time; it varies with the hour.
+        seed: seed of the whole market.
+        traffic_seed: seed of visitors and competing bids, to vary them within the same market.
+        publishers: number of sites and apps.
+        users: number of people.
+        auctions_per_second: mean rate in simulated time; it varies with the hour.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Market:
         self._slot_steps = [_cumulative(popularity[slots]) for slots in self._slots_of]
 
     def step(self, n: int) -> Auctions:
-        """The next `n` auctions."""
+        """Return the next `n` auctions."""
         time = self._advance(n)
         user = _draw(self._rng, self._user_steps, n)
         slot = self._visit(user)
@@ -98,7 +98,7 @@ class Market:
         )
 
     def _advance(self, n: int) -> Floats:
-        """Times of the next `n` auctions: a Poisson stream, busiest in the evening (UTC)."""
+        """Draw the times of the next `n` auctions: a Poisson stream, busiest in the evening (UTC)."""
         hour = (self._time - MONDAY) / HOUR
         rate = self._rate * (1.0 + 0.5 * np.sin(2.0 * np.pi * (hour - 14.0) / 24.0))
         time = self._time + np.cumsum(self._rng.exponential(1.0 / rate, n))
@@ -106,7 +106,7 @@ class Market:
         return time
 
     def _visit(self, user: Ints) -> Ints:
-        """A slot for each user: what their device can show, popular publishers more often."""
+        """Draw a slot for each user: one their device can show, popular publishers more often."""
         device = np.array(DEVICE_TYPES)[self.population.users.device[user]]
         app = (device == TV) | ((device != PC) & (self._rng.random(len(user)) < _APP_SHARE))
         form = np.where(app, APP, np.where(device == PC, DESKTOP, MOBILE_WEB))
@@ -123,6 +123,6 @@ def _cumulative(weights: Floats) -> Floats:
 
 
 def _draw(rng: np.random.Generator, cumulative: Floats, n: int) -> Ints:
-    """`n` indices with the probabilities that `cumulative` adds up."""
+    """Draw `n` indices with the probabilities that `cumulative` sums up."""
     drawn = np.searchsorted(cumulative, rng.random(n), side="right")
     return np.minimum(drawn, len(cumulative) - 1)  # rounding may leave the last step just below 1

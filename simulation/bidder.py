@@ -1,4 +1,4 @@
-"""What a bidder of the yardstick is: pCTRs and money left in, bids out."""
+"""The interface of backtest bidders: pCTRs and money left go in, bids come out."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ Floats = npt.NDArray[np.float64]
 
 
 class Bidder(Protocol):
-    """Bids in `e` episodes side by side, `step` auctions at a time.
+    """A bidder in `e` episodes side by side, `step` auctions at a time.
 
     Attributes:
         step: auctions between two looks at the money left; the bids of one step are made together.
-        remembers: whether what it saw in one episode serves it in the next; such a bidder plays them in order.
+        remembers: whether it learns across episodes; such a bidder plays them in order.
     """
 
     step: int
     remembers: bool
 
     def begin(self, lanes: int) -> None:
-        """Forget everything seen; `lanes` episodes are played side by side from now on."""
+        """Reset all state; `lanes` episodes are played side by side from now on."""
 
     def bids(self, pctr: Floats, left: Floats, when: Moment) -> Floats:
-        """Whole bids of the next auctions, shape `(e, k)`.
+        """Return integer bids in the next auctions, shape `(e, k)`.
 
         Args:
             pctr: predicted click rates, shape `(e, k)`.
-            left: what is left of each budget, shape `(e,)`.
-            when: before the first of them; until the budget is filled again, the `k` included.
+            left: money left of each budget, shape `(e,)`.
+            when: the moment before the first of them; what it says is left includes the `k`.
         """
 
     def learn(self, pctr: Floats, cleared: Cleared) -> None:
-        """See what came of the last bids: wins and what they cost, never the price of an auction lost."""
+        """Observe the outcome of the last bids: wins and their cost, never the price of a lost auction."""
 
 
 class Blind:
-    """A bidder that learns nothing while it bids: the base of most classics."""
+    """A bidder that learns nothing while it bids: the base of most classic bidders."""
 
     step = 1
     remembers = False
 
     def begin(self, lanes: int) -> None:
-        """Nothing to forget."""
+        """Do nothing: there is nothing to reset."""
 
     def learn(self, pctr: Floats, cleared: Cleared) -> None:
-        """Nothing to remember."""
+        """Do nothing: there is nothing to remember."""

@@ -1,4 +1,4 @@
-"""Made-up campaigns for the simulated market, as varied as real ones."""
+"""Simulated campaigns, as varied as real ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from simulation.population import (
     publisher_name,
 )
 
-_CONVERSION_WORTH = 20  # clicks that bring one conversion, so that both goals bid about alike
+_CONVERSION_WORTH = 20  # clicks per conversion, so that both goals bid about alike
 
 
 def sample_campaigns(
@@ -31,14 +31,14 @@ def sample_campaigns(
     flight_seconds: float = 86_400.0,
     publishers: int = PUBLISHERS,
 ) -> list[Campaign]:
-    """Draw `n` campaigns, `camp-001` onwards; the same arguments give the same ones.
+    """Draw `n` campaigns, named from `camp-001` on; the same arguments give the same campaigns.
 
     Args:
-        n: how many.
-        seed: of the draw.
-        budget_micros: middle of the budgets, which lie between half and double of it.
-        flight_seconds: how long each runs.
-        publishers: size of the market they target.
+        n: number of campaigns.
+        seed: seed of the draw.
+        budget_micros: median budget; budgets lie between half and twice of it.
+        flight_seconds: length of each flight.
+        publishers: number of publishers in the market they target.
     """
     rng = np.random.default_rng([seed, 5])
     return [_campaign(rng, number, budget_micros, flight_seconds, publishers) for number in range(1, n + 1)]
@@ -64,14 +64,14 @@ def _campaign(
 
 
 def _goal(rng: np.random.Generator) -> Goal:
-    """A click is worth 0.08 to 0.30 units: at a CTR of 1% that bids 800 to 3,000 micros, around the market's prices."""
+    """Draw a goal. A click is worth 0.08 to 0.30 units: a CTR of 1% gives bids near the market's prices."""
     click = round(float(np.exp(rng.uniform(np.log(80_000), np.log(300_000)))))
     kind: Literal["click", "conversion"] = "conversion" if rng.random() < 0.2 else "click"
     return Goal(kind=kind, value_micros=click * _CONVERSION_WORTH if kind == "conversion" else click)
 
 
 def _creatives(rng: np.random.Generator, campaign_id: str, domain: str) -> tuple[Creative, ...]:
-    """One creative for each of three to all of the sizes."""
+    """Draw one creative for each of three to all of the sizes."""
     chosen = sorted(rng.permutation(len(SIZES))[: rng.integers(3, len(SIZES) + 1)])
     return tuple(
         Creative(
@@ -86,7 +86,7 @@ def _creatives(rng: np.random.Generator, campaign_id: str, domain: str) -> tuple
 
 
 def _targeting(rng: np.random.Generator, publishers: int) -> Targeting:
-    """One of: everyone, countries, devices, apps or sites, publishers, segments, office hours."""
+    """Draw one kind: everyone, countries, devices, apps or sites, publishers, segments, or office hours."""
     countries = tuple(sorted(str(c) for c in rng.choice(COUNTRIES, 3, replace=False)))
     segments = tuple(sorted(str(s) for s in rng.choice(SEGMENTS, 3, replace=False)))
     names = tuple(publisher_name(int(i)) for i in np.sort(rng.choice(publishers, publishers // 3, replace=False)))

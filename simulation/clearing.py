@@ -1,4 +1,4 @@
-"""Auctions of a log held again with our bids: who wins, what it costs, and no budget overspent."""
+"""Logged auctions held again with our bids: who wins, at what cost, with no budget overspent."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Bools = npt.NDArray[np.bool_]
 
 
 class Cleared(NamedTuple):
-    """What came of the bids; both of shape `(e, k)`.
+    """The outcome of the bids; both fields have shape `(e, k)`.
 
     Attributes:
         won: whether the bid won.
-        paid: what it cost, 0 where it lost.
+        paid: its cost, 0 if it lost.
     """
 
     won: Bools
@@ -26,9 +26,9 @@ class Cleared(NamedTuple):
 
 
 def clear(bids: Floats, prices: Floats, left: Floats, kind: Kind = "second") -> Cleared:
-    """Hold `k` auctions in order for each of `e` bidders, every bid lowered to what is left of its budget.
+    """Hold `k` auctions in order for each of `e` bidders, each bid capped at what is left of its budget.
 
-    A bid of 0 is no bid, unless the market price is 0 as well (the published protocol: `bid >= price` wins).
+    A bid of 0 is not a bid, unless the market price is 0 as well (the published protocol: `bid >= price` wins).
 
     Args:
         bids: whole units, shape `(e, k)`.
@@ -48,10 +48,10 @@ def clear(bids: Floats, prices: Floats, left: Floats, kind: Kind = "second") -> 
 
 
 def _run_out(bids: Floats, prices: Floats, left: float, kind: Kind) -> tuple[list[int], list[float]]:
-    """Which auctions of one bidder are won, and what each costs, where the money does not last.
+    """Return which auctions of one bidder are won, and their costs, when the money runs out.
 
-    The same as one auction after another, each bid lowered to what is left, in a few strides: all that is affordable
-    in a row at once, then on with those whose price is still within what is left.
+    The result is that of one auction after another, each bid capped at what is left, in few passes: take the longest
+    affordable run at once, then continue with the auctions whose price is within what is left.
     """
     wins: list[int] = []
     costs: list[float] = []
@@ -63,7 +63,7 @@ def _run_out(bids: Floats, prices: Floats, left: float, kind: Kind) -> tuple[lis
         costs += due[:count].tolist()
         left -= float(due[:count].sum())
         open_ = open_[count:]
-        if kind == "first" and len(open_) and prices[open_[0]] <= left:  # its bid is lowered to what is left
+        if kind == "first" and len(open_) and prices[open_[0]] <= left:  # its bid is capped at what is left
             wins.append(int(open_[0]))
             costs.append(left)
             open_, left = open_[1:], 0.0

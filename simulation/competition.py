@@ -1,4 +1,4 @@
-"""What the other bidders offer: the highest competing price of each auction."""
+"""Competing bids: the highest competing price of each auction."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _KNOT = 600.0  # seconds between two points of the random walk
 
 
 class Competition:
-    """Log-normal highest prices whose level depends on the slot and drifts through the day.
+    """Log-normal highest prices whose level depends on the slot and drifts during the day.
 
     Args:
-        population: whose slots are sold.
-        seed: of the levels and of the drift.
+        population: population whose slots are sold.
+        seed: seed of levels and drift.
     """
 
     def __init__(self, population: Population, seed: int) -> None:
@@ -37,11 +37,11 @@ class Competition:
         self._walk = _mean_reverting_walk(rng, round(7 * _DAY / _KNOT))
 
     def prices(self, rng: np.random.Generator, slot: Ints, seconds: Floats) -> Ints:
-        """Highest competing prices in micros, shape `(n,)`, at least 1.
+        """Return the highest competing prices in micros, shape `(n,)`, at least 1.
 
         Args:
-            rng: draws the part of each price that nothing explains.
-            slot: which slots are sold, shape `(n,)`.
+            rng: generator for the unexplained part of each price.
+            slot: slots sold, shape `(n,)`.
             seconds: since the market's start, shape `(n,)`.
         """
         log_price = self._level[slot] + self.drift(seconds) + rng.normal(0.0, _SPREAD, len(slot))
@@ -49,14 +49,14 @@ class Competition:
         return prices
 
     def drift(self, seconds: Floats) -> Floats:
-        """Change of all log prices at a time: a daily wave and a slow random walk that repeats each week."""
+        """Return the shift of all log prices at a time: a daily wave and a slow random walk with a weekly period."""
         wave = 0.2 * np.sin(2.0 * np.pi * (seconds + self._phase) / _DAY)
         knots = np.arange(len(self._walk)) * _KNOT
         return wave + np.interp(seconds, knots, self._walk, period=len(self._walk) * _KNOT)
 
 
 def _mean_reverting_walk(rng: np.random.Generator, length: int) -> Floats:
-    """A random walk drawn back to 0, with standard deviation about 0.15 and memory of about eight hours."""
+    """Return a random walk with mean reversion: standard deviation about 0.15, memory about eight hours."""
     keep = 0.98
     shocks = rng.normal(0.0, 0.15 * np.sqrt(1.0 - keep**2), length)
     walk = np.zeros(length)

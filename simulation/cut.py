@@ -1,4 +1,4 @@
-"""Rows of a log cut into episodes side by side: after a count of auctions, or by the clock."""
+"""Log rows cut into episodes side by side: by count of auctions, or by the clock."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Ints = npt.NDArray[np.int64]
 class Cut(NamedTuple):
     """`e` episodes of at most `n` auctions; every array has shape `(e, n)`.
 
-    What an episode lacks is filled with auctions that nobody wins: an infinite price, no value, the last hour.
+    Short episodes are padded with auctions that nobody wins: infinite price, no value, the last hour.
     """
 
     price: Floats
@@ -27,7 +27,7 @@ class Cut(NamedTuple):
 
 
 def cut(rows: Rows, episode: int, hours: float = 0.0) -> Cut:
-    """Cut rows into episodes of so many auctions, or into flights of so many hours."""
+    """Cut rows into episodes of this many auctions, or into flights of this many hours."""
     if hours:
         flight = np.floor((rows.hour - rows.hour[0]) / hours).astype(np.int64)
         starts = np.searchsorted(flight, np.arange(flight[-1] + 2))
@@ -46,12 +46,12 @@ def cut(rows: Rows, episode: int, hours: float = 0.0) -> Cut:
 
 
 def past(task: Task) -> Cut:
-    """The episodes before a campaign's evaluation."""
+    """Return the episodes before a campaign's evaluation."""
     return cut(task.before, min(task.episode, len(task.before)), task.hours)
 
 
 def clock_of(task: Task, episodes: Cut) -> Clock:
-    """How that campaign tells where in these episodes it is."""
+    """Return the clock by which the campaign knows its position in these episodes."""
     if not task.hours:
         return Clock.counting(episodes.hour)
     count = len(episodes.hour)

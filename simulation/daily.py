@@ -1,4 +1,4 @@
-"""Made-up campaigns with flights by the clock, in days of a pattern: a feedback loop meets it, a forecast foresees."""
+"""Simulated campaigns with flights by the clock, in days with a pattern that a forecast can exploit."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _PAST_DAYS = 5
 def daily_task(
     rng: np.random.Generator, *, flights: int, hours: float = 24.0, auctions: float = 1_000.0, daily: bool = True
 ) -> Task:
-    """A campaign whose budget lasts so many hours, with some days of past and so many flights to bid in.
+    """Simulate a campaign whose budget lasts this many hours, with some past days and flights to bid in.
 
     Args:
-        rng: of the market and of every auction.
-        flights: to bid in.
-        hours: of a flight.
-        auctions: usually in one.
+        rng: generator for the market and all auctions.
+        flights: number of flights to bid in.
+        hours: length of a flight.
+        auctions: usual number of auctions in a flight.
         daily: whether prices and traffic follow the time of day.
     """
     rate = auctions / hours
@@ -39,7 +39,7 @@ def daily_task(
 
 
 def totals_of(rows: Rows) -> Totals:
-    """What a campaign's info file would say of these rows."""
+    """Return the totals that a campaign's info file would have for these rows."""
     return Totals(
         imp_train=len(rows),
         clk_train=max(1, int(rows.click.sum())),

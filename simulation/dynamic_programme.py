@@ -1,12 +1,12 @@
 """Bidding by dynamic programme over (auctions left, budget left): SS-MDP and RLB (Cai et al., WSDM 2017).
 
-With market prices drawn from a known histogram and every auction worth the average click rate, the clicks still to
-come follow exactly:
+With market prices drawn from a known histogram and every auction worth the average click rate, the expected number of
+clicks still to come has the exact recursion
 
     V[n][b] = V[n-1][b] + sum over prices d <= a of m(d) * (ctr + V[n-1][b-d] - V[n-1][b])
 
-where a is the highest price at which buying does not lower the expectation. SS-MDP bids that a; RLB puts the
-auction's own pctr in the place of the average.
+where a is the highest price at which buying does not lower the expectation. SS-MDP bids that a; RLB uses the auction's
+own pctr in place of the average.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 MAX_CELLS = 1 << 28
-"""Cells of a table: 2 GiB of them, which take a minute or two."""
+"""Most cells of a table: 2 GiB, which take a minute or two to fill."""
 
-_CELLS_PER_SECOND = 3_000_000  # by one core, with the prices that a log has
+_CELLS_PER_SECOND = 3_000_000  # on one core, with the prices of a log
 
 
 class TooLarge(ValueError):
-    """A table that would fill the memory; the message says what to do."""
+    """An error for a table that would not fit in memory; the message says what to do."""
 
 
 class Size(NamedTuple):
-    """Size of a value table.
+    """The size of a value table.
 
     Attributes:
-        auctions: that are left, from 0.
-        budget: the highest that is left, from 0.
+        auctions: maximum of auctions left; the table starts at 0.
+        budget: maximum of budget left; the table starts at 0.
     """
 
     auctions: int
@@ -51,25 +51,25 @@ class Size(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """Memory it takes."""
+        """Memory of the table, in bytes."""
         return 8 * self.cells
 
     @property
     def seconds(self) -> float:
-        """Time it takes, about."""
+        """Approximate time to fill the table, in seconds."""
         return self.cells / _CELLS_PER_SECOND
 
 
 def value_table(price_chance: Floats, ctr: float, auctions: int, budget: int) -> Floats:
-    """Expected clicks with n auctions and b of budget left, shape `(auctions, budget + 1)`, n from 0.
+    """Return the expected clicks with n auctions and b of budget left, shape `(auctions, budget + 1)`, n from 0.
 
-    With no budget left there are none, as published: prices of 0 are not bought with nothing.
+    With no budget left it is 0, as published: auctions with a price of 0 are not bought.
 
     Args:
         price_chance: probability of each market price from 0, shape `(prices,)`.
         ctr: average click rate.
-        auctions: how many values of n; a bidder with `n` auctions left looks at row `n - 1`.
-        budget: highest b.
+        auctions: number of values of n; a bidder with `n` auctions left looks at row `n - 1`.
+        budget: highest value of b.
 
     Raises:
         TooLarge: it would have more than `MAX_CELLS`.
@@ -78,14 +78,14 @@ def value_table(price_chance: Floats, ctr: float, auctions: int, budget: int) ->
     if size.cells > MAX_CELLS:
         raise TooLarge(
             f"ss_mdp and rlb need a table of {auctions:,} auctions by {budget + 1:,} levels of money, "
-            f"{size.bytes / 1e9:,.1f} GB, and {MAX_CELLS * 8 / 1e9:,.1f} GB are the most: "
+            f"{size.bytes / 1e9:,.1f} GB, and {MAX_CELLS * 8 / 1e9:,.1f} GB is the limit: "
             "give smaller --budgets, or other --bidders"
         )
     table = np.zeros((auctions, budget + 1))
     reach = np.arange(budget + 1)
     for n in range(1, auctions):
         value = table[n - 1]
-        # V does not fall in b, so the prices worth paying are those down to the first V within one click of V[b].
+        # V does not decrease in b, so the prices worth paying are those down to the first V within one click of V[b].
         least = np.searchsorted(value, value - ctr)
         highest = np.minimum(reach - least, len(price_chance) - 1)
         table[n] = value + _gain(value, highest, price_chance, ctr)
@@ -94,9 +94,9 @@ def value_table(price_chance: Floats, ctr: float, auctions: int, budget: int) ->
 
 
 def _gain(value: Floats, highest: Ints, price_chance: Floats, ctr: float) -> Floats:
-    """`sum over d <= highest[b] of m(d) * (ctr + V[b-d] - V[b])`, shape `(budget + 1,)`."""
+    """Return `sum over d <= highest[b] of m(d) * (ctr + V[b-d] - V[b])`, shape `(budget + 1,)`."""
     bought = np.cumsum(price_chance)[highest] * (ctr - value)
-    # From where on every budget reaches price d. `highest` hardly ever falls; where it does is added one by one.
+    # The point from which every budget reaches price d. `highest` rarely decreases; exceptions are added one by one.
     steady = np.minimum.accumulate(highest[::-1])[::-1]
     starts = np.searchsorted(steady, np.arange(len(price_chance)))
     for price, start in enumerate(starts.tolist()):
@@ -110,12 +110,12 @@ def _gain(value: Floats, highest: Ints, price_chance: Floats, ctr: float) -> Flo
 
 
 class Programme(Blind):
-    """Bids the highest price at which `worth + V[n-1][b-d] - V[n-1][b]` is not negative for any d up to it.
+    """A bidder of the highest price at which `worth + V[n-1][b-d] - V[n-1][b]` is not negative for any d up to it.
 
     Args:
-        table: of `value_table`. With more auctions left than it has rows, money and auctions are scaled down to
-            its last row: with many auctions left the value of money depends on money per auction alone.
-        ctr: what every auction is taken to be worth; `None`: its own pctr.
+        table: result of `value_table`. When more auctions are left than it has rows, money and auctions are scaled down
+            to its last row: with many auctions left, the value of money depends on money per auction alone.
+        ctr: assumed worth of every auction; `None`: its own pctr.
     """
 
     def __init__(self, table: Floats, ctr: float | None) -> None:
@@ -123,7 +123,7 @@ class Programme(Blind):
 
     def bids(self, pctr: Floats, left: Floats, when: Moment) -> Floats:
         """See `Bidder`."""
-        auctions_left = max(1, round(float(when.auctions_left[0])))  # every lane is at the same place
+        auctions_left = max(1, round(float(when.auctions_left[0])))  # every lane is at the same position
         n = min(auctions_left, len(self._table))
         value = self._table[n - 1]
         budget = np.minimum(left * n // auctions_left, len(value) - 1).astype(np.int64)
@@ -144,6 +144,6 @@ def table_size(totals: Totals, episode: int, share: float) -> Size:
 
 
 def task_table(task: Task, share: float) -> Floats:
-    """The value table of a campaign, see `table_size` and `value_table`."""
+    """Return the value table of a campaign, see `table_size` and `value_table`."""
     auctions, budget = table_size(task.totals, task.episode, share)
     return value_table(task.totals.price_chance, task.totals.ctr, auctions, budget)

@@ -1,4 +1,4 @@
-"""A report as one HTML file that needs nothing beside it: a heading, a table, and plots with plotly's script."""
+"""A self-contained HTML report: a heading, a table, and plots with plotly's script."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def write_page(
     """Write a report.
 
     Args:
-        path: of the file.
-        title: of the page.
-        table: HTML that comes first.
-        plots: with a heading each.
-        more: HTML and a plot each, below.
+        path: path of the file.
+        title: title of the page.
+        table: HTML at the top.
+        plots: plots, each with a heading.
+        more: pairs of HTML and a plot to append.
     """
     parts = [f"<!doctype html><meta charset=utf-8><title>{escape(title)}</title><style>{_STYLE}</style>"]
     parts.append(f"<h1>{escape(title)}</h1>{table}")

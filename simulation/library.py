@@ -1,4 +1,4 @@
-"""Episodes to learn from: logged ones from before each campaign's evaluation, and simulated ones."""
+"""Episodes for training: logged ones from before each campaign's evaluation, and simulated ones."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 SHARES = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
-"""Budgets at which a campaign's day is compared with its average: an episode takes the nearest one's."""
+"""Budget shares at which a campaign's day is compared with its average: an episode takes the nearest."""
 
 _COLD, _SHUFFLED = 0.2, 0.3
 _PRICE_ERROR, _PCTR_ERROR = 0.2, 0.5
-"""Standard deviations of the logarithms of what a campaign believes over what is true: the past is another week."""
+"""Standard deviations of the log ratio of believed to true prices and pCTRs: the past is another week."""
 
 _PCTR_DRIFT = 0.2
-"""The same of mean pCTR from one episode to the next."""
+"""Standard deviation of the log ratio of an episode's mean pCTR to that of the episode before."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,15 @@ class Episodes:
     """A batch of `e` episodes of at most `n` auctions, each with what its campaign knows.
 
     Attributes:
-        price: market prices, shape `(e, n)`; infinite where an episode has no more auctions.
-        pctr: predicted click rates, shape `(e, n)`; 0 there.
-        budget: shape `(e,)`.
-        auctions: usually in an episode, shape `(e,)`.
-        clock: how each campaign tells the time.
-        past: what each campaign knows, of `e` rows.
-        cold: whether the closed loop starts without having seen the episode before, shape `(e,)`.
-        price_before: market prices of the episode before, shape `(e, m)`.
-        pctr_before: predicted click rates of the episode before, shape `(e, m)`.
+        price: market prices, shape `(e, n)`; infinite after an episode's last auction.
+        pctr: predicted click rates, shape `(e, n)`; 0 after an episode's last auction.
+        budget: budgets, shape `(e,)`.
+        auctions: usual number of auctions in an episode, shape `(e,)`.
+        clock: clock of each campaign.
+        past: what each campaign knows, `e` rows.
+        cold: whether the closed loop starts without having seen the previous episode, shape `(e,)`.
+        price_before: market prices of the previous episode, shape `(e, m)`.
+        pctr_before: predicted click rates of the previous episode, shape `(e, m)`.
     """
 
     price: Floats
@@ -57,18 +57,18 @@ class Episodes:
 
 
 class Source:
-    """One campaign's episodes.
+    """The episodes of one campaign.
 
     Args:
         task: the campaign.
-        rows: to cut into episodes.
-        kind: of the auctions.
+        rows: auctions to cut into episodes.
+        kind: kind of auction.
     """
 
     def __init__(self, task: Task, rows: Rows, *, kind: Kind = "second") -> None:
         self.by_clock = task.hours > 0.0
         self.hours = task.hours if self.by_clock else np.nan
-        # A long stream is cut like the others: a policy that knows its horizon learns from short ones for long ones.
+        # A long stream is cut as well: a policy that knows its horizon learns from short ones for long ones.
         self.episode = task.episode if self.by_clock else min(task.episode, EPISODE)
         self.episodes = cut(rows, self.episode, task.hours)
         whole = np.isfinite(self.episodes.price).sum(axis=1) >= 0.3 * self.episode
@@ -82,10 +82,10 @@ class Source:
 
 
 class Library:
-    """Sources to draw batches from.
+    """A set of sources to draw batches from.
 
     Args:
-        sources: of one kind, all by count or all by the clock, and all with episodes of about one length.
+        sources: sources of one kind, all by count or all by the clock, with episodes of similar length.
     """
 
     def __init__(self, sources: Sequence[Source]) -> None:
@@ -97,9 +97,9 @@ class Library:
 
     @classmethod
     def of_past(cls, tasks: Sequence[Task], kind: Kind = "second") -> Library:
-        """What comes *before* each campaign's evaluation, one half known when the other is played.
+        """Build a library from what came *before* each campaign's evaluation: each half is played knowing the other.
 
-        A policy that knew the very auctions it plays would trust the past too much.
+        A policy that knew the auctions it plays would trust the past too much.
         """
         return cls([Source(half, half.after, kind=kind) for task in tasks for half in _halves(task)])
 
@@ -107,11 +107,11 @@ class Library:
         return sum(len(source) for source in self._sources)
 
     def sample(self, rng: np.random.Generator, count: int, shares: tuple[float, float] = (1 / 64, 1 / 2)) -> Episodes:
-        """Draw episodes: any campaign as likely, budgets log-uniform in `shares`.
+        """Draw episodes: campaigns uniformly, budgets log-uniformly within `shares`.
 
-        What a campaign believes of prices and pCTRs is off by a factor (log-normal), and so is the pCTR of an episode
-        from the one before, as weeks and hours differ. The closed loops have seen that one, but for a fifth of them.
-        Where auctions are counted, some episodes are shuffled: their order is an accident too.
+        What a campaign believes of prices and pCTRs is off by a log-normal factor, and so is the pCTR of an episode
+        relative to the one before, as weeks and hours differ. Four in five closed loops have seen that one. Where
+        auctions are counted, some episodes are shuffled: their order is an accident too.
         """
         drawn = rng.integers(len(self._sources), size=count)
         sources = [self._sources[number] for number in drawn.tolist()]
@@ -140,7 +140,7 @@ class Library:
 
 
 def _halves(task: Task) -> list[Task]:
-    """A campaign's past as two campaigns: the first half comes after the second, and the second after the first."""
+    """Split a campaign's past into two campaigns: each half is played with the other as its past."""
     episode = min(task.episode, EPISODE)
     cut = len(task.before) // episode // 2 * episode
     if task.hours or not cut:
@@ -150,7 +150,7 @@ def _halves(task: Task) -> list[Task]:
 
 
 def _side_by_side(sources: Sequence[Source], rows: Sequence[int], rng: np.random.Generator) -> Cut:
-    """One episode of each source, filled up to the longest one."""
+    """Stack one episode of each source, padded to the longest one."""
     width = max(source.episodes.price.shape[1] for source in sources)
     price, pctr = np.full((len(rows), width), np.inf), np.zeros((len(rows), width))
     hour = np.zeros((len(rows), width))

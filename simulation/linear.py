@@ -1,4 +1,4 @@
-"""Linear bidders: so much per unit of predicted click rate, whatever is left of the budget."""
+"""Linear bidders: a bid proportional to the predicted click rate, whatever is left of the budget."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Floats = npt.NDArray[np.float64]
 
 _B0_STEP, _MOST_B0 = 6, 4 * MAX_PRICE
 _PATIENCE = 5
-"""Worse values of b0 in a row after which the search ends, as in the authors' code of the RLB paper."""
+"""Successive worse values of b0 after which the search ends, as in the code of the RLB paper."""
 
 
 class Linear(Blind):
-    """Bids `floor(scale x pctr)`, at most `MAX_PRICE`.
+    """A bidder of `floor(scale x pctr)`, at most `MAX_PRICE`.
 
     Args:
         scale: CPM per unit of predicted click rate.
     """
 
-    step = 1_000_000  # nothing it does depends on what is left, so an episode is one step
+    step = 1_000_000  # bids do not depend on what is left, so an episode is one step
 
     def __init__(self, scale: float) -> None:
         self.scale = scale
@@ -37,20 +37,20 @@ class Linear(Blind):
 
 
 def linear_bids(pctr: Floats, scale: Floats) -> Floats:
-    """`floor(scale x pctr)`, at most `MAX_PRICE`: pctr of shape `(e, k)`, scale of shape `(e,)`."""
+    """Return `floor(scale x pctr)`, at most `MAX_PRICE`: pctr of shape `(e, k)`, scale of shape `(e,)`."""
     bids: Floats = np.minimum(np.floor(pctr * scale[:, None]), MAX_PRICE)
     return bids
 
 
 def mcpc(totals: Totals) -> Linear:
-    """Bids the training days' cost per click times the chance of one: it has no budget in mind."""
+    """Build the bidder of the training days' cost per click times the pCTR: it ignores the budget."""
     return Linear(totals.cost_train / totals.clk_train)
 
 
 def lin(task: Task, share: float, kind: Kind = "second") -> Linear:
-    """`floor(pctr x b0 / avg_ctr)` with the b0 that won most clicks in the episodes before (Perlich et al. 2012).
+    """Build `floor(pctr x b0 / avg_ctr)` with the b0 that won most clicks in earlier episodes (Perlich et al. 2012).
 
-    b0 is searched as the published baseline's was: in steps of 6, the last of equals, until five in a row are worse.
+    b0 is searched as for the published baseline: in steps of 6, the last of equals, until five in a row are worse.
     """
     best, most, worse = _B0_STEP, -1, 0
     for b0 in range(_B0_STEP, _MOST_B0 + 1, _B0_STEP):

@@ -1,4 +1,4 @@
-"""Yardsticks: what could have been bought in hindsight, and how well clicks could be ranked at all."""
+"""Upper bounds: what could have been bought in hindsight, and how well clicks could be ranked at best."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ Floats = npt.NDArray[np.float64]
 
 
 def hindsight(value: npt.ArrayLike, price: npt.ArrayLike, budget: npt.ArrayLike, *, least_ratio: float = 0.0) -> Floats:
-    """Most value that `budget` buys when all auctions are known, for each of `e` episodes.
+    """Return the most value that `budget` buys with all auctions known, for each of `e` episodes.
 
-    This is the linear relaxation of the knapsack: auctions in order of value per price, the last one in part.
-    So it is an upper bound on what any bidder can win at these prices, above the best whole-number choice by
-    less than one auction's value.
+    This is the linear relaxation of the knapsack problem: auctions in order of value per price, the last one in part.
+    So it is an upper bound for any bidder at these prices, above the best integer solution by less than one auction's
+    value.
 
     Args:
-        value: worth of each auction to us, shape `(e, n)`, not negative.
-        price: what winning each costs, same shape, above 0.
-        budget: shape `(e,)`, in the price's unit.
-        least_ratio: leave out auctions of a lower value per price. 1 leaves out what costs more than it is
-            worth; then the choice is also the one of most surplus, value minus price.
+        value: worth of each auction, shape `(e, n)`, not negative.
+        price: cost of winning each, same shape, above 0.
+        budget: budgets, shape `(e,)`, in the price's unit.
+        least_ratio: exclude auctions of a lower value per price. 1 excludes what costs more than it is worth; then the
+            choice is also the one of most surplus, value minus price.
 
     Returns:
         Value and spend, shape `(2, e)`.
@@ -38,15 +38,15 @@ def hindsight(value: npt.ArrayLike, price: npt.ArrayLike, budget: npt.ArrayLike,
 
 
 def shadow_level(value: npt.ArrayLike, price: npt.ArrayLike, budget: npt.ArrayLike) -> Floats:
-    """Money per unit of value at the margin of `hindsight`'s choice, shape `(e,)`: what the best linear bidder bids.
+    """Return the price per value at the margin of `hindsight`'s choice, shape `(e,)`: the best linear bidder's level.
 
     Args:
-        value: worth of each auction to us, shape `(e, n)`, not negative.
-        price: what winning each costs, same shape, above 0.
-        budget: shape `(e,)`, in the price's unit.
+        value: worth of each auction, shape `(e, n)`, not negative.
+        price: cost of winning each, same shape, above 0.
+        budget: budgets, shape `(e,)`, in the price's unit.
 
     Returns:
-        The highest price per value among what is worth anything where the budget buys it all.
+        The level; where the budget buys everything of value, the highest price per value among that.
     """
     value, price = np.atleast_2d(np.asarray(value, np.float64)), np.atleast_2d(np.asarray(price, np.float64))
     cost = np.where(value > 0.0, price / np.where(value > 0.0, value, 1.0), np.inf)
@@ -61,7 +61,7 @@ def shadow_level(value: npt.ArrayLike, price: npt.ArrayLike, budget: npt.ArrayLi
 
 
 def auc(scores: npt.ArrayLike, labels: npt.ArrayLike) -> float:
-    """Area under the ROC curve: how often a clicked impression outscores another; ties count half.
+    """Return the area under the ROC curve: how often a clicked impression outscores another; ties count half.
 
     Returns:
         NaN when all labels are the same.
@@ -70,18 +70,18 @@ def auc(scores: npt.ArrayLike, labels: npt.ArrayLike) -> float:
 
 
 def expected_auc(scores: npt.ArrayLike, p: npt.ArrayLike) -> float:
-    """AUC of `scores` when impression i is clicked with probability `p[i]`, independently.
+    """Return the AUC of `scores` when impression i is clicked with probability `p[i]`, independently.
 
-    Expected number of rightly ordered pairs over the expected number of pairs of a clicked and another
-    impression, which is the limit of the realised AUC as impressions grow. With `p` of 0 and 1 it is the realised AUC.
+    It is the expected number of correctly ordered pairs over the expected number of pairs of a clicked and an unclicked
+    impression, the limit of the realised AUC as impressions grow. With `p` of 0 and 1 it is the realised AUC.
 
     Returns:
-        NaN when there can be no such pair.
+        NaN when there is no such pair.
     """
     p = np.asarray(p, np.float64)
     _, group = np.unique(np.asarray(scores), return_inverse=True)
     clicked, other = np.bincount(group, p), np.bincount(group, 1.0 - p)
-    oneself = np.bincount(group, p * (1.0 - p))  # an impression makes no pair with itself
+    oneself = np.bincount(group, p * (1.0 - p))  # an impression is not paired with itself
     pairs = clicked.sum() * other.sum() - oneself.sum()
     if pairs <= 0.0:
         return float("nan")
@@ -90,5 +90,5 @@ def expected_auc(scores: npt.ArrayLike, p: npt.ArrayLike) -> float:
 
 
 def bayes_auc(p: npt.ArrayLike) -> float:
-    """Best expected AUC any scorer can have when impression i is clicked with probability `p[i]`: that of `p`."""
+    """Return the best expected AUC of any scorer when impression i is clicked with probability `p[i]`: that of `p`."""
     return expected_auc(p, p)

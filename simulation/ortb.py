@@ -15,18 +15,18 @@ from simulation.cut import clock_of, past
 Floats = npt.NDArray[np.float64]
 
 _STRENGTHS, _CANDIDATES = 60, 2_000
-"""Values of lambda and of c that are tried."""
+"""Numbers of values of lambda and of c that are tried."""
 
 
 class Ortb(Blind):
-    """Bids `sqrt(c / lambda * pctr + c^2) - c`: best where a bid of b wins with chance `b / (b + c)` at the cost b.
+    """A bidder of `sqrt(c / lambda * pctr + c^2) - c`: optimal if a bid b wins with chance `b / (b + c)` at cost b.
 
     Args:
-        c: the price at which half of the auctions are won.
+        c: price at which half of the auctions are won.
         strength: `1 / lambda`, money per unit of pctr.
     """
 
-    step = 1_000_000  # nothing it does depends on what is left, so an episode is one step
+    step = 1_000_000  # bids do not depend on what is left, so an episode is one step
 
     def __init__(self, c: float, strength: float) -> None:
         self.c, self.strength = c, strength
@@ -38,7 +38,7 @@ class Ortb(Blind):
 
 
 def win_curve(price_chance: Floats) -> float:
-    """The c whose `b / (b + c)` is nearest to the share of prices up to b, in least squares over b from 1."""
+    """Return the c for which `b / (b + c)` best fits the share of prices up to b, in least squares over b from 1."""
     bid = np.arange(1, len(price_chance))
     won = np.cumsum(price_chance)[1:]
     candidates = np.geomspace(0.1, 100.0 * len(price_chance), _CANDIDATES)
@@ -47,7 +47,7 @@ def win_curve(price_chance: Floats) -> float:
 
 
 def ortb(task: Task, share: float, kind: Kind = "second") -> Ortb:
-    """C of the training days' prices, lambda that captured most value in the episodes before."""
+    """Build the bidder: c from the training days' prices, the lambda that captured most value in earlier episodes."""
     c = win_curve(task.totals.price_chance)
     seen = past(task)
     left, now = np.full(len(seen.price), float(task.budget(share))), clock_of(task, seen).at(0)
@@ -55,7 +55,7 @@ def ortb(task: Task, share: float, kind: Kind = "second") -> Ortb:
     def value(strength: float) -> float:
         return float(seen.pctr[clear(Ortb(c, strength).bids(seen.pctr, left, now), seen.price, left, kind).won].sum())
 
-    # Such that the average impression is bid from a hundredth of the average price to thirty times as much.
+    # A range in which the average impression is bid at a hundredth to thirty times the average price.
     bid = np.geomspace(0.01, 30.0, _STRENGTHS) * task.totals.mean_price
     strengths = ((bid + c) ** 2 - c**2) / c / task.totals.ctr
     return Ortb(c, float(max(strengths, key=value)))

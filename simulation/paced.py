@@ -1,4 +1,4 @@
-"""Paced bidders: `adaptive`, `closed`, and a learned policy on top of it, all of one arithmetic."""
+"""Paced bidders: `adaptive`, `closed`, and a learned policy on top, with shared arithmetic."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Paced:
     Args:
         task: the campaign.
         share: budget as a share of what an episode's auctions cost on average.
-        landscape: the campaign's.
+        landscape: landscape of the campaign's market.
         step: auctions between two levels.
-        memory: of the closed loop; 0 never corrects the forecast.
+        memory: memory of the closed loop; 0 never corrects the forecast.
     """
 
     def __init__(
@@ -60,15 +60,15 @@ class Paced:
 
 
 class PolicyBidder(Paced):
-    """A learned policy on top of the closed loop: every `decision` auctions a multiplier of its levels.
+    """A learned policy on top of the closed loop: every `decision` auctions it multiplies the level.
 
     Args:
         task: the campaign.
         share: budget as a share of what an episode's auctions cost on average.
-        landscape: the campaign's.
-        policy: observation to multiplier.
-        decision: auctions between two decisions; levels in between follow the closed loop. 0: fifty an episode, as in
-            training: over a long one, what happens in twenty auctions is no reason to bid otherwise.
+        landscape: landscape of the campaign's market.
+        policy: function from observation to multiplier.
+        decision: auctions between two decisions; the closed loop sets the levels in between. 0: fifty decisions per
+            episode, as in training: in a long episode, twenty auctions are no reason to change a bid.
     """
 
     def __init__(self, task: Task, share: float, landscape: Landscape, policy: Policy, *, decision: int = 0) -> None:
@@ -89,7 +89,7 @@ class PolicyBidder(Paced):
 
 
 def brought(pctr: Floats, cleared: Cleared) -> Brought:
-    """Sums over some auctions, shape `(e, k)`; those without value fill up an episode and are none."""
+    """Sum up some auctions, shape `(e, k)`; auctions without value are padding and do not count."""
     auctions = (pctr > 0.0).sum(axis=1).astype(np.float64)
     return Brought(
         auctions=auctions,
@@ -102,12 +102,12 @@ def brought(pctr: Floats, cleared: Cleared) -> Brought:
 
 
 def landscape_of(task: Task, kind: Kind = "second") -> Landscape:
-    """What the auctions before say of the market."""
+    """Return what the earlier auctions tell about the market."""
     return Landscape.of(task.before.pctr, task.before.price, kind, MAX_PRICE)
 
 
 def past_of(task: Task, share: float, landscape: Landscape) -> Past:
-    """What the auctions before say, at the level that spends this budget evenly."""
+    """Return what the earlier auctions tell, at the level that spends this budget evenly."""
     before, even = task.before, task.budget(share) / task.episode
     level = float(landscape.scale(np.array([even]))[0])
     return Past(
@@ -119,16 +119,16 @@ def past_of(task: Task, share: float, landscape: Landscape) -> Past:
 
 
 def adaptive(task: Task, share: float, landscape: Landscape) -> Paced:
-    """Linear with the level solved anew at each auction, so that expected spend meets the budget left."""
-    # In a long stream one auction is a small part of the rest, and ten are as good.
+    """Build a linear bidder whose level is solved at each auction, so that expected spend meets the budget left."""
+    # In a long stream one auction is a small part of the rest, so solving at every tenth is as good.
     return Paced(task, share, landscape, step=1 if task.episode <= EPISODE else STEP, memory=0.0)
 
 
 def closed(task: Task, share: float, landscape: Landscape) -> Paced:
-    """`adaptive` with its forecast corrected by what was spent."""
+    """Build `adaptive` with its forecast corrected by actual spend."""
     return Paced(task, share, landscape)
 
 
 def learned(task: Task, share: float, landscape: Landscape, policy: Policy, *, decision: int = 0) -> Paced:
-    """A policy on top of `closed`."""
+    """Build a policy on top of `closed`."""
     return PolicyBidder(task, share, landscape, policy, decision=decision)

@@ -1,4 +1,4 @@
-"""Who and what there is in the simulated market: publishers, their slots, and users; deterministic from a seed."""
+"""The simulated market's publishers, slots and users; deterministic by seed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REGIONS = (
     ("BJ", "SH", "GD"),
     ("13", "27"),
 )
-"""ISO 3166-2 subdivisions of each country, without the country's prefix."""
+"""ISO 3166-2 subdivisions of each country, without the country prefix."""
 
 LANGUAGES = ("en", "en", "de", "fr", "zh", "ja")
 
@@ -43,7 +43,7 @@ CATEGORIES = (
     ("music", "IAB1"),
     ("finance", "IAB13"),
 )
-"""Kind of a publisher's content, and its IAB content category."""
+"""Kinds of publishers' content, and their IAB content categories."""
 
 SEGMENTS = (
     "auto-intender",
@@ -71,7 +71,7 @@ DESKTOP, MOBILE_WEB, APP = 0, 1, 2
 _SIZES_OF = {DESKTOP: (0, 1, 3, 4), MOBILE_WEB: (0, 2), APP: (0, 2)}
 
 PUBLISHERS = 120
-"""Publishers of a default population."""
+"""Number of publishers in a default population."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +93,14 @@ class Publishers:
 
 @dataclass(frozen=True)
 class Slots:
-    """Places for an advertisement; arrays of shape `(slots,)`.
+    """Ad slots; arrays of shape `(slots,)`.
 
     Attributes:
         publisher: index into `Publishers`.
         form: `DESKTOP`, `MOBILE_WEB` or `APP`.
         size: index into `SIZES`.
         position: index into `POSITIONS`.
-        floor_micros: least price of an impression.
+        floor_micros: floor price of an impression.
     """
 
     publisher: Ints
@@ -112,14 +112,14 @@ class Slots:
 
 @dataclass(frozen=True)
 class Users:
-    """People and their device; arrays of shape `(users,)`, segments `(users, len(SEGMENTS))`.
+    """People and their devices; arrays of shape `(users,)`, segments `(users, len(SEGMENTS))`.
 
     Attributes:
         country: index into `COUNTRIES`.
         region: index into the country's `REGIONS`.
         device: index into `DEVICE_TYPES`.
         system: index into `SYSTEMS`.
-        segments: which segments each belongs to.
+        segments: membership in each segment.
         activity: relative number of impressions.
     """
 
@@ -141,31 +141,31 @@ class Population:
 
 
 def make_population(seed: int, *, publishers: int = PUBLISHERS, users: int = 5_000) -> Population:
-    """Draw a population; the same seed and sizes give the same one.
+    """Draw a population; the same seed and sizes give the same result.
 
     Raises:
-        ValueError: fewer publishers than two of each category, or no users.
+        ValueError: fewer than two publishers per category, or no users.
     """
     if publishers < 2 * len(CATEGORIES) or users < 1:
-        raise ValueError(f"a market needs {2 * len(CATEGORIES)} publishers and one user at least")
+        raise ValueError(f"a market needs {2 * len(CATEGORIES)} publishers and at least one user")
     rng = np.random.default_rng([seed, 1])
     media = _publishers(rng, publishers)
     return Population(media, _slots(rng, media), _users(rng, users))
 
 
 def publisher_name(index: int) -> str:
-    """Domain or bundle of a publisher: the same in every population, so that targeting can name it."""
+    """Return a publisher's domain or bundle: the same in every population, so that targeting can name it."""
     kind = CATEGORIES[index % len(CATEGORIES)][0]
     return f"com.example.{kind}{index:03d}" if _is_app(index) else f"{kind}-{index:03d}.example"
 
 
 def user_name(index: int) -> str:
-    """Id of a user as an exchange would send it."""
+    """Return a user's id as an exchange would send it."""
     return f"u-{index:06x}"
 
 
 def _is_app(index: int) -> bool:
-    return index // len(CATEGORIES) % 2 == 1  # every second round of the categories, so both kinds have all of them
+    return index // len(CATEGORIES) % 2 == 1  # alternate rounds of the categories, so that both kinds have all of them
 
 
 def _publishers(rng: np.random.Generator, count: int) -> Publishers:
@@ -174,7 +174,7 @@ def _publishers(rng: np.random.Generator, count: int) -> Publishers:
         name=tuple(publisher_name(i) for i in range(count)),
         is_app=np.array([_is_app(i) for i in range(count)]),
         category=index % len(CATEGORIES),
-        popularity=rng.permutation(1.0 / (index + 5.0)),  # Zipf-like: few publishers bring most of the traffic
+        popularity=rng.permutation(1.0 / (index + 5.0)),  # Zipf-like: few publishers have most of the traffic
     )
 
 

@@ -1,4 +1,4 @@
-"""Bid again in logged auctions: what a bidder wins in each episode, and what hindsight would have bought."""
+"""Bidding again in logged auctions: what a bidder wins in each episode, and what hindsight would have bought."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 CURVE = 40
-"""Points of a spend curve."""
+"""Number of points of a spend curve."""
 
 
 @dataclass(frozen=True)
 class Played:
-    """What a bidder won; every field but `curve` has shape `(episodes,)`.
+    """A bidder's results; every field but `curve` has shape `(episodes,)`.
 
     Attributes:
-        clicks: on impressions won.
-        value: sum of their pCTRs.
-        cost: what they cost, CPM: for one impression each, a thousandth of it.
-        wins: how many they were.
-        curve: mean share of the budget spent by then, at `CURVE` evenly spaced times, the last one the end.
+        clicks: clicks on impressions won.
+        value: sum of the pCTRs of impressions won.
+        cost: sum of their CPM prices; an impression costs a thousandth of its price.
+        wins: impressions won.
+        curve: mean share of the budget spent, at `CURVE` evenly spaced times, the last one at the end.
     """
 
     clicks: Ints
@@ -41,17 +41,17 @@ class Played:
 
 
 def play(bidder: Bidder, task: Task, share: float, kind: Kind = "second") -> Played:
-    """Bid in a campaign's evaluation auctions, the budget filled again for each episode.
+    """Bid in a campaign's evaluation auctions, with the budget refilled for each episode.
 
     Args:
-        bidder: made for this campaign and budget.
+        bidder: bidder made for this campaign and budget.
         task: the campaign.
         share: budget as a share of what an episode's auctions cost on average.
         kind: second price, or first price against the same market prices.
     """
     price, pctr, click, _ = episodes = cut(task.after, task.episode, task.hours)
     clock = clock_of(task, episodes)
-    alone = bidder.remembers or task.hours > 0.0  # by the clock every flight is at another place
+    alone = bidder.remembers or task.hours > 0.0  # by the clock, every flight is at another position
     runs = [np.array([i]) for i in range(len(price))] if alone else [np.arange(len(price))]
     won, paid = np.zeros(price.shape, np.bool_), np.zeros(price.shape)
     bidder.begin(len(runs[0]))
@@ -74,7 +74,7 @@ def play(bidder: Bidder, task: Task, share: float, kind: Kind = "second") -> Pla
 
 
 def best_value(task: Task, share: float) -> Floats:
-    """Most value each episode's budget buys when all prices are known, shape `(episodes,)`; see `hindsight`."""
+    """Return the most value that each episode's budget buys, shape `(episodes,)`; see `hindsight`."""
     price, pctr, _, _ = cut(task.after, task.episode, task.hours)
     there = np.isfinite(price)
     budget = np.full(len(price), float(task.budget(share)))

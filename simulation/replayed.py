@@ -1,7 +1,7 @@
-"""Many logged episodes paced at once, a policy's and the closed loop's side by side: the world a policy learns in.
+"""Many logged episodes paced at once, a policy's and the closed loop's side by side: a policy's training world.
 
-Every campaign is there twice, in the same auctions: once under the policy's multipliers and once under 1.0. What the
-policy is paid is what it wins more than its twin, so the luck of an episode, which is most of its value, cancels out.
+Every campaign runs twice in the same auctions: once under the policy's multipliers and once under 1.0. The policy's
+reward is its gain over its twin, so the luck of an episode, which is most of its value, cancels out.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ Floats = npt.NDArray[np.float64]
 
 
 class ReplayedCore:
-    """`e` campaigns with a decision every `decision` auctions.
+    """A batch of `e` campaigns with a decision every `decision` auctions.
 
-    The reward of a decision is what it gained over the twin, in units of (the most value hindsight could have bought /
+    The reward of a decision is its gain over the twin, in units of (the most value that hindsight could have bought /
     decisions of the episode). Over an episode that adds up to the gain in share of hindsight times the decisions. A
-    potential-based term (Ng, Harada, Russell 1999) tells each decision its part at once: money left is counted at
-    the shadow price that hindsight would have paid per value, and at nothing once the episode is over.
+    potential-based term (Ng, Harada, Russell 1999) credits each decision at once: money left is valued at the shadow
+    price that hindsight would have paid per value, and at nothing once the episode is over.
 
     Args:
-        decision: auctions between two decisions; the closed loop's level is solved again every `STEP` of them.
-        kind: of the auctions.
+        decision: auctions between two decisions; the closed loop solves its level again every `STEP` of them.
+        kind: kind of auction.
 
     Attributes:
         done: whether the episodes have ended.
-        value: won so far by the policies, then by their twins, shape `(2, e)`.
-        best: the most value each episode's budget could have bought, shape `(e,)`.
+        value: value won so far by the policies, then by their twins, shape `(2, e)`.
+        best: most value that each episode's budget could have bought, shape `(e,)`.
     """
 
     def __init__(self, decision: int = DECISION, kind: Kind = "second") -> None:
@@ -46,7 +46,7 @@ class ReplayedCore:
         self._step = int(np.gcd(STEP, decision))
 
     def start(self, episodes: Episodes) -> npt.NDArray[np.float32]:
-        """Begin these episodes; first observations, shape `(e, OBSERVATION_SIZE)`."""
+        """Start these episodes; return the first observations, shape `(e, OBSERVATION_SIZE)`."""
         self._episodes, self._now, self.done = episodes, 0, False
         count = len(episodes.budget)
         twice = np.tile(np.arange(count), 2)
@@ -63,7 +63,7 @@ class ReplayedCore:
         return self._observe()
 
     def step(self, multipliers: Floats) -> tuple[npt.NDArray[np.float32], Floats]:
-        """Bid in the next `decision` auctions with these multipliers; next observations and rewards, shape `(e,)`."""
+        """Bid in the next `decision` auctions with these multipliers; return observations and rewards, shape `(e,)`."""
         length = self._price.shape[1]
         both = np.concatenate([multipliers, np.ones(len(multipliers))])
         before = self.value.copy()
@@ -84,7 +84,7 @@ class ReplayedCore:
             observation, _ = self.step(policy.multipliers(observation))
 
     def _hold(self, start: int, stop: int, multiplier: Floats) -> Floats:
-        """Bid in some auctions; value won, shape `(2 e,)`."""
+        """Bid in some auctions and return the value won, shape `(2 e,)`."""
         pctr, price = self._pctr[:, start:stop], self._price[:, start:stop]
         level = self._lanes.level(self._left, self._clock.at(start)) * multiplier
         cleared = clear(linear_bids(pctr, level), price, self._left, self._kind)
@@ -94,13 +94,13 @@ class ReplayedCore:
         return value
 
     def _money_apart(self) -> Floats:
-        """What the policies have left more than their twins, at hindsight's price, shape `(e,)`."""
+        """Return how much more money the policies have left than their twins, at hindsight's price, shape `(e,)`."""
         left = self._left.reshape(2, -1)
         apart: Floats = (left[0] - left[1]) * self._money
         return apart
 
     def _warm(self, episodes: Episodes, twice: npt.NDArray[np.intp]) -> None:
-        """Let the loops that are not cold go through the episode before, under a multiplier of 1.0."""
+        """Run the loops that are not cold through the previous episode, under a multiplier of 1.0."""
         cold = episodes.cold[twice]
         if cold.all():
             return

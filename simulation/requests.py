@@ -1,4 +1,4 @@
-"""Auctions as the OpenRTB 2.6 bid requests an exchange would send."""
+"""Auctions as OpenRTB 2.6 bid requests."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _AGENTS = {
 
 
 def to_openrtb(market: Market, auctions: Auctions, i: int, kind: Kind = "second") -> dict[str, Any]:
-    """The bid request of one auction, ready for a JSON encoder.
+    """Build the bid request of one auction, ready for a JSON encoder.
 
     Args:
-        market: whose auctions they are.
-        auctions: a batch of `market.step`.
+        market: market of the auctions.
+        auctions: batch from `market.step`.
         i: position in the batch.
         kind: second-price (`at` 2) or first-price (`at` 1) auction.
     """
@@ -65,7 +65,7 @@ def _imp(market: Market, auctions: Auctions, i: int) -> dict[str, Any]:
 
 
 def _medium(market: Market, slot: int) -> tuple[str, dict[str, Any]]:
-    """`site` or `app`, and its object."""
+    """Return `site` or `app`, and its object."""
     media = market.population.publishers
     index = int(market.population.slots.publisher[slot])
     kind, category = CATEGORIES[media.category[index]]

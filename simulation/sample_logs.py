@@ -1,7 +1,7 @@
-"""Made-up auction logs in the files of the iPinYou data: for a backtest without any data, for tests and for training.
+"""Simulated auction logs in the format of the iPinYou data, for backtests without data, tests and training.
 
-What the real ones have and a textbook market lacks is in them: a daily pattern of prices and traffic, drift from
-day to day, heavy tails of prices and click rates, prices piled up in floors, and a pctr that is good but not the truth.
+They have what real logs have and a textbook market lacks: a daily pattern of prices and traffic, drift from day to day,
+heavy tails of prices and click rates, prices piled up at floors, and a pctr that is good but not the truth.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from simulation.auction_log import EPISODE, MAX_PRICE, Rows
 Floats = npt.NDArray[np.float64]
 
 _FEATURES = 1_000
-"""The feature dimension in the first line of an episode file: nobody reads it."""
+"""Feature dimension in the first line of an episode file, which nobody reads."""
 
 
 @dataclass(frozen=True)
 class World:
-    """What a made-up campaign's market is like.
+    """Parameters of a simulated campaign's market.
 
     Attributes:
-        median_price: of the market, CPM.
+        median_price: median market price, CPM.
         price_spread: standard deviation of log price at one time.
         ctr: mean click rate.
         ctr_spread: standard deviation of log pctr.
-        correlation: how far price follows pctr.
-        daily_price: height of the daily wave of log prices.
-        daily_traffic: height of the daily wave of traffic, below 1.
-        phase: of the waves, hours.
+        correlation: correlation of log price and log pctr.
+        daily_price: amplitude of the daily wave of log prices.
+        daily_traffic: amplitude of the daily wave of traffic, below 1.
+        phase: phase of the waves, hours.
         drift: standard deviation of the log price level after a day of its random walk.
-        floors: prices at which many auctions pile up, and the share of auctions that do.
+        floors: prices at which auctions pile up, and the share of auctions that do.
         auctions_per_hour: mean traffic.
     """
 
@@ -54,7 +54,7 @@ class World:
 
 
 def sample_world(rng: np.random.Generator) -> World:
-    """A campaign's market at random, within what the real ones show."""
+    """Draw a campaign's market within the range of the real ones."""
     return World(
         median_price=float(np.exp(rng.uniform(np.log(30.0), np.log(90.0)))),
         price_spread=float(rng.uniform(0.4, 0.9)),
@@ -71,10 +71,10 @@ def sample_world(rng: np.random.Generator) -> World:
 
 
 def sample_rows(world: World, auctions: int, rng: np.random.Generator) -> Rows:
-    """So many auctions of a market in order of time, from midnight of a first day on."""
+    """Draw the auctions of a market in time order, from midnight of a first day on."""
     hour = _hours(world, auctions, rng)
     level = np.log(world.median_price) + world.daily_price * np.sin(2 * np.pi * (hour + world.phase) / 24.0)
-    quality, own = rng.standard_normal(auctions), rng.standard_t(4, auctions) / np.sqrt(2.0)  # t: heavy tails
+    quality, own = rng.standard_normal(auctions), rng.standard_t(4, auctions) / np.sqrt(2.0)  # Student's t: heavy tails
     rest = np.sqrt(1.0 - world.correlation**2)
     log_price = level + _walk(hour, world.drift, rng) + world.price_spread * (world.correlation * quality + rest * own)
     price = np.clip(np.rint(np.exp(log_price)), 1.0, MAX_PRICE)
@@ -86,14 +86,14 @@ def sample_rows(world: World, auctions: int, rng: np.random.Generator) -> Rows:
 
 
 def write_logs(folder: Path, *, campaigns: int = 3, streams: int = 1, episodes: int = 40, seed: int = 0) -> None:
-    """Write made-up campaigns `gen-1`, ... with episodes, and as many of them as asked with a long stream.
+    """Write simulated campaigns `gen-1`, ... with episodes, and some of them with a long stream.
 
     Args:
-        folder: made where it is missing.
-        campaigns: how many.
-        streams: how many of them have a stream as well, of eight times and four times `episodes` thousand auctions.
-        episodes: of each campaign, half of them to learn from; twice as many auctions before them make the totals.
-        seed: of everything.
+        folder: output folder, created if missing.
+        campaigns: number of campaigns.
+        streams: how many of them also have a stream, of eight times and four times `episodes` thousand auctions.
+        episodes: episodes per campaign, half of them to learn from; twice as many auctions before them make the totals.
+        seed: seed of everything.
 
     Raises:
         OSError: the folder cannot be written.
@@ -113,7 +113,7 @@ def write_logs(folder: Path, *, campaigns: int = 3, streams: int = 1, episodes: 
 
 
 def _hours(world: World, auctions: int, rng: np.random.Generator) -> Floats:
-    """Times of the auctions in hours: a Poisson stream whose rate follows the daily wave of traffic."""
+    """Draw the times of the auctions in hours: a Poisson process whose rate follows the daily wave of traffic."""
     arrivals = np.cumsum(rng.exponential(1.0 / world.auctions_per_hour, auctions))  # in hours of mean traffic
     clock = np.arange(0.0, 2.0 * arrivals[-1] + 48.0, 0.05)
     wave = 2 * np.pi / 24.0
@@ -123,7 +123,7 @@ def _hours(world: World, auctions: int, rng: np.random.Generator) -> Floats:
 
 
 def _walk(hour: Floats, drift: float, rng: np.random.Generator) -> Floats:
-    """A random walk in quarters of an hour with standard deviation `drift` after a day, drawn back to 0."""
+    """Draw a mean-reverting random walk in quarter-hours, with standard deviation `drift` after a day."""
     knots = np.arange(0.0, hour[-1] + 0.5, 0.25)
     shocks = rng.normal(0.0, drift / np.sqrt(96.0), len(knots))
     level, walk = 0.0, np.empty(len(knots))

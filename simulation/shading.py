@@ -1,7 +1,7 @@
-"""First-price auctions of a log held again: what is left of an impression's value after paying one's own bid.
+"""First-price auctions of a log held again: the surplus left after paying one's own bid.
 
-There is no budget here, and no pacing: every impression has a value, and a bidder wants the most surplus, value minus
-cost, over all of them. Amounts are whole micros of one impression; prices of the log, CPM, are a thousand micros each.
+There is no budget and no pacing: every impression has a value, and a bidder maximises surplus, value minus cost, over
+all of them. Amounts are integer micros per impression; log prices, CPM, are a thousand micros each.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-MICROS = 1_000  # of one impression, in a CPM
+MICROS = 1_000  # per impression, in one unit of CPM
 
 STEP = 100
-"""Auctions between two looks at what came of the bids."""
+"""Auctions between two looks at the outcome of the bids."""
 
-_FEWEST = 30.0  # auctions seen before a learned curve is believed, as in serving
+_FEWEST = 30.0  # auctions seen before a learned curve is used, as in serving
 _FRACTIONS = np.linspace(0.02, 1.0, 50)
 
 
 class Shader(Protocol):
-    """Bids for impressions of known value, and hears how it went."""
+    """A bidder for impressions of known value that observes the outcomes."""
 
     def bids(self, values: Ints) -> Ints:
-        """Bids of the next auctions, shape `(k,)`, for values in micros, shape `(k,)`."""
+        """Return the next bids, shape `(k,)`, for values in micros, shape `(k,)`."""
 
     def learn(self, bids: Ints, won: Bools, prices: Ints) -> None:
-        """See what came of them; who is not told prices does not look at them."""
+        """Observe the outcomes; a bidder that is not told prices ignores them."""
 
 
 @dataclass(frozen=True)
 class Shaded:
-    """What a bidder came to, by parts of `EPISODE` auctions; every field of shape `(parts,)`, amounts in micros.
+    """The results of a bidder by parts of `EPISODE` auctions; every field has shape `(parts,)`, amounts in micros.
 
     Attributes:
-        surplus: value of the impressions won, less their cost.
-        value: of the impressions won.
+        surplus: value minus cost of the impressions won.
+        value: value of the impressions won.
         wins: impressions won.
-        auctions: held.
+        auctions: auctions held.
     """
 
     surplus: Floats
@@ -59,11 +59,11 @@ class Shaded:
 
 
 class Fraction:
-    """Bids the same part of every value: the part that would have brought most surplus in the past.
+    """A bidder of a fixed share of every value: the share with the most surplus in the past.
 
     Args:
-        values: of past impressions, shape `(n,)`.
-        prices: to beat, shape `(n,)`.
+        values: values of past impressions, shape `(n,)`.
+        prices: prices to beat, shape `(n,)`.
     """
 
     def __init__(self, values: Ints, prices: Ints) -> None:
@@ -75,14 +75,14 @@ class Fraction:
         return _part_of(values, self._part)
 
     def learn(self, bids: Ints, won: Bools, prices: Ints) -> None:
-        """It has learned before."""
+        """Do nothing: it learned from the past."""
 
 
 class PastPrices:
-    """Knows every price of the past, and bids as if one of them came again.
+    """A bidder that knows every past price, and bids as if one of them came again.
 
     Args:
-        prices: to beat, shape `(n,)`.
+        prices: prices to beat, shape `(n,)`.
     """
 
     def __init__(self, prices: Ints) -> None:
@@ -96,15 +96,15 @@ class PastPrices:
         return bids
 
     def learn(self, bids: Ints, won: Bools, prices: Ints) -> None:
-        """It knows no other past."""
+        """Do nothing: it learned from the past."""
 
 
 class WinRate:
-    """Learns from its own bids how likely a bid is to win; bids in full until it has seen enough.
+    """A bidder that learns from its own bids how likely a bid is to win; at first it bids the value.
 
     Args:
-        told: whether it is told the minimum to win of every auction; else it knows whether it won.
-        formless: bids by the curve without a form; else by the log-logistic one, as in serving.
+        told: whether it learns the minimum to win of every auction; else only whether it won.
+        formless: use the non-parametric curve; else the log-logistic one, as in serving.
     """
 
     def __init__(self, *, told: bool, formless: bool = False) -> None:
@@ -124,7 +124,7 @@ class WinRate:
 
     def learn(self, bids: Ints, won: Bools, prices: Ints) -> None:
         """See `Shader`."""
-        told = self._told & (prices > 0)  # nobody else bid: there is no minimum to be told
+        told = self._told & (prices > 0)  # without another bid there is no minimum to win
         known = told & (prices * FAR > bids) & (prices <= bids * FAR)
         verdict = np.where(known, Verdict.KNOWN, np.where(won, Verdict.WON, Verdict.LOST))
         sent = bids > 0
@@ -151,21 +151,21 @@ BIDDERS: dict[str, Callable[[Ints, Ints], Shader]] = {
     "formless": lambda values, prices: WinRate(told=True, formless=True),
     "past": lambda values, prices: PastPrices(prices),
 }
-"""From what came before, values and prices to beat, to a bidder; `CLAIRVOYANT` is none of them."""
+"""Builders of bidders from earlier values and prices to beat; `CLAIRVOYANT` is not among them."""
 
 CLAIRVOYANT = "clairvoyant"
-"""Pays the price to beat wherever it is below the value: nobody has more surplus."""
+"""A bidder that pays the price to beat wherever it is below the value: the maximum surplus."""
 
 
 def play(task: Task, factor: float = 1.0) -> dict[str, Shaded]:
-    """All bidders on a campaign's evaluation auctions, the clairvoyant last.
+    """Run all bidders on a campaign's evaluation auctions, the clairvoyant last.
 
-    Who learns from its own bids makes them in the auctions before as well, from knowing nothing on; only the
-    evaluation counts.
+    Bidders that learn from their own bids start with the auctions before, without any knowledge; only the evaluation
+    counts.
 
     Args:
         task: the campaign.
-        factor: value of a click in costs per click of the training days; of an impression it is that times its pCTR.
+        factor: value of a click, as a multiple of the training days' cost per click; times pCTR for an impression.
     """
     values, prices = amounts(task.before, task, factor), to_beat(task.before)
     now, later = amounts(task.after, task, factor), to_beat(task.after)
@@ -178,18 +178,18 @@ def play(task: Task, factor: float = 1.0) -> dict[str, Shaded]:
 
 
 def amounts(rows: Rows, task: Task, factor: float) -> Ints:
-    """What impressions are worth, micros."""
+    """Return the values of impressions, micros."""
     click = factor * task.totals.cost_train / task.totals.clk_train * MICROS
     return np.floor(rows.pctr * click).astype(np.int64)
 
 
 def to_beat(rows: Rows) -> Ints:
-    """Market prices, micros."""
+    """Return the market prices, micros."""
     return np.rint(rows.price * MICROS).astype(np.int64)
 
 
 def _bid(shader: Shader, values: Ints, prices: Ints) -> Ints:
-    """Hold the auctions in order; what was bid."""
+    """Hold the auctions in order and return the bids."""
     made = np.zeros(len(values), np.int64)
     for start in range(0, len(values), STEP):
         now = slice(start, start + STEP)
@@ -204,7 +204,7 @@ def _part_of(values: Ints, part: float) -> Ints:
 
 
 def _surplus(values: Ints, bids: Ints, prices: Ints) -> Floats:
-    """Of each auction: a bid that reaches the price wins, and is paid."""
+    """Return the surplus of each auction: a bid that reaches the price wins, and is paid."""
     surplus: Floats = np.where(bids >= prices, values - bids, 0).astype(np.float64)
     return surplus
 

@@ -1,8 +1,8 @@
-"""The truth a CTR model tries to learn: how likely a user is to click, and to convert, for any campaign.
+"""The truth that a CTR model tries to learn: click and conversion probabilities of any user for any campaign.
 
-A logistic model over what a bid request shows. Half of it is common to all campaigns (good publishers, good
-positions), half is each campaign's own taste in categories, countries, devices, sizes and segments, so a model
-has to learn interactions. A campaign's taste follows from its id alone, so every id has a truth.
+A logistic model over what a bid request shows. Half of it is common to all campaigns (good publishers, good positions),
+half is each campaign's own taste in categories, countries, devices, sizes and segments, so a model has to learn
+interactions. A campaign's taste follows from its id alone, so every id has a truth.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from simulation.population import CATEGORIES, COUNTRIES, DEVICE_TYPES, SEGMENTS,
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-_CLICK_LOGIT = -5.15  # with the spread below, about one click in a hundred impressions
-_CONVERSION_LOGIT = -3.2  # about one conversion in twenty clicks
+_CLICK_LOGIT = -5.15  # with the spread below, about one click per hundred impressions
+_CONVERSION_LOGIT = -3.2  # about one conversion per twenty clicks
 _SIZE = np.array([0.2, -0.1, -0.3, -0.1, 0.3])  # in the order of population.SIZES
 _POSITION = np.array([0.25, -0.25, 0.0])  # in the order of population.POSITIONS
 _DEVICE = np.array([-0.1, -0.6, 0.15, 0.05])  # in the order of population.DEVICE_TYPES
-_HOUR = 0.15  # mild: a request's hour is the least certain thing a replay knows
+_HOUR = 0.15  # mild: a replay knows a request's hour least reliably
 
 
 @dataclass(frozen=True)
 class Impressions:
-    """Who is shown something where and when; every field has shape `(n,)`.
+    """Impressions: user, slot and time; every field has shape `(n,)`.
 
     Attributes:
         user: index into the population's users.
@@ -47,7 +47,7 @@ class Impressions:
 
 @dataclass(frozen=True)
 class _Taste:
-    """What a campaign's audience responds to: additions to the logit by attribute value."""
+    """A campaign's taste: additions to the logit by attribute value."""
 
     level: float
     category: Floats
@@ -61,11 +61,11 @@ class _Taste:
 
 
 class Truth:
-    """Click and conversion probabilities of any impression for any campaign.
+    """The click and conversion probabilities of any impression for any campaign.
 
     Args:
-        population: whom and what the impressions refer to.
-        seed: of the part common to all campaigns.
+        population: population that the impressions refer to.
+        seed: seed of the part common to all campaigns.
     """
 
     def __init__(self, population: Population, seed: int) -> None:
@@ -75,24 +75,24 @@ class Truth:
         self._tastes: dict[str, _Taste] = {}
 
     def click(self, impressions: Impressions, campaign_id: str, creative_id: str = "") -> Floats:
-        """Probability of a click on each impression, shape `(n,)`.
+        """Return the probability of a click on each impression, shape `(n,)`.
 
         Args:
-            impressions: where the campaign is shown.
-            campaign_id: whose advertisement it is.
-            creative_id: which one; each is a little better or worse. Empty: an average one.
+            impressions: impressions of the campaign.
+            campaign_id: campaign of the ad.
+            creative_id: creative; each is a little better or worse. Empty: an average one.
         """
         logit = self._click_logit(impressions, campaign_id)
         return _sigmoid(_CLICK_LOGIT + logit + _creative(campaign_id, creative_id))
 
     def clicks(self, impressions: Impressions, campaign_ids: list[str]) -> Floats:
-        """Probability of a click for several campaigns, shape `(n, len(campaign_ids))`."""
+        """Return the click probabilities for several campaigns, shape `(n, len(campaign_ids))`."""
         if not campaign_ids:
             return np.empty((len(impressions), 0))
         return np.stack([self.click(impressions, campaign_id) for campaign_id in campaign_ids], axis=1)
 
     def conversion(self, impressions: Impressions, campaign_id: str) -> Floats:
-        """Probability that a click on each impression converts, shape `(n,)`."""
+        """Return the probability that a click on each impression converts, shape `(n,)`."""
         taste = self._taste(campaign_id)
         segments = self._population.users.segments[impressions.user]
         return _sigmoid(_CONVERSION_LOGIT + taste.conversion_level + segments @ taste.conversion_segment)
@@ -144,7 +144,7 @@ def _creative(campaign_id: str, creative_id: str) -> float:
 
 
 def _stable_hash(text: str) -> int:
-    """A seed from a text, the same in every process (Python's own `hash` is not)."""
+    """Hash a text to a seed, the same in every process (unlike Python's own `hash`)."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
 
 

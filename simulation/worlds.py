@@ -1,7 +1,7 @@
-"""Which worlds a policy learns in and by which it is judged: the past of logged campaigns, and made-up markets.
+"""Training and validation worlds of a policy: the past of logged campaigns, and simulated markets.
 
-Nothing of a campaign's evaluation is in either: its past is cut in two, the first part to learn from, the last one to
-judge by with the landscape of the first. Made-up markets for the one and for the other are drawn from other seeds.
+Neither contains anything of a campaign's evaluation: its past is cut in two, the first part to learn from, the second
+to validate on, with the landscape of the first. Simulated markets for the two are drawn from different seeds.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from simulation.library import Library, Source
 from simulation.sample_logs import sample_rows, sample_world
 
 LOGGED, COUNTED, DAILY = "logged", "counted", "daily"
-"""The worlds by name: logged episodes, made-up episodes of so many auctions, made-up flights of so many hours."""
+"""Names of the worlds: logged episodes, simulated episodes by count of auctions, simulated flights by the clock."""
 
 LEARNED = 0.7
-"""Part of each campaign's past that is learned from; the rest judges."""
+"""Share of each campaign's past to learn from; the rest validates."""
 
 _PAST, _EPISODES, _FLIGHTS = 20 * EPISODE, 12, 10
 _HOURS = (12.0, 24.0, 48.0)
 
-_LEARN, _JUDGE = 31, 32  # keeps the made-up markets of the two apart, whatever the seed
+_LEARN, _JUDGE = 31, 32  # keeps the simulated markets of the two apart, whatever the seed
 
 
 def to_learn_from(data: Path | None, seed: int, *, markets: int = 60) -> dict[str, Library]:
-    """Worlds to train in, by name; without data the made-up ones alone.
+    """Return the worlds to train in, by name; without data only the simulated ones.
 
     Args:
-        data: folder of logged auctions in the form that `read_task` reads.
-        seed: of the made-up markets.
-        markets: made-up campaigns of each kind.
+        data: folder of logged auctions in the format that `read_task` reads.
+        seed: seed of the simulated markets.
+        markets: simulated campaigns of each kind.
 
     Raises:
-        LogError: the folder is not of that form.
+        LogError: the folder is malformed.
     """
     made_up = _made_up(np.random.default_rng([seed, _LEARN]), markets)
     if data is None:
@@ -48,7 +48,7 @@ def to_learn_from(data: Path | None, seed: int, *, markets: int = 60) -> dict[st
 
 
 def to_judge_by(data: Path | None, seed: int, *, markets: int = 30) -> dict[str, Library]:
-    """Worlds to validate in, of the same names; see `to_learn_from`."""
+    """Return the worlds to validate in, by the same names; see `to_learn_from`."""
     made_up = _made_up(np.random.default_rng([seed, _JUDGE]), markets)
     if data is None:
         return made_up
@@ -57,21 +57,21 @@ def to_judge_by(data: Path | None, seed: int, *, markets: int = 30) -> dict[str,
 
 
 def read_pasts(data: Path) -> list[Task]:
-    """Campaigns and long streams of a folder, without the auctions that they are evaluated on.
+    """Read the campaigns and long streams of a folder, without the auctions that they are evaluated on.
 
     Raises:
-        LogError: the folder is not of the form that `read_task` reads.
+        LogError: the folder is not in the format that `read_task` reads.
     """
     tasks = [read_task(data, name) for name in dict.fromkeys([*campaigns_in(data), *streams_in(data)])]
-    # A long stream is one episode to whoever is evaluated on it; its past is cut like the others'.
+    # In its evaluation a long stream is one episode; its past is cut like the others'.
     return [replace(task, after=task.after.part(0, 0), episode=min(task.episode, EPISODE)) for task in tasks]
 
 
 def check_pasts(data: Path) -> None:
-    """Read all that a training would, and raise where a campaign has nothing to learn from.
+    """Read everything that a training would, and raise if a campaign has nothing to learn from.
 
     Raises:
-        LogError: the folder is not of the form that `read_task` reads, or all auctions of a past are alike, worth
+        LogError: the folder is not in the format that `read_task` reads, or the auctions of a past are all alike, worth
             nothing, or too few.
     """
     for task in read_pasts(data):
@@ -86,7 +86,7 @@ def check_pasts(data: Path) -> None:
 
 
 def fingerprint(data: Path) -> str:
-    """First digits of a SHA-256 over the folder's files that `read_pasts` reads, names and contents.
+    """Return the first digits of a SHA-256 over names and contents of the files that `read_pasts` reads.
 
     Raises:
         LogError: there are none.
@@ -100,7 +100,7 @@ def fingerprint(data: Path) -> str:
 
 
 def _cut_in_two(task: Task) -> Task:
-    """A campaign evaluated on the end of its own past."""
+    """Return a campaign that is evaluated on the end of its own past."""
     episodes = len(task.before) // task.episode
     learned = max(1, round(LEARNED * episodes)) * task.episode if episodes > 1 else int(LEARNED * len(task.before))
     return replace(task, before=task.before.part(0, learned), after=task.before.part(learned))

@@ -1,1 +1,1 @@
-"""Programs that prove the platform from outside. They are not in the wheel, and nothing imports them."""
+"""Programs that test the platform from outside. They are not in the wheel, and nothing imports them."""

@@ -1,17 +1,17 @@
-"""A platform under load whose parts are killed and whose exchange lies; afterwards the books are compared.
+"""A platform under load whose parts are killed and whose exchange lies; then the books are compared.
 
 How to run:
 
     make chaos                   # about four minutes: embedded Valkey and SQLite
-    make chaos SERVERS=own       # the same with a redis-server and a PostgreSQL of this machine, given by URL
-    python -m verification.chaos --calm --duration 60     # nothing goes wrong: are budgets spent to their end?
-    python -m verification.chaos --no-portfolio           # no budget moves from one campaign to another meanwhile
+    make chaos SERVERS=own       # the same with this machine's redis-server and PostgreSQL, by URL
+    python -m verification.chaos --calm --duration 60     # without faults: are budgets spent completely?
+    python -m verification.chaos --no-portfolio           # no budgets move between campaigns
 
 What to expect: a platform of its own in a temporary folder (ports as in the settings), the live table of a replay with
-a line for each kill, then a table of the audit. Meanwhile a portfolio moves budgets between the campaigns every two
-seconds. The last line is one JSON object. It exits with 1 when money was overspent, lost, counted twice, stuck, or made
-or lost by a move, when a forged notice was believed, or when a part did not come back; its folder is kept then.
-`recovered_s` is the longest time from a kill until health was good and bids were answered again.
+a line per kill, then a table of the audit. Meanwhile a portfolio moves budgets between the campaigns every two seconds.
+The last line is one JSON object. Exit code 1 if money was overspent, lost, counted twice, stuck, or created or lost by
+a move, if a forged notice was accepted, or if a part did not come back; its folder is kept then. `recovered_s` is the
+longest time from a kill until health was good and bids were answered again.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ from verification.faults.strikes import Striker, Struck
 
 _NOTICE_TTL = 12.0
 _LEASE_SECONDS = 3.0
-_OVERTIME = 90.0  # seconds that traffic goes on at most, when a slow machine brings parts back late
-_QUIET_SECONDS = 5.0  # past the longest life of a lease: its slack for clocks that differ, and a tick or two
+_OVERTIME = 90.0  # maximum extra seconds of traffic, when a slow machine brings parts back late
+_QUIET_SECONDS = 5.0  # beyond the longest life of a lease: its slack for clock differences, and a tick or two
 _SEED = 1
 _REPLICAS = {"Router": 2, "RLBidder": 2}
 _PLAN = ((0.10, "RLBidder"), (0.28, "Router"), (0.46, "Controller"), (0.64, "ledger server"))
 _PATIENT_RETRIES = 8  # of a notice: up to 25 s, as an exchange queues them
 _MOVE_SECONDS = 2.0  # between two decisions of the portfolio
-_KEEN = 15  # times what a click is worth elsewhere: without a trained model bids are low
+_KEEN = 15  # factor on the usual value of a click: without a trained model bids are low
 
 _MUST_BE_ZERO = (
     "overspend_micros",
@@ -92,12 +92,12 @@ RestartServer = Callable[[], None]
 @processes.ended_by_signals()
 def main(
     *,
-    duration: Annotated[float, typer.Option(min=10, help="seconds of traffic, or until all was killed")] = 120.0,
-    rate: Annotated[float, typer.Option(min=1, help="requests a second")] = 100.0,
-    budget: Annotated[int, typer.Option(min=1, help="micros each of the 20 campaigns may spend")] = 150_000,
+    duration: Annotated[float, typer.Option(min=10, help="seconds of traffic, or until all kills are done")] = 120.0,
+    rate: Annotated[float, typer.Option(min=1, help="requests per second")] = 100.0,
+    budget: Annotated[int, typer.Option(min=1, help="budget of each of the 20 campaigns, micros")] = 150_000,
     calm: Annotated[bool, typer.Option("--calm", help="kill nothing, and let the exchange behave")] = False,
-    own_servers: Annotated[bool, typer.Option("--own-servers", help="redis-server and PostgreSQL, by URL")] = False,
-    portfolio: Annotated[bool, typer.Option(help="move budgets between the campaigns; not while it is calm")] = True,
+    own_servers: Annotated[bool, typer.Option("--own-servers", help="use redis-server and PostgreSQL, by URL")] = False,
+    portfolio: Annotated[bool, typer.Option(help="move budgets between the campaigns; not with --calm")] = True,
 ) -> None:
     """Trade, break things, audit."""
     console = Console(stderr=True, highlight=False)
@@ -113,17 +113,17 @@ def main(
     typer.echo(msgspec.json.encode(summary).decode())
     broken = [name for name in _MUST_BE_ZERO if summary[name]]
     if broken:
-        refuse("chaos", f"not zero: {', '.join(broken)} (logs, ledger and events: {folder})")
+        refuse("chaos", f"should be zero: {', '.join(broken)} (logs, ledger and events: {folder})")
     shutil.rmtree(folder)
 
 
 @contextmanager
 def _settings(folder: Path, own_servers: bool) -> Iterator[tuple[Settings, RestartServer]]:
-    """Settings of the trial's platform, and what starts its ledger's server again."""
+    """Yield the settings of the trial's platform, and a function that restarts its ledger's server."""
     given = Settings()
     if given.redis_url or given.database_url:
         raise LaunchError(
-            "the ledger's server is killed here, so it must be one of our own: unset RAYBID_REDIS_URL and "
+            "this kills the ledger's server, so it must start its own: unset RAYBID_REDIS_URL and "
             "RAYBID_DATABASE_URL; --own-servers starts a redis-server and a PostgreSQL for the time of the trial"
         )
     changes: dict[str, object] = {
@@ -138,18 +138,18 @@ def _settings(folder: Path, own_servers: bool) -> Iterator[tuple[Settings, Resta
         "notice_ttl_interstitial_seconds": _NOTICE_TTL,
     }
     if not own_servers:
-        yield given.model_copy(update=changes), lambda: None  # the Controller starts the embedded one again
+        yield given.model_copy(update=changes), lambda: None  # the Controller restarts the embedded server
         return
     binaries = postgres.binaries()
     if binaries is None:
-        raise LaunchError("there is no initdb of PostgreSQL: install it, or leave out --own-servers")
+        raise LaunchError("PostgreSQL's initdb is missing: install it, or omit --own-servers")
     with redis_server(folder / "redis") as server, postgres.running(binaries) as cluster:
         changes |= {"redis_url": server.url, "database_url": cluster.new_database()}
         yield given.model_copy(update=changes), server.restart
 
 
 class _Conditions(NamedTuple):
-    """Seconds of traffic, requests a second, micros a campaign, whether all is well, and whether budgets move."""
+    """Seconds of traffic, requests per second, micros per campaign, whether there are no faults, and budget moves."""
 
     duration: float
     rate: float
@@ -182,7 +182,7 @@ class _Trial:
         )
 
     def run(self, restart_server: RestartServer) -> dict[str, Any]:
-        """Trade, break, audit; every figure."""
+        """Trade, break things, audit; return every figure."""
         preflight(self._settings)
         with Platform(self._settings, "composed", self._say, _REPLICAS) as platform:
             platform.register(self._campaigns)
@@ -236,20 +236,20 @@ class _Trial:
         return striker.struck
 
     async def _end(self, trading: asyncio.Task[Figures], striking: asyncio.Task[None]) -> None:
-        """Let the exchange finish in order once its time is over and everything that was to be killed was."""
+        """Let the exchange finish in order once its time is over and everything was killed."""
         await asyncio.sleep(self._duration)
         await asyncio.wait([striking])
         trading.cancel()
 
     def _share_budgets(self) -> None:
-        """Let all campaigns be one portfolio."""
+        """Make all campaigns one portfolio."""
         members = [{"campaign": campaign.id} for campaign in self._campaigns]
         body = {"id": "chaos", "strategy": "bandit", "interval_seconds": _MOVE_SECONDS, "members": members}
         with self._client() as client:
             client.post("/portfolio/create", json=body).raise_for_status()
 
     def _client(self) -> httpx.Client:
-        """For calls that need an administrator's key."""
+        """Return a client with an administrator's key."""
         headers = self._settings.key_headers("admin_key")
         return calls.client(self._settings.base_url, headers=headers, timeout=10)
 
@@ -288,7 +288,7 @@ class _Trial:
         }
 
     def _rebuild(self, balances: dict[int, Balance]) -> int:
-        """Wipe the ledger's server and restore it; in how many figures it differs from what it said before."""
+        """Wipe the ledger's server and rebuild it; return in how many figures it differs from before."""
         server = embedded.start_if_needed(self._settings)
         try:
             with redis.Redis.from_url(self._settings.ledger_url) as client:
@@ -315,7 +315,7 @@ class _Trial:
 
 
 def _campaigns(budget: int, duration: float) -> list[Campaign]:
-    """The reference campaigns, for everyone, keen to win, and with budgets that run out within the run."""
+    """Return the reference campaigns, for everyone, with high bids and budgets that run out within the run."""
     replace = msgspec.structs.replace
     return [
         replace(

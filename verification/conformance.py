@@ -1,16 +1,16 @@
-"""Files of real requests through a live platform that has something for everything; every answer is judged.
+"""Real requests sent to a live platform that has a creative for everything; every answer is judged.
 
 How to run:
 
     python -m verification.conformance --requests a.jsonl --requests b.jsonl
 
-What to expect: campaigns in every format, size, media type and length that the files ask for are registered over the
-API; the requests are sent; the last line is one JSON object. `violations` counts by rule what an exchange would
-object to; `bid_rate` is the share of imps answered of those that could be. What could not, and why, is in
-`impossible` and in docs/conformance.md. It exits with 1 when anything was violated.
+What to expect: campaigns in every format, size, media type and duration that the files ask for are created over the
+API; the requests are sent; the last line is one JSON object. `violations` counts by rule what an exchange would object
+to; `bid_rate` is the share of answerable imps that were answered. The others are counted by reason in `impossible`, see
+docs/conformance.md. Exit code 1 if anything was violated.
 
-Where no platform runs at the URL, one is started for the time of the run in a temporary folder (ports as in the
-settings). On one that runs already the campaigns stay, paused; set RAYBID_VAR_DIR or RAYBID_ADMIN_KEY to its own.
+If no platform runs at the URL, one is started for the run in a temporary folder (ports as in the settings). On an
+existing platform the campaigns stay, paused; set RAYBID_VAR_DIR or RAYBID_ADMIN_KEY to its own.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ _API_SECONDS = 30.0
 
 @processes.ended_by_signals()
 def main(
-    requests: Annotated[list[Path], typer.Option(help="File with one JSON request a line, itself or under `request`")],
+    requests: Annotated[list[Path], typer.Option(help="File with a JSON request per line, itself or under `request`")],
     url: Annotated[str, typer.Option(help="Base URL of a platform; default: as in the settings")] = "",
-    connections: Annotated[int, typer.Option(min=1, max=64, help="Requests in flight at most")] = _CONNECTIONS,
+    connections: Annotated[int, typer.Option(min=1, max=64, help="Maximum requests in flight")] = _CONNECTIONS,
 ) -> None:
     """Send, judge, count."""
     console = Console(stderr=True, highlight=False)
@@ -84,7 +84,7 @@ def _read(paths: Sequence[Path], console: Console) -> list[bytes]:
 
 @contextmanager
 def _platform(url: str, settings: Settings, console: Console) -> Iterator[Settings]:
-    """A platform at the URL while the context lasts; the settings that have its keys."""
+    """Provide a platform at the URL while the context lasts; yield the settings that have its keys."""
     if _is_up(url):
         yield settings
         return
@@ -98,7 +98,7 @@ def _platform(url: str, settings: Settings, console: Console) -> Iterator[Settin
 
 
 def _changes(settings: Settings, folder: Path) -> dict[str, object]:
-    """A folder of its own, the models there are, and a table of rates to convert by."""
+    """Return a folder of its own, the existing models, and a table of exchange rates."""
     rates = folder / "rates.json"
     rates.write_bytes(msgspec.json.encode({"base": "USD", "rates": {k: v for k, v in RATES.items() if k != "USD"}}))
     return {
@@ -112,20 +112,20 @@ def _changes(settings: Settings, folder: Path) -> dict[str, object]:
 
 @contextmanager
 def _registered(url: str, settings: Settings, campaigns: Sequence[Campaign], console: Console) -> Iterator[None]:
-    """The campaigns bid while the context lasts; afterwards they are paused."""
+    """Keep the campaigns bidding while the context lasts; pause them afterwards."""
     with calls.client(url, headers=settings.key_headers("admin_key"), timeout=_API_SECONDS) as client:
         before = _campaigns_up(client)
         for campaign in campaigns:
             answer = client.post("/campaign/create", content=msgspec.json.encode(campaign))
-            if answer.status_code == 409:  # of an earlier run: the id says what is in it
+            if answer.status_code == 409:  # from an earlier run: the id depends on the contents
                 answer = client.post(f"/campaign/{campaign.id}/resume")
             if answer.is_error:
-                raise LaunchError(f"campaign {campaign.id} is refused: {answer.status_code} {answer.text[:300]}")
+                raise LaunchError(f"campaign {campaign.id} was refused: {answer.status_code} {answer.text[:300]}")
         console.print(f"[dim]{len(campaigns)} campaigns[/dim]")
         deadline = time.monotonic() + _TAKEN_UP_SECONDS
         while _campaigns_up(client) < max(before, len(campaigns)):
             if time.monotonic() > deadline:
-                raise LaunchError(f"the Router does not take up {len(campaigns)} campaigns")
+                raise LaunchError(f"the Router did not load {len(campaigns)} campaigns")
             time.sleep(0.2)
         time.sleep(2)  # for the first leases
         yield

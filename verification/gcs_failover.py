@@ -1,16 +1,16 @@
-"""The head's GCS is killed under load; the cluster's state is in a Redis of its own, and serving goes on.
+"""The head's GCS is killed under load; with the cluster's state in a separate Redis, serving goes on.
 
     make gcs-check        # two minutes; needs root, for network namespaces
 
-It is `cluster/compose.yaml` without containers: a head and a worker with an address each, started by the image's
-entry point, Redis with `cluster/redis/redis.conf`, and nginx with TLS in front, to which the worker is the backup. An
-exchange trades through nginx. The head's `gcs_server` gets SIGKILL; Ray ends the head's other processes, which ends a
-container, and the head is started again, as compose and KubeRay do.
+It is `cluster/compose.yaml` without containers: a head and a worker with their own addresses, started by the image's
+entry point, Redis with `cluster/redis/redis.conf`, and nginx with TLS in front, with the worker as its backup. An
+exchange trades through nginx. The head's `gcs_server` gets SIGKILL; Ray ends the head's other processes, which ends the
+container, and the head is restarted, as compose and KubeRay do.
 
-The last line is one JSON object: `served_during` bids and no-bids between kill and recovery, `errors` of the whole
-trade, `recovered_s` until the head knew the application again and answered bids, `state_back` when the deployments,
-the campaigns made before and an update made after are as they should be. It exits with 1 when serving did not go on,
-when more requests failed than the head held, or when the state is not back.
+The last line is one JSON object: `served_during` bids and no-bids between kill and recovery, `errors` of the whole run,
+`recovered_s` until the head knew the application again and answered bids, `state_back` if the deployments, the earlier
+campaigns and a later update are correct. Exit code 1 if serving stopped, if more requests failed than the head had in
+flight, or if the state is not back.
 """
 
 from __future__ import annotations
@@ -60,14 +60,14 @@ Say = Callable[[str], None]
 
 
 class Cluster(NamedTuple):
-    """What runs.
+    """The running parts.
 
     Attributes:
-        head: the node that is struck.
-        worker: where the replicas are.
-        proxy: in front of both.
-        environment: of commands on the cluster.
-        folder: of everything.
+        head: node to kill.
+        worker: node with the replicas.
+        proxy: nginx in front of both.
+        environment: environment of commands on the cluster.
+        folder: folder for everything.
     """
 
     head: Node
@@ -78,7 +78,7 @@ class Cluster(NamedTuple):
 
     @property
     def dashboard(self) -> str:
-        """Base URL of Ray's."""
+        """Base URL of Ray's dashboard."""
         return f"http://{self.head.address}:8265"
 
     @property
@@ -88,10 +88,10 @@ class Cluster(NamedTuple):
 
 
 @processes.ended_by_signals()
-def main(rate: Annotated[float, typer.Option(min=1, help="requests a second")] = 60.0) -> None:
+def main(rate: Annotated[float, typer.Option(min=1, help="requests per second")] = 60.0) -> None:
     """Start, trade, kill, compare."""
     console = Console(stderr=True, highlight=False)
-    folder = Path(tempfile.mkdtemp(prefix="rfo-"))  # short: sockets lie below it
+    folder = Path(tempfile.mkdtemp(prefix="rfo-"))  # short: socket paths are below it
     try:
         given = Settings()
         train_missing(given, console.print)
@@ -107,14 +107,14 @@ def main(rate: Annotated[float, typer.Option(min=1, help="requests a second")] =
 
 
 def faults(summary: dict[str, Any], rate: float) -> list[str]:
-    """What is not as it has to be, a line each."""
+    """Return what is wrong, a line each."""
     found = []
     if summary["recovered_s"] is None:
         found.append("the head did not come back")
     elif summary["served_during"] < 0.8 * rate * summary["recovered_s"]:
-        found.append("serving did not go on while the head was away")
+        found.append("serving stopped while the head was down")
     if summary["errors"] > 2 * _CONNECTIONS:
-        found.append(f"more requests failed than the head held: {summary['errors']}")
+        found.append(f"more requests failed than the head had in flight: {summary['errors']}")
     if not summary["state_back"]:
         found.append(f"the state is not back: {summary['state']}")
     return found
@@ -122,7 +122,7 @@ def faults(summary: dict[str, Any], rate: float) -> list[str]:
 
 @contextmanager
 def _cluster(folder: Path, given: Settings, say: Say) -> Iterator[Cluster]:
-    """Redis, nginx, head, worker and the application, for the time of the block."""
+    """Run Redis, nginx, head, worker and the application, for the time of the block."""
     port = free_port()
     with (
         network() as net,
@@ -138,7 +138,7 @@ def _cluster(folder: Path, given: Settings, say: Say) -> Iterator[Cluster]:
             say(f"head {head.address}, worker {worker.address}, {proxy.url} in front")
             cluster = Cluster(head, worker, proxy, environment, folder)
             _deploy(cluster, ROOT / "serve_config.yaml")
-            say("the application is there")
+            say("the application is up")
             yield cluster
         finally:
             worker.stop()
@@ -170,7 +170,7 @@ def _environment(folder: Path, given: Settings, net: Network, redis_port: int, p
         "RAY_REDIS_ADDRESS": f"{net.gateway}:{redis_port}",
         "RAY_external_storage_namespace": "raybid",
     }
-    # Ports and places of other trials are nothing to nodes with addresses of their own.
+    # Ports and addresses of other trials do not matter to nodes with addresses of their own.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RAYBID_", "RAY_"))}
     return inherited | own
 
@@ -187,7 +187,7 @@ def _node(net: Network, last: int, role: str, environment: dict[str, str], folde
 
 
 def _deploy(cluster: Cluster, config: Path) -> None:
-    """What the image's `deploy` does.
+    """Deploy as the image's `deploy` does.
 
     Raises:
         LaunchError: it fails.
@@ -199,11 +199,11 @@ def _deploy(cluster: Cluster, config: Path) -> None:
         text=True,
     )
     if done.returncode:
-        raise LaunchError(f"the deployment fails: {(done.stderr.strip().splitlines() or ['it said nothing'])[-1]}")
+        raise LaunchError(f"the deployment failed: {(done.stderr.strip().splitlines() or ['no output'])[-1]}")
 
 
 class _Watch:
-    """An exchange that trades until it is told to stop, and what it has seen."""
+    """An exchange that trades until it is told to stop, and its figures."""
 
     def __init__(self, cluster: Cluster, key: str, rate: float, console: Console) -> None:
         self.figures = Figures()
@@ -213,7 +213,7 @@ class _Watch:
         self._console = console
 
     async def trade(self) -> None:
-        """Until cancelled."""
+        """Trade until cancelled."""
         with display(self._console) as show:
 
             def tick(figures: Figures) -> None:
@@ -229,7 +229,7 @@ class _Watch:
 
     @property
     def errors(self) -> int:
-        """Everything else so far, by status or for want of an answer, notices included."""
+        """Other answers and missing ones so far, including notices."""
         return self.figures.statuses.total() - self.answered + self.figures.errors.total()
 
 
@@ -266,21 +266,21 @@ async def _trial(cluster: Cluster, rate: float, console: Console) -> dict[str, A
 
 
 async def _strike(cluster: Cluster, client: httpx.AsyncClient, console: Console) -> float | None:
-    """Kill the GCS, start the head again once it has ended; when all was well again, None: it never was.
+    """Kill the GCS, restart the head once it has ended; return when all was well again, None: never.
 
     Raises:
         LaunchError: there is no GCS to kill.
     """
     pids = cluster.head.pids("gcs_server")
     if len(pids) != 1:
-        raise LaunchError(f"the head has {len(pids)} processes gcs_server, and should have one")
+        raise LaunchError(f"the head has {len(pids)} gcs_server processes instead of one")
     os.kill(pids[0], signal.SIGKILL)
     console.print(f"kill -9 gcs_server (pid {pids[0]})")
     restarted = False
     deadline = time.monotonic() + _GIVE_UP_SECONDS
     while time.monotonic() < deadline:
-        if cluster.head.ended:  # now, or when Ray found the machine too slow to start within its 30 s
-            console.print("the head has ended; starting it again")
+        if cluster.head.ended:  # by itself, or because the machine was too slow for Ray to start within its 30 s
+            console.print("the head has ended; restarting it")
             cluster.head.start()
             restarted = True
         elif restarted and await _is_well(cluster, client):
@@ -310,19 +310,19 @@ async def _register(client: httpx.AsyncClient) -> None:
     for campaign in reference.campaigns():
         answer = await client.post("/campaign/create", content=msgspec.json.encode(campaign))
         if answer.status_code != 201:
-            raise LaunchError(f"campaign {campaign.id} is refused with {answer.status_code}: {answer.text[:200]}")
+            raise LaunchError(f"campaign {campaign.id} was refused with {answer.status_code}: {answer.text[:200]}")
     await asyncio.sleep(4.0)  # pacing and leases
 
 
 async def _exchange_key(client: httpx.AsyncClient) -> str:
-    """Return a new key of an exchange."""
+    """Create a key of an exchange and return it."""
     made = await client.post("/admin/keys", json={"name": "trial", "scopes": ["exchange"]})
     made.raise_for_status()
     return str(made.json()["key"])
 
 
 async def _state(cluster: Cluster, client: httpx.AsyncClient) -> dict[str, Any]:
-    """Deployments, and the replicas' processes, by name; campaigns by id."""
+    """Return deployments and the replicas' processes by name, and campaigns by id."""
     details = await _details(cluster, client)
     campaigns = (await client.get("/campaigns")).raise_for_status().json()
     return {
@@ -336,7 +336,7 @@ async def _state(cluster: Cluster, client: httpx.AsyncClient) -> dict[str, Any]:
 
 
 async def _state_back(cluster: Cluster, client: httpx.AsyncClient, before: dict[str, Any]) -> dict[str, bool]:
-    """What is as it was, by what it is, and whether the application can be updated."""
+    """Return which parts of the state are as before, and whether the application can be updated."""
     after = await _state(cluster, client)
     healthy = {item["status"] for item in (await _details(cluster, client))["deployments"].values()} == {"HEALTHY"}
     config: dict[str, Any] = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
@@ -348,10 +348,10 @@ async def _state_back(cluster: Cluster, client: httpx.AsyncClient, before: dict[
     deployment = (await _details(cluster, client))["deployments"]["CTRModel"]["deployment_config"]
     without = await client.get(f"{cluster.dashboard}/api/serve/applications/", headers={"Authorization": ""})
     return {
-        "token asked for": without.status_code in (401, 403),
+        "token required": without.status_code in (401, 403),
         "deployments": healthy and after["deployments"] == before["deployments"],
         "campaigns": after["campaigns"] == before["campaigns"],
-        "replicas lived on": all(set(before["pids"][name]) & set(after["pids"][name]) for name in before["pids"]),
+        "replicas survived": all(set(before["pids"][name]) & set(after["pids"][name]) for name in before["pids"]),
         "update": deployment["max_ongoing_requests"] == _UPDATED,
     }
 

@@ -1,4 +1,4 @@
-"""What commands leave behind when they end: their orphans become children of this process, in whatever session."""
+"""Processes that commands leave behind: their orphans become children of this process, whatever their session."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import psutil
 
 from rtb.runtime import guard
 
-_SET_CHILD_SUBREAPER, _GET_CHILD_SUBREAPER = 36, 37  # of linux/prctl.h
+_SET_CHILD_SUBREAPER, _GET_CHILD_SUBREAPER = 36, 37  # constants of linux/prctl.h
 
 
 class Watch:
-    """What came of this process since."""
+    """A watch over new descendants of this process."""
 
     def __init__(self) -> None:
         self._before = set(guard.descendants(os.getpid()))
@@ -26,7 +26,7 @@ class Watch:
         return [pid for pid in guard.descendants(os.getpid()) if pid not in self._before]
 
     def left(self, seconds: float) -> list[str]:
-        """Return the command lines of those that live on, after so many seconds at most."""
+        """Return the command lines of those that are still alive after at most these seconds."""
         deadline = time.monotonic() + seconds
         while (alive := self.alive()) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -35,7 +35,7 @@ class Watch:
 
 @contextmanager
 def watching() -> Iterator[Watch]:
-    """Adopt orphans for the time of the block; what is left at its end is killed."""
+    """Adopt orphans for the time of the block; kill what is left at its end."""
     prctl, adopts = ctypes.CDLL(None, use_errno=True).prctl, ctypes.c_int()
     prctl(_GET_CHILD_SUBREAPER, ctypes.byref(adopts), 0, 0, 0)
     prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -50,7 +50,7 @@ def watching() -> Iterator[Watch]:
 
 
 def command(pid: int) -> str:
-    """Return the command line of a process; empty: it ended."""
+    """Return the command line of a process; empty if it has ended."""
     with suppress(psutil.Error):
         return f"{pid} {' '.join(psutil.Process(pid).cmdline())}"
     return ""

@@ -1,10 +1,10 @@
-"""nginx with TLS in front of a running platform, as `cluster/nginx` has it, and an exchange that trades through it.
+"""nginx with TLS in front of a running platform, as in `cluster/nginx`, and an exchange that trades through it.
 
-    make proxy-check                     # a minute: a platform of its own, ports as in the settings
+    make proxy-check                     # a minute: it starts a platform, ports as in the settings
 
-Bids, notices and clicks all go through the proxy: it is the platform's public URL. The last line is one JSON object. It
-exits with 1 when an answer was an error or broke the protocol, when nginx had something to say, when the exchange and
-the ledger differ about the spend, or when a path that is for inside can be reached.
+Bids, notices and clicks all go through the proxy, which is the platform's public URL. The last line is one JSON object.
+Exit code 1 if an answer was an error or violated the protocol, if nginx logged a problem, if exchange and ledger
+disagree on the spend, or if an internal path can be reached.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _HIDDEN = ("/metrics", "/stats", "/admin/keys", "/health")
 def main(
     *,
     duration: Annotated[float, typer.Option(min=1, help="seconds of traffic")] = 15.0,
-    rate: Annotated[float, typer.Option(min=1, help="requests a second")] = 100.0,
+    rate: Annotated[float, typer.Option(min=1, help="requests per second")] = 100.0,
 ) -> None:
     """Start both, trade through the proxy, compare."""
     console = Console(stderr=True, highlight=False)
@@ -91,7 +91,7 @@ def _trade(platform: Platform, proxy: Proxy, options: ReplayOptions) -> dict[str
 
 
 def faults(summary: dict[str, Any]) -> list[str]:
-    """What is not as it has to be, a line each."""
+    """Return what is wrong, a line each."""
     found = []
     if not summary["bids"]:
         found.append("no bid came")
@@ -102,9 +102,9 @@ def faults(summary: dict[str, Any]) -> list[str]:
     if summary["errors"]:
         found.append(f"errors: {summary['errors_by_kind']}")
     if summary["invalid_responses"]:
-        found.append(f"breaches of the protocol: {summary['violations']}")
+        found.append(f"violations of the protocol: {summary['violations']}")
     if summary["spend_micros"] != summary["ledger_spend_micros"]:
-        found.append("the exchange and the ledger differ about the spend")
+        found.append("the exchange and the ledger disagree on the spend")
     if open_paths := [path for path, status in summary["hidden"].items() if status != 404]:
         found.append(f"not hidden: {', '.join(open_paths)}")
     if summary["nginx_said"]:

@@ -1,13 +1,13 @@
-"""Whether the platform is really watched: every panel and alert has data, and an alert fires when the bidder dies.
+"""Check monitoring: every panel and alert has data, and an alert fires when the bidder dies.
 
 How to run:
 
     make watch-check         # about three minutes; needs Prometheus and Alertmanager, as Debian packages them
 
-What to expect: a platform of its own in a temporary folder (ports as in the settings) under replay, scraped by a real
-Prometheus with the configuration of `cluster/prometheus`; each PromQL expression asked; the rules' own tests; then the
-platform killed with SIGKILL, until Alertmanager has `RaybidDown`. The last line is JSON: `panels`, `empty` (expressions
-without data and without a reason for it, to be 0), `alerts`, `tested`, `fired_s`.
+What to expect: a platform in a temporary folder (ports as in the settings) under replay, scraped by a real Prometheus
+with the configuration of `cluster/prometheus`; each PromQL expression is queried; the rules' own tests run; then the
+platform is killed with SIGKILL, until Alertmanager has `RaybidDown`. The last line is JSON: `panels`, `empty`
+(expressions without data and without a reason for that, should be 0), `alerts`, `tested`, `fired_s`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from verification.watching.servers import CONFIG, Watchers, tool, watchers
 
 DOWN = "RaybidDown"
 _WINDOW_SECONDS = 60.0
-"""Until it must have fired: 20 s that it waits, a scrape, an evaluation, and a slow machine."""
+"""Time limit for the alert: its own delay of 20 s, a scrape, an evaluation, and a slow machine."""
 
 _RATE = 100.0
 
@@ -55,7 +55,7 @@ _RATE = 100.0
 def main(
     duration: Annotated[float, typer.Option(min=30, help="seconds of traffic")] = 90.0,
 ) -> None:
-    """Watch a platform, ask everything, kill it."""
+    """Monitor a platform, query everything, kill it."""
     console = Console(stderr=True, highlight=False)
     folder = Path(tempfile.mkdtemp(prefix="raybid-watch-"))
     try:
@@ -68,7 +68,7 @@ def main(
         refuse("watch-check", f"{error} (logs: {folder})")
     typer.echo(msgspec.json.encode(summary).decode())
     if summary["empty"] or summary["tested"] < summary["alerts"] or summary["fired_s"] is None:
-        refuse("watch-check", f"not watched as it should be: see the table and the figures above (logs: {folder})")
+        refuse("watch-check", f"monitoring is incomplete: see the table and the figures above (logs: {folder})")
     shutil.rmtree(folder)
 
 
@@ -89,7 +89,7 @@ def _watched(settings: Settings, folder: Path, duration: float, console: Console
             console.print(_table(verdicts))
             unreached = [target["metric"] for target in at.query("up == 0")]
             if unreached:
-                raise LaunchError(f"Prometheus does not reach {unreached}")
+                raise LaunchError(f"Prometheus cannot reach {unreached}")
             quiet = DOWN not in at.firing()
             platform.kill()
             fired = _await_alert(at, console) if quiet else None
@@ -106,7 +106,7 @@ def _watched(settings: Settings, folder: Path, duration: float, console: Console
 
 
 def _targets(settings: Settings) -> dict[str, list[str]]:
-    """Where Ray says its parts are, besides what we know."""
+    """Return the addresses of Ray's parts, from Ray, and those that we know."""
     haproxy = os.environ.get("RAY_SERVE_HAPROXY_METRICS_PORT", "9101")
     found = msgspec.json.decode((run_folder(settings) / "ray" / "prom_metrics_service_discovery.json").read_bytes())
     return {
@@ -117,7 +117,7 @@ def _targets(settings: Settings) -> dict[str, list[str]]:
 
 
 def _share_budgets(settings: Settings) -> None:
-    """Let two campaigns be a portfolio, so that there is one to see."""
+    """Make two campaigns a portfolio, so that its panels have data."""
     members = [{"campaign": campaign.id} for campaign in reference.campaigns()[:2]]
     headers = settings.key_headers("admin_key")
     body = {"id": "watched", "strategy": "proportional", "interval_seconds": 5, "members": members}
@@ -127,7 +127,7 @@ def _share_budgets(settings: Settings) -> None:
 
 @contextmanager
 def _traffic(settings: Settings, duration: float, folder: Path) -> Iterator[None]:
-    """An exchange that goes on while everything is asked."""
+    """Run an exchange during the block."""
     command = [sys.executable, "-m", "pipelines.replay", "--url", settings.base_url, "--rate", str(_RATE)]
     with (folder / "replay.log").open("wb") as log:
         process = processes.start(
@@ -144,7 +144,7 @@ def _traffic(settings: Settings, duration: float, folder: Path) -> Iterator[None
 
 
 def _await_alert(at: Watchers, console: Console) -> float | None:
-    """Seconds from now until the alert is active."""
+    """Return the seconds from now until the alert is active."""
     began = time.monotonic()
     for _ in track(range(round(_WINDOW_SECONDS)), f"until {DOWN} fires", console=console):
         if DOWN in at.firing():
@@ -154,10 +154,10 @@ def _await_alert(at: Watchers, console: Console) -> float | None:
 
 
 def _promtool(*arguments: str) -> None:
-    """Raises `LaunchError` with what it says when it is not content."""
+    """Run promtool and raise `LaunchError` with its output if it fails."""
     done = subprocess.run([tool("promtool"), *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise LaunchError(f"promtool {' '.join(arguments)} fails: {done.stdout.strip()} {done.stderr.strip()}")
+        raise LaunchError(f"promtool {' '.join(arguments)} failed: {done.stdout.strip()} {done.stderr.strip()}")
 
 
 def _table(verdicts: list[Verdict]) -> Table:

@@ -1,1 +1,1 @@
-"""What the whole platform serves: over HTTP, through the real ingress, with everything a request costs."""
+"""Throughput of the whole platform, over HTTP and through the real ingress."""

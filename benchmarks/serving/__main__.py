@@ -1,14 +1,14 @@
-"""What the platform serves on this machine, over HTTP, in both graphs, beside a bare answer and a peer service.
+"""Throughput of the platform on this machine, over HTTP, in both graphs, next to a bare answer and a peer service.
 
 How to run:
 
     make bench                    # about eleven minutes
-    make bench QUICK=1            # two minutes: one short round of both graphs, nothing else
-    make bench REQUESTS=FILE      # replay these, an OpenRTB request a line, instead of simulated ones
+    make bench QUICK=1            # two minutes: one short round of both graphs only
+    make bench REQUESTS=FILE      # replay these, an OpenRTB request per line, instead of simulated ones
 
-What to expect: a platform at a time is started and stopped, what is being measured is told on standard error, and a
-table at the end. The last line is one JSON object. wrk, the load generator, shares the cores with what it loads. What
-is compared takes turns within a round; figures are medians over rounds, ratios medians of the rounds' ratios.
+What to expect: one platform at a time is started and stopped, progress goes to standard error, and a table comes at the
+end. The last line is one JSON object. wrk, the load generator, shares the cores with the platform. What is compared
+takes turns within a round; figures are medians over rounds, ratios medians of the rounds' ratios.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ from raybid.refusing import refuse
 _CAMPAIGNS = 200
 _PEER_PORT = 8_055
 _P99_MS: dict[Graph, float] = {"composed": 82.0, "colocated": 45.0}
-"""What a level may take to be the one that is told first."""
+"""Latency limit of the level that is reported first."""
 
 _FULL, _QUICK = Plan(3, 7.0), Plan(1, 3.0)
 _CATALOGS = (10, 1_000, 10_000)
 _CALLS = 16
-_MANY_CALLS = 1_000_000  # batches are REST calls, and here all are of one caller
+_MANY_CALLS = 1_000_000  # batches are REST calls, and all come from one caller here
 
 
 def main(
     *,
-    quick: Annotated[bool, typer.Option("--quick", help="one short round of each")] = False,
-    requests: Annotated[str, typer.Option(help="file with an OpenRTB request a line; none: simulated ones")] = "",
+    quick: Annotated[bool, typer.Option("--quick", help="one short round of both graphs")] = False,
+    requests: Annotated[str, typer.Option(help="file with an OpenRTB request per line; default: simulated ones")] = "",
 ) -> None:
-    """Measure everything."""
+    """Run all measurements."""
     console = Console(stderr=True, highlight=False)
     plan = _QUICK if quick else _FULL
     try:
@@ -73,7 +73,7 @@ def main(
 
 
 def _both_graphs(plan: Plan, requests: Path, console: Console) -> dict[str, Any]:
-    """Both graphs, the co-located one in turn with the peer service."""
+    """Measure both graphs, the co-located one in turn with the peer service."""
     books: dict[Graph, Ledger] = {}
     unbalanced = 0
     for graph in _P99_MS:
@@ -89,7 +89,7 @@ def _both_graphs(plan: Plan, requests: Path, console: Console) -> dict[str, Any]
 
 
 def _compared(books: dict[Graph, Ledger]) -> dict[str, Any]:
-    """The figures of both graphs."""
+    """Return the figures of both graphs."""
     found: dict[str, Any] = {}
     for graph, book in books.items():
         first = rounds.best(book, _P99_MS[graph])
@@ -114,7 +114,7 @@ def _compared(books: dict[Graph, Ledger]) -> dict[str, Any]:
 
 
 def _bids_in_batches(plan: Plan, console: Console) -> float:
-    """Bids a second in calls of 500, with a co-located Router a core: such a call keeps one busy."""
+    """Return bids per second in calls of 500, with a co-located Router per core: such a call keeps a core busy."""
     say = _sayer(console, "batches")
     cores = os.cpu_count() or 1
     routers = {"Router": {"min_replicas": cores, "initial_replicas": cores, "max_replicas": cores}}
@@ -126,7 +126,7 @@ def _bids_in_batches(plan: Plan, console: Console) -> float:
 
 
 def _rate_at(campaigns: int, requests: Path, plan: Plan, console: Console) -> float:
-    """Requests a second with so many campaigns, composed, at 64 connections."""
+    """Return requests per second with this many campaigns, composed, at 64 connections."""
     say = _sayer(console, f"{campaigns:,} campaigns")
     with rig("composed", campaigns, say) as platform:
         return rounds.rate(platform, requests, plan, say)
@@ -144,7 +144,7 @@ def _table(found: dict[str, Any]) -> Table:
             table.add_row(f"{graph}, {level} connections", *_cells(told), f"{told['qps'] / bare:.2f}")
         table.add_row(f"{graph}, with notices", *_cells(found[graph]["with_notices"]), "")
         table.add_row(f"{graph}, 200 requests a second", *_cells(found[graph]["low_load"]), "")
-    table.add_row("bare answer by the way of bids", f"{found['bare_early_qps']:,.0f}", "", "", "")
+    table.add_row("bare answer on the bid path", f"{found['bare_early_qps']:,.0f}", "", "", "")
     table.add_row("uvicorn + FastAPI + torch per request", f"{found['uvicorn_peer_qps']:,.0f}", "", "", "")
     for size, rate in found.get("campaigns", {}).items():
         table.add_row(f"composed, {int(size):,} campaigns", f"{rate:,.0f}", "", "", "")

@@ -1,13 +1,13 @@
-"""A step of load, and what the deployments make of it: from their least replicas to their most and back.
+"""A load step, and how the deployments follow it: from their minimum of replicas to their maximum and back.
 
 How to run:
 
     python -m benchmarks.serving.autoscale
 
-What to expect: a minute and a half. A platform of its own, composed, with production's numbers but for a ceiling of two
-replicas and a shorter wait before scaling down. Requests go on while replicas start and, slowly, while they are
-drained, so that one that fails is counted. What happens is on standard error; the last line is one JSON object; exit
-code 1 when a deployment did not follow, a request failed or the ledger's sums do not agree.
+What to expect: a minute and a half. It starts a platform of its own, composed, with production's settings except for a
+ceiling of two replicas and a shorter delay before scaling down. Requests continue while replicas start and, slowly,
+while they drain, so that failures are counted. Progress is on standard error; the last line is one JSON object; exit
+code 1 if a deployment did not follow, a request failed or the ledger does not balance.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ _LOOK_SECONDS = 0.25
 
 
 class Scaled(msgspec.Struct, frozen=True):
-    """How one deployment followed the load.
+    """The response of one deployment to the load.
 
     Attributes:
-        min: replicas it began with.
-        max: that it may have.
-        reached: most that ran at a time.
-        seconds_to_max: from the beginning of the step until that many ran; none: they never did.
-        seconds_back: from its end until there were as few as before, the drained one gone; none: not in time.
+        min: replicas at the start.
+        max: maximum of replicas.
+        reached: most replicas running at a time.
+        seconds_to_max: time from the start of the step until the maximum ran; None: never.
+        seconds_back: time from its end until back at the minimum, with drained replicas gone; None: not in time.
     """
 
     min: int
@@ -62,18 +62,18 @@ class Scaled(msgspec.Struct, frozen=True):
 
 
 class AutoscaleFigures(msgspec.Struct, frozen=True):
-    """What a step of load came to.
+    """The results of a load step.
 
     Attributes:
-        deployments: by name.
-        requests: answered, in the step and after it.
-        errors: connections broken, time-outs and answers from 400 up.
-        troubled: got no bid by the platform's fault: see `rig.Counted`.
-        qps: requests a second in the step.
-        p50_ms: middle of the latencies in the step.
-        p99_ms: 99th percentile of them.
-        after_p99_ms: the same in the trickle, while replicas are drained.
-        unbalanced_micros: by which budgets and pots of campaigns differ afterwards: 0.
+        deployments: results by name.
+        requests: requests answered during and after the step.
+        errors: broken connections, timeouts and answers from 400 up.
+        troubled: requests without a bid because of the platform: see `rig.Counted`.
+        qps: requests per second in the step.
+        p50_ms: median latency in the step.
+        p99_ms: 99th percentile of the latency in the step.
+        after_p99_ms: 99th percentile afterwards, while replicas drain.
+        unbalanced_micros: difference between budgets and pots of campaigns afterwards; should be 0.
     """
 
     deployments: dict[str, Scaled]
@@ -88,7 +88,7 @@ class AutoscaleFigures(msgspec.Struct, frozen=True):
 
     @property
     def wrong(self) -> list[str]:
-        """What was not as it should be, a line each."""
+        """Failures, a line each."""
         found = [
             f"{name} {what}"
             for name, one in self.deployments.items()
@@ -103,15 +103,15 @@ class AutoscaleFigures(msgspec.Struct, frozen=True):
 
 
 def measure(say: Say, requests: str = "") -> AutoscaleFigures:
-    """Start a platform, raise the load and take it away again.
+    """Start a platform, raise the load and lower it again.
 
     Args:
-        say: told what happens, a line at a time.
-        requests: file with an OpenRTB request a line; empty: simulated ones.
+        say: called with progress, a line at a time.
+        requests: file with an OpenRTB request per line; empty: simulated ones.
 
     Raises:
-        LaunchError: it does not start.
-        LoadError: wrk is not there or fails.
+        LaunchError: the platform does not start.
+        LoadError: wrk is missing or fails.
         OSError: the requests cannot be read.
     """
     path = requests_file(requests)
@@ -132,7 +132,7 @@ def _measured(platform: Rig, send: Callable[..., Load], say: Say) -> AutoscaleFi
         say(f"a step of load: {_CONNECTIONS} connections for {_STEP_SECONDS:g} s")
         step = send(_CONNECTIONS, _STEP_SECONDS)
         ended = time.monotonic() - course.began
-        say("the step is over: waiting until as few replicas are there as before")
+        say("the step is over: waiting for the replicas to scale back")
         after = list(_trickle(send, lambda: _is_back(course, ended)))
     counted = Counted.between(before, platform.counters())
     return AutoscaleFigures(
@@ -149,7 +149,7 @@ def _measured(platform: Rig, send: Callable[..., Load], say: Say) -> AutoscaleFi
 
 
 def scaled(course: Course, name: str, ended: float) -> Scaled:
-    """How a deployment followed a step that began with its course and ended so many seconds later."""
+    """Return how a deployment followed a step that began with its course and ended after these seconds."""
     counts = course.of(name)
     to_max, back = reached_at(counts, _MOST), back_at(counts, _LEAST, ended)
     return Scaled(
@@ -162,7 +162,7 @@ def scaled(course: Course, name: str, ended: float) -> Scaled:
 
 
 def _trickle(send: Callable[..., Load], is_over: Callable[[], bool]) -> Iterator[Load]:
-    """A few requests until it is over: one that a drained replica drops would be seen."""
+    """Send a few requests until it is over, so that one dropped by a draining replica is noticed."""
     deadline = time.monotonic() + _BACK_SECONDS
     while True:
         yield send(_TRICKLE_CONNECTIONS, _TRICKLE_SECONDS, _TRICKLE_RATE)
@@ -176,7 +176,7 @@ def _is_back(course: Course, ended: float) -> bool:
 
 @contextmanager
 def _watched(platform: Rig, say: Say) -> Iterator[Course]:
-    """The course of the replicas, taken down beside the block."""
+    """Record the course of the replicas during the block."""
     course, stop = Course(), threading.Event()
     thread = threading.Thread(target=_watch, args=(platform.settings, course, stop, say))
     thread.start()
@@ -192,7 +192,7 @@ def _watch(settings: Settings, course: Course, stop: threading.Event, say: Say) 
     while not stop.wait(_LOOK_SECONDS):
         try:
             found = deployments(settings)
-        except httpx.HTTPError:  # busy: the next look is soon
+        except httpx.HTTPError:  # busy: the next poll is soon
             continue
         course.note(found.values())
         told = _told(found)
@@ -206,7 +206,7 @@ def _told(found: dict[str, Deployment]) -> str:
 
 
 def main() -> None:
-    """Measure once."""
+    """Run the benchmark once."""
     console = Console(stderr=True, highlight=False)
     try:
         figures = measure(lambda text: console.print(f"[dim]{text}[/dim]"))

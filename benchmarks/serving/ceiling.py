@@ -1,8 +1,8 @@
-"""The ceilings: what the same Router behind the same ingress answers when nothing is done for the answer.
+"""The ceilings: how fast the same Router behind the same ingress gives a constant answer.
 
-The application that benchmarks deploy. It is the platform's, and on two paths besides a request is read and gets a bid
-response of usual length, always the same: on `BARE_PATH` by Serve's whole way, as Serve serves any ASGI application,
-and on `EARLY_PATH` by the way of bids (`deployments.ingress`), before Serve's bookkeeping.
+This is the application that benchmarks deploy: the platform's, with two more paths on which a request is read and gets
+a constant bid response of usual length: `BARE_PATH` through Serve, as Serve serves any ASGI application, and
+`EARLY_PATH` through `deployments.ingress`, as bids do, before Serve's bookkeeping.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -28,9 +28,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class _Beside:
-    """The constant answer on two paths, the platform on all others."""
+    """An application with the constant answer on two paths, and the platform on all others."""
 
-    is_at_root = False  # `BARE_PATH` is no path of the API, and is measured on the way of one
+    is_at_root = False  # `BARE_PATH` is not in the API, and is measured as a call of the API
 
     def __init__(self, platform: Any) -> None:
         self._platform = platform
@@ -50,18 +50,18 @@ class _Beside:
 
 
 class MeasuredRouter(Router):
-    """The Router with the constant answer beside it."""
+    """The Router with the constant answer."""
 
     def __serve_build_asgi_app__(self) -> Any:
-        """The application Serve calls for each request."""
+        """Return the application that Serve calls for each request."""
         return _Beside(super().__serve_build_asgi_app__())
 
     async def check_health(self) -> None:
-        """As it is, and the constant answer is beside it on the way of bids, too."""
+        """Check health as usual, and install the constant answer on the bid path."""
         await super().check_health()
         register_front(_Beside(self.parts.front))
 
 
 def build(args: Args) -> serve.Application:
-    """The platform's graph around such a Router."""
+    """Build the platform's graph around such a Router."""
     return graph(args, serve.deployment(serve.ingress()(MeasuredRouter), name="Router"))

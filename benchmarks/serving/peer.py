@@ -1,8 +1,8 @@
 """The service people would write: FastAPI on uvicorn, a model of the request, a loop over campaigns, torch per request.
 
-It answers the same requests with the same campaigns, targeting and network, keeps budgets in a dictionary, and leaves
-out what costs and is easily left out: validation beyond types, leases, notices, events, currencies, deals, deadlines.
-As many processes as the machine has cores serve it, each with budgets of its own.
+It answers the same requests with the same campaigns, targeting and network, keeps budgets in a dictionary, and omits
+the costly parts that are easy to omit: validation beyond types, leases, notices, events, currencies, deals, deadlines.
+It runs one process per core, each with its own budgets.
 
     python -m benchmarks.serving.peer FOLDER PORT     # FOLDER: of the CTR model
 """
@@ -43,7 +43,7 @@ _MODEL_VARIABLE = "RAYBID_PEER_MODEL"
 
 
 class Imp(BaseModel):
-    """What the service reads of an impression."""
+    """The fields of an impression that the service reads."""
 
     id: str
     bidfloor: float = 0.0
@@ -65,7 +65,7 @@ class Bid(BaseModel):
 
 
 class Request(BaseModel):
-    """What the service reads of a request."""
+    """The fields of a request that the service reads."""
 
     id: str
     imp: list[Imp]
@@ -76,7 +76,7 @@ class Request(BaseModel):
 
 
 def service() -> FastAPI:
-    """The application; each process makes its own."""
+    """Build the application; each process builds its own."""
     torch.set_num_threads(1)
     scorer = CTRScorer.load(Path(os.environ[_MODEL_VARIABLE]))
     campaigns = rich_campaigns(CAMPAIGNS)
@@ -112,7 +112,7 @@ def service() -> FastAPI:
 
 
 def _eligible(campaigns: list[Campaign], request: Request, imp: Imp) -> list[tuple[Campaign, Creative]]:
-    """Campaigns whose targeting is met, and their creative of the right size, best paying first."""
+    """Return campaigns whose targeting matches, with a creative of the right size, best paying first."""
     device = request.device or {}
     country = (device.get("geo") or {}).get("country", "")
     place = request.app or request.site or {}
@@ -140,7 +140,7 @@ def _eligible(campaigns: list[Campaign], request: Request, imp: Imp) -> list[tup
 
 
 def _context(request: Request) -> list[int]:
-    """The features of the impression, by the encoder that the model was trained with."""
+    """Return the features of the impression, by the encoder that the model was trained with."""
     typed = msgspec.convert(request.model_dump(exclude_none=True), BidRequest, strict=False)
     impressions, _ = impressions_of(typed, hour_of_week(time.time()), "USD", 1)
     return impression_row(impressions[0]) if impressions else [bucket("tag", "")]
@@ -163,7 +163,7 @@ def _bid(campaign: Campaign, creative: Creative, imp: Imp, price: float) -> Bid:
 
 @contextmanager
 def running(model: Path, port: int) -> Iterator[str]:
-    """The service's processes, for the time of the block; its URL.
+    """Run the service's processes for the time of the block; yield their URL.
 
     Raises:
         OSError: it does not start.
@@ -185,7 +185,7 @@ def _await(process: subprocess.Popen[bytes], url: str) -> None:
                 return
         except httpx.HTTPError:
             time.sleep(0.25)
-    raise OSError("the peer service does not start: see what it says above")
+    raise OSError("the peer service did not start: see its output above")
 
 
 if __name__ == "__main__":

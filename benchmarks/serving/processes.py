@@ -1,4 +1,4 @@
-"""What the processes of a platform hold: memory, open files, threads, connections."""
+"""Resources of a platform's processes: memory, open files, threads, connections."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _MIB = 2**20
 
 
 class Held(msgspec.Struct, frozen=True):
-    """What one process holds.
+    """The resources of one process.
 
     Attributes:
         rss_mib: resident memory, MiB.
-        files: open ones, sockets and pipes among them.
-        threads: of it.
-        connections: TCP ones that are open or not yet closed for good.
+        files: open files, including sockets and pipes.
+        threads: number of threads.
+        connections: TCP connections that are open or not yet fully closed.
     """
 
     rss_mib: float
@@ -29,7 +29,7 @@ class Held(msgspec.Struct, frozen=True):
 
 
 def held(pid: int) -> Held | None:
-    """What a process holds now; `None` when it is gone or not ours to look at."""
+    """Return the current resources of a process; `None` if it is gone or inaccessible."""
     try:
         process = psutil.Process(pid)
         with process.oneshot():
@@ -44,11 +44,11 @@ def held(pid: int) -> Held | None:
 
 
 def of_platform(root: int, found: Iterable[Deployment]) -> dict[str, int]:
-    """Processes to watch, by a name that stays: each replica, the ledger's server and the HAProxy that takes requests.
+    """Return the processes to watch, by a stable name: each replica, the ledger's server and HAProxy.
 
     Args:
         root: process that started Valkey and Ray.
-        found: the deployments.
+        found: deployments.
     """
     watched = {}
     for deployment in found:

@@ -1,11 +1,11 @@
-"""Where the time of a replica goes under load: its Python stacks, sampled by py-spy.
+"""Profile of a replica under load: its Python stacks, sampled by py-spy.
 
 How to run:
 
     python -m benchmarks.serving.profile [--graph colocated] [--deployment Router] [--out profile]
 
 What to expect: a minute. `profile.svg` is a flame graph, `profile.txt` the stacks with their samples. A table on
-standard error has the share of each part of a request's way; the last line is the same as one JSON object. To look into
+standard error has the share of each part of a request's path; the last line is the same as one JSON object. Profiling
 another process takes root, or what py-spy's documentation says.
 """
 
@@ -35,11 +35,11 @@ from rtb.runtime import processes
 from rtb.runtime.settings import Settings
 
 _CAMPAIGNS, _CONNECTIONS = 200, 64
-_RATE = 500  # stacks a second
+_RATE = 500  # stacks per second
 _WARM_UP_SECONDS = 6.0
 
 _IDLE = ("_worker (concurrent", "Thread.run (threading", "Condition.wait (", "Worker.main_loop (")
-"""What threads that wait are found in: py-spy takes some of them for busy ones."""
+"""Frames of waiting threads, some of which py-spy reports as busy."""
 
 _PARTS = (
     ("decode, impressions", "Edge.prepare"),
@@ -55,15 +55,15 @@ _PARTS = (
     ("Serve and its middleware", "ray/serve"),
     ("uvicorn", "uvicorn"),
 )
-"""Parts of the way of a request, and what frames of them have in their name; a stack is the first's that it has."""
+"""Parts of a request's path, by a substring of their frames; a stack counts for the first match."""
 
 
 def main(
     *,
     graph: Annotated[Graph, typer.Option(help="where the models run")] = "colocated",
     deployment: Annotated[Literal["Router", "CTRModel", "RLBidder", "Controller"], typer.Option()] = "Router",
-    seconds: Annotated[int, typer.Option(min=1, help="of samples")] = 15,
-    out: Annotated[Path, typer.Option(help="beginning of the names of what is written")] = Path("profile"),
+    seconds: Annotated[int, typer.Option(min=1, help="seconds to sample")] = 15,
+    out: Annotated[Path, typer.Option(help="prefix of the output files")] = Path("profile"),
 ) -> None:
     """Load a platform and sample one of its replicas."""
     console = Console(stderr=True, highlight=False)
@@ -81,7 +81,7 @@ def main(
 
 
 def _sample(platform: Rig, deployment: str, seconds: int, out: Path) -> None:
-    """Flame graph and stacks of a replica while it is loaded."""
+    """Write flame graph and stacks of a replica under load."""
     settings, requests = platform.settings, requests_file("")
     pid = _pid(settings, deployment)
     load(settings.base_url, requests, connections=_CONNECTIONS, seconds=_WARM_UP_SECONDS, key=platform.key)
@@ -96,10 +96,10 @@ def _sample(platform: Rig, deployment: str, seconds: int, out: Path) -> None:
 
 
 def _pid(settings: Settings, deployment: str) -> int:
-    """Process of the deployment's first replica.
+    """Return the process id of the deployment's first replica.
 
     Raises:
-        LaunchError: there is none.
+        LaunchError: it has none.
     """
     found = deployments(settings).get(deployment)
     for replica in found.running if found else ():
@@ -109,7 +109,7 @@ def _pid(settings: Settings, deployment: str) -> int:
 
 
 def _shares(stacks: list[str]) -> dict[str, float]:
-    """Share of each part in the samples of threads that did something."""
+    """Return the share of each part in the samples of active threads."""
     counts: Counter[str] = Counter()
     for line in stacks:
         stack, _, samples = line.rpartition(" ")

@@ -1,4 +1,4 @@
-"""Replicas as Serve tells of them over its REST API: how many run, in which process each, and since when."""
+"""Replicas as reported by Serve's REST API: how many run, in which processes, and since when."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Replica(msgspec.Struct, frozen=True):
     """One replica.
 
     Attributes:
-        replica_id: Serve's name for it.
+        replica_id: id from Serve.
         state: `STARTING`, `RUNNING`, `STOPPING`, ...
-        pid: of its process; `None` until it has one.
+        pid: process id; `None` until it has one.
     """
 
     replica_id: str
@@ -33,9 +33,9 @@ class Deployment(msgspec.Struct, frozen=True):
     """One deployment.
 
     Attributes:
-        name: of it.
-        replicas: those that start, run or stop.
-        target_num_replicas: what autoscaling wants.
+        name: name of the deployment.
+        replicas: replicas that start, run or stop.
+        target_num_replicas: target of autoscaling.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Deployment(msgspec.Struct, frozen=True):
 
     @property
     def running(self) -> list[Replica]:
-        """Those that answer."""
+        """Replicas that answer."""
         return [replica for replica in self.replicas if replica.state == "RUNNING"]
 
 
@@ -57,12 +57,12 @@ class _Answer(msgspec.Struct):
 
 
 class Count(NamedTuple):
-    """How many replicas a deployment had in a moment.
+    """The number of a deployment's replicas at one moment.
 
     Attributes:
-        seconds: when, of any clock.
-        running: that answered.
-        present: with those that start or stop.
+        seconds: time, by any clock.
+        running: running replicas.
+        present: replicas including those that start or stop.
     """
 
     seconds: float
@@ -71,7 +71,7 @@ class Count(NamedTuple):
 
 
 def deployments(settings: Settings) -> dict[str, Deployment]:
-    """The platform's deployments as they are now, by name.
+    """Return the platform's current deployments, by name.
 
     Raises:
         httpx.HTTPError: Serve does not answer.
@@ -84,22 +84,22 @@ def deployments(settings: Settings) -> dict[str, Deployment]:
 
 
 def parsed(body: bytes) -> dict[str, Deployment]:
-    """The same from an answer of the REST API.
+    """Parse the deployments from an answer of the REST API.
 
     Raises:
-        msgspec.ValidationError: it has not the form of one, or does not tell of the platform.
+        msgspec.ValidationError: it is malformed, or lacks the platform.
     """
     applications = msgspec.json.decode(body, type=_Answer).applications
     if _APPLICATION not in applications:
-        raise msgspec.ValidationError(f"Serve tells of no application {_APPLICATION!r}")
+        raise msgspec.ValidationError(f"Serve reports no application {_APPLICATION!r}")
     return applications[_APPLICATION].deployments
 
 
 class Course:
-    """How many replicas deployments had over time.
+    """The number of deployments' replicas over time.
 
     Args:
-        began: second of the clock that times are told from.
+        began: time of the clock that times are relative to.
     """
 
     def __init__(self, began: float | None = None) -> None:
@@ -107,23 +107,23 @@ class Course:
         self._counts: dict[str, list[Count]] = {}
 
     def note(self, found: Iterable[Deployment], at: float | None = None) -> None:
-        """Take down what is so at a moment."""
+        """Record the current numbers."""
         seconds = (time.monotonic() if at is None else at) - self.began
         for one in found:
             self._counts.setdefault(one.name, []).append(Count(seconds, len(one.running), len(one.replicas)))
 
     def of(self, name: str) -> Sequence[Count]:
-        """A deployment's, oldest first."""
+        """Return a deployment's numbers, oldest first."""
         return self._counts.get(name, [])
 
 
 def reached_at(counts: Iterable[Count], replicas: int) -> float | None:
-    """When so many ran for the first time; `None`: never."""
+    """Return when this many first ran; `None`: never."""
     return next((one.seconds for one in counts if one.running >= replicas), None)
 
 
 def back_at(counts: Sequence[Count], replicas: int, after: float) -> float | None:
-    """When there were no more than so many again, for good, after a moment; `None`: not at the end."""
+    """Return when there were no more than this many again, for good, after a time; `None`: not at the end."""
     found = None
     for one in counts:
         if one.seconds < after:

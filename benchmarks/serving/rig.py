@@ -1,4 +1,4 @@
-"""A platform to measure: real models, campaigns with deep pockets, folders of its own that are gone afterwards."""
+"""A platform to measure: real models, campaigns with ample budgets, temporary folders."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from simulation import reference
 from simulation.campaigns import sample_campaigns
 
 _DEEP_POCKETS_MICROS = 10**13
-"""Budgets that no benchmark empties: what is measured is bidding, not its end."""
+"""Budgets that no benchmark exhausts: it measures bidding, not its end."""
 
 _IMPRESSIONS = 30_000
-"""To train the CTR model on. One that saw more is the same work a request."""
+"""Impressions to train the CTR model on. More would not change the work per request."""
 
 _TROUBLE = ("timeout", "insufficient_time", "shed_queue", "shed_latency", "stage_failed")
 """Reasons for no bid that are the platform's fault."""
 
 SCALED = ("Router", "CTRModel", "RLBidder")
-"""Deployments that scale. The Controller is one by nature."""
+"""Deployments that scale. The Controller is always single."""
 
 ONE_EACH = {name: {"min_replicas": 1, "initial_replicas": 1, "max_replicas": 1} for name in SCALED}
-"""Autoscaling numbers for what is measured while nothing scales: no replica starts in the middle of it."""
+"""Autoscaling numbers for measurements without scaling: no replica starts in the middle of one."""
 
 
 class Rig(NamedTuple):
-    """A platform that is up.
+    """A running platform.
 
     Attributes:
-        settings: its ports and folders.
-        platform: its processes.
+        settings: ports and folders of the platform.
+        platform: processes of the platform.
     """
 
     settings: Settings
@@ -52,11 +52,11 @@ class Rig(NamedTuple):
 
     @property
     def key(self) -> str:
-        """That of its exchange."""
+        """API key of its exchange."""
         return self.settings.resolve_secret("exchange_key")
 
     def stats(self) -> dict[str, Any]:
-        """What `/stats` says."""
+        """Return the answer of `/stats`."""
         headers = self.settings.key_headers("admin_key")
         answer = calls.get(f"{self.settings.base_url}/stats", headers=headers, timeout=60)
         answer.raise_for_status()
@@ -64,24 +64,24 @@ class Rig(NamedTuple):
         return told
 
     def unbalanced_micros(self) -> int:
-        """What is missing or too much between the pots of the campaigns and their budgets; not while anything moves."""
+        """Return the difference between the campaigns' pots and their budgets; only valid while nothing moves."""
         pots = ("available_micros", "leased_micros", "reserved_micros", "spent_micros")
         books = self.stats()["campaigns"].values()
         return sum(abs(book["budget_micros"] - sum(book[pot] for pot in pots)) for book in books)
 
     def counters(self) -> dict[str, int]:
-        """The counters over all replicas."""
+        """Return the counters summed over all replicas."""
         counters: dict[str, int] = self.stats()["counters"]
         return counters
 
 
 class Counted(NamedTuple):
-    """What the platform itself says of some of its work.
+    """The platform's own counts over a period.
 
     Attributes:
-        requests: asked.
-        bids: requests that got one.
-        troubled: requests that got none by the platform's fault: too late, shed, or a stage that failed.
+        requests: bid requests.
+        bids: requests that got a bid.
+        troubled: requests without a bid because of the platform: too late, shed, or a failed stage.
     """
 
     requests: int
@@ -90,7 +90,7 @@ class Counted(NamedTuple):
 
     @classmethod
     def between(cls, before: dict[str, int], after: dict[str, int]) -> Counted:
-        """From the counters of two moments."""
+        """Return the counts between two readings of the counters."""
         grown = {name: count - before.get(name, 0) for name, count in after.items()}
         troubled = sum(grown.get(f"no_bid.{reason}", 0) for reason in _TROUBLE)
         return cls(grown.get("requests", 0), grown.get("bid_responses", 0), troubled)
@@ -100,17 +100,17 @@ class Counted(NamedTuple):
 def rig(
     graph: Graph, campaigns: int, say: Say, scaling: Mapping[str, Scaling] | None = None, **settings: Any
 ) -> Iterator[Rig]:
-    """A platform with so many campaigns, up for the time of the block.
+    """Run a platform with this many campaigns for the time of the block.
 
     Args:
         graph: where the stages run.
-        campaigns: active ones.
-        say: told what happens, a line at a time.
-        scaling: autoscaling numbers by deployment: see `Platform`; none: one replica of each, and nothing scales.
-        settings: besides the usual ones.
+        campaigns: number of active campaigns.
+        say: called with progress, a line at a time.
+        scaling: autoscaling numbers by deployment, see `Platform`; None: one replica of each, without scaling.
+        settings: further settings.
 
     Raises:
-        LaunchError: it does not start.
+        LaunchError: the platform does not start.
     """
     with processes.ended_by_signals(), tempfile.TemporaryDirectory(prefix="raybid-bench-") as folder:
         chosen = Settings().model_copy(update={"var_dir": Path(folder), **settings})
@@ -135,5 +135,5 @@ def make_models(settings: Settings, *, neutral: bool = False) -> None:
 
 
 def rich_campaigns(count: int) -> list[Campaign]:
-    """The sample campaigns, none of which runs out of money."""
+    """Return the sample campaigns with budgets that do not run out."""
     return sample_campaigns(count, reference.MARKET_SEED, budget_micros=_DEEP_POCKETS_MICROS)

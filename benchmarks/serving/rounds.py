@@ -14,10 +14,10 @@ from benchmarks.serving.wrk import Load, load
 from raybid.local.cluster import Say
 
 LEVELS = (8, 64, 128)
-"""Connections."""
+"""Numbers of connections."""
 
-EARLY = "bare answer by the way of bids"
-"""What its measurements, at the middle level, are kept under."""
+EARLY = "bare answer on the bid path"
+"""Name of its measurements, at the middle level."""
 
 _MIDDLE_LEVEL = 64
 _LOW_RATE, _LOW_CONNECTIONS = 200.0, 16
@@ -27,11 +27,11 @@ _BATCH_PATH, _BATCH_CONNECTIONS = "/bid/batch", 4
 
 
 class Plan(NamedTuple):
-    """How long to measure.
+    """The extent of the measurements.
 
     Attributes:
-        rounds: of each comparison.
-        seconds: of each measurement.
+        rounds: rounds of each comparison.
+        seconds: duration of each measurement.
     """
 
     rounds: int
@@ -39,29 +39,29 @@ class Plan(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """One measurement: what wrk saw, and what the platform said of the same time."""
+    """One measurement: by wrk, and by the platform over the same time."""
 
     load: Load
     counted: Counted
 
     @property
     def failed(self) -> int:
-        """Requests that failed, or got no bid by the platform's fault."""
+        """Requests that failed, or got no bid because of the platform."""
         return self.load.errors + self.counted.troubled
 
 
 class Ledger:
-    """Every measurement of a run, by name, and what failed in all of them."""
+    """All measurements of a run, by name, and their failures."""
 
     def __init__(self) -> None:
         self._taken: dict[str, list[Taken]] = {}
 
     def add(self, name: str, taken: Taken) -> None:
-        """Keep a measurement."""
+        """Add a measurement."""
         self._taken.setdefault(name, []).append(taken)
 
     def figures(self, name: str) -> dict[str, float]:
-        """Medians over the rounds of a name."""
+        """Return the medians over the rounds of a name."""
         taken = self._taken[name]
         return {
             "qps": round(statistics.median(one.load.qps for one in taken), 1),
@@ -70,43 +70,43 @@ class Ledger:
         }
 
     def ratio(self, name: str, base: str) -> float:
-        """Median over the rounds of the one's rate by the other's in the same round."""
+        """Return the median over the rounds of one rate relative to the other in the same round."""
         pairs = zip(self._taken[name], self._taken[base], strict=True)
         return round(statistics.median(one.load.qps / other.load.qps for one, other in pairs), 3)
 
     def bid_rate(self) -> float:
-        """Part of the bid requests that got a bid."""
+        """Return the share of the bid requests that got a bid."""
         asked = sum(one.counted.requests for taken in self._taken.values() for one in taken)
         bids = sum(one.counted.bids for taken in self._taken.values() for one in taken)
         return round(bids / asked, 4) if asked else 0.0
 
     @property
     def failed(self) -> int:
-        """Requests that failed in any measurement."""
+        """Failed requests of all measurements."""
         return sum(one.failed for taken in self._taken.values() for one in taken)
 
     @property
     def answered(self) -> int:
-        """Requests sent in all."""
+        """Requests sent in all measurements."""
         return sum(one.load.requests for taken in self._taken.values() for one in taken)
 
 
 def take(rig: Rig, requests: Path, **options: Any) -> Taken:
-    """One measurement of a platform; options as of `wrk.load`."""
+    """Take one measurement of a platform; options as of `wrk.load`."""
     before = rig.counters()
     done = load(rig.settings.base_url, requests, key=rig.key, **options)
     return Taken(done, Counted.between(before, rig.counters()))
 
 
 def compare(rig: Rig, requests: Path, plan: Plan, say: Say, peer_url: str = "") -> Ledger:
-    """Everything measured of one graph: in each round all levels, the bare answer beside each, low load, and notices.
+    """Measure one graph: in each round all levels, the bare answer next to each, low load, and notices.
 
     Args:
-        rig: the platform.
-        requests: to replay.
-        plan: how long.
-        say: told what is measured.
-        peer_url: of a peer service that takes turns too; empty: there is none.
+        rig: platform to measure.
+        requests: requests to replay.
+        plan: extent of the measurements.
+        say: called with what is being measured.
+        peer_url: URL of a peer service to measure in turn; empty: none.
     """
     book = Ledger()
     load(rig.settings.base_url, requests, connections=_MIDDLE_LEVEL, seconds=_WARM_UP_SECONDS, key=rig.key)
@@ -122,7 +122,7 @@ def compare(rig: Rig, requests: Path, plan: Plan, say: Say, peer_url: str = "") 
 
 
 def batches(rig: Rig, calls: Path, plan: Plan, say: Say, slots: int) -> list[float]:
-    """Bids a second through the batch endpoint, a figure a round; `calls` holds bodies of so many slots each."""
+    """Return bids per second of the batch endpoint, a figure per round; `calls` holds bodies with this many slots."""
     found = []
     take(rig, calls, path=_BATCH_PATH, connections=_BATCH_CONNECTIONS, seconds=_WARM_UP_SECONDS)
     for number in range(plan.rounds):
@@ -133,7 +133,7 @@ def batches(rig: Rig, calls: Path, plan: Plan, say: Say, slots: int) -> list[flo
 
 
 def rate(rig: Rig, requests: Path, plan: Plan, say: Say) -> float:
-    """Requests a second at the middle level, the median of the rounds."""
+    """Return requests per second at the middle level, the median of the rounds."""
     load(rig.settings.base_url, requests, connections=_MIDDLE_LEVEL, seconds=_WARM_UP_SECONDS, key=rig.key)
     say("measured")
     options = {"connections": _MIDDLE_LEVEL, "seconds": plan.seconds}
@@ -141,7 +141,7 @@ def rate(rig: Rig, requests: Path, plan: Plan, say: Say) -> float:
 
 
 def best(book: Ledger, most_p99_ms: float) -> dict[str, float]:
-    """The level with the highest rate among those whose p99 is within a limit, of all levels if none is."""
+    """Return the fastest level whose p99 is within a limit, or the fastest of all if none is."""
     levels = {connections: book.figures(name_of(connections)) for connections in LEVELS}
     within = {level: told for level, told in levels.items() if told["p99_ms"] <= most_p99_ms} or levels
     connections = max(within, key=lambda level: within[level]["qps"])
@@ -149,12 +149,12 @@ def best(book: Ledger, most_p99_ms: float) -> dict[str, float]:
 
 
 def name_of(connections: int) -> str:
-    """What measurements at a level are kept under."""
+    """Return the name of measurements at a level."""
     return f"{connections} connections"
 
 
 def bare_of(connections: int) -> str:
-    """What those of the bare answer are kept under."""
+    """Return the name of the bare answer's measurements at a level."""
     return f"bare answer, {connections} connections"
 
 
@@ -170,5 +170,5 @@ def _turns(plan: Plan) -> Mapping[str, dict[str, Any]]:
 
 
 def middle(values: Sequence[float]) -> float:
-    """The median, to one digit."""
+    """Return the median, to one decimal."""
     return round(statistics.median(values), 1)

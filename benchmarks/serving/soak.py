@@ -1,13 +1,13 @@
-"""The platform under steady load for minutes: does memory stay, does latency, is each file and connection closed?
+"""The platform under steady load for minutes: do memory and latency stay, are files and connections closed?
 
 How to run:
 
     make soak                                  # or:
     python -m benchmarks.serving.soak [--minutes 10] [--rate 300] [--graph composed]
 
-What to expect: the minutes asked for and one to start. Bid requests and the notices of those that win, at random times.
-Every ten seconds what each replica, Valkey and HAProxy hold is taken down, and what requests took. Two tables on
-standard error; the last line is one JSON object with `ok`, and under `wrong` what was not; exit code 1 then.
+What to expect: the given minutes and one to start. Bid requests and the notices of wins come at random times. Every ten
+seconds the resources of each replica, Valkey and HAProxy and the latencies are recorded. Two tables on standard error;
+the last line is one JSON object with `ok`, and the failures under `wrong`; exit code 1 if there are any.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from raybid.refusing import refuse
 
 _SLICE_SECONDS = 10.0
 _WARM_UP = 0.2
-"""Part of the slices, but two at least, in which pools fill and caches grow, as they should."""
+"""Share of the slices, but at least two, in which pools fill and caches grow, as they should."""
 
 _CONNECTIONS = 16
 _CAMPAIGNS = 200
@@ -46,17 +46,17 @@ _MOST_MIB_AN_HOUR = 60.0
 _MOST_DRIFT = 1.5
 _LATENCY_SLACK_MS = 5.0
 _MOST_MORE = {"files": 8, "threads": 4, "connections": 8}
-"""By which the last third may differ from the first: pools breathe with the load."""
+"""Allowed growth from the first third to the last: pools fluctuate with the load."""
 
 
 class Slice(msgspec.Struct, frozen=True):
-    """Ten seconds of it.
+    """Ten seconds of the run.
 
     Attributes:
-        seconds: since the beginning, when it ended.
-        load: what wrk says.
-        held: what each process held in the end, by its name.
-        pids: of the processes.
+        seconds: time since the start, at its end.
+        load: results of wrk.
+        held: resources of each process at its end, by name.
+        pids: process ids.
     """
 
     seconds: float
@@ -66,15 +66,15 @@ class Slice(msgspec.Struct, frozen=True):
 
 
 class Trend(msgspec.Struct, frozen=True):
-    """What became of one process, after the warm-up.
+    """The trend of one process, after the warm-up.
 
     Attributes:
-        rss_mib: resident memory in the end, MiB.
-        mib_an_hour: slope of its memory.
-        growth: of its memory from the first slice to the last, as a share; by the same line.
-        files: more of them in the last third than in the first; the others likewise.
-        threads: more of them.
-        connections: more of them.
+        rss_mib: resident memory at the end, MiB.
+        mib_an_hour: slope of the memory.
+        growth: growth of the memory from the first slice to the last, as a share, by the same line.
+        files: increase from the first third to the last; the others likewise.
+        threads: increase of threads.
+        connections: increase of connections.
     """
 
     rss_mib: float
@@ -86,15 +86,15 @@ class Trend(msgspec.Struct, frozen=True):
 
 
 def main(
-    minutes: Annotated[float, typer.Option(min=1.0, help="how long")] = 10.0,
-    rate: Annotated[float, typer.Option(min=1.0, help="requests a second, notices among them")] = 300.0,
+    minutes: Annotated[float, typer.Option(min=1.0, help="duration, minutes")] = 10.0,
+    rate: Annotated[float, typer.Option(min=1.0, help="requests per second, including notices")] = 300.0,
     graph: Annotated[str, typer.Option(help="composed or colocated")] = "composed",
-    requests: Annotated[str, typer.Option(help="file with an OpenRTB request a line; else simulated ones")] = "",
+    requests: Annotated[str, typer.Option(help="file with an OpenRTB request per line; default: simulated ones")] = "",
 ) -> None:
-    """Run it once."""
+    """Run the benchmark once."""
     console = Console(stderr=True, highlight=False)
     if graph not in ("composed", "colocated"):
-        refuse("benchmarks.serving.soak", "--graph is composed or colocated", 2)
+        refuse("benchmarks.serving.soak", "--graph must be composed or colocated", 2)
     try:
         report = soak(console, minutes, rate, "colocated" if graph == "colocated" else "composed", requests)
     except (LaunchError, LoadError, OSError, httpx.HTTPError) as error:
@@ -105,11 +105,11 @@ def main(
 
 
 def soak(console: Console, minutes: float, rate: float, graph: Graph, requests: str = "") -> dict[str, Any]:
-    """Start a platform, load it and say what it came to.
+    """Start a platform, load it and return the results.
 
     Raises:
-        LaunchError: it does not start.
-        LoadError: wrk is not there or fails.
+        LaunchError: the platform does not start.
+        LoadError: wrk is missing or fails.
     """
     with rig(graph, _CAMPAIGNS, lambda text: console.print(f"[dim]{text}[/dim]")) as platform:
         before = platform.counters()
@@ -156,7 +156,7 @@ def _slices(platform: Rig, console: Console, minutes: float, rate: float, reques
 
 
 def trend(name: str, slices: list[Slice]) -> Trend:
-    """What became of a process, by the slices that know it."""
+    """Return the trend of a process over the slices that have it."""
     known = [(one.seconds, one.held[name]) for one in slices if name in one.held]
     seconds, memory = [at for at, _ in known], [now.rss_mib for _, now in known]
 
@@ -175,10 +175,10 @@ def trend(name: str, slices: list[Slice]) -> Trend:
 
 
 def leaks(trends: dict[str, Trend]) -> list[str]:
-    """What grows that should not, a line each."""
+    """Return what grows but should not, a line each."""
     wrong = []
     for name, one in trends.items():
-        # Valkey keeps the memory of events that are on disk, and of notices as long as they are honoured.
+        # Valkey keeps the memory of events that are on disk, and of notices while they are honoured.
         if one.growth > _MOST_GROWTH and one.mib_an_hour > _MOST_MIB_AN_HOUR and name != "Valkey":
             wrong.append(f"{name} grows by {one.mib_an_hour:g} MiB an hour, {one.growth:.1%} in the time")
         for what, most in _MOST_MORE.items():
@@ -188,7 +188,7 @@ def leaks(trends: dict[str, Trend]) -> list[str]:
 
 
 def slowed(slices: list[Slice]) -> list[str]:
-    """Percentiles of latency that are worse in the last third than in the first, a line each."""
+    """Return latency percentiles that are worse in the last third than in the first, a line each."""
     wrong = []
     for name in ("p50_ms", "p99_ms"):
         values = [float(getattr(one.load, name)) for one in slices]
@@ -198,9 +198,9 @@ def slowed(slices: list[Slice]) -> list[str]:
 
 
 def restarted(slices: list[Slice]) -> list[str]:
-    """Processes that were others in the end than in the beginning, a line each."""
+    """Return the processes that were replaced during the run, a line each."""
     first, last = slices[0].pids, slices[-1].pids
-    return [f"{name} is another process" for name in first if last.get(name) != first[name]]
+    return [f"{name} was replaced" for name in first if last.get(name) != first[name]]
 
 
 def _processes_table(trends: dict[str, Trend]) -> Table:

@@ -1,4 +1,4 @@
-"""Whether something grows: slopes by least squares, and the end of a row of figures beside its beginning."""
+"""Trends: slopes by least squares, and the last third of a series relative to the first."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _HOUR = 3600.0
 
 
 def slope(seconds: Sequence[float], values: Sequence[float]) -> float:
-    """How much values grow in an hour, by least squares; 0 with fewer than two moments.
+    """Return the growth of values per hour, by least squares; 0 with fewer than two points.
 
     Args:
-        seconds: when each was taken.
-        values: taken.
+        seconds: time of each value.
+        values: series of values.
     """
     if len(seconds) != len(values):
-        raise ValueError(f"{len(seconds)} moments and {len(values)} values")
+        raise ValueError(f"{len(seconds)} times and {len(values)} values")
     if len(set(seconds)) < 2:
         return 0.0
     at = np.asarray(seconds, float) - np.mean(seconds)
@@ -26,7 +26,7 @@ def slope(seconds: Sequence[float], values: Sequence[float]) -> float:
 
 
 def growth(seconds: Sequence[float], values: Sequence[float]) -> float:
-    """What the values grew by over the time they were taken in, as a share of where they began; by the same line."""
+    """Return the growth over the whole time, relative to the start, by the same line."""
     if not values:
         return 0.0
     gained = slope(seconds, values) * (max(seconds) - min(seconds)) / _HOUR
@@ -35,7 +35,7 @@ def growth(seconds: Sequence[float], values: Sequence[float]) -> float:
 
 
 def drift(values: Sequence[float]) -> float:
-    """Median of the last third over the median of the first: 1.0 where nothing changed.
+    """Return the median of the last third over that of the first: 1.0 without change.
 
     Raises:
         ValueError: there are fewer than three values.
@@ -45,7 +45,7 @@ def drift(values: Sequence[float]) -> float:
 
 
 def gained(values: Sequence[float]) -> float:
-    """Median of the last third less the median of the first.
+    """Return the median of the last third minus that of the first.
 
     Raises:
         ValueError: there are fewer than three values.
@@ -56,6 +56,6 @@ def gained(values: Sequence[float]) -> float:
 
 def _ends(values: Sequence[float]) -> tuple[float, float]:
     if len(values) < 3:
-        raise ValueError(f"{len(values)} values have no thirds")
+        raise ValueError(f"{len(values)} values cannot be cut into thirds")
     third = len(values) // 3
     return statistics.median(values[:third]), statistics.median(values[-third:])

@@ -1,4 +1,4 @@
-"""The load: wrk, which costs some 20 microseconds a request, so that what is measured is the platform."""
+"""Load by wrk, which costs about 20 microseconds per request, so that the platform is what is measured."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _OVERTIME_SECONDS = 30.0
 
 
 class LoadError(RuntimeError):
-    """wrk is not there or fails; the message says what to do."""
+    """An error when wrk is missing or fails; the message says what to do."""
 
 
 class Load(msgspec.Struct, frozen=True):
-    """What a run of wrk came to.
+    """The results of a run of wrk.
 
     Attributes:
-        requests: answered, notices with them.
-        seconds: it took.
-        notices: of won bids among the requests.
-        errors: connections refused or broken, time-outs and answers from 400 up.
-        p50_ms: middle of the latencies; the others likewise.
-        p90_ms: 90th percentile.
-        p99_ms: 99th percentile.
-        max_ms: the longest.
+        requests: requests answered, including notices.
+        seconds: duration.
+        notices: notices of won bids, among the requests.
+        errors: refused or broken connections, timeouts and answers from 400 up.
+        p50_ms: median latency.
+        p90_ms: 90th percentile of the latency.
+        p99_ms: 99th percentile of the latency.
+        max_ms: maximum latency.
     """
 
     requests: int
@@ -44,19 +44,19 @@ class Load(msgspec.Struct, frozen=True):
 
     @property
     def qps(self) -> float:
-        """Bid requests a second; notices are not counted."""
+        """Bid requests per second, without notices."""
         return (self.requests - self.notices) / self.seconds
 
 
 def program() -> str:
-    """Where wrk is.
+    """Return the path of wrk.
 
     Raises:
         LoadError: it is not installed.
     """
     found = shutil.which("wrk")
     if found is None:
-        raise LoadError("wrk, which makes the load, is not installed: `apt-get install wrk`")
+        raise LoadError("the load generator wrk is not installed: `apt-get install wrk`")
     return found
 
 
@@ -71,16 +71,16 @@ def load(
     wins: float = 0.0,
     key: str = "",
 ) -> Load:
-    """Send requests on so many connections, each the next as soon as it has the answer to the last.
+    """Send requests on this many connections, each one as soon as the previous was answered.
 
     Args:
-        url: of the platform.
-        requests: file with a JSON body a line.
-        path: they are posted to.
-        connections: kept open.
-        seconds: how long, whole ones.
-        rate: requests a second over all connections, at random times; 0: as fast as they are answered.
-        wins: part of the bids that win: their notices are sent too.
+        url: URL of the platform.
+        requests: file with a JSON body per line.
+        path: path to post to.
+        connections: number of open connections.
+        seconds: duration, whole seconds.
+        rate: requests per second over all connections, at random times; 0: as fast as they are answered.
+        wins: share of the bids that win, and whose notices are sent.
         key: the `X-API-Key` of requests; empty: none.
 
     Raises:
@@ -92,14 +92,14 @@ def load(
     try:
         done = processes.run(
             command,
-            env={**os.environ, "RAYBID_EXCHANGE_KEY": key},  # on the command line every process would see it
+            env={**os.environ, "RAYBID_EXCHANGE_KEY": key},  # on the command line every process could see it
             capture_output=True,
             text=True,
             timeout=seconds + _OVERTIME_SECONDS,
         )
     except subprocess.TimeoutExpired as error:
-        raise LoadError(f"wrk does not end: {' '.join(command)}") from error
+        raise LoadError(f"wrk did not finish: {' '.join(command)}") from error
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
-        raise LoadError(f"wrk fails: {(done.stderr or done.stdout).strip()[-300:]}")
+        raise LoadError(f"wrk failed: {(done.stderr or done.stdout).strip()[-300:]}")
     return msgspec.json.decode(lines[-1], type=Load)

@@ -1,1 +1,1 @@
-"""The image, what it is made of, and what it does."""
+"""The container image: its contents and its checks."""

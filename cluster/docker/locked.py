@@ -1,9 +1,9 @@
-"""What of the lock goes into an image: the dependencies of serving, without those of development.
+"""The part of the lock that goes into an image: the dependencies of serving, without those of development.
 
     python3 locked.py wanted --extras console    # the lock's lines for serving and this extra, with their hashes
-    pip freeze | python3 locked.py check         # fails when something is installed that no lock pins
+    pip freeze | python3 locked.py check         # fail if something is installed that no lock pins
 
-It runs in the image's build, before anything is installed: only the standard library.
+It runs while the image is built, before anything is installed: it uses only the standard library.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 LOCKS = ("requirements.lock", "requirements-torch.lock")
 _OF_TORCH = re.compile(r"triton|(?:nvidia|cuda)-.+")
-"""What torch's usual builds bring along, under versions that torch itself pins."""
+"""Dependencies of torch's usual builds, in versions that torch itself pins."""
 
 
 def sections(lock: Path) -> dict[str, list[str]]:
@@ -46,7 +46,7 @@ def wanted(lock: Path, extras: Iterable[str]) -> list[str]:
 
 
 def strays(installed: Iterable[str], locks: Iterable[Path]) -> list[str]:
-    """Return the lines of `pip freeze` that no lock has; `2.13.0+cpu` is `2.13.0` built for some machines."""
+    """Return the lines of `pip freeze` that no lock has; `2.13.0+cpu` counts as `2.13.0`."""
     pinned = {_pin(line) for lock in locks for line in lock.read_text().splitlines() if "==" in line}
     return [line for line in map(str.strip, installed) if line and not (_pin(line) in pinned or _is_of_torch(line))]
 
@@ -61,17 +61,17 @@ def _is_of_torch(line: str) -> bool:
 
 
 def _pin(line: str) -> tuple[str, str]:
-    """Return name, normalised (PEP 503), and version, without its local part; for whom the line holds is left out."""
+    """Return name, normalised (PEP 503), and version without its local part; environment markers are dropped."""
     name, _, version = line.partition(";")[0].rstrip(" \\").partition("==")
     return re.sub(r"[-_.]+", "-", name.strip()).lower(), version.strip().partition("+")[0]
 
 
 def main() -> int:
-    """Run the command line; 1 when something is not as it should be."""
+    """Run the command line; return 1 if something is wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["wanted", "check"])
     parser.add_argument("--extras", default="", help="comma-separated extras of pyproject.toml")
-    parser.add_argument("--folder", type=Path, default=Path(), help="where the locks lie")
+    parser.add_argument("--folder", type=Path, default=Path(), help="folder of the locks")
     given = parser.parse_args()
     if given.what == "check":
         found = strays(sys.stdin, [given.folder / name for name in LOCKS])

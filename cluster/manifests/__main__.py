@@ -1,12 +1,12 @@
-"""Builds every overlay, and checks what comes out.
+"""Build every overlay, and check the result.
 
 How to run, from the repository root:
 
     python -m cluster.manifests             # `make manifests`
-    python -m cluster.manifests --write     # make generated files current first: `make manifests WRITE=1`
+    python -m cluster.manifests --write     # update generated files first: `make manifests WRITE=1`
 
-What to expect: a line for each folder while it works, a line for each fault, and as the last line one JSON object,
-`{"objects": N, "invalid": 0}`. Exit code 1 when anything is invalid or a generated file is stale.
+What to expect: a line per folder while it works, a line per fault, and as the last line one JSON object,
+`{"objects": N, "invalid": 0}`. Exit code 1 if anything is invalid or a generated file is stale.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cluster.manifests.faults import Fault, Missing
 ROOT = Path(__file__).parents[2]
 
 
-def main(*, write: Annotated[bool, typer.Option(help="make generated files current first")] = False) -> None:
+def main(*, write: Annotated[bool, typer.Option(help="update generated files first")] = False) -> None:
     """Build and check the manifests of cluster/kuberay."""
     try:
         if write:
@@ -42,11 +42,11 @@ def main(*, write: Annotated[bool, typer.Option(help="make generated files curre
 
 
 def check(root: Path) -> tuple[int, list[Fault]]:
-    """How many objects there are in all builds, and all that is wrong with them and with the generated files.
+    """Return the number of objects in all builds, and all faults in them and in the generated files.
 
     Raises:
-        Missing: a part the checks need is not there.
-        OSError, ValueError: what files are generated of cannot be read.
+        Missing: something that the checks need is missing.
+        OSError, ValueError: the sources of generated files cannot be read.
     """
     crds = Crds(find_crds(root))
     faults = generate.check(root)

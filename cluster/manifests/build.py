@@ -1,4 +1,4 @@
-"""Folders of kustomize into objects."""
+"""Building of kustomize folders into objects."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ BUILT = (
     "train",
     "checks/retrain-on-ray",
 )
-"""Folders under cluster/kuberay that are complete by themselves."""
+"""Folders under cluster/kuberay that can be built on their own."""
 
 _SECONDS = 60.0
 
 
 def find_kubectl() -> str:
-    """Path of kubectl: `KUBECTL`, else the one of this environment, else the one on the path.
+    """Return the path of kubectl: `KUBECTL`, else the one in this environment, else the one on the PATH.
 
     Raises:
         Missing: there is none.
@@ -33,15 +33,15 @@ def find_kubectl() -> str:
     beside = Path(sys.executable).with_name("kubectl")
     found = os.environ.get("KUBECTL") or (str(beside) if beside.exists() else shutil.which("kubectl"))
     if not found:
-        raise Missing("no kubectl: `make install` brings one, or name yours with KUBECTL=PATH")
+        raise Missing("no kubectl: `make install` installs one, or set KUBECTL=PATH")
     return found
 
 
 def build(folder: Path) -> list[Object]:
-    """The objects of a kustomization.
+    """Build the objects of a kustomization.
 
     Raises:
-        ValueError: kustomize refuses it, with what it said.
+        ValueError: kustomize fails; the message has its output.
         Missing: there is no kubectl.
     """
     command = [find_kubectl(), "kustomize", str(folder)]
@@ -55,15 +55,15 @@ def build(folder: Path) -> list[Object]:
 
 
 def read(text: str) -> list[Object]:
-    """The objects in YAML.
+    """Parse the objects in YAML.
 
     Raises:
-        ValueError: it is no YAML, or has documents that are no objects.
+        ValueError: it is not YAML, or has documents that are not objects.
     """
     try:
         found = [one for one in yaml.load_all(text, Loader=yaml.CSafeLoader) if one is not None]
     except yaml.YAMLError as error:
-        raise ValueError(f"no YAML: {error}") from error
+        raise ValueError(f"not YAML: {error}") from error
     if not all(isinstance(one, dict) for one in found):
-        raise ValueError("a document is no object")
+        raise ValueError("a document is not an object")
     return found

@@ -1,4 +1,4 @@
-"""Objects against a CustomResourceDefinition, in an API server's order: defaults, structure, then the rules in CEL."""
+"""Validation against a CustomResourceDefinition in an API server's order: defaults, structure, then CEL rules."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from cluster.manifests.faults import Missing, Object, dotted
 
 Schema = dict[str, Any]
 Reason = tuple[str, str]
-"""Where in an object, and what is wrong."""
+"""Path within an object, and what is wrong there."""
 
 
 def find_crds(root: Path) -> Path:
-    """Folder of KubeRay's CRDs: `CRDS`, else beside the checkout.
+    """Return the folder of KubeRay's CRDs: `CRDS`, else next to the checkout.
 
     Raises:
         Missing: neither has any.
@@ -31,29 +31,29 @@ def find_crds(root: Path) -> Path:
     folder = Path(given) if given else root.parent / "shared" / "data" / "kuberay-crds"
     if not any(folder.glob("*.yaml")):
         raise Missing(
-            f"no CRDs of KubeRay in {folder}: name a folder of them with CRDS=DIR; they are the files of "
-            "ray-operator/config/crd/bases in KubeRay's repository, at the release your operator has"
+            f"no CRDs of KubeRay in {folder}: set CRDS=DIR to their folder; they are the files in "
+            "ray-operator/config/crd/bases in KubeRay's repository, at your operator's release"
         )
     return folder
 
 
 class Crds:
-    """Schemas of custom resources by API version and kind, read when first asked for.
+    """A cache of custom resources' schemas by API version and kind.
 
     Args:
-        folder: of files with one CustomResourceDefinition each, named as KubeRay names them.
+        folder: folder of files with one CustomResourceDefinition each, named as by KubeRay.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def schema(self, body: Object) -> Schema | None:
-        """Schema of an object's kind; none: these CRDs do not have it."""
+        """Return the schema of an object's kind; None if these CRDs do not have it."""
         group, _, version = str(body.get("apiVersion", "")).rpartition("/")
         return _schemas(self._folder, group, str(body.get("kind", ""))).get(version)
 
     def reasons(self, body: Object) -> list[Reason]:
-        """Everything wrong with an object whose kind these CRDs have."""
+        """Return everything wrong with an object whose kind these CRDs have."""
         schema = self.schema(body)
         if schema is None:
             return [("", "no CRD has this kind")]
@@ -63,7 +63,7 @@ class Crds:
 
 
 def fill(value: Any, schema: Schema) -> None:
-    """Put a schema's defaults where a value leaves something out, in place."""
+    """Fill in a schema's defaults where a value omits something, in place."""
     if isinstance(value, dict):
         for name, one in schema.get("properties", {}).items():
             if name not in value and "default" in one:
@@ -76,7 +76,7 @@ def fill(value: Any, schema: Schema) -> None:
 
 
 def structural(value: Any, schema: Schema) -> list[Reason]:
-    """What the schema of a CRD refuses, fields it does not know included: those an API server would drop."""
+    """Return what a CRD's schema refuses, including unknown fields, which an API server would drop."""
     validator = Draft202012Validator(_strict(schema, is_root=True))
     return [
         (dotted(one.absolute_path), one.message[:300])
@@ -86,7 +86,7 @@ def structural(value: Any, schema: Schema) -> list[Reason]:
 
 
 def broken_rules(value: Any, schema: Schema, path: tuple[str | int, ...] = ()) -> Iterator[Reason]:
-    """Rules in CEL that do not hold. Those about a change (`oldSelf`) do not bind an object that is new."""
+    """Yield violated CEL rules. Rules about a change (`oldSelf`) do not apply to a new object."""
     for rule in schema.get("x-kubernetes-validations", ()):
         if "oldSelf" in rule["rule"]:
             continue
@@ -96,7 +96,7 @@ def broken_rules(value: Any, schema: Schema, path: tuple[str | int, ...] = ()) -
             yield dotted(path), f"the rule {rule['rule']} cannot be evaluated: {error}"
             continue
         if holds is not True:
-            yield dotted(path), rule.get("message") or f"breaks the rule {rule['rule']}"
+            yield dotted(path), rule.get("message") or f"violates the rule {rule['rule']}"
     if isinstance(value, dict):
         for name, child in value.items():
             yield from broken_rules(child, _child(schema, name), (*path, name))
@@ -107,7 +107,7 @@ def broken_rules(value: Any, schema: Schema, path: tuple[str | int, ...] = ()) -
 
 @cache
 def _schemas(folder: Path, group: str, kind: str) -> dict[str, Schema]:
-    """Schemas of a kind by version. Files are found by name: reading all of them takes a second each."""
+    """Return the schemas of a kind by version. Files are found by name: reading all takes a second each."""
     for path in folder.glob(f"{group}_{kind.lower()}s.yaml"):
         found = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
         if found["spec"]["names"]["kind"] == kind:
@@ -117,7 +117,7 @@ def _schemas(folder: Path, group: str, kind: str) -> dict[str, Schema]:
 
 
 def _child(schema: Schema, name: str) -> Schema:
-    """Schema of a field, empty where nothing is said of it."""
+    """Return the schema of a field, empty if unspecified."""
     properties = schema.get("properties", {})
     if name in properties:
         return dict(properties[name])
@@ -126,7 +126,7 @@ def _child(schema: Schema, name: str) -> Schema:
 
 
 def _strict(schema: Schema, *, is_root: bool = False) -> Schema:
-    """A structural schema as JSON Schema that refuses fields it does not know."""
+    """Convert a structural schema to a JSON Schema that refuses unknown fields."""
     if schema.get("x-kubernetes-int-or-string"):
         rest = {key: value for key, value in schema.items() if key in ("pattern", "enum", "maxLength")}
         return rest | {"type": ["integer", "string"]}
@@ -148,5 +148,5 @@ def _strict(schema: Schema, *, is_root: bool = False) -> Schema:
 
 
 def _deepest(error: ValidationError) -> list[ValidationError]:
-    """Causes of an error that is one of alternatives, else the error itself."""
+    """Return the causes of an error about alternatives, else the error itself."""
     return [one for found in error.context for one in _deepest(found)] if error.context else [error]

@@ -1,4 +1,4 @@
-"""What is wrong with an object, told so that it can be found."""
+"""Faults of objects, with their place."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ Object = dict[str, Any]
 
 
 class Fault(NamedTuple):
-    """One reason why something is not accepted.
+    """One reason why something would not be accepted.
 
     Attributes:
         place: file or folder that was built.
         name: kind and name of the object, or of the generated file.
-        path: where in it, with dots; empty: the whole.
+        path: dotted path within it; empty: all of it.
         reason: what is wrong.
     """
 
@@ -30,16 +30,16 @@ class Fault(NamedTuple):
 
 
 class Missing(Exception):
-    """Something the checks need is not there; the message says what to do."""
+    """An error for something missing that the checks need; the message says what to do."""
 
 
 def called(body: Object) -> str:
-    """Kind and name of an object."""
+    """Return kind and name of an object."""
     metadata = body.get("metadata")
     name = metadata.get("name", "without a name") if isinstance(metadata, dict) else "without a name"
     return f"{body.get('kind', 'object without a kind')}/{name}"
 
 
 def dotted(path: Iterable[str | int]) -> str:
-    """A path as `spec.containers.0.image`."""
+    """Format a path as `spec.containers.0.image`."""
     return ".".join(str(part) for part in path)

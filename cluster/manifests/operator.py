@@ -1,4 +1,4 @@
-"""What KubeRay's operator refuses, or quietly does otherwise, although its CRDs accept it."""
+"""Rules of KubeRay's operator that its CRDs do not enforce: what it refuses or silently changes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _RESERVED = ("RAY_REDIS_ADDRESS", "REDIS_PASSWORD")
 
 
 def reasons(body: Object) -> Iterator[Reason]:
-    """Everything wrong with an object of `ray.io`."""
+    """Yield everything wrong with an object of `ray.io`."""
     name, limit = body.get("metadata", {}).get("name", ""), _MAX_NAME.get(body["kind"], 53)
     if len(name) > limit:
-        yield "metadata.name", f"{len(name)} characters; names of what is made from it leave room for {limit}"
+        yield "metadata.name", f"{len(name)} characters; at most {limit}, as names of derived objects are longer"
     spec = body.get("spec", {})
     where, cluster = _cluster(spec)
     yield from _upgrade(spec, cluster)
     if not cluster:
         return
     if not cluster.get("authOptions", {}).get("mode"):
-        yield f"{where}.authOptions.mode", "say how nodes authenticate: without it a stray token file decides"
+        yield f"{where}.authOptions.mode", "must be set: else a stray token file decides"
     autoscales = bool(cluster.get("enableInTreeAutoscaling"))
     for index, group in enumerate(cluster.get("workerGroupSpecs", ())):
         yield from _group(f"{where}.workerGroupSpecs.{index}", group)
@@ -32,7 +32,7 @@ def reasons(body: Object) -> Iterator[Reason]:
 
 
 def _cluster(spec: Object) -> tuple[str, Object]:
-    """Where a Ray cluster is described, and how."""
+    """Return where a Ray cluster is described, and the description."""
     for path in (("rayClusterConfig",), ("rayClusterSpec",), ("jobTemplate", "rayClusterSpec")):
         found: Any = spec
         for part in path:
@@ -61,9 +61,9 @@ def _upgrade(spec: Object, cluster: Object) -> Iterator[Reason]:
         yield "spec.rayClusterConfig.enableInTreeAutoscaling", "an incremental upgrade needs the autoscaler"
     step, surge = options.get("stepSizePercent", 0), options.get("maxSurgePercent", 100)
     if not 0 < step <= surge <= 100:
-        yield at, f"stepSizePercent {step} has to be above 0 and at most maxSurgePercent {surge}, which is at most 100"
+        yield at, f"stepSizePercent {step} must be above 0 and at most maxSurgePercent {surge}, which is at most 100"
     if options.get("intervalSeconds", 0) <= 0:
-        yield f"{at}.intervalSeconds", "has to be above 0"
+        yield f"{at}.intervalSeconds", "must be above 0"
 
 
 def _group(at: str, group: Object) -> Iterator[Reason]:
@@ -74,7 +74,7 @@ def _group(at: str, group: Object) -> Iterator[Reason]:
 
 def _pod(at: str, pod: Object, cluster: Object, *, autoscales: bool) -> Iterator[Reason]:
     if autoscales and pod.get("restartPolicy", "Never") != "Never":
-        yield f"{at}.spec.restartPolicy", "has to be Never, or not there: the autoscaler replaces pods itself"
+        yield f"{at}.spec.restartPolicy", "must be Never or absent: the autoscaler replaces pods itself"
     containers = pod.get("containers", ())
     if "gcsFaultToleranceOptions" in cluster:
         for container in containers:
@@ -82,7 +82,7 @@ def _pod(at: str, pod: Object, cluster: Object, *, autoscales: bool) -> Iterator
                 if variable["name"] in _RESERVED:
                     yield f"{at}.spec.containers", f"{variable['name']} is set by gcsFaultToleranceOptions"
     if containers and not _says_mode(containers[0]):
-        yield f"{at}.spec.containers.0.env", "RAY_AUTH_MODE is not said"
+        yield f"{at}.spec.containers.0.env", "RAY_AUTH_MODE is not set"
 
 
 def _says_mode(container: Object) -> bool:

@@ -1,4 +1,4 @@
-"""Whether what objects of one build name in each other is there."""
+"""References between the objects of one build."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 from cluster.manifests.faults import Fault, Object, called, dotted
 
 _OF_CLUSTER = ("kube-root-ca.crt",)
-"""ConfigMaps that every namespace has."""
+"""ConfigMaps that exist in every namespace."""
 
 _TWICE = "is there twice; the later one would replace the other"
 
 
 def check(place: str, objects: Sequence[Object]) -> list[Fault]:
-    """ConfigMaps named but not built, and objects built twice.
+    """Report ConfigMaps that are referenced but not built, and objects that are built twice.
 
-    A name without its hash is the usual reason: environment/references.yaml does not know the field.
+    The usual reason is a name without its hash: environment/references.yaml lacks the field.
     """
     there = {one["metadata"]["name"] for one in objects if one.get("kind") == "ConfigMap" and "metadata" in one}
     faults = []

@@ -1,4 +1,4 @@
-"""`serveConfigV2` as Ray Serve reads it, and nothing in it that Serve would ignore."""
+"""Validation of `serveConfigV2` by Ray Serve's schema, without fields that Serve would ignore."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AT = "spec.serveConfigV2"
 
 
 def reasons(body: Object) -> Iterator[Reason]:
-    """Everything wrong with the Serve configuration of a RayService."""
+    """Yield everything wrong with the Serve configuration of a RayService."""
     text = body.get("spec", {}).get("serveConfigV2")
     if not text:
         yield _AT, "a RayService without one serves nothing"
@@ -26,10 +26,10 @@ def reasons(body: Object) -> Iterator[Reason]:
     try:
         config = yaml.safe_load(text)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # deprecations of Ray's own
+            warnings.simplefilter("ignore")  # Ray's own deprecations
             parsed = ServeDeploySchema.model_validate(config)
     except yaml.YAMLError as error:
-        yield _AT, f"no YAML: {' '.join(str(error).split())}"
+        yield _AT, f"not YAML: {' '.join(str(error).split())}"
     except pydantic.ValidationError as error:
         for one in error.errors():
             yield ".".join([_AT, *map(str, one["loc"])]), one["msg"]
@@ -38,11 +38,11 @@ def reasons(body: Object) -> Iterator[Reason]:
     else:
         yield from _unknown(config, parsed, _AT)
         if config.get("http_options", {}).get("host") != "0.0.0.0":  # nosec B104 # of a pod
-            yield f"{_AT}.http_options.host", "has to be 0.0.0.0: pods are reached from other pods"
+            yield f"{_AT}.http_options.host", "must be 0.0.0.0: other pods connect to it"
 
 
 def _unknown(given: Any, parsed: Any, at: str) -> Iterator[Reason]:
-    """Fields that Serve's schema accepts for later versions' sake, and ignores."""
+    """Yield fields that Serve's schema accepts for the sake of later versions, and ignores."""
     if isinstance(given, list) and isinstance(parsed, list):
         for index, (one, model) in enumerate(zip(given, parsed, strict=True)):
             yield from _unknown(one, model, f"{at}.{index}")
@@ -59,7 +59,7 @@ def _unknown(given: Any, parsed: Any, at: str) -> Iterator[Reason]:
 
 
 def _unknown_autoscaling(given: Object, at: str) -> Iterator[Reason]:
-    """The same in an autoscaling configuration, which the schema keeps as it was given."""
+    """Yield the same of an autoscaling configuration, which the schema keeps as given."""
     for name in given:
         if name not in AutoscalingConfig.model_fields:
             yield f"{at}.{name}", "AutoscalingConfig has no such field"

@@ -1,4 +1,4 @@
-"""One object against all that will look at it: an API server, and the operator that it is for."""
+"""Validation of one object as by its consumers: an API server, and the operator that it is for."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from cluster.manifests.crds import Crds, Reason
 from cluster.manifests.faults import Fault, Missing, Object, called, dotted
 
 KUBERNETES = "1.34"
-"""The version whose schemas bind; also what docs/deploy.md asks for at least is older than this one's removals."""
+"""Version of the schemas; the minimum in docs/deploy.md predates all removals in this version."""
 
 _OURS = Path(__file__).with_name("schemas")
 _OTHERS = ("monitoring.coreos.com/", "gateway.networking.k8s.io/")
 
 
 def check(place: str, body: Object, crds: Crds) -> list[Fault]:
-    """Everything wrong with an object."""
+    """Return everything wrong with an object."""
     return [Fault(place, called(body), path, reason) for path, reason in _reasons(body, crds)]
 
 
@@ -36,7 +36,7 @@ def _reasons(body: Object, crds: Crds) -> Iterator[Reason]:
     elif version.startswith("ray.io/"):
         found = crds.reasons(body)
         yield from found
-        if not found:  # the rest takes the structure for granted
+        if not found:  # the remaining checks rely on the structure
             yield from operator.reasons(body)
             if kind == "RayService":
                 yield from serving.reasons(body)
@@ -47,19 +47,19 @@ def _reasons(body: Object, crds: Crds) -> Iterator[Reason]:
 
 
 def _core(body: Object) -> Iterator[Reason]:
-    """Against the schemas of Kubernetes, without fields that these do not have."""
+    """Check against the schemas of Kubernetes, without unknown fields."""
     try:
         kubernetes_validate.validate(body, KUBERNETES, strict=True)
     except kubernetes_validate.ValidationError as error:
         yield dotted(error.path), error.message[:300]
     except kubernetes_validate.SchemaNotFoundError:
-        yield "", f"nobody here knows the kind {body['kind']} of {body['apiVersion']}"
+        yield "", f"unknown kind {body['kind']} of {body['apiVersion']}"
     except kubernetes_validate.VersionNotSupportedError as error:
         raise Missing(f"kubernetes-validate has no schemas of Kubernetes {KUBERNETES}: `make install`") from error
 
 
 def _of_others(body: Object) -> Iterator[Reason]:
-    """Against our schemas of what other operators read: the fields we use, and no others."""
+    """Check against our schemas of what other operators read: the fields we use, and no others."""
     schema = _schema(body["apiVersion"], body["kind"])
     if schema is None:
         yield "", f"cluster/manifests/schemas has no {body['kind']} of {body['apiVersion']}"
@@ -70,6 +70,6 @@ def _of_others(body: Object) -> Iterator[Reason]:
 
 @cache
 def _schema(version: str, kind: str) -> str | None:
-    """Schema of a kind as JSON, so that it can be kept."""
+    """Return the schema of a kind as JSON, which is cacheable."""
     path = _OURS / f"{version.replace('/', '_')}_{kind}.yaml"
     return json.dumps(yaml.safe_load(path.read_text())) if path.exists() else None

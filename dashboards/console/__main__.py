@@ -6,15 +6,15 @@ How to run:
 
     RAYBID_URL              the platform (default: RAYBID_HTTP_HOST and RAYBID_HTTP_PORT, http://127.0.0.1:8000)
     RAYBID_KEY              an API key; default: the administrator's of var/secrets/admin_key, where it is
-    RAYBID_VAR_DIR          the platform's folder: its events are read from there
+    RAYBID_VAR_DIR          the platform's folder, which has its events
     RAYBID_PROMETHEUS_URL   a Prometheus that scrapes the platform, for figures from before the console was opened
-    RAYBID_CONSOLE_PORT     where the console listens (8501)
-    RAYBID_CONSOLE_HOST     on which address (127.0.0.1: on this machine only; in a container 0.0.0.0)
-    RAYBID_CONSOLE_NAMES    host names, besides loopback, under which it may be opened, comma-separated
+    RAYBID_CONSOLE_PORT     port of the console (8501)
+    RAYBID_CONSOLE_HOST     address it listens on (127.0.0.1: this machine only; in a container 0.0.0.0)
+    RAYBID_CONSOLE_NAMES    host names, besides loopback, that may open it, comma-separated
     RAYBID_CONSOLE_TOKEN    what opens it, 16 characters or more; default: that of var/secrets/console_token, made there
 
-What to expect: an address with a token, to open in a browser. Whoever has both acts with the key, so it listens on
-loopback: put a proxy with TLS that asks who comes before it, if others are to see it.
+What to expect: an address with a token, to open in a browser. Whoever opens it acts with the key, so it listens on
+loopback: to share it, put an authenticating proxy with TLS in front.
 """
 
 from __future__ import annotations
@@ -44,18 +44,18 @@ def application(token: str, names: list[str], port: int) -> App:
 
 
 def options(host: str, port: int) -> dict[str, object]:
-    """Return Streamlit's options, whatever a file of the user's says."""
+    """Return Streamlit's options, overriding any file of the user's."""
     return {
         "server.address": host,
         "server.port": port,
         "server.headless": True,
-        "server.enableCORS": True,  # which is protection from other origins, not leave for them
+        "server.enableCORS": True,  # it blocks other origins, despite its name
         "server.enableXsrfProtection": True,
         "server.xsrfCookieSameSite": "strict",
         "server.enableStaticServing": False,
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": False,
-        "client.disableDataExport": True,  # its CSV does not disarm formulas; ours does
+        "client.disableDataExport": True,  # its CSV does not neutralise formulas; ours does
         "client.showErrorDetails": "none",
         "client.toolbarMode": "viewer",
     }
@@ -71,10 +71,10 @@ def _port() -> int:
 def _token() -> str:
     try:
         token = Settings().resolve_secret("console_token")
-    except (OSError, ValueError) as error:  # it cannot be kept, or a setting is none
+    except (OSError, ValueError) as error:  # it cannot be stored, or a setting is invalid
         sys.exit(f"{error}\nthe console needs its token: set RAYBID_CONSOLE_TOKEN")
     if not _TOKEN.fullmatch(token):
-        sys.exit("RAYBID_CONSOLE_TOKEN opens the console: give 16 or more of A-Z, a-z, 0-9, _ and -")
+        sys.exit("RAYBID_CONSOLE_TOKEN is too weak: give 16 or more of A-Z, a-z, 0-9, _ and -")
     return token
 
 
@@ -86,7 +86,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def main() -> None:
-    """Run it until it is stopped."""
+    """Run the console until it is stopped."""
     port, host, token = _port(), os.environ.get("RAYBID_CONSOLE_HOST", "127.0.0.1"), _token()
     names = [name.strip().lower() for name in os.environ.get("RAYBID_CONSOLE_NAMES", "").split(",") if name.strip()]
     shown = names[0] if names else host if _is_loopback(host) else "127.0.0.1"

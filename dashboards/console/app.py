@@ -1,4 +1,4 @@
-"""The page: filters, tabs, and what redraws them. Streamlit runs this file for each viewer, from top to bottom."""
+"""The page: filters, tabs, and their refresh. Streamlit runs this file for each viewer, from top to bottom."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def _sources(told: configuration.Configuration) -> Sources:
 def _filters(sources: Sources) -> Filters:
     with st.sidebar:
         st.header("Show", anchor=False)
-        chosen = st.selectbox("Window", list(WINDOWS), index=1, key="window", bind="query-params", help="of events")
+        chosen = st.selectbox(
+            "Window", list(WINDOWS), index=1, key="window", bind="query-params", help="age of the events"
+        )
         names = [one["id"] for one in sources.api.all_campaigns()]
         picked = st.multiselect(
-            "Campaigns", names, key="campaigns", bind="query-params", placeholder="all", help="none: all of them"
+            "Campaigns", names, key="campaigns", bind="query-params", placeholder="all", help="empty: all"
         )
         refresh = st.slider("Refresh, seconds", 1, 60, 5, key="refresh", bind="query-params")
-        limit = st.number_input("SLA, ms", 1, 10_000, 100, key="sla", bind="query-params", help="of an answer")
+        limit = st.number_input("SLA, ms", 1, 10_000, 100, key="sla", bind="query-params", help="limit per answer")
         st.caption(f"Platform: {view.quoted(sources.configuration.url)}")
-        st.caption(
-            "Times are UTC. A chart downloads as PNG by its own camera button, as CSV by the one beside its title."
-        )
+        st.caption("Times are UTC. Charts can be downloaded as PNG (camera button) and CSV (button next to the title).")
     return Filters(float(WINDOWS[chosen or "5 min"]), tuple(picked), int(refresh), float(limit))
 
 
@@ -71,5 +71,5 @@ def main() -> None:
                 st.fragment(partial(_drawn, tab, sources, filters), run_every=every)()
 
 
-if __name__ == "__main__":  # which is what Streamlit calls it
+if __name__ == "__main__":  # Streamlit runs it under this name
     main()

@@ -1,4 +1,4 @@
-"""Where the platform is, as the environment says."""
+"""Configuration of the console from the environment."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from rtb.runtime.settings import Settings
 
 
 class Configuration(NamedTuple):
-    """What the console talks to.
+    """The platform that the console talks to.
 
     Attributes:
-        url: of the platform.
-        key: sent with each call; empty: none was found.
+        url: URL of the platform.
+        key: API key sent with each call; empty: none was found.
         events: folder of the events' Parquet files.
-        prometheus: URL of a Prometheus; empty: there is none.
-        currency: of all money.
+        prometheus: URL of a Prometheus; empty: none.
+        currency: currency of all money.
     """
 
     url: str
@@ -32,7 +32,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Configurat
     """Read the environment; see `python -m dashboards.console`.
 
     Raises:
-        ValidationError: a setting that is none.
+        ValidationError: an invalid setting.
     """
     given = os.environ if environment is None else environment
     settings = Settings()

@@ -1,9 +1,9 @@
-"""Who may open the console: an ASGI layer before Streamlit, for every request and websocket.
+"""Access control of the console: an ASGI layer in front of Streamlit, for every request and websocket.
 
-The console acts with an administrator's key, so whoever opens it is one. A request has to name a host that is known (a
-page elsewhere can make its own name mean 127.0.0.1), come from the console's own pages where it says where from, and
-bring the token: once as `?token=`, which is kept in a cookie from then on. No answer may be framed, nor load anything
-from elsewhere, so that a text somebody else wrote cannot tell its writer who reads it.
+The console acts with an administrator's key, so whoever opens it has an administrator's rights. A request must name a
+known host (a foreign page can make its own name resolve to 127.0.0.1), come from the console's own pages if it says
+where from, and carry the token: once as `?token=`, later in a cookie. Answers cannot be framed and load nothing from
+elsewhere, so that a text from an outsider cannot reveal who reads it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEALTH = "/_stcore/health"
-"""Answered without a token: it says `ok`, and what watches a container asks it."""
+"""Path answered without a token: it says `ok`, and container health checks ask it."""
 
-_ASK = "This console asks for its token: open the address that it printed when it started, which ends in ?token=...\n"
+_ASK = "This console requires its token: open the address printed at its start, which ends in ?token=...\n"
 _POLICY = "; ".join(
     [
         "default-src 'self'",
@@ -49,20 +49,20 @@ HEADERS = {
 
 
 class Guard:
-    """The layer.
+    """An ASGI layer that checks host, origin and token.
 
     Args:
-        app: what is guarded.
-        token: what whoever opens the console has to bring.
-        hosts: names and addresses under which it is opened, without ports.
-        cookie: name of the cookie that keeps the token; another for each port, since cookies know none.
+        app: application to guard.
+        token: required token.
+        hosts: names and addresses under which it may be opened, without ports.
+        cookie: name of the token's cookie; one per port, since cookies ignore ports.
     """
 
     def __init__(self, app: Application, token: str, hosts: frozenset[str], cookie: str) -> None:
         self._app, self._token, self._hosts, self._cookie = app, token, hosts, cookie
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass on."""
+        """Answer, or pass the request on."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
@@ -78,10 +78,10 @@ class Guard:
             await self._app(scope, receive, _with_headers(send))
 
     def _refusal(self, scope: Scope, headers: dict[str, list[str]]) -> tuple[int, str] | None:
-        """Return the status and why, or None where nothing speaks against the request."""
+        """Return status and reason of a refusal, or None if the request is allowed."""
         named = headers.get("host", [])
         if len(named) != 1 or _hostname(named[0]) not in self._hosts:
-            return 421, "This host name is none of the console's: RAYBID_CONSOLE_NAMES lists what it may be.\n"
+            return 421, "This host name is not allowed: RAYBID_CONSOLE_NAMES lists the allowed ones.\n"
         for origin in headers.get("origin", []):
             if urlsplit(origin).netloc.lower() != named[0].lower():
                 return 403, "This request comes from another page.\n"
@@ -90,7 +90,7 @@ class Guard:
         return 401, _ASK
 
     def _brought(self, scope: Scope) -> bool:
-        """Whether the address has the token."""
+        """Return whether the address has the token."""
         return scope["type"] == "http" and any(
             name == "token" and self._is_token(value) for name, value in _query(scope)
         )
@@ -108,16 +108,16 @@ class Guard:
         return hmac.compare_digest(value.encode(), self._token.encode())
 
     def _kept(self, scope: Scope, headers: dict[str, list[str]]) -> dict[str, str]:
-        """Headers that keep the token and lead to the same page without it in the address."""
+        """Return headers that store the token and redirect to the same page without it in the address."""
         rest = urlencode([pair for pair in _query(scope) if pair[0] != "token"])
-        path = quote("/" + scope["path"].lstrip("/\\"))  # never //host, which leads elsewhere
+        path = quote("/" + scope["path"].lstrip("/\\"))  # never //host, which would lead elsewhere
         is_tls = scope.get("scheme") == "https" or headers.get("x-forwarded-proto", [""])[0] == "https"
         kept = f"{self._cookie}={self._token}; Path=/; HttpOnly; SameSite=Lax{'; Secure' if is_tls else ''}"
         return {"location": path + (f"?{rest}" if rest else ""), "set-cookie": kept}
 
 
 def _hostname(host: str) -> str:
-    """Return the name in a Host header, in lower case; empty where it is none."""
+    """Return the name in a Host header, in lower case; empty if invalid."""
     try:
         return (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
@@ -129,7 +129,7 @@ def _query(scope: Scope) -> list[tuple[str, str]]:
 
 
 def _with_headers(send: Send) -> Send:
-    """Return a `send` that adds the headers to every answer, in the place of others of the same name."""
+    """Return a `send` that sets the security headers on every answer."""
 
     async def sending(message: MutableMapping[str, Any]) -> None:
         if message["type"] in ("http.response.start", "websocket.http.response.start"):
@@ -143,7 +143,7 @@ def _with_headers(send: Send) -> Send:
 async def _answer(
     scope: Scope, receive: Receive, send: Send, *, status: int, text: str, more: dict[str, str] | None = None
 ) -> None:
-    """Send a short answer; a websocket is closed before it opens."""
+    """Send a short answer; close a websocket before it opens."""
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.close", "code": 1008})

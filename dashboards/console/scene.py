@@ -1,4 +1,4 @@
-"""What a tab draws from: the sources, cut to what the filters say, each read once while a tab is drawn."""
+"""The data of a tab: the sources, filtered, each read once per drawing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _POINTS = 60
 
 
 class Sources(NamedTuple):
-    """What is kept between two drawings, for everybody who looks."""
+    """The sources, kept between drawings and shared by all viewers."""
 
     configuration: Configuration
     api: Api
@@ -33,19 +33,19 @@ class Sources(NamedTuple):
 
 
 def sources_of(configuration: Configuration) -> Sources:
-    """Sources of a platform."""
+    """Return the sources of a platform."""
     api = Api(configuration.url, configuration.key)
     return Sources(configuration, api, EventFiles(configuration.events), Samples())
 
 
 class Filters(NamedTuple):
-    """What the viewer chose.
+    """The choices of the viewer.
 
     Attributes:
-        window: seconds of events looked at.
-        campaigns: ids; none: all.
+        window: time span of the events, seconds.
+        campaigns: campaign ids; empty: all.
         refresh: seconds between two drawings.
-        sla_ms: what an answer may take.
+        sla_ms: latency limit of an answer.
     """
 
     window: float
@@ -55,11 +55,11 @@ class Filters(NamedTuple):
 
 
 class Latency(NamedTuple):
-    """How long answers took.
+    """The latency of answers.
 
     Attributes:
-        histogram: of the window.
-        of_bids: bid requests, as the platform measured them; else calls of this console, as it measured them itself.
+        histogram: latencies in the window.
+        of_bids: whether they are of bid requests, by the platform; else of this console's calls, measured here.
     """
 
     histogram: Histogram
@@ -67,16 +67,16 @@ class Latency(NamedTuple):
 
     @property
     def what(self) -> str:
-        """In words."""
+        """Description of what was measured."""
         return "bid requests" if self.of_bids else "API calls of this console"
 
     def quantile_ms(self, part: float) -> float:
-        """Milliseconds; NaN where nothing was answered."""
+        """Return a quantile in milliseconds; NaN without answers."""
         return 1_000.0 * self.histogram.quantile(part)
 
 
 class Scene:
-    """One drawing of a tab."""
+    """The data of one drawing of a tab."""
 
     def __init__(self, sources: Sources, filters: Filters) -> None:
         self.sources, self.filters = sources, filters
@@ -85,7 +85,7 @@ class Scene:
 
     @cached_property
     def stats(self) -> dict[str, Any]:
-        """`/stats`, noted among the samples."""
+        """Answer of `/stats`, which is also added to the samples."""
         found: dict[str, Any] = self.api.get("/stats")
         times = self._times()
         self.sources.samples.add(Sample(self.now, found["counters"], of_requests(times), of_stages(times)))
@@ -93,18 +93,18 @@ class Scene:
 
     @cached_property
     def campaigns(self) -> pd.DataFrame:
-        """Those that the filter lets through."""
+        """Campaigns that pass the filter."""
         table = campaigns_.table_of(self.api.all_campaigns(), self.now)
         return table[table["id"].isin(self.filters.campaigns)] if self.filters.campaigns else table
 
     @cached_property
     def events(self) -> pa.Table:
-        """Of the window."""
+        """Events in the window."""
         return self.sources.files.last(self.filters.window)
 
     @cached_property
     def auctions(self) -> pd.DataFrame:
-        """Bids of the window, of the campaigns."""
+        """Bids of the filtered campaigns in the window."""
         return auctions_.auctions_of(self.events, self.campaigns)
 
     @cached_property
@@ -114,24 +114,24 @@ class Scene:
 
     @property
     def whole_steps(self) -> pd.DataFrame:
-        """The same without the first and the last step, which only began or have not ended."""
+        """Sums by time without the first and the last step, which are incomplete."""
         return self.over_time.iloc[1:-1] if len(self.over_time) > 3 else self.over_time
 
     @property
     def step(self) -> float:
-        """Seconds of one point in charts over time."""
+        """Seconds per point in charts over time."""
         wanted = self.filters.window / _POINTS
         return next((step for step in (1, 5, 10, 30, 60, 300, 600, 1_800) if step >= wanted), 3_600)
 
     @property
     def samples(self) -> list[Sample]:
-        """Looks at the counters in the window, this one too."""
+        """Samples of the counters in the window, including the current one."""
         _ = self.stats
         return self.sources.samples.last(self.filters.window, self.now + 1.0)
 
     @cached_property
     def latency(self) -> Latency:
-        """Of the window, or, where the console was opened later, since then; of all time at the first look."""
+        """Latency in the window, or since the console was opened if that was later; of all time at first."""
         samples = self.samples
         known = [one for one in samples if one.requests is not None]
         if known and known[-1].requests is not None:
@@ -143,19 +143,19 @@ class Scene:
         return Latency(of_times(seconds, _BOUNDS), False)
 
     def portfolios(self) -> list[dict[str, Any]]:
-        """All of them, as described."""
+        """Return all portfolios."""
         found: list[dict[str, Any]] = self.api.get("/portfolio")
         return found
 
     def _times(self) -> dict[str, Histogram]:
         try:
             return histograms(self.api.get("/metrics"))
-        except (ApiError, ValueError):  # the counters are there without
+        except (ApiError, ValueError):  # the counters work without
             return {}
 
 
 def money(micros: float) -> str:
-    """An amount in units of currency, with as many digits as say something."""
+    """Format an amount in units of currency, with a sensible number of digits."""
     if not math.isfinite(micros):
         return "-"
     amount = micros / campaigns_.MICRO
@@ -163,10 +163,10 @@ def money(micros: float) -> str:
 
 
 def percent(part: float, digits: int = 2) -> str:
-    """A part of 1."""
+    """Format a share of 1 as percent."""
     return f"{100 * part:,.{digits}f}%" if math.isfinite(part) else "-"
 
 
 def milliseconds(value: float) -> str:
-    """A time."""
+    """Format a time in milliseconds."""
     return f"{value:,.1f} ms" if math.isfinite(value) else "-"

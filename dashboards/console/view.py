@@ -1,4 +1,4 @@
-"""What tabs are made of: charts with their title and data, tables, empty states, errors that say what to do."""
+"""Elements of tabs: charts with title and data, tables, empty states, errors that say what to do."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Draw = Callable[[Scene], None]
 
 EXPECTED = (ApiError, EventsMissing, PrometheusAway)
 _MARKUP = re.compile(r"[^\w\s,.%+/'-]|_|www\.", re.IGNORECASE)
-"""What Markdown could make something of, signs that it makes nothing of left out."""
+"""Characters that Markdown might interpret; the excluded ones are harmless."""
 
 WAIT_FOR_BIDS = "No bids in this window: send traffic (`python -m pipelines.replay`), or choose a longer window."
 
 
 def guarded(draw: Draw, scene: Scene) -> None:
-    """Draw a part; what is away is told in its place, and the other parts are drawn all the same."""
+    """Draw a part; if a source is unavailable, show that in its place and let the other parts be drawn."""
     try:
         draw(scene)
     except EventsMissing as error:
@@ -36,20 +36,20 @@ def guarded(draw: Draw, scene: Scene) -> None:
 
 
 def empty(what_to_do: str) -> None:
-    """In place of a chart or table without anything in it."""
+    """Show a text in place of an empty chart or table."""
     with st.container(key=f"empty-{_next('empty')}"):
         st.info(what_to_do, icon=":material/hourglass_empty:")
 
 
 def chart(title: str, about: str, figure: go.Figure | None, table: pd.DataFrame, otherwise: str = "") -> None:
-    """A chart with what it shows in words, and its data as CSV; PNG comes from the buttons on the chart itself.
+    """Show a chart with a description, and its data as CSV; Plotly's own buttons give PNG.
 
     Args:
-        title: short.
+        title: short title.
         about: how to read it.
-        figure: none: there is nothing to draw.
-        table: what is drawn.
-        otherwise: what to do where there is nothing.
+        figure: figure; None: there is nothing to draw.
+        table: data of the figure.
+        otherwise: text that says what to do if there is nothing.
     """
     name = slug(title)
     with st.container(border=True, height="stretch"):
@@ -68,7 +68,7 @@ def chart(title: str, about: str, figure: go.Figure | None, table: pd.DataFrame,
 
 
 def listed(title: str, about: str, table: pd.DataFrame, otherwise: str, **how: Any) -> Any:
-    """A table with its data as CSV; what `st.dataframe` returns."""
+    """Show a table with its data as CSV; return the result of `st.dataframe`."""
     with st.container(border=True):
         _head(title, table, slug(title))
         if about:
@@ -80,16 +80,16 @@ def listed(title: str, about: str, table: pd.DataFrame, otherwise: str, **how: A
 
 
 def metrics(figures: Sequence[tuple[str, str, str]]) -> None:
-    """Figures beside each other, as many as the width takes: name, value, explanation."""
+    """Show figures side by side, as many as fit: name, value, explanation."""
     with st.container(horizontal=True, gap="small", key=f"metrics-{_next('metrics')}"):
         for name, value, about in figures:
             st.metric(name, quoted(value), help=about, border=True, width=154)
 
 
 def quoted(text: object) -> str:
-    """Return text that somebody else wrote, for where Streamlit reads Markdown: as code where it could be markup.
+    """Return a text from outside for use in Markdown: as code if it could be markup.
 
-    Escapes would not do: addresses become links after they are taken away.
+    Escaping would not be enough: addresses still become links afterwards.
     """
     shown = visible(" ".join(str(text).split()))
     if not _MARKUP.search(shown):
@@ -99,14 +99,14 @@ def quoted(text: object) -> str:
 
 
 def to_csv(table: pd.DataFrame) -> bytes:
-    """Return a table as CSV that a spreadsheet shows and does not run."""
+    """Return a table as CSV that a spreadsheet does not execute."""
     safe = table.map(cell).rename(columns=cell).rename(index=cell)
     written: str = safe.to_csv()
     return written.encode()
 
 
 def slug(text: str) -> str:
-    """A name for files and keys."""
+    """Return a name for files and keys."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
@@ -128,13 +128,13 @@ def _head(title: str, table: pd.DataFrame, name: str) -> None:
 
 
 def _next(kind: str) -> int:
-    """Numbers within one drawing, so that keys stay the same in the next."""
+    """Return consecutive numbers within a drawing, so that keys stay the same in the next."""
     counts: dict[str, int] = st.session_state.setdefault("_counts", {})
     counts[kind] = counts.get(kind, -1) + 1
     return counts[kind]
 
 
 def begin(tab: str) -> None:
-    """Count keys from the start again, apart for each tab."""
+    """Restart the counting of keys, separately for each tab."""
     number = sum(map(ord, tab)) * 100
     st.session_state["_counts"] = {"empty": number, "metrics": number}

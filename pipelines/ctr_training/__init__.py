@@ -1,1 +1,1 @@
-"""Training of the CTR model: where clicks come from, how a network is fitted and calibrated, how good it is."""
+"""Training of the CTR model: sources of clicks, fitting, calibration, metrics."""

@@ -1,4 +1,4 @@
-"""What others make of the same rows: scikit-learn's logistic regression and LightGBM, as they come."""
+"""Baselines on the same rows: scikit-learn's logistic regression and LightGBM, with default settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def logistic_regression(training: ClickData, rows: features.Rows) -> Floats:
-    """Chances of a click by logistic regression over one-hot buckets, L2 of strength 1, shape `(n,)`."""
+    """Return click probabilities by logistic regression over one-hot buckets, L2 of strength 1, shape `(n,)`."""
     if not _is_mixed(training):
         return _mean(training, rows)
     model = LogisticRegression(max_iter=500).fit(_one_hot(training.rows), training.click)
@@ -24,7 +24,7 @@ def logistic_regression(training: ClickData, rows: features.Rows) -> Floats:
 
 
 def lightgbm(training: ClickData, rows: features.Rows, seed: int = 1) -> Floats:
-    """Chances of a click by 100 boosted trees over the buckets as categories, shape `(n,)`."""
+    """Return click probabilities by 100 boosted trees over the buckets as categories, shape `(n,)`."""
     if not _is_mixed(training):
         return _mean(training, rows)
     model = LGBMClassifier(random_state=seed, verbose=-1, n_jobs=1)

@@ -1,4 +1,4 @@
-"""Fits the calibration of a network on rows it was not trained on."""
+"""Calibration of a network, fitted on rows that it was not trained on."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from rtb.models.scores import CLICK, CONVERSION
 Method = Literal["platt", "isotonic", "none"]
 Floats = npt.NDArray[np.float32]
 
-_SLOPE_SPREAD, _OFFSET_SPREAD = 0.2, 0.5  # how far a line is believed to be off 1 and 0 before clicks are seen
+_SLOPE_SPREAD, _OFFSET_SPREAD = 0.2, 0.5  # prior standard deviation of a line's slope around 1 and offset around 0
 
 
 def calibrate(method: Method, logits: Tensor, data: ClickData) -> Calibration:
-    """The calibration of a network's logits.
+    """Fit the calibration of a network's logits.
 
     Args:
-        method: `isotonic` wants some hundred clicks, `platt` does with few: without clicks it changes nothing.
-        logits: of the rows, shape `(n, 2)`.
-        data: the rows; conversions are calibrated on those clicked.
+        method: `isotonic` needs some hundred clicks, `platt` works with few: without clicks it changes nothing.
+        logits: logits of the rows, shape `(n, 2)`.
+        data: the rows; conversions are calibrated on clicked rows only.
     """
     if method == "none":
         return Platt.identity()
@@ -43,7 +43,7 @@ def calibrate(method: Method, logits: Tensor, data: ClickData) -> Calibration:
 
 
 def _line(logit: Floats, label: Floats) -> tuple[float, float]:
-    """Slope and offset of most posterior density."""
+    """Return the slope and offset of maximum posterior density."""
     sign = 1.0 - 2.0 * label
 
     def loss(line: npt.NDArray[np.float64]) -> float:
@@ -55,7 +55,7 @@ def _line(logit: Floats, label: Floats) -> tuple[float, float]:
 
 
 def _curve(logit: Floats, label: Floats) -> Floats:
-    """Knots of the rising step function that fits best, joined by lines; one value where no label is 1."""
+    """Return the knots of the best-fitting isotonic step function, joined by lines; constant if no label is 1."""
     if not label.any():
         ends = np.array([-20.0, 20.0], np.float32)
         return np.stack([ends, 1.0 / (1.0 + np.exp(-ends))])

@@ -1,9 +1,9 @@
-"""Logistic regression whose fields say themselves how far they may be trusted.
+"""Logistic regression that learns from the data how far to regularise each field.
 
-Each field's weights have a normal prior of one variance, and the variances are chosen by the evidence of the data
-(MacKay, Neural Computation 4, 1992): a field whose values differ by chance alone ends near 0 and does no harm, one
-that tells something is hardly held back. Nothing is tuned on held-out rows. The variance has itself a prior, worth
-four weights of 0.1, without which a few clicks would turn fields on and off.
+Each field's weights have a normal prior with one variance, and the variances maximise the evidence of the data (MacKay,
+Neural Computation 4, 1992): a field whose values differ by chance alone ends near 0 and does no harm, an informative
+one is hardly shrunk. Nothing is tuned on held-out rows. The variance itself has a prior, worth four weights of 0.1,
+without which a few clicks would turn fields on and off.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from scipy.sparse import csr_matrix
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-_BELIEF, _BELIEVED_SQUARE = 4.0, 0.01  # weights that the prior of a variance is worth, and their mean square
+_BELIEF, _BELIEVED_SQUARE = 4.0, 0.01  # pseudo-weights in the prior of a variance, and their mean square
 ROUNDS = 12
-"""Most turns of L-BFGS and evidence."""
+"""Maximum number of alternations between L-BFGS and evidence."""
 
-_STEPS = 60  # of L-BFGS in a round; the next one goes on from there
-_ENOUGH = 200_000  # rows, from twice of which on a part of them goes first
-_SETTLED = 0.1  # change of a log precision below which the rounds end
+_STEPS = 60  # of L-BFGS per round; the next round continues from there
+_ENOUGH = 200_000  # rows; with twice as many or more, a subset is fitted first
+_SETTLED = 0.1  # change of a log precision below which the alternation ends
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What was fitted.
+    """The fitted weights.
 
     Attributes:
-        weight: of each column, shape `(columns,)`.
-        bias: of the logit.
+        weight: weight of each column, shape `(columns,)`.
+        bias: bias of the logit.
         spread: standard deviation of each group's prior, shape `(groups,)`.
     """
 
@@ -50,14 +50,14 @@ def fit_logistic(
     prior: tuple[float, float],
     on_round: Callable[[], None] = lambda: None,
 ) -> Weights:
-    """Fit by L-BFGS and the evidence in turn.
+    """Fit by alternating L-BFGS and evidence.
 
     Args:
         columns: the columns that are 1 in each row, shape `(n, k)`.
         label: 0 or 1, shape `(n,)`.
-        group: whose variance each column shares, shape `(columns,)`.
-        prior: rate believed beforehand, and how many rows that belief is worth: what an empty sample ends at.
-        on_round: called after each round, for a progress bar; `ROUNDS` times at most.
+        group: group of each column, whose columns share a variance, shape `(columns,)`.
+        prior: prior rate, and how many rows it is worth: an empty sample ends at this rate.
+        on_round: called after each round, for a progress bar, at most `ROUNDS` times.
     """
     rate, worth = prior
     mean = (float(label.sum()) + rate * worth) / (len(label) + worth)
@@ -67,7 +67,7 @@ def fit_logistic(
     if not 0.0 < label.sum() < len(label):
         return Weights(theta[:-1], float(theta[-1]), precision**-0.5)
     state, step = (theta, precision), max(1, len(label) // _ENOUGH)
-    # First a part of many rows, spread over all: it says about where weights and variances will end.
+    # First fit an evenly spread subset of many rows: weights and variances will end near its result.
     strides = (step, 1) if step > 1 else (1,)
     for stride in strides:
         rounds = ROUNDS // len(strides)
@@ -85,7 +85,7 @@ def _settle(
     rounds: int,
     on_round: Callable[[], None],
 ) -> tuple[Floats, Floats]:
-    """Weights and precisions in turn, from where they are, until the precisions hardly change."""
+    """Alternate between weights and precisions, from their current values, until the precisions hardly change."""
     theta, precision = state
     rows = _one_hot(columns, len(group))
     across = rows.T.tocsr()
@@ -101,7 +101,7 @@ def _settle(
 
 
 def _by_evidence(weight: Floats, curvature: Floats, group: Ints, precision: Floats) -> Floats:
-    """Precisions that make the weights likeliest: of each group, weights that the data decide over their squares."""
+    """Return the precisions that maximise the evidence: per group, effective number of weights over their squares."""
     decided = np.bincount(group, curvature / (curvature + precision[group]), len(precision))
     square = np.bincount(group, weight**2, len(precision))
     better: Floats = (decided + _BELIEF) / (square + _BELIEF * _BELIEVED_SQUARE)
@@ -111,7 +111,7 @@ def _by_evidence(weight: Floats, curvature: Floats, group: Ints, precision: Floa
 def _descend(
     rows: csr_matrix, across: csr_matrix, label: npt.NDArray[np.float32], precision: Floats, theta: Floats
 ) -> Floats:
-    """Weights, the bias behind them, of most posterior density."""
+    """Return the weights, followed by the bias, of maximum posterior density."""
     sign = 1.0 - 2.0 * label
 
     def loss(theta: Floats) -> tuple[float, Floats]:

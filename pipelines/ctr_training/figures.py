@@ -1,4 +1,4 @@
-"""How good predictions are: ranking, log loss, calibration and lift."""
+"""Quality of predictions: ranking, log loss, calibration and lift."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Bin(NamedTuple):
     """A tenth of the impressions, by prediction.
 
     Attributes:
-        impressions: how many.
+        impressions: number of impressions.
         predicted: mean prediction.
-        observed: rate that came true.
-        lift: observed over that of all.
+        observed: observed rate.
+        lift: observed rate relative to that of all impressions.
     """
 
     impressions: int
@@ -33,15 +33,15 @@ class Bin(NamedTuple):
 
 
 def figures(predicted: npt.ArrayLike, label: npt.ArrayLike) -> dict[str, float]:
-    """AUC, log loss and expected calibration error of predicted probabilities, shape `(n,)`, of labels of 0 and 1."""
+    """Return AUC, log loss and expected calibration error of probabilities, shape `(n,)`, for labels of 0 and 1."""
     p, y = np.asarray(predicted, np.float64), np.asarray(label, np.float64)
     return {"auc": auc(p, y), "logloss": log_loss(p, y), "ece": calibration_error(p, y)}
 
 
 def report(probability: npt.NDArray[np.float32], data: ClickData) -> dict[str, float]:
-    """Figures of a model's answers, shape `(n, 2)`: clicks, conversions of those clicked, and the best possible.
+    """Return a model's metrics from its predictions, shape `(n, 2)`: clicks, conversions after clicks, best possible.
 
-    What cannot be told, such as the calibration where nothing was clicked, is left out.
+    Undefined figures, such as the calibration without any click, are left out.
     """
     p = probability[:, CLICK].astype(np.float64)
     rate = float(data.click.mean())
@@ -59,7 +59,7 @@ def report(probability: npt.NDArray[np.float32], data: ClickData) -> dict[str, f
 
 
 def bins(predicted: npt.ArrayLike, label: npt.ArrayLike) -> list[Bin]:
-    """Bins of equal mass in order of prediction, lowest first; at most `BINS`."""
+    """Return bins of equal size in order of prediction, lowest first; at most `BINS`."""
     p, y = np.asarray(predicted, np.float64), np.asarray(label, np.float64)
     mean = max(float(y.mean()), 1e-12)
     parts = np.array_split(np.argsort(p, kind="stable"), min(BINS, len(p)))
@@ -69,10 +69,10 @@ def bins(predicted: npt.ArrayLike, label: npt.ArrayLike) -> list[Bin]:
 
 
 def calibration_error(predicted: npt.ArrayLike, label: npt.ArrayLike) -> float:
-    """Expected calibration error, in units of the rate itself (0.001 is a tenth of a percentage point).
+    """Return the expected calibration error, in units of the rate (0.001 is a tenth of a percentage point).
 
-    Mean over ten bins of equal mass of the distance between mean prediction and observed rate (Nixon et al., CVPRW
-    2019, arXiv 1904.01685: adaptive bins). A perfect model shows the noise of the bins' rates.
+    It is the mean over ten bins of equal size of the distance between mean prediction and observed rate (Nixon et al.,
+    CVPRW 2019, arXiv 1904.01685: adaptive bins). A perfect model shows the noise of the bins' rates.
     """
     found = bins(predicted, label)
     total = sum(part.impressions for part in found)
@@ -80,6 +80,6 @@ def calibration_error(predicted: npt.ArrayLike, label: npt.ArrayLike) -> float:
 
 
 def log_loss(predicted: npt.ArrayLike, label: npt.ArrayLike) -> float:
-    """Mean negative log likelihood, in nats."""
+    """Return the mean negative log likelihood, in nats."""
     p, y = np.clip(np.asarray(predicted, np.float64), 1e-7, 1.0 - 1e-7), np.asarray(label, np.float64)
     return float(-np.mean(y * np.log(p) + (1.0 - y) * np.log1p(-p)))

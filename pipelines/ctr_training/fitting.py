@@ -1,4 +1,4 @@
-"""Fits a CTR network: the wide part by evidence, then the interactions, where the model has some, on top of it."""
+"""Fit a CTR network: first the wide part by evidence, then on top of it the interactions, if the model has any."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rtb.models.ctr.networks import WIDE_FIELDS, wide_slots
 from rtb.models.scores import CLICK, CONVERSION
 
 _BATCH = 2_048
-_PRIOR_WORTH = (1_000.0, 50.0)  # impressions, clicks: how much `PRIOR` counts beside the data
+_PRIOR_WORTH = (1_000.0, 50.0)  # impressions, clicks: weight of `PRIOR` relative to the data
 _CHUNK = 1 << 16
 
 Ints = npt.NDArray[np.int64]
@@ -26,16 +26,16 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class FitOptions:
-    """How to fit.
+    """Options of a fit.
 
     Attributes:
-        model: which network.
-        dim: size of its embeddings.
-        hidden: widths of its perceptron.
-        epochs: most passes of the interactions over the data; validation stops earlier.
+        model: kind of network.
+        dim: embedding size.
+        hidden: layer widths of the perceptron.
+        epochs: maximum passes of the interactions over the data; validation stops earlier.
         keep_negatives: share of the impressions without a click that is trained on; the logits are corrected.
         decay: weight decay of the interactions.
-        seed: of the network, of the passes and of what is kept.
+        seed: seed of the network, the passes and the sampling.
     """
 
     model: Model = "lr"
@@ -53,20 +53,20 @@ def fit(
     options: FitOptions,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> tuple[CTRNetwork, int]:
-    """A trained network, and the number of passes its interactions took.
+    """Fit a network; return it and the number of passes of its interactions.
 
     Args:
-        training: to learn from.
-        validation: what comes later: the interactions stop at the pass that is best on it. None: after all passes.
-        options: how.
-        on_step: told what was done, for a progress bar.
+        training: rows to learn from.
+        validation: later rows, to keep the pass that does best on them. None: keep the last one.
+        options: options of the fit.
+        on_step: called with a description of each step, for a progress bar.
     """
     torch.manual_seed(options.seed)
     network = CTRNetwork(options.model, options.dim, options.hidden)
     kept = _sample(training, options)
     _fit_wide(network, kept, on_step)
     passes = _fit_interactions(network, kept, validation, options, on_step) if network.interactions is not None else 0
-    with torch.no_grad():  # among fewer negatives a click's odds are as many times higher
+    with torch.no_grad():  # with fewer negatives, a click's odds are higher by the same factor
         network.bias[CLICK] += float(np.log(options.keep_negatives))
     return network.eval(), passes
 
@@ -79,7 +79,7 @@ def _sample(data: ClickData, options: FitOptions) -> ClickData:
 
 
 def _fit_wide(network: CTRNetwork, data: ClickData, on_step: Callable[[str], None]) -> None:
-    """The wide part: clicks from all rows, conversions from those clicked."""
+    """Fit the wide part: clicks on all rows, conversions on clicked rows."""
     clicked = np.flatnonzero(data.click > 0)
     labelled = ((CLICK, data.rows, data.click), (CONVERSION, data.rows[clicked], data.conversion[clicked]))
     for output, rows, label in labelled:
@@ -92,7 +92,7 @@ def _fit_wide(network: CTRNetwork, data: ClickData, on_step: Callable[[str], Non
 
 
 def _columns(rows: features.Rows) -> tuple[npt.NDArray[np.int32], Ints, Ints]:
-    """The wide part's slots that occur, numbered through: of each row, the slot of each number, and its field's group.
+    """Return the occurring wide slots, renumbered: slot numbers per row, slot of each number, group of its field.
 
     Fields that are the same in all rows, and crosses with a campaign that is, would only double others: left out.
     """
@@ -128,7 +128,7 @@ def _fit_interactions(
     options: FitOptions,
     on_step: Callable[[str], None],
 ) -> int:
-    """Adam on what the wide part leaves, until the validation loss rises; the best pass is kept."""
+    """Train the interactions with Adam on the wide part's residual until validation loss rises; keep the best pass."""
     assert network.interactions is not None
     optimiser = torch.optim.AdamW(network.interactions.parameters(), lr=1e-3, weight_decay=options.decay)
     base = _wide_logits(network, data.rows)
@@ -162,7 +162,7 @@ def _one_pass(
 
 
 def _loss(logits: Tensor, click: Tensor, conversion: Tensor) -> Tensor:
-    """Cross entropy of the click, plus that of the conversion where there was a click."""
+    """Return the cross entropy of the click, plus that of the conversion after a click."""
     entropy = nn.functional.binary_cross_entropy_with_logits
     clicked = entropy(logits[:, CONVERSION], conversion, weight=click, reduction="sum") / len(click)
     return entropy(logits[:, CLICK], click) + clicked
@@ -180,7 +180,7 @@ def _wide_logits(network: CTRNetwork, rows: features.Rows) -> Tensor:
 
 
 def logits_of(network: CTRNetwork, rows: features.Rows) -> Tensor:
-    """Logits of many rows, a chunk at a time, shape `(n, 2)`."""
+    """Return the logits of many rows, computed in chunks, shape `(n, 2)`."""
     with torch.no_grad():
         return torch.cat([network(part) for part in _chunks(rows)])
 

@@ -1,6 +1,6 @@
-"""Impressions of an iPinYou table: columns that the first line names, prices in fen, floors as ranges or numbers.
+"""Impressions of an iPinYou table: columns named in the header, prices in fen, floors as ranges or numbers.
 
-Each row becomes the bid request that `pipelines.ingest` makes of a log line, and is encoded as serving would.
+Each row becomes the bid request that `pipelines.ingest` makes of a log line, and is encoded as in serving.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from rtb.tables import BadLine, BadTable, flag, identifier, read_records, whole
 
 _NEEDED = ("click", "weekday", "hour", "slotwidth", "slotheight", "creative", "advertiser")
 _OPTIONAL = ("useragent", "ip", "region", "city", "domain", "slotid", "slotvisibility", "slotprice", "usertag")
-_DEFAULTS = {"slotprice": "0"}  # of a column that is not there
+_DEFAULTS = {"slotprice": "0"}  # default of a missing column
 _IDS = ("advertiser", "creative")
 _FLOOR = re.compile(r"(?P<least>\d{1,9}(?:\.0*)?)(?:\s*-\s*(?P<most>\d{1,9}(?:\.0*)?)|\s*(?P<open>\+))?", re.ASCII)
-_CHINA_HOURS = 8  # of the log's clock, ahead of UTC
-_OPEN_END = 1.5  # of a range without an end: 101+
-_CHUNK = 8_192  # rows that wait in lists before they become an array
+_CHINA_HOURS = 8  # offset of the log's clock from UTC
+_OPEN_END = 1.5  # factor for a range without an end: 101+
+_CHUNK = 8_192  # rows kept in lists before they become an array
 
 
 def read_table(
     file: Path, on_bytes: Callable[[int], None] = lambda _: None, tell: Callable[[str], None] = lambda _: None
 ) -> ClickData:
-    """The impressions of a table, in its order.
+    """Read the impressions of a table, in its order.
 
     Args:
-        file: see `rtb.tables.read_records`; columns it does not need are passed over.
-        on_bytes: told how many more bytes were read, for a progress bar.
-        tell: told what the impressions lack: columns that are missing, cells that are not understood.
+        file: see `rtb.tables.read_records`; extra columns are ignored.
+        on_bytes: called with the number of bytes just read, for a progress bar.
+        tell: called with what the impressions lack: missing columns, unreadable cells.
 
     Raises:
-        BadTable: a column is missing, or a row cannot be read; no row is left out.
-        OSError: it cannot be read.
+        BadTable: a column is missing, or a row cannot be read; no row is skipped.
+        OSError: the file cannot be read.
     """
     parts, rows, clicks = [], [], []
     left_out: Counter[str] = Counter()
@@ -67,18 +67,18 @@ def read_table(
             parts.append(np.array(rows, np.int32))
             rows.clear()
     if not clicks:
-        raise BadTable(f"{file} holds no impression")
+        raise BadTable(f"{file} has no impression")
     if missing:
         tell(f"{file.name} has no column {', '.join(missing)}: unknown in all rows")
     for name, count in left_out.items():
-        tell(f"{name} is not understood in {count} rows, and left out there")
+        tell(f"{name} could not be read in {count} rows and is treated as unknown there")
     click = np.array(clicks, np.float32)
     rest = np.array(rows, np.int32).reshape(-1, len(features.FIELDS))
     return ClickData(np.concatenate([*parts, rest]), click, np.zeros_like(click))
 
 
 def _row(line: LogLine) -> list[int]:
-    # pctr and prices are no features: a bidder does not know them.
+    # pctr and prices are not features: a bidder does not know them.
     known = line._replace(bidid="row", slotprice=_fen(line.slotprice))
     campaign, creative = (
         _named(value, name) for name, value in zip(_IDS, (line.advertiser, line.creative), strict=True)
@@ -86,7 +86,7 @@ def _row(line: LogLine) -> list[int]:
     request = decode_request(msgspec.json.encode(request_of(known, CNY_PER_USD)))
     offered, _ = impressions_of(request, _hour_of_week(line), "USD", 1)
     if not offered:
-        raise BadLine("no banner is on offer in it")
+        raise BadLine("it offers no banner")
     w, h = offered[0].sizes[0]
     return features.impression_row(offered[0]) + _creative_row(campaign, creative, w, h)
 
@@ -105,13 +105,13 @@ def _creative_row(campaign: str, name: str, w: int, h: int) -> list[int]:
 
 
 def _hour_of_week(line: LogLine) -> int:
-    """In UTC, 0 is Monday 00:00; the log's week begins on Sunday."""
+    """Return the hour of the week in UTC, 0 for Monday 00:00; the log's week begins on Sunday."""
     weekday, hour = whole(line.weekday, "weekday", 0, 6), whole(line.hour, "hour", 0, 23)
     return ((weekday - 1) * 24 + hour - _CHINA_HOURS) % HOURS_OF_WEEK
 
 
 def _fen(floor: str) -> str:
-    """A floor's number; the middle of a range such as `11-50`, a little over the start of `101+`.
+    """Return a floor's number; the middle of a range such as `11-50`, a little over the start of `101+`.
 
     Raises:
         BadLine: it is none of these.

@@ -1,4 +1,4 @@
-"""Where clicks come from: the simulated market, a table, or the events of served traffic; and which those were."""
+"""Sources of clicks: the simulated market, a table, or the events of served traffic; and their record in artefacts."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ Kind = Literal["simulator", "table", "events"]
 
 
 class SourceError(ValueError):
-    """What was to be read is not there, or not what it was; the message says what to do."""
+    """An error for a source that is missing or has changed; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A source of clicks in order of time.
+    """A source of clicks in time order.
 
     Attributes:
-        kind: which.
-        path: file of a table, folder of events; none of the simulator.
-        impressions: of the simulator, to draw.
-        seed: of the simulator: who is shown and who clicks.
-        traffic_seed: of the simulator: who comes when; none: the traffic every training gets.
+        kind: kind of source.
+        path: file of a table or folder of events; none for the simulator.
+        impressions: simulator: number to draw.
+        seed: simulator: seed of who is shown what and who clicks.
+        traffic_seed: simulator: seed of the traffic; none: the default traffic of trainings.
     """
 
     kind: Kind
@@ -44,12 +44,12 @@ class Source:
     traffic_seed: int | None = None
 
     def read(self, progress: Progress) -> ClickData:
-        """The impressions.
+        """Read the impressions.
 
         Raises:
-            BadTable: see there.
-            NothingServed: see there.
-            SourceError: the table is no regular file: an artefact keeps its checksum, so it is read twice.
+            BadTable: see `read_table`.
+            NothingServed: see `served_impressions`.
+            SourceError: the table is not a regular file: it is read twice, as an artefact records its checksum.
             OSError: a file cannot be read.
         """
         if self.kind == "events":
@@ -60,12 +60,12 @@ class Source:
             task = progress.add_task(visible(f"reading {self._path().name}"), total=size)
             return read_table(self._path(), lambda n: progress.advance(task, n), lambda said: _say(progress, said))
         task = progress.add_task("simulating impressions", total=self.impressions)
-        # Spread over a week, however few they are: a model that knows but one hour is lost in the next.
+        # Spread over a week, however few they are: a model that has seen one hour fails in the next.
         market = reference.market(self.traffic_seed, auctions_per_second=self.impressions / WEEK)
         return simulate(market, reference.campaigns(), self.impressions, self.seed, lambda n: progress.advance(task, n))
 
     def record(self, rows: int) -> dict[str, Any]:
-        """What an artefact keeps of it: enough to find the same `rows` first impressions again."""
+        """Return what an artefact records: enough to find the same `rows` first impressions again."""
         found: dict[str, Any] = {"kind": self.kind, "rows": rows}
         if self.kind == "simulator":
             return found | {"impressions": self.impressions, "seed": self.seed}
@@ -83,27 +83,27 @@ class Source:
 
 
 def read_recorded(record: dict[str, Any], progress: Progress) -> ClickData:
-    """The impressions that an artefact says it was trained on.
+    """Read the impressions that an artefact says it was trained on.
 
     Raises:
-        SourceError: it says nothing, or they are gone or have changed.
+        SourceError: it does not say, or they are missing or have changed.
         OSError: a file cannot be read.
     """
     if not record:
-        raise SourceError("the model does not say what it was trained on: name the table with --train FILE")
+        raise SourceError("the model does not say what it was trained on: give the table with --train FILE")
     kind, rows, path = record["kind"], int(record["rows"]), Path(record["path"]) if "path" in record else None
     if path is not None and not path.exists():
-        raise SourceError(f"{path}, which the model was trained on, is gone: name another with --train FILE")
+        raise SourceError(f"{path}, which the model was trained on, is gone: give another with --train FILE")
     if kind == "table" and _checksum(path or Path()) != record["sha256"]:
-        raise SourceError(f"{path} has changed since the model was trained on it: name that one with --train FILE")
+        raise SourceError(f"{path} has changed since the model was trained on it: give the original with --train FILE")
     data = Source(kind, path, record.get("impressions", 0), record.get("seed", 0)).read(progress)
     if len(data) < rows:
-        raise SourceError(f"{path} holds {len(data)} of the {rows} impressions the model was trained on: --train FILE")
+        raise SourceError(f"{path} has {len(data)} of the {rows} impressions the model was trained on: --train FILE")
     return data.take(slice(None, rows))
 
 
 def is_recorded(source: Source, record: dict[str, Any]) -> bool:
-    """Whether a model was trained on this very table or folder."""
+    """Return whether a model was trained on this very table or folder."""
     if source.kind != record.get("kind") or source.path is None:
         return False
     if source.kind == "table":
@@ -112,14 +112,14 @@ def is_recorded(source: Source, record: dict[str, Any]) -> bool:
 
 
 def progress_bars() -> Progress:
-    """On standard error, where a verb shows what it does."""
+    """Return progress bars on standard error."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     return Progress(*columns, console=Console(stderr=True))
 
 
 def _regular(file: Path) -> Path:
     if file.exists() and not file.is_file():
-        raise SourceError(f"{file} is no regular file: write the table to one")
+        raise SourceError(f"{file} is not a regular file: write the table to one")
     return file
 
 

@@ -1,6 +1,6 @@
-"""Write the dashboards' files anew.
+"""Generate the dashboard files.
 
-How to run: `python -m pipelines.dashboards`. A test holds that what lies in `dashboards/grafana` is what this writes.
+How to run: `python -m pipelines.dashboards`. A test checks that `dashboards/grafana` is up to date.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ FOLDER = ROOT / "dashboards" / "grafana"
 
 
 def main() -> None:
-    """Write them."""
+    """Write the files."""
     for dashboard in DASHBOARDS:
         path = FOLDER / f"{dashboard.name}.json"
         path.write_text(rendered(dashboard))

@@ -1,13 +1,13 @@
-"""The dashboards: what an operator looks at, from "does it work" to "why"."""
+"""Definition of the dashboards, from "does it work" to "why"."""
 
 from __future__ import annotations
 
 from pipelines.dashboards.panels import Dashboard, Panel, Query
 
 _RATE = "[1m]"
-_NO_ERRORS = "nothing went wrong"
-_NO_PORTFOLIO = "no portfolio was made"
-_PRIOR = "no model was trained: a prior bids"
+_NO_ERRORS = "no errors"
+_NO_PORTFOLIO = "no portfolios"
+_PRIOR = "no model trained yet: bids use a prior"
 
 
 def _rate(metric: str, by: str = "") -> str:
@@ -33,17 +33,15 @@ _OVERVIEW = Dashboard(
     "Raybid: overview",
     (
         Panel(
-            "Parts that answer", "none", (Query("min by (part) (raybid_part_up)", "{{part}}"),), "1 is well.", "latest"
+            "Parts that answer", "none", (Query("min by (part) (raybid_part_up)", "{{part}}"),), "1 is good.", "latest"
         ),
-        Panel(
-            "Ready to bid", "none", (Query("min(raybid_ready)", "ready"),), "0: the replica asked cannot bid.", "latest"
-        ),
+        Panel("Ready to bid", "none", (Query("min(raybid_ready)", "ready"),), "0: the replica cannot bid.", "latest"),
         Panel("Requests", "reqps", (Query(_rate("raybid_requests_total"), "requests"),), "Bid requests a second."),
         Panel(
             "Answers with a bid",
             "percentunit",
             (Query(_ratio(_rate("raybid_bid_responses_total"), _rate("raybid_requests_total")), "bid rate"),),
-            "Of requests. What is not bid on has its reason on the page of the API.",
+            "Share of requests. The dashboard of requests and answers shows why others get no bid.",
         ),
         Panel(
             "Latency",
@@ -70,7 +68,7 @@ _OVERVIEW = Dashboard(
                     "won",
                 ),
             ),
-            "Charged bids of all bids.",
+            "Charged bids as a share of all bids.",
         ),
     ),
 )
@@ -83,25 +81,25 @@ _API = Dashboard(
             "By exchange and outcome",
             "reqps",
             (Query(_rate("raybid_exchange_requests_total", "exchange, outcome"), "{{exchange}} {{outcome}}"),),
-            "Shed: not begun, to be in time for others. Refused: answered with 4xx.",
+            "Shed: dropped unread, to answer others in time. Refused: answered with 4xx.",
         ),
         Panel(
             "No bid, by reason",
             "reqps",
-            (Query(_rate("raybid_no_bids_total", "reason"), "{{reason}}", "every request got a bid"),),
+            (Query(_rate("raybid_no_bids_total", "reason"), "{{reason}}", "all requests got a bid"),),
             "The reasons are those of docs/metrics.md.",
         ),
         Panel(
             "Refused, by reason",
             "reqps",
-            (Query(_rate("raybid_invalid_requests_total", "reason"), "{{reason}}", "nobody sent rubbish"),),
+            (Query(_rate("raybid_invalid_requests_total", "reason"), "{{reason}}", "no invalid requests"),),
             "Requests answered with 4xx.",
         ),
         Panel(
             "Security events",
             "reqps",
-            (Query(_rate("raybid_security_events_total", "event"), "{{event}}", "nobody was refused"),),
-            "Callers refused, notices forged, and changes; the log says by whom.",
+            (Query(_rate("raybid_security_events_total", "event"), "{{event}}", "no security events"),),
+            "Refused callers, forged notices, and changes; the log says by whom.",
         ),
         Panel(
             "Notices, by kind and outcome",
@@ -113,13 +111,13 @@ _API = Dashboard(
             "Latency by kind",
             "s",
             (Query(_quantile(0.99, "raybid_request_duration_seconds", "kind"), "{{kind}} p99"),),
-            "A notice waits for the ledger's disk.",
+            "Notices wait for the ledger's disk.",
         ),
         Panel(
             "Stages",
             "s",
             (Query(_quantile(0.95, "raybid_stage_duration_seconds", "stage"), "{{stage}} p95"),),
-            "Of a batch; score and decide with the way there and back.",
+            "Per batch; score and decide include the network hop.",
         ),
         Panel(
             "Requests in a batch",
@@ -128,7 +126,7 @@ _API = Dashboard(
                 Query(_quantile(0.5, "raybid_batch_requests"), "p50"),
                 Query(_quantile(0.95, "raybid_batch_requests"), "p95"),
             ),
-            "Grow with the load by themselves.",
+            "Batches grow with the load.",
         ),
         Panel(
             "Found in caches",
@@ -140,7 +138,7 @@ _API = Dashboard(
                     "{{cache}}",
                 ),
             ),
-            "What is remembered between requests.",
+            "Share of lookups in caches between requests.",
         ),
     ),
 )
@@ -153,13 +151,13 @@ _CAMPAIGNS = Dashboard(
             "Spend by campaign",
             "micros",
             (Query(_rate("raybid_campaign_spent_micros_total", "campaign"), "{{campaign}}"),),
-            "A second. The fifty that spent most; the rest is one series.",
+            "Per second. The fifty campaigns that spent most; the rest is one series.",
         ),
         Panel(
             "Pacing error",
             "percentunit",
             (Query("raybid_campaign_pacing_error", "{{campaign}}"),),
-            "Part of the budget gone less part of the time gone: 0 is on plan.",
+            "Share of the budget spent minus share of the time passed: 0 is on plan.",
         ),
         Panel(
             "Budget left",
@@ -170,14 +168,14 @@ _CAMPAIGNS = Dashboard(
                     "{{campaign}}",
                 ),
             ),
-            "Of the whole budget.",
+            "Share of the whole budget.",
             "latest",
         ),
         Panel(
             "Where the money is",
             "micros",
             (Query('raybid_money_micros{pot!="budget"}', "{{pot}}"),),
-            "Available, leased to bidders, reserved for bids under way, spent. They add up to the budgets.",
+            "Available, leased to bidders, reserved for open bids, spent. They add up to the budgets.",
         ),
         Panel(
             "Click rate",
@@ -191,7 +189,7 @@ _CAMPAIGNS = Dashboard(
                     "{{campaign}}",
                 ),
             ),
-            "Clicks of charged bids.",
+            "Clicks per charged bid.",
         ),
         Panel(
             "Cost of a click",
@@ -214,13 +212,13 @@ _CAMPAIGNS = Dashboard(
                 Query("sum(raybid_campaign_value_micros)", "worth"),
                 Query("sum(raybid_campaign_spent_micros_total)", "spend"),
             ),
-            "What clicks or conversions are worth by the goals of today, beside what they cost.",
+            "Value of clicks or conversions by the current goals, beside their cost.",
         ),
         Panel(
             "Moved by portfolios",
             "micros",
             (Query("raybid_campaign_moved_micros", "{{campaign}}"),),
-            "From others; below 0 where more went away.",
+            "Received from other campaigns; negative if more was given.",
         ),
         Panel(
             "Return of portfolios",
@@ -232,7 +230,7 @@ _CAMPAIGNS = Dashboard(
                     _NO_PORTFOLIO,
                 ),
             ),
-            "(worth - spend) / spend of the members.",
+            "(value - spend) / spend of the members.",
         ),
     ),
 )
@@ -246,14 +244,14 @@ _MODELS = Dashboard(
             "Age of the model",
             "s",
             (Query("time() - raybid_model_created_timestamp_seconds", "{{kind}}", _PRIOR),),
-            "Since its training. The alert is at three days.",
+            "Time since training. The alert is at three days.",
             "latest",
         ),
         Panel(
             "Replicas by what they serve",
             "short",
             (Query("raybid_model_replicas", "{{kind}} {{state}}"),),
-            "Refused: could not load what was published.",
+            "Refused: could not load the published model.",
         ),
         Panel(
             "Clicks predicted and seen",
@@ -262,7 +260,7 @@ _MODELS = Dashboard(
                 Query("increase(raybid_predicted_clicks_micros_total[10m]) / 1e6", "predicted"),
                 Query("increase(raybid_observed_clicks_total[10m])", "seen"),
             ),
-            "Of charged bids, in ten minutes.",
+            "On charged bids, over ten minutes.",
         ),
         Panel(
             "Calibration",
@@ -274,13 +272,13 @@ _MODELS = Dashboard(
                     "seen / predicted",
                 ),
             ),
-            "1 is right; above, the model predicts too few clicks. Clicks come later than charges.",
+            "1 is right; above 1, the model predicts too few clicks. Clicks come later than charges.",
         ),
         Panel(
             "Leases",
             "short",
             (Query(_rate("raybid_leases_total", "outcome"), "{{outcome}}"),),
-            "Asked of the ledger in a second. Refused: nothing was left to lease.",
+            "Lease requests per second. Refused: nothing was left to lease.",
         ),
     ),
 )
@@ -294,7 +292,7 @@ _INFRASTRUCTURE = Dashboard(
             "Replicas wanted",
             "short",
             (Query("max by (deployment) (ray_serve_autoscaling_target_replicas)", "{{deployment}}"),),
-            "By autoscaling.",
+            "Target of autoscaling.",
         ),
         Panel(
             "Room to scale",
@@ -306,35 +304,35 @@ _INFRASTRUCTURE = Dashboard(
                     "{{deployment}}",
                 ),
             ),
-            "Replicas more that there may be. 0 for long is an alert, where more than one is allowed.",
+            "Replicas left to add. Staying at 0 raises an alert, where more than one is allowed.",
         ),
         Panel(
             "Processor of nodes",
             "percentunit",
             (Query("avg by (ip) (ray_node_cpu_utilization) / 100", "{{ip}}"),),
-            "All cores of a node.",
+            "Average over the cores of a node.",
         ),
         Panel(
             "Memory of nodes",
             "bytes",
             (Query("max by (ip) (ray_node_mem_used)", "{{ip}}"),),
-            "In use.",
+            "Memory in use.",
         ),
         Panel(
             "Events not yet in Parquet",
             "short",
             (Query("max(raybid_event_backlog)", "events"),),
-            "Grow where the Controller or its disk is away.",
+            "Grows while the Controller or its disk is unavailable.",
         ),
-        Panel("Age of the oldest", "s", (Query("max(raybid_event_lag_seconds)", "lag"),), "Of those."),
+        Panel("Age of the oldest", "s", (Query("max(raybid_event_lag_seconds)", "lag"),), "Of these events."),
         Panel(
             "Records dropped",
             "short",
             (
-                Query(_rate("raybid_bid_events_dropped_total"), "bid events a second", "the stream always had room"),
-                Query(_rate("raybid_decisions_dropped_total"), "decisions a second", "the Controller took them all"),
+                Query(_rate("raybid_bid_events_dropped_total"), "bid events a second", "the stream never was full"),
+                Query(_rate("raybid_decisions_dropped_total"), "decisions a second", "the Controller kept up"),
             ),
-            "They found no room; money is never among them. A bid without its decision cannot be explained.",
+            "Dropped when a buffer was full; never money. A bid without its decision cannot be explained.",
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""Dashboards as Grafana's JSON, the schema of version 11."""
+"""Rendering of dashboards as Grafana JSON, schema of version 11."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SCHEMA = 39
 
 
 def rendered(dashboard: Dashboard) -> str:
-    """A dashboard's file."""
+    """Render a dashboard's file."""
     ids = count(1)
     found = {
         "uid": f"raybid-{dashboard.name}",
@@ -47,7 +47,7 @@ def _panel(panel: Panel, place: int, number: int) -> dict[str, Any]:
 
 
 def _target(panel: Panel, query: Query, place: int) -> dict[str, Any]:
-    """Money is counted in micros and read in whole units."""
+    """Render a query; money is counted in micros and shown in whole units."""
     expr = f"({query.expr}) / 1e6" if panel.unit == "micros" else query.expr
     instant = panel.kind == "latest"
     return {

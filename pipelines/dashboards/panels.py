@@ -1,4 +1,4 @@
-"""What a panel is, whatever draws it."""
+"""Panels, independent of the tool that draws them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ Unit = Literal["short", "s", "percentunit", "reqps", "micros", "bytes", "none"]
 
 
 class Query(NamedTuple):
-    """A PromQL expression and what its series are called.
+    """A PromQL expression and its legend.
 
     Attributes:
-        expr: the expression.
-        legend: with labels in double braces, as Grafana has them.
-        healthy_empty: why it may have no series on a healthy platform under load; empty: it must have some.
+        expr: PromQL expression.
+        legend: series name, with labels in double braces as in Grafana.
+        healthy_empty: reason why it may have no series on a healthy platform under load; empty: it must have some.
     """
 
     expr: str
@@ -22,13 +22,13 @@ class Query(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """One picture.
+    """A panel of a dashboard.
 
     Attributes:
-        title: what it shows.
-        unit: of its values; `micros` are money, shown in whole units.
-        queries: its series.
-        about: how to read it.
+        title: title of the panel.
+        unit: unit of the values; `micros` are money, shown in whole units.
+        queries: queries for its series.
+        about: description of how to read it.
         kind: `lines` over time, or the `latest` values.
     """
 
@@ -40,12 +40,12 @@ class Panel(NamedTuple):
 
 
 class Dashboard(NamedTuple):
-    """A page.
+    """A page of panels.
 
     Attributes:
-        name: of its file.
-        title: for people.
-        panels: in reading order.
+        name: file name.
+        title: display title.
+        panels: panels in reading order.
     """
 
     name: str

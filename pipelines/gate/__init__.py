@@ -1,4 +1,4 @@
-"""Whether a trained model may take the champion's place: a gate a kind of model, the same questions for each."""
+"""The gate: whether a trained model may replace the champion; one implementation per kind of model."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ __all__ = ["CTRGate", "Gate", "HeldOut", "PolicyGate"]
 
 
 class Gate(Protocol):
-    """Of a kind of model."""
+    """The gate of one kind of model."""
 
     def read(self, folder: Path) -> str:
-        """Version of the model in a folder, which this code can serve.
+        """Return the version of the model in a folder, if this code can serve it.
 
         Raises:
-            ArtefactError: missing, damaged, of another schema or other inputs, or with weights that are no numbers.
+            ArtefactError: missing, damaged, of another schema or other inputs, or with weights that are not finite.
         """
         ...
 
     def compare(self, candidate: Path, champion: Path | None, progress: Progress) -> Comparison:
-        """Both on held-out data; without a champion, beside what serves before any is trained.
+        """Compare both on held-out data; without a champion, compare with what serves before any is trained.
 
         Raises:
-            NotComparable: the data cannot tell them apart.
+            NotComparable: the data cannot distinguish them.
             NothingServed: there are no events.
             LogError: the logs cannot be read.
         """

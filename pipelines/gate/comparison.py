@@ -1,4 +1,4 @@
-"""A candidate beside the champion on the same held-out data, with how far chance goes."""
+"""Comparison of a candidate with the champion on the same held-out data, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ Ints = npt.NDArray[np.int64]
 
 DRAWS = 1_000
 _LEVELS = (2.5, 97.5)
-_SEED = 20_130_606  # of the bootstrap: the same data give the same verdict
+_SEED = 20_130_606  # seed of the bootstrap: the same data give the same verdict
 
 
 class Refused(RuntimeError):
-    """The gate is closed; the message says why."""
+    """An error for a candidate that the gate refuses; the message says why."""
 
 
 class NotComparable(RuntimeError):
-    """The held-out data cannot tell the two apart; the message says what is missing."""
+    """An error for held-out data that cannot distinguish the two; the message says what is missing."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One figure of both.
+    """One metric of both models.
 
     Attributes:
-        name: of the figure.
-        candidate: its value.
-        champion: its value.
-        gain: candidate's value less the champion's, turned so that more is better.
-        low: with `high`, the 95% interval of the gain, by a paired bootstrap.
-        high: see there.
+        name: name of the metric.
+        candidate: the candidate's value.
+        champion: the champion's value.
+        gain: candidate's value minus the champion's, with the sign such that more is better.
+        low: lower end of the gain's 95% interval, by a paired bootstrap.
+        high: upper end of that interval.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Measure:
 
     @property
     def is_worse(self) -> bool:
-        """Whether the candidate is worse and chance does not explain it."""
+        """Whether the candidate is significantly worse."""
         return self.high < 0.0
 
     def __str__(self) -> str:
@@ -59,12 +59,12 @@ class Measure:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The figures the gate decides by.
+    """The metrics that decide at the gate.
 
     Attributes:
-        champion: version it was compared with: the served one, or what serves before any is trained.
-        on: the held-out data, in words.
-        measures: figures; one that is worse closes the gate.
+        champion: version compared with: the served one, or what serves before any is trained.
+        on: description of the held-out data.
+        measures: metrics; a single worse one closes the gate.
     """
 
     champion: str
@@ -73,38 +73,38 @@ class Comparison:
 
     @property
     def objection(self) -> str:
-        """Why the candidate is refused, empty when it is not."""
+        """Reason to refuse the candidate, empty if there is none."""
         worse = [str(measure) for measure in self.measures if measure.is_worse]
         return f"worse than {self.champion} on {self.on}: {'; '.join(worse)}" if worse else ""
 
     def as_json(self) -> dict[str, Any]:
-        """For the history and the last line."""
+        """Return a JSON object for the history and the last line."""
         figures = [{name: _rounded(value) for name, value in asdict(one).items()} for one in self.measures]
         return {"champion": self.champion, "on": self.on, "measures": figures}
 
 
 @lru_cache(maxsize=4)
 def resamples(count: int, draws: int = DRAWS) -> Ints:
-    """How often each of `count` units is drawn in each bootstrap sample, shape `(draws, count)`.
+    """Return how often each of `count` units is drawn in each bootstrap sample, shape `(draws, count)`.
 
-    Both models are judged on the same draws, so what they have in common cancels out of their difference.
+    Both models are judged on the same draws, so that common variation cancels out of their difference.
     """
     drawn = np.random.default_rng(_SEED).integers(count, size=(draws, count))
     places = (drawn + count * np.arange(draws)[:, None]).ravel()
     times: Ints = np.bincount(places, minlength=draws * count).reshape(draws, count)
-    times.flags.writeable = False  # shared by whoever asks again
+    times.flags.writeable = False  # cached, and shared by all callers
     return times
 
 
 def measure(name: str, candidate: float, champion: float, gains: Floats, *, sign: float = 1.0) -> Measure:
-    """A figure with its interval.
+    """Return a metric with its interval.
 
     Args:
-        name: of the figure.
-        candidate: its value on all the data.
-        champion: its value on all the data.
-        gains: candidate's less champion's in each bootstrap sample, shape `(draws,)`.
-        sign: -1 where less is better.
+        name: name of the metric.
+        candidate: the candidate's value on all the data.
+        champion: the champion's value on all the data.
+        gains: candidate's minus champion's value in each bootstrap sample, shape `(draws,)`.
+        sign: -1 if less is better.
     """
     low, high = np.percentile(sign * gains, _LEVELS)
     return Measure(name, candidate, champion, sign * (candidate - champion), float(low), float(high))

@@ -1,4 +1,4 @@
-"""CTR models compared: log loss and AUC on impressions that came after what the candidate was trained on."""
+"""Comparison of CTR models: log loss and AUC on impressions later than the candidate's training data."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from rtb.models.scores import CLICK
 Singles = npt.NDArray[np.float32]
 
 _CLICKS = 20
-"""Clicks below which no interval means much."""
+"""Minimum number of clicks for a meaningful interval."""
 
 _BLOCKS = 100
-"""Stretches of time that are drawn: neighbours share users and prices, so single rows are not independent."""
+"""Stretches of time that the bootstrap draws: neighbouring rows share users and prices, so they are not independent."""
 
 _AUC_DRAWS = 200
-_ROWS = 65_536  # scored at once
+_ROWS = 65_536  # scored at a time
 
 HELD_OUT = 0.2
-"""Of the served impressions, the newest."""
+"""Share of the served impressions, the newest ones, that is held out."""
 
 _TRAFFIC_SEED = 900_001
-"""Of simulated impressions: no training draws these unless it is told to."""
+"""Seed of simulated impressions: no training draws these unless told to."""
 
 
 class CTRGate:
     """The gate of CTR models.
 
     Args:
-        held_out: what to judge on.
+        held_out: data to judge on.
     """
 
     def __init__(self, held_out: HeldOut) -> None:
@@ -72,12 +72,12 @@ def _read(folder: Path) -> CTRScorer:
     scorer = CTRScorer.load(folder)
     check_inputs(folder, "fields", FIELDS)
     if not np.isfinite(scorer.score(np.zeros((1, len(FIELDS)), np.int32))).all():
-        raise ArtefactError(f"{folder} predicts what is no number: train it again")
+        raise ArtefactError(f"{folder} predicts values that are not finite: train it again")
     return scorer
 
 
 def check_enough(data: ClickData, on: str) -> None:
-    """Raise where no two models could be told apart.
+    """Raise if the data could not distinguish any two models.
 
     Raises:
         NotComparable: too few clicks.
@@ -85,27 +85,27 @@ def check_enough(data: ClickData, on: str) -> None:
     clicks = int(data.click.sum())
     if min(clicks, len(data) - clicks) < _CLICKS:
         raise NotComparable(
-            f"{on}: {clicks} clicks on {len(data)} impressions cannot tell models apart, {_CLICKS} are the least: "
+            f"{on}: {clicks} clicks on {len(data)} impressions cannot distinguish models, {_CLICKS} are needed: "
             "wait for more, or give other data"
         )
 
 
 def compare(candidate: CTRScorer, champion: CTRScorer, data: ClickData, on: str) -> Comparison:
-    """Both on the same impressions, in order of time.
+    """Compare both on the same impressions, in time order.
 
     Raises:
         NotComparable: too few clicks.
-        ArtefactError: the candidate predicts what is no probability.
+        ArtefactError: the candidate's predictions are not probabilities.
     """
     return compare_predictions(_predicted(candidate, data), champion, data, on)
 
 
 def compare_predictions(ours: Floats, champion: CTRScorer, data: ClickData, on: str) -> Comparison:
-    """A candidate's chances of a click, shape `(n,)`, and the champion's; see `compare`."""
+    """Compare a candidate's click probabilities, shape `(n,)`, with the champion's; see `compare`."""
     check_enough(data, on)
     theirs = _predicted(champion, data)
     if not (np.isfinite(ours).all() and ours.min() >= 0.0 and ours.max() <= 1.0):
-        raise ArtefactError("it predicts what is no probability: train it again")
+        raise ArtefactError("its predictions are not probabilities: train it again")
     block = np.arange(len(data)) * min(_BLOCKS, len(data)) // len(data)
     drawn = resamples(int(block[-1]) + 1)
     measures = (_log_loss(ours, theirs, data.click, block, drawn), _auc(ours, theirs, data.click, block, drawn))
@@ -128,14 +128,14 @@ def _auc(ours: Floats, theirs: Floats, click: Singles, block: Ints, drawn: Ints)
 
 
 class _Ranked:
-    """Predictions sorted once, for the AUC under many weights of the rows."""
+    """A set of predictions, sorted once for the AUC under many weightings of the rows."""
 
     def __init__(self, predicted: Floats, click: Singles) -> None:
         _, self._place = np.unique(predicted, return_inverse=True)
         self._click = click.astype(np.float64)
 
     def auc(self, weight: Floats) -> float:
-        """Chance that a click was predicted above a non-click, ties half; 0.5 where the sample lacks either."""
+        """Return the weighted AUC, with ties counting half; 0.5 if the sample lacks clicks or non-clicks."""
         clicks = np.bincount(self._place, weight * self._click)
         others = np.bincount(self._place, weight * (1.0 - self._click))
         below = np.cumsum(others) - others

@@ -1,4 +1,4 @@
-"""What models are judged on: data that neither of them was trained on."""
+"""Data to judge models on, which neither of them was trained on."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What models are judged on.
+    """The data to judge models on.
 
     Attributes:
-        events: folder of served events; none: the simulator.
-        since: of the events, Unix time from which on they count; 0: the newest fifth.
-        impressions: of the simulator.
-        logs: folder of logged auctions for policies; none: the simulator's episodes.
+        events: folder of served events; none: use the simulator.
+        since: Unix time from which the events count; 0: the newest fifth.
+        impressions: number of simulated impressions.
+        logs: folder of logged auctions for policies; none: simulated episodes.
     """
 
     events: Path | None = None

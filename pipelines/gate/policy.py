@@ -1,4 +1,4 @@
-"""Policies compared: value won as a share of hindsight, on worlds that no training has seen."""
+"""Comparison of policies: value won as a share of hindsight, on worlds that no training has seen."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from simulation.replayed import ReplayedCore
 from simulation.worlds import to_judge_by
 
 _SEED, _MARKETS, _EPISODES = 2_000_000_000, 12, 128
-"""The gate's own made-up markets: neither training nor the choice among trained policies meets them."""
+"""The gate's own simulated markets: neither training nor validation ever uses them."""
 
 _BUDGETS = {"1/16": 1 / 16, "1/4": 1 / 4}
 
@@ -28,7 +28,7 @@ class PolicyGate:
     """The gate of policies.
 
     Args:
-        held_out: what to judge on.
+        held_out: data to judge on.
     """
 
     def __init__(self, held_out: HeldOut) -> None:
@@ -39,7 +39,7 @@ class PolicyGate:
         return _read(folder).version
 
     def compare(self, candidate: Path, champion: Path | None, progress: Progress) -> Comparison:
-        """See `Gate`. Simulated episodes or logged auctions: the same ones for both."""
+        """Compare on the same simulated episodes or logged auctions for both; see `Gate`."""
         logs = self._held_out.logs
         version = neutral().version if champion is None else _read(champion).version
         task = progress.add_task("playing auctions", total=2)
@@ -60,14 +60,14 @@ class PolicyGate:
 
 
 def compare(ours: Floats, theirs: Floats, best: Floats, champion: str, on: str) -> Comparison:
-    """By value won over the most that hindsight buys, both summed over episodes, which is what is drawn again.
+    """Compare the value won relative to the most that hindsight buys, with episodes as bootstrap units.
 
     Args:
-        ours: value the candidate won in each episode, shape `(episodes,)`.
-        theirs: value the champion won.
-        best: the most there was.
-        champion: its version.
-        on: the episodes, in words.
+        ours: value that the candidate won in each episode, shape `(episodes,)`.
+        theirs: value that the champion won, likewise.
+        best: most value to be had, likewise.
+        champion: version of the champion.
+        on: description of the episodes.
     """
     drawn = resamples(len(best))
     gains = drawn @ (ours - theirs) / (drawn @ best)
@@ -82,9 +82,9 @@ def _read(folder: Path) -> Policy:
     try:
         outputs = policy.forward(np.zeros((1, OBSERVATION_SIZE), np.float32))
     except ValueError as error:
-        raise ArtefactError(f"{folder} has layers that do not fit each other ({error}): train it again") from error
+        raise ArtefactError(f"{folder} has layers whose shapes do not match ({error}): train it again") from error
     if not (np.isfinite(outputs).all() and np.isfinite(policy.levels).all()):
-        raise ArtefactError(f"{folder} answers what is no number: train it again")
+        raise ArtefactError(f"{folder} returns values that are not finite: train it again")
     return policy
 
 
@@ -95,7 +95,7 @@ def _worlds() -> list[Episodes]:
 
 
 def _on_worlds(policy: Policy, worlds: list[Episodes]) -> Floats:
-    """Shares of hindsight by simulated episode, each of which weighs the same."""
+    """Return the share of hindsight of each simulated episode; all weigh the same."""
     shares = []
     for episodes in worlds:
         core = ReplayedCore()
@@ -105,7 +105,7 @@ def _on_worlds(policy: Policy, worlds: list[Episodes]) -> Floats:
 
 
 def _on_logs(data: Path, policy: Path | None) -> tuple[Floats, Floats]:
-    """Value won and the most there was, by logged episode; without a policy, of the closed loop it would sit on."""
+    """Return the value won and the best possible value, by logged episode; without a policy, of the closed loop."""
     bidder, policies = ("closed", {}) if policy is None else ("ppo", {"ppo": policy.resolve()})
     jobs = bench.jobs_of(data, campaigns_in(data), [bidder], _BUDGETS, kind="second", policies=policies)
     results = [result for done in bench.run(jobs, 1, bench.play_job) for result in done]

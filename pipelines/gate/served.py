@@ -1,4 +1,4 @@
-"""The gate before the folders that models are served from: a training writes there what passes, and nothing else."""
+"""The gate in front of the served folders: a training writes there only what passes."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from rtb.models.artefacts import ArtefactError
 from rtb.models.ctr import CTRScorer
 from rtb.models.policy import Policy
 
-_ELSEWHERE = "--out writes it elsewhere than where models are served from"
+_ELSEWHERE = "use --out to write it to another folder"
 
 
 def admit_ctr(folder: Path, predicted: npt.NDArray[np.float64], data: ClickData, source: Source, first: int) -> None:
-    """Raise where a CTR model is worse than the one in the folder it is to be written to.
+    """Raise if a CTR model is worse than the one in the folder it is to be written to.
 
-    The one in there may have been trained on the very impressions; then what bids before anything is trained judges.
+    That one may have been trained on these very impressions; the model is then compared with the untrained default.
 
     Args:
-        folder: of the model that serves.
-        predicted: chances of a click on `data`, by a model that was not trained on it, shape `(n,)`.
+        folder: folder of the served model.
+        predicted: click probabilities for `data`, by a model that was not trained on it, shape `(n,)`.
         data: the last impressions of the source.
-        source: where they come from.
-        first: number of the first of them.
+        source: source of the impressions.
+        first: index of the first of them.
 
     Raises:
         Refused: it is worse, or `data` cannot tell.
@@ -45,7 +45,7 @@ def admit_ctr(folder: Path, predicted: npt.NDArray[np.float64], data: ClickData,
         if not (is_recorded(source, record) and int(record["rows"]) > first):
             champion = scorer
     except ArtefactError:
-        pass  # it could not serve
+        pass  # it could not be served
     on = f"the last {len(data)} impressions"
     try:
         objection = compare_predictions(predicted, champion, data, on).objection
@@ -56,17 +56,17 @@ def admit_ctr(folder: Path, predicted: npt.NDArray[np.float64], data: ClickData,
 
 
 def admit_policy(folder: Path, candidate: Policy, progress: Progress) -> None:
-    """Raise where a policy is worse than the one in the folder it is to be written to.
+    """Raise if a policy is worse than the one in the folder it is to be written to.
 
     Raises:
-        Refused: it is.
+        Refused: it is worse.
     """
     gate = PolicyGate(HeldOut())
     champion: Path | None = folder
     try:
         gate.read(folder)
     except ArtefactError:
-        champion = None  # it could not serve
+        champion = None  # it could not be served
     with tempfile.TemporaryDirectory(prefix="raybid-") as draft, progress:
         policy.save(Path(draft) / "policy", candidate, metrics={}, trained_on="")
         objection = gate.compare(Path(draft) / "policy", champion, progress).objection

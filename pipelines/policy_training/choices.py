@@ -1,4 +1,4 @@
-"""What the command line lets one choose from; apart from the rest, which takes seconds to import."""
+"""Choices on the command line; separate from the rest, which takes seconds to import."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from enum import StrEnum
 
 
 class Algo(StrEnum):
-    """The algorithms there is a configuration of in `rllib_configs`."""
+    """The algorithms that `rllib_configs` has."""
 
     PPO = "ppo"
     DQN = "dqn"
 
 
 class Scheduler(StrEnum):
-    """Who ends the trials of a sweep early.
+    """The scheduler that ends trials of a sweep early.
 
-    ASHA stops the worse half at each rung (Li et al. 2020). PBT lets the worse go on from where the better are, with
-    other parameters (Jaderberg et al. 2017).
+    ASHA stops the worse half at each rung (Li et al. 2020). PBT restarts the worse trials from the better ones, with
+    perturbed parameters (Jaderberg et al. 2017).
     """
 
     ASHA = "asha"

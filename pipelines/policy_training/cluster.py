@@ -1,4 +1,4 @@
-"""A Ray to train on: a cluster that is there, or a small one for as long as it takes."""
+"""The Ray to train on: an existing cluster, or a small temporary one."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from rtb.runtime import calls, processes
 
 @contextmanager
 def on_ray(address: str, room: int) -> Iterator[None]:
-    """Be on the cluster at `address` or `RAY_ADDRESS`, else on one of our own with room for so many processes.
+    """Connect to the cluster at `address` or `RAY_ADDRESS`, else start our own with room for this many processes.
 
     Raises:
-        ConnectionError: nobody listens at the address.
+        ConnectionError: nothing listens at the address.
     """
     given = address or os.environ.get("RAY_ADDRESS", "")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.update(calls.spared(os.environ, *([given.rpartition(":")[0]] if ":" in given else [])))
-    # The networks are tiny: more threads only wait for each other, for many times as long on a busy machine.
+    # The networks are tiny: more threads only wait for each other, many times as long on a busy machine.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    if not given:  # for this process and what it starts; no other is to find the token
+    if not given:  # for this process and its children only; nobody else may find the token
         os.environ.pop("RAY_AUTH_TOKEN_PATH", None)
         os.environ.update(LOOPBACK, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
-    import ray  # noqa: PLC0415 - reads the variables above, as does torch
+    import ray  # noqa: PLC0415 - it reads the variables above, as does torch
 
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     with ExitStack() as stack:
@@ -44,7 +44,7 @@ def on_ray(address: str, room: int) -> Iterator[None]:
         else:
             own = stack.enter_context(_own(max(len(os.sched_getaffinity(0)), room)))
             ray.init(address=own, **quiet)
-        logging.getLogger("ray.rllib").setLevel(logging.ERROR)  # which announces its API stack otherwise
+        logging.getLogger("ray.rllib").setLevel(logging.ERROR)  # it would announce its API stack
         try:
             yield
         finally:
@@ -53,10 +53,10 @@ def on_ray(address: str, room: int) -> Iterator[None]:
 
 @contextmanager
 def _own(cpus: int) -> Iterator[str]:
-    """Return the address of a Ray for the time of the block, or until this process is killed.
+    """Start a Ray for the time of the block, or until this process is killed; yield its address.
 
     Raises:
-        ConnectionError: it does not start; why is on standard error.
+        ConnectionError: it does not start; the reason is on standard error.
     """
     with folders.scratch() as folder:
         command = [sys.executable, "-m", f"{__package__}.own_ray", str(cpus), str(folder)]
@@ -65,7 +65,7 @@ def _own(cpus: int) -> Iterator[str]:
             assert server.stdin is not None and server.stdout is not None
             address = server.stdout.readline().strip()
             if not address:
-                raise ConnectionError("a Ray to train on does not start: what it says is above")
+                raise ConnectionError("Ray did not start: see its output above")
             yield address
             server.stdin.close()
             server.wait()
@@ -74,14 +74,14 @@ def _own(cpus: int) -> Iterator[str]:
 
 
 def _reach(address: str) -> None:
-    """Try an address of the form `host:port` first: Ray itself would go on trying for minutes.
+    """Try an address of the form `host:port` first: Ray itself would retry for minutes.
 
     Raises:
-        ConnectionError: nobody listens there.
+        ConnectionError: nothing listens there.
     """
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdecimal():
-        return  # "auto", or something Ray will judge
+        return  # "auto", or something for Ray to check
     try:
         socket.create_connection((host, int(port)), timeout=5.0).close()
     except (OSError, OverflowError) as error:

@@ -1,4 +1,4 @@
-"""What a training keeps on disk as it goes, so that it can be taken up again: RLlib's state and the best policy."""
+"""Checkpoints of a training, so that it can be resumed: RLlib's state and the best policy."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _STATE, _BEST = "training.json", "best"
 
 
 class State(msgspec.Struct):
-    """Where a training stands.
+    """The progress of a training.
 
     Attributes:
-        algo: which algorithm.
-        data: fingerprint of what it learns from.
-        seed: of the training.
+        algo: name of the algorithm.
+        data: fingerprint of its data.
+        seed: seed of the training.
         steps: decisions so far.
-        seconds: of training so far.
+        seconds: time trained so far.
         missed: validations since the best one.
-        best_steps: decisions until the best policy.
-        gains: of that one.
-        score: its score; see `validation.score`.
+        best_steps: decisions at the best policy.
+        gains: gains of the best policy.
+        score: score of the best policy; see `validation.score`.
         rllib: name of the folder with RLlib's own checkpoint.
     """
 
@@ -44,14 +44,14 @@ class State(msgspec.Struct):
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint cannot be taken up; the message says why."""
+    """An error for a checkpoint that cannot be resumed; the message says why."""
 
 
 def write(folder: Path, algorithm: Any, state: State, best: Policy) -> None:
-    """Keep a training; one that dies meanwhile leaves the former checkpoint.
+    """Write a checkpoint; if the process dies meanwhile, the previous one remains.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: the folder is not writable.
     """
     former, state.rllib = state.rllib, f"rllib-{state.steps}"
     algorithm.save_to_path(str(folder / state.rllib))
@@ -64,19 +64,19 @@ def write(folder: Path, algorithm: Any, state: State, best: Policy) -> None:
 
 
 def read(folder: Path, expected: State) -> tuple[State, Policy]:
-    """Where the training of that folder stands, and its best policy.
+    """Read the progress of the training in a folder, and its best policy.
 
     Raises:
-        CheckpointError: there is none, it is damaged, or of another training than expected.
+        CheckpointError: it is missing, damaged, or of a training other than expected.
     """
     try:
         state = msgspec.json.decode((folder / _STATE).read_bytes(), type=State)
     except FileNotFoundError:
-        raise CheckpointError(f"no training to resume in {folder}: leave --resume out to begin one") from None
+        raise CheckpointError(f"no training to resume in {folder}: omit --resume to start one") from None
     except msgspec.MsgspecError as error:
-        raise CheckpointError(f"{folder / _STATE} is damaged ({error}): begin again without --resume") from error
+        raise CheckpointError(f"{folder / _STATE} is damaged ({error}): start again without --resume") from error
     for name in ("algo", "data", "seed"):
         was, is_ = getattr(state, name), getattr(expected, name)
         if was != is_:
-            raise CheckpointError(f"the training in {folder} has {name} {was!r}, not {is_!r}: begin another elsewhere")
+            raise CheckpointError(f"the training in {folder} has {name} {was!r}, not {is_!r}: use another folder")
     return state, policy.load(folder / _BEST)

@@ -1,4 +1,4 @@
-"""The training loop: learn, validate, keep the best, stop when it gets no better."""
+"""The training loop: learn, validate, keep the best policy, stop when it no longer improves."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from rllib_configs.registry import Run
 from rtb.models.policy import Policy, neutral
 
 PATIENCE = 10
-"""Validations without a better one after which a training ends."""
+"""Validations without improvement after which a training ends."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training is to be.
+    """The plan of a training.
 
     Attributes:
-        run: where, on what and how long.
-        begun: its state before it begins.
-        seconds: after which it ends, validation included; 0: no limit.
-        folder: of what is kept.
+        run: where, on what data and how long to train.
+        begun: initial state.
+        seconds: time limit, validation included; 0: none.
+        folder: folder of the checkpoint.
     """
 
     run: Run
@@ -45,24 +45,24 @@ class Plan:
 
 
 def yardstick_of(run: Run) -> Yardstick:
-    """What judges a run: the same for all with this data and as many made-up markets."""
+    """Return the validation episodes of a run: the same for all runs with this data and number of markets."""
     return Yardstick.of(
         run.data, markets=-(-run.markets // 2), count=min(EPISODES, 8 * run.markets), decision=run.decision
     )
 
 
 class Training:
-    """A training on its way.
+    """A training in progress.
 
     Args:
-        plan: what it is to be.
-        yardstick: what judges it.
-        params: arguments of the algorithm's `build_config` besides.
+        plan: plan of the training.
+        yardstick: validation episodes.
+        params: further arguments of the algorithm's `build_config`.
 
     Attributes:
-        state: where it stands.
+        state: current state.
         best: policy of the best validation; the closed loop itself before the first one.
-        said: how good it is, in words.
+        said: current scores, in words.
     """
 
     def __init__(self, plan: Plan, yardstick: Yardstick, params: Mapping[str, Any] | None = None) -> None:
@@ -70,17 +70,17 @@ class Training:
         self.state, self.best, self.said = structs.replace(plan.begun), neutral(), ""
 
     def go(self, *, resume: bool = False) -> Iterator[bool]:
-        """Train until the steps or seconds are used up or nothing gets better.
+        """Train until the steps or seconds are used up or the policy no longer improves.
 
         Args:
-            resume: whether to go on from what is in the plan's folder.
+            resume: whether to continue from the checkpoint in the plan's folder.
 
         Yields:
             After each round, whether it ended with a validation.
 
         Raises:
             kept.CheckpointError: there is nothing to resume.
-            OSError: the folder cannot be written.
+            OSError: the folder is not writable.
         """
         if resume:
             self.state, self.best = kept.read(self._plan.folder, self.state)
@@ -112,7 +112,7 @@ class Training:
             yield judge
 
     def _judge(self, policy: Policy) -> None:
-        """Validate a policy, and keep it if it is the best one so far."""
+        """Validate a policy, and keep it if it is the best so far."""
         gains = self._yardstick.gains(policy)
         if not self.state.gains or score(gains) > self.state.score:
             self.best, self.state.best_steps, self.state.missed = policy, self.state.steps, 0

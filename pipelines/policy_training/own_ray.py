@@ -1,4 +1,4 @@
-"""A small Ray of a training's own, below a guard: says its address, and lasts as long as its standard input."""
+"""A small Ray for one training, under a guard: it prints its address and lives as long as its standard input."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import ray
 
 
 def main() -> None:
-    """Start one with so many CPUs, its files in a folder."""
+    """Start one with the given number of CPUs, with its files in a folder."""
     cpus, folder = int(sys.argv[1]), sys.argv[2]
     context = ray.init(
         address="local",

@@ -1,4 +1,4 @@
-"""What a training shows: a bar where somebody watches, a line a validation where nobody does, a table in the end."""
+"""Display of a training: a bar on a terminal, else a line per validation, and a table at the end."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Show = Callable[[int, str], None]
 
 @contextmanager
 def progress(console: Console, total: int, unit: str) -> Iterator[Show]:
-    """A function `(done, what to say)` that shows how far it is.
+    """Yield a function `(done, text)` that shows the progress.
 
     Args:
-        console: where; lines appear on one that is no terminal, each new text once.
-        total: when it is over.
-        unit: what is counted, in the plural.
+        console: console to print to; if it is not a terminal, each new text is a line.
+        total: number at which it is finished.
+        unit: unit of the count, in the plural.
     """
     if not console.is_terminal:
         said = (0, "")
@@ -43,8 +43,8 @@ def progress(console: Console, total: int, unit: str) -> Iterator[Show]:
 
 
 def table_of(gains: Gains) -> Table:
-    """Gains by world and budget."""
-    table = Table(title="value over the closed loop's on validation episodes, %")
+    """Return the gains by world and budget as a table."""
+    table = Table(title="gain in value over the closed loop on validation episodes, %")
     table.add_column("world")
     for label in next(iter(gains.values())):
         table.add_column(label, justify="right")

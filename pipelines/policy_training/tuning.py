@@ -1,4 +1,4 @@
-"""A sweep over an algorithm's parameters with Ray Tune: trials side by side on the cluster, one CPU each."""
+"""A sweep over an algorithm's parameters with Ray Tune: parallel trials on the cluster, one CPU each."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _METRIC, _NAME = "score", "sweep"
 
 @dataclass(frozen=True)
 class Swept:
-    """What came of a sweep.
+    """The result of a sweep.
 
     Attributes:
-        state: of the best trial, when it was best.
-        best: its policy.
-        params: its parameters.
-        trials: of each trial its parameters, score and decisions; without a score where it failed.
+        state: state of the best trial, when it was best.
+        best: policy of that trial.
+        params: parameters of that trial.
+        trials: parameters, score and decisions of each trial; no score if it failed.
     """
 
     state: State
@@ -40,14 +40,14 @@ class Swept:
 
 
 def sweep(plan: Plan, trials: int, scheduler: Scheduler, show: Show) -> Swept:
-    """Run so many trials of a plan, which differ in their parameters alone.
+    """Run trials of a plan that differ only in their parameters.
 
-    Its folder is for what the trials keep; the machines of a cluster must share it.
+    The plan's folder holds the trials' checkpoints; the machines of a cluster must share it.
 
     Raises:
-        RuntimeError: all of them failed.
+        RuntimeError: all trials failed.
     """
-    shutil.rmtree(plan.folder / _NAME, ignore_errors=True)  # trials of a former sweep
+    shutil.rmtree(plan.folder / _NAME, ignore_errors=True)  # trials of an earlier sweep
     space = plan.recipe.search_space()
     rounds = max(1, plan.run.steps // plan.recipe.VALIDATE_EVERY)
     results = tune.Tuner(
@@ -60,7 +60,7 @@ def sweep(plan: Plan, trials: int, scheduler: Scheduler, show: Show) -> Swept:
     ).fit()
     tried = [(one.config, one.metrics.get(_METRIC), int(one.metrics.get("steps", 0))) for one in results]
     if all(score is None for _, score, _ in tried):
-        raise RuntimeError(f"no trial came to a validation: {next(iter(results.errors), 'too few --seconds')}")
+        raise RuntimeError(f"no trial reached a validation: {next(iter(results.errors), 'too few --seconds')}")
     best = results.get_best_result(scope="all")
     with best.get_best_checkpoint(_METRIC, "max").as_directory() as folder:
         state, policy = kept.read(Path(folder), plan.begun)
@@ -68,7 +68,7 @@ def sweep(plan: Plan, trials: int, scheduler: Scheduler, show: Show) -> Swept:
 
 
 def trials_table(swept: Swept) -> Table:
-    """The trials, best first."""
+    """Return the trials as a table, best first."""
     table = Table(title="trials")
     names = list(swept.trials[0][0])
     for name in (*names, "decisions", "score"):
@@ -81,7 +81,7 @@ def trials_table(swept: Swept) -> Table:
 
 
 def _trial(params: dict[str, Any], plan: Plan) -> None:
-    """One trial, in a process of its own; reports each validation with what is needed to go on from it."""
+    """Run one trial, in a process of its own; report each validation with a checkpoint."""
     with tempfile.TemporaryDirectory() as folder:
         given = tune.get_checkpoint()
         if given is not None:
@@ -104,24 +104,24 @@ def _nowhere(done: int, text: str) -> None:
 
 
 class _Screen(tune.Callback):
-    """Tells how many trials are over and how good the best one is."""
+    """A callback that shows how many trials are over and the best score."""
 
     def __init__(self, show: Show) -> None:
         self._show, self._over, self._best = show, 0, float("-inf")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Tune pickles its callbacks to take up a sweep later, which cannot have this terminal."""
+        """Pickle without the terminal: Tune pickles its callbacks to resume a sweep elsewhere."""
         return _Screen, (_nowhere,)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        """A trial has validated its policy."""
+        """Show a validation's score."""
         self._best = max(self._best, result.get(_METRIC, self._best))
         self._say()
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial is over."""
+        """Count a finished trial."""
         self._over += 1
         self._say()
 

@@ -1,4 +1,4 @@
-"""What judges a policy while it learns: the same episodes every time, none of them learned from."""
+"""Validation of a policy while it learns: on the same episodes every time, none of them trained on."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from simulation.worlds import to_judge_by
 BUDGETS = {"1/32": 1 / 32, "1/16": 1 / 16, "1/8": 1 / 8, "1/4": 1 / 4, "1/2": 1 / 2}
 
 EPISODES = 160
-"""Of each world at each budget."""
+"""Episodes of each world at each budget."""
 
 _LOSS = 10.0
 
 Gains = dict[str, dict[str, float]]
-"""By world and budget: value won over the closed loop's, less 1, in percent."""
+"""Gain in value over the closed loop, in percent, by world and budget."""
 
 
 @dataclass(frozen=True)
 class Yardstick:
-    """Episodes by world and budget.
+    """A set of validation episodes by world and budget.
 
     Attributes:
-        episodes: what is played.
+        episodes: episodes to play.
         decision: auctions between two decisions.
     """
 
@@ -41,17 +41,17 @@ class Yardstick:
     def of(
         cls, data: str, *, seed: int = 0, markets: int = 30, count: int = EPISODES, decision: int = DECISION
     ) -> Yardstick:
-        """Draw them: as many of each world at each budget.
+        """Draw the episodes: as many of each world at each budget.
 
         Args:
-            data: folder of logged auctions; empty: made-up ones alone.
-            seed: of the made-up markets and of the draw; not the training's, so that all are judged by the same.
-            markets: made-up campaigns of each kind.
-            count: of each world at each budget.
+            data: folder of logged auctions; empty: simulated ones only.
+            seed: seed of the simulated markets and the draw; not the training's, so that all are judged alike.
+            markets: simulated campaigns of each kind.
+            count: episodes of each world at each budget.
             decision: auctions between two decisions.
 
         Raises:
-            LogError: the folder is not of the form that `read_task` reads.
+            LogError: the folder is not in the format that `read_task` reads.
         """
         rng = np.random.default_rng([seed, 41])
         worlds = to_judge_by(Path(data) if data else None, seed, markets=markets)
@@ -62,7 +62,7 @@ class Yardstick:
         return cls(drawn, decision)
 
     def gains(self, policy: Policy) -> Gains:
-        """What the policy wins more than the closed loop does."""
+        """Return the policy's gains over the closed loop."""
         return {
             world: {label: self._gain(policy, episodes) for label, episodes in by_budget.items()}
             for world, by_budget in self.episodes.items()
@@ -76,9 +76,9 @@ class Yardstick:
 
 
 def score(gains: Gains) -> float:
-    """One number to choose by: the mean gain, less ten times the loss where it loses most, if it does anywhere.
+    """Return one number to choose by: the mean gain, minus ten times the largest loss, if there is one.
 
-    A policy that wins much in one world and loses a little in another is no stand-in for the closed loop.
+    A policy that wins much in one world and loses a little in another is no replacement for the closed loop.
     """
     each = [gain for by_budget in gains.values() for gain in by_budget.values()]
     return round(float(np.mean(each)) + _LOSS * min(0.0, *each), 3)

@@ -1,1 +1,1 @@
-"""How an experiment's figures are shown."""
+"""Display of an experiment's figures."""

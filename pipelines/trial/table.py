@@ -1,4 +1,4 @@
-"""An experiment's figures as tables for people and as JSON."""
+"""An experiment's figures as tables for the terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ARMS = ("champion", "challenger")
 
 
 def as_json(readings: Readings) -> dict[str, dict[str, float | None]]:
-    """What each arm did: micros, counts, and what it made of its money; null where it spent nothing."""
+    """Return each arm's results: micros, counts and returns; null if it spent nothing."""
     told: dict[str, dict[str, float | None]] = {}
     for arm, sums in zip(ARMS, readings.total.tolist(), strict=True):
         figures = dict(zip(FIGURES, sums, strict=True))
@@ -32,7 +32,7 @@ def as_json(readings: Readings) -> dict[str, dict[str, float | None]]:
 
 
 def of_arms(readings: Readings, title: str) -> Table:
-    """What each arm did."""
+    """Return each arm's results as a table."""
     figures = as_json(readings)
     shown = Table("", *ARMS, title=title)
     for name in figures[ARMS[0]]:
@@ -41,12 +41,12 @@ def of_arms(readings: Readings, title: str) -> Table:
 
 
 def of_verdicts(verdicts: Mapping[Metric, Verdict | None], alpha: float) -> Table:
-    """What the challenger has more than the champion, by metric."""
+    """Return the lift of the challenger over the champion, by metric."""
     chance = f"{1 - alpha:.0%}"
-    shown = Table("challenger's", "lift", f"{chance}, whenever you look", f"{chance}, looking once", "real")
+    shown = Table("challenger's", "lift", f"{chance}, at any time", f"{chance}, one look", "significant")
     for metric, verdict in verdicts.items():
         if verdict is None:
-            shown.add_row(metric.replace("_", " "), "too little yet", "", "", "")
+            shown.add_row(metric.replace("_", " "), "not enough data", "", "", "")
             continue
         holds = f"{verdict.low:+.1%} to {verdict.high:+.1%}"
         once = f"{verdict.bootstrap_low:+.1%} to {verdict.bootstrap_high:+.1%}"
@@ -55,7 +55,7 @@ def of_verdicts(verdicts: Mapping[Metric, Verdict | None], alpha: float) -> Tabl
 
 
 def of_money(money: Mapping[str, Mapping[str, int]], title: str) -> Table:
-    """Where the arms' money is, by arm and pot."""
+    """Return the money by arm and pot."""
     pots: list[Any] = list(money[ARMS[0]])
     shown = Table("", *pots, title=title)
     for arm in ARMS:

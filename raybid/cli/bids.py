@@ -1,4 +1,4 @@
-"""`raybid bid` and `explain`: one bid, and why it is what it is."""
+"""`raybid bid` and `raybid explain`: ask for one bid, and explain one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rtb.simple_api import FlatRequest
 from rtb.simple_api.request import DeviceName, Form
 
 _ON_ITS_WAY_S = 1.0
-"""A bid that was made this moment by another replica than the one asked may not be recorded for half a second."""
+"""The wait before explaining a fresh bid: another replica's bids can take half a second to be recorded."""
 
 _SHOWN = ("campaign", "creative", "w", "h", "adomain", "expires_seconds", "bid_id", "token")
 
@@ -27,22 +27,22 @@ _SHOWN = ("campaign", "creative", "w", "h", "adomain", "expires_seconds", "bid_i
 def bid(
     *,
     w: Annotated[int, typer.Option(min=1, help="width of the slot, pixels")] = 300,
-    h: Annotated[int, typer.Option(min=1, help="height")] = 250,
-    format: Annotated[Form, typer.Option(help="what is sold")] = "banner",
+    h: Annotated[int, typer.Option(min=1, help="height of the slot, pixels")] = 250,
+    format: Annotated[Form, typer.Option(help="format of the slot")] = "banner",
     page_url: Annotated[str, typer.Option("--page", help="URL of the page the slot is on")] = "",
-    app: Annotated[str, typer.Option(help="or bundle of the app")] = "",
-    floor: Annotated[float, typer.Option(min=0, help="lowest price taken, CPM")] = 0.0,
-    device: Annotated[DeviceName | None, typer.Option(help="kind of device")] = None,
+    app: Annotated[str, typer.Option(help="bundle of the app, instead of a page")] = "",
+    floor: Annotated[float, typer.Option(min=0, help="floor price, CPM")] = 0.0,
+    device: Annotated[DeviceName | None, typer.Option(help="device type")] = None,
     geo: Annotated[str, typer.Option(help="country and region: USA/CA")] = "",
-    user: Annotated[str, typer.Option(help="id of the user")] = "",
+    user: Annotated[str, typer.Option(help="user id")] = "",
     openrtb: Annotated[
-        Path | None, typer.Option(help="a file with an OpenRTB request instead; `-`: standard input")
+        Path | None, typer.Option(help="send the OpenRTB request in this file instead; `-`: standard input")
     ] = None,
     url: Url = "",
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Ask for one bid: the price, or why there is none; both are answers, and exit code 0."""
+    """Ask for one bid and show its price, or why there is none; both exit with 0."""
     api = Api(url, key, "exchange_key")
     if openrtb is not None:
         _show_openrtb(api, _read(openrtb), as_json=as_json)
@@ -75,18 +75,18 @@ def bid(
 def explain(
     *,
     bid_id: Annotated[
-        str, typer.Argument(help="of a bid: `bid_id` in an answer, or `bid.id` in OpenRTB; `-`: the answer is piped in")
+        str, typer.Argument(help="bid id: `bid_id` of an answer, or `bid.id` in OpenRTB; `-`: read a piped answer")
     ] = "",
-    sample: Annotated[int, typer.Option(min=0, help="instead: so many of the last bids of this folder, at random")] = 0,
+    sample: Annotated[int, typer.Option(min=0, help="explain this many of this folder's latest bids, at random")] = 0,
     url: Url = "",
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Say why a bid is what it is, and compute its price again: 0 when that comes out to the micro-unit."""
+    """Explain a bid and recompute its price; exits with 0 when the price matches to the micro-unit."""
     if bid_id == "-":
         bid_id = _piped()
     if bool(bid_id.strip()) == bool(sample) or any(sign in bid_id for sign in "/?#"):
-        fail(f"{bid_id!r} is no id of a bid: give one, or --sample COUNT", 2)
+        fail(f"{bid_id!r} is not a bid id: give one, or --sample COUNT", 2)
     if sample:
         _sample(sample)
         return
@@ -100,19 +100,19 @@ def explain(
 
 
 def _piped() -> str:
-    """The id of the bid in the answer on standard input, as `bid --json` and the API give it."""
+    """Return the id of the bid in the answer on standard input, in the format of `bid --json` or the API."""
     try:
         answer = msgspec.json.decode(sys.stdin.buffer.read(), type=dict[str, Any])
         found = answer.get("bid_id") or answer["seatbid"][0]["bid"][0]["id"]
     except (msgspec.DecodeError, KeyError, IndexError, TypeError):
-        fail("there is no bid on standard input: pipe in what `raybid bid --json` or the API answers, with a bid in it")
+        fail("no bid on standard input: pipe in an answer of `raybid bid --json` or of the API that has a bid")
     time.sleep(_ON_ITS_WAY_S)
     return str(found)
 
 
 def _sample(count: int) -> None:
-    """Bids of this folder decided again here, whether the platform runs or not."""
-    from raybid.explain import EXPLAIN_ERRORS, sampled  # noqa: PLC0415 - seconds, for the models' library
+    """Recompute some of this folder's bids in this process, whether the platform runs or not."""
+    from raybid.explain import EXPLAIN_ERRORS, sampled  # noqa: PLC0415 - importing torch takes seconds
 
     try:
         told = sampled(settings(), count)
@@ -120,7 +120,7 @@ def _sample(count: int) -> None:
         fail(str(error))
     show_json(told)
     if told["equal"] != told["sampled"]:
-        fail(f"{told['sampled'] - told['equal']} of {told['sampled']} prices come out otherwise: see above")
+        fail(f"{told['sampled'] - told['equal']} of {told['sampled']} prices do not match: see above")
 
 
 def _show_openrtb(api: Api, body: bytes, *, as_json: bool) -> None:

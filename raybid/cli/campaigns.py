@@ -1,4 +1,4 @@
-"""`raybid campaign`: campaigns of record, their money and their history."""
+"""`raybid campaign`: campaigns, their budgets and their history."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from rtb.runtime.plain import plain
 
 app = typer.Typer(no_args_is_help=True, help="Campaigns: list, show, create, pause, resume, top-up, archive, history.")
 
-Id = Annotated[str, typer.Argument(help="id of the campaign")]
-Amount = Annotated[float, typer.Argument(help="in units of the currency")]
+Id = Annotated[str, typer.Argument(help="campaign id")]
+Amount = Annotated[float, typer.Argument(help="amount in units of the currency")]
 
 
 @app.command("list")
 def list_all(
     *,
-    status: Annotated[str, typer.Option(help="active, paused or archived; default: those not archived")] = "",
-    search: Annotated[str, typer.Option("--search", "-q", help="a part of the id or name")] = "",
+    status: Annotated[str, typer.Option(help="active, paused or archived; default: all but archived")] = "",
+    search: Annotated[str, typer.Option("--search", "-q", help="part of the id or name")] = "",
     url: Url = "",
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Campaigns with their money."""
+    """List campaigns with their budgets and spend."""
     given = {name: value for name, value in (("status", status), ("q", search)) if value}
     found = list(Api(url, key).pages("/campaigns", **given))
     if as_json:
@@ -47,12 +47,12 @@ def list_all(
         counts = (f"{told[name]:,}" if name in told else "-" for name in ("bids", "wins", "clicks"))
         money = (units(told.get(f"{name}_micros")) for name in ("budget", "spent"))
         table.add_row(*map(plain, (one["id"], one["name"], one["status"], *money, *counts)))
-    page().print(table if found else "no campaigns: make one with `raybid campaign create`")
+    page().print(table if found else "no campaigns: create one with `raybid campaign create`")
 
 
 @app.command()
 def show(campaign: Id, *, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
-    """One campaign with all its fields and figures."""
+    """Show one campaign with all its fields and figures."""
     _told(campaign, Api(url, key).get(_path(campaign)), as_json=as_json)
 
 
@@ -63,20 +63,20 @@ def create(
     file: Annotated[
         Path | None, typer.Option(help="JSON with all fields, as POST /campaign/create takes; `-`: standard input")
     ] = None,
-    name: Annotated[str, typer.Option(help="for people; default: the id")] = "",
-    budget: Annotated[float, typer.Option(min=0, help="total, units of the currency")] = 50.0,
-    hours: Annotated[float, typer.Option(min=0.01, help="how long the budget is meant to last")] = 24.0,
-    value: Annotated[float, typer.Option(min=0, help="what a click is worth, units of the currency")] = 0.25,
-    domain: Annotated[str, typer.Option(help="the advertiser's")] = "shop.example",
-    size: Annotated[str, typer.Option(help="of the picture")] = "300x250",
-    image: Annotated[str, typer.Option(help="URL of the picture")] = "https://cdn.example/a.png",
-    landing: Annotated[str, typer.Option(help="URL a click leads to; default: the domain")] = "",
+    name: Annotated[str, typer.Option(help="display name; default: the id")] = "",
+    budget: Annotated[float, typer.Option(min=0, help="total budget, units of the currency")] = 50.0,
+    hours: Annotated[float, typer.Option(min=0.01, help="hours the budget should last")] = 24.0,
+    value: Annotated[float, typer.Option(min=0, help="value of a click, units of the currency")] = 0.25,
+    domain: Annotated[str, typer.Option(help="advertiser's domain")] = "shop.example",
+    size: Annotated[str, typer.Option(help="size of the image")] = "300x250",
+    image: Annotated[str, typer.Option(help="URL of the image")] = "https://cdn.example/a.png",
+    landing: Annotated[str, typer.Option(help="landing page; default: the advertiser's domain")] = "",
     country: Annotated[list[str] | None, typer.Option(help="ISO 3166-1 alpha-3; repeatable")] = None,
     url: Url = "",
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Make a campaign with one banner from options, or any campaign from a file; it bids within a pacing interval."""
+    """Create a campaign: one banner from options, or anything from a file. It bids within one pacing interval."""
     api = Api(url, key)
     if file is not None:
         body = _read(file)
@@ -99,19 +99,19 @@ def create(
 
 @app.command()
 def pause(campaign: Id, *, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
-    """Bid no more, within a pacing interval."""
+    """Stop bidding, within one pacing interval."""
     _told(campaign, Api(url, key).post(f"{_path(campaign)}/pause").json(), as_json=as_json)
 
 
 @app.command()
 def resume(campaign: Id, *, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
-    """Bid again."""
+    """Resume bidding, within one pacing interval."""
     _told(campaign, Api(url, key).post(f"{_path(campaign)}/resume").json(), as_json=as_json)
 
 
 @app.command("top-up")
 def top_up(campaign: Id, amount: Amount, *, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
-    """Raise the total budget; each call adds."""
+    """Add to the total budget; repeated calls add up."""
     body = {"micros": _micros(amount)}
     _told(campaign, Api(url, key).post(f"{_path(campaign)}/top-up", body).json(), as_json=as_json)
 
@@ -120,16 +120,16 @@ def top_up(campaign: Id, amount: Amount, *, url: Url = "", key: Key = "", as_jso
 def archive(
     campaign: Id,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="without asking")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
     url: Url = "",
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """End a campaign for good; its money and history stay."""
+    """End a campaign for good; its money and history are kept."""
     api = Api(url, key)
     version = api.get(_path(campaign))["version"]
     if not yes and not typer.confirm(f"{campaign} will never bid again. Archive it?", err=True):
-        fail("nothing was changed")
+        fail("nothing changed")
     answer = api.call("DELETE", _path(campaign), headers={"If-Match": f'"{version}"'})
     _told(campaign, answer.json(), as_json=as_json)
 
@@ -138,12 +138,12 @@ def archive(
 def history(
     campaign: Id,
     *,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="the last so many changes")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="how many of the latest changes")] = 100,
     url: Url = "",
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Who changed what, and when."""
+    """Show who changed what, and when."""
     found = Api(url, key).get(f"{_path(campaign)}/history", limit=limit)
     if as_json:
         show_json(found)
@@ -161,7 +161,7 @@ def _told(campaign: str, found: dict[str, Any], *, as_json: bool) -> None:
 
 def _path(campaign: str) -> str:
     if not campaign or any(sign in campaign for sign in "/?#"):
-        fail(f"{campaign!r} is no id of a campaign", 2)
+        fail(f"{campaign!r} is not a campaign id", 2)
     return f"/campaign/{campaign}"
 
 
@@ -175,7 +175,7 @@ def _micros(amount: float) -> int:
 def _pixels(size: str) -> tuple[int, int]:
     w, _, h = size.lower().partition("x")
     if not (w.isdigit() and h.isdigit()):
-        fail(f"--size {size} is no size: write it as 300x250", 2)
+        fail(f"--size {size} is not a size: write it as 300x250", 2)
     return int(w), int(h)
 
 
@@ -184,6 +184,6 @@ def _read(path: Path) -> dict[str, Any]:
         content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
         return msgspec.json.decode(content, type=dict[str, Any])
     except OSError as error:
-        fail(f"{path} cannot be read ({error.strerror or error}): --file names a campaign as JSON", 2)
+        fail(f"{path} cannot be read ({error.strerror or error}): --file names a file with one campaign as JSON", 2)
     except msgspec.MsgspecError as error:
-        fail(f"{path} holds no campaign as JSON: {error}", 2)
+        fail(f"{path} does not hold a campaign as JSON: {error}", 2)

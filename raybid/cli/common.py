@@ -1,4 +1,4 @@
-"""What all commands share: options, how they fail, how they show what they found."""
+"""Parts that all commands share: options, failures, output."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
 
 FAILED = 1
-"""Exit code: it was refused, or went wrong. 2, a command line that makes no sense, comes from the parser."""
+"""The exit code of what was refused or went wrong; for a bad command line the parser exits with 2."""
 
 NOT_RUNNING = 3
-"""Exit code: no platform answers."""
+"""The exit code when no platform answers."""
 
 LEFT_OUT = 4
-"""Exit code: it bids, without records that it cannot use."""
+"""The exit code when the platform bids, but skips records it cannot use."""
 
-Url = Annotated[str, typer.Option(envvar="RAYBID_URL", help="base URL of the platform; default: by the settings")]
+Url = Annotated[str, typer.Option(envvar="RAYBID_URL", help="base URL of the platform; default: from the settings")]
 Key = Annotated[str, typer.Option(envvar="RAYBID_KEY", help="X-API-Key; default: that of var/secrets")]
-AsJson = Annotated[bool, typer.Option("--json", help="one JSON document on standard output, for programs")]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document, for programs")]
 
 _MICROS = "_micros"
 
 
 def screen() -> Console:
-    """Where people read what happens: standard error, so that standard output has results only."""
+    """Return the console for progress and errors: standard error, so that standard output holds results only."""
     return Console(stderr=True, highlight=False)
 
 
 def page() -> Console:
-    """Standard output, for people."""
+    """Return the console for results: standard output."""
     return Console(highlight=False)
 
 
@@ -49,22 +49,22 @@ def fail(message: str, code: int = FAILED) -> NoReturn:
 
 
 def settings() -> Settings:
-    """The settings of the environment; ends the program where they do not hold."""
+    """Return the settings of the environment; invalid ones end the program."""
     try:
         return Settings()
     except ValidationError as error:
         fail(faults(error), 2)
-    except (SettingsError, OSError) as error:  # a secret's file, for example
+    except (SettingsError, OSError) as error:  # an unreadable secret file, for example
         fail(str(error), 2)
 
 
 def show_json(found: Any) -> None:
-    """One JSON document in one line."""
+    """Print one JSON document on one line."""
     typer.echo(json.dumps(found))
 
 
 def units(micros: int | None) -> str:
-    """An amount as people write it: six digits behind the point, without zeros that say nothing."""
+    """Format an amount of money: up to six decimals, no trailing zeros."""
     if micros is None:
         return "-"
     whole, part = divmod(abs(micros), 1_000_000)
@@ -73,7 +73,7 @@ def units(micros: int | None) -> str:
 
 
 def tree(title: str, found: Any) -> Tree:
-    """A JSON value as a tree: names in order, amounts of money in micros and beside them in units."""
+    """Render a JSON value as a tree: names sorted, money in micros with units beside it."""
     root = Tree(plain(title, "bold"), guide_style="dim")
     _grow(root, found)
     return root

@@ -1,7 +1,7 @@
-"""`raybid`: start a platform and end it, bid, look after campaigns, train, compare, publish, explain.
+"""The command `raybid`: start and stop a platform, bid, manage campaigns, train, compare, publish, explain.
 
-Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 refused or failed, 2 a command
-line or setting that makes no sense, 3 nothing answers, 4 (`status`) records are left out.
+Results go to standard output, everything else to standard error. Exit codes: 0 success, 1 refused or failed, 2 an
+invalid command line or setting, 3 no platform answers, 4 (`status`) some records are skipped.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ app.add_typer(typer.Typer(cls=Trainings, no_args_is_help=True, help="Train a mod
 
 
 def run() -> None:
-    """The program."""
+    """Run the command line."""
     try:
         app(prog_name="raybid")
-    except BrokenPipeError:  # whoever read the output has enough
+    except BrokenPipeError:  # the reader closed the pipe, for example `head`
         sys.stderr.close()
         sys.exit(0)
 

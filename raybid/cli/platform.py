@@ -1,4 +1,4 @@
-"""`raybid up`, `down` and `status`: a platform on this machine."""
+"""`raybid up`, `down` and `status`: the platform on this machine."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ _PATIENCE_SECONDS = 5.0
 def up(
     *,
     detach: Annotated[
-        bool, typer.Option("--detach", "-d", help="return once it serves; `raybid down` ends it")
+        bool, typer.Option("--detach", "-d", help="return once it serves; stop it with `raybid down`")
     ] = False,
-    samples: Annotated[bool, typer.Option("--samples", help="with the 20 sample campaigns, as `make run`")] = False,
+    samples: Annotated[bool, typer.Option("--samples", help="with the 20 sample campaigns of `make run`")] = False,
     graph: Annotated[Graph, typer.Option(help="where the models run")] = "composed",
     as_json: AsJson = False,
 ) -> None:
-    """Start a platform on this machine: ledger, Ray, Serve; without --detach until Ctrl-C."""
+    """Start a platform on this machine (ledger, Ray, Serve); without --detach it runs until Ctrl-C."""
     chosen = settings()
     try:
         if detach:
@@ -69,7 +69,7 @@ def up(
 
 
 def down(*, as_json: AsJson = False) -> None:
-    """End the platform of this folder that `raybid up` started, and wait until it is gone."""
+    """Stop the platform that `raybid up` started on this folder, and wait until it has stopped."""
     chosen, console = settings(), screen()
     try:
         with console.status("ending the platform") as spinner:
@@ -86,7 +86,7 @@ def down(*, as_json: AsJson = False) -> None:
 
 
 def status(*, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
-    """Say how a platform is: 0 it can bid, 1 it cannot, 3 nothing answers, 4 it bids without records it cannot use."""
+    """Show the platform's state; exits with 0 it can bid, 1 it cannot, 3 no answer, 4 it skips records."""
     api = Api(url, key)
     health = _health(api)
     can_bid = health.pop("can_bid")
@@ -104,10 +104,10 @@ def status(*, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
 def token(
     *,
     exports: Annotated[
-        bool, typer.Option("--exports", help="as lines of a shell, for `ray`, `serve` and programs that use Ray")
+        bool, typer.Option("--exports", help="print shell exports, for `ray`, `serve` and programs that use Ray")
     ] = False,
 ) -> None:
-    """Print the token that this platform's Ray asks for: its dashboard, jobs, clients."""
+    """Print the token for this platform's Ray: its dashboard, jobs, clients."""
     chosen = settings()
     try:
         if exports:
@@ -122,10 +122,10 @@ def token(
 
 
 def _start(chosen: Settings, graph: Graph, *, samples: bool, screen: Console) -> None:
-    """Start one in the background and wait until it serves.
+    """Start a platform in the background and wait until it serves.
 
     Raises:
-        LaunchError: it does not start; it is gone then.
+        LaunchError: it does not start; nothing is left running.
         OSError: its folder cannot be written.
     """
     if supervision.is_running(chosen):
@@ -153,7 +153,7 @@ def _start(chosen: Settings, graph: Graph, *, samples: bool, screen: Console) ->
 
 
 def _await(chosen: Settings, child: subprocess.Popen[bytes], screen: Console) -> None:
-    """Wait until it serves, or has ended."""
+    """Wait until the platform serves, or has ended."""
     with screen.status("starting") as spinner:
         while child.poll() is None:
             state = supervision.read(chosen)
@@ -165,37 +165,37 @@ def _await(chosen: Settings, child: subprocess.Popen[bytes], screen: Console) ->
 
 
 def _last_words(chosen: Settings, child: subprocess.Popen[bytes], said: IO[bytes]) -> str:
-    """What it said before it wrote to the log, as one does that finds another at work; else the log's last line."""
+    """Return the child's own message if it failed before it opened its log, else the log's last line."""
     said.seek(0)
     log = supervision.log_path(chosen)
     early = said.read().decode(errors="replace")
     text = early or (log.read_text(errors="replace") if log.exists() else "")
     lines = [line for line in text.splitlines() if line.strip()]
-    last = lines[-1].removeprefix("raybid: ") if lines else f"it ended with {child.returncode} and said nothing"
-    return last if early else f"{last} (all it said: {log})"
+    last = lines[-1].removeprefix("raybid: ") if lines else f"it exited with {child.returncode} and no message"
+    return last if early else f"{last} (full log: {log})"
 
 
 def _environment(chosen: Settings) -> dict[str, str]:
-    """Ours; the folder in full, as the child's current one is another."""
+    """Return our environment with absolute folders: the child runs in another working directory."""
     folders = {"RAYBID_VAR_DIR": str(chosen.var_dir.resolve())}
     return {**os.environ, **folders, "PYTHONUNBUFFERED": "1"}
 
 
 def _health(api: Api) -> dict[str, Any]:
-    """`/health`, also of a platform that cannot bid."""
+    """Return `/health`, also of a platform that cannot bid."""
     try:
         answer = calls.get(f"{api.url}/health", is_ours=api.is_ours, timeout=_PATIENCE_SECONDS)
         told: dict[str, Any] = answer.json()
         told["can_bid"] = answer.is_success
     except httpx.InvalidURL as error:
-        fail(f"{api.url} is no URL ({error})", 2)
+        fail(f"{api.url} is not a URL ({error})", 2)
     except (httpx.HTTPError, ValueError, TypeError) as error:
         _say_away(api, error)
     return told
 
 
 def _say_away(api: Api, error: Exception) -> NoReturn:
-    """Nothing answers: perhaps it is being started."""
+    """Fail because nothing answers, and say why: starting, stopping, elsewhere or not running."""
     chosen = settings()
     state = supervision.read(chosen)
     why = str(error) if calls.proxy_of(api.url) and not api.is_ours else type(error).__name__
@@ -203,13 +203,13 @@ def _say_away(api: Api, error: Exception) -> NoReturn:
         fail(f"no platform answers at {api.url} ({why}): see --url and RAYBID_URL", NOT_RUNNING)
     if state is not None and supervision.is_running(chosen):
         if state.url != api.url:
-            fail(f"the platform of {chosen.var_dir.resolve()} is at {state.url}, not at {api.url}", NOT_RUNNING)
+            fail(f"the platform of {chosen.var_dir.resolve()} listens at {state.url}, not at {api.url}", NOT_RUNNING)
         if state.is_ready:
             log = supervision.log_path(chosen)
-            fail(f"it was up, and does not answer at {api.url} now ({why}): see the logs in {log.parent}", NOT_RUNNING)
+            fail(f"the platform was up, but does not answer at {api.url} ({why}): see {log.parent}", NOT_RUNNING)
         fail(f"not up yet at {api.url}: {state.stage}", NOT_RUNNING)
     if supervision.left_behind(chosen) is not None:
-        fail("its parent was killed, and what that started is still ending: `raybid down` waits for it", NOT_RUNNING)
+        fail("the platform was killed and its processes are still ending: `raybid down` waits for them", NOT_RUNNING)
     why = state.error if state is not None and state.error else why
     fail(f"nothing answers at {api.url} ({why}): start a platform with `raybid up --detach`", NOT_RUNNING)
 
@@ -242,7 +242,7 @@ def _show(url: str, health: dict[str, Any], stats: dict[str, Any]) -> None:
         table.add_row(plain(name), plain(part["state"], colour), plain(more))
     found = _figures(stats)
     ledger = found.pop("ledger")
-    table.add_row("campaigns", str(health.get("campaigns", 0)), "bidding or waiting for their time")
+    table.add_row("campaigns", str(health.get("campaigns", 0)), "bidding or scheduled")
     table.add_row("traffic", "", ", ".join(f"{value:,} {name}" for name, value in found.items()))
     pots = ("budget", "available", "spent")
     table.add_row("money", "", ", ".join(f"{name} {units(ledger.get(f'{name}_micros'))}" for name in pots))

@@ -1,4 +1,4 @@
-"""Commands that are pipelines of their own, loaded when they are asked for: some take seconds to import."""
+"""Commands that are pipelines, loaded only when called: some take seconds to import."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typer.core import TyperCommand, TyperGroup
 
 
 class Verb(NamedTuple):
-    """A pipeline's function that takes options.
+    """A pipeline's entry point.
 
     Attributes:
-        module: where it is.
+        module: where the function is.
         function: its name.
-        help: one line, shown without loading it.
+        help: one line, shown without loading the module.
     """
 
     module: str
@@ -24,7 +24,7 @@ class Verb(NamedTuple):
 
 
 class Verbs(TyperGroup):
-    """A group with verbs beside its own commands; subclasses name them."""
+    """A group with verbs beside its own commands; subclasses list them."""
 
     verbs: dict[str, Verb] = {}  # noqa: RUF012 - a constant of each subclass
 
@@ -35,11 +35,11 @@ class Verbs(TyperGroup):
 
 
 class Unloaded(TyperCommand):
-    """Stands for a verb until it is called, or asked for its options.
+    """A stand-in for a verb, which loads it when it is called or asked for its options.
 
     Args:
-        name: in the command line.
-        verb: what it stands for.
+        name: name on the command line.
+        verb: the verb to load.
     """
 
     def __init__(self, name: str, verb: Verb) -> None:
@@ -47,30 +47,30 @@ class Unloaded(TyperCommand):
         self._verb = verb
 
     def load(self) -> Any:
-        """The command itself."""
+        """Import the verb and return its command."""
         app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
         app.command(self.name)(getattr(import_module(self._verb.module), self._verb.function))
         return typer.main.get_command(app)
 
     def make_context(self, *given: Any, **more: Any) -> Any:
-        """The context of the command itself: whoever is called in it is that."""
+        """Return a context of the loaded command, so that it runs instead of this stand-in."""
         return self.load().make_context(*given, **more)
 
 
 class Trainings(Verbs):
-    """What can be trained."""
+    """The trainings: `raybid train ...`."""
 
     verbs = {  # noqa: RUF012
-        "ctr": Verb("pipelines.train_ctr", "main", "The click model, from a table, the simulator or served events."),
-        "policy": Verb("pipelines.train_policy", "train", "A bidding policy with RLlib: PPO or DQN."),
+        "ctr": Verb("pipelines.train_ctr", "main", "Train the click model: table, simulator or served events."),
+        "policy": Verb("pipelines.train_policy", "train", "Train a bidding policy with RLlib: PPO or DQN."),
     }
 
 
 class Front(Verbs):
-    """All of `raybid`."""
+    """The top-level commands of `raybid`."""
 
     verbs = {  # noqa: RUF012
         "backtest": Verb("pipelines.backtest", "backtest", "Compare bidders on logged auctions."),
-        "publish": Verb("pipelines.publish", "main", "Make a trained model the one that serves, past the gate."),
-        "replay": Verb("pipelines.replay", "replay", "Play bid requests against a running platform, as an exchange."),
+        "publish": Verb("pipelines.publish", "main", "Check a trained model at the gate and serve it."),
+        "replay": Verb("pipelines.replay", "replay", "Replay bid requests against a running platform."),
     }

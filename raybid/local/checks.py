@@ -1,4 +1,4 @@
-"""What must hold before anything is started; each failure is one line that says what to do."""
+"""Checks before anything is started; each failure is one line that says what to do."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def preflight(settings: Settings) -> None:
     """Check keys, folders, the models in them, and ports.
 
     Raises:
-        LaunchError: others reach what needs no key, a folder cannot be written, a port is taken, or a model is none
-            that replicas would load.
+        LaunchError: the platform would be reachable without a key, a folder is not writable, a port is taken, or
+            replicas could not load a model.
     """
     check_keys(settings)
     check_writable(settings.var_dir)
@@ -33,34 +33,34 @@ def preflight(settings: Settings) -> None:
 
 
 def check_keys(settings: Settings, *listening: str) -> None:
-    """Check that whoever reaches the platform needs a key.
+    """Check that nobody can reach the platform without a key.
 
     Args:
-        settings: its settings.
-        listening: addresses that Serve is to listen on.
+        settings: settings of the platform.
+        listening: addresses that Serve will listen on.
 
     Raises:
-        LaunchError: others reach it, and it does without.
+        LaunchError: it is reachable from other machines and needs no key.
     """
     if (fault := open_fault(settings, listening)) is not None:
         raise LaunchError(fault)
 
 
 def check_models(settings: Settings) -> None:
-    """Check that the models that are there can be served: replicas refuse those of other code, and nothing would bid.
+    """Check that replicas can load the models that exist: else they refuse to start and nothing bids.
 
     Raises:
-        LaunchError: one cannot.
+        LaunchError: a model cannot be loaded.
     """
     _loads(settings.ctr_dir, "ctr", features.SCHEMA_VERSION)
     _loads(settings.policy_dir, "policy", observation.SCHEMA_VERSION)
 
 
 def check_writable(folder: Path) -> None:
-    """Check that this user may write in a folder, and all that is in it; others may not even look from then on.
+    """Check that this user can write a folder and all that is in it, and close it to other users.
 
     Raises:
-        LaunchError: that is not so.
+        LaunchError: something is not writable.
     """
     try:
         make_private(folder)
@@ -69,11 +69,11 @@ def check_writable(folder: Path) -> None:
     except OSError as error:
         reason = error.strerror or error
         where = error.filename or folder.resolve()
-        raise LaunchError(f"{where} cannot be written ({reason}): set RAYBID_VAR_DIR to another") from error
+        raise LaunchError(f"{where} is not writable ({reason}): set RAYBID_VAR_DIR to another folder") from error
 
 
 def _ports(settings: Settings) -> list[tuple[int, str, str]]:
-    """(port, what for, the variable that moves it)."""
+    """Return the ports that must be free: (port, purpose, the variable that moves it)."""
     ports = [
         (settings.http_port, "bid requests", "RAYBID_HTTP_PORT"),
         (settings.dashboard_port, "the Ray dashboard", "RAYBID_DASHBOARD_PORT"),
@@ -100,7 +100,7 @@ def _free(port: int, purpose: str, name: str) -> None:
         except PermissionError as error:
             raise LaunchError(f"port {port} for {purpose} needs privileges: set {name} to one above 1023") from error
         except OSError as error:
-            raise LaunchError(f"port {port} for {purpose} is taken: free it, or set {name} to another") from error
+            raise LaunchError(f"port {port} for {purpose} is in use: free it, or set {name} to another") from error
 
 
 def _loads(folder: Path, kind: str, schema_version: str) -> None:
@@ -109,4 +109,4 @@ def _loads(folder: Path, kind: str, schema_version: str) -> None:
     try:
         artefacts.load(folder, kind=kind, schema_version=schema_version)
     except ArtefactError as error:
-        raise LaunchError(f"{error}, or remove {folder}: `make run` then makes it anew") from error
+        raise LaunchError(f"{error}, or remove {folder}: `make run` then creates it again") from error

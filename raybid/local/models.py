@@ -11,11 +11,11 @@ from rtb.models.artefacts import META
 from rtb.runtime import processes
 from rtb.runtime.settings import Settings
 
-_STDERR = 2  # its number: what stands in for `sys.stderr` in a program need have none
+_STDERR = 2  # as a number: a replacement of `sys.stderr` may have no `fileno`
 
 
 def train_missing(settings: Settings, say: Callable[[str], None]) -> None:
-    """A small reference model of clicks where there is none.
+    """Train a small reference click model if there is none.
 
     Raises:
         LaunchError: the training fails.
@@ -24,7 +24,7 @@ def train_missing(settings: Settings, say: Callable[[str], None]) -> None:
         return
     command = ["pipelines.train_ctr", "--out", str(settings.ctr_dir.resolve())]
     say(f"training {settings.ctr_dir} (once)")
-    # What it prints in the end is for whoever asked for a training, so it goes where progress goes.
+    # Its output is a training's result, so here it goes where progress goes.
     done = processes.run([sys.executable, "-m", *command], cwd=ROOT, stdout=_STDERR)
     if done.returncode:
-        raise LaunchError(f"`python -m {' '.join(command)}` fails: what it says is above")
+        raise LaunchError(f"`python -m {' '.join(command)}` failed: see its output above")

@@ -1,4 +1,4 @@
-"""The nginx of `cluster/nginx` in front of a platform of this machine, with a certificate of its own."""
+"""The nginx of `cluster/nginx` in front of a platform on this machine, with its own certificate."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _STOP_SECONDS = 10.0
 
 
 class Proxy(NamedTuple):
-    """One that runs.
+    """A running nginx.
 
     Attributes:
         url: where it listens.
-        ca: certificates that its callers must trust.
-        log: what it says.
+        ca: certificates that its clients must trust.
+        log: its log.
     """
 
     url: str
@@ -36,29 +36,29 @@ class Proxy(NamedTuple):
 
 
 def binary() -> str | None:
-    """The nginx of this machine; Debian keeps it where only root looks."""
+    """Return the path of nginx; Debian keeps it in a directory that only root's PATH has."""
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/local/sbin:/usr/sbin:/sbin")
 
 
 @contextmanager
 def nginx(folder: Path, port: int, upstream: Sequence[str]) -> Iterator[Proxy]:
-    """One for the time of the block.
+    """Run nginx for the time of the block.
 
     Args:
-        folder: of its files.
-        port: on the loopback address.
-        upstream: `host:port` of what it passes requests on to.
+        folder: folder for its files.
+        port: port on the loopback address.
+        upstream: `host:port` of each server to pass requests to.
 
     Raises:
-        LaunchError: there is none, or it does not start.
+        LaunchError: nginx is missing, or does not start.
     """
     program = binary()
     if program is None:
-        raise LaunchError("there is no nginx on this machine: install it (Debian: nginx-light)")
+        raise LaunchError("nginx is not installed: install it (Debian: nginx-light)")
     prefix = prepare(folder, port, upstream)
     log = folder / "nginx.log"
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # nginx warns of fewer files than its connections take
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # nginx warns of fewer files than its connections need
     with log.open("ab") as said:
         process = processes.start(
             [program, "-p", f"{prefix}/", "-c", str(folder / "conf" / "nginx.conf")],
@@ -75,15 +75,15 @@ def nginx(folder: Path, port: int, upstream: Sequence[str]) -> Iterator[Proxy]:
 
 
 def prepare(folder: Path, port: int, upstream: Sequence[str]) -> Path:
-    """Certificate, the configuration as it is shipped, and its two files of this place; returns the prefix to run in.
+    """Write the certificate, the shipped configuration and its two site files; return the prefix to run in.
 
     Raises:
-        LaunchError: the certificate cannot be made.
+        LaunchError: the certificate cannot be created.
     """
     conf, prefix, keys = folder / "conf", folder / "run", folder / "secrets"
     for made in (conf, prefix):
         made.mkdir(parents=True, exist_ok=True)
-    prefix.chmod(0o755)  # workers are not the user that starts it
+    prefix.chmod(0o755)  # the workers run as another user
     _make_secrets(keys)
     shutil.copy(CONFIGURATION, conf)
     servers = "".join(f"    server {place} max_fails=0;\n" for place in upstream)
@@ -108,4 +108,4 @@ def _await(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
             return
         time.sleep(0.05)
     lines = log.read_text(errors="replace").strip().splitlines()
-    raise LaunchError(f"nginx does not start: {lines[-1] if lines else 'it said nothing'} (all of it: {log})")
+    raise LaunchError(f"nginx did not start: {lines[-1] if lines else 'no output'} (full log: {log})")

@@ -1,4 +1,4 @@
-"""Ports for servers of tests and trials."""
+"""Free ports for servers of tests and trials."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import random
 import socket
 
 _FIRST, _LAST = 20_000, 29_999
-"""Between the ports that Ray hands to its workers and those of Serve's replicas, and below those that systems hand to
-callers: of a port from there, another process may make the end of a connection before a server is up to take it."""
+"""A range between Ray's worker ports with Serve's replica ports, and the kernel's ephemeral ports: of those, another
+process could take one for an outgoing connection before the server is up."""
 
 
 def free_port() -> int:
-    """A port that nothing listens on, now."""
+    """Return a port that nothing listens on now."""
     return free_ports(1)[0]
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports that nothing listens on, now."""
+    """Return different ports that nothing listens on now."""
     found: list[int] = []
     for port in random.sample(range(_FIRST, _LAST + 1), _LAST + 1 - _FIRST):
         if len(found) == count:

@@ -1,4 +1,4 @@
-"""A throwaway PostgreSQL cluster, and fresh databases in it: for trials and tests."""
+"""A throwaway PostgreSQL cluster with fresh databases, for trials and tests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FAST = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_wri
 
 
 def binaries() -> Path | None:
-    """The folder of `initdb` and `postgres`, newest version first."""
+    """Return the folder of `initdb` and `postgres`, the newest version first."""
     found = [*Path("/usr/lib/postgresql").glob("*/bin/initdb")]
     if found:
         return max(found, key=lambda path: int(path.parts[-3])).parent
@@ -33,14 +33,14 @@ def binaries() -> Path | None:
 
 
 class Cluster:
-    """A running cluster, reached through a socket in its folder: no port that somebody else could have."""
+    """A running cluster, reached through a socket in its folder, so that it needs no port."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._numbers = count(1)
 
     def new_database(self) -> str:
-        """SQLAlchemy URL of a database with nothing in it."""
+        """Create an empty database and return its SQLAlchemy URL."""
         name = f"catalog{next(self._numbers)}"
         with psycopg.connect(host=str(self._folder), user="raybid", dbname="postgres", autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
@@ -49,7 +49,7 @@ class Cluster:
 
 @contextmanager
 def running(folder_of_binaries: Path) -> Iterator[Cluster]:
-    """A cluster for the time of the block.
+    """Run a cluster for the time of the block.
 
     Raises:
         LaunchError: it does not start.
@@ -71,28 +71,28 @@ def running(folder_of_binaries: Path) -> Iterator[Cluster]:
             _await(server, folder)
             yield Cluster(folder)
         finally:
-            server.send_signal(signal.SIGINT)  # ends connections, too, where SIGTERM waits for them
+            server.send_signal(signal.SIGINT)  # closes connections, where SIGTERM would wait for them
             server.wait()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _await(server: subprocess.Popen[Any], folder: Path) -> None:
-    """Wait until it takes connections.
+    """Wait until the server accepts connections.
 
     Raises:
-        LaunchError: it ended instead.
+        LaunchError: it exited instead.
     """
     while server.poll() is None:
         with suppress(psycopg.OperationalError):
             psycopg.connect(host=str(folder), user="raybid", dbname="postgres").close()
             return
         time.sleep(0.05)
-    raise LaunchError(f"`postgres` fails: {(folder / 'log').read_text().strip()}")
+    raise LaunchError(f"`postgres` failed: {(folder / 'log').read_text().strip()}")
 
 
 def _owner() -> str | None:
-    """Whom to run it as: PostgreSQL refuses to be root."""
+    """Return the user to run PostgreSQL as: it refuses to run as root."""
     if os.geteuid() != 0:
         return None
     names = {entry.pw_name for entry in pwd.getpwall()}
@@ -102,7 +102,7 @@ def _owner() -> str | None:
 def _run(owner: str | None, command: Sequence[str]) -> None:
     done = processes.run([*_change(owner), *command], cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode:
-        raise LaunchError(f"`{Path(command[0]).name}` fails: {done.stdout.strip()} {done.stderr.strip()}")
+        raise LaunchError(f"`{Path(command[0]).name}` failed: {done.stdout.strip()} {done.stderr.strip()}")
 
 
 def _change(owner: str | None) -> list[str]:

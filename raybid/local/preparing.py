@@ -1,4 +1,4 @@
-"""What a platform needs before it starts: settings that hold, a ledger to trust, models to serve."""
+"""Preparation before a platform starts: valid settings, a trustworthy ledger, models to serve."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _LEDGER_TIMEOUT_S = 5.0
 
 
 def prepare(settings: Settings, console: Console) -> None:
-    """Check ports, folders and the ledger's server, and make the models that are missing.
+    """Check ports, folders and the ledger's server, and create missing models.
 
     Raises:
         LaunchError: the platform cannot start; the message says what to do.
-        OSError: a folder cannot be written.
+        OSError: a folder is not writable.
     """
     preflight(settings)
     check_durability(settings, console)
@@ -35,22 +35,22 @@ def prepare(settings: Settings, console: Console) -> None:
 
 
 def faults(error: ValidationError) -> str:
-    """Settings that do not hold, each by the variable that sets it."""
+    """List invalid settings, each by the variable that sets it."""
     return "; ".join(f"RAYBID_{_path(item['loc'])}: {item['msg']}" for item in error.errors())
 
 
 def check_durability(settings: Settings, console: Console) -> None:
-    """Say what a Redis of the operator's own may lose; the embedded server loses nothing.
+    """Report what an external Redis may lose; the embedded server loses nothing.
 
     Raises:
-        LaunchError: it does not answer, or keeps less than the settings require.
+        LaunchError: it does not answer, or is less durable than the settings require.
     """
     if not settings.redis_url:
         return
     try:
         found = asyncio.run(_durability(settings))
     except LedgerError as error:
-        raise LaunchError(f"the server of RAYBID_REDIS_URL is not there: {error}") from error
+        raise LaunchError(f"the server at RAYBID_REDIS_URL does not answer: {error}") from error
     if found.is_safe:
         return
     if settings.require_durable:
@@ -64,10 +64,10 @@ async def _durability(settings: Settings) -> Durability:
 
 
 def _take_published(settings: Settings, console: Console) -> None:
-    """The published policy where there is none.
+    """Install the published policy if there is none.
 
     Raises:
-        OSError: its folder cannot be written.
+        OSError: its folder is not writable.
     """
     if (settings.policy_dir / META).exists():
         return

@@ -1,8 +1,8 @@
-"""One platform a folder: who runs it, what it does now, and how others end it.
+"""One platform per folder: which process runs it, what it is doing, and how other processes stop it.
 
-Whoever runs a platform holds a lock on `platform.lock` under `var_dir` as long as it lives, and says in `platform.json`
-what it does. So it is known whether one runs whatever became of the file: the kernel gives the lock back when its
-holder dies, and a process id that somebody else has by now is never believed.
+Whoever runs a platform holds a lock on `platform.lock` under `var_dir` for its lifetime, and writes its state to
+`platform.json`. The lock tells whether one runs, whatever became of that file: the kernel releases it when its holder
+dies, and a process id that was reused by another program is never trusted.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ _STOPPED = "stopped"
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of the platform of a folder.
+    """The known state of the platform of a folder.
 
     Attributes:
-        pid: of the process that runs it.
-        url: of its API.
-        stage: what it does, for people.
+        pid: process that runs it.
+        url: URL of its API.
+        stage: what it is doing, for people.
         is_ready: whether it serves.
-        ray_pid: of the guard of Ray's head, 0 before there is one.
-        ray_born: when that began, in the kernel's ticks: tells it from a later process of the same number.
-        error: why it ended by itself; empty when it was ended.
+        ray_pid: process id of the guard of Ray's head, 0 before it was started.
+        ray_born: when that process started, in the kernel's ticks; tells it from a later one with the same id.
+        error: why it stopped by itself; empty when it was told to stop.
     """
 
     pid: int
@@ -59,12 +59,12 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_ended(self) -> bool:
-        """Whether it came to its end in order, or says why not; else it runs, or was killed."""
+        """Whether it stopped in order or reported why not; else it runs, or was killed."""
         return self.stage == _STOPPED or bool(self.error)
 
 
 def read(settings: Settings) -> State | None:
-    """What was said last, whether or not whoever said it still lives; none where there is nothing to read."""
+    """Return the last state written, whether or not its writer still lives; None if there is none."""
     try:
         return msgspec.json.decode(_state_path(settings).read_bytes(), type=State)
     except (OSError, msgspec.MsgspecError):
@@ -72,7 +72,7 @@ def read(settings: Settings) -> State | None:
 
 
 def is_running(settings: Settings) -> bool:
-    """Whether somebody runs a platform on this folder."""
+    """Return whether a process runs a platform on this folder."""
     try:
         lock = _lock_path(settings).open("rb")
     except OSError:
@@ -86,7 +86,7 @@ def is_running(settings: Settings) -> bool:
 
 
 def left_behind(settings: Settings) -> State | None:
-    """The state of a platform that still ends after whoever ran it was killed."""
+    """Return the state of a platform that is still stopping after the process that ran it was killed."""
     state = read(settings)
     if state is None or is_running(settings) or not state.ray_pid:
         return None
@@ -94,15 +94,15 @@ def left_behind(settings: Settings) -> State | None:
 
 
 def running_already(settings: Settings) -> str:
-    """Say who runs a platform on this folder, and what that one does, in one line."""
+    """Say in one line who runs a platform on this folder, and what it is doing."""
     folder, state = settings.var_dir.resolve(), _state_of_holder(settings)
     if state is None:
-        return f"another `raybid up` has begun on {folder} already: wait for it, or end it with `raybid down`"
+        return f"another `raybid up` is already starting on {folder}: wait for it, or stop it with `raybid down`"
     if state.is_ready:
-        return f"a platform runs on {folder} already, at {state.url}, process {state.pid}: `raybid down` ends it"
+        return f"a platform already runs on {folder}, at {state.url}, process {state.pid}: `raybid down` stops it"
     return (
-        f"another `raybid up`, process {state.pid}, is at work on {folder} already ({state.stage}): wait for it, "
-        "or end it with `raybid down`"
+        f"another `raybid up`, process {state.pid}, is already at work on {folder} ({state.stage}): wait for it, "
+        "or stop it with `raybid down`"
     )
 
 
@@ -112,14 +112,14 @@ def supervise(settings: Settings, graph: Graph, console: Console, *, samples: bo
     Args:
         settings: ports and folders.
         graph: where the stages run.
-        console: told what happens.
+        console: console for progress.
         samples: whether to register the sample campaigns.
-        parent: process that waits until it is up, and goes then; before that, its end is the end of this. What this
-            one says is in the log then.
+        parent: process that waits until the platform is up and exits then; if it dies earlier, the platform stops.
+            Output goes to the log then.
 
     Raises:
-        LaunchError: it does not start, or ends by itself.
-        OSError: a folder cannot be written.
+        LaunchError: it does not start, or stops by itself.
+        OSError: a folder is not writable.
     """
     with _locked(settings), processes.ended_by_signals():
         before = read(settings)
@@ -136,17 +136,17 @@ def supervise(settings: Settings, graph: Graph, console: Console, *, samples: bo
 
 
 def end(settings: Settings, say: Callable[[str], None]) -> bool:
-    """End the platform of a folder, and wait until it is gone.
+    """Stop the platform of a folder, and wait until it has stopped.
 
     Args:
-        settings: of the platform.
-        say: told what happens, when that changes.
+        settings: settings of the platform.
+        say: called with progress, whenever that changes.
 
     Returns:
         Whether there was one.
 
     Raises:
-        LaunchError: it does not end.
+        LaunchError: it does not stop.
     """
     state = left_behind(settings)
     if state is not None:
@@ -157,15 +157,15 @@ def end(settings: Settings, say: Callable[[str], None]) -> bool:
     state = _await_state(settings)
     try:
         os.kill(state.pid, signal.SIGTERM)
-    except ProcessLookupError:  # it ended in this very moment
+    except ProcessLookupError:  # it exited in this very moment
         return True
     said = ""
     deadline = time.monotonic() + _STOP_SECONDS
     while is_running(settings):
         if time.monotonic() > deadline:
             raise LaunchError(
-                f"process {state.pid} does not end within {_STOP_SECONDS:.0f} s: see {log_path(settings)}; "
-                f"`kill -KILL {state.pid}` and `raybid down` again end it by force"
+                f"process {state.pid} did not stop within {_STOP_SECONDS:.0f} s: see {log_path(settings)}; "
+                f"`kill -KILL {state.pid}` and `raybid down` again stop it by force"
             )
         if (now := read(settings)) is not None and now.stage != said:
             said = now.stage
@@ -175,16 +175,16 @@ def end(settings: Settings, say: Callable[[str], None]) -> bool:
 
 
 def log_path(settings: Settings) -> Path:
-    """Where a platform in the background says what it does."""
+    """Return where a platform in the background logs to."""
     return settings.var_dir.resolve() / "logs" / "platform.log"
 
 
 class _Teller:
-    """Keeps `platform.json` true.
+    """Writer of `platform.json`.
 
     Args:
         settings: ports and folders.
-        console: told what happens.
+        console: console for progress.
         parent: see `supervise`.
     """
 
@@ -199,7 +199,7 @@ class _Teller:
             guard.end_with_parent(parent, signal.SIGTERM)
 
     def tell(self, stage: str, *, is_ready: bool = False, error: str = "", ray_pid: int = 0) -> None:
-        """Say what happens now, to people here and to who reads the file."""
+        """Report what is happening, on the console and in the file."""
         if ray_pid and ray_pid != self._state.ray_pid:
             self._state = msgspec.structs.replace(self._state, ray_pid=ray_pid, ray_born=_born(ray_pid))
         if is_ready and self._parent:
@@ -214,7 +214,7 @@ class _Teller:
 
 
 def _run(settings: Settings, graph: Graph, console: Console, teller: _Teller, samples: bool) -> None:
-    teller.tell("checking ports, folders and models; a first run trains a click model for about a minute")
+    teller.tell("checking ports, folders and models; the first run trains a click model for about a minute")
     prepare(settings, console)
     platform = Platform(settings, graph, lambda stage: teller.tell(stage, ray_pid=platform.ray_pid))
     with platform:
@@ -239,7 +239,7 @@ def _take(lock: IO[bytes], settings: Settings) -> None:
     for _ in range(_LOCK_TRIES):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # also for the moment in which somebody looks whether one runs
+        except BlockingIOError:  # also for the moment in which another process checks whether one runs
             time.sleep(0.05)
         else:
             lock.truncate(0)
@@ -250,7 +250,7 @@ def _take(lock: IO[bytes], settings: Settings) -> None:
 
 
 def _state_of_holder(settings: Settings) -> State | None:
-    """The state that the holder of the lock wrote; none before it did."""
+    """Return the state that the holder of the lock wrote; None if it has not yet."""
     state = read(settings)
     with suppress(OSError):
         if state is not None and _lock_path(settings).read_text() == str(state.pid):
@@ -259,7 +259,7 @@ def _state_of_holder(settings: Settings) -> State | None:
 
 
 def _write_to(log: Path) -> None:
-    """Let what this process and its children say go there from now on."""
+    """Redirect the output of this process and its children to the log."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
         for stream in (sys.stdout, sys.stderr):
@@ -268,16 +268,16 @@ def _write_to(log: Path) -> None:
 
 
 def _end_killed(settings: Settings, state: State, say: Callable[[str], None]) -> None:
-    """Wait for the end of what the guards of a killed platform end.
+    """Wait for the processes of a killed platform, which their guards stop.
 
     Raises:
-        LaunchError: it does not end.
+        LaunchError: they do not stop.
     """
-    say("waiting for the end of a platform whose parent was killed")
+    say("waiting for a killed platform's processes to stop")
     deadline = time.monotonic() + _STOP_SECONDS
     while state.ray_born and _born(state.ray_pid) == state.ray_born:
         if time.monotonic() > deadline:
-            raise LaunchError(f"process {state.ray_pid} and what it started do not end: see {log_path(settings)}")
+            raise LaunchError(f"process {state.ray_pid} and its children do not stop: see {log_path(settings)}")
         with suppress(ProcessLookupError):
             os.kill(state.ray_pid, signal.SIGTERM)
         time.sleep(_LOOK_SECONDS)
@@ -285,7 +285,7 @@ def _end_killed(settings: Settings, state: State, say: Callable[[str], None]) ->
 
 
 def _await_state(settings: Settings) -> State:
-    """The state of who holds the lock: written right after it was taken."""
+    """Return the state of the lock's holder, which writes it right after taking the lock."""
     deadline = time.monotonic() + _LOOK_SECONDS * 10
     while time.monotonic() < deadline:
         state = read(settings)
@@ -294,20 +294,20 @@ def _await_state(settings: Settings) -> State:
         time.sleep(_LOOK_SECONDS / 5)
     path = _state_path(settings)
     raise LaunchError(
-        f"{path} does not say who runs the platform: find out with `fuser {_lock_path(settings)}`, end it"
+        f"{path} does not say who runs the platform: find out with `fuser {_lock_path(settings)}`, stop it"
     )
 
 
 def _born(pid: int) -> str:
-    """When a process began, in the kernel's ticks; empty where there is none of that number.
+    """Return when a process started, in the kernel's ticks; empty if there is no such process.
 
-    Psutil tells it as a time of day, which is another one once somebody sets the clock.
+    psutil gives it as a time of day, which changes when somebody sets the clock.
     """
     try:
         told = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return ""
-    fields = told.rpartition(")")[2].split()  # its name, in brackets before these, may hold anything
+    fields = told.rpartition(")")[2].split()  # the process name, in brackets before these, may hold anything
     return "" if fields[0] == "Z" else fields[19]
 
 
@@ -323,7 +323,7 @@ def main() -> None:
     """Run a platform in the background, as `raybid up --detach` starts it: graph, its process, `samples` or not."""
     graph: Graph = "colocated" if sys.argv[1] == "colocated" else "composed"
     screen = Console(stderr=True, highlight=False)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as for `nohup`: it has no terminal that could hang up
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under `nohup`: it has no terminal that could hang up
     try:
         supervise(Settings(), graph, screen, samples="samples" in sys.argv[3:], parent=int(sys.argv[2]))
     except (LaunchError, OSError) as error:

@@ -1,1 +1,1 @@
-"""The parts of `pipelines.backtest`: what is played, what it came to, how it is shown."""
+"""The parts of `pipelines.backtest`: jobs, figures, reports."""

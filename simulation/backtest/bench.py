@@ -1,4 +1,4 @@
-"""The bidders by name, and the work of a backtest cut into jobs that processes can share."""
+"""The bidders by name, and a backtest cut into jobs that processes can share."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PROGRAMMES = ("ss_mdp", "rlb")
 """Bidders that need the dynamic programme's table."""
 
 DAILY = "daily-"
-"""What a simulated campaign's name begins with; a number follows."""
+"""Prefix of a simulated campaign's name; a number follows."""
 
 _DAILY_SEED, _DAILY_AUCTIONS = 31, 12_000.0
 
@@ -41,13 +41,13 @@ class Job:
     """One campaign played by some bidders at every budget.
 
     Attributes:
-        folder: of the log; nothing is read from it for a simulated campaign.
-        campaign: name in it.
-        bidders: names.
-        budgets: shares by their label.
-        kind: of the auctions.
+        folder: folder of the log; ignored for a simulated campaign.
+        campaign: name of the campaign.
+        bidders: names of the bidders.
+        budgets: budget shares by label.
+        kind: kind of auction.
         policies: folder of each learned bidder's artefact.
-        decision: auctions between two decisions of a policy; 0: fifty an episode.
+        decision: auctions between two decisions of a policy; 0: fifty decisions per episode.
     """
 
     folder: Path
@@ -61,14 +61,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Result:
-    """What a bidder won in one campaign at one budget.
+    """The results of a bidder in one campaign at one budget.
 
     Attributes:
-        campaign: name.
-        bidder: name.
+        campaign: name of the campaign.
+        bidder: name of the bidder.
         budget: label, such as `1/32`.
-        played: by episode.
-        best: the most value each episode's budget could have bought, shape `(episodes,)`.
+        played: results by episode.
+        best: most value that each episode's budget could have bought, shape `(episodes,)`.
     """
 
     campaign: str
@@ -88,7 +88,7 @@ def jobs_of(
     policies: dict[str, Path],
     decision: int = 0,
 ) -> list[Job]:
-    """The longest jobs first; the two that need the dynamic programme's table share one."""
+    """Return the jobs, longest first; the two bidders that need the dynamic programme's table share one."""
     programmes = tuple(name for name in bidders if name in PROGRAMMES)
     groups = [programmes] if programmes else []
     groups += [(name,) for name in bidders if name not in programmes]
@@ -97,7 +97,7 @@ def jobs_of(
 
 
 def run(jobs: Sequence[J], workers: int, play: Callable[[J], list[R]]) -> Iterator[list[R]]:
-    """Results of the jobs as they come, from so many processes; with one, from this process."""
+    """Yield the results of the jobs as they finish, from this many processes; with one, from this process."""
     if workers == 1:
         yield from map(play, jobs)
         return
@@ -127,7 +127,7 @@ def play_job(job: Job) -> list[Result]:
 
 
 def task_of(job: Job) -> Task:
-    """The campaign of a job, read from its log or simulated.
+    """Return the campaign of a job, read from its log or simulated.
 
     Raises:
         LogError: the log cannot be read.
@@ -139,7 +139,7 @@ def task_of(job: Job) -> Task:
 
 
 def _maker(name: str, task: Task, job: Job, table: Floats) -> Callable[[float], Bidder]:
-    """What makes a bidder for a budget's share; what all budgets have in common is made once, here."""
+    """Return a function that builds the bidder for a budget share; what all budgets share is computed once, here."""
     landscape = paced.landscape_of(task, job.kind)
     makers: dict[str, Callable[[float], Bidder]] = {
         "lin": lambda share: linear.lin(task, share, job.kind),

@@ -12,7 +12,7 @@ from rtb.runtime.text import cell
 
 
 def write_csv(path: Path, kind: Any, figures: Sequence[Any]) -> None:
-    """A line for each of the figures, all of one dataclass, whose fields are the columns."""
+    """Write a line per record; the fields of their dataclass are the columns."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(kind)])
         writer.writeheader()

@@ -1,4 +1,4 @@
-"""From episodes played to the figures of a report: sums, shares of hindsight, and how far chance goes."""
+"""Figures of a backtest from its episodes: sums, shares of hindsight's value, and confidence intervals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simulation.backtest.bench import Result
 Floats = npt.NDArray[np.float64]
 
 TOTAL = "all"
-"""The campaign of figures that are sums over campaigns."""
+"""Campaign name of the figures summed over campaigns."""
 
 _DRAWS = 2_000
 _LEVELS = (2.5, 97.5)
@@ -21,21 +21,21 @@ _LEVELS = (2.5, 97.5)
 
 @dataclass(frozen=True)
 class Figures:
-    """What a bidder came to at one budget, in one campaign or summed over all.
+    """The figures of a bidder at one budget, in one campaign or summed over all.
 
     Attributes:
         campaign: name, or `TOTAL`.
         bidder: name.
         budget: label.
-        clicks: on impressions won.
-        value: sum of their pCTRs.
-        value_share: value over what hindsight buys with the same budgets; of sums, so large campaigns weigh more.
-        value_share_low: with `value_share_high`, its 95% bootstrap interval over episodes; `None` for one episode.
-        value_share_high: see there.
-        value_share_mean: mean of the campaigns' shares, each weighing the same.
-        cost: what the impressions cost, in units of money: CPM / 1000.
+        clicks: clicks on impressions won.
+        value: sum of the pCTRs of impressions won.
+        value_share: value relative to what hindsight buys with the same budgets; in sums, large campaigns weigh more.
+        value_share_low: lower end of its 95% bootstrap interval over episodes; `None` for one episode.
+        value_share_high: upper end of that interval.
+        value_share_mean: mean of the campaigns' shares, equally weighted.
+        cost: cost of the impressions, in units of money: CPM / 1000.
         wins: impressions won.
-        ecpc: cost per click, `None` without one.
+        ecpc: cost per click, `None` without clicks.
     """
 
     campaign: str
@@ -53,7 +53,7 @@ class Figures:
 
 
 def figures_of(results: Sequence[Result]) -> list[Figures]:
-    """One a campaign, bidder and budget, and one a bidder and budget summed over campaigns."""
+    """Return figures by campaign, bidder and budget, and by bidder and budget summed over campaigns."""
     found = [_figures(result.campaign, [result]) for result in results]
     keys = dict.fromkeys((result.bidder, result.budget) for result in results)
     for bidder, budget in keys:
@@ -62,7 +62,7 @@ def figures_of(results: Sequence[Result]) -> list[Figures]:
 
 
 def as_json(figures: Iterable[Figures]) -> dict[str, dict[str, dict[str, float | int | None]]]:
-    """The sums over campaigns as `{bidder: {budget: {clicks, value, ...}}}`."""
+    """Return the sums over campaigns as `{bidder: {budget: {clicks, value, ...}}}`."""
     tree: dict[str, dict[str, dict[str, float | int | None]]] = {}
     for one in figures:
         if one.campaign == TOTAL:
@@ -81,7 +81,7 @@ def as_json(figures: Iterable[Figures]) -> dict[str, dict[str, dict[str, float |
 
 
 def _figures(campaign: str, results: Sequence[Result]) -> Figures:
-    # In order of name, so that every bidder's bootstrap draws the same episodes.
+    # Sorted by name, so that every bidder's bootstrap draws the same episodes.
     results = sorted(results, key=lambda result: result.campaign)
     played = [result.played for result in results]
     clicks = sum(int(p.clicks.sum()) for p in played)
@@ -109,10 +109,10 @@ def _share(results: Sequence[Result]) -> float:
 
 
 def interval(parts: Sequence[tuple[Floats, Floats]]) -> tuple[float | None, float | None]:
-    """95% of the shares when episodes are drawn again, as many of each campaign as it has.
+    """Return the 95% bootstrap interval of the share, drawing as many episodes of each campaign as it has.
 
     Args:
-        parts: of each campaign what was won and what is a whole, by episode, shape `(episodes,)` each.
+        parts: values won and values of the whole, by episode, shape `(episodes,)` each, for each campaign.
     """
     rng = np.random.default_rng(0)
     came, whole = np.zeros(_DRAWS), np.zeros(_DRAWS)

@@ -1,4 +1,4 @@
-"""How much memory and time the bidders with a table take, before a backtest begins."""
+"""Memory and time that bidders with a table need, checked before a backtest begins."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from simulation.dynamic_programme import MAX_CELLS, Size, TooLarge, table_size
 
 
 def describe_tables(jobs: Sequence[Job], workers: int) -> str:
-    """Return what the tables of these jobs take, empty where there are none.
+    """Describe the cost of these jobs' tables; empty if they have none.
 
     Args:
-        jobs: of the backtest.
-        workers: how many are played at a time.
+        jobs: jobs of the backtest.
+        workers: number of jobs run at a time.
 
     Raises:
-        TooLarge: more than a table may take, or than there is free; the message says what to do.
+        TooLarge: a table is over the limit, or memory is short; the message says what to do.
         LogError: a log cannot be read.
     """
     sizes = {job.campaign: _size(job) for job in jobs if {*job.bidders} & {*PROGRAMMES}}
@@ -32,14 +32,14 @@ def describe_tables(jobs: Sequence[Job], workers: int) -> str:
     )
     if largest.cells > MAX_CELLS:
         most = _megabytes(8 * MAX_CELLS)
-        raise TooLarge(f"{takes}, and {most} are the most: give smaller --budgets, or --bidders without ss_mdp and rlb")
+        raise TooLarge(f"{takes}, and {most} is the limit: give smaller --budgets, or --bidders without ss_mdp and rlb")
     together = min(workers, len(sizes))
     needed = sum(sorted((size.bytes for size in sizes.values()), reverse=True)[:together])
     free = psutil.virtual_memory().available
     if needed > free:
         raise TooLarge(
-            f"{takes}; {together} at a time take {_megabytes(needed)}, and {_megabytes(free)} are free: "
-            "give fewer --workers, smaller --budgets, or --bidders without ss_mdp and rlb"
+            f"{takes}; {together} at a time need {_megabytes(needed)}, and {_megabytes(free)} is free: "
+            "use fewer --workers, smaller --budgets, or --bidders without ss_mdp and rlb"
         )
     return f"{takes}, {together} at a time"
 

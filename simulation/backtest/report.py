@@ -1,4 +1,4 @@
-"""How a backtest is shown: a table in the terminal, a CSV, and one HTML file that needs nothing beside it."""
+"""Reports of a backtest: a table in the terminal, a CSV, and one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from simulation.replay import CURVE
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-_COLUMNS = 3  # of small plots beside each other
+_COLUMNS = 3  # small plots per row
 
 
 def table(figures: Sequence[Figures], title: str) -> Table:
-    """Share of hindsight's value with its interval, and clicks, by bidder and budget."""
+    """Return the share of hindsight's value with its interval, and clicks, by bidder and budget."""
     shown = Table(title=plain(title))
     shown.add_column("bidder")
     budgets = _budgets(figures)
@@ -38,7 +38,7 @@ def table(figures: Sequence[Figures], title: str) -> Table:
 
 
 def write_csv(path: Path, figures: Sequence[Figures]) -> None:
-    """Every figure there is, a line a campaign, bidder and budget; campaign `all` is the sum."""
+    """Write all figures, a line per campaign, bidder and budget; campaign `all` is the sum."""
     csv_file.write_csv(path, Figures, figures)
 
 
@@ -49,7 +49,7 @@ def write_html(
     title: str,
     more: Sequence[tuple[str, go.Figure]] = (),
 ) -> None:
-    """Plots and the table in one file, plotly's script included; `more` is text and a plot to go below."""
+    """Write plots and the table to one file that includes plotly's script; `more` is text and a plot to append."""
     campaigns = sorted({result.campaign for result in results})
     plots = [
         ("Captured value against budget, all campaigns", _value_plot(figures, [TOTAL])),
@@ -63,7 +63,7 @@ def write_html(
 
 
 def html_table(rows: Sequence[DataclassInstance]) -> str:
-    """Dataclasses of one kind as a table, a line each."""
+    """Return dataclasses of one type as an HTML table, a row each."""
     head = "".join(f"<th>{escape(field.name)}</th>" for field in fields(rows[0]))
     lines = ("".join(f"<td>{escape(_text(value))}</td>" for value in asdict(row).values()) for row in rows)
     return f"<table><tr>{head}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"

@@ -1,4 +1,4 @@
-"""The surplus comparison of first-price backtests: what is played, and its figures."""
+"""The surplus comparison of first-price backtests: its jobs and its figures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from simulation.backtest.figures import TOTAL, interval
 Floats = npt.NDArray[np.float64]
 
 KEY = "shading"
-"""Of these figures in the last line's JSON."""
+"""Key of these figures in the last line's JSON."""
 
 _UNIT = 1e6  # micros
 
@@ -26,9 +26,9 @@ class Job:
     """One campaign played by every bidder of `simulation.shading`.
 
     Attributes:
-        folder: of the log.
-        campaign: name in it.
-        factor: value of a click in costs per click of the training days.
+        folder: folder of the log.
+        campaign: name of the campaign.
+        factor: value of a click, as a multiple of the training days' cost per click.
     """
 
     folder: Path
@@ -38,14 +38,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Surplus:
-    """What a bidder came to in one campaign.
+    """The results of a bidder in one campaign.
 
     Attributes:
-        campaign: name.
-        bidder: name.
+        campaign: name of the campaign.
+        bidder: name of the bidder.
         factor: value of a click, see `Job`.
-        came: by part.
-        most: the clairvoyant's surplus by part, shape `(parts,)`, micros.
+        came: results by part.
+        most: surplus of the clairvoyant by part, shape `(parts,)`, micros.
     """
 
     campaign: str
@@ -57,20 +57,20 @@ class Surplus:
 
 @dataclass(frozen=True)
 class Figures:
-    """What a bidder came to in one campaign or summed over all; amounts in units of money.
+    """The figures of a bidder in one campaign or summed over all; amounts in units of money.
 
     Attributes:
         campaign: name, or `TOTAL`.
         bidder: name.
         factor: value of a click, see `Job`.
-        surplus: value less cost of the impressions won.
-        surplus_share: of the clairvoyant's.
-        surplus_share_low: with `surplus_share_high`, its 95% bootstrap interval over parts of a thousand auctions.
-        surplus_share_high: see there.
-        win_rate: of all auctions.
+        surplus: value minus cost of the impressions won.
+        surplus_share: share of the clairvoyant's surplus.
+        surplus_share_low: lower end of its 95% bootstrap interval over parts of a thousand auctions.
+        surplus_share_high: upper end of that interval.
+        win_rate: share of all auctions won.
         wins: impressions won.
-        value: of them.
-        cost: of them.
+        value: value of the impressions won.
+        cost: cost of the impressions won.
     """
 
     campaign: str
@@ -99,14 +99,14 @@ def play_job(job: Job) -> list[Surplus]:
 
 
 def figures_of(results: Sequence[Surplus]) -> list[Figures]:
-    """One a campaign and bidder, and one a bidder summed over campaigns."""
+    """Return figures by campaign and bidder, and by bidder summed over campaigns."""
     bidders = dict.fromkeys(result.bidder for result in results)
     sums = (_figures(TOTAL, [result for result in results if result.bidder == bidder]) for bidder in bidders)
     return [*(_figures(result.campaign, [result]) for result in results), *sums]
 
 
 def as_json(figures: Iterable[Figures]) -> dict[str, dict[str, object]]:
-    """`{bidder: {surplus, surplus_share, ..., campaigns: {campaign: {surplus, surplus_share, win_rate}}}}`."""
+    """Return `{bidder: {surplus, surplus_share, ..., campaigns: {campaign: {surplus, surplus_share, win_rate}}}}`."""
     tree: dict[str, dict[str, object]] = {}
     campaigns: dict[str, dict[str, dict[str, float]]] = {}
     for one in figures:

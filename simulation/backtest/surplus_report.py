@@ -1,4 +1,4 @@
-"""How the surplus comparison is shown: a table in the terminal, a CSV, and a section of the report."""
+"""Reports of the surplus comparison: a table in the terminal, a CSV, and a section of the HTML report."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from simulation.shading import CLAIRVOYANT
 
 BIDDERS = {
     "truthful": "bids the value",
-    "fraction": "one part of every value, the best of the past",
-    "own": "the win rate learned from its own wins and losses",
+    "fraction": "a fixed share of the value, the best one of the past",
+    "own": "a win rate learned from its own wins and losses",
     "told": "the same, told the minimum to win",
-    "formless": "told it as well, and no form of the win rate assumed",
-    "past": "every price of the past known",
-    CLAIRVOYANT: "every price known: pays it wherever that is below the value",
+    "formless": "told it too, without assuming a form of the win rate",
+    "past": "knows every past price",
+    CLAIRVOYANT: "knows every price: pays it wherever it is below the value",
 }
-"""What each bidder is."""
+"""Descriptions of the bidders."""
 
 
 def heading(figures: Sequence[Figures]) -> str:
-    """What is compared."""
+    """Return the title of the comparison."""
     worth = f"a click is worth {figures[0].factor:g} x the training days' cost per click"
     return f"First-price surplus; {worth}, there is no budget"
 
 
 def table(figures: Sequence[Figures]) -> Table:
-    """Share of the clairvoyant's surplus and win rate, by campaign and bidder."""
+    """Return the share of the clairvoyant's surplus and the win rate, by campaign and bidder."""
     bidders = list(dict.fromkeys(one.bidder for one in figures))
     shown = Table(title=heading(figures), caption="% of the clairvoyant's surplus, its interval, and % of auctions won")
     for name in ("campaign", *bidders):
@@ -47,12 +47,12 @@ def table(figures: Sequence[Figures]) -> Table:
 
 
 def write_csv(path: Path, figures: Sequence[Figures]) -> None:
-    """Every figure there is, a line a campaign and bidder; campaign `all` is the sum."""
+    """Write all figures, a line per campaign and bidder; campaign `all` is the sum."""
     csv_file.write_csv(path, Figures, figures)
 
 
 def section(figures: Sequence[Figures]) -> tuple[str, go.Figure]:
-    """Tables and heading, and a plot, for the report."""
+    """Return the heading with the table, and a plot, for the report."""
     known = "".join(f"<li>{escape(name)}: {escape(told)}</li>" for name, told in BIDDERS.items())
     html = f"<h2>{escape(heading(figures))}</h2><ul>{known}</ul>{html_table(figures)}"
     return html, _plot(figures)

@@ -1,4 +1,4 @@
-"""The auction an exchange holds for one impression: our bids against the market's price."""
+"""The auction that an exchange holds for one impression: our bids against the market's price."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from simulation.exchange.protocol import CheckedBid
 
 Kind = Literal["second", "first"]
 
-_TYPICAL_CPM = 0.5  # middle of drawn market prices where the floor says nothing
+_TYPICAL_CPM = 0.5  # median of drawn market prices when there is no floor
 _SPREAD = 0.5  # standard deviation of their logarithm
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one bid.
+    """The outcome of one bid.
 
     Attributes:
         bid: the bid.
         loss: `Loss.WON`, or why it did not win.
-        price_cpm: clearing price, CPM: what a winner pays, what a loser lost to.
-        min_to_win_cpm: the least bid that would have won, CPM.
+        price_cpm: clearing price, CPM: what the winner pays and the loser lost to.
+        min_to_win_cpm: lowest bid that would have won, CPM.
     """
 
     bid: CheckedBid
@@ -47,9 +47,9 @@ def hold(bids: Sequence[CheckedBid], market_cpm: float, floor_cpm: float, kind: 
     A bid that breaks a rule of the protocol takes no part.
 
     Args:
-        bids: ours, for this impression.
+        bids: our bids for this impression.
         market_cpm: highest competing price, CPM.
-        floor_cpm: least price the publisher takes, CPM.
+        floor_cpm: floor price, CPM.
         kind: `second` or `first` price.
     """
     to_beat = max(market_cpm, floor_cpm)
@@ -63,7 +63,7 @@ def hold(bids: Sequence[CheckedBid], market_cpm: float, floor_cpm: float, kind: 
 
 
 def draw_market_price(luck: random.Random, floor_cpm: float) -> float:
-    """A market price, CPM, where nothing better is known: log-normal around the floor or a typical price."""
+    """Draw a market price, CPM, for when none is known: log-normal around the floor or a typical price."""
     middle = max(floor_cpm, _TYPICAL_CPM)
     return middle * math.exp(luck.gauss(0.0, _SPREAD))
 

@@ -1,4 +1,4 @@
-"""Requests sent to a platform, and every answer judged: what `verification.conformance` counts."""
+"""Requests sent to a platform, with every answer judged; `verification.conformance` reports the counts."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _NO_BODY = (204, 400)
 
 @dataclass
 class Findings:
-    """What was counted.
+    """The counts of an examination.
 
     Attributes:
-        requests: sent.
-        status: answers by HTTP status; 0: none came.
-        offered: imps of valid requests, by format; one of several formats counts for each, and is answered in any.
-        possible: those of them that a bidder could answer.
-        answered: those of the possible ones that were.
-        impossible: imps that nobody could answer, by reason; an invalid request counts once for each of its imps.
-        imps: possible ones, whatever their format, and those of them answered.
-        violations: by rule.
-        messages: the first violations of each rule, in words.
-        silent: possible imps without a bid, by request id, the first of them.
+        requests: requests sent.
+        status: answers by HTTP status; 0: no answer.
+        offered: imps of valid requests by format; an imp with several formats counts for each.
+        possible: offered imps that a bidder could answer.
+        answered: possible imps that were answered.
+        impossible: imps that nobody could answer, by reason; an invalid request counts once per imp.
+        imps: possible imps in any format, and how many of them were answered.
+        violations: violations by rule.
+        messages: first violations of each rule, in words.
+        silent: request ids of the first possible imps without a bid.
     """
 
     requests: int = 0
@@ -57,7 +57,7 @@ class Findings:
         return self.imps["answered"] / self.imps["possible"] if self.imps["possible"] else 0.0
 
     def summary(self) -> dict[str, Any]:
-        """Everything as one JSON object."""
+        """Return everything as one JSON object."""
         named = {str(code): self.status[code] for code in (200, 204, 400)}
         return {
             "requests": self.requests,
@@ -81,15 +81,15 @@ class Findings:
 async def examine(
     url: str, bodies: Sequence[bytes], held: Held, connections: int, on_answer: Callable[[], None], *, key: str = ""
 ) -> Findings:
-    """Send requests, some at a time, and judge what comes back.
+    """Send requests, several at a time, and judge the answers.
 
     Args:
         url: base URL of the platform.
-        bodies: of the requests.
-        held: what the platform has to sell with.
-        connections: requests in flight at most.
-        on_answer: called after each.
-        key: of an exchange; empty: none is sent.
+        bodies: request bodies.
+        held: inventory of the bidder: seats, deals, categories, advertisers.
+        connections: maximum requests in flight.
+        on_answer: called after each answer.
+        key: API key of an exchange; empty: none is sent.
     """
     findings = Findings()
     waiting = iter(bodies)
@@ -114,7 +114,7 @@ async def _ask(client: HttpClient, url: str, key: str, body: bytes) -> tuple[int
 
 
 def record(findings: Findings, body: bytes, status: int, answer: bytes, held: Held) -> None:
-    """Enter one request and its answer."""
+    """Record one request and its answer."""
     request = read(body)
     findings.requests += 1
     findings.status[status] += 1
@@ -155,7 +155,7 @@ def _count(findings: Findings, request: Json, answered: frozenset[str], held: He
 
 
 def read(body: bytes) -> Json:
-    """A request's JSON; empty when it is no object."""
+    """Parse a request's JSON; return an empty object if it is not one."""
     try:
         return obj(msgspec.json.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""Campaigns that have something for whatever the requests of some files ask, and money for all of it."""
+"""Campaigns with a creative for everything that the requests of some files ask for, and money for all of it."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ RATES = {
     **{"INR": 84.0, "IDR": 15_800.0, "THB": 35.0, "VND": 25_000.0, "PHP": 57.0, "MYR": 4.5, "SGD": 1.34, "HKD": 7.8},
     **{"TWD": 32.0, "KRW": 1_350.0, "BRL": 5.6, "MXN": 19.0, "ARS": 980.0, "CLP": 940.0, "COP": 4_200.0, "PEN": 3.75},
 }
-"""Units of a currency that one US dollar buys: roughly right, and enough to convert by the same table on both sides."""
+"""Approximate units of each currency per US dollar; both sides convert by this table."""
 
 _CLICK_MICROS = 10**10
-"""Worth of a click: at one in a thousand a CPM of 10,000, above any floor that is meant."""
+"""Value of a click: at one click in a thousand it bids a CPM of 10,000, above any realistic floor."""
 
 _BUDGET_MICROS = 2**52
 _MOST_CREATIVES = 64
@@ -36,8 +36,8 @@ _MOST_FILES = 64
 _MOST_BYTES = 200_000
 _MOST_IMAGES = 250
 _MOST_PIXELS = 10_000
-_MOST_OF_A_KIND = 24  # seats, categories: a file that names thousands tests nothing more
-_MOST_DEALS = 256  # a campaign has no more
+_MOST_OF_A_KIND = 24  # limit of seats and categories: a file that names thousands tests nothing more
+_MOST_DEALS = 256  # the limit of a campaign
 _DURATIONS = (5, 6, 10, 15, 20, 30, 45, 60, 90, 120)
 _IN_NATIVE = (10, 30)
 _KBITS = {"video": (400, 1_200, 4_000), "audio": (48, 96, 320)}
@@ -48,13 +48,13 @@ _CDN = "https://cdn.example"
 
 
 class _Advertiser(NamedTuple):
-    """Who advertises: differing in all that a request can block.
+    """An advertiser that differs from the others in everything a request can block.
 
     Attributes:
-        domain: of the advertiser.
-        category: of its advertising, content categories 1.0.
-        picture: suffix of its banners' pictures; empty: markup.
-        seat: that buys for it.
+        domain: domain of the advertiser.
+        category: advertising category, content categories 1.0.
+        picture: file suffix of its banner images; empty: markup.
+        seat: seat that buys for it.
     """
 
     domain: str
@@ -72,16 +72,16 @@ _ADVERTISERS = (
 
 
 class Wishes(NamedTuple):
-    """What requests ask for.
+    """Inventory that requests ask for.
 
     Attributes:
-        sizes: of banners.
-        mimes: of video and audio, by format.
-        seconds: durations that suit every slot, by format; `native`: of videos in native advertisements.
-        images: sizes of pictures in native advertisements.
-        seats: named in `wseat`.
-        deals: ids.
-        categories: named in `acat`.
+        sizes: banner sizes.
+        mimes: media types of video and audio, by format.
+        seconds: durations that fit every slot, by format; `native`: durations of videos in native ads.
+        images: sizes of images in native ads.
+        seats: seats named in `wseat`.
+        deals: deal ids.
+        categories: categories named in `acat`.
     """
 
     sizes: list[tuple[int, int]]
@@ -94,7 +94,7 @@ class Wishes(NamedTuple):
 
 
 def wishes_of(requests: Iterable[Json]) -> Wishes:
-    """What these requests ask for."""
+    """Collect the inventory that these requests ask for."""
     mimes = {kind: list(names) for kind, names in _MEDIA.items()}
     found = Wishes([], mimes, {"video": [], "audio": [], "native": []}, [], [], [], [])
     for request in requests:
@@ -117,7 +117,7 @@ def wishes_of(requests: Iterable[Json]) -> Wishes:
 
 
 def campaigns_for(wishes: Wishes) -> list[Campaign]:
-    """Campaigns that have something for all of it; their ids say what is in them, so that they can be made again."""
+    """Build campaigns that can serve all of it; an id is derived from its content, so that it is reproducible."""
     advertisers = [
         *_ADVERTISERS,
         *(_Advertiser(f"c{n}.example", name, "") for n, name in enumerate(wishes.categories)),
@@ -127,7 +127,7 @@ def campaigns_for(wishes: Wishes) -> list[Campaign]:
 
 
 def held_by(campaigns: Sequence[Campaign]) -> Held:
-    """What a bidder with these campaigns has to sell with."""
+    """Return what a bidder with these campaigns can sell."""
     return Held(
         rates=RATES,
         seats=frozenset(campaign.seat for campaign in campaigns),
@@ -206,7 +206,7 @@ def _campaigns(advertiser: _Advertiser, wishes: Wishes) -> Iterator[Campaign]:
 
 
 def _loads(creatives: list[Json]) -> Iterator[list[Json]]:
-    """Creatives in as many parts as campaigns take: so many, and so large."""
+    """Split creatives into loads that a campaign accepts, by number and size."""
     some: list[Json] = []
     room = _MOST_BYTES
     for creative in creatives:
@@ -268,7 +268,7 @@ def _natives(wishes: Wishes) -> Iterator[Json]:
     pictures = [
         {"url": f"{_CDN}/{w}x{h}.{kind}", "w": w, "h": h} for w, h in sizes for kind in ("jpg", "png", "gif", "webp")
     ]
-    # A page that asks for a video takes one, a title that is too long none: a creative for each.
+    # A slot that asks for a video needs one, a long title does not fit every slot: one creative for each case.
     for title in ("A shop for everything you could ever want", "A shop for everything", "A shop"):
         for seconds in wishes.seconds["native"]:
             yield {

@@ -24,25 +24,25 @@ NAMES = frozenset(
         "IMP_TS",
     )
 )
-"""Every macro the specification knows, without its `${}`."""
+"""All macros of the specification, without `${}`."""
 
 _MACRO = re.compile(r"\$\{(AUCTION_[A-Z_]+)(:B64)?\}")
 
 
 def fill_url(url: str, values: Mapping[str, str]) -> str:
-    """A notice URL with its macros filled in, values percent-encoded; see `fill_markup`."""
+    """Return a notice URL with its macros filled in, values percent-encoded; see `fill_markup`."""
     return _fill(url, values, _percent_encoded)
 
 
 def fill_markup(markup: str, values: Mapping[str, str]) -> str:
-    """Markup with its macros filled in.
+    """Return markup with its macros filled in.
 
-    A macro of the specification that has no value becomes empty, `${NAME:B64}` becomes base64, and what only looks
-    like a macro is left alone.
+    A macro of the specification without a value becomes empty, `${NAME:B64}` becomes base64, and text that only looks
+    like a macro stays.
 
     Args:
         markup: an `adm`.
-        values: by name, for example `AUCTION_PRICE`.
+        values: values by name, for example `AUCTION_PRICE`.
     """
     return _fill(markup, values, str)
 
@@ -63,6 +63,6 @@ def _percent_encoded(value: str) -> str:
 
 
 def price_text(cpm: float) -> str:
-    """A price as it goes into a macro: the shortest decimal number that reads back as it, without an exponent."""
+    """Format a price for a macro: the shortest decimal number that parses back to it, without an exponent."""
     text = repr(cpm)
     return f"{cpm:.9f}" if "e" in text else text

@@ -1,4 +1,4 @@
-"""What an exchange and a browser send once an auction is over: win, billing, loss, click, conversion."""
+"""Notices that exchange and browser send after an auction: win, billing, loss, click, conversion."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _CLICK_LINK = re.compile(r"""href\s*=\s*["']([^"']*/notice/click/[^"']*)["']""",
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """One bid whose auction is over.
+    """A bid whose auction is over.
 
     Attributes:
-        outcome: what came of it.
-        request_id: of the bid request.
-        audience: who saw it if it won.
-        click_draw: uniform in [0, 1): clicked when below the click probability.
+        outcome: outcome of the bid.
+        request_id: id of the bid request.
+        audience: person who sees the ad if it won.
+        click_draw: uniform in [0, 1): a click if below the click probability.
         conversion_draw: uniform in [0, 1), likewise.
     """
 
@@ -43,12 +43,12 @@ class Settlement:
 
 
 class Settler:
-    """Sends the notices of settlements, one after the other for each bid, and counts what is acknowledged.
+    """A sender of notices, one after the other for each bid, which counts acknowledgements.
 
     Args:
-        client: sends.
-        figures: counts.
-        retries: how often a notice that breaks or answers 5xx is sent again.
+        client: HTTP client.
+        figures: counters to update.
+        retries: how often to resend a notice that fails or is answered with 5xx.
         retry_seconds: wait before the first retry; it doubles with each.
     """
 
@@ -59,7 +59,7 @@ class Settler:
         self._retry_seconds = retry_seconds
 
     async def settle(self, settlement: Settlement) -> None:
-        """Send everything that follows from one bid's outcome."""
+        """Send all notices that follow from one bid's outcome."""
         bid = settlement.outcome.bid.bid
         values = macro_values(settlement)
         if not settlement.outcome.won:
@@ -68,19 +68,19 @@ class Settler:
             return
         won = bool(bid.nurl) and await self.deliver("win", fill_url(bid.nurl, values), _is_acknowledged) is not None
         billed = bool(bid.burl) and await self.deliver("bill", fill_url(bid.burl, values), _is_acknowledged) is not None
-        if billed or (won and not bid.burl):  # a bidder without a billing URL is billed by its win
+        if billed or (won and not bid.burl):  # a bid without a billing URL is billed by its win notice
             self.owed(settlement, cpm_to_micros(float(values["AUCTION_PRICE"])))
         await self._browse(settlement, fill_markup(bid.adm, values))
 
     def owed(self, settlement: Settlement, micros: int) -> None:
-        """Note a charge that the bidder acknowledged."""
+        """Record a charge that the bidder acknowledged."""
         self._figures.spend_micros += micros
 
     async def finish(self) -> None:
-        """Called when nothing more is to be settled; what is sent later on is sent by then."""
+        """Wait for notices that are still to be sent; called when nothing more will be settled."""
 
     async def _browse(self, settlement: Settlement, markup: str) -> None:
-        """What the person who sees the advertisement does."""
+        """Act as the person who sees the ad: click and convert."""
         bid = settlement.outcome.bid
         if settlement.click_draw >= settlement.audience.click_probability(bid):
             return
@@ -103,7 +103,7 @@ class Settler:
             self._figures.conversions += 1
 
     async def deliver(self, kind: str, url: str, is_accepted: Callable[[Response], bool]) -> Response | None:
-        """GET a notice, again when it breaks or answers 5xx; None when given up or refused."""
+        """GET a notice, retried on failure or 5xx; return None when refused or given up."""
         for attempt in range(1 + self._retries):
             if attempt:
                 self._figures.notice_retries += 1
@@ -116,13 +116,13 @@ class Settler:
                 self._figures.notices[kind] += 1
                 return response
             if response.status < 500:
-                break  # a refusal: the same notice would be refused again
+                break  # refused: the same notice would be refused again
         self._figures.errors[f"notice_{kind}"] += 1
         return None
 
 
 def macro_values(settlement: Settlement) -> dict[str, str]:
-    """Values of the substitution macros for one bid, by name."""
+    """Return the values of the substitution macros for one bid, by name."""
     outcome, checked = settlement.outcome, settlement.outcome.bid
     price = outcome.bid.bid.price
     return {
@@ -142,7 +142,7 @@ def macro_values(settlement: Settlement) -> dict[str, str]:
 
 
 def conversion_token(location: str) -> str:
-    """The conversion token in the URL a click led to, empty when there is none."""
+    """Return the conversion token in the URL that a click led to, empty if there is none."""
     try:
         return parse_qs(urlsplit(location).query).get(CONVERSION_PARAMETER, [""])[0]
     except ValueError:

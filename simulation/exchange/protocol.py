@@ -1,4 +1,4 @@
-"""What an exchange holds a bidder's answer to (OpenRTB 2.6, section 4), each rule counted by name."""
+"""Checks of a bidder's answer by the protocol (OpenRTB 2.6, section 4), each rule counted by name."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from msgspec import Struct
 
 _PRICE_MACRO = "${AUCTION_PRICE"  # without its end: `:B64}` may follow
 _PLAYED = (2, 3)  # `mtype` of video and audio
-_MAX_CPM = 1e9  # a price above is a mistake, whatever the currency
+_MAX_CPM = 1e9  # a higher price is a mistake in any currency
 
 
 @dataclass(frozen=True, slots=True)
 class OfferedImp:
-    """What a request says of one impression.
+    """One impression of a request.
 
     Attributes:
-        floor_cpm: least price, CPM.
-        currency: of the floor.
-        sizes: allowed (width, height); empty when the imp is no banner or leaves the size open.
-        banner_only: whether a banner is the only thing that fits.
-        deals: floor and its currency by deal; no floor of a deal's own leaves the imp's.
+        floor_cpm: floor price, CPM.
+        currency: currency of the floor.
+        sizes: allowed (width, height); empty if the imp has no banner or leaves the size open.
+        banner_only: whether it takes nothing but a banner.
+        deals: floor and its currency by deal; without a floor of the deal's own, the imp's applies.
         is_private: whether it is sold under deals only.
-        by_length: whether the floor goes by the creative's length: the exchange's affair, not checked here.
+        by_length: whether the floor depends on the creative's length, which is not checked here.
     """
 
     floor_cpm: float
@@ -38,20 +38,20 @@ class OfferedImp:
     by_length: bool = False
 
     def floor_of(self, bid: OfferedBid) -> tuple[float, str]:
-        """The floor that holds for a bid, CPM, and its currency."""
+        """Return the floor that applies to a bid, CPM, and its currency."""
         cpm, currency = self.deals.get(bid.dealid, (0.0, "USD"))
         return (cpm, currency) if cpm > 0 else (self.floor_cpm, self.currency)
 
 
 @dataclass(frozen=True, slots=True)
 class OfferedRequest:
-    """What a request says that its answer is checked against.
+    """The parts of a request that its answer is checked against.
 
     Attributes:
-        id: of the request.
-        imps: by id.
-        currencies: a bid may be in.
-        tmax_ms: time the bidder has, None when not said.
+        id: request id.
+        imps: imps by id.
+        currencies: currencies that a bid may use.
+        tmax_ms: time that the bidder has, None if not given.
     """
 
     id: str
@@ -61,7 +61,7 @@ class OfferedRequest:
 
 
 class OfferedBid(Struct):
-    """One bid of an answer, as far as an exchange reads it; an absent field has its default."""
+    """One bid of an answer, with the fields that an exchange reads; an absent field has its default."""
 
     id: str = ""
     impid: str = ""
@@ -94,14 +94,14 @@ class _Answer(Struct):
 
 @dataclass(frozen=True, slots=True)
 class CheckedBid:
-    """A bid with what was found wrong with it and with the answer it came in.
+    """A bid with the rules that it and its answer break.
 
     Attributes:
-        bid: as answered.
-        seat: on whose behalf.
-        response_id: the bidder's own id of the answer (`bidid`).
-        currency: of the price.
-        broken: names of the rules it breaks; such a bid takes no part in the auction.
+        bid: bid as answered.
+        seat: seat that it is for.
+        response_id: the bidder's id of the answer (`bidid`).
+        currency: currency of the price.
+        broken: names of the rules it breaks; such a bid is excluded from the auction.
     """
 
     bid: OfferedBid
@@ -123,7 +123,7 @@ _decoder = msgspec.json.Decoder(_Answer)
 
 
 def read_request(body: bytes) -> OfferedRequest:
-    """What a request says, read with forgiveness: requests are replayed as they are, untidy ones too."""
+    """Read a request leniently: requests are replayed as they are, malformed ones too."""
     try:
         raw = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -135,15 +135,15 @@ def read_request(body: bytes) -> OfferedRequest:
 
 
 def check_response(body: bytes, request: OfferedRequest) -> CheckedResponse:
-    """Hold the body of a 200 to the protocol.
+    """Check the body of a 200 against the protocol.
 
     Rules of the whole answer: `not_json`, `wrong_shape` (a field of the wrong type), `id_mismatch`,
     `currency_not_allowed`. Rules of a bid: `no_bid_id`, `duplicate_bid_id`, `unknown_imp`, `bad_price`,
     `below_floor`, `unknown_deal`, `no_deal`, `wrong_size`, `no_crid`, `no_adomain`, `no_price_macro`.
 
     Args:
-        body: of the answer.
-        request: what it answers.
+        body: body of the answer.
+        request: request that it answers.
     """
     try:
         answer = _decoder.decode(body)
@@ -192,7 +192,7 @@ def _broken_by_bid(bid: OfferedBid, currency: str, request: OfferedRequest, seen
 
 
 def _is_below(bid: OfferedBid, currency: str, imp: OfferedImp) -> bool:
-    """Whether a bid is below its floor, as far as that shows without rates."""
+    """Return whether a bid is below its floor, as far as that is known without exchange rates."""
     floor, named = imp.floor_of(bid)
     return named == currency and bid.price < floor and not (imp.by_length and bid.mtype in _PLAYED)
 

@@ -1,4 +1,4 @@
-"""What a replay measured, and how it is shown."""
+"""Measurements of a replay, and their display."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KEPT_LINES = 20
 
 
 class Latencies:
-    """A histogram of latencies in which a percentile is right to about 1%, however many were added."""
+    """A histogram of latencies with percentiles accurate to about 1%, for any number of samples."""
 
     def __init__(self) -> None:
         self._counts: Counter[int] = Counter()
@@ -32,7 +32,7 @@ class Latencies:
         self._total += 1
 
     def percentile(self, q: float) -> float:
-        """The latency in seconds that a share `q` (0 to 1) does not exceed (nearest rank); 0 when there are none."""
+        """Return the latency in seconds that a share `q` (0 to 1) does not exceed (nearest rank); 0 when empty."""
         rank = max(1, math.ceil(q * self._total))
         seen = 0
         for bucket in sorted(self._counts):
@@ -44,17 +44,17 @@ class Latencies:
 
 @dataclass
 class Figures:
-    """Everything counted in a replay, also while it runs.
+    """Counters of a replay, also while it runs.
 
     Attributes:
         requests: bid requests sent, answered or not.
-        answers: 200 answers with a bid.
-        bids: bids in them; each becomes a win or a loss.
+        answers: 200 answers with at least one bid.
+        bids: bids in these answers; each becomes a win or a loss.
         wins: bids that won their auction.
-        losses: bids that did not, those that broke a rule included.
+        losses: bids that did not win, including those that broke a rule.
         clicks: click URLs that redirected.
         conversions: conversions acknowledged.
-        spend_micros: clearing prices of the wins whose billing notice was acknowledged.
+        spend_micros: sum of the clearing prices of wins whose billing notice was acknowledged.
         late: answers that came after the request's `tmax`.
         invalid_responses: answers that broke a rule.
         violations: how often each rule was broken.
@@ -62,13 +62,13 @@ class Figures:
         errors: by kind: `bid_5xx`, `bid_refused` (401, 403, 404, 429: the key or the path), `bid_transport`,
             `body_with_204`, `body_with_400`, `notice_<kind>` (given up),
             `notices_abandoned` (not sent in the time the end allows).
-        notices: acknowledged, by kind.
+        notices: acknowledged notices, by kind.
         notice_retries: notices sent again.
-        bad_lines: lines of request files that held no JSON object.
-        bad_line_reasons: the first of them, with file and line number.
-        latencies: of bid answers, from writing the request to reading the last byte.
-        seconds: how long requests have been sent for.
-        recent_qps: requests a second since the last tick.
+        bad_lines: lines of request files without a JSON object.
+        bad_line_reasons: reasons for the first of them, with file and line number.
+        latencies: latencies of bid answers, from writing the request to reading the last byte.
+        seconds: time since the first request.
+        recent_qps: requests per second since the last tick.
     """
 
     requests: int = 0
@@ -94,7 +94,7 @@ class Figures:
 
     @property
     def qps(self) -> float:
-        """Requests a second over the whole replay."""
+        """Requests per second over the whole replay."""
         return _ratio(self.requests, self.seconds)
 
     @property
@@ -109,12 +109,12 @@ class Figures:
 
     @property
     def ctr(self) -> float:
-        """Clicks a win."""
+        """Clicks per win."""
         return _ratio(self.clicks, self.wins)
 
     @property
     def ecpc_micros(self) -> int | None:
-        """What a click cost, in micros; None before the first click."""
+        """Cost per click in micros; None before the first click."""
         return round(self.spend_micros / self.clicks) if self.clicks else None
 
     def note_bad_line(self, reason: str) -> None:
@@ -124,7 +124,7 @@ class Figures:
             self.bad_line_reasons.append(reason)
 
     def summary(self) -> dict[str, Any]:
-        """Everything as one JSON object."""
+        """Return everything as one JSON object."""
         named = {str(status): self.statuses[status] for status in (200, 204, 400)}
         other = self.statuses.total() - sum(named.values())
         return {
@@ -157,7 +157,7 @@ class Figures:
 
 
 def table(figures: Figures) -> Table:
-    """The figures for a terminal."""
+    """Return the figures as a table for the terminal."""
     shown = Table(show_header=False, title=f"replay, {figures.seconds:.0f} s")
     shown.add_column(justify="right", style="bold")
     shown.add_column()
@@ -167,7 +167,7 @@ def table(figures: Figures) -> Table:
 
 
 def line(figures: Figures) -> str:
-    """The figures in one line, for a log."""
+    """Return the figures in one line, for a log."""
     return (
         f"{figures.seconds:6.1f} s  {figures.recent_qps:.0f} req/s  bid {figures.bid_rate:.1%}  "
         f"win {figures.win_rate:.1%}  CTR {figures.ctr:.2%}  spend {figures.spend_micros / MICROS:.4f}  "

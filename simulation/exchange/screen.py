@@ -1,4 +1,4 @@
-"""A replay on a terminal: figures as they come, and signals that end it in order."""
+"""A replay in a terminal: live figures, and signals that end it in order."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from simulation.exchange.notices import Settler
 from simulation.exchange.report import Figures, line, table
 from simulation.exchange.session import MakeSettler, ReplayOptions, run
 
-_LINE_SECONDS = 5.0  # between two lines where there is no terminal
+_LINE_SECONDS = 5.0  # between two lines if there is no terminal
 
 
 async def until_signal(
     options: ReplayOptions, show: Callable[[Figures], None], make_settler: MakeSettler = Settler
 ) -> Figures:
-    """Replay to the end, or until SIGINT, SIGTERM or SIGHUP; the figures are complete either way."""
+    """Replay to the end, or until SIGINT, SIGTERM or SIGHUP; either way, return complete figures."""
     last = Figures()
 
     def on_tick(figures: Figures) -> None:
@@ -40,7 +40,7 @@ async def until_signal(
 
 @contextmanager
 def display(console: Console) -> Iterator[Callable[[Figures], None]]:
-    """Shows figures: a live table on a terminal, else a line now and then."""
+    """Show figures: a live table in a terminal, else a line at intervals."""
     if console.is_terminal:
         with Live(table(Figures()), console=console, auto_refresh=False) as live:
             yield lambda figures: live.update(table(figures), refresh=True)
@@ -49,7 +49,7 @@ def display(console: Console) -> Iterator[Callable[[Figures], None]]:
 
 
 class _Lines:
-    """Figures as lines, one every few seconds."""
+    """A display of figures as lines, one every few seconds."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

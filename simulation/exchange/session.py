@@ -1,4 +1,4 @@
-"""One replay from start to end: requests out, answers checked, auctions held, notices sent."""
+"""One replay from start to end: send requests, check answers, hold auctions, send notices."""
 
 from __future__ import annotations
 
@@ -18,41 +18,41 @@ from simulation.exchange.report import Figures
 from simulation.exchange.sources import Offer, from_files, from_market
 
 DEFAULT_SECONDS = 30.0
-"""How long simulated traffic runs when nothing says otherwise."""
+"""Duration of simulated traffic when none is given."""
 
 _BID_PATH = "/openrtb2/bid"
-_BACKLOG_SECONDS = 1.0  # of a rate not kept that is made up for later; what is older is not sent at all
-_NAP_SECONDS = 0.1  # longest sleep between two looks at whether to stop
-_NO_KEY = (401, 403, 404, 429)  # the key or the path is wrong, and so it will be the next time
-_NOWHERE = OfferedImp(0.0, "USD", frozenset(), False)  # the imp of a bid for none that was offered
+_BACKLOG_SECONDS = 1.0  # how far behind its rate a replay may fall and still catch up; older requests are dropped
+_NAP_SECONDS = 0.1  # longest sleep before checking whether to stop
+_NO_KEY = (401, 403, 404, 429)  # the key or the path is wrong, so the next request would fail too
+_NOWHERE = OfferedImp(0.0, "USD", frozenset(), False)  # the imp of a bid for an imp that was not offered
 
 OnTick = Callable[[Figures], None]
 
 
 class Unreachable(ConnectionError):
-    """Nothing listens where the platform should be."""
+    """An error when nothing listens at the platform's address."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayOptions:
-    """What to replay, and how.
+    """Options of a replay.
 
     Attributes:
         url: base URL of the platform.
-        requests: files of requests; empty: the market simulator.
-        rate: requests a second; 0: as fast as the connections allow.
-        connections: bid requests in flight at most; as many notices may be besides.
-        duration: seconds; None: no limit of time.
-        count: requests; None: no limit. With neither limit, files are sent once and simulated traffic for 30 s.
+        requests: request files; empty: the market simulator.
+        rate: requests per second; 0: as fast as the connections allow.
+        connections: maximum bid requests in flight; as many notices may be in flight as well.
+        duration: seconds; None: no time limit.
+        count: requests; None: no limit. Without either limit, files are sent once and simulated traffic for 30 s.
         auction: second or first price.
-        seed: of simulated traffic and of what is left to chance.
+        seed: seed of simulated traffic and of random draws.
         key: the `X-API-Key` of bid requests; empty: none.
-        ca: file of certificates that are trusted besides the system's, for https; None: only those.
-        timeout_seconds: longest wait for one answer.
-        retries: how often a notice is sent again.
+        ca: file of CA certificates trusted besides the system's, for https; None: only the system's.
+        timeout_seconds: timeout of one answer.
+        retries: how often a notice is resent.
         retry_seconds: wait before the first retry of a notice; it doubles with each.
         drain_seconds: longest wait for outstanding answers and notices at the end.
-        tick_seconds: how often figures are reported.
+        tick_seconds: interval of reports.
     """
 
     url: str = "http://127.0.0.1:8000"
@@ -77,7 +77,7 @@ class ReplayOptions:
 
     @property
     def seconds(self) -> float | None:
-        """The limit of time that holds."""
+        """The time limit that applies."""
         if self.duration is None and self.count is None and not self.requests:
             return DEFAULT_SECONDS
         return self.duration
@@ -87,25 +87,25 @@ MakeSettler = Callable[[HttpClient, Figures, int, float], Settler]
 
 
 async def run(options: ReplayOptions, on_tick: OnTick | None = None, make_settler: MakeSettler = Settler) -> Figures:
-    """Replay, and return the figures once every notice is sent.
+    """Replay, and return the figures once all notices are sent.
 
-    To end early, cancel the task: it sends no more requests but still waits (`drain_seconds` at most) for the answers
-    and notices that are outstanding, and reports the final figures to `on_tick` before it ends.
+    To end early, cancel the task: it sends no more requests, still waits (at most `drain_seconds`) for outstanding
+    answers and notices, and reports the final figures to `on_tick` before it ends.
 
     Args:
         options: what to replay.
-        on_tick: called with the figures every `tick_seconds` and once at the end; always the same object.
-        make_settler: what sends the notices, for an exchange that is not well.
+        on_tick: called with the figures, always the same object, every `tick_seconds` and once at the end.
+        make_settler: factory of the sender of notices, to simulate a faulty exchange.
 
     Raises:
         Unreachable: nothing listens at the URL.
-        OSError: a file cannot be read, that of the certificates included.
-        SourceError: the files hold no request.
+        OSError: a file cannot be read, including the certificates.
+        SourceError: the files contain no request.
     """
     async with HttpClient(options.timeout_seconds, options.ca) as client:
         figures = Figures()
         for path in options.requests:
-            path.open("rb").close()  # a missing file is told before anything is sent
+            path.open("rb").close()  # report a missing file before anything is sent
         try:
             await client.probe(options.url)
         except TransportError as error:
@@ -115,12 +115,12 @@ async def run(options: ReplayOptions, on_tick: OnTick | None = None, make_settle
 
 
 class _Pace:
-    """Says when the next request is due.
+    """A clock that tells when the next request is due.
 
     Args:
-        rate: requests a second; 0: at once.
-        deadline: loop time after which none is due, None: never.
-        stop: none is due once it is set.
+        rate: requests per second; 0: at once.
+        deadline: loop time after which no request is due; None: never.
+        stop: event after which no request is due.
     """
 
     def __init__(self, rate: float, deadline: float | None, stop: asyncio.Event) -> None:
@@ -131,7 +131,7 @@ class _Pace:
         self._next = self._loop.time()
 
     async def turn(self) -> bool:
-        """Wait until a request is due; False when none will be."""
+        """Wait until a request is due; return False when none will be."""
         due = max(self._next, self._loop.time() - _BACKLOG_SECONDS) if self._interval else self._loop.time()
         self._next = due + self._interval
         if self._deadline is not None and due >= self._deadline:
@@ -142,7 +142,7 @@ class _Pace:
 
 
 class _Replay:
-    """The state of one replay: bidders take offers, settlers send what follows."""
+    """The state of one replay: bidder tasks take offers, settler tasks send the notices."""
 
     def __init__(self, options: ReplayOptions, client: HttpClient, figures: Figures, make_settler: MakeSettler) -> None:
         self._options = options
@@ -165,14 +165,14 @@ class _Replay:
         self._headers = f"Content-Type: application/json\r\nX-OpenRTB-Version: 2.6\r\n{key}"
 
     async def run(self, on_tick: OnTick) -> None:
-        """Send, wait for what is outstanding, report."""
+        """Send requests, wait for outstanding answers, report."""
         several = range(self._options.connections)
         settlers = [asyncio.create_task(self._settle()) for _ in several]
         bidders = [asyncio.create_task(self._bid()) for _ in several]
         ticker = asyncio.create_task(self._tick(on_tick))
         bidding = asyncio.create_task(asyncio.wait(bidders, return_when=asyncio.FIRST_EXCEPTION))
         try:
-            # Settlers and ticker run until cancelled: one that is done has failed.
+            # Settlers and ticker run until cancelled: one that has finished has failed.
             await asyncio.wait([bidding, *settlers, ticker], return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._stop.set()
@@ -186,7 +186,7 @@ class _Replay:
                 task.result()  # a source that cannot be read ends the replay with its error
 
     async def _drain(self, bidders: list[asyncio.Task[None]]) -> None:
-        """Wait for outstanding answers, then for their notices, within the time allowed."""
+        """Wait for outstanding answers, then for their notices, within the allowed time."""
         try:
             async with asyncio.timeout(self._options.drain_seconds):
                 await asyncio.wait(bidders)
@@ -219,14 +219,14 @@ class _Replay:
             await self._ask(offer)
 
     async def _take(self) -> Offer | None:
-        """The next offer when it is due, None when there is none."""
+        """Return the next offer when it is due, None when there is none."""
         if self._options.count is not None and self._taken >= self._options.count:
             return None
         self._taken += 1
         return next(self._offers, None) if await self._pace.turn() else None
 
     async def _ask(self, offer: Offer) -> None:
-        """Send one request and act on its answer."""
+        """Send one request and handle its answer."""
         figures = self._figures
         figures.requests += 1
         sent = time.perf_counter()

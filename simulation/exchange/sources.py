@@ -1,4 +1,4 @@
-"""Where bid requests come from: files of them, or the market simulator."""
+"""Sources of bid requests: request files, or the market simulator."""
 
 from __future__ import annotations
 
@@ -21,39 +21,39 @@ from simulation.requests import to_openrtb
 from simulation.truth import Impressions
 
 FLAT_CLICK_RATE = 0.01
-"""Probability of a click where nothing better is known."""
+"""Click probability where nothing better is known."""
 
 FLAT_CONVERSION_RATE = 0.05
-"""Probability that a click converts where nothing better is known."""
+"""Conversion probability of a click where nothing better is known."""
 
-_BLOCK = 1024  # auctions simulated at a time: a fraction of a millisecond's work
+_BLOCK = 1024  # auctions simulated at a time, in a fraction of a millisecond
 
 _Raw = dict[str, msgspec.Raw]
 
 
 class SourceError(ValueError):
-    """A file of requests that cannot be used at all."""
+    """An error for a request file that cannot be used at all."""
 
 
 class Audience(Protocol):
-    """Who sees an impression, and what they do then."""
+    """The person who sees an impression, and how they react."""
 
     def click_probability(self, bid: CheckedBid) -> float:
-        """Probability that the advertisement is clicked."""
+        """Return the probability that the ad is clicked."""
 
     def conversion_probability(self, bid: CheckedBid) -> float:
-        """Probability that the click converts."""
+        """Return the probability that the click converts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A bid request to send, and what the exchange knows besides.
+    """A bid request to send, and what else the exchange knows.
 
     Attributes:
-        body: JSON, sent as it is.
-        market_cpm: highest competing price, CPM; None when not known.
-        audience: who would see it.
-        luck: seed of whatever is left to chance, the offer's own, so that it does not matter which answer is faster.
+        body: JSON body, sent as it is.
+        market_cpm: highest competing price, CPM; None if unknown.
+        audience: person who would see it.
+        luck: seed of this offer's random draws, so that results do not depend on the order of answers.
     """
 
     body: bytes
@@ -62,26 +62,26 @@ class Offer:
     luck: int
 
     def chance(self, imp_id: str) -> random.Random:
-        """Random numbers for one impression of the offer."""
+        """Return a random generator for one impression of the offer."""
         return random.Random(f"{self.luck}/{imp_id}")
 
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """The audience of a logged impression, as far as the log says.
+    """The audience of a logged impression, as far as the log tells.
 
     Attributes:
-        clicked: what the log says, None when it does not.
+        clicked: whether it was clicked by the log; None if the log does not say.
     """
 
     clicked: bool | None = None
 
     def click_probability(self, bid: CheckedBid) -> float:
-        """As logged, else a flat rate."""
+        """Return 0 or 1 as logged, else a flat rate."""
         return FLAT_CLICK_RATE if self.clicked is None else float(self.clicked)
 
     def conversion_probability(self, bid: CheckedBid) -> float:
-        """A flat rate."""
+        """Return a flat rate."""
         return FLAT_CONVERSION_RATE
 
 
@@ -90,35 +90,35 @@ class Simulated:
     """The audience of a simulated impression.
 
     Attributes:
-        market: whose truth holds.
-        impression: a batch of one.
+        market: market whose truth applies.
+        impression: batch of one.
     """
 
     market: Market
     impression: Impressions
 
     def click_probability(self, bid: CheckedBid) -> float:
-        """By the simulator's truth."""
+        """Return the simulator's true probability."""
         return float(self.market.truth.click(self.impression, bid.bid.cid, _creative_of(bid))[0])
 
     def conversion_probability(self, bid: CheckedBid) -> float:
-        """By the simulator's truth."""
+        """Return the simulator's true probability."""
         return float(self.market.truth.conversion(self.impression, bid.bid.cid)[0])
 
 
 def from_files(
     paths: Sequence[Path], seed: int, *, endless: bool, on_bad_line: Callable[[str], None]
 ) -> Iterator[Offer]:
-    """Offers of files with one JSON object a line: a request, or an object with the request under `request`.
+    """Yield offers from files with a JSON object per line: a request, or an object with one under `request`.
 
     Args:
-        paths: read one after the other, a line at a time.
-        seed: of what is left to chance.
-        endless: begin again at the end of the last file, instead of stopping.
-        on_bad_line: told, in the first pass, of each line that is no JSON object: file, line number and reason.
+        paths: files, read one after the other, a line at a time.
+        seed: seed of random draws.
+        endless: start again after the last file, instead of stopping.
+        on_bad_line: called in the first pass with the file, number and reason of each line without a JSON object.
 
     Raises:
-        SourceError: no line of any file can be used, or a file is no text.
+        SourceError: no line of any file is usable, or a file is not text.
     """
     number = 0
     first_pass = True
@@ -132,7 +132,7 @@ def from_files(
                     if first_pass:
                         on_bad_line(f"{path}:{line_number}: {error}")
         if number == 0:
-            raise SourceError(f"no JSON object in {', '.join(map(str, paths))}: expected one bid request a line")
+            raise SourceError(f"no JSON object in {', '.join(map(str, paths))}: expected one bid request per line")
         first_pass = False
 
 
@@ -144,11 +144,11 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def from_market(seed: int, kind: Kind) -> Iterator[Offer]:
-    """Endless offers of the market simulator.
+    """Yield offers from the market simulator, endlessly.
 
     Args:
-        seed: of the traffic and of what is left to chance; the market is the one the models are trained on.
-        kind: of the auctions, as the requests say it.
+        seed: seed of traffic and random draws; the market is the one that the models are trained on.
+        kind: kind of auction stated in the requests.
     """
     market = reference.market(seed)
     while True:
@@ -158,12 +158,12 @@ def from_market(seed: int, kind: Kind) -> Iterator[Offer]:
 
 
 def _luck(seed: int, number: int) -> int:
-    """The seed of one numbered offer."""
+    """Return the seed of one numbered offer."""
     return seed * 1_000_003 + number
 
 
 def _creative_of(bid: CheckedBid) -> str:
-    """The creative's id within its campaign: `crid` is that behind the campaign's id and one separator."""
+    """Return the creative's id within its campaign: `crid` without the campaign's id and the separator."""
     campaign, crid = bid.bid.cid, bid.bid.crid
     return crid[len(campaign) + 1 :] if campaign and crid.startswith(campaign) else crid
 
@@ -179,7 +179,7 @@ def _simulated(market: Market, auctions: Auctions, i: int, kind: Kind, seed: int
 
 
 def _read_line(line: bytes, luck: int) -> Offer:
-    """One line of a request file; the request's bytes stay as they are."""
+    """Parse a line of a request file; the request's bytes stay as they are."""
     try:
         fields = msgspec.json.decode(line, type=_Raw)
         if "request" not in fields:
@@ -188,7 +188,7 @@ def _read_line(line: bytes, luck: int) -> Offer:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise SourceError(f"not a JSON object ({error})") from error
     if price is not None and not (isinstance(price, int | float) and 0 <= price < 1e9):
-        raise SourceError(f"market_price_cpm {price!r} is no price")
+        raise SourceError(f"market_price_cpm {price!r} is not a price")
     if click not in (None, 0, 1):
         raise SourceError(f"click {click!r} is neither 0 nor 1")
     market_cpm = None if price is None else float(price)

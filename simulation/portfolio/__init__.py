@@ -1,1 +1,1 @@
-"""The parts of `pipelines.simulate_portfolio`: made-up markets, who shares out money in them, what it came to."""
+"""The parts of `pipelines.simulate_portfolio`: simulated markets, the strategies in them, figures, reports."""

@@ -1,4 +1,4 @@
-"""The most that sharing out each round's money could have earned: a linear programme over the true curves."""
+"""Upper bound on what sharing out each round's money could earn: a linear programme over the true curves."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Floats = npt.NDArray[np.float64]
 
 
 class NoOptimum(RuntimeError):
-    """The solver did not find one; the message is its own."""
+    """An error when the solver found no optimum; the message is the solver's."""
 
 
 def optimum(market: Market) -> Floats:
-    """Expected value of each round's best share-out, micros, shape `(t,)`.
+    """Return the expected value of each round's best allocation, micros, shape `(t,)`.
 
-    A variable is the money on one straight piece of a campaign's curve in a round; pieces are filled in order by
-    themselves, as the curves are concave. Rounds do not meet: what one leaves unspent the next does not have.
+    A variable is the money on one straight piece of a campaign's curve in a round; pieces fill in order by themselves,
+    as the curves are concave. Rounds are independent: money left unspent is not carried over.
 
     Raises:
-        NoOptimum: see there.
+        NoOptimum: the solver failed.
     """
     unit = (market.volume * market.price)[:, :, None]  # (t, n, 1)
     length = np.diff(market.spend)[None] * unit

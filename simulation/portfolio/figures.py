@@ -1,4 +1,4 @@
-"""What strategies came to over many markets: shares of the clairvoyant's value, and how regret grows."""
+"""Results of strategies over many markets: shares of the clairvoyant's value, and growth of regret."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from simulation.portfolio.play import PLAYERS, play
 Floats = npt.NDArray[np.float64]
 
 BASE = "proportional"
-"""The rule that others are compared with."""
+"""Strategy that the others are compared with."""
 
 _SETTLED = 8
-"""One round in so many at the beginning is left out of a slope: there everyone is still finding out."""
+"""Fraction of the rounds, one in this many, that a slope leaves out at the start: strategies are still exploring."""
 
 _DRAWS = 2_000
 
@@ -27,12 +27,12 @@ class Game(NamedTuple):
     """All strategies in one market.
 
     Attributes:
-        seed: of the market.
+        seed: seed of the market.
         drift: whether it drifts.
-        best: the clairvoyant's value by round, micros, shape `(t,)`.
-        value: each strategy's, shape `(t,)`.
-        overspend: micros that each spent or gave out beyond what there was.
-        moved: micros that changed hands with each after the first round, as a part of all budgets.
+        best: value of the clairvoyant by round, micros, shape `(t,)`.
+        value: value of each strategy by round, shape `(t,)`.
+        overspend: micros that each strategy spent or gave out beyond what there was.
+        moved: micros that each strategy moved after the first round, as a share of all budgets.
     """
 
     seed: int
@@ -43,11 +43,11 @@ class Game(NamedTuple):
     moved: Mapping[str, float]
 
     def share(self, player: str) -> float:
-        """Part of the clairvoyant's value that a strategy got."""
+        """Return the share of the clairvoyant's value that a strategy got."""
         return float(self.value[player].sum() / self.best.sum())
 
     def regret(self, player: str) -> Floats:
-        """What a strategy missed up to each round, in parts of the clairvoyant's whole value, shape `(t,)`."""
+        """Return a strategy's cumulative regret by round, as a share of the clairvoyant's whole value, shape `(t,)`."""
         regret: Floats = np.cumsum(self.best - self.value[player]) / self.best.sum()
         return regret
 
@@ -68,11 +68,11 @@ def hold(seed: int, rounds: int, drift: bool) -> Game:
 
 
 def figures_of(games: Sequence[Game]) -> dict[str, dict[str, float]]:
-    """Figures by strategy: those of stationary markets, and with `_drift` those of drifting ones.
+    """Return figures by strategy: those of stationary markets, and with `_drift` those of drifting ones.
 
-    `value_share` is the mean over markets, `_low` and `_high` its 95% bootstrap interval over them; `over_proportional`
-    is by how much it is above that of `proportional`; `regret_slope` is of log cumulative regret by log time, 1 where
-    regret grows as fast as time; `moved` is the part of all budgets that changed hands.
+    `value_share` is the mean over markets, `_low` and `_high` its 95% bootstrap interval; `over_proportional` is its
+    difference to that of `proportional`; `regret_slope` is the slope of log cumulative regret by log time, 1 where
+    regret grows linearly; `moved` is the share of all budgets that moved.
     """
     found: dict[str, dict[str, float]] = {}
     for player in PLAYERS:
@@ -86,7 +86,7 @@ def figures_of(games: Sequence[Game]) -> dict[str, dict[str, float]]:
 
 
 def mean_regret(games: Sequence[Game], player: str, drift: bool) -> Floats:
-    """Mean over markets of a strategy's cumulative regret, in parts of the clairvoyant's value, shape `(t,)`."""
+    """Return the mean cumulative regret of a strategy, as a share of the clairvoyant's value, shape `(t,)`."""
     mean: Floats = np.mean([game.regret(player) for game in games if game.drift is drift], axis=0)
     return mean
 
@@ -107,7 +107,7 @@ def _figures(games: Sequence[Game], player: str) -> dict[str, float]:
 
 
 def slope(regret: Floats) -> float:
-    """Slope of log cumulative regret by log time, by least squares, without the beginning."""
+    """Return the least-squares slope of log cumulative regret by log time, without the start."""
     rounds = np.arange(1, len(regret) + 1)
     settled = (rounds > len(regret) // _SETTLED) & (regret > 0.0)
     if settled.sum() < 2:

@@ -1,13 +1,13 @@
-"""Made-up markets for portfolios: campaigns that differ in worth, with diminishing returns, seasons and drift.
+"""Simulated markets for portfolios: campaigns that differ in worth, with diminishing returns, seasons and drift.
 
 A round is an hour. In it a campaign meets `volume` auctions whose prices to beat are log-normal, as in
-`rtb.pacing.landscape`, and with a budget it buys the cheapest first: by bidding `b` it wins those below `b`, pays their
-prices, and spends more for the next the more it has. The curve is tabled by bids and linear between them, which is then
-the truth, so that a linear programme can find its optimum without error. Impressions become clicks, and these
-conversions, at the campaign's rates; what the campaign pays for has a value.
+`rtb.pacing.landscape`, and its budget buys the cheapest first: a bid of `b` wins the auctions below `b` at their
+prices, and the more it spends, the dearer the next. The curve is tabulated by bids and linear in between, and that is
+the truth, so that a linear programme can find its exact optimum. Impressions become clicks, and these conversions, at
+the campaign's rates; the event that the campaign pays for has a value.
 
-The figures below are medians and spreads (standard deviations of logarithms) of what a mid-sized advertiser's campaigns
-look like. They were chosen before any strategy was played.
+The figures below are medians and spreads (standard deviations of logarithms) typical of a mid-sized advertiser's
+campaigns. They were chosen before any strategy was run.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Floats = npt.NDArray[np.float64]
 
 CAMPAIGNS = 12
 VOLUME, VOLUME_SPREAD = 100_000.0, 0.8
-"""Auctions an hour that fit a campaign's targeting."""
+"""Auctions per hour that match a campaign's targeting."""
 
 PRICE, PRICE_SPREAD = 1_000.0, 0.4
-"""A campaign's median price of an impression, micros: a CPM of one unit."""
+"""Median price of an impression for a campaign, micros: a CPM of one unit."""
 
 WITHIN = (0.5, 0.9)
 """Spread of the prices that one campaign meets."""
@@ -33,42 +33,42 @@ WITHIN = (0.5, 0.9)
 CTR, CTR_SPREAD = 0.0015, 0.5
 CVR, CVR_SPREAD = 0.04, 0.4
 CLICK_VALUE, CONVERSION_VALUE, VALUE_SPREAD = 500_000.0, 12_500_000.0, 0.5
-"""Micros. Half of the campaigns pay for conversions, the others for clicks."""
+"""Event values in micros. Half of the campaigns pay for conversions, the others for clicks."""
 
 BUDGET = 0.25
-"""Money of a round, as part of what it would cost to win every auction of all campaigns in an average one."""
+"""Money per round, as a share of the cost of winning all auctions of all campaigns in an average round."""
 
 DAY = 24
 SEASON, PEAK_SPREAD, RATE_SEASON = 0.6, 3.0, 0.2
-"""Most amplitude of a day's volume, in logarithms; how many hours campaigns' peaks differ by; most of the rates'."""
+"""Maximum amplitude of the daily volume, in logarithms; spread of campaigns' peaks, hours; amplitude of the rates."""
 
 HOURLY = 0.1
 """Spread of an hour's volume around its season."""
 
 WALK = 0.01
-"""Under drift: an hour's step of the logarithms of rates and prices, independent random walks."""
+"""Under drift: hourly step of the logarithms of rates and prices, independent random walks."""
 
 SHOCK_CHANCE, SHOCKS = 1 / 3, (0.3, 2.5)
-"""Under drift: chance that a campaign's rate changes once for good, at any hour, by one of these factors."""
+"""Under drift: probability that a campaign's rate changes once, at any hour, and the factors of that change."""
 
-_LEVELS = np.concatenate([[0.0], np.exp(np.linspace(-2.2, 2.4, 24))])  # bids, in medians of the price
+_LEVELS = np.concatenate([[0.0], np.exp(np.linspace(-2.2, 2.4, 24))])  # bids, as multiples of the median price
 
 
 @dataclass(frozen=True)
 class Market:
-    """What happens to `n` campaigns in `t` rounds, whoever shares the money out.
+    """The environment of `n` campaigns in `t` rounds, whatever the strategy.
 
     Attributes:
-        budget: micros of each round.
+        budget: micros per round.
         pays_clicks: whether a campaign pays for clicks, shape `(n,)`.
-        event_value: micros, whole, shape `(n,)`.
-        priority: its audience, which an advertiser knows: the weight of proportional allocation, shape `(n,)`.
-        spend: knots of the curves in micros for one auction at price factor 1, rising from 0, shape `(n, k)`.
-        chance: part of the auctions won at each knot, shape `(n, k)`.
+        event_value: integer micros, shape `(n,)`.
+        priority: audience size, which an advertiser knows: the weight in proportional allocation, shape `(n,)`.
+        spend: knots of the curves in micros per auction at price factor 1, rising from 0, shape `(n, k)`.
+        chance: share of the auctions won at each knot, shape `(n, k)`.
         volume: auctions in each round, shape `(t, n)`.
-        price: factor of prices in each round, shape `(t, n)`.
-        ctr: clicks by impression in each round, shape `(t, n)`.
-        cvr: conversions by click, shape `(n,)`.
+        price: price factor in each round, shape `(t, n)`.
+        ctr: clicks per impression in each round, shape `(t, n)`.
+        cvr: conversions per click, shape `(n,)`.
     """
 
     budget: int
@@ -84,26 +84,26 @@ class Market:
 
     @property
     def rounds(self) -> int:
-        """How many there are."""
+        """Number of rounds."""
         return len(self.volume)
 
     @property
     def campaigns(self) -> int:
-        """How many there are."""
+        """Number of campaigns."""
         return len(self.event_value)
 
     def worth(self) -> Floats:
-        """Expected value of an impression in each round, micros, shape `(t, n)`."""
+        """Return the expected value of an impression in each round, micros, shape `(t, n)`."""
         worth: Floats = self.ctr * np.where(self.pays_clicks, 1.0, self.cvr) * self.event_value
         return worth
 
     def most(self, turn: int) -> Floats:
-        """What campaigns can spend in a round at most, shape `(n,)`."""
+        """Return the most that campaigns can spend in a round, shape `(n,)`."""
         most: Floats = self.spend[:, -1] * self.volume[turn] * self.price[turn]
         return most
 
     def impressions(self, turn: int, spend: Floats) -> Floats:
-        """Expected impressions for that spend in a round, shape `(n,)`."""
+        """Return the expected impressions for that spend in a round, shape `(n,)`."""
         unit = spend / (self.volume[turn] * self.price[turn])
         won = [np.interp(x, knots, chance) for x, knots, chance in zip(unit, self.spend, self.chance, strict=True)]
         expected: Floats = np.array(won) * self.volume[turn]
@@ -111,11 +111,11 @@ class Market:
 
 
 def market_of(seed: int, rounds: int, *, drift: bool) -> Market:
-    """A market. The same seed with and without drift has the same campaigns and seasons.
+    """Build a market; campaigns and seasons of a seed are the same with and without drift.
 
     Args:
-        seed: of everything.
-        rounds: hours.
+        seed: seed of the market.
+        rounds: number of hours.
         drift: whether rates and prices wander and jump.
     """
     random = np.random.default_rng([seed, 1])
@@ -141,7 +141,7 @@ def market_of(seed: int, rounds: int, *, drift: bool) -> Market:
 
 
 def _curves(median: Floats, within: Floats) -> tuple[Floats, Floats]:
-    """Expected spend and wins of one auction at each level of bidding."""
+    """Return the expected spend and wins of one auction at each bid level."""
     with np.errstate(divide="ignore"):
         z = np.log(_LEVELS) / within[:, None]
     mean = median * np.exp(within**2 / 2.0)
@@ -149,7 +149,7 @@ def _curves(median: Floats, within: Floats) -> tuple[Floats, Floats]:
 
 
 def _seasons(random: np.random.Generator, size: Floats, rounds: int) -> tuple[Floats, Floats]:
-    """Volumes, and factors of the rates, shape `(rounds, n)` each."""
+    """Return volumes, and factors of the rates, shape `(rounds, n)` each."""
     n = len(size)
     hour = np.arange(rounds)[:, None]
     peak = random.normal(0.0, PEAK_SPREAD, n)

@@ -1,4 +1,4 @@
-"""One strategy in one market. It sees what a ledger tells of the rounds so far, and no curve, rate or volume."""
+"""One strategy in one market. It sees what a ledger shows of past rounds, and no curve, rate or volume."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from simulation.portfolio.market import Market
 Floats = npt.NDArray[np.float64]
 
 EQUAL = "equal"
-"""All campaigns alike: proportional allocation with the same priority for each."""
+"""Strategy that treats all campaigns alike: proportional allocation with equal priorities."""
 
 PLAYERS = (EQUAL, *STRATEGIES)
 
 
 class Course(NamedTuple):
-    """How a market went.
+    """The results of a strategy in a market.
 
     Attributes:
-        value: expected, for what was spent, micros, shape `(t,)`.
-        spend: micros, shape `(t, n)`.
+        value: expected value of the spend, micros, shape `(t,)`.
+        spend: spend in micros, shape `(t, n)`.
         overspend: micros spent or given out beyond what there was, over all rounds.
-        moved: micros that changed hands after the first round.
+        moved: micros that moved between budgets after the first round.
     """
 
     value: Floats
@@ -37,15 +37,15 @@ class Course(NamedTuple):
 
 
 def play(market: Market, player: str, seed: int) -> Course:
-    """Share out each round's budget, and see what campaigns do with it.
+    """Allocate each round's budget, and simulate what campaigns do with it.
 
-    A campaign spends what it gets as far as its market goes. Counts are drawn around what is expected; what a strategy
-    is judged by is the expected value of its spends, so luck with clicks earns nothing.
+    A campaign spends its budget as far as its market goes. Counts are drawn around their expectation; a strategy is
+    judged by the expected value of its spend, so luck with clicks earns nothing.
 
     Args:
-        market: see there.
+        market: market to play in.
         player: one of `PLAYERS`.
-        seed: of the counts and of the strategy's own draws.
+        seed: seed of the counts and of the strategy's own draws.
     """
     random = np.random.default_rng([seed, 3])
     manager = _manager(market, player, seed)
@@ -86,7 +86,7 @@ def _manager(market: Market, player: str, seed: int) -> MultiCampaignManager:
 def _counts(
     market: Market, turn: int, spend: npt.NDArray[np.int64], expected: Floats, random: np.random.Generator
 ) -> list[Counts]:
-    """What is seen of a round."""
+    """Return the observed counts of a round."""
     impressions = np.where(spend > 0, random.poisson(expected), 0)
     clicks = random.binomial(impressions, np.minimum(market.ctr[turn], 1.0))
     conversions = random.binomial(clicks, market.cvr)

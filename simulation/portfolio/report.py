@@ -1,4 +1,4 @@
-"""How a simulation of portfolios is shown: a table in the terminal, and one HTML file that needs nothing beside it."""
+"""Reports of a portfolio simulation: a table in the terminal, and one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COLUMNS = ("value_share", "over_proportional", "regret_slope", "moved")
 
 
 def table(found: Told, title: str) -> Table:
-    """Figures by strategy, stationary and drifting markets beside each other."""
+    """Return the figures by strategy, stationary and drifting markets side by side."""
     shown = Table(title=title)
     shown.add_column("strategy")
     for name in _COLUMNS:
@@ -31,10 +31,10 @@ def table(found: Told, title: str) -> Table:
 
 
 def write_html(path: Path, found: Told, games: Sequence[Game], title: str) -> None:
-    """Plots and the table in one file, plotly's script included."""
+    """Write plots and the table to one file that includes plotly's script."""
     plots = [
-        ("Part of the clairvoyant's value, by market", _shares(games)),
-        ("Cumulative regret, stationary markets (parts of the clairvoyant's value)", _regrets(games, drift=False)),
+        ("Share of the clairvoyant's value, by market", _shares(games)),
+        ("Cumulative regret, stationary markets (shares of the clairvoyant's value)", _regrets(games, drift=False)),
         ("Cumulative regret, drifting markets", _regrets(games, drift=True)),
         ("Value by round, one drifting market", _course(next(game for game in games if game.drift))),
     ]
@@ -53,7 +53,7 @@ def _shares(games: Sequence[Game]) -> go.Figure:
             boxpoints="all",
             jitter=0.4,
         )
-    plot.update_layout(boxmode="group", yaxis_title="part of the clairvoyant's value", height=480)
+    plot.update_layout(boxmode="group", yaxis_title="share of the clairvoyant's value", height=480)
     return plot
 
 

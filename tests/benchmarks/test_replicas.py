@@ -73,7 +73,7 @@ def test_back_is_where_it_stays() -> None:
 
 def test_a_process_that_is_replaced_is_told() -> None:
     assert restarted([make_slice(10.0), make_slice(20.0)]) == []
-    assert restarted([make_slice(10.0), make_slice(20.0, pid=8)]) == ["Router is another process"]
+    assert restarted([make_slice(10.0), make_slice(20.0, pid=8)]) == ["Router was replaced"]
 
 
 def test_what_a_process_opens_is_counted() -> None:

@@ -35,7 +35,7 @@ def test_one_moment_has_no_slope() -> None:
 
 
 def test_moments_and_values_belong_together() -> None:
-    with pytest.raises(ValueError, match="2 moments and 1 values"):
+    with pytest.raises(ValueError, match="2 times and 1 values"):
         slope([1.0, 2.0], [3.0])
 
 

@@ -95,8 +95,8 @@ _PLANTED: list[tuple[str, str, Callable[[Object], None], str, str]] = [
     ("NetworkPolicy", "overlays/production", put("spec.podSelector", []), "spec.podSelector", "is not of type"),
     ("CronJob", "overlays/production", put("spec.schedule", 3), "spec.schedule", "is not of type"),
     ("StatefulSet", "overlays/local", put("spec.replicas", "one"), "spec.replicas", "is not of type"),
-    ("Ingress", "overlays/local", put("apiVersion", "extensions/v1beta1"), "", "nobody here knows the kind"),
-    ("Service", "overlays/local", put("kind", "Sevrice"), "", "nobody here knows the kind"),
+    ("Ingress", "overlays/local", put("apiVersion", "extensions/v1beta1"), "", "unknown kind"),
+    ("Service", "overlays/local", put("kind", "Sevrice"), "", "unknown kind"),
     ("Service", "overlays/local", put("metadata", {}), "metadata.name", "needs a name"),
     # The structure of KubeRay's CRDs
     ("RayService", "overlays/production", put("spec.rayClusterConfig.headGroupSpecs", {}), "spec.rayClusterConfig", ""),
@@ -323,9 +323,9 @@ def test_stale_missing_and_left_over_files_are_found_and_mended(copied: Path) ->
     (copied / "cluster/kuberay/base/generated/serve-config.yaml").unlink()
     (copied / "cluster/kuberay/base/generated/old.yaml").write_text("")
     assert _stale(copied) == [
-        ("ray.env", "is not what it is made of now"),
+        ("ray.env", "is stale"),
         ("serve-config.yaml", "is missing"),
-        ("old.yaml", "is made of nothing that is there"),
+        ("old.yaml", "is obsolete"),
     ]
     assert len(generate.write(copied)) == 3
     assert _stale(copied) == []
@@ -341,7 +341,7 @@ def test_alerts_and_dashboards_become_objects_of_their_own(copied: Path, crds: C
     (copied / "dashboards/grafana").mkdir(parents=True, exist_ok=True)
     (copied / "dashboards/grafana/overview_test.json").write_text(board)
     why = {reason for name, reason in _stale(copied) if name == "prometheus-rule.yaml"}
-    assert why & {"is missing", "is not what it is made of now"}
+    assert why & {"is missing", "is stale"}
     generate.write(copied)
     objects = build.build(copied / "cluster/kuberay/overlays/production")
     assert [fault for body in objects for fault in validate.check("", body, crds)] == []

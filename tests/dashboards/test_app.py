@@ -111,7 +111,7 @@ def test_what_is_unwell_is_named(platform: FakePlatform, events: None):
     _, told = platform.answers["/health"]
     parts = {**told["parts"], "ledger": {"state": "away"}}
     platform.answers["/health"] = (503, {**told, "status": "degraded", "parts": parts})
-    assert "ledger is away" in opened("Overview").warning[0].value
+    assert "ledger is unavailable" in opened("Overview").warning[0].value
 
 
 def test_latency_of_bids_is_not_made_up(platform: FakePlatform, events: None):
@@ -207,7 +207,7 @@ def test_a_bid_is_explained_by_the_platform_where_it_can(platform: FakePlatform,
     app = opened("Auctions", bid="b1")
     assert not app.exception
     told = shown(app)
-    assert told["Bid, micros"] == told["Computed"] == "1,234"
+    assert told["Bid, micros"] == told["Recomputed"] == "1,234"
     assert (told["Equal"], told["Sent, CPM"]) == ("yes", "1.234")
     assert "Notices so far: bill settled" in " ".join(one.value for one in app.caption)
     tables = [one.value for one in app.dataframe]

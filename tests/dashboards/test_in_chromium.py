@@ -96,7 +96,7 @@ def test_a_good_page_and_bad_ones_are_told_apart(browser: Browser, platform: Fak
 
 def test_no_chromium_says_what_to_do(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("RAYBID_CHROMIUM", "/nowhere/chromium")
-    with pytest.raises(BrowserMissing, match="does not start"), chromium("http://127.0.0.1:9", TOKEN):
+    with pytest.raises(BrowserMissing, match="did not start"), chromium("http://127.0.0.1:9", TOKEN):
         pass
     monkeypatch.delenv("RAYBID_CHROMIUM")
     monkeypatch.setattr(shutil, "which", lambda _: None)

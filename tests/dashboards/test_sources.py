@@ -82,7 +82,7 @@ def test_a_refusal_says_what_to_do():
     with serving(FakePlatform()) as platform:
         with pytest.raises(ApiError, match=r"401.*RAYBID_KEY"):
             Api(platform.url, "").get("/campaigns")
-        with pytest.raises(ApiError, match=r"412.*look at it again") as refused:
+        with pytest.raises(ApiError, match=r"412.*repeat the change") as refused:
             Api(platform.url, KEY).send("POST", "/campaign/c1/pause", version=2)
         assert refused.value.status == 412
     with pytest.raises(ApiError, match="make run"):

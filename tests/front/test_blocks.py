@@ -46,7 +46,7 @@ def test_the_quickstart_does_what_it_says(front: Front) -> None:
     said = "".join(carry_out(block, front) for block in blocks(QUICKSTART)[1:-1])
     assert "CPM" in said
     assert len(bids_in(said)) == 1
-    assert "comes out again to the micro" in said
+    assert "recomputed to the same micro" in said
     assert "summer" in said
     assert re.search(r'"requests": [1-9]', said)
 

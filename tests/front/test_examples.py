@@ -18,7 +18,7 @@ pytestmark = pytest.mark.cluster
 SAID = {
     "bid_once": r"cleared at [\d.]+ CPM: [1-9]\d* micros were charged",
     "campaign_spends": r"spent (9\d,\d{3}|100,000) of 100,000 micros with [1-9]\d* impressions",
-    "explain_bid": r"bid (\d+) micros, computed again \1\n",
+    "explain_bid": r"bid (\d+) micros, recomputed \1\n",
     "portfolio": r"micros from unsold-\d+ to sold-\d+: .+\n(.*\n)*now [\d,]+ and [\d,]+ micros, together 10,000,000",
     "read_events": r"spent_micros",
 }

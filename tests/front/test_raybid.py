@@ -93,7 +93,7 @@ def test_a_bid_just_made_is_explained_and_its_price_comes_out_again(front: Front
     shown = front.raybid("explain", answer["bid_id"])
     assert shown.returncode == 0, shown.stderr
     assert f"bid {told['price_micros']} micros" in shown.stdout
-    assert "comes out again to the micro" in shown.stdout
+    assert "recomputed to the same micro" in shown.stdout
     sample = front.raybid("explain", "--sample", "20")
     assert sample.returncode == 0, sample.stderr
     figures = json.loads(sample.stdout.splitlines()[-1])

@@ -25,7 +25,7 @@ def test_it_waits_until_the_answer_is_good(capsys: pytest.CaptureFixture[str]) -
             await asyncio.to_thread(deploy._await, "the application", server.url, 20.0)
 
     asyncio.run(main())
-    assert "the application is there" in capsys.readouterr().err
+    assert "the application is up" in capsys.readouterr().err
     assert next(answers, None) is None
 
 

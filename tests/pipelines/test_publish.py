@@ -68,7 +68,7 @@ def save_policy(folder: Path, multiplier: float, **changes: Any) -> Path:
 def test_what_is_worse_is_refused_and_forced_and_rolled_back(models: Path) -> None:
     good = publish_ctr(models / "good")
     assert (good["action"], good["before"], good["champion"]) == ("published", None, "untrained")
-    assert "serves already" in publish_ctr(models / "good", code=1)
+    assert "already serves" in publish_ctr(models / "good", code=1)
     refused = publish_ctr(models / "bad", code=1)
     assert f"worse than {good['version']} on" in refused
     assert "log loss" in refused
@@ -143,7 +143,7 @@ def _edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
         (_other_fields, "was trained on the fields inventory, weather"),
         (_other_schema, "inputs of version features-0"),
         (_no_meta, "no ctr artefact in"),
-        (_no_numbers, "no number"),
+        (_no_numbers, "not finite"),
     ],
 )
 def test_what_does_not_fit_is_refused_even_by_force(
@@ -168,6 +168,6 @@ def test_another_kind_and_another_observation_are_named(models: Path, tmp_path: 
 def test_without_events_or_clicks_it_says_what_is_missing(models: Path, tmp_path: Path) -> None:
     assert "there is no folder" in publish_ctr(models / "good", "--events", tmp_path / "none", code=1)
     few = run(publish, models / "good", "--kind", "ctr", "--impressions", 1_000, code=1)
-    assert "cannot tell models apart" in few
+    assert "cannot distinguish models" in few
     forced = run(publish, models / "good", "--kind", "ctr", "--impressions", 1_000, "--force", "a first one")
     assert (forced["action"], forced["before"]) == ("forced", None)

@@ -77,7 +77,7 @@ def test_training_rows_that_are_gone_or_changed_are_named(trained: Path, tmp_pat
     write_table(table, 300, seed=1)
     assert "has changed" in refused(evaluate_ctr.main, *judge)
     table.unlink()
-    assert "is gone: name another with --train FILE" in refused(evaluate_ctr.main, *judge)
+    assert "is gone: give another with --train FILE" in refused(evaluate_ctr.main, *judge)
     run(evaluate_ctr.main, *judge, "--train", trained / "train.tsv")
 
 
@@ -97,8 +97,8 @@ def test_what_cannot_be_read_is_refused_in_a_line(tmp_path: Path) -> None:
     assert "at least 100" in refused(train_ctr.main, "--data", write_table(tmp_path / "t.tsv", 20))
     assert "no ctr artefact" in refused(evaluate_ctr.main, "--model", tmp_path)
     both = ("--data", tmp_path / "t.tsv", "--events", tmp_path)
-    assert "two sources" in refused(train_ctr.main, *both, code=2)
-    assert "two sources" in refused(evaluate_ctr.main, "--model", tmp_path, *both, code=2)
+    assert "exclude each other" in refused(train_ctr.main, *both, code=2)
+    assert "exclude each other" in refused(evaluate_ctr.main, "--model", tmp_path, *both, code=2)
 
 
 def test_ours_is_ahead_on_real_impressions_that_came_later(tmp_path: Path) -> None:

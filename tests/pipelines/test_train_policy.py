@@ -166,7 +166,7 @@ def test_a_loss_anywhere_weighs_ten_times() -> None:
     assert score({"a": {"1/2": 1.0}, "b": {"1/2": -0.5}}) == pytest.approx(0.25 - 5.0)
 
 
-@pytest.mark.parametrize(("text", "says"), [(None, "leave --resume out"), ("{", "damaged")])
+@pytest.mark.parametrize(("text", "says"), [(None, "omit --resume"), ("{", "damaged")])
 def test_a_checkpoint_that_is_none_is_refused(tmp_path: Path, text: str | None, says: str) -> None:
     if text is not None:
         (tmp_path / "training.json").write_text(text)

@@ -103,7 +103,7 @@ def test_logs_that_teach_a_policy_nothing_are_refused_before_a_training(tmp_path
     write_logs(tmp_path, campaigns=1, streams=1, episodes=4)
     check_pasts(tmp_path)
     lines = (tmp_path / "gen-1.episodes.txt").read_text().splitlines()
-    for row, told in (("0\t50\t0.01", "the same in all"), ("0\t50\t0.0", "on average|pctr is 0")):
+    for row, told in (("0\t50\t0.01", "the same in all"), ("0\t50\t0.0", "averages|pctr is 0")):
         alike = [row if line.count("\t") == 2 else line for line in lines]
         (tmp_path / "gen-1.episodes.txt").write_text("\n".join(alike))
         with pytest.raises(LogError, match=told):

@@ -108,7 +108,7 @@ def test_champion_and_challenger_are_served_side_by_side(
     assert money["challenger"]["spent"] * 0.5 < seen["challenger"]["spend_micros"] <= money["challenger"]["budget"]
     assert seen["champion"]["spend_micros"] > seen["challenger"]["spend_micros"]
     assert seen["says"]
-    assert "ended already" in verb(settings, "stop", fails=True)
+    assert "already ended" in verb(settings, "stop", fails=True)
 
 
 def arms(settings: Settings) -> dict[str, Any]:

@@ -59,5 +59,5 @@ def test_a_change_replaces_fields_and_null_takes_the_default() -> None:
 
 def test_a_campaign_is_in_one_portfolio() -> None:
     check_apart([made(), made(id="other", members=[{"campaign": "c"}])])
-    with pytest.raises(PortfolioError, match="campaign 'b' is in portfolio 'all' already"):
+    with pytest.raises(PortfolioError, match="campaign 'b' is already in portfolio 'all'"):
         check_apart([made(), made(id="other", members=[{"campaign": "b"}])])

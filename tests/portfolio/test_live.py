@@ -167,7 +167,7 @@ def test_a_target_lowers_what_is_bid() -> None:
     for _ in range(4):
         world.step()
     assert world.state.steering == {"a": pytest.approx(0.8**3)}
-    assert "its bids go down" in world.state.members["a"].because
+    assert "bids go down" in world.state.members["a"].because
 
 
 def test_a_state_that_cannot_be_read_is_begun_anew() -> None:

@@ -29,7 +29,7 @@ def test_without_a_target_everything_is_bid() -> None:
 def test_what_costs_too_much_is_bid_less_for() -> None:
     told = steer(spent(400, targets=Targets(cpc=1_000)), 1.0)  # a click costs 2,500
     assert told.multiplier == pytest.approx(MOST_DOWN)
-    assert "a click costs 2,497 micros for a target of 1,000, and its bids go down" in told.because
+    assert "a click costs 2,497 micros for a target of 1,000, so bids go down" in told.because
 
 
 def test_what_costs_less_may_be_bid_more_for_again_but_never_more_than_it_is_worth() -> None:

@@ -122,7 +122,7 @@ def test_explain_prints_the_way_to_the_price_or_the_document_as_it_is() -> None:
     assert heard[0]["path"] == "/explain/b-1"
     said = (
         "b-1: spring/a bid 1234 micros",
-        "comes out again",
+        "recomputed to the same micro",
         "250,000",
         "-641",
         "1.234 USD CPM",
@@ -147,7 +147,7 @@ def test_explain_takes_the_bid_from_an_answer_that_is_piped_in(
 def test_explain_of_an_answer_without_a_bid_says_so(answer: str) -> None:
     done = CliRunner().invoke(app, ["explain", "-"], input=answer)
     assert done.exit_code == 1
-    assert done.stderr.startswith("raybid: there is no bid on standard input")
+    assert done.stderr.startswith("raybid: no bid on standard input")
     assert len(done.stderr.strip().splitlines()) == 1
 
 
@@ -156,7 +156,7 @@ def test_a_price_that_does_not_come_out_again_is_a_failure() -> None:
         for words in ((), ("--json",)):
             done = run("explain", "b-1", "--url", url, *words)
             assert done.exit_code == 1
-            assert "1234 micros and comes out at 1235" in done.stderr
+            assert "1234 micros but recomputes to 1235" in done.stderr
 
 
 def test_a_sample_of_no_bids_says_so() -> None:

@@ -65,9 +65,9 @@ def test_a_stream_is_one_long_episode(folder: Path, tmp_path: Path) -> None:
         ("gen-2.episodes.txt", "nonsense\n", "first line"),
         ("gen-2.episodes.txt", "10\t5\n1\n0\t3\n", "should be"),
         ("gen-2.episodes.txt", "10\t5\n1\n0\t3\t-0.1\n", "negative"),
-        ("gen-2.episodes.txt", "10\t5\n1\n0\tx\t0.1\n", "not of the form"),
+        ("gen-2.episodes.txt", "10\t5\n1\n0\tx\t0.1\n", "is malformed"),
         ("gen-2.episodes.txt", "10\t1\n1\n0\t3\t0.1\n", "fewer than two"),
-        ("gen-2.episodes.txt", "10\t9\n1\n0\t3\t0.1\n", "fewer than one"),
+        ("gen-2.episodes.txt", "10\t9\n1\n0\t3\t0.1\n", "less than one"),
         ("gen-2.episodes.txt", "0 3 0.1\n0 3 0.1\n", "first line"),
         ("gen-2.episodes.txt", "10\t0\n", "an episode of 0"),
         ("gen-2.episodes.txt", "10\t1\n1\n0\t3\t0.1\n2\n0\t3000000\t0.1\n", "line 5: price is 3000000: .* 0 to 300"),
@@ -76,13 +76,13 @@ def test_a_stream_is_one_long_episode(folder: Path, tmp_path: Path) -> None:
         ("gen-2.episodes.txt", "10\t1\n1\n0\t301\t0.1\n", "line 3: price is 301"),
         ("gen-2.episodes.txt", "10\t1\n1\n2\t3\t0.1\n", "line 3: click is 2: neither 0 nor 1"),
         ("gen-2.episodes.txt", "10\t1\n1\n0\t3\t1.01\n", "line 3: pctr is 1.01: a chance"),
-        ("gen-2.episodes.txt", "10\t1\n1\n0\t3\tnan\n", r"line 3: '0\\t3\\tnan' is not of the form"),
+        ("gen-2.episodes.txt", "10\t1\n1\n0\t3\tnan\n", r"line 3: '0\\t3\\tnan' is malformed"),
         ("gen-2.episodes.txt", "10\t1\n1\n0,3,0.1\n", "line 3: '0,3,0.1'"),
-        ("gen-2.episodes.txt", "10\t2\n1\n0\t3\t0.1\n2\n0\t3\t0.1\n", "line 4: the episode before has 1 auctions"),
+        ("gen-2.episodes.txt", "10\t2\n1\n0\t3\t0.1\n2\n0\t3\t0.1\n", "line 4: the previous episode has 1 auctions"),
         ("gen-2.episodes.txt", "10\t1\n1\n0\t3\t0.1\n0\t3\t0.1\n", "the last episode has 2"),
         ("gen-2.episodes.txt", "10\t1\n1\n0\t3\t0.1\t5\n2\n0\t3\t0.1\t4\n", "line 5: hour is 4"),
         ("gen-2.episodes.txt", "10\t1\n1\n0\t3\t0.1\t1382421061\n", "line 3: hour is 1382421061"),
-        ("gen-2.episodes.txt", "10\t1\n1\n0\t3\t0.1\n2\n0\t3\t0.1\t4\n", "line 5: .* form"),
+        ("gen-2.episodes.txt", "10\t1\n1\n0\t3\t0.1\n2\n0\t3\t0.1\t4\n", "line 5: .* malformed"),
         ("gen-2.info.json", "{}", "imp_train"),
         ("gen-2.info.json", '{"imp_train":0,"clk_train":1,"cost_train":1,"price_counter_train":[]}', "above 0"),
         ("gen-2.info.json", '{"imp_train":1,"clk_train":1,"cost_train":1,"price_counter_train":[1]}', "0 to 300"),
@@ -118,7 +118,7 @@ def test_packed_files_with_a_mark_and_crlf_are_the_same_log(folder: Path, tmp_pa
         assert ours.after.price.tolist() == theirs.after.price.tolist()
 
 
-@pytest.mark.parametrize(("factor", "pctr", "told"), [(0.01, 1, "prices of the rows are"), (1, 100, "in percent")])
+@pytest.mark.parametrize(("factor", "pctr", "told"), [(0.01, 1, "the rows' prices average"), (1, 100, "in percent")])
 def test_rows_in_another_unit_than_the_totals_are_refused(
     folder: Path, tmp_path: Path, factor: float, pctr: float, told: str
 ) -> None:

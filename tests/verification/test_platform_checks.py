@@ -32,10 +32,10 @@ def test_a_good_trade_through_the_proxy_has_no_fault() -> None:
     [
         ({"bids": 0}, "no bid came"),
         ({"spend_micros": 0, "ledger_spend_micros": 0}, "no notice charged anything"),
-        ({"ledger_spend_micros": 6}, "differ about the spend"),
+        ({"ledger_spend_micros": 6}, "disagree on the spend"),
         ({"status_codes": {"200": 1, "502": 1}}, "'502': 1"),
         ({"errors": 1, "errors_by_kind": {"timeout": 1}}, "timeout"),
-        ({"invalid_responses": 1}, "breaches of the protocol"),
+        ({"invalid_responses": 1}, "violations of the protocol"),
         ({"hidden": {"/metrics": 200, "/stats": 404}}, "not hidden: /metrics"),
         ({"nginx_said": 1}, "nginx logged"),
     ],
@@ -53,7 +53,7 @@ def test_a_head_that_came_back_has_no_fault() -> None:
     ("change", "told"),
     [
         ({"recovered_s": None}, "did not come back"),
-        ({"served_during": 300}, "serving did not go on"),
+        ({"served_during": 300}, "serving stopped"),
         ({"errors": 33}, "more requests failed"),
         ({"state_back": False, "state": {"update": False}}, "'update': False"),
     ],

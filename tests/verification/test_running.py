@@ -160,7 +160,7 @@ def test_memory_that_stays_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("verification.attacks.running._SETTLE_SECONDS", 0.0)
     report = attacked(attack(held))
     assert report.summary()["memory_growth_mb"] == 50.0
-    assert "50.0 MB more are held" in report.faults(least=1)
+    assert "50.0 MB more in use" in report.faults(least=1)
 
 
 def test_too_few_attacks_are_a_fault() -> None:

@@ -1,13 +1,13 @@
-"""Attack a platform of its own in every way that an audit found, and in those beside them.
+"""Attack a platform of its own in every way that an audit found, and in variations.
 
 How to run:
 
-    make attack-check            # about twenty minutes; ends with 1 when one attack succeeds
-    python -m verification.attacks --only keys     # attacks whose finding or name holds this text
+    make attack-check            # about twenty minutes; exit code 1 if an attack succeeds
+    python -m verification.attacks --only keys     # attacks whose finding or name contains this text
 
-As root it attacks from a network namespace of its own and as the user `nobody`; without, from another address of
-this machine, and what needs another user is named as not tried. It prints a line an attack, and one JSON object last.
-Nothing leaves the machine, and all that it started is ended whatever happens.
+As root it attacks from a network namespace of its own and as the user `nobody`; otherwise from another address of this
+machine, and attacks that need another user are reported as not tried. It prints a line per attack, and one JSON object
+last. Nothing leaves the machine, and all processes that it started are ended in any case.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ from verification.attacks.target import Target, domain, environment, settings_of
 
 
 @processes.ended_by_signals()
-def main(*, only: Annotated[str, typer.Option(help="attacks whose finding or name holds this text")] = "") -> None:
-    """Start, attack, judge."""
+def main(*, only: Annotated[str, typer.Option(help="attacks whose finding or name contains this text")] = "") -> None:
+    """Start a platform, attack it, report."""
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     chosen = [one for one in every() if only.lower() in f"{one.finding}: {one.name}".lower()]
     try:
@@ -60,7 +60,7 @@ def main(*, only: Annotated[str, typer.Option(help="attacks whose finding or nam
 def _attacked(folder: Path, outside: Stranger, console: Console, chosen: list[Attack]) -> Report:
     given = Settings()
     train_missing(given, console.print)
-    Path(folder).chmod(0o755)  # what is inside is to keep itself private
+    Path(folder).chmod(0o755)  # the contents must protect themselves
     with small_disk(folder / "var") as is_small, _running(folder, given, outside, is_small, console) as target:
         key, url = target.keys["honest"], f"{target.settings.base_url}/openrtb2/honest"
         warm(target)
@@ -70,7 +70,7 @@ def _attacked(folder: Path, outside: Stranger, console: Console, chosen: list[At
 
 @contextmanager
 def _running(folder: Path, given: Settings, outside: Stranger, is_small: bool, console: Console) -> Iterator[Target]:
-    """A platform with all that is attacked, for the time of the block."""
+    """Run a platform with everything that is attacked, for the time of the block."""
     env, keys = environment(folder / "var", given)
     settings = settings_of(env)
     target = Target(settings, keys, outside, env, is_small)
@@ -81,7 +81,7 @@ def _running(folder: Path, given: Settings, outside: Stranger, is_small: bool, c
         target.furnish()
         yield target
     finally:
-        console.print("ending the platform")
+        console.print("stopping the platform")
         target.close()
         try:
             target.stop()

@@ -1,12 +1,12 @@
-"""What an attack may cost at most."""
+"""Limits on the cost of attacks."""
 
 from __future__ import annotations
 
 MOST_STALL_MS = 100.0
-"""Most that the 99th percentile of honest callers may be above that of a quiet run while an attack goes on."""
+"""Maximum increase of honest callers' 99th percentile over a quiet run during an attack."""
 
 MOST_GROWTH_MB = 30.0
-"""Most that all attacks together may leave in the memory of the platform's processes."""
+"""Maximum growth of the platform's memory over all attacks together."""
 
 LEAST_ATTACKS = 60
-"""Fewer say little."""
+"""Minimum number of attacks for a meaningful result."""

@@ -1,4 +1,4 @@
-"""One attack: what is tried, and which finding of the audit it stands for."""
+"""One attack: what is tried, and which finding of the audit it represents."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from verification.attacks.target import Target
 
 Act = Callable[["Target"], str]
-"""Try it. The answer is empty when the platform held, else what came back."""
+"""A function that tries an attack; it returns an empty text if the platform held, else what came back."""
 
 
 class Finding(StrEnum):
-    """What the audit found."""
+    """The findings of the audit."""
 
     RAY = "Ray is open"
     ANONYMOUS = "anonymous money"
@@ -49,11 +49,11 @@ class Attack:
     """One case.
 
     Attributes:
-        finding: what it stands for.
-        name: what is tried, for people.
-        act: tries it.
-        disturbs: whether it breaks parts of the platform by means that no stranger has (a killed server, a full
-            disk); honest callers are not timed meanwhile.
+        finding: finding it represents.
+        name: description of the attack.
+        act: function that tries it.
+        disturbs: whether it breaks parts of the platform by means that no attacker has (a killed server, a full disk);
+            honest callers are not timed meanwhile.
     """
 
     finding: Finding
@@ -63,7 +63,7 @@ class Attack:
 
 
 class Attacks:
-    """The attacks of one file, in their order."""
+    """The attacks of one file, in order."""
 
     def __init__(self) -> None:
         self._attacks: list[Attack] = []
@@ -72,7 +72,7 @@ class Attacks:
         return iter(self._attacks)
 
     def __call__(self, finding: Finding, name: str, *, disturbs: bool = False) -> Callable[[Act], Act]:
-        """Add the decorated function as an attack."""
+        """Return a decorator that adds a function as an attack."""
 
         def added(act: Act) -> Act:
             self.add(finding, name, act, disturbs=disturbs)

@@ -1,4 +1,4 @@
-"""A small disk for a platform's folder, so that it can be filled without harm to the machine."""
+"""A small disk for a platform's folder, which can be filled without harm to the machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CHUNK = 1 << 20
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[bool]:
-    """Mount a disk of its own on a folder for the time of the block; whether there is one: that needs root."""
+    """Mount a small disk on a folder for the time of the block; yield whether that worked: it needs root."""
     folder.mkdir(mode=0o755)
     if os.geteuid() != 0 or _run("mount", "-t", "tmpfs", "-o", f"size={_MEGABYTES}m,mode=755", "tmpfs", str(folder)):
         yield False
@@ -23,13 +23,13 @@ def small_disk(folder: Path) -> Iterator[bool]:
     try:
         yield True
     finally:
-        if _run("umount", str(folder)):  # something still has a file open there: it goes with its last process
+        if _run("umount", str(folder)):  # something still has a file open there: it is unmounted with its last process
             _run("umount", "--lazy", str(folder))
 
 
 @contextmanager
 def full(folder: Path) -> Iterator[None]:
-    """Fill the disk of a folder to its last byte for the time of the block."""
+    """Fill the disk of a folder completely for the time of the block."""
     ballast = folder / "ballast"
     try:
         with ballast.open("wb", buffering=0) as file:

@@ -1,4 +1,4 @@
-"""Many requests at once, as one caller can send them."""
+"""Many requests at once, as a single caller can send them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import uvloop
 from simulation.exchange.client import HttpClient, TransportError
 
 Request = tuple[str, str, str, bytes]
-"""Method (GET or POST), URL, header lines each ended by a line break, body."""
+"""Method (GET or POST), URL, header lines each ending with a line break, body."""
 
 _AT_ONCE = 32
 _PATIENCE_SECONDS = 10.0
 
 
 def statuses_of(requests: Sequence[Request]) -> Counter[int]:
-    """Send them, many at once; how often each status came, 0 for no answer."""
+    """Send requests concurrently; return how often each status came, 0 for no answer."""
     return uvloop.run(_sent(requests))
 
 

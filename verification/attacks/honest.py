@@ -1,7 +1,7 @@
-"""An exchange that trades while the platform is attacked: what an attack costs others shows in its answers.
+"""An exchange that trades while the platform is attacked: its answers show what an attack costs others.
 
-It is a process of its own, so that what the attacker computes does not count. It bids at a steady rate whatever the
-answers do (open loop), settles what it is offered, and writes a line a request: when it began, milliseconds, status.
+It is a process of its own, so that the attacker's computations do not slow it. It bids at a steady rate whatever the
+answers do (open loop), settles its bids, and writes a line per request: start time, milliseconds, status.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from rtb.runtime import processes
 from simulation.exchange.client import HttpClient, TransportError
 
 RATE = 80.0
-"""Bid requests a second. Half of the bids are sold, and the others are lost: each has a notice."""
+"""Bid requests per second. Half of the bids are sold and the others lost: each has a notice."""
 
 _BEGIN_SECONDS = 60.0
 _END_SECONDS = 10.0
@@ -35,9 +35,9 @@ class Sample(NamedTuple):
     """One bid request of the honest exchange.
 
     Attributes:
-        at: when it began (the monotonic clock, in seconds).
-        ms: how long the answer took.
-        status: of the answer, 0 without one.
+        at: start time (the monotonic clock, in seconds).
+        ms: latency of the answer.
+        status: HTTP status, 0 without an answer.
     """
 
     at: float
@@ -46,15 +46,15 @@ class Sample(NamedTuple):
 
     @property
     def is_good(self) -> bool:
-        """Whether it was answered as OpenRTB wants."""
+        """Whether the answer follows OpenRTB."""
         return self.status in (200, 204)
 
 
 class Traffic:
-    """What the honest exchange saw.
+    """The observations of the honest exchange.
 
     Args:
-        log: the file it writes.
+        log: file that it writes.
     """
 
     def __init__(self, log: Path) -> None:
@@ -63,12 +63,12 @@ class Traffic:
         self._samples: list[Sample] = []
 
     def between(self, begin: float, end: float) -> list[Sample]:
-        """Requests that began in this time and are answered by now."""
+        """Return the requests that began in this period and are answered by now."""
         self._take()
         return [one for one in self._samples if begin <= one.at <= end]
 
     def await_first(self, process: subprocess.Popen[str]) -> None:
-        """Wait until it trades.
+        """Wait until the exchange trades.
 
         Raises:
             LaunchError: it does not.
@@ -91,27 +91,27 @@ class Traffic:
 
 
 def p99(samples: Sequence[Sample]) -> float:
-    """The 99th percentile of the milliseconds, without what one outlier in a hundred says; 0 without samples."""
+    """Return the 99th percentile of the latencies in ms, robust against single outliers; 0 without samples."""
     ordered = sorted(one.ms for one in samples)
     return ordered[int(0.99 * (len(ordered) - 1))] if ordered else 0.0
 
 
 @contextmanager
 def trading(url: str, key: str, page: str, log: Path) -> Iterator[Traffic]:
-    """An honest exchange for the time of the block.
+    """Run an honest exchange for the time of the block.
 
     Args:
-        url: where it bids.
+        url: URL to bid at.
         key: its API key.
         page: domain that its requests are for.
-        log: it writes.
+        log: file to write.
     """
     log.touch()
     command = [sys.executable, "-m", __name__, url, page, str(log)]
     process = processes.start(command, _END_SECONDS, cwd=ROOT, stdin=subprocess.PIPE, text=True)
     try:
         assert process.stdin is not None
-        process.stdin.write(key + "\n")  # not an argument: those are for all to see
+        process.stdin.write(key + "\n")  # not an argument: everybody can see those
         process.stdin.flush()
         traffic = Traffic(log)
         traffic.await_first(process)
@@ -163,7 +163,7 @@ class _Exchange:
         url = bid["burl"] if number % 2 else bid["lurl"]
         try:
             await self._client.get(url.replace("${AUCTION_PRICE}", str(bid["price"])))
-        except TransportError:  # the next one settles again
+        except TransportError:  # the next notice makes up for it
             return
 
 

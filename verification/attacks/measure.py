@@ -1,4 +1,4 @@
-"""What a platform's processes hold and listen on."""
+"""Memory and listeners of a platform's processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from raybid.local.listeners import Listener, listeners
 
 
 def family(pids: Iterable[int]) -> list[psutil.Process]:
-    """These processes and all that they started, once each."""
+    """Return these processes and their descendants, once each."""
     found: dict[int, psutil.Process] = {}
     for pid in pids:
         try:
@@ -22,7 +22,7 @@ def family(pids: Iterable[int]) -> list[psutil.Process]:
 
 
 def heard(pids: Iterable[int]) -> list[Listener]:
-    """What these processes and all that they started listen on, once each."""
+    """Return what these processes and their descendants listen on, once each."""
     return sorted({one for pid in pids for one in listeners(pid)})
 
 
@@ -31,25 +31,25 @@ Held = dict[int, int]
 
 
 def held(processes: Iterable[psutil.Process]) -> Held:
-    """Memory that each has: what several share is divided among them (PSS)."""
+    """Return the memory of each; shared pages are divided among their users (PSS)."""
     return {process.pid: _pss(process) for process in processes}
 
 
 def grown_mb(before: Held, now: Held) -> float:
-    """How much more is held by those who lived then and live now.
+    """Return by how many MB the processes that lived both times have grown.
 
-    One that was added since is left out: a replica may be added for the load, and goes again after a minute.
+    Later ones do not count: a replica may be added under load, and is removed after a minute.
     """
     return sum(growth(before, now).values())
 
 
 def growth(before: Held, now: Held) -> dict[int, float]:
-    """The same by process, in MB."""
+    """Return the growth by process, in MB."""
     return {pid: (now[pid] - size) / 2**20 for pid, size in before.items() if now.get(pid)}
 
 
 def name_of(pid: int) -> str:
-    """What a process calls itself, for people."""
+    """Return a short form of a process's command line."""
     try:
         words = psutil.Process(pid).cmdline()[:4]
     except psutil.Error:

@@ -1,7 +1,7 @@
-"""What an attack raises where this machine lacks something that it needs."""
+"""The exception of an attack that needs something which this machine lacks."""
 
 from __future__ import annotations
 
 
 class NotTried(Exception):
-    """The attack cannot be tried on this machine; the message says what is missing."""
+    """An attack cannot be tried on this machine; the message says what is missing."""

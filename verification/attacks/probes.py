@@ -1,7 +1,7 @@
-"""What a stranger tries on this machine. The text of this file runs by itself, with the standard library alone.
+"""Attempts of an attacker on this machine. This file runs on its own, with only the standard library.
 
-It is given to a bare Python with `-c`, since whoever has no rights may not be able to read the checkout. It reads one
-JSON list of questions from standard input and writes one JSON list of answers. A question has a `do`, the name of a
+It is passed to a bare Python with `-c`, since an unprivileged user may not be able to read the checkout. It reads a
+JSON list of questions from standard input and writes a JSON list of answers. A question has a `do`, the name of a
 function here, and its arguments.
 """
 
@@ -27,14 +27,14 @@ def connect(host: str, port: int) -> _Answer:
 
 
 def send(host: str, port: int, data: str) -> _Answer:
-    """Send bytes (Latin-1) over TCP; what comes back first."""
+    """Send bytes (Latin-1) over TCP; return the first bytes that come back."""
     with socket.create_connection((host, port), _PATIENCE) as connection:
         connection.sendall(data.encode("latin-1"))
         return {"got": connection.recv(_MOST).decode("latin-1")}
 
 
 def send_local(path: str, data: str) -> _Answer:
-    """Send bytes over a Unix socket; what comes back first, empty when nothing does."""
+    """Send bytes over a Unix socket; return the first bytes that come back, empty without any."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_PATIENCE)
         connection.connect(path)
@@ -64,7 +64,7 @@ def read(path: str) -> _Answer:
 
 
 def holding(paths: list[str], needles: list[str]) -> _Answer:
-    """Find files that can be read and hold one of these texts; folders are walked."""
+    """Find readable files that contain one of these texts; folders are searched recursively."""
     wanted = [one.encode() for one in needles]
     found = []
     for path in _files(paths):
@@ -79,7 +79,7 @@ def holding(paths: list[str], needles: list[str]) -> _Answer:
 
 
 def readable(paths: list[str]) -> _Answer:
-    """Find files that can be opened for reading; folders are walked."""
+    """Find files that can be opened for reading; folders are searched recursively."""
     found = []
     for path in _files(paths):
         try:
@@ -91,13 +91,13 @@ def readable(paths: list[str]) -> _Answer:
 
 
 def writable(paths: list[str]) -> _Answer:
-    """Find files and folders that can be written; folders are walked, links are not followed."""
+    """Find writable files and folders, recursively, without following links."""
     found = [path for top in paths for path in [top, *_files([top]), *_folders(top)] if os.access(path, os.W_OK)]
     return {"found": sorted(set(found))}
 
 
 def sockets(paths: list[str]) -> _Answer:
-    """Find Unix sockets below folders that take a connection."""
+    """Find Unix sockets below folders that accept a connection."""
     found = []
     for path in _files(paths, of_kind=stat.S_ISSOCK):
         with socket.socket(socket.AF_UNIX) as connection:
@@ -132,12 +132,12 @@ _DO = {one.__name__: one for one in (connect, send, send_local, ask, read, holdi
 
 
 def main() -> None:
-    """Answer every question; one that cannot be answered says why."""
+    """Answer every question; failures are reported as such."""
     answers = []
     for question in json.load(sys.stdin):
         try:
             answers.append(_DO[question.pop("do")](**question))
-        except Exception as error:  # whatever keeps a stranger out is an answer
+        except Exception as error:  # whatever keeps an attacker out is an answer
             answers.append({"error": f"{type(error).__name__}: {error}"})
     json.dump(answers, sys.stdout)
 

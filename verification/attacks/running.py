@@ -1,4 +1,4 @@
-"""The order of it all: every attack tried, honest callers timed, memory and listeners counted, a verdict given."""
+"""The procedure: try every attack, time honest callers, count memory and listeners, give a verdict."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from verification.attacks.not_tried import NotTried
 from verification.attacks.target import Target
 
 _TRIES = 3
-"""By itself. A stall that an attack makes comes each time, one of a busy machine does not: the least of them counts."""
+"""Repetitions of a single attack: a stall caused by it recurs, one of a busy machine does not. The minimum counts."""
 
 _TOGETHER = 4
 _MOST_UNANSWERED = 0.02
@@ -31,7 +31,7 @@ Say = Callable[[str], None]
 
 
 class Verdict(StrEnum):
-    """What came of an attack."""
+    """The result of an attack."""
 
     HELD = "held"
     SUCCEEDED = "SUCCEEDED"
@@ -40,10 +40,10 @@ class Verdict(StrEnum):
 
 
 class Watch(Protocol):
-    """Tells what honest callers saw: `honest.Traffic`."""
+    """An observer of honest callers: `honest.Traffic`."""
 
     def between(self, begin: float, end: float) -> list[Sample]:
-        """Requests of this time."""
+        """Return the requests of this period."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,11 @@ class Result:
     """One attack's outcome.
 
     Attributes:
-        attack: that was tried.
-        verdict: what came of it; `BROKEN` says that the case itself failed, which proves nothing.
-        evidence: what came back where it did not hold.
-        seconds: it took.
-        stall_ms: of honest callers, beyond the quiet run.
+        attack: attack that was tried.
+        verdict: its result; `BROKEN` means that the case itself failed, which proves nothing.
+        evidence: what came back if it succeeded.
+        seconds: duration.
+        stall_ms: extra latency of honest callers over the quiet run.
     """
 
     attack: Attack
@@ -66,7 +66,7 @@ class Result:
 
     @property
     def line(self) -> str:
-        """It for people."""
+        """Description for the console."""
         told = f"{self.verdict:<9}  {self.attack.finding}: {self.attack.name}"
         figures = f"  ({self.seconds:.1f} s, stall {self.stall_ms:.0f} ms)"
         return told + figures + (f"\n           {self.evidence[:_SHORT]}" if self.evidence else "")
@@ -74,7 +74,7 @@ class Result:
 
 @dataclass
 class Report:
-    """What came of all of them."""
+    """The results of all attacks."""
 
     results: list[Result] = field(default_factory=list)
     listeners: list[Listener] = field(default_factory=list)
@@ -82,7 +82,7 @@ class Report:
     growth_mb: float = 0.0
 
     def summary(self) -> dict[str, Any]:
-        """The figures."""
+        """Return the figures."""
         tried = [one for one in self.results if one.verdict is not Verdict.UNTRIED]
         return {
             "attacks": len(tried),
@@ -96,14 +96,14 @@ class Report:
         }
 
     def faults(self, least: int = LEAST_ATTACKS) -> list[str]:
-        """What is not as it has to be, a line each."""
+        """Return what is wrong, a line each."""
         told = self.summary()
         checks = {
             f"{told['succeeded']} attacks succeeded": told["succeeded"],
             f"{told['broken']} cases are broken: they prove nothing": told["broken"],
             f"{told['listeners_beyond_loopback']} listeners beyond loopback": told["listeners_beyond_loopback"],
             f"honest callers waited {told['worst_stall_ms']} ms longer": told["worst_stall_ms"] > MOST_STALL_MS,
-            f"{told['memory_growth_mb']} MB more are held": told["memory_growth_mb"] > MOST_GROWTH_MB,
+            f"{told['memory_growth_mb']} MB more in use": told["memory_growth_mb"] > MOST_GROWTH_MB,
             f"only {told['attacks']} attacks were tried": told["attacks"] < least,
         }
         return [fault for fault, is_so in checks.items() if is_so]
@@ -113,14 +113,14 @@ class Report:
 
 
 class Run:
-    """Tries attacks on a platform.
+    """A run of attacks on a platform.
 
     Args:
-        target: the platform.
-        watch: what honest callers see meanwhile.
-        say: told what happens, a line at a time.
-        quiet_seconds: over which honest callers are asked before the first attack; a new platform grows meanwhile.
-        window_seconds: least time over which they are asked during one; about a hundred of them in 1.2 s.
+        target: platform to attack.
+        watch: observer of honest callers.
+        say: called with progress, a line at a time.
+        quiet_seconds: time to observe before the first attack, in which a new platform grows.
+        window_seconds: minimum time to observe during one; about a hundred requests in 1.2 s.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class Run:
         self._quiet_ms = 0.0
 
     def all(self, attacks: Iterable[Attack]) -> Report:
-        """Measure a quiet time, try every attack, those that break parts last, and count what is left of it."""
+        """Measure a quiet period, try every attack, disturbing ones last, and measure what remains."""
         begin = time.monotonic()
         time.sleep(self._quiet_seconds)
         self._quiet_ms = p99(self._watch.between(begin, time.monotonic()))
@@ -152,7 +152,7 @@ class Run:
         return report
 
     def _groups(self, attacks: Sequence[Attack]) -> Iterator[list[Attack]]:
-        """Attacks of one finding, a few at a time: most take milliseconds, and callers are asked over a second."""
+        """Yield attacks of one finding, a few at a time: most take milliseconds, while observation takes a second."""
         for _, same in groupby(attacks, key=lambda one: one.finding):
             left = list(same)
             while left:
@@ -160,9 +160,9 @@ class Run:
                 left = left[_TOGETHER:]
 
     def _together(self, attacks: Sequence[Attack]) -> list[Result]:
-        """Try several, one after the other, and ask honest callers about all of that time at once.
+        """Try several, one after the other, and observe honest callers over the whole time.
 
-        Where they were harmed, each is tried again by itself, to know which it was.
+        If they were harmed, each is tried again by itself, to find out which one did it.
         """
         begin = time.monotonic()
         results = [self._act(one) for one in attacks]
@@ -177,7 +177,7 @@ class Run:
         return results
 
     def _alone(self, before: Result) -> Result:
-        """Try one again by itself; what it came to before counts where that was worse."""
+        """Try one again by itself; a worse result from before counts."""
         result = self._timed(before.attack)
         for _ in range(_TRIES - 1):
             if result.verdict is not Verdict.HELD or result.stall_ms <= MOST_STALL_MS:
@@ -202,18 +202,18 @@ class Run:
             verdict = Verdict.SUCCEEDED if evidence else Verdict.HELD
         except NotTried as reason:
             evidence, verdict = str(reason), Verdict.UNTRIED
-        except Exception as error:  # a case that fails proves nothing, and the others are to be tried
+        except Exception as error:  # a failing case proves nothing, and the others must still be tried
             evidence, verdict = f"{type(error).__name__}: {error}", Verdict.BROKEN
         return Result(attack, verdict, evidence, time.monotonic() - begin, 0.0)
 
     def _recover(self) -> None:
-        """Wait until an attack that did harm is over, so that the next is tried on a platform that is well."""
+        """Wait until the harm of an attack is over, so that the next one meets a healthy platform."""
         deadline = time.monotonic() + _RECOVER_SECONDS
         while not self._target.is_ready() and time.monotonic() < deadline:
             time.sleep(1.0)
 
     def _cost(self, begin: float) -> tuple[float, str]:
-        """What honest callers waited since then, beyond the quiet run, and what they were refused."""
+        """Return the extra latency of honest callers since then, and what they were refused."""
         time.sleep(max(0.0, begin + self._window_seconds - time.monotonic()))
         samples = self._watch.between(begin, time.monotonic())
         bad = [one.status for one in samples if not one.is_good]
@@ -223,7 +223,7 @@ class Run:
         return max(0.0, p99(samples) - self._quiet_ms), refused
 
     def _growth(self, before: measure.Held) -> float:
-        """MB more than before, once what is only held for a while is let go; says whose they are."""
+        """Return the growth in MB, once temporary memory is released, and report whose it is."""
         deadline = time.monotonic() + _SETTLE_SECONDS
         while True:
             grown = measure.growth(before, measure.held(self._target.processes()))

@@ -1,4 +1,4 @@
-"""Who attacks from this machine: a user without rights, and somebody at another address of it."""
+"""Attackers on this machine: an unprivileged user, and a caller at another of its addresses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from verification.faults import nodes
 _PROBES = Path(__file__).with_name("probes.py")
 _SECONDS = 120.0
 _ATTACKER = 2
-"""Last part of the address of who attacks; the platform's machine is 1."""
+"""Last part of the attacker's address; the platform's machine is 1."""
 
 Question = dict[str, Any]
 Answer = dict[str, Any]
@@ -30,12 +30,12 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True)
 class Stranger:
-    """Asks questions of `probes` in a process that knows nothing of the platform but what it is asked.
+    """A process that asks `probes` and knows nothing else about the platform.
 
     Attributes:
         hosts: addresses of the platform's machine that it knows.
-        prefix: what puts a command at another address.
-        user: whose rights it has; none: those of this process.
+        prefix: command prefix that changes the address.
+        user: user to run as; None: the current one.
     """
 
     hosts: Sequence[str] = ("127.0.0.1",)
@@ -43,10 +43,10 @@ class Stranger:
     user: str | None = None
 
     def ask(self, *questions: Question) -> list[Answer]:
-        """Ask, in one process; an answer has `error` where a question failed."""
+        """Ask questions, in one process; an answer has `error` if a question failed."""
         done = self.run([_python(), "-I", "-c", _PROBES.read_text()], json.dumps(questions))
         if done.returncode:
-            raise OSError(f"the probes fail: {done.stderr.strip()[-400:]}")
+            raise OSError(f"the probes failed: {done.stderr.strip()[-400:]}")
         answers: list[Answer] = json.loads(done.stdout)
         return answers
 
@@ -56,12 +56,12 @@ class Stranger:
         return answer
 
     def run(self, command: Sequence[str], text: str = "", **extra: str) -> subprocess.CompletedProcess[str]:
-        """Run a command with an empty environment and home, so that no secret of this process is in it.
+        """Run a command with an empty environment and home, so that it has no secret of this process.
 
         Args:
-            command: and its arguments.
-            text: its standard input.
-            **extra: environment variables that it has besides.
+            command: command and its arguments.
+            text: standard input.
+            **extra: additional environment variables.
         """
         rights: dict[str, Any] = {"user": self.user, "group": "nogroup", "extra_groups": []} if self.user else {}
         return subprocess.run(
@@ -79,19 +79,19 @@ class Stranger:
 
 
 def nobody() -> Stranger:
-    """A local user without rights.
+    """Return an unprivileged local user.
 
     Raises:
-        NotTried: this process cannot become somebody else.
+        NotTried: this process cannot change its user.
     """
     if os.geteuid() != 0:
-        raise NotTried("only root can become a user without rights")
+        raise NotTried("only root can run as an unprivileged user")
     return Stranger(user="nobody")
 
 
 @contextmanager
 def neighbour() -> Iterator[Stranger]:
-    """Somebody at another address: in a network namespace, or without root at this machine's own other address."""
+    """Yield a caller at another address: in a network namespace, or without root at this machine's other address."""
     own = _own_addresses()
     if reason := nodes.can_make():
         if not own:
@@ -100,18 +100,18 @@ def neighbour() -> Iterator[Stranger]:
         return
     with nodes.network() as network:
         namespace, _ = network.join(_ATTACKER)
-        for address in own:  # routes to this machine alone, so that nothing leaves it
+        for address in own:  # routes to this machine only, so that nothing leaves it
             route = ["ip", "-n", namespace, "route", "replace", f"{address}/32", "via", network.gateway]
             subprocess.run(route, check=True, capture_output=True)
         yield Stranger((network.gateway, *own), ("ip", "netns", "exec", namespace))
 
 
 def _own_addresses() -> list[str]:
-    """Addresses of this machine that are not loopback, of IP version 4."""
+    """Return the IPv4 addresses of this machine that are not loopback."""
     found = [one.address for cards in psutil.net_if_addrs().values() for one in cards if one.family.name == "AF_INET"]
     return [one for one in found if not one.startswith("127.")]
 
 
 def _python() -> str:
-    """A Python that anybody may run: the system's where there is one, as a checkout may be under a private home."""
+    """Return a Python that anybody may run: the system's if there is one, as a checkout may be in a private home."""
     return shutil.which("python3", path="/usr/bin:/usr/local/bin") or os.path.realpath(sys.executable)

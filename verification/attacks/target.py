@@ -1,4 +1,4 @@
-"""The platform under attack: started as `make up` starts one, with exchanges, campaigns and keys to attack with."""
+"""The platform under attack: started as by `make up`, with exchanges, campaigns and keys to attack with."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from verification.attacks.stranger import Stranger
 from verification.strangers.machine import PORTS
 
 EXCHANGES = ("alpha", "beta", "honest")
-"""Three that know nothing of each other. The first two are attacked and attack; the last only trades."""
+"""Independent exchanges. The first two are attacked and attack; the last only trades."""
 
 SCENES = ("money", "prices", "forged", "held", "learning", "unwon", "honest", "privacy", "budget", "pause", "rollback")
-"""A campaign each that bids on pages of its own domain alone, so that each scene has books of its own."""
+"""Scenes, each with a campaign that bids only on its own domain and so has its own books."""
 
 BUDGETS = {"held": 2_000_000, "budget": 300_000}
-"""Micros of the scenes whose money is to be short; all others have plenty."""
+"""Budgets of the scenes whose money is short, in micros; all others have plenty."""
 
 _PLENTY = 10**12
 _OFFERS = 10
@@ -48,16 +48,16 @@ _FIRST_BID_SECONDS = 60.0
 
 @dataclass
 class Target:
-    """A platform, what its owner knows of it, and whoever attacks it.
+    """A platform, what its owner knows about it, and its attacker.
 
     Attributes:
         settings: ports and folders.
-        keys: API keys by what they are for: `admin`, `report`, and one an exchange.
-        outside: somebody at another address.
-        environment: the platform is started with.
-        disk: whether its folder is on a small disk of its own, that may be filled.
-        notes: of attacks that several cases are about.
-        stack: what attacks started, to be ended with the platform.
+        keys: API keys by purpose: `admin`, `report`, and one per exchange.
+        outside: attacker at another address.
+        environment: environment that the platform is started with.
+        disk: whether its folder is on a small disk of its own, which may be filled.
+        notes: shared results of attacks with several cases.
+        stack: processes that attacks started, ended with the platform.
     """
 
     settings: Settings
@@ -77,12 +77,12 @@ class Target:
         self._http.close()
 
     def call(self, method: str, path: str, key: str = "", **request: Any) -> httpx.Response:
-        """Make a call with the key of that name; without one when it is empty."""
+        """Make a call with the key of that name; without a key if it is empty."""
         headers = {**({"X-API-Key": self.keys[key]} if key else {}), **request.pop("headers", {})}
         return self._http.request(method, path, headers=headers, **request)
 
     def plain(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> int:
-        """Make a call whose headers a careful client would refuse to send; its status."""
+        """Make a call whose headers a careful client would refuse to send; return its status."""
         connection = http.client.HTTPConnection(
             self.settings.http_host, self.settings.http_port, timeout=_PATIENCE_SECONDS
         )
@@ -93,7 +93,7 @@ class Target:
             connection.close()
 
     def is_ready(self) -> bool:
-        """Whether it can bid."""
+        """Return whether it can bid."""
         try:
             return self.call("GET", "/health/ready").status_code == 200
         except httpx.HTTPError:
@@ -105,7 +105,7 @@ class Target:
         Raises:
             LaunchError: there is none.
         """
-        for _ in range(_OFFERS):  # a loaded machine may answer too late, and then the samples bid, as on every page
+        for _ in range(_OFFERS):  # a loaded machine may answer late, and then the samples bid, as on every page
             answer = self.call("POST", f"/openrtb2/{exchange}", exchange, json=self.request(scene, **changes))
             found = answer.json()["seatbid"][0]["bid"][0] if answer.status_code == 200 else {}
             if found.get("cid") == scene:
@@ -113,7 +113,7 @@ class Target:
         raise LaunchError(f"no bid for {scene} at {exchange}: {answer.status_code} {answer.text[:200]}")
 
     def request(self, scene: str, **changes: Any) -> dict[str, Any]:
-        """A bid request for one banner on a scene's page; `floor` sets its floor, all else top-level fields."""
+        """Return a bid request for one banner on a scene's page; `floor` sets its floor, the rest top-level fields."""
         imp = {"id": "1", "banner": {"w": 300, "h": 250}, "bidfloor": changes.pop("floor", 0.1)}
         return {
             "id": secrets.token_hex(6),
@@ -126,11 +126,11 @@ class Target:
         }
 
     def notice(self, url: str, price: object = None) -> httpx.Response:
-        """Send a notice to a URL of a bid, its price filled in."""
+        """Send a notice to a bid's URL, with the price filled in."""
         return self._http.get(url.replace("${AUCTION_PRICE}", str(price)))
 
     def figures(self, scene: str) -> dict[str, Any]:
-        """A scene's books: its money and counts."""
+        """Return a scene's books: its money and counts."""
         answer = self.call("GET", f"/campaign/{scene}", "admin")
         answer.raise_for_status()
         told: dict[str, Any] = answer.json()
@@ -138,44 +138,44 @@ class Target:
         return told | counts
 
     def spent(self, scene: str) -> int:
-        """Micros that a scene has spent."""
+        """Return the micros that a scene has spent."""
         return int(self.figures(scene)["spent_micros"])
 
     def processes(self) -> list[psutil.Process]:
-        """Every process of the platform."""
+        """Return all processes of the platform."""
         return measure.family(self._pids())
 
     def listeners(self) -> list[Listener]:
-        """All that the platform listens on."""
+        """Return everything that the platform listens on."""
         return measure.heard(self._pids())
 
     def _pids(self) -> list[int]:
-        """The processes that started all others; the second is one of the first's unless that was killed."""
+        """Return the root processes; the second is a child of the first unless that was killed."""
         state = supervision.read(self.settings)
         return [state.pid, state.ray_pid] if state is not None else []
 
     def start(self) -> None:
-        """Start it, as `make up` does.
+        """Start the platform, as `make up` does.
 
         Raises:
             LaunchError: it does not start.
         """
         done = self.raybid("up", "--detach", "--samples")
         if done.returncode:
-            raise LaunchError(f"`raybid up` fails: {(done.stderr or done.stdout).strip()[-500:]}")
+            raise LaunchError(f"`raybid up` failed: {(done.stderr or done.stdout).strip()[-500:]}")
 
     def stop(self) -> None:
-        """End it, and whatever of it is left."""
+        """Stop the platform, and whatever is left of it."""
         family = self.processes()
         done = self.raybid("down")
         _, left = psutil.wait_procs(family, timeout=_PATIENCE_SECONDS)
         for process in left:
             process.kill()
         if done.returncode:
-            raise LaunchError(f"`raybid down` fails: {(done.stderr or done.stdout).strip()[-500:]}")
+            raise LaunchError(f"`raybid down` failed: {(done.stderr or done.stdout).strip()[-500:]}")
 
     def clean(self) -> None:
-        """Remove what it leaves outside its folder: sockets and logs, where `run` leads."""
+        """Remove what it leaves outside its folder: sockets and logs, where `run` points."""
         link = self.settings.var_dir / "run"
         if link.is_symlink():
             shutil.rmtree(link.readlink(), ignore_errors=True)
@@ -194,7 +194,7 @@ class Target:
         )
 
     def furnish(self) -> None:
-        """Make the keys and campaigns that the attacks are about, and wait until all of these bid.
+        """Create the keys and campaigns for the attacks, and wait until all of these bid.
 
         Raises:
             LaunchError: the platform refuses one, or does not bid.
@@ -203,13 +203,13 @@ class Target:
             body = {"name": name, "scopes": [scope], "per_minute": 1_000_000}
             answer = self.call("POST", "/admin/keys", "admin", json=body)
             if answer.status_code != 201:
-                raise LaunchError(f"no key can be made: {answer.status_code} {answer.text[:200]}")
+                raise LaunchError(f"no key can be created: {answer.status_code} {answer.text[:200]}")
             self.keys[name] = answer.json()["key"]
         self.keys["admin"] = self.keys["boss"]
         for scene in SCENES:
             answer = self.call("POST", "/campaign/create", "admin", json=campaign(scene))
             if answer.status_code not in (201, 409):
-                raise LaunchError(f"campaign {scene} is refused: {answer.status_code} {answer.text[:200]}")
+                raise LaunchError(f"campaign {scene} was refused: {answer.status_code} {answer.text[:200]}")
         self.await_bids(SCENES)
 
     def await_bids(self, scenes: tuple[str, ...]) -> None:
@@ -231,12 +231,12 @@ class Target:
 
 
 def domain(scene: str) -> str:
-    """Where a scene's campaign bids."""
+    """Return the domain where a scene's campaign bids."""
     return f"{scene}.example"
 
 
 def campaign(scene: str, **changes: Any) -> dict[str, Any]:
-    """A scene's campaign."""
+    """Return a scene's campaign."""
     return {
         "id": scene,
         "name": scene,
@@ -258,11 +258,11 @@ def campaign(scene: str, **changes: Any) -> dict[str, Any]:
 
 
 def environment(var_dir: Path, given: Settings) -> tuple[dict[str, str], dict[str, str]]:
-    """The environment of a platform of its own on `var_dir`, and the keys of its exchanges.
+    """Return the environment of a new platform on `var_dir`, and the keys of its exchanges.
 
     Args:
-        var_dir: its folder, to be made.
-        given: whose models it serves, so that none is trained for this.
+        var_dir: its folder, to be created.
+        given: settings whose models it serves, so that none is trained.
     """
     keys = {name: secrets.token_urlsafe(24) for name in EXCHANGES}
     profiles = var_dir.parent / "exchanges"
@@ -282,7 +282,7 @@ def environment(var_dir: Path, given: Settings) -> tuple[dict[str, str], dict[st
 
 
 def settings_of(env: Mapping[str, str]) -> Settings:
-    """The settings that such an environment makes."""
+    """Return the settings that such an environment gives."""
     prefix = "RAYBID_"
     given = {name.removeprefix(prefix).lower(): value for name, value in env.items() if name.startswith(prefix)}
     return Settings.model_validate(given)

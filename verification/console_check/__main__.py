@@ -5,12 +5,12 @@ How to run:
     make console-check
     python -m verification.console_check --seconds 90 --out var/console-check
 
-What to expect: about seven minutes on two cores. A platform of its own in a temporary folder, with trained models, a
-portfolio, an experiment, and exchanges that send requests and notices; then each tab at the width of a desktop and of
-a phone, light and dark, with a screenshot of each in `--out`. A campaign is paused through the page, and its bids
-must stop; a model is rolled back and one published through it, and each must serve; then the exchanges stop, and the
-figures on the pages must be those of the API. The last line is one JSON object. It exits with 1 when a page shows an
-error or an empty chart, a figure differs, bidding goes on, or a model does not serve.
+What to expect: about seven minutes on two cores. It starts a platform in a temporary folder, with trained models, a
+portfolio, an experiment, and exchanges that send requests and notices; then opens each tab in a desktop and a phone
+window, light and dark, with a screenshot of each in `--out`. A campaign is paused through the page, and must stop
+bidding; a model is rolled back and one published through it, and each must serve; then the exchanges stop, and the
+figures on the pages must equal those of the API. The last line is one JSON object. Exit code 1 if a page shows an error
+or an empty chart, a figure differs, bidding goes on, or a model does not serve.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from verification.console_check.stage import Stage
 
 @processes.ended_by_signals()
 def main(
-    seconds: Annotated[float, typer.Option(min=10, help="of traffic before the first look")] = 60.0,
-    rate: Annotated[float, typer.Option(min=1, help="requests a second of each of two exchanges")] = 25.0,
-    out: Annotated[Path, typer.Option(help="folder of the screenshots")] = Path("var/console-check"),
+    seconds: Annotated[float, typer.Option(min=10, help="seconds of traffic before the first look")] = 60.0,
+    rate: Annotated[float, typer.Option(min=1, help="requests per second of each of two exchanges")] = 25.0,
+    out: Annotated[Path, typer.Option(help="folder for the screenshots")] = Path("var/console-check"),
 ) -> None:
     """Start everything, look, compare, stop everything."""
     console = Console(stderr=True, highlight=False)
@@ -56,7 +56,7 @@ def main(
         console.print(plain(text), style="red", soft_wrap=True)
     typer.echo(msgspec.json.encode(found.summary()).decode())
     if found.complaints:
-        refuse("console-check", f"the console is not as it should be, see above (logs: {folder}; screenshots: {out})")
+        refuse("console-check", f"the console failed the check, see above (logs: {folder}; screenshots: {out})")
     shutil.rmtree(folder)
 
 

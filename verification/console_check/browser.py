@@ -1,4 +1,4 @@
-"""Debian's Chromium on the console's pages: opens tabs, reads what is on them, presses buttons."""
+"""Chromium on the console's pages: open tabs, read them, press buttons."""
 
 from __future__ import annotations
 
@@ -49,18 +49,18 @@ _WIDTHS = """() => ({page: document.documentElement.scrollWidth, window: window.
 
 
 class BrowserMissing(RuntimeError):
-    """There is no browser that can be driven; the message says what to do."""
+    """An error when no browser can be driven; the message says what to do."""
 
 
 class Seen(NamedTuple):
-    """What is on a page.
+    """The contents of a page.
 
     Attributes:
-        charts: how many.
-        empty: charts without a point, and empty states.
+        charts: number of charts.
+        empty: number of charts without points, and empty states.
         errors: texts of error elements.
-        metrics: figures by their names.
-        overflow: pixels that the page is wider than the window.
+        metrics: figures by name.
+        overflow: pixels by which the page is wider than the window.
     """
 
     charts: int
@@ -74,9 +74,9 @@ class Pages:
     """One window.
 
     Args:
-        page: Playwright's.
-        url: of the console.
-        height: of the window, pixels.
+        page: Playwright's page.
+        url: URL of the console.
+        height: height of the window, pixels.
     """
 
     def __init__(self, page: Page, url: str, height: int) -> None:
@@ -85,12 +85,12 @@ class Pages:
 
     @property
     def tabs(self) -> list[str]:
-        """Names of the tabs, in their order."""
+        """Names of the tabs, in order."""
         self.open({})
         return [text.strip() for text in self._page.get_by_role("tab").all_inner_texts()]
 
     def open(self, asked: dict[str, str]) -> None:
-        """Open a page by its URL's parameters, and wait until it is drawn."""
+        """Open a page by its URL parameters, and wait until it is drawn."""
         given = "&".join(f"{name}={value}" for name, value in asked.items())
         self._page.goto(f"{self._url}/?{given}")
         self._page.wait_for_selector('[role="tab"][aria-selected="true"], [data-testid="stAlert"]')
@@ -103,16 +103,16 @@ class Pages:
         self._page.wait_for_timeout(_SETTLE_MS)
 
     def press(self, name: str) -> None:
-        """Press the first button of this name, and wait until the page is drawn again."""
+        """Press the first button of this name, and wait until the page is redrawn."""
         self._page.get_by_role("button", name=name, exact=True).first.click()
         self.settle()
 
     def fill(self, label: str, text: str) -> None:
-        """Type into the first field of this label."""
+        """Type into the first field with this label."""
         self._page.get_by_label(label).first.fill(text)
 
     def says(self, text: str) -> bool:
-        """Whether the page shows a text soon."""
+        """Return whether the page soon shows a text."""
         try:
             self._page.get_by_text(text).first.wait_for(state="visible")
         except Error:
@@ -120,7 +120,7 @@ class Pages:
         return True
 
     def see(self) -> Seen:
-        """What is on the page now."""
+        """Return the current contents of the page."""
         page = self._page
         charts: list[dict[str, Any]] = page.evaluate(_CHARTS)
         blank = [one for one in charts if not one["points"] or not one["marks"] or one["width"] < 100]
@@ -135,7 +135,7 @@ class Pages:
         )
 
     def shoot(self, path: Path) -> None:
-        """A picture of the whole page, not only of what fits the window."""
+        """Take a screenshot of the whole page, beyond the window."""
         page = self._page
         size = page.viewport_size
         assert size is not None
@@ -150,9 +150,9 @@ class Browser:
     """Chromium while it runs.
 
     Args:
-        playwright_browser: Playwright's.
-        url: of the console.
-        token: that opens it.
+        playwright_browser: Playwright's browser.
+        url: URL of the console.
+        token: token of the console.
     """
 
     def __init__(self, playwright_browser: Any, url: str, token: str) -> None:
@@ -160,7 +160,7 @@ class Browser:
 
     @contextmanager
     def window(self, width: int, height: int, theme: Theme) -> Iterator[Pages]:
-        """A window of this size, whose system prefers this theme."""
+        """Open a window of this size, for a system that prefers this theme."""
         context = self._browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
         try:
             page = context.new_page()
@@ -172,21 +172,21 @@ class Browser:
 
 @contextmanager
 def chromium(url: str, token: str) -> Iterator[Browser]:
-    """Start Chromium without a screen, for the console at this URL that this token opens.
+    """Start headless Chromium for the console at this URL, with its token.
 
     Raises:
-        BrowserMissing: it is not there or does not start.
+        BrowserMissing: it is missing or does not start.
     """
     path = os.environ.get("RAYBID_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
-        raise BrowserMissing("there is no Chromium: install Debian's `chromium`, or set RAYBID_CHROMIUM to one")
+        raise BrowserMissing("Chromium is missing: install Debian's `chromium`, or set RAYBID_CHROMIUM")
     with sync_playwright() as playwright:
         try:
             browser = playwright.chromium.launch(
                 executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
             )
         except Error as error:
-            raise BrowserMissing(f"{path} does not start: {str(error)[:300]}") from error
+            raise BrowserMissing(f"{path} did not start: {str(error)[:300]}") from error
         try:
             yield Browser(browser, url, token)
         finally:

@@ -1,4 +1,4 @@
-"""The examination: every tab in every look, figures beside the API's, and a pause that must stop bids."""
+"""The examination: every tab in every window, figures compared with the API, and a pause that must stop bids."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ _LOOKS: tuple[tuple[str, int, int, Theme], ...] = (
 _CALM = {"refresh": "60"}
 _WATCHED_S = 6.0
 _PAUSE_S = 4.0
-"""From the pause until no bid of the campaign may be counted any more: pacing interval, leases, counters under way."""
+"""Time from a pause until no more bids may be counted: pacing interval, leases, counters in transit."""
 
 _RESUME_S = 30.0
 _SWAP_S = 20.0
 _GATE_S = 150.0
 _LEAST_CHARTS = 15
 _POOL = 10_000
-"""Bids of which one, at random, is looked at."""
+"""Number of bids to choose a random one from."""
 
 
 @dataclass
 class Found:
-    """What was found.
+    """The results of an examination.
 
     Attributes:
-        tabs: how many were opened.
-        charts: of all tabs, in one look.
-        empty: charts and parts without anything in them, over all looks.
-        errors: error elements, over all looks.
-        compared: figures on pages that were held beside the API's.
-        figures_equal: whether figures on the pages are the API's.
-        paused_stops: whether a campaign paused through the page stopped bidding, and bid again when it was resumed.
+        tabs: tabs opened.
+        charts: charts of all tabs, in one window.
+        empty: empty charts and parts, over all windows.
+        errors: error elements, over all windows.
+        compared: figures compared with the API's.
+        figures_equal: whether they all equal the API's.
+        paused_stops: whether a campaign paused through the page stopped bidding, and bid again after resuming.
         rolled_back: whether a model rolled back through the page serves.
         published: whether a candidate published through the page, past its gate, serves.
-        screenshots: how many were made.
-        complaints: in words.
+        screenshots: screenshots taken.
+        complaints: failures in words.
     """
 
     tabs: int = 0
@@ -67,17 +67,17 @@ class Found:
     complaints: list[str] = field(default_factory=list)
 
     def summary(self) -> dict[str, Any]:
-        """For the last line."""
+        """Return the figures for the last line."""
         return {name: value for name, value in asdict(self).items() if name != "complaints"}
 
 
 class Examination:
-    """Of the console on a stage.
+    """An examination of the console on a stage.
 
     Args:
-        stage: platform, traffic and console, up.
-        out: folder of the screenshots.
-        console: where progress is shown.
+        stage: running platform, traffic and console.
+        out: folder for the screenshots.
+        console: console for progress.
     """
 
     def __init__(self, stage: Stage, out: Path, console: Console) -> None:
@@ -85,10 +85,10 @@ class Examination:
         self._found = Found()
 
     def run(self) -> Found:
-        """Look at everything.
+        """Examine everything.
 
         Raises:
-            BrowserMissing: there is no Chromium.
+            BrowserMissing: Chromium is missing.
         """
         with chromium(self._stage.url, self._stage.settings.resolve_secret("console_token")) as browser:
             self._look(browser)
@@ -97,7 +97,7 @@ class Examination:
                 self._models(pages)
                 self._compare(pages)
         if self._found.charts < _LEAST_CHARTS:
-            self._complain(f"{self._found.charts} charts: at least {_LEAST_CHARTS} were to be there")
+            self._complain(f"{self._found.charts} charts: at least {_LEAST_CHARTS} expected")
         return self._found
 
     def _look(self, browser: Browser) -> None:
@@ -125,16 +125,16 @@ class Examination:
         for text in seen.errors:
             self._complain(f"{tab}, {look}: an error is shown: {text[:300]}")
         if seen.empty:
-            self._complain(f"{tab}, {look}: {seen.empty} charts or parts have nothing in them")
+            self._complain(f"{tab}, {look}: {seen.empty} charts or parts are empty")
         if seen.overflow > 2:
             self._complain(f"{tab}, {look}: the page is {seen.overflow} pixels wider than the window")
 
     def _pause(self, pages: Pages) -> None:
-        """Pause the campaign that bids most, through the page; its bids must stop while others go on, and come back."""
+        """Pause the busiest campaign through the page: its bids must stop, others' go on, and its own come back."""
         before = self._bids()
         time.sleep(_WATCHED_S)
         after = self._bids()
-        alone = after.keys() - self._stage.members  # a portfolio gives the money of one that is paused to others
+        alone = after.keys() - self._stage.members  # a portfolio gives a paused member's money to others
         name = max(sorted(alone), key=lambda one: after[one] - before[one])
         if after[name] == before[name]:
             self._complain("no campaign bids: the exchanges send nothing")
@@ -159,7 +159,7 @@ class Examination:
             )
 
     def _bids_again(self, name: str, before: int) -> bool:
-        """Whether a campaign bids soon."""
+        """Return whether a campaign soon bids."""
         deadline = time.monotonic() + _RESUME_S
         while time.monotonic() < deadline:
             if self._bids()[name] > before:
@@ -168,26 +168,26 @@ class Examination:
         return False
 
     def _models(self, pages: Pages) -> None:
-        """Go back to the former CTR model through the page, and publish the later one again."""
+        """Roll back to the previous CTR model through the page, and publish the later one again."""
         told = self._stage.api.get("/models/ctr").json()
         champion, former = told["champion"], told["former"]
         pages.open({**_CALM, "tab": "Control"})
-        pages.fill("Why", "a check of the console")
+        pages.fill("Reason", "a check of the console")
         pages.press("Roll back")
         self._found.rolled_back = self._serves(former, _SWAP_S)
         if not self._found.rolled_back:
-            self._complain(f"ctr {former} was to serve again: {self._stage.api.get('/models').json()['ctr']}")
+            self._complain(f"ctr {former} should serve again: {self._stage.api.get('/models').json()['ctr']}")
         pages.open({**_CALM, "tab": "Control"})
         pages.fill("Publish a candidate", str(self._stage.candidate))
         pages.press("Publish")
         self._found.published = self._serves(champion, _GATE_S)
         if not self._found.published:
             self._complain(
-                f"ctr {champion} was to be published: {self._stage.api.get('/models/ctr').json()['history'][-1]}"
+                f"ctr {champion} should be published: {self._stage.api.get('/models/ctr').json()['history'][-1]}"
             )
 
     def _serves(self, version: str, seconds: float) -> bool:
-        """Whether all replicas serve this CTR model soon."""
+        """Return whether all replicas soon serve this CTR model."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             replicas = self._stage.api.get("/models").json()["ctr"]["replicas"]
@@ -197,14 +197,14 @@ class Examination:
         return False
 
     def _compare(self, pages: Pages) -> None:
-        """Stop traffic and portfolio, and hold the figures on the pages beside the API's."""
+        """Stop traffic and portfolio, and compare the figures on the pages with the API's."""
         stage, unit = self._stage, self._stage.settings.currency
         one = stage.api.get("/portfolio/season")
         changed = stage.api.patch(
             "/portfolio/season", json={"status": "paused"}, headers={"If-Match": one.headers["etag"]}
         )
         changed.raise_for_status()
-        stage.end_trade()  # after it: moves of a portfolio are events and change figures as well
+        stage.end_trade()  # only now: a portfolio's moves are events and change figures as well
         name = stage.api.get("/campaigns").json()[0]["id"]
         with DecisionReader(stage.settings.decisions_path) as reader:
             bid = random.choice(list(islice(reader.recent(_POOL), _POOL)))

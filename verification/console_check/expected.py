@@ -1,4 +1,4 @@
-"""What must stand on the pages, worked out from the API's answers apart from the console."""
+"""Expected figures on the pages, computed from the API's answers independently of the console."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Shown = dict[str, str]
 
 
 def overview(api: httpx.Client, currency: str) -> Shown:
-    """Of the tab Overview; only what holds still once traffic has ended."""
+    """Return the figures of the tab Overview that are constant after traffic has ended."""
     stats, campaigns = api.get("/stats").json(), api.get("/campaigns").json()
     counters, figures = stats["counters"], stats["campaigns"]
     sums = {
@@ -31,7 +31,7 @@ def overview(api: httpx.Client, currency: str) -> Shown:
 
 
 def money(api: httpx.Client, currency: str) -> Shown:
-    """Of the tab Money."""
+    """Return the figures of the tab Money."""
     stats = api.get("/stats").json()
     ledger, figures = stats["ledger"], stats["campaigns"]
     impressions = sum(one["bills"] for one in figures.values())
@@ -44,7 +44,7 @@ def money(api: httpx.Client, currency: str) -> Shown:
 
 
 def control(api: httpx.Client, campaign: str, currency: str) -> Shown:
-    """Of the tab Control, of one campaign; its budget can still be moved by its portfolio."""
+    """Return a campaign's figures in the tab Control; its portfolio can still move its budget."""
     one = api.get(f"/campaign/{campaign}").json()
     return {
         "Status": one["status"],
@@ -56,7 +56,7 @@ def control(api: httpx.Client, campaign: str, currency: str) -> Shown:
 
 
 def portfolio(api: httpx.Client, name: str, currency: str) -> Shown:
-    """Of the tab Portfolio; the portfolio must be paused, else it goes on deciding."""
+    """Return a portfolio's figures in the tab Portfolio; it must be paused, or it keeps deciding."""
     one = api.get(f"/portfolio/{name}").json()
     return {
         "Strategy": one["strategy"],
@@ -68,15 +68,15 @@ def portfolio(api: httpx.Client, name: str, currency: str) -> Shown:
 
 
 def explanation(api: httpx.Client, bid_id: str) -> Shown:
-    """Of the tab Auctions, of one bid; its price must come out again."""
+    """Return a bid's figures in the tab Auctions; its recomputed price must be equal."""
     one = api.get(f"/explain/{bid_id}").raise_for_status().json()
     return {
         "Bid, micros": f"{one['price_micros']:,}",
-        "Computed": f"{one['price_micros']:,}",
+        "Recomputed": f"{one['price_micros']:,}",
         "Equal": "yes",
         "Sent, CPM": str(one["price"]["sent"]["cpm"]),
         "Candidates": f"{len(one['candidates']):,}",
-        "Kept out": f"{one['dropped']['campaigns']:,}",
+        "Excluded": f"{one['dropped']['campaigns']:,}",
     }
 
 

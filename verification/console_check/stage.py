@@ -1,4 +1,4 @@
-"""What the console is looked at with: a platform with models, a portfolio, an experiment, traffic, and the console."""
+"""The setting of the check: a platform with models, a portfolio, an experiment, traffic, and the console."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _IMPRESSIONS = 40_000
 _CONSOLE_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 _SETTLED = ("budget_micros", "spent_micros", "bids", "wins", "bills", "losses", "clicks", "conversions")
-"""Figures that stand still once exchanges and portfolio do; leases go on being renewed."""
+"""Figures that are constant once exchanges and portfolio stop; leases are still renewed."""
 
 _SHARE = 0.3
 _MEMBERS = tuple(f"camp-{number:03d}" for number in range(1, 7))
@@ -49,16 +49,16 @@ _PORTFOLIO = {
 
 
 class Stage(AbstractContextManager["Stage"]):
-    """Everything up while the context lasts.
+    """A setting that is up while the context lasts.
 
     Args:
-        folder: of all that is written.
-        rate: requests a second of each exchange; one holds second-price auctions, the other first-price ones.
-        say: told what happens, a line at a time.
+        folder: folder for everything written.
+        rate: requests per second of each exchange; one holds second-price auctions, the other first-price ones.
+        say: called with progress, a line at a time.
 
     Attributes:
-        url: of the console.
-        api: a client of the platform with the administrator's key.
+        url: URL of the console.
+        api: client of the platform with the administrator's key.
         members: campaigns of the portfolio.
         candidate: folder of the CTR model that was published last.
     """
@@ -85,7 +85,7 @@ class Stage(AbstractContextManager["Stage"]):
         """Start everything.
 
         Raises:
-            LaunchError: something does not start; what was started is stopped again.
+            LaunchError: something does not start; what was started has been stopped again.
         """
         try:
             self._start()
@@ -101,7 +101,7 @@ class Stage(AbstractContextManager["Stage"]):
         self._stack.close()
 
     def warm_up(self, seconds: float, console: Console) -> None:
-        """Let traffic run for so long, and until there is something of everything to show.
+        """Let traffic run for this time, and until there is something of everything to show.
 
         Raises:
             LaunchError: there is not, after twice the time and a minute.
@@ -123,7 +123,7 @@ class Stage(AbstractContextManager["Stage"]):
             self._exchanges.append(self._spawned(f"replay-{auction}", [*command, "--connections", "4"]))
 
     def end_trade(self) -> None:
-        """Stop the exchanges in order, and wait until all they said is of record."""
+        """Stop the exchanges in order, and wait until everything they sent is recorded."""
         for exchange in self._exchanges:
             exchange.send_signal(signal.SIGTERM)
         for exchange in self._exchanges:
@@ -142,7 +142,7 @@ class Stage(AbstractContextManager["Stage"]):
 
     def _start(self) -> None:
         settings = self.settings
-        self._say("training two small models of clicks, and publishing the second by its gate")
+        self._say("training two small click models, and publishing the second through the gate")
         self._train(settings.ctr_dir, 1)
         self._train(self.candidate, 2)
         self._verb("publish", "--kind", "ctr", "--impressions", "20000", str(self.candidate))
@@ -166,7 +166,7 @@ class Stage(AbstractContextManager["Stage"]):
         self._open_console()
 
     def _haproxy_ports(self) -> dict[str, str]:
-        """Ports of HAProxy's own."""
+        """Return HAProxy's own ports."""
         names = ("HAPROXY_METRICS_PORT", "HAPROXY_STATS_PORT", "FALLBACK_PROXY_HTTP_PORT", "FALLBACK_PROXY_GRPC_PORT")
         return {f"RAY_SERVE_{name}": str(port) for name, port in zip(names, self._haproxy, strict=True)}
 
@@ -178,7 +178,7 @@ class Stage(AbstractContextManager["Stage"]):
         command = [sys.executable, "-m", f"pipelines.{name}", *arguments]
         done = processes.run(command, cwd=ROOT, env={**os.environ, **told}, capture_output=True, text=True)
         if done.returncode:
-            raise LaunchError(f"`python -m pipelines.{name} {' '.join(arguments)}` fails: {done.stderr[-500:]}")
+            raise LaunchError(f"`python -m pipelines.{name} {' '.join(arguments)}` failed: {done.stderr[-500:]}")
 
     def _open_console(self) -> None:
         told = {
@@ -191,7 +191,7 @@ class Stage(AbstractContextManager["Stage"]):
         deadline = time.monotonic() + _CONSOLE_SECONDS
         while time.monotonic() < deadline:
             if process.poll() is not None:
-                raise LaunchError(f"the console ended by itself: see {self._folder / 'console.log'}")
+                raise LaunchError(f"the console exited: see {self._folder / 'console.log'}")
             try:
                 if calls.get(f"{self.url}/_stcore/health", timeout=5).is_success:
                     self._say(f"console: {self.url}")
@@ -220,7 +220,7 @@ class Stage(AbstractContextManager["Stage"]):
             processes.end(exchange)
 
     def _missing(self) -> str:
-        """What a chart needs and is not there yet; empty: nothing."""
+        """Return what a chart needs and does not have yet; empty: nothing."""
         figures = self.api.get("/stats").json()["campaigns"].values()
         if sum(one["clicks"] for one in figures) < 5:
             return "click"

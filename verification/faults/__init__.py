@@ -1,1 +1,1 @@
-"""What can go wrong, made to go wrong: notices that lie, processes that die, and the books audited afterwards."""
+"""Injected faults: false notices, killed processes; and the audit of the books afterwards."""

@@ -1,4 +1,4 @@
-"""The books compared: what the exchange was told, what the ledger says, what the events say, what the catalog says."""
+"""Comparison of the books: the exchange's, the ledger's, the events', the catalog's."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from rtb.ledger import Balance, Outcome
 
 @dataclass(frozen=True, slots=True)
 class Charges:
-    """The events of money that was spent.
+    """The charges in the events.
 
     Attributes:
-        by_bid: prices each bid was charged, micros; one if all is well.
+        by_bid: prices charged for each bid, micros; one each if all is well.
         by_campaign: sums, micros.
-        unfunded: bids the ledger had no money for any more.
+        unfunded: bids for which the ledger had no money left.
     """
 
     by_bid: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -28,7 +28,7 @@ class Charges:
 
 
 def read_charges(tables: Iterable[pa.Table]) -> Charges:
-    """The charges in tables of `rtb.events.schema.SCHEMA`."""
+    """Read the charges from tables of `rtb.events.schema.SCHEMA`."""
     charges = Charges()
     for table in tables:
         outcomes = pa.array([Outcome.SETTLED.value, Outcome.UNFUNDED.value])
@@ -54,22 +54,22 @@ def audit(
     """Compare four books of the same money.
 
     Args:
-        owed: what the exchange was acknowledged, micros by bid.
-        budgets: of record, micros by campaign number.
-        balances: the ledger's, by campaign number, after every notice and lease has expired.
-        charges: out of the events.
+        owed: charges acknowledged to the exchange, micros by bid.
+        budgets: budgets in the catalog, micros by campaign number.
+        balances: balances in the ledger, by campaign number, after every notice and lease has expired.
+        charges: charges in the events.
         recorded: spend in the catalog, micros by campaign number.
 
     Returns:
-        `overspend_micros`: spent above any budget, by the ledger or by the events, whichever says more.
+        `overspend_micros`: spend above any budget, by the ledger or the events, whichever is more.
         `double_settled`: bids charged more than once.
-        `lost_settlements`: charges acknowledged to the exchange that the events do not have at that price.
+        `lost_settlements`: charges acknowledged to the exchange that the events lack at that price.
         `unfunded`: charges that came when their money was gone; acknowledged, so that nobody repeats them.
-        `stuck_micros_after_ttl`: still leased or reserved.
+        `stuck_micros_after_ttl`: money still leased or reserved.
         `ledger_differs_micros`, `catalog_differs_micros`: sums of differences from the events, by campaign.
-        `unbalanced_micros`: by how much budgets are not the sum of their pots.
+        `unbalanced_micros`: difference between budgets and the sums of their pots.
         `unacknowledged_settlements`: charges whose acknowledgement did not reach the exchange.
-        `least_spent_share`, `spent_share`: part of its budget that the least spent campaign, and all, spent.
+        `least_spent_share`, `spent_share`: share of the budget spent, by the least spent campaign and by all.
     """
     spent = {number: max(balance.spent, charges.by_campaign[number]) for number, balance in balances.items()}
     shares = [spent[number] / budget for number, budget in budgets.items()]

@@ -1,7 +1,7 @@
-"""Nodes of a cluster on one machine, each in network and process namespaces of its own, as containers are.
+"""Cluster nodes on one machine, each in its own network and process namespace, as containers are.
 
-What a node listens on is on its own address, and whatever it started dies with its first process. It needs root and
-`iproute2`; nothing leaves the machine.
+A node listens on its own address, and all its processes die with its first one. It needs root and `iproute2`; nothing
+leaves the machine.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _STOP_SECONDS = 10.0
 
 
 def can_make() -> str:
-    """Why there can be none here; empty when there can."""
+    """Return why nodes cannot be created here; empty if they can."""
     if os.geteuid() != 0:
         return "network namespaces need root"
     missing = [tool for tool in ("ip", "unshare") if shutil.which(tool) is None]
@@ -35,10 +35,10 @@ def can_make() -> str:
 
 
 class Network:
-    """A bridge of this machine, and namespaces that are joined to it.
+    """A bridge on this machine, and the namespaces connected to it.
 
     Attributes:
-        gateway: this machine's address on it.
+        gateway: address of this machine on it.
     """
 
     def __init__(self, number: int, stack: ExitStack) -> None:
@@ -51,7 +51,7 @@ class Network:
         _ip("link", "set", self._bridge, "up")
 
     def join(self, last: int) -> tuple[str, str]:
-        """A namespace with the address that ends so; its name and address."""
+        """Create a namespace whose address ends with this number; return its name and address."""
         name, outside, inside = f"{self._bridge}-{last}", f"{self._bridge}o{last}", f"{self._bridge}i{last}"
         address = f"{self._prefix}.{last}"
         self._made(["netns", "add", name], ["netns", "del", name])
@@ -73,10 +73,10 @@ class Network:
 
 @contextmanager
 def network() -> Iterator[Network]:
-    """One for the time of the block.
+    """Create a network for the time of the block.
 
     Raises:
-        LaunchError: there can be none.
+        LaunchError: it cannot be created.
     """
     if reason := can_make():
         raise LaunchError(reason)
@@ -85,14 +85,14 @@ def network() -> Iterator[Network]:
 
 
 class Node:
-    """One that starts and ends as a container does.
+    """A node that starts and stops as a container does.
 
     Args:
-        net: the network it joins.
-        last: the end of its address.
-        command: its first process.
-        environment: of that.
-        log: what it says goes there.
+        net: network to join.
+        last: last part of its address.
+        command: command of its first process.
+        environment: environment of that process.
+        log: file for its output.
     """
 
     def __init__(self, net: Network, last: int, command: list[str], environment: Mapping[str, str], log: Path) -> None:
@@ -103,7 +103,7 @@ class Node:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, again if need be."""
+        """Start the node, or restart it."""
         own = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
         with self._log.open("ab") as log:
             self._process = processes.start(
@@ -116,11 +116,11 @@ class Node:
 
     @property
     def ended(self) -> bool:
-        """Whether its first process is gone, and all others with it."""
+        """Whether its first process, and so all others, have ended."""
         return self._process is None or self._process.poll() is not None
 
     def pids(self, name: str) -> list[int]:
-        """Of its processes of a name, as this machine counts them."""
+        """Return the ids of its processes of a name, in this machine's numbering."""
         here = (Path("/var/run/netns") / self._namespace).stat().st_ino
         found = []
         for process in psutil.process_iter(["name"]):
@@ -130,10 +130,10 @@ class Node:
         return found
 
     def stop(self) -> None:
-        """Ask its first process to end, then insist."""
+        """Ask its first process to stop, then kill it."""
         if self._process is None or self.ended:
             return
-        for pid in descendants(self._process.pid)[1:2]:  # below `unshare`, which does not pass signals on
+        for pid in descendants(self._process.pid)[1:2]:  # below `unshare`, which does not forward signals
             os.kill(pid, signal.SIGTERM)
         try:
             self._process.wait(_STOP_SECONDS)
@@ -144,4 +144,4 @@ class Node:
 def _ip(*arguments: str) -> None:
     done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise LaunchError(f"`ip {' '.join(arguments)}` fails: {done.stderr.strip()}")
+        raise LaunchError(f"`ip {' '.join(arguments)}` failed: {done.stderr.strip()}")

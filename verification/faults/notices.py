@@ -16,14 +16,14 @@ from simulation.exchange.report import Figures
 
 _MONEY = (Kind.WIN, Kind.BILL, Kind.LOSS)
 _MOST_REPEATS = 3
-_LATE_SLACK = 2.0  # seconds past expiry that a late notice is sent: expiries are whole seconds
+_LATE_SLACK = 2.0  # delay of a late notice past expiry, in seconds: expiries are whole seconds
 _SOMEBODY = Signer("a secret that nobody was told")
 _OTHER_BID = BidRef(lease=1, sequence=1, campaign=1, creative=0, ceiling_micros=10**9, expires=2**32 - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Parts of the notices that go wrong, 0 to 1 each."""
+    """Shares of the notices that go wrong, 0 to 1 each."""
 
     repeated: float = 0.05
     dropped: float = 0.05
@@ -33,13 +33,13 @@ class Shares:
 
 @dataclass
 class Diary:
-    """What the exchange did, and what it was told.
+    """The actions of the exchange, and the answers it got.
 
     Attributes:
-        owed: micros of each bid whose charge was acknowledged, by the bid's id.
-        did: how many notices went wrong, by how.
+        owed: acknowledged charges in micros, by bid id.
+        did: number of notices that went wrong, by kind of fault.
         forged_accepted: forged notices answered as if they were real.
-        late_accepted: notices acknowledged although their bid had expired.
+        late_accepted: notices acknowledged after their bid had expired.
         repeats: answers to repeated notices, by status.
     """
 
@@ -51,14 +51,14 @@ class Diary:
 
 
 class FaultySettler(Settler):
-    """Sends notices as an exchange on a bad day does.
+    """A sender of notices with faults.
 
     Args:
         client, figures, retries, retry_seconds: see `Settler`.
-        diary: is written.
-        shares: of what goes wrong.
-        notice_ttl: seconds that notices are honoured, those of every format.
-        seed: of what goes wrong when.
+        diary: diary to write.
+        shares: shares of notices that go wrong.
+        notice_ttl: seconds that notices are honoured, in every format.
+        seed: seed of the faults.
     """
 
     def __init__(
@@ -81,12 +81,12 @@ class FaultySettler(Settler):
         self._later: set[asyncio.Task[None]] = set()
 
     def owed(self, settlement: Settlement, micros: int) -> None:
-        """See `Settler`; also by bid."""
+        """Note a charge as `Settler` does, and also by bid."""
         super().owed(settlement, micros)
         self._diary.owed[settlement.outcome.bid.bid.id] = micros
 
     async def deliver(self, kind: str, url: str, is_accepted: Callable[[Response], bool]) -> Response | None:
-        """See `Settler`; some are not sent, some much later, some several times, some after a forged one."""
+        """Deliver as `Settler` does; drop some, delay some, repeat some, and forge one before some."""
         if self._happens(self._shares.forged, "forged"):
             await self._forge(url)
         if kind in _MONEY and self._happens(self._shares.dropped, "dropped"):
@@ -102,7 +102,7 @@ class FaultySettler(Settler):
         return response
 
     async def finish(self) -> None:
-        """See `Settler`; waits for the late ones."""
+        """Finish as `Settler` does, and wait for the late notices."""
         await asyncio.gather(*self._later)
 
     def _happens(self, share: float, name: str) -> bool:
@@ -123,7 +123,7 @@ class FaultySettler(Settler):
         self._diary.forged_accepted += 200 <= status < 400
 
     async def _status(self, url: str) -> int:
-        """Of the answer; 0 without one. Nothing is sent again."""
+        """Return the status of the answer, 0 without one; retry nothing."""
         try:
             return (await self._client.get(url)).status
         except TransportError:
@@ -131,7 +131,7 @@ class FaultySettler(Settler):
 
 
 def forgeries(url: str, luck: random.Random) -> list[str]:
-    """Notice URLs that no bidder signed, made from one that it did."""
+    """Return notice URLs that no bidder signed, made from a real one."""
     parts = urlsplit(url)
     _, prefix, kind, token = parts.path.split("/")
     middle = luck.randrange(1, len(token) - 1)

@@ -1,4 +1,4 @@
-"""Servers of one's own that a platform is given by URL: a `redis-server`, and PostgreSQL."""
+"""External servers for a platform, given by URL: a `redis-server`, and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from rtb.ledger.embedded import is_listening
 from rtb.runtime import processes
 
 CONFIGURATION = ROOT / "cluster" / "redis" / "redis.conf"
-"""The one that is shipped."""
+"""The shipped configuration."""
 
 _START_SECONDS = 10.0
 _DOWN_SECONDS = 2.0
 
 
 class RedisServer:
-    """A `redis-server` of this machine, each write on disk before it is acknowledged.
+    """A `redis-server` that writes everything to disk before it acknowledges.
 
     Args:
-        folder: of its append-only file.
+        folder: folder of its append-only file.
 
     Raises:
-        LaunchError: there is none, or it does not start.
+        LaunchError: it is missing, or does not start.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -51,17 +51,17 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """Its URL."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     def restart(self) -> None:
-        """Start it again after it was killed, a little later."""
+        """Restart it after it was killed, a little later."""
         self._process.wait()
         time.sleep(_DOWN_SECONDS)
         self._process = self._start()
 
     def stop(self) -> None:
-        """End it."""
+        """Stop it."""
         processes.end(self._process)
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -76,12 +76,12 @@ class RedisServer:
                     pass
                 time.sleep(0.05)
         processes.end(process)
-        raise LaunchError(f"redis-server does not start: see {self._folder / 'redis.log'}")
+        raise LaunchError(f"redis-server did not start: see {self._folder / 'redis.log'}")
 
 
 @contextmanager
 def redis_server(folder: Path) -> Iterator[RedisServer]:
-    """One for the time of the block."""
+    """Run one for the time of the block."""
     server = RedisServer(folder)
     try:
         yield server
@@ -91,15 +91,15 @@ def redis_server(folder: Path) -> Iterator[RedisServer]:
 
 @contextmanager
 def configured_redis(folder: Path, host: str, auth: Path) -> Iterator[int]:
-    """A `redis-server` with the configuration that is shipped, for the time of the block; its port.
+    """Run a `redis-server` with the shipped configuration for the time of the block; yield its port.
 
     Args:
-        folder: of its append-only file.
-        host: address it listens on besides the loopback.
+        folder: folder of its append-only file.
+        host: address to listen on besides loopback.
         auth: file with the line that sets its password.
 
     Raises:
-        LaunchError: there is none, or it does not start.
+        LaunchError: it is missing, or does not start.
     """
     port = free_port()
     place = ["--port", str(port), "--bind", f"127.0.0.1 {host}", "--dir", str(folder), "--include", str(auth)]
@@ -108,7 +108,7 @@ def configured_redis(folder: Path, host: str, auth: Path) -> Iterator[int]:
         deadline = time.monotonic() + _START_SECONDS
         while not is_listening(port):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise LaunchError(f"redis-server does not start: see {folder / 'redis.log'}")
+                raise LaunchError(f"redis-server did not start: see {folder / 'redis.log'}")
             time.sleep(0.05)
         yield port
     finally:
@@ -118,9 +118,7 @@ def configured_redis(folder: Path, host: str, auth: Path) -> Iterator[int]:
 def _redis(folder: Path, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
     binary = shutil.which("redis-server")
     if binary is None:
-        raise LaunchError(
-            "there is no redis-server on the PATH: install Redis (chaos does without: leave out --own-servers)"
-        )
+        raise LaunchError("redis-server is not on the PATH: install Redis (chaos needs none without --own-servers)")
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "redis.log").open("ab") as log:
         return processes.start([binary, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log)

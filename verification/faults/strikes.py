@@ -1,4 +1,4 @@
-"""Kills parts of a running platform with SIGKILL, and times how long it takes until all is well again."""
+"""Kill parts of a running platform with SIGKILL, and time the recovery."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from simulation.exchange.report import Figures
 
 _LOOK_SECONDS = 0.2
 _GIVE_UP_SECONDS = 60.0
-_ANSWERS = 20  # bids after the kill that say bidding goes on
+_ANSWERS = 20  # bids after the kill that prove that bidding goes on
 _PROBE_TIMEOUT_S = 2.0
 
 
@@ -29,10 +29,10 @@ class Struck:
     """One kill.
 
     Attributes:
-        part: what was killed.
-        pid: its process.
-        at: seconds of the run.
-        recovered_s: until it was there again, health was good and bids were answered; None: not in a minute.
+        part: part that was killed.
+        pid: process that was killed.
+        at: time in the run, seconds.
+        recovered_s: time until it was back, health was good and bids were answered; None: not within a minute.
     """
 
     part: str
@@ -42,16 +42,16 @@ class Struck:
 
 
 class Striker:
-    """Kills parts in turn while an exchange trades.
+    """A killer of parts, in turn, while an exchange trades.
 
     Attributes:
-        struck: what was killed so far.
+        struck: kills so far.
 
     Args:
-        settings: where the platform is.
-        figures: of the exchange, as they come.
-        restart_server: starts the ledger's server again where the platform does not do it itself.
-        say: told what happens, a line at a time.
+        settings: settings of the platform.
+        figures: current figures of the exchange.
+        restart_server: function that restarts the ledger's server where the platform does not.
+        say: called with progress, a line at a time.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Striker:
         self._http = calls.async_client(settings.base_url, timeout=_PROBE_TIMEOUT_S)
 
     async def strike_all(self, plan: Sequence[tuple[float, str]]) -> None:
-        """Kill each part at its second of the run, but never one before the last is well again."""
+        """Kill each part at its time, but never before the previous one has recovered."""
         async with self._http:
             for second, part in plan:
                 await asyncio.sleep(max(0.0, self._began + second - time.monotonic()))
@@ -91,7 +91,7 @@ class Striker:
             await asyncio.sleep(_LOOK_SECONDS)
             if await self._is_back(part, pid, expected) and self._figures().bids >= bids_before + _ANSWERS:
                 recovered = round(time.monotonic() - killed_at, 1)
-        self._say(f"{part}: {f'well again after {recovered} s' if recovered else 'not well within a minute'}")
+        self._say(f"{part}: {f'recovered after {recovered} s' if recovered else 'did not recover within a minute'}")
         return Struck(part, pid, round(killed_at - self._began, 1), recovered)
 
     async def _is_back(self, part: str, killed: int, expected: int) -> bool:
@@ -107,7 +107,7 @@ class Striker:
         return there and health.status_code == 200
 
     async def _pids(self, deployment: str) -> list[int]:
-        """Of a deployment's running replicas."""
+        """Return the process ids of a deployment's running replicas."""
         url = f"http://127.0.0.1:{self._settings.dashboard_port}/api/serve/applications/"
         details: dict[str, Any] = (await self._http.get(url, headers=self._headers)).json()
         replicas = details["applications"]["raybid"]["deployments"][deployment]["replicas"]

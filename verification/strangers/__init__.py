@@ -1,1 +1,1 @@
-"""Strangers' dates, files and machines: what people were reported to do, and its neighbours, tried on this platform."""
+"""Strangers' dates, files and machines: reported problems of users, and variations, tried on this platform."""

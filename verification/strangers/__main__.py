@@ -1,12 +1,12 @@
-"""Do what strangers do to a platform: their dates, files, tables, processes and machines; each comes out right.
+"""Try strangers' dates, files, tables, processes and machines on a platform; each must work.
 
 How to run:
 
-    make strangers-check          # some minutes; ends with 1 when one comes out wrong
-    python -m verification.strangers --only tables     # cases whose group or name holds this text
+    make strangers-check          # some minutes; exit code 1 if one fails
+    python -m verification.strangers --only tables     # cases whose group or name contains this text
 
-It prints a line a case that is wrong, and one JSON object last. Nothing leaves the machine, and all that it started is
-ended whatever happens.
+It prints a line per failed case, and one JSON object last. Nothing leaves the machine, and all processes that it
+started are ended in any case.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ROOMS = (api, tables, processes, environment)
 _SLOW_SECONDS = 10.0
 
 
-def main(*, only: Annotated[str, typer.Option(help="cases whose group or name holds this text")] = "") -> None:
+def main(*, only: Annotated[str, typer.Option(help="cases whose group or name contains this text")] = "") -> None:
     """Try every case."""
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     complaints: list[str] = []
@@ -46,7 +46,7 @@ def main(*, only: Annotated[str, typer.Option(help="cases whose group or name ho
             api.SHARED.end()
         orphans = watch.left(GONE_SECONDS)
     for orphan in orphans:
-        console.print(f"it lives on: {orphan[:200]}")
+        console.print(f"still running: {orphan[:200]}")
     wrong = [one for one in complaints if one]
     tracebacks = sum("traceback" in one.lower() for one in wrong)
     told = {"cases": len(complaints), "wrong": len(wrong), "tracebacks": tracebacks, "orphans": len(orphans)}
@@ -56,7 +56,7 @@ def main(*, only: Annotated[str, typer.Option(help="cases whose group or name ho
 
 
 def _tried(cases: Sequence[Case], console: Console) -> list[str]:
-    """Try cases one after the other; what is wrong with each, empty where nothing is."""
+    """Try cases one after the other; return what is wrong with each, empty if nothing is."""
     complaints: list[str] = []
     for number, case in enumerate(cases, 1):
         began = time.monotonic()
@@ -79,7 +79,7 @@ def _complaint(case: Case) -> str:
 
 
 def _end(_: int, __: FrameType | None) -> NoReturn:
-    """End on the first signal, with all that was started."""
+    """Stop on the first signal, with everything that was started."""
     for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(one, signal.SIG_IGN)
     raise KeyboardInterrupt

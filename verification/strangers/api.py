@@ -1,4 +1,4 @@
-"""What strangers send to the API of a platform, and what others wrote into its stores past the API."""
+"""Strangers' calls of the API of a platform, and records that others wrote past the API."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _DEAL = "a deal of strangers"
 
 
 def _campaign(**fields: Any) -> dict[str, Any]:
-    """A campaign that bids its agreed price, whatever the pacing says."""
+    """Return a campaign that bids its agreed price, whatever the pacing says."""
     return {
         "id": f"s-{secrets.token_hex(5)}",
         "name": "a stranger's",
@@ -111,7 +111,7 @@ _TAGS = {"*": 200, '"1"': 200, '"7", "1"': 200, 'W/"1"': 412, '"2"': 412, "1": 4
 
 
 class _Shared:
-    """One platform for all cases that need one, started by the first."""
+    """A platform shared by all cases that need one, started by the first."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -120,7 +120,7 @@ class _Shared:
 
     @property
     def client(self) -> httpx.Client:
-        """Calls it with the administrator's key."""
+        """Client with the administrator's key."""
         if self._client is None:
             folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="raybid-strangers-"))
             here = self._machine = machine(Path(folder))
@@ -135,13 +135,13 @@ class _Shared:
 
     @property
     def here(self) -> Machine:
-        """Where commands reach it."""
+        """Machine whose commands reach it."""
         assert self.client
         assert self._machine is not None
         return self._machine
 
     def end(self) -> None:
-        """End it, if it was started."""
+        """Stop it, if it was started."""
         self._stack.close()
 
 
@@ -149,7 +149,7 @@ SHARED = _Shared()
 
 
 def cases() -> list[Case]:
-    """Return what is tried, what leaves traces last."""
+    """Return the cases, with those that leave traces last."""
     return [*_sent(), *_printed(), *_versions(), *_others(), *_planted()]
 
 
@@ -171,19 +171,19 @@ def _sent() -> Iterator[Case]:
 
 
 def _posted(fields: dict[str, Any], status: int, _: Path) -> str | None:
-    """Create a campaign: the status, and whether what comes after it is still taken up."""
+    """Create a campaign: check the status, and that the next one still works."""
     answer = SHARED.client.post("/campaign/create", json=_campaign(**fields))
     if answer.status_code != status:
-        return f"{answer.status_code} in place of {status}: {answer.text[:200]}"
+        return f"{answer.status_code} instead of {status}: {answer.text[:200]}"
     return _goes_on() if status == 201 else None
 
 
 def _goes_on() -> str | None:
-    """The next campaign is taken up: it bids."""
+    """Check that the next campaign works: it bids."""
     deal = f"{_DEAL} {secrets.token_hex(4)}"
     made = _campaign(deals=[{"id": deal, "price_micros": 2_000}])
     if (answer := SHARED.client.post("/campaign/create", json=made)).status_code != 201:
-        return f"the next campaign is refused: {answer.text[:200]}"
+        return f"the next campaign was refused: {answer.text[:200]}"
     return _within(lambda: _bids(deal), "the next campaign does not bid")
 
 
@@ -213,16 +213,16 @@ def _printed() -> Iterator[Case]:
 
 
 def _listed(name: str, _: Path) -> str | None:
-    """Every command that lists campaigns goes on, and shows the name as it is."""
+    """Check that every command that lists campaigns works, and shows the name as it is."""
     made = _campaign(name=name)
     if (answer := SHARED.client.post("/campaign/create", json=made)).status_code != 201:
         return f"refused: {answer.text[:200]}"
     for words in (("campaign", "list"), ("campaign", "show", made["id"])):
         done = SHARED.here.run(*words)
         if done.returncode or "Traceback" in done.stderr:
-            return f"`raybid {' '.join(words)}` ends with {done.returncode}: {done.stderr[-200:]}"
+            return f"`raybid {' '.join(words)}` exits with {done.returncode}: {done.stderr[-200:]}"
         if any(not char.isprintable() and char != "\n" for char in done.stdout):
-            return "a command to the terminal is printed"
+            return "a terminal control sequence is printed"
     return None
 
 
@@ -235,7 +235,7 @@ def _matched(tag: str, status: int, _: Path) -> str | None:
     made = _campaign()
     SHARED.client.post("/campaign/create", json=made).raise_for_status()
     answer = SHARED.client.patch(f"/campaign/{made['id']}", json={"name": "x"}, headers={"If-Match": tag})
-    return None if answer.status_code == status else f"{answer.status_code} in place of {status}: {answer.text[:200]}"
+    return None if answer.status_code == status else f"{answer.status_code} instead of {status}: {answer.text[:200]}"
 
 
 def _others() -> list[Case]:
@@ -259,7 +259,7 @@ def _cut(_: Path) -> str | None:
     if late := sum(_bids(deal) is not None for _ in range(100)):
         return f"{late} bids after the next pacing table"
     over = answer.json().get("over_budget_micros", 0)
-    return None if over >= promised * 1_000 else f"{over} micros are said to be promised over the budget"
+    return None if over >= promised * 1_000 else f"{over} micros are reported as promised over the budget"
 
 
 def _guessed(_: Path) -> str | None:
@@ -278,7 +278,7 @@ def _documented(_: Path) -> str | None:
 
 
 def _planted() -> list[Case]:
-    """Bad records, each of which is removed again."""
+    """Return cases with bad records, each of which is removed again."""
     return [
         Case("records", "a campaign written past the API", partial(_planted_row, "campaigns")),
         Case("records", "a portfolio written past the API", partial(_planted_row, "portfolios")),
@@ -287,7 +287,7 @@ def _planted() -> list[Case]:
 
 
 def _planted_row(table: str, _: Path) -> str | None:
-    """Break a row, and mend it."""
+    """Break a row, and repair it."""
     name = _made_row(table)
     path = SHARED.here.settings.var_dir / "catalog.sqlite"
     with closing(sqlite3.connect(path, timeout=30)) as catalog:
@@ -295,7 +295,7 @@ def _planted_row(table: str, _: Path) -> str | None:
         _write_row(catalog, table, name, '{"id": 5')
         wrong = _told(name) or _goes_on()
         _write_row(catalog, table, name, body)
-    return wrong or _within(lambda: not _left_out(), "what was mended is still left out")
+    return wrong or _within(lambda: not _left_out(), "the repaired record is still left out")
 
 
 def _made_row(table: str) -> str:
@@ -320,11 +320,11 @@ def _left_out() -> list[str]:
 
 
 def _told(name: str) -> str | None:
-    """Health names it, and `raybid status` ends with 4."""
+    """Check that health names it, and that `raybid status` exits with 4."""
     if wrong := _within(lambda: any(name in one for one in _left_out()), f"/health does not name {name}"):
         return wrong
     code = SHARED.here.run("status").returncode
-    return None if code == 4 else f"`raybid status` ends with {code}"
+    return None if code == 4 else f"`raybid status` exits with {code}"
 
 
 def _planted_events(_: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""Logged auctions for `backtest`, and for whatever else reads them: units, forms, and tables that fill the memory."""
+"""Logged auctions for `backtest` and other readers: units, formats, and tables that fill the memory."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def cases() -> list[Case]:
         "a pctr of 1.01": ("0 50 1.01", ("pctr is 1.01", "a chance from 0 to 1")),
         "a pctr in percent": ("0 50 12", ("pctr is 12", "percent")),
         "a pctr below 0": ("0 50 -0.01", ("pctr is -0.01",)),
-        "a pctr that is no number": ("0 50 nan", ("click price pctr",)),
+        "a pctr that is not a number": ("0 50 nan", ("click price pctr",)),
         "commas": ("0,50,0.01", ("'0,50,0.01'",)),
         "a column too few": ("0 50", ("click price pctr",)),
         "a column more in one row": ("0 50 0.01 5", ("click price pctr",)),
@@ -64,14 +64,14 @@ def cases() -> list[Case]:
         Case("backtest, totals", "numbers as 5.0", _float_totals),
         Case("backtest, forms", "names that are markup", _named),
         Case("backtest, options", "a value without end", partial(_option, "--value", "inf")),
-        Case("backtest, options", "budgets that are no numbers", partial(_option, "--budgets", "nan")),
+        Case("backtest, options", "budgets that are not numbers", partial(_option, "--budgets", "nan")),
         Case("backtest, tables", "said before they are made", _said),
         Case("backtest, tables", "too large for the memory", _too_large),
     ]
 
 
 def write(folder: Path, rows: list[str], episode: int = _EPISODE, price: int = 50) -> Path:
-    """Write a campaign's log whose training days had one price; the folder."""
+    """Write a campaign's log whose training days had one price, and return the folder."""
     lines = [f"10 {episode}"]
     for start in range(0, len(rows), episode):
         lines += [str(start // episode + 1), *rows[start : start + episode]]
@@ -100,7 +100,7 @@ def _backtest(folder: Path, *arguments: str) -> Ran:
 
 def _bad_row(row: str, told: tuple[str, ...], folder: Path) -> str | None:
     given = rows()
-    given[_EPISODE + 1] = row  # behind two first lines, an episode, its number and a row
+    given[_EPISODE + 1] = row  # after two first lines, an episode, its number and a row
     return _backtest(write(folder, given)).refused("backtest: ", "c.episodes.txt, line 15", *told)
 
 
@@ -117,7 +117,7 @@ def _same(change: Callable[[bytes], bytes], folder: Path) -> str | None:
     ran = [_backtest(plain), _backtest(changed)]
     if wrong := ran[0].taken() or ran[1].taken():
         return wrong
-    return None if ran[0].out == ran[1].out else f"{ran[1].out[:200]} in place of {ran[0].out[:200]}"
+    return None if ran[0].out == ran[1].out else f"{ran[1].out[:200]} instead of {ran[0].out[:200]}"
 
 
 def _bad_file(change: Callable[[str], str | bytes], told: tuple[str, ...], folder: Path) -> str | None:
@@ -154,7 +154,7 @@ def _float_totals(folder: Path) -> str | None:
 
 
 def _named(folder: Path) -> str | None:
-    """A campaign's name comes from its files' names."""
+    """Try markup in a campaign's name, which comes from its files' names."""
     write(folder, rows())
     for suffix in ("episodes.txt", "info.json"):
         (folder / f"c.{suffix}").rename(folder / f"[b]x[;red] \x1b[2J.{suffix}")
@@ -162,13 +162,13 @@ def _named(folder: Path) -> str | None:
     if wrong := ran.taken():
         return wrong
     if "\x1b[2J" in "".join(ran.lines):
-        return "a command to the terminal goes out as it is"
+        return "a terminal control sequence is printed as it is"
     return None if "[b]x[;red]" in ran.said else f"the name is not shown as it is: {ran.said[-400:]!r}"
 
 
 def _another_unit(folder: Path) -> str | None:
     write(folder, ["0 1 0.01", "1 0 0.02"] * 1_000)
-    return _backtest(folder).refused("backtest: ", "c: prices of the rows", *_FEN)
+    return _backtest(folder).refused("backtest: ", "c: the rows' prices", *_FEN)
 
 
 def _option(name: str, value: str, folder: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""One case: what somebody does, and whether it comes out right."""
+"""One case: what somebody does, and whether it works."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What somebody does.
+    """Something that somebody does.
 
     Attributes:
-        group: what it is about.
-        name: what is done, for people; unique within its group.
-        check: does it, in an empty folder of its own; none where it came out right, else what is wrong, in a sentence.
+        group: subject.
+        name: what is done; unique within its group.
+        check: function that tries it in an empty folder; it returns None, or what is wrong in a sentence.
     """
 
     group: str

@@ -1,4 +1,4 @@
-"""Proxies, locales, users and folders that a stranger's machine has: the platform starts, or says what to do."""
+"""Proxies, locales, users and folders of a stranger's machine: the platform must start, or say what to do."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _NOBODY = 65_534
 
 
 def cases() -> list[Case]:
-    """Return what is tried."""
+    """Return the cases."""
     return [*_own_calls(), *_calls_elsewhere(), *_unwritable(), *_platforms()]
 
 
 def _own_calls() -> list[Case]:
-    """Commands that call this machine where the environment names a proxy that is dead."""
+    """Return cases with commands that call this machine while the environment names a dead proxy."""
     return [
         Case(_GROUP, f"`raybid status` here with {name}={value}", partial(_status_here, name, value))
         for name in _VARIABLES
@@ -48,7 +48,7 @@ def _status_here(name: str, value: str, folder: Path) -> str | None:
 
 
 def _calls_elsewhere() -> list[Case]:
-    """Commands that call another machine, which go as the environment says."""
+    """Return cases with commands that call another machine, which must use the environment's proxy."""
     found = [
         Case(_GROUP, f"`raybid status` of another machine with {name}", partial(_status_elsewhere, name, ""))
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
@@ -78,7 +78,7 @@ def _named(value: str, folder: Path) -> str | None:
 
 
 def _unwritable() -> list[Case]:
-    """Folders that cannot be written, named at once."""
+    """Return cases with unwritable folders, which must be reported at once."""
     return [
         Case(_GROUP, "var is a file", partial(_refused, "a file")),
         Case(_GROUP, "var is below a file", partial(_refused, "below a file")),
@@ -117,14 +117,14 @@ def _refused_to_nobody(what: str, folder: Path) -> str | None:
 
 
 def _timed(here: Machine, named: str) -> str | None:
-    """Whether `up` says in time what is wrong: it may take its own time to start besides."""
+    """Check that `up` reports the problem in time, apart from its own time to start."""
     began = time.monotonic()
     here.run("--help")
     start = time.monotonic() - began
     done = here.run("up", "--detach")
     seconds = time.monotonic() - began - 3 * start
     if seconds > _NAMED_SECONDS:
-        return f"it takes {seconds:.0f} s"
+        return f"it took {seconds:.0f} s"
     return _one_line(done, 1, named)
 
 
@@ -136,7 +136,7 @@ def _one_line(done: subprocess.CompletedProcess[str], code: int, named: str) -> 
 
 
 def _platforms() -> list[Case]:
-    """The whole way: up, bids, down, nothing left."""
+    """Return cases that go all the way: up, bids, down, nothing left."""
     upper = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), _DEAD["http"]) | {"ALL_PROXY": _DEAD["socks5"]}
     lower = {name.lower(): value for name, value in upper.items()} | {
         "all_proxy": _DEAD["socks"],
@@ -162,12 +162,12 @@ def _whole(env: dict[str, str], folder: Path, before: Sequence[str] = ()) -> str
 def _up_and_down(here: Machine, watch: Watch) -> str | None:
     done = here.run("up", "--detach", "--samples")
     if done.returncode:
-        return f"it does not start: {done.stderr[-300:]}"
+        return f"it did not start: {done.stderr[-300:]}"
     return here.fails_to_bid() or here.fails_to_end(watch)
 
 
 def _second_user(folder: Path) -> str | None:
-    """Root's was up, and left what root leaves among the temporary files; then somebody else's starts."""
+    """Run root's platform, which leaves temporary files of root's; then start another user's."""
     (folder / "root").mkdir()
     if wrong := _whole({}, folder / "root"):
         return f"root's: {wrong}"
@@ -183,7 +183,7 @@ def _second_user(folder: Path) -> str | None:
 
 
 def _as_nobody(folder: Path, **env: str) -> Machine:
-    """A user who may read all of this checkout, wherever it lies, and write nothing of others."""
+    """Return a user who may read this checkout, wherever it is, and write nothing of others."""
     reading = "+dac_read_search"
     change = ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", f"--inh-caps={reading}"]
     return machine(folder, [*change, f"--ambient-caps={reading}"], HOME="/nonexistent", **env)
@@ -201,7 +201,7 @@ def _by_systemd(folder: Path) -> str | None:
 
 @contextmanager
 def _answering() -> Iterator[tuple[str, list[str]]]:
-    """A server that has no health to tell; its URL, and what it was asked for."""
+    """Run a server without a health endpoint; yield its URL, and the requests it received."""
     heard: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Commands run in this process, which saves the seconds that a Python with torch takes to start."""
+"""Commands run in this process, which saves the seconds that starting Python with torch takes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 
 
 class Ran:
-    """What came of a command.
+    """The result of a command.
 
     Args:
         command: function or application.
-        arguments: as typed.
-        var_dir: folder of the platform; none: the default one.
+        arguments: arguments as typed.
+        var_dir: folder of the platform; None: the default one.
     """
 
     def __init__(
@@ -36,26 +36,26 @@ class Ran:
         self.raised = done.exception if not isinstance(done.exception, SystemExit) else None
 
     def refused(self, *told: str) -> str | None:
-        """Return what is wrong unless it was refused, with a line that says all this."""
+        """Return what is wrong unless it was refused, with a line that contains all this."""
         if self.raised is not None:
             return f"a traceback: {self.raised!r}"
         if self.code == 0:
-            return f"taken, with {self.out.strip()[-200:]!r}"
+            return f"accepted, with {self.out.strip()[-200:]!r}"
         if self.out.strip():
             return f"refused, but prints {self.out.strip()[:200]!r}"
         missing = [words for words in told if words not in self.said]
         return f"it does not say {', '.join(missing)}, but {self.said[-300:]!r}" if missing else None
 
     def taken(self) -> str | None:
-        """Return what is wrong unless it was done."""
+        """Return what is wrong unless it succeeded."""
         if self.raised is not None:
             return f"a traceback: {self.raised!r}"
         return f"refused with {self.code}: {self.said[-300:]!r}" if self.code else None
 
     def told(self, **expected: object) -> str | None:
-        """Return what is wrong unless it was done, and its last line has these values."""
+        """Return what is wrong unless it succeeded, and its last line has these values."""
         if wrong := self.taken():
             return wrong
         found = json.loads(self.out.splitlines()[-1])
         different = {name: found.get(name) for name, value in expected.items() if found.get(name) != value}
-        return f"{different} in place of {expected}" if different else None
+        return f"{different} instead of {expected}" if different else None

@@ -1,4 +1,4 @@
-"""Raw logs of impressions for `ingest`, and files of requests for `replay` and `conformance`."""
+"""Raw impression logs for `ingest`, and request files for `replay` and `conformance`."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def cases() -> list[Case]:
         Case("logs understood", "whole User-Agent headers", _whole_agents),
         Case("logs understood", "cells not understood are counted", _counted),
         Case("logs refused", "UTF-16", partial(_refused, plain.decode().encode("utf-16"), "UTF-16")),
-        Case("logs refused", "no line of use", partial(_refused, b"a\tb\n", "holds no impression")),
+        Case("logs refused", "no line of use", partial(_refused, b"a\tb\n", "has no impression")),
         Case("logs refused", "a column missing", partial(_refused, b"click\tbidid\n1\tx\n", "no column timestamp")),
         Case("logs refused", "written over the log itself", _over_itself),
         Case("logs refused", "a rate without end", _no_rate),
@@ -109,7 +109,7 @@ def _same(content: bytes, folder: Path) -> str | None:
     ran, found = _ingest(content, folder)
     if wrong := ran.told(rows=1, bad_rows=0, left_out={}):
         return wrong
-    return None if found == expected else f"{found} in place of {expected}"
+    return None if found == expected else f"{found} instead of {expected}"
 
 
 def _absent(word: str, folder: Path) -> str | None:
@@ -126,7 +126,7 @@ def _bad(name: str, value: str, folder: Path) -> str | None:
     ran, _ = _ingest(log(LINE, LINE._replace(**{name: value})), folder)
     if wrong := ran.told(rows=1, bad_rows=1):
         return wrong
-    return None if f"line 2: {name} is" in ran.said else f"it does not say line and column: {ran.said[-200:]!r}"
+    return None if f"line 2: {name} is" in ran.said else f"it does not name line and column: {ran.said[-200:]!r}"
 
 
 def _whole_agents(folder: Path) -> str | None:
@@ -158,7 +158,7 @@ def _over_itself(folder: Path) -> str | None:
 def _no_rate(folder: Path) -> str | None:
     (folder / "log").write_bytes(log(LINE))
     ran = Ran(app, "ipinyou-log", folder / "log", "--out", folder / "out", "--cny-per-usd", "inf")
-    return ran.refused("ingest: ", "no rate")
+    return ran.refused("ingest: ", "not a rate")
 
 
 def _of_requests() -> dict[str, Callable[[Path], str | None]]:
@@ -170,7 +170,7 @@ def _of_requests() -> dict[str, Callable[[Path], str | None]]:
         "a list over several lines": partial(_requests, b"[\n" + _REQUEST + b"]\n", 1, "1: not a JSON object"),
         "a click of 2": partial(_requests, b'{"request": {}, "click": 2}\n' + _REQUEST, 1, "1: click 2"),
         "a price as text": partial(_requests, _REQUEST + b'{"request": {}, "market_price_cpm": "5"}', 1, "2: market"),
-        "a price that is no number": partial(
+        "a price that is not a number": partial(
             _requests, _REQUEST + b'{"request": {}, "market_price_cpm": NaN}', 1, "2:"
         ),
         "a price beyond all numbers": partial(_requests, _PRICED + b"1e999}", 1, "2: not a JSON object"),
@@ -197,4 +197,4 @@ def _no_requests(content: bytes, told: str, folder: Path) -> str | None:
         offers = list(from_files([folder / "requests"], 1, endless=False, on_bad_line=lambda _: None))
     except SourceError as error:
         return None if told in str(error) else f"it says {error}"
-    return f"taken: {len(offers)} requests"
+    return f"accepted: {len(offers)} requests"

@@ -1,4 +1,4 @@
-"""A folder with ports of its own, on which a platform can be started, as somebody else would start it."""
+"""A folder with its own ports, on which a platform can be started as by somebody else."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Machine:
     """Commands with one environment.
 
     Attributes:
-        folder: that it writes to.
-        env: of every command.
+        folder: folder that it writes to.
+        env: environment of every command.
         before: words before every command, such as `nohup`.
     """
 
@@ -53,7 +53,7 @@ class Machine:
 
     @property
     def settings(self) -> Settings:
-        """The settings that tell where its platform is."""
+        """Settings that locate its platform."""
         given = {name: int(self.env[name]) for name in PORTS if name.startswith("RAYBID_")}
         fields = {name.removeprefix("RAYBID_").lower(): port for name, port in given.items()}
         return Settings().model_copy(update={**fields, "var_dir": self.folder / "var"})
@@ -76,17 +76,17 @@ class Machine:
         )
 
     def start(self, *words: str, **options: Any) -> subprocess.Popen[bytes]:
-        """Start one whose end is up to the case; what it says goes to a file."""
+        """Start a command that the case ends; its output goes to a file."""
         with (self.folder / "said").open("ab") as said:
             given = {"stdin": subprocess.DEVNULL, "stdout": said, "stderr": said, "start_new_session": True, **options}
             return subprocess.Popen(self.command(*words), cwd=ROOT, env=self.env, **given)
 
     def said(self) -> str:
-        """What started commands said, its end."""
+        """Return the last output of started commands."""
         return (self.folder / "said").read_text(errors="replace")[-400:].strip()
 
     def await_stage(self, holds: Callable[[supervision.State], bool], seconds: float = UP_SECONDS) -> str | None:
-        """Wait until the platform is as far as that; what it said last where it does not come so far."""
+        """Wait until the platform has reached a stage; return its last state if it does not."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             state = supervision.read(self.settings)
@@ -95,31 +95,31 @@ class Machine:
             if state is not None and state.has_ended:
                 break
             time.sleep(0.1)
-        return f"it does not come so far: {supervision.read(self.settings)} {self.said()}"
+        return f"it did not get that far: {supervision.read(self.settings)} {self.said()}"
 
     def fails_to_bid(self) -> str | None:
-        """Bid; what is wrong where there is none."""
+        """Bid; return what is wrong if there is no bid."""
         done = self.run("bid", *_SLOT, "--json")
         if done.returncode or not json.loads(done.stdout)["bid"]:
-            return f"it does not bid: {done.stdout[-200:]} {done.stderr[-200:]}"
+            return f"it did not bid: {done.stdout[-200:]} {done.stderr[-200:]}"
         return None
 
     def fails_to_end(self, watch: Watch) -> str | None:
-        """End the platform; what is wrong where something is left."""
+        """Stop the platform; return what is wrong if something is left."""
         done = self.run("down")
         if done.returncode:
-            return f"`raybid down` fails: {done.stderr[-300:]}"
+            return f"`raybid down` failed: {done.stderr[-300:]}"
         return left(watch)
 
 
 def left(watch: Watch, seconds: float = GONE_SECONDS) -> str | None:
-    """What is left of the commands of a case, in a sentence."""
+    """Return what is left of a case's commands, in a sentence."""
     alive = watch.left(seconds)
     return f"it leaves {'; '.join(one[:80].strip() for one in alive)}" if alive else None
 
 
 def machine(folder: Path, before: Sequence[str] = (), **env: str) -> Machine:
-    """Return one on which nothing runs yet; a variable that is empty is not set."""
+    """Return a machine on which nothing runs yet; an empty variable is not set."""
     ports = {name: str(port) for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
     own = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     own |= {"RAYBID_VAR_DIR": str(folder / "var"), "RAYBID_CTR_ARTEFACT": str(_model()), "RAY_USAGE_STATS_ENABLED": "0"}
@@ -129,7 +129,7 @@ def machine(folder: Path, before: Sequence[str] = (), **env: str) -> Machine:
 
 @cache
 def _model() -> Path:
-    """The click model of this checkout, made where there is none."""
+    """Return the click model of this checkout, trained if missing."""
     settings = Settings()
     train_missing(settings, lambda _: None)
     return settings.ctr_dir.resolve()

@@ -1,4 +1,4 @@
-"""Commands that start processes, ended by every signal at several moments: nothing of them is left."""
+"""Commands that start processes, ended by every signal at several moments: nothing may be left."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _MOMENTS = {"before it starts others": 0, "at the first of them": 1, "with all o
 
 
 def cases() -> list[Case]:
-    """Return what is tried."""
+    """Return the cases."""
     return [*_ended_commands(), *_ended_starts(), *_platforms()]
 
 
@@ -45,7 +45,7 @@ def _ended_commands() -> list[Case]:
     for command, words in _COMMANDS.items():
         for number in _SIGNALS:
             for moment, least in _MOMENTS.items():
-                if least != 1 or command == "raybid backtest":  # the others at the two ends
+                if least != 1 or command == "raybid backtest":  # the others only at the first and last moment
                     name = f"{number.name} to `{command}` {moment}"
                     found.append(Case(_GROUP, name, partial(_ended, words, number, least)))
     return found
@@ -64,7 +64,7 @@ def _ended(words: Sequence[str], number: int, least: int, folder: Path) -> str |
         deadline = time.monotonic() + _BEGUN_SECONDS
         while len(watch.alive()) <= least and time.monotonic() < deadline:
             if process.poll() is not None:
-                return f"it ended by itself with {process.returncode}"
+                return f"it exited by itself with {process.returncode}"
             time.sleep(0.02)
         process.send_signal(number)
         return _waited(process) or left(watch)
@@ -74,12 +74,12 @@ def _waited(process: subprocess.Popen[bytes]) -> str | None:
     try:
         process.wait(END_SECONDS)
     except subprocess.TimeoutExpired:
-        return f"it does not end within {END_SECONDS:.0f} s"
+        return f"it did not end within {END_SECONDS:.0f} s"
     return None
 
 
 def _ended_starts() -> list[Case]:
-    """A platform that is ended while it starts."""
+    """Return cases with a platform that is ended while it starts."""
     stages: dict[str, Callable[[supervision.State], bool]] = {
         "that begins": lambda _: True,
         "that starts Ray": lambda state: bool(state.ray_pid),
@@ -126,12 +126,12 @@ def _two(folder: Path) -> str | None:
             return f"they end with {codes}: {said}"
         refusal = next((line for line in said.splitlines() if "already" in line), "")
         if not refusal or "stopped" in refusal or "port" in refusal:
-            return f"the second does not say that one is at work: {said}"
+            return f"the second does not say that another is starting: {said}"
         if wrong := here.fails_to_bid():
             return wrong
         state = supervision.read(here.settings)
         if state is None:
-            return "nothing says who runs it"
+            return "there is no state of who runs it"
         os.kill(state.pid, signal.SIGHUP)
         if wrong := here.fails_to_bid():
             return f"after a hang-up: {wrong}"
@@ -140,7 +140,7 @@ def _two(folder: Path) -> str | None:
 
 
 def _closed(before: Sequence[str], folder: Path) -> str | None:
-    """Start one in a terminal and close that: it ends, with `nohup` it stays."""
+    """Start one in a terminal and close that: it must end, or stay with `nohup`."""
     with watching() as watch:
         here = machine(folder, before)
         ours, theirs = pty.openpty()

@@ -1,4 +1,4 @@
-"""Tables that others wrote: understood, or refused with the line and what is wrong."""
+"""Tables from others: read correctly, or refused with the line and the problem."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _NUMBERS = [name for name in _ROW if name not in _TEXTS]
 
 
 def cases() -> list[Case]:
-    """Return all cases of tables, logs of auctions and trainings."""
+    """Return all cases of tables, auction logs and trainings."""
     same = [Case("tables understood", name, partial(_same, write)) for name, write in _written().items()]
     wrong = [Case("tables refused", name, partial(_refused, content, told)) for name, content, told in _contents()]
     cells = [Case("cells refused", f"{name} {value!r}", partial(_bad_cell, name, value)) for name, value in _cells()]
@@ -59,7 +59,7 @@ def cases() -> list[Case]:
 
 
 def rows(count: int = 6) -> Rows:
-    """Return impressions that differ in city and floor, the odd ones clicked."""
+    """Return impressions that differ in city and floor, with the odd ones clicked."""
     return [{**_ROW, "click": str(n % 2), "city": str(n), "slotprice": str(5 * n)} for n in range(count)]
 
 
@@ -89,7 +89,7 @@ def _parquet(path: Path) -> None:
 
 
 def _written() -> dict[str, bytes | Callable[[Path], None]]:
-    """What says the same as the plain table, by how it is written."""
+    """Return other forms of the plain table, by name."""
     plain = text(rows())
     spelled = {f"absent written {word!r}": _changed(domain=word) for word in ("", "Null", "NULL", "NaN", "nan", "None")}
     spelled |= {f"absent written {word!r}": _changed(domain=word) for word in (r"\N", "NA", "N/A", "<NA>", "#N/A")}
@@ -120,7 +120,7 @@ def _written() -> dict[str, bytes | Callable[[Path], None]]:
 
 
 def _contents() -> list[tuple[str, bytes, tuple[str, ...]]]:
-    """Files that are no table, and what is said of them."""
+    """Return files that are not tables, and parts of the expected message."""
     plain = text(rows())
     line = plain.split(b"\n")[1]
     return [
@@ -170,7 +170,7 @@ def _cells() -> list[tuple[str, str]]:
 
 
 def _same(written: bytes | Callable[[Path], None], folder: Path) -> str | None:
-    """Read what says the same, and compare it with the plain table."""
+    """Read another form, and compare it with the plain table."""
     (folder / "plain").write_bytes(text(rows()))
     if isinstance(written, bytes):
         (folder / "table").write_bytes(written)
@@ -209,11 +209,11 @@ def _folder(folder: Path) -> str | None:
 
 def _pipe(folder: Path) -> str | None:
     os.mkfifo(folder / "table")
-    return _training(folder / "table", folder).refused("no regular file")
+    return _training(folder / "table", folder).refused("not a regular file")
 
 
 def _markup(folder: Path) -> str | None:
     table = folder / "[red]\x1b[2J.tsv"
     table.write_bytes(text(rows()) + b"1\n")
     ran = _training(table, folder)
-    return "a command to the terminal" if "\x1b[2J" in "".join(ran.lines) else ran.refused("[red]\\x1b[2J.tsv, line 8")
+    return "control characters" if "\x1b[2J" in "".join(ran.lines) else ran.refused("[red]\\x1b[2J.tsv, line 8")

@@ -1,4 +1,4 @@
-"""Trainings on what teaches nothing: refused, and nothing of them is where models are served from."""
+"""Trainings on useless data: they must be refused, and leave nothing where models are served from."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COUNT = 2_000
 _RATES = (0.02, 0.05, 0.3)  # by floor
 
 Click = Callable[[int, float], int]
-"""Whether a row is clicked, by its number and a chance that its floor has."""
+"""A function that tells whether a row is clicked, by its number and its floor's probability."""
 
 
 def cases() -> list[Case]:
@@ -44,14 +44,14 @@ def cases() -> list[Case]:
         Case("ctr, nothing", "no folder of events", _no_folder),
         Case("ctr, constant", "rows that differ in the click alone", partial(_ctr_of, _constant(), "are alike")),
         Case("ctr, one class", "negatives that are not kept", _kept),
-        Case("ctr, one class", "a share of negatives that is no number", partial(_share, "nan")),
+        Case("ctr, one class", "a share of negatives that is not a number", partial(_share, "nan")),
         Case("ctr, served", "a first model is written", _first),
-        Case("ctr, served", "too few clicks to tell", partial(_ctr_of, _table(_luck, 300), "cannot tell models apart")),
+        Case("ctr, served", "too few clicks", partial(_ctr_of, _table(_luck, 300), "cannot distinguish models")),
         Case("ctr, served", "a model of noise leaves the better one", _noise),
         Case("ctr, served", "the same table again", _again),
         Case("ctr, served", "among the published ones", _among_published),
         Case("retrain", "no events", partial(_retrain, "candidate", "no folder")),
-        Case("retrain", "into the folder that is served", partial(_retrain, "models/ctr", "is what serves")),
+        Case("retrain", "into the folder that is served", partial(_retrain, "models/ctr", "is served from")),
         Case("retrain", "among the published ones", partial(_retrain, "published/ctr/x", "published models")),
         Case("policy", "no logs", partial(_policy, None, "no <campaign>.episodes.txt")),
         Case("policy", "all auctions alike", partial(_policy, ["0 50 0.01"] * 40, "the same in all auctions")),
@@ -95,7 +95,7 @@ def _ctr_of(content: bytes, told: str, folder: Path) -> str | None:
 
 
 def _train(content: bytes, folder: Path, *arguments: object) -> Ran:
-    """Train where models are served from."""
+    """Train in the folder that models are served from."""
     (folder / "table.tsv").write_bytes(content)
     return Ran(train_ctr.main, "--data", folder / "table.tsv", *arguments, var_dir=folder / "var")
 
@@ -112,7 +112,7 @@ def _served(folder: Path) -> str:
 def _no_events(folder: Path) -> str | None:
     (folder / "events").mkdir()
     ran = Ran(train_ctr.main, "--events", folder / "events", var_dir=folder / "var")
-    return ran.refused("train_ctr: ", "no impression in the events") or _nothing_in(folder / "var")
+    return ran.refused("train_ctr: ", "no impressions in the events") or _nothing_in(folder / "var")
 
 
 def _no_folder(folder: Path) -> str | None:
@@ -152,7 +152,7 @@ def _again(folder: Path) -> str | None:
 def _among_published(folder: Path) -> str | None:
     place = folder / "var" / "published" / "ctr" / "versions" / "x"
     ran = _train(_table(_luck), folder, "--out", place)
-    return ran.refused("`publish` alone writes") or _nothing_in(folder / "var")
+    return ran.refused("only `publish` may write") or _nothing_in(folder / "var")
 
 
 def _retrain(out: str, told: str, folder: Path) -> str | None:
@@ -170,11 +170,11 @@ def _policy(rows: list[str] | None, told: str, folder: Path) -> str | None:
 
 def _policy_among_published(folder: Path) -> str | None:
     ran = Ran(train_policy.train, "--out", folder / "var" / "published", var_dir=folder / "var")
-    return ran.refused("train_policy: ", "`publish` alone writes") or _nothing_in(folder / "var")
+    return ran.refused("train_policy: ", "only `publish` may write") or _nothing_in(folder / "var")
 
 
 def _publish_one_class(folder: Path) -> str | None:
-    """Train on both classes, then raise the model's rate as one does that has seen clicks alone."""
+    """Train on both classes, then raise the model's rate as if it had seen only clicks."""
     (folder / "table.tsv").write_bytes(_table(_luck, 500))
     with progress_bars() as progress:
         rows = Source("table", folder / "table.tsv").read(progress)

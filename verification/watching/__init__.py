@@ -1,1 +1,1 @@
-"""A real Prometheus and Alertmanager beside a platform, and what they are asked."""
+"""A real Prometheus and Alertmanager beside a platform, and the queries to them."""

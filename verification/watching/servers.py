@@ -25,13 +25,13 @@ _STOP_SECONDS = 10.0
 
 
 class Watchers(NamedTuple):
-    """Where they answer."""
+    """The addresses of Prometheus and Alertmanager."""
 
     prometheus: str
     alertmanager: str
 
     def query(self, expr: str) -> list[dict[str, Any]]:
-        """Series of an expression, now.
+        """Return the current series of an expression.
 
         Raises:
             httpx.HTTPError: Prometheus refuses it, or does not answer.
@@ -42,7 +42,7 @@ class Watchers(NamedTuple):
         return found
 
     def firing(self) -> set[str]:
-        """Names of alerts that Alertmanager was told of and that are active.
+        """Return the names of alerts that are active in Alertmanager.
 
         Raises:
             httpx.HTTPError: it does not answer.
@@ -53,7 +53,7 @@ class Watchers(NamedTuple):
 
 
 def tool(*names: str) -> str:
-    """The first of these commands that is there; Debian calls some by other names.
+    """Return the first of these commands that exists; Debian uses different names for some.
 
     Raises:
         LaunchError: there is none.
@@ -62,21 +62,21 @@ def tool(*names: str) -> str:
         if found := shutil.which(name):
             return found
     raise LaunchError(
-        f"there is no {names[0]} on the PATH: `apt-get install prometheus prometheus-alertmanager`, or your system's"
+        f"{names[0]} is not on the PATH: `apt-get install prometheus prometheus-alertmanager`, or your system's"
     )
 
 
 @contextmanager
 def watchers(folder: Path, targets: Mapping[str, Sequence[str]], key: str) -> Iterator[Watchers]:
-    """Both, while the context lasts.
+    """Run both, while the context lasts.
 
     Args:
-        folder: of their data and logs, empty.
+        folder: empty folder for their data and logs.
         targets: addresses by the name of their file in `cluster/prometheus/targets`.
-        key: with which Prometheus reads the platform's figures.
+        key: API key with which Prometheus reads the platform's metrics.
 
     Raises:
-        LaunchError: one is not there or does not start.
+        LaunchError: one is missing or does not start.
     """
     prometheus, alertmanager = tool("prometheus"), tool("alertmanager", "prometheus-alertmanager")
     ports = free_ports(2)
@@ -118,7 +118,7 @@ def watchers(folder: Path, targets: Mapping[str, Sequence[str]], key: str) -> It
 
 
 def _give(key: str, folder: Path) -> None:
-    """Put the key where the configuration looks for it, which is not where containers have it."""
+    """Put the key where the configuration expects it, which differs from containers."""
     kept, config = folder / "report_key", folder / "config" / "prometheus.yaml"
     kept.touch(mode=0o600)
     kept.write_text(key)

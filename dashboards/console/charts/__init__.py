@@ -1,1 +1,1 @@
-"""Tables drawn: each function takes one and returns a figure, readable on a light ground and on a dark one."""
+"""Charts: each function turns a table into a figure, readable in light and dark themes."""

@@ -1,4 +1,4 @@
-"""Charts by group."""
+"""Bar charts by group."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _UPRIGHT = 5
 
 
 def across(values: pd.Series, x: str, *, colour: str = BLUE, shown: str = ",.4~g") -> go.Figure:
-    """A bar a row, across, the first on top."""
+    """Draw a horizontal bar per row, the first on top."""
     made = figure(x, "", legend=False, height=rows_height(len(values)))
     names = [short(str(name)) for name in values.index]
     told = f"%{{y}}: %{{x:{shown}}}<extra></extra>"
@@ -43,7 +43,7 @@ def across(values: pd.Series, x: str, *, colour: str = BLUE, shown: str = ",.4~g
 
 
 def stacked(table: pd.DataFrame, x: str, colours: Sequence[str] = COLOURS) -> go.Figure:
-    """Parts of each row, across; the first row on top."""
+    """Draw the parts of each row, stacked horizontally, the first row on top."""
     made = figure(x, "", height=rows_height(len(table)), barmode="stack")
     names = [short(str(name)) for name in table.index]
     for number, name in enumerate(table.columns):
@@ -54,9 +54,9 @@ def stacked(table: pd.DataFrame, x: str, colours: Sequence[str] = COLOURS) -> go
 
 
 def beside(table: pd.DataFrame, y: str, colours: Sequence[str] = COLOURS, *, shown: str = ",.4~g") -> go.Figure:
-    """Columns of each row beside each other, upright."""
+    """Draw the columns of each row as vertical bars side by side."""
     names = [short(str(name)) for name in table.index]
-    if len(names) > _UPRIGHT:  # names below so many bars would be turned on their side
+    if len(names) > _UPRIGHT:  # so many labels below bars would be rotated
         return _across_beside(table, names, y, colours, shown)
     made = figure("", y, barmode="group")
     for number, name in enumerate(table.columns):
@@ -76,7 +76,7 @@ def _across_beside(table: pd.DataFrame, names: Sequence[str], x: str, colours: S
 
 
 def volume_and_rate(table: pd.DataFrame, rate: str, about: str) -> go.Figure:
-    """Bids of each group as bars, and one of its rates as points on an axis of its own."""
+    """Draw each group's bids as bars, and one of its rates as points on a second axis."""
     made = figure("", "bids")
     names = [short(str(name)) for name in table.index]
     told = "%{x}: %{y:,} bids<extra></extra>"
@@ -104,7 +104,7 @@ def volume_and_rate(table: pd.DataFrame, rate: str, about: str) -> go.Figure:
 
 
 def with_intervals(table: pd.DataFrame, value: str, y: str) -> go.Figure:
-    """A point a row with its interval: `<value>`, `<value>_low`, `<value>_high`."""
+    """Draw a point per row with its interval: `<value>`, `<value>_low`, `<value>_high`."""
     made = figure("", y, legend=False)
     known = table[table[value].notna()]
     bars = interval(known[f"{value}_low"], known[value], known[f"{value}_high"], GREY)
@@ -117,11 +117,11 @@ def with_intervals(table: pd.DataFrame, value: str, y: str) -> go.Figure:
 
 
 def gauges(parts: Mapping[str, float], marks: Mapping[str, float]) -> go.Figure:
-    """A gauge a budget: how much of it is spent, in percent, and where an even pace would be (the line).
+    """Draw a gauge per budget: the percentage spent, and a line where an even pace would be.
 
     Args:
-        parts: 0 to 1, by name.
-        marks: likewise.
+        parts: shares spent, 0 to 1, by name.
+        marks: shares at an even pace, likewise.
     """
     columns = min(2, len(parts))
     rows = -(-len(parts) // columns)
@@ -155,7 +155,7 @@ def gauges(parts: Mapping[str, float], marks: Mapping[str, float]) -> go.Figure:
 def waterfall(
     names: Sequence[str], values: Sequence[float], kinds: Sequence[str], texts: Sequence[str], y: str
 ) -> go.Figure:
-    """Steps from one amount to another, with what stands on each."""
+    """Draw steps from one amount to another, with a label on each."""
     made = figure("", y, legend=False)
     made.add_waterfall(
         x=list(names),

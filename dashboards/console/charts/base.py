@@ -1,4 +1,4 @@
-"""What all charts have in common. Titles stand above a chart, in the page: inside they would be cut on a phone."""
+"""Common parts of charts. Titles are on the page above a chart: inside they would be cut off on a phone."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import plotly.graph_objects as go
 BLUE, AMBER, GREEN, RED = "#3b82f6", "#f59e0b", "#10b981", "#ef4444"
 PURPLE, TEAL, PINK, GREY = "#8b5cf6", "#14b8a6", "#ec4899", "#8c98ab"
 COLOURS = (BLUE, AMBER, GREEN, PINK, PURPLE, TEAL, RED, GREY)
-"""Told apart, and from the ground, in both themes."""
+"""Colours distinct from each other and from the background, in both themes."""
 
 HEIGHT = 340
 _LONGEST = 26
 
 
 def figure(x: str = "", y: str = "", *, height: int = HEIGHT, legend: bool = True, **layout: Any) -> go.Figure:
-    """An empty figure.
+    """Return an empty figure.
 
     Args:
-        x: title of the axis, with its unit.
+        x: title of the axis, with unit.
         y: likewise.
         height: pixels.
-        legend: whether there is one, above the plot.
-        layout: more of Plotly's layout.
+        legend: whether to show a legend above the plot.
+        layout: further layout options of Plotly.
     """
     made = go.Figure()
     made.update_layout(
@@ -47,17 +47,17 @@ def figure(x: str = "", y: str = "", *, height: int = HEIGHT, legend: bool = Tru
 
 
 def short(name: str) -> str:
-    """A name that fits beside a bar."""
+    """Shorten a name to fit beside a bar."""
     return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
 
 
 def rows_height(rows: int) -> int:
-    """Pixels of a chart with a bar a row: as high as the chart beside it, unless there are many."""
+    """Return the height in pixels of a chart with a bar per row: that of its neighbour, unless there are many."""
     return max(HEIGHT, min(640, 60 + 24 * rows))
 
 
 def interval(low: Any, middle: Any, high: Any, colour: str) -> dict[str, Any]:
-    """Error bars from a lower to an upper end."""
+    """Return error bars from a lower to an upper end."""
     return {
         "type": "data",
         "symmetric": False,

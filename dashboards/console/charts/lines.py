@@ -13,14 +13,14 @@ from dashboards.console.charts.base import COLOURS, GREY, figure
 def lines(
     table: pd.DataFrame, y: str, *, unit: str = "", share: bool = False, colours: Mapping[str, str] | None = None
 ) -> go.Figure:
-    """A line a column, over the index.
+    """Draw a line per column, over the index.
 
     Args:
-        table: by time.
+        table: values by time.
         y: title of the axis.
-        unit: behind each value.
-        share: whether values are parts of 1, shown as percent.
-        colours: of some columns.
+        unit: unit after each value.
+        share: whether values are shares of 1, shown as percent.
+        colours: colours of some columns.
     """
     made = figure("", y, hovermode="x unified")
     shown = "%{y:.2%}" if share else "%{y:,.4~g}" + unit
@@ -42,7 +42,7 @@ def lines(
 
 
 def plan(table: pd.DataFrame, y: str) -> go.Figure:
-    """Spend beside its plan: `spent` and `plan`, in units of currency."""
+    """Draw spend and its plan: `spent` and `plan`, in units of currency."""
     made = figure("", y, hovermode="x unified")
     dashed = {"color": GREY, "dash": "dash", "width": 2}
     shown = "%{y:,.4~f}"
@@ -53,7 +53,7 @@ def plan(table: pd.DataFrame, y: str) -> go.Figure:
 
 
 def steps(table: pd.DataFrame, y: str) -> go.Figure:
-    """Parts of a whole over time, one upon the other, each holding until the next change."""
+    """Draw parts of a whole over time, stacked, each constant until the next change."""
     made = figure("", y, hovermode="x unified", height=380)
     for number, name in enumerate(table.columns):
         colour = COLOURS[number % len(COLOURS)]
@@ -71,5 +71,5 @@ def steps(table: pd.DataFrame, y: str) -> go.Figure:
 
 
 def _timed(made: go.Figure) -> go.Figure:
-    """A few upright labels: on a phone more would be turned on their side."""
+    """Limit the time axis to a few horizontal labels: more would be rotated on a phone."""
     return made.update_xaxes(nticks=5, tickangle=0)

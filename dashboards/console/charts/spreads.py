@@ -1,4 +1,4 @@
-"""Charts of how values are spread, and of one by another."""
+"""Charts of distributions, and of one value by another."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dashboards.console.sources.exposition import Histogram
 
 
 def landscape(table: pd.DataFrame, x: str) -> go.Figure:
-    """Curves over log-spaced prices; see `shaping.market.prices`."""
+    """Draw curves over log-spaced prices; see `shaping.market.prices`."""
     made = figure(x, "auctions", hovermode="x unified")
     for name, colour in zip(table.columns[1:], (BLUE, GREEN, AMBER), strict=False):
         line = {"color": colour, "width": 2, "shape": "spline", "smoothing": 0.6}
@@ -27,7 +27,7 @@ def landscape(table: pd.DataFrame, x: str) -> go.Figure:
 
 
 def curve(table: pd.DataFrame, x: str) -> go.Figure:
-    """Win rate by price, with its interval."""
+    """Draw the win rate by price, with its interval."""
     made = figure(x, "auctions won", legend=False)
     bars = interval(table["low"], table["rate"], table["high"], GREY)
     told = "bid %{x:,.3~g}: %{y:.1%} of %{customdata:,} won<extra></extra>"
@@ -45,8 +45,8 @@ def curve(table: pd.DataFrame, x: str) -> go.Figure:
 
 
 def spread(groups: Mapping[str, npt.ArrayLike], x: str, *, bins: int = 40, share: bool = False) -> go.Figure:
-    """Histograms of several groups over each other, as parts of each group."""
-    made = figure(x, "of the group", barmode="overlay", legend=len(groups) > 1)
+    """Draw overlaid histograms of several groups, as shares of each group."""
+    made = figure(x, "share of the group", barmode="overlay", legend=len(groups) > 1)
     together = np.concatenate([np.asarray(values, np.float64) for values in groups.values()])
     low, high = (float(together.min()), float(together.max())) if len(together) else (0.0, 1.0)
     size = max((high - low) / bins, 1e-9)
@@ -65,11 +65,11 @@ def spread(groups: Mapping[str, npt.ArrayLike], x: str, *, bins: int = 40, share
 
 
 def times(histogram: Histogram, marks: Mapping[str, float], x: str) -> go.Figure:
-    """A histogram of times as bars, and lines at some of its quantiles.
+    """Draw a histogram of times as bars, with lines at some quantiles.
 
     Args:
-        histogram: see there.
-        marks: milliseconds, by name.
+        histogram: histogram of the times.
+        marks: quantiles in milliseconds, by name.
         x: title of the axis.
     """
     made = figure(x, "answers", legend=False)
@@ -88,8 +88,8 @@ def times(histogram: Histogram, marks: Mapping[str, float], x: str) -> go.Figure
 
 
 def sla(histogram: Histogram, limit_ms: float) -> go.Figure:
-    """The part answered within a time, over the time; the limit as a line."""
-    made = figure("answered within, ms", "of all answers", legend=False)
+    """Draw the share answered within a time, over the time, with the limit as a line."""
+    made = figure("answered within, ms", "share of all answers", legend=False)
     finite = np.isfinite(histogram.bounds)
     part = histogram.counts[finite] / max(histogram.total, 1.0)
     at = histogram.bounds[finite] * 1_000.0
@@ -105,8 +105,8 @@ def sla(histogram: Histogram, limit_ms: float) -> go.Figure:
 
 
 def calibration(table: pd.DataFrame) -> go.Figure:
-    """Observed by predicted rate of clicks; on the line they are the same."""
-    made = figure("predicted rate of clicks", "observed", legend=True)
+    """Draw the observed by the predicted click rate; they are equal on the line."""
+    made = figure("predicted click rate", "observed", legend=True)
     most = float(max(table["predicted"].max(), table["high"].max())) * 1.05
     dashed = {"color": GREY, "dash": "dash"}
     made.add_scatter(x=[0, most], y=[0, most], mode="lines", line=dashed, name="as predicted", hoverinfo="skip")

@@ -1,1 +1,1 @@
-"""Sources made into tables that charts draw: plain functions, no Streamlit, no I/O."""
+"""Conversion of sources into tables for charts: pure functions, no Streamlit, no I/O."""

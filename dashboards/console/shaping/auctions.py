@@ -1,4 +1,4 @@
-"""Events as auctions: one row a bid, with what became of it."""
+"""Auctions from events: one row per bid, with its outcome."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _MORE = ("first_price", "experiment")
 
 
 def auctions_of(events: pa.Table, campaigns: pd.DataFrame) -> pd.DataFrame:
-    """Bids in the order they were made.
+    """Return the bids in the order they were made.
 
-    Columns besides those of the event: `campaign` is the id, `result` is `won`, `lost` or `open` (nothing was heard),
-    `cost_micros` what it was charged, `min_to_win_micros` (NaN: not said), `clicks`, `conversions`, `value_micros`,
-    `worth_micros`: what the impression was worth by the model (value x pCTR x multiplier; NaN where a campaign pays for
-    conversions, whose chance is in no event), and `arm`.
+    Columns besides those of the event: `campaign` is the id, `result` is `won`, `lost` or `open` (no notice yet),
+    `cost_micros` is the charge, `min_to_win_micros` (NaN: unknown), `clicks`, `conversions`, `value_micros`,
+    `worth_micros` is the model's value of the impression (value x pCTR x multiplier; NaN for campaigns that pay for
+    conversions, whose probability is in no event), and `arm`.
 
     Args:
-        events: of `rtb.events.schema.SCHEMA`.
-        campaigns: see `campaigns.table_of`; bids of others are left out.
+        events: events of `rtb.events.schema.SCHEMA`.
+        campaigns: see `campaigns.table_of`; bids of other campaigns are left out.
     """
     bids = events.filter(pc.equal(events["kind"], "bid")).select([*_BID, *_MORE]).to_pandas()
     known = campaigns.reset_index(drop=True).set_index("number")
@@ -48,7 +48,7 @@ def auctions_of(events: pa.Table, campaigns: pd.DataFrame) -> pd.DataFrame:
 
 
 def notices_of(events: pa.Table) -> pd.DataFrame:
-    """Notices: `kind`, `at`, `bid`, `campaign` (number), `cost_micros` of a charge (else 0), `min_to_win_micros`."""
+    """Return notices: `kind`, `at`, `bid`, `campaign` (number), `cost_micros` (0: no charge), `min_to_win_micros`."""
     columns = ["kind", "at", "bid", "campaign", "price_micros", "outcome", "min_to_win_micros"]
     is_notice = pc.is_in(events["kind"], pa.array(["win", "bill", "loss", "click", "conversion"]))
     found = events.filter(is_notice).select(columns).to_pandas()
@@ -58,12 +58,12 @@ def notices_of(events: pa.Table) -> pd.DataFrame:
 
 
 def over_time(events: pa.Table, campaigns: pd.DataFrame, step: float) -> pd.DataFrame:
-    """Sums by time: `bids`, `wins`, `losses`, `impressions`, `clicks`, `spent_micros`; each when it happened.
+    """Return sums by time of occurrence: `bids`, `wins`, `losses`, `impressions`, `clicks`, `spent_micros`.
 
     Args:
-        events: of `rtb.events.schema.SCHEMA`.
-        campaigns: those that count.
-        step: seconds a row.
+        events: events of `rtb.events.schema.SCHEMA`.
+        campaigns: campaigns that count.
+        step: seconds per row.
     """
     numbers = campaigns["number"]
     bids = events.filter(pc.equal(events["kind"], "bid")).select(["at", "campaign"]).to_pandas()
@@ -84,7 +84,7 @@ def over_time(events: pa.Table, campaigns: pd.DataFrame, step: float) -> pd.Data
 
 
 def buckets_of(events: pa.Table, field: str) -> pd.DataFrame:
-    """The bucket of one feature of each bid (`bid`, `bucket`); 0 where another encoder made its features."""
+    """Return the bucket of one feature of each bid (`bid`, `bucket`); 0 for rows of another encoder."""
     bids = events.filter(pc.equal(events["kind"], "bid"))
     rows = bids["features"]
     is_ours = pc.and_(

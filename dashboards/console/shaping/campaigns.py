@@ -25,13 +25,13 @@ MICRO = 1e6
 
 
 def table_of(campaigns: Sequence[dict[str, Any]], now: float) -> pd.DataFrame:
-    """A row a campaign, by its id.
+    """Return a row per campaign, by id.
 
-    Money is in micros. `value_micros` is what its clicks or conversions are worth to the advertiser, `due_micros` what
-    an even pace would have spent by now, `day_micros` its daily limit (0: none).
+    Money is in micros. `value_micros` is the advertiser's value of the clicks or conversions, `due_micros` what an even
+    pace would have spent by now, `day_micros` the daily limit (0: none).
 
     Args:
-        campaigns: as `/campaigns` answers; those whose figures the ledger does not have now are left out.
+        campaigns: campaigns as `/campaigns` answers; those without figures in the ledger are left out.
         now: Unix time.
     """
     rows = [_row(one, now) for one in campaigns if one.get("figures")]

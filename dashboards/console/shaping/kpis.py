@@ -1,4 +1,4 @@
-"""The figures that come first."""
+"""Key figures of the platform."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import pandas as pd
 
 
 class Kpis(NamedTuple):
-    """Since the platform began to count; NaN where a figure has no meaning yet.
+    """Key figures since the platform began to count; NaN where undefined.
 
     Attributes:
-        requests: bid requests, of all exchanges.
-        answered: those answered with a bid.
-        bids: of the campaigns looked at.
-        wins: likewise.
-        impressions: charged.
-        clicks: likewise.
-        spent_micros: likewise.
-        value_micros: what their clicks and conversions are worth to advertisers.
+        requests: bid requests of all exchanges.
+        answered: bid requests answered with a bid.
+        bids: bids of the selected campaigns.
+        wins: wins of the selected campaigns.
+        impressions: charged impressions.
+        clicks: clicks on them.
+        spent_micros: charges for them.
+        value_micros: value of their clicks and conversions to advertisers.
     """
 
     requests: int
@@ -34,17 +34,17 @@ class Kpis(NamedTuple):
 
     @property
     def bid_rate(self) -> float:
-        """Requests answered with a bid."""
+        """Share of requests answered with a bid."""
         return ratio(self.answered, self.requests)
 
     @property
     def win_rate(self) -> float:
-        """Bids won."""
+        """Share of bids that won."""
         return ratio(self.wins, self.bids)
 
     @property
     def ctr(self) -> float:
-        """Impressions clicked."""
+        """Share of impressions that were clicked."""
         return ratio(self.clicks, self.impressions)
 
     @property
@@ -54,21 +54,21 @@ class Kpis(NamedTuple):
 
     @property
     def ecpc_micros(self) -> float:
-        """Spend a click."""
+        """Spend per click."""
         return ratio(self.spent_micros, self.clicks)
 
     @property
     def ecpm_micros(self) -> float:
-        """Spend a thousand impressions."""
+        """Spend per thousand impressions."""
         return 1_000.0 * ratio(self.spent_micros, self.impressions)
 
 
 def kpis_of(campaigns: pd.DataFrame, counters: Mapping[str, int]) -> Kpis:
-    """Sums over campaigns, and what all requests came to.
+    """Return the sums over campaigns, and the counters of all requests.
 
     Args:
         campaigns: see `campaigns.table_of`.
-        counters: of `/stats`.
+        counters: counters of `/stats`.
     """
     named = ("bids", "wins", "bills", "clicks", "spent_micros", "value_micros")
     sums = [int(campaigns[name].sum()) for name in named]
@@ -76,18 +76,18 @@ def kpis_of(campaigns: pd.DataFrame, counters: Mapping[str, int]) -> Kpis:
 
 
 def ratio(part: float, whole: float) -> float:
-    """A part of a whole; NaN of nothing."""
+    """Return a share; NaN if the whole is zero."""
     return part / whole if whole else math.nan
 
 
 def by_first(counters: Mapping[str, int], first: str) -> pd.Series:
-    """Counters named `first.<name>`, by that name, the most first."""
+    """Return the counters named `first.<name>`, by that name, the largest first."""
     found = {name.partition(".")[2]: value for name, value in counters.items() if name.startswith(f"{first}.")}
     return pd.Series(found, dtype="float64").sort_values(ascending=False)
 
 
 def by_exchange(counters: Mapping[str, int]) -> pd.DataFrame:
-    """A row an exchange profile: `requests` and `bid_responses`."""
+    """Return a row per exchange profile: `requests` and `bid_responses`."""
     rows: dict[str, dict[str, int]] = {}
     for name, value in counters.items():
         parts = name.split(".")

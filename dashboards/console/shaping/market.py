@@ -1,4 +1,4 @@
-"""What the market took, and at which prices."""
+"""The market: prices, win rates, shading."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dashboards.console.shaping.names import OTHER
 
 _LEAST_IN_BIN = 5
 CPM = 1_000.0 / 1e6
-"""From micros an impression to units of currency a thousand impressions."""
+"""Factor from micros per impression to units of currency per thousand impressions."""
 
 
 def prices(auctions: pd.DataFrame) -> pd.DataFrame:
-    """Log-spaced bins of prices, CPM: how many `bids`, `paid` (charges), `to win` (least bids that would have won)."""
+    """Return log-spaced bins of prices, CPM: counts of `bids`, `paid` (charges), `to win` (minimums to win)."""
     told = {
         "bids": auctions["price_micros"],
         "paid": auctions.loc[auctions["cost_micros"] > 0, "cost_micros"],
@@ -32,7 +32,7 @@ def prices(auctions: pd.DataFrame) -> pd.DataFrame:
 
 
 def win_rate_curve(auctions: pd.DataFrame, bins: int = 14) -> pd.DataFrame:
-    """Win rate by price bid: `cpm`, `rate`, `low`, `high` (95%, Wilson) and `bids`, of auctions whose end is known."""
+    """Return the win rate by bid price: `cpm`, `rate`, `low`, `high` (95%, Wilson), `bids`, for finished auctions."""
     ended = auctions[auctions["result"] != "open"]
     columns = ["cpm", "rate", "low", "high", "bids"]
     if len(ended) < _LEAST_IN_BIN:
@@ -47,7 +47,7 @@ def win_rate_curve(auctions: pd.DataFrame, bins: int = 14) -> pd.DataFrame:
 
 
 def wilson(hits: pd.Series, tries: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """A 95% interval of a rate (Wilson's score interval)."""
+    """Return the 95% interval of a rate (Wilson's score interval)."""
     z = 1.959964
     rate = hits / tries
     middle = (rate + z**2 / (2 * tries)) / (1 + z**2 / tries)
@@ -56,7 +56,7 @@ def wilson(hits: pd.Series, tries: pd.Series) -> tuple[pd.Series, pd.Series]:
 
 
 def shading(auctions: pd.DataFrame) -> pd.DataFrame:
-    """What was bid of what an impression was worth: `part` (0 to 1), by `kind` of auction."""
+    """Return the bid as a share of the impression's worth: `part` (0 to 1), by `kind` of auction."""
     known = auctions[auctions["worth_micros"] > 0]
     part = (known["price_micros"] / known["worth_micros"]).clip(upper=1.0)
     kind = np.where(known["first_price"].fillna(False).astype(bool), "first price", "second price")
@@ -64,23 +64,23 @@ def shading(auctions: pd.DataFrame) -> pd.DataFrame:
 
 
 def to_win(auctions: pd.DataFrame) -> pd.DataFrame:
-    """The least bid that would have won, as a multiple of what was bid, of auctions where it was said; by `result`."""
+    """Return the minimum to win as a multiple of the bid, for auctions where it is known; by `result`."""
     known = auctions[auctions["min_to_win_micros"].notna() & (auctions["price_micros"] > 0)]
     multiple = (known["min_to_win_micros"] / known["price_micros"]).clip(upper=4.0)
     return pd.DataFrame({"multiple": multiple.to_numpy(), "result": known["result"].to_numpy()})
 
 
 def by_name(auctions: pd.DataFrame, buckets: pd.DataFrame, names: Mapping[int, str]) -> pd.DataFrame:
-    """Sums of auctions by what one of their features says: see `summed`."""
+    """Return sums of auctions by the value of one feature: see `summed`."""
     of_bid = buckets.drop_duplicates("bid").set_index("bid")["bucket"].map(names).fillna(OTHER)
     return summed(auctions, auctions["bid"].map(of_bid).fillna(OTHER).rename("name"))
 
 
 def summed(auctions: pd.DataFrame, by: pd.Series) -> pd.DataFrame:
-    """A row a group, the most bids first.
+    """Return a row per group, the most bids first.
 
-    Columns: `bids`, `wins`, `impressions`, `clicks`, `conversions`, `spent_micros`, `value_micros`, and of these
-    `win_rate`, `ctr`, `ecpc_micros` and `roi`, NaN of nothing.
+    Columns: `bids`, `wins`, `impressions`, `clicks`, `conversions`, `spent_micros`, `value_micros`, and derived from
+        these `win_rate`, `ctr`, `ecpc_micros` and `roi`, NaN where undefined.
     """
     rows = pd.DataFrame(
         {

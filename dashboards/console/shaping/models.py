@@ -1,4 +1,4 @@
-"""How good the served models are, by what they predicted and what came of it."""
+"""Quality of the served models: predictions against outcomes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from dashboards.console.shaping.market import wilson
 
 
 def shown(auctions: pd.DataFrame) -> pd.DataFrame:
-    """Auctions whose advertisement was shown and whose chance of a click is known."""
+    """Return the auctions whose ad was shown and whose click probability is known."""
     return auctions[(auctions["cost_micros"] > 0) & auctions["pctr"].notna()]
 
 
 def calibration(auctions: pd.DataFrame, bins: int = 8) -> pd.DataFrame:
-    """Predicted against observed rate of clicks: `predicted`, `observed`, `low`, `high` (95%), `impressions`."""
+    """Return predicted and observed click rates: `predicted`, `observed`, `low`, `high` (95%), `impressions`."""
     columns = ["predicted", "observed", "low", "high", "impressions"]
     seen = shown(auctions)
     if seen.empty:
@@ -31,14 +31,14 @@ def calibration(auctions: pd.DataFrame, bins: int = 8) -> pd.DataFrame:
 
 
 def calibration_ratio(auctions: pd.DataFrame) -> float:
-    """Clicks predicted for each that came; NaN without one."""
+    """Return the predicted clicks per observed click; NaN without clicks."""
     seen = shown(auctions)
     clicks = float(seen["clicks"].clip(upper=1).sum())
     return float(seen["pctr"].sum()) / clicks if clicks else math.nan
 
 
 def auc(auctions: pd.DataFrame) -> float:
-    """Chance that a clicked impression was ranked above one that was not; NaN where there are not both."""
+    """Return how often a clicked impression was ranked above another; NaN unless there are both."""
     seen = shown(auctions)
     hit = (seen["clicks"] > 0).to_numpy()
     clicked, not_clicked = int(hit.sum()), int((~hit).sum())
@@ -49,7 +49,7 @@ def auc(auctions: pd.DataFrame) -> float:
 
 
 def versions(models: Mapping[str, Any], artefacts: Mapping[str, Any]) -> pd.DataFrame:
-    """A row a model: what is published, what is served by how many replicas, and what is known of its training."""
+    """Return a row per model: the published version, the served ones with their replicas, and the training."""
     rows = []
     for kind, told in models.items():
         known = artefacts.get(kind, {})
@@ -70,14 +70,14 @@ def versions(models: Mapping[str, Any], artefacts: Mapping[str, Any]) -> pd.Data
 
 
 def decisions(record: Mapping[str, Any]) -> pd.DataFrame:
-    """What was decided about published models, newest first."""
+    """Return the decisions about published models, newest first."""
     columns = ["at", "action", "version", "before", "reason"]
     table = pd.DataFrame(record["history"], columns=[*columns, "comparison"])[columns]
     return table.iloc[::-1].reset_index(drop=True)
 
 
 def compared(history: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Candidate and champion by the last comparison at the gate: `measure`, `candidate`, `champion`."""
+    """Return candidate and champion in the last comparison at the gate: `measure`, `candidate`, `champion`."""
     for decision in reversed(history):
         measures = decision["comparison"].get("measures", ())
         if measures:

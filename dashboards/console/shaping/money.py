@@ -1,4 +1,4 @@
-"""Money over time, and beside what was planned."""
+"""Money over time, and against its plan."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import pandas as pd
 
 
 def pacing_curve(campaigns: pd.DataFrame, over_time: pd.DataFrame) -> pd.DataFrame:
-    """Spend of the campaigns, and what an even pace would have spent, by UTC time: `spent` and `plan`, micros.
+    """Return spend of the campaigns, and spend at an even pace, by UTC time: `spent` and `plan`, micros.
 
-    The curve ends at what the ledger says was spent; before, each step takes off what the events say was charged then.
+    The curve ends at the ledger's spend; going back, each step subtracts the charges in the events.
 
     Args:
         campaigns: see `campaigns.table_of`.

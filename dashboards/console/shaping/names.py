@@ -1,7 +1,7 @@
-"""What a feature's bucket stands for.
+"""Names of a feature's buckets.
 
-Events keep the row of buckets that the model saw, not the words. Buckets of words that are known beforehand are worked
-out here and looked up; another word can share one of the 65,535 buckets, which is rare, and one that is not listed is
+Events keep the row of buckets that the model saw, not the values. Buckets of known values are computed here and looked
+up; an unknown value may share one of the 65,535 buckets with them, which is rare, and a bucket that is not listed is
 `other`.
 """
 
@@ -54,5 +54,5 @@ FIELDS = tuple(_KNOWN)
 
 @cache
 def names_of(field: str) -> Mapping[int, str]:
-    """Names by bucket."""
+    """Return names by bucket."""
     return {bucket(field, value): name for value, name in _KNOWN[field].items()}

@@ -1,4 +1,4 @@
-"""A portfolio's budgets over time, from what it moved."""
+"""A portfolio's budgets over time, from its moves."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pandas as pd
 
 
 def allocation(shown: Mapping[str, Any], moves: Sequence[Mapping[str, Any]], until: pd.Timestamp) -> pd.DataFrame:
-    """Budgets in micros by UTC time and campaign: what they are now, and what each move made of them before.
+    """Return budgets in micros by UTC time and campaign: the current ones, and those before each move.
 
     Args:
-        shown: as `/portfolio/{id}` answers.
-        moves: as its history answers, oldest first.
-        until: now.
+        shown: portfolio as `/portfolio/{id}` answers.
+        moves: moves as its history answers, oldest first.
+        until: current time.
     """
     now = {name: figures["budget_micros"] for name, figures in shown["campaigns"].items()}
     rows, times, current = [dict(now)], [until], dict(now)
@@ -33,7 +33,7 @@ def allocation(shown: Mapping[str, Any], moves: Sequence[Mapping[str, Any]], unt
 
 
 def figures(shown: Mapping[str, Any]) -> pd.DataFrame:
-    """A row a campaign, as the portfolio judges it."""
+    """Return a row per campaign, with the portfolio's figures."""
     table = pd.DataFrame.from_dict(dict(shown["campaigns"]), orient="index")
     table.index.name = "campaign"
     return table

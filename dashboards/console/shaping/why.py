@@ -1,4 +1,4 @@
-"""One bid, step by step."""
+"""Explanation of one bid, step by step."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from dashboards.console.shaping.market import CPM
 from rtb.explain.ladder import ladder
 
 _LEAST = 0.5
-"""Micros: less is what rounding to whole ones leaves."""
+"""Threshold in micros: smaller steps come from rounding."""
 
 
 class Steps(NamedTuple):
-    """From what an impression is worth to what was bid and paid.
+    """The steps from an impression's worth to its bid and charge.
 
     Attributes:
-        names: of the steps.
-        amounts: CPM; of a relative step, what it adds.
-        kinds: `absolute`, `relative` or `total`, as a waterfall takes them.
+        names: names of the steps.
+        amounts: CPM; for a relative step, the change.
+        kinds: `absolute`, `relative` or `total`, as in a waterfall.
     """
 
     names: list[str]
@@ -31,11 +31,11 @@ class Steps(NamedTuple):
 
 
 def steps_of(bid: Mapping[str, Any], worth_micros: float) -> Steps:
-    """Of a row of `auctions.auctions_of`.
+    """Return the steps of a row of `auctions.auctions_of`.
 
     Args:
         bid: the row.
-        worth_micros: of one click; NaN where the campaign pays for conversions, whose chance is in no event.
+        worth_micros: value of a click; NaN if the campaign pays for conversions, whose probability is in no event.
     """
     price = bid["price_micros"] * CPM
     names, amounts, kinds = ["price"], [price], ["total"]
@@ -51,7 +51,7 @@ def steps_of(bid: Mapping[str, Any], worth_micros: float) -> Steps:
 
 
 def steps_told(price: Mapping[str, Any]) -> Steps:
-    """The same of an explanation's `price`: exact, and for conversions too."""
+    """Return the steps of an explanation's `price`, exact and also for conversions."""
     worth = price["value_micros"] * price["chance"]
     changes = {
         "pacing and policy": price["by_value_micros"] - worth,
@@ -65,32 +65,32 @@ def steps_told(price: Mapping[str, Any]) -> Steps:
 
 
 def ladder_of(price: Mapping[str, Any]) -> pd.DataFrame:
-    """The way to the price in words, a step a row."""
+    """Return the steps to the price in words, a row each."""
     steps = [(step.name, step.micros, step.how) for step in ladder(price)]
     return pd.DataFrame(steps, columns=["step", "micros", "how"])
 
 
 def candidates_of(told: Mapping[str, Any]) -> pd.DataFrame:
-    """Who could have bid on it, who came furthest first, with how each ended."""
+    """Return the candidates with their outcomes, those that came furthest first."""
     amounts = ["price_micros", "before_shading_micros", "floor_micros"]
     wanted = ["campaign", "ended", *amounts, "pctr", "multiplier", "creative"]
     return pd.DataFrame(told["candidates"]).reindex(columns=wanted)
 
 
 def dropped_of(told: Mapping[str, Any]) -> pd.Series:
-    """Campaigns that were no candidates, by what kept them out; one may fail several tests."""
+    """Return the number of excluded campaigns by reason; one may fail several tests."""
     return pd.Series(told["dropped"]["by_reason"], dtype=np.int64)
 
 
 def facts_of(told: Mapping[str, Any]) -> pd.DataFrame:
-    """What was on offer, what it was made by, whose money it is."""
+    """Return the offer, the versions, and the lease."""
     parts = {name: told[name] for name in ("request", "imp", "made_by", "lease")}
     rows = [(part.replace("_", " "), *row) for part, of in parts.items() for row in flat(of).itertuples(index=False)]
     return pd.DataFrame(rows, columns=["of", "field", "value"])
 
 
 def flat(value: Any, name: str = "") -> pd.DataFrame:
-    """A part of an explanation as a table: rows of a list of objects, else field and value."""
+    """Return a part of an explanation as a table: rows of a list of objects, else field and value."""
     if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
         return pd.json_normalize(value).map(_plain)
     if isinstance(value, dict):

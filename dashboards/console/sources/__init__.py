@@ -1,1 +1,1 @@
-"""Where figures come from: the API, the events' files, Prometheus, and what the console saw itself."""
+"""Sources of figures: the API, the events' files, Prometheus, and the console's own samples."""

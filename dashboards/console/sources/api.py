@@ -1,4 +1,4 @@
-"""The platform's REST API as the console uses it."""
+"""A client of the platform's REST API."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from rtb.runtime import calls
 _TIMEOUT_S = 10.0
 _KEPT_CALLS = 2_000
 _BRIEFLY_S = 0.8
-"""How long an answer serves for all that is drawn at the same time."""
+"""Seconds that an answer is cached, so that one drawing asks once."""
 
 
 class ApiError(RuntimeError):
-    """The platform cannot be reached, or refuses; the message says what to do.
+    """An error when the platform cannot be reached, or refuses; the message says what to do.
 
     Attributes:
-        status: HTTP status, 0 where there was no answer.
+        status: HTTP status, 0 without an answer.
     """
 
     def __init__(self, message: str, status: int = 0) -> None:
@@ -31,12 +31,12 @@ class ApiError(RuntimeError):
 
 
 class Call(NamedTuple):
-    """One call that was answered.
+    """A call that was answered.
 
     Attributes:
-        at: Unix time it was answered.
-        seconds: from the first byte sent to the last one read.
-        path: what was asked.
+        at: Unix time of the answer.
+        seconds: time from the first byte sent to the last one read.
+        path: path called.
     """
 
     at: float
@@ -45,12 +45,12 @@ class Call(NamedTuple):
 
 
 class Api:
-    """Calls with one key; usable from several threads.
+    """A client with one key, usable from several threads.
 
     Args:
-        url: of the platform.
+        url: URL of the platform.
         key: `X-API-Key`; empty: none is sent.
-        transport: how calls travel; none: over the network.
+        transport: transport of the calls; none: the network.
     """
 
     def __init__(self, url: str, key: str, transport: httpx.BaseTransport | None = None) -> None:
@@ -62,10 +62,10 @@ class Api:
         self.calls: deque[Call] = deque(maxlen=_KEPT_CALLS)
 
     def get(self, path: str) -> Any:
-        """What a GET answers; one a moment ago answers for all that ask now.
+        """Return the answer of a GET, cached for a moment.
 
         Raises:
-            ApiError: it cannot be had.
+            ApiError: it fails.
         """
         with self._lock:
             at, known = self._known.get(path, (0.0, None))
@@ -77,10 +77,10 @@ class Api:
             return known
 
     def all_campaigns(self) -> list[dict[str, Any]]:
-        """Every campaign but archived ones, page after page.
+        """Return all campaigns but archived ones, from all pages.
 
         Raises:
-            ApiError: they cannot be had.
+            ApiError: it fails.
         """
         found: list[dict[str, Any]] = []
         while True:
@@ -91,16 +91,16 @@ class Api:
                 return found
 
     def send(self, method: str, path: str, body: Any = None, version: int | None = None) -> Any:
-        """Change something; what the API answers.
+        """Change something, and return the API's answer.
 
         Args:
-            method: of HTTP.
-            path: what to change.
+            method: HTTP method.
+            path: path of the change.
             body: sent as JSON.
-            version: of what is changed, for `If-Match`: refused where it is not the current one.
+            version: version to change, for `If-Match`: refused if it is not the current one.
 
         Raises:
-            ApiError: it is refused, or was not answered.
+            ApiError: it is refused, or not answered.
         """
         headers = {} if version is None else {"If-Match": f'"{version}"'}
         if method == "POST":
@@ -120,7 +120,7 @@ class Api:
                 "RAYBID_URL to where it is"
             ) from error
         self.calls.append(Call(time.time(), time.perf_counter() - began, path.partition("?")[0]))
-        if answer.is_error and not (path == "/health" and answer.status_code == 503):  # 503 tells what is away
+        if answer.is_error and not (path == "/health" and answer.status_code == 503):  # a 503 says what is unavailable
             raise ApiError(_refusal(path, answer), answer.status_code)
         return answer
 
@@ -129,7 +129,7 @@ _PAGE = 1_000
 _ADVICE = {
     401: "set RAYBID_KEY, or RAYBID_VAR_DIR to the platform's folder, whose key is in secrets/admin_key",
     403: "set RAYBID_KEY to a key with the scope `admin`",
-    412: "somebody else changed it meanwhile: look at it again, and change that",
+    412: "somebody else has changed it: reload it and repeat the change",
     429: "choose a longer refresh",
 }
 
@@ -140,4 +140,4 @@ def _refusal(path: str, answer: httpx.Response) -> str:
     except (ValueError, KeyError, TypeError):
         detail = answer.text[:200]
     advice = _ADVICE.get(answer.status_code)
-    return f"{path} gets {answer.status_code}: {detail}" + (f" ({advice})" if advice else "")
+    return f"{path} answers {answer.status_code}: {detail}" + (f" ({advice})" if advice else "")

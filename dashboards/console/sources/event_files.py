@@ -1,4 +1,4 @@
-"""The events' Parquet files: bids, and what became of them."""
+"""The events' Parquet files: bids and their outcomes."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import pyarrow as pa
 from rtb.events.parquet import read_events
 
 MOST_EVENTS = 600_000
-"""Read at most, the newest: what is older would make each refresh slow."""
+"""Maximum number of events to read, the newest ones: more would make each refresh slow."""
 
 _BRIEFLY_S = 0.8
 _LATER_S = 60.0  # beyond now: clocks of two machines differ
 
 
 class EventsMissing(RuntimeError):
-    """There are no files to read; the message says what to do."""
+    """An error when there are no files to read; the message says what to do."""
 
 
 class EventFiles:
-    """Reads the last seconds of the events, once for all that is drawn at the same time.
+    """A reader of recent events, cached so that one drawing reads once.
 
     Args:
-        folder: of the events.
+        folder: folder of the events.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -34,10 +34,10 @@ class EventFiles:
         self._known: dict[float, tuple[float, pa.Table]] = {}
 
     def last(self, seconds: float) -> pa.Table:
-        """Events of the last seconds, a table of `rtb.events.schema.SCHEMA`.
+        """Return the events of the last seconds, a table of `rtb.events.schema.SCHEMA`.
 
         Raises:
-            EventsMissing: there is no such folder, or it cannot be read.
+            EventsMissing: the folder is missing, or cannot be read.
         """
         with self._lock:
             at, table = self._known.get(seconds, (0.0, None))
@@ -55,5 +55,5 @@ class EventFiles:
         try:
             table = read_events(self._folder, now - seconds, now + _LATER_S)
         except (OSError, pa.ArrowInvalid) as error:
-            raise EventsMissing(f"{self._folder} cannot be read ({error}): see who may read it") from error
+            raise EventsMissing(f"{self._folder} cannot be read ({error}): check its permissions") from error
         return table.slice(max(0, len(table) - MOST_EVENTS))

@@ -1,4 +1,4 @@
-"""Histograms in the text that `/metrics` answers, and quantiles of what came between two looks at them."""
+"""Histograms from the text of `/metrics`, and their quantiles between two samples."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Floats = npt.NDArray[np.float64]
 
 
 class Histogram(NamedTuple):
-    """Counts by upper bound.
+    """Cumulative counts by upper bound.
 
     Attributes:
-        bounds: seconds, ascending; the last is infinite. Shape `(n,)`.
-        counts: of what took no longer than each bound, so they ascend too. Shape `(n,)`.
+        bounds: seconds, ascending; the last one is infinite. Shape `(n,)`.
+        counts: number of values up to each bound, so ascending as well. Shape `(n,)`.
     """
 
     bounds: Floats
@@ -26,31 +26,31 @@ class Histogram(NamedTuple):
 
     @property
     def total(self) -> float:
-        """How many there were."""
+        """Number of values."""
         return float(self.counts[-1]) if len(self.counts) else 0.0
 
     def since(self, earlier: Histogram | None) -> Histogram:
-        """What came after an earlier look; all of it where that had other bounds, or counting began anew."""
+        """Return what was added after an earlier sample; everything if the bounds differ or counting restarted."""
         if earlier is None or not np.array_equal(earlier.bounds, self.bounds) or earlier.total > self.total:
             return self
         return Histogram(self.bounds, self.counts - earlier.counts)
 
     def quantile(self, part: float) -> float:
-        """Seconds within which a part of all was done, as Prometheus interpolates it; NaN where there was nothing."""
+        """Return a quantile in seconds, interpolated as by Prometheus; NaN without values."""
         if self.total <= 0.0:
             return math.nan
         wanted = part * self.total
         at = int(np.searchsorted(self.counts, wanted))
         upper = float(self.bounds[at])
         lower = float(self.bounds[at - 1]) if at else 0.0
-        if math.isinf(upper):  # all that is known: it took longer than the last bound
+        if math.isinf(upper):  # the last finite bound is all that is known
             return lower
         before = float(self.counts[at - 1]) if at else 0.0
         inside = float(self.counts[at]) - before
         return lower + (upper - lower) * ((wanted - before) / inside if inside else 1.0)
 
     def within(self, seconds: float) -> float:
-        """The part that took no longer; NaN where there was nothing."""
+        """Return the share of values up to a time; NaN without values."""
         if self.total <= 0.0:
             return math.nan
         finite = np.isfinite(self.bounds)
@@ -59,14 +59,14 @@ class Histogram(NamedTuple):
 
 
 def of_times(seconds: Floats, bounds: Floats) -> Histogram:
-    """A histogram of times that were taken one by one."""
+    """Return a histogram of single times."""
     edges = np.r_[bounds, np.inf]
     counts: Floats = np.array([(seconds <= edge).sum() for edge in edges.tolist()], np.float64)
     return Histogram(edges, counts)
 
 
 def histograms(text: str) -> dict[str, Histogram]:
-    """Every histogram of times, by name and labels: `raybid_stage_duration_seconds{stage=score}`."""
+    """Parse all histograms of times, by name and labels: `raybid_stage_duration_seconds{stage=score}`."""
     counts: dict[str, dict[float, float]] = {}
     for family in text_string_to_metric_families(text):
         if family.type != "histogram" or "seconds" not in family.name:
@@ -80,12 +80,12 @@ def histograms(text: str) -> dict[str, Histogram]:
 
 
 def of_requests(found: Mapping[str, Histogram]) -> Histogram | None:
-    """How long bid requests took; none where nothing says so."""
+    """Return the histogram of bid requests; None if there is none."""
     return found.get("raybid_request_duration_seconds{kind=bid}")
 
 
 def of_stages(found: Mapping[str, Histogram]) -> dict[str, Histogram]:
-    """The histograms of a request's stages, by the stage."""
+    """Return the histograms of a request's stages, by stage."""
     before, after = "raybid_stage_duration_seconds{stage=", "}"
     return {name[len(before) : -len(after)]: one for name, one in found.items() if name.startswith(before)}
 

@@ -1,4 +1,4 @@
-"""Figures of a Prometheus that scrapes the platform: what was before the console was opened."""
+"""Figures from a Prometheus that scrapes the platform: the time before the console was opened."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _POINTS = 120
 
 
 class PrometheusAway(RuntimeError):
-    """It does not answer as a Prometheus does; the message says what to do."""
+    """An error when it does not answer as a Prometheus; the message says what to do."""
 
 
 def over_time(url: str, query: str, seconds: float, transport: httpx.BaseTransport | None = None) -> pd.Series:
-    """A query's values over the last seconds, by UTC time; empty where it has none.
+    """Return a query's values over the last seconds, by UTC time; empty if it has none.
 
     Raises:
-        PrometheusAway: it cannot be had.
+        PrometheusAway: it does not answer.
     """
     now = time.time()
     asked: dict[str, str | float] = {

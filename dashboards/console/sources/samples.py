@@ -1,4 +1,4 @@
-"""What the console saw of the platform's counters while somebody looked: rates of what has no event."""
+"""Samples of the platform's counters, taken while the console is open: rates of what has no events."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from dashboards.console.sources.exposition import Histogram
 
 _KEPT = 3_600
 _LEAST_S = 0.9
-"""Between two looks: closer ones would make rates of single requests."""
+"""Minimum time between two samples: shorter ones would give rates of single requests."""
 
 
 class Sample(NamedTuple):
-    """One look.
+    """One sample.
 
     Attributes:
         at: Unix time.
-        counters: by name, as `/stats` has them.
-        requests: how long bid requests took, where `/metrics` says so.
-        stages: the same of their stages.
+        counters: counters by name, as in `/stats`.
+        requests: latencies of bid requests, if `/metrics` has them.
+        stages: latencies of their stages, likewise.
     """
 
     at: float
@@ -34,30 +34,30 @@ class Sample(NamedTuple):
 
 
 class Samples:
-    """The last hour of looks at the most; usable from several threads."""
+    """The samples of at most the last hour, usable from several threads."""
 
     def __init__(self) -> None:
         self._kept: deque[Sample] = deque(maxlen=_KEPT)
         self._lock = Lock()
 
     def add(self, sample: Sample) -> None:
-        """Keep a look, unless the last one was a moment ago."""
+        """Keep a sample, unless the last one is too recent."""
         with self._lock:
             if not self._kept or sample.at - self._kept[-1].at >= _LEAST_S:
                 self._kept.append(sample)
 
     def last(self, seconds: float, now: float) -> list[Sample]:
-        """Looks of the last seconds, oldest first."""
+        """Return the samples of the last seconds, oldest first."""
         with self._lock:
             return [one for one in self._kept if one.at >= now - seconds]
 
 
 def rates(samples: list[Sample], names: Mapping[str, str]) -> pd.DataFrame:
-    """Counts a second between two looks, by the later one's UTC time; a platform that began anew gives no negative.
+    """Return counts per second between two samples, by UTC time of the later one; a restart gives 0, not a negative.
 
     Args:
-        samples: oldest first.
-        names: what to call each counter.
+        samples: samples, oldest first.
+        names: label of each counter.
     """
     rows = [[one.counters.get(name, 0) for name in names] for one in samples]
     times = pd.to_datetime([one.at for one in samples], unit="s", utc=True)
@@ -67,7 +67,7 @@ def rates(samples: list[Sample], names: Mapping[str, str]) -> pd.DataFrame:
 
 
 def quantiles(samples: list[Sample], parts: Mapping[str, float]) -> pd.DataFrame:
-    """Milliseconds within which parts of the requests between two looks were answered, by UTC time."""
+    """Return quantiles in milliseconds of the requests between two samples, by UTC time."""
     known = [one for one in samples if one.requests is not None]
     rows, times = [], []
     for before, one in pairwise(known):

@@ -1,4 +1,4 @@
-"""The tabs, in their order. A tab is a list of parts; each is drawn whatever becomes of the others."""
+"""The tabs, in order. A tab is a list of parts; each is drawn even if others fail."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from dashboards.console.view import Draw
 
 
 class Tab(NamedTuple):
-    """One of them.
+    """A tab.
 
     Attributes:
-        name: as it is shown, and in the URL.
-        parts: drawn one after the other.
-        refreshes: redrawn by itself; not where somebody types.
+        name: name on the page, and in the URL.
+        parts: functions that draw it, in order.
+        refreshes: whether it is redrawn by itself; not while somebody types.
     """
 
     name: str

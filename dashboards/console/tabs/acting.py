@@ -1,4 +1,4 @@
-"""How a change is made, and how its outcome is told."""
+"""Changes, and the messages about their outcome."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _SAID = "_said"
 
 
 class Unreadable(ValueError):
-    """What was typed is no JSON; the message says where."""
+    """An error for typed text that is not JSON; the message says where."""
 
 
 def act(api: Api, done: str, method: str, path: str, body: Any = None, *, version: int | None = None) -> bool:
-    """Change something, keep what came of it for the next drawing, and say whether it was done.
+    """Change something, keep the outcome for the next drawing, and return whether it worked.
 
     Args:
-        api: to change it through.
-        done: what to say when it is done.
-        method: of HTTP.
-        path: what to change.
+        api: API to use.
+        done: message on success.
+        method: HTTP method.
+        path: path of the change.
         body: sent as JSON.
-        version: that is changed.
+        version: version to change.
     """
     try:
         api.send(method, path, body, version)
@@ -39,12 +39,12 @@ def act(api: Api, done: str, method: str, path: str, body: Any = None, *, versio
 
 
 def refuse(message: str) -> None:
-    """Say why nothing was sent."""
+    """Show why nothing was sent."""
     st.session_state[_SAID] = (False, message)
 
 
 def said(scene: Scene) -> None:
-    """What the last change came to; once."""
+    """Show the outcome of the last change, once."""
     told = st.session_state.pop(_SAID, None)
     if told is None:
         return
@@ -56,12 +56,12 @@ def said(scene: Scene) -> None:
 
 
 def parsed(text: str) -> Any:
-    """JSON that was typed.
+    """Parse typed JSON.
 
     Raises:
-        Unreadable: it is none.
+        Unreadable: it is not JSON.
     """
     try:
         return json.loads(text)
     except ValueError as error:
-        raise Unreadable(f"this is no JSON ({error}): nothing was sent") from error
+        raise Unreadable(f"this is not JSON ({error}): nothing was sent") from error

@@ -1,4 +1,4 @@
-"""Recent auctions, why one was bid as it was, and the creatives that did best."""
+"""Recent auctions, why one was bid as it was, and the top creatives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CREATIVES = 15
 
 
 def recent(scene: Scene) -> None:
-    """The last ones; a chosen row is explained below."""
+    """Show the latest auctions; a selected row is explained below."""
     results = st.pills(
         "Result", ["won", "lost", "open"], selection_mode="multi", key="results", label_visibility="collapsed"
     )
@@ -51,7 +51,7 @@ def recent(scene: Scene) -> None:
         told[name] = st.column_config.NumberColumn(name, format="%.3f", help=unit)
     told["pCTR"] = st.column_config.NumberColumn("pCTR", format="%.3f%%")
     told["multiplier"] = st.column_config.NumberColumn("multiplier", format="%.3f")
-    about = f"The last {_RECENT} of this window, prices in {unit}. Choose a row to see why it was bid."
+    about = f"The last {_RECENT} in this window, prices in {unit}. Select a row to see why it was bid."
     how = {
         "column_config": told,
         "on_select": _chosen,
@@ -63,7 +63,7 @@ def recent(scene: Scene) -> None:
 
 
 def creatives(scene: Scene) -> None:
-    """Those that were shown most."""
+    """Show the creatives with the most bids."""
     table = market.summed(scene.auctions, scene.auctions["creative"]).head(_CREATIVES).reset_index()
     shown = pd.DataFrame(
         {
@@ -87,11 +87,11 @@ def creatives(scene: Scene) -> None:
     with right:
         wins = table.set_index("creative")["wins"].sort_values(ascending=False).head(10)
         drawn = bars.across(wins, "impressions won", shown=",.0f")
-        view.chart("Wins by creative", "The ten that won most.", drawn, pd.DataFrame({"wins": wins}))
+        view.chart("Wins by creative", "The ten with the most wins.", drawn, pd.DataFrame({"wins": wins}))
 
 
 def _chosen() -> None:
-    """A row was chosen: its id goes into the field, and so into the URL."""
+    """Put the selected row's id into the field, and so into the URL."""
     rows = st.session_state[_TABLE]["selection"]["rows"]
     known = st.session_state.get("_recent", [])
     if rows and rows[0] < len(known):

@@ -1,4 +1,4 @@
-"""What an operator may do; all of it through the API, with the operator's key."""
+"""Actions of an operator, all through the API, with the operator's key."""
 
 from __future__ import annotations
 

@@ -33,11 +33,11 @@ _NEW = {
         }
     ],
 }
-"""What a new campaign begins with in the field; nothing of it is sent until the button is pressed."""
+"""Initial text for a new campaign; nothing is sent until the button is pressed."""
 
 
 def campaign(scene: Scene) -> None:
-    """One campaign: its state, and what may be done."""
+    """Show one campaign's state, and its actions."""
     st.markdown("#### Campaign")
     names = scene.campaigns["id"].tolist()
     if not names:
@@ -56,7 +56,7 @@ def campaign(scene: Scene) -> None:
 
 
 def create(scene: Scene) -> None:
-    """A new one."""
+    """Show the form for a new campaign."""
     with st.expander("Create a campaign", icon=":material/add_circle:"):
         st.caption("Money is in micro-units: 1,000,000 are one unit of currency. The API checks every field.")
         with st.form("create", border=False):
@@ -67,14 +67,14 @@ def create(scene: Scene) -> None:
 def _state(scene: Scene, one: dict[str, Any]) -> None:
     figures, unit = one["figures"], scene.configuration.currency
     if figures is None:
-        st.warning("The ledger is away: there are no figures now. Changes are kept and reach it when it is back.")
+        st.warning("The ledger is unavailable: there are no figures now. Changes are stored and applied later.")
         return
     view.metrics(
         [
-            ("Status", one["status"], "An active campaign bids while it is in its flight and has money"),
-            ("Version", f"{one['version']}", "Each change names the version it is for"),
-            (f"Budget, {unit}", money(figures["budget_micros"]), "With what a portfolio moved to it"),
-            (f"Spent, {unit}", money(figures["spent_micros"]), "Charged, as the ledger has it"),
+            ("Status", one["status"], "An active campaign bids during its flight while it has money"),
+            ("Version", f"{one['version']}", "Each change names the version it applies to"),
+            (f"Budget, {unit}", money(figures["budget_micros"]), "Including what portfolios moved to it"),
+            (f"Spent, {unit}", money(figures["spent_micros"]), "Charged, by the ledger"),
             ("Bids", f"{figures['bids']:,}", "Since it was created"),
             ("Wins", f"{figures['wins']:,}", "Since it was created"),
         ]
@@ -84,10 +84,10 @@ def _state(scene: Scene, one: dict[str, Any]) -> None:
 def _switches(api: Api, one: dict[str, Any]) -> None:
     name, is_active = one["id"], one["status"] == "active"
     with st.container(horizontal=True):
-        done = f"{name} is paused: it bids no more within a pacing interval."
+        done = f"{name} is paused: it stops bidding within a pacing interval."
         told: dict[str, Any] = {"on_click": _switch, "args": (api, one, "pause", done)}
         st.button("Pause", key="pause", icon=":material/pause:", disabled=not is_active, **told)
-        done = f"{name} bids again within a pacing interval."
+        done = f"{name} resumes bidding within a pacing interval."
         told = {"on_click": _switch, "args": (api, one, "resume", done)}
         st.button("Resume", key="resume", icon=":material/play_arrow:", disabled=is_active, **told)
 
@@ -98,7 +98,7 @@ def _budget(scene: Scene, one: dict[str, Any]) -> None:
         st.markdown("**Budgets**")
         st.number_input(f"Top up by, {unit}", 0.0, 1e9, 0.0, 1.0, key="top-up", format="%.4f")
         st.number_input(
-            f"Most a day, {unit} (0: no limit)",
+            f"Daily limit, {unit} (0: none)",
             0.0,
             1e9,
             budget["daily_micros"] / MICRO,
@@ -122,7 +122,7 @@ def _edit(api: Api, one: dict[str, Any]) -> None:
 def _history(scene: Scene, name: str) -> None:
     lines = scene.api.get(f"/campaign/{name}/history?limit={_HISTORY}")
     table = pd.DataFrame(lines, columns=["at", "actor", "action", "version"]).iloc[::-1]
-    view.listed("History", "Who changed what, newest first.", table, "It was never changed.", height="auto")
+    view.listed("History", "Who changed what, newest first.", table, "No changes yet.", height="auto")
 
 
 def _switch(api: Api, one: dict[str, Any], way: str, done: str) -> None:
@@ -136,7 +136,7 @@ def _create(api: Api) -> None:
         refuse(str(error))
         return
     named = body.get("id", "") if isinstance(body, dict) else ""
-    act(api, f"Campaign {named} is created: it bids within a pacing interval.", "POST", "/campaign/create", body)
+    act(api, f"Campaign {named} was created: it bids within a pacing interval.", "POST", "/campaign/create", body)
 
 
 def _apply(api: Api, one: dict[str, Any]) -> None:
@@ -145,30 +145,30 @@ def _apply(api: Api, one: dict[str, Any]) -> None:
     except Unreadable as error:
         refuse(str(error))
         return
-    act(api, f"{one['id']} is changed.", "PATCH", f"/campaign/{one['id']}", patch, version=one["version"])
+    act(api, f"{one['id']} was changed.", "PATCH", f"/campaign/{one['id']}", patch, version=one["version"])
 
 
 def _change_budgets(api: Api, one: dict[str, Any]) -> None:
-    """The day's limit first: a top-up makes another version."""
+    """Change the daily limit first: a top-up makes a new version."""
     path, version = f"/campaign/{one['id']}", one["version"]
     daily = round(st.session_state[f"day-{one['id']}-{version}"] * MICRO)
     if daily != one["budget"]["daily_micros"]:
         patch = {"budget": {"daily_micros": daily}}
-        if not act(api, f"The day's limit of {one['id']} is changed.", "PATCH", path, patch, version=version):
+        if not act(api, f"The daily limit of {one['id']} was changed.", "PATCH", path, patch, version=version):
             return
         version += 1
     micros = round(st.session_state["top-up"] * MICRO)
     if micros > 0:
         act(
             api,
-            f"{one['id']} has {micros:,} micros more.",
+            f"{one['id']} received {micros:,} micros.",
             "POST",
             f"{path}/top-up",
             {"micros": micros},
             version=version,
         )
     elif daily == one["budget"]["daily_micros"]:
-        refuse("Nothing was changed: give an amount, or another limit.")
+        refuse("Nothing changed: give an amount, or another limit.")
 
 
 PARTS = (campaign, create)

@@ -17,7 +17,7 @@ _KINDS = ("ctr", "policy")
 
 
 def rollback(scene: Scene) -> None:
-    """Back to an earlier model, and on to a new one."""
+    """Show the forms to roll back and to publish a model."""
     st.markdown("#### Models")
     columns = st.columns(2)
     for column, kind in zip(columns, _KINDS, strict=True):
@@ -30,28 +30,26 @@ def _one(api: Api, kind: str, record: dict[str, Any]) -> None:
     kept = [line["version"] for line in record["history"] if line["action"] != "refused"]
     others = [version for version in dict.fromkeys(reversed(kept)) if version != record["champion"]]
     with st.form(f"rollback-{kind}"):
-        serves = (
-            view.quoted(record["champion"]) if record["champion"] else "what it started with; nothing was published"
-        )
+        serves = view.quoted(record["champion"]) if record["champion"] else "its initial model; nothing is published"
         st.markdown(f"**{kind}**: serves {serves}")
         st.selectbox(
-            "Make this version serve again",
+            "Version to roll back to",
             others,
             others.index(record["former"]) if record["former"] in others else 0,
             key=f"to-{kind}",
             disabled=not others,
-            placeholder="no other version was published",
+            placeholder="no other version is published",
         )
-        st.text_input("Why", key=f"why-{kind}", placeholder="for the history", disabled=not others)
+        st.text_input("Reason", key=f"why-{kind}", placeholder="for the history", disabled=not others)
         st.form_submit_button("Roll back", on_click=_roll_back, args=(api, kind), disabled=not others)
 
 
 def _roll_back(api: Api, kind: str) -> None:
     version, reason = st.session_state[f"to-{kind}"], st.session_state[f"why-{kind}"].strip()
     if not reason:
-        refuse("Say why: the history keeps it. Nothing was changed.")
+        refuse("Give a reason for the history. Nothing changed.")
         return
-    done = f"{kind} {version} serves within a second."
+    done = f"{kind} {version} will serve within a second."
     act(api, done, "POST", f"/models/{kind}/rollback", {"to": version, "reason": reason})
 
 
@@ -59,7 +57,7 @@ def _publishing(api: Api, kind: str) -> None:
     with st.form(f"publish-{kind}"):
         st.text_input("Publish a candidate", key=f"folder-{kind}", placeholder="its folder on the platform's machine")
         st.text_input(
-            "Publish whatever the gate says, because", key=f"force-{kind}", placeholder="empty: the gate decides"
+            "Publish regardless of the gate, because", key=f"force-{kind}", placeholder="empty: the gate decides"
         )
         st.form_submit_button("Publish", key=f"publish-now-{kind}", on_click=_publish, args=(api, kind))
     job = st.session_state.get(f"_job-{kind}")
@@ -70,7 +68,7 @@ def _publishing(api: Api, kind: str) -> None:
 def _publish(api: Api, kind: str) -> None:
     folder, force = (st.session_state[f"{name}-{kind}"].strip() for name in ("folder", "force"))
     if not folder:
-        refuse("Say which folder the candidate is in. Nothing was sent.")
+        refuse("Give the candidate's folder. Nothing was sent.")
         return
     try:
         told = api.send("POST", f"/models/{kind}/publish", {"folder": folder, "force": force})
@@ -81,7 +79,7 @@ def _publish(api: Api, kind: str) -> None:
 
 
 def _progress(api: Api, kind: str, job: str) -> None:
-    """How far a publication is, until it has ended."""
+    """Show the progress of a publication until it has ended."""
     try:
         told = api.get(f"/models/{kind}/publish/{job}")
     except ApiError as error:
@@ -91,11 +89,11 @@ def _progress(api: Api, kind: str, job: str) -> None:
     lines = [line for line in told["says"].splitlines() if line.strip()]
     last = lines[-1] if lines else ""
     if told["state"] == "succeeded":
-        st.success(f"{kind}: published, and serves within a second.", icon=":material/check_circle:")
+        st.success(f"{kind}: published, will serve within a second.", icon=":material/check_circle:")
     elif told["state"] in ("failed", "stopped"):
         st.error(f"{kind}: not published ({state}). {view.quoted(last)}", icon=":material/error:")
     else:
-        st.info(f"{kind}: the gate judges the candidate ({state}).", icon=":material/hourglass_top:")
+        st.info(f"{kind}: the gate is judging the candidate ({state}).", icon=":material/hourglass_top:")
 
 
 PARTS = (rollback,)

@@ -17,7 +17,7 @@ _NONE = "There is no portfolio yet: create one below."
 
 
 def portfolio(scene: Scene) -> None:
-    """One portfolio: its strategy."""
+    """Show one portfolio and its strategy."""
     st.markdown("#### Portfolio")
     found = {one["id"]: one for one in scene.portfolios()}
     if not found:
@@ -35,12 +35,12 @@ def portfolio(scene: Scene) -> None:
             width=240,
         )
         is_active = one["status"] == "active"
-        st.toggle("It moves money", is_active, key=f"moves-{name}-{one['version']}")
+        st.toggle("Move money", is_active, key=f"moves-{name}-{one['version']}")
         st.form_submit_button("Change portfolio", on_click=_change, args=(scene.api, one))
 
 
 def create(scene: Scene) -> None:
-    """A new one."""
+    """Show the form for a new portfolio."""
     with st.expander("Create a portfolio", icon=":material/add_circle:"):
         members = [{"campaign": name} for name in scene.campaigns["id"].head(2)]
         new = {"id": "season", "strategy": "dual", "interval_seconds": 60, "members": members}
@@ -63,7 +63,7 @@ def _create(api: Api) -> None:
     except Unreadable as error:
         refuse(str(error))
         return
-    act(api, "The portfolio is created; it decides two intervals from now.", "POST", "/portfolio/create", body)
+    act(api, "The portfolio was created; it decides first after two intervals.", "POST", "/portfolio/create", body)
 
 
 PARTS = (portfolio, create)

@@ -1,4 +1,4 @@
-"""Why a bid was what it was: what the platform explains, else what the bid's event says."""
+"""Explanation of a bid: the platform's, else what the bid's event tells."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from dashboards.console.shaping.why import (
 from dashboards.console.sources.api import ApiError
 
 _REFUSED = (404, 409)
-"""The platform has no explanation of the bid, or cannot compute it again; what it says is why, and what to do."""
+"""Statuses with which the platform has no explanation, or cannot recompute it; its message says why and what to do."""
 
 _DROPPED = 12
 _NONE_DROPPED = "Every active campaign was a candidate."
 
 
 def why(scene: Scene) -> None:
-    """One bid, step by step."""
+    """Explain one bid, step by step."""
     bids = scene.auctions
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        asked = st.text_input("Bid", key="bid", bind="query-params", placeholder="id of a bid; empty: the newest")
+        asked = st.text_input("Bid", key="bid", bind="query-params", placeholder="bid id; empty: the newest")
     if bids.empty and not asked:
         view.empty(view.WAIT_FOR_BIDS)
         return
@@ -49,7 +49,7 @@ def why(scene: Scene) -> None:
     except ApiError as error:
         if error.status not in _REFUSED:
             raise
-        st.caption(f":material/info: {view.quoted(error)} Shown is what the bid's event says.")
+        st.caption(f":material/info: {view.quoted(error)} Showing what the bid's event says.")
         _of_event(scene, bid_id, bids[bids["bid"] == bid_id])
         return
     _head(told)
@@ -57,7 +57,7 @@ def why(scene: Scene) -> None:
     with left:
         _waterfall(scene, steps_told(told["price"]), told["price"]["floor_micros"], _outcome(told))
     with right:
-        about = "From what it is worth to what was sent, computed again from what was recorded. 1,000 micros are 1 CPM."
+        about = "From its worth to the price sent, recomputed from the record. 1,000 micros are 1 CPM."
         amount = {"micros": st.column_config.NumberColumn("micros", format="localized")}
         view.listed("Step by step", about, ladder_of(told["price"]), "", column_config=amount, placeholder="")
     _others(told)
@@ -70,11 +70,11 @@ def _head(told: Mapping[str, Any]) -> None:
     view.metrics(
         [
             ("Bid, micros", f"{told['price_micros']:,}", named),
-            ("Computed", f"{told['recomputed_micros']:,}", "From what was recorded, by the code that bids"),
+            ("Recomputed", f"{told['recomputed_micros']:,}", "From the record, by the code that bids"),
             ("Equal", "yes" if told["equal"] else "no", "To the micro-unit"),
-            ("Sent, CPM", str(sent["cpm"]), f"In {view.quoted(sent['currency'])}, as the exchange got it"),
-            ("Candidates", f"{len(told['candidates']):,}", "Creatives that could have been shown there"),
-            ("Kept out", f"{told['dropped']['campaigns']:,}", "Campaigns that were no candidates"),
+            ("Sent, CPM", str(sent["cpm"]), f"In {view.quoted(sent['currency'])}, as sent to the exchange"),
+            ("Candidates", f"{len(told['candidates']):,}", "Creatives that could have been shown"),
+            ("Excluded", f"{told['dropped']['campaigns']:,}", "Campaigns that were not candidates"),
         ]
     )
 
@@ -86,10 +86,10 @@ def _outcome(told: Mapping[str, Any]) -> str:
 
 
 def _others(told: Mapping[str, Any]) -> None:
-    """How the other campaigns ended."""
+    """Show the outcomes of the other campaigns."""
     left, right = st.columns([3, 2])
     with left:
-        about = "Who could have been shown there, who came furthest first."
+        about = "Creatives that could have been shown, those that came furthest first."
         shown = candidates_of(told).assign(pctr=lambda table: 100 * table["pctr"])
         told_of: dict[str, Any] = {name: _column(name) for name in shown.columns if name.endswith("_micros")}
         told_of["pctr"] = st.column_config.NumberColumn("pCTR", format="%.3f%%")
@@ -97,8 +97,8 @@ def _others(told: Mapping[str, Any]) -> None:
     with right:
         dropped = dropped_of(told)
         drawn = bars.across(dropped.head(_DROPPED), "campaigns", shown=",.0f") if len(dropped) else None
-        about = "What kept other campaigns from being candidates; one may fail several tests."
-        view.chart("Kept out", about, drawn, pd.DataFrame({"campaigns": dropped}), _NONE_DROPPED)
+        about = "Why other campaigns were not candidates; one may fail several tests."
+        view.chart("Excluded", about, drawn, pd.DataFrame({"campaigns": dropped}), _NONE_DROPPED)
 
 
 def _column(name: str) -> Any:
@@ -109,10 +109,10 @@ def _column(name: str) -> Any:
 def _facts(told: Mapping[str, Any]) -> None:
     left, right = st.columns(2)
     with left:
-        about = "What the model saw, as it saw it: each field with its value and the bucket of it."
+        about = "The model's input: each field with its value and bucket."
         view.listed("Features", about, flat(told["features"]).astype(str), "")
     with right:
-        view.listed("Offer, versions, lease", "What was on offer, what decided, whose money.", facts_of(told), "")
+        view.listed("Offer, versions, lease", "The offer, the deciding versions, the paying lease.", facts_of(told), "")
 
 
 def _of_event(scene: Scene, bid_id: str, found: pd.DataFrame) -> None:
@@ -128,7 +128,7 @@ def _of_event(scene: Scene, bid_id: str, found: pd.DataFrame) -> None:
         f"{bid['multiplier']:.3f}."
     )
     if not math.isfinite(worth):
-        about += " It pays for conversions, whose chance is in no event: only the price is shown."
+        about += " It pays for conversions, whose probability is in no event: only the price is shown."
     _waterfall(scene, steps_of(bid, worth), bid["floor_micros"], about, bid["price_micros"] * CPM)
 
 

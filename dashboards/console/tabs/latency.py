@@ -1,4 +1,4 @@
-"""How long answers take."""
+"""Latency of answers."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ _ROLLING = 20
 
 
 def figures(scene: Scene) -> None:
-    """Percentiles and the SLA."""
+    """Show percentiles and the SLA."""
     found, limit = scene.latency, scene.filters.sla_ms
     if not found.of_bids:
         st.caption(
             ":material/info: `/metrics` of this platform has no histogram of bid requests, so these are the calls of "
-            "this console, as it measured them itself."
+            "this console, measured here."
         )
     within = found.histogram.within(limit / 1_000.0)
     told = [(name, milliseconds(found.quantile_ms(part)), f"Of {found.what}") for name, part in _PARTS.items()]
     view.metrics(
         [
             *told,
-            (f"Within {limit:.0f} ms", percent(within), "The SLA; change it among the filters"),
+            (f"Within {limit:.0f} ms", percent(within), "The SLA; change it in the filters"),
             ("Answers", f"{found.histogram.total:,.0f}", f"{found.what}, in this window"),
         ]
     )
 
 
 def spread(scene: Scene) -> None:
-    """Distribution and SLA."""
+    """Show the distribution and the SLA curve."""
     found = scene.latency
     histogram = found.histogram
     table = pd.DataFrame({"within_ms": histogram.bounds * 1_000.0, "answers": histogram.counts})
@@ -50,18 +50,18 @@ def spread(scene: Scene) -> None:
     with right:
         drawn = spreads.sla(histogram, scene.filters.sla_ms) if len(table) else None
         view.chart(
-            "Answered in time", "The part answered within a time; the upright line is the SLA.", drawn, table, _NOTHING
+            "Answered in time", "Share answered within a time; the vertical line is the SLA.", drawn, table, _NOTHING
         )
 
 
 def over_time(scene: Scene) -> None:
-    """Percentiles, and the stages where they are measured."""
+    """Show percentiles over time, and the stages if they are measured."""
     if scene.latency.of_bids:
         table = quantiles(scene.samples, _PARTS)
         about = "Between two looks at `/metrics`, since this console was opened."
     else:
         table = _of_calls(scene)
-        about = f"Of the last {_ROLLING} calls of this console at each moment."
+        about = f"Over the last {_ROLLING} calls of this console at each point."
     drawn = lines.lines(table, "ms", unit=" ms", colours=_COLOURS)
     wait = f"Two looks at `/metrics` make one point: the next one is in {scene.filters.refresh} s."
     view.chart("Percentiles over time", about, drawn, table, wait)
@@ -79,10 +79,10 @@ def over_time(scene: Scene) -> None:
 
 def _by_call(scene: Scene) -> None:
     calls = pd.DataFrame(list(scene.api.calls), columns=["at", "seconds", "path"])
-    calls["path"] = calls["path"].str.replace(r"(?<=.)/.*", "", regex=True)  # ids tell nothing here
+    calls["path"] = calls["path"].str.replace(r"(?<=.)/.*", "", regex=True)  # ids do not matter here
     shown = (1_000.0 * calls.groupby("path")["seconds"].median()).sort_values(ascending=False).head(12)
     drawn = bars.across(shown, "ms, median", shown=",.1f")
-    view.chart("Calls of this console", "What each takes, as measured here.", drawn, pd.DataFrame({"ms": shown}))
+    view.chart("Calls of this console", "Latency of each, measured here.", drawn, pd.DataFrame({"ms": shown}))
 
 
 def _of_calls(scene: Scene) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The models: which serve, how good they are, and what the policy does."""
+"""The models: versions, quality, and the effect of the policy."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _NOTHING_COMPARED = (
 
 
 def figures(scene: Scene) -> None:
-    """By what was served in this window."""
+    """Show figures of what was served in this window."""
     auc, ratio = models.auc(scene.auctions), models.calibration_ratio(scene.auctions)
     seen = models.shown(scene.auctions)
     view.metrics(
         [
-            ("AUC", f"{auc:.3f}" if math.isfinite(auc) else "-", "Chance that a clicked impression was ranked higher"),
+            ("AUC", f"{auc:.3f}" if math.isfinite(auc) else "-", "Probability that a clicked impression ranks higher"),
             ("Predicted", f"{seen['pctr'].sum():,.1f}", "Sum of pCTR over charged impressions of this window"),
-            ("Clicks", f"{int(seen['clicks'].clip(upper=1).sum()):,}", "Of the same impressions"),
+            ("Clicks", f"{int(seen['clicks'].clip(upper=1).sum()):,}", "On the same impressions"),
             (
                 "Ratio",
                 f"{ratio:.2f}" if math.isfinite(ratio) else "-",
-                "Predicted by clicks that came: 1 is well calibrated",
+                "Predicted clicks by observed ones: 1 is well calibrated",
             ),
             ("Mean pCTR", percent(float(seen["pctr"].mean()), 3), "Over charged impressions"),
         ]
@@ -41,23 +41,23 @@ def figures(scene: Scene) -> None:
 
 
 def versions(scene: Scene) -> None:
-    """What serves."""
+    """Show the serving versions."""
     table = models.versions(scene.api.get("/models"), scene.api.get("/admin/artefacts"))
     view.listed(
         "Versions",
-        "Published, and served by the replicas.",
+        "Published versions, and those served by the replicas.",
         table,
-        "No replica has told of its model yet.",
+        "No replica has reported its model yet.",
         placeholder="-",
     )
 
 
 def quality(scene: Scene) -> None:
-    """Calibration, and what the policy makes of value."""
+    """Show calibration, and the policy's multipliers."""
     left, right = st.columns(2)
     with left:
         table = models.calibration(scene.auctions)
-        about = "Charged impressions in groups of equal size by pCTR; single clicks make wide intervals."
+        about = "Charged impressions in groups of equal size by pCTR; few clicks make wide intervals."
         nothing = "No impression was charged in this window."
         drawn = spreads.calibration(table) if len(table) else None
         view.chart("Calibration", about, drawn, table, nothing)
@@ -66,27 +66,27 @@ def quality(scene: Scene) -> None:
         by_time = bids.groupby(bids["at"].dt.floor(pd.Timedelta(seconds=scene.step)))["multiplier"]
         table = pd.DataFrame({"highest": by_time.max(), "mean": by_time.mean(), "lowest": by_time.min()})
         drawn = lines.lines(table, "multiplier", colours={"mean": BLUE, "highest": PURPLE, "lowest": PINK})
-        about = "What closed loop and policy make of an impression's value; 1 bids all of it."
+        about = "Factor of closed loop and policy on an impression's value; 1 bids all of it."
         view.chart("Policy multipliers over time", about, drawn, table)
 
 
 def spread(scene: Scene) -> None:
-    """Multipliers and predictions."""
+    """Show the distributions of multipliers and predictions."""
     left, right = st.columns(2)
     bids = scene.auctions
     with left:
         table = bids[["campaign", "multiplier"]]
         drawn = spreads.spread({"multiplier": table["multiplier"].to_numpy()}, "multiplier") if len(table) else None
-        view.chart("Policy multipliers", "Of the bids of this window.", drawn, table)
+        view.chart("Policy multipliers", "Over the bids in this window.", drawn, table)
     with right:
         table = bids.loc[bids["pctr"].notna(), ["result", "pctr"]]
         groups = {str(name): part["pctr"].to_numpy() for name, part in table.groupby("result")}
-        drawn = spreads.spread(groups, "predicted rate of clicks", share=True) if groups else None
-        view.chart("Predicted rate of clicks", "Of bids that won, lost, or are still open.", drawn, table)
+        drawn = spreads.spread(groups, "predicted click rate", share=True) if groups else None
+        view.chart("Predicted click rate", "For bids that won, lost, or are still open.", drawn, table)
 
 
 def against(scene: Scene) -> None:
-    """Champion against challenger: an experiment's arms, else the last comparison at the gate."""
+    """Compare champion and challenger: an experiment's arms, else the last comparison at the gate."""
     _experiment_line(scene)
     arms = market.summed(scene.auctions, scene.auctions["arm"])
     if len(arms) > 1:
@@ -104,11 +104,11 @@ def against(scene: Scene) -> None:
 
 
 def record(scene: Scene) -> None:
-    """What was published, refused and rolled back."""
+    """Show what was published, refused and rolled back."""
     for kind, title in (("ctr", "Decisions about CTR models"), ("policy", "Decisions about policies")):
         table = models.decisions(scene.api.get(f"/models/{kind}"))
-        nothing = f"No {kind} model was published yet: `python -m pipelines.publish --kind {kind} FOLDER` does."
-        view.listed(title, "Newest first; refusals too.", table, nothing, placeholder="-")
+        nothing = f"No {kind} model is published yet: use `python -m pipelines.publish --kind {kind} FOLDER`."
+        view.listed(title, "Newest first, including refusals.", table, nothing, placeholder="-")
 
 
 def _experiment_line(scene: Scene) -> None:

@@ -1,4 +1,4 @@
-"""The figures that come first, and whether the platform is well."""
+"""Key figures, and the platform's health."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _MOST = 12
 
 
 def figures(scene: Scene) -> None:
-    """Since the platform began to count."""
+    """Show figures since the platform began to count."""
     found = kpis_of(scene.campaigns, scene.stats["counters"])
     unit, latency = scene.configuration.currency, scene.latency
     view.metrics(
         [
-            ("Requests", f"{found.requests:,}", "Bid requests of all exchanges, as the platform counts them"),
+            ("Requests", f"{found.requests:,}", "Bid requests of all exchanges, counted by the platform"),
             ("Answered", percent(found.bid_rate), "Requests answered with a bid"),
-            ("Bids", f"{found.bids:,}", "Of the campaigns shown, as the ledger counts them"),
-            ("Win rate", percent(found.win_rate), "Bids won"),
+            ("Bids", f"{found.bids:,}", "Of the campaigns shown, counted by the ledger"),
+            ("Win rate", percent(found.win_rate), "Share of bids that won"),
             ("CTR", percent(found.ctr, 3), "Charged impressions that were clicked"),
-            (f"Spend, {unit}", money(found.spent_micros), "Charged, as the ledger has it"),
+            (f"Spend, {unit}", money(found.spent_micros), "Charged, by the ledger"),
             ("ROI", percent(found.roi, 1), "(value of clicks and conversions - spend) / spend"),
-            (f"eCPC, {unit}", money(found.ecpc_micros), "Spend a click"),
+            (f"eCPC, {unit}", money(found.ecpc_micros), "Spend per click"),
             ("p50", milliseconds(latency.quantile_ms(0.5)), f"Half of the {latency.what} took no longer"),
             ("p99", milliseconds(latency.quantile_ms(0.99)), f"99% of the {latency.what} took no longer"),
         ]
@@ -36,7 +36,7 @@ def figures(scene: Scene) -> None:
 
 
 def health(scene: Scene) -> None:
-    """One line, and what is not well."""
+    """Show the state in one line, and what is wrong."""
     told = scene.api.get("/health")
     parts = {
         name: part["state"] + "".join(f" ({one})" for one in part.get("names", ()))
@@ -56,19 +56,19 @@ def health(scene: Scene) -> None:
 
 
 def charts(scene: Scene) -> None:
-    """What happened lately, and who spent."""
+    """Show recent activity, and spend by campaign."""
     left, right = st.columns([3, 2])
     with left:
         table = scene.whole_steps.reindex(columns=["bids", "wins", "losses"])
         colours = {"bids": BLUE, "wins": GREEN, "losses": AMBER}
         drawn = lines.lines(table, f"in {scene.step:.0f} s", colours=colours)
-        view.chart("Bids, wins, losses", "When they happened, from the events.", drawn, table)
+        view.chart("Bids, wins, losses", "By time of occurrence, from the events.", drawn, table)
     with right:
         spent = scene.campaigns.set_index("id")["spent_micros"].sort_values(ascending=False).head(_MOST) / MICRO
         spent = spent[spent > 0]
         drawn = bars.across(spent, f"spent, {scene.configuration.currency}", shown=",.3~f")
-        about = f"The {_MOST} that spent most, as the ledger has it."
-        nothing = "Nothing was charged yet: bids are charged when an exchange sends their billing notice."
+        about = f"The {_MOST} that spent most, by the ledger."
+        nothing = "Nothing has been charged yet: bids are charged when an exchange sends their billing notice."
         view.chart("Spend by campaign", about, drawn, pd.DataFrame({"spent": spent}), nothing)
 
 

@@ -1,4 +1,4 @@
-"""Performance over time, and why there was no bid."""
+"""Performance over time, and reasons for no bid."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ASKED = {
 
 
 def rate(scene: Scene) -> None:
-    """Requests a second: from Prometheus where there is one, else from what this console saw itself."""
+    """Show requests per second, from Prometheus if configured, else from this console's samples."""
     _ = scene.stats
     names = {"requests": "requests", "bid_responses": "answered with a bid"}
     if scene.configuration.prometheus:
@@ -32,36 +32,36 @@ def rate(scene: Scene) -> None:
         table, about = pd.DataFrame(told), "From Prometheus."
     else:
         table = rates(scene.samples, names)
-        about = "Since this console was opened; with RAYBID_PROMETHEUS_URL also from before."
-    drawn = lines.lines(table, "a second", colours={"requests": BLUE, "answered with a bid": GREEN})
-    wait = f"Two looks at the counters make a rate: the next one is in {scene.filters.refresh} s."
+        about = "Since this console was opened; set RAYBID_PROMETHEUS_URL to see earlier ones."
+    drawn = lines.lines(table, "per second", colours={"requests": BLUE, "answered with a bid": GREEN})
+    wait = f"A rate needs two samples of the counters: the next one is in {scene.filters.refresh} s."
     view.chart("Requests a second", about, drawn, table, wait)
 
 
 def outcomes(scene: Scene) -> None:
-    """Rates and money over time."""
+    """Show rates over time."""
     table = scene.whole_steps
     ended = table.reindex(columns=["wins", "losses"]).sum(axis=1)
     won = pd.DataFrame({"win rate": table.get("wins", pd.Series(dtype=float)) / ended.where(ended > 0)})
     left, right = st.columns(2)
     with left:
         drawn = lines.lines(won, "of auctions that ended", share=True, colours={"win rate": GREEN})
-        view.chart("Win rate over time", "Wins of wins and losses that exchanges told of.", drawn, won)
+        view.chart("Win rate over time", "Wins as a share of reported wins and losses.", drawn, won)
     with right:
         rolled = table.reindex(columns=["clicks", "impressions"]).cumsum()
         ctr = pd.DataFrame({"CTR": rolled["clicks"] / rolled["impressions"].where(rolled["impressions"] > 0)})
         drawn = lines.lines(ctr, "of impressions", share=True, colours={"CTR": PINK})
-        view.chart("CTR over time", "Clicks of impressions since the window began: single clicks are few.", drawn, ctr)
+        view.chart("CTR over time", "Clicks per impression since the window began; few clicks: noisy.", drawn, ctr)
 
 
 def spend(scene: Scene) -> None:
-    """Money a step, and why there was no bid."""
+    """Show spend over time, and reasons for no bid."""
     left, right = st.columns(2)
     unit = scene.configuration.currency
     with left:
         table = pd.DataFrame({"spend": scene.whole_steps.get("spent_micros", pd.Series(dtype=float)) / MICRO})
         drawn = lines.lines(table, f"{unit} in {scene.step:.0f} s", colours={"spend": AMBER})
-        view.chart("Spend over time", "What was charged, when its notice came.", drawn, table)
+        view.chart("Spend over time", "Charges, by arrival of their notice.", drawn, table)
     with right:
         counters = scene.stats["counters"]
         why = pd.concat([by_first(counters, name) for name in ("no_bid", "invalid", "shed")]).sort_values(
@@ -73,7 +73,7 @@ def spend(scene: Scene) -> None:
             "By reason, since the platform began to count.",
             drawn,
             pd.DataFrame({"requests": why}),
-            "Every request was answered with a bid, or there was none yet.",
+            "No request went without a bid yet.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Portfolios: who gets how much, and why."""
+"""Portfolios: allocation, and reasons."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from dashboards.console.shaping import portfolio
 from dashboards.console.shaping.campaigns import MICRO
 
 _MOST_MOVES = 1_000
-_NONE = "There is no portfolio: `POST /portfolio/create` makes one, or the tab Control."
+_NONE = "There is no portfolio: `POST /portfolio/create` creates one, or the tab Control."
 
 
 def shown(scene: Scene) -> None:
-    """One of them."""
+    """Show one portfolio."""
     names = [one["id"] for one in scene.portfolios()]
     if not names:
         view.empty(_NONE)
@@ -38,10 +38,10 @@ def _figures(scene: Scene, told: dict[str, object], moves: int) -> None:
     view.metrics(
         [
             ("Strategy", str(told["strategy"]), f"It is {view.quoted(told['status'])}; changed in the tab Control"),
-            ("Decisions", f"{told['decisions']:,}", "Since it was made"),
-            ("Moves", f"{moves:,}", f"Of record, the last {_MOST_MOVES:,} at the most"),
-            (f"Budgets, {unit}", money(float(str(told["total_micros"]))), "Of its campaigns together"),
-            (f"Spend, {unit}", money(together["spend_micros"]), "As it judges them"),
+            ("Decisions", f"{told['decisions']:,}", "Since it was created"),
+            ("Moves", f"{moves:,}", f"On record, at most the last {_MOST_MOVES:,}"),
+            (f"Budgets, {unit}", money(float(str(told["total_micros"]))), "Sum over its campaigns"),
+            (f"Spend, {unit}", money(together["spend_micros"]), "By its own figures"),
             ("ROI", "-" if roi is None else percent(roi, 1), "(value - spend) / spend, together"),
         ]
     )
@@ -50,8 +50,8 @@ def _figures(scene: Scene, told: dict[str, object], moves: int) -> None:
 def _allocation(scene: Scene, told: dict[str, object], moves: list[dict[str, object]]) -> None:
     unit = scene.configuration.currency
     table = portfolio.allocation(told, moves, pd.Timestamp(scene.now, unit="s", tz="UTC")) / MICRO
-    about = f"Budgets of the campaigns since the oldest of the last {_MOST_MOVES:,} moves."
-    nothing = "It has moved nothing yet: the first decision comes two intervals after it was made."
+    about = f"Budgets of the campaigns since the first of the last {_MOST_MOVES:,} moves."
+    nothing = "No moves yet: the first decision comes two intervals after its creation."
     drawn = lines.steps(table, f"budget, {unit}") if moves else None
     view.chart("Allocation over time", about, drawn, table if moves else table.head(0), nothing)
 
@@ -63,12 +63,12 @@ def _judged(scene: Scene, told: dict[str, object]) -> None:
         kept = table[["budget_micros", "spend_micros"]] / MICRO
         kept.columns = ["budget", "spent"]
         drawn = bars.beside(kept, scene.configuration.currency, (GREY, BLUE), shown=",.4~f")
-        view.chart("Budget and spend", "Of each campaign now.", drawn, kept)
+        view.chart("Budget and spend", "Of each campaign, now.", drawn, kept)
     with right:
         known = table[["roi", "roi_low", "roi_high"]].apply(pd.to_numeric).dropna()
-        about = "Return on spend with its 95% credible interval; single clicks make it wide."
+        about = "Return on spend with its 95% credible interval; few clicks make it wide."
         drawn = bars.with_intervals(known, "roi", "(value - spend) / spend") if len(known) else None
-        view.chart("Return by campaign", about, drawn, known, "Nobody has spent and been clicked yet.")
+        view.chart("Return by campaign", about, drawn, known, "No campaign has both spend and clicks yet.")
 
 
 def _moves(moves: list[dict[str, object]]) -> None:
@@ -80,7 +80,7 @@ def _moves(moves: list[dict[str, object]]) -> None:
         "because": st.column_config.TextColumn("because", width="large"),
     }
     table["at"] = pd.to_datetime(table["at"], format="ISO8601", utc=True)
-    nothing = "No move is of record yet; one is here a few seconds after it was made."
+    nothing = "No moves yet; they appear here a few seconds after they are made."
     view.listed("Why it moved", "Newest first, units of currency.", table, nothing, column_config=told)
 
 

@@ -1,4 +1,4 @@
-"""Who sees it: devices, countries, formats, exchanges, hours."""
+"""Reach: devices, countries, formats, exchanges, hours."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST = 12
 
 
 def people(scene: Scene) -> None:
-    """Device and country."""
+    """Show results by device and country."""
     left, right = st.columns(2)
     with left:
         _by(scene, "devicetype", "Devices", "win_rate", "win rate")
@@ -27,7 +27,7 @@ def people(scene: Scene) -> None:
 
 
 def places(scene: Scene) -> None:
-    """Format and inventory."""
+    """Show results by format and inventory."""
     left, right = st.columns(2)
     with left:
         _by(scene, "format", "Formats", "win_rate", "win rate")
@@ -36,7 +36,7 @@ def places(scene: Scene) -> None:
 
 
 def exchanges(scene: Scene) -> None:
-    """Exchange and campaign."""
+    """Show results by exchange and campaign."""
     left, right = st.columns(2)
     with left:
         table = by_exchange(scene.stats["counters"]).rename(columns={"bid_responses": "answered with a bid"})
@@ -46,13 +46,13 @@ def exchanges(scene: Scene) -> None:
     with right:
         table = market.summed(scene.auctions, scene.auctions["campaign"]).head(_MOST)
         drawn = bars.volume_and_rate(table, "win_rate", "win rate") if len(table) else None
-        view.chart("Campaigns", "Bids in this window, and how many of those that ended were won.", drawn, table)
+        view.chart("Campaigns", "Bids in this window, and the win rate of finished auctions.", drawn, table)
 
 
 def _by(scene: Scene, field: str, title: str, rate: str, about: str) -> None:
     table = market.by_name(scene.auctions, buckets_of(scene.events, field), names_of(field))
     table.index.name = field
-    told = f"Bids in this window by what the model saw, and their {about}."
+    told = f"Bids in this window by the model's input, and their {about}."
     drawn = bars.volume_and_rate(table.head(_MOST), rate, about) if len(table) else None
     view.chart(title, told, drawn, table if len(table) else pd.DataFrame())
 

@@ -1,4 +1,4 @@
-"""What an answer is judged by, rule by rule, from the raw JSON of the request and of the answer alone."""
+"""Rules for judging an answer, from the raw JSON of the request and the answer alone."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ OF_A_BID: dict[str, Rule] = {
     "missing_field": missing_field,
 }
 RULES = (*OF_A_BID, "duplicate_imp", "response")
-"""Every rule: those of one bid, one offer an imp and deal, and what holds for an answer as a whole."""
+"""All rules: those for one bid, one offer per imp and deal, and one for an answer as a whole."""
 
 
 class Violation(NamedTuple):
-    """A rule that was broken, and how."""
+    """A broken rule, and how it was broken."""
 
     rule: str
     message: str
 
 
 class Judgement(NamedTuple):
-    """What an answer holds: the imps it bids on, its bids, and what is wrong with them."""
+    """The judgement of an answer: the imps it bids on, its number of bids, and its violations."""
 
     imps: frozenset[str]
     bids: int
@@ -53,9 +53,9 @@ def judge(request: Json, body: bytes, rates: Rates) -> Judgement:
     """Judge the body of a 200.
 
     Args:
-        request: as sent.
-        body: of the answer.
-        rates: units of each currency that one US dollar buys.
+        request: request as sent.
+        body: body of the answer.
+        rates: units of each currency per US dollar.
     """
     try:
         answer = obj(msgspec.json.decode(body))
@@ -79,7 +79,7 @@ def judge(request: Json, body: bytes, rates: Rates) -> Judgement:
 
 
 def _doubles(cases: list[Case]) -> Iterator[Violation]:
-    """Bids that share an id, and more offers for an imp than it has room for under one deal."""
+    """Report bids that share an id, and more offers for an imp than it takes under one deal."""
     for name, count in Counter(text(case.bid.get("id")) for case in cases).items():
         if count > 1:
             yield Violation("response", f"{count} bids have the id {name!r}")
@@ -91,6 +91,6 @@ def _doubles(cases: list[Case]) -> Iterator[Violation]:
 
 
 def _room(case: Case) -> int:
-    """Bids that may win together: those of a dynamic pod, else one."""
+    """Return how many bids can win together: those of a dynamic pod, else one."""
     slot = case.slot
     return max(integer(slot.get("maxseq")) or 1, 1) if slot.get("poddur") else 1

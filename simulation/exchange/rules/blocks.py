@@ -1,4 +1,4 @@
-"""What a request will not have: categories, advertisers, apps, attributes, kinds of markup, seats."""
+"""Blocks of a request: categories, advertisers, apps, attributes, kinds of markup, seats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TEXT, _IMAGE, _SCRIPT, _IFRAME = 1, 2, 3, 4  # list "Banner Ad Types"
 
 
 def block(case: Case) -> Iterator[str]:
-    """Nothing of the bid is on a list of what is blocked, or missing on a list of what is allowed."""
+    """Check that the bid is on no block list, and on every allow list."""
     yield from _categories(case)
     yield from _advertisers(case)
     yield from _attributes(case)
@@ -25,14 +25,14 @@ def _categories(case: Case) -> Iterator[str]:
     request, said = case.request, texts(case.bid.get("cat"))
     if (integer(case.bid.get("cattax")) or 1) != (integer(request.get("cattax")) or 1):
         if said and (texts(request.get("bcat")) or texts(request.get("acat"))):
-            yield "categories of another taxonomy than the lists of the request"
+            yield "categories in another taxonomy than the lists of the request"
         return
     for category in said:
         if any(same_or_below(category, blocked, "-") for blocked in texts(request.get("bcat"))):
             yield f"category {category} is in bcat"
     allowed = texts(request.get("acat"))
     if allowed and not said:
-        yield "no category, where acat says which are allowed"
+        yield "no category, although acat lists the allowed ones"
     for category in said if allowed else []:
         if not any(same_or_below(category, name, "-") for name in allowed):
             yield f"category {category} is not in acat"
@@ -70,7 +70,7 @@ def _seats(case: Case) -> Iterator[str]:
 
 
 def banner_type(markup: str) -> int:
-    """What a banner's markup is (list "Banner Ad Types"): its most active part decides."""
+    """Return the type of a banner's markup (list "Banner Ad Types"): its most active part decides."""
     found = {name.lower() for name in re.findall(r"<\s*(script|iframe|img|picture|video|canvas|svg)\b", markup, re.I)}
     if "script" in found:
         return _SCRIPT

@@ -1,4 +1,4 @@
-"""Video and audio: the document, its mime types, seconds, bit rates and protocol are what the imp takes."""
+"""Video and audio: document, media types, duration, bit rates and protocol must be what the imp takes."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _PROTOCOLS = {
     ("VAST", "4.3"): (15, 16),
     ("DAAST", "1"): (9, 10),
 }
-"""List "Creative Subtypes - Audio/Video": in line, wrapper."""
+"""Protocols by version (list "Creative Subtypes - Audio/Video"): inline, wrapper."""
 
 _LINEAR, _NON_LINEAR = 1, 2
 
 
 def audio_or_video(case: Case) -> Iterator[str]:
-    """Everything an imp's `video` or `audio` says of what may be played."""
+    """Check everything that an imp's `video` or `audio` requires."""
     root = read_ad(text(case.bid.get("adm")))
     if root is None:
         yield f"{case.format} markup that is neither VAST nor DAAST"
@@ -39,7 +39,7 @@ def audio_or_video(case: Case) -> Iterator[str]:
 
 
 def protocol_of(root: ElementTree.Element) -> int | None:
-    """The document's protocol; None for a version the list does not have."""
+    """Return the document's protocol; None for a version that the list does not have."""
     version = root.get("version", "")
     pair = _PROTOCOLS.get((root.tag, version)) or _PROTOCOLS.get((root.tag, version.split(".")[0]))
     return None if pair is None else pair[root.find(".//Wrapper") is not None]

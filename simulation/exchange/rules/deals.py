@@ -1,4 +1,4 @@
-"""Deals: one the imp offers, for a seat and an advertiser it is meant for; no open bid where there is only that."""
+"""Deals: offered by the imp, for an allowed seat and advertiser; no open bid where only deals are sold."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from simulation.exchange.rules.raw import text, texts
 
 
 def deal(case: Case) -> Iterator[str]:
-    """The terms of private marketplaces are kept."""
+    """Check the terms of private marketplaces."""
     named = text(case.bid.get("dealid"))
     if not named:
         if is_private(case.imp):

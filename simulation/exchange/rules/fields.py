@@ -1,4 +1,4 @@
-"""What an exchange needs to take a bid and to audit it."""
+"""Fields that an exchange needs to accept and audit a bid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LISTS = ("adomain", "cat")
 
 
 def missing_field(case: Case) -> Iterator[str]:
-    """Every field is there; sizes where something has one."""
+    """Check that every required field is present, and a size where the format has one."""
     for name in _ALWAYS:
         if case.bid.get(name) in (None, ""):
             yield f"no {name}"

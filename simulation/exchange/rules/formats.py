@@ -1,4 +1,4 @@
-"""A bid is of a format the imp offers, and its markup is what that format takes."""
+"""A bid must have a format that the imp offers, with markup of that format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simulation.exchange.rules.raw import text
 
 
 def kind(case: Case) -> Iterator[str]:
-    """The format is offered, and the markup is of it."""
+    """Check that the format is offered and that the markup matches it."""
     if case.format not in offered_formats(case.imp):
         yield f"mtype {case.bid.get('mtype')!r}, offered: {', '.join(offered_formats(case.imp)) or 'nothing'}"
     elif case.format == "banner":
@@ -28,4 +28,4 @@ def _banner(case: Case) -> Iterator[str]:
     if read_ad(markup) is not None:
         yield "a banner whose markup is VAST"
     elif not markup.startswith("<"):
-        yield f"a banner whose markup is no HTML: {markup[:40]!r}"
+        yield f"a banner whose markup is not HTML: {markup[:40]!r}"

@@ -1,4 +1,4 @@
-"""Macros an exchange fills in: the ones of the specification, whole, where they are needed."""
+"""Macros that an exchange fills in: valid ones only, and present where needed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NEEDED = {"burl": "AUCTION_PRICE", "nurl": "AUCTION_PRICE", "lurl": "AUCTION_LO
 
 
 def macro(case: Case) -> Iterator[str]:
-    """Notice URLs ask for what they need, and nothing stands there that no exchange would fill in."""
+    """Check that notice URLs have the macros they need, and none that no exchange would fill in."""
     for name, needed in _NEEDED.items():
         url = text(case.bid.get(name))
         if url and f"${{{needed}" not in url:

@@ -1,4 +1,4 @@
-"""Reading an `adm`: VAST and DAAST documents, durations, and the assets that would be fetched."""
+"""Reading an `adm`: VAST and DAAST documents, durations, and the assets that a page would fetch."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _FETCHED = ("MediaFile", "Impression", "Tracking", "JavaScriptResource", "Static
 
 @lru_cache(maxsize=16)  # several rules read the same document
 def read_ad(markup: str) -> ElementTree.Element | None:
-    """The root of a VAST or DAAST document; None when the markup is none. No answer here comes from a stranger."""
+    """Parse a VAST or DAAST document and return its root; None if it is neither. The answers parsed are our own."""
     try:
-        root = ElementTree.fromstring(markup.strip())  # nosec B314 # no stranger's
+        root = ElementTree.fromstring(markup.strip())  # input is our own
     except (ElementTree.ParseError, ValueError):
         return None
     return root if root.tag in ("VAST", "DAAST") else None
 
 
 def seconds_of(clock: str) -> float | None:
-    """Seconds of a `HH:MM:SS` or `HH:MM:SS.mmm`."""
+    """Parse `HH:MM:SS` or `HH:MM:SS.mmm` into seconds."""
     match = _CLOCK.fullmatch(clock.strip())
     return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) if match else None
 
 
 def duration_of(case: Case) -> float | None:
-    """How long a video or audio advertisement runs, in seconds; None when nothing says so."""
+    """Return the duration of a video or audio ad in seconds; None if unknown."""
     if case.format not in ("video", "audio"):
         return None
     root = read_ad(text(case.bid.get("adm")))
@@ -44,14 +44,14 @@ def duration_of(case: Case) -> float | None:
 
 
 def is_insecure(case: Case) -> Iterator[str]:
-    """Assets that a secure page would fetch without encryption.
+    """Report assets that a secure page would fetch without encryption.
 
-    The bidder's own notice URLs are left out: whether those are encrypted depends on where a platform is reached.
+    The bidder's own notice URLs are exempt: whether they use TLS depends on how the platform is reached.
     """
     own = urlsplit(text(case.bid.get("burl")) or text(case.bid.get("nurl"))).netloc
     for url in _fetched(case.format, text(case.bid.get("adm"))):
         if url.startswith("http://") and urlsplit(url).netloc != own:
-            yield f"fetches {url[:80]}, where the imp is secure"
+            yield f"fetches {url[:80]}, but the imp is secure"
 
 
 def _fetched(kind: str, markup: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Prices: at least the floor that applies, in a currency the request allows."""
+"""Prices: at least the applicable floor, in an allowed currency."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from simulation.exchange.rules.markup import duration_of
 from simulation.exchange.rules.raw import Json, number, objects, text, texts
 
 DEFAULT_CURRENCY = "USD"
-_ROUNDING = 1e-6  # of a price that went through a currency and micros
-_MAX_CPM = 1e9  # a price above is a mistake, whatever the currency
+_ROUNDING = 1e-6  # of a price converted through a currency and micros
+_MAX_CPM = 1e9  # a higher price is a mistake in any currency
 
 
 def currency(case: Case) -> Iterator[str]:
-    """The response's currency is one of `cur`; dollars where the request names none."""
+    """Check that the response's currency is in `cur`; US dollars if the request names none."""
     allowed = allowed_currencies(case.request)
     if case.currency not in allowed:
         yield f"bids in {case.currency}, allowed: {', '.join(sorted(allowed))}"
 
 
 def floor(case: Case) -> Iterator[str]:
-    """The price is positive, and no less than the floor of the deal, of the duration, or of the imp."""
+    """Check that the price is positive and at least the floor of the deal, of the duration, or of the imp."""
     price = number(case.bid.get("price"))
     if price is None or not (0 < price < _MAX_CPM or (price == 0 and case.deal is not None)):
         yield f"price {case.bid.get('price')!r}"
@@ -35,12 +35,12 @@ def floor(case: Case) -> Iterator[str]:
 
 
 def allowed_currencies(request: Json) -> set[str]:
-    """Currencies a bid may be in."""
+    """Return the currencies that a bid may use."""
     return {name.upper() for name in texts(request.get("cur"))} or {DEFAULT_CURRENCY}
 
 
 def floor_of(case: Case) -> tuple[float, str]:
-    """The floor that applies (CPM), and its currency. A deal's currency does not come from its imp."""
+    """Return the floor that applies (CPM), and its currency. A deal does not inherit the imp's currency."""
     terms = case.deal if case.deal is not None else case.imp
     its_currency = text(terms.get("bidfloorcur")).upper() or DEFAULT_CURRENCY
     by_duration = _floor_by_duration(case, terms)
@@ -48,7 +48,7 @@ def floor_of(case: Case) -> tuple[float, str]:
 
 
 def convert(amount: float, source: str, target: str, rates: Rates) -> float | None:
-    """An amount in another currency; None where a rate is missing. Nothing is nothing in every currency."""
+    """Convert an amount; None if a rate is missing. Zero is zero in every currency."""
     if source == target or amount == 0:
         return amount
     if source not in rates or target not in rates:
@@ -57,7 +57,7 @@ def convert(amount: float, source: str, target: str, rates: Rates) -> float | No
 
 
 def _floor_by_duration(case: Case, terms: Json) -> float | None:
-    """What a deal or a slot asks for the advertisement's seconds: `durfloors`, or `mincpmpersec` of a pod."""
+    """Return the floor for the ad's duration: `durfloors` of a deal or slot, or `mincpmpersec` of a pod."""
     seconds = duration_of(case)
     if seconds is None:
         return None

@@ -1,4 +1,4 @@
-"""Native: assets answer those that were asked for, by id, each of its kind and size, with none missing."""
+"""Native: assets must answer the requested ones, by id, each of its kind and size, none missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ASSETS = ("title", "img", "video", "data")
 
 
 def asked_of(slot: Json) -> Json:
-    """The native request of an imp; empty if illegible.
+    """Return the native request of an imp; empty if unreadable.
 
     It is a string, a string in a string, an object, any of them wrapped in `native`, or (before 1.0) the slot itself.
     """
@@ -29,7 +29,7 @@ def asked_of(slot: Json) -> Json:
 
 
 def assets_asked(slot: Json) -> dict[int, Json]:
-    """Assets a request asks for, by id; by place where no asset has one."""
+    """Return the requested assets by id; by position if no asset has an id."""
     entries = objects(asked_of(slot).get("assets"))
     if not any("id" in entry for entry in entries):
         return dict(enumerate(entries))
@@ -37,16 +37,16 @@ def assets_asked(slot: Json) -> dict[int, Json]:
 
 
 def kind_of(asset: Json) -> str:
-    """`title`, `img`, `video` or `data`; empty for none of them."""
+    """Return `title`, `img`, `video` or `data`; empty for any other asset."""
     return next((name for name in ASSETS if isinstance(asset.get(name), dict)), "")
 
 
 def native(case: Case) -> Iterator[str]:
-    """The markup is a native response that answers the imp's native request."""
+    """Check that the markup is a native response that answers the imp's native request."""
     try:
         written = obj(msgspec.json.decode(text(case.bid.get("adm"))))
     except (msgspec.DecodeError, UnicodeEncodeError):
-        yield "native markup that is no JSON"
+        yield "native markup that is not JSON"
         return
     answer = obj(written.get("native")) or written
     if not text(obj(answer.get("link")).get("url")):
@@ -56,7 +56,7 @@ def native(case: Case) -> Iterator[str]:
     for asset in objects(answer.get("assets")):
         name = integer(asset.get("id"))
         if name is None or name not in asked or name in given:
-            yield f"asset {asset.get('id')!r} was not asked for, or is there twice"
+            yield f"asset {asset.get('id')!r} was not requested, or is there twice"
         else:
             given[name] = asset
     for name, wish in asked.items():
@@ -69,7 +69,7 @@ def native(case: Case) -> Iterator[str]:
 def _unfit(wish: Json, asset: Json) -> Iterator[str]:
     kind = kind_of(wish)
     if kind_of(asset) != kind:
-        yield f"{kind_of(asset) or 'nothing'} where {kind or 'nothing'} was asked for"
+        yield f"{kind_of(asset) or 'nothing'} where {kind or 'nothing'} was requested"
         return
     check = {"title": _title, "img": _image, "data": _data, "video": _video}.get(kind)
     if check is not None:
@@ -86,13 +86,13 @@ def _title(wish: Json, given: Json) -> Iterator[str]:
 
 def _image(wish: Json, given: Json) -> Iterator[str]:
     if not text(given.get("url")):
-        yield "an image without address"
+        yield "an image without a URL"
     for side in ("w", "h"):
         exact, least, size = (number(wish.get(side)), number(wish.get(side + "min")), number(given.get(side)))
         if (exact or least) and size is None:
-            yield f"an image that does not say its {side}"
+            yield f"an image without {side}"
         elif size is not None and exact and size != exact and not least:
-            yield f"an image of {side} {size:g}, asked for {exact:g}"
+            yield f"an image of {side} {size:g}, requested {exact:g}"
         elif size is not None and least and size < least:
             yield f"an image of {side} {size:g}, at least {least:g}"
     mimes = [mime.lower() for mime in texts(wish.get("mimes"))]
@@ -108,7 +108,7 @@ def _data(wish: Json, given: Json) -> Iterator[str]:
     if most and len(value) > most:
         yield f"data of {len(value)} characters, at most {most}"
     if given.get("type") is not None and integer(given.get("type")) != integer(wish.get("type")):
-        yield f"data of type {given.get('type')!r}, asked for {wish.get('type')!r}"
+        yield f"data of type {given.get('type')!r}, requested {wish.get('type')!r}"
 
 
 def _video(wish: Json, given: Json) -> Iterator[str]:

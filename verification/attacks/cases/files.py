@@ -1,4 +1,4 @@
-"""What a local user without rights can read, write and connect to."""
+"""Attempts of an unprivileged local user to read, write and connect."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _KEPT = {
 }
 _SESSION = re.compile(r"/\S*?/session_[0-9-]+_[0-9_]+")
 _LEAST = 8
-"""Characters; shorter texts are found by chance."""
+"""Minimum length of a secret to search for; shorter texts are found by chance."""
 
 
 def _secrets(target: Target) -> list[str]:
-    """All that is secret, as the owner knows it."""
+    """Return all secrets, as the owner knows them."""
     folder = target.settings.var_dir / "secrets"
     kept = [path.read_text(errors="replace").strip() for path in folder.glob("*") if path.is_file()]
     return sorted({one for one in [*kept, *target.keys.values()] if len(one) >= _LEAST})
@@ -46,7 +46,7 @@ def _command_lines(target: Target) -> list[str]:
 
 
 def folders(target: Target) -> list[str]:
-    """Folders that the platform uses, as anybody finds them in command lines, and its own."""
+    """Return the folders that the platform uses, those that anybody finds in command lines and its own."""
     text = "\n".join(_command_lines(target))
     sessions = {found.group() for found in _SESSION.finditer(text)}
     configured = {str(Path(path).parent) for path in re.findall(r"-f (/\S+haproxy\S*\.cfg)", text)}
@@ -60,7 +60,7 @@ def _told(paths: list[str]) -> str:
 def _read(pattern: str, target: Target) -> str:
     paths = [str(path) for path in target.settings.var_dir.glob(pattern) if path.is_file()]
     if not paths:
-        raise FileNotFoundError(f"there is no {pattern} in {target.settings.var_dir}: the case is about nothing")
+        raise FileNotFoundError(f"there is no {pattern} in {target.settings.var_dir}: the case tests nothing")
     return _told(nobody().one("readable", paths=paths)["found"])
 
 
@@ -70,42 +70,42 @@ for _name, _pattern in _KEPT.items():
 
 @attacks(Finding.FILES, "files and folders of the platform written by a user without rights")
 def written(target: Target) -> str:
-    """A model put where it is loaded would run."""
+    """Check that there are none: a model placed where it is loaded would be executed."""
     return _told(nobody().one("writable", paths=folders(target))["found"])
 
 
 @attacks(Finding.FILES, "secrets in whatever a user without rights can read of the platform")
 def secrets_lying_about(target: Target) -> str:
-    """Logs, sessions of Ray, configuration of HAProxy."""
+    """Search logs, Ray's sessions and HAProxy's configuration."""
     return _told(nobody().one("holding", paths=folders(target), needles=_secrets(target))["found"])
 
 
 @attacks(Finding.FILES, "secrets on command lines")
 def secrets_on_command_lines(target: Target) -> str:
-    """Everybody sees those."""
+    """Check that there are none: everybody can see command lines."""
     paths = [f"/proc/{process.pid}/cmdline" for process in target.processes()]
     return _told(nobody().one("holding", paths=paths, needles=_secrets(target))["found"])
 
 
 @attacks(Finding.FILES, "secrets in the environment of processes, by a user without rights")
 def secrets_in_environments(target: Target) -> str:
-    """The kernel keeps those, unless a process is of that user."""
+    """Check that the kernel protects them: no process belongs to that user."""
     paths = [f"/proc/{process.pid}/environ" for process in target.processes()]
     return _told(nobody().one("holding", paths=paths, needles=_secrets(target))["found"])
 
 
 @attacks(Finding.FILES, "Unix sockets that take a connection from a user without rights")
 def local_sockets(target: Target) -> str:
-    """HAProxy's admin socket, Ray's raylet and object store."""
+    """Try HAProxy's admin socket, Ray's raylet and object store."""
     return _told(nobody().one("sockets", paths=folders(target))["found"])
 
 
 @attacks(Finding.FILES, "HAProxy's admin socket told to shut down sessions, by a user without rights")
 def admin_socket(target: Target) -> str:
-    """Its commands take servers away."""
+    """Check that it is closed: its commands can take servers away."""
     paths = re.findall(r"stats socket (\S+)", "\n".join(_configurations(target)))
     if not paths:
-        raise FileNotFoundError("HAProxy's configuration names no socket: the case is about nothing")
+        raise FileNotFoundError("HAProxy's configuration names no socket: the case tests nothing")
     answers = [nobody().one("send_local", path=path, data="show info\n") for path in paths]
     return " ".join(str(answer)[:200] for answer in answers if "open" in answer)
 
@@ -140,7 +140,7 @@ for _command in (
 
 @attacks(Finding.FILES, "the ledger's server from a second address")
 def ledger_outside(target: Target) -> str:
-    """It is for this machine alone."""
+    """Check that it serves this machine only."""
     port = target.settings.ledger_port
     answers = [target.outside.one("send", host=host, port=port, data="PING\r\n") for host in target.outside.hosts]
     return ", ".join(str(answer) for answer in answers if "got" in answer)

@@ -1,4 +1,4 @@
-"""Calls without a key, with a wrong one, and with one that is for something else."""
+"""Calls without a key, with a wrong one, and with one for another scope."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HEADERS: Mapping[str, Mapping[str, str]] = {
     "a null for a key": {"X-API-Key": "null"},
 }
 _OPEN = {"/health", "/health/live", "/health/ready", "/notice/{kind}/{token}", "/openrtb2/bid"}
-"""Calls that need no key by design, or are attacked by cases of their own."""
+"""Calls that need no key by design, or are covered by other cases."""
 
 _BIDDING = {"/bid", "/bid/batch", "/auction-result"}
 
@@ -49,7 +49,7 @@ for _path in _PATHS:
 
 @attacks(Finding.ANONYMOUS, "a bid with the key in the query instead of a header")
 def key_in_query(target: Target) -> str:
-    """It would be in every log on the way."""
+    """Check that it is refused: the key would be in every log on the way."""
     path = f"/openrtb2/alpha?X-API-Key={target.keys['alpha']}&key={target.keys['alpha']}"
     answer = target.call("POST", path, json=target.request("money"))
     return "" if answer.status_code in (401, 403) else f"{answer.status_code}"
@@ -66,7 +66,7 @@ attacks.add(Finding.ANONYMOUS, "POST /bid/batch without a key", partial(_flat, "
 
 @attacks(Finding.ANONYMOUS, "another exchange's endpoint with a key that is good elsewhere")
 def foreign_endpoint(target: Target) -> str:
-    """Each exchange's own paths answer its own keys."""
+    """Check that each exchange's paths accept its own keys only."""
     found = []
     for path in ("/openrtb2/alpha", "/openrtb2/bid/alpha"):
         answer = target.call("POST", path, "beta", json=target.request("money"))
@@ -77,13 +77,13 @@ def foreign_endpoint(target: Target) -> str:
 
 @attacks(Finding.ANONYMOUS, "a bid with a key that may only read reports")
 def bid_by_reporter(target: Target) -> str:
-    """Its scope is another."""
+    """Check that its scope does not include bids."""
     answer = target.call("POST", "/openrtb2/bid", "report", json=target.request("money"))
     return "" if answer.status_code in (401, 403) else f"{answer.status_code}"
 
 
 def _calls(target: Target) -> list[tuple[str, str]]:
-    """Every call of the API: method and path, its parameters filled in."""
+    """Return method and path of every call of the API, with parameters filled in."""
     document = target.call("GET", "/openapi.json").json()
     return [
         (method.upper(), path) for path, calls in document["paths"].items() for method in calls if path not in _OPEN
@@ -98,23 +98,23 @@ def _filled(path: str) -> str:
 
 
 def _made(target: Target, method: str, path: str, key: str) -> str:
-    """Make a call that should be refused; its body is none, so that nothing is changed by one that is not."""
+    """Make a call that should be refused; its body is empty, so that it changes nothing if it is accepted."""
     status = target.call(method, _filled(path), key, headers={"If-Match": '"0"'}).status_code
     return "" if status in (401, 403) else f"{method} {path}: {status}"
 
 
 @attacks(Finding.KEYS, "every call of the API without a key")
 def all_without_key(target: Target) -> str:
-    """As the OpenAPI document lists them."""
+    """Take the calls from the OpenAPI document."""
     calls = _calls(target)
     if len(calls) < 20:
-        return f"the document lists only {len(calls)} calls"
+        return f"the document has only {len(calls)} calls"
     return _told([found for method, path in calls if (found := _made(target, method, path, ""))])
 
 
 @attacks(Finding.KEYS, "every call of the API with a made-up key")
 def all_with_wrong_key(target: Target) -> str:
-    """As the OpenAPI document lists them."""
+    """Take the calls from the OpenAPI document."""
     found = []
     for method, path in _calls(target):
         answer = target.call(method, _filled(path), headers={"X-API-Key": secrets.token_urlsafe(24)})
@@ -125,35 +125,35 @@ def all_with_wrong_key(target: Target) -> str:
 
 @attacks(Finding.KEYS, "every call but bids with an exchange's key")
 def all_by_exchange(target: Target) -> str:
-    """An exchange reads no figures and changes nothing."""
+    """Check that an exchange can neither read figures nor change anything."""
     calls = [(method, path) for method, path in _calls(target) if path not in _BIDDING]
     return _told([found for method, path in calls if (found := _made(target, method, path, "alpha"))])
 
 
 @attacks(Finding.KEYS, "every change with a key that may only read reports")
 def changes_by_reporter(target: Target) -> str:
-    """Reports change nothing."""
+    """Check that a report key changes nothing."""
     calls = [(method, path) for method, path in _calls(target) if method != "GET"]
     return _told([found for method, path in calls if (found := _made(target, method, path, "report"))])
 
 
 @attacks(Finding.KEYS, "administrators' reads with a key that may only read reports")
 def admin_reads_by_reporter(target: Target) -> str:
-    """Settings, keys, exchanges, the record of models."""
+    """Check that settings, keys, exchanges and the record of models are refused."""
     calls = [(method, path) for method, path in _calls(target) if method == "GET" and path.startswith("/admin")]
     return _told([found for method, path in calls if (found := _made(target, method, path, "report"))])
 
 
 @attacks(Finding.KEYS, "/stats and /metrics without a key")
 def reports_without_key(target: Target) -> str:
-    """Money by campaign."""
+    """Check that they are refused: they show money by campaign."""
     found = [f"{path}: {target.call('GET', path).status_code}" for path in ("/stats", "/metrics")]
     return _told([one for one in found if not one.endswith("401")])
 
 
 @attacks(Finding.KEYS, "secrets in /admin/settings and /admin/keys")
 def secrets_shown(target: Target) -> str:
-    """Not even administrators are shown those."""
+    """Check that not even administrators see them."""
     folder = target.settings.var_dir / "secrets"
     known = {path.name: path.read_text().strip() for path in folder.glob("*") if path.is_file()} | target.keys
     text = target.call("GET", "/admin/settings", "admin").text + target.call("GET", "/admin/keys", "admin").text
@@ -162,21 +162,21 @@ def secrets_shown(target: Target) -> str:
 
 @attacks(Finding.KEYS, "a revoked key")
 def revoked(target: Target) -> str:
-    """Refused everywhere within a second."""
+    """Check that it is refused everywhere within a second."""
     made = target.call("POST", "/admin/keys", "admin", json={"name": "gone", "scopes": ["report"]}).json()
     target.keys["gone"] = made["key"]
     target.call("DELETE", f"/admin/keys/{made['id']}", "admin")
     found = ""
     for _ in range(8):
         status = target.call("GET", "/stats", "gone").status_code
-        found = "" if status in (401, 429) else f"{status}"  # an address that guessed keys is told less
+        found = "" if status in (401, 429) else f"{status}"  # an address that guessed keys gets a 429
     del target.keys["gone"]
     return found
 
 
 @attacks(Finding.KEYS, "another administrator's new key by the same idempotency key")
 def repeated_by_another(target: Target) -> str:
-    """An answer is told again to who got it first, to nobody else."""
+    """Check that a stored answer is repeated only to the caller who got it first."""
     headers = {"Idempotency-Key": secrets.token_hex(8)}
     body = {"name": "once", "scopes": ["report"]}
     other = target.call("POST", "/admin/keys", "admin", json={"name": "second", "scopes": ["admin"]}).json()
@@ -190,7 +190,7 @@ def repeated_by_another(target: Target) -> str:
 
 @attacks(Finding.KEYS, "an idempotency key used again for something else")
 def repeated_for_another(target: Target) -> str:
-    """It stands for one request."""
+    """Check that an idempotency key stands for one request."""
     headers = {"Idempotency-Key": secrets.token_hex(8)}
     first = target.call("POST", "/admin/keys", "admin", json={"name": "a", "scopes": ["report"]}, headers=headers)
     other = target.call("POST", "/admin/keys", "admin", json={"name": "a", "scopes": ["admin"]}, headers=headers)
@@ -200,7 +200,7 @@ def repeated_for_another(target: Target) -> str:
 
 @attacks(Finding.KEYS, "cross-origin calls from a page")
 def cross_origin(target: Target) -> str:
-    """No page of somebody else's reads what a browser would send a key for."""
+    """Check that no other page can read what a browser sends a key for."""
     headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     answers = [
         target.call("OPTIONS", "/campaign/create", headers=headers),
@@ -211,7 +211,7 @@ def cross_origin(target: Target) -> str:
 
 @attacks(Finding.KEYS, "files of the machine through paths of the API")
 def paths_upwards(target: Target) -> str:
-    """The documentation's files are served from a folder."""
+    """Check that the documentation is served from its folder only."""
     tops = ("/static-offline-docs", "/docs", "", "/campaign")
     ways = ("/../../../../etc/passwd", "/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2f..%2f..%2fetc%2fpasswd")
     answers = {top + way: target.call("GET", top + way, "admin").text for top in tops for way in ways}
@@ -220,7 +220,7 @@ def paths_upwards(target: Target) -> str:
 
 @attacks(Finding.KEYS, "a campaign made by an exchange, under another method or path of the same name")
 def made_by_exchange(target: Target) -> str:
-    """Ways around a check by path."""
+    """Try to get around a check by path."""
     ways = (
         ("POST", "/campaign/create/"),
         ("POST", "//campaign/create"),
@@ -233,4 +233,4 @@ def made_by_exchange(target: Target) -> str:
     for method, path in ways:
         target.call(method, path, "alpha", json=campaign("smuggled"), headers=headers, follow_redirects=True)
     status = target.call("GET", "/campaign/smuggled", "admin").status_code
-    return f"the campaign is there: {status}" if status != 404 else ""
+    return f"the campaign exists: {status}" if status != 404 else ""

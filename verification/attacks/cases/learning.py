@@ -1,4 +1,4 @@
-"""First-price bids pulled up or down by what notices say, without paying for anything."""
+"""First-price bids manipulated by false notices, without paying for anything."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _IMPS = 40
 _BIDS = 1_000
 _LEARNED_SECONDS = 8.0
 _MOST_CHANGE = 1.4
-"""Bids vary a little by pacing; an attack moved them by a factor of thirty."""
+"""Factor by which bids vary through pacing alone; an attack moved them by a factor of thirty."""
 
 
 def _price(target: Target, exchange: str) -> float:
-    """What is bid for one impression in a first-price auction, as a median of a few; nothing is said of these."""
+    """Return the median bid of a few first-price auctions, without sending notices for them."""
     bids = [target.bid("learning", exchange, at=1, floor=0.05) for _ in range(5)]
     return statistics.median(float(bid["price"]) for bid in bids)
 
 
 def _bids(target: Target, exchange: str) -> list[dict[str, Any]]:
-    """Many first-price bids, forty in a request."""
+    """Collect many first-price bids, forty per request."""
     found: list[dict[str, Any]] = []
     imps = [{"id": str(i), "banner": {"w": 300, "h": 250}, "bidfloor": 0.05} for i in range(_IMPS)]
     for _ in range(2 * _BIDS // _IMPS):
@@ -54,7 +54,7 @@ def _lies(bids: Sequence[dict[str, Any]], notice: str, least: str) -> list[str]:
 
 
 def _changed(target: Target, before: dict[str, float]) -> str:
-    """Watch the bids of each exchange for as long as it takes to learn."""
+    """Watch the bids of each exchange for as long as learning takes."""
     deadline = time.monotonic() + _LEARNED_SECONDS
     worst = ""
     while time.monotonic() < deadline:
@@ -85,7 +85,7 @@ for _name, (_notice, _least, _watched) in _LIES.items():
 
 @attacks(Finding.LEARNING, "results over REST that say 0.01 would have won, of another exchange's bids")
 def over_rest(target: Target) -> str:
-    """`POST /auction-result` tells the same."""
+    """Try the same lie over `POST /auction-result`."""
     before = {"alpha": _price(target, "alpha"), "beta": _price(target, "beta")}
     for bid in _bids(target, "alpha")[:300]:
         body = {"notice_url": bid["lurl"], "won": False, "min_to_win": 0.01}

@@ -1,4 +1,4 @@
-"""Floods: guessed keys, probes, forged notices. They are slowed, and nobody else is."""
+"""Floods of guessed keys, probes and forged notices: they must be limited, without harm to others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ attacks = Attacks()
 
 _MANY = 1_500
 _LIMITED = 0.3
-"""Least share of guesses that is not even looked at."""
+"""Minimum share of guesses that must be rejected unread."""
 
 Make = Callable[[Target], list[Request]]
 
@@ -26,7 +26,7 @@ def _guesses(path: str, method: str, target: Target, header: str = "X-API-Key: "
 
 
 def _bystanders(target: Target) -> str:
-    """Calls of others, from the same address, right after a flood: `/health` has a limit of its own, probes none."""
+    """Call as others do, from the same address, right after a flood: `/health` has its own limit, probes have none."""
     calls = (
         ("GET", "/health/live", ""),
         ("GET", "/health/ready", ""),
@@ -44,7 +44,7 @@ def _bystanders(target: Target) -> str:
 
 
 def _guessed(path: str, method: str, target: Target) -> str:
-    """Guess keys: most guesses are refused for being too many, and bystanders notice nothing."""
+    """Guess keys: most guesses must be rejected as too many, and bystanders must not notice."""
     told = statuses_of(_guesses(path, method, target))
     return _slowed(told) or _bystanders(target)
 
@@ -53,7 +53,7 @@ def _slowed(told: Counter[int]) -> str:
     good = {status: count for status, count in told.items() if status not in (401, 403, 429, 503)}
     if good:
         return f"answers {dict(told)}"
-    return "" if told[429] + told[503] >= _LIMITED * told.total() else f"only {dict(told)}: guessing goes on unhindered"
+    return "" if told[429] + told[503] >= _LIMITED * told.total() else f"only {dict(told)}: guessing is not limited"
 
 
 for _path, _method in (
@@ -69,7 +69,7 @@ for _path, _method in (
 
 @attacks(Finding.LIMITS, "keys guessed behind made-up addresses in X-Forwarded-For")
 def guessed_from_everywhere(target: Target) -> str:
-    """Whoever calls does not say where from."""
+    """Check that a caller cannot choose the address it is limited by."""
     url = f"{target.settings.base_url}/openrtb2/alpha"
     guesses = [
         (
@@ -85,7 +85,7 @@ def guessed_from_everywhere(target: Target) -> str:
 
 @attacks(Finding.LIMITS, "keys guessed as bearer tokens")
 def guessed_bearers(target: Target) -> str:
-    """The other header."""
+    """Try the other header."""
     return _slowed(statuses_of(_guesses("/stats", "GET", target, "Authorization: Bearer "))) or _bystanders(target)
 
 
@@ -111,7 +111,7 @@ for _name, _make in {
 
 @attacks(Finding.LIMITS, "a flood of 1,000 calls for the API's document and pages")
 def documents(target: Target) -> str:
-    """They are large, and made without a key."""
+    """Check that they are limited: they are large, and served without a key."""
     urls = [target.settings.base_url + path for path in ("/openapi.json", "/docs", "/redoc")]
     told = statuses_of([("GET", urls[i % 3], "", b"") for i in range(1_000)])
     return f"answers {dict(told)}" if any(status >= 500 for status in told) else _bystanders(target)

@@ -1,4 +1,4 @@
-"""Lists that make sets and dicts quadratic, and lists that are only long, in every place that has one."""
+"""Lists that make sets and dicts quadratic, and lists that are merely long, wherever a request has lists."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from verification.attacks.target import Target
 attacks = Attacks()
 
 _MERSENNE = 2**61 - 1
-"""Python hashes integers modulo this, so its multiples all fall into one place of a set."""
+"""Modulus of Python's integer hash: all its multiples collide in a set."""
 
 _MANY = 20_000
 _SOME = 5_000
 _REFUSED = range(400, 500)
 
 Place = Callable[[list[Any]], dict[str, Any]]
-"""Top-level fields of a request with a list in one place of it."""
+"""A function that puts a list in one place and returns the request's top-level fields."""
 
 
 def _imp(**formats: Any) -> dict[str, Any]:
@@ -108,16 +108,16 @@ _OBJECTS: dict[str, tuple[Place, Callable[[int], Any]]] = {
     "device.sua.browsers": (lambda v: {**_banner(), "device": {"sua": {"browsers": v}}}, lambda i: {"brand": str(i)}),
 }
 _UNREAD = {"user.eids", "source.schain.nodes", "device.sua.browsers", "audio.protocols"}
-"""Lists that this bidder does not read: such a request may be answered, as long as it stops nobody."""
+"""Lists that this bidder does not read: such a request may be answered, if it delays nobody."""
 
 
 def wide() -> list[int]:
-    """Integers of many digits, multiples of 2**61 - 1, all different: 340 kB of them."""
+    """Return distinct multi-digit integers, multiples of 2**61 - 1: 340 kB of them."""
     return [_MERSENNE * (1 + i) for i in range(16_000)]
 
 
 def _posted(target: Target, fields: dict[str, Any], *, zipped: bool = False) -> tuple[int, float]:
-    """Status and seconds of a request with these fields."""
+    """Return status and seconds of a request with these fields."""
     body = _big_json({"id": "c", "at": 2, "site": {"domain": "money.example"}, **fields})
     headers = {"Content-Encoding": "gzip"} if zipped else {}
     answer = target.call(
@@ -127,7 +127,7 @@ def _posted(target: Target, fields: dict[str, Any], *, zipped: bool = False) -> 
 
 
 def _big_json(fields: dict[str, Any]) -> bytes:
-    """JSON with integers of any size."""
+    """Encode JSON with integers of any size."""
     return msgspec.json.encode(fields) if _fits(fields) else _slow_json(fields)
 
 
@@ -140,13 +140,13 @@ def _fits(fields: dict[str, Any]) -> bool:
 
 
 def _slow_json(fields: dict[str, Any]) -> bytes:
-    import json  # noqa: PLC0415 - msgspec writes no integers above 64 bits
+    import json  # noqa: PLC0415 - msgspec cannot encode integers above 64 bits
 
     return json.dumps(fields).encode()
 
 
 def _answered(target: Target, fields: dict[str, Any], *, must: bool = True, zipped: bool = False) -> str:
-    """What is wrong with the answer to a hostile list: it has to be a 4xx, soon; 2xx where the list is not read."""
+    """Return what is wrong with the answer to a hostile list: it must be 4xx, soon, or 2xx if the list is not read."""
     status, seconds = _posted(target, fields, zipped=zipped)
     good = status in _REFUSED or (not must and status in (200, 204))
     return "" if good and seconds < 1.0 else f"{status} after {seconds * 1e3:.0f} ms"
@@ -180,14 +180,14 @@ for _name, (_place, _make) in _OBJECTS.items():
 
 @attacks(Finding.COLLISIONS, "sizes whose pairs collide in banner.format")
 def size_pairs(target: Target) -> str:
-    """A tuple's hash is made of those of its parts: multiples of the modulus are all zero there."""
+    """Try pairs of multiples of the modulus: a tuple's hash is built from its parts', which are all zero."""
     pairs = [{"w": _MERSENNE * (i % 4), "h": _MERSENNE * (i // 4 % 4)} for i in range(8_000)]
     return _answered(target, _banner(format=pairs))
 
 
 @attacks(Finding.COLLISIONS, "sizes of large numbers, as width, height and ratio")
 def huge_sizes(target: Target) -> str:
-    """Every integer has a range."""
+    """Check that every integer has a range."""
     found = []
     for name in ("w", "h", "wmin", "wmax", "pos"):
         for value in (2**63 - 1, -(2**63), _MERSENNE, 2**64, -1):
@@ -198,7 +198,7 @@ def huge_sizes(target: Target) -> str:
 
 
 def _everywhere(each: int, target: Target) -> str:
-    """Colliding integers in many places at once, zipped: small on the wire."""
+    """Put colliding integers in many places at once, compressed: small on the wire."""
     values = wide()[:each]
     banner = {"w": 300, "h": 250, "battr": values, "btype": values, "api": values}
     imps = [{"id": str(i), "banner": banner} for i in range(12_000 // each)]
@@ -221,7 +221,7 @@ for _kind, _write in (("texts", str), ("floats", float), ("negative", lambda one
 
 @attacks(Finding.COLLISIONS, "colliding integers in lists of POST /bid/batch")
 def flat_lists(target: Target) -> str:
-    """The REST way in has lists, too."""
+    """Try the lists of the REST API."""
     slot = {"w": 300, "h": 250, "page": "https://money.example/", "block_attributes": wide()[:99]}
     body = _big_json({"bids": [slot] * 500})
     answer = target.call("POST", "/bid/batch", "alpha", content=body, headers={"Content-Type": "application/json"})

@@ -1,4 +1,4 @@
-"""Lines forged in logs, and attacks that no counter sees."""
+"""Forged log lines, and attacks that no counter shows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COUNTER = "raybid_security_events_total"
 
 
 def _lines_beginning(target: Target, mark: str) -> list[str]:
-    """Lines of any log that begin with a mark, as a forged one would."""
+    """Return lines of any log that begin with a mark, as a forged line would."""
     time.sleep(_FLUSHED_SECONDS)
     found = []
     for folder in folders(target):
@@ -41,7 +41,7 @@ def _raw(target: Target, request: bytes) -> None:
 
 @attacks(Finding.LOGS, "line breaks of every kind in paths")
 def in_paths(target: Target) -> str:
-    """Percent-encoded, they are decoded before they are logged."""
+    """Try them percent-encoded: they are decoded before logging."""
     mark = f"FORGED{secrets.token_hex(4)}"
     breaks = ("%0a", "%0d", "%0d%0a", "%0b", "%0c", "%1c", "%1e", "%c2%85", "%e2%80%a8", "%e2%80%a9")
     for one in breaks:
@@ -53,7 +53,7 @@ def in_paths(target: Target) -> str:
 
 @attacks(Finding.LOGS, "line breaks in ids, texts and queries")
 def in_bodies(target: Target) -> str:
-    """Whatever is told in a log is escaped."""
+    """Check that everything in a log is escaped."""
     mark = f"FORGED{secrets.token_hex(4)}"
     for one in ("\n", "\r\n", "\u2028", "\x85", "\x0b", "\x1b[2K\r"):
         text = f"x{one}{mark} all is well"
@@ -69,7 +69,7 @@ def in_bodies(target: Target) -> str:
 
 @attacks(Finding.LOGS, "line breaks in headers")
 def in_headers(target: Target) -> str:
-    """Odd bytes included."""
+    """Include odd bytes."""
     mark = f"FORGED{secrets.token_hex(4)}"
     for one in (b"\r", b"\x85", b"\x0b", b"\xe2\x80\xa8"):
         for name in (b"X-API-Key", b"User-Agent", b"Content-Encoding", b"x-openrtb-version", b"Host"):
@@ -81,7 +81,7 @@ def in_headers(target: Target) -> str:
 
 @attacks(Finding.LOGS, "keys in logs")
 def keys_logged(target: Target) -> str:
-    """Neither good ones nor guesses are written down."""
+    """Check that neither valid keys nor guesses are logged."""
     guess = f"guess{secrets.token_hex(12)}"
     target.call("POST", "/openrtb2/alpha", content=b"{}", headers={"X-API-Key": guess})
     target.call("GET", "/stats", headers={"X-API-Key": guess})
@@ -113,7 +113,7 @@ def _seen(target: Target, before: float) -> str:
 
 @attacks(Finding.EVENTS, "guessed keys that nobody sees")
 def unseen_guesses(target: Target) -> str:
-    """401s are counted."""
+    """Check that 401s are counted."""
     before = _events(target)
     for _ in range(3):
         target.call("POST", "/openrtb2/alpha", content=b"{}", headers={"X-API-Key": secrets.token_hex(8)})
@@ -123,7 +123,7 @@ def unseen_guesses(target: Target) -> str:
 
 @attacks(Finding.EVENTS, "forged notices that nobody sees")
 def unseen_forgeries(target: Target) -> str:
-    """403s of notices are counted."""
+    """Check that 403s of notices are counted."""
     before = _events(target)
     for _ in range(3):
         target.call("GET", "/notice/bill/forged", params={"price": "1"})
@@ -132,7 +132,7 @@ def unseen_forgeries(target: Target) -> str:
 
 @attacks(Finding.EVENTS, "a price above the bid that nobody sees")
 def unseen_price(target: Target) -> str:
-    """The exchange asks for more than was bid."""
+    """Charge more than the bid, and check that it is counted."""
     before = _events(target)
     bid = target.bid("prices")
     target.notice(bid["burl"], bid["price"] * 3)
@@ -141,7 +141,7 @@ def unseen_price(target: Target) -> str:
 
 @attacks(Finding.EVENTS, "a call with a key that is not for it, that nobody sees")
 def unseen_scope(target: Target) -> str:
-    """403s are counted."""
+    """Check that 403s are counted."""
     before = _events(target)
     target.call("GET", "/admin/keys", "alpha")
     return _seen(target, before)

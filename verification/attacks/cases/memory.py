@@ -1,4 +1,4 @@
-"""Caches filled with what is never the same again: what each keeps is bounded in bytes."""
+"""Caches filled with values that never repeat: each cache must be bounded in bytes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _IMPS = 40
 _RECORDED_SECONDS = 20.0
 
 Make = Callable[[str, int], dict[str, Any]]
-"""A request with a text in it that no other has, of about so many letters."""
+"""A function that makes a request with a unique text of about this length."""
 
 
 def _request(**fields: Any) -> dict[str, Any]:
@@ -68,7 +68,7 @@ _FILLS: dict[str, Make] = {
 
 
 def warm(target: Target) -> None:
-    """Send some of each kind: what a process takes for its first large request, and gives the next, is not held."""
+    """Send some of each kind: memory that a process takes for its first large request and reuses is not a leak."""
     for make in _FILLS.values():
         for _ in range(4):
             _send(make, target)
@@ -78,7 +78,7 @@ def warm(target: Target) -> None:
 
 
 def _explain(target: Target) -> None:
-    """Have a bid explained: the first time the models are loaded to compute its price again, and they stay."""
+    """Have a bid explained: the first time loads the models to recompute its price, and they stay."""
     bid, deadline = target.bid("money"), time.monotonic() + _RECORDED_SECONDS
     while target.call("GET", f"/explain/{bid['id']}", "report").status_code == 404 and time.monotonic() < deadline:
         time.sleep(0.5)
@@ -99,14 +99,14 @@ def _batch(target: Target) -> None:
 
 
 def _filled(make: Make, target: Target) -> str:
-    """Send many, packed, as one caller can for little; what the platform holds after is what it held before."""
+    """Send many compressed requests, cheap for one caller, and check that the platform's memory does not grow."""
     before = measure.held(target.processes())
     statuses = {_send(make, target) for _ in range(_REQUESTS)}
     grown = measure.grown_mb(before, measure.held(target.processes()))
     wrong = [status for status in statuses if status >= 500]
     if wrong:
         return f"answers {wrong}"
-    return f"{grown:.0f} MB more are held" if grown > MOST_GROWTH_MB else ""
+    return f"{grown:.0f} MB more in use" if grown > MOST_GROWTH_MB else ""
 
 
 for _name, _make in _FILLS.items():
@@ -117,9 +117,9 @@ for _name, _make in _FILLS.items():
 
 @attacks(Finding.MEMORY, "user agents that no other has, over REST")
 def rest(target: Target) -> str:
-    """The other way in."""
+    """Try the other API."""
     before = measure.held(target.processes())
     for _ in range(40):
         _batch(target)
     grown = measure.grown_mb(before, measure.held(target.processes()))
-    return f"{grown:.0f} MB more are held" if grown > MOST_GROWTH_MB else ""
+    return f"{grown:.0f} MB more in use" if grown > MOST_GROWTH_MB else ""

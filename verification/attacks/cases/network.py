@@ -1,4 +1,4 @@
-"""Ray and whatever else listens: from another address, and from this machine without the token."""
+"""Ray and all other listeners: from another address, and from this machine without the token."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def every_port_outside(target: Target) -> str:
 
 
 def _program(target: Target, stranger: Stranger, program: str, port: int, **extra: str) -> str:
-    """Run a client of Ray's that has no token, or the one in `extra`."""
+    """Run a client of Ray's without a token, or with the one in `extra`."""
     for host in stranger.hosts:
         if "open" in stranger.one("connect", host=host, port=port):
             done = stranger.run([sys.executable, "-c", program, f"{host}:{port}"], **extra)
@@ -68,37 +68,37 @@ def _program(target: Target, stranger: Stranger, program: str, port: int, **extr
 
 @attacks(Finding.RAY, "a task over the Ray client from a second address")
 def client_outside(target: Target) -> str:
-    """What the audit did."""
+    """Repeat the audit's attack."""
     return _program(target, target.outside, _RAY, target.settings.ray_client_port)
 
 
 @attacks(Finding.RAY, "a task over the Ray client on loopback, without a token")
 def client_inside(target: Target) -> str:
-    """A local user."""
+    """Act as a local user."""
     return _program(target, Stranger(), _RAY, target.settings.ray_client_port)
 
 
 @attacks(Finding.RAY, "a task over the Ray client on loopback, with a made-up token")
 def client_guessing(target: Target) -> str:
-    """A local user who guesses."""
+    """Act as a local user who guesses."""
     port = target.settings.ray_client_port
     return _program(target, Stranger(), _RAY, port, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="0" * 64)
 
 
 @attacks(Finding.RAY, "the GCS from a second address")
 def gcs_outside(target: Target) -> str:
-    """Its keys."""
+    """Try to read its keys."""
     return _program(target, target.outside, _GCS, target.settings.ray_port)
 
 
 @attacks(Finding.RAY, "the GCS on loopback, without a token")
 def gcs_inside(target: Target) -> str:
-    """Its keys."""
+    """Try to read its keys."""
     return _program(target, Stranger(), _GCS, target.settings.ray_port)
 
 
 def _refused(target: Target, method: str, path: str, headers: dict[str, str], body: str = "") -> str:
-    """Make a request without a token; it succeeded when it was not an error."""
+    """Make a request without a token; it counts as a success unless it is an error."""
     port = target.settings.dashboard_port
     answer = Stranger().one("ask", host="127.0.0.1", port=port, method=method, path=path, headers=headers, body=body)
     status = answer.get("status", 0)
@@ -130,19 +130,19 @@ def job_guessing(target: Target) -> str:
 
 @attacks(Finding.RAY, "a job from a page that rebinds its name to this machine")
 def job_rebound(target: Target) -> str:
-    """What a browser would send for such a page."""
+    """Send what a browser would send for such a page."""
     return _refused(target, "POST", "/api/jobs/", _REBOUND, _JOB)
 
 
 @attacks(Finding.RAY, "the dashboard read from a page that rebinds its name to this machine")
 def dashboard_rebound(target: Target) -> str:
-    """What a browser would send for such a page."""
+    """Send what a browser would send for such a page."""
     return _refused(target, "GET", "/api/serve/applications/", _REBOUND)
 
 
 @attacks(Finding.RAY, "a job posted to every port of the platform, as to a job agent")
 def job_anywhere(target: Target) -> str:
-    """The agent of each node takes jobs, too."""
+    """Try each port: the agent of each node accepts jobs, too."""
     ports = sorted({one.port for one in target.listeners() if one.protocol == "tcp"})
     for path in ("/api/job_agent/jobs/", "/api/jobs/"):
         questions = [
@@ -163,9 +163,9 @@ def job_anywhere(target: Target) -> str:
     return ""
 
 
-@attacks(Finding.RAY, "rubbish sent to every port of the platform, which is to stay up")
+@attacks(Finding.RAY, "garbage sent to every port of the platform, which must stay up")
 def rubbish(target: Target) -> str:
-    """Bytes that are no protocol."""
+    """Send bytes that follow no protocol."""
     before = {one.pid for one in target.processes()}
     data = ("\xff\x00PRI * HTTP/2.0\r\n\r\n" * 4_000)[:60_000]
     ports = sorted({one.port for one in target.listeners() if one.protocol == "tcp"})
@@ -177,7 +177,7 @@ def rubbish(target: Target) -> str:
 
 @attacks(Finding.RAY, "a server taken out of HAProxy by its statistics page")
 def statistics_page(target: Target) -> str:
-    """Such a page may have an admin level."""
+    """Check that there is none: such a page may have an admin level."""
     form = "action=disable&s=all&b=all"
     for one in target.listeners():
         if one.process == "haproxy" and one.port != target.settings.http_port:
@@ -185,6 +185,6 @@ def statistics_page(target: Target) -> str:
             answer = Stranger().one(
                 "ask", host="127.0.0.1", port=one.port, method="POST", path="/stats", headers=headers, body=form
             )
-            if 0 < answer.get("status", 0) < 400 and "DENY" not in answer["location"]:  # how HAProxy says no
+            if 0 < answer.get("status", 0) < 400 and "DENY" not in answer["location"]:  # how HAProxy refuses
                 return f"{answer['status']} {answer['location']}"
     return ""

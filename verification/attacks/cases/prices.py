@@ -1,4 +1,4 @@
-"""Money: whose bids are settled by whom, at what price, how often, and what is held without paying."""
+"""Money: who settles whose bids, at what price, how often, and what is held without paying."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ _Sent = Callable[[Target, dict[str, Any]], object]
 
 
 def _charged(target: Target, send: _Sent, **request: Any) -> tuple[int, int]:
-    """What a bid cost after notices were sent, and what was bid, in micros."""
+    """Return what a bid cost after notices were sent, and the bid, in micros."""
     bid, before = target.bid("prices", floor=_FLOOR, **request), target.spent("prices")
     send(target, bid)
     return target.spent("prices") - before, round(bid["price"] * 1_000)
 
 
 def _within(target: Target, send: _Sent, **request: Any) -> str:
-    """Send notices that end with the exchange's true one: what is charged lies between floor and bid."""
+    """Send notices that end with the exchange's true one: the charge must be between floor and bid."""
     charged, bid = _charged(target, send, **request)
     return (
         ""
@@ -76,9 +76,9 @@ def _never_above(target: Target, send: _Sent, **request: Any) -> str:
     return "" if charged <= bid else f"charged {charged} micros for a bid of {bid}"
 
 
-@attacks(Finding.PRICES, "prices that are no numbers, or too large for one")
+@attacks(Finding.PRICES, "prices that are not numbers, or too large")
 def odd_prices(target: Target) -> str:
-    """They get a 4xx or cost no more than was bid, and are no error of ours."""
+    """Check that they get a 4xx or cost no more than the bid, and cause no server error."""
     statuses: dict[str, int] = {}
 
     def send(target: Target, bid: dict[str, Any]) -> None:
@@ -93,7 +93,7 @@ def odd_prices(target: Target) -> str:
 
 @attacks(Finding.PRICES, "two prices in one notice, the lower first")
 def two_prices(target: Target) -> str:
-    """Whatever is read of it, it is not below the floor."""
+    """Check that, whichever is read, it is not below the floor."""
 
     def send(target: Target, bid: dict[str, Any]) -> None:
         target.notice(bid["burl"] + "&price=0&price=0.0001", 0)
@@ -104,14 +104,14 @@ def two_prices(target: Target) -> str:
 
 @attacks(Finding.PRICES, "a first-price bid billed below itself")
 def first_price_discount(target: Target) -> str:
-    """It costs what was bid, unless the exchange's profile says that it discounts."""
+    """Check that the charge is the bid, unless the exchange's profile allows discounts."""
     charged, bid = _charged(target, lambda t, b: t.notice(b["burl"], b["price"] / 2), at=1)
     return "" if abs(charged - bid) <= 1 else f"charged {charged} micros for a first-price bid of {bid}"
 
 
 @attacks(Finding.PRICES, "the other notice charged, by a hint in the query")
 def hinted(target: Target) -> str:
-    """Which notice is the charge is not for whoever sends it to say: one charge, within bounds."""
+    """Check that the sender cannot decide which notice is the charge: there is one, within bounds."""
 
     def send(target: Target, bid: dict[str, Any]) -> None:
         target.notice(bid["nurl"] + "&on=win", 0)
@@ -124,7 +124,7 @@ def hinted(target: Target) -> str:
 
 @attacks(Finding.PRICES, "a loss after the bill, to have the money back")
 def loss_after_bill(target: Target) -> str:
-    """What was charged stays charged."""
+    """Check that charges are final."""
 
     def send(target: Target, bid: dict[str, Any]) -> None:
         target.notice(bid["burl"], bid["price"])
@@ -136,7 +136,7 @@ def loss_after_bill(target: Target) -> str:
 
 @attacks(Finding.PRICES, "win, bill and result of one bid, all charged")
 def all_ways(target: Target) -> str:
-    """A bid is charged once whatever tells of it."""
+    """Check that a bid is charged once, whatever reports it."""
 
     def send(target: Target, bid: dict[str, Any]) -> None:
         target.notice(bid["nurl"], bid["price"])
@@ -180,7 +180,7 @@ attacks.add(
 
 @attacks(Finding.ANONYMOUS, "a budget spent twice over, by bills at a thousand times the price")
 def overspent(target: Target) -> str:
-    """The ledger never lets more be spent than there is."""
+    """Check that the ledger lets no more be spent than there is."""
     bids: list[dict[str, Any]] = []
     for _ in range(60):
         answer = target.call("POST", "/openrtb2/alpha", "alpha", json=target.request("budget"))
@@ -191,13 +191,13 @@ def overspent(target: Target) -> str:
         target.notice(bid["burl"], bid["price"] * 1_000)
     spent = target.spent("budget")
     if not spent:
-        raise RuntimeError("nothing was spent: the case is about nothing")
+        raise RuntimeError("nothing was spent: the case tests nothing")
     return f"{spent} micros of {BUDGETS['budget']} spent" if spent > BUDGETS["budget"] else ""
 
 
 @attacks(Finding.HELD, "all of a campaign's money held by bids that nobody pays for")
 def held(target: Target) -> str:
-    """What one caller can hold is bounded: others still get bids."""
+    """Check that what one caller can hold is bounded: others still get bids."""
     for _ in range(_FLOODED):
         target.call("POST", "/openrtb2/beta", "beta", json=target.request("held"))
     answers = [target.call("POST", "/openrtb2/alpha", "alpha", json=target.request("held")) for _ in range(20)]
@@ -206,13 +206,13 @@ def held(target: Target) -> str:
 
 
 def _unwon(kind: Kind, count: str, target: Target) -> str:
-    """Tell of a click or conversion of a bid that was never won: it must not look like one of an ad that was shown."""
+    """Report a click or conversion of a bid that was never won: it must not count as if the ad was shown."""
     bid, before = target.bid("unwon"), target.figures("unwon")
     landing = target.notice(urls(bid)[Kind.CLICK]).headers.get("location", "")
     told = parse_qs(urlsplit(landing).query).get("rb_click", [])
     if kind is Kind.CONVERSION and told:
         target.call("GET", f"/notice/conversion/{told[0]}")
-    time.sleep(1.0)  # figures of replicas are added up twice a second
+    time.sleep(1.0)  # replicas' counters are summed twice a second
     after = target.figures("unwon")
     return f"{count} {before[count]} -> {after[count]}" if after[count] != before[count] else ""
 
@@ -223,7 +223,7 @@ attacks.add(Finding.UNWON, "a conversion of a bid that was never won", partial(_
 
 @attacks(Finding.UNWON, "a click of a bid that was lost")
 def lost_click(target: Target) -> str:
-    """It was lost, so nobody saw it."""
+    """Check that it does not count: a lost bid was never shown."""
     bid = target.bid("unwon")
     target.notice(bid["lurl"])
     before = target.figures("unwon")["clicks"]
@@ -235,7 +235,7 @@ def lost_click(target: Target) -> str:
 
 @attacks(Finding.UNWON, "fifty clicks of one bid that was won")
 def many_clicks(target: Target) -> str:
-    """A bid is clicked once."""
+    """Check that a bid is clicked only once."""
     bid = target.bid("unwon")
     target.notice(bid["nurl"], bid["price"])
     target.notice(bid["burl"], bid["price"])

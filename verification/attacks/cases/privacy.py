@@ -1,4 +1,4 @@
-"""Personal data that its owner refused, and the right to have it removed."""
+"""Personal data whose use was refused, and the right to erasure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SIGNALS: dict[str, dict[str, Any]] = {
 
 
 def _person(mark: str) -> dict[str, Any]:
-    """Everything that names somebody, in every place that has some of it."""
+    """Return data that identifies a person, in every field that can have some."""
     return {
         "user": {
             "id": f"{mark}-id",
@@ -67,13 +67,13 @@ def _files(folder: Path) -> Iterable[Path]:
 
 
 def _kept(target: Target, needles: Iterable[bytes]) -> list[str]:
-    """Files of the platform that hold one of these as they are."""
+    """Return files of the platform that contain one of these texts."""
     wanted = list(needles)
     return [path.name for path in _files(target.settings.var_dir) if any(one in path.read_bytes() for one in wanted)]
 
 
 def _explained(target: Target, bid_id: str) -> str:
-    """What the record of a bid says, unpacked."""
+    """Return the record of a bid, unpacked."""
     for _ in range(10):
         answer = target.call("GET", f"/explain/{bid_id}", "admin")
         if answer.status_code != 404:
@@ -85,7 +85,7 @@ def _explained(target: Target, bid_id: str) -> str:
 
 
 def _refused(name: str, target: Target) -> str:
-    """Bid for somebody who refused, and look for them in all that is kept."""
+    """Bid for a person who refused, and search for them in everything that is stored."""
     mark = f"refused{secrets.token_hex(4)}"
     bid = target.bid("privacy", **_request(mark, _SIGNALS[name]))
     told = _explained(target, bid["id"])
@@ -100,7 +100,7 @@ for _name in _SIGNALS:
 
 @attacks(Finding.PRIVACY, "addresses, devices and places, where nothing was refused")
 def unneeded(target: Target) -> str:
-    """What no decision needs is not kept at all."""
+    """Check that data that no decision needs is not stored at all."""
     mark = f"allowed{secrets.token_hex(4)}"
     bid = target.bid("privacy", **_person(mark))
     told = _explained(target, bid["id"])
@@ -122,7 +122,7 @@ for _key in ("", "alpha", "report"):
 
 @attacks(Finding.PRIVACY, "somebody who was forgotten, looked for in what is kept")
 def forgotten(target: Target) -> str:
-    """`DELETE /users/{id}` removes what is kept of a person."""
+    """Check that `DELETE /users/{id}` removes what is stored about a person."""
     mark = f"person{secrets.token_hex(6)}"
     bid = target.bid("privacy", user={"id": mark})
     target.notice(bid["burl"], bid["price"])
@@ -138,7 +138,7 @@ def forgotten(target: Target) -> str:
 
 @attacks(Finding.PRIVACY, "odd ids of users to be forgotten")
 def odd_users(target: Target) -> str:
-    """They get a 2xx or 4xx."""
+    """Check that they get a 2xx or 4xx."""
     odd = ("%00", "%0d%0a", "..%2f..", "u" * 3_000, "%ff", "*", "' OR 1=1 --")
     statuses = {one: target.call("DELETE", f"/users/{one}", "admin").status_code for one in odd}
     return ", ".join(f"{one[:12]}: {status}" for one, status in statuses.items() if status >= 500)

@@ -1,4 +1,4 @@
-"""Callers who are slow on purpose: half-sent headers and bodies, idle connections, answers that nobody reads."""
+"""Deliberately slow callers: half-sent headers and bodies, idle connections, unread answers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from verification.attacks.target import Target
 attacks = Attacks()
 
 _PATIENCE_SECONDS = 15.0
-"""Longer than a caller may take with a megabyte over a slow line, and far shorter than an hour."""
+"""Longer than a caller needs for a megabyte over a slow line, and far shorter than an hour."""
 
 _CONNECTIONS = 60
-"""As many as an added replica would be asked for, were each of them load."""
+"""Enough to trigger another replica if each counted as load."""
 
 _IDLE = 400
 _DRIP_SECONDS = 1.0
@@ -60,7 +60,7 @@ def _opened(stack: ExitStack, port: int, first: bytes) -> socket.socket:
 
 
 def _left(connections: list[socket.socket], seconds: float, drip: bytes = b"") -> list[socket.socket]:
-    """Connections that are still open after so long; one byte a second is sent where there is one to drip."""
+    """Return connections that are still open after this time, sending a byte per second if there is one to drip."""
     deadline = time.monotonic() + seconds
     open_ones = list(connections)
     dripped = time.monotonic()
@@ -74,7 +74,7 @@ def _left(connections: list[socket.socket], seconds: float, drip: bytes = b"") -
 
 
 def _is_over(connection: socket.socket) -> bool:
-    """Whether the server closed it, or answered: then it no longer waits for us."""
+    """Return whether the server closed the connection, or answered: then it no longer waits for us."""
     try:
         connection.setblocking(False)
         connection.recv(65_536)
@@ -95,7 +95,7 @@ def _takes(connection: socket.socket, data: bytes) -> bool:
 
 @attacks(Finding.SLOW, "requests of every kind that are never finished, sixty of each")
 def unfinished(target: Target) -> str:
-    """All at once: the time they take is the same. Each connection is to be closed, or answered, soon."""
+    """Try all at once, which takes no longer. Each connection must be closed, or answered, soon."""
     port = target.settings.http_port
     with ExitStack() as stack:
         sent = {
@@ -107,7 +107,7 @@ def unfinished(target: Target) -> str:
 
 
 def _dripping(make: Begin, target: Target) -> str:
-    """Send a byte a second: a time-out that begins anew with each byte never comes."""
+    """Send a byte per second: a timeout that restarts with each byte never expires."""
     with ExitStack() as stack:
         connections = [_opened(stack, target.settings.http_port, make(target)) for _ in range(20)]
         left = _left(connections, _PATIENCE_SECONDS, drip=b"x")
@@ -120,7 +120,7 @@ attacks.add(Finding.SLOW, "a body sent a byte a second", partial(_dripping, lamb
 
 @attacks(Finding.SLOW, "half-sent bodies to a replica's own port")
 def past_the_proxy(target: Target) -> str:
-    """A local user reaches it beside HAProxy."""
+    """Try what a local user can reach past HAProxy."""
     own = {target.settings.http_port, target.settings.dashboard_port}
     ports = [one.port for one in target.listeners() if "ServeReplica" in one.process and 30_000 <= one.port <= 31_000]
     with ExitStack() as stack:
@@ -133,7 +133,7 @@ def past_the_proxy(target: Target) -> str:
 
 @attacks(Finding.SLOW, "replicas started by callers who send nothing")
 def started_by_nothing(target: Target) -> str:
-    """A request counts once its body is there."""
+    """Check that a request counts as load only once its body has arrived."""
     before = _replicas(target)
     with ExitStack() as stack:
         for _ in range(3 * _CONNECTIONS):
@@ -151,7 +151,7 @@ def _replicas(target: Target) -> int:
 
 @attacks(Finding.SLOW, "four hundred connections that say nothing while others trade")
 def idle(target: Target) -> str:
-    """Others still connect."""
+    """Check that others can still connect."""
     with ExitStack() as stack:
         for _ in range(_IDLE):
             _opened(stack, target.settings.http_port, b"")
@@ -166,7 +166,7 @@ def idle(target: Target) -> str:
 
 @attacks(Finding.SLOW, "answers that nobody reads")
 def unread(target: Target) -> str:
-    """Ask for much, and take none of it."""
+    """Ask for much, and read none of it."""
     request = b"GET /openapi.json HTTP/1.1\r\nHost: raybid\r\n\r\n"
     with ExitStack() as stack:
         for _ in range(50):
@@ -198,7 +198,7 @@ _SECOND = b"abcdGET /stats HTTP/1.1\r\nHost: raybid\r\n\r\n"
 
 
 def _smuggled(headers: bytes, target: Target) -> str:
-    """Send a request that proxy and replica could read differently; no answer to a hidden second one may be good."""
+    """Send a request that proxy and replica could read differently; a hidden second one must not succeed."""
     with socket.create_connection(("127.0.0.1", target.settings.http_port), 5.0) as connection:
         connection.settimeout(2.0)
         connection.sendall(b"POST /openrtb2/alpha HTTP/1.1\r\nHost: raybid\r\n" + headers + _SECOND)
@@ -206,7 +206,7 @@ def _smuggled(headers: bytes, target: Target) -> str:
         try:
             while piece := connection.recv(65_536):
                 got += piece
-        except OSError:  # a time-out, or it was reset
+        except OSError:  # a timeout, or a reset
             pass
     statuses = [line for line in got.split(b"\r\n") if line.startswith(b"HTTP/1.")]
     bad = [line for line in statuses if b" 200" in line or b" 5" in line]
@@ -219,7 +219,7 @@ for _name, _headers in _SMUGGLED.items():
 
 @attacks(Finding.INPUT, "a thousand headers, and one of 100,000 letters")
 def many_headers(target: Target) -> str:
-    """They are refused."""
+    """Check that they are refused."""
     many = {f"X-{i}": "1" for i in range(1_000)}
     statuses = []
     for headers in (many, {"X-Long": "h" * 100_000}):

@@ -1,4 +1,4 @@
-"""Settings that would leave a platform open: it does not start with them, and says what to set."""
+"""Settings that would leave a platform open: it must refuse to start, and say what to set."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _SETTINGS: dict[str, tuple[Mapping[str, str], str]] = {
 
 
 def _refused(changes: Mapping[str, str], named: str, target: Target) -> str:
-    """Start a platform of its own with these settings, and end it where it does start."""
+    """Start a platform of its own with these settings, and stop it if it does start."""
     with tempfile.TemporaryDirectory(prefix="raybid-unsafe-") as folder:
         env, _ = environment(Path(folder) / "var", settings_of(target.environment))
         env = {**env, "RAYBID_CTR_ARTEFACT": target.environment["RAYBID_CTR_ARTEFACT"], **changes}
@@ -63,7 +63,7 @@ def _refused(changes: Mapping[str, str], named: str, target: Target) -> str:
 
 
 def _started(env: Mapping[str, str]) -> tuple[bool, str]:
-    """Whether a platform gets as far as starting Ray, and what it said."""
+    """Return whether a platform gets as far as starting Ray, and its output."""
     process = processes.start(
         [sys.executable, "-m", "raybid.cli.main", "up"],
         _END_SECONDS,
@@ -97,7 +97,7 @@ for _name, (_changes, _named) in _SETTINGS.items():
 
 @contextmanager
 def _evicting() -> Iterator[str]:
-    """A server that drops keys when it is full; its URL."""
+    """Run a server that evicts keys when it is full; yield its URL."""
     port, folder = free_port(), tempfile.mkdtemp(prefix="raybid-evicting-")
     options = {
         "--port": str(port),
@@ -119,8 +119,8 @@ def _evicting() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@attacks(Finding.EVICTION, "a ledger's server that drops keys when it is full")
+@attacks(Finding.EVICTION, "a ledger's server that evicts keys when it is full")
 def evicting(target: Target) -> str:
-    """Money that is forgotten is spent twice."""
+    """Check that it is refused: forgotten money would be spent twice."""
     with _evicting() as url:
         return _refused({"RAYBID_REDIS_URL": url, "RAYBID_REQUIRE_DURABLE": "true"}, "evict", target)

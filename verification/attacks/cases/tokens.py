@@ -1,4 +1,4 @@
-"""Tokens of notices: forged, changed, of another kind, told again, read."""
+"""Notice tokens: forged, changed, of another kind, replayed, read."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _NAMES = {Kind.WIN: "nurl", Kind.BILL: "burl", Kind.LOSS: "lurl"}
 
 
 def urls(bid: dict[str, str]) -> dict[Kind, str]:
-    """Notice URLs of a bid, by kind; those that it has."""
+    """Return the notice URLs that a bid has, by kind."""
     found = {kind: bid[name] for kind, name in _NAMES.items() if name in bid}
     click = _CLICK.search(bid.get("adm", ""))
     return found | ({Kind.CLICK: click.group()} if click else {})
 
 
 def token(url: str) -> str:
-    """The token in a notice URL."""
+    """Return the token in a notice URL."""
     return url.split("/notice/", 1)[1].split("/", 1)[1].split("?", 1)[0]
 
 
@@ -56,11 +56,11 @@ for _made_for in (Kind.BILL, Kind.CLICK):
 
 
 def _flipped(kind: Kind, target: Target) -> str:
-    """Change each character in turn, of a token of this kind."""
+    """Change each character in turn, in a token of this kind."""
     bid = target.bid("forged")
     text = token(urls(bid)[kind])
     believed = []
-    for place in range(len(text) - 1):  # of the last one some bits mean nothing
+    for place in range(len(text) - 1):  # some bits of the last one have no meaning
         other = "A" if text[place] != "A" else "B"
         status = _sent(target, kind, text[:place] + other + text[place + 1 :])
         if status < 400 or status >= 500:
@@ -75,7 +75,7 @@ for _kind in (Kind.WIN, Kind.BILL, Kind.LOSS, Kind.CLICK):
 
 @attacks(Finding.TOKENS, "tokens cut, lengthened, repeated and made up")
 def made_up(target: Target) -> str:
-    """None of them is ours."""
+    """Check that none of them is believed."""
     text, luck = token(target.bid("forged")["burl"]), random.Random(_SEED)
     forged = [
         *(text[:size] for size in range(0, len(text) - 1, 7)),
@@ -91,7 +91,7 @@ def made_up(target: Target) -> str:
 
 @attacks(Finding.TOKENS, "odd characters for a token")
 def odd_characters(target: Target) -> str:
-    """They get a 4xx, as every forgery."""
+    """Check that they get a 4xx, as every forgery."""
     odd = ("%00", "%ff%fe", "..%2f..%2f", "%0d%0aX: y", "%F0%9F%98%80", "a%20b", "*", "'; DROP TABLE", "{{7*7}}", "%25")
     statuses = {one: _sent(target, Kind.BILL, one) for one in odd}
     return ", ".join(f"{one}: {status}" for one, status in statuses.items() if not 400 <= status < 500)
@@ -99,7 +99,7 @@ def odd_characters(target: Target) -> str:
 
 @attacks(Finding.TOKENS, "a bill sent fifty times")
 def replayed(target: Target) -> str:
-    """A bid is charged once."""
+    """Check that a bid is charged once."""
     bid, before = target.bid("forged"), target.spent("forged")
     for _ in range(50):
         target.notice(bid["burl"], bid["price"])
@@ -109,7 +109,7 @@ def replayed(target: Target) -> str:
 
 @attacks(Finding.TOKENS, "a bill with another bid's identity glued to it")
 def glued(target: Target) -> str:
-    """Halves of two good tokens make none."""
+    """Check that halves of two valid tokens do not form one."""
     one, other = token(target.bid("forged")["burl"]), token(target.bid("forged")["burl"])
     halves = {one[:cut] + other[cut:] for cut in range(4, len(one), 4)} - {one, other}  # they may begin alike
     good = [half for half in halves if _sent(target, Kind.BILL, half) < 400]
@@ -118,7 +118,7 @@ def glued(target: Target) -> str:
 
 @attacks(Finding.TOKENS, "what a bid is, read from its click token")
 def read_click(target: Target) -> str:
-    """The ceiling, the user and the campaign are in it; who sees an ad must not read them."""
+    """Check that a viewer of the ad cannot read the ceiling, the user and the campaign in it."""
     bid = target.bid("forged", user={"id": "reader-1"})
     text = token(urls(bid)[Kind.CLICK])
     blob = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
@@ -131,7 +131,7 @@ def read_click(target: Target) -> str:
 
 @attacks(Finding.TOKENS, "two bids' tokens compared")
 def compared(target: Target) -> str:
-    """Equal bids have unlike tokens, so nobody counts what a user is shown."""
+    """Check that equal bids have different tokens, so that nobody can count what a user is shown."""
     texts = [token(target.bid("forged", user={"id": "reader-2"})["burl"]) for _ in range(2)]
     one, other = (base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)) for text in texts)
     alike = sum(a == b for a, b in zip(one, other, strict=False))
@@ -140,7 +140,7 @@ def compared(target: Target) -> str:
 
 @attacks(Finding.TOKENS, "a bid of a test request, billed")
 def test_bid(target: Target) -> str:
-    """Nothing of a test counts."""
+    """Check that nothing about a test counts."""
     before = target.figures("forged")
     bid = target.bid("forged", test=1)
     target.notice(bid["burl"], bid["price"])

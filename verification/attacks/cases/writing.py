@@ -1,4 +1,4 @@
-"""What administrators' programs write: landing URLs, folders of models, names in exports."""
+"""Input of administrators' programs: landing URLs, model folders, names in exports."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ _LANDINGS = {
     "user and password": "https://user:password@shop.example/",
 }
 _ALLOWED = {"user and password", "a quote", "angle brackets", "a blank in front"}
-"""Odd, but they neither end a header nor run: a campaign may have them."""
+"""Odd URLs that are harmless: they neither end a header nor run."""
 _SOON_SECONDS = 3.0
 
 
 def _landed(name: str, target: Target) -> str:
-    """Make a campaign that leads there: it is refused, or its click leads to a URL that is harmless."""
+    """Create a campaign that leads there: it must be refused, or its click must lead to a harmless URL."""
     body = campaign(f"landing-{secrets.token_hex(6)}")
     body["creatives"][0]["landing_url"] = _LANDINGS[name]
     answer = target.call("POST", "/campaign/create", "admin", json=body)
@@ -72,7 +72,7 @@ def _published(target: Target, folder: str) -> tuple[int, str, float]:
 
 @attacks(Finding.PUBLISH, "which files and folders there are, asked by publishing them")
 def oracle(target: Target) -> str:
-    """What lies outside the roots, and what is no folder, is answered alike, whether there is any."""
+    """Check that paths outside the roots, and those that are not folders, get one answer, existing or not."""
     there = ("/etc", "/etc/passwd", "/root", "/proc/self", str(target.settings.var_dir / "secrets" / "admin_key"))
     ways = ("var/../../../../../../etc", "/etc/../etc", "~", ".", "..", "/", "\x00", "/etc\x00x")
     told = {folder: _published(target, folder) for folder in (*there, *ways)}
@@ -83,7 +83,7 @@ def oracle(target: Target) -> str:
 
 
 def _pipe(inside: bool, target: Target) -> str:
-    """Publish a folder whose description is a pipe that nobody writes to."""
+    """Publish a folder whose description is a pipe without a writer."""
     base = target.settings.var_dir / "models" if inside else None
     with tempfile.TemporaryDirectory(dir=base) as folder:
         os.mkfifo(Path(folder) / META)
@@ -97,7 +97,7 @@ attacks.add(Finding.PUBLISH, "a pipe instead of a model, among the models", part
 
 @attacks(Finding.PUBLISH, "a link among the models that leads outside")
 def link(target: Target) -> str:
-    """It is followed to where it leads."""
+    """Check that it is judged by where it leads."""
     models = target.settings.var_dir / "models"
     models.mkdir(exist_ok=True)
     name = models / "linked"
@@ -115,7 +115,7 @@ def link(target: Target) -> str:
 
 @attacks(Finding.INPUT, "campaigns that cannot be: each gets a 4xx that names the field")
 def impossible_campaigns(target: Target) -> str:
-    """Numbers out of range, names too long, lists too many."""
+    """Try numbers out of range, names too long, lists too long."""
     changes: list[dict[str, Any]] = [
         {"budget": {"total_micros": -1}},
         {"budget": {"total_micros": 2**63}},
