@@ -58,7 +58,7 @@ class Valkey:
     port: int
 
     def client(self, timeout: float = 10.0) -> aioredis.Redis:
-        """A client that tries once; close it in the event loop it is used in (`async with`)."""
+        """Build a client that tries once; close it in the event loop it is used in (`async with`)."""
         return aioredis.Redis(port=self.port, socket_timeout=timeout, retry=Retry(NoBackoff(), 0))
 
     async def vet(self) -> None:
@@ -75,7 +75,7 @@ class Valkey:
 
 @pytest.fixture
 def free_port() -> int:
-    """A port that nothing listens on."""
+    """Return a port that nothing listens on."""
     return find_free_port()
 
 
@@ -90,6 +90,6 @@ def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
 
 @pytest.fixture
 def valkey(valkey_server: Valkey) -> Valkey:
-    """The run's server, empty."""
+    """Return the run's server, emptied."""
     valkey_server.flush()
     return valkey_server

@@ -36,6 +36,6 @@ def require(condition: object, reason: str) -> None:
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
-    """This environment, for programs that call a platform with its own key."""
+    """Return this environment for programs that call a platform with its own key."""
     key = settings.resolve_secret("exchange_key")
     return {**os.environ, "RAYBID_VAR_DIR": str(settings.var_dir), "RAYBID_EXCHANGE_KEY": key}

@@ -299,7 +299,7 @@ def test_generated_files_are_current() -> None:
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
-    """A copy of what generated files are made of, and of them."""
+    """Copy the generated files and their sources."""
     for name in ("serve_config.yaml", "cluster/ray.env"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)

@@ -30,7 +30,7 @@ def _needs_nginx() -> None:
 
 
 def through(folder: Path, answer: Answer, call: Callable[[Proxy, Server], Coroutine[Any, Any, Any]]) -> Any:
-    """What `call` returns with a server behind a proxy."""
+    """Return what `call` returns with a server behind a proxy."""
 
     async def main() -> Any:
         async with Server(answer) as server:
@@ -42,7 +42,7 @@ def through(folder: Path, answer: Answer, call: Callable[[Proxy, Server], Corout
 
 @pytest.fixture
 def silent(tmp_path: Path) -> Iterator[Proxy]:
-    """A proxy before nothing."""
+    """Yield a proxy with no server behind it."""
     with nginx(tmp_path, free_port(), [f"127.0.0.1:{free_port()}"]) as proxy:
         yield proxy
 

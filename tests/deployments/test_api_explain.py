@@ -241,7 +241,7 @@ def test_bidding_goes_on_where_nothing_can_be_recorded(
 
 @pytest.fixture
 def other_valkey(tmp_path: Path) -> Iterator[Valkey]:
-    """A server apart: the module's platform still publishes to the run's."""
+    """Start a separate server: the module's platform still publishes to the run's."""
     port = ports.free_port()
     server = EmbeddedServer(port, tmp_path / "valkey")
     yield Valkey(port)

@@ -44,7 +44,7 @@ def _settled(platform: Platform) -> None:
 
 @pytest.fixture(autouse=True)
 def looked_at_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was found is not kept for the next call."""
+    """Look at the parts anew in every call."""
     monkeypatch.setattr("deployments.api.health.KEPT_SECONDS", 0.0)
 
 

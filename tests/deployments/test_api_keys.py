@@ -336,7 +336,7 @@ def test_pages_follow_their_links(client: httpx.Client):
 
 
 def _campaign(client: httpx.Client) -> dict[str, Any]:
-    """What creates one like spring: what the catalog adds of its own is not taken."""
+    """Return a body that creates a campaign like spring, without the fields that the catalog adds."""
     found: dict[str, Any] = client.get("/campaign/spring").json()
     own = ("number", "version", "created_at", "figures", "over_budget_micros")
     return {name: value for name, value in found.items() if name not in own}

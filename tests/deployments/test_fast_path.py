@@ -136,7 +136,7 @@ class Replica:
         return asyncio.run(self.send(*args, **options))
 
     def reason(self) -> str:
-        """The one reason counted since the last call."""
+        """Return the one reason counted since the last call."""
         found = [name for name in self.counters if name.startswith(("no_bid.", "invalid."))]
         self.counters.clear()
         (reason,) = found
@@ -460,7 +460,7 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Replica:
 
 
 def _stalls(*pieces: bytes) -> Callable[[], Any]:
-    """A caller who sends this much of a body and no more."""
+    """Send this much of a body and no more."""
     rest = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
 
     async def receive() -> Any:

@@ -21,7 +21,7 @@ BUDGET = 100 * BID
 
 
 def key_of(platform: Platform, name: str) -> httpx.Client:
-    """A client with an exchange's key of its own."""
+    """Yield a client with its own exchange key."""
     with platform.client() as client:
         made = client.post("/admin/keys", json={"name": name, "scopes": ["exchange"]}).json()
     return platform.client(made["key"])

@@ -23,7 +23,7 @@ SHELL = ("", "sh", "bash", "shell", "console")
 
 
 def blocks(page: str) -> list[str]:
-    """The shell blocks of a page; whatever else is in one says so behind the signs that open it."""
+    """Return the shell blocks of a page; other blocks name their language after the opening fence."""
     found = BLOCK.findall((ROOT / page).read_text())
     return [body for kind, body in found if kind in SHELL]
 

@@ -60,7 +60,7 @@ class Front:
         )
 
     def json(self, *words: str) -> Any:
-        """The JSON document of a command that succeeds."""
+        """Run a command that must succeed and return its JSON document."""
         done = self.raybid(*words, "--json")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -84,7 +84,7 @@ def machine_of(folder: Path) -> Iterator[Front]:
 
 @pytest.fixture(scope="package")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    """The platform that the quickstart starts, and ends once all is done."""
+    """Yield the platform that the quickstart starts, and end it as the quickstart does."""
     start, *_, end = blocks(QUICKSTART)
     assert ("raybid up" in start, "raybid down" in end) == (True, True)
     with machine_of(tmp_path_factory.mktemp("front")) as machine:

@@ -23,7 +23,7 @@ PAGES = (README, QUICKSTART)
 
 @pytest.fixture
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    """A machine of its own: the README starts platforms and ends them."""
+    """Yield a separate machine: the README starts and ends platforms."""
     with machine_of(tmp_path_factory.mktemp("stranger")) as machine:
         yield machine
         machine.raybid("down")
@@ -52,7 +52,7 @@ def test_the_quickstart_does_what_it_says(front: Front) -> None:
 
 
 def bids_in(said: str) -> list[dict[str, object]]:
-    """The OpenRTB responses among what was printed; an answer of curl ends without a new line."""
+    """Return the OpenRTB responses in the output; an answer of curl ends without a new line."""
     starts = [match.start() for match in re.finditer(r'\{"id":"r1"', said)]
     return [json.JSONDecoder().raw_decode(said, start)[0] for start in starts]
 

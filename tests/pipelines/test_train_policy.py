@@ -25,7 +25,7 @@ Done = subprocess.CompletedProcess[str]
 
 
 def _run(folder: Path, *arguments: str, **environment: str) -> Done:
-    """The command in a process of its own, with `folder` as home and as the platform's folder."""
+    """Run the command in its own process, with `folder` as home and as the platform's folder."""
     inherited = {name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "RAY_AUTH_MODE")}
     return subprocess.run(
         [sys.executable, "-m", "pipelines.train_policy", *arguments],

@@ -52,7 +52,7 @@ def platform(settings: Settings) -> Iterator[Platform]:
 
 @pytest.fixture
 def api(platform: Platform, settings: Settings) -> Iterator[httpx.Client]:
-    """A client with the key of an exchange."""
+    """Yield a client with the key of an exchange."""
     with httpx.Client(base_url=settings.base_url, headers=settings.key_headers(), timeout=30) as client:
         yield client
 
@@ -63,7 +63,7 @@ def admin(platform: Platform, settings: Settings) -> dict[str, str]:
 
 
 def train_small_models(settings: Settings) -> None:
-    """A CTR model good enough to bid with, and a policy that multiplies by exactly 1."""
+    """Write a CTR model good enough to bid with, and a policy that multiplies by exactly 1."""
     data = simulate(reference.market(), reference.campaigns(), 30_000, 1, lambda _: None)
     trained = train(data, FitOptions(), "platt")
     ctr.save(settings.ctr_dir, trained.network, metrics={}, trained_on="a test", calibration=trained.calibration)

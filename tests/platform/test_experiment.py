@@ -31,7 +31,7 @@ MULTIPLIER = 0.8
 
 
 def verb(settings: Settings, *arguments: str, fails: bool = False) -> Any:
-    """The last line of the verb, or what it complains of."""
+    """Return the last line of the verb, or its error."""
     where = {"RAYBID_VAR_DIR": str(settings.var_dir), "RAYBID_LEDGER_PORT": str(settings.ledger_port)}
     done = CliRunner().invoke(app, list(arguments), env=where)
     assert done.exit_code == fails, done.stderr

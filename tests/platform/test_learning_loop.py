@@ -40,7 +40,7 @@ _USUAL_CTR = 0.012
 
 @contextmanager
 def traffic(settings: Settings) -> Iterator[subprocess.Popen[str]]:
-    """An exchange with users that click, until it is told to stop."""
+    """Run an exchange with users that click, until it is told to stop."""
     command = [sys.executable, "-m", "pipelines.replay", "--url", settings.base_url, "--duration", "600"]
     options = ["--rate", "600", "--connections", "16", "--seed", "77"]
     replay = subprocess.Popen(
@@ -59,7 +59,7 @@ def traffic(settings: Settings) -> Iterator[subprocess.Popen[str]]:
 
 
 def untrained(folder: Path) -> Path:
-    """A model that knows how often users click, and nothing about them."""
+    """Write a model that predicts the same click probability for every user."""
     network = CTRNetwork()
     with torch.no_grad():
         for parameter in network.parameters():
@@ -133,7 +133,7 @@ def retrained(settings: Settings) -> tuple[float, dict[str, Any]]:
 
 
 def verb(settings: Settings, name: str, *arguments: str) -> dict[str, Any]:
-    """What a verb of the pipelines says in its last line."""
+    """Return the last line of a verb of the pipelines."""
     done = run(settings, name, *arguments)
     assert done.returncode == 0, done.stderr
     said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -141,7 +141,7 @@ def verb(settings: Settings, name: str, *arguments: str) -> dict[str, Any]:
 
 
 def run(settings: Settings, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A verb of the pipelines to its end."""
+    """Run a verb of the pipelines to its end."""
     command = [sys.executable, "-m", f"pipelines.{name}", *arguments]
     given = {**os.environ, "RAYBID_VAR_DIR": str(settings.var_dir)}
     return subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=120, check=False)
@@ -164,7 +164,7 @@ def newest_clicks(settings: Settings) -> int:
 
 
 def quality(folder: Path) -> float:
-    """The AUC that the market's own probabilities of a click would give its predictions."""
+    """Return the AUC of its predictions under the market's own click probabilities."""
     data = simulate(reference.market(4_711), reference.campaigns(), 20_000, 4_711, lambda _: None)
     assert data.truth is not None
     return expected_auc(CTRScorer.load(folder).score(data.rows)[:, CLICK].astype(np.float64), data.truth)

@@ -138,12 +138,12 @@ def test_money_leaves_a_market_that_collapses(
 
 
 def moves_in(table: Any) -> list[dict[str, Any]]:
-    """The moves among events."""
+    """Return the moves among events."""
     return [row for row in table.to_pylist() if row["kind"] == "move" and row["portfolio"] == "season"]
 
 
 def reported(settings: Settings, folder: Path) -> None:
-    """The verb says the same."""
+    """Check that the verb reports the same."""
     where = {
         "RAYBID_VAR_DIR": str(settings.var_dir),
         "RAYBID_HTTP_PORT": str(settings.http_port),

@@ -55,7 +55,7 @@ def requests_of(seed: int, count: int) -> list[bytes]:
 
 
 def submitted(settings: Settings, *command: str) -> subprocess.CompletedProcess[str]:
-    """A job to its end. On a busy machine the agent that takes jobs comes up after the dashboard."""
+    """Run a job to its end. On a busy machine the agent that takes jobs comes up after the dashboard."""
     deadline = time.monotonic() + 60
     while True:
         done = ray(settings, "ray", "job", "submit", "--", *command)

@@ -25,7 +25,7 @@ def small(seed: int = 1) -> Run:
 
 @pytest.fixture(scope="module", params=[ppo, dqn], ids=["ppo", "dqn"])
 def trained(request: pytest.FixtureRequest, local_ray: None) -> Iterator[tuple[ModuleType, Any]]:
-    """The recipe and an algorithm of it after one iteration."""
+    """Yield the recipe and its algorithm after one iteration."""
     algorithm = request.param.build_config(small()).build_algo()
     algorithm.train()
     yield request.param, algorithm

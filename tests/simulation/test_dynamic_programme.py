@@ -14,7 +14,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 def plainly(chance: np.ndarray, ctr: float, auctions: int, budget: int) -> list[list[float]]:
-    """The recursion as it is written down, one sum at a time."""
+    """Compute the recursion as it is defined, one sum at a time."""
     table = [[0.0] * (budget + 1)]
     for _ in range(1, auctions):
         last = table[-1]

@@ -15,7 +15,7 @@ from verification.faults import nodes
 
 
 def shared(folder: Path, name: str, mode: int) -> str:
-    """A file in a folder that everybody may enter."""
+    """Write a file in a folder that everybody may enter."""
     for one in (folder, *folder.parents):
         if one.stat().st_uid == os.geteuid() and one != Path("/"):
             one.chmod(one.stat().st_mode | 0o055)

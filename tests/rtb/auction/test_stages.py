@@ -32,7 +32,7 @@ def _constant_policy(action: float) -> Policy:
 def _stage(
     table: PacingTable, budgets: dict[int, int] | int = 10**9, *, policy: Policy | None = None, leased: bool = True
 ) -> BidStage:
-    """A bidder whose campaigns have these budgets, all of them leased."""
+    """Build a bidder whose campaigns have these budgets, all of them leased."""
     ledger = MemoryLedger()
     numbers = count(1)
     book = LeaseBook(

@@ -62,7 +62,7 @@ def taken() -> Iterator[Counter[bool]]:
 
 
 def comes_out(catalog: Catalog, campaign: Campaign) -> None:
-    """A campaign of record is bid from, and a Router has it as it is."""
+    """Check that a recorded campaign bids, and that a Router has it unchanged."""
     entry = catalog.get(campaign.id)
     assert entry is not None
     assert entry.campaign == campaign

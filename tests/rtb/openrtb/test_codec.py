@@ -356,7 +356,7 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
 
 @st.composite
 def _mutated(draw: st.DrawFn) -> bytes:
-    """A valid request with some of its values replaced or wrapped, and sometimes a byte of it."""
+    """Draw a valid request with some of its values replaced or wrapped, and sometimes a byte of it."""
     request = copy.deepcopy(_FULL)
     for _ in range(draw(st.integers(1, 3))):
         path = draw(st.sampled_from(list(_places(request))))

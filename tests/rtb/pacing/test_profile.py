@@ -25,7 +25,7 @@ def _when(hour: float, *, auctions: float = 1.0, hours: float = np.nan) -> Momen
 
 
 def _walk(profile: DailyProfile, hour: float, *, auctions: float = np.inf, hours: float = np.inf) -> float:
-    """The same, slice by slice of the time to come."""
+    """Compute the same, slice by slice of the remaining time."""
     same, now = 0.0, int(hour) % HOURS
     at = hour
     while auctions > 1e-9 and hours > 1e-9:

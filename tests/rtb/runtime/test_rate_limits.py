@@ -45,7 +45,7 @@ class Cluster:
         self.now = until
 
     def excess(self, limit: Limit) -> float:
-        """The most that any window had beyond its rate."""
+        """Return the most that any window had beyond its rate."""
         times = np.array(self.let_through)
         if not len(times):
             return 0.0

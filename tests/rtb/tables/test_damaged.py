@@ -27,7 +27,7 @@ QUIET = Console(file=io.StringIO())
 
 @st.composite
 def damaged(draw: st.DrawFn, content: bytes) -> bytes:
-    """A file in which some places are overwritten, perhaps packed and cut off."""
+    """Draw a file with some places overwritten, perhaps compressed and cut off."""
     for _ in range(draw(st.integers(0, 3))):
         start = draw(st.integers(0, len(content)))
         stop = start + draw(st.integers(0, 9))

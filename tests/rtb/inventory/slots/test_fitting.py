@@ -266,7 +266,7 @@ _RELAXED: dict[str, Any] = {
 
 
 def _relaxed(struct: Any, names: set[str]) -> Any:
-    """The same with some of its constraints lifted."""
+    """Draw the same slot with some of its constraints lifted."""
     changes = {name: _RELAXED[name] for name in names & set(asdict(struct)) & set(_RELAXED)}
     if "api" in names and hasattr(struct, "api"):
         changes["api"] = struct.api | {5, 6, 7}
