@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,9 @@ from rtb.runtime.settings import Settings
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 """Real data beside the checkout, where there is any; see `require`."""
+
+SYSTEM = "Debian package "
+"""How a reason begins to skip a test on a machine that lacks a package."""
 
 PORTS = (
     "RAYBID_HTTP_PORT",
@@ -33,6 +38,19 @@ def require(condition: object, reason: str) -> None:
     if os.environ.get("RAYBID_REQUIRE_ALL") == "1":
         pytest.fail(f"required, but missing: {reason}")
     pytest.skip(reason)
+
+
+def require_package(condition: object, package: str) -> None:
+    """Skip the test when a Debian package is not installed; `make system` installs all that tests need."""
+    require(condition, f"{SYSTEM}{package}")
+
+
+def until(condition: Callable[[], object], seconds: float, what: str, *, every: float = 0.05) -> None:
+    """Wait for a condition, looking every so many seconds; when it does not come, `what` is how the test fails."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(every)
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

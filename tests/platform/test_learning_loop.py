@@ -30,7 +30,7 @@ from rtb.models.scores import CLICK
 from rtb.runtime.settings import Settings
 from simulation import reference
 from simulation.optimum import expected_auc
-from tests.support import environment_of
+from tests.support import environment_of, until
 
 pytestmark = pytest.mark.cluster
 
@@ -69,13 +69,6 @@ def untrained(folder: Path) -> Path:
     return folder
 
 
-def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.25)
-
-
 def serves(api: httpx.Client, admin: dict[str, str], folder: Path) -> Callable[[], bool]:
     version = read_meta(folder).version
 
@@ -99,7 +92,9 @@ def test_clicks_served_train_the_next_model_and_no_request_fails(
         learned = Registry(settings.published_dir, "ctr").path(told["version"])
         until(serves(api, admin, learned), 20, "the trained model is not taken up")
         swapped = time.time()
-        time.sleep(3)
+        until(
+            lambda: scored_by(settings, swapped, time.time(), learned), 30, "the trained model scores no bid", every=1
+        )
         exchange.terminate()
         said, errors = exchange.communicate(timeout=60)
     figures: dict[str, Any] = json.loads(said.splitlines()[-1])
@@ -108,7 +103,6 @@ def test_clicks_served_train_the_next_model_and_no_request_fails(
     assert figures["status"]["other"] == figures["status"]["400"] == 0
     assert quality(learned) > quality(cold) + 0.02
 
-    until(lambda: scored_by(settings, swapped, time.time(), learned), 20, "no bid by the trained model is told")
     assert scored_by(settings, began, trained, cold)
 
     (adopted, *_) = Registry(settings.published_dir, "ctr").read().history
@@ -123,7 +117,7 @@ def retrained(settings: Settings) -> tuple[float, dict[str, Any]]:
     then of twice as many, as the next night would.
     """
     for clicks in (_CLICKS, 2 * _CLICKS, 4 * _CLICKS):
-        until(lambda wanted=clicks: newest_clicks(settings) >= wanted, 300, "too few clicks")  # type: ignore[misc]
+        until(lambda wanted=clicks: newest_clicks(settings) >= wanted, 300, "too few clicks", every=1)  # type: ignore[misc]
         trained = time.time()
         done = run(settings, "retrain", "--held-out", str(_HELD_OUT))
         if done.returncode == 0:
