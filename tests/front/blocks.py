@@ -28,6 +28,13 @@ def blocks(page: str) -> list[str]:
     return [body for kind, body in found if kind in SHELL]
 
 
+def readme() -> tuple[list[str], str, list[str]]:
+    """Return the blocks of the README that start a platform and use it, the one that ends it, and those after it."""
+    found = blocks(README)
+    end = next(number for number, block in enumerate(found) if "make down" in block)
+    return found[:end], found[end], found[end + 1 :]
+
+
 def carry_out(block: str, machine: Front) -> str:
     """Run a block on a machine, as it must succeed; what it prints."""
     script = f"set -euo pipefail\n{_here(block, machine)}"

@@ -14,7 +14,7 @@ import pytest
 from raybid.local.environment import ROOT
 from raybid.local.nginx import binary
 from rtb.runtime.settings import Settings
-from tests.platform.conftest import train_small_models
+from tests.small_models import save_small_models
 from tests.support import require
 from verification.faults.nodes import can_make
 
@@ -25,7 +25,7 @@ def test_serving_goes_on_and_the_state_comes_back(tmp_path: Path) -> None:
     require(not reason, f"network namespaces: {reason}")
     require(shutil.which("redis-server"), "redis-server")
     require(binary(), "nginx (Debian: nginx-light)")
-    train_small_models(Settings(var_dir=tmp_path))
+    save_small_models(Settings(var_dir=tmp_path))
     done = subprocess.run(
         [sys.executable, "-m", "verification.gcs_failover", "--rate", "40"],
         cwd=ROOT,
