@@ -1,4 +1,4 @@
-"""A real Valkey server for the tests that need one, and how long Hypothesis looks."""
+"""A real Valkey server for the tests that need one, how long Hypothesis looks, and what was skipped."""
 
 from __future__ import annotations
 
@@ -21,11 +21,15 @@ from raybid.local.environment import LOOPBACK
 from raybid.local.ports import free_port as find_free_port
 from rtb.ledger.embedded import EmbeddedServer
 from rtb.ledger.vetting import Vetting
+from tests.support import SKIPS
 
-# Longer searches: `pytest --hypothesis-profile thorough`.
-settings.register_profile("raybid", max_examples=60, deadline=None)
-settings.register_profile("thorough", max_examples=2_000, deadline=None)
+# Shorter and longer searches: `pytest --hypothesis-profile quick`, or `thorough`.
+for _profile, _examples in (("quick", 10), ("raybid", 60), ("thorough", 2_000)):
+    settings.register_profile(_profile, max_examples=_examples, deadline=None)
 settings.load_profile("raybid")
+
+_SERVERS = {"valkey_server", "redis_server", "cluster", "server"}
+"""Fixtures that start a server."""
 
 
 def pytest_configure() -> None:
@@ -40,6 +44,21 @@ def pytest_configure() -> None:
 
 def pytest_unconfigure() -> None:
     Path(os.environ["RAY_AUTH_TOKEN_PATH"]).unlink(missing_ok=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests of servers, for `make quick` to leave them out."""
+    for item in items:
+        if _SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("servers")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Note the reason of each test that was skipped, for `python -m tests` to sum up."""
+    if noted := os.environ.get(SKIPS):
+        with Path(noted).open("a") as file:
+            file.writelines(f"{report.longrepr}\n" for report in terminalreporter.stats.get("skipped", ()))
 
 
 @pytest.fixture

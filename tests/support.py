@@ -17,6 +17,9 @@ SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 SYSTEM = "Debian package "
 """How a reason begins to skip a test on a machine that lacks a package."""
 
+SKIPS = "RAYBID_TEST_SKIPS"
+"""Variable with the path of a file that a run of the tests adds the reasons of what it skipped to."""
+
 PORTS = (
     "RAYBID_HTTP_PORT",
     "RAYBID_DASHBOARD_PORT",

@@ -18,15 +18,15 @@ from raybid.local.nginx import CONFIGURATION, Proxy, binary, nginx, prepare
 from raybid.local.ports import free_port
 from simulation.exchange.client import HttpClient, TransportError
 from tests.fake_platform import Server, http
-from tests.support import require
+from tests.support import require_package
 
 Answer = Callable[[str, str, bytes], bytes]
 
 
 @pytest.fixture(autouse=True)
 def _needs_nginx() -> None:
-    require(binary(), "nginx (Debian: nginx-light)")
-    require(shutil.which("openssl"), "openssl")
+    require_package(binary(), "nginx-light")
+    require_package(shutil.which("openssl"), "openssl")
 
 
 def through(folder: Path, answer: Answer, call: Callable[[Proxy, Server], Coroutine[Any, Any, Any]]) -> Any:

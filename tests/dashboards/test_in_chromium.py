@@ -18,7 +18,7 @@ from raybid.local.environment import ROOT
 from raybid.local.ports import free_port
 from tests.dashboards.fake_platform import KEY, FakePlatform, serving
 from tests.dashboards.made_events import few
-from tests.support import require
+from tests.support import require_package
 from verification.console_check.browser import Browser, BrowserMissing, chromium
 
 TOKEN = "a-token-of-the-tests"
@@ -37,7 +37,7 @@ def platform() -> Iterator[FakePlatform]:
 
 @pytest.fixture
 def browser(platform: FakePlatform, tmp_path: Path) -> Iterator[Browser]:
-    require(shutil.which("chromium") or os.environ.get("RAYBID_CHROMIUM"), "Chromium: Debian's package `chromium`")
+    require_package(shutil.which("chromium") or os.environ.get("RAYBID_CHROMIUM"), "chromium")
     few(time.time() - 30).write(tmp_path / "events")
     port = free_port()
     told = {"RAYBID_URL": platform.url, "RAYBID_KEY": KEY, "RAYBID_VAR_DIR": str(tmp_path)}

@@ -10,7 +10,7 @@ import pytest
 
 from raybid.local import postgres
 from rtb.catalog import Catalog
-from tests.support import require
+from tests.support import require_package
 
 NewUrl = Callable[[], str]
 
@@ -19,13 +19,13 @@ NewUrl = Callable[[], str]
 def cluster() -> Iterator[postgres.Cluster]:
     """Start a PostgreSQL for the run."""
     binaries = postgres.binaries()
-    require(binaries, "PostgreSQL's initdb and pg_ctl")
+    require_package(binaries, "postgresql")
     assert binaries is not None
     with postgres.running(binaries) as cluster:
         yield cluster
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)])
 def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> NewUrl:
     """Return a function that makes URLs of databases that nobody has opened yet."""
     if request.param == "postgresql":

@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 
 from raybid.local import LaunchError
-from tests.support import require
+from tests.support import require_package
 from verification.watching.servers import tool, watchers
 
 KEY = "a key that reads figures"
@@ -39,8 +39,8 @@ def bidder() -> Iterator[ThreadingHTTPServer]:
 
 
 def test_who_stops_answering_is_reported_down(bidder: ThreadingHTTPServer, tmp_path: Path) -> None:
-    require(shutil.which("prometheus"), "prometheus")
-    require(shutil.which("alertmanager") or shutil.which("prometheus-alertmanager"), "prometheus-alertmanager")
+    require_package(shutil.which("prometheus"), "prometheus")
+    require_package(shutil.which("alertmanager") or shutil.which("prometheus-alertmanager"), "prometheus-alertmanager")
     with watchers(tmp_path, {"raybid": [f"127.0.0.1:{bidder.server_port}"], "ray": [], "haproxy": []}, KEY) as at:
         deadline = time.monotonic() + 30
         while not at.query("raybid_ready == 1"):
