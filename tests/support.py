@@ -48,7 +48,7 @@ def require_package(condition: object, package: str) -> None:
     require(condition, f"{SYSTEM}{package}")
 
 
-def until(condition: Callable[[], object], seconds: float, what: str, *, every: float = 0.05) -> None:
+def until(condition: Callable[[], object], seconds: float = 30.0, what: str = "", *, every: float = 0.05) -> None:
     """Wait for a condition, looking every so many seconds; when it does not come, `what` is how the test fails."""
     deadline = time.monotonic() + seconds
     while not condition():
