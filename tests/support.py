@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from rtb.runtime.settings import Settings
 
@@ -54,6 +55,11 @@ def until(condition: Callable[[], object], seconds: float = 30.0, what: str = ""
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(every)
+
+
+def examples(count: int) -> int:
+    """Return how many examples Hypothesis tries where the usual profile tries this many."""
+    return max(1, count * settings().max_examples // 60)
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

@@ -23,6 +23,7 @@ from rtb.exchanges import key_id
 from tests.conftest import Valkey
 from tests.deployments.replica import BID, BODY, KEY, Replica, with_profile
 from tests.rtb.builders import make_request, to_json
+from tests.support import examples
 
 
 @pytest.fixture
@@ -289,7 +290,7 @@ _PATHS = [
 ]
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     body=st.binary(max_size=300) | st.just(BODY) | st.just(gzip.compress(BODY)) | st.text(max_size=50).map(str.encode),
     path=st.sampled_from(_PATHS),

@@ -16,6 +16,7 @@ from simulation.campaigns import sample_campaigns
 from simulation.optimum import auc, bayes_auc
 from simulation.population import APP, COUNTRIES, PC, SIZES, TV, make_population, publisher_name
 from simulation.requests import to_openrtb
+from tests.support import examples
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +93,7 @@ def test_devices_see_only_what_they_can_show(market: Market, auctions: Auctions)
     assert (form[device == TV] == APP).all()
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(bids=st.lists(st.integers(-10, 5_000), min_size=20, max_size=20), kind=st.sampled_from(["second", "first"]))
 def test_winner_pays_at_least_the_floor_and_at_most_its_bid(bids: list[int], kind: str) -> None:
     batch = Market(5).step(20)

@@ -20,6 +20,7 @@ from rtb.models.policy import Policy, neutral, unsquash
 from rtb.pacing.snapshot import PacingTable
 from rtb.targeting.listing import Listing
 from tests.rtb.builders import MARKET, MONDAY_NOON, fill, make_campaign, make_table
+from tests.support import examples
 
 _TTL = 60.0
 
@@ -272,7 +273,7 @@ _candidates = st.lists(
 ).map(sorted)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     st.lists(_candidates, min_size=1, max_size=4),
     st.lists(st.integers(0, 500_000), min_size=6, max_size=6),

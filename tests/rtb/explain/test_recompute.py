@@ -34,9 +34,10 @@ from simulation import reference
 from simulation.requests import to_openrtb
 from tests.rtb.builders import make_campaign, make_creative, make_request, make_table, make_video, to_json
 from tests.rtb.explain.worlds import World, world
+from tests.support import examples
 
 RATES = Rates(rates={"EUR": 0.92, "JPY": 150.1})
-DRAWN = settings(max_examples=10, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+DRAWN = settings(max_examples=examples(10), phases=[Phase.explicit, Phase.reuse, Phase.generate])
 CHECKED = 300  # bids of each example
 
 

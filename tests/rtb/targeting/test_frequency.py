@@ -19,6 +19,7 @@ from rtb.targeting.frequency import Cap, FrequencyGate, Verdict, caps_of
 from rtb.targeting.listing import Listing
 from tests.conftest import Valkey
 from tests.rtb.builders import make_campaign
+from tests.support import examples
 
 CAPS = {1: Cap(2, 60.0), 2: Cap(1, 60.0)}
 
@@ -39,7 +40,7 @@ async def check(gate: FrequencyGate, *pairs: tuple[int, int]) -> Verdict:
     return await gate.check(np.array(campaign, np.int32), np.array(user, np.uint64))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     shown=st.lists(st.tuples(st.integers(1, 3), st.sampled_from([0, 5, 2**64 - 1])), max_size=12),
     asked=st.lists(st.tuples(st.integers(1, 3), st.sampled_from([0, 5, 7, 2**64 - 1])), max_size=12),
