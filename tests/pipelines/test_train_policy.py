@@ -60,6 +60,7 @@ def _report(done: Done) -> dict[str, Any]:
     return report
 
 
+@pytest.mark.cluster
 def test_it_learns_to_look_ahead(trained: tuple[Path, Done]) -> None:
     """Five updates are enough to bid more where the level that foresees the day is above the loop's."""
     folder, done = trained
@@ -74,6 +75,7 @@ def test_it_learns_to_look_ahead(trained: tuple[Path, Done]) -> None:
     assert report["artefact"] == str(folder / "var" / "models" / "policy")
 
 
+@pytest.mark.cluster
 def test_the_artefact_says_how_it_was_made(trained: tuple[Path, Done], logs: Path) -> None:
     folder, done = trained
     report = _report(done)
@@ -90,11 +92,13 @@ def test_the_artefact_says_how_it_was_made(trained: tuple[Path, Done], logs: Pat
     assert meta.metrics["gain daily 1/32"] == report["gains"][DAILY]["1/32"]
 
 
+@pytest.mark.cluster
 def test_home_is_left_alone(trained: tuple[Path, Done]) -> None:
     folder, _ = trained
     assert not (folder / ".ray" / "auth_token").exists()
 
 
+@pytest.mark.cluster
 def test_plain_lines_where_nobody_watches(trained: tuple[Path, Done]) -> None:
     _, done = trained
     assert len([line for line in done.stderr.splitlines() if " of 96,000 decisions, score " in line]) == 1
@@ -102,6 +106,7 @@ def test_plain_lines_where_nobody_watches(trained: tuple[Path, Done]) -> None:
     assert len(done.stdout.splitlines()) == 1
 
 
+@pytest.mark.cluster
 def test_a_training_goes_on_where_it_ended(trained: tuple[Path, Done], logs: Path) -> None:
     folder, done = trained
     before = _report(done)
@@ -114,6 +119,7 @@ def test_a_training_goes_on_where_it_ended(trained: tuple[Path, Done], logs: Pat
     assert other.stderr.splitlines()[-1].startswith("train_policy: the training in")
 
 
+@pytest.mark.cluster
 def test_a_sweep_writes_its_best_policy(tmp_path: Path) -> None:
     done = _run(
         tmp_path, "--algo", "dqn", "--steps", "2000", "--markets", "2", "--tune", "2", "--out", str(tmp_path / "mine")

@@ -13,6 +13,8 @@ import pytest
 from raybid.local.environment import ROOT
 from raybid.local.ports import free_ports
 
+pytestmark = pytest.mark.servers
+
 
 def run(var_dir: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "raybid.run", "--duration", "1"]

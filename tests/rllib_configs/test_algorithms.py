@@ -17,6 +17,8 @@ from rllib_configs.registry import Run
 from rtb.models import policy
 from rtb.models.observation import MULTIPLIER_HIGH, MULTIPLIER_LOW, OBSERVATION_SIZE
 
+pytestmark = pytest.mark.cluster
+
 OBSERVATIONS = np.random.default_rng(0).uniform(-3, 3, (256, OBSERVATION_SIZE)).astype(np.float32)
 
 

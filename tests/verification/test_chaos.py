@@ -16,6 +16,8 @@ from raybid.local.environment import ROOT
 from raybid.local.ports import free_ports
 from tests.support import PORTS, require_package
 
+pytestmark = pytest.mark.cluster
+
 PARTS = {"RLBidder", "Router", "Controller", "ledger server"}
 
 

@@ -18,6 +18,8 @@ from tests.small_models import save_small_models
 from tests.support import require, require_package
 from verification.faults.nodes import can_make
 
+pytestmark = pytest.mark.cluster
+
 
 @pytest.mark.timeout(600)
 def test_serving_goes_on_and_the_state_comes_back(tmp_path: Path) -> None:
