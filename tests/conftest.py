@@ -28,8 +28,26 @@ for _profile, _examples in (("quick", 10), ("raybid", 60), ("thorough", 2_000)):
     settings.register_profile(_profile, max_examples=_examples, deadline=None)
 settings.load_profile("raybid")
 
-_SERVERS = {"valkey_server", "redis_server", "cluster", "server"}
+_SERVERS = {"valkey_server", "redis_server", "cluster", "server", "start"}
 """Fixtures that start a server."""
+_PROGRAMS = (
+    "benchmarks/test_wrk",
+    "cluster/",
+    "dashboards/test_in_chromium",
+    "handbook/test_site",
+    "pipelines/test_background",
+    "pipelines/test_deploy",
+    "raybid/local/",
+    "raybid/test_",
+    "rtb/ledger/test_durability",
+    "rtb/runtime/test_processes",
+    "simulation/test_imports",
+    "test_architecture",
+    "verification/image_check/",
+    "verification/test_stranger",
+    "verification/watching/",
+)
+"""How the paths begin of tests that start servers or other programs by themselves."""
 
 
 def pytest_configure() -> None:
@@ -50,7 +68,8 @@ def pytest_unconfigure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests of servers, for `make quick` to leave them out."""
     for item in items:
-        if _SERVERS & set(getattr(item, "fixturenames", ())):
+        path = item.path.relative_to(Path(__file__).parent).as_posix()
+        if path.startswith(_PROGRAMS) or _SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker("servers")
 
 
