@@ -28,7 +28,7 @@ for _profile, _examples in (("quick", 10), ("raybid", 60), ("thorough", 2_000)):
     settings.register_profile(_profile, max_examples=_examples, deadline=None)
 settings.load_profile("raybid")
 
-_SERVERS = {"valkey_server", "redis_server", "cluster", "server", "start"}
+_SERVERS = {"valkey_server", "redis_server", "cluster"}
 """Fixtures that start a server."""
 _PROGRAMS = (
     "benchmarks/test_wrk",
@@ -40,6 +40,8 @@ _PROGRAMS = (
     "raybid/local/",
     "raybid/test_",
     "rtb/ledger/test_durability",
+    "rtb/ledger/test_embedded",
+    "rtb/ledger/test_outage",
     "rtb/runtime/test_processes",
     "simulation/test_imports",
     "test_architecture",
