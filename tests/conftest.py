@@ -39,6 +39,7 @@ _PROGRAMS = (
     "pipelines/test_deploy",
     "raybid/local/",
     "raybid/test_",
+    "rtb/ledger/test_batches",
     "rtb/ledger/test_durability",
     "rtb/ledger/test_embedded",
     "rtb/ledger/test_outage",
