@@ -1,4 +1,4 @@
-"""Run the tests: all for `make test`, with `quick` those that start no server, and options of pytest.
+"""Run the tests: all for `make test`, with `quick` those that start no server and are soon done, and options of pytest.
 
 What starts a cluster runs alone, after all other tests, which share the cores. The seconds are kept for
 `python -m verification.house`.
@@ -21,7 +21,7 @@ from tests.support import SKIPS, SYSTEM
 
 _PARALLEL = ("-n", str(min(4, len(os.sched_getaffinity(0)))), "--dist", "loadfile", "--no-loadscope-reorder")
 _RUNS = {
-    "quick": [(*_PARALLEL, "-m", "not servers and not cluster", "--hypothesis-profile", "quick")],
+    "quick": [(*_PARALLEL, "-m", "not slow and not cluster", "--hypothesis-profile", "quick")],
     "test": [(*_PARALLEL, "-m", "not cluster"), ("-m", "cluster")],
 }
 

@@ -30,27 +30,44 @@ settings.load_profile("raybid")
 
 _SERVERS = {"valkey_server", "redis_server", "cluster"}
 """Fixtures that start a server."""
-_PROGRAMS = (
+_SLOW = (
     "benchmarks/test_wrk",
     "cluster/",
+    "dashboards/test_app",
     "dashboards/test_in_chromium",
+    "dashboards/test_others_text",
+    "front/",
     "handbook/test_site",
     "pipelines/test_background",
+    "pipelines/test_ctr_training",
     "pipelines/test_deploy",
+    "pipelines/test_publish",
+    "pipelines/test_replay",
+    "pipelines/test_train",
+    "platform/",
     "raybid/local/",
     "raybid/test_",
+    "rllib_configs/test_algorithms",
+    "rtb/auction/test_served",
+    "rtb/catalog/test_whatever_is_taken",
+    "rtb/experiment/test_verdict",
+    "rtb/explain/test_recompute",
     "rtb/ledger/test_batches",
     "rtb/ledger/test_durability",
     "rtb/ledger/test_embedded",
     "rtb/ledger/test_outage",
+    "rtb/runtime/test_bounded",
     "rtb/runtime/test_processes",
     "simulation/test_imports",
+    "simulation/test_published",
     "test_architecture",
     "verification/image_check/",
+    "verification/test_chaos",
+    "verification/test_gcs_failover",
     "verification/test_stranger",
     "verification/watching/",
 )
-"""How the paths begin of tests that start servers or other programs by themselves."""
+"""How the paths of tests begin that start servers or other programs by themselves, or work for seconds."""
 
 
 def pytest_configure() -> None:
@@ -67,13 +84,21 @@ def pytest_unconfigure() -> None:
     Path(os.environ["RAY_AUTH_TOKEN_PATH"]).unlink(missing_ok=True)
 
 
+def _is_slow(path: Path) -> bool:
+    return path.relative_to(Path(__file__).parent).as_posix().startswith(_SLOW)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what `make quick` does, before it is imported."""
+    return True if "not slow" in config.option.markexpr and _is_slow(collection_path) else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests of servers, for `make quick` to leave them out."""
+    """Mark what `make quick` leaves out."""
     for item in items:
-        path = item.path.relative_to(Path(__file__).parent).as_posix()
-        if path.startswith(_PROGRAMS) or _SERVERS & set(getattr(item, "fixturenames", ())):
-            item.add_marker("servers")
+        if _is_slow(item.path) or _SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

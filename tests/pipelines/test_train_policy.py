@@ -152,7 +152,6 @@ def test_one_clear_line_when_it_cannot_be_done(tmp_path: Path, arguments: tuple[
     assert says in line
 
 
-@pytest.mark.servers
 def test_a_cluster_that_is_away_is_one_clear_line(tmp_path: Path) -> None:
     done = _run(tmp_path, "--address", "127.0.0.1:1")
     assert (done.returncode, done.stdout) == (1, "")

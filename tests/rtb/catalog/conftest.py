@@ -25,7 +25,7 @@ def cluster() -> Iterator[postgres.Cluster]:
         yield cluster
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> NewUrl:
     """Return a function that makes URLs of databases that nobody has opened yet."""
     if request.param == "postgresql":

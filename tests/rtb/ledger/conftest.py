@@ -21,7 +21,7 @@ def redis_server() -> Iterator[Valkey]:
         yield server
 
 
-@pytest.fixture(params=["memory", *(pytest.param(kind, marks=pytest.mark.servers) for kind in servers.KINDS)])
+@pytest.fixture(params=["memory", *(pytest.param(kind, marks=pytest.mark.slow) for kind in servers.KINDS)])
 def ledgers(request: pytest.FixtureRequest) -> Ledgers:
     """Run a test over every ledger; see `with_ledger`."""
     if request.param == "memory":
