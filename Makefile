@@ -4,11 +4,11 @@ PYTHON ?= python3
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 DATA ?= $(wildcard ../shared/data/ipinyou)
-SCRIPTS := $(wildcard .ci/run cluster/*.sh cluster/*/*.sh)
+SCRIPTS := $(wildcard .ci/run .ci/system cluster/*.sh cluster/*/*.sh)
 SOURCES := rtb portfolio simulation rllib_configs pipelines raybid deployments cluster dashboards verification tests benchmarks handbook examples
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up down test chaos backtest portfolio bench soak load watch-check check format models lock clean manifests audit sbom docs proxy-check gcs-check console console-check attack-check strangers-check
+.PHONY: help install run up down quick test system chaos backtest portfolio bench soak load watch-check check format models lock clean manifests audit sbom docs proxy-check gcs-check console console-check attack-check strangers-check
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,8 +32,14 @@ up: $(INSTALLED) ## a platform in the background with sample campaigns and no tr
 down: $(INSTALLED) ## end what `make up` started
 	@$(VENV)/bin/raybid down
 
+quick: $(INSTALLED) ## unit and property tests, which start no server
+	@$(PY) -m tests quick
+
 test: $(INSTALLED) ## all tests, against real servers and a real cluster; COVERAGE=1: says what they do not run
-	@$(if $(CRDS),CRDS=$(CRDS)) $(PY) -m pytest $(if $(COVERAGE),--cov --cov-report=term --cov-report=xml)
+	@$(if $(COVERAGE),rm -f .coverage;) $(if $(CRDS),CRDS=$(CRDS)) $(PY) -m tests $(if $(COVERAGE),--cov --cov-append --cov-report=term --cov-report=xml)
+
+system: ## install what tests need of the system: Debian packages, by apt
+	@.ci/system
 
 chaos: $(INSTALLED) ## parts killed, notices lost and forged, books audited; SERVERS=own: redis-server, PostgreSQL
 	@$(PY) -m verification.chaos $(if $(filter own,$(SERVERS)),--own-servers) $(if $(DURATION),--duration $(DURATION))

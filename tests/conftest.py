@@ -1,4 +1,4 @@
-"""A real Valkey server for the tests that need one, and how long Hypothesis looks."""
+"""A real Valkey server for the tests that need one, how long Hypothesis looks, and what was skipped."""
 
 from __future__ import annotations
 
@@ -21,11 +21,52 @@ from raybid.local.environment import LOOPBACK
 from raybid.local.ports import free_port as find_free_port
 from rtb.ledger.embedded import EmbeddedServer
 from rtb.ledger.vetting import Vetting
+from tests.support import SKIPS
 
-# Longer searches: `pytest --hypothesis-profile thorough`.
-settings.register_profile("raybid", max_examples=60, deadline=None)
-settings.register_profile("thorough", max_examples=2_000, deadline=None)
+# Shorter and longer searches: `pytest --hypothesis-profile quick`, or `thorough`.
+for _profile, _examples in (("quick", 10), ("raybid", 60), ("thorough", 2_000)):
+    settings.register_profile(_profile, max_examples=_examples, deadline=None)
 settings.load_profile("raybid")
+
+_SERVERS = {"valkey_server", "redis_server", "cluster"}
+"""Fixtures that start a server."""
+_SLOW = (
+    "benchmarks/test_wrk",
+    "cluster/",
+    "dashboards/test_app",
+    "dashboards/test_in_chromium",
+    "dashboards/test_others_text",
+    "front/",
+    "handbook/test_site",
+    "pipelines/test_background",
+    "pipelines/test_ctr_training",
+    "pipelines/test_deploy",
+    "pipelines/test_publish",
+    "pipelines/test_replay",
+    "pipelines/test_train",
+    "platform/",
+    "raybid/local/",
+    "raybid/test_",
+    "rllib_configs/test_algorithms",
+    "rtb/auction/test_served",
+    "rtb/catalog/test_whatever_is_taken",
+    "rtb/experiment/test_verdict",
+    "rtb/explain/test_recompute",
+    "rtb/ledger/test_batches",
+    "rtb/ledger/test_durability",
+    "rtb/ledger/test_embedded",
+    "rtb/ledger/test_outage",
+    "rtb/runtime/test_bounded",
+    "rtb/runtime/test_processes",
+    "simulation/test_imports",
+    "simulation/test_published",
+    "test_architecture",
+    "verification/test_chaos",
+    "verification/test_gcs_failover",
+    "verification/test_stranger",
+    "verification/watching/",
+)
+"""How the paths of tests begin that start servers or other programs by themselves, or work for seconds."""
 
 
 def pytest_configure() -> None:
@@ -40,6 +81,30 @@ def pytest_configure() -> None:
 
 def pytest_unconfigure() -> None:
     Path(os.environ["RAY_AUTH_TOKEN_PATH"]).unlink(missing_ok=True)
+
+
+def _is_slow(path: Path) -> bool:
+    return path.relative_to(Path(__file__).parent).as_posix().startswith(_SLOW)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what `make quick` does, before it is imported."""
+    return True if "not slow" in config.option.markexpr and _is_slow(collection_path) else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `make quick` leaves out."""
+    for item in items:
+        if _is_slow(item.path) or _SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Note the reason of each test that was skipped, for `python -m tests` to sum up."""
+    if noted := os.environ.get(SKIPS):
+        with Path(noted).open("a") as file:
+            file.writelines(f"{report.longrepr}\n" for report in terminalreporter.stats.get("skipped", ()))
 
 
 @pytest.fixture
@@ -58,7 +123,7 @@ class Valkey:
     port: int
 
     def client(self, timeout: float = 10.0) -> aioredis.Redis:
-        """A client that tries once; close it in the event loop it is used in (`async with`)."""
+        """Build a client that tries once; close it in the event loop it is used in (`async with`)."""
         return aioredis.Redis(port=self.port, socket_timeout=timeout, retry=Retry(NoBackoff(), 0))
 
     async def vet(self) -> None:
@@ -75,7 +140,7 @@ class Valkey:
 
 @pytest.fixture
 def free_port() -> int:
-    """A port that nothing listens on."""
+    """Return a port that nothing listens on."""
     return find_free_port()
 
 
@@ -90,6 +155,6 @@ def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
 
 @pytest.fixture
 def valkey(valkey_server: Valkey) -> Valkey:
-    """The run's server, empty."""
+    """Return the run's server, emptied."""
     valkey_server.flush()
     return valkey_server

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 
 def http(status: int, body: bytes = b"", *headers: str) -> bytes:
-    """The bytes of an answer."""
+    """Encode an answer."""
     lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", *headers, "", ""]
     return "\r\n".join(lines).encode() + body
 
@@ -111,7 +111,7 @@ class FakePlatform:
         return http(200, json.dumps(self.response(request)).encode())
 
     def response(self, request: dict[str, Any], price: float = 2.0) -> dict[str, Any]:
-        """A flawless answer: one bid for each imp."""
+        """Build a valid answer with one bid for each imp."""
         bids = [self.bid(request["id"], imp, price) for imp in request["imp"]]
         return {"id": request["id"], "bidid": "r1", "cur": "USD", "seatbid": [{"seat": "s1", "bid": bids}]}
 

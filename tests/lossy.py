@@ -27,7 +27,7 @@ class LossyLine:
         self.cut = False
 
     def client(self, retries: int = 1) -> aioredis.Redis:
-        """A client that tries again by itself, as the platform's does."""
+        """Build a client that retries by itself, as the platform's does."""
         return aioredis.Redis(port=self._port, socket_timeout=10.0, retry=Retry(NoBackoff(), retries))
 
     async def __aenter__(self) -> LossyLine:

@@ -22,7 +22,7 @@ RECORDED = Path(__file__).with_name("serve_applications.json").read_bytes()
 
 
 def at(name: str, **states: int) -> Deployment:
-    """A deployment with so many replicas in each state."""
+    """Build a deployment with the given number of replicas in each state."""
     kinds = [state.upper() for state, count in states.items() for _ in range(count)]
     return Deployment(name, [Replica(f"{name}#{i}", kind, 100 + i) for i, kind in enumerate(kinds)])
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.serving.wrk import load
-from tests.support import require
+from tests.support import require_package
 
 BODIES = [json.dumps({"id": str(number)}) for number in range(7)]
 
@@ -61,7 +61,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def exchange() -> Iterator[Exchange]:
-    require(shutil.which("wrk"), "wrk is not installed")
+    require_package(shutil.which("wrk"), "wrk")
     server = Exchange()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server

@@ -26,7 +26,7 @@ def compose() -> dict[str, Any]:
 
 
 def faults(found: dict[str, Any]) -> list[str]:
-    """What is not as it should be in production, as `service: what`."""
+    """Return what is wrong for production, as `service: what`."""
     told = []
     for name, service in found["services"].items():
         told += [f"{name}: {fault}" for fault in _containment(service) + _life(service)]

@@ -150,7 +150,7 @@ elif "rayservice" in arguments and "get" in arguments:
 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
-    """What the stand-in for kubectl knows; it is in the folder `bin` there."""
+    """Yield the state of the fake kubectl, which is in its folder `bin`."""
     (tmp_path / "bin").mkdir()
     script = tmp_path / "bin" / "kubectl"
     script.write_text(_KUBECTL.format(python=sys.executable, state=str(tmp_path), kubectl=find_kubectl()))

@@ -44,7 +44,7 @@ class Replica(BaseHTTPRequestHandler):
 
 
 def written(folder: Path, host: str, ports: Sequence[int] = (1, 2, 3, 4)) -> Path:
-    """The configuration of one application, as Serve writes it with the settings of `cluster/ray.env`."""
+    """Write the configuration of one application as Serve does with the settings of `cluster/ray.env`."""
     http, stats, metrics, replica = ports
     told = dict(line.split("=", 1) for line in (ROOT / "cluster/ray.env").read_text().splitlines() if "=" in line[:80])
     config = HAProxyConfig(

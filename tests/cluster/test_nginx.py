@@ -18,19 +18,19 @@ from raybid.local.nginx import CONFIGURATION, Proxy, binary, nginx, prepare
 from raybid.local.ports import free_port
 from simulation.exchange.client import HttpClient, TransportError
 from tests.fake_platform import Server, http
-from tests.support import require
+from tests.support import require_package
 
 Answer = Callable[[str, str, bytes], bytes]
 
 
 @pytest.fixture(autouse=True)
 def _needs_nginx() -> None:
-    require(binary(), "nginx (Debian: nginx-light)")
-    require(shutil.which("openssl"), "openssl")
+    require_package(binary(), "nginx-light")
+    require_package(shutil.which("openssl"), "openssl")
 
 
 def through(folder: Path, answer: Answer, call: Callable[[Proxy, Server], Coroutine[Any, Any, Any]]) -> Any:
-    """What `call` returns with a server behind a proxy."""
+    """Return what `call` returns with a server behind a proxy."""
 
     async def main() -> Any:
         async with Server(answer) as server:
@@ -42,7 +42,7 @@ def through(folder: Path, answer: Answer, call: Callable[[Proxy, Server], Corout
 
 @pytest.fixture
 def silent(tmp_path: Path) -> Iterator[Proxy]:
-    """A proxy before nothing."""
+    """Yield a proxy with no server behind it."""
     with nginx(tmp_path, free_port(), [f"127.0.0.1:{free_port()}"]) as proxy:
         yield proxy
 

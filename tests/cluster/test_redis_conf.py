@@ -16,7 +16,7 @@ import redis.asyncio as aioredis
 from raybid.local.environment import ROOT
 from raybid.local.ports import free_port
 from rtb.ledger.durability import Durability, Level, read_durability
-from tests.support import require
+from tests.support import require_package
 
 CONFIGURATION = ROOT / "cluster" / "redis" / "redis.conf"
 PASSWORD = "of a test"
@@ -25,7 +25,7 @@ PASSWORD = "of a test"
 @pytest.fixture
 def port(tmp_path: Path) -> Iterator[int]:
     program = shutil.which("redis-server")
-    require(program, "redis-server")
+    require_package(program, "redis-server")
     (tmp_path / "redis_auth").write_text(f'requirepass "{PASSWORD}"\n')
     place = {"--port": str(number := free_port()), "--dir": str(tmp_path), "--bind": "127.0.0.1"}
     options = [part for pair in place.items() for part in pair] + ["--include", str(tmp_path / "redis_auth")]

@@ -13,13 +13,13 @@ import pytest
 
 from raybid.local.environment import ROOT
 from rtb.runtime.settings import Settings
-from tests.support import require
+from tests.support import require, require_package
 
 SCRIPT = ROOT / "cluster" / "secrets.sh"
 
 
 def make(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    require(shutil.which("openssl"), "openssl")
+    require_package(shutil.which("openssl"), "openssl")
     command = [str(SCRIPT), "--folder", str(folder), *options]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 

@@ -23,7 +23,7 @@ class Writer:
         self.begin, self._entries = begin, list[Entry]()
 
     def bid(self, name: str, campaign: int, price: int, **more: Any) -> None:
-        """A bid; `device`, `country` and `format` say what the model saw."""
+        """Build a bid; `device`, `country` and `format` are what the model saw."""
         features = [1] * len(FIELDS)
         seen = {"devicetype": more.pop("device", "4"), "country": more.pop("country", "USA")}
         for field, value in {**seen, "format": more.pop("format", "banner")}.items():
@@ -43,7 +43,7 @@ class Writer:
         self._put({"kind": "bid", "bid": name, "data": msgspec.json.encode(event).decode()})
 
     def notice(self, kind: str, name: str, campaign: int, **more: Any) -> None:
-        """A notice of a bid."""
+        """Build a notice of a bid."""
         told = {"price_micros": 0, "outcome": "counted", **more}
         self._put({"kind": kind, "bid": name, "campaign": campaign, "at": self._at, **told})
 

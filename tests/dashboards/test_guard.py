@@ -30,7 +30,7 @@ async def shown(scope: Any, receive: Any, send: Any) -> None:
 def asked(
     headers: list[tuple[str, str]], *, kind: str = "http", path: str = "/", query: str = "", scheme: str = "http"
 ) -> list[dict[str, Any]]:
-    """What the guard answers to a request."""
+    """Return the guard's answer to a request."""
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:

@@ -18,7 +18,7 @@ from raybid.local.environment import ROOT
 from raybid.local.ports import free_port
 from tests.dashboards.fake_platform import KEY, FakePlatform, serving
 from tests.dashboards.made_events import few
-from tests.support import require
+from tests.support import require_package, until
 from verification.console_check.browser import Browser, BrowserMissing, chromium
 
 TOKEN = "a-token-of-the-tests"
@@ -37,7 +37,7 @@ def platform() -> Iterator[FakePlatform]:
 
 @pytest.fixture
 def browser(platform: FakePlatform, tmp_path: Path) -> Iterator[Browser]:
-    require(shutil.which("chromium") or os.environ.get("RAYBID_CHROMIUM"), "Chromium: Debian's package `chromium`")
+    require_package(shutil.which("chromium") or os.environ.get("RAYBID_CHROMIUM"), "chromium")
     few(time.time() - 30).write(tmp_path / "events")
     port = free_port()
     told = {"RAYBID_URL": platform.url, "RAYBID_KEY": KEY, "RAYBID_VAR_DIR": str(tmp_path)}
@@ -46,11 +46,8 @@ def browser(platform: FakePlatform, tmp_path: Path) -> Iterator[Browser]:
     with (tmp_path / "log").open("w") as log:
         console = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **told}, stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + 60
-        while not answers(port):
-            assert console.poll() is None, (tmp_path / "log").read_text()
-            assert time.monotonic() < deadline, "the console does not come up"
-            time.sleep(0.2)
+        until(lambda: answers(port) or console.poll() is not None, 60, "the console does not come up", every=0.2)
+        assert console.poll() is None, (tmp_path / "log").read_text()
         with chromium(f"http://127.0.0.1:{port}", TOKEN) as found:
             yield found
     finally:
@@ -79,10 +76,13 @@ def test_a_good_page_and_bad_ones_are_told_apart(browser: Browser, platform: Fak
         pages.open({"tab": "Market", "refresh": "60"})  # three auctions that have ended make no win-rate curve
         assert pages.see().empty == 1
 
-        time.sleep(1.0)  # an answer serves for a moment
         platform.answers["/health"] = (500, {"detail": "this should not have happened"})
-        pages.open({"tab": "Overview", "refresh": "60"})
-        assert any("this should not have happened" in text for text in pages.see().errors)
+
+        def tells() -> bool:  # the answer before serves for a moment
+            pages.open({"tab": "Overview", "refresh": "60"})
+            return any("this should not have happened" in text for text in pages.see().errors)
+
+        until(tells, 20, "the failure is not shown")
 
     with browser.window(390, 844, "light") as pages:
         pages.open({"tab": "Control", "campaign": "c1"})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ from deployments.rl_bidder import RLBidder
 from deployments.router import Router
 from rtb.campaigns.campaign import Campaign
 from tests.conftest import Valkey
+from tests.support import until
 
 ADMIN_KEY = "an administrator's key of the tests"
 
@@ -106,13 +106,10 @@ class Platform:
             before = client.get("/health").json()["campaigns"]
             for campaign in campaigns:
                 assert client.post("/campaign/create", content=msgspec.json.encode(campaign)).status_code == 201
-            deadline = time.monotonic() + 20
-            while client.get("/health").json()["campaigns"] < before + len(campaigns):
-                assert time.monotonic() < deadline, "the campaigns are not taken up"
-                time.sleep(0.05)
-            while not client.post("/bid", json={"w": 300, "h": 250}).json()["bid"]:
-                assert time.monotonic() < deadline, "the campaigns do not bid"
-                time.sleep(0.05)
+            wanted = before + len(campaigns)
+            until(lambda: client.get("/health").json()["campaigns"] >= wanted, 20, "the campaigns are not published")
+            slot = {"w": 300, "h": 250}
+            until(lambda: client.post("/bid", json=slot).json()["bid"], 20, "the campaigns do not bid")
 
 
 @contextmanager
@@ -140,8 +137,7 @@ def running(valkey: Valkey, folder: Path, port: int, *, composed: bool = False, 
     thread = Thread(target=lambda: asyncio.run(_served(server)), daemon=True)
     thread.start()
     try:
-        while not server.started:
-            time.sleep(0.01)
+        until(lambda: server.started, every=0.01)
         yield Platform(router, controller, port)
     finally:
         server.should_exit = True

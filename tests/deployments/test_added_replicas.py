@@ -39,7 +39,7 @@ def environment(valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 async def publish(client: aioredis.Redis) -> None:
-    """What the Controller of a platform that runs has told."""
+    """Publish what the Controller of a running platform does."""
     await ValkeyLedger(client).open(1, Terms(BUDGET))
     publisher = snapshot.Publisher(client)
     await publisher.publish(snapshot.CATALOG, snapshot.encode_catalog(LISTINGS))

@@ -44,7 +44,7 @@ def _bid(client: httpx.Client, **fields: Any) -> dict[str, Any]:
 
 
 def _funded_bid(client: httpx.Client) -> dict[str, Any]:
-    """A bid there is money for: on a busy machine a lease may be renewed a moment too late for one."""
+    """Return a bid, trying again without budget: a busy machine may renew a lease too late for one."""
     for _ in range(50):
         found = _bid(client)
         if found["bid"]:
@@ -120,7 +120,7 @@ def test_a_batch_is_answered_in_order_some_slots_at_a_time(platform: Platform, c
 
 @contextmanager
 def _stage_calls(platform: Platform) -> Iterator[list[tuple[str, int]]]:
-    """The calls that reach the stages meanwhile: rows scored, and impressions decided on."""
+    """Record the calls that reach the stages: rows scored, and impressions decided on."""
     stages, calls = platform.router.parts.replica.stages, list[tuple[str, int]]()
     score, decide = stages.score, stages.decide
 

@@ -62,7 +62,7 @@ def client(catalog: Catalog, ledger: AwayLedger, tmp_path: Path) -> Iterator[Tes
 
 @pytest.fixture
 def spring(client: TestClient) -> dict[str, Any]:
-    """A campaign, as its creation was answered."""
+    """Return a campaign as its creation answers it."""
     answer = client.post("/campaign/create", content=msgspec.json.encode(make_campaign("spring", budget=1_000)))
     assert answer.status_code == 201
     created: dict[str, Any] = answer.json()

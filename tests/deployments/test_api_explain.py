@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import msgspec
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -29,6 +28,7 @@ from tests.deployments.in_process import Platform, running
 from tests.made_explanation import explanation
 from tests.rtb.builders import make_campaign
 from tests.rtb.explain.worlds import continuous, network
+from tests.support import until
 
 Bids = list[dict[str, Any]]
 
@@ -82,9 +82,7 @@ def test_every_bid_of_a_run_comes_out_again_while_things_change(platform: Platfo
     for seed in range(4):
         bids += bid_on(client, offered(seed, 60))
         _publish(var_of(platform), seed)
-        added = make_campaign(f"added-{seed}", value=80_000_000, budget=10**12)
-        assert client.post("/campaign/create", content=msgspec.json.encode(added)).status_code == 201
-        time.sleep(0.6)
+        platform.register(make_campaign(f"added-{seed}", value=80_000_000, budget=10**12))
     assert len(bids) > 60
     bids = random.sample(bids, 60)
     told = [client.get(f"/explain/{bid['id']}") for bid in bids]
@@ -176,12 +174,12 @@ def test_who_may_ask(platform: Platform, client: httpx.Client) -> None:
         scope: client.post("/admin/keys", json={"name": f"of {scope} {random.random()}", "scopes": [scope]}).json()
         for scope in ("exchange", "report")
     }
-    time.sleep(0.7)
     path = "/explain/00000000000000ab-1"
     with platform.client(None) as nobody:
         assert nobody.get(path).status_code == 401
     for scope, status in (("exchange", 403), ("report", 404)):
         with platform.client(made[scope]["key"]) as caller:
+            until(lambda caller=caller: caller.get(path).status_code != 401, 10, "the key is not known")
             assert caller.get(path).status_code == status
 
 
@@ -227,23 +225,23 @@ def test_a_controller_that_is_away_is_a_503(
 def test_bidding_goes_on_where_nothing_can_be_recorded(
     platform: Platform, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    refused: list[object] = []
+
     async def refuses(parcel: object) -> None:
+        refused.append(parcel)
         raise RuntimeError("an actor died")
 
     with monkeypatch.context() as patch:
         patch.setattr(platform.controller, "keep", refuses)
         bids = bid_on(client, offered(60, 40))
-        time.sleep(0.7)
+        until(lambda: refused, 10, "nothing is handed on")
     assert bids
-    deadline = time.monotonic() + 10
-    while client.get(f"/explain/{bids[0]['id']}").status_code != 200:  # sent again
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    until(lambda: client.get(f"/explain/{bids[0]['id']}").is_success, 10, "it is not sent again", every=0.2)
 
 
 @pytest.fixture
 def other_valkey(tmp_path: Path) -> Iterator[Valkey]:
-    """A server apart: the module's platform still publishes to the run's."""
+    """Start a separate server: the module's platform still publishes to the run's."""
     port = ports.free_port()
     server = EmbeddedServer(port, tmp_path / "valkey")
     yield Valkey(port)

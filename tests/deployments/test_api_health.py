@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from rtb.ledger import LedgerError
 from tests.conftest import Valkey
 from tests.deployments.in_process import ADMIN_KEY, Platform, running
 from tests.rtb.builders import make_campaign
+from tests.support import until
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +36,12 @@ def client(platform: Platform) -> Iterator[httpx.Client]:
 
 def _settled(platform: Platform) -> None:
     """Until the pacing table that a slow machine kept waiting is there again."""
-    deadline = time.monotonic() + 30
-    while httpx.get(f"{platform.url}/health").json()["status"] != "ok":
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: httpx.get(f"{platform.url}/health").json()["status"] == "ok")
 
 
 @pytest.fixture(autouse=True)
 def looked_at_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was found is not kept for the next call."""
+    """Look at the parts anew in every call."""
     monkeypatch.setattr("deployments.api.health.KEPT_SECONDS", 0.0)
 
 
@@ -167,10 +164,7 @@ def test_a_record_written_past_the_api_is_named_and_the_others_are_bid_on(platfo
         assert connection.execute(f"{query} where id = 'far'").rowcount == 1
         connection.execute("update revision set value = value + 1")
 
-    deadline = time.monotonic() + 20
-    while client.get("/health").json()["parts"]["records"]["left_out"] == 0:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: client.get("/health").json()["parts"]["records"]["left_out"])
     told = client.get("/health")
     assert (told.status_code, told.json()["status"]) == (200, "degraded")
     assert told.json()["parts"]["records"] == {"state": "left_out", "left_out": 1, "names": ["campaign far"]}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +15,7 @@ from rtb.models.artefacts import META, WEIGHTS
 from rtb.models.registry import Registry
 from tests.conftest import Valkey
 from tests.deployments.in_process import running
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+from tests.support import until
 
 
 def _publish(folder: Path, version_of: float) -> str:
@@ -53,7 +45,7 @@ def test_an_earlier_model_serves_again(valkey: Valkey, tmp_path: Path):
         done = client.post("/models/policy/rollback", json=body)
         assert (done.status_code, done.json()["action"], done.json()["version"]) == (200, "rolled back", first)
         assert done.json()["reason"].startswith("wins too little (key:")
-        _until(lambda: [one["version"] for one in client.get("/models").json()["policy"]["replicas"]] == [first])
+        until(lambda: [one["version"] for one in client.get("/models").json()["policy"]["replicas"]] == [first])
         for bad in ({"to": "0" * 12}, {"to": first}):
             assert client.post("/models/policy/rollback", json=bad).status_code == 409
         for bad in ({"to": "../x"}, {"reason": ""}, {"until": first}):
@@ -100,19 +92,19 @@ def test_what_is_published_and_what_each_replica_serves(valkey: Valkey, tmp_path
             return found
 
         assert httpx.get(f"{platform.url}/models").status_code == 401
-        _until(lambda: all(told()[kind]["replicas"] for kind in ("ctr", "policy")))
+        until(lambda: all(told()[kind]["replicas"] for kind in ("ctr", "policy")))
         assert [told()[kind]["published"] for kind in ("ctr", "policy")] == [None, None]
         assert told()["policy"]["replicas"][0]["version"] == "prior"
 
         good = _publish(tmp_path, 1.0)
-        _until(lambda: [one["version"] for one in told()["policy"]["replicas"]] == [good])
+        until(lambda: [one["version"] for one in told()["policy"]["replicas"]] == [good])
         assert told()["policy"]["published"] == good
         assert client.get("/admin/artefacts").json()["policy"]["version"] == good
         assert client.get("/health").json()["parts"]["models"]["policy"] == good
 
         bad = _publish(tmp_path, 2.0)
         (tmp_path / "published" / "policy" / "versions" / bad / WEIGHTS).write_bytes(b"")
-        _until(lambda: [one["state"] for one in told()["policy"]["replicas"]] == ["refused"])
+        until(lambda: [one["state"] for one in told()["policy"]["replicas"]] == ["refused"])
         (replica,) = told()["policy"]["replicas"]
         assert (replica["version"], told()["policy"]["published"]) == (good, bad)
         health = client.get("/health").json()

@@ -47,7 +47,7 @@ async def _door() -> SlotDoor:
 
 
 def _kept(answer: FlatAnswer) -> tuple[object, ...]:
-    """What does not name the single bid."""
+    """Remove what identifies the single bid."""
     return (answer.id, answer.bid, answer.reason, answer.price, answer.campaign, answer.creative, answer.w, answer.h)
 
 

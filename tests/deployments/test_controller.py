@@ -135,7 +135,7 @@ def controller(
 
 @pytest.fixture
 def catalog(controller: Controller, tmp_path: Path) -> Iterator[Catalog]:
-    """The same catalog, as another process has it open."""
+    """Open the same catalog as another process does."""
     catalog = Catalog(Settings(var_dir=tmp_path).catalog_url)
     yield catalog
     catalog.close()
@@ -152,7 +152,7 @@ class _Lines(logging.Handler):
 
 @pytest.fixture
 def log() -> Iterator[list[str]]:
-    """What was logged as an error."""
+    """Return what was logged as an error."""
     handler = _Lines([])
     controller_logger.addHandler(handler)
     yield handler.lines

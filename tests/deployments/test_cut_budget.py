@@ -14,6 +14,7 @@ from rtb.campaigns.campaign import HeldDeal
 from tests.conftest import Valkey
 from tests.deployments.in_process import running
 from tests.rtb.builders import make_campaign
+from tests.support import until
 
 BID = 2_000  # micros, agreed: bid whatever the pacing says
 BUDGET = 1_000 * BID
@@ -37,12 +38,9 @@ def test_after_a_cut_nothing_more_is_bid(valkey: Valkey, tmp_path: Path, compose
         cut = client.patch("/campaign/spring", json={"budget": {"total_micros": BID}}, headers={"If-Match": "*"})
         assert cut.status_code == 200
         assert cut.json()["over_budget_micros"] >= promised - BID
-        deadline = time.monotonic() + 20
-        while bid(client):  # until the next pacing table
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        until = time.monotonic() + 6.5  # a lease lasts five seconds: what comes back of it is not bid either
-        while time.monotonic() < until:
+        until(lambda: not bid(client), 20, "the next pacing table does not come")
+        returned = time.monotonic() + 6.5  # a lease lasts five seconds: what comes back of it is not bid either
+        while time.monotonic() < returned:
             assert bid(client) is None
             time.sleep(0.05)
         for one in bids[:50]:
@@ -54,6 +52,4 @@ def test_after_a_cut_nothing_more_is_bid(valkey: Valkey, tmp_path: Path, compose
             "/campaign/spring", json={"budget": {"total_micros": BUDGET}}, headers={"If-Match": '"2"'}
         )
         assert raised.json()["over_budget_micros"] == 0
-        while not bid(client):
-            assert time.monotonic() < deadline + 30
-            time.sleep(0.05)
+        until(lambda: bid(client), 30, "the money is not bid again")

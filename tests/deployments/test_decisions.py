@@ -32,7 +32,7 @@ def run(valkey: Valkey, body: Callable[[aioredis.Redis], Awaitable[None]]) -> No
 
 
 def made(folder: Path, seed: int) -> tuple[str, bytes]:
-    """A policy's version and bytes."""
+    """Return a policy's version and bytes."""
     meta = policy.save(folder, continuous(seed), metrics={}, trained_on="nothing")
     return meta.version, artefacts.pack(folder)
 

@@ -33,6 +33,7 @@ from tests.conftest import Valkey
 from tests.deployments.in_process import running as platform
 from tests.rtb.builders import make_campaign
 from tests.rtb.ledger.servers import running
+from tests.support import until
 
 FORGETFUL = "none: appendonly is no: set `appendonly yes` and `appendfsync always`"
 
@@ -40,11 +41,8 @@ FORGETFUL = "none: appendonly is no: set `appendonly yes` and `appendfsync alway
 def health(server: Valkey, folder: Path, *, required: bool) -> httpx.Response:
     """Asked once the Controller has told the Router of the campaigns."""
     with platform(server, folder, ports.free_port(), require_durable=required) as running, running.client() as browser:
-        deadline = time.monotonic() + 20
-        while (answer := browser.get("/health")).json()["parts"]["snapshots"]["state"] == "none":
-            assert time.monotonic() < deadline, answer.text
-            time.sleep(0.05)
-        return answer
+        until(lambda: browser.get("/health").json()["parts"]["snapshots"]["state"] != "none")
+        return browser.get("/health")
 
 
 def test_health_tells_the_durability(valkey: Valkey, tmp_path: Path) -> None:
@@ -77,19 +75,15 @@ def test_health_names_the_campaigns_whose_figures_are_lost_and_the_others_bid(va
         spring = {entry.campaign.id: entry.number for entry in catalog.all()}["spring"]
         catalog.record_spend([Spend(spring, 3_600, 1, 10**9, 0, 0, 0)], "1-1")
         with running.client() as browser:
-            deadline = time.monotonic() + 30
-            while (answer := browser.get("/health")).json()["ledger"] != "behind":
-                assert time.monotonic() < deadline, answer.text
-                time.sleep(0.05)
+            until(lambda: browser.get("/health").json()["ledger"] == "behind")
+            answer = browser.get("/health")
             assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
             assert answer.json()["parts"]["ledger"] == {"state": "behind", "campaigns": 1, "first": ["spring"]}
             assert browser.get("/health/ready").status_code == 200
             assert "raybid_campaigns_behind 1.0" in browser.get("/metrics").text
             assert browser.get("/campaign/spring").json()["figures"]["bids"] >= 0
-            told: set[str | None] = set()
-            while told != {"summer"}:
-                told = {browser.post("/bid", json={"w": 300, "h": 250}).json().get("campaign") for _ in range(3)}
-                assert time.monotonic() < deadline, told
+            slot = {"w": 300, "h": 250}
+            until(lambda: {browser.post("/bid", json=slot).json().get("campaign") for _ in range(3)} == {"summer"})
 
 
 def test_health_of_a_server_that_is_away(free_port: int, tmp_path: Path) -> None:

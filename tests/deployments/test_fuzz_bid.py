@@ -17,7 +17,7 @@ import pytest
 from rtb.auction.batch import Answer, Prepared
 from rtb.runtime.micro_batcher import MicroBatcher
 from rtb.targeting.listing import Listing
-from tests.deployments.test_fast_path import Replica, Response
+from tests.deployments.replica import Replica, Response
 from tests.rtb.auction_cases import RATES, read_cases
 from tests.rtb.in_process import InProcess
 

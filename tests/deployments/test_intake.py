@@ -15,7 +15,7 @@ from deployments.intake import Crowded, LargeBody, Receive, SlowBody, read_body
 
 
 def _sends(pieces: Iterable[bytes], *, is_whole: bool = True) -> Receive:
-    """A caller that sends these pieces, and then either was done with the last or says nothing more."""
+    """Build a caller that sends these pieces, then either ends the body with the last or stays silent."""
     rest = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
     if rest and is_whole:
         rest[-1]["more_body"] = False

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from raybid.local import ports
 from tests.conftest import Valkey
 from tests.deployments.in_process import Platform, running
 from tests.rtb.builders import make_campaign
+from tests.support import until
 
 
 @pytest.fixture
@@ -52,13 +52,6 @@ def bidders(platform: Platform, of: int = 6) -> set[str]:
     with platform.client() as client:
         answers = [client.post("/bid", json={"w": 300, "h": 250}).json() for _ in range(of)]
     return {answer["campaign"] for answer in answers if answer["bid"]}
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_a_campaign_is_stopped_at_once_and_paused_when_the_disk_has_room(platform: Platform) -> None:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def config() -> AutoscalingConfig:
-    """The Router's, as it is deployed."""
+    """Return the autoscaling configuration of the Router as deployed."""
     told = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
     (router,) = [item for item in told["applications"][0]["deployments"] if item["name"] == "Router"]
     return AutoscalingConfig(**router["autoscaling_config"])

@@ -15,13 +15,14 @@ from rtb.campaigns.campaign import HeldDeal
 from tests.conftest import Valkey
 from tests.deployments.in_process import Platform, running
 from tests.rtb.builders import make_campaign
+from tests.support import until
 
 BID = 2_000  # micros
 BUDGET = 100 * BID
 
 
 def key_of(platform: Platform, name: str) -> httpx.Client:
-    """A client with an exchange's key of its own."""
+    """Yield a client with its own exchange key."""
     with platform.client() as client:
         made = client.post("/admin/keys", json={"name": name, "scopes": ["exchange"]}).json()
     return platform.client(made["key"])
@@ -50,6 +51,4 @@ def test_a_caller_that_never_pays_cannot_hold_all_the_money(valkey: Valkey, tmp_
                 seen, held = held, held + bids(thief, 100)
                 time.sleep(0.5)  # for a lease that is on its way
             assert 0 < held <= 0.6 * BUDGET / BID  # half, and what lay ready for whoever comes first
-            while not bids(honest, 1):
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
+            until(lambda: bids(honest, 1), 60, "the honest caller gets no bid")

@@ -23,9 +23,16 @@ SHELL = ("", "sh", "bash", "shell", "console")
 
 
 def blocks(page: str) -> list[str]:
-    """The shell blocks of a page; whatever else is in one says so behind the signs that open it."""
+    """Return the shell blocks of a page; other blocks name their language after the opening fence."""
     found = BLOCK.findall((ROOT / page).read_text())
     return [body for kind, body in found if kind in SHELL]
+
+
+def readme() -> tuple[list[str], str, list[str]]:
+    """Return the blocks of the README that start a platform and use it, the one that ends it, and those after it."""
+    found = blocks(README)
+    end = next(number for number, block in enumerate(found) if "make down" in block)
+    return found[:end], found[end], found[end + 1 :]
 
 
 def carry_out(block: str, machine: Front) -> str:

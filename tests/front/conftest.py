@@ -1,4 +1,4 @@
-"""A platform that a stranger starts: `raybid up --detach`, on ports nobody uses, for all tests of this folder."""
+"""A platform that a stranger starts with the README, on ports nobody uses, for all tests of this folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ import pytest
 from raybid.local.environment import ROOT
 from raybid.local.ports import free_ports
 from rtb.runtime.settings import Settings
-from tests.front.blocks import QUICKSTART, blocks, carry_out
-from tests.platform.conftest import train_small_models
+from tests.front.blocks import carry_out, readme
+from tests.small_models import save_small_models
 from tests.support import PORTS
 
 MAKES = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES")
@@ -33,10 +33,12 @@ class Front:
     Attributes:
         env: of every command.
         settings: those that the environment makes.
+        said: output of the blocks that started its platform.
     """
 
     env: dict[str, str]
     settings: Settings
+    said: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -60,7 +62,7 @@ class Front:
         )
 
     def json(self, *words: str) -> Any:
-        """The JSON document of a command that succeeds."""
+        """Run a command that must succeed and return its JSON document."""
         done = self.raybid(*words, "--json")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -77,19 +79,18 @@ def machine_of(folder: Path) -> Iterator[Front]:
     }
     ports = {name.removeprefix("RAYBID_").lower(): int(given[name]) for name in PORTS if name.startswith("RAYBID_")}
     settings = Settings().model_copy(update={**ports, "var_dir": Path(given["RAYBID_VAR_DIR"])})
-    train_small_models(settings)
+    save_small_models(settings)
     outer = {name: value for name, value in os.environ.items() if name not in MAKES}
     yield Front({**outer, **given}, settings)
 
 
 @pytest.fixture(scope="package")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    """The platform that the quickstart starts, and ends once all is done."""
-    start, *_, end = blocks(QUICKSTART)
-    assert ("raybid up" in start, "raybid down" in end) == (True, True)
+    """Yield the platform that the README starts, and end it as the README does."""
+    begin, end, _ = readme()
     with machine_of(tmp_path_factory.mktemp("front")) as machine:
-        carry_out(start, machine)
+        machine.said.extend(carry_out(block, machine) for block in begin)
         yield machine
-        carry_out(end, machine)
+        assert '{"sampled": 2, "equal": 2}' in carry_out(end, machine)
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{machine.url}/health/live")

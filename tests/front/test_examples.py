@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from raybid.local.environment import ROOT
 from tests.front.conftest import Front
+from tests.support import until
 
 pytestmark = pytest.mark.cluster
 
@@ -39,10 +39,8 @@ def test_every_example_is_run_and_listed() -> None:
 @pytest.mark.parametrize("name", SAID)
 def test_it_does_what_it_says(front: Front, name: str) -> None:
     if name == "read_events":
-        deadline = time.monotonic() + 60
-        folder = front.settings.var_dir / "events"
-        while not any(folder.glob("**/*.parquet")) and time.monotonic() < deadline:
-            time.sleep(0.5)
+        events = front.settings.var_dir / "events"
+        until(lambda: any(events.glob("**/*.parquet")), 60, "no event is written", every=0.5)
     done = example(front, name)
     assert done.returncode == 0, done.stderr
     assert re.search(SAID[name], done.stdout), done.stdout

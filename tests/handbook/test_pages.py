@@ -35,7 +35,7 @@ def named(page: Path) -> str:
 
 
 def code(page: Path) -> str:
-    """What stands in blocks and between backticks."""
+    """Return what is in code blocks and between backticks."""
     text = page.read_text()
     fenced = re.findall(r"^ *```.*?^ *```", text, re.M | re.S)
     return "\n".join(fenced + re.findall(r"`([^`\n]+)`", re.sub(r"^ *```.*?^ *```", "", text, flags=re.M | re.S)))

@@ -89,7 +89,7 @@ def test_drawings_are_those_that_the_code_draws(name: str) -> None:
 
 
 def figures(page: str, row: str) -> list[float]:
-    """The numbers in a row of a table of a page."""
+    """Return the numbers in a row of a table of a page."""
     line = next(line for line in (DOCS / page).read_text().splitlines() if line.startswith(f"| {row}"))
     cells = line.split("|")[2:-1]
     return [float(number.replace(",", "")) for cell in cells for number in re.findall(r"\d[\d,]*\.?\d*", cell)]

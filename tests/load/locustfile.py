@@ -82,7 +82,7 @@ class RTBUser(FastHttpUser):
     @tag("campaign")
     @task(1)
     def campaign(self) -> None:
-        """A page of campaigns with their money."""
+        """Ask for a page of campaigns with their money."""
         self._get("/campaigns?limit=20", "campaign")
 
     @tag("stats")
@@ -94,7 +94,7 @@ class RTBUser(FastHttpUser):
     @tag("health")
     @task(1)
     def health(self) -> None:
-        """What a probe asks."""
+        """Ask what a probe asks."""
         self._get("/health", "health")
 
     def _get(self, path: str, name: str) -> None:

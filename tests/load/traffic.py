@@ -42,7 +42,7 @@ class Traffic:
 
 @cache
 def _stock() -> list[bytes]:
-    """Requests of the simulated market: seconds of work, so once a process."""
+    """Build requests of the simulated market: seconds of work, so once a process."""
     return [offer.body for offer in islice(from_market(1, "second"), _COUNT)]
 
 
@@ -52,7 +52,7 @@ def _slots() -> list[dict[str, Any]]:
 
 
 def flat_of(body: bytes) -> dict[str, Any]:
-    """The first imp of an OpenRTB request of the simulated market, as `POST /bid` takes it."""
+    """Return the first imp of an OpenRTB request of the simulated market as `POST /bid` takes it."""
     request = msgspec.json.decode(body)
     imp, device, geo = request["imp"][0], request["device"], request["device"]["geo"]
     where = "app" if "app" in request else "site"

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def verdict(stats: Any, sla_ms: float) -> dict[str, Any]:
-    """What Locust's figures come to.
+    """Judge Locust's figures.
 
     Args:
         stats: of the run.

@@ -15,7 +15,7 @@ RATES = {"0-10": 0.02, "11-50": 0.05, "51-100": 0.2}
 
 
 def write_table(path: Path, rows: int, seed: int = 0) -> Path:
-    """A table in the form of iPinYou's, whose clicks follow the floor; slots and cities are noise."""
+    """Build a table in iPinYou's form, whose clicks follow the floor; slots and cities are noise."""
     rng = np.random.default_rng(seed)
     lines = ["\t".join(HEADER)]
     for _ in range(rows):

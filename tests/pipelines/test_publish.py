@@ -42,7 +42,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(verb: Any, *arguments: object, code: int = 0) -> Any:
-    """The last line as JSON; with a code, the one line on standard error."""
+    """Return the last line as JSON or, with a code, the one line on standard error."""
     app = typer.Typer()
     app.command()(verb.main)
     done = CliRunner().invoke(app, [str(argument) for argument in arguments])

@@ -140,7 +140,7 @@ def play(valkey: Valkey, bids: int = 400, seed: int = 1) -> list[Notice]:
 
 
 def without_holds(balance: Balance) -> Balance:
-    """A campaign's figures when what is leased and reserved has come back."""
+    """Return a campaign's figures after all leases and reservations have come back."""
     free = balance.available + balance.leased + balance.reserved
     return balance._replace(available=free, leased=0, reserved=0)
 

@@ -167,7 +167,7 @@ def test_a_click_that_leads_nowhere_is_an_error(tmp_path: Path):
 
 
 def changed(change: Callable[[dict[str, Any]], None]) -> FakePlatform:
-    """A platform whose answers are changed before they are sent."""
+    """Build a platform whose answers are changed before they are sent."""
 
     def bid(asked: dict[str, Any]) -> bytes:
         response = platform.response(asked)

@@ -82,7 +82,7 @@ def _open(world: _World) -> None:
 
 
 def _charge(world: _World, number: int, price: int) -> Notice:
-    """A bid of a campaign that has leased its money, charged."""
+    """Charge a bid of a campaign that has leased its budget."""
     lease = time.time_ns()
     ref = BidRef(lease, 1, number, 0, price, int(time.time()) + 60)
 

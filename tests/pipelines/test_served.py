@@ -16,6 +16,7 @@ from rtb.events import BidEvent
 from rtb.events.parquet import write_parts
 from rtb.events.stream import Entry
 from rtb.models.features import FIELDS, SCHEMA_VERSION
+from tests.support import examples
 
 _BEGIN = 1_800_000_000.0
 
@@ -81,7 +82,7 @@ def _written(folder: Path, bids: list[Bid]) -> None:
     list(write_parts(folder, entries))
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(_bids, st.integers(0, 5_000), st.integers(0, 5_000))
 def test_what_was_shown_and_what_came_of_it(bids: list[Bid], since: int, seconds: int) -> None:
     window = range(since, since + seconds)

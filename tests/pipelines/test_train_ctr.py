@@ -27,7 +27,7 @@ def run(main: Any, *arguments: object, code: int = 0) -> tuple[str, str]:
 
 
 def refused(main: Any, *arguments: object, code: int = 1) -> str:
-    """What a refusal says: one line."""
+    """Return the one line of a refusal."""
     out, said = run(main, *arguments, code=code)
     assert not out
     line = said.splitlines()[-1]

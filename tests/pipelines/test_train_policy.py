@@ -11,12 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from rich.console import Console
+from typer.testing import CliRunner, Result
 
 from pipelines.policy_training import kept
 from pipelines.policy_training.kept import CheckpointError, State
 from pipelines.policy_training.screen import progress
 from pipelines.policy_training.validation import BUDGETS, Yardstick, score
+from pipelines.train_policy import train
 from rtb.models import artefacts, observation, policy
 from simulation.sample_logs import write_logs
 from simulation.worlds import COUNTED, DAILY, LOGGED, fingerprint
@@ -25,7 +28,7 @@ Done = subprocess.CompletedProcess[str]
 
 
 def _run(folder: Path, *arguments: str, **environment: str) -> Done:
-    """The command in a process of its own, with `folder` as home and as the platform's folder."""
+    """Run the command in its own process, with `folder` as home and as the platform's folder."""
     inherited = {name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "RAY_AUTH_MODE")}
     return subprocess.run(
         [sys.executable, "-m", "pipelines.train_policy", *arguments],
@@ -60,6 +63,7 @@ def _report(done: Done) -> dict[str, Any]:
     return report
 
 
+@pytest.mark.cluster
 def test_it_learns_to_look_ahead(trained: tuple[Path, Done]) -> None:
     """Five updates are enough to bid more where the level that foresees the day is above the loop's."""
     folder, done = trained
@@ -74,6 +78,7 @@ def test_it_learns_to_look_ahead(trained: tuple[Path, Done]) -> None:
     assert report["artefact"] == str(folder / "var" / "models" / "policy")
 
 
+@pytest.mark.cluster
 def test_the_artefact_says_how_it_was_made(trained: tuple[Path, Done], logs: Path) -> None:
     folder, done = trained
     report = _report(done)
@@ -90,11 +95,13 @@ def test_the_artefact_says_how_it_was_made(trained: tuple[Path, Done], logs: Pat
     assert meta.metrics["gain daily 1/32"] == report["gains"][DAILY]["1/32"]
 
 
+@pytest.mark.cluster
 def test_home_is_left_alone(trained: tuple[Path, Done]) -> None:
     folder, _ = trained
     assert not (folder / ".ray" / "auth_token").exists()
 
 
+@pytest.mark.cluster
 def test_plain_lines_where_nobody_watches(trained: tuple[Path, Done]) -> None:
     _, done = trained
     assert len([line for line in done.stderr.splitlines() if " of 96,000 decisions, score " in line]) == 1
@@ -102,6 +109,7 @@ def test_plain_lines_where_nobody_watches(trained: tuple[Path, Done]) -> None:
     assert len(done.stdout.splitlines()) == 1
 
 
+@pytest.mark.cluster
 def test_a_training_goes_on_where_it_ended(trained: tuple[Path, Done], logs: Path) -> None:
     folder, done = trained
     before = _report(done)
@@ -114,6 +122,7 @@ def test_a_training_goes_on_where_it_ended(trained: tuple[Path, Done], logs: Pat
     assert other.stderr.splitlines()[-1].startswith("train_policy: the training in")
 
 
+@pytest.mark.cluster
 def test_a_sweep_writes_its_best_policy(tmp_path: Path) -> None:
     done = _run(
         tmp_path, "--algo", "dqn", "--steps", "2000", "--markets", "2", "--tune", "2", "--out", str(tmp_path / "mine")
@@ -130,25 +139,38 @@ def test_a_sweep_writes_its_best_policy(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--address", "127.0.0.1:1"), "127.0.0.1:1"),
         (("--out", "/proc/nowhere/policy"), "/proc/nowhere"),
         (("--data", "/nowhere"), "/nowhere"),
         (("--tune", "2", "--resume"), "--tune"),
     ],
 )
 def test_one_clear_line_when_it_cannot_be_done(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
-    done = _run(tmp_path, *arguments, RAYBID_VAR_DIR=str(tmp_path))
-    assert done.returncode == 1
-    assert says in done.stderr.splitlines()[-1]
+    done = _invoke(tmp_path, *arguments)
+    assert (done.exit_code, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("train_policy: ")
+    assert says in line
+
+
+def test_a_cluster_that_is_away_is_one_clear_line(tmp_path: Path) -> None:
+    done = _run(tmp_path, "--address", "127.0.0.1:1")
+    assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-1].startswith("train_policy: ")
+    assert "127.0.0.1:1" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
-    assert not done.stdout
 
 
 def test_unknown_algorithm_is_refused(tmp_path: Path) -> None:
-    done = _run(tmp_path, "--algo", "sac")
-    assert done.returncode == 2
+    done = _invoke(tmp_path, "--algo", "sac")
+    assert done.exit_code == 2
     assert "sac" in done.stderr
+
+
+def _invoke(folder: Path, *arguments: str) -> Result:
+    """Run the command in this process, as it must fail before it starts Ray."""
+    app = typer.Typer()
+    app.command()(train)
+    return CliRunner().invoke(app, list(arguments), env={"RAYBID_VAR_DIR": str(folder)})
 
 
 def test_validation_is_repeatable_and_knows_better_from_worse() -> None:

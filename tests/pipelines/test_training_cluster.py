@@ -8,6 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.cluster
+
 SCRIPT = """
 import json, os
 from raybid.local.listeners import listeners

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
-from pipelines.ctr_training.fitting import FitOptions
-from pipelines.datasets import simulate
-from pipelines.train_ctr import train
 from raybid.local import Platform
 from raybid.local.ports import free_ports
-from rtb.models import ctr, policy
 from rtb.runtime.settings import Settings
 from simulation import reference
+from tests.small_models import save_small_models
 
 ONE_EACH = {name: {"max_replicas": 1} for name in ("Router", "CTRModel", "RLBidder")}
 """One that is added on a busy machine takes its processors in the middle of a test, and CPUs that a test asks for."""
@@ -43,7 +39,7 @@ def platform(settings: Settings) -> Iterator[Platform]:
         patch.setenv("RAY_SERVE_HAPROXY_STATS_PORT", str(stats))
         patch.setenv("RAY_SERVE_FALLBACK_PROXY_HTTP_PORT", str(fallback))
         patch.setenv("RAY_SERVE_FALLBACK_PROXY_GRPC_PORT", str(fallback_grpc))
-        train_small_models(settings)
+        save_small_models(settings)
         with Platform(settings, scaling=ONE_EACH) as running:
             running.register(reference.campaigns())
             running.await_campaigns()
@@ -52,7 +48,7 @@ def platform(settings: Settings) -> Iterator[Platform]:
 
 @pytest.fixture
 def api(platform: Platform, settings: Settings) -> Iterator[httpx.Client]:
-    """A client with the key of an exchange."""
+    """Yield a client with the key of an exchange."""
     with httpx.Client(base_url=settings.base_url, headers=settings.key_headers(), timeout=30) as client:
         yield client
 
@@ -60,15 +56,3 @@ def api(platform: Platform, settings: Settings) -> Iterator[httpx.Client]:
 @pytest.fixture
 def admin(platform: Platform, settings: Settings) -> dict[str, str]:
     return settings.key_headers("admin_key")
-
-
-def train_small_models(settings: Settings) -> None:
-    """A CTR model good enough to bid with, and a policy that multiplies by exactly 1."""
-    data = simulate(reference.market(), reference.campaigns(), 30_000, 1, lambda _: None)
-    trained = train(data, FitOptions(), "platt")
-    ctr.save(settings.ctr_dir, trained.network, metrics={}, trained_on="a test", calibration=trained.calibration)
-    policy.save(settings.policy_dir, policy.neutral(), metrics={}, trained_on="nothing")
-
-
-def root() -> Path:
-    return Path(__file__).resolve().parents[2]

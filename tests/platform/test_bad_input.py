@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import httpx
 import msgspec
 import pytest
 
 from simulation import reference
+from tests.support import until
 
 pytestmark = pytest.mark.cluster
 
@@ -21,7 +20,6 @@ VALID = {
 
 
 def counters(api: httpx.Client, admin: dict[str, str]) -> dict[str, int]:
-    time.sleep(0.7)  # replicas add theirs twice a second
     found: dict[str, int] = api.get("/stats", headers=admin).json()["counters"]
     return found
 
@@ -50,6 +48,7 @@ def test_a_bad_request_is_refused_without_a_body_and_counted(
     before = counters(api, admin).get(counter, 0)
     answer = api.post("/openrtb2/bid", content=body)
     assert (answer.status_code, answer.content) == (status, b"")
+    until(lambda: counters(api, admin).get(counter, 0) > before, 10, "it is not counted", every=0.1)
     assert counters(api, admin)[counter] == before + 1
 
 

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from rtb.events.parquet import read_events
 from rtb.models import policy
 from rtb.models.policy import Policy, neutral
 from rtb.runtime.settings import Settings
-from tests.support import environment_of
+from tests.support import environment_of, until
 
 pytestmark = pytest.mark.cluster
 
@@ -31,7 +30,7 @@ MULTIPLIER = 0.8
 
 
 def verb(settings: Settings, *arguments: str, fails: bool = False) -> Any:
-    """The last line of the verb, or what it complains of."""
+    """Return the last line of the verb, or its error."""
     where = {"RAYBID_VAR_DIR": str(settings.var_dir), "RAYBID_LEDGER_PORT": str(settings.ledger_port)}
     done = CliRunner().invoke(app, list(arguments), env=where)
     assert done.exit_code == fails, done.stderr
@@ -54,13 +53,6 @@ def traffic(settings: Settings) -> subprocess.Popen[str]:
     )
 
 
-def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.5)
-
-
 def test_champion_and_challenger_are_served_side_by_side(
     platform: Platform, settings: Settings, api: httpx.Client, admin: dict[str, str], tmp_path: Path
 ) -> None:
@@ -76,10 +68,10 @@ def test_champion_and_challenger_are_served_side_by_side(
         assert "runs" in verb(settings, "start", "--challenger", str(tmp_path / "challenger"), fails=True)
         until(lambda: arms(settings)["micros"]["challenger"]["spent"] > 0, 60, "the challenger buys nothing")
         until(lambda: "challenger" in api.get("/admin/experiment", headers=admin).json(), 10, "no replica knows it")
-        time.sleep(6)
+        until(lambda: seconds_of(settings, number, began) > 4, 60, "the experiment does not bid", every=0.5)
         told = arms(settings)
         ended = verb(settings, "stop")["ended"]
-        time.sleep(2)
+        until(lambda: bids_since(settings, began)[-1]["at"].timestamp() > ended, 20, "no bid after the end", every=0.5)
         exchange.terminate()
         said, errors = exchange.communicate(timeout=60)
     finally:
@@ -99,7 +91,6 @@ def test_champion_and_challenger_are_served_side_by_side(
         assert min(pots) >= 0
         assert sum(pots) == campaign["budget_micros"] == budgets[name]
 
-    until(lambda: bids_since(settings, began)[-1]["at"].timestamp() > ended, 20, "events are not written")
     bids = bids_since(settings, began)
     assert {bid["experiment"] for bid in bids} == {None, number}
     assert all(0.0 < bid["multiplier"] <= 1.0 for bid in bids)
@@ -114,6 +105,12 @@ def test_champion_and_challenger_are_served_side_by_side(
 def arms(settings: Settings) -> dict[str, Any]:
     told: dict[str, Any] = verb(settings, "status")
     return told
+
+
+def seconds_of(settings: Settings, number: int, since: float) -> float:
+    """Return for how long an experiment has bid, by what is written."""
+    at = [bid["at"].timestamp() for bid in bids_since(settings, since) if bid["experiment"] == number]
+    return at[-1] - at[0] if at else 0.0
 
 
 def bids_since(settings: Settings, since: float) -> list[dict[str, Any]]:

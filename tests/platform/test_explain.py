@@ -7,7 +7,6 @@ import os
 import random
 import subprocess
 import sys
-import time
 from typing import Any
 
 import httpx
@@ -17,6 +16,7 @@ from raybid.local import Platform
 from raybid.local.environment import ROOT
 from rtb.runtime.settings import Settings
 from tests.platform.test_traffic import bids_of, replay, requests_of
+from tests.support import until
 
 pytestmark = pytest.mark.cluster
 
@@ -52,12 +52,8 @@ def test_a_bid_that_never_was_is_not_explained(platform: Platform, api: httpx.Cl
 
 
 def _told(api: httpx.Client, admin: dict[str, str], bid_id: str) -> dict[str, Any]:
-    """Another replica may not have handed it on yet."""
-    deadline = time.monotonic() + 20
-    while True:
-        answer = api.get(f"/explain/{bid_id}", headers=admin)
-        if answer.status_code == 200 or time.monotonic() > deadline:
-            assert answer.status_code == 200, answer.text
-            told: dict[str, Any] = answer.json()
-            return told
-        time.sleep(0.5)
+    """Return the explanation of a bid, which another replica may not have handed on yet."""
+    path = f"/explain/{bid_id}"
+    until(lambda: api.get(path, headers=admin).is_success, 20, "the bid is not kept", every=0.2)
+    told: dict[str, Any] = api.get(path, headers=admin).json()
+    return told

@@ -30,7 +30,7 @@ from rtb.models.scores import CLICK
 from rtb.runtime.settings import Settings
 from simulation import reference
 from simulation.optimum import expected_auc
-from tests.support import environment_of
+from tests.support import environment_of, until
 
 pytestmark = pytest.mark.cluster
 
@@ -40,7 +40,7 @@ _USUAL_CTR = 0.012
 
 @contextmanager
 def traffic(settings: Settings) -> Iterator[subprocess.Popen[str]]:
-    """An exchange with users that click, until it is told to stop."""
+    """Run an exchange with users that click, until it is told to stop."""
     command = [sys.executable, "-m", "pipelines.replay", "--url", settings.base_url, "--duration", "600"]
     options = ["--rate", "600", "--connections", "16", "--seed", "77"]
     replay = subprocess.Popen(
@@ -59,7 +59,7 @@ def traffic(settings: Settings) -> Iterator[subprocess.Popen[str]]:
 
 
 def untrained(folder: Path) -> Path:
-    """A model that knows how often users click, and nothing about them."""
+    """Write a model that predicts the same click probability for every user."""
     network = CTRNetwork()
     with torch.no_grad():
         for parameter in network.parameters():
@@ -67,13 +67,6 @@ def untrained(folder: Path) -> Path:
         network.bias[CLICK] = np.log(_USUAL_CTR / (1 - _USUAL_CTR))
     ctr.save(folder, network, metrics={}, trained_on="nothing")
     return folder
-
-
-def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.25)
 
 
 def serves(api: httpx.Client, admin: dict[str, str], folder: Path) -> Callable[[], bool]:
@@ -99,7 +92,9 @@ def test_clicks_served_train_the_next_model_and_no_request_fails(
         learned = Registry(settings.published_dir, "ctr").path(told["version"])
         until(serves(api, admin, learned), 20, "the trained model is not taken up")
         swapped = time.time()
-        time.sleep(3)
+        until(
+            lambda: scored_by(settings, swapped, time.time(), learned), 30, "the trained model scores no bid", every=1
+        )
         exchange.terminate()
         said, errors = exchange.communicate(timeout=60)
     figures: dict[str, Any] = json.loads(said.splitlines()[-1])
@@ -108,7 +103,6 @@ def test_clicks_served_train_the_next_model_and_no_request_fails(
     assert figures["status"]["other"] == figures["status"]["400"] == 0
     assert quality(learned) > quality(cold) + 0.02
 
-    until(lambda: scored_by(settings, swapped, time.time(), learned), 20, "no bid by the trained model is told")
     assert scored_by(settings, began, trained, cold)
 
     (adopted, *_) = Registry(settings.published_dir, "ctr").read().history
@@ -123,7 +117,7 @@ def retrained(settings: Settings) -> tuple[float, dict[str, Any]]:
     then of twice as many, as the next night would.
     """
     for clicks in (_CLICKS, 2 * _CLICKS, 4 * _CLICKS):
-        until(lambda wanted=clicks: newest_clicks(settings) >= wanted, 300, "too few clicks")  # type: ignore[misc]
+        until(lambda wanted=clicks: newest_clicks(settings) >= wanted, 300, "too few clicks", every=1)  # type: ignore[misc]
         trained = time.time()
         done = run(settings, "retrain", "--held-out", str(_HELD_OUT))
         if done.returncode == 0:
@@ -133,7 +127,7 @@ def retrained(settings: Settings) -> tuple[float, dict[str, Any]]:
 
 
 def verb(settings: Settings, name: str, *arguments: str) -> dict[str, Any]:
-    """What a verb of the pipelines says in its last line."""
+    """Return the last line of a verb of the pipelines."""
     done = run(settings, name, *arguments)
     assert done.returncode == 0, done.stderr
     said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -141,7 +135,7 @@ def verb(settings: Settings, name: str, *arguments: str) -> dict[str, Any]:
 
 
 def run(settings: Settings, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A verb of the pipelines to its end."""
+    """Run a verb of the pipelines to its end."""
     command = [sys.executable, "-m", f"pipelines.{name}", *arguments]
     given = {**os.environ, "RAYBID_VAR_DIR": str(settings.var_dir)}
     return subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=120, check=False)
@@ -164,7 +158,7 @@ def newest_clicks(settings: Settings) -> int:
 
 
 def quality(folder: Path) -> float:
-    """The AUC that the market's own probabilities of a click would give its predictions."""
+    """Return the AUC of its predictions under the market's own click probabilities."""
     data = simulate(reference.market(4_711), reference.campaigns(), 20_000, 4_711, lambda _: None)
     assert data.truth is not None
     return expected_auc(CTRScorer.load(folder).score(data.rows)[:, CLICK].astype(np.float64), data.truth)

@@ -25,6 +25,7 @@ from rtb.campaigns.campaign import Budget, HeldDeal
 from rtb.events.parquet import read_events
 from rtb.runtime.settings import Settings
 from tests.rtb.builders import make_campaign
+from tests.support import until
 
 pytestmark = pytest.mark.cluster
 
@@ -86,13 +87,6 @@ def money(api: httpx.Client, admin: dict[str, str]) -> dict[str, dict[str, int]]
     return {name: api.get(f"/campaign/{name}", headers=admin).json()["figures"] for name in NAMES}
 
 
-def until(seconds: float, what: str, condition: Any) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.5)
-
-
 def test_money_leaves_a_market_that_collapses(
     platform: Platform, settings: Settings, api: httpx.Client, admin: dict[str, str], tmp_path: Path
 ) -> None:
@@ -101,7 +95,7 @@ def test_money_leaves_a_market_that_collapses(
     members = [{"campaign": name} for name in NAMES]
     season = {"id": "season", "interval_seconds": 2, "most_move": 0.3, "least_move": 0.01, "members": members}
     with trading(settings) as exchange:
-        until(30, "they all bid", lambda: min(exchange.bills.values()) > 20)
+        until(lambda: min(exchange.bills.values()) > 20, 30, "they do not all bid")
         made = api.post("/portfolio/create", json=season, headers=admin)
         assert made.status_code == 201, made.text
         assert made.json()["total_micros"] == 3 * TOTAL
@@ -116,7 +110,7 @@ def test_money_leaves_a_market_that_collapses(
             assert sum(parts) + told["unallocated_micros"] == 3 * TOTAL
         before, at = money(api, admin), decisions()
         exchange.open.discard("north")  # nobody sells to it any more
-        until(40, "the money leaves", lambda: money(api, admin)["north"]["available_micros"] < 0.25 * TOTAL)
+        until(lambda: money(api, admin)["north"]["available_micros"] < 0.25 * TOTAL, 40, "the money does not leave")
         assert decisions() - at <= 12
     after = money(api, admin)
     assert sum(one["budget_micros"] for one in after.values()) == 3 * TOTAL
@@ -125,7 +119,7 @@ def test_money_leaves_a_market_that_collapses(
     for one in after.values():
         pots = [one[f"{name}_micros"] for name in ("available", "leased", "reserved", "spent")]
         assert sum(pots) == one["budget_micros"]
-    until(30, "the moves are of record", lambda: bool(api.get("/portfolio/season/history", headers=admin).json()))
+    until(lambda: api.get("/portfolio/season/history", headers=admin).json(), 30, "no move is of record")
     history = api.get("/portfolio/season/history?limit=1000", headers=admin).json()
     assert any(move["source"] == "north" and "a micro there brings in" in move["because"] for move in history)
     events = moves_in(read_events(settings.events_dir, 0, time.time()))
@@ -138,12 +132,12 @@ def test_money_leaves_a_market_that_collapses(
 
 
 def moves_in(table: Any) -> list[dict[str, Any]]:
-    """The moves among events."""
+    """Return the moves among events."""
     return [row for row in table.to_pylist() if row["kind"] == "move" and row["portfolio"] == "season"]
 
 
 def reported(settings: Settings, folder: Path) -> None:
-    """The verb says the same."""
+    """Check that the verb reports the same."""
     where = {
         "RAYBID_VAR_DIR": str(settings.var_dir),
         "RAYBID_HTTP_PORT": str(settings.http_port),

@@ -21,6 +21,8 @@ from raybid.local.folders import run_folder
 from raybid.local.listeners import listeners
 from rtb.runtime.settings import Settings
 
+pytestmark = pytest.mark.cluster
+
 RUNS = """
 import sys, ray
 ray.init(sys.argv[1], logging_level="ERROR", log_to_driver=False)

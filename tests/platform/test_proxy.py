@@ -16,13 +16,13 @@ from raybid.local.environment import ROOT
 from raybid.local.nginx import binary, nginx
 from raybid.local.ports import free_port
 from rtb.runtime.settings import Settings
-from tests.support import environment_of, require
+from tests.support import environment_of, require_package
 
 pytestmark = pytest.mark.cluster
 
 
 def test_an_exchange_trades_with_tls(platform: Platform, settings: Settings, tmp_path: Path) -> None:
-    require(binary(), "nginx (Debian: nginx-light)")
+    require_package(binary(), "nginx-light")
     with nginx(tmp_path, free_port(), [f"127.0.0.1:{settings.http_port}"]) as proxy:
         command = [
             sys.executable,

@@ -11,7 +11,7 @@ MONEY = st.one_of(st.integers(0, 50), st.integers(0, 10**7), st.integers(0, 10**
 
 
 def campaign(name: str, *periods: Counts, **fields: object) -> CampaignState:
-    """A campaign that did this in its last periods."""
+    """Build a campaign with these last periods."""
     counts, memory = Counts(), Memory()
     for period in periods:
         counts, memory = counts.plus(period), memory.after(period)
@@ -19,7 +19,7 @@ def campaign(name: str, *periods: Counts, **fields: object) -> CampaignState:
 
 
 def clicks(count: int, *, spend: int = 1_000_000, impressions: int = 10_000) -> Counts:
-    """A period in which so many clicks came, each worth 1000 micros."""
+    """Build a period with this many clicks, each worth 1000 micros."""
     return Counts(spend, impressions, count, 0, count * 1_000)
 
 

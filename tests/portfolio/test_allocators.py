@@ -23,7 +23,7 @@ from tests.portfolio.cases import campaign, snapshots
 
 
 def twice_dual(snapshot: Snapshot) -> Allocation:
-    """The second of two, so that prices and multipliers carried over count."""
+    """Return the second of two allocations, so that prices and multipliers carried over count."""
     return allocate_dual(snapshot, allocate_dual(snapshot, DualState())[1])[0]
 
 
@@ -41,7 +41,7 @@ def least(one: CampaignState) -> int:
 
 
 def most(one: CampaignState) -> int:
-    """What bounds leave, but for the step limit."""
+    """Return what the bounds allow without the step limit."""
     cap = 10**18 if one.limits.cap is None else one.limits.cap
     return max(least(one), min(cap, one.budget) if one.paused else cap)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from portfolio.memory import Counts
 from portfolio.metrics import PORTFOLIO, metrics_of, write_csv, write_parquet
@@ -27,7 +27,6 @@ def test_ratios_of_one_campaign() -> None:
     assert np.isnan(row["cpa"])
 
 
-@settings(deadline=None)
 @given(snapshots())
 def test_the_last_row_is_the_sum_and_intervals_hold_what_they_are_about(snapshot: Snapshot) -> None:
     table = metrics_of(snapshot)

@@ -44,7 +44,7 @@ def run(*words: str) -> Any:
 
 @contextmanager
 def answering(status: int, body: bytes, kind: str = "application/json") -> Iterator[tuple[str, list[dict[str, str]]]]:
-    """A server that says one thing; its URL, and the headers of what was asked."""
+    """Run a server with one answer; yield its URL and the headers of each request."""
     heard: list[dict[str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):

@@ -19,7 +19,7 @@ from tests.rtb.ledger.servers import running
 
 
 def check(server: Valkey | None, folder: Path, *, required: bool) -> str:
-    """What is printed."""
+    """Return what is printed."""
     screen = StringIO()
     url = "" if server is None else f"redis://:a%20password@127.0.0.1:{server.port}/0"
     settings = Settings(redis_url=url, require_durable=required, var_dir=folder)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -16,20 +17,36 @@ from rllib_configs.registry import Run
 from rtb.models import policy
 from rtb.models.observation import MULTIPLIER_HIGH, MULTIPLIER_LOW, OBSERVATION_SIZE
 
+pytestmark = pytest.mark.cluster
+
 OBSERVATIONS = np.random.default_rng(0).uniform(-3, 3, (256, OBSERVATION_SIZE)).astype(np.float32)
 
 
-def small(seed: int = 1) -> Run:
-    return Run(steps=2_000, num_envs=12, markets=2, seed=seed)
+class Trained(NamedTuple):
+    """An algorithm after one iteration, and what its policy gave for `OBSERVATIONS` before and after it."""
+
+    recipe: ModuleType
+    algorithm: Any
+    multipliers_before: np.ndarray
+    outputs: np.ndarray
+
+
+@contextmanager
+def training(recipe: ModuleType, seed: int = 1) -> Iterator[Trained]:
+    """Build a small algorithm and train it for one iteration."""
+    algorithm = recipe.build_config(Run(steps=2_000, num_envs=12, markets=2, seed=seed)).build_algo()
+    try:
+        before = recipe.export(algorithm).multipliers(OBSERVATIONS)
+        algorithm.train()
+        yield Trained(recipe, algorithm, before, recipe.export(algorithm).forward(OBSERVATIONS))
+    finally:
+        algorithm.stop()
 
 
 @pytest.fixture(scope="module", params=[ppo, dqn], ids=["ppo", "dqn"])
-def trained(request: pytest.FixtureRequest, local_ray: None) -> Iterator[tuple[ModuleType, Any]]:
-    """The recipe and an algorithm of it after one iteration."""
-    algorithm = request.param.build_config(small()).build_algo()
-    algorithm.train()
-    yield request.param, algorithm
-    algorithm.stop()
+def trained(request: pytest.FixtureRequest, local_ray: None) -> Iterator[Trained]:
+    with training(request.param) as found:
+        yield found
 
 
 def _forward(module: Any) -> dict[str, Any]:
@@ -38,8 +55,8 @@ def _forward(module: Any) -> dict[str, Any]:
     return outputs
 
 
-def test_exported_policy_is_the_rl_module(trained: tuple[ModuleType, Any]) -> None:
-    recipe, algorithm = trained
+def test_exported_policy_is_the_rl_module(trained: Trained) -> None:
+    recipe, algorithm, *_ = trained
     exported, module = recipe.export(algorithm), algorithm.get_module()
     if recipe is ppo:
         mean = _forward(module)["action_dist_inputs"][:, :1].numpy()
@@ -54,9 +71,9 @@ def test_exported_policy_is_the_rl_module(trained: tuple[ModuleType, Any]) -> No
         assert np.array_equal(advantage.argmax(axis=1), _forward(module)["actions"].numpy())
 
 
-def test_exported_policy_acts_as_rllib_does(trained: tuple[ModuleType, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exported_policy_acts_as_rllib_does(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     """What RLlib's connectors hand to the environment, as multipliers, is what the exported policy would bid with."""
-    recipe, algorithm = trained
+    recipe, algorithm, *_ = trained
     env = algorithm.env_runner.env.unwrapped
     reset, step = env.reset, env.step
     shown: list[Any] = []
@@ -82,8 +99,8 @@ def test_exported_policy_acts_as_rllib_does(trained: tuple[ModuleType, Any], mon
         assert np.abs(exported.multipliers(observation) - chosen).max() < 1e-5
 
 
-def test_exported_policy_survives_the_disk(trained: tuple[ModuleType, Any], tmp_path: Any) -> None:
-    recipe, algorithm = trained
+def test_exported_policy_survives_the_disk(trained: Trained, tmp_path: Any) -> None:
+    recipe, algorithm, *_ = trained
     exported = recipe.export(algorithm)
     policy.save(tmp_path / "policy", exported, metrics={}, trained_on="a test")
     loaded = policy.load(tmp_path / "policy")
@@ -92,33 +109,19 @@ def test_exported_policy_survives_the_disk(trained: tuple[ModuleType, Any], tmp_
     assert ((chosen >= MULTIPLIER_LOW) & (chosen <= MULTIPLIER_HIGH)).all()
 
 
-def test_spaces_are_the_environments(trained: tuple[ModuleType, Any]) -> None:
-    recipe, algorithm = trained
+def test_spaces_are_the_environments(trained: Trained) -> None:
+    recipe, algorithm, *_ = trained
     module = algorithm.get_module()
     assert module.observation_space == OBSERVATION_SPACE
     assert module.action_space.shape == action_space("continuous" if recipe is ppo else "levels").shape
 
 
-@pytest.mark.parametrize("recipe", [ppo, dqn], ids=["ppo", "dqn"])
-def test_an_untrained_policy_is_the_closed_loop(recipe: ModuleType, local_ray: None) -> None:
-    algorithm = recipe.build_config(small(seed=3)).build_algo()
-    try:
-        chosen = recipe.export(algorithm).multipliers(OBSERVATIONS)
-    finally:
-        algorithm.stop()
-    assert np.abs(np.log(chosen)).mean() < (0.01 if recipe is ppo else 0.1)  # of 0.69 either way
+def test_an_untrained_policy_is_the_closed_loop(trained: Trained) -> None:
+    distance = np.abs(np.log(trained.multipliers_before)).mean()
+    assert distance < (0.01 if trained.recipe is ppo else 0.1)  # of 0.69 either way
 
 
-@pytest.mark.parametrize("recipe", [ppo, dqn], ids=["ppo", "dqn"])
-def test_same_seed_same_policy(recipe: ModuleType, local_ray: None) -> None:
-    def outputs(seed: int) -> Any:
-        algorithm = recipe.build_config(small(seed)).build_algo()
-        try:
-            algorithm.train()
-            return recipe.export(algorithm).forward(OBSERVATIONS)
-        finally:
-            algorithm.stop()
-
-    first = outputs(5)
-    assert np.array_equal(first, outputs(5))
-    assert not np.array_equal(first, outputs(6))
+def test_same_seed_same_policy(trained: Trained) -> None:
+    with training(trained.recipe) as again, training(trained.recipe, seed=6) as other:
+        assert np.array_equal(trained.outputs, again.outputs)
+        assert not np.array_equal(trained.outputs, other.outputs)

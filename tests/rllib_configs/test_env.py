@@ -18,6 +18,7 @@ from rtb.models import policy
 from simulation.library import Library
 from simulation.replayed import ReplayedCore
 from simulation.worlds import COUNTED, DAILY, to_learn_from
+from tests.support import examples
 
 CONFIG = {"data": "", "world_seed": 3, "markets": 3, "num_envs": 5}
 
@@ -99,7 +100,7 @@ def test_it_pays_what_the_learning_world_pays(worlds: Mapping[str, Library]) -> 
         assert done.all() == core.done
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10))
 @given(seed=st.integers(0, 2**31 - 1), action=st.floats(-3.0, 3.0))
 def test_whatever_is_done_observations_stay_in_range_and_rewards_finite(seed: int, action: float) -> None:
     env = make_env(CONFIG)

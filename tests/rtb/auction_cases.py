@@ -71,7 +71,7 @@ def read_cases() -> Iterator[Case]:
 
 
 def merge(target: Any, patch: Any) -> Any:
-    """A JSON merge patch applied."""
+    """Apply a JSON merge patch."""
     if not isinstance(patch, dict):
         return deepcopy(patch)
     merged = dict(target) if isinstance(target, dict) else {}

@@ -72,11 +72,11 @@ class Bidder:
         await self.book.maintain()
 
     def answer(self, *bodies: bytes) -> list[Answer]:
-        """The answers to requests that came in one batch."""
+        """Return the answers to requests that came in one batch."""
         return self.answer_prepared([self.edge.prepare(body) for body in bodies])
 
     def answer_prepared(self, requests: Sequence[Prepared]) -> list[Answer]:
-        """The answers to requests that were read already."""
+        """Return the answers to requests that are decoded already."""
         batch = self.edge.assemble(requests)
         probability = self.ctr.score(batch.rows).probability
         answers, events = self.edge.render(batch, probability, self.stage.decide(batch.auction(probability)))

@@ -77,7 +77,7 @@ def make_audience(**fields: Any) -> Audience:
 def make_impression(
     audience: Audience | None = None, *, sizes: Sequence[tuple[int, int]] = ((300, 250),), **fields: Any
 ) -> Impression:
-    """A banner's; what a slot has, such as `battr`, may be given by its name."""
+    """Build a banner's impression; a slot's fields, such as `battr`, may be given by name."""
     traits = {name: fields.pop(name) for name in list(fields) if name in BannerSlot.__struct_fields__}
     slot = BannerSlot(sizes=tuple(sizes), **{"pos": 1, **traits})
     return Impression("1", audience or make_audience(), slot)._replace(**fields)
@@ -99,7 +99,7 @@ def to_json(value: Any) -> bytes:
 
 
 def make_table(listings: Sequence[Listing], **columns: Any) -> PacingTable:
-    """A pacing table where every campaign is open, on schedule, and of its own terms."""
+    """Build a pacing table where every campaign is open, on schedule, and under its own terms."""
     table = np.zeros(len(listings), PACING_DTYPE)
     table["number"] = [listing.number for listing in listings]
     table["open"] = True

@@ -69,7 +69,7 @@ class InProcess:
         await self.book.maintain()
 
     def answer(self, *bodies: bytes) -> list[Answer]:
-        """The answers to requests that came in one batch.
+        """Return the answers to requests that came in one batch.
 
         Raises:
             InvalidRequest: one of them cannot be answered.
@@ -77,7 +77,7 @@ class InProcess:
         return self.answer_prepared([self.edge.prepare(body) for body in bodies])
 
     def answer_prepared(self, requests: Sequence[Prepared]) -> list[Answer]:
-        """The answers to requests that were read already."""
+        """Return the answers to requests that are decoded already."""
         batch = self.edge.assemble(requests)
         probability = _CTR.score(batch.rows).probability
         answers, _ = self.edge.render(batch, probability, self.stage.decide(batch.auction(probability)))

@@ -134,7 +134,7 @@ def _(kind: types.StructType, depth: int) -> st.SearchStrategy[Json]:
 
 
 def changed(valid: Json, kind: type) -> st.SearchStrategy[Json]:
-    """A valid document in which up to three fields, however deep, are something else that their type may be."""
+    """Draw a valid document with up to three fields, however deep, of another value of their type."""
     described = types.type_info(kind)
 
     @st.composite
@@ -173,10 +173,10 @@ def _inner(kind: types.Type, document: Json) -> types.Type:
 
 
 def sent(document: Json) -> bytes:
-    """A document as it comes: JSON, with what no UTF-8 can say escaped."""
+    """Encode a document as JSON, escaping what UTF-8 cannot represent."""
     return json.dumps(document).encode()
 
 
 def plain(value: Any) -> Json:
-    """A struct as JSON has it."""
+    """Return a struct as JSON represents it."""
     return msgspec.json.decode(msgspec.json.encode(value))

@@ -15,7 +15,7 @@ def rows(price: list[float], pctr: list[float], click: list[int] | None = None) 
 
 
 def moment(auctions_left: float, lanes: int = 1) -> Moment:
-    """A moment by count; nobody knows the hour."""
+    """Build a moment by count; nobody knows the hour."""
     every = np.ones(lanes)
     return Moment(every * auctions_left, every, np.zeros(lanes), every * np.nan)
 
@@ -27,7 +27,7 @@ def totals(*, impressions: int = 1_000, clicks: int = 10, cost: int = 50_000) ->
 
 
 def task(seed: int, *, episode: int = 100, episodes: int = 6, world: World | None = None) -> Task:
-    """A made-up campaign: as many auctions before as after."""
+    """Build the task of a made-up campaign: as many auctions before as after."""
     rng = np.random.default_rng(seed)
     drawn = sample_rows(world or World(ctr=0.01), 2 * episode * episodes, rng)
     before, after = drawn.part(0, episode * episodes), drawn.part(episode * episodes)

@@ -17,7 +17,7 @@ from tests.simulation.logs import totals
 
 
 def info(clicks: int = 10, cost: int = 50_000) -> str:
-    """The totals of a thousand auctions at a price of 50."""
+    """Return the totals of a thousand auctions at a price of 50."""
     return msgspec.json.encode(totals(clicks=clicks, cost=cost)).decode()
 
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from simulation.cut import cut
 from simulation.daily import daily_task
+from tests.support import examples
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15))
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.sampled_from([6.0, 24.0, 48.0]), st.booleans())
 def test_there_are_so_many_flights_after_the_past(seed: int, flights: int, hours: float, daily: bool) -> None:
     task = daily_task(np.random.default_rng(seed), flights=flights, hours=hours, auctions=400.0, daily=daily)

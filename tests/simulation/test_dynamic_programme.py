@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from simulation.dynamic_programme import MAX_CELLS, Programme, TooLarge, table_size, task_table, value_table
 from tests.simulation.logs import moment, task, totals
+from tests.support import examples
 
 SEEDS = st.integers(0, 2**32 - 1)
 
 
 def plainly(chance: np.ndarray, ctr: float, auctions: int, budget: int) -> list[list[float]]:
-    """The recursion as it is written down, one sum at a time."""
+    """Compute the recursion as it is defined, one sum at a time."""
     table = [[0.0] * (budget + 1)]
     for _ in range(1, auctions):
         last = table[-1]
@@ -27,7 +28,7 @@ def plainly(chance: np.ndarray, ctr: float, auctions: int, budget: int) -> list[
     return table
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(seed=SEEDS, prices=st.integers(2, 12), budget=st.integers(0, 40))
 def test_the_table_is_the_recursion(seed: int, prices: int, budget: int) -> None:
     rng = np.random.default_rng(seed)
@@ -36,7 +37,7 @@ def test_the_table_is_the_recursion(seed: int, prices: int, budget: int) -> None
     np.testing.assert_allclose(table, plainly(chance, 0.01, 15, budget), rtol=1e-9, atol=1e-14)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(seed=SEEDS)
 def test_more_money_and_more_auctions_are_never_worth_less(seed: int) -> None:
     chance = np.random.default_rng(seed).dirichlet(np.full(20, 0.5))
@@ -69,7 +70,7 @@ def test_bids_go_up_to_where_keeping_the_money_is_better() -> None:
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(seed=SEEDS, left=st.integers(0, 100), n=st.integers(1, 30))
 def test_bids_are_those_of_the_plain_rule(seed: int, left: int, n: int) -> None:
     rng = np.random.default_rng(seed)

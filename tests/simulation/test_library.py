@@ -13,6 +13,7 @@ from simulation.auction_log import EPISODE, Task
 from simulation.daily import daily_task
 from simulation.library import SHARES, Library, Source
 from tests.simulation.logs import task
+from tests.support import examples
 
 _TASKS = [task(seed, episode=200, episodes=4) for seed in (1, 2, 3)]
 _COUNTED = Library([Source(made, made.before) for made in _TASKS])
@@ -21,7 +22,7 @@ _CLOCKED = Library.of_past(_FLIGHTS)
 _SEEDS = st.integers(0, 2**32 - 1)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20))
 @given(seed=_SEEDS, library=st.sampled_from([_COUNTED, _CLOCKED]))
 def test_draws_follow_the_seed(seed: int, library: Library) -> None:
     first, again, other = (library.sample(np.random.default_rng(seed + more), 8) for more in (0, 0, 1))
@@ -31,7 +32,7 @@ def test_draws_follow_the_seed(seed: int, library: Library) -> None:
     assert first.budget.tolist() != other.budget.tolist()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20))
 @given(seed=_SEEDS)
 def test_an_episode_by_count_has_a_logged_ones_auctions_in_some_order(seed: int) -> None:
     drawn = _COUNTED.sample(np.random.default_rng(seed), 12)
@@ -48,7 +49,7 @@ def _logged(made: Task) -> list[tuple[list[float], list[float]]]:
     return list(zip(price.reshape(-1, 200).tolist(), pctr.reshape(-1, 200).tolist(), strict=True))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20))
 @given(seed=_SEEDS)
 def test_a_flight_keeps_the_order_and_the_hours_of_its_auctions(seed: int) -> None:
     drawn = _CLOCKED.sample(np.random.default_rng(seed), 8)
@@ -71,7 +72,7 @@ def _starts(made: Task) -> list[tuple[tuple[float, ...], float]]:
     return [(tuple(rows.price[first : first + 20].tolist()), float(rows.hour[first])) for first in firsts]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20))
 @given(seed=_SEEDS, shares=st.sampled_from([(1 / 64, 1 / 2), (1 / 8, 1 / 4), (1 / 16, 1 / 16)]))
 def test_budgets_are_within_their_shares(seed: int, shares: tuple[float, float]) -> None:
     drawn = Library.of_past(_TASKS[:1]).sample(np.random.default_rng(seed), 30, shares)

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from simulation.optimum import auc, bayes_auc, expected_auc, hindsight, shadow_level
@@ -14,7 +14,6 @@ from simulation.optimum import auc, bayes_auc, expected_auc, hindsight, shadow_l
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-@settings(max_examples=60)
 @given(seed=SEEDS, least=st.sampled_from([0.0, 1.0]))
 def test_hindsight_bounds_the_best_choice(seed: int, least: float) -> None:
     rng = np.random.default_rng(seed)
@@ -32,7 +31,6 @@ def test_hindsight_bounds_the_best_choice(seed: int, least: float) -> None:
     assert spend <= budget + 1e-9
 
 
-@settings(max_examples=60)
 @given(seed=SEEDS)
 def test_worthwhile_hindsight_has_the_most_surplus(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -54,7 +52,6 @@ def test_hindsight_by_hand() -> None:
     assert hindsight(value, price, [100.0, 100.0], least_ratio=1.0).tolist() == [[20.0, 0.0], [11.0, 0.0]]
 
 
-@settings(max_examples=60)
 @given(seed=SEEDS, budget=st.floats(0.5, 300.0))
 def test_shadow_level_is_where_money_runs_out(seed: int, budget: float) -> None:
     """Bidding less than it can be afforded, bidding just that cannot; against each level there is."""
@@ -70,7 +67,6 @@ def test_shadow_level_is_where_money_runs_out(seed: int, budget: float) -> None:
         assert level == cost[np.isfinite(cost)].max()
 
 
-@settings(max_examples=60)
 @given(seed=SEEDS, budget=st.floats(1.0, 200.0))
 def test_shadow_level_is_what_a_little_more_money_buys(seed: int, budget: float) -> None:
     rng = np.random.default_rng(seed)
@@ -86,7 +82,6 @@ def test_shadow_level_by_hand() -> None:
     assert shadow_level(value, price, [7.0, 100.0, 5.0])[:2].tolist() == [0.5, 2.0]
 
 
-@settings(max_examples=60)
 @given(seed=SEEDS, noise=st.floats(0.0, 5.0))
 def test_no_scorer_beats_the_truth_in_expectation(seed: int, noise: float) -> None:
     rng = np.random.default_rng(seed)
@@ -102,7 +97,6 @@ def test_expected_auc_is_the_mean_of_realised_ones() -> None:
     assert expected_auc(scores, p) == pytest.approx(np.mean(realised), abs=0.004)
 
 
-@settings(max_examples=60)
 @given(scores=st.lists(st.integers(0, 5), min_size=2, max_size=12), data=st.data())
 def test_auc_counts_pairs_and_halves_ties(scores: list[int], data: st.DataObject) -> None:
     labels = data.draw(st.lists(st.booleans(), min_size=len(scores), max_size=len(scores)))

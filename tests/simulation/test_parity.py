@@ -78,7 +78,7 @@ class Diary(DailyProfile):
 
 
 def _even_task(seed: int) -> Task:
-    """A flight of a day in a market of a daily pattern whose auctions come evenly, so that their rate is known."""
+    """Build a day's flight in a market of a daily pattern whose auctions come evenly: their rate is known."""
     task = daily_task(np.random.default_rng(seed), flights=2, auctions=1_000.0)
     rows = task.after.part(0, 1_000)
     hour = np.arange(1_000) * 24.0 / 1_000
@@ -86,7 +86,7 @@ def _even_task(seed: int) -> Task:
 
 
 def _history(task: Task) -> Balance:
-    """A ledger's figures of long ago: the averages of the task's past."""
+    """Return a ledger's figures of long ago: the averages of the task's past."""
     price = task.before.price
     return Balance(
         opportunities=_SEEN,
@@ -104,7 +104,7 @@ def _exact(sum_or_part: npt.ArrayLike) -> Floats:
 
 
 def _inferred(history: Balance, worth: float) -> Past:
-    """What serving makes of a history, but for the day."""
+    """Return what serving makes of a history, without the day."""
     totals = {name: np.array([float(value)]) for name, value in history._asdict().items()}
     known = know(totals, [UNKNOWN], np.array([worth]))
     return Past(known.landscape, DailyProfile(*np.ones((2, 1, 24))), known.pctr, known.price)
@@ -150,7 +150,7 @@ def test_serving_shows_a_policy_what_the_yardstick_did(seed: int, share: float) 
 
 
 def _told(balance: Balance, pctr: Floats, cleared: Cleared, level: float) -> Balance:
-    """A balance after some auctions in each of which was bid."""
+    """Build a balance after some auctions, each with a bid."""
     return balance._replace(
         opportunities=balance.opportunities + len(pctr),
         bids=balance.bids + len(pctr),

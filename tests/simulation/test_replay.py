@@ -19,6 +19,7 @@ from simulation.linear import Linear, lin, mcpc
 from simulation.ortb import ortb
 from simulation.replay import CURVE, best_value, play
 from tests.simulation.logs import rows, task, totals
+from tests.support import examples
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -35,7 +36,7 @@ MAKERS: dict[str, Callable[[Task, float], Bidder]] = {
 
 
 @pytest.mark.parametrize("name", MAKERS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10))
 @given(
     seed=SEEDS,
     share=st.sampled_from([1 / 32, 1 / 8, 1 / 2]),

@@ -18,6 +18,7 @@ from simulation.library import Episodes, Library, Source
 from simulation.replay import play
 from simulation.replayed import ReplayedCore
 from tests.simulation.logs import task
+from tests.support import examples
 
 
 def library(episode: int = 200) -> Library:
@@ -31,7 +32,7 @@ _LIBRARIES = {
 
 
 @pytest.mark.parametrize("kind", _LIBRARIES)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15))
 @given(seed=st.integers(0, 2**32 - 1), decision=st.sampled_from([10, 20, 25, 30]))
 def test_rewards_add_up_to_the_gain_over_the_closed_loop(kind: str, seed: int, decision: int) -> None:
     """What each decision is told at once, by the money it left, is taken back by the end."""

@@ -14,7 +14,9 @@ import pytest
 from raybid.local import postgres
 from raybid.local.environment import ROOT
 from raybid.local.ports import free_ports
-from tests.support import PORTS, require
+from tests.support import PORTS, require_package
+
+pytestmark = pytest.mark.cluster
 
 PARTS = {"RLBidder", "Router", "Controller", "ledger server"}
 
@@ -36,8 +38,8 @@ def chaos(var_dir: Path, *options: str, **environment: str) -> subprocess.Comple
 @pytest.mark.parametrize("servers", [(), ("--own-servers",)], ids=["embedded", "redis-server and PostgreSQL"])
 def test_money_survives_kills_and_lies(servers: tuple[str, ...], tmp_path: Path):
     if servers:
-        require(shutil.which("redis-server"), "redis-server")
-        require(postgres.binaries(), "PostgreSQL's initdb and pg_ctl")
+        require_package(shutil.which("redis-server"), "redis-server")
+        require_package(postgres.binaries(), "postgresql")
     done = chaos(tmp_path, "--duration", "30", "--rate", "60", "--budget", "60000", *servers)
     assert done.returncode == 0, done.stderr[-3_000:]
     figures = json.loads(done.stdout.splitlines()[-1])

@@ -14,18 +14,21 @@ import pytest
 from raybid.local.environment import ROOT
 from raybid.local.nginx import binary
 from rtb.runtime.settings import Settings
-from tests.platform.conftest import train_small_models
-from tests.support import require
+from tests.small_models import save_small_models
+from tests.support import require, require_package
 from verification.faults.nodes import can_make
+
+pytestmark = pytest.mark.cluster
 
 
 @pytest.mark.timeout(600)
 def test_serving_goes_on_and_the_state_comes_back(tmp_path: Path) -> None:
+    require_package(shutil.which("ip"), "iproute2")
     reason = can_make()
     require(not reason, f"network namespaces: {reason}")
-    require(shutil.which("redis-server"), "redis-server")
-    require(binary(), "nginx (Debian: nginx-light)")
-    train_small_models(Settings(var_dir=tmp_path))
+    require_package(shutil.which("redis-server"), "redis-server")
+    require_package(binary(), "nginx-light")
+    save_small_models(Settings(var_dir=tmp_path))
     done = subprocess.run(
         [sys.executable, "-m", "verification.gcs_failover", "--rate", "40"],
         cwd=ROOT,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from pathlib import Path
 
-from tests.support import require
+from tests.support import require, require_package
 from verification.attacks import measure
 from verification.attacks.disk import full, small_disk
 from verification.attacks.honest import Sample, p99
@@ -15,7 +16,7 @@ from verification.faults import nodes
 
 
 def shared(folder: Path, name: str, mode: int) -> str:
-    """A file in a folder that everybody may enter."""
+    """Write a file in a folder that everybody may enter."""
     for one in (folder, *folder.parents):
         if one.stat().st_uid == os.geteuid() and one != Path("/"):
             one.chmod(one.stat().st_mode | 0o055)
@@ -57,6 +58,7 @@ def test_a_local_socket_takes_connections_or_not(tmp_path: Path) -> None:
 
 
 def test_a_neighbour_reaches_what_listens_on_all_addresses_and_not_loopback() -> None:
+    require_package(shutil.which("ip"), "iproute2")
     require(not nodes.can_make(), nodes.can_make())
     with (
         neighbour() as stranger,

@@ -24,7 +24,7 @@ from rtb.events.sink import Backlog
 from rtb.ledger import Balance
 from rtb.pacing.snapshot import PACING_DTYPE
 from tests.rtb.builders import make_campaign
-from tests.support import require
+from tests.support import require_package
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -75,7 +75,7 @@ def full(campaigns: int = 3, counters: dict[str, int] | None = None) -> Report:
 
 def test_prometheus_own_linter_has_nothing_to_say() -> None:
     promtool = shutil.which("promtool")
-    require(promtool, "promtool, of the package prometheus")
+    require_package(promtool, "prometheus")
     tally = _Tally()
     timings = Timings(tally)  # type: ignore[arg-type]
     for name, one in HISTOGRAMS.items():

@@ -31,7 +31,7 @@ from rtb.targeting.listing import Listing
 from rtb.targeting.users import UserKeys
 from tests.rtb.bidder import PLENTY, SIGNER, URL, USERS, Bidder, bids_of
 from tests.rtb.builders import MONDAY_NOON, make_campaign, make_creative, make_request, make_table, to_json
-from tests.support import SHARED_DATA, require
+from tests.support import SHARED_DATA, examples, require
 
 _PCTR = 0.001  # of an untrained scorer
 
@@ -337,7 +337,7 @@ def network() -> CTRNetwork:
     return made
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(listings=_listings, requests=_requests, budget=st.integers(0, 10**9))
 def test_every_bid_is_worth_it_meets_its_floor_and_is_paid_for(
     network: CTRNetwork, listings: list[Listing], requests: list[Any], budget: int
@@ -388,7 +388,7 @@ def _containers(value: Any) -> Iterator[Any]:
             yield from _containers(inner)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.lists(st.tuples(st.integers(0, 10**6), _oddities), min_size=1, max_size=3))
 def test_whatever_can_be_read_can_be_answered(changes: list[tuple[int, Any]]) -> None:
     request = copy.deepcopy(

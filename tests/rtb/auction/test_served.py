@@ -32,7 +32,7 @@ def _entry(number: int, share: float) -> Entry:
 
 @pytest.fixture(scope="module")
 def day() -> tuple[House, list[Balance]]:
-    """A day of three campaigns, their bills two ticks late."""
+    """Serve three campaigns for a day, their bills two ticks late."""
     entries = [_entry(number, share) for number, share in _SHARES.items()]
     house = House(entries, Market(np.random.default_rng(1), _RATE), _TICK, _MIDNIGHT)
     return house, asyncio.run(house.run(_TICKS))

@@ -20,6 +20,7 @@ from rtb.models.policy import Policy, neutral, unsquash
 from rtb.pacing.snapshot import PacingTable
 from rtb.targeting.listing import Listing
 from tests.rtb.builders import MARKET, MONDAY_NOON, fill, make_campaign, make_table
+from tests.support import examples
 
 _TTL = 60.0
 
@@ -32,7 +33,7 @@ def _constant_policy(action: float) -> Policy:
 def _stage(
     table: PacingTable, budgets: dict[int, int] | int = 10**9, *, policy: Policy | None = None, leased: bool = True
 ) -> BidStage:
-    """A bidder whose campaigns have these budgets, all of them leased."""
+    """Build a bidder whose campaigns have these budgets, all of them leased."""
     ledger = MemoryLedger()
     numbers = count(1)
     book = LeaseBook(
@@ -272,7 +273,7 @@ _candidates = st.lists(
 ).map(sorted)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     st.lists(_candidates, min_size=1, max_size=4),
     st.lists(st.integers(0, 500_000), min_size=6, max_size=6),

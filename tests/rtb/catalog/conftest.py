@@ -10,24 +10,24 @@ import pytest
 
 from raybid.local import postgres
 from rtb.catalog import Catalog
-from tests.support import require
+from tests.support import require_package
 
 NewUrl = Callable[[], str]
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[postgres.Cluster]:
-    """A PostgreSQL of our own."""
+    """Start a PostgreSQL for the run."""
     binaries = postgres.binaries()
-    require(binaries, "PostgreSQL's initdb and pg_ctl")
+    require_package(binaries, "postgresql")
     assert binaries is not None
     with postgres.running(binaries) as cluster:
         yield cluster
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> NewUrl:
-    """Makes URLs of databases that nobody has opened yet."""
+    """Return a function that makes URLs of databases that nobody has opened yet."""
     if request.param == "postgresql":
         made: postgres.Cluster = request.getfixturevalue("cluster")
         return made.new_database
@@ -43,7 +43,7 @@ def url(new_url: NewUrl) -> str:
 
 @pytest.fixture
 def catalog(url: str) -> Iterator[Catalog]:
-    """A new catalog."""
+    """Yield a new catalog."""
     catalog = Catalog(url)
     yield catalog
     catalog.close()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rtb.campaigns.campaign import Campaign, CampaignError, patch_campaign
 from rtb.catalog import CampaignChanged, CampaignExists, CampaignUnknown, Catalog
 from tests.rtb.builders import make_campaign
+from tests.support import examples
 
 _THREADS = 8
 
@@ -189,7 +190,7 @@ _json = st.recursive(
 _fields = st.sampled_from([*Campaign.__struct_fields__, "total_micros", "starts_at", "surprise"])
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(200), suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(_fields, _json | st.dictionaries(_fields, _json, max_size=3), max_size=4) | _json)
 def test_any_patch_gives_a_valid_campaign_or_is_refused(patch: Any):
     campaign = make_campaign("spring")

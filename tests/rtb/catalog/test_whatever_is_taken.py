@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -31,14 +30,15 @@ from rtb.pacing.vetting import Vetter
 from rtb.targeting.listing import Listing
 from tests.rtb.builders import make_audio, make_campaign, make_native, make_video
 from tests.rtb.structs import changed, plain, sent
+from tests.support import examples
 
 NewUrl = Callable[[], str]
 
 thorough = settings(
-    max_examples=int(os.environ.get("RAYBID_EXAMPLES", "250")),
+    max_examples=examples(250),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-"""On each of two databases; RAYBID_EXAMPLES=10000 for a long look."""
+"""On each of two databases; `--hypothesis-profile thorough` for a long look."""
 
 _RICH = make_campaign(
     "rich",
@@ -62,7 +62,7 @@ def taken() -> Iterator[Counter[bool]]:
 
 
 def comes_out(catalog: Catalog, campaign: Campaign) -> None:
-    """A campaign of record is bid from, and a Router has it as it is."""
+    """Check that a recorded campaign bids, and that a Router has it unchanged."""
     entry = catalog.get(campaign.id)
     assert entry is not None
     assert entry.campaign == campaign

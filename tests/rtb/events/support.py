@@ -49,7 +49,7 @@ def charge_fields(number: int, at: float) -> Fields:
 
 
 def charged(count: int) -> dict[tuple[int, int], int]:
-    """What the first events cost: micros by campaign and hour."""
+    """Return what the first events cost: micros by campaign and hour."""
     totals: dict[tuple[int, int], int] = {}
     for number in range(count):
         if number % 3:

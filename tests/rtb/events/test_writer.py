@@ -40,7 +40,7 @@ def make_writer(client: redis.Redis, folder: Path, batch: int = 100) -> EventWri
 
 
 def assert_once(client: redis.Redis, folder: Path, count: int) -> None:
-    """The files hold each event once, the book each charge once, the stream nothing more."""
+    """Check that the files hold each event once, the book each charge once, and the stream nothing."""
     assert ids_in_files(folder) == expected_ids(count)
     book = FileSpendBook(folder / "_spend.json")
     assert book.position() == last_written(folder) == expected_ids(count)[-1]

@@ -21,7 +21,7 @@ def write(folder: Path, name: str = "acme", **fields: Any) -> None:
 
 
 def left_out(folder: Path) -> str:
-    """What is said of the one file that cannot be used; the shipped profiles are there all the same."""
+    """Return the complaint about the one unusable file; the shipped profiles are loaded all the same."""
     exchanges = load(folder)
     (fault,) = exchanges.faults
     assert {"openrtb25", "openrtb26", "prebid_server"} <= {profile.name for profile in exchanges}

@@ -47,7 +47,7 @@ class Platform(Bidder):
         self.pacemaker = Pacemaker()
 
     def tick(self, experiment: Experiment | None = EXPERIMENT) -> Divided:
-        """The Controller looks, and the bidder hears of it."""
+        """Divide the campaigns as the Controller does, and hand the outcome to the bidder."""
 
         async def tick() -> Divided:
             await self.ledger.report(self.stage.drain())

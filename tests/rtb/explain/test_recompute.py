@@ -34,9 +34,10 @@ from simulation import reference
 from simulation.requests import to_openrtb
 from tests.rtb.builders import make_campaign, make_creative, make_request, make_table, make_video, to_json
 from tests.rtb.explain.worlds import World, world
+from tests.support import examples
 
 RATES = Rates(rates={"EUR": 0.92, "JPY": 150.1})
-DRAWN = settings(max_examples=10, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+DRAWN = settings(max_examples=examples(10), phases=[Phase.explicit, Phase.reuse, Phase.generate])
 CHECKED = 300  # bids of each example
 
 
@@ -68,7 +69,7 @@ def again(made: World, bid_id: str) -> Recomputed:
 
 
 def drawn_table(listings: list[Listing], draw: np.random.Generator, *, arms: bool) -> PacingTable:
-    """A pacing table such as a market in the middle of its day makes, some campaigns closed."""
+    """Build a pacing table as in the middle of a market's day, some campaigns closed."""
     numbers = [listing.number for listing in listings]
     table = make_table(listings)
     if arms:
@@ -88,7 +89,7 @@ def drawn_table(listings: list[Listing], draw: np.random.Generator, *, arms: boo
 
 
 def drawn_listings() -> list[Listing]:
-    """The sample campaigns, those of other formats, one that pays for conversions, one with deals."""
+    """Return the sample campaigns, those of other formats, one that pays for conversions, one with deals."""
     deals = (HeldDeal(id="agreed", price_micros=9_000), HeldDeal(id="value", floor_micros=100))
     others = [
         make_campaign("film", creatives=(make_video(),), value=900_000_000),

@@ -73,7 +73,7 @@ _SIGNALS: list[dict[str, Any]] = [
 
 
 def read(request: BidRequest) -> list[Impression]:
-    """What is read of a request, but for who the user is."""
+    """Return what is read of a request, without the user's identity."""
     found, _ = impressions_of(request, 5, "USD", 8, rates=RATES)
     return [one._replace(audience=one.audience._replace(user=WITHHELD if one.audience.user else "")) for one in found]
 

@@ -36,7 +36,7 @@ SECRET = "a secret of the tests, and long"
 
 
 def network(seed: int = 0) -> CTRNetwork:
-    """A network whose answers depend on the row."""
+    """Build a network whose answers depend on the row."""
     torch.manual_seed(seed)
     made = CTRNetwork()
     with torch.no_grad():
@@ -46,7 +46,7 @@ def network(seed: int = 0) -> CTRNetwork:
 
 
 def continuous(seed: int = 0) -> Policy:
-    """A policy whose multiplier depends on what it sees."""
+    """Build a policy whose multiplier depends on its observation."""
     draw = np.random.default_rng(seed)
     sizes = [len(policy.neutral().layers[0][0][0]), 16, 1]
     layers = [
@@ -127,7 +127,7 @@ class World:
 
 
 def world(folder: Path, listings: Sequence[Listing], *, rates: Rates = NO_RATES, max_candidates: int = 4) -> World:
-    """A platform with money for every campaign, and nothing to bid by yet."""
+    """Build a platform with money for every campaign and no pacing table or models yet."""
     ledger = MemoryLedger()
     edge = Edge(
         signer=Signer(SECRET),
@@ -154,5 +154,5 @@ def world(folder: Path, listings: Sequence[Listing], *, rates: Rates = NO_RATES,
 
 
 def reference_listings(size: int) -> list[Listing]:
-    """The campaigns of the simulated market."""
+    """Return the campaigns of the simulated market."""
     return [Listing(number, campaign) for number, campaign in enumerate(reference.campaigns(size), 1)]

@@ -16,14 +16,14 @@ from tests.rtb.ledger.support import Ledgers, Restartable, memory_ledger, valkey
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[Valkey]:
-    """A Redis: its Lua is not Valkey's, and writes some numbers otherwise."""
+    """Start a Redis: its Lua differs from Valkey's and writes some numbers otherwise."""
     with servers.running("redis") as server:
         yield server
 
 
-@pytest.fixture(params=["memory", "valkey", "redis"])
+@pytest.fixture(params=["memory", *(pytest.param(kind, marks=pytest.mark.slow) for kind in servers.KINDS)])
 def ledgers(request: pytest.FixtureRequest) -> Ledgers:
-    """A test that takes it is run over every ledger; see `with_ledger`."""
+    """Run a test over every ledger; see `with_ledger`."""
     if request.param == "memory":
         return memory_ledger
     server: Valkey = request.getfixturevalue("valkey" if request.param == "valkey" else "redis_server")
@@ -33,7 +33,7 @@ def ledgers(request: pytest.FixtureRequest) -> Ledgers:
 
 @pytest.fixture
 def server(free_port: int, tmp_path: Path) -> Iterator[Restartable]:
-    """A server of this test's own."""
+    """Start a server for this test alone."""
     server = Restartable(free_port, tmp_path)
     yield server
     server.process.stop()
@@ -41,7 +41,7 @@ def server(free_port: int, tmp_path: Path) -> Iterator[Restartable]:
 
 @pytest.fixture
 def quick(valkey: Valkey) -> Iterator[Valkey]:
-    """The server, not waiting for its disk: what it answers is the same, sooner."""
+    """Return the server without waiting for its disk: same answers, sooner."""
     with redis.Redis(port=valkey.port) as client:
         client.config_set("appendfsync", "no")
         yield valkey

@@ -37,13 +37,13 @@ class Bid(NamedTuple):
     is_paid: bool = False
 
     def after(self, kind: Kind, outcome: Outcome, **changes: bool | int) -> Bid:
-        """The bid once a notice came."""
+        """Return the bid after a notice."""
         is_recorded = outcome is not Outcome.DUPLICATE
         recorded = self.recorded | {kind} if is_recorded else self.recorded
         return self._replace(told=self.told | {kind}, recorded=recorded)._replace(**changes)  # type: ignore[arg-type]
 
     def rebuilt(self) -> Bid:
-        """The bid in a ledger made again from events: its lease is gone."""
+        """Return the bid in a ledger rebuilt from events: its lease is gone."""
         return self._replace(told=self.recorded, is_held=False)
 
 
@@ -63,7 +63,7 @@ class Spending:
     charges: list[tuple[float, int]] = field(default_factory=list)
 
     def hear(self, grant: Grant) -> None:
-        """A grant names a day: what was spent before it began is not of it, unless nobody knew when that was."""
+        """Start the day that a grant names, without earlier spend unless its day was unknown."""
         if grant.day < self.day.name or not grant.day or grant.at >= grant.day_ends:
             return
         if grant.day > self.day.name and self.day.name:
@@ -71,18 +71,18 @@ class Spending:
         self.day = Day(grant.day, grant.day_ends)
 
     def restart(self, began: float) -> None:
-        """The ledger was made again: nobody has named a day, what was spent since it began is known."""
+        """Forget the day after a rebuild: nobody has named one, and what was spent since it began is known."""
         self.day, self.charges = Day(), [charge for charge in self.charges if charge[0] >= began]
 
     def of(self, balance: Balance) -> Balance:
-        """A balance with these figures of its day."""
+        """Build a balance with these figures of its day."""
         today = sum(micros for at, micros in self.charges if at < self.day.ends)
         later = sum(micros for at, micros in self.charges if at >= self.day.ends)
         return balance._replace(spent_today=today, spent_next=later, day_ends=self.day.ends)
 
 
 def held_together(balance: Balance) -> Balance:
-    """A balance with one pot for all that is held."""
+    """Return a balance with one pot for all that is held."""
     return balance._replace(leased=balance.leased + balance.reserved, reserved=0)
 
 
@@ -103,7 +103,7 @@ def granted(grant: Grant, terms: Terms, balance: Balance) -> int:
 
 
 def opened(terms: Terms, balance: Balance) -> Balance:
-    """A campaign under other terms: its budget is never below what is spent or held, and what was moved stays moved."""
+    """Apply other terms to a campaign: its budget never falls below spent and held, and moves stay."""
     wanted = max(1, terms.budget_micros + balance.moved) if balance.moved else terms.budget_micros
     budget = max(wanted, balance.budget - balance.available)
     return balance._replace(
@@ -132,20 +132,20 @@ def reported(usage: Usage, balance: Balance) -> Balance:
 
 
 def rebuilt(terms: Terms, balance: Balance) -> Balance:
-    """A campaign in a ledger made again from events: nothing is held, and usage is forgotten."""
+    """Return a campaign in a ledger rebuilt from events: nothing is held, and usage is forgotten."""
     forgotten = {"leased": 0, "reserved": 0, "opportunities": 0, "bids": 0, "probability": 0.0, "levels": 0.0}
     return opened(terms, balance._replace(budget=balance.spent, available=0, **forgotten))  # type: ignore[arg-type]
 
 
 def notice(bid: Bid, kind: Kind, charged: Kind, price: int, *, now: float, balance: Balance) -> Told:
-    """A notice of money comes, in a platform that charges on this kind."""
+    """Apply a notice of money in a platform that charges on this kind."""
     if kind is Kind.LOSS:
         return _lose(bid, balance)
     return charge(bid, kind, price, now, balance) if kind is charged else count(bid, kind, balance)
 
 
 def charge(bid: Bid, kind: Kind, price: int, now: float, balance: Balance) -> Told:
-    """A price is asked for: paid once a bid, from the bid's own money, or if that came back from what there is."""
+    """Charge a price once a bid, from the bid's own money or, if that came back, from what is available."""
     if bid.is_charged or kind in bid.told:
         return Told(Outcome.DUPLICATE, bid.after(kind, Outcome.DUPLICATE), balance)
     price = min(price, bid.ref.ceiling_micros)
@@ -169,7 +169,7 @@ def charge(bid: Bid, kind: Kind, price: int, now: float, balance: Balance) -> To
 
 
 def count(bid: Bid, kind: Kind, balance: Balance) -> Told:
-    """A notice without a price is counted once a bid and kind."""
+    """Count a notice without a price once a bid and kind."""
     if kind in bid.told:
         return Told(Outcome.DUPLICATE, bid.after(kind, Outcome.DUPLICATE), balance)
     if kind in (Kind.CLICK, Kind.CONVERSION) and not bid.is_paid:
@@ -178,7 +178,7 @@ def count(bid: Bid, kind: Kind, balance: Balance) -> Told:
 
 
 def _lose(bid: Bid, balance: Balance) -> Told:
-    """A loss gives the bid's money back, unless somebody said that it was won."""
+    """Give the bid's money back on a loss, unless a notice said that it was won."""
     if Kind.LOSS in bid.told:
         return Told(Outcome.DUPLICATE, bid, balance)
     lost = _counted(balance, "losses")

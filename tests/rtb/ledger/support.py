@@ -79,7 +79,7 @@ def valkey_ledgers(valkey: Valkey) -> Ledgers:
 
 
 def with_ledger(body: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """A test of the fixture `ledgers` from an async one whose first argument is an open ledger."""
+    """Make a test of the fixture `ledgers` from an async one whose first argument is an open ledger."""
 
     def test(ledgers: Ledgers, **arguments: Any) -> None:
         async def main() -> None:
@@ -104,7 +104,7 @@ async def balance(ledger: Ledger, campaign: int = 1) -> Balance:
 
 
 async def pots(ledger: Ledger, campaign: int = 1) -> dict[str, int]:
-    """The pots that are not empty."""
+    """Return the pots that are not empty."""
     row = (await balance(ledger, campaign))._asdict()
     return {name: row[name] for name in ("available", "leased", "reserved", "spent") if row[name]}
 

@@ -168,7 +168,7 @@ class ArmsMachine(RuleBasedStateMachine):
 
 
 def excess(balance: Balance) -> int:
-    """What an account holds and spent of its day beyond its limit: promised before the limit was lowered."""
+    """Return what an account holds and spent beyond its day's limit, promised before it was lowered."""
     exposed = balance.leased + balance.reserved + balance.spent_today + balance.spent_next
     return max(0, exposed - balance.daily)
 

@@ -77,7 +77,7 @@ class Replica:
 
 @pytest.fixture
 def replica() -> Replica:
-    """A replica with a lease of 250."""
+    """Build a replica with a lease of 250."""
     replica = Replica()
     replica.book.want({1})
     replica.maintain()

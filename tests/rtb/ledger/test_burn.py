@@ -16,6 +16,7 @@ from rtb.ledger.burn import Burn
 from rtb.money.micros import MAX_MICROS
 from rtb.settlement.notice_tokens import BidRef, Kind
 from tests.rtb.ledger.support import NOW, assert_adds_up, balance
+from tests.support import examples
 
 LEASE_SECONDS, NOTICE_TTL, STEP = 5.0, 20.0, 0.1
 DAY_SECONDS = 60
@@ -123,7 +124,7 @@ class Market:
                 await self.ledger.release(ref, self.now)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12))
 @given(
     replicas=st.integers(1, 8),
     seed=st.integers(0, 2**32),
@@ -140,7 +141,7 @@ def test_where_demand_allows_a_budget_is_spent_to_its_end(
     assert 0.99 * market.budget <= stands.spent <= market.budget
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8))
 @given(
     replicas=st.integers(1, 4),
     seed=st.integers(0, 2**32),

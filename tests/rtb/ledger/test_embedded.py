@@ -23,7 +23,7 @@ Start = Callable[..., EmbeddedServer]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts servers, and stops those that the test left running."""
+    """Start servers, and stop those that the test leaves running."""
     started = []
 
     def start(port: int, folder: Path, password: str = "") -> EmbeddedServer:

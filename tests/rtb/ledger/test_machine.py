@@ -85,7 +85,7 @@ class MoneyMachine(RuleBasedStateMachine):
         self.exposed = dict.fromkeys(CAMPAIGNS, 0)
 
     def promised(self, grant: Grant, balance: Balance) -> int:
-        """What a grant should give; the day it names is heard of."""
+        """Return what a grant should give, and note the day it names."""
         if grant.lease in self.others:
             return 0
         self.spending[grant.campaign].hear(grant)
@@ -128,7 +128,7 @@ class MoneyMachine(RuleBasedStateMachine):
         traffic=traffics,
     )
     def time_passes(self, seconds: float, awake: set[int], is_reclaimed: bool, traffic: Traffic) -> None:
-        """Some replicas hear of the day it is and look after their leases, others are late."""
+        """Let some replicas hear the day and renew their leases while others are late."""
         self.now += seconds
         if is_reclaimed:
             self.worlds.on_ledgers("reclaim", self.now)
@@ -146,7 +146,7 @@ class MoneyMachine(RuleBasedStateMachine):
         self.worlds.start(replica, CAMPAIGNS)
 
     def day(self, late: int = 0) -> Day:
-        """The day it is, for who is so many days late."""
+        """Return the day as a replica this many days late knows it."""
         number = int(self.now // DAY_SECONDS) - late
         return Day(f"{number:09d}", (number + 1) * DAY_SECONDS)
 
@@ -186,7 +186,7 @@ class MoneyMachine(RuleBasedStateMachine):
 
     @rule(source=campaigns, micros=amounts)
     def budget_is_moved(self, source: int, micros: int) -> None:
-        """What one loses the other has, whatever is promised meanwhile."""
+        """Move money: what one campaign loses the other has, whatever is promised meanwhile."""
         target = next(other for other in CAMPAIGNS if other != source)
         told = self.worlds.on_ledgers(
             "move", [Transfer(source, target, micros, "both", "the machine says so")], self.now
@@ -239,13 +239,13 @@ class MoneyMachine(RuleBasedStateMachine):
         return live[-1 - mail.pick % len(live)]
 
     def tell(self, ledger: Ledger, ref: BidRef, kind: Kind, mail: Mail) -> Work:
-        """What the notice desk does."""
+        """Apply notices as the notice desk does."""
         if kind is mail.charged:
             return ledger.settle(ref, kind, mail.price, self.now)
         return ledger.release(ref, self.now) if kind is LOSS else ledger.count(ref, kind, self.now)
 
     def foresee(self, place: int, mail: Mail) -> list[model.Told]:
-        """What should come of notices, one after the other."""
+        """Return what should come of notices, one after the other."""
         bid = self.bids[place]
         balance = self.foreseen.get(bid.ref.campaign) or model.held_together(self.seen[bid.ref.campaign])
         told = []

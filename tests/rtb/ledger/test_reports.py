@@ -14,7 +14,7 @@ from tests.lossy import LossyLine
 from tests.rtb.ledger.support import Ledgers, balance, memory_ledger, valkey_ledgers, with_ledger
 
 
-@pytest.fixture(params=["memory", "valkey"])
+@pytest.fixture(params=["memory", pytest.param("valkey", marks=pytest.mark.slow)])
 def ledgers(request: pytest.FixtureRequest) -> Ledgers:
     return memory_ledger if request.param == "memory" else valkey_ledgers(request.getfixturevalue("valkey"))
 

@@ -35,7 +35,7 @@ class World:
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def run(self, work: Work) -> Any:
-        """What some work came to."""
+        """Return the outcome of some work."""
         if self.loop is not None:
             return self.loop.run_until_complete(work)
         try:
@@ -45,7 +45,7 @@ class World:
         raise AssertionError("it waits for something")
 
     def run_all(self, works: Sequence[Work]) -> list[Any]:
-        """What several works came to: in flight at once, where there is something to wait for."""
+        """Return the outcomes of several works, in flight at once where there is something to wait for."""
         return [self.run(work) for work in works] if self.loop is None else self.run(_gathered(works))
 
 
@@ -109,7 +109,7 @@ class Worlds:
         return self.memory, self.valkey
 
     def start(self, replica: int, wanted: Sequence[int]) -> None:
-        """A new replica that bids for these campaigns; the one before it, if any, is gone."""
+        """Start a replica that bids for these campaigns; the one before it, if any, is gone."""
         for world in self.both:
             world.books[replica] = LeaseBook(
                 world.ledger,
@@ -122,24 +122,24 @@ class Worlds:
             world.books[replica].want({*wanted})
 
     def on_ledgers(self, operation: str, *arguments: Any) -> Any:
-        """What both ledgers answered."""
+        """Return what both ledgers answered."""
         memory, valkey = (world.run(getattr(world.ledger, operation)(*arguments)) for world in self.both)
         assert memory == valkey
         return memory
 
     def on_books(self, replica: int, operation: str) -> None:
-        """A replica does something with its leases."""
+        """Let a replica do something with its leases."""
         for world in self.both:
             world.run(getattr(world.books[replica], operation)())
 
     def reserve(self, replica: int, campaign: int, ceiling: int, ttl: float) -> Reservation | None:
-        """What a replica holds for a bid."""
+        """Return what a replica holds for a bid."""
         memory, valkey = (world.books[replica].reserve(campaign, ceiling, ttl) for world in self.both)
         assert memory == valkey
         return memory
 
     def events(self) -> list[Entry]:
-        """What the server's ledger recorded."""
+        """Return what the server's ledger recorded."""
         rows = self.valkey.run(self._client.xrange(STREAM))
         return [Entry(id.decode(), fields) for id, fields in rows]
 

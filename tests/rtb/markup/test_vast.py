@@ -35,7 +35,7 @@ def _seconds(clock: str) -> float:
 
 
 def _legible(text: str) -> str:
-    """What XML keeps of a text."""
+    """Return what XML keeps of a text."""
     kept = re.sub("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text)
     return kept.replace("\r\n", "\n").replace("\r", "\n")
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from rtb.models.artefacts import META, WEIGHTS, ArtefactError, Meta, load, save
+from tests.support import examples
 
 
 def _save(folder: Path, **changed: Any) -> Meta:
@@ -39,7 +40,7 @@ _tensors = arrays.arrays(
 )
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.text("abc.", min_size=1, max_size=5), _tensors | _tensors.map(np.transpose), max_size=3))
 def test_tensors_come_back_as_they_were(tmp_path: Path, tensors: dict[str, Any]) -> None:
     meta = _save(tmp_path / "model", tensors=tensors)

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rtb.models.artefacts import WEIGHTS, Artefact, ArtefactError, load, load_packed, pack, save
+from tests.support import examples
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_what_is_not_whole_is_not_packed(folder: Path):
         pack(folder)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_damage_on_the_way_is_an_error_and_no_other_model(folder: Path, data: st.DataObject):
     body = bytearray(pack(folder))

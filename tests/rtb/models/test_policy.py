@@ -16,6 +16,7 @@ from rtb.models import artefacts, observation, policy
 from rtb.models.artefacts import ArtefactError
 from rtb.models.observation import MULTIPLIER_HIGH, MULTIPLIER_LOW, OBSERVATION_SIZE
 from rtb.models.policy import Policy, multiplier_levels, neutral, unsquash
+from tests.support import examples
 
 _ACTIVATIONS: list[policy.Activation] = ["tanh", "relu", "elu"]
 _HEADS: list[policy.Head] = ["continuous", "levels"]
@@ -41,7 +42,7 @@ def _observations(seed: int = 2, count: int = 20) -> Any:
     return np.random.default_rng(seed).uniform(-3, 3, (count, OBSERVATION_SIZE)).astype(np.float32)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.integers(0, 2**32),
     st.sampled_from(_HEADS),

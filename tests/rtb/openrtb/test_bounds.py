@@ -54,7 +54,7 @@ _LISTS = sorted(_lists(BidRequest), key=str)
 
 
 def _sent(path: tuple[str, ...], items: list[Any]) -> dict[str, Any]:
-    """A request that is in order but for one list."""
+    """Build a request that is valid except for one list."""
     inner: Any = items
     for place in range(len(path) - 1, -1, -1):
         name, above = path[place], _struct_at(path[:place])

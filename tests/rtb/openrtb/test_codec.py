@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rtb.openrtb import Bid, BidRequest, BidResponse, InvalidRequest, SeatBid, decode_request, encode_response
 from simulation.exchange.rules.validity import faults
 from tests.rtb.builders import make_request, to_json
-from tests.support import SHARED_DATA, require
+from tests.support import SHARED_DATA, examples, require
 
 _REASONS = {
     "not_json",
@@ -356,7 +356,7 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
 
 @st.composite
 def _mutated(draw: st.DrawFn) -> bytes:
-    """A valid request with some of its values replaced or wrapped, and sometimes a byte of it."""
+    """Draw a valid request with some of its values replaced or wrapped, and sometimes a byte of it."""
     request = copy.deepcopy(_FULL)
     for _ in range(draw(st.integers(1, 3))):
         path = draw(st.sampled_from(list(_places(request))))
@@ -395,20 +395,20 @@ def _is_read_or_refused(body: bytes) -> None:
         assert all(0 <= imp.bidfloor < 1e9 for imp in request.imp)
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(600))
 @given(_mutated())
 def test_mutated_request_is_read_or_refused(body: bytes) -> None:
     _is_read_or_refused(body)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.binary(max_size=200))
 @example(b"\xef\xbb\xbf{}")
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     _is_read_or_refused(body)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(_JSON)
 def test_any_json_is_read_or_refused(value: Any) -> None:
     _is_read_or_refused(to_json(value))

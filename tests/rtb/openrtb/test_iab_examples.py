@@ -23,7 +23,7 @@ def _examples() -> list[dict[str, Any]]:
 
 
 def _requests() -> list[dict[str, Any]]:
-    """The whole requests, and those of which an example shows a part, such as `user`, made whole."""
+    """Return the whole requests, and those that an example shows in part, such as `user`, completed."""
     found = [example for example in _examples() if "seatbid" not in example]
     parts = [{"site": {"domain": "a.example", "content": one}} if one.keys() & _CONTENT else one for one in found]
     return [one if "imp" in one else make_request(**{"site": ... if "app" in one else {}, **one}) for one in parts]
@@ -43,7 +43,7 @@ def _lost(sent: Any, kept: Any, hint: Any, path: str) -> list[str]:
 
 
 def _struct_in(hint: Any) -> type[msgspec.Struct] | None:
-    """The object that a type is, or that it is a list of, if any."""
+    """Return the object that a type is, or that it is a list of, if any."""
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return hint
     inner = (_struct_in(one) for one in getattr(hint, "__args__", ()))

@@ -16,7 +16,7 @@ from tests.rtb.builders import make_request, to_json
 
 
 def consent(*purposes: int, version: int = 2, vendors: str = "0" * 40) -> str:
-    """A consent string, bit by bit as its specification lists them."""
+    """Build a consent string bit by bit, in the order of its specification."""
     bits = f"{version:06b}" + "0" * 146 + "".join("01"[n + 1 in purposes] for n in range(24)) + "0" * 24 + "0" * 13
     bits += vendors
     bits += "0" * (-len(bits) % 8)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rtb.pacing.closed import ClosedLoop
 from rtb.pacing.landscape import Landscape
+from tests.support import examples
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -31,7 +32,7 @@ def play(loop: ClosedLoop, rng: np.random.Generator, *, budget: float, dearer: f
     return budget - left
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20))
 @given(seed=SEEDS, dearer=st.sampled_from([0.5, 0.8, 1.0, 1.5]), step=st.sampled_from([1, 10, 25]))
 def test_the_budget_is_spent_in_another_market_too(seed: int, dearer: float, step: int) -> None:
     rng = np.random.default_rng(seed)

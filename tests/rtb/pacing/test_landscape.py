@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtb.pacing.landscape import Landscape
+from tests.support import examples
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -17,7 +18,7 @@ def market(seed: int, n: int = 4_000) -> tuple[np.ndarray, np.ndarray]:
     return np.exp(rng.normal(-6, 1, n)), np.rint(np.exp(rng.normal(4, 0.7, n)))
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(seed=SEEDS, bid=st.floats(5.0, 500.0), kind=st.sampled_from(["second", "first"]))
 def test_expected_spend_is_what_the_past_would_have_cost(seed: int, bid: float, kind: str) -> None:
     pctr, price = market(seed)
@@ -28,7 +29,7 @@ def test_expected_spend_is_what_the_past_would_have_cost(seed: int, bid: float, 
     assert table.spend(np.array([scale]))[0] == pytest.approx(cost, rel=0.03, abs=0.05)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(seed=SEEDS, part=st.floats(0.01, 0.95))
 def test_scale_inverts_spend(seed: int, part: float) -> None:
     pctr, price = market(seed)
@@ -63,7 +64,7 @@ def smooth(traits: tuple[float, ...]) -> Landscape:
     return Landscape.log_normal(*(np.array([trait]) for trait in traits))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15))
 @given(seed=SEEDS, traits=_LOG_NORMAL, place=st.floats(-1.5, 1.5))
 def test_log_normal_landscape_is_that_of_a_sample(seed: int, traits: tuple[float, ...], place: float) -> None:
     (median, price_spread, mean, spread), rng = traits, np.random.default_rng(seed)

@@ -38,7 +38,7 @@ def _tick(balance: Balance, entry: Entry | None = None, now: float = _CREATED) -
 
 
 def _run(steps: int, growth: dict[str, float], seconds: float = 1.0, entry: Entry | None = None) -> Any:
-    """The record after many ticks between which the counts grew evenly."""
+    """Return the record after many ticks between which the counts grew evenly."""
     pacemaker = Pacemaker()
     for step in range(steps + 1):
         grown = {name: rate * step for name, rate in growth.items()}
@@ -47,7 +47,7 @@ def _run(steps: int, growth: dict[str, float], seconds: float = 1.0, entry: Entr
 
 
 def _long(number: int = 7, **fields: Any) -> Entry:
-    """A campaign whose flight lasts a million seconds."""
+    """Build a campaign whose flight lasts a million seconds."""
     entry = _entry(number, **fields)
     budget = Budget(total_micros=1_000, flight_seconds=1e6)
     return entry._replace(campaign=msgspec.structs.replace(entry.campaign, budget=budget))

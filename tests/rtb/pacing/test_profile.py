@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rtb.pacing.landscape import Landscape
@@ -25,7 +25,7 @@ def _when(hour: float, *, auctions: float = 1.0, hours: float = np.nan) -> Momen
 
 
 def _walk(profile: DailyProfile, hour: float, *, auctions: float = np.inf, hours: float = np.inf) -> float:
-    """The same, slice by slice of the time to come."""
+    """Compute the same, slice by slice of the remaining time."""
     same, now = 0.0, int(hour) % HOURS
     at = hour
     while auctions > 1e-9 and hours > 1e-9:
@@ -40,7 +40,6 @@ def _walk(profile: DailyProfile, hour: float, *, auctions: float = np.inf, hours
 _MINUTES = st.integers(0, 72 * _SLICES).map(lambda minutes: minutes / _SLICES)
 
 
-@settings(max_examples=60, deadline=None)
 @given(_SEEDS, _MINUTES, st.floats(0.0, 80.0))
 def test_by_the_clock_it_is_what_the_walk_through_the_hours_counts(seed: int, hour: float, hours: float) -> None:
     profile = _profile(seed)
@@ -48,7 +47,6 @@ def test_by_the_clock_it_is_what_the_walk_through_the_hours_counts(seed: int, ho
     assert same == pytest.approx(_walk(profile, hour, hours=hours), rel=1e-6, abs=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
 @given(_SEEDS, _MINUTES, st.floats(0.0, 4_000.0))
 def test_by_count_it_is_what_the_walk_through_the_hours_counts(seed: int, hour: float, auctions: float) -> None:
     profile = _profile(seed)

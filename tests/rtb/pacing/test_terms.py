@@ -23,7 +23,7 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 def make_entry(status: str = "active", starts_at: Any = None, ends_at: Any = None, **budget: Any) -> Entry:
-    """An entry whose campaign has a flight and these fields of its budget."""
+    """Build an entry whose campaign has a flight and these fields of its budget."""
     campaign = msgspec.structs.replace(
         make_campaign(status=status),
         budget=Budget(**{"total_micros": 1_000, "flight_seconds": 3_600.0, **budget}),

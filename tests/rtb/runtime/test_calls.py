@@ -193,7 +193,7 @@ def test_nothing_else_makes_clients_or_starts_processes_by_itself(room: str) -> 
 
 
 def _starters(source: str) -> set[str]:
-    """What a module calls that opens connections or starts processes."""
+    """Return what a module calls that opens connections or starts processes."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call):

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from rtb.runtime.rate_limits import PERIOD_SECONDS, Limit, Limiter
 from tests.conftest import Valkey
+from tests.support import examples
 
 NAME = "exchange-a"
 
@@ -45,7 +46,7 @@ class Cluster:
         self.now = until
 
     def excess(self, limit: Limit) -> float:
-        """The most that any window had beyond its rate."""
+        """Return the most that any window had beyond its rate."""
         times = np.array(self.let_through)
         if not len(times):
             return 0.0
@@ -66,7 +67,7 @@ def with_client(valkey: Valkey, body: Callable[[Any], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     replicas=st.integers(1, 5),
     rate=st.sampled_from([0.5, 5.0, 40.0, 300.0]),

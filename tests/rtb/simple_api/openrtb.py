@@ -71,7 +71,7 @@ def _audio(flat: FlatRequest) -> dict[str, Any]:
 
 
 def _native(flat: FlatRequest) -> dict[str, Any]:
-    """A title and a picture; an icon, a text and the advertiser's name where there are any."""
+    """Build assets: a title and an image; an icon, a text and the advertiser's name where there are any."""
     picture = {"type": 3, "wmin": flat.w or 1, "hmin": flat.h or 1}
     assets = [
         {"id": 1, "required": 1, "title": {"len": 90}},

@@ -14,6 +14,7 @@ from rtb.targeting.listing import Listing
 from tests.rtb.builders import make_audio, make_campaign, make_creative, make_native, make_video
 from tests.rtb.in_process import InProcess
 from tests.rtb.simple_api.openrtb import to_openrtb
+from tests.support import examples
 
 _CREATIVES = (make_creative(), make_video(), make_audio(), make_native())
 _RATES = Rates("USD", {"EUR": 0.92, "JPY": 150.1})
@@ -87,7 +88,7 @@ def _bidder() -> InProcess:
 _EDGE = _bidder().edge
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(flat_requests())
 def test_it_is_prepared_as_the_openrtb_request_is(flat: FlatRequest) -> None:
     told = _EDGE.prepare(to_openrtb(flat, "USD"))  # which also says that it breaks no rule of the specification
@@ -97,7 +98,7 @@ def test_it_is_prepared_as_the_openrtb_request_is(flat: FlatRequest) -> None:
     assert meant.exchange == told.exchange
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(flat_requests())
 def test_its_objects_are_such_as_are_read_from_json(flat: FlatRequest) -> None:
     meant = openrtb_of(flat, "USD")

@@ -16,6 +16,7 @@ from pipelines.ingest import NoRows, convert
 from rtb.tables import BadTable
 from simulation.auction_log import LogError, read_episodes, read_rows
 from simulation.exchange.sources import SourceError, from_files
+from tests.support import examples
 from verification.strangers import auction_logs, logs_of_requests, tables
 
 PLAIN = tables.text(tables.rows())
@@ -27,7 +28,7 @@ QUIET = Console(file=io.StringIO())
 
 @st.composite
 def damaged(draw: st.DrawFn, content: bytes) -> bytes:
-    """A file in which some places are overwritten, perhaps packed and cut off."""
+    """Draw a file with some places overwritten, perhaps compressed and cut off."""
     for _ in range(draw(st.integers(0, 3))):
         start = draw(st.integers(0, len(content)))
         stop = start + draw(st.integers(0, 9))
@@ -38,7 +39,7 @@ def damaged(draw: st.DrawFn, content: bytes) -> bytes:
     return content
 
 
-SLOW = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+SLOW = settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @SLOW

@@ -16,6 +16,7 @@ from rtb.inventory.impression import Impression, Restrictions
 from rtb.targeting.index import TargetingIndex
 from rtb.targeting.listing import Listing
 from tests.rtb.builders import make_audience, make_campaign, make_creative, make_impression
+from tests.support import examples
 
 Pair = tuple[int, str]
 
@@ -143,7 +144,7 @@ _impressions = st.builds(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     st.lists(_campaigns, max_size=6),
     st.lists(_impressions, max_size=4),
@@ -204,7 +205,7 @@ def _crowd(count: int, pickiness: float, source: random.Random) -> list[Listing]
     return [Listing(number, campaign(number)) for number in source.sample(range(3 * count), count)]
 
 
-@settings(max_examples=6)
+@settings(max_examples=examples(6))
 @given(st.randoms(use_true_random=True), st.lists(_impressions, min_size=3, max_size=6), st.sampled_from([1, 5, 16]))
 @pytest.mark.parametrize("pickiness", [0.05, 0.5])
 @pytest.mark.parametrize("count", [63, 64, 65, 255, 257, 1_400])

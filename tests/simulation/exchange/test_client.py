@@ -21,7 +21,7 @@ Fetch = Callable[..., tuple[list[Response], int]]
 
 @pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
 def run(request: pytest.FixtureRequest) -> Run:
-    """Runs a coroutine, on either event loop: their transports differ."""
+    """Return a function that runs a coroutine, on either event loop: their transports differ."""
     return request.param
 
 

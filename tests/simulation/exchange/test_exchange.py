@@ -48,7 +48,7 @@ BID = {
 
 
 def answer(**changes: Any) -> dict[str, Any]:
-    """A good answer with one bid, its fields changed; None removes one."""
+    """Build a good answer with one bid, its fields changed; None removes one."""
     bid = {name: value for name, value in {**BID, **changes}.items() if value is not None}
     return {"id": "r", "cur": "USD", "seatbid": [{"seat": "s", "bid": [bid]}]}
 

@@ -27,7 +27,7 @@ _GOOD = {
 
 
 def _exchange(kind: str, request: dict[str, Any], bid: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A good auction's request and answer, with their one imp and bid patched."""
+    """Build a good auction's request and answer, with their one imp and bid patched."""
     case = _GOOD[kind]
     (answer,) = InProcess(case.listings, rates=RATES).answer(case.body)
     sent, told = json.loads(case.body), json.loads(answer.body or b"")

@@ -16,7 +16,7 @@ from pipelines.dashboards.__main__ import FOLDER
 from pipelines.dashboards.definition import DASHBOARDS
 from pipelines.dashboards.grafana import rendered
 from raybid.local.environment import ROOT
-from tests.support import require
+from tests.support import require_package
 from verification.watching.expressions import Expression, judge, metrics_in, of_alerts, of_panels, tested
 from verification.watching.servers import CONFIG
 
@@ -25,7 +25,7 @@ HISTOGRAM = re.compile(r"_(bucket|count|sum)$")
 
 def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
     found = shutil.which("promtool")
-    require(found, "promtool, of the package prometheus")
+    require_package(found, "prometheus")
     return subprocess.run([str(found), *arguments], capture_output=True, text=True, check=False)
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import httpx
 import pytest
 
 from raybid.local import LaunchError
-from tests.support import require
-from verification.watching.servers import tool, watchers
+from tests.support import require_package, until
+from verification.watching.servers import Watchers, tool, watchers
 
 KEY = "a key that reads figures"
 _WINDOW_SECONDS = 60.0
@@ -39,21 +40,22 @@ def bidder() -> Iterator[ThreadingHTTPServer]:
 
 
 def test_who_stops_answering_is_reported_down(bidder: ThreadingHTTPServer, tmp_path: Path) -> None:
-    require(shutil.which("prometheus"), "prometheus")
-    require(shutil.which("alertmanager") or shutil.which("prometheus-alertmanager"), "prometheus-alertmanager")
+    require_package(shutil.which("prometheus"), "prometheus")
+    require_package(shutil.which("alertmanager") or shutil.which("prometheus-alertmanager"), "prometheus-alertmanager")
     with watchers(tmp_path, {"raybid": [f"127.0.0.1:{bidder.server_port}"], "ray": [], "haproxy": []}, KEY) as at:
-        deadline = time.monotonic() + 30
-        while not at.query("raybid_ready == 1"):
-            assert time.monotonic() < deadline, "it is not scraped"
-            time.sleep(0.5)
-        time.sleep(6)  # an evaluation with the target up
+        until(lambda: at.query("raybid_ready == 1"), 30, "it is not scraped", every=0.5)
+        scraped = datetime.now(UTC)
+        until(lambda: first_evaluation(at) > scraped, 30, "rules are not evaluated", every=0.5)
         assert at.firing() == set()
         bidder.shutdown()
         bidder.server_close()
-        deadline = time.monotonic() + _WINDOW_SECONDS
-        while "RaybidDown" not in at.firing():
-            assert time.monotonic() < deadline, "nobody was told"
-            time.sleep(1)
+        until(lambda: "RaybidDown" in at.firing(), _WINDOW_SECONDS, "nobody was told", every=1)
+
+
+def first_evaluation(at: Watchers) -> datetime:
+    """Return when the group of rules that was evaluated first of all was."""
+    groups = httpx.get(f"{at.prometheus}/api/v1/rules").json()["data"]["groups"]
+    return min(datetime.fromisoformat(group["lastEvaluation"]) for group in groups)
 
 
 def test_what_is_not_installed_is_told_with_what_to_do() -> None:

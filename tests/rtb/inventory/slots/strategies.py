@@ -90,7 +90,7 @@ _VIDEO: dict[str, st.SearchStrategy[Any]] = {
 
 @st.composite
 def _constrained(draw: st.DrawFn, /, slot: Any, constraints: dict[str, st.SearchStrategy[Any]], **given: Any) -> Any:
-    """A slot with three of these constraints at most: more of them rarely hold."""
+    """Draw a slot with at most three of these constraints: more of them rarely hold."""
     names = draw(st.lists(st.sampled_from(sorted(constraints)), max_size=3, unique=True))
     return slot(
         **{name: draw(values) for name, values in given.items()},
@@ -181,6 +181,6 @@ creatives = st.one_of(*_creatives.values())
 
 @st.composite
 def pairs(draw: st.DrawFn, *kinds: str) -> tuple[Slot, Creative]:
-    """A slot and a creative of its kind, which is any, or one of these."""
+    """Draw a slot and a creative of its kind: any kind, or one of these."""
     kind = draw(st.sampled_from(kinds or tuple(_slots)))
     return draw(_slots[kind]), draw(_creatives[kind])

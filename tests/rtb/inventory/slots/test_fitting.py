@@ -39,6 +39,7 @@ from tests.rtb.builders import (
     make_video_ad,
 )
 from tests.rtb.inventory.slots.strategies import creatives, pairs, slots
+from tests.support import examples
 
 _BANNER = BannerSlot(sizes=((300, 250),))
 _SCRIPT = '<script src="https://a.example/a.js"></script>'
@@ -266,7 +267,7 @@ _RELAXED: dict[str, Any] = {
 
 
 def _relaxed(struct: Any, names: set[str]) -> Any:
-    """The same with some of its constraints lifted."""
+    """Draw the same slot with some of its constraints lifted."""
     changes = {name: _RELAXED[name] for name in names & set(asdict(struct)) & set(_RELAXED)}
     if "api" in names and hasattr(struct, "api"):
         changes["api"] = struct.api | {5, 6, 7}
@@ -284,7 +285,7 @@ def _relaxed(struct: Any, names: set[str]) -> Any:
     return replace(struct, **changes)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(pairs(), st.sets(st.sampled_from([*_RELAXED, "api", "sizes", "ratios", "assets", "required"])))
 def test_relaxing_a_slot_never_takes_a_creative_away(pair: tuple[Slot, Any], names: set[str]) -> None:
     slot, creative = pair

@@ -30,7 +30,7 @@ _TITLE = {"id": 1, "required": 1, "title": {"len": 90}}
 
 
 def _imp(**fields: Any) -> Imp:
-    """An imp as it is read, also one that its request would be refused for."""
+    """Read an imp, also one that its request would be refused for."""
     return fitted({"id": "1", **fields}, Imp)
 
 

@@ -14,7 +14,7 @@ THIEF, HONEST = 666, 7
 def asked(
     lease: int, micros: int, caller: int = THIEF, *, least: int = 0, share: float = 0.5, campaign: int = 1
 ) -> Grant:
-    """A lease of this much, for the bids of a caller."""
+    """Lease this much for the bids of a caller."""
     useful = least or micros
     return Grant(lease, campaign, least or micros, 1.0, EXPIRES, micros, useful, caller=caller, caller_share=share)
 

@@ -36,7 +36,7 @@ def _honest(count: int = 2_000, seed: int = 1) -> list[dict[str, Any]]:
 
 
 def _bid_at(learner: MarketLearner, key: int = MARKET) -> int:
-    """What is bid in a market for an impression of this value: all of it where nothing is known."""
+    """Return the bid in a market for an impression of this value: all of it where nothing is known."""
     known = {int(one["key"]): one for one in learner.markets[1].markets}
     if key not in known:
         return VALUE

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from rtb.models.winrate import Evidence, Verdict, loglogistic
 from rtb.models.winrate.evidence import BINS, CENTRES
 from tests.rtb.models.winrate.worlds import PATTERNS, Pattern, evidence, prices
+from tests.support import examples
 
 _BIDS = 20_000
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(st.floats(100.0, 1e7), st.floats(0.7, 8.0), st.floats(-0.7, 0.7), st.integers(0, 2**32))
 def test_the_market_is_found_under_each_censoring(
     pattern: Pattern, median: float, shape: float, height: float, seed: int

@@ -45,12 +45,12 @@ MARKET = market_key(3, 4)
 
 
 def bid(name: str, micros: int, **fields: Any) -> dict[str, Any]:
-    """A bid's event."""
+    """Build a bid's event."""
     usual = {"campaign": 1, "floor_micros": 10, "first_price": True, "pctr": 0.01, "exchange": 3, "caller": 4}
     return {"kind": "bid", "bid": name, "price_micros": micros, **usual, **fields}
 
 
 def notice(kind: str, name: str, **fields: Any) -> dict[str, Any]:
-    """A notice's event; the ledger makes of a loss that money is free, and of a bill that it is spent."""
+    """Build a notice's event; the ledger frees money on a loss and spends it on a bill."""
     usual = {"campaign": 1, "price_micros": 0, "outcome": {"loss": "freed", "bill": "settled"}.get(kind, "counted")}
     return {"kind": kind, "bid": name, **usual, **fields}
