@@ -1,4 +1,4 @@
-"""What campaigns spent, by hour, out of the events: handed on once, together with the position it reaches."""
+"""Spend of campaigns by hour, from the events: recorded once, together with the position it reaches."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from rtb.events.parquet import Run
 
 
 class SpendRow(NamedTuple):
-    """What to add to a campaign's hour.
+    """An increment to the spend of a campaign in an hour.
 
     Attributes:
-        number: of the campaign.
-        hour: Unix second the hour begins; that of the stream, as the files have it.
-        settled: charges.
-        micros: what they cost together.
-        wins: win notices.
-        clicks: click notices.
-        conversions: conversion notices.
+        number: number of the campaign.
+        hour: Unix second at which the hour begins, by the ids of the stream.
+        settled: number of charges.
+        micros: sum of the charges.
+        wins: number of win notices.
+        clicks: number of click notices.
+        conversions: number of conversion notices.
     """
 
     number: int
@@ -34,15 +34,15 @@ class SpendRow(NamedTuple):
 
 
 class MoveRow(NamedTuple):
-    """Budget that went from one campaign to another.
+    """Budget moved from one campaign to another.
 
     Attributes:
-        portfolio: whose money it is.
+        portfolio: id of the portfolio.
         at: Unix time.
-        source: number of the campaign that gave.
-        target: of the one that got.
-        micros: above 0.
-        because: why, for people.
+        source: number of the campaign that gave budget.
+        target: number of the campaign that got it.
+        micros: amount, above 0.
+        because: reason, for people.
     """
 
     portfolio: str
@@ -54,19 +54,19 @@ class MoveRow(NamedTuple):
 
 
 class SpendBook(Protocol):
-    """Keeps spend by campaign and hour, budgets moved, and the position in the stream that both reach."""
+    """A record of spend by campaign and hour, of budget moves, and of the stream position that both reach."""
 
     def position(self) -> str:
-        """Id of the last event that is in the book; `0-0` for an empty one."""
+        """Return the id of the last event in the book; `0-0` for an empty one."""
         ...
 
     def record_spend(self, rows: Sequence[SpendRow], position: str, moves: Sequence[MoveRow] = ()) -> None:
-        """Add rows and move to a position, both or neither; does nothing when it is there or further already."""
+        """Add rows and advance to a position atomically; do nothing where it is reached already."""
         ...
 
 
 def tally(table: pa.Table) -> list[tuple[int, str, str | None, int, int]]:
-    """Events counted: `(campaign, kind, outcome, count, sum of price_micros)`; those of no campaign are left out."""
+    """Return event counts: `(campaign, kind, outcome, count, sum of price_micros)`, without events of no campaign."""
     groups = table.group_by(["campaign", "kind", "outcome"]).aggregate([("id", "count"), ("price_micros", "sum")])
     names = ("campaign", "kind", "outcome", "id_count", "price_micros_sum")
     rows = zip(*(groups.column(name).to_pylist() for name in names), strict=True)
@@ -74,7 +74,7 @@ def tally(table: pa.Table) -> list[tuple[int, str, str | None, int, int]]:
 
 
 def spend_rows(run: Run) -> list[SpendRow]:
-    """What events add to their hour; unfunded charges are neither spend nor wins."""
+    """Return the spend that events add to their hour; unfunded charges are neither spend nor wins."""
     found: dict[int, dict[str, int]] = {}
     for campaign, kind, outcome, count, micros in tally(run.table):
         if kind == "bid" or outcome not in ("settled", "counted"):
@@ -90,7 +90,7 @@ def spend_rows(run: Run) -> list[SpendRow]:
 
 
 def move_rows(table: pa.Table) -> list[MoveRow]:
-    """The budgets moved among events, in their order."""
+    """Return the budget moves among events, in order."""
     moved = table.filter(pc.equal(table.column("kind"), "move"))
     at = pc.divide(pc.cast(pc.cast(moved.column("at"), pa.int64()), pa.float64()), 1e6)
     names = ("source", "target", "micros", "because")
