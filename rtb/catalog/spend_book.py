@@ -1,4 +1,4 @@
-"""The catalog as the book that the writer of events enters spend into."""
+"""The catalog as the spend book of the event writer."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from rtb.events.spend import MoveRow, SpendRow
 
 
 class CatalogSpendBook:
-    """See `rtb.events.spend.SpendBook`: rows and position are one transaction of the catalog.
+    """A spend book in the catalog: rows and position are one transaction. See `rtb.events.spend.SpendBook`.
 
     Args:
-        catalog: where campaigns of record, and what they spent by the hour, are kept.
+        catalog: the catalog.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -28,7 +28,7 @@ class CatalogSpendBook:
         """See `SpendBook.record_spend`.
 
         Raises:
-            CatalogError: the database refuses; nothing was added.
+            CatalogError: the database refuses; nothing was recorded.
         """
         entries = [
             Spend(

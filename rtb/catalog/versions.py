@@ -1,11 +1,11 @@
-"""The version of a record that a change is meant for, so that two people do not undo each other's changes."""
+"""Optimistic locking by the version of a record, so that two people do not undo each other's changes."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
 Expected = int | Collection[int] | None
-"""The version, or any of several; None: whichever is current."""
+"""Expected version, or any of several; none: whichever is current."""
 
 
 def is_expected(expected: Expected, version: int) -> bool:
@@ -16,7 +16,7 @@ def is_expected(expected: Expected, version: int) -> bool:
 
 
 def conflict(what: str, expected: Expected, version: int) -> str:
-    """Return what to say of a change that is meant for another version."""
+    """Return the message for a change that is meant for another version."""
     meant = [expected] if isinstance(expected, int) else sorted(expected or ())
     named = "".join(f", not {one}" for one in meant[:3]) or ", which If-Match does not name"
     return f"{what} is at version {version}{named}: read it again"
