@@ -1,1 +1,1 @@
-"""From a batch of impressions to priced bids."""
+"""The auction: from a batch of impressions to priced bids."""

@@ -1,7 +1,7 @@
-"""Whether there is time for one more request: what is begun here is finished in time, and the rest is told so at once.
+"""Admission control: admitted requests are answered in time, and the others are shed at once.
 
-A replica knows how long its batches took lately and how many requests wait before the next one. Both tell how long that
-one will take; when the exchange does not wait that long, the request is not begun.
+A replica knows the recent duration of its batches and the number of queued requests. Both predict how long one more
+will take; where the exchange does not wait that long, the request is shed.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from collections.abc import Callable
 from enum import StrEnum
 
 PROBE_SECONDS = 0.1
-"""While everything is shed, one request in this time is let in all the same: who sheds all learns nothing more."""
+"""Interval of probes: while shedding, one request is admitted in this time to detect recovery."""
 
 _SAMPLES = 64
-_NEW_PART = 8  # figures are worked out again when one sample in so many is new
+_NEW_PART = 8  # quantiles are recomputed when one sample in so many is new
 _OLDEST_SECONDS = 5.0
 
 
 class Shed(StrEnum):
-    """Why a request is not begun; the value is its counter's name."""
+    """Reasons to shed a request; the value is the name of the counter."""
 
     QUEUE = "shed_queue"
     LATENCY = "shed_latency"
 
 
 class Recent:
-    """High and middle of what was measured lately: the last samples, as far as they are not old.
+    """The median and 95th percentile of the last samples, without old ones.
 
     Args:
         clock: monotonic seconds.
@@ -50,19 +50,19 @@ class Recent:
             self._work_out(now)
 
     def middle(self, now: float) -> float:
-        """The median, 0 while nothing is known."""
+        """Return the median, 0 without samples."""
         if now >= self._stale_at:
             self._work_out(now)
         return self._middle
 
     def high(self, now: float) -> float:
-        """The 95th percentile, 0 while nothing is known."""
+        """Return the 95th percentile, 0 without samples."""
         if now >= self._stale_at:
             self._work_out(now)
         return self._high
 
     def _work_out(self, now: float) -> None:
-        """Both figures anew: some samples are new, or one is too old."""
+        """Recompute both quantiles, without samples that are too old."""
         self._new = 0
         while self._samples and self._samples[0][0] <= now - _OLDEST_SECONDS:
             self._samples.popleft()
@@ -73,12 +73,12 @@ class Recent:
 
 
 class Admission:
-    """Lets requests in or sheds them.
+    """The decision to admit or shed a request.
 
     Args:
-        max_batch: requests in one batch.
-        in_flight: batches on their way at once.
-        max_queue: requests that may wait for a batch.
+        max_batch: most requests in one batch.
+        in_flight: batches in flight at once.
+        max_queue: most queued requests.
         clock: monotonic seconds.
     """
 
@@ -93,18 +93,18 @@ class Admission:
         self._admitted = -math.inf
 
     def batch_took(self, seconds: float) -> None:
-        """A batch was answered."""
+        """Record the duration of a batch."""
         self._batches.note(seconds)
 
     def rest_took(self, seconds: float) -> None:
-        """A request spent this outside the batcher: being read, decoded and sent."""
+        """Record the time a request spent outside the batcher: being read, decoded and sent."""
         self._rest.note(seconds)
 
     def expects(self, waiting: int, is_busy: bool, now: float) -> float:
-        """Seconds that a request coming now will take.
+        """Return the predicted seconds to answer a request that comes now.
 
         Args:
-            waiting: requests in the queue.
+            waiting: number of queued requests.
             is_busy: whether no batch can start before another has ended.
             now: monotonic seconds.
         """
@@ -112,13 +112,13 @@ class Admission:
         return self._rest.high(now) + self._batches.high(now) + rounds_before * self._batches.middle(now)
 
     def refuses(self, seconds: float, waiting: int, is_busy: bool, coming: int = 1) -> Shed | None:
-        """Why a request is not begun, `None` when it is.
+        """Return why a request is shed; `None` where it is admitted.
 
         Args:
-            seconds: left to answer it in.
-            waiting: requests in the queue.
+            seconds: seconds left to answer it.
+            waiting: number of queued requests.
             is_busy: whether no batch can start before another has ended.
-            coming: requests that come in one call. They go together, so an empty queue takes any number.
+            coming: number of requests in the call. They stay together, so an empty queue takes any number.
         """
         if waiting and waiting + coming > self._max_queue:
             return Shed.QUEUE

@@ -1,4 +1,4 @@
-"""What travels between the wire and the models: a request as it was read, a batch of them as arrays, and answers."""
+"""Data between the wire and the models: decoded requests, a batch of them as arrays, and answers."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from rtb.targeting.index import Candidates
 
 
 class Ground(NamedTuple):
-    """What a request was read by.
+    """The context that a request was read in.
 
     Attributes:
         catalog: version of the catalog.
-        rates: what currencies were worth.
+        rates: exchange rates.
     """
 
     catalog: str = ""
@@ -36,18 +36,18 @@ _NO_GROUND = Ground()
 
 
 class Prepared(NamedTuple):
-    """A request on its way.
+    """A decoded request.
 
     Attributes:
-        id: the exchange's.
-        tmax_ms: time the exchange allows, 0 when it does not say.
-        impressions: those that can be bid on.
-        reason: why there are none, when there are none.
-        exchange: that it came from.
+        id: the exchange's id of the request.
+        tmax_ms: time the exchange allows; 0 where it does not say.
+        impressions: impressions to bid on.
+        reason: no-bid reason where there are no impressions.
+        exchange: profile of its exchange.
         as_object: whether the response is wanted as an object instead of JSON.
-        source: what was read: JSON as it came, or the object where it never was JSON.
-        ground: what it was read by.
-        caller: number of the key that it came with (`rtb.exchanges.number_of` its id); 0: it came without one.
+        source: original JSON, or the object where it never was JSON.
+        ground: context that it was read in.
+        caller: number of its API key (`rtb.exchanges.number_of` its id); 0: it came without one.
     """
 
     id: str
@@ -62,15 +62,15 @@ class Prepared(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """On which terms the impressions of a batch are sold; all arrays have shape `(imps,)`.
+    """The terms of sale of a batch's impressions; all arrays have shape `(imps,)`.
 
     Attributes:
         first_price: whether the winner pays its own bid.
         ttl: seconds that notices are honoured.
-        user: key of who would see it, 0 where nobody may or need know.
-        group: number of the imp that each is a way to buy, ascending; none: each is an imp of its own.
-        is_test: where nothing is billable; none: everything is.
-        challenger: what is the challenger's of an experiment; none: there is none.
+        user: key of the user; 0 where there is none or it is not needed.
+        group: number of each impression's imp, ascending; none: each is an imp of its own.
+        is_test: mask of impressions where nothing is billable; none: all are.
+        challenger: mask of impressions of an experiment's challenger; none: there is no experiment.
     """
 
     first_price: npt.NDArray[np.bool_]
@@ -86,17 +86,17 @@ class Batch:
     """Requests answered together, as arrays.
 
     Attributes:
-        requests: in order.
-        owner: request of each impression, shape `(imps,)`.
-        candidates: who may bid on which impression.
-        rows: features of the candidates, shape `(n, fields)`.
-        terms: of the impressions.
-        floor_micros: of each candidate, shape `(n,)`.
-        deals: what deals say of the candidates; none: there are no deals.
-        view: the catalog the candidates are of.
-        barred: `NoBid` of each request that a candidate was taken from, 0 elsewhere, shape `(requests,)`; or none.
-        left_out: numbers of the campaigns taken from each request (by index), where any were.
-        opened: version of the pacing table that said who is open; empty: everyone was.
+        requests: the requests, in order.
+        owner: index of each impression's request, shape `(imps,)`.
+        candidates: candidates of the impressions.
+        rows: feature rows of the candidates, shape `(n, fields)`.
+        terms: terms of the impressions.
+        floor_micros: floor of each candidate, shape `(n,)`.
+        deals: deal terms of the candidates; none: there are no deals.
+        view: catalog of the candidates.
+        barred: `NoBid` of each request that lost a candidate, 0 elsewhere, shape `(requests,)`; or none.
+        left_out: numbers of the campaigns removed from each request (by index), where any were.
+        opened: version of the pacing table that decided which campaigns are open; empty: all were.
     """
 
     requests: Sequence[Prepared]
@@ -117,7 +117,7 @@ class Batch:
         return self.view.index.numbers[self.candidates.line]
 
     def without(self, barred: npt.NDArray[np.bool_], reason: NoBid) -> Batch:
-        """This batch but for some candidates (a mask, shape `(n,)`), and why they do not bid."""
+        """Return the batch without some candidates (a mask, shape `(n,)`), which do not bid for a reason."""
         kept = ~barred
         said = np.zeros(len(self.requests), np.int64)
         owners = self.owner[self.candidates.imp[barred]]
@@ -136,7 +136,7 @@ class Batch:
         )
 
     def auction(self, probability: npt.NDArray[np.float32]) -> Auction:
-        """What the bidder needs of this batch, with the model's probabilities, shape `(n, 2)`."""
+        """Return the bidder's part of this batch with the model's probabilities, shape `(n, 2)`."""
         markets = [market_key(request.exchange.number, request.caller) for request in self.requests]
         return Auction(
             imp=self.candidates.imp,
@@ -154,7 +154,7 @@ class Batch:
 
 
 class Answer(NamedTuple):
-    """What a request gets: a body (or, to `Prepared.as_object`, a response), or neither and the reason."""
+    """The answer to a request: a body (or, for `Prepared.as_object`, a response), or neither and the reason."""
 
     body: bytes | None
     reason: NoBid = NoBid.UNKNOWN

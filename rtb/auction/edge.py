@@ -1,4 +1,4 @@
-"""The Router's work between the wire and the models: bytes to arrays before them, decisions to bytes after them."""
+"""The Router's work around the models: bytes to arrays before them, decisions to bytes after them."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ _TIMES = NoticeTimes()
 
 
 class Edge:
-    """Turns requests into batches and decisions into responses.
+    """The edge of the bidder: requests to batches, and decisions to responses.
 
     Args:
-        signer: of notice tokens.
-        users: makes numbers of user ids.
-        base_url: where exchanges reach the notice endpoints.
-        currency: bids are in.
-        max_imps: imps looked at in one request.
-        max_candidates: candidates scored for one impression.
+        signer: signer of notice tokens.
+        users: keyed hash of user ids.
+        base_url: base URL of the notice endpoints.
+        currency: our currency.
+        max_imps: most imps considered in one request.
+        max_candidates: most candidates scored for one impression.
         times: how long notices are honoured.
-        charge_on: the notice that spends money, where an exchange's profile does not say.
+        charge_on: notice that spends money, where an exchange's profile does not say.
         clock: Unix time.
     """
 
@@ -81,66 +81,66 @@ class Edge:
 
     @property
     def open_lines(self) -> Words | None:
-        """Who is open for bidding; none: everyone is."""
+        """Bitmap of the campaigns open for bidding; none: all are."""
         return self._open
 
     @property
     def campaigns(self) -> int:
-        """Campaigns in the catalog bid from."""
+        """Number of campaigns in the current catalog."""
         return len(self._view.index)
 
     def number_of(self, campaign_id: str) -> int | None:
-        """Return the number of a campaign that is bid for, by its id."""
+        """Return the number of a campaign in the current catalog, by its id."""
         listings = self._view.listing_of.items()
         return next((number for number, listing in listings if listing.campaign.id == campaign_id), None)
 
     def relist(self, listings: Sequence[Listing], version: str = "") -> None:
-        """Bid for these campaigns, of a catalog of this version, from now on."""
+        """Set the campaigns to bid for, of a catalog of this version."""
         self.show(self.view(listings, version))
 
     def view(self, listings: Sequence[Listing], version: str = "") -> View:
-        """What `relist` makes of these campaigns, beside the bidding: for a thread, as thousands take a second."""
+        """Return the view for `relist`, in a thread beside the bidding, as thousands of campaigns take a second."""
         return View(listings, self._view, version)
 
     def show(self, view: View) -> None:
-        """Bid for the campaigns of a view from now on."""
+        """Set the view of the campaigns to bid for."""
         self._view = view
         self._open, self._opened = None, ""
         self._ground = self._ground._replace(catalog=view.version)
 
     def rerate(self, rates: Rates) -> None:
-        """Convert currencies by this table from now on."""
+        """Set the exchange rates."""
         self._ground = self._ground._replace(rates=rates)
 
     def divide(self, split: Split | None) -> None:
-        """Divide traffic between champion and challenger like this from now on; `None`: no more."""
+        """Set the split of traffic between champion and challenger; `None`: none."""
         self._split = split
 
     def restrict(self, open_numbers: Sequence[int], version: str = "") -> None:
-        """Leave out campaigns that cannot bid now, such as those without money, as this pacing table says."""
+        """Set the campaigns that are open for bidding by a pacing table of this version, such as those with money."""
         self._open, self._opened = self._view.index.mask(open_numbers), version
 
     def prepare(self, body: bytes, exchange: Profile = GENERIC, caller: int = 0) -> Prepared:
-        """A request from the wire.
+        """Decode a request from the wire.
 
         Args:
             body: JSON.
-            exchange: that it came from, which says what the request leaves unsaid.
-            caller: number of the key that it came with, 0 without one.
+            exchange: profile of its exchange, which completes the request.
+            caller: number of its API key, 0 without one.
 
         Raises:
-            InvalidRequest: it cannot be answered.
+            InvalidRequest: the request is invalid.
         """
         request = decode_request(body)
         exchange.complete(request)
         return self._prepared(request, exchange, body, caller)
 
     def prepare_object(self, request: BidRequest, exchange: Profile = GENERIC, caller: int = 0) -> Prepared:
-        """A request that never was JSON, whose response is wanted as an object.
+        """Read a request that never was JSON, whose response is wanted as an object.
 
         Args:
-            request: against no rule of the specification; it is not checked, and leaves nothing unsaid.
-            exchange: whose key it came with.
+            request: a complete and valid request; it is not checked.
+            exchange: profile of the exchange of its API key.
             caller: number of that key, 0 without one.
         """
         return self._prepared(request, exchange, request, caller)
@@ -190,7 +190,7 @@ class Edge:
         )
 
     def _seconds(self, impression: Impression) -> float:
-        """How long notices are honoured; what is played is fetched ahead, wherever that is."""
+        """Return how long notices are honoured; video and audio are always fetched ahead."""
         slot = impression.slot
         inventory = "app" if isinstance(slot, PlayedSlot) else impression.audience.inventory
         return self._times.of(inventory, interstitial=slot.instl, native=slot.kind == "native")
@@ -198,7 +198,7 @@ class Edge:
     def render(
         self, batch: Batch, probability: npt.NDArray[np.float32], decisions: Decisions
     ) -> tuple[list[Answer], list[BidEvent]]:
-        """The answer to each request of a batch, and the events of its bids; a test leaves none."""
+        """Return the answer to each request of a batch, and the events of its bids; a test has none."""
         seats: list[dict[str, list[Bid]]] = [{} for _ in batch.requests]
         impressions = [impression for request in batch.requests for impression in request.impressions]
         at = self._clock()
@@ -242,7 +242,7 @@ class Edge:
         return answers, events
 
     def landing(self, ref: BidRef) -> str | None:
-        """Where a click on this bid's creative leads, with a token that its conversion can name."""
+        """Return the landing URL of a bid's creative, with a token for its conversion notice."""
         listing = self._view.listing_of.get(campaign_of(ref.campaign))
         if listing is None or ref.creative >= len(listing.campaign.creatives):
             return None
@@ -262,7 +262,7 @@ def _answer(request: Prepared, seats: dict[str, list[Bid]], reason: NoBid) -> An
 
 
 def _reasons(batch: Batch, decisions: Decisions) -> list[NoBid]:
-    """Why each request would get no bid: how far its impressions came."""
+    """Return the no-bid reason of each request, by how far its impressions came."""
     reasons = np.array([request.reason for request in batch.requests], np.int64)
     for imp, reason in batch.candidates.reasons.items():
         owner = batch.owner[imp]
@@ -279,13 +279,13 @@ def _reasons(batch: Batch, decisions: Decisions) -> list[NoBid]:
 
 
 def _taken(split: Split, requests: Sequence[Prepared], owner: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
-    """Which impressions are the challenger's: all of a user, where it is known whose they are."""
+    """Return which impressions are the challenger's: by user where known, else by request."""
     units = [request.impressions[0].audience.user or request.id if request.impressions else "" for request in requests]
     return np.array([split.takes(unit) for unit in units], bool)[owner]
 
 
 def _groups(impressions: Sequence[Impression], owner: npt.NDArray[np.intp]) -> npt.NDArray[np.intp] | None:
-    """Number of the imp that each impression is a way to buy, ascending; `None` where each is an imp of its own."""
+    """Return the number of each impression's imp, ascending; `None` where each is an imp of its own."""
     imps = [*zip(owner.tolist(), [item.number for item in impressions], strict=True)]
     if len(set(imps)) == len(imps):
         return None
@@ -295,10 +295,10 @@ def _groups(impressions: Sequence[Impression], owner: npt.NDArray[np.intp]) -> n
 def terms_of_candidates(
     impressions: Sequence[Impression], candidates: Candidates, index: TargetingIndex
 ) -> tuple[npt.NDArray[np.int64], DealColumns | None]:
-    """Floors of the candidates, micros, shape `(n,)`, and what deals say of them.
+    """Return the floors of the candidates, micros, shape `(n,)`, and their deal terms.
 
-    Most impressions have one floor for all. Where it goes by the creative's length, and under deals, each candidate
-    is looked at.
+    Most impressions have one floor for all candidates. Where it depends on the creative's length, and under deals, each
+    candidate is handled by itself.
     """
     imp = candidates.imp
     floors = floors_to_micros(np.array([item.floors.cpm for item in impressions], np.float64))[imp]
@@ -325,7 +325,7 @@ def terms_of_candidates(
 
 
 def _seat(batch: Batch, impression: Impression, candidate: int) -> str:
-    """On whose behalf a candidate bids."""
+    """Return the seat of a candidate's bid."""
     index, line = batch.view.index, int(batch.candidates.line[candidate])
     held = index.deals[impression.deal.id][line] if impression.deal else None
     return held.seat if held and held.seat else index.listings[line].campaign.seat
@@ -334,7 +334,7 @@ def _seat(batch: Batch, impression: Impression, candidate: int) -> str:
 def _winners(
     batch: Batch, decisions: Decisions, impressions: Sequence[Impression], charge_on: str
 ) -> Iterator[tuple[int, int, int, int, float, BidRef]]:
-    """Of each winner: candidate, impression, request, row of the creative, seconds its notices count, and its ref."""
+    """Yield each winner: candidate, impression, request, row of the creative, seconds of its notices, and its ref."""
     candidate = decisions.candidate
     imp, row = batch.candidates.imp[candidate], batch.candidates.creative[candidate]
     whose = (candidate, imp, batch.owner[imp], row, batch.terms.ttl[imp], batch.terms.user[imp])

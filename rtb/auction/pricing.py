@@ -1,4 +1,4 @@
-"""Bid maths over arrays: value x multiplier -> shading -> floor -> the internal auction. No state, no I/O."""
+"""Bid pricing over arrays: value x multiplier -> shading -> floor -> internal auction. No state, no I/O."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _FAR = 50.0  # bids e^50 times the median or less are as good as such a bid, and
 
 
 def price_bids(value_micros: Floats, probability: Floats, multiplier: Floats, max_bid_micros: Ints) -> Ints:
-    """Bids in micros an impression, shape `(n,)`: expected value times multiplier, rounded down, capped.
+    """Return bids in micros per impression, shape `(n,)`: expected value times multiplier, rounded down, capped.
 
     Args:
         value_micros: worth of one click or conversion.
-        probability: that the impression yields one.
-        multiplier: the policy's.
+        probability: probability that the impression yields one.
+        multiplier: multiplier of the policy.
         max_bid_micros: cap; 0 means none.
     """
     bids = np.floor(value_micros * probability * multiplier).astype(np.int64)
@@ -27,10 +27,10 @@ def price_bids(value_micros: Floats, probability: Floats, multiplier: Floats, ma
 
 
 def shade(bids: Ints, median_micros: Floats, shape: Floats) -> Ints:
-    """Bids for a first-price auction: the price that maximises (bid - price) x P(win at price), shape `(n,)`.
+    """Return shaded bids for a first-price auction, shape `(n,)`: each maximises (bid - price) x P(win at price).
 
-    The chance to win is log-logistic: `1 / (1 + (median / price) ** shape)`, as `rtb.models.winrate` fits it. Where the
-    derivative of the surplus is 0, with `p = price / median`,
+    The probability of winning is log-logistic: `1 / (1 + (median / price) ** shape)`, as `rtb.models.winrate` fits it.
+    Where the derivative of the surplus is 0, with `p = price / median`,
 
         bid / median = p + p / shape + p ** (1 + shape) / shape
 
@@ -54,14 +54,14 @@ def shade(bids: Ints, median_micros: Floats, shape: Floats) -> Ints:
 
 
 def meet_terms(bids: Ints, floors: Ints, agreed_micros: Ints, max_bid_micros: Ints, is_agreed: Bools) -> Ints:
-    """Bids under deals, shape `(n,)`: where a price was agreed on it is bid whatever the value says.
+    """Return bids under deals, shape `(n,)`: an agreed price is bid whatever the value.
 
     Args:
-        bids: by value.
-        floors: micros of each bid.
-        agreed_micros: what the campaign agreed to pay; 0: bids by value.
-        max_bid_micros: cap, which no agreement lifts; 0 means none.
-        is_agreed: whether the floor is the price: who would bid more bids just that.
+        bids: bids by value.
+        floors: floor of each bid in micros.
+        agreed_micros: price that the campaign agreed to pay; 0: bids by value.
+        max_bid_micros: cap, also of agreed prices; 0 means none.
+        is_agreed: whether the floor is the fixed price, which caps the bid.
     """
     affordable = (max_bid_micros == 0) | (agreed_micros <= max_bid_micros)
     bids = np.where(agreed_micros > 0, np.where(affordable, agreed_micros, 0), bids)
@@ -75,17 +75,17 @@ def rank(
     preferred: Bools | None = None,
     saved: Ints | None = None,
 ) -> npt.NDArray[np.intp]:
-    """The internal auction: indices of the bids that meet their floor, by impression, highest first.
+    """Return the internal auction: indices of the bids that meet their floor, by impression, highest first.
 
-    Where bids were shaded, the highest before that is the first: an impression goes to who values it most, not to who
-    knows its market least.
+    Shaded bids are ranked by their price before shading: an impression goes to the campaign that values it most, not to
+    the one that knows its market least.
 
     Args:
-        bids: micros, shape `(n,)`; a bid of 0 never stands.
-        floors: micros of each bid, shape `(n,)`.
+        bids: bids in micros, shape `(n,)`; a bid of 0 never stands.
+        floors: floor of each bid in micros, shape `(n,)`.
         imp: impression of each bid, shape `(n,)`.
-        preferred: bids that come before all others of their impression, shape `(n,)`.
-        saved: what shading took off each bid, shape `(n,)`; none: nothing.
+        preferred: mask of bids ranked before all others of their impression, shape `(n,)`.
+        saved: micros that shading took off each bid, shape `(n,)`; none: no shading.
     """
     standing = np.flatnonzero((bids >= floors) & (bids > 0))
     worth = bids[standing] if saved is None else bids[standing] + saved[standing]

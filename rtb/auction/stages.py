@@ -1,4 +1,4 @@
-"""The stages of a request as plain classes over arrays. Serve deployments wrap them; tests call them as they are.
+"""The stages of a request as plain classes over arrays. Serve deployments wrap them; tests call them directly.
 
 Edge.prepare -> Edge.assemble -> CTRStage.score -> BidStage.decide -> Edge.render
 """
@@ -25,11 +25,11 @@ from rtb.pacing.snapshot import PACING_DTYPE, PacingTable, pacing_state
 
 
 class DealColumns(NamedTuple):
-    """What deals say of a batch's candidates; all arrays have shape `(n,)`.
+    """The deal terms of a batch's candidates; all arrays have shape `(n,)`.
 
     Attributes:
-        is_deal: whether it bids under a deal: such bids go before open ones.
-        is_agreed: whether the floor is the price.
+        is_deal: whether it bids under a deal: such bids rank before open ones.
+        is_agreed: whether the floor is the fixed price.
         agreed_micros: price to bid whatever the value is; 0: by value.
     """
 
@@ -38,7 +38,7 @@ class DealColumns(NamedTuple):
     agreed_micros: npt.NDArray[np.int64]
 
     def of(self, candidates: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> DealColumns:
-        """Of some candidates, by index or mask."""
+        """Return the terms of some candidates, by index or mask."""
         return DealColumns(self.is_deal[candidates], self.is_agreed[candidates], self.agreed_micros[candidates])
 
 
@@ -48,16 +48,15 @@ class Auction(NamedTuple):
     Attributes:
         imp: impression of each candidate, ascending, shape `(n,)`.
         campaign: number of each candidate's campaign, shape `(n,)`.
-        probability: of a click, and of a conversion given a click, shape `(n, 2)`.
-        floor_micros: of each candidate, shape `(n,)`.
-        first_price: of each impression, shape `(imps,)`.
+        probability: P(click) and P(conversion | click), shape `(n, 2)`.
+        floor_micros: floor of each candidate, shape `(n,)`.
+        first_price: whether each impression is sold at first price, shape `(imps,)`.
         ttl: seconds that notices of each impression are honoured, shape `(imps,)`; none: as long as any are.
-        group: of each impression, ascending, shape `(imps,)`: of impressions of a group one is bought; none: each is.
-        deals: what deals say of the candidates; none: there are no deals.
-        is_test: impressions where nothing is billable, shape `(imps,)`; none: all are.
-        challenger: impressions that are the challenger's of an experiment, shape `(imps,)`; none: there is none.
-        market: key of each impression's market (`rtb.models.winrate.market_key`), shape `(imps,)`; none: of nobody
-            known.
+        group: group of each impression, ascending, shape `(imps,)`: one per group is bought; none: each is.
+        deals: deal terms of the candidates; none: there are no deals.
+        is_test: mask of impressions where nothing is billable, shape `(imps,)`; none: all are.
+        challenger: mask of impressions of an experiment's challenger, shape `(imps,)`; none: there is no experiment.
+        market: key of each impression's market (`rtb.models.winrate.market_key`), shape `(imps,)`; none: unknown.
     """
 
     imp: npt.NDArray[np.intp]
@@ -74,12 +73,12 @@ class Auction(NamedTuple):
 
 
 class Made(NamedTuple):
-    """What decisions were made by.
+    """The versions that decisions were made by.
 
     Attributes:
         pacing: version of the pacing table.
         policy: version of the policy.
-        challenger: version of the policy that bids from the arms of an experiment; empty: there is none.
+        challenger: version of the policy of an experiment's arms; empty: there is none.
     """
 
     pacing: str = ""
@@ -88,15 +87,15 @@ class Made(NamedTuple):
 
 
 class Weighed(NamedTuple):
-    """What a batch's candidates would bid, before anybody looks whether they can be paid.
+    """The priced candidates of a batch, before money is reserved.
 
     Attributes:
-        known: candidates whose campaign is open, ascending, shape `(k,)`; what follows is about these.
-        row: of each in the pacing table, shape `(k,)`.
-        chance: that an impression brings what its campaign pays for, shape `(k,)`.
-        bids: micros, shape `(k,)`.
-        saved: what shading took off each bid, shape `(k,)`; none: nothing was shaded.
-        order: those that meet their floor, by impression or group, the first to be paid first.
+        known: candidates whose campaign is open, ascending, shape `(k,)`; all other fields are about these.
+        row: row of each in the pacing table, shape `(k,)`.
+        chance: probability that an impression meets its campaign's goal, shape `(k,)`.
+        bids: bids in micros, shape `(k,)`.
+        saved: micros that shading took off each bid, shape `(k,)`; none: nothing was shaded.
+        order: those that meet their floor, by impression or group, best first.
     """
 
     known: npt.NDArray[np.intp]
@@ -112,14 +111,14 @@ class Decisions(NamedTuple):
 
     Attributes:
         candidate: index into the batch's candidates, ascending.
-        account: that pays: the campaign's own, or its arm's in an experiment.
-        price_micros: what to bid for the impression.
-        multiplier: what the policy made of the value.
-        lease: with `sequence`, the bid's identity and where its money is held.
-        sequence: of the bid in its lease.
+        account: account that pays: the campaign's own, or its arm's in an experiment.
+        price_micros: price to bid for the impression.
+        multiplier: multiplier on the value.
+        lease: lease of the bid's money; with `sequence`, the bid's identity.
+        sequence: number of the bid in its lease.
         expires: Unix second until which its notices count.
-        unpaid: impressions with a bid that met the floor and none that could be paid, shape `(k,)`.
-        made: what they were made by.
+        unpaid: impressions with bids above the floor but no money for any of them, shape `(k,)`.
+        made: versions that the decisions were made by.
     """
 
     candidate: npt.NDArray[np.intp]
@@ -134,7 +133,7 @@ class Decisions(NamedTuple):
 
 
 class CTRStage:
-    """Feature rows to probabilities.
+    """The CTR stage: from feature rows to probabilities.
 
     Args:
         scorer: the model.
@@ -144,16 +143,16 @@ class CTRStage:
         self.scorer = scorer
 
     def score(self, rows: Rows) -> Scores:
-        """What the model makes of rows, shape `(n, fields)`, and which model says so."""
+        """Return the scores of rows, shape `(n, fields)`, with the version of the model."""
         return Scores(self.scorer.score(rows), self.scorer.version)
 
 
 class BidStage:
-    """Probabilities to priced, paid-for bids.
+    """The bid stage: from probabilities to priced bids with reserved money.
 
     Args:
-        policy: observation to multiplier.
-        book: where bids are paid from.
+        policy: policy of the multipliers.
+        book: leases that bids reserve from.
     """
 
     def __init__(self, policy: Policy, book: LeaseBook) -> None:
@@ -166,20 +165,20 @@ class BidStage:
         self._arm_row_of: npt.NDArray[np.int64] | None = None
         self._multiplier = np.zeros(0)
         self._calendar: list[bytes] = []
-        self._usage = np.zeros((0, 4))  # opportunities, bids, sums of chance and level: what `Usage` carries
+        self._usage = np.zeros((0, 4))  # opportunities, bids, sums of chance and level: the columns of `Usage`
 
     @property
     def table(self) -> PacingTable:
-        """What is bid by."""
+        """Current pacing table."""
         return self._table
 
     @property
     def multipliers(self) -> npt.NDArray[np.float64]:
-        """What the value of each campaign of the table is multiplied by, shape `(campaigns,)`."""
+        """Multiplier on the value of each campaign of the table, shape `(campaigns,)`."""
         return self._multiplier
 
     def repace(self, table: PacingTable, version: str = "") -> list[Usage]:
-        """Bid by a new pacing table, of this version, from now on; what was done under the old one."""
+        """Set the pacing table; return the usage under the old one."""
         usages = self.drain()
         self._table, self._version = table, version
         is_arm = experiment_of(table["number"]) > 0
@@ -188,7 +187,7 @@ class BidStage:
         self._multiply()
         self._usage = np.zeros((len(table), 4))
         calendar = [table[name].tobytes() for name in ("number", "day", "day_ends")]
-        if calendar != self._calendar:  # days change at midnight, and with the campaigns
+        if calendar != self._calendar:  # days change at midnight and with the campaigns
             columns = (table[name].tolist() for name in ("number", "day", "day_ends"))
             self.book.enter({number: Day(day.decode(), ends) for number, day, ends in zip(*columns, strict=True)})
             self._calendar = calendar
@@ -196,19 +195,19 @@ class BidStage:
         return usages
 
     def swap_policy(self, policy: Policy) -> None:
-        """Bid by another policy from now on."""
+        """Set the policy."""
         self.policy = policy
         self._multiply()
 
     def challenge(self, policy: Policy | None) -> None:
-        """Bid by this policy from the arms of an experiment from now on; without one, nothing is bid from them."""
+        """Set the policy of an experiment's arms; without one, arms do not bid."""
         self._challenger = policy
         self._multiply()
 
     def _multiply(self) -> None:
-        """What each campaign's value is multiplied by: the closed loop's level, the policy's part in it, never above 1.
+        """Set the multipliers on the campaigns' values: the closed loop's level times the policy's factor, at most 1.
 
-        Where the loop knows nothing of the market yet, what a click is worth is bid for it.
+        Where the loop does not know the market yet, the full value is bid.
         """
         observation = observe(pacing_state(self._table))
         chosen = self.policy.multipliers(observation)
@@ -220,7 +219,7 @@ class BidStage:
         self._multiplier = np.minimum(np.where(level > 0.0, level / worth, 1.0) * chosen, 1.0)
 
     def drain(self) -> list[Usage]:
-        """What was done for each campaign since the last call."""
+        """Return the usage of each campaign since the last call."""
         rows = np.flatnonzero(self._usage[:, 0])
         numbers, usage = self._table["number"], self._usage
         columns = numbers[rows].tolist(), usage[rows, :2].astype(np.int64).tolist(), usage[rows, 2:].tolist()
@@ -229,13 +228,13 @@ class BidStage:
         return drained
 
     def decide(self, auction: Auction) -> Decisions:
-        """Run the internal auction of a batch and hold the money of its winners."""
+        """Run the internal auction of a batch and reserve the money of its winners."""
         weighed = self.weigh(auction)
         self._count(auction, weighed.known, weighed.row, weighed.chance)
         return self._reserve(auction, weighed.known, weighed.row, weighed.bids, weighed.order)
 
     def weigh(self, auction: Auction) -> Weighed:
-        """What a batch's candidates would bid; changes nothing."""
+        """Price the candidates of a batch, without side effects."""
         row = self._rows(auction)
         known = np.flatnonzero(row >= 0)
         known = known[self._table["open"][row[known]]]
@@ -255,7 +254,7 @@ class BidStage:
     def _chance(
         self, auction: Auction, known: npt.NDArray[np.intp], row: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float64]:
-        """That an impression brings what its campaign pays for."""
+        """Return the probability that an impression meets its campaign's goal."""
         probability = auction.probability[known].astype(np.float64)
         chance: npt.NDArray[np.float64] = probability[:, CLICK] * np.where(
             self._table["by_conversion"][row], probability[:, CONVERSION], 1.0
@@ -269,8 +268,8 @@ class BidStage:
         row: npt.NDArray[np.int64],
         chance: npt.NDArray[np.float64],
     ) -> tuple[pricing.Ints, pricing.Ints | None]:
-        """What to bid by value, and what shading took off, where it did."""
-        table = self._table  # by column: a record is far longer than what is read of it here
+        """Return the bids by value after shading, and what shading took off, if anything."""
+        table = self._table  # by column: a record is far longer than the fields read here
         value, most = table["value_micros"][row], table["max_bid_micros"][row]
         bids = pricing.price_bids(value, chance, self._multiplier[row], most)
         first = auction.first_price[auction.imp[known]]
@@ -280,7 +279,7 @@ class BidStage:
         floors = auction.floor_micros[known][first]
         median, shape = price_curves(table["markets"][row[first]], auction.market[auction.imp[known][first]])
         shaded = pricing.shade(bids[first], median, shape)
-        bids[first] = np.maximum(shaded, np.minimum(bids[first], floors))  # never out of an auction it could enter
+        bids[first] = np.maximum(shaded, np.minimum(bids[first], floors))  # shading never takes a bid below the floor
         return bids, whole - bids
 
     def _reserve(
@@ -291,7 +290,7 @@ class BidStage:
         bids: pricing.Ints,
         order: npt.NDArray[np.intp],
     ) -> Decisions:
-        """Give each impression, or one of each group, to its best bid that can be paid."""
+        """Give each impression, or one of each group, to its best bid whose money can be reserved."""
         imps = auction.imp[known[order]]
         groups = imps if auction.group is None else auction.group[imps]
         hold = self._holder(auction, imps, self._table["number"][row[order]], bids[order])
@@ -323,7 +322,7 @@ class BidStage:
     def _holder(
         self, auction: Auction, imp: npt.NDArray[np.intp], account: npt.NDArray[np.int32], prices: pricing.Ints
     ) -> Callable[[int], Reservation | None]:
-        """What holds the money of a bid, by its place in these arrays, where its account has any; a test needs none."""
+        """Return a function that reserves the money of a bid, by its index in these arrays; a test needs none."""
         book, ttl, is_test, market = self.book, auction.ttl, auction.is_test, auction.market
 
         def hold(place: int) -> Reservation | None:
@@ -336,7 +335,7 @@ class BidStage:
         return hold
 
     def _rows(self, auction: Auction) -> npt.NDArray[np.int64]:
-        """Row of each candidate in the pacing table, -1 for a campaign this replica has not heard of yet.
+        """Return the row of each candidate in the pacing table; -1 for a campaign not in it yet.
 
         For a challenger's impression it is the arm's, where the campaign has one.
         """
@@ -353,7 +352,7 @@ class BidStage:
         row: npt.NDArray[np.int64],
         chance: npt.NDArray[np.float64],
     ) -> None:
-        """Note the opportunities; a test is none."""
+        """Count the opportunities, without tests."""
         if auction.is_test is not None:
             real = ~auction.is_test[auction.imp[known]]
             row, chance = row[real], chance[real]
@@ -367,11 +366,11 @@ class BidStage:
 def price_curves(
     markets: npt.NDArray[Any], key: npt.NDArray[np.uint64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Median and shape of the price to beat in one market of each candidate's; zeros where it is not known.
+    """Return median and shape of the price to beat in each candidate's market; zeros where it is unknown.
 
     Args:
-        markets: of `MARKET_DTYPE`, shape `(k, markets)`.
-        key: which of them, shape `(k,)`.
+        markets: markets of `MARKET_DTYPE`, shape `(k, markets)`.
+        key: key of the market, shape `(k,)`.
     """
     is_here = markets["key"] == key[:, None]
     median, shape = (
@@ -381,7 +380,7 @@ def price_curves(
 
 
 def _by_campaign(table: PacingTable, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """Row in a pacing table by campaign number, of the rows in a mask; -1 where there is none."""
+    """Return the row of a pacing table by campaign number, for the rows of a mask; -1 where there is none."""
     rows = np.flatnonzero(chosen)
     numbers = campaign_of(table["number"][rows])
     found = np.full(int(numbers.max(initial=0)) + 1, -1, np.int64)

@@ -1,1 +1,1 @@
-"""Campaigns and their creatives, and who is to bid no more."""
+"""Campaigns, their creatives, and emergency stops."""

@@ -1,4 +1,4 @@
-"""What is advertised: campaigns, their creatives, whom they are for, and what they may spend."""
+"""Campaigns: targeting, budget, flight, goal, deals and creatives."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
-"""Moments are kept in UTC: `9999-12-31T23:59:59-05:00` has no UTC, and could be written into no snapshot."""
+"""Moments are stored in UTC: `9999-12-31T23:59:59-05:00` has no UTC, and no snapshot could hold it."""
 
 
 class Targeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whom a campaign is for. An empty list means everyone; within a list any entry may match, all lists must.
+    """The targeting of a campaign. An empty list means everyone; any entry of a list may match, every list must.
 
     Attributes:
         countries: ISO 3166-1 alpha-3 codes (`USA`), as OpenRTB sends them.
         regions: `country/region`, for example `USA/CA`.
         device_types: OpenRTB device types (list 5.21): 1 mobile or tablet, 2 PC, 3 TV, 4 phone, 5 tablet, ...
         inventory: `site`, `app`, `dooh`.
-        publishers: domains or bundles where it may run.
-        exclude_publishers: domains or bundles where it may not.
-        hours: hours of the week it runs, 0 (Monday 00:00 UTC) to 167.
+        publishers: domains or bundles where the campaign may run.
+        exclude_publishers: domains or bundles where it may not run.
+        hours: hours of the week when it runs, 0 (Monday 00:00 UTC) to 167.
         segments: user segments (`user.data[].segment[].id`); used only where privacy signals allow.
     """
 
@@ -47,14 +47,14 @@ class Targeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a campaign may spend.
+    """The budget of a campaign.
 
     Attributes:
-        total_micros: over its whole flight; the ledger never lets more be spent.
-        flight_seconds: how long that is meant to last from the flight's start, where the flight names no end: what
+        total_micros: budget of the whole flight; the ledger never lets more be spent.
+        flight_seconds: how long the budget should last from the flight's start, where the flight has no end: what
             pacing aims at.
         daily_micros: most to spend in one day of `timezone`; 0: no daily limit.
-        timezone: IANA name (`Europe/Berlin`): where its days begin at midnight.
+        timezone: IANA name of the time zone of its days (`Europe/Berlin`).
     """
 
     total_micros: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
@@ -64,11 +64,11 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Flight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When a campaign runs. Moments are RFC 3339 with a time zone: `2026-11-27T00:00:00Z`.
+    """The flight of a campaign. Moments are RFC 3339 with a time zone: `2026-11-27T00:00:00Z`.
 
     Attributes:
-        starts_at: no bid before; none: its creation.
-        ends_at: no bid from then on; none: it runs until its money is spent, paced by `Budget.flight_seconds`.
+        starts_at: start of bidding; none: the campaign's creation.
+        ends_at: end of bidding; none: it runs until its budget is spent, paced by `Budget.flight_seconds`.
     """
 
     starts_at: Moment | None = None
@@ -76,11 +76,11 @@ class Flight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a campaign pays for, and how much it is worth.
+    """The goal of a campaign: what it pays for, and how much it is worth.
 
     Attributes:
         kind: `click` or `conversion`.
-        value_micros: what one is worth to the advertiser.
+        value_micros: worth of one click or conversion to the advertiser.
         max_bid_micros: most to bid for one impression; 0: no limit but the value itself.
     """
 
@@ -90,11 +90,11 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class FrequencyCap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How often one user may see a campaign.
+    """A frequency cap: how often one user may see a campaign.
 
     Attributes:
-        count: most impressions to a user.
-        seconds: in a window of this length, which begins with the first of them.
+        count: most impressions per user and window.
+        seconds: length of the window, which begins with the first impression.
     """
 
     count: Annotated[int, msgspec.Meta(ge=1, le=2**31)]
@@ -102,13 +102,13 @@ class FrequencyCap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class HeldDeal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A deal a campaign has with a seller.
+    """A deal that a campaign holds with a seller.
 
     Attributes:
-        id: as the seller names it in `imp.pmp.deals`.
-        price_micros: agreed for one impression, bid whatever the impression is worth; 0: bids by value.
-        floor_micros: least to bid under it for one impression, where that is more than the request says.
-        seat: on whose behalf it bids under it; empty: the campaign's.
+        id: id in `imp.pmp.deals`, given by the seller.
+        price_micros: agreed price of one impression, bid whatever the impression is worth; 0: bids by value.
+        floor_micros: least bid under the deal for one impression, where the request's floor is lower.
+        seat: buyer seat under the deal; empty: the campaign's.
     """
 
     id: Text
@@ -118,20 +118,20 @@ class HeldDeal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A campaign as its owner describes it.
+    """A campaign as its owner defines it.
 
     Attributes:
-        id: chosen by the owner, unique.
-        name: for people.
+        id: unique id, chosen by the owner.
+        name: name for people.
         status: `active` bids, `paused` does not, `archived` never will again.
         adomain: the advertiser's domains, sent with each bid.
-        cat: categories of the advertising, in the taxonomy of `cattax`. Without any it is not shown where only some
-            are allowed.
-        cattax: taxonomy of `cat` (AdCOM list "Category Taxonomies"): 1 is IAB Content Categories 1.0. Where a
-            request blocks or allows by another one, a campaign with categories is not shown.
-        bundle: the app it advertises, if it does, as its store names it; sent with each bid.
+        cat: categories of the advertising, in the taxonomy `cattax`. A campaign without any does not bid where a
+            request allows only some.
+        cattax: taxonomy of `cat` (AdCOM list "Category Taxonomies"): 1 is IAB Content Categories 1.0. A campaign with
+            categories does not bid on requests that block or allow by another taxonomy.
+        bundle: store id of the advertised app, if any; sent with each bid.
         seat: buyer seat on whose behalf it bids.
-        deals: it has with sellers, one of an id.
+        deals: deals it holds, each id once.
         frequency: how often one known user may see it; none: no cap.
     """
 
@@ -160,7 +160,7 @@ _decoder = msgspec.json.Decoder(Campaign)
 
 
 def decode_campaign(body: bytes) -> Campaign:
-    """A campaign from JSON.
+    """Return a campaign from JSON.
 
     Raises:
         CampaignError: not JSON, a missing, unknown or ill-typed field, or fields that contradict each other.
@@ -174,14 +174,14 @@ def decode_campaign(body: bytes) -> Campaign:
 
 
 def patch_campaign(campaign: Campaign, patch: Any) -> Campaign:
-    """The campaign with a JSON merge patch (RFC 7396) applied: objects merge, null takes the default, others replace.
+    """Return the campaign with a JSON merge patch (RFC 7396): objects merge, null sets the default, others replace.
 
     Args:
-        campaign: what it was.
+        campaign: campaign to change.
         patch: decoded JSON.
 
     Raises:
-        CampaignError: the outcome is no campaign, or has another id.
+        CampaignError: the result is not a valid campaign, or has another id.
     """
     try:
         changed = msgspec.convert(_merge(msgspec.to_builtins(campaign), patch), Campaign)
@@ -208,10 +208,10 @@ def _merge(target: Any, patch: Any) -> Any:
 
 
 def _check(campaign: Campaign) -> None:
-    """What types do not say."""
+    """Raise `CampaignError` for what the types do not check."""
     _check_creatives(campaign.creatives)
     if campaign.budget.timezone not in _timezones():
-        raise CampaignError(f"{campaign.budget.timezone[:60]!r} is no IANA time zone - at `$.budget.timezone`")
+        raise CampaignError(f"{campaign.budget.timezone[:60]!r} is not an IANA time zone - at `$.budget.timezone`")
     deals = {deal.id for deal in campaign.deals}
     if len(deals) < len(campaign.deals):
         raise CampaignError("two deals share an id - at `$.deals`")
@@ -223,21 +223,21 @@ def _check_flight(flight: Flight) -> None:
     for name, moment in (("starts_at", flight.starts_at), ("ends_at", flight.ends_at)):
         if moment is not None and not _EARLIEST <= moment <= _LATEST:
             raise CampaignError(
-                f"a moment lies between {_EARLIEST:%Y-%m-%d} and {_LATEST:%Y-%m-%d} in UTC: leave it out for "
+                f"a moment must lie between {_EARLIEST:%Y-%m-%d} and {_LATEST:%Y-%m-%d} in UTC: leave it out for "
                 f"no limit - at `$.flight.{name}`"
             )
     if flight.starts_at is not None and flight.ends_at is not None and flight.ends_at <= flight.starts_at:
-        raise CampaignError("a flight ends after it starts - at `$.flight.ends_at`")
+        raise CampaignError("a flight must end after it starts - at `$.flight.ends_at`")
 
 
 def _check_encodes(campaign: Campaign) -> None:
-    """Refuse where it is written what no snapshot could hold: one campaign would hold up all others."""
+    """Refuse values that no snapshot could hold, before one campaign blocks the publication of all others."""
     try:
         is_same = msgspec.msgpack.decode(msgspec.msgpack.encode(campaign), type=Campaign) == campaign
     except (ValueError, OverflowError, msgspec.MsgspecError) as error:
-        raise CampaignError(f"a value cannot be kept: {error}") from error
+        raise CampaignError(f"a value cannot be stored: {error}") from error
     if not is_same:
-        raise CampaignError("a value cannot be kept as it was written")
+        raise CampaignError("a value cannot be stored as it was written")
 
 
 def _check_creatives(creatives: tuple[Creative, ...]) -> None:
@@ -251,5 +251,5 @@ def _check_creatives(creatives: tuple[Creative, ...]) -> None:
 
 @cache
 def _timezones() -> frozenset[str]:
-    """Names that mean the same on every machine. To look for them takes milliseconds, so it is done once."""
+    """Return the time zones that mean the same on every machine; cached, as listing them takes milliseconds."""
     return frozenset(available_timezones() - {"localtime", "Factory"})

@@ -1,4 +1,4 @@
-"""Advertisements that can be shown: banners, video, audio and native."""
+"""Creatives: banners, video, audio and native ads."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ SKIPPABLE = 16
 """Creative attribute (list 5.3) of a video that can be skipped."""
 
 TEXT_AD, BANNER_AD, JAVASCRIPT_AD, IFRAME_AD = 1, 2, 3, 4
-"""Banner ad types (list 5.2), what `btype` blocks."""
+"""Banner ad types (list 5.2), as blocked by `btype`."""
 
 _PICTURES = ("<img", "<svg", "<canvas", "<video", "<script", "<iframe")
 """Tags that show more than text."""
 
 _PLAIN_HTTP = re.compile(r"http://(?!www\.w3\.org/)", re.IGNORECASE)
-"""An address without TLS. Those of the W3C name XML vocabularies and load nothing."""
+"""A URL without TLS. Those of the W3C are XML namespaces and load nothing."""
 
 
 class MediaFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One encoding of a video or a sound.
+    """One encoding of a video or an audio ad.
 
     Attributes:
-        url: where it is.
-        mime: its type, `video/mp4` or `audio/mpeg` for example.
+        url: URL of the file.
+        mime: media type, `video/mp4` or `audio/mpeg` for example.
         w: width in pixels; video only.
         h: height in pixels; video only.
         bitrate: kbit/s.
-        delivery: `progressive` is one file, `streaming` a protocol such as HLS.
+        delivery: `progressive` for one file, `streaming` for a protocol such as HLS.
     """
 
     url: Text
@@ -57,12 +57,12 @@ class MediaFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class VideoAd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A video, always linear: it plays instead of the content, not over it.
+    """A linear video ad: it plays instead of the content, not over it.
 
     Attributes:
         media: the same video in one or more encodings.
-        duration_seconds: how long it plays.
-        skip_after_seconds: when it can be skipped; none: never.
+        duration_seconds: length of the video.
+        skip_after_seconds: seconds after which it can be skipped; none: never.
     """
 
     media: Annotated[tuple[MediaFile, ...], msgspec.Meta(min_length=1, max_length=64)]
@@ -71,11 +71,11 @@ class VideoAd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class AudioAd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A sound.
+    """An audio ad.
 
     Attributes:
-        media: the same sound in one or more encodings.
-        duration_seconds: how long it plays.
+        media: the same audio in one or more encodings.
+        duration_seconds: length of the audio.
     """
 
     media: Annotated[tuple[MediaFile, ...], msgspec.Meta(min_length=1, max_length=64)]
@@ -83,13 +83,13 @@ class AudioAd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A picture of a native ad.
+    """An image of a native ad.
 
     Attributes:
-        url: where it is.
+        url: URL of the image.
         w: width in pixels.
         h: height in pixels.
-        mime: its type; empty: what its address ends on.
+        mime: media type; empty: guessed from the URL.
     """
 
     url: Text
@@ -99,7 +99,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def type(self) -> str:
-        """Its media type, or empty when unknown."""
+        """Media type of the image; empty when unknown."""
         return self.mime or _type_of(self.url)
 
 
@@ -107,25 +107,25 @@ Images = Annotated[tuple[Image, ...], msgspec.Meta(max_length=64)]
 
 
 class NativeAd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The parts a page puts together to an ad that looks like its own. An empty part is not offered.
+    """A native ad: the parts that a page assembles in its own style. An empty part is not offered.
 
     Attributes:
         title: the headline.
-        images: the main picture, in one or more sizes.
+        images: the main image, in one or more sizes.
         icons: the advertiser's icon or logo, in one or more sizes.
-        video: a video that can stand where the page asks for one.
-        sponsored: on whose behalf, to be shown as "sponsored by".
-        body: what it says.
-        body2: more of it.
+        video: a video for pages that ask for one.
+        sponsored: the advertiser, shown as "sponsored by".
+        body: description.
+        body2: further description.
         cta: the call to action on the button, `Buy` for example.
-        rating: of the product, `0` to `5`.
-        likes: how many like it.
-        downloads: how many downloaded it.
-        price: with its currency.
-        sale_price: reduced, with its currency.
-        phone: a number to call.
-        address: a street.
-        display_url: to be shown instead of the landing page's address.
+        rating: rating of the product, `0` to `5`.
+        likes: number of likes.
+        downloads: number of downloads.
+        price: price with its currency.
+        sale_price: reduced price with its currency.
+        phone: phone number.
+        address: postal address.
+        display_url: URL shown instead of the landing page's.
     """
 
     title: Text
@@ -147,21 +147,21 @@ class NativeAd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Creative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An advertisement that can be shown. Of `video`, `audio` and `native` it has the one its kind names.
+    """A creative. Of `video`, `audio` and `native` it has the one that its kind names.
 
     Attributes:
-        id: unique within its campaign; sent to exchanges as `crid`, prefixed by the campaign.
-        kind: what it is.
-        landing_url: where a click leads.
-        attr: creative attributes (OpenRTB list 5.3); that a video is skippable need not be said.
+        id: id, unique within the campaign; sent to exchanges as `crid`, prefixed by the campaign's.
+        kind: format.
+        landing_url: URL of the landing page.
+        attr: creative attributes (OpenRTB list 5.3); `skippable` is implied by a skippable video.
         api: frameworks the creative needs to run (list 5.6), such as MRAID.
         language: ISO 639-1, or empty.
-        iurl: a picture of the creative, for reviews.
+        iurl: URL of a sample image, for reviews.
         w: width of a banner in pixels.
         h: height of a banner in pixels.
         adm: markup of a banner; `{click_url}` in it is replaced, OpenRTB macros are left to the exchange.
             Empty: an image linked to `landing_url`.
-        image_url: the picture of a banner, when `adm` is empty.
+        image_url: URL of a banner's image, when `adm` is empty.
     """
 
     id: Identifier
@@ -181,25 +181,25 @@ class Creative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def attributes(self) -> frozenset[int]:
-        """Creative attributes, the implied one too."""
+        """Creative attributes, including the implied one."""
         skippable = self.video is not None and self.video.skip_after_seconds is not None
         return frozenset(self.attr) | ({SKIPPABLE} if skippable else set())
 
     @property
     def is_secure(self) -> bool:
-        """Whether nothing of it is loaded without TLS. The landing page is not loaded, it is gone to."""
+        """Whether everything it loads is loaded with TLS; the landing page is not loaded."""
         return not any(_PLAIN_HTTP.search(text) for text in (self.adm, *self.assets()))
 
     @property
     def mime(self) -> str:
-        """Type of a banner: of its picture, or `text/html`."""
+        """Media type of a banner: that of its image, or `text/html`."""
         if self.adm:
             return "text/html"
         return _type_of(self.image_url)
 
     @property
     def banner_types(self) -> frozenset[int]:
-        """Banner ad types (list 5.2) it may be taken for; markup without any picture may be a text ad."""
+        """Banner ad types (list 5.2) that may apply to it; markup without any image may be a text ad."""
         markup = self.adm.lower()
         types = {BANNER_AD}
         types |= {JAVASCRIPT_AD} if "<script" in markup else set()
@@ -209,7 +209,7 @@ class Creative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height in pixels: of a video its largest file's, of a native ad its first picture's, else 0."""
+        """Width and height in pixels: a video's largest file's, a native ad's first image's, else its own or 0."""
         if self.video is not None:
             return max((file.w, file.h) for file in self.video.media)
         if self.native is not None and self.native.images:
@@ -217,7 +217,7 @@ class Creative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return (self.w, self.h)
 
     def assets(self) -> Iterator[str]:
-        """Addresses of what is loaded to show it."""
+        """Yield the URLs of everything loaded to show it."""
         native = self.native
         for played in (self.video, self.audio, native and native.video):
             yield from (file.url for file in (played.media if played else ()))
@@ -226,14 +226,14 @@ class Creative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def fault_of(creative: Creative, place: str) -> str:
-    """What is wrong with a creative that types do not say, or an empty text.
+    """Return what is wrong with a creative beyond its types; empty where nothing is.
 
     Args:
-        creative: as its owner describes it.
-        place: where it stands, for the message: `$.creatives[0]`.
+        creative: creative to check.
+        place: its JSON path for the message: `$.creatives[0]`.
     """
     if not is_web_address(creative.landing_url):
-        return f"{creative.landing_url[:60]!r} is no http(s) address - at `{place}.landing_url`"
+        return f"{creative.landing_url[:60]!r} is not an http(s) URL - at `{place}.landing_url`"
     for name in ("video", "audio", "native"):
         if (getattr(creative, name) is not None) != (name == creative.kind):
             verb = "needs" if name == creative.kind else "has no"
@@ -242,7 +242,7 @@ def fault_of(creative: Creative, place: str) -> str:
 
 
 def is_web_address(url: str) -> bool:
-    """Whether this is an absolute http or https address."""
+    """Return whether this is an absolute http or https URL."""
     try:
         parts = urlsplit(url)
     except ValueError:  # such as an unclosed bracket
@@ -271,5 +271,5 @@ def _media_fault(creative: Creative, place: str) -> str:
         return f"each file of a video needs `w` and `h` - at `{place}.{creative.kind}`"
     for url in creative.assets():
         if not is_web_address(url):
-            return f"{url[:60]!r} is no http(s) address - at `{place}.{creative.kind}`"
+            return f"{url[:60]!r} is not an http(s) URL - at `{place}.{creative.kind}`"
     return ""

@@ -1,7 +1,7 @@
-"""Who is to bid no more whatever the catalog says: told from process to process, as no disk may be writable.
+"""Emergency stops of campaigns, whatever the catalog says: gossiped between processes, as no disk may be writable.
 
-Each process keeps what it heard. Of two words on a campaign the later one holds, so that all who told each other agree,
-in whatever order they did, and who was started anew hears it from the others.
+Each process keeps the stops it heard. The latest one of a campaign holds, so that processes that exchanged theirs agree
+in whatever order they did, and a restarted process learns them from the others.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 EVERYONE = 0
-"""Stands for all campaigns; no campaign has this number."""
+"""Number that stands for all campaigns; no campaign has it."""
 
 
 class Stop(msgspec.Struct, frozen=True, array_like=True):
-    """A word on whether a campaign may bid.
+    """A stop of a campaign, or its end.
 
     Attributes:
-        number: of the campaign, or `EVERYONE`.
-        at: when it was said, Unix time.
-        is_on: whether it is to bid no more.
-        campaign: its id, where the catalog is still to hear of it.
-        actor: who said so.
+        number: number of the campaign, or `EVERYONE`.
+        at: when it was ordered, Unix time.
+        is_on: whether the campaign is stopped.
+        campaign: its id, where the catalog must still be told.
+        actor: who ordered it.
     """
 
     number: int
@@ -35,14 +35,14 @@ class Stop(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Stops:
-    """What a process heard."""
+    """The stops known to a process."""
 
     def __init__(self) -> None:
         self._heard: dict[int, Stop] = {}
         self._numbers = np.zeros(0, np.int64)
 
     def hear(self, stops: Iterable[Stop]) -> bool:
-        """Take up what others heard; whether any of it was news."""
+        """Take in stops heard by others; return whether any of them was news."""
         is_news = False
         for one in stops:
             known = self._heard.get(one.number)
@@ -53,21 +53,21 @@ class Stops:
         return is_news
 
     def moment(self, number: int, now: float) -> float:
-        """Return when a word of now is said: after all that was heard of the campaign, whatever their clocks say."""
+        """Return the time of a stop ordered now: after all known ones of the campaign, whatever their clocks say."""
         return max(now, self._heard[number].at + 1e-3) if number in self._heard else now
 
     def all(self) -> list[Stop]:
-        """Return all that was heard, what was lifted too."""
+        """Return all known stops, lifted ones too."""
         return list(self._heard.values())
 
     @property
     def campaigns(self) -> int:
-        """Campaigns that are stopped one by one."""
+        """Number of campaigns stopped one by one."""
         return int((self._numbers != EVERYONE).sum())
 
     @property
     def is_everyone(self) -> bool:
-        """Whether nobody may bid."""
+        """Whether all campaigns are stopped."""
         return EVERYONE in self._numbers
 
     def mask(self, campaign: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:

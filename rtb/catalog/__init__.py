@@ -1,4 +1,4 @@
-"""Campaigns of record, and the keys of those who may change them."""
+"""The catalog: campaigns of record, portfolios, API keys, and spend by hour."""
 
 from rtb.catalog.keyring import KeyRing, standing_keys
 from rtb.catalog.keys import SCOPES, Key, KeyExists, KeyUnknown, Scope, digest_of

@@ -1,4 +1,4 @@
-"""A catalog's database: opened, brought to its newest form, and its transactions."""
+"""The catalog's database: connection, migrations and transactions."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ _BUSY_SECONDS = 30.0
 """How long SQLite waits for another writer."""
 
 _CONNECT_SECONDS = 5
-"""How long a connection to PostgreSQL may take, where the URL says nothing else."""
+"""Connection time-out of PostgreSQL, where the URL sets none."""
 
 _WRITES = "raybid_writes"
 """Execution option of transactions that will write."""
 
 
 class Database:
-    """Opens a database and gives transactions in it. Any number of processes may do so at once.
+    """A migrated database and its transactions. Any number of processes may open it at once.
 
     Args:
         url: SQLAlchemy URL.
 
     Raises:
-        CatalogError: it cannot be opened, or a newer Raybid has been at it.
+        CatalogError: it cannot be opened, or was migrated by a newer Raybid.
     """
 
     def __init__(self, url: str) -> None:
         try:
             parsed = make_url(url)
         except ArgumentError as error:
-            raise CatalogError("the catalog's URL is none that SQLAlchemy can read") from error
+            raise CatalogError("the catalog's URL is not one that SQLAlchemy can read") from error
         self._shown_url = parsed.render_as_string(hide_password=True)
         try:
             self._engine = _engine(parsed)
@@ -51,7 +51,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that will write.
+        """Yield a connection in a transaction that will write.
 
         Raises:
             CatalogError: the database is away or refuses; nothing was written.
@@ -60,7 +60,7 @@ class Database:
             yield connection
 
     def rows(self, query: Any) -> Sequence[Row[Any]]:
-        """What a query finds.
+        """Return the rows of a query.
 
         Raises:
             CatalogError: the database is away or refuses.
@@ -69,7 +69,7 @@ class Database:
             return connection.execute(query).all()
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._engine.dispose()
 
     @contextmanager
@@ -82,7 +82,7 @@ class Database:
 
 
 def _engine(url: URL) -> Engine:
-    if url.get_backend_name() == "postgresql":  # whose own patience is that of TCP: minutes
+    if url.get_backend_name() == "postgresql":  # its default time-out is that of TCP: minutes
         patience = {"connect_timeout": _CONNECT_SECONDS} if "connect_timeout" not in url.query else {}
         return create_engine(url, pool_pre_ping=True, connect_args=patience)
     if url.get_backend_name() != "sqlite":
@@ -95,9 +95,9 @@ def _engine(url: URL) -> Engine:
 
 
 def _begin_explicitly(engine: Engine) -> None:
-    """Give SQLite's transactions a beginning, which Python's driver leaves out before reads and table changes.
+    """Begin SQLite's transactions explicitly, which Python's driver omits before reads and schema changes.
 
-    One that will write takes the write lock at once: two that read first and write later would deadlock.
+    A transaction that will write takes the write lock at once: two that read first and write later would deadlock.
     """
 
     @event.listens_for(engine, "connect")

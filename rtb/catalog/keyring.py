@@ -1,4 +1,4 @@
-"""The keys that are good now, in memory: a request asks no database."""
+"""The valid API keys in memory, so that requests ask no database."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from rtb.runtime.settings import Settings
 
 _LONGEST_SECRET = 1_000
-"""What is longer is no key, and not worth hashing."""
+"""Longest secret of a key; anything longer is not hashed."""
 
 
 class KeyRing:
-    """Knows keys by their secret. Nothing of a secret stays in it, only digests.
+    """A lookup of keys by secret, which keeps digests only.
 
-    `refresh`, called a few times a second, takes up what changed. It looks at one row of the database; when that is
-    away the keys last seen go on: nobody can revoke one meanwhile either.
+    `refresh`, called a few times a second, reads one row of the database and loads what changed. While the database is
+    away the last known keys stay valid: nobody can revoke one meanwhile either.
 
     Args:
         book: keys of record.
@@ -38,18 +38,18 @@ class KeyRing:
         return list(self._standing.values())
 
     def find(self, secret: str) -> Key | None:
-        """The key of this secret, none when it is unknown or revoked."""
+        """Return the key of a secret; `None` where it is unknown or revoked."""
         return self._keys.get(digest_of(secret)) if len(secret) <= _LONGEST_SECRET else None
 
     def revoked_id(self, secret: str) -> str:
-        """Return the id of a key that was revoked, empty where the secret is of none."""
+        """Return the id of the revoked key of a secret; empty where there is none."""
         return self._revoked.get(digest_of(secret), "") if len(secret) <= _LONGEST_SECRET else ""
 
     def refresh(self) -> None:
-        """Take up keys created or revoked since. It blocks.
+        """Load keys created or revoked since; blocks.
 
         Raises:
-            CatalogError: the database is away; the keys last seen stay.
+            CatalogError: the database is away; the last known keys stay.
         """
         revision = self._book.revision()  # before the keys, so that no change is missed
         if revision == self._revision:
@@ -62,14 +62,14 @@ class KeyRing:
 
 
 def standing_keys(settings: Settings) -> list[Key]:
-    """The keys that the settings name: the administrator's, made on the first run, exchanges', this machine's own two.
+    """Return the keys of the settings: the administrator's (generated on first use), exchanges', this machine's two.
 
     Raises:
-        OSError: the administrator's cannot be written.
+        OSError: the administrator's key cannot be written.
     """
     exchanges = filter(None, (secret.strip() for secret in settings.exchange_keys.split(",")))
     found = [_standing(secret, "RAYBID_EXCHANGE_KEYS", "exchange") for secret in exchanges]
-    if own := settings.find_secret("exchange_key"):  # `raybid up` makes these; without it they are given, or not needed
+    if own := settings.find_secret("exchange_key"):  # `raybid up` generates these two
         found.append(_standing(own, "this machine's own exchange", "exchange"))
     if own := settings.find_secret("report_key"):
         found.append(_standing(own, "this machine's own Prometheus", "report"))

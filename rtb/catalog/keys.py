@@ -19,7 +19,7 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 
 class KeyExists(ValueError):
-    """A key of this secret or name is there already."""
+    """A key of this secret or name exists already."""
 
 
 class KeyUnknown(LookupError):
@@ -27,16 +27,16 @@ class KeyUnknown(LookupError):
 
 
 class Key(NamedTuple):
-    """A key, without its secret, which nobody keeps.
+    """An API key, without its secret, which is stored nowhere.
 
     Attributes:
-        id: names it in paths, logs and histories; a part of its digest, so it gives nothing away.
-        name: for people.
-        scopes: what it may do: `exchange` bids, `report` reads figures, `admin` does everything.
-        digest: see `digest_of`.
-        per_minute: calls of the REST API it may make in a minute; none: as the settings say.
+        id: its name in paths, logs and histories; a part of its digest, so it reveals nothing.
+        name: name for people.
+        scopes: permissions: `exchange` bids, `report` reads figures, `admin` does everything.
+        digest: digest of the secret, see `digest_of`.
+        per_minute: REST calls allowed in a minute; none: as the settings say.
         created: Unix time.
-        created_by: whose key made it.
+        created_by: name of the key that created it.
         revoked: Unix time from which it is refused, or none.
     """
 
@@ -50,29 +50,29 @@ class Key(NamedTuple):
     revoked: float | None = None
 
     def allows(self, scope: Scope) -> bool:
-        """Whether it may do this; `admin` may do everything."""
+        """Return whether the key has a scope; `admin` has all."""
         return scope in self.scopes or "admin" in self.scopes
 
 
 def digest_of(secret: str) -> str:
-    """What is kept of a secret: its SHA-256, in hex.
+    """Return the digest that is stored of a secret: its SHA-256, in hex.
 
-    A slow hash is for passwords, which can be guessed. Keys are 32 random bytes: no number of guesses finds one, and a
-    slow hash for each request would only help whoever floods us.
+    Slow hashes are for passwords, which can be guessed. Keys are 32 random bytes that no number of guesses finds, and a
+    slow hash per request would only help whoever floods us.
     """
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def id_of(digest: str) -> str:
-    """A key's id."""
+    """Return the id of a key by its digest."""
     return digest[:12]
 
 
 class KeyBook:
-    """Reads and writes keys; calls block, and raise `CatalogError` when the database is away or refuses.
+    """The stored keys; calls block, and raise `CatalogError` when the database is away or refuses.
 
     Args:
-        database: the catalog's.
+        database: database of the catalog.
     """
 
     def __init__(self, database: Database) -> None:
@@ -88,11 +88,11 @@ class KeyBook:
         per_minute: int | None = None,
         once: Once[Key] | None = None,
     ) -> Key:
-        """Keep a new key.
+        """Store a new key.
 
         Raises:
             KeyExists: its digest is taken.
-            Repeated: it was made already by the same request.
+            Repeated: the same request created it already.
         """
         now = datetime.now(UTC)
         key = Key(id_of(digest), name, scopes, digest, per_minute, now.timestamp(), actor)
@@ -116,10 +116,10 @@ class KeyBook:
         return key
 
     def revoke(self, key_id: str) -> Key:
-        """Refuse a key from now on; revoking it again changes nothing.
+        """Revoke a key; revoking it again changes nothing.
 
         Raises:
-            KeyUnknown: there is none of this id.
+            KeyUnknown: there is no key of this id.
         """
         found = tables.keys.c.id == key_id
         with self._database.writing() as connection:
@@ -134,11 +134,11 @@ class KeyBook:
         return _key(row)._replace(revoked=now.timestamp())
 
     def all(self) -> list[Key]:
-        """Every key, revoked ones too, oldest first."""
+        """Return every key, revoked ones too, oldest first."""
         return [_key(row) for row in self._database.rows(select(tables.keys).order_by(tables.keys.c.number))]
 
     def revision(self) -> int:
-        """A number that rises with each key created or revoked. Read it before `all`, and nothing is missed."""
+        """Return a number that rises with each key created or revoked; read before `all`, no change is missed."""
         return int(self._database.rows(select(tables.key_revision.c.value))[0].value)
 
 

@@ -1,4 +1,4 @@
-"""Bring a database to the newest form of the catalog's tables."""
+"""Migration of a database to the newest schema of the catalog."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _FOLDER = Path(__file__).parent / "migrations"
 _FIRST = "0001"
 
 _one_at_a_time = Lock()
-"""Alembic keeps what it is about in module globals, so threads take turns."""
+"""Lock for Alembic, which keeps its state in module globals."""
 
 _ADVISORY_KEY = 0x52617962
-"""Names the lock among PostgreSQL's advisory locks: the letters `Rayb`."""
+"""Key of PostgreSQL's advisory lock: the letters `Rayb`."""
 
 
 def upgrade(connection: Connection) -> None:
-    """Run the migrations that are missing, in the caller's transaction: all of them or none.
+    """Run the missing migrations in the caller's transaction: all of them or none.
 
     Args:
         connection: in a transaction; on SQLite one that holds the write lock, so that processes take turns.
 
     Raises:
         alembic.util.CommandError: the database is newer than this code.
-        sqlalchemy.exc.SQLAlchemyError: it refuses.
+        sqlalchemy.exc.SQLAlchemyError: the database refuses.
     """
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
@@ -37,6 +37,6 @@ def upgrade(connection: Connection) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY})
         tables = inspect(connection).get_table_names()
-        if "campaigns" in tables and "alembic_version" not in tables:  # made before there were migrations
+        if "campaigns" in tables and "alembic_version" not in tables:  # created before there were migrations
             command.stamp(config, _FIRST)
         command.upgrade(config, "head")

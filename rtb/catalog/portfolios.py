@@ -1,4 +1,4 @@
-"""Portfolios of record: what each is, in the words of whoever keeps it, what it carries, and the budgets it moved."""
+"""Portfolios of record: their definition, the state of their strategy, and their budget moves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rtb.events.rows import Moved
 
 
 class PortfolioExists(ValueError):
-    """A portfolio of this id is there already."""
+    """A portfolio of this id exists already."""
 
 
 class PortfolioUnknown(LookupError):
@@ -25,7 +25,7 @@ class PortfolioUnknown(LookupError):
 
 
 class PortfolioChanged(VersionChanged):
-    """Somebody else changed the portfolio first."""
+    """A conflicting change of the portfolio."""
 
     kind = "portfolio"
 
@@ -34,11 +34,11 @@ class PortfolioRecord(NamedTuple):
     """A portfolio of record.
 
     Attributes:
-        id: unique.
-        body: what it is, JSON.
+        id: unique id.
+        body: definition as JSON.
         version: 1 when it is created, one more with each change.
         created: Unix time.
-        state: what its strategy carries, JSON; empty before its first decision.
+        state: state of its strategy as JSON; empty before its first decision.
     """
 
     id: str
@@ -49,22 +49,22 @@ class PortfolioRecord(NamedTuple):
 
 
 class PortfolioBook:
-    """Reads and writes portfolios; calls block, and raise `CatalogError` when the database is away or refuses.
+    """The stored portfolios; calls block, and raise `CatalogError` when the database is away or refuses.
 
     Args:
-        database: the catalog's.
+        database: database of the catalog.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def create(self, name: str, body: str, check: Callable[[Sequence[PortfolioRecord]], None]) -> PortfolioRecord:
-        """Keep a new portfolio.
+        """Store a new portfolio.
 
         Args:
             name: its id.
             body: see `PortfolioRecord`.
-            check: is shown all others, in the transaction, and raises what speaks against it.
+            check: function of all others, called in the transaction, which raises what speaks against it.
 
         Raises:
             PortfolioExists: its id is taken.
@@ -86,16 +86,16 @@ class PortfolioBook:
         edit: Callable[[str], str],
         check: Callable[[Sequence[PortfolioRecord]], None],
     ) -> PortfolioRecord:
-        """Change a portfolio, unless somebody else did so first.
+        """Change a portfolio, unless somebody else changed it first.
 
         Args:
             name: its id.
-            expected_version: the version that the change is meant for.
-            edit: what it is to what it becomes.
-            check: is shown all as they will be, in the transaction, and raises what speaks against it.
+            expected_version: version that the change is meant for.
+            edit: function of the old definition that returns the new one.
+            check: function of all as they will be, called in the transaction, which raises what speaks against it.
 
         Raises:
-            PortfolioUnknown: there is none of this id.
+            PortfolioUnknown: there is no portfolio of this id.
             PortfolioChanged: another version is current.
         """
         with self._database.writing() as connection:
@@ -109,20 +109,20 @@ class PortfolioBook:
         return after
 
     def delete(self, name: str, expected_version: Expected) -> None:
-        """Let a portfolio be no more. What it moved stays where it is. Raises as `change` does."""
+        """Delete a portfolio. Budgets it moved stay where they are. Raises as `change` does."""
         with self._database.writing() as connection:
             _found(connection, name, expected_version)
             connection.execute(tables.portfolios.delete().where(tables.portfolios.c.id == name))
 
     def all(self) -> list[PortfolioRecord]:
-        """Every portfolio, by id."""
+        """Return every portfolio, ordered by id."""
         return [_record(row) for row in self._database.rows(_ordered())]
 
     def get(self, name: str) -> PortfolioRecord:
-        """One portfolio.
+        """Return one portfolio.
 
         Raises:
-            PortfolioUnknown: there is none of this id.
+            PortfolioUnknown: there is no portfolio of this id.
         """
         rows = [] if "\0" in name else self._database.rows(_ordered().where(tables.portfolios.c.id == name))
         if not rows:
@@ -130,24 +130,24 @@ class PortfolioBook:
         return _record(rows[0])
 
     def carry(self, name: str, state: str) -> None:
-        """Keep what a portfolio's strategy carries; nothing where the portfolio is gone."""
+        """Store the state of a portfolio's strategy; do nothing where the portfolio is gone."""
         where = tables.portfolios.c.id == name
         with self._database.writing() as connection:
             connection.execute(update(tables.portfolios).where(where).values(state=state))
 
     def moves(self, name: str, limit: int = 100) -> list[Moved]:
-        """The last budgets that a portfolio moved, oldest first."""
+        """Return the last budget moves of a portfolio, oldest first."""
         found = tables.moves
         query = select(found).where(found.c.portfolio == name).order_by(found.c.number.desc()).limit(limit)
         return [_moved(row) for row in reversed([] if "\0" in name else self._database.rows(query))]
 
     def moved(self) -> dict[int, int]:
-        """Micros that each campaign has from others, below 0 where more went to others, by number."""
+        """Return the net micros moved to each campaign, below 0 where more went to others, by number."""
         got, given = self._moved_by(tables.moves.c.target), self.given()
         return {number: got.get(number, 0) - given.get(number, 0) for number in (*got, *given)}
 
     def given(self) -> dict[int, int]:
-        """Return the micros that each campaign gave to others, whatever came back, by number."""
+        """Return the micros moved from each campaign to others, whatever came back, by number."""
         return self._moved_by(tables.moves.c.source)
 
     def _moved_by(self, end: Column[int]) -> dict[int, int]:
@@ -156,7 +156,7 @@ class PortfolioBook:
 
 
 def record_moves(connection: Connection, moves: Sequence[Moved]) -> None:
-    """Keep budgets moved, in the transaction of the position that they reach."""
+    """Store budget moves, in the transaction of the position that they reach."""
     if moves:
         rows = [one._asdict() | {"at": datetime.fromtimestamp(one.at, UTC)} for one in moves]
         connection.execute(tables.moves.insert(), rows)
@@ -171,7 +171,7 @@ def _all(connection: Connection) -> list[PortfolioRecord]:
 
 
 def _found(connection: Connection, name: str, expected: Expected) -> PortfolioRecord:
-    """A portfolio that is to be changed, held until the transaction ends."""
+    """Return a portfolio, locked until the transaction ends."""
     query = _ordered().where(tables.portfolios.c.id == name).with_for_update()
     row = None if "\0" in name else connection.execute(query).one_or_none()
     if row is None:

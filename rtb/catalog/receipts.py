@@ -1,7 +1,7 @@
-"""Requests that must happen once, however often they are sent: what each was answered, for a day.
+"""Receipts of idempotent requests: the answer to each, kept for a day.
 
-The receipt is written in the transaction of what it is about. So a request that is sent twice at once waits for the
-first, and one whose answer was lost with its sender's connection, or with the process, is answered again.
+A receipt is written in the transaction of its request. So a duplicate sent at the same time waits for the first, and
+one whose answer was lost with the connection or the process gets the same answer again.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ Outcome = TypeVar("Outcome")
 
 
 class Repeated(Exception):
-    """This request was done before: its answer is kept."""
+    """The request was done before, and its answer is kept."""
 
 
 class ReceiptMismatch(ValueError):
-    """The same idempotency key came with another request."""
+    """The same idempotency key with another request."""
 
 
 class Kept(NamedTuple):
-    """What a request was answered.
+    """The kept answer to a request.
 
     Attributes:
         status: HTTP status.
         body: JSON.
-        etag: the version it told, or empty.
+        etag: version in its `ETag`, or empty.
     """
 
     status: int
@@ -45,13 +45,13 @@ class Kept(NamedTuple):
 
 
 class Once(NamedTuple, Generic[Outcome]):
-    """A request that is to happen once.
+    """An idempotent request.
 
     Attributes:
-        owner: whose request: two callers may use the same key.
-        key: the caller's name for it.
-        fingerprint: of the request: what it asks, so that a key used for something else is noticed.
-        answer: what the outcome is answered with.
+        owner: id of the caller: two callers may use the same key.
+        key: idempotency key of the caller.
+        fingerprint: digest of the request, so that a key reused for another request is noticed.
+        answer: function of the result that makes the answer.
     """
 
     owner: str
@@ -61,10 +61,10 @@ class Once(NamedTuple, Generic[Outcome]):
 
 
 def claim(connection: Connection, once: Once[Outcome] | None) -> None:
-    """Begin a request, in the transaction that does it.
+    """Claim a request, in the transaction that does it.
 
     Raises:
-        Repeated: it was done before; nothing more may be done in the transaction.
+        Repeated: it was done before; the transaction must do nothing more.
     """
     if once is None:
         return
@@ -78,23 +78,23 @@ def claim(connection: Connection, once: Once[Outcome] | None) -> None:
 
 
 def fill(connection: Connection, once: Once[Outcome] | None, outcome: Outcome) -> None:
-    """Keep what the request came to, at the end of its transaction."""
+    """Store the answer of a request, at the end of its transaction."""
     if once is not None:
         _write(connection, once, once.answer(outcome))
 
 
 class ReceiptBook:
-    """Reads and amends receipts; calls block, and raise `CatalogError` when the database is away or refuses.
+    """The stored receipts; calls block, and raise `CatalogError` when the database is away or refuses.
 
     Args:
-        database: the catalog's.
+        database: database of the catalog.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def find(self, once: Once[Outcome]) -> Kept | None:
-        """What this request was answered, none when it was not done (any more).
+        """Return the kept answer to a request; `None` where it was not done, or its receipt has expired.
 
         Raises:
             ReceiptMismatch: the key was used for another request.
@@ -105,11 +105,11 @@ class ReceiptBook:
         if not rows:
             return None
         if rows[0].fingerprint != once.fingerprint:
-            raise ReceiptMismatch("this Idempotency-Key was used for another request: take a new one")
+            raise ReceiptMismatch("this Idempotency-Key was used for another request: use a new one")
         return Kept(rows[0].status, rows[0].body, rows[0].etag)
 
     def amend(self, once: Once[Outcome], kept: Kept) -> None:
-        """Keep a fuller answer than was known in the transaction."""
+        """Replace a receipt's answer by a fuller one than was known in the transaction."""
         with self._database.writing() as connection:
             _write(connection, once, kept)
 

@@ -1,4 +1,4 @@
-"""What the catalog holds and says: campaigns of record, their changes, what they spent, and what can go wrong."""
+"""Records of the catalog: campaigns, changes and spend; and its errors."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from rtb.runtime.quarantine import Fault
 
 
 class CatalogError(RuntimeError):
-    """The database cannot be reached or refuses; the message says which and why."""
+    """A database that is away or refuses; the message says which and why."""
 
 
 class CampaignExists(ValueError):
-    """A campaign of this id is there already."""
+    """A campaign of this id exists already."""
 
 
 class CampaignUnknown(LookupError):
@@ -23,7 +23,7 @@ class CampaignUnknown(LookupError):
 
 
 class CampaignArchived(RuntimeError):
-    """The campaign is archived, which is for good."""
+    """The campaign is archived, which is final."""
 
 
 class CreativeExists(ValueError):
@@ -35,7 +35,7 @@ class CreativeUnknown(LookupError):
 
 
 class CampaignChanged(VersionChanged):
-    """Somebody else changed the campaign first."""
+    """A conflicting change of the campaign."""
 
     kind = "campaign"
 
@@ -44,11 +44,11 @@ class Entry(NamedTuple):
     """A campaign of record.
 
     Attributes:
-        number: stable and never reused: its name in the ledger and in arrays.
-        campaign: as its owner describes it.
+        number: stable number, never reused: its id in the ledger and in arrays.
+        campaign: the campaign as its owner defines it.
         created: Unix time.
         version: 1 when it is created, one more with each change.
-        opened: the ledger has had its money, and it may have bid.
+        opened: whether the ledger has had its money, so that it may have bid.
     """
 
     number: int
@@ -65,12 +65,12 @@ class Entry(NamedTuple):
 
     @property
     def ends(self) -> float:
-        """Unix time when its money should be spent. Where the flight names its end, it does not bid from then on."""
+        """Unix time when its budget should be spent. Where the flight has an end, it does not bid from then on."""
         moment = self.campaign.flight.ends_at
         return self.starts + self.campaign.budget.flight_seconds if moment is None else moment.timestamp()
 
     def is_in_flight(self, now: float) -> bool:
-        """Whether its flight lets it bid.
+        """Return whether its flight lets it bid.
 
         Args:
             now: Unix time.
@@ -82,8 +82,8 @@ class Loaded(NamedTuple):
     """The campaigns of record.
 
     Attributes:
-        entries: that can be read, in order of their numbers.
-        faults: those that cannot, such as one written past the API or by another version.
+        entries: readable campaigns, in order of their numbers.
+        faults: unreadable ones, such as one written past the API or by another version.
     """
 
     entries: list[Entry]
@@ -91,11 +91,11 @@ class Loaded(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Some campaigns of record.
+    """A page of campaigns of record.
 
     Attributes:
-        entries: in order of their numbers.
-        next: the number after which the next page begins, none when this is the last.
+        entries: campaigns in order of their numbers.
+        next: number after which the next page begins; none on the last page.
     """
 
     entries: list[Entry]
@@ -107,11 +107,11 @@ class Change(NamedTuple):
 
     Attributes:
         at: Unix time.
-        actor: who did it: a key's name or fingerprint.
+        actor: name or fingerprint of the key that made the change.
         action: `create`, `change`, `pause`, `resume`, `top_up`, `add_creative`, `drop_creative` or `archive`.
-        version: that the campaign had afterwards.
-        before: the campaign as JSON decodes it; None where it was created.
-        after: the same, afterwards.
+        version: version of the campaign afterwards.
+        before: the campaign before, as decoded JSON; none where it was created.
+        after: the campaign afterwards, as decoded JSON.
     """
 
     at: float
@@ -123,5 +123,5 @@ class Change(NamedTuple):
 
 
 def unix_time(moment: datetime) -> float:
-    """Unix time; SQLite gives back what was UTC without saying so."""
+    """Return the Unix time of a moment; SQLite returns UTC times without their zone."""
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -1,4 +1,4 @@
-"""The catalog as the book that the writer of events enters spend into."""
+"""The catalog as the spend book of the event writer."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from rtb.events.rows import Moved, Spend
 
 
 class CatalogSpendBook:
-    """See `rtb.events.spend.SpendBook`: rows and position are one transaction of the catalog.
+    """A spend book in the catalog: rows and position are one transaction. See `rtb.events.spend.SpendBook`.
 
     Args:
-        catalog: where campaigns of record, and what they spent by the hour, are kept.
+        catalog: the catalog.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -26,6 +26,6 @@ class CatalogSpendBook:
         """See `SpendBook.record_spend`.
 
         Raises:
-            CatalogError: the database refuses; nothing was added.
+            CatalogError: the database refuses; nothing was recorded.
         """
         self._catalog.record_spend(rows, position, moves)

@@ -43,21 +43,21 @@ _COUNTS = ("settled", "micros", "wins", "clicks", "conversions")
 
 
 class Catalog:
-    """Reads and writes campaigns. Calls block: from an event loop, run them in a thread.
+    """The campaigns of record. Calls block: from an event loop, run them in a thread.
 
-    Opening one brings the database to the newest form; any number of processes may do so at once. Every method raises
+    Opening the catalog migrates its database; any number of processes may do so at once. Every method raises
     `CatalogError` when the database is away or refuses.
 
     Args:
         url: SQLAlchemy URL.
 
     Raises:
-        CatalogError: the database cannot be opened, or a newer Raybid has been at it.
+        CatalogError: the database cannot be opened, or was migrated by a newer Raybid.
 
     Attributes:
         keys: API keys.
-        receipts: answers to requests that must happen once.
-        portfolios: groups of campaigns that share their budgets.
+        receipts: answers to idempotent requests.
+        portfolios: portfolios of campaigns.
     """
 
     def __init__(self, url: str) -> None:
@@ -67,12 +67,12 @@ class Catalog:
         self.portfolios = PortfolioBook(self._database)
 
     def add(self, campaign: Campaign, actor: str = "unknown", once: Once[Entry] | None = None) -> Entry:
-        """Keep a new campaign.
+        """Store a new campaign.
 
         Raises:
             CampaignExists: its id is taken.
             CampaignError: it is archived from the start.
-            Repeated: it was created already by the same request.
+            Repeated: the same request created it already.
         """
         with self._database.writing() as connection:
             receipts.claim(connection, once)
@@ -81,7 +81,7 @@ class Catalog:
         return entry
 
     def add_all(self, campaigns: Sequence[Campaign], actor: str = "unknown") -> list[Entry]:
-        """Keep many new campaigns, all or none, in one transaction. Raises as `add` does."""
+        """Store many new campaigns, all or none, in one transaction. Raises as `add` does."""
         now = datetime.now(UTC)
         with self._database.writing() as connection:
             return [_add(connection, campaign, now, actor) for campaign in campaigns]
@@ -89,22 +89,22 @@ class Catalog:
     def change(
         self, campaign_id: str, expected_version: Expected, changes: Any, actor: str, action: str = "change"
     ) -> Entry:
-        """Change a campaign, unless somebody else did so first.
+        """Change a campaign, unless somebody else changed it first.
 
-        What leaves it as it was is no change: it raises no version and leaves no trace.
+        An edit without effect raises no version and is not recorded.
 
         Args:
-            campaign_id: which.
-            expected_version: the version the changes are meant for; None: whichever is current.
+            campaign_id: id of the campaign.
+            expected_version: version that the changes are meant for; none: whichever is current.
             changes: a whole `Campaign`, or a JSON merge patch (RFC 7396) of one, decoded.
-            actor: who does it.
-            action: what the history calls it.
+            actor: who makes the change.
+            action: name of the change in the history.
 
         Raises:
-            CampaignUnknown: there is none of this id.
+            CampaignUnknown: there is no campaign of this id.
             CampaignChanged: another version is current.
             CampaignArchived: it is archived.
-            CampaignError: the outcome is no valid campaign, or has another id, or would be archived.
+            CampaignError: the result is not a valid campaign, has another id, or would be archived.
         """
 
         def edited(campaign: Campaign) -> Campaign:
@@ -116,17 +116,17 @@ class Catalog:
         return self._amend(campaign_id, expected_version, edited, actor, action)
 
     def pause(self, campaign_id: str, actor: str, expected_version: Expected = None) -> Entry:
-        """Let a campaign bid no more. Raises as `change` does."""
+        """Pause a campaign. Raises as `change` does."""
         return self.change(campaign_id, expected_version, {"status": "paused"}, actor, "pause")
 
     def resume(self, campaign_id: str, actor: str, expected_version: Expected = None) -> Entry:
-        """Let a paused campaign bid again. Raises as `change` does."""
+        """Resume a paused campaign. Raises as `change` does."""
         return self.change(campaign_id, expected_version, {"status": "active"}, actor, "resume")
 
     def archive(self, campaign_id: str, actor: str, expected_version: Expected) -> Entry:
-        """Let a campaign never bid again, and be shown no more among the others. Its money and history stay.
+        """Archive a campaign: it never bids again and is no longer listed. Its money and history stay.
 
-        Raises as `change` does, but for a campaign that is archived already, which stays so.
+        Raises as `change` does, except that archiving again changes nothing.
         """
 
         def archived(campaign: Campaign) -> Campaign:
@@ -142,11 +142,11 @@ class Catalog:
         expected_version: Expected = None,
         once: Once[Entry] | None = None,
     ) -> Entry:
-        """Give a campaign one more creative. Raises as `change` does, and besides.
+        """Add a creative to a campaign. Raises as `change` does, and more.
 
         Raises:
             CreativeExists: it has one of this id.
-            Repeated: it was added already by the same request.
+            Repeated: the same request added it already.
         """
 
         def grown(campaign: Campaign) -> Campaign:
@@ -157,7 +157,7 @@ class Catalog:
         return self._amend(campaign_id, expected_version, grown, actor, "add_creative", once=once)
 
     def drop_creative(self, campaign_id: str, creative_id: str, actor: str, expected_version: Expected = None) -> Entry:
-        """Take a creative away. Raises as `change` does, and besides.
+        """Remove a creative from a campaign. Raises as `change` does, and more.
 
         Raises:
             CreativeUnknown: the campaign has none of this id.
@@ -179,10 +179,10 @@ class Catalog:
         expected_version: Expected = None,
         once: Once[Entry] | None = None,
     ) -> Entry:
-        """Raise a campaign's total budget by so many micros. Raises as `change` does, and besides.
+        """Raise a campaign's total budget by so many micros. Raises as `change` does, and more.
 
         Raises:
-            Repeated: it was raised already by the same request.
+            Repeated: the same request raised it already.
         """
 
         def raised(campaign: Campaign) -> Campaign:
@@ -191,14 +191,14 @@ class Catalog:
         return self._amend(campaign_id, expected_version, raised, actor, "top_up", once=once)
 
     def get(self, campaign_id: str) -> Entry | None:
-        """The campaign of this id."""
-        if "\0" in campaign_id:  # which PostgreSQL takes for an error rather than for a text
+        """Return the campaign of this id, if there is one."""
+        if "\0" in campaign_id:  # PostgreSQL refuses NUL in text
             return None
         rows = self._database.rows(select(tables.campaigns).where(tables.campaigns.c.id == campaign_id))
         return _entry(rows[0]) if rows else None
 
     def load(self) -> Loaded:
-        """Return every campaign in order of their numbers; one that cannot be read leaves the others alone."""
+        """Return every campaign in order of their numbers; an unreadable one does not affect the others."""
         entries: list[Entry] = []
         faults: list[Fault] = []
         for row in self._database.rows(select(tables.campaigns).order_by(tables.campaigns.c.number)):
@@ -209,7 +209,7 @@ class Catalog:
         return Loaded(entries, faults)
 
     def all(self) -> list[Entry]:
-        """Return every campaign that can be read, in order of their numbers."""
+        """Return every readable campaign, in order of their numbers."""
         return self.load().entries
 
     def page(
@@ -220,13 +220,13 @@ class Catalog:
         status: Literal["active", "paused", "archived", "all"] | None = None,
         text: str = "",
     ) -> Page:
-        """Some campaigns, in order of their numbers.
+        """Return a page of campaigns, in order of their numbers.
 
         Args:
-            after: number after which they begin.
-            limit: most of them.
-            status: only those of this status; none: those not archived.
-            text: only those with this in their id or name, in either case.
+            after: number after which the page begins.
+            limit: most campaigns on it.
+            status: status to select; none: all but archived ones.
+            text: text to find in id or name, in any case.
         """
         query = select(tables.campaigns).where(tables.campaigns.c.number > after).order_by(tables.campaigns.c.number)
         wanted, sought = {"active", "paused"} if status is None else {status}, text.casefold()
@@ -234,7 +234,7 @@ class Catalog:
         for row in self._database.rows(query):
             try:
                 entry = _entry(row)
-            except RECORD_ERRORS:  # the Controller says which: see `load`
+            except RECORD_ERRORS:  # the Controller reports it: see `load`
                 continue
             campaign = entry.campaign
             is_sought = sought in campaign.id.casefold() or sought in campaign.name.casefold()
@@ -245,14 +245,14 @@ class Catalog:
         return Page(found, None)
 
     def revision(self) -> int:
-        """A number that rises with each campaign created or changed. Read it before `all`, and nothing is missed."""
+        """Return a number that rises with each campaign created or changed; read before `all`, no change is missed."""
         return int(self._database.rows(select(tables.revision.c.value))[0].value)
 
     def history(self, campaign_id: str, limit: int = 1_000) -> list[Change]:
-        """The last `limit` changes of a campaign, oldest first.
+        """Return the last `limit` changes of a campaign, oldest first.
 
         Raises:
-            CampaignUnknown: there is none of this id.
+            CampaignUnknown: there is no campaign of this id.
         """
         entry = self.get(campaign_id)
         if entry is None:
@@ -264,7 +264,7 @@ class Catalog:
         return [_change(row) for row in reversed(rows)]
 
     def mark_opened(self, numbers: Iterable[int]) -> None:
-        """Keep in mind that the ledger has these campaigns' money. That changes no campaign: no version rises."""
+        """Record that the ledger has these campaigns' money, without raising their versions."""
         marks = [{"marked": number, "now": datetime.now(UTC)} for number in numbers]
         found = tables.campaigns.c
         query = update(tables.campaigns).where(found.number == bindparam("marked"), found.opened_at.is_(None))
@@ -273,18 +273,18 @@ class Catalog:
                 connection.execute(query.values(opened_at=bindparam("now")), marks)
 
     def record_spend(self, rows: Sequence[Spend], position: str, moves: Sequence[Moved] = ()) -> bool:
-        """Add to the hours' figures, and keep in the same transaction how far the stream of events has been read.
+        """Add spend by hour, and store in the same transaction how far the stream of events has been read.
 
         Args:
-            rows: what to add; several may be of the same campaign and hour, in the order of their events.
+            rows: increments; several may be of the same campaign and hour, in the order of their events.
             position: stream id (`milliseconds-sequence`) of the last event in them.
-            moves: budgets moved among these events.
+            moves: budget moves among these events.
 
         Returns:
-            Whether they were added: False when the catalog stands at `position` already or further.
+            Whether they were added: false where the catalog has reached `position` already.
 
         Raises:
-            ValueError: no stream id.
+            ValueError: `position` is not a stream id.
         """
         order = _order(position)
         with self._database.writing() as connection:
@@ -298,14 +298,14 @@ class Catalog:
         return True
 
     def position(self) -> str:
-        """Stream id of the last event in the spend history; `0-0` before the first."""
+        """Return the stream id of the last event in the spend history; `0-0` before the first."""
         return str(self._database.rows(select(tables.position.c.value))[0].value)
 
     def spent(self, since: float = 0) -> dict[int, int]:
-        """Micros spent by each campaign that spent anything, by number.
+        """Return the micros spent by each campaign that spent anything, by number.
 
         Args:
-            since: only hours that begin then or later, Unix time.
+            since: Unix time from which hours count.
         """
         spend = tables.spend.c
         total = func.sum(spend.micros).label("total")
@@ -313,7 +313,7 @@ class Catalog:
         return {row.campaign: int(row.total) for row in self._database.rows(query)}  # PostgreSQL's sums are decimal
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._database.close()
 
     def _amend(
@@ -349,13 +349,13 @@ class Catalog:
 
 
 def _edited(campaign: Campaign, changes: Any) -> Campaign:
-    if isinstance(changes, Campaign):  # by the same checks as a patch: what code makes was never decoded
+    if isinstance(changes, Campaign):  # checked like a patch: it was never decoded
         return patch_campaign(changes, {"id": campaign.id})
     return patch_campaign(campaign, changes)
 
 
 def _replace(connection: Connection, before: Entry, after: Entry) -> None:
-    """Write the new version over the old one, and over no other: a last line of defence below the row's lock."""
+    """Replace exactly the old version by the new one: a last line of defence below the row's lock."""
     found = tables.campaigns.c
     query = update(tables.campaigns).where(found.number == before.number, found.version == before.version)
     done = connection.execute(query.values(body=_encode(after.campaign), version=after.version))
@@ -381,7 +381,7 @@ def _add(connection: Connection, campaign: Campaign, now: datetime, actor: str) 
 
 
 def _record(connection: Connection, before: Entry | None, after: Entry, actor: str, action: str) -> None:
-    """The line in the history and the catalog's next revision: in the transaction of what they tell about."""
+    """Add a line to the history and raise the catalog's revision, in the transaction of the change."""
     row = {
         "number": after.number,
         "at": datetime.now(UTC),
@@ -396,7 +396,7 @@ def _record(connection: Connection, before: Entry | None, after: Entry, actor: s
 
 
 def _add_spend(connection: Connection, row: Spend, position: str) -> None:
-    """Add to the hour's row, or make it. The lock on the position keeps others out meanwhile."""
+    """Add to the row of an hour, or create it. The lock on the position keeps others out meanwhile."""
     spend = tables.spend
     sums = {name: spend.c[name] + getattr(row, name) for name in _COUNTS}
     where = (spend.c.campaign == row.campaign, spend.c.hour == row.hour)
@@ -424,8 +424,8 @@ def _encode(campaign: Campaign) -> str:
 
 
 def _order(position: str) -> tuple[int, int]:
-    """Stream ids in their order, which is not that of their letters."""
+    """Return a stream id in comparable form: as text, ids do not sort in order."""
     if not _POSITION.fullmatch(position):
-        raise ValueError(f"{position[:60]!r} is no stream id")
+        raise ValueError(f"{position[:60]!r} is not a stream id")
     milliseconds, sequence = position.split("-")
     return int(milliseconds), int(sequence)

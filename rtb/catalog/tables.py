@@ -1,4 +1,4 @@
-"""The catalog's tables as its newest migration leaves them. A test holds the two together."""
+"""The catalog's tables as of the newest migration; a test compares the two."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ revision = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("value", BigInteger, nullable=False),
 )
-"""One row. A counter that each change raises, and so waits for: unlike a sequence, it rises in the order of commits."""
+"""One row: a counter whose lock serialises changes, so that, unlike a sequence, it rises in the order of commits."""
 
 spend = Table(
     "spend",
@@ -58,7 +58,7 @@ position = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("value", String(64), nullable=False),
 )
-"""One row. How far the stream of events has been counted into `spend`."""
+"""One row: the position up to which the stream of events is counted in `spend`."""
 
 portfolios = Table(
     "portfolios",
@@ -69,7 +69,7 @@ portfolios = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("state", Text, nullable=False, server_default=""),
 )
-"""`state` is what its strategy carries from one decision to the next; it raises no version."""
+"""Portfolios. `state` is kept by the strategy between decisions, and raises no version."""
 
 moves = Table(
     "moves",
@@ -83,7 +83,7 @@ moves = Table(
     Column("because", Text, nullable=False),
     Index("moves_of_portfolio", "portfolio", "number"),
 )
-"""Budget that went from one campaign to another, each move once, as the stream of events has it."""
+"""Budget moves between campaigns, each once, as in the stream of events."""
 
 keys = Table(
     "keys",
@@ -105,7 +105,7 @@ key_revision = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("value", BigInteger, nullable=False),
 )
-"""One row, as in `revision`: raised by each key created or revoked."""
+"""One row as in `revision`, raised by each key created or revoked."""
 
 receipts = Table(
     "receipts",
@@ -119,4 +119,4 @@ receipts = Table(
     Column("etag", String(64), nullable=False, server_default=""),
     Index("receipts_by_age", "at"),
 )
-"""What requests with an `Idempotency-Key` were answered."""
+"""Answers to requests with an `Idempotency-Key`."""

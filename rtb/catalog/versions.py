@@ -1,19 +1,19 @@
-"""The version of a record that a change is meant for, so that two people do not undo each other's changes."""
+"""Optimistic locking by the version of a record, so that two people do not undo each other's changes."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
 Expected = int | Collection[int] | None
-"""The version, or any of several; None: whichever is current."""
+"""Expected version, or any of several; none: whichever is current."""
 
 
 class VersionChanged(RuntimeError):
-    """Somebody else changed a record first; the message says which version is current.
+    """A conflicting change of a record; the message says which version is current.
 
     Attributes:
-        kind: what is kept, in a word.
-        version: the current one.
+        kind: name of the kind of record.
+        version: current version.
     """
 
     kind = "record"

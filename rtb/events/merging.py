@@ -1,7 +1,7 @@
-"""Making one file of an hour's many, once the hour is over, whatever dies meanwhile.
+"""Merging the files of a past hour into one, safe against a crash at any point.
 
-The merged file is written aside and renamed into its place beside those it is made of; only then are these removed.
-In between, its name tells readers that it holds what they hold (`parquet.uncovered`), so each event is read once.
+The merged file is written aside and renamed into place beside its sources; only then are these removed. In between, its
+name tells readers that it covers them (`parquet.uncovered`), so each event is read once.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from rtb.events.parquet import Part
 from rtb.events.schema import SCHEMA
 
 _ROWS = 100_000
-"""In one row group: as many as are in memory at once, and about as many as are read at once later."""
+"""Rows of one row group: as many as are in memory at once, and about as many as are read at once later."""
 
 
 class _Stopped(Exception):
-    """Somebody wants the folder back; nothing was changed."""
+    """The merge was cancelled; nothing was changed."""
 
 
 def merge_hour(folder: Path, go_on: Callable[[], bool] = lambda: True) -> list[Part]:
-    """Make one file of an hour's, and remove what a merge that died left of its files.
+    """Merge the files of an hour into one, and remove the sources that an interrupted merge left.
 
     Args:
-        folder: of the hour; nobody writes into it any more, others may read.
-        go_on: asked before each file is read; when it says no, nothing is changed.
+        folder: folder of the hour; nobody writes into it any more, others may read.
+        go_on: function called before each file is read; when it returns false, nothing is changed.
 
     Returns:
-        The files that are gone: their events are in another one.
+        The removed files, whose events are in another one.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full; nothing is lost.
@@ -53,7 +53,7 @@ def merge_hour(folder: Path, go_on: Callable[[], bool] = lambda: True) -> list[P
 
 
 def _merged(folder: Path, whole: Sequence[Part], go_on: Callable[[], bool]) -> Part:
-    """One file of several: durable, and in its place."""
+    """Return the durable merged file of several."""
     first, last = whole[0].first, whole[-1].last
     path = folder / parquet.name_of(first, last)
     with (
@@ -66,7 +66,7 @@ def _merged(folder: Path, whole: Sequence[Part], go_on: Callable[[], bool]) -> P
 
 
 def _row_groups(whole: Sequence[Part], go_on: Callable[[], bool]) -> Iterator[pa.Table]:
-    """All their events in order, `_ROWS` at a time or a few more."""
+    """Yield the events of the files in order, `_ROWS` at a time or a few more."""
     waiting: list[pa.Table] = []
     for part in whole:
         if not go_on():

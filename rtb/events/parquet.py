@@ -1,12 +1,12 @@
 """Events in Parquet files, in folders by hour: `date=2026-03-01/hour=09/part-<first id>-<last id>.parquet`.
 
-The hour is that of the event's id in the stream, not of its `at`: ids are in order, so the events of an hour lie
-together, every file holds one run of the stream, and the files in order are the stream from its beginning. A file's
-name says what is in it, so the files themselves say how far writing came. (`at` is earlier by the time an event was
-queued: half a second, or as long as the server was away.)
+The hour is that of the event's id in the stream, not of its `at`: ids are in order, so the events of an hour are
+adjacent, every file holds one run of the stream, and the files in order are the stream from its beginning. File names
+contain the ids, so the files themselves show how far writing came. (`at` is earlier by the time an event was queued:
+half a second, or as long as the server was away.)
 
-The files of an hour that is over become one (`rtb.events.merging`), at any time, also while others read. So whoever
-reads does it by `runs` or `read_events`: each event once, whichever files it lies in at that moment.
+The files of a past hour are merged into one (`rtb.events.merging`), possibly while others read. So readers use `runs`
+or `read_events`, which yield each event once, whichever file holds it at that moment.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _NAME = re.compile(r"part-(\d+-\d+)-(\d+-\d+)\.parquet")
 
 
 class UnreadableEvents(OSError):
-    """A file of events is damaged, or is none.
+    """A damaged or foreign file among the events.
 
     Attributes:
-        fault: which, and why.
+        fault: which file, and why it cannot be read.
     """
 
     def __init__(self, path: Path, error: Exception) -> None:
@@ -48,12 +48,12 @@ class UnreadableEvents(OSError):
 
 
 class Run(NamedTuple):
-    """Events of one hour that follow each other in the stream, as many as are read at once.
+    """Consecutive events of one hour, as many as are read at once.
 
     Attributes:
-        hour: Unix second the hour begins.
-        last: id of the last of them.
-        table: of `SCHEMA`.
+        hour: Unix second at which the hour begins.
+        last: id of the last event.
+        table: table of `SCHEMA`.
     """
 
     hour: int
@@ -65,10 +65,10 @@ class Part(NamedTuple):
     """One file: a run of the stream.
 
     Attributes:
-        hour: Unix second its hour begins.
+        hour: Unix second at which its hour begins.
         first: id of its first event.
         last: id of its last event.
-        path: where it is.
+        path: path of the file.
     """
 
     hour: int
@@ -77,17 +77,17 @@ class Part(NamedTuple):
     path: Path
 
     def runs(self, after: str = START) -> Iterator[Run]:
-        """Its events after a position, a row group at a time.
+        """Yield its events after a position, a row group at a time.
 
         Raises:
-            FileNotFoundError: before the first: it is gone, perhaps into another file.
+            FileNotFoundError: before the first run: the file is gone, perhaps merged into another one.
             UnreadableEvents: the file is damaged.
         """
         try:
             yield from self._runs(place(after))
         except FileNotFoundError:
             raise
-        except (OSError, *RECORD_ERRORS) as error:  # Arrow has an error of either kind for damage
+        except (OSError, *RECORD_ERRORS) as error:  # Arrow raises either kind for damage
             raise UnreadableEvents(self.path, error) from error
 
     def _runs(self, since: tuple[int, int]) -> Iterator[Run]:
@@ -104,7 +104,7 @@ class Part(NamedTuple):
 
 
 def write_parts(folder: Path, entries: Sequence[Entry]) -> Iterator[Part]:
-    """Write a run of the stream, one file an hour; each is durable when it is given out.
+    """Write a run of the stream, one file per hour; each is durable when it is yielded.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full.
@@ -114,12 +114,12 @@ def write_parts(folder: Path, entries: Sequence[Entry]) -> Iterator[Part]:
 
 
 def runs(folder: Path, after: str = START, leave_out: Callable[[Fault], None] | None = None) -> Iterator[Run]:
-    """The events after a position, in order of the stream, each once; also while files are merged.
+    """Yield the events after a position, in order of the stream, each once, even while files are merged.
 
     Args:
-        folder: of the events.
+        folder: folder of the events.
         after: the position.
-        leave_out: told of each damaged file, whose events are passed over; none: they are an error.
+        leave_out: callback for each damaged file, whose events are skipped; none: damage is an error.
 
     Raises:
         OSError: the folder cannot be read.
@@ -133,7 +133,7 @@ def runs(folder: Path, after: str = START, leave_out: Callable[[Fault], None] | 
                     position = run.last
                     yield run
             except FileNotFoundError:
-                if part.path == gone:  # looked for again, and still listed: nobody merged it
+                if part.path == gone:  # still listed after a retry: it was not merged
                     raise
                 gone = part.path
                 break
@@ -147,24 +147,24 @@ def runs(folder: Path, after: str = START, leave_out: Callable[[Fault], None] | 
 
 
 def parts(folder: Path, after: str = START) -> Iterator[Part]:
-    """The files that hold events after a position, in order of the stream."""
+    """Yield the files that hold events after a position, in order of the stream."""
     since = place(after)
     for hour_folder in hour_folders(folder, since[0] / 1_000):
         yield from (part for part in uncovered(parts_in(hour_folder)) if place(part.last) > since)
 
 
 def parts_in(hour_folder: Path) -> list[Part]:
-    """The files in the folder of an hour.
+    """Return the files in the folder of an hour.
 
-    It is listed twice: a list made while files are merged can lack some and the merged one, too, but then that was
-    there before the second.
+    The folder is listed twice: a listing made during a merge can lack some sources and the merged file as well, but
+    then that file exists before the second listing.
     """
     paths = {*hour_folder.iterdir(), *hour_folder.iterdir()}
     return [part for path in sorted(paths) if (part := _part(path)) is not None]
 
 
 def uncovered(found: Iterable[Part]) -> list[Part]:
-    """In order of the stream, and without those whose events another one has: it was made of them."""
+    """Return files in order of the stream, without those already merged into another one."""
     kept: list[Part] = []
     for part in sorted(found, key=lambda part: (place(part.first), [-number for number in place(part.last)])):
         if not kept or place(part.last) > place(kept[-1].last):
@@ -173,7 +173,7 @@ def uncovered(found: Iterable[Part]) -> list[Part]:
 
 
 def last_written(folder: Path) -> str:
-    """Id of the last event that is durable; `START` when none is."""
+    """Return the id of the last durable event; `START` where there is none."""
     for hour_folder in reversed(hour_folders(folder, 0.0)):
         ids = [part.last for part in parts_in(hour_folder)]
         if ids:
@@ -182,16 +182,16 @@ def last_written(folder: Path) -> str:
 
 
 def remove_drafts(folder: Path) -> None:
-    """Remove what a writer that died left half written; only for who holds the writer's lock."""
+    """Remove half-written files of a crashed writer; only for the holder of the writer's lock."""
     for draft in folder.glob("date=*/hour=*/.part-*"):
         draft.unlink()
 
 
 def read_events(folder: Path, since: float, until: float) -> pa.Table:
-    """The events that came into the stream between two moments, in its order.
+    """Return the events that entered the stream between two moments, in order.
 
     Args:
-        folder: of the events.
+        folder: folder of the events.
         since: Unix time, included.
         until: Unix time, left out.
 
@@ -218,14 +218,14 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def writing_durably(path: Path) -> Iterator[IO[bytes]]:
-    """A file that comes whole or not at all: aside, onto the disk, and renamed; for one writer at a time."""
-    draft = path.with_name(f".{path.name}.draft")  # of one name, so that the next try replaces what a crash left
+    """Yield a file that appears whole or not at all: written aside, synced and renamed; for one writer at a time."""
+    draft = path.with_name(f".{path.name}.draft")  # a fixed name, so that the next try overwrites what a crash left
     try:
         with draft.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-    except Exception:  # the disk may be full, and the draft a part of that
+    except Exception:  # where the disk is full, the draft must not stay
         draft.unlink(missing_ok=True)
         raise
     draft.replace(path)
@@ -251,7 +251,7 @@ def _write(folder: Path, hour: int, entries: Sequence[Entry]) -> Part:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make a folder and those above it; each is durable in the one above."""
+    """Create a folder and its parents, each durably."""
     if folder.is_dir():
         return
     _make_folder(folder.parent)
@@ -260,7 +260,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def name_of(first: str, last: str) -> str:
-    """The name of a file that holds the events from one id to another."""
+    """Return the name of a file that holds the events from one id to another."""
     return f"part-{first}-{last}.parquet"
 
 
@@ -273,18 +273,18 @@ def _part(path: Path) -> Part | None:
 
 
 def _rows_until(ids: pa.ChunkedArray, position: tuple[int, int]) -> int:
-    """How many of the ids, which are in order, come no later than a position."""
+    """Return how many of the ordered ids are not after a position."""
     return bisect_right(range(len(ids)), position, key=lambda row: place(ids[row].as_py()))
 
 
 def hour_folders(folder: Path, since: float, until: float | None = None) -> list[Path]:
-    """Folders of the hours that end after a moment and before the hour of another, in order: names sort by time."""
+    """Return the folders of hours that end after `since` and begin before the hour of `until`, in order of time."""
     first, end = _names(since), ("date=9999",) if until is None else _names(until)
     days = sorted(path for path in folder.glob("date=*") if path.name >= first[0])
     return [path for day in days for path in sorted(day.glob("hour=*")) if first <= (day.name, path.name) < end]
 
 
 def _names(moment: float) -> tuple[str, ...]:
-    """Of a Unix time's folders."""
+    """Return the folder names of a Unix time."""
     at = datetime.fromtimestamp(moment, UTC)
     return f"date={at:%Y-%m-%d}", f"hour={at:%H}"

@@ -1,4 +1,4 @@
-"""What events add to the books, as rows that need no pyarrow: what campaigns spent by the hour, and budgets moved."""
+"""Increments that events add to the books, as rows that need no pyarrow: spend by the hour, and budget moves."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import NamedTuple
 
 
 class Spend(NamedTuple):
-    """What a campaign came to in an hour, or a part of it that is to be added.
+    """The spend of a campaign in an hour, or an increment to it.
 
     Attributes:
-        campaign: its number.
-        hour: Unix second at which the hour begins, UTC; that of the stream, as the files have it.
-        settled: bids charged.
-        micros: what they cost together.
-        wins: win notices.
-        clicks: click notices.
-        conversions: conversion notices.
+        campaign: number of the campaign.
+        hour: Unix second at which the hour begins, UTC, by the ids of the stream.
+        settled: number of charged bids.
+        micros: sum of the charges.
+        wins: number of win notices.
+        clicks: number of click notices.
+        conversions: number of conversion notices.
     """
 
     campaign: int
@@ -28,15 +28,15 @@ class Spend(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """Budget that went from one campaign to another.
+    """Budget moved from one campaign to another.
 
     Attributes:
-        portfolio: whose money it is.
+        portfolio: id of the portfolio.
         at: Unix time.
-        source: number of the campaign that gave.
-        target: number of the campaign that got.
-        micros: above 0.
-        because: why, for people.
+        source: number of the campaign that gave budget.
+        target: number of the campaign that got it.
+        micros: amount, above 0.
+        because: reason, for people.
     """
 
     portfolio: str

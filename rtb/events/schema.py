@@ -1,4 +1,4 @@
-"""The one schema of all events: flat columns, empty (null) where a kind of event has nothing to say."""
+"""The one schema of all events: flat columns, null where they do not apply to the kind of event."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ _MICRO = 1_000_000
 
 
 def to_table(entries: Iterable[Entry]) -> pa.Table:
-    """Events as rows of `SCHEMA`, in their order.
+    """Return events as rows of `SCHEMA`, in order.
 
     Raises:
-        ValueError: a notice's number is none. It is money: better to stop than to leave it out.
+        ValueError: a number of a notice is invalid. It is money: better to stop than to skip it.
     """
     return pa.Table.from_pylist([_row(entry) for entry in entries], schema=SCHEMA)
 
@@ -58,7 +58,7 @@ def _row(entry: Entry) -> dict[str, Any]:
 
 
 def _bid(data: str) -> dict[str, Any]:
-    """A bid's columns; one that cannot be read keeps its id and kind, and does not stop the money behind it."""
+    """Return a bid's columns; none for an unreadable bid, which must not hold up the money events behind it."""
     try:
         event = msgspec.json.decode(data, type=BidEvent)
     except msgspec.DecodeError:

@@ -1,4 +1,4 @@
-"""Bid events on their way to the stream: queued, appended in batches, refused while the stream is full."""
+"""Bid events on their way to the stream: queued, appended in batches, dropped while the stream is full."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ return redis.call('XLEN', ARGV[3])
 
 
 class BidEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A bid as it was sent, with what the models saw.
+    """A bid as it was sent, with the inputs of the models.
 
     Attributes:
-        bid: its id; notices name it.
+        bid: id of the bid, as in its notices.
         request: the exchange's id of the request.
         campaign: number of the campaign.
         creative: `campaign/creative`.
         features: the candidate's row of buckets.
-        feature_schema: version of the encoder that made it; none in events from before it was said.
+        feature_schema: version of the encoder of `features`; none in old events.
         pctr: predicted chance of a click.
-        multiplier: the policy's.
-        price_micros: bid for the impression.
-        floor_micros: its floor.
+        multiplier: multiplier of the policy.
+        price_micros: price bid for the impression.
+        floor_micros: floor of the impression.
         at: Unix time.
         first_price: whether a winner pays its own bid.
-        experiment: as whose challenger it was bid; none: the champion's.
-        exchange: number of the exchange; none: from before it was recorded.
-        caller: number of the key that asked for it; 0: it was asked without one.
+        experiment: number of the experiment whose challenger bid; none: the champion bid.
+        exchange: number of the exchange; none in old events.
+        caller: number of the API key of the request; 0: it came without one.
     """
 
     bid: str
@@ -55,7 +55,7 @@ class BidEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     price_micros: int
     floor_micros: int
     at: float
-    first_price: bool | None = None  # none: from before it was recorded
+    first_price: bool | None = None  # none in old events
     feature_schema: str | None = None
     experiment: int | None = None
     exchange: int | None = None
@@ -63,11 +63,11 @@ class BidEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Backlog(msgspec.Struct, frozen=True):
-    """What the writer has still to make durable.
+    """The events that are not yet durable.
 
     Attributes:
         length: events in the stream.
-        lag: age of the oldest of them in seconds, 0 when there is none.
+        lag: age of the oldest one in seconds; 0 where there is none.
     """
 
     length: int
@@ -75,12 +75,12 @@ class Backlog(msgspec.Struct, frozen=True):
 
 
 class EventSink:
-    """Queues bid events and appends them to the stream, each once.
+    """A queue of bid events that appends each to the stream once.
 
     Args:
-        client: of the server that keeps the stream; `None` keeps nothing (simulations).
-        limit: length of the stream from which on bid events are refused. Events of money never are: the ledger's
-            scripts append them, and they need the room.
+        client: client of the stream's server; `None` discards events (simulations).
+        limit: length of the stream from which bid events are dropped. Money events never are: the ledger's scripts
+            append them, and they need the room.
     """
 
     def __init__(self, client: aioredis.Redis | None, limit: int = 1_000_000) -> None:
@@ -94,14 +94,14 @@ class EventSink:
         self.dropped = 0
 
     def put(self, event: BidEvent) -> None:
-        """Queue an event; when the server has been away for long the oldest make room, and are counted."""
+        """Queue an event; when the queue is full, drop and count the oldest."""
         self.dropped += len(self._queue) == _QUEUE
         self._queue.append(event)
 
     async def flush(self) -> int:
-        """Append what is queued; events written. On an error of the client they are kept for the next call.
+        """Append the queued events; return how many. On an error of the client they stay for the next call.
 
-        Each answer says how long the stream is: one over its limit grows by a few events at most.
+        Each answer tells the length of the stream, so that it exceeds its limit by a few events at most.
         """
         if self._client is None:
             return 0
@@ -117,7 +117,7 @@ class EventSink:
         return self._appended - before
 
     async def backlog(self) -> Backlog:
-        """How far the writer is behind.
+        """Return how far the writer is behind.
 
         Raises:
             RedisError: the server does not answer.

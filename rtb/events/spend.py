@@ -1,4 +1,4 @@
-"""What campaigns spent, by hour, out of the events: handed on once, together with the position it reaches."""
+"""Spend of campaigns by hour, from the events: recorded once, together with the position it reaches."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from rtb.events.rows import Moved, Spend
 
 
 class SpendBook(Protocol):
-    """Keeps spend by campaign and hour, budgets moved, and the position in the stream that both reach."""
+    """A record of spend by campaign and hour, of budget moves, and of the stream position that both reach."""
 
     def position(self) -> str:
-        """Id of the last event that is in the book; `0-0` for an empty one."""
+        """Return the id of the last event in the book; `0-0` for an empty one."""
         ...
 
     def record_spend(self, rows: Sequence[Spend], position: str, moves: Sequence[Moved] = ()) -> None:
-        """Add rows and move to a position, both or neither; does nothing when it is there or further already."""
+        """Add rows and advance to a position atomically; do nothing where it is reached already."""
         ...
 
 
 def tally(table: pa.Table) -> list[tuple[int, str, str | None, int, int]]:
-    """Events counted: `(campaign, kind, outcome, count, sum of price_micros)`; those of no campaign are left out."""
+    """Return event counts: `(campaign, kind, outcome, count, sum of price_micros)`, without events of no campaign."""
     groups = table.group_by(["campaign", "kind", "outcome"]).aggregate([("id", "count"), ("price_micros", "sum")])
     names = ("campaign", "kind", "outcome", "id_count", "price_micros_sum")
     rows = zip(*(groups.column(name).to_pylist() for name in names), strict=True)
@@ -33,7 +33,7 @@ def tally(table: pa.Table) -> list[tuple[int, str, str | None, int, int]]:
 
 
 def spend_rows(run: Run) -> list[Spend]:
-    """What events add to their hour; unfunded charges are neither spend nor wins."""
+    """Return the spend that events add to their hour; unfunded charges are neither spend nor wins."""
     found: dict[int, dict[str, int]] = {}
     for campaign, kind, outcome, count, micros in tally(run.table):
         if kind == "bid" or outcome not in ("settled", "counted"):
@@ -49,7 +49,7 @@ def spend_rows(run: Run) -> list[Spend]:
 
 
 def move_rows(table: pa.Table) -> list[Moved]:
-    """The budgets moved among events, in their order."""
+    """Return the budget moves among events, in order."""
     moved = table.filter(pc.equal(table.column("kind"), "move"))
     at = pc.divide(pc.cast(pc.cast(moved.column("at"), pa.int64()), pa.float64()), 1e6)
     names = ("source", "target", "micros", "because")

@@ -1,4 +1,4 @@
-"""The stream of events as its one consumer sees it. An event's id is `<Unix ms>-<n>`, given by the server in order."""
+"""The stream of events for its one consumer. An event's id is `<Unix ms>-<n>`, assigned by the server in order."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ _ALL = 1 << 31
 
 
 class StreamError(RuntimeError):
-    """The stream is not the one whose events were written; the message says what to do."""
+    """A stream other than the one whose events were written; the message says what to do."""
 
 
 class Entry(NamedTuple):
-    """An event as the server keeps it."""
+    """A raw event of the stream."""
 
     id: str
     fields: dict[bytes, bytes]
 
 
 def place(id: str) -> tuple[int, int]:
-    """An id as something to compare by: Unix milliseconds, and a number within them."""
+    """Return an id in comparable form: Unix milliseconds, and a number within them."""
     milliseconds, number = id.split("-")
     return int(milliseconds), int(number)
 
 
 class EventStream:
-    """Reads and trims; blocking, for a thread of its own. `RedisError` comes through as it is.
+    """A blocking reader of the stream, for a thread of its own. `RedisError` is passed on as it is.
 
     Args:
-        client: of the server.
+        client: client of the stream's server.
     """
 
     def __init__(self, client: redis.Redis) -> None:
         self._client: Any = client
 
     def read(self, after: str, count: int) -> Sequence[Entry]:
-        """The next events after a position, in order, at most `count`."""
+        """Return the next events after a position, in order, at most `count`."""
         rows = self._client.xrange(STREAM, min=f"({after}", count=count)
         return [Entry(id.decode(), fields) for id, fields in rows]
 
     def check(self, written: str) -> None:
-        """See that the stream is the one that was written up to here.
+        """Check that the stream is the one that was written up to here.
 
         Raises:
-            StreamError: its newest event is older than that: new ones could be taken for written ones.
+            StreamError: its newest event is older: new events could be taken for written ones.
         """
         last = self._last_id()
         if last is not None and place(last) < place(written):
@@ -61,20 +61,19 @@ class EventStream:
             )
 
     def trim(self, position: str) -> int:
-        """Forget the events up to a position, that one included; how many there were."""
+        """Remove the events up to and including a position; return how many."""
         milliseconds, number = place(position)
         return int(self._client.xtrim(STREAM, minid=f"{milliseconds}-{number + 1}", approximate=False))
 
     def continue_after(self, position: str, is_written: Callable[[Sequence[Entry]], Sequence[bool]]) -> None:
-        """Let a stream that was lost or rolled back go on: ids after a position, whatever the clock says.
+        """Continue a lost or rolled-back stream with ids after a position, whatever the clock says.
 
-        Events that were written before are dropped: a server that was rolled back has them again. What else is there
-        under ids before the position came after a loss, and moves behind it, in its order. Nobody else may read or
-        write meanwhile.
+        Events written before are dropped: a server that was rolled back has them again. Other events with ids before
+        the position came after the loss, and are moved behind it in order. Nobody else may read or write meanwhile.
 
         Args:
-            position: of the last event written.
-            is_written: whether each of these was.
+            position: id of the last event written.
+            is_written: function that tells which of these events were written.
         """
         if place(self._last_id() or START) >= place(position):
             return
@@ -90,7 +89,7 @@ class EventStream:
             pipe.execute()
 
     def _last_id(self) -> str | None:
-        """Of the newest event there ever was, trimmed or not; `None` without a stream."""
+        """Return the id of the newest event ever, trimmed or not; `None` without a stream."""
         try:
             return str(self._client.xinfo_stream(STREAM)["last-generated-id"].decode())
         except ResponseError as error:

@@ -1,10 +1,10 @@
-"""The one consumer of the stream: into Parquet, into the spend book, and only then out of the stream.
+"""The one consumer of the stream: it writes events into Parquet and the spend book, and only then trims them.
 
-A crash between any two of these steps loses nothing and doubles nothing. The files hold the stream without a gap and
-say by their names how far they reach, so writing goes on after the last of them; the book says how far it reaches
-itself, so what it lacks is read back from the files; what is in both can be trimmed, now or at the next start.
+A crash between any two of these steps loses nothing and counts nothing twice. The files hold the stream without a gap
+and their names tell how far they reach, so writing continues after the last one; the book knows its own position, so
+what it lacks is read back from the files; what is in both can be trimmed, now or at the next start.
 
-Beside that, the files of hours that are over become one each.
+Besides, the files of each past hour are merged into one.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ _LOCK = ".writer.lock"
 
 
 class WriterBusy(OSError):
-    """Another process writes into this folder."""
+    """Another process holds the writer's lock of this folder."""
 
 
 class EventWriter:
-    """Moves events from the stream into files. Calls block, and may come from any thread.
+    """The writer of events from the stream into files. Calls block, and may come from any thread.
 
     Args:
-        stream: to read and trim.
-        folder: of the files.
-        book: takes the spend.
-        batch: events taken at once; a file holds no more. They take 3 kB each while they are moved.
-        observe: shown each table of events once it is in the files and in the book, in the thread that drains.
+        stream: stream to read and trim.
+        folder: folder of the files.
+        book: record of spend.
+        batch: most events of one step and of one file. They take 3 kB each while they are moved.
+        observe: callback for each table of events once it is in the files and in the book, in the draining thread.
 
     Attributes:
-        faults: damaged files that were passed over, by name. What was spent in them is in the ledger, not in the book.
+        faults: damaged files that were skipped, by name. Their spend is in the ledger, but not in the book.
     """
 
     def __init__(
@@ -68,12 +68,12 @@ class EventWriter:
         self._trimmed = START
 
     def drain(self) -> int:
-        """Write what the stream holds; events written.
+        """Write the events of the stream; return how many.
 
         Raises:
-            WriterBusy: another writer is at work in the folder.
+            WriterBusy: another writer holds the folder.
             StreamError: the stream is older than the files.
-            RedisError: the server does not answer. As after every other error, calling again goes on.
+            RedisError: the server does not answer. As after every other error, the next call continues.
             OSError: the folder cannot be written.
         """
         with self._mutex:
@@ -86,25 +86,25 @@ class EventWriter:
                     return total
 
     def merge(self) -> int:
-        """Make one file of those of an hour that is over: of the first that has several.
+        """Merge the files of the first past hour that has several.
 
         May run beside `drain`, which writes into later hours.
 
         Returns:
-            Files that are gone; 0 when each hour that is over has one file.
+            Number of removed files; 0 where each past hour has one file.
 
         Raises:
-            WriterBusy: another writer is at work in the folder.
-            OSError: the folder cannot be written. Calling again goes on.
+            WriterBusy: another writer holds the folder.
+            OSError: the folder cannot be written. The next call continues.
         """
         with self._merging:
             with self._mutex:
                 self._open()
-                now = place(self._trimmed)[0] / 1_000  # as the stream has it: no event of an earlier hour can come
+                now = place(self._trimmed)[0] / 1_000  # in stream time: no event of an earlier hour can come
             for hour_folder in parquet.hour_folders(self._folder, self._merged, now):
                 try:
                     gone = merging.merge_hour(hour_folder, lambda: not self._closing.is_set())
-                except parquet.UnreadableEvents as error:  # the hour stays as it is, others are merged
+                except parquet.UnreadableEvents as error:  # this hour stays unmerged, others are merged
                     self._leave_out(error.fault)
                     continue
                 if gone:
@@ -115,17 +115,17 @@ class EventWriter:
         return 0
 
     def forget(self, before: float) -> int:
-        """Delete the files of hours before that of a moment, as far as the book has what they say of money.
+        """Delete the files of hours before that of a moment, as far as their spend is in the book.
 
         Args:
             before: Unix time.
 
         Returns:
-            Files that are gone.
+            Number of deleted files.
 
         Raises:
-            WriterBusy: another writer is at work in the folder.
-            OSError: a file cannot be deleted. Calling again goes on.
+            WriterBusy: another writer holds the folder.
+            OSError: a file cannot be deleted. The next call continues.
         """
         with self._merging, self._mutex:
             self._open()
@@ -143,10 +143,10 @@ class EventWriter:
             return gone
 
     def resume(self) -> None:
-        """Let a stream that was lost or rolled back go on after the last event written; no process may be appending.
+        """Continue a lost or rolled-back stream after the last event written; no process may be appending.
 
         Raises:
-            WriterBusy: another writer is at work in the folder.
+            WriterBusy: another writer holds the folder.
             RedisError: the server does not answer.
             OSError: the folder cannot be written.
         """
@@ -155,7 +155,7 @@ class EventWriter:
             self._stream.continue_after(self._written, self._are_written)
 
     def _are_written(self, entries: Sequence[Entry]) -> list[bool]:
-        """Whether the files have these events: by their ids, and by what they are about."""
+        """Return which of these events are in the files, by id, kind and bid."""
         if not entries:
             return []
         milliseconds, number = place(entries[0].id)
@@ -168,7 +168,7 @@ class EventWriter:
         return [row in known for row in zip(*(table.column(n).to_pylist() for n in ("id", "kind", "bid")), strict=True)]
 
     def close(self) -> None:
-        """Let another process write; a merge that runs is given up."""
+        """Release the folder; a running merge is cancelled."""
         self._closing.set()
         with self._merging, self._mutex:
             self._closing.clear()
@@ -177,7 +177,7 @@ class EventWriter:
                 self._lock = None
 
     def _open(self) -> None:
-        """Take the folder, and see how far it reaches; once."""
+        """Lock the folder and find the last event written, once."""
         if self._lock is not None:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -185,7 +185,7 @@ class EventWriter:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             parquet.remove_drafts(self._folder)
-            # The book is ahead only where files were deleted: what they held is not written again.
+            # The book is ahead only where files were deleted: their events are not written again.
             self._written = max(parquet.last_written(self._folder), self._book.position(), key=place)
         except BaseException as error:
             os.close(descriptor)
@@ -206,9 +206,9 @@ class EventWriter:
         return len(entries)
 
     def _account(self) -> str:
-        """Enter into the book what the files have more than it; its position then.
+        """Record in the book what the files have beyond its position; return the new position.
 
-        The book is asked each time: whether an entry that ended in an error was made, only it knows.
+        The position is read each time: only the book knows whether an entry that ended in an error was made.
         """
         position = self._book.position()
         for run in parquet.runs(self._folder, position, self._leave_out):

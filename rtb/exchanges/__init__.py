@@ -1,7 +1,7 @@
-"""What is particular to an exchange, as data: one YAML file each, so that adding one needs no code.
+"""Exchange profiles as data: one YAML file each, so that adding an exchange needs no code.
 
-The files shipped lie beside this module; a folder of yours (`RAYBID_EXCHANGES_DIR`) adds to them, and a file there
-that has the name of a shipped profile replaces it. `docs/exchanges.md` describes every field.
+Shipped profiles lie beside this module; the folder `RAYBID_EXCHANGES_DIR` adds to them, and a file there with the name
+of a shipped profile replaces it. `docs/exchanges.md` describes every field.
 """
 
 from rtb.exchanges.files import load

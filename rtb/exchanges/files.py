@@ -1,4 +1,4 @@
-"""Profiles from files, those shipped and those of a folder: one that cannot be used keeps no other from bidding."""
+"""Profiles from files, shipped and of a folder: an invalid one keeps no other from bidding."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _MOST_BYTES = 1 << 20
 
 
 def load(folder: Path | None = None, price_keys: Collection[str] | None = None) -> Exchanges:
-    """Return the profiles shipped and those in a folder, without those that cannot be used.
+    """Return the shipped profiles and those of a folder, without invalid ones.
 
     Args:
-        folder: of more; a profile with the name of a shipped one replaces it.
-        price_keys: names of the keys there are for prices; none: whatever profiles name.
+        folder: folder of further profiles; one with the name of a shipped profile replaces it.
+        price_keys: names of the configured price keys; none: profiles may name any.
 
     Raises:
-        ExchangeError: the folder is none, or a shipped profile cannot be used.
+        ExchangeError: the folder does not exist, or a shipped profile is invalid.
     """
     shipped = {profile.name: profile for profile in map(_profile, _texts(resources.files("rtb.exchanges")).values())}
     if folder is None:
         return Exchanges(shipped.values())
     if not folder.is_dir():
-        raise ExchangeError(f"RAYBID_EXCHANGES_DIR is no folder: {folder}")
+        raise ExchangeError(f"RAYBID_EXCHANGES_DIR is not a folder: {folder}")
     own: dict[str, Profile] = {}
     left_out: list[LeftOut] = []
     for file, text in _texts(folder).items():
@@ -51,14 +51,14 @@ def load(folder: Path | None = None, price_keys: Collection[str] | None = None) 
         else:
             own[profile.name] = profile
     kept = shipped | own
-    for one in left_out:  # what is shipped under its name says something else
+    for one in left_out:  # the shipped profile of this name has other rules
         if one.name not in own:
             kept.pop(one.name, None)
     return Exchanges(kept.values(), left_out)
 
 
 def _texts(folder: Traversable) -> dict[str, bytes]:
-    """Return the files of profiles by their names, as far as they can be read."""
+    """Return the readable profile files by name."""
     found: dict[str, bytes] = {}
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
         if file.name.endswith((".yaml", ".yml")):
@@ -76,7 +76,7 @@ def _profile(text: bytes) -> Profile:
 
 
 def _left_out(file: str, text: bytes, error: Exception) -> LeftOut:
-    """Return what is left out with a file: whatever looks like its name, and like ids of its keys."""
+    """Return the exchange left out with an invalid file: whatever looks like its name and the ids of its keys."""
     read = text.decode("utf-8", "replace")
     named = _NAME.search(read)
     name = named[1] if named else Path(file).stem

@@ -1,4 +1,4 @@
-"""What is particular to one exchange: its profile, and how profiles and keys are named in tokens."""
+"""The profile of an exchange, and how profiles and keys are named in tokens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rtb.openrtb import Bid, BidRequest
 from rtb.openrtb.macros import AUCTION_PRICE
 
 SHARED_ENDPOINT = "/openrtb2/bid"
-"""Where any exchange may POST; `/openrtb2/bid/<name>` names one."""
+"""Path where any exchange may POST; `/openrtb2/bid/<name>` names one."""
 
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$(?!\n)")]
 _Endpoint = Annotated[str, msgspec.Meta(pattern=r"^(/openrtb2/[a-z0-9_/-]{1,64})?$(?!\n)")]
@@ -24,17 +24,17 @@ _Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
 
 
 class ExchangeError(ValueError):
-    """A profile that cannot be used; the message names file and field."""
+    """An invalid profile; the message names file and field."""
 
 
 class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an exchange does unlike OpenRTB says.
+    """Deviations of an exchange from OpenRTB.
 
     Attributes:
-        ignore_tmax: its `tmax` does not say how long it waits: the profile's default does.
-        ignore_at: its `at` is wrong: the profile's auction type holds.
-        secure_by_default: an imp that does not say `secure` needs https.
-        no_loss_notice: it knows no `lurl`, or refuses bids with one.
+        ignore_tmax: whether its `tmax` is wrong, so that the profile's default applies.
+        ignore_at: whether its `at` is wrong, so that the profile's auction type applies.
+        secure_by_default: whether an imp without `secure` needs https.
+        no_loss_notice: whether it has no `lurl`, or refuses bids with one.
     """
 
     ignore_tmax: bool = False
@@ -44,27 +44,27 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One exchange.
+    """The profile of one exchange.
 
     Attributes:
-        name: of the exchange, in paths, counters and limits.
+        name: name of the exchange in paths, counters and limits.
         endpoint: its path besides `/openrtb2/bid/<name>`; empty: `/openrtb2/<name>`.
-        keys: ids of the API keys that are its own.
-        version: of OpenRTB it speaks, told in `x-openrtb-version`.
-        currency: its requests are in when they carry no `cur`; empty: the platform's.
-        auction_type: 1 first price, 2 second price, when a request does not say.
-        network_allowance_ms: part of `tmax` that goes into the way here and back.
-        default_tmax_ms: time allowed when a request does not say; none: the platform's.
-        qps: requests a second answered, all replicas together; 0: no limit.
+        keys: ids of its own API keys.
+        version: OpenRTB version it speaks, sent in `x-openrtb-version`.
+        currency: currency of requests without `cur`; empty: the platform's.
+        auction_type: 1 first price, 2 second price, where a request has no `at`.
+        network_allowance_ms: part of `tmax` spent on the network both ways.
+        default_tmax_ms: time allowed where a request has no `tmax`; none: the platform's.
+        qps: requests a second answered by all replicas together; 0: no limit.
         gzip: whether answers are compressed for callers that accept it.
-        no_bid: `empty`: 204; `nbr`: 200 with the reason where there is one to tell.
-        own_reasons: whether reasons of our own (500 and up) are told, too.
-        charge_on: the notice that spends money; none: the platform's.
-        discounts: whether a winner may pay less than its bid in a first-price auction; else it pays its bid.
+        no_bid: `empty`: 204; `nbr`: 200 with the reason where there is one.
+        own_reasons: whether reasons of our own (500 and up) are sent too.
+        charge_on: notice that spends money; none: the platform's.
+        discounts: whether a winner may pay less than its bid in a first-price auction.
         notice_networks: addresses and networks that win, billing and loss notices may come from; none: all.
-        price_keys: name of the keys that it encrypts prices with; empty: prices are in the clear.
-        price_macro: stands for the price in its notice URLs.
-        quirks: what it does unlike OpenRTB says.
+        price_keys: name of the keys that encrypt its prices; empty: prices are in the clear.
+        price_macro: price macro of its notice URLs.
+        quirks: deviations from OpenRTB.
     """
 
     name: _Name
@@ -88,16 +88,16 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     @property
     def path(self) -> str:
-        """Its own endpoint."""
+        """Path of its own endpoint."""
         return self.endpoint or f"/openrtb2/{self.name}"
 
     @property
     def number(self) -> int:
-        """What its name is in tokens."""
+        """Number that stands for its name in tokens."""
         return number_of(self.name)
 
     def complete(self, request: BidRequest) -> None:
-        """Say for the exchange what its request leaves unsaid, and what its quirks say wrong."""
+        """Fill in what the exchange's request leaves out, and correct what its quirks get wrong."""
         if self.quirks.ignore_tmax:
             request.tmax = None
         if self.quirks.ignore_at or not request.at:
@@ -109,7 +109,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
                 imp.secure = 1 if imp.secure is None else imp.secure
 
     def finish(self, bid: Bid) -> None:
-        """Make a bid what the exchange takes."""
+        """Adapt a bid to the exchange."""
         if self.quirks.no_loss_notice:
             bid.lurl = None
         if self.price_macro != AUCTION_PRICE:
@@ -118,15 +118,15 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 GENERIC = Profile(name="generic")
-"""An exchange of which nothing particular is known."""
+"""The profile of an unknown exchange."""
 
 
 @lru_cache(maxsize=4_096)
 def number_of(name: str) -> int:
-    """The 32-bit number, never 0, that stands for an exchange's name or a key's id in tokens; the same everywhere."""
+    """Return the 32-bit number, never 0, of an exchange's name or a key's id in tokens; the same everywhere."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4, person=b"number").digest(), "big") or 1
 
 
 def key_id(secret: str) -> str:
-    """What names an API key in a profile and gives nothing of it away: the beginning of its SHA-256, in hex."""
+    """Return the id of an API key in profiles: the beginning of its SHA-256 in hex, which reveals nothing of it."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()[:12]

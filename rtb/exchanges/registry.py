@@ -1,4 +1,4 @@
-"""All exchanges there are, and which of them a request or a notice belongs to."""
+"""The exchanges, and which one a request or a notice belongs to."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _Claimed = TypeVar("_Claimed", str, int)
 
 
 class LeftOut(NamedTuple):
-    """An exchange whose profile cannot be used: it does not bid anywhere else meanwhile, by weaker rules.
+    """An exchange whose profile is invalid: its requests are not answered by other, weaker rules meanwhile.
 
     Attributes:
-        fault: why.
-        name: the exchange's, as far as it can be read.
-        keys: ids of its API keys, alike.
+        fault: why the profile is invalid.
+        name: name of the exchange, as far as it can be read.
+        keys: ids of its API keys, as far as they can be read.
     """
 
     fault: Fault
@@ -29,17 +29,17 @@ class LeftOut(NamedTuple):
 
 
 class Exchanges:
-    """All profiles, and which of them a request belongs to.
+    """All profiles, by path, key and number.
 
     Attributes:
         faults: why exchanges are left out.
 
     Args:
-        profiles: with names, endpoints and keys of their own.
-        left_out: exchanges that do not bid, and whose notices of money are to come again.
+        profiles: profiles with distinct names, endpoints and keys.
+        left_out: exchanges that are not answered, and whose money notices are asked to come again.
 
     Raises:
-        ExchangeError: two share one, or a network is none.
+        ExchangeError: two profiles share one, or a network is invalid.
     """
 
     def __init__(self, profiles: Iterable[Profile], left_out: Sequence[LeftOut] = ()) -> None:
@@ -63,37 +63,37 @@ class Exchanges:
         return iter(self._profiles)
 
     def has(self, path: str) -> bool:
-        """Whether requests may come here."""
+        """Return whether a path takes requests."""
         return path == SHARED_ENDPOINT or path in self._by_path
 
     def numbered(self, number: int) -> Profile:
-        """The exchange that a token names; one that has no profile, or none any more, is `GENERIC`."""
+        """Return the exchange that a token names; `GENERIC` where it has no profile (any more)."""
         return self._by_number.get(number, GENERIC)
 
     def may_notify(self, number: int, address: Address | None) -> bool:
-        """Whether notices of money of this exchange may come from here; of one that names no networks from anywhere."""
+        """Return whether money notices of an exchange may come from an address; any, where it names no networks."""
         networks = self._networks.get(number)
         return not networks or (address is not None and any(address in network for network in networks))
 
     def is_left_out(self, number: int) -> bool:
-        """Return whether the exchange that a token names has a profile that cannot be used."""
+        """Return whether the exchange that a token names has an invalid profile."""
         return number in self._left_out
 
     def of_key(self, key: str) -> Profile | None:
-        """The exchange whose key this is, by its id; a key that no profile lists is any exchange's: `GENERIC`.
+        """Return the exchange of an API key by its id; `GENERIC` for a key that no profile lists.
 
-        `None` for the key of an exchange that is left out.
+        The key of an exchange that is left out has none: `None`.
         """
         return self._by_key.get(key) or (None if key in self._barred else GENERIC)
 
     def of(self, path: str, key: str = "") -> Profile | None:
-        """The exchange of a request, `None` where there is none.
+        """Return the exchange of a request; `None` where there is none.
 
-        At the shared endpoint it is the key's, if an exchange has it; else the path says it. A key that is another
-        exchange's than the path's has none.
+        At the shared endpoint it is that of the key, where an exchange lists it; else that of the path. There is none
+        where the key belongs to another exchange than the path.
 
         Args:
-            path: the request's, without a query.
+            path: path of the request, without a query.
             key: id of its API key, or empty.
         """
         named, owner = self._by_path.get(path), self._by_key.get(key)

@@ -1,4 +1,4 @@
-"""Champion and challenger served side by side, each with its own part of every campaign's money and of the traffic."""
+"""Experiments: champion and challenger side by side, each with its own part of every campaign's money and traffic."""
 
 from rtb.experiment.record import Experiment, Split, decode, encode
 

@@ -1,4 +1,4 @@
-"""Keeping campaigns' money divided as an experiment says, and what each arm is paced by."""
+"""The division of campaigns' money in an experiment, and the pacing of its arms."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COUNTED = (
     "levels",
     "price_squares",
 )
-"""Figures of a balance that only ever rise."""
+"""Figures of a balance that only rise."""
 
 
 class Divided(NamedTuple):
@@ -32,8 +32,8 @@ class Divided(NamedTuple):
 
     Attributes:
         entries: the campaigns.
-        own: what their own accounts hold.
-        arms: what their arms hold, none of those without one.
+        own: balances of their own accounts.
+        arms: balances of their arms; none for those without one.
     """
 
     entries: Sequence[Entry]
@@ -42,7 +42,7 @@ class Divided(NamedTuple):
 
     @property
     def whole(self) -> list[Balance]:
-        """Where the campaigns stand, arms included."""
+        """Balances of the campaigns, arms included."""
         return [own if arm is None else own.plus(arm) for own, arm in zip(self.own, self.arms, strict=True)]
 
 
@@ -50,7 +50,7 @@ class Arms:
     """The Controller's side of an experiment.
 
     Args:
-        ledger: whose money is divided.
+        ledger: ledger of the money.
     """
 
     def __init__(self, ledger: Ledger) -> None:
@@ -61,15 +61,15 @@ class Arms:
     async def keep(
         self, entries: Sequence[Entry], balances: Sequence[Balance], experiment: Experiment | None
     ) -> Divided:
-        """Divide what is to be divided and join what is not any more; where all stand then.
+        """Divide campaigns of a running experiment and rejoin all others; return their balances.
 
         Args:
             entries: the campaigns.
-            balances: of their own accounts, just now.
-            experiment: the last one there was.
+            balances: current balances of their own accounts.
+            experiment: the last experiment, running or not.
 
         Raises:
-            LedgerError: the ledger does not answer; the next call goes on.
+            LedgerError: the ledger does not answer; the next call continues.
         """
         self._share = 0.0 if experiment is None else experiment.share
         running = experiment if experiment is not None and experiment.is_running else None
@@ -91,7 +91,7 @@ class Arms:
         return Divided(entries, own, [next(found) if one.arm else None for one in own])
 
     def to_pace(self, divided: Divided) -> tuple[list[Entry], list[Balance]]:
-        """Entries and balances as the pacemaker takes them, an arm being a campaign of its own."""
+        """Return entries and balances for the pacemaker, with each arm as a campaign of its own."""
         entries, balances = list(divided.entries), list(divided.own)
         for place, arm in enumerate(divided.arms):
             if arm is not None:
@@ -104,17 +104,17 @@ class Arms:
 
 
 def views(own: Balance, arm: Balance, share: float, past: Balance) -> tuple[Balance, Balance]:
-    """A campaign's own account and its arm's, as if both had always been apart.
+    """Return balances of a campaign's own account and its arm's as if both had always been separate.
 
-    An arm begins in the middle of a flight with all of its money, and its campaign goes on with less. Paced by these
-    figures the one would look far behind and the other far ahead. So what was spent before counts to both, by their
-    shares, of the flight and of the day; and an arm knows the prices and clicks its campaign had seen.
+    An arm starts in the middle of a flight with all of its money, and its campaign continues with less. By these
+    figures the one would look far behind on spending and the other far ahead. So earlier spend of the flight and of the
+    day is attributed to both by their shares; and an arm inherits the prices and clicks that its campaign had seen.
 
     Args:
-        own: the campaign's own account.
-        arm: its arm's.
-        share: the arm's.
-        past: the campaign's own account when the arm was first seen.
+        own: balance of the campaign's own account.
+        arm: balance of its arm.
+        share: the arm's share.
+        past: balance of the campaign's own account when the arm was first seen.
     """
     before = round(share * arm.base)
     of_day = round(share * (own.daily + arm.daily)) - arm.daily if arm.daily else 0

@@ -1,4 +1,4 @@
-"""What an experiment's arms did, out of the events: a reading a campaign and block of time, both arms side by side."""
+"""Readings of an experiment from the events: one per campaign and block of time, with both arms side by side."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SPEND, _WINS, _CLICKS, _VALUE = range(len(FIGURES))
 
 
 class Readings(NamedTuple):
-    """What was done, by campaign and block.
+    """The readings of an experiment.
 
     Attributes:
-        figures: shape `(n, 2 arms, FIGURES)`, by block and then campaign.
+        figures: figures of shape `(n, 2 arms, FIGURES)`, by block and then campaign.
         block: number of each reading's block, shape `(n,)`.
         seconds: length of a block.
     """
@@ -40,7 +40,7 @@ class Readings(NamedTuple):
 
 
 class _Notices(NamedTuple):
-    """Charges, or clicks."""
+    """Columns of charges or clicks."""
 
     bid: pa.ChunkedArray
     cell: npt.NDArray[np.int64]
@@ -55,16 +55,16 @@ def read(
     until: float,
     block_seconds: float,
 ) -> Readings:
-    """The readings of all whole blocks of an experiment.
+    """Return the readings of all complete blocks of an experiment.
 
-    What is charged and clicked counts to the block it happens in, so that no block changes once it is over.
+    Charges and clicks count to the block they happen in, so that no block changes once it is over.
 
     Args:
-        events: the events since it started, tables of `rtb.events.schema.SCHEMA`; called twice, since a notice's event
-            may come before its bid's.
-        experiment: whose.
-        values: micros that a click is worth, by campaign number; others are left out.
-        until: Unix time; now, or when it ended.
+        events: function that reads the events since the start, tables of `rtb.events.schema.SCHEMA`; called several
+            times, since a notice's event may precede its bid's.
+        experiment: the experiment.
+        values: micros that a click is worth, by campaign number; other campaigns are left out.
+        until: Unix time; now, or when the experiment ended.
         block_seconds: length of a block.
     """
     blocks = int(max(0.0, until - experiment.started) // block_seconds)
@@ -87,13 +87,13 @@ def read(
 
 
 class _Grid(NamedTuple):
-    """Where an event's figures go: cells by block and then campaign.
+    """The grid of readings: cells by block and then campaign.
 
     Attributes:
-        experiment: whose.
-        numbers: of the campaigns, ascending.
-        began: when each was divided, Unix time.
-        blocks: whole ones.
+        experiment: the experiment.
+        numbers: numbers of the campaigns, ascending.
+        began: Unix time when each was divided.
+        blocks: number of complete blocks.
         seconds: length of a block.
     """
 
@@ -104,12 +104,12 @@ class _Grid(NamedTuple):
     seconds: float
 
     def has(self, cell: int) -> bool:
-        """Whether the campaign was divided when the block began, or the block is its first."""
+        """Return whether the campaign was divided when the block began, or within it."""
         block, place = divmod(cell, len(self.numbers))
         return bool(self.began[place] < self.experiment.started + (block + 1) * self.seconds)
 
     def place(self, table: pa.Table) -> _Notices:
-        """The notices that count."""
+        """Return the notices that fall into cells."""
         campaign = pc.fill_null(table["campaign"], -1).to_numpy()
         at = pc.cast(table["at"], pa.int64()).to_numpy(zero_copy_only=False) / 1e6
         number = pc.fill_null(table["experiment"], 0).to_numpy()
@@ -128,7 +128,7 @@ class _Grid(NamedTuple):
 
 
 def _began(events: Iterable[pa.Table], experiment: Experiment, values: Mapping[int, float]) -> dict[int, float]:
-    """When each campaign's challenger first bid: what its champion did before is not to be compared with anything."""
+    """Return when each campaign's challenger first bid: earlier figures of its champion have no counterpart."""
     began: dict[int, float] = {}
     for table in events:
         ours = table.filter(pc.equal(table["experiment"], experiment.number))
@@ -146,7 +146,7 @@ def _add_value(
     events: Iterable[pa.Table],
     values: Mapping[int, float],
 ) -> None:
-    """Value is predicted when a bid is made, and won when it is charged."""
+    """Add the predicted value of bids to the cells of their charges."""
     if not charges:
         return
     bids = pa.chunked_array([chunk for one in charges for chunk in one.bid.chunks], pa.string())

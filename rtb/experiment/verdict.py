@@ -1,9 +1,9 @@
-"""Whether the difference between champion and challenger is real, and when it will be known.
+"""Whether the difference between champion and challenger is significant, and when it will be.
 
-The difference is a ratio: what the challenger got over what the champion got, each for its share of the money. Two
-intervals are given. The bootstrap draws readings again, both arms of one together: right for who looks once, at a time
-set before. The confidence sequence holds at all times at once, so that looking every hour and stopping when it pleases
-raises no more false alarms than promised. It is the asymptotic one of Waudby-Smith et al., "Time-uniform central limit
+The difference is a ratio: the challenger's result over the champion's, each for its share of the money. There are two
+intervals. The bootstrap resamples readings, both arms together: valid for a single look at a time fixed beforehand. The
+confidence sequence is valid at all times at once, so that looking every hour and stopping at will raises no more false
+alarms than promised. It is the asymptotic one of Waudby-Smith et al., "Time-uniform central limit
 theory and asymptotic confidence sequences" (arXiv 2103.06476), over readings linearised around their means.
 """
 
@@ -21,13 +21,13 @@ Metric = Literal["value", "clicks", "value_per_money", "clicks_per_money"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
 
 FEWEST = 100
-"""Readings before anything is said: below, means are not normal enough."""
+"""Fewest readings for a verdict: with fewer, means are not normal enough."""
 
 _TIGHTEST = 300
-"""Readings at which the sequence is tightest; elsewhere it is a little wider, and as valid."""
+"""Readings at which the sequence is tightest; elsewhere it is a little wider, and equally valid."""
 
 _FARTHEST = 1_000.0
-"""Times the experiment's length so far that are looked ahead."""
+"""Farthest forecast, in multiples of the experiment's length so far."""
 
 _DRAWS = 1_000
 _AT_ONCE = 2_000_000  # numbers drawn at once by the bootstrap
@@ -36,17 +36,17 @@ Floats = npt.NDArray[np.float64]
 
 
 class Verdict(NamedTuple):
-    """What is known of the challenger by one metric. Lifts are relative: 0.1 is 10% more than the champion.
+    """The verdict on the challenger by one metric. Lifts are relative: 0.1 is 10% more than the champion.
 
     Attributes:
-        metric: which.
-        lift: seen.
-        low: with `high`, the confidence sequence: it holds whenever one looks.
-        high: see there.
-        bootstrap_low: with `bootstrap_high`, for who looks once.
-        bootstrap_high: see there.
-        is_real: whether no difference is outside the confidence sequence.
-        seconds_more: until it would be, if what was seen goes on; none when it is, or nothing can be said.
+        metric: metric of the comparison.
+        lift: observed lift.
+        low: lower end of the confidence sequence, which is valid at any time.
+        high: upper end of the confidence sequence.
+        bootstrap_low: lower end of the bootstrap interval, for a single look.
+        bootstrap_high: upper end of the bootstrap interval.
+        is_real: whether the confidence sequence excludes a lift of 0.
+        seconds_more: forecast of the seconds until it does; none where it does already, or cannot be forecast.
     """
 
     metric: Metric
@@ -60,13 +60,13 @@ class Verdict(NamedTuple):
 
 
 class Sequence(NamedTuple):
-    """A confidence sequence as it stands.
+    """The current confidence sequence.
 
     Attributes:
-        log_ratio: of what the challenger got to what the champion got.
+        log_ratio: logarithm of the challenger's result over the champion's.
         spread: standard deviation of a reading around it.
-        width: half of the interval's.
-        readings: seen so far.
+        width: half the width of the interval.
+        readings: number of readings.
     """
 
     log_ratio: float
@@ -76,19 +76,19 @@ class Sequence(NamedTuple):
 
     @property
     def is_real(self) -> bool:
-        """Whether no difference is outside of it."""
+        """Whether it excludes a ratio of 1."""
         return abs(self.log_ratio) > self.width
 
 
 def judge(readings: Readings, metric: Metric, share: float, *, alpha: float = 0.05, seed: int = 0) -> Verdict | None:
-    """What the readings say; `None` while there are too few to say anything.
+    """Return the verdict by the readings; `None` while there are too few.
 
     Args:
-        readings: see there.
-        metric: what to compare.
-        share: the challenger's of money and traffic.
-        alpha: chance of a false alarm.
-        seed: of the bootstrap.
+        readings: readings of the experiment.
+        metric: metric to compare.
+        share: the challenger's part of money and traffic.
+        alpha: probability of a false alarm.
+        seed: seed of the bootstrap.
     """
     seen = sequence(readings.figures, metric, share, alpha)
     if seen is None:
@@ -107,9 +107,9 @@ def judge(readings: Readings, metric: Metric, share: float, *, alpha: float = 0.
 
 
 def sequence(figures: Floats, metric: Metric, share: float, alpha: float) -> Sequence | None:
-    """The confidence sequence of the log ratio; `None` while there are too few readings. See `judge`.
+    """Return the confidence sequence of the log ratio; `None` while there are too few readings. See `judge`.
 
-    A log ratio of means moves with a reading as the reading's parts move relative to their means.
+    To first order, a reading moves the log ratio of means by its parts relative to their means.
     """
     columns, signs = _terms(figures, metric)
     if len(columns) < FEWEST or (columns.mean(axis=0) <= 0).any():
@@ -121,7 +121,7 @@ def sequence(figures: Floats, metric: Metric, share: float, alpha: float) -> Seq
 
 
 def bootstrap(figures: Floats, metric: Metric, share: float, alpha: float, seed: int) -> tuple[float, float]:
-    """Interval of the log ratio over readings drawn again; draws in which something never happened are left out."""
+    """Return the interval of the log ratio over resampled readings; draws with a mean of 0 are left out."""
     columns, signs = _terms(figures, metric)
     random = np.random.default_rng(seed)
     size = len(columns)
@@ -136,14 +136,14 @@ def bootstrap(figures: Floats, metric: Metric, share: float, alpha: float, seed:
 
 
 def radius(readings: int, alpha: float) -> float:
-    """Half the width of the confidence sequence of a mean, in standard deviations of one reading."""
+    """Return half the width of the confidence sequence of a mean, in standard deviations of one reading."""
     square = (math.log(1 / alpha**2) + math.log(1 + math.log(1 / alpha**2))) / _TIGHTEST
     scaled = readings * square + 1
     return math.sqrt(2 * scaled / (readings**2 * square) * math.log(math.sqrt(scaled) / alpha))
 
 
 def sentence(verdict: Verdict | None) -> str:
-    """The verdict in words."""
+    """Return the verdict in words."""
     if verdict is None:
         return "Too little has happened to say anything yet."
     what = verdict.metric.replace("_", " ") + (
@@ -160,7 +160,7 @@ def sentence(verdict: Verdict | None) -> str:
 
 
 def _terms(figures: Floats, metric: Metric) -> tuple[Floats, Floats]:
-    """The columns whose means are multiplied or divided, shape `(n, k)`, and 1 or -1 for each."""
+    """Return the columns whose means are multiplied or divided, shape `(n, k)`, and 1 or -1 for each."""
     what = metric.removesuffix("_per_money")
     pairs = [(CHALLENGER, what, 1.0), (CHAMPION, what, -1.0)]
     if what != metric:
@@ -170,12 +170,12 @@ def _terms(figures: Floats, metric: Metric) -> tuple[Floats, Floats]:
 
 
 def _offset(metric: Metric, share: float) -> float:
-    """What the log ratio of two equals would be short of 0, because one of them had more money."""
+    """Return the correction of the log ratio for the different shares of the money."""
     return math.log((1 - share) / share) if metric in ("value", "clicks") else 0.0
 
 
 def _seconds_more(readings: Readings, seen: Sequence, alpha: float) -> float | None:
-    """Time until the sequence is as narrow as the difference is large, at the pace of readings so far."""
+    """Return the seconds until the sequence excludes 0, at the current difference and rate of readings."""
     times = 1.0
     while seen.spread * radius(int(seen.readings * times), alpha) >= abs(seen.log_ratio):
         times *= 1.1

@@ -1,5 +1,5 @@
-"""Why each bid was what it was: what little is recorded of it, where that is kept, and the bid computed again.
+"""Explanations of bids: a small record of each, the store of records and snapshots, and the recomputed bid.
 
-`records` and `recorder` are the hot path's side, `store` keeps what they say together with the catalogs, pacing tables
-and models it was decided by, `recompute` decides again by the code of the hot path itself, `explain` tells it.
+`records` and `recorder` are the hot path's side, `store` keeps records with the catalogs, pacing tables and models that
+bids were made by, `recompute` repeats a bid with the code of the hot path itself, `explain` describes it.
 """

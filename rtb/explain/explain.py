@@ -1,4 +1,4 @@
-"""A bid that was decided again, told step by step: from what was on offer to what was sent."""
+"""The explanation of a recomputed bid, step by step from the offer to the price sent."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from rtb.runtime.settings import Settings
 Document = dict[str, Any]
 
 _MOST_DROPPED = 200
-"""Campaigns told one by one; all are counted."""
+"""Most dropped campaigns listed one by one; all are counted."""
 
 _WON, _LOST, _UNPAID = "won", "lost the internal auction", "no money: no lease could pay it"
 
 
 def explain(settings: Settings, bid_id: str) -> Document:
-    """A bid by its id, out of what is kept under these settings; for a thread, or a process of its own.
+    """Explain a bid by its id, from the store of these settings; for a thread, or a process of its own.
 
     Raises:
-        NotKept: the bid is not kept, or what it was made by is not.
-        RecomputeError: it does not come out again.
+        NotKept: the bid or a snapshot that it was made by is not kept.
+        RecomputeError: the bid cannot be reproduced.
         OSError: a file cannot be read.
         sqlite3.Error: the store cannot be read.
-        ValueError: what is in the store is damaged.
+        ValueError: the store is damaged.
     """
     with DecisionReader(settings.decisions_path) as reader:
         again = recompute(reader.find(bid_id), Workshop(reader))
@@ -48,10 +48,10 @@ def explain(settings: Settings, bid_id: str) -> Document:
 
 
 def explained(again: Recomputed, told: Sequence[Told] = ()) -> Document:
-    """The whole of it, as JSON has it; amounts in micro-units, prices as sent in CPM.
+    """Return the full explanation as a JSON document; amounts in micros, prices as sent in CPM.
 
     Args:
-        again: the bid.
+        again: the recomputed bid.
         told: its notices so far.
     """
     found, impression = again.found, _impression(again)
@@ -95,7 +95,7 @@ def explained(again: Recomputed, told: Sequence[Told] = ()) -> Document:
 
 
 def verdict(again: Recomputed) -> Document:
-    """Whether the price comes out again."""
+    """Return whether the price is reproduced."""
     return {
         "bid_id": bid_id_of(again.found.bid),
         "price_micros": again.found.bid.price_micros,
@@ -109,7 +109,7 @@ def _impression(again: Recomputed) -> Impression:
 
 
 def _offer(impression: Impression) -> Document:
-    """What was on offer. Who saw it is not told."""
+    """Return the impression on offer, without its user."""
     audience = impression.audience
     return {
         "id": impression.imp_id,
@@ -142,7 +142,7 @@ def _features(again: Recomputed, impression: Impression) -> list[Document]:
 
 
 def _price(again: Recomputed, impression: Impression) -> Document:
-    """From the value of a click to the price that was sent, a step a line."""
+    """Return the steps from the value of a click to the price that was sent."""
     bid, weighed, place = again.found.bid, again.weighed, again.place
     table, row = again.stage.table, int(again.weighed.row[again.place])
     by_conversion = bool(table["by_conversion"][row])
@@ -180,7 +180,7 @@ def _by_value(again: Recomputed, place: int) -> tuple[pricing.Floats, pricing.Fl
 
 
 def _candidates(again: Recomputed) -> list[Document]:
-    """All who could have been shown there, in one way or another of buying the imp, those that came furthest first."""
+    """Return all candidates for the imp, in any way to buy it, those that came furthest first."""
     standing = _standing(again)
     ended = dict.fromkeys(standing, _LOST)
     ended |= dict.fromkeys(standing[: standing.index(again.place)], _UNPAID)
@@ -225,13 +225,13 @@ def _bid(again: Recomputed, candidate: int, place: int, ended: str | None) -> Do
 
 
 def _standing(again: Recomputed) -> list[int]:
-    """The bids on the imp that meet their floors, by their places in `weighed.known`, as they came to be paid."""
+    """Return the bids on the imp that meet their floors, by index in `weighed.known`, in order of rank."""
     same = _same_imp(again)
     return [place for place in again.weighed.order.tolist() if same[again.weighed.known[place]]]
 
 
 def _same_imp(again: Recomputed) -> npt.NDArray[np.bool_]:
-    """Which candidates are for the bid's imp, in whatever way it is bought, shape `(n,)`."""
+    """Return which candidates are for the bid's imp, in any way to buy it, shape `(n,)`."""
     imp, own = again.batch.candidates.imp, again.found.bid.impression
     group = again.batch.terms.group
     same: npt.NDArray[np.bool_] = imp == own if group is None else group[imp] == group[own]
@@ -239,7 +239,7 @@ def _same_imp(again: Recomputed) -> npt.NDArray[np.bool_]:
 
 
 def _dropped(again: Recomputed) -> Document:
-    """Campaigns that were no candidates for what was bought, by what kept them out: all tests that each one failed."""
+    """Return the campaigns that were not candidates, by the tests that each one failed."""
     batch, impression = again.batch, _impression(again)
     index = batch.view.index
     passed = index.tests(impression, again.open_lines)

@@ -1,4 +1,4 @@
-"""The way to a price in words: what a click is worth, and what each step made of it."""
+"""The steps of a price in words, from the worth of a click on."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 
 class Step(NamedTuple):
-    """A step of the way.
+    """A step towards the price.
 
     Attributes:
-        name: of the step.
-        how: what it goes by; may be empty.
-        micros: what it comes to, or takes off.
+        name: name of the step.
+        how: basis of the step; may be empty.
+        micros: resulting amount, or the amount taken off.
     """
 
     name: str
@@ -21,7 +21,7 @@ class Step(NamedTuple):
 
 
 def ladder(price: Mapping[str, Any]) -> list[Step]:
-    """The steps of an explanation's `price` (`GET /explain/{bid_id}`); those that did nothing are left out."""
+    """Return the steps of an explanation's `price` (`GET /explain/{bid_id}`), without those that had no effect."""
     pays, sent, median = price["pays_for"], price["sent"], price["market_median_micros"]
     pcvr = f" x P(conversion | click) {price['pcvr']:.6g}" if pays == "conversion" else ""
     market = f"half of such auctions go for {median:,.0f}" if median else ""

@@ -1,4 +1,4 @@
-"""What became of a bid so far: its notices, in the files of events."""
+"""The notices of a bid so far, from the files of events."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Told(NamedTuple):
     Attributes:
         kind: `win`, `bill`, `loss`, `click` or `conversion`.
         at: when it came; none: it was not recorded.
-        outcome: what the ledger made of it: `settled`, `freed`, `counted`, `unfunded`.
-        price_micros: what was charged, none where nothing was.
-        min_to_win_micros: what would have won, where it was said.
+        outcome: result in the ledger: `settled`, `freed`, `counted`, `unfunded`.
+        price_micros: charge; none where nothing was charged.
+        min_to_win_micros: minimum to win, where it was reported.
     """
 
     kind: str
@@ -34,14 +34,14 @@ class Told(NamedTuple):
 
 
 def notices_of(folder: Path, bid_id: str, at: float, expires: float) -> list[Told]:
-    """The notices of a bid in the order they came, up to a day after it expired, which is how long clicks count.
+    """Return the notices of a bid in order, up to a day after it expired, which is how long clicks count.
 
-    Only what is in the files: the last seconds may still be on their way to them.
+    Notices of the last seconds may not be in the files yet.
 
     Args:
-        folder: of the events.
-        bid_id: its id.
-        at: Unix time it was made.
+        folder: folder of the events.
+        bid_id: id of the bid.
+        at: Unix time of the bid.
         expires: Unix second until which its notices are honoured.
 
     Raises:
@@ -50,7 +50,7 @@ def notices_of(folder: Path, bid_id: str, at: float, expires: float) -> list[Tol
     after = f"{max(0, int(at * 1_000) - 1_000)}-0"
     try:
         return _found(folder, bid_id, after, expires + _DAY)
-    except FileNotFoundError:  # its hour was merged meanwhile: listed again, it is there under another name
+    except FileNotFoundError:  # its hour was merged meanwhile: a new listing has the merged file
         return _found(folder, bid_id, after, expires + _DAY)
 
 
@@ -63,7 +63,7 @@ def _found(folder: Path, bid_id: str, after: str, until: float) -> list[Told]:
             rows = pq.read_table(part.path, columns=_COLUMNS, filters=[("bid", "=", bid_id), ("kind", "!=", "bid")])
         except FileNotFoundError:
             raise
-        except (OSError, *RECORD_ERRORS):  # damaged: the writer of events says so, other files tell what they know
+        except (OSError, *RECORD_ERRORS):  # damaged: reported by the event writer, other files are still read
             continue
         names = ("kind", "at", "outcome", "price_micros", "min_to_win_micros")
         told += [Told(*(row[name] for name in names)) for row in rows.to_pylist()]

@@ -1,8 +1,8 @@
-"""A recorded bid decided again, by the code of the hot path and what it was decided by then.
+"""Recomputation of a recorded bid, by the code of the hot path and the snapshots it was made by.
 
-Whatever was in its batch besides changes nothing of its price; what does (who was over a frequency cap, whose the
-traffic was in an experiment) is recorded. The model's probabilities are computed again as well, and must agree with
-those recorded but for rounding: a matrix product rounds by its shape, so the price is computed from those recorded.
+The rest of its batch does not affect its price; what does (frequency caps, the split of an experiment) is recorded. The
+model's probabilities are recomputed as well, and must agree with the recorded ones up to rounding: a matrix product
+rounds depending on its shape, so the price is computed from the recorded ones.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ from rtb.settlement.notice_tokens import Signer
 from rtb.targeting.users import UserKeys
 
 _NEAR = 1e-4
-"""How far a probability may be off, relatively: single precision in sums of some hundred terms."""
+"""Relative tolerance of a probability: single precision in sums of some hundred terms."""
 
 _NOBODY = Signer("nothing is signed with this")
 _NO_USERS = UserKeys("nobody has a number by this")
 
 
 class Recomputed(NamedTuple):
-    """A bid, decided again.
+    """A recomputed bid.
 
     Attributes:
-        found: as it was recorded.
-        rules: its request was read by.
-        request: as it was read.
-        batch: of this one request, with all its candidates.
-        probability: of the candidates, shape `(n, 2)`; those recorded where they were.
-        model: the model's, computed again, shape `(n, 2)`.
-        stage: that weighed them: its table and multipliers.
-        weighed: what they would bid.
-        candidate: the bid's, by its place among the batch's.
-        place: of the candidate among `weighed.known`.
-        open_lines: who was open when candidates were found; none: everyone.
+        found: the recorded bid.
+        rules: rules that its request was read by.
+        request: the decoded request.
+        batch: batch of this one request, with all its candidates.
+        probability: probabilities of the candidates, shape `(n, 2)`; the recorded ones where there are any.
+        model: the model's recomputed probabilities, shape `(n, 2)`.
+        stage: bid stage that priced them, with its table and multipliers.
+        weighed: the priced candidates.
+        candidate: index of the bid's candidate in the batch.
+        place: index of that candidate in `weighed.known`.
+        open_lines: bitmap of the campaigns open when candidates were found; none: all.
     """
 
     found: Found
@@ -66,21 +66,21 @@ class Recomputed(NamedTuple):
 
     @property
     def price_micros(self) -> int:
-        """What the bid comes to."""
+        """Recomputed price."""
         return int(self.weighed.bids[self.place])
 
     @property
     def is_equal(self) -> bool:
-        """Whether that is what was bid, to the micro-unit."""
+        """Whether it equals the recorded price, to the micro."""
         return self.price_micros == self.found.bid.price_micros
 
 
 def recompute(found: Found, workshop: Workshop) -> Recomputed:
-    """Decide a recorded bid again.
+    """Recompute a recorded bid.
 
     Raises:
-        NotKept: what it was made by is not kept any more.
-        RecomputeError: the bid does not come out of it.
+        NotKept: a snapshot that it was made by is no longer kept.
+        RecomputeError: the bid cannot be reproduced.
     """
     recorded, one = found.batch, found.request
     rules = workshop.rules(one.rules)
@@ -116,12 +116,12 @@ def recompute(found: Found, workshop: Workshop) -> Recomputed:
 
 
 def _moment_of(hour: int) -> float:
-    """A Unix time in this hour of the week."""
+    """Return a Unix time in this hour of the week."""
     return float((hour - hour_of_week(0.0)) % HOURS_OF_WEEK * 3_600)
 
 
 def _read(edge: Edge, found: Found, rules: Rules, workshop: Workshop) -> Prepared:
-    """The request, read by the catalog of that moment; the edge is left with the one it was decided by."""
+    """Return the request read with the catalog of its arrival; the edge is left with that of the decision."""
     one = found.request
     view = workshop.view(found.batch.catalog)
     edge.show(workshop.view(one.catalog))
@@ -132,13 +132,13 @@ def _read(edge: Edge, found: Found, rules: Rules, workshop: Workshop) -> Prepare
             else edge.prepare(one.body, rules.exchange, one.caller)
         )
     except (InvalidRequest, msgspec.MsgspecError) as error:
-        raise RecomputeError(f"the request as it was recorded cannot be read: {error}") from error
+        raise RecomputeError(f"the recorded request cannot be read: {error}") from error
     edge.show(view)
     return request
 
 
 def _assembled(edge: Edge, request: Prepared, found: Found) -> Batch:
-    """The request's candidates, without those that the cap of its user kept out."""
+    """Return the request's batch, without the candidates removed by frequency caps."""
     batch = edge.assemble([request])
     if found.request.is_challenger:
         challenger = np.ones(len(request.impressions), bool)
@@ -149,20 +149,20 @@ def _assembled(edge: Edge, request: Prepared, found: Found) -> Batch:
 
 
 def _with_recorded(found: Found, batch: Batch, model: npt.NDArray[np.float32]) -> tuple[int, npt.NDArray[np.float32]]:
-    """The bid's candidate, and the model's probabilities with those recorded of the request's bids in their places."""
+    """Return the bid's candidate, and the model's probabilities with recorded ones of the request's bids put in."""
     probability, candidate = model.copy(), -1
     imp, creative = batch.candidates.imp, batch.candidates.creative
     for bid in found.request.bids:
         places = np.flatnonzero((imp == bid.impression) & (creative == bid.creative))
         if len(places) != 1:
             raise RecomputeError(
-                f"campaign {campaign_of(bid.account)} is no candidate in catalog {found.batch.catalog}"
+                f"campaign {campaign_of(bid.account)} is not a candidate in catalog {found.batch.catalog}"
             )
         recorded = np.array([bid.click, bid.conversion], np.float32)
         again = model[places[0]]
         if not np.allclose(again, recorded, rtol=_NEAR, atol=0.0):
             raise RecomputeError(
-                f"CTR model {found.batch.ctr} says {again.tolist()} of what it said {recorded.tolist()} of then"
+                f"CTR model {found.batch.ctr} now predicts {again.tolist()}, and predicted {recorded.tolist()}"
             )
         probability[places[0], [CLICK, CONVERSION]] = recorded
         if bid is found.bid:
@@ -171,7 +171,7 @@ def _with_recorded(found: Found, batch: Batch, model: npt.NDArray[np.float32]) -
 
 
 def _stage(found: Found, workshop: Workshop) -> BidStage:
-    """What weighs candidates; it holds no money."""
+    """Return a bid stage that prices candidates without money."""
     recorded = found.batch
     book = LeaseBook(MemoryLedger(), seconds=1.0, share=1.0, notice_ttl=1.0)
     stage = BidStage(workshop.policy(recorded.policy), book)

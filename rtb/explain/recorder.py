@@ -1,4 +1,4 @@
-"""The hot path's side: notes of a batch what `records` says, and packs it beside the bidding."""
+"""The hot path's side: it records batches as `records` describes, and packs them beside the bidding."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from rtb.models.scores import CLICK, CONVERSION, Scores
 from rtb.money.currency import Rates
 from rtb.settlement.notice_tokens import TEST_LEASE
 
-_PARCEL_BYTES = 1 << 20  # of requests: one parcel then stays far below what travels between two replicas at once
+_PARCEL_BYTES = 1 << 20  # of requests: a parcel stays far below the limit of a call between replicas
 _RULES_KEPT = 1_024
 
 MOST_BODY = 1 << 16
-"""Bytes of the longest request that is recorded: exchanges send a few thousand, others may send a million."""
+"""Most bytes of a recorded request: exchanges send a few thousand, others may send a million."""
 
 
 class Recorder:
-    """Notes what was bid on, until it is taken.
+    """A recorder of bids, which queues them until they are taken.
 
     Args:
-        currency: ours.
-        max_imps: imps looked at in one request.
-        max_candidates: candidates scored for one impression.
-        most_bytes: of requests that wait; with more the oldest make room, and their bids are counted as dropped.
+        currency: our currency.
+        max_imps: most imps considered in one request.
+        max_candidates: most candidates scored for one impression.
+        most_bytes: most bytes of queued requests; beyond it the oldest are dropped, and their bids counted.
         clock: Unix time.
 
     Attributes:
-        dropped: bids that found no room, or whose request is too long.
+        dropped: number of bids dropped for want of room, or with too long a request.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Recorder:
         self.dropped = 0
 
     def note(self, batch: Batch, scores: Scores, decisions: Decisions) -> None:
-        """Note the bids of a batch; tests are none."""
+        """Record the bids of a batch, without tests."""
         made, at = decisions.made, self._clock()
         for requests, size in _parts(self._requests(batch, scores, decisions)):
             record = BatchRecord(
@@ -80,11 +80,11 @@ class Recorder:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether there is something to take."""
+        """Whether anything is queued."""
         return bool(self._queue)
 
     def take(self) -> list[BatchRecord] | None:
-        """The oldest batches, as many as go in one parcel; `None` when there are none."""
+        """Take the oldest batches, as many as fit in one parcel; return `None` where there are none."""
         taken: list[BatchRecord] = []
         total = 0
         while self._queue and (not taken or total + self._queue[0][1] <= _PARCEL_BYTES):
@@ -95,7 +95,7 @@ class Recorder:
         return taken or None
 
     def pack(self, id: str, batches: list[BatchRecord]) -> Parcel:
-        """Return a parcel of what was taken, redacted, under an id that no other has; for a thread."""
+        """Return a redacted parcel of taken batches under a unique id; for a thread."""
         return parcel_of(id, [_redacted(batch) for batch in batches], self._rules)
 
     def _requests(self, batch: Batch, scores: Scores, decisions: Decisions) -> list[RequestRecord]:
@@ -158,16 +158,16 @@ class Recorder:
             )
         )
         digest = digest_of(rules)
-        if len(self._digests) >= _RULES_KEPT:  # rates change by the hour, for years
+        if len(self._digests) >= _RULES_KEPT:  # rates may change every hour for years
             self._digests.clear()
             self._rules.clear()
-        self._digests[(id(rates), exchange.name)] = rates, digest  # held, so that no others get their id
+        self._digests[(id(rates), exchange.name)] = rates, digest  # referenced, so that their `id()` is not reused
         self._rules[digest] = rules
         return digest
 
 
 def _parts(requests: list[RequestRecord]) -> Iterator[tuple[list[RequestRecord], int]]:
-    """Requests with their size in bytes, in one part, or in several where they are too much for a parcel."""
+    """Yield the requests with their size in bytes, in several parts where they are too large for one parcel."""
     total = sum(len(request.body) for request in requests)
     if total > _PARCEL_BYTES and len(requests) > 1:
         half = len(requests) // 2
@@ -185,5 +185,5 @@ def _redacted(batch: BatchRecord) -> BatchRecord:
 
 
 def _json(request: Prepared) -> bytes:
-    """What came; one that never was JSON is made JSON."""
+    """Return the JSON of a request, encoded where it never was JSON."""
     return request.source if isinstance(request.source, bytes) else msgspec.json.encode(request.source)

@@ -1,9 +1,8 @@
-"""What is recorded of the requests that were bid on: no more than what cannot be computed again.
+"""Records of requests that were bid on: only what cannot be recomputed.
 
-A request without what its bids did not use (`rtb.explain.redaction`), the versions of what it was decided by, and of
-each bid its identity, its candidate and the two probabilities. Everything else follows from these: see
-`rtb.explain.recompute`. The probabilities are recorded as well, since a model's answer depends in its last bit on who
-else was in the batch.
+They hold the redacted request (`rtb.explain.redaction`), the versions that it was decided by, and of each bid its
+identity, its candidate and the two probabilities. Everything else follows from these: see `rtb.explain.recompute`. The
+probabilities are recorded since a model's output depends in its last bits on the rest of the batch.
 """
 
 from __future__ import annotations
@@ -19,20 +18,20 @@ from rtb.money.currency import Rates
 
 _CODEC = "zstd"
 _MOST_BYTES = 1 << 28
-"""Of a parcel once it is decompressed: more was not written by us."""
+"""Most bytes of a decompressed parcel: a larger one was not written by us."""
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """What requests are read by besides the catalog; few, so they are kept once and named by their digest.
+    """The rules, besides the catalog, that requests are read by; few, so they are stored once by digest.
 
     Attributes:
-        exchange: the profile.
-        currency: ours.
-        max_imps: imps looked at.
-        max_candidates: candidates scored for one impression.
-        rates: what currencies were worth.
-        features: version of the encoder of features.
-        observation: version of what policies see.
+        exchange: profile of the exchange.
+        currency: our currency.
+        max_imps: most imps considered.
+        max_candidates: most candidates scored for one impression.
+        rates: exchange rates.
+        features: version of the feature encoder.
+        observation: version of the policies' observation.
     """
 
     exchange: Profile
@@ -45,17 +44,17 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BidRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A bid.
+    """A record of a bid.
 
     Attributes:
-        lease: with `sequence`, its id.
-        sequence: see there.
-        account: that pays.
-        impression: its place among the request's (`rtb.auction.batch.Prepared.impressions`).
-        creative: its row in the catalog's index.
-        price_micros: bid for the impression.
-        click: predicted chance.
-        conversion: predicted chance given a click.
+        lease: number of its lease; with `sequence`, its id.
+        sequence: number of the bid in its lease.
+        account: account that pays.
+        impression: index among the request's impressions (`rtb.auction.batch.Prepared.impressions`).
+        creative: row of the creative in the catalog's index.
+        price_micros: price bid for the impression.
+        click: predicted P(click).
+        conversion: predicted P(conversion | click).
         expires: Unix second until which its notices count.
     """
 
@@ -71,18 +70,18 @@ class BidRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class RequestRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A request that was bid on.
+    """A record of a request that was bid on.
 
     Attributes:
-        body: JSON; as it came until it is packed, then redacted.
-        is_flat: whether it never was JSON, and so was completed by no profile.
+        body: JSON; original until it is packed, then redacted.
+        is_flat: whether it never was JSON, and so was not completed by a profile.
         rules: digest of the `Rules`.
-        catalog: version of the catalog that it was read by.
-        hour: of the week.
-        is_challenger: whether it is the challenger's of an experiment.
-        left_out: numbers of the campaigns whose frequency cap kept them out.
-        bids: on it.
-        caller: number of the key that it came with; 0: it came without one, or before that was recorded.
+        catalog: version of the catalog that it was read with.
+        hour: hour of the week.
+        is_challenger: whether it is an experiment's challenger's.
+        left_out: numbers of the campaigns removed by frequency caps.
+        bids: its bids.
+        caller: number of its API key; 0: it came without one, or is an old record.
     """
 
     body: bytes
@@ -97,17 +96,17 @@ class RequestRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class BatchRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Requests that were decided together.
+    """A record of requests that were decided together.
 
     Attributes:
         at: Unix time.
-        catalog: version of the catalog that candidates were found in.
-        opened: version of the pacing table that said who is open; empty: everyone was.
+        catalog: version of the catalog of the candidates.
+        opened: version of the pacing table that decided which campaigns are open; empty: all were.
         ctr: version of the CTR model.
-        pacing: version of the pacing table that was bid by.
+        pacing: version of the pacing table of the prices.
         policy: version of the policy.
-        challenger: of the challenger's, empty without one.
-        requests: those that were bid on.
+        challenger: version of the challenger's policy; empty without one.
+        requests: requests that were bid on.
     """
 
     at: float
@@ -121,16 +120,16 @@ class BatchRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Parcel(msgspec.Struct, frozen=True, kw_only=True):
-    """Batches on their way to the store.
+    """A parcel of batches on its way to the store.
 
     Attributes:
-        id: no other has it, so that one sent twice is kept once.
+        id: unique id, so that a parcel sent twice is kept once.
         at: Unix time of the last batch.
-        leases: of the bids, as int64: how a bid is found again.
-        uses: `(kind, version)` of all that the decisions were made by.
-        rules: by digest, as JSON.
-        size: bytes of the body once decompressed.
-        body: the batches, compressed.
+        leases: leases of the bids as int64, by which bids are found.
+        uses: `(kind, version)` of all snapshots that the decisions were made by.
+        rules: rules by digest, as JSON.
+        size: bytes of the decompressed body.
+        body: compressed batches.
     """
 
     id: str
@@ -143,7 +142,7 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def digest_of(rules: bytes) -> str:
-    """The name of rules by their JSON."""
+    """Return the digest of rules by their JSON."""
     return hashlib.blake2b(rules, digest_size=8).hexdigest()
 
 
@@ -164,10 +163,10 @@ def parcel_of(id: str, batches: list[BatchRecord], rules: dict[str, bytes]) -> P
 
 
 def batches_in(body: bytes, size: int) -> list[BatchRecord]:
-    """The batches of a parcel.
+    """Return the batches of a parcel.
 
     Raises:
-        ValueError: these are not the bytes of one.
+        ValueError: the bytes are not a parcel.
     """
     if not 0 <= size <= _MOST_BYTES:
         raise ValueError(f"a parcel of {size} bytes is none of ours")

@@ -1,8 +1,8 @@
-"""A request without whatever its bids did not use: what is recorded says nothing more of a person.
+"""Redaction of requests: only what their bids used of a person is recorded.
 
-What privacy signals forbid is gone, with the signals: a request read again then uses what was used the first time.
+What privacy signals forbid is removed together with the signals, so that a redacted request is read the same again.
 What they allow stays as far as a price depends on it: segments, the family of the browser, the network of the address.
-Ids, addresses, whole user agents and consent strings stay in no case.
+Ids, addresses, full user agents and consent strings are always removed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rtb.openrtb.types import App, Data, Dooh, Publisher, Segment, Site
 Place = TypeVar("Place", Site, App, Dooh)
 
 WITHHELD = "withheld"
-"""Stands for the id of a user who was known."""
+"""Placeholder of a known user's id."""
 
 _AGENTS = {
     "edge": "edg",
@@ -30,22 +30,22 @@ _AGENTS = {
     "webview": "; wv)",
     "ie": "msie",
 }
-"""A header that names the browser and no more, where its name alone does not."""
+"""Headers that yield just the browser, where its name alone does not."""
 
 
 def redacted_body(body: bytes, *, is_flat: bool) -> bytes:
-    """Return the JSON of a request without what its bids did not use.
+    """Return the JSON of a redacted request.
 
     Args:
         body: JSON of a request that was bid on.
-        is_flat: whether it never came as JSON, and is checked against no rule.
+        is_flat: whether it never came as JSON, and is not checked.
     """
     request = msgspec.json.decode(body, type=BidRequest) if is_flat else decode_request(body)
     return msgspec.json.encode(redacted(request))
 
 
 def redacted(request: BidRequest) -> BidRequest:
-    """Return a request without what its bids did not use."""
+    """Return a redacted request."""
     allowed = allowed_user_data(request)
     return replace(
         request,
@@ -59,7 +59,7 @@ def redacted(request: BidRequest) -> BidRequest:
 
 
 def _place(place: Place | None) -> Place | None:
-    """Without the page, whose address may name its reader, and names that nothing is bid by."""
+    """Return the inventory without the page, whose URL may identify its reader, and without unused names."""
     if place is None:
         return None
     publisher = Publisher(domain=place.publisher.domain) if place.publisher else None
@@ -84,7 +84,7 @@ def _agent(agent: str) -> str:
 
 
 def _network(address: str) -> str | None:
-    """An address of the same network and of nobody."""
+    """Return an address of the same network that identifies nobody."""
     network = user_agent.network_of(address)
     if not network:
         return None
@@ -92,7 +92,7 @@ def _network(address: str) -> str | None:
 
 
 def _user(user: User, allowed: Allowed) -> User | None:
-    """That a user was known, without saying who, and the segments."""
+    """Return whether the user was known, without the id, and the segments."""
     known = WITHHELD if allowed.identity and (user.buyeruid or user.id) else None
     ids = {one.id for data in user.data or () for one in data.segment or () if one.id} if allowed.profile else set()
     data = [Data(segment=[Segment(id=name) for name in sorted(ids)])] if ids else None

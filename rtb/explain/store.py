@@ -1,7 +1,7 @@
-"""Where decisions are kept, with all that they were made by: one SQLite file of bounded age and size.
+"""The store of decisions and the snapshots they were made by: one SQLite file of bounded age and size.
 
-A bid is found by its lease: a parcel names the leases of its bids, which are few, so that nothing is indexed bid by
-bid. Pictures (catalogs, pacing tables, models, rules) are kept once a version, as long as a decision by them may be.
+A bid is found by its lease: a parcel lists the leases of its bids, which are few, so that no index per bid is needed.
+Snapshots (catalogs, pacing tables, models, rules) are kept once per version, as long as decisions made by them.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ import pyarrow as pa
 from rtb.explain.records import BatchRecord, BidRecord, Parcel, RequestRecord, batches_in
 
 _LATE_SECONDS = 600.0
-"""A decision comes no later than this after the table or catalog it was made by was replaced."""
+"""Longest delay of a decision after the table or catalog it was made by was replaced."""
 
 _BID_ID = re.compile(r"([0-9a-f]{16})-([0-9a-f]{1,8})")
 _REPLACED = ("catalog", "pacing")
-"""Kinds of pictures of which the newest is what is bid by, and the others go when no decision names them."""
+"""Kinds of snapshots of which the newest is in use, and others are dropped once no decision refers to them."""
 
 _FORM = 1
-"""Of what is kept of requests: 1 since they are redacted."""
+"""Version of recorded requests: 1 since they are redacted."""
 
 _TABLES = """
 PRAGMA journal_mode = WAL;
@@ -48,16 +48,16 @@ CREATE TABLE IF NOT EXISTS pictures (
 
 
 class NotKept(LookupError):
-    """What is asked for is not here; the message says why, and what to do."""
+    """A bid or snapshot that is not kept; the message says why, and what to do."""
 
 
 class Found(NamedTuple):
-    """A bid as it was recorded.
+    """A recorded bid with its context.
 
     Attributes:
-        batch: that it was decided in.
-        request: that it is on.
-        bid: itself.
+        batch: batch of the bid.
+        request: request of the bid.
+        bid: the bid itself.
     """
 
     batch: BatchRecord
@@ -66,12 +66,12 @@ class Found(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What a store holds.
+    """The size of a store.
 
     Attributes:
-        parcels: of decisions.
-        pictures: of what they were made by.
-        bytes: of both.
+        parcels: number of parcels of decisions.
+        pictures: number of snapshots.
+        bytes: bytes of both.
         since: Unix time of the oldest decision, 0 without any.
     """
 
@@ -82,12 +82,12 @@ class Kept(NamedTuple):
 
 
 class DecisionStore:
-    """Keeps decisions and pictures. Calls block, and may come from any thread.
+    """The store of decisions and snapshots. Calls block, and may come from any thread.
 
     Args:
-        path: of the file; made where there is none.
+        path: path of the file, which is created if missing.
         seconds: how long decisions are kept.
-        most_bytes: of all that is kept: with more the oldest goes first.
+        most_bytes: most bytes of all that is kept; beyond it the oldest is dropped first.
 
     Raises:
         sqlite3.Error: the file cannot be opened; so for every call.
@@ -95,7 +95,7 @@ class DecisionStore:
 
     def __init__(self, path: Path, *, seconds: float, most_bytes: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # requests say who their users are
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # requests may identify users
         self._seconds = seconds
         self._most_bytes = most_bytes
         self._mutex = threading.Lock()
@@ -105,20 +105,20 @@ class DecisionStore:
         self._bytes = self._count()
 
     def _forget_unredacted(self) -> None:
-        """Forget the requests of before, which were kept as they came, with all that they say of their users."""
+        """Delete requests from before redaction, with everything they contain of their users."""
         if self._connection.execute("PRAGMA user_version").fetchone()[0] >= _FORM:
             return
         with self._connection as connection:
             connection.execute("DELETE FROM leases")
             connection.execute("DELETE FROM parcels")
-        self._connection.execute("VACUUM")  # else they would stay in pages that are free
+        self._connection.execute("VACUUM")  # otherwise they would stay in free pages
         self._connection.execute(f"PRAGMA user_version = {_FORM}")
 
     def keep(self, parcel: Parcel) -> list[tuple[str, str]]:
-        """Keep a parcel; doing so twice is once.
+        """Store a parcel; storing it again changes nothing.
 
         Returns:
-            `(kind, version)` of what its decisions were made by and is not here.
+            `(kind, version)` of the missing snapshots that its decisions were made by.
         """
         with self._mutex, self._connection as connection:
             row = (parcel.id, parcel.at, parcel.size, parcel.body)
@@ -135,7 +135,7 @@ class DecisionStore:
             return [use for use in uses if not connection.execute(touch, (parcel.at, *use)).rowcount]
 
     def keep_picture(self, kind: str, version: str, body: bytes, at: float) -> None:
-        """Keep what decisions are made by from this Unix time on; what is here already is the newest again."""
+        """Store a snapshot in use from this Unix time on; a known one becomes the newest again."""
         with self._mutex, self._connection:
             self._keep_picture(kind, version, body, at)
 
@@ -149,15 +149,15 @@ class DecisionStore:
         self._bytes += len(packed)
 
     def has(self, kind: str, version: str) -> bool:
-        """Whether a picture is here."""
+        """Return whether a snapshot is stored."""
         with self._mutex:
             asked = "SELECT 1 FROM pictures WHERE kind = ? AND version = ?"
             return self._connection.execute(asked, (kind, version)).fetchone() is not None
 
     def prune(self, now: float) -> int:
-        """Forget what is too old or too much, and pictures that no decision is of or will be; bytes that went."""
+        """Drop what is too old or too much, and unused snapshots; return the bytes freed."""
         with self._mutex, self._connection as connection:
-            before = self._bytes = self._count()  # counted anew, since another Controller may have been here
+            before = self._bytes = self._count()  # counted again, since another Controller may have written
             self._drop_parcels("at < ?", now - self._seconds)
             self._drop_pictures(now)
             while self._bytes > self._most_bytes:
@@ -170,19 +170,19 @@ class DecisionStore:
             return before - self._bytes
 
     def kept(self) -> Kept:
-        """What is here."""
+        """Return the size of the store."""
         with self._mutex:
             parcels, since = self._connection.execute("SELECT count(*), coalesce(min(at), 0) FROM parcels").fetchone()
             (pictures,) = self._connection.execute("SELECT count(*) FROM pictures").fetchone()
             return Kept(parcels, pictures, self._bytes, since)
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         with self._mutex:
             self._connection.close()
 
     def _enough(self, last: int) -> int:
-        """Number of the first parcel up to which the oldest have to go, of those up to the last."""
+        """Return the number of the parcel up to which the oldest must be dropped, at most `last`."""
         over = self._bytes - self._most_bytes
         for number, size in self._connection.execute(
             "SELECT number, length(body) FROM parcels WHERE number <= ? ORDER BY number", (last,)
@@ -202,7 +202,7 @@ class DecisionStore:
             self._bytes -= size
 
     def _drop_pictures(self, now: float) -> None:
-        """Those of no decision that is here, but for the newest of what is replaced and what a late one may name."""
+        """Drop snapshots of no stored decision, except the newest ones and those that a late decision may refer to."""
         (oldest,) = self._connection.execute("SELECT min(at) FROM parcels").fetchone()
         horizon = min(now - _LATE_SECONDS, now if oldest is None else oldest)
         self._drop_each("coalesce(used, at) < ?", (horizon,))
@@ -210,7 +210,7 @@ class DecisionStore:
         self._drop_each(f"kind IN ({kinds}) AND used IS NULL AND at < ?", (now - _LATE_SECONDS,))
 
     def _drop_oldest_pictures(self) -> None:
-        """Where pictures alone are too much."""
+        """Drop the oldest snapshots where they alone exceed the limit."""
         rows = self._connection.execute("SELECT kind, version FROM pictures ORDER BY coalesce(used, at)").fetchall()
         for kind, version in rows:
             if self._bytes <= self._most_bytes:
@@ -234,10 +234,10 @@ class DecisionStore:
 
 
 class DecisionReader:
-    """Reads a store that another process or thread may write.
+    """A reader of a store that another process or thread may write.
 
     Args:
-        path: of its file.
+        path: path of its file.
 
     Raises:
         NotKept: there is no such file.
@@ -259,10 +259,10 @@ class DecisionReader:
         self._connection.close()
 
     def find(self, bid_id: str) -> Found:
-        """A bid, by its id.
+        """Return a bid by its id.
 
         Raises:
-            NotKept: it is not here.
+            NotKept: it is not stored.
             ValueError: a parcel is damaged.
         """
         lease, sequence = parse_bid_id(bid_id)
@@ -277,10 +277,10 @@ class DecisionReader:
         raise NotKept(self._why_not(bid_id))
 
     def picture(self, kind: str, version: str) -> bytes:
-        """What decisions were made by.
+        """Return a snapshot.
 
         Raises:
-            NotKept: it is not here.
+            NotKept: it is not stored.
         """
         asked = "SELECT size, body FROM pictures WHERE kind = ? AND version = ?"
         row = self._connection.execute(asked, (kind, version)).fetchone()
@@ -292,7 +292,7 @@ class DecisionReader:
         return bytes(pa.Codec("zstd").decompress(row[1], row[0], asbytes=True))
 
     def recent(self, count: int) -> Iterable[str]:
-        """Ids of bids of the newest parcels, the newest parcel first, at least `count` where there are so many."""
+        """Yield the ids of bids of the newest parcels, newest first, at least `count` where there are as many."""
         left = count
         rows = self._connection.execute("SELECT size, body FROM parcels ORDER BY number DESC")
         with closing(rows) as parcels:
@@ -319,17 +319,17 @@ _SPOKEN = {"ctr": "the CTR model", "pacing": "the pacing table", "catalog": "the
 
 
 def parse_bid_id(bid_id: str) -> tuple[int, int]:
-    """Lease and sequence of a bid's id.
+    """Return lease and sequence of a bid's id.
 
     Raises:
-        NotKept: it is none.
+        NotKept: it is not the id of a bid.
     """
     match = _BID_ID.fullmatch(bid_id)
     if match is None or int(match[1], 16) >= 1 << 63:
-        raise NotKept(f"{bid_id[:64]!r} is no bid's id: one reads like 00c0ffee00c0ffee-1f, as `id` of a bid says it")
+        raise NotKept(f"{bid_id[:64]!r} is not the id of a bid: one looks like 00c0ffee00c0ffee-1f, as in a bid's `id`")
     return int(match[1], 16), int(match[2], 16)
 
 
 def bid_id_of(bid: BidRecord) -> str:
-    """The id of a recorded bid, as it was sent."""
+    """Return the id of a recorded bid, as it was sent."""
     return f"{bid.lease:016x}-{bid.sequence:x}"

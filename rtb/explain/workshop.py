@@ -1,4 +1,4 @@
-"""What decisions were made by, unpacked for use; the last of each kind stay, as bids of a moment share them."""
+"""Snapshots of past decisions, loaded for use; the last ones of each kind are cached, as nearby bids share them."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ Thing = TypeVar("Thing")
 
 
 class RecomputeError(RuntimeError):
-    """What was recorded does not make this bid; the message says where it ends."""
+    """A recorded bid that cannot be reproduced; the message says why."""
 
 
 class Pictures(Protocol):
-    """Gives what decisions were made by."""
+    """A source of snapshots."""
 
     def picture(self, kind: str, version: str) -> bytes:
-        """One of them; raises `NotKept` where it is not kept."""
+        """Return a snapshot; raise `NotKept` where it is not kept."""
         ...
 
 
 class Workshop:
-    """Makes things of pictures.
+    """A loader of snapshots.
 
-    Every call raises `NotKept` where the picture is not kept, and `RecomputeError` where this code cannot use it.
+    Every call raises `NotKept` where the snapshot is not kept, and `RecomputeError` where this code cannot use it.
 
     Args:
-        pictures: gives them.
+        pictures: source of the snapshots.
     """
 
     def __init__(self, pictures: Pictures) -> None:
@@ -53,19 +53,19 @@ class Workshop:
         self._policies: dict[str, Policy] = {}
 
     def view(self, version: str) -> View:
-        """A catalog, indexed."""
+        """Return an indexed catalog."""
         return _once(self._views, version, lambda: View(decode_catalog(self._body("catalog", version)), None, version))
 
     def table(self, version: str) -> PacingTable:
-        """A pacing table."""
+        """Return a pacing table."""
         return _once(self._tables, version, lambda: decode_pacing(self._body("pacing", version)))
 
     def rules(self, digest: str) -> Rules:
-        """What requests were read by."""
+        """Return the rules that requests were read by."""
         return _once(self._rules, digest, lambda: _rules_of(self._body("rules", digest)))
 
     def scorer(self, version: str) -> CTRScorer:
-        """A CTR model."""
+        """Return a CTR model."""
         from rtb.models.ctr import CTRScorer  # noqa: PLC0415 - who explains needs torch, who records does without
 
         if version == CTRScorer.untrained().version:
@@ -73,7 +73,7 @@ class Workshop:
         return _once(self._scorers, version, lambda: self._loaded("ctr", version, CTRScorer.load))
 
     def policy(self, version: str) -> Policy:
-        """A policy."""
+        """Return a policy."""
         if version == policies.neutral().version:
             return policies.neutral()
         return _once(self._policies, version, lambda: self._loaded("policy", version, policies.load))
@@ -85,11 +85,11 @@ class Workshop:
         try:
             return load_packed(self._body(kind, version), load)
         except ArtefactError as error:
-            raise RecomputeError(f"{kind} model {version} as it was kept cannot be used: {error}") from error
+            raise RecomputeError(f"the stored {kind} model {version} cannot be used: {error}") from error
 
 
 def _once(made: dict[str, Thing], version: str, make: Callable[[], Thing]) -> Thing:
-    """Made before, or now; then the oldest makes room."""
+    """Return a cached object, or make it and evict the oldest."""
     thing = made.pop(version, None)
     if thing is None:
         thing = make()

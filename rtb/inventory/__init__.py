@@ -1,1 +1,1 @@
-"""What a request offers: impressions, their slots, floors and blocks."""
+"""The inventory of a request: impressions, their slots, floors and blocks."""

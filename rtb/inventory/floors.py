@@ -1,4 +1,4 @@
-"""Floors of one way to buy an imp, in our currency: the deal's, else those by length, else the imp's own."""
+"""Floors of an impression in our currency: the deal's, else those by length, else the imp's own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from rtb.openrtb.types import Audio, Deal, Imp, Video
 
 Convert = Callable[[float, str], float | None]
-"""CPM and its currency to CPM in ours; `None` where there is no rate."""
+"""Function from a CPM and its currency to a CPM in ours; `None` where there is no rate."""
 
 
 class LengthFloor(NamedTuple):
@@ -21,12 +21,12 @@ class LengthFloor(NamedTuple):
 
 
 class Floors(NamedTuple):
-    """Lowest prices taken, CPM in our currency.
+    """The floors of an impression, CPM in our currency.
 
     Attributes:
-        cpm: of a creative that no other floor is for.
-        by_length: of creatives of some lengths; the first that fits counts.
-        per_second: of a creative's length; 0: it does not count by length.
+        cpm: floor of creatives that no other one applies to.
+        by_length: floors of creatives by length; the first that fits applies.
+        per_second: floor per second of a creative's length; 0: none.
     """
 
     cpm: float = 0.0
@@ -35,11 +35,11 @@ class Floors(NamedTuple):
 
     @property
     def go_by_length(self) -> bool:
-        """Whether the creative's length matters."""
+        """Whether the floor depends on the creative's length."""
         return bool(self.by_length or self.per_second)
 
     def of(self, seconds: float) -> float:
-        """The floor for a creative this long; 0 for one that does not play."""
+        """Return the floor of a creative of this length; 0 for one that does not play."""
         if not seconds:
             return self.cpm
         for floor in self.by_length:
@@ -49,22 +49,22 @@ class Floors(NamedTuple):
 
 
 class UnknownRate(Exception):
-    """A floor is in a currency that there is no rate for."""
+    """A floor in a currency without a rate."""
 
 
 def floors_of(imp: Imp, played: Video | Audio | None, deal: Deal | None, convert: Convert) -> Floors:
-    """The floors of one format of an imp, in the open auction or under a deal.
+    """Return the floors of one format of an imp, in the open auction or under a deal.
 
-    A deal that names a floor replaces all of the imp's, in a currency of its own. One that names none leaves them.
+    A deal with a floor replaces all floors of the imp, in its own currency. One without leaves them.
 
     Args:
-        imp: what is sold.
+        imp: imp on offer.
         played: its video or audio object, where that is the format.
-        deal: under which it is offered.
-        convert: to our currency.
+        deal: deal under which it is offered; none: the open auction.
+        convert: conversion to our currency.
 
     Raises:
-        UnknownRate: see there.
+        UnknownRate: a floor is in a currency without a rate.
     """
     if deal is None and played is None:
         cpm = convert(imp.bidfloor, imp.bidfloorcur)

@@ -1,4 +1,4 @@
-"""What is on offer in a request, flattened: all that the index, the encoder and the auction read, and nothing else."""
+"""The impressions of a request, flattened: all that the index, the encoder and the auction read, and nothing else."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ HOURS_OF_WEEK = 168
 _EPOCH_HOUR = 3 * 24  # 1970 began on a Thursday
 
 _FIRST_PRICE, _AGREED_PRICE = 1, 3  # `at`
-_OWN_RULES = 500  # from here on `at` is the exchange's own; to bid less than the value is never wrong
+_OWN_RULES = 500  # from here `at` is exchange-specific; treated as first price, as bidding below value is never wrong
 
 
 USER_SOURCES = ("buyer", "exchange")
-"""What an id of a user is marked with: `user.buyeruid`, else `user.id`. No other id of a person is used."""
+"""Prefixes of user ids: from `user.buyeruid`, else from `user.id`. No other id of a person is used."""
 
 
 class Restrictions(NamedTuple):
-    """What a request says of who may bid and what may be advertised.
+    """A request's restrictions on bidders and advertising.
 
     Attributes:
-        blocked: keys of what is blocked: `cat:IAB1`, `adv:example.com`, `app:com.example`; see `rtb.inventory.blocks`.
-        allowed: categories allowed, or empty for all.
-        taxonomy: of the categories in both, 0 where they name none.
-        seats: allowed to bid, or empty for all.
-        barred_seats: not allowed to bid.
-        languages: ISO 639-1 codes the creative may be in, or empty for all.
+        blocked: blocked keys: `cat:IAB1`, `adv:example.com`, `app:com.example`; see `rtb.inventory.blocks`.
+        allowed: allowed categories, or empty for all.
+        taxonomy: taxonomy of both; 0 where they name no categories.
+        seats: seats allowed to bid, or empty for all.
+        barred_seats: seats not allowed to bid.
+        languages: ISO 639-1 codes of allowed languages, or empty for all.
     """
 
     blocked: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ _FREE = Restrictions()
 
 
 class Audience(NamedTuple):
-    """What a request says once for all its impressions.
+    """The fields that all impressions of a request share.
 
     Attributes:
         inventory: `site`, `app`, `dooh`, or empty when the request names none.
@@ -61,10 +61,10 @@ class Audience(NamedTuple):
         os: lower case, or empty.
         hour_of_week: 0 is Monday 00:00 UTC.
         segments: user segments, sorted; empty where privacy signals forbid user data.
-        restrictions: who may bid, and with what.
-        user: an id of the user; empty where there is none or privacy signals forbid user data.
-        quote: the currency bids go out in.
-        is_test: whether nothing of this is billable.
+        restrictions: restrictions on bidders and advertising.
+        user: id of the user; empty where there is none or privacy signals forbid user data.
+        quote: currency of the bids.
+        is_test: whether nothing is billable.
         category: first content category of the site or app, or empty.
         city: `country/city`, lower case, or empty.
         browser: see `rtb.inventory.user_agent.browser_of`.
@@ -93,9 +93,9 @@ class DealTerms(NamedTuple):
     """A deal under which an impression is offered.
 
     Attributes:
-        id: as the seller names it.
-        seats: allowed to bid, or empty for all.
-        domains: of advertisers allowed, lower case, or empty for all.
+        id: id of the deal, given by the seller.
+        seats: seats allowed to bid, or empty for all.
+        domains: allowed domains of advertisers, lower case, or empty for all.
         is_guaranteed: whether a holder must bid.
     """
 
@@ -110,16 +110,16 @@ class Impression(NamedTuple):
 
     Attributes:
         imp_id: the exchange's id of the imp.
-        audience: of its request.
-        slot: what may be shown there.
-        floors: lowest prices taken.
+        audience: fields shared by its request.
+        slot: what may be shown.
+        floors: floors.
         first_price: whether the winner pays its own bid.
-        number: of the imp in its request: of the ways to buy it, one is taken.
-        patience: seconds the exchange says may pass from the auction to the impression; 0: it does not say.
-        deal: under which it is offered; none in the open auction.
-        is_agreed: whether the floor is the price, neither more nor less.
+        number: index of the imp in its request: only one of the ways to buy an imp is bid on.
+        patience: seconds between auction and impression, from `imp.exp`; 0: unknown.
+        deal: deal under which it is offered; none in the open auction.
+        is_agreed: whether the floor is the fixed price.
         tag: the seller's id of the placement, or empty.
-        pays_bid: whether the winner pays its own bid by OpenRTB's rules, not by some of the exchange's own.
+        pays_bid: whether the winner pays its own bid by OpenRTB's rules, not by exchange-specific ones.
     """
 
     imp_id: str
@@ -146,7 +146,7 @@ class Impression(NamedTuple):
 
 
 def hour_of_week(timestamp: float) -> int:
-    """Hour of the week of a Unix time, 0 is Monday 00:00 UTC, 167 is Sunday 23:00."""
+    """Return the hour of the week of a Unix time: 0 is Monday 00:00 UTC, 167 is Sunday 23:00."""
     return (int(timestamp // 3_600) + _EPOCH_HOUR) % HOURS_OF_WEEK
 
 
@@ -160,16 +160,16 @@ def impressions_of(
     held: Container[str] = frozenset(),
     kinds: Collection[Kind] = KINDS,
 ) -> tuple[list[Impression], NoBid]:
-    """The ways in which the imps of a request can be bought, and why there are none when there are none.
+    """Return the ways to buy the imps of a request, and the reason where there are none.
 
     Args:
         request: a validated request.
         hour: hour of the week now (`hour_of_week`).
-        currency: ours.
-        limit: imps looked at.
-        rates: what other currencies are worth.
-        held: ids of the deals that somebody has; others are passed over.
-        kinds: formats that somebody has creatives of.
+        currency: our currency.
+        limit: most imps considered.
+        rates: exchange rates.
+        held: ids of the deals that campaigns hold; others are skipped.
+        kinds: formats that campaigns have creatives of.
     """
     quote = rates.quote(currency, request.cur or ())
     if quote is None:
@@ -200,7 +200,7 @@ def impressions_of(
 
 
 def _offers(imp: Imp, held: Container[str]) -> list[Deal | None]:
-    """The deals under which an imp is sold and somebody could buy; `None` stands for the open auction."""
+    """Return the deals of an imp that some campaign holds; `None` stands for the open auction."""
     if imp.pmp is None:
         return [None]
     deals: dict[str, Deal | None] = {deal.id: deal for deal in imp.pmp.deals or () if deal.id in held}
@@ -234,7 +234,7 @@ def _restrictions(request: BidRequest) -> Restrictions:
 
 
 def _languages(request: BidRequest) -> tuple[str, ...]:
-    """ISO 639-1 codes of `wlang` or, cut to their first part, of `wlangb` (BCP 47)."""
+    """Return the ISO 639-1 codes of `wlang` or, cut to their first part, of `wlangb` (BCP 47)."""
     named = request.wlang or request.wlangb or ()
     return tuple(code.strip().lower().split("-")[0] for code in named)
 
@@ -298,7 +298,7 @@ def _segments(request: BidRequest, allowed: Allowed) -> tuple[str, ...]:
 
 
 def _user(request: BidRequest, allowed: Allowed) -> str:
-    """Our own id of the user if the exchange knows it, else the exchange's; marked, so that the two never meet."""
+    """Return our id of the user if the exchange knows it, else the exchange's; prefixed, so that the two never mix."""
     user = request.user
     if user is None or not (user.buyeruid or user.id) or not allowed.identity:
         return ""

@@ -1,4 +1,4 @@
-"""What a User-Agent header and an address say at a glance: the browser, and the network."""
+"""The browser of a User-Agent header, and the network of an address."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _BROWSERS = (
     ("ie", ("msie", "trident")),
     ("safari", ("safari",)),
 )
-"""Name -> what its header has, in lower case. Most pretend to be those further down, so the first that fits counts.
+"""Names and marks in the header, in lower case. Most browsers also send marks of later ones: the first match counts.
 
-They are looked for one by one: one pattern of all took twenty times as long, half a millisecond for a header of 2 kB.
+Each mark is searched by itself: one pattern of all took twenty times as long, half a millisecond for a header of 2 kB.
 """
 
 
 @remembered("browsers", 3 << 19)
 def browser_of(agent: str) -> str:
-    """Family of the browser, or `other`; `app` is not one: an app shows ads in a `webview` or says nothing.
+    """Return the family of the browser, or `other`; there is no `app`: apps show ads in a `webview` or do not tell.
 
     Args:
         agent: a User-Agent header.
@@ -37,10 +37,10 @@ def browser_of(agent: str) -> str:
 
 @remembered("networks", 1 << 19)
 def network_of(address: str) -> str:
-    """The first 16 bits of an IPv4 address or 32 of an IPv6 one: about a provider, never a household.
+    """Return the first 16 bits of an IPv4 address or 32 of an IPv6 one: about a provider, never a household.
 
     Args:
-        address: as text; empty is answered for what is neither.
+        address: address as text; the result is empty for anything else.
     """
     mark, parts = (":", address.split(":")) if ":" in address else (".", address.split("."))
     return mark.join(parts[:2]).lower() if len(parts) > 2 else ""

@@ -1,4 +1,4 @@
-"""The money: what every campaign may spend, holds and has spent. `budget = available + leased + reserved + spent`."""
+"""The ledger of every campaign's money: `budget = available + leased + reserved + spent`."""
 
 from rtb.ledger.book import LeaseBook
 from rtb.ledger.durability import Durability, DurabilityWatch, read_durability

@@ -1,4 +1,4 @@
-"""A replica's leases: bids are paid from here without a round trip, and money is fetched in the background."""
+"""A replica's leases: bids reserve from them without a round trip, and they are renewed in the background."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from rtb.settlement.notice_tokens import TEST_LEASE
 
 _EXPIRY_SLACK = 5.0  # seconds a lease outlives the last token signed against it, for clocks that differ
 
-_LEASES_AT_ONCE = 64  # asked for in one call, so that what is urgent never waits behind thousands that are not
+_LEASES_AT_ONCE = 64  # requested in one call, so that urgent ones never wait behind thousands that are not
 
 _NO_DAY = Day()
 
 _Key = tuple[int, int]
-"""A campaign, and the caller whose bids a lease pays: `ANYBODY` for one that waits for the first to come."""
+"""A campaign, and the caller whose bids a lease pays: `ANYBODY` for one kept ready for the first caller."""
 
 
 class _Wanted(NamedTuple):
-    """Bids of a campaign that no lease could pay, micros; zeros when a lease is asked for ahead of any."""
+    """A request for a lease: bids that no lease could pay, micros; zeros when it is requested ahead of any."""
 
     largest: int = 0
     smallest: int = 0
 
     def joined(self, other: _Wanted) -> _Wanted:
-        """Both together."""
+        """Return the request for both."""
         smallest = min(self.smallest, other.smallest) if self.largest and other.largest else 0
         return _Wanted(max(self.largest, other.largest), smallest or self.smallest or other.smallest)
 
@@ -51,23 +51,23 @@ class _Lease:
 
     @property
     def is_dry(self) -> bool:
-        """Whether so much is spent that the next one should be on its way."""
+        """Whether more than half is spent, so that the next lease should be requested."""
         return self.left < self.granted / 2
 
     def closing(self) -> Closing:
-        """What to tell the ledger at its end: it is kept until no token of its bids is honoured any more."""
+        """Return its closing for the ledger, which holds its money until no token of its bids is honoured any more."""
         expires = self.last_expires + _EXPIRY_SLACK if self.sequence else 0.0
         return Closing(self.number, self.ever_reserved, expires, self.caller)
 
 
 class LeaseCounts(NamedTuple):
-    """What became of leases asked for.
+    """The results of lease requests.
 
     Attributes:
-        granted: how many.
-        refused: how many because there was no money.
-        held: how many because unpaid bids of the same caller hold as much as they may.
-        micros: how much was granted.
+        granted: number of granted leases.
+        refused: number refused for want of money.
+        held: number refused because the caller's unpaid bids hold as much as they may.
+        micros: amount granted.
     """
 
     granted: int = 0
@@ -76,7 +76,7 @@ class LeaseCounts(NamedTuple):
     micros: int = 0
 
     def plus(self, answer: int) -> LeaseCounts:
-        """With what the ledger answered to one more."""
+        """Return the counts with the ledger's answer to one more request."""
         if answer == CALLER_HOLDS_ENOUGH:
             return self._replace(held=self.held + 1)
         if answer <= 0:
@@ -85,24 +85,23 @@ class LeaseCounts(NamedTuple):
 
 
 class LeaseBook:
-    """Reserves from leased money. `reserve` is synchronous and never waits; `maintain` runs beside it.
+    """A replica's leases. `reserve` is synchronous and never waits; `maintain` runs beside it.
 
-    A lease is sized by what the campaign reserved here lately (`Burn`), so that what is leased and not bid stays
-    small, and many replicas share a budget by what each can use of it. One that nothing is bid from is renewed ever
-    more seldom: of ten thousand campaigns most are kept ready, and few bid. Work goes by what bids, not by what is
-    kept.
+    A lease is sized by the campaign's recent reservations here (`Burn`), so that leased money that is not bid stays
+    small, and replicas share a budget by what each can use. An idle lease is renewed ever more rarely: of ten thousand
+    campaigns most are kept leased, and few bid. The work depends on the campaigns that bid, not on those kept leased.
 
-    Bids of each caller are paid from leases of its own, so that the ledger can bound what one that never pays holds.
-    What is kept ready goes to the first caller that bids.
+    Each caller's bids are paid from leases of its own, so that the ledger can bound what one that never pays holds. A
+    lease kept ready goes to the first caller that bids.
 
     Args:
-        ledger: where the money is.
-        seconds: how long to bid from one lease, from its first bid on; without one it may last longer.
-        share: largest part of what a campaign has available that one lease takes.
-        notice_ttl: most seconds a bid's notices are honoured; a lease that is never closed is kept that much longer.
+        ledger: ledger of the money.
+        seconds: how long to bid from one lease, from its first bid on; an idle one may last longer.
+        share: largest part of a campaign's available money that one lease takes.
+        notice_ttl: most seconds that a bid's notices are honoured; an unclosed lease expires that much later.
         clock: Unix time.
-        caller_share: part of a campaign's money that is not spent which one caller's unpaid bids may hold.
-        new_number: makes lease numbers; random, so that replicas never agree on one.
+        caller_share: largest part of a campaign's unspent money that one caller's unpaid bids may hold.
+        new_number: function that makes lease numbers; random, so that no two replicas use the same.
     """
 
     def __init__(
@@ -125,26 +124,26 @@ class LeaseBook:
         self._new_number = new_number
         self._open: dict[_Key, _Lease] = {}
         self._kept: set[int] = set()
-        self._wanted: dict[_Key, _Wanted] = {}  # by bids that came, or are about to
+        self._wanted: dict[_Key, _Wanted] = {}  # for bids that came, or are about to
         self._barred: set[_Key] = set()  # callers that hold enough
-        self._ahead: set[int] = set()  # by none yet
+        self._ahead: set[int] = set()  # for none yet
         self._closing: list[Closing] = []
         self._burns: dict[int, Burn] = {}
         self._burning: set[int] = set()  # campaigns with bids since they were last measured
         self._dry: set[_Key] = set()
-        self._ends: list[tuple[float, _Key, int]] = []  # heap: when to look at a lease, whose it is, its number
+        self._ends: list[tuple[float, _Key, int]] = []  # heap: when to check a lease, its key, its number
         self._measured_at = clock()
         self._days: Mapping[int, Day] = {}
         self._asked = LeaseCounts()
 
     def reserve(self, campaign: int, ceiling_micros: int, ttl: float = math.inf, caller: int = 0) -> Reservation | None:
-        """Hold a bid's money; `None` when the caller has no lease with that much left (one is then asked for).
+        """Reserve a bid's money; return `None` where the caller's lease has too little left (one is then requested).
 
         Args:
-            campaign: whose money.
+            campaign: number of the campaign.
             ceiling_micros: most the bid can cost.
             ttl: seconds its notices are honoured; never more than the book's `notice_ttl`.
-            caller: number of the key that asks for it; 0: without one.
+            caller: number of the request's API key; 0: none.
         """
         key, now = (campaign, caller), self._clock()
         lease = self._open.get(key) or self._take_over(key)
@@ -165,12 +164,12 @@ class LeaseBook:
         return Reservation(lease.number, lease.sequence, expires)
 
     def rehearse(self, ttl: float) -> Reservation:
-        """An identity for a bid that answers a test: no money is behind it, and its notices settle nothing."""
+        """Return an identity for a bid on a test request: no money is reserved, and its notices settle nothing."""
         expires = int(self._clock() + min(ttl, self._notice_ttl))
         return Reservation(TEST_LEASE, secrets.randbits(32), expires)
 
     def want(self, campaigns: set[int]) -> None:
-        """Hold leases for these campaigns, and for no others that do not bid, so that no first bid finds none."""
+        """Keep leases for these campaigns, and of others only while they bid, so that a first bid finds a lease."""
         for campaign in self._kept - campaigns:
             self._ahead.discard(campaign)
             lease = self._open.get((campaign, ANYBODY))
@@ -180,16 +179,16 @@ class LeaseBook:
         self._ahead |= campaigns - {campaign for campaign, _ in self._open}
 
     def enter(self, days: Mapping[int, Day]) -> None:
-        """Lease for these days of the campaigns' own from now on."""
+        """Set the campaigns' current days, which grants name from now on."""
         self._days = days
 
     async def maintain(self) -> None:
-        """Close leases that ended, and fetch those asked for. Call it a few times a second.
+        """Close leases that ended, and fetch those requested. Call it a few times a second.
 
-        A new lease takes the place of the old one only when it is there, so bidding does not pause in between.
+        A lease is replaced only once the new one is granted, so that bidding does not pause in between.
 
         Raises:
-            LedgerError: the ledger did not answer; what was to be done is tried again at the next call.
+            LedgerError: the ledger did not answer; the next call tries again.
         """
         now = self._clock()
         self._measure(now)
@@ -199,22 +198,22 @@ class LeaseBook:
         await self._close()
 
     def take_counts(self) -> LeaseCounts:
-        """What was asked of the ledger since the last call."""
+        """Return the results of lease requests since the last call."""
         taken, self._asked = self._asked, LeaseCounts()
         return taken
 
     async def shutdown(self) -> None:
-        """Close everything, so that unused money is available to others at once.
+        """Close all leases, so that unused money is available to others at once.
 
         Raises:
-            LedgerError: the ledger did not answer; calling again tries again.
+            LedgerError: the ledger did not answer; the next call tries again.
         """
         for key in list(self._open):
             self._set_aside(key)
         await self._close()
 
     def _take_over(self, key: _Key) -> _Lease | None:
-        """Let a caller's bids be paid from what is kept ready, if it does not hold enough already."""
+        """Give the lease kept ready to a caller, unless its unpaid bids hold as much as they may."""
         ready = (key[0], ANYBODY)
         if ready not in self._open or key in self._barred:
             return None
@@ -228,7 +227,7 @@ class LeaseBook:
         self._wanted[key] = wanted if before is None else before.joined(wanted)
 
     def _touched(self, campaign: int) -> Burn:
-        """The burn of a campaign that is about to bid, measured until the last measurement of those that do."""
+        """Return the burn of a campaign that is about to bid, up to date as of the last measurement."""
         burn = self._burn(campaign)
         self._burning.add(campaign)
         return burn
@@ -250,7 +249,7 @@ class LeaseBook:
         self._burning.clear()
 
     def _begin(self, key: _Key, lease: _Lease, now: float) -> None:
-        """The first bid from a lease: from now on it lasts no longer than any other."""
+        """Shorten a lease to the usual length at its first bid."""
         lease.burn.patience = 1
         self._shorten(key, lease, now)
 
@@ -263,7 +262,7 @@ class LeaseBook:
         heappush(self._ends, (lease.until - self._seconds / 4, key, lease.number))
 
     def _retire(self, now: float) -> None:
-        """Ask anew for leases half spent, or ending and used or kept; set aside those past their time."""
+        """Request successors of leases half spent, or about to end and still needed; set aside those past their end."""
         for key in self._dry:
             self._want(key, _Wanted())
         again = []
@@ -271,7 +270,7 @@ class LeaseBook:
             look = heappop(self._ends)
             key, lease = look[1], self._open.get(look[1])
             if lease is None or lease.number != look[2]:
-                continue  # another took its place
+                continue  # it was replaced
             if lease.until - now < self._seconds / 4:
                 if lease.ever_reserved:
                     self._want(key, _Wanted())
@@ -285,7 +284,7 @@ class LeaseBook:
             heappush(self._ends, look)
 
     def _set_aside(self, key: _Key) -> None:
-        """Bid no more from a lease; it is closed at the next call of `_close`."""
+        """Stop bidding from a lease; the next `_close` closes it."""
         lease = self._open.pop(key, None)
         self._dry.discard(key)
         if lease is not None:
@@ -299,12 +298,12 @@ class LeaseBook:
             return
         try:
             await self._ledger.close(closing)
-        except BaseException:  # cancelled as well: closing a lease twice does no harm
+        except BaseException:  # also on cancellation: closing a lease twice does no harm
             self._closing = closing + self._closing
             raise
 
     async def _fetch(self) -> None:
-        """Fetch what is asked for, what bids wait for first; nothing twice in one call."""
+        """Fetch the requested leases, those that bids wait for first; none twice in one call."""
         tried: set[_Key] = set()
         while some := self._next(tried):
             tried |= some.keys()
@@ -316,7 +315,7 @@ class LeaseBook:
                 raise
 
     def _next(self, tried: set[_Key]) -> dict[_Key, _Wanted]:
-        """Some of what is asked for, taken off the lists."""
+        """Return some of the requests, removed from the queues."""
         urgent = islice((key for key in self._wanted if key not in tried), _LEASES_AT_ONCE)
         some = {key: self._wanted.pop(key) for key in list(urgent)}
         while self._ahead and len(some) < _LEASES_AT_ONCE:
@@ -334,7 +333,7 @@ class LeaseBook:
             old = self._open.get(key)
             self._asked = self._asked.plus(answer)
             if answer > 0 or (old is not None and old.left < grant.least_micros):
-                self._set_aside(key)  # what a dry one has left may be enough for another replica's bid
+                self._set_aside(key)  # the rest may be enough for another replica's bid
             if answer > 0:
                 self._barred.discard(key)
                 until = grant.expires - self._notice_ttl - _EXPIRY_SLACK
@@ -345,17 +344,17 @@ class LeaseBook:
                 self._barred.add(key)
 
     def _length(self, campaign: int, burn: Burn) -> float:
-        """Seconds for which a new lease of a campaign is bid from, if nothing is bid from it before."""
+        """Return the length of a campaign's new lease in seconds, as long as nothing is bid from it."""
         if burn.patience == 1:
             return self._seconds
-        # They do not all end at once, though they may all have begun so.
+        # Spread the ends: they may all have begun at once.
         return self._seconds * burn.patience * (0.75 + campaign % 64 / 256)
 
     def _grant(self, key: _Key, asked: _Wanted, now: float) -> Grant:
-        """What to ask the ledger for.
+        """Return the grant to ask the ledger for.
 
         Near its end a campaign has less than a few bids left: pieces too small to bid with, held by replicas that
-        cannot use them, would never be spent. So less than the smallest bid at hand is not taken at all.
+        cannot use them, would never be spent. So less than the smallest pending bid is not taken at all.
         """
         campaign, caller = key
         burn, day = self._burn(campaign), self._days.get(campaign, _NO_DAY)

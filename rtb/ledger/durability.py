@@ -1,4 +1,4 @@
-"""Whether the ledger's server keeps what it acknowledges. Ours does; a Redis of the operator's own is asked."""
+"""Durability of the ledger's server. The embedded one keeps what it acknowledges; the operator's own is asked."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from rtb.ledger.protocol import LedgerError
 
 _SETTINGS = ("append*", "no-appendfsync-on-rewrite", "maxmemory*")
 _SECTIONS = ("persistence", "memory", "replication", "cluster")
-"""Of `INFO`, which managed servers answer though they refuse `CONFIG`."""
+"""Sections of `INFO`, which managed servers answer though they refuse `CONFIG`."""
 
 
 class Level(StrEnum):
-    """What is on disk when a write is acknowledged, or how much of the last ones a crash takes."""
+    """Levels of durability: what is on disk when a write is acknowledged, or how much a crash loses."""
 
     EACH_WRITE = "each write"
     SECOND = "about a second"
@@ -26,12 +26,12 @@ class Level(StrEnum):
 
 
 class Durability(NamedTuple):
-    """What a server promises.
+    """The durability of a server.
 
     Attributes:
-        level: of its disk.
-        reason: why it is no better, and what would make it so; empty where there is no better.
-        danger: why no money may be kept in it, whatever its disk promises: it deletes by itself, or takes no writes.
+        level: level of its writes to disk.
+        reason: why it is no better, and how to improve it; empty at the best level.
+        danger: why it must not hold money, whatever the level: it evicts keys, or takes no writes.
     """
 
     level: Level
@@ -40,7 +40,7 @@ class Durability(NamedTuple):
 
     @property
     def is_safe(self) -> bool:
-        """Whether what it acknowledged is kept."""
+        """Whether acknowledged writes survive a crash."""
         return self.level is Level.EACH_WRITE and not self.danger
 
     def __str__(self) -> str:
@@ -49,12 +49,12 @@ class Durability(NamedTuple):
 
 
 class DurabilityWatch:
-    """Looks at the server again and again: it may be replaced or set differently while the platform runs.
+    """A monitor of the server's durability: it may be replaced or reconfigured while the platform runs.
 
     Args:
-        client: of the server.
-        required: nothing may be bid or acknowledged while it keeps less than each write. While it may delete by
-            itself, nothing may in any case.
+        client: client of the server.
+        required: whether bidding and acknowledging stop while a crash may lose writes. While keys may be evicted they
+            stop in any case.
     """
 
     def __init__(self, client: aioredis.Redis, *, required: bool = False) -> None:
@@ -64,7 +64,7 @@ class DurabilityWatch:
 
     @property
     def refusal(self) -> str:
-        """Why nothing may be bid or acknowledged; empty when it may."""
+        """Why bids and notices must be refused; empty where they need not be."""
         if self.found.danger:
             return f"the ledger's server must not hold money: {self.found.danger}"
         if not self._required or self.found.is_safe:
@@ -72,10 +72,10 @@ class DurabilityWatch:
         return f"RAYBID_REQUIRE_DURABLE is set, and the ledger's durability is {self.found}"
 
     async def look(self) -> None:
-        """See what the server promises now.
+        """Read the server's durability again.
 
         Raises:
-            LedgerError: it does not answer; which one will, and what it promises, is not known then.
+            LedgerError: it does not answer; its durability is unknown then.
         """
         try:
             self.found = await read_durability(self._client)
@@ -85,7 +85,7 @@ class DurabilityWatch:
 
 
 async def read_durability(client: aioredis.Redis) -> Durability:
-    """Ask a server how it keeps what it acknowledges.
+    """Read the durability of a server.
 
     Raises:
         LedgerError: it does not answer.
@@ -97,7 +97,7 @@ async def read_durability(client: aioredis.Redis) -> Durability:
                 pipe.config_get(pattern)
             for section in _SECTIONS:
                 pipe.info(section)
-            answers = await pipe.execute(raise_on_error=False)  # what is refused comes back as an error in its place
+            answers = await pipe.execute(raise_on_error=False)  # refused commands return errors in place
     except (RedisError, OSError) as error:
         raise LedgerError(f"the ledger does not answer: {error}") from error
     facts: dict[str, Any] = {}
@@ -107,10 +107,10 @@ async def read_durability(client: aioredis.Redis) -> Durability:
 
 
 def judge(facts: Mapping[str, Any]) -> Durability:
-    """What settings and figures come to.
+    """Return the durability that settings and figures amount to.
 
     Args:
-        facts: of `CONFIG GET` and `INFO` by their names, as far as the server gave them.
+        facts: values of `CONFIG GET` and `INFO` by name, as far as the server gave them.
     """
     return Durability(*_level(facts), _danger(facts))
 
@@ -144,6 +144,6 @@ def _danger(facts: Mapping[str, Any]) -> str:
     policy = facts.get("maxmemory-policy", facts.get("maxmemory_policy", "noeviction"))
     if policy == "noeviction" or not int(facts.get("maxmemory", 0)):
         return ""
-    # What lives for a time is what is remembered of bids; without it a repeated notice is a new one.
+    # Keys with an expiry are the memory of bids; without it a repeated notice is a new one.
     lost = "notices that came, and count them again" if policy.startswith("volatile-") else "campaigns' money"
     return f"maxmemory-policy is {policy}, which may delete {lost}: set `maxmemory-policy noeviction`"

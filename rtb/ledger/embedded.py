@@ -1,4 +1,4 @@
-"""The embedded Valkey server, for those who configured no Redis: a child process with its data under `var_dir`."""
+"""The embedded Valkey server, used where no Redis is configured: a child process with its data under `var_dir`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STOP_SECONDS = 10.0
 
 
 def is_listening(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether something listens on a port of this machine."""
+    """Return whether something listens on a port of this machine."""
     with socket.socket() as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((host, port)) == 0
@@ -35,14 +35,14 @@ def is_listening(port: int, host: str = "127.0.0.1") -> bool:
 class EmbeddedServer:
     """A Valkey server of our own.
 
-    Every write is on disk before it is acknowledged (`appendfsync always`): notices are money. It is started in a
-    session of its own, so that Ctrl-C in a terminal reaches whoever started it first, and that one stops it last.
+    Every write is on disk before it is acknowledged (`appendfsync always`): notices are money. It runs in a session of
+    its own, so that Ctrl-C in a terminal reaches its parent, which stops it last.
 
     Args:
-        port: on the loopback address.
-        folder: of its append-only file and log.
-        password: that clients show; empty: none.
-        stays: whether it lives on when this process is killed.
+        port: port on the loopback address.
+        folder: folder of its append-only file and log.
+        password: password of clients; empty: none.
+        stays: whether it outlives this process when that is killed.
 
     Raises:
         LedgerError: it does not start; the message names its log.
@@ -62,7 +62,7 @@ class EmbeddedServer:
             "appendfsync": "always",
         }
         given = (part for name, value in options.items() for part in (f"--{name}", value))
-        command = [str(get_binary_path()), "-", *given]  # "-": more of the configuration comes by standard input
+        command = [str(get_binary_path()), "-", *given]  # "-": further configuration on standard input
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command if stays else guarded(command, _STOP_SECONDS / 2),
@@ -73,22 +73,22 @@ class EmbeddedServer:
                 umask=0o077,
             )
         if self._process.stdin is not None:
-            with suppress(BrokenPipeError), self._process.stdin as told:  # a command line is for everyone to read
+            with suppress(BrokenPipeError), self._process.stdin as told:  # other users can read a command line
                 told.write(f"requirepass {_quoted(password)}\n".encode())
         self._await_ready(port, password)
 
     @property
     def is_running(self) -> bool:
-        """Whether the process lives."""
+        """Whether the process is running."""
         return self._process.poll() is None
 
     @property
     def pid(self) -> int:
-        """Of the server's process."""
+        """Id of the server's process."""
         return self._pid
 
     def stop(self) -> None:
-        """End the server; what it acknowledged is on disk."""
+        """Stop the server; acknowledged writes are on disk."""
         if not self.is_running:
             return
         self._process.terminate()
@@ -104,11 +104,11 @@ class EmbeddedServer:
             while self.is_running and time.monotonic() < deadline:
                 try:
                     client.ping()
-                    # Somebody else's server may have the port, and ours be about to find out.
+                    # Another server may hold the port, and ours may be about to fail for that.
                     self._pid = int(client.info("server")["process_id"])
                     if self._pid in (self._process.pid, *descendants(self._process.pid)):
                         return
-                except BusyLoadingError:  # however long its file is
+                except BusyLoadingError:  # loading may take long
                     deadline = time.monotonic() + _START_SECONDS
                 except RedisError:  # refused
                     pass
@@ -118,11 +118,11 @@ class EmbeddedServer:
 
 
 def start_if_needed(settings: Settings, *, stays: bool = False) -> EmbeddedServer | None:
-    """A server, unless a Redis is configured or something answers on its port already.
+    """Start a server, unless a Redis is configured or something listens on its port already.
 
     Args:
-        settings: its port, folder and password.
-        stays: whether it lives on when this process is killed.
+        settings: settings with its port, folder and password.
+        stays: whether it outlives this process when that is killed.
 
     Raises:
         LedgerError: the server does not start.
@@ -135,9 +135,9 @@ def start_if_needed(settings: Settings, *, stays: bool = False) -> EmbeddedServe
 
 
 def stop_successor(settings: Settings) -> None:
-    """Stop a server that somebody else started on our folder, after ours had died; one of other folders is left alone.
+    """Stop a server that another process started on our folder after ours had died; leave those of other folders alone.
 
-    The Controller starts one. When the Controller is killed it leaves it behind, as it should: bidding goes on.
+    The Controller starts one, which outlives it when it is killed, so that bidding goes on.
     """
     if not is_listening(settings.ledger_port):
         return
@@ -147,7 +147,7 @@ def stop_successor(settings: Settings) -> None:
             if Path(client.config_get("dir")["dir"]) != _folder(settings):
                 return
             pid = int(client.info("server")["process_id"])
-        except RedisError:  # ended meanwhile, or none of ours: a Valkey would have answered
+        except RedisError:  # it ended meanwhile, or is not a Valkey of ours
             return
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_SECONDS
@@ -156,7 +156,7 @@ def stop_successor(settings: Settings) -> None:
 
 
 def _quoted(text: str) -> str:
-    """A word of the server's configuration."""
+    """Return a quoted word for the server's configuration."""
     return '"' + text.replace("\\", r"\\").replace('"', r"\"") + '"'
 
 

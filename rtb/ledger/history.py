@@ -1,6 +1,6 @@
-"""What the events say of a ledger that is gone: every campaign's figures, and what is still to be remembered of bids.
+"""The balances and marks of a lost ledger, rebuilt from the events.
 
-Leases and reservations are gone with it, so all that is not spent is available. Usage (opportunities, probability) is
+Leases and reservations are lost with it, so all that is not spent is available. Usage (opportunities, probability) is
 not in the events and starts at zero; `bids` are the bid events, less those that were dropped while the stream was full.
 """
 
@@ -40,12 +40,12 @@ class _Figures:
 
 
 class History:
-    """Adds up events, file by file.
+    """A sum of events, added table by table.
 
     Args:
-        notice_ttl: seconds a bid's notices are honoured, as it was when the bids were made (or longer).
-        now: Unix time; marks that would be forgotten by then are left out.
-        days: by campaign, when its day of now began, Unix time; without, nothing is known to be spent today.
+        notice_ttl: seconds a bid's notices are honoured, as when the bids were made (or longer).
+        now: Unix time; marks that expired by then are left out.
+        days: Unix time at which each campaign's current day began; without it nothing counts as spent today.
     """
 
     def __init__(self, notice_ttl: float, now: float, days: Mapping[int, float] | None = None) -> None:
@@ -53,11 +53,11 @@ class History:
         self._now = now
         self._days = days or {}
         self._figures: dict[int, _Figures] = {}
-        self._marks: dict[str, dict[str, float]] = {}  # bid -> what happened to it -> until when that is remembered
+        self._marks: dict[str, dict[str, float]] = {}  # bid -> mark -> when it expires
         self.events = 0
 
     def add(self, table: pa.Table) -> None:
-        """Take up events, `rtb.events.schema.SCHEMA`."""
+        """Add events, a table of `rtb.events.schema.SCHEMA`."""
         self.events += table.num_rows
         for campaign, kind, outcome, count, micros in tally(table):
             figures = self._figures.setdefault(campaign, _Figures())
@@ -83,14 +83,14 @@ class History:
         moved_micros: int = 0,
         given_micros: int = 0,
     ) -> Balance:
-        """A campaign's figures under a budget; one below what was spent is exactly that, as in the ledger.
+        """Return a campaign's balance under a budget, which is at least what was spent, as in the ledger.
 
         Args:
-            campaign: its number.
-            budget_micros: what its owner lets it spend altogether.
-            booked_micros: what is known from elsewhere to be spent: more than the events say when some were deleted.
-            moved_micros: what it has from other campaigns on top of its budget, below 0 where more went to others.
-            given_micros: what of its budget was moved to others, whatever came back.
+            campaign: number of the campaign.
+            budget_micros: total budget set by its owner.
+            booked_micros: spend known from elsewhere: more than in the events where some were deleted.
+            moved_micros: net budget moved to it from other campaigns, below 0 where more went to others.
+            given_micros: budget moved from it to others, whatever came back.
         """
         figures = self._figures.get(campaign, _Figures())
         spent = max(figures.spent, booked_micros)
@@ -107,12 +107,12 @@ class History:
         )
 
     def marks(self) -> Iterator[Mark]:
-        """What is still to be remembered."""
+        """Yield the marks that have not expired."""
         for bid, names in self._marks.items():
             yield Mark(bid, tuple(names), int(max(names.values()) - self._now) + 1)
 
     def _add_charges(self, table: pa.Table) -> None:
-        """Those of today, and their squares as the ledger's script makes them (a double each), in whole numbers."""
+        """Add today's charges, and the squares of all as the ledger's script computes them (a double each)."""
         settled = table.filter(pc.equal(table.column("outcome"), Outcome.SETTLED.value))
         at = pc.cast(settled.column("at"), pa.int64())
         columns = (settled.column("campaign"), settled.column("price_micros"), at)
@@ -144,5 +144,5 @@ class History:
 
 
 def _is_used(kind: Kind, outcome: str) -> bool:
-    """Whether a user did something with a bid that was paid: it is remembered as long as the user may do more."""
+    """Return whether a user acted on a paid bid: it is remembered as long as further actions may come."""
     return kind in USERS and outcome == Outcome.COUNTED

@@ -1,4 +1,4 @@
-"""The ledger in one process's memory: the same promises, for unit tests and simulations."""
+"""The ledger in the memory of one process, with the same guarantees, for unit tests and simulations."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class _Lease:
 
     @property
     def pot(self) -> str:
-        """Where the money of its bids lies: it moves when the replica has said how much it reserved."""
+        """Pot of the money of its bids, which changes when the replica closes the lease."""
         return "reserved" if self.closed else "leased"
 
 
 @dataclass
 class MemoryLedger(Accounts):
-    """See `Ledger`."""
+    """A ledger in memory. See `Ledger`."""
 
     _leases: dict[int, _Lease] = field(default_factory=dict)
     _notices: set[tuple[str, Kind]] = field(default_factory=set)
@@ -85,7 +85,7 @@ class MemoryLedger(Accounts):
         return amount
 
     def _caller_room(self, grant: Grant, pots: dict[str, float], room: int) -> int:
-        """Micros that a caller's bids may hold on top of what they do."""
+        """Return the micros that a caller's bids may hold on top of what they do."""
         if grant.caller == ANYBODY:
             return room
         leases = (one for one in self._leases.values() if one.caller == grant.caller)
@@ -95,7 +95,7 @@ class MemoryLedger(Accounts):
         return int(more if held else max(more, grant.least_micros))
 
     def _begin_day(self, grant: Grant, pots: dict[str, float]) -> None:
-        """Take up the day a grant names, unless it is past, or over when it is named."""
+        """Begin the day that a grant names, unless it is past, or over by the time of the grant."""
         if grant.at >= grant.day_ends:
             return
         known = self._days.get(grant.campaign, "")
@@ -103,7 +103,7 @@ class MemoryLedger(Accounts):
             pots["day_ends"] = grant.day_ends if grant.day else pots["day_ends"]
         if grant.day > known:
             self._days[grant.campaign] = grant.day
-            # What was spent before anybody named a day may be of this one.
+            # Spend before the first named day may belong to this one.
             pots["spent_today"], pots["spent_next"] = pots["spent_next" if known else "spent_today"], 0
 
     async def close(self, leases: Sequence[Closing]) -> None:
@@ -133,7 +133,7 @@ class MemoryLedger(Accounts):
             return Outcome.DUPLICATE
         self._charged.add(ref.bid_id)
         price = min(price_micros, ref.ceiling_micros)
-        # A bid whose loss freed its money has none left in its lease: what is there belongs to other bids.
+        # A bid whose loss freed its money has none left in its lease: the rest belongs to other bids.
         is_freed = ref.bid_id in self._freed
         held = 0 if is_freed else self._take(ref, pots)
         if price > held + pots["available"] or (price > held and price > day_room(pots)):
@@ -259,7 +259,7 @@ class MemoryLedger(Accounts):
         return True
 
     def _take(self, ref: BidRef, pots: dict[str, float]) -> int:
-        """Take a bid's ceiling out of its lease; micros really there."""
+        """Take a bid's ceiling out of its lease; return the micros that were there."""
         lease = self._leases.get(ref.lease)
         if lease is None:
             return 0

@@ -1,4 +1,4 @@
-"""Accounts of the ledger in memory: campaigns' own, and those of their arms in experiments."""
+"""Accounts of the ledger in memory: those of campaigns, and those of their arms in experiments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Pots = dict[str, float]
 
 
 def day_room(pots: Pots) -> float:
-    """Micros that may be promised on top of what is."""
+    """Return the micros of the daily limit that are neither spent nor promised."""
     if not pots["daily"]:
         return math.inf
     return pots["daily"] - sum(pots[name] for name in ("spent_today", "spent_next", "leased", "reserved"))
@@ -22,7 +22,7 @@ def day_room(pots: Pots) -> float:
 
 @dataclass
 class Accounts:
-    """What a ledger in memory knows by account, and how an account is divided."""
+    """The accounts of a ledger in memory, and their division."""
 
     _campaigns: dict[int, Pots] = field(default_factory=dict)
     _terms: dict[int, Terms] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class Accounts:
         return arm
 
     def _daily_change(self, division: Division, pots: Pots, arm: Pots, is_new: bool) -> float:
-        """What an arm gets of the day's limit, or gives back."""
+        """Return the part of the daily limit that an arm gets, or below 0 what it gives back."""
         limit = pots["daily"] + arm["daily"]
         if limit <= 1:
             return 0
@@ -122,7 +122,7 @@ class Accounts:
         arm = self._campaigns.pop(account)
         day, arm_day = self._days.get(campaign, ""), self._days.pop(account, "")
         late, known, ends = (pots, day, arm["day_ends"]) if day < arm_day else (arm, arm_day, pots["day_ends"])
-        if day != arm_day:  # the account that has not heard of the latest day hears of it
+        if day != arm_day:  # bring the account behind up to the latest day
             late["spent_today"], late["spent_next"] = late["spent_next" if known else "spent_today"], 0
             late["day_ends"] = ends
             self._days[campaign] = max(day, arm_day)
@@ -135,7 +135,7 @@ class Accounts:
         return True
 
     def _open_arm(self, pots: Pots, terms: Terms) -> Terms:
-        """Tell an arm of its campaign's terms; what it leaves of them to the campaign's own account."""
+        """Set an arm's terms by its campaign's; return those left to the campaign's own account."""
         account = int(pots["arm"])
         arm = self._campaigns[account]
         daily = max(1, min(int(arm["daily"]), terms.daily_micros - 1)) if terms.daily_micros > 1 else 0
@@ -146,13 +146,13 @@ class Accounts:
         )
 
     def _earn_credit(self, account: int, caller: int, price: int) -> None:
-        """Let a caller hold more for what was paid, at most as much again as there is."""
+        """Raise a caller's credit for a payment, to at most the budget."""
         if caller != ANYBODY and price:
             key = self._number(account), caller
             self._credit[key] = min(int(self._held_by(account)["budget"]), self._credit[key] + CREDIT * price)
 
     def _lose_credit(self, account: int, caller: int, expired: int) -> None:
-        """Let a caller hold less for bids that nobody paid in time."""
+        """Lower a caller's credit for bids that were not paid in time."""
         key = self._number(account), caller
         self._credit[key] -= min(self._credit[key], expired)
 
@@ -166,9 +166,9 @@ class Accounts:
         return pots
 
     def _account(self, number: int) -> Pots | None:
-        """An account's pots; an arm's that has rejoined its campaign are the campaign's."""
+        """Return an account's pots; for an arm that has rejoined its campaign, the campaign's."""
         return self._campaigns.get(self._number(number))
 
     def _number(self, account: int) -> int:
-        """An account's number; that of an arm that has rejoined its campaign is the campaign's."""
+        """Return an account's number; for an arm that has rejoined its campaign, the campaign's."""
         return account if account in self._campaigns else campaign_of(account)

@@ -1,12 +1,12 @@
-"""What a ledger promises, whatever it is made of. Amounts are integer micros, times are Unix seconds.
+"""The interface of a ledger, whatever it is made of. Amounts are integer micros, times are Unix seconds.
 
 Money moves between four pots of a campaign, and each operation is atomic:
 
     available --lease--> leased --close--> reserved --settle--> spent
-        ^------------------+------------------+  (what is not needed comes back)
+        ^------------------+------------------+  (unused money comes back)
 
-A replica leases money before it bids it, so a reservation costs no round trip and nothing can be bid twice. A lease
-outlives every notice of the bids made from it; what it still holds when it ends goes back.
+A replica leases money before it bids it, so a reservation costs no round trip and no money is bid twice. A lease
+outlives every notice of its bids; what it still holds when it expires becomes available again.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ MEMORY_SECONDS = 3_600
 
 
 CALLER_HOLDS_ENOUGH = -1
-"""What a grant is answered with whose caller's unpaid bids hold as much of the money as they may."""
+"""Answer to a grant whose caller's unpaid bids hold as much of the money as they may."""
 
 ANYBODY = -1
-"""The caller of a lease that pays the bids of whoever comes first."""
+"""Caller of a lease that is kept ready for the first caller."""
 
 CREDIT = 100
-"""Micros that a caller's bids may hold unpaid for each micro that was paid: to win one bid in a hundred is enough."""
+"""Micros that a caller's unpaid bids may hold per micro paid: winning one bid in a hundred is enough."""
 
 
 class LedgerError(RuntimeError):
-    """The ledger cannot be reached or does not answer in time: nothing was acknowledged, try again."""
+    """A ledger that is away or does not answer in time: nothing was acknowledged, try again."""
 
 
 class Outcome(StrEnum):
-    """What became of a notice."""
+    """The result of a notice."""
 
     SETTLED = "settled"
     FREED = "freed"
@@ -52,14 +52,14 @@ class Outcome(StrEnum):
 
 
 class Terms(NamedTuple):
-    """What a campaign may spend, and when.
+    """The limits of what a campaign may spend, and when.
 
     Attributes:
-        budget_micros: over its whole life.
-        daily_micros: in one of its days; 0: no daily limit.
-        starts: no money is leased before.
-        ends: no money is leased from then on.
-        paused: no money is leased at all.
+        budget_micros: total budget.
+        daily_micros: budget of one of its days; 0: no daily limit.
+        starts: time from which money is leased.
+        ends: time until which money is leased.
+        paused: whether no money is leased at all.
     """
 
     budget_micros: int
@@ -69,7 +69,7 @@ class Terms(NamedTuple):
     paused: bool = False
 
     def runs(self, at: float) -> bool:
-        """Whether money may be leased at this time, if there is any."""
+        """Return whether money may be leased at this time, if there is any."""
         return not self.paused and self.starts <= at < self.ends
 
 
@@ -77,7 +77,7 @@ class Day(NamedTuple):
     """A day of a campaign's own calendar.
 
     Attributes:
-        name: such as `2026-11-22`; a later day's name sorts later. Empty: nobody counts days.
+        name: date such as `2026-11-22`; a later day's name sorts later. Empty: days are not counted.
         ends: when the next one begins.
     """
 
@@ -86,21 +86,21 @@ class Day(NamedTuple):
 
 
 class Grant(NamedTuple):
-    """Money a replica asked for.
+    """A replica's request for a lease.
 
     Attributes:
-        lease: the replica's number for it, unique.
-        campaign: whose money.
-        least_micros: what it needs at once: the largest bid that could not be paid.
-        share: part of what is available that it takes when that is more, 0 to 1.
+        lease: unique number of the lease, chosen by the replica.
+        campaign: account of the money.
+        least_micros: amount needed at once: the largest bid that could not be paid.
+        share: part of the available money to take where that is more, 0 to 1.
         expires: when the ledger takes back what is left: after every notice of its bids.
-        most_micros: it takes no more than this, but for `least_micros`: what it expects to bid.
-        useful_micros: less than this is of no use to it, and is left for others: nothing is granted then.
-        at: time of asking.
-        day: the campaign's day then. One before a day already named, or over by then, is not taken up.
+        most_micros: upper limit beyond `least_micros`: what the replica expects to bid.
+        useful_micros: smallest useful amount: nothing is granted below it.
+        at: time of the request.
+        day: the campaign's day then. One before a day already named, or over by then, is ignored.
         day_ends: when that day ends.
-        caller: number of the key whose bids it is to pay, 0 for those without a key; `ANYBODY`: whoever comes.
-        caller_share: part of the money that is not spent which the caller's unpaid bids may hold, above 0, at most 1.
+        caller: number of the API key whose bids it pays, 0 for those without a key; `ANYBODY`: the first caller.
+        caller_share: part of the unspent money that the caller's unpaid bids may hold, above 0, at most 1.
     """
 
     lease: int
@@ -118,13 +118,13 @@ class Grant(NamedTuple):
 
 
 class Closing(NamedTuple):
-    """A lease that is not bid from any more.
+    """The closing of a lease.
 
     Attributes:
-        lease: its number.
-        reserved_micros: what was ever reserved from it.
-        expires: when the ledger takes back what is left, after the last notice of its bids; none: as granted.
-        caller: whose bids it paid, where it was granted for whoever comes; `ANYBODY`: nobody's.
+        lease: number of the lease.
+        reserved_micros: sum of all reservations from it.
+        expires: when the ledger takes back what is left, after the last notice of its bids; infinite: as granted.
+        caller: caller whose bids it paid, where it was granted for any; `ANYBODY`: none.
     """
 
     lease: int
@@ -134,12 +134,12 @@ class Closing(NamedTuple):
 
 
 class Division(NamedTuple):
-    """A part of a campaign's money for its arm in an experiment.
+    """The division of a campaign's money with its arm in an experiment.
 
     Attributes:
-        campaign: whose money.
-        arm: the arm's account, `rtb.money.accounts.arm_of`.
-        share: of the money, above 0 and below 1.
+        campaign: number of the campaign.
+        arm: account of the arm, `rtb.money.accounts.arm_of`.
+        share: the arm's part of the money, above 0 and below 1.
     """
 
     campaign: int
@@ -148,14 +148,14 @@ class Division(NamedTuple):
 
 
 class Transfer(NamedTuple):
-    """Budget that is to go from one campaign to another.
+    """A transfer of budget from one campaign to another.
 
     Attributes:
-        source: number of the campaign that gives.
-        target: of the one that gets.
-        micros: above 0.
-        portfolio: whose money it is.
-        because: why, for people.
+        source: number of the campaign that gives budget.
+        target: number of the campaign that gets it.
+        micros: amount, above 0.
+        portfolio: id of the portfolio.
+        because: reason, for people.
     """
 
     source: int
@@ -166,7 +166,7 @@ class Transfer(NamedTuple):
 
 
 class Reservation(NamedTuple):
-    """Money held for one bid: identity of the bid, and until when its notices count."""
+    """Money reserved for one bid: the bid's identity, and until when its notices count."""
 
     lease: int
     sequence: int
@@ -174,13 +174,13 @@ class Reservation(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """What a replica did for a campaign since it last said so.
+    """A replica's usage of a campaign since its last report.
 
     Attributes:
-        campaign: its number.
-        opportunities: impressions it was scored for.
-        bids: bids sent.
-        probability: sum over the opportunities of the chance that the campaign's goal is met: a click or a conversion.
+        campaign: account of the campaign.
+        opportunities: number of impressions it was scored for.
+        bids: number of bids sent.
+        probability: sum over the opportunities of the probability of the campaign's goal, a click or a conversion.
         levels: sum over the opportunities of micros bid per unit of that chance.
     """
 
@@ -192,12 +192,12 @@ class Usage(NamedTuple):
 
 
 class Floor(NamedTuple):
-    """What is known elsewhere of a campaign's money, and so the least that the ledger must know.
+    """A lower bound on a campaign's figures in the ledger, known from elsewhere.
 
     Attributes:
-        campaign: its number.
-        spent_micros: charged to it, arms included.
-        given_micros: moved from its budget to other campaigns, whatever came back.
+        campaign: number of the campaign.
+        spent_micros: micros charged to it, arms included.
+        given_micros: micros moved from its budget to other campaigns, whatever came back.
     """
 
     campaign: int
@@ -206,13 +206,13 @@ class Floor(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """That something happened to a bid, so that it happens once.
+    """The marks of what happened to a bid, so that it happens once.
 
     Attributes:
-        bid: its id.
-        names: kinds of notice that came, `charged` when its price was asked for, `paid` when that was spent, `freed`
+        bid: id of the bid.
+        names: kinds of notices that came, `charged` when its charge was requested, `paid` when that was spent, `freed`
             when a loss freed its money.
-        seconds: how long to remember.
+        seconds: how long the marks are kept.
     """
 
     bid: str
@@ -221,15 +221,14 @@ class Mark(NamedTuple):
 
 
 class Balance(NamedTuple):
-    """Where a campaign stands: four pots that add up to the budget, what was counted, and its day.
+    """The balance of a campaign: four pots that add up to the budget, counts, and its day.
 
-    Clicks and conversions are those of bids that were paid; `unpaid` are those that came for others, which count as
-    well when the bid is paid after all.
-    `spent_today` is of the last day that a grant named, until `day_ends`; what was spent since is `spent_next`.
-    `moved` is what of the budget came from other campaigns, below 0 where more went to others.
-    `arm` is the account of the campaign's arm, 0 where it has none: the campaign's money is in both then. `base` is of
-    an arm: what of the campaign's budget was spent or promised when it was divided. `behind` is 1 where the ledger
-    knows less than its floor: see `Ledger.verify`. `given` is what was moved to others, whatever came back.
+    Clicks and conversions are those of paid bids; `unpaid` are those of others, which count once the bid is paid after
+    all. `spent_today` is the spend of the last day that a grant named, until `day_ends`; later spend is `spent_next`.
+    `moved` is the net budget from other campaigns, below 0 where more went to others. `arm` is the account of the
+    campaign's arm, 0 where it has none; with an arm the campaign's money is in both. `base`, of an arm, is the part of
+    the campaign's budget that was spent or promised when it was divided. `behind` is 1 where the ledger knows less than
+    its floor: see `Ledger.verify`. `given` is what was moved to others, whatever came back.
     """
 
     budget: int = 0
@@ -260,9 +259,9 @@ class Balance(NamedTuple):
     given: int = 0
 
     def day_left(self, now: float) -> float:
-        """Micros that bids of today may still cost, leased ones included; infinite without a daily limit.
+        """Return the micros that today's bids may still cost, leased ones included; infinite without a daily limit.
 
-        Money reserved counts as spent until it comes back: reserved yesterday, it may still be charged today.
+        Reserved money counts as spent until it comes back: reserved yesterday, it may still be charged today.
         """
         if not self.daily:
             return math.inf
@@ -270,82 +269,80 @@ class Balance(NamedTuple):
         return max(0, self.daily - spent - self.reserved)
 
     def plus(self, arm: Balance) -> Balance:
-        """A campaign's own account together with its arm's, both read at about the same time.
+        """Return a campaign's own balance plus its arm's, both read at about the same time.
 
-        Of days that end at different times the later one's figures are kept.
+        Where their days end at different times, the later end is kept.
         """
         summed = Balance(*(mine + theirs for mine, theirs in zip(self, arm, strict=True)))  # type: ignore[arg-type]
         return summed._replace(arm=self.arm, base=0, day_ends=max(self.day_ends, arm.day_ends))
 
 
 class Ledger(Protocol):
-    """The operations. Every implementation passes `tests/rtb/ledger/contract`.
+    """The operations of a ledger. Every implementation passes `tests/rtb/ledger/contract`.
 
-    Of notices, `min_to_win_micros` is what the exchange says would have won, `None` when it does not say: it is
-    recorded with the notice's event, where there are events, and moves no money.
+    A notice's `min_to_win_micros` is the least bid that would have won by the exchange's word, `None` where unknown: it
+    is recorded with the notice's event, where there are events, and moves no money.
     """
 
     async def open(self, campaign: int, terms: Terms | int) -> None:
         """Set a campaign's terms; a bare number is a budget without other terms.
 
         The first time all of the budget is available; later the difference is added or taken, on top of what was moved
-        to or from other campaigns, from the campaign's own
-        account where it has an arm, whose terms are otherwise the campaign's. A budget is never
-        lowered below what is spent, leased and reserved: then it becomes exactly that. What is leased or reserved
-        when other terms are tightened may still be spent; no more is leased until they allow it.
+        to or from other campaigns. Where there is an arm it is taken from the campaign's own account; the arm's terms
+        are otherwise the campaign's. A budget is never lowered below what is spent, leased and reserved. What is leased
+        or reserved when other terms are tightened may still be spent; no more is leased until they allow it.
         """
         ...
 
     async def open_all(self, terms: Mapping[int, Terms]) -> None:
-        """`open` for many campaigns, by their numbers."""
+        """Set the terms of many campaigns, by their numbers: see `open`."""
         ...
 
     async def move(self, transfers: Sequence[Transfer], now: float) -> list[int]:
-        """Take budget from campaigns and give it to others, in order; micros moved by each transfer.
+        """Move budget between campaigns, in order; return the micros moved by each transfer.
 
-        A transfer is one step, together with its event, where there are events: what one loses the other has. It is of
-        what is available in the campaign's own account, and never of its last micro; less than was asked for where
-        there is less. 0 where one of them was never opened.
+        A transfer is atomic, together with its event, where there are events. It takes what is available in the
+        campaign's own account, never its last micro, and less than requested where there is less. It moves 0 where one
+        of the campaigns was never opened.
         """
         ...
 
     async def divide(self, divisions: Sequence[Division]) -> list[int]:
-        """Give each campaign's arm its share of the money; micros of the arms' budgets.
+        """Give each campaign's arm its share of the money; return the arms' budgets in micros.
 
-        The share is of what was available when the campaign was first divided, and of what its budget was raised or
-        lowered by since. Of its daily limit an arm gets the share of what was left when it was divided, and from the
-        next day on the share of all of it. Only money that nobody holds, and room that nobody uses, is moved: asking
-        again moves what was not free before, and nothing when all is in its place.
+        The share applies to what was available when the campaign was first divided, and to later changes of its budget.
+        Of the daily limit an arm gets its share of what was left when it was divided, and from the next day on of all
+        of it. Only money and room that nothing holds is moved: calling again moves what was not free before, and
+        nothing once the division is complete.
 
-        An arm is an account of its own: all that can be done to a campaign's can be done to it. Both together never
-        have more than the campaign has; but where a daily limit is lowered below what one of them has promised, the
-        other may still promise its own part of the new one. 0, and nothing is done, where there is nothing to divide
-        or another arm already.
+        An arm is an account of its own with all operations of a campaign's. Both together never have more than the
+        campaign has; but where a daily limit is lowered below what one of them has promised, the other may still
+        promise its own part of the new one. The result is 0, and nothing is done, where there is nothing to divide or
+        another arm already.
         """
         ...
 
     async def rejoin(self, campaigns: Sequence[int]) -> list[bool]:
-        """Make what these campaigns' arms have, hold and counted their own again; which of them had an arm.
+        """Merge the arms of these campaigns back into them; return which of them had an arm.
 
-        Leases and bids of an arm go on as the campaign's: they are closed and settled under the arm's number.
+        Leases and bids of an arm stay valid as the campaign's: they are closed and settled under the arm's number.
         """
         ...
 
     async def lease(self, grants: Sequence[Grant]) -> list[int]:
-        """Move money from available to leased; micros granted, 0 where there is none or too little to be of use.
+        """Move money from available to leased; return the micros granted, 0 where there is none or too little of use.
 
-        A grant is the smaller of `most_micros` and the share, at least `least_micros`, and at most what there is,
-        in the budget and in what is left of the day: `daily - spent today - leased - reserved`. While the terms say
-        that the campaign does not run it is 0.
+        A grant is the smaller of `most_micros` and the share, at least `least_micros`, and at most what is left of the
+        budget and of the day: `daily - spent today - leased - reserved`. It is 0 while the terms stop the campaign.
 
-        A caller that asks for bids and never pays would hold all there is. So what its leases hold stays within its
-        share of the money that is not spent and a credit: `CREDIT` for each micro that was paid of its bids, less what
-        came back by time. One that holds nothing may hold one bid. Beyond that: `CALLER_HOLDS_ENOUGH`.
+        A caller that asks for bids and never pays would hold all the money. So its leases hold at most its share of the
+        unspent money plus a credit: `CREDIT` for each micro paid of its bids, less what expired unpaid. A caller that
+        holds nothing may hold one bid. Beyond that the answer is `CALLER_HOLDS_ENOUGH`.
         """
         ...
 
     async def close(self, leases: Sequence[Closing]) -> None:
-        """End bidding from leases. What was not reserved is available again at once."""
+        """Close leases. What was not reserved is available again at once."""
         ...
 
     async def settle(
@@ -353,8 +350,8 @@ class Ledger(Protocol):
     ) -> Outcome:
         """Spend a bid's clearing price, once per bid; never more than was bid, never more than there is.
 
-        A bid whose money is held is paid from it. Where it is not (it came back by a loss or by time), the budget and
-        the day must have room for it.
+        A bid is paid from its reservation. Where that was returned (by a loss or by expiry), the budget and the day
+        must have room for it.
         """
         ...
 
@@ -365,43 +362,43 @@ class Ledger(Protocol):
     async def count(self, ref: BidRef, kind: Kind, now: float, *, min_to_win_micros: int | None = None) -> Outcome:
         """Count a notice that moves no money, once per bid and kind.
 
-        A click or conversion of a bid that is not paid is counted apart (`UNPAID`): whoever has asked for a bid can
-        send it. It counts as a click or conversion when the bid is paid after it.
+        A click or conversion of an unpaid bid is counted apart (`UNPAID`), as whoever got the bid can send it. It
+        counts as a click or conversion once the bid is paid.
         """
         ...
 
     async def report(self, usages: Sequence[Usage], stamp: Stamp | None = None) -> None:
         """Add to the campaigns' counts, all at once.
 
-        What comes under a stamp is added once: not when the sender's number is no higher than one that came before.
-        Without a stamp it is added each time.
+        Under a stamp it is added once: not where the sender's number is no higher than an earlier one. Without a stamp
+        it is added each time.
         """
         ...
 
     async def reclaim(self, now: float) -> int:
-        """Return what expired leases still hold; micros returned."""
+        """Make the money of expired leases available again; return the micros."""
         ...
 
     async def verify(self, floors: Sequence[Floor]) -> list[int]:
-        """Stop campaigns of which the ledger knows less than their floors; their numbers.
+        """Stop campaigns whose figures in the ledger are below their floors; return their numbers.
 
-        A ledger knows of every charge first, so one that knows less was rolled back: to an older file, say. Until its
-        figures are restored nothing is leased to such a campaign, divided, or moved from or to it, and its notices are
-        answered `BEHIND` without leaving a trace, so that they can come again. Campaigns never opened are left out.
+        A ledger records every charge first, so one that knows less was rolled back, to an older file for example. Until
+        its figures are restored, nothing is leased to such a campaign, divided, or moved from or to it, and its notices
+        are answered `BEHIND` without being recorded, so that they can come again. Campaigns never opened are skipped.
         """
         ...
 
     async def balances(self, campaigns: Sequence[int]) -> list[Balance]:
-        """Where these campaigns stand; zeros for one that was never opened."""
+        """Return the balances of these campaigns; zeros for one that was never opened."""
         ...
 
     async def restore(self, campaign: int, balance: Balance, *, overwrite: bool = False) -> bool:
-        """Give a campaign the figures it had in a ledger that was lost; its leases, if any, are forgotten.
+        """Restore the figures that a campaign had in a lost ledger; its leases, if any, are dropped.
 
         Of its terms only the budget and the daily limit are known until it is opened again.
 
         Returns:
-            False, and nothing is done, when it has a budget already and `overwrite` is not set.
+            False, and nothing is done, where it has a budget already and `overwrite` is not set.
         """
         ...
 
@@ -411,5 +408,5 @@ class Ledger(Protocol):
 
 
 def mark_seconds(ref: BidRef, kind: Kind, now: float) -> int:
-    """How long a notice that comes now is remembered."""
+    """Return how long a notice that comes now is remembered, in seconds."""
     return max(0, int(counts_until(ref, kind) - now)) + MEMORY_SECONDS

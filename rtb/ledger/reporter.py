@@ -1,4 +1,4 @@
-"""Usage on its way to the ledger: added up while it is away, and counted once however often it is sent."""
+"""Usage on its way to the ledger: summed while it is away, and counted once however often it is sent."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _AT_ONCE = 256  # campaigns in one parcel, so that no notice waits long for the 
 
 
 class UsageReporter:
-    """Reports what one replica did.
+    """The usage reports of one replica.
 
     Args:
-        ledger: whom to tell.
+        ledger: receiver of the reports.
     """
 
     def __init__(self, ledger: Ledger) -> None:
@@ -24,7 +24,7 @@ class UsageReporter:
         self._outbox: Outbox[Sequence[Usage]] = Outbox(self._deliver)
 
     def add(self, usages: Iterable[Usage]) -> None:
-        """Take up what was done."""
+        """Add usage to the next report."""
         for usage in usages:
             before = self._sums.get(usage.campaign, Usage(usage.campaign, 0, 0, 0.0))
             self._sums[usage.campaign] = Usage(
@@ -36,10 +36,10 @@ class UsageReporter:
             )
 
     async def send(self) -> None:
-        """Tell the ledger what was taken up since the last call.
+        """Report the usage added since the last call.
 
         Raises:
-            LedgerError: it did not answer; the next call tells it again.
+            LedgerError: the ledger did not answer; the next call reports it again.
         """
         await self._outbox.send(self._take)
         while self._sums:

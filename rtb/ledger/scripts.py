@@ -1,4 +1,4 @@
-"""The ledger's Lua scripts, called together: one round trip, and one sync of the server's disk, for many calls."""
+"""The ledger's Lua scripts, pipelined: one round trip, and one sync of the server's disk, for many calls."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from rtb.ledger.protocol import LedgerError
 from rtb.runtime.outbox import once
 
 _NEEDS = {"lease": ("day", "credit"), "settle": ("day", "credit"), "reclaim": ("credit",), "divide": ("day",)}
-"""Parts shared by some scripts, besides `common`."""
+"""Shared parts of some scripts, besides `common`."""
 
-_STAMPED = ("report",)  # these know a parcel that comes a second time
+_STAMPED = ("report",)  # these recognise a repeated parcel
 
 
 class Call(NamedTuple):
-    """A script's name (its file under `lua`) and arguments."""
+    """A call of a script: its name (the file under `lua`) and arguments."""
 
     name: str
     arguments: Sequence[str | float]
 
 
 class Scripts:
-    """Calls scripts by their digests, which the server forgets when it is started again or told to.
+    """A caller of scripts by their digests, which the server forgets on a restart or `SCRIPT FLUSH`.
 
     Args:
-        client: connection and socket time-outs, and how often it tries, are its own.
+        client: client with its own time-outs and retries.
     """
 
     def __init__(self, client: aioredis.Redis) -> None:
         self._client: Any = client
 
     async def run(self, calls: Sequence[Call]) -> list[Any]:
-        """What each script answered, or the error it failed with.
+        """Run scripts; return the answer of each, or the error it failed with.
 
-        Each is whole or nothing, whatever becomes of the others. They run in order, but for those that the server
-        did not know, which run after the others.
+        Each is atomic, whatever happens to the others. They run in order, except that those unknown to the server run
+        after the others.
 
         Raises:
             LedgerError: the server did not answer. Any of the scripts may have run.
@@ -55,7 +55,7 @@ class Scripts:
         return answers
 
     async def _send(self, calls: Sequence[Call], load: Collection[str] = ()) -> list[Any]:
-        """One round trip. Scripts to load go first in the same one, for a server that is just starting again."""
+        """Send calls in one round trip, after the scripts to load, for a server that has just restarted."""
         try:
             async with self._client.pipeline(transaction=False) as pipe:
                 for name in load:
@@ -77,5 +77,5 @@ def _source(name: str) -> str:
 
 @cache
 def _digest(name: str) -> str:
-    """What the server calls a script."""
+    """Return the digest by which the server knows a script."""
     return hashlib.sha1(_source(name).encode(), usedforsecurity=False).hexdigest()

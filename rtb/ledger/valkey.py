@@ -1,4 +1,4 @@
-"""The ledger over Redis or Valkey: every operation is one Lua script, so it happens whole or not at all."""
+"""The ledger in Redis or Valkey: every operation is one Lua script, and so atomic."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ from rtb.settlement.notice_tokens import USERS, BidRef, Kind
 
 _COUNTER = {Kind.WIN: "wins", Kind.BILL: "bills", Kind.CLICK: "clicks", Kind.CONVERSION: "conversions"}
 _RECLAIM_AT_ONCE = 500  # leases in one script call, so that no other call waits long
-_BALANCES_AT_ONCE = 256  # campaigns in one script call, alike
-_CALLS_AT_ONCE = 128  # in one round trip: to pack them keeps the event loop from whoever else waits
+_BALANCES_AT_ONCE = 256  # campaigns in one script call, for the same reason
+_CALLS_AT_ONCE = 128  # in one round trip: encoding them blocks the event loop
 _FIGURES = (*Balance._fields, *(str(value) for value in Balance._field_defaults.values()))
 
 Item = TypeVar("Item")
 
 
 class ValkeyLedger:
-    """See `Ledger`.
+    """A ledger in Redis or Valkey. See `Ledger`.
 
-    Notices that are in flight together go to the server together, each a script of its own.
+    Concurrent notices are pipelined, each as a script call of its own.
 
     Args:
-        client: of a Redis 6.2 or later, or a Valkey; connection and socket time-outs are its own.
-        max_batch: notices in one round trip. A server reads about this many at once, and then syncs its disk.
-        in_flight: round trips of notices on their way at once; with two, one is packed while the other is worked on.
+        client: client of a Redis 6.2 or later, or a Valkey, with its own time-outs.
+        max_batch: most notices in one round trip. A server reads about this many at once, and then syncs its disk.
+        in_flight: round trips of notices in flight at once; with two, one is encoded while the other is processed.
     """
 
     def __init__(self, client: aioredis.Redis, *, max_batch: int = 64, in_flight: int = 2) -> None:
         self._client: Any = client
         self._scripts = Scripts(client)
-        # Where the server is away, those who wait their turn would only wait as long again: they fail together.
+        # While the server is away, queued notices fail together instead of each waiting for a time-out.
         self._notices = MicroBatcher(self._scripts.run, max_batch, in_flight, away=LedgerError)
 
     async def open(self, campaign: int, terms: Terms | int) -> None:
@@ -160,14 +160,14 @@ class ValkeyLedger:
 
 
 def _checked(answer: Any) -> Any:
-    """What a script answered, unless it failed."""
+    """Return a script's answer; raise where it failed."""
     if isinstance(answer, RedisError):
-        raise LedgerError(f"the ledger does not do it: {answer}") from answer
+        raise LedgerError(f"the ledger refuses: {answer}") from answer
     return answer
 
 
 def _or_empty(micros: int | None) -> int | str:
-    """As the scripts take what may not be known."""
+    """Return an optional amount as the scripts take it."""
     return "" if micros is None else micros
 
 
@@ -176,17 +176,17 @@ def _or_nobody(caller: int) -> int | str:
 
 
 def _exact(value: float) -> str | int:
-    """As the server reads it without loss: whole numbers as integers, whatever their size."""
+    """Return a value that the server reads without loss: whole numbers as integers, whatever their size."""
     return int(value) if math.isfinite(value) and value == int(value) else repr(value)
 
 
 def _balances(told: bytes) -> list[Balance]:
-    """From what the script says. Whole numbers are below 2**53, so that a float holds them exactly."""
+    """Return balances from the script's answer. Whole numbers are below 2**53, so that a float holds them exactly."""
     columns = np.array(told.split(), np.float64).reshape(-1, len(Balance._fields)).T
     kinds = (np.int64 if isinstance(value, int) else np.float64 for value in Balance._field_defaults.values())
     return [*map(Balance, *(column.astype(kind).tolist() for column, kind in zip(columns, kinds, strict=True)))]
 
 
 def _parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    """Some at a time, in order."""
+    """Return the items in parts of at most `size`, in order."""
     return (items[start : start + size] for start in range(0, len(items), size))

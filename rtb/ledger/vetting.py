@@ -1,8 +1,9 @@
-"""A server is used by replicas only once somebody has seen that what is in it is what was in it.
+"""Vetting of a restarted server: replicas use it only once its figures are verified.
 
-A server that was started again may have come up with an older file, and one that took the place of another may lack its
-last writes. So whoever verifies the figures (`Ledger.verify`) leaves the server's run id in it, and a connection to a
-server with another one is refused: to its callers the ledger is away until it is vetted.
+A restarted server may have loaded an older file, and a replacement may lack the last writes. So the process that
+verifies the figures (`Ledger.verify`) stores the server's run id in it, and connections to a server with another run id
+are
+refused: to its callers the ledger is away until it is vetted.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ from redis.exceptions import ConnectionError as AwayError
 from redis.exceptions import ResponseError
 
 VETTED = "raybid:ledger:vetted"
-"""Run id of the server whose figures were seen to be whole."""
+"""Key of the run id of the server whose figures are verified."""
 
 _UNTOLD = b"-"
 _RUN = re.compile(rb"^run_id:(\S+)", re.M)
 
 
 async def refuse_unvetted(connection: Any) -> None:
-    """Greet a server, and refuse one whose figures nobody has vetted since it started.
+    """Connect to a server, and refuse one whose figures were not verified since it started.
 
-    For a client's `redis_connect_func`. A managed server that does not tell its run id is taken as it is.
+    For a client's `redis_connect_func`. A managed server without a run id is accepted.
 
     Raises:
         redis.exceptions.ConnectionError: it is not vetted yet.
@@ -32,7 +33,7 @@ async def refuse_unvetted(connection: Any) -> None:
     await connection.on_connect()
     found = _RUN.search(await _asked(connection, "INFO", "server"))
     if found and await _asked(connection, "GET", VETTED) != found[1]:
-        raise AwayError("the ledger's server was started anew, and its figures are not verified yet")
+        raise AwayError("the ledger's server was restarted, and its figures are not verified yet")
 
 
 async def _asked(connection: Any, *command: str) -> bytes:
@@ -44,10 +45,10 @@ async def _asked(connection: Any, *command: str) -> bytes:
 
 
 class Vetting:
-    """The side of whoever verifies the figures.
+    """The verifying side of vetting.
 
     Args:
-        client: of the server, which refuses nothing.
+        client: client of the server that also connects to an unvetted one.
     """
 
     def __init__(self, client: aioredis.Redis) -> None:
@@ -55,7 +56,7 @@ class Vetting:
         self._run = _UNTOLD
 
     async def is_due(self) -> bool:
-        """Whether this server was not vetted: it was started again, wiped, rolled back, or replaced.
+        """Return whether this server is unvetted: restarted, wiped, rolled back, or replaced.
 
         Raises:
             RedisError: it does not answer.

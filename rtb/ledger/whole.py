@@ -1,4 +1,4 @@
-"""Where campaigns stand, whatever accounts their money is in."""
+"""Balances of campaigns including their arms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rtb.ledger.protocol import Balance, Ledger
 
 
 async def whole_balances(ledger: Ledger, campaigns: Sequence[int]) -> list[Balance]:
-    """`Ledger.balances` of campaigns with what their arms have; one more round trip where any has one.
+    """Return the balances of campaigns plus their arms'; one more round trip where any has one.
 
     Raises:
         LedgerError: the ledger does not answer.

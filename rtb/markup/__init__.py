@@ -1,6 +1,6 @@
-"""A bid's markup, made once for a slot and a creative: the text split wherever the click URL goes.
+"""A bid's markup, built once per slot and creative: text split wherever the click URL goes.
 
-`click_url.join(markup_of(...))` is what an exchange gets in `adm`. OpenRTB macros in it are the exchange's to fill in.
+`click_url.join(markup_of(...))` is the bid's `adm`. OpenRTB macros in it are filled in by the exchange.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["markup_of"]
 
 
 def markup_of(slot: Slot, campaign: Campaign, creative: Creative) -> list[str]:
-    """Markup of a creative that fits the slot, in two or more pieces with the click URL between them."""
+    """Return the markup of a creative that fits the slot, in two or more pieces with the click URL between them."""
     if isinstance(slot, BannerSlot):
         return banner_markup(creative)
     if isinstance(slot, NativeSlot):

@@ -1,4 +1,4 @@
-"""Banners: HTML."""
+"""Banner markup: HTML."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _CLICK_URL = "{click_url}"
 
 
 def banner_markup(creative: Creative) -> list[str]:
-    """A banner's own markup, or its picture as a link, split wherever the click URL goes."""
+    """Return a banner's own markup, or its image as a link, split wherever the click URL goes."""
     if _CLICK_URL in creative.adm:
         return creative.adm.split(_CLICK_URL)
     if creative.adm:

@@ -1,4 +1,4 @@
-"""A bid as the exchange gets it: prices, notice URLs, markup, and all that is said of the advertising."""
+"""Bids as the exchange gets them: prices, notice URLs, markup, and fields of the advertising."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _KINDS = (Kind.WIN, Kind.BILL, Kind.LOSS, Kind.CLICK)
 
 
 class Showpiece(NamedTuple):
-    """A creative as it goes into a slot: all of a bid that is the same each time.
+    """A template of the bids with one creative in one slot.
 
     Attributes:
-        markup: split wherever the click URL goes.
-        bid: with what says nothing of the single bid; copied for each.
+        markup: markup split wherever the click URL goes.
+        bid: bid with all common fields; copied for each bid.
     """
 
     markup: list[str]
@@ -29,13 +29,13 @@ class Showpiece(NamedTuple):
 
 
 class Sold(NamedTuple):
-    """What is offered to an exchange.
+    """An offer to an exchange.
 
     Attributes:
         ref: identity and ceiling of the bid.
-        impression: what it is for.
-        shown: the creative in the impression's slot.
-        seconds: the bid stands.
+        impression: the impression.
+        shown: template of the creative in the impression's slot.
+        seconds: how long the bid is valid.
     """
 
     ref: BidRef
@@ -45,7 +45,7 @@ class Sold(NamedTuple):
 
 
 def showpiece_of(slot: Slot, campaign: Campaign, creative: Creative, markup: list[str]) -> Showpiece:
-    """What bids with this creative in this slot have in common."""
+    """Return the template of bids with this creative in this slot."""
     w, h = size_of(slot, creative) or (None, None)
     bid = Bid(
         id="",
@@ -72,12 +72,12 @@ def showpiece_of(slot: Slot, campaign: Campaign, creative: Creative, markup: lis
 
 
 def bid_of(sold: Sold, signer: Signer, base: str) -> Bid:
-    """The bid with everything set.
+    """Return the complete bid of an offer.
 
     Args:
-        sold: what is offered.
-        signer: of notice tokens.
-        base: where exchanges reach the notice endpoints.
+        sold: the offer.
+        signer: signer of notice tokens.
+        base: base URL of the notice endpoints.
     """
     ref, impression, shown, seconds = sold
     win, bill, loss, click = signer.sign_all(ref, _KINDS)
@@ -96,11 +96,11 @@ def bid_of(sold: Sold, signer: Signer, base: str) -> Bid:
 
 
 def crid_of(campaign: Campaign, creative: Creative) -> str:
-    """How exchanges know a creative."""
+    """Return a creative's `crid`."""
     return f"{campaign.id}-{creative.id}"
 
 
 def seconds_of(creative: Creative) -> float:
-    """How long a creative plays; 0 for one that does not."""
+    """Return the length of a creative in seconds; 0 for one that does not play."""
     played = creative.video or creative.audio
     return played.duration_seconds if played else 0.0

@@ -1,4 +1,4 @@
-"""Native: the assets an imp asked for, answered by their ids, in JSON."""
+"""Native markup: the requested assets by id, in JSON."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from rtb.markup.vast import document
 
 
 def native_markup(slot: NativeSlot, campaign: Campaign, creative: Creative) -> list[str]:
-    """The answer to a native request that the creative fits, split wherever the click URL goes.
+    """Return the answer to a native request that the creative fits, split wherever the click URL goes.
 
     Raises:
-        ValueError: it does not fit.
+        ValueError: the creative does not fit.
     """
     native = creative.native
     if native is None:
@@ -37,7 +37,7 @@ def native_markup(slot: NativeSlot, campaign: Campaign, creative: Creative) -> l
 
 
 def _asset(slot: NativeSlot, asset: NativeAsset, campaign: Campaign, creative: Creative, native: NativeAd) -> list[str]:
-    """JSON of one asset, split wherever the click URL goes."""
+    """Return the JSON of one asset, split wherever the click URL goes."""
     need = asset.need
     if isinstance(need, VideoSlot):
         parts = [_json(part)[1:-1] for part in document(need, campaign, creative, native.video)]

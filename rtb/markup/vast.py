@@ -1,7 +1,7 @@
-"""Video and audio: a VAST document that holds the ad, of the newest version the slot reads; or DAAST, for audio.
+"""Video and audio markup: an inline VAST document of the newest version the slot reads; or DAAST, for audio.
 
 Its impression element, which the specification requires, is empty. A bid is charged by the exchange's notice; a
-charging URL in here could be read, and called, by everyone who sees the ad.
+charging URL in the markup could be called by everyone who sees the ad.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from rtb.inventory.slots import DAAST, VAST, PlayedSlot, VideoSlot, media_for, p
 _VAST_3, _VAST_4, _VAST_4_1 = (3, 0), (4, 0), (4, 1)
 _XML = '<?xml version="1.0" encoding="UTF-8"?>'
 _IMPRESSION = "<Impression></Impression>"
-_SERVING_ID = "<AdServingId>${AUCTION_ID}</AdServingId>"  # filled in by the exchange, so it names one showing
+_SERVING_ID = "<AdServingId>${AUCTION_ID}</AdServingId>"  # filled in by the exchange, so it identifies one impression
 _AUTHORITY = "https://www.iabtechlab.com/categoryauthority"
 
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def played_markup(slot: PlayedSlot, campaign: Campaign, creative: Creative) -> list[str]:
-    """The document of a video or a sound that fits the slot, split where the click URL goes.
+    """Return the document of a video or audio creative that fits the slot, split where the click URL goes.
 
     Raises:
-        ValueError: it does not fit.
+        ValueError: the creative does not fit.
     """
     ad = creative.video if isinstance(slot, VideoSlot) else creative.audio
     return document(slot, campaign, creative, ad)
 
 
 def document(slot: PlayedSlot, campaign: Campaign, creative: Creative, ad: VideoAd | AudioAd | None) -> list[str]:
-    """The document of an ad of the creative, such as the video of a native one, split where the click URL goes.
+    """Return the document of an ad of the creative, such as the video of a native one, split where the click URL goes.
 
     Raises:
-        ValueError: it does not fit.
+        ValueError: the ad does not fit.
     """
     protocol = protocol_of(slot)
     files = media_for(slot, ad.media) if ad is not None else []
@@ -53,13 +53,13 @@ def document(slot: PlayedSlot, campaign: Campaign, creative: Creative, ad: Video
 
 
 class _Shown(NamedTuple):
-    """What a document is of.
+    """The ad of a document.
 
     Attributes:
-        campaign: whose ad it is.
-        name: of the creative, as `crid` has it.
+        campaign: campaign of the ad.
+        name: `crid` of the creative.
         ad: the ad.
-        files: those of its encodings that the slot takes.
+        files: encodings that the slot takes.
     """
 
     campaign: Campaign
@@ -88,7 +88,7 @@ def _vast(version: tuple[int, int], shown: _Shown, skip_after: int) -> list[str]
 
 
 def _about(version: tuple[int, int], campaign: Campaign) -> list[str]:
-    """What comes before the creatives."""
+    """Return the elements before the creatives."""
     system, title = "<AdSystem>Raybid</AdSystem>", f"<AdTitle>{_cdata(campaign.name)}</AdTitle>"
     advertiser = f"<Advertiser>{_cdata(campaign.adomain[0])}</Advertiser>" if version >= _VAST_3 else ""
     if version < _VAST_4:
@@ -106,14 +106,14 @@ def _universal_id(version: tuple[int, int], name: str) -> str:
 
 
 def _skip(version: tuple[int, int], ad: VideoAd | AudioAd, after: int) -> str:
-    """When it can be skipped. VAST 2.0 cannot say it."""
+    """Return the skip offset attribute, which VAST 2.0 does not have."""
     if version < _VAST_3 or not isinstance(ad, VideoAd) or ad.skip_after_seconds is None:
         return ""
     return f' skipoffset="{_clock(max(ad.skip_after_seconds, after))}"'
 
 
 def _daast(shown: _Shown) -> list[str]:
-    """Audio's own document, before VAST 4.1 took it in: other names for what a click does, a category required."""
+    """Return a DAAST document: audio's format before VAST 4.1, with other click elements and a required category."""
     name = _attribute(shown.name)
     head = [
         _XML,
@@ -132,14 +132,14 @@ def _media(files: Sequence[MediaFile]) -> str:
 
 
 def _file(file: MediaFile) -> str:
-    """VAST wants a width and a height of sounds too: 0."""
+    """Return a media file element; VAST requires a size of audio too: 0."""
     size = f'width="{file.w}" height="{file.h}"'
     kind = f'delivery="{file.delivery}" type={_attribute(file.mime)} bitrate="{file.bitrate}"'
     return f'<MediaFile {kind} {size} scalable="true" maintainAspectRatio="true">{_cdata(file.url)}</MediaFile>'
 
 
 def _clock(seconds: float) -> str:
-    """Seconds as HH:MM:SS, with milliseconds where there are any."""
+    """Return seconds as HH:MM:SS, with milliseconds where there are any."""
     thousandths = round(seconds * 1000)
     minutes, rest = divmod(thousandths, 60_000)
     fraction = f".{rest % 1000:03}" if rest % 1000 else ""
@@ -151,10 +151,10 @@ def _cdata(text: str) -> str:
 
 
 def _attribute(text: str) -> str:
-    """The text in quotes."""
+    """Return a quoted attribute value."""
     return quoteattr(_legal(text))
 
 
 def _legal(text: str) -> str:
-    """Without characters that no XML document may hold."""
+    """Return a text without characters that XML does not allow."""
     return _NOT_IN_XML.sub("", text)

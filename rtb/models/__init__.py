@@ -1,1 +1,1 @@
-"""Models and what goes into them: features, observations, click and win rates, artefacts, the registry."""
+"""Models: features, observations, click and win rates, artefacts, and the registry."""

@@ -1,4 +1,4 @@
-"""A trained model on disk: a folder that loads without running anything from it.
+"""A trained model on disk: a folder that loads without running code from it.
 
     weights.safetensors   tensors by name
     meta.json             kind, schema version, configuration, metrics, provenance, and the weights' SHA-256
@@ -39,22 +39,22 @@ Loaded = TypeVar("Loaded")
 
 
 class ArtefactError(RuntimeError):
-    """The folder holds no artefact this code can use; the message says what to do about it."""
+    """A folder without an artefact that this code can use; the message says what to do about it."""
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """What is known of an artefact beside its weights.
+    """The metadata of an artefact.
 
     Attributes:
-        kind: what it is a model of: `ctr` or `policy`.
+        kind: kind of model: `ctr` or `policy`.
         schema_version: version of the inputs it was trained on (`features.SCHEMA_VERSION`, `pacing.SCHEMA_VERSION`).
-        config: what rebuilds the network's shape.
-        metrics: figures of its training, as printed then.
-        trained_on: a description of the data and seed.
+        config: configuration that rebuilds the network.
+        metrics: metrics of its training.
+        trained_on: description of the data and seed.
         created: UTC time, ISO 8601.
         commit: git commit of the code that trained it, `unknown` outside a checkout.
         sha256: checksum of the weights file.
-        version: short name to show and compare, of all that makes the model: weights, kind, inputs and configuration.
+        version: short digest of weights, kind, inputs and configuration.
     """
 
     kind: str
@@ -68,7 +68,7 @@ class Meta(msgspec.Struct, frozen=True):
 
     @property
     def version(self) -> str:
-        """Short name of this model. Weights alone are not one: a policy's levels, for example, are configuration."""
+        """Short digest of this model; weights alone do not suffice, as a policy's levels are configuration."""
         made_of = (self.kind, self.schema_version, self.config, self.sha256)
         return hashlib.sha256(msgspec.json.encode(made_of, order="deterministic")).hexdigest()[:12]
 
@@ -91,7 +91,7 @@ def save(
     metrics: dict[str, float],
     trained_on: str,
 ) -> Meta:
-    """Write an artefact; a reader sees the old folder or the new one, never a mixture.
+    """Write an artefact; readers see the old folder or the new one, never a mixture.
 
     Raises:
         OSError: when the folder cannot be written.
@@ -122,7 +122,7 @@ def load(folder: Path, *, kind: str, schema_version: str) -> Artefact:
     """Read an artefact back.
 
     Raises:
-        ArtefactError: nothing there, damaged, of another kind, or of another schema version.
+        ArtefactError: it is missing, damaged, of another kind, or of another schema version.
     """
     meta = read_meta(folder, kind)
     if meta.kind != kind:
@@ -141,21 +141,21 @@ def load(folder: Path, *, kind: str, schema_version: str) -> Artefact:
 
 
 def open_regular(path: Path, most: int = _MOST_WEIGHTS_BYTES) -> BufferedReader:
-    """Open a file that is one: a pipe, which nobody may ever write to, is refused at once, as is what is too large.
+    """Open a regular file of limited size; refuse a pipe at once, as reading one may block for ever.
 
     Raises:
-        OSError: it cannot be read, or is no file of at most so many bytes.
+        OSError: it cannot be read, or is not a regular file of at most so many bytes.
     """
     file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
     told = os.fstat(file.fileno())
     if not stat.S_ISREG(told.st_mode) or told.st_size > most:
         file.close()
-        raise OSError(f"{path} is no regular file of at most {most} bytes")
+        raise OSError(f"{path} is not a regular file of at most {most} bytes")
     return file
 
 
 def read_regular(path: Path, most: int = _MOST_WEIGHTS_BYTES) -> bytes:
-    """Read such a file.
+    """Read a regular file of limited size.
 
     Raises:
         OSError: see `open_regular`.
@@ -165,7 +165,7 @@ def read_regular(path: Path, most: int = _MOST_WEIGHTS_BYTES) -> bytes:
 
 
 def below(folder: str, roots: Iterable[Path]) -> Path | None:
-    """Return a folder, with its links followed, where it is one and lies below one of these, else none."""
+    """Return a folder with its links resolved where it lies below one of the roots, else `None`."""
     try:
         found = Path(folder).resolve(strict=True)
     except (OSError, ValueError, RuntimeError):
@@ -175,10 +175,10 @@ def below(folder: str, roots: Iterable[Path]) -> Path | None:
 
 
 def read_meta(folder: Path, kind: str = "trained") -> Meta:
-    """What is known of an artefact, without its weights.
+    """Return the metadata of an artefact, without reading its weights.
 
     Raises:
-        ArtefactError: nothing there, or damaged.
+        ArtefactError: it is missing or damaged.
     """
     try:
         return msgspec.json.decode(read_regular(folder / META, _MOST_META_BYTES), type=Meta)
@@ -205,7 +205,7 @@ def check_inputs(folder: Path, name: str, inputs: Sequence[str]) -> None:
 
 
 def pack(folder: Path) -> bytes:
-    """An artefact's files as bytes, for `unpack` on another machine; what is in them is not looked at.
+    """Return an artefact's files as bytes, for `unpack` on another machine; their contents are not checked.
 
     Raises:
         ArtefactError: a file is missing or cannot be read.
@@ -217,10 +217,10 @@ def pack(folder: Path) -> bytes:
 
 
 def unpack(body: bytes, folder: Path) -> None:
-    """Write the files of a packed artefact into a folder that is there.
+    """Write the files of a packed artefact into an existing folder.
 
     Raises:
-        ArtefactError: these are not the bytes of one.
+        ArtefactError: the bytes are not a packed artefact.
         OSError: the folder cannot be written.
     """
     try:

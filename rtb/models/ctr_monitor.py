@@ -1,8 +1,8 @@
-"""Whether clicks come as often as predicted: predictions of charged bids beside the clicks they got.
+"""The calibration of served click predictions: predicted against observed clicks of charged bids.
 
-What the bids' events say is remembered until their notices come, as many bids as fit; a charged bid adds its predicted
-probability to one sum, its click adds 1 to the other. Both are of the same bids, so their ratio says how far the
-predictions are off, whatever part of the bids was remembered.
+Predictions of bid events are kept until their notices come, for a bounded number of bids; a charged bid adds its
+predicted probability to one sum, its click adds 1 to the other. Both are of the same bids, so their ratio tells how far
+the predictions are off, whatever part of the bids was kept.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _MOST_BIDS = 200_000
 
 
 class Reckoned(NamedTuple):
-    """Sums since the last time.
+    """Sums over charged bids.
 
     Attributes:
-        predicted: clicks that the model expected.
-        observed: clicks that came.
-        charged: bids these are of.
+        predicted: sum of predicted click probabilities.
+        observed: number of clicks.
+        charged: number of charged bids.
     """
 
     predicted: float = 0.0
@@ -30,22 +30,22 @@ class Reckoned(NamedTuple):
 
 
 class Reckoning:
-    """Follows bids from their events to their clicks; one thread calls `observe`.
+    """A monitor that follows bids from their events to their clicks; one thread calls `observe`.
 
     Args:
-        most: bids remembered at once, of those that wait for their charge and of those that wait for a click each.
+        most: most bids kept at once in each state: waiting for a charge, or for a click.
     """
 
     def __init__(self, most: int = _MOST_BIDS) -> None:
         self._most = most
         self._bid: OrderedDict[str, float] = OrderedDict()  # predicted, oldest first
-        self._early: OrderedDict[str, None] = OrderedDict()  # charged before their bids' events came
+        self._early: OrderedDict[str, None] = OrderedDict()  # charged before their bid events came
         self._shown: OrderedDict[str, None] = OrderedDict()
-        self._clicked: OrderedDict[str, None] = OrderedDict()  # before their charge
+        self._clicked: OrderedDict[str, None] = OrderedDict()  # clicked before their charge
         self._sums = Reckoned()
 
     def observe(self, events: pa.Table) -> None:
-        """Take in the next events of the stream, a table of `rtb.events.schema.SCHEMA`."""
+        """Add the next events of the stream, a table of `rtb.events.schema.SCHEMA`."""
         names = ("kind", "bid", "pctr", "outcome")
         for kind, bid, pctr, outcome in zip(*(events.column(name).to_pylist() for name in names), strict=True):
             if kind == "bid" and pctr is not None:
@@ -56,7 +56,7 @@ class Reckoning:
                 self._click(bid)
 
     def take(self) -> Reckoned:
-        """What came since the last call."""
+        """Return the sums since the last call."""
         taken, self._sums = self._sums, Reckoned()
         return taken
 

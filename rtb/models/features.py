@@ -1,7 +1,7 @@
-"""The one feature encoder, used by training and serving alike.
+"""The one feature encoder of training and serving.
 
-A row is one hash bucket per field. Fields of the impression are hashed once an impression, fields of the creative
-once a catalog; a candidate's row is the two side by side.
+A row is one hash bucket per field. Fields of the impression are hashed once per impression, fields of the creative once
+per catalog; a candidate's row is the two side by side.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from rtb.inventory.impression import Impression
 from rtb.runtime.bounded import remembered
 
 SCHEMA_VERSION = "features-2"
-"""Changes whenever a row would hold other buckets for the same candidate."""
+"""Version of the encoder; changes whenever a candidate's row would change."""
 
 BUCKETS = 1 << 16
-"""Rows of the embedding table; bucket 0 fills the places of segments that a user is not in."""
+"""Rows of the embedding table; bucket 0 pads the segments of a user."""
 
 SEGMENT_FIELDS = 8
 
 CONTEXT_FIELDS = ("tag", "floor", "city", "network", "weekday", "pos_floor", "region_floor")
-"""What all campaigns are taken to answer alike: many values, or little to do with what is advertised."""
+"""Fields with the same effect for all campaigns: many values, or little to do with the advertising."""
 
 TASTE_FIELDS = (
     "inventory",
@@ -43,7 +43,7 @@ TASTE_FIELDS = (
     "hour",
     *(f"segment_{n}" for n in range(SEGMENT_FIELDS)),
 )
-"""What each campaign's audience may answer in its own way: models cross these with the campaign."""
+"""Fields whose effect depends on the campaign: models cross these with it."""
 
 IMPRESSION_FIELDS = CONTEXT_FIELDS + TASTE_FIELDS
 CREATIVE_FIELDS = ("campaign", "creative", "size")
@@ -55,7 +55,7 @@ Rows = npt.NDArray[np.int32]
 
 
 def bucket(field: str, value: str) -> int:
-    """Bucket of a value, empty or not, in a field: 1 to `BUCKETS` - 1, the same on every machine."""
+    """Return the bucket of a value, empty or not, in a field: 1 to `BUCKETS` - 1, the same on every machine."""
     return _short_bucket(field, value) if len(value) <= _SHORT else _bucket(field, value)
 
 
@@ -64,11 +64,11 @@ def _bucket(field: str, value: str) -> int:
 
 
 _short_bucket = lru_cache(maxsize=1 << 13)(_bucket)
-"""Only of short values, so that entries can be counted instead of bytes: quicker by half, and asked most of all."""
+"""Cache of short values only, bounded by entries instead of bytes, which is faster by half."""
 
 
 def impression_row(impression: Impression) -> list[int]:
-    """Buckets of an impression's fields, in the order of `IMPRESSION_FIELDS`."""
+    """Return the buckets of an impression's fields, in the order of `IMPRESSION_FIELDS`."""
     audience = impression.audience
     weekday, hour = divmod(audience.hour_of_week, 24)
     pos, floor = str(impression.pos), _octave(impression.floors.cpm)
@@ -88,9 +88,9 @@ def impression_row(impression: Impression) -> list[int]:
 
 
 def named_values(impression: Impression, campaign_id: str, creative: Creative) -> dict[str, str]:
-    """What the buckets of a candidate's row stand for, by field, in the order of `FIELDS`; segments share one name.
+    """Return the values behind the buckets of a candidate's row, by field, in the order of `FIELDS`.
 
-    For people: rows are made by `impression_row` and `creative_row`, and a test holds that these are their values.
+    For people only: rows are made by `impression_row` and `creative_row`, and a test checks that the values agree.
     """
     audience = impression.audience
     weekday, hour = divmod(audience.hour_of_week, 24)
@@ -123,7 +123,7 @@ def named_values(impression: Impression, campaign_id: str, creative: Creative) -
     }
 
 
-# What comes again and again comes in groups: a site with its category, a device with its system, a user's segments.
+# Repeated values come in groups: a site with its category, a device with its system, a user's segments.
 
 
 @remembered("places", 1 << 20)
@@ -150,12 +150,12 @@ def _device_buckets(country: str, region: str, devicetype: int, os: str, browser
 
 @remembered("segments", 1 << 20)
 def _segment_buckets(*segments: str) -> tuple[int, ...]:
-    """One name for all places: a segment means the same wherever it stands in the list."""
+    """Return the buckets of segments under one field name: their order in the list has no meaning."""
     return (*(bucket("segment", segment) for segment in segments), *([0] * (SEGMENT_FIELDS - len(segments))))
 
 
 def creative_row(campaign_id: str, creative: Creative) -> list[int]:
-    """Buckets of a creative's fields, in the order of `CREATIVE_FIELDS`."""
+    """Return the buckets of a creative's fields, in the order of `CREATIVE_FIELDS`."""
     w, h = creative.size
     return [
         bucket("campaign", campaign_id),
@@ -170,7 +170,7 @@ def encode(
     imp: npt.NDArray[np.intp],
     creative: npt.NDArray[np.intp],
 ) -> Rows:
-    """Rows of candidates, shape `(n, len(FIELDS))`.
+    """Return the rows of candidates, shape `(n, len(FIELDS))`.
 
     Args:
         impression_rows: one `impression_row` per impression of the batch.
@@ -183,5 +183,5 @@ def encode(
 
 
 def _octave(cpm: float) -> str:
-    """A floor to the nearest power of two, CPM; empty where there is none. What sellers ask says what they sell."""
+    """Return the binary logarithm of a floor, rounded; empty where there is none. Floors tell of inventory quality."""
     return str(round(math.log2(min(cpm, 1e9)))) if cpm > 0.0 else ""

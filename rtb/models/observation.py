@@ -1,7 +1,7 @@
-"""What a bidding policy sees: a campaign's pacing state as a vector, in training and in serving alike.
+"""The observation of a bidding policy: a campaign's pacing state as a vector, the same in training and serving.
 
-Everything is dimensionless and clipped to a fixed range, so one policy serves any campaign and budget, and
-no statistics of a training run have to travel with the weights.
+Everything is dimensionless and clipped to a fixed range, so that one policy serves any campaign and budget, and
+artefacts need no statistics of their training.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 SCHEMA_VERSION = "pacing-2"
-"""Changes whenever `observe` would give another vector for the same state."""
+"""Version of the observation; changes whenever `observe` would return another vector for the same state."""
 
 OBSERVATION = (
     "budget_left",
@@ -38,7 +38,7 @@ OBSERVATION = (
 OBSERVATION_SIZE = len(OBSERVATION)
 
 MULTIPLIER_LOW, MULTIPLIER_HIGH = 0.5, 2.0
-"""Range of the action: what the closed loop's level is multiplied by. As far down as up: 0 is the loop itself."""
+"""Range of the multiplier on the closed loop's level, symmetric in logarithm: action 0 is the loop itself."""
 
 _CLIP = 3.0
 _MANY = 1_000.0
@@ -47,7 +47,7 @@ _TINY = 1e-9
 
 @dataclass(frozen=True)
 class PacingState:
-    """Where `n` campaigns stand; every field has shape `(n,)`.
+    """The pacing state of `n` campaigns; every field has shape `(n,)`.
 
     Amounts may be in any unit as long as a campaign uses one throughout (micros in serving). "Recent" is an
     exponential average over about a decision interval; "usual" is the campaign's long-run mean or forecast. A level is
@@ -55,21 +55,21 @@ class PacingState:
 
     Attributes:
         budget_total: budget of the episode or flight; 0 means nothing to spend.
-        budget_left: what is not yet spent or promised.
+        budget_left: budget neither spent nor promised.
         time_total: length of the episode or flight, any unit.
-        time_left: what remains of it.
+        time_left: remaining time.
         recent_win_rate: wins per bid, 0 to 1.
         recent_pctr: mean predicted CTR of the recent opportunities.
         usual_pctr: long-run mean predicted CTR.
         recent_price: mean clearing price of the recent wins.
-        recent_price_std: their standard deviation.
+        recent_price_std: standard deviation of those prices.
         usual_price: long-run mean clearing price.
         opportunities_left: auctions expected until the budget's end.
-        level: the closed loop's, which the policy multiplies; 0 where it is not known.
-        level_forecast: what it would be if the market were as the past had it.
-        level_quick: what it would be with a shorter memory of what was spent.
-        level_slow: with a longer one.
-        level_ahead: with the day's pattern of traffic and prices in mind.
+        level: level of the closed loop, which the policy multiplies; 0 where it is unknown.
+        level_forecast: level if the market were as in the past.
+        level_quick: level with a shorter memory of spend.
+        level_slow: level with a longer memory of spend.
+        level_ahead: level that accounts for the day's pattern of traffic and prices.
     """
 
     budget_total: Floats
@@ -94,12 +94,12 @@ class PacingState:
 
     @classmethod
     def stack(cls, states: list[dict[str, float]]) -> PacingState:
-        """One state from a list of rows (field name -> value)."""
+        """Return one state from a list of rows (field name -> value)."""
         return cls(**{f.name: np.array([row[f.name] for row in states], np.float64) for f in fields(cls)})
 
 
 def observe(state: PacingState) -> npt.NDArray[np.float32]:
-    """The policy's view of `n` campaigns, shape `(n, OBSERVATION_SIZE)`, every value in [-3, 3].
+    """Return the observations of `n` campaigns, shape `(n, OBSERVATION_SIZE)`, every value in [-3, 3].
 
     Components (ratios as logarithms, so that half and double are as far from level):
 
@@ -110,11 +110,10 @@ def observe(state: PacingState) -> npt.NDArray[np.float32]:
     - `price_ratio`: log(recent mean clearing price / usual).
     - `price_spread`: recent standard deviation over mean of clearing prices.
     - `affordability`: log(budget left per opportunity left / usual price), how much of the market the budget buys.
-    - `wins_left`: log10(budget left / usual price), halved: where it is low, chance decides.
+    - `wins_left`: log10(budget left / usual price), halved: where it is low, chance dominates.
     - `horizon`: log10(opportunities left), halved.
-    - `richness`: log(level x usual pCTR / usual price), how an average impression is bid on.
-    - `forecast`, `quick`, `slow`, `ahead`: log of those levels over the closed loop's: what other views of the market
-      would bid. Each is 0 where it agrees with the loop.
+    - `richness`: log(level x usual pCTR / usual price), the bid on an average impression.
+    - `forecast`, `quick`, `slow`, `ahead`: log of those levels over the closed loop's, each 0 where it agrees with it.
     """
     budget_left = _fraction(state.budget_left, state.budget_total)
     time_left = _fraction(state.time_left, state.time_total)
@@ -145,13 +144,13 @@ def _fraction(part: Floats, whole: Floats) -> Floats:
 
 
 def _log_ratio(value: Floats, reference: Floats) -> Floats:
-    """log(value / reference), 0 where either is unknown (not positive) but value 0 of a known reference is low."""
+    """Return log(value / reference), 0 where the reference is unknown (not positive); value 0 is the lower clip."""
     known = reference > _TINY
     safe = np.log(np.maximum(value, _TINY)) - np.log(np.maximum(reference, _TINY))
     return np.where(known, np.clip(safe, -_CLIP, _CLIP), 0.0)
 
 
 def _magnitude(count: Floats) -> Floats:
-    """Half the decimal logarithm of 1 + count, 1.5 from a thousand on: more than many is still many."""
+    """Return half the decimal logarithm of 1 + count, capped at 1.5 from a thousand on."""
     magnitude: Floats = np.log10(1.0 + np.clip(count, 0.0, _MANY)) / 2.0
     return magnitude

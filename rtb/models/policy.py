@@ -1,8 +1,8 @@
-"""A learned bidding policy in serving: observation in, multiplier out, plain numpy.
+"""A learned bidding policy for serving: from observation to multiplier, in plain numpy.
 
-RLlib trains it; `pipelines.train_policy` exports the network's layers; this file runs them without RLlib. A
-policy is a small multilayer perceptron whose last layer is either the mean of a continuous action (PPO) or
-one advantage per multiplier level (DQN).
+RLlib trains it; `pipelines.train_policy` exports the network's layers; this module runs them without RLlib. A policy is
+a small multilayer perceptron whose last layer is either the mean of a continuous action (PPO) or one advantage per
+multiplier level (DQN).
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Policy:
     Attributes:
         layers: `(weight (out, in), bias (out,))` per layer, float32.
         activation: non-linearity between layers.
-        head: `continuous`: one output in [-1, 1], stretched over the multiplier's range; `levels`: one output a
+        head: `continuous`: one output in [-1, 1], stretched over the multiplier's range; `levels`: one output per
             level, the largest wins.
         levels: multipliers of the levels, shape `(k,)`; empty for a continuous head.
-        version: name of the weights.
+        version: version of the weights.
     """
 
     layers: tuple[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]], ...]
@@ -41,7 +41,7 @@ class Policy:
     version: str
 
     def forward(self, observation: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Raw outputs of the last layer, shape `(n, outputs)`, for observations `(n, OBSERVATION_SIZE)`."""
+        """Return the raw outputs of the last layer, shape `(n, outputs)`, for observations `(n, OBSERVATION_SIZE)`."""
         hidden = observation
         for weight, bias in self.layers[:-1]:
             hidden = _activate(hidden @ weight.T + bias, self.activation)
@@ -49,7 +49,7 @@ class Policy:
         return hidden @ weight.T + bias
 
     def multipliers(self, observation: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Multipliers, shape `(n,)`, within the action range, for observations `(n, OBSERVATION_SIZE)`."""
+        """Return multipliers, shape `(n,)`, within the action range, for observations `(n, OBSERVATION_SIZE)`."""
         outputs = self.forward(observation).astype(np.float64)
         if self.head == "levels":
             chosen: npt.NDArray[np.float64] = self.levels[np.argmax(outputs, axis=1)]
@@ -58,14 +58,14 @@ class Policy:
 
 
 def unsquash(action: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Multiplier from an action in [-1, 1], evenly in logarithm over the range: 0 is 1.0, the closed loop itself."""
+    """Return the multiplier of an action in [-1, 1], linear in logarithm: action 0 is 1.0, the closed loop itself."""
     low, high = np.log(MULTIPLIER_LOW), np.log(MULTIPLIER_HIGH)
     multiplier: npt.NDArray[np.float64] = np.exp(low + (np.clip(action, -1.0, 1.0) + 1.0) * (high - low) / 2.0)
     return multiplier
 
 
 def multiplier_levels(count: int) -> npt.NDArray[np.float64]:
-    """`count` multipliers, log-spaced over the action range, with exactly 1.0 in the place nearest to it."""
+    """Return `count` multipliers, log-spaced over the action range, with the nearest to 1.0 set to exactly that."""
     levels = np.geomspace(MULTIPLIER_LOW, MULTIPLIER_HIGH, count)
     levels[np.argmin(np.abs(np.log(levels)))] = 1.0
     return levels
@@ -79,7 +79,7 @@ def save(
     trained_on: str,
     config: dict[str, object] | None = None,
 ) -> artefacts.Meta:
-    """Write a policy as an artefact; `config` adds how it was trained to the meta."""
+    """Write a policy as an artefact; `config` adds its training configuration to the metadata."""
     tensors: artefacts.Tensors = {}
     for number, (weight, bias) in enumerate(policy.layers):
         tensors[f"layer.{number}.weight"] = weight.astype(np.float32)
@@ -106,7 +106,7 @@ def load(folder: Path) -> Policy:
     """Read a policy artefact.
 
     Raises:
-        artefacts.ArtefactError: missing, damaged, or trained on another observation.
+        artefacts.ArtefactError: it is missing, damaged, or trained on another observation.
     """
     artefact = artefacts.load(folder, kind="policy", schema_version=SCHEMA_VERSION)
     config = artefact.meta.config
@@ -127,9 +127,9 @@ def load(folder: Path) -> Policy:
 
 
 def neutral() -> Policy:
-    """The policy that multiplies by 1.0: what bids before anything is trained, and the baseline to beat."""
+    """Return the policy that multiplies by 1.0: the default before training, and the baseline to beat."""
     layer = np.zeros((1, OBSERVATION_SIZE), np.float32), np.zeros(1, np.float32)
-    # One level, since a float32 action is never stretched to exactly 1.0.
+    # One level, since a float32 action never maps to exactly 1.0.
     return Policy((layer,), "tanh", "levels", np.array([1.0]), "neutral")
 
 

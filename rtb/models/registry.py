@@ -1,10 +1,10 @@
-"""Published models: every version that ever served, which one serves now, and how that came about.
+"""Published models: every version that ever served, the champion, and the history of decisions.
 
     <folder>/<kind>/versions/<version>/   an artefact; never changed once it is there
     <folder>/<kind>/record.json           the champion and the history of decisions
 
-Both the champion and the history are in one file, replaced in one step, so that they cannot disagree: a reader sees
-the state before a decision or after it. A process that dies leaves the former.
+The champion and the history are in one file, replaced atomically, so that they cannot disagree: readers see the state
+before a decision or after it, and a crash leaves the former.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ Action = Literal["adopted", "published", "forced", "refused", "rolled back"]
 
 
 class RegistryError(RuntimeError):
-    """The registry cannot do this; the message says why and what to do."""
+    """A request that the registry refuses; the message says why and what to do."""
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """A line of the history.
+    """A publishing decision: one line of the history.
 
     Attributes:
         at: UTC time, ISO 8601.
-        action: what was decided. `adopted`: it served before anything was published.
-        version: of the model this is about.
-        before: the champion until then; none: there was none.
-        reason: in words.
-        comparison: the figures it was decided by.
+        action: the decision. `adopted`: the model served before anything was published.
+        version: version of the model.
+        before: the champion before; none: there was none.
+        reason: reason in words.
+        comparison: figures of the decision.
     """
 
     at: str
@@ -57,7 +57,7 @@ class Record(msgspec.Struct, frozen=True):
     """The state of a registry.
 
     Attributes:
-        champion: version that serves; none: nothing was published.
+        champion: serving version; none: nothing was published.
         history: decisions, oldest first.
     """
 
@@ -65,7 +65,7 @@ class Record(msgspec.Struct, frozen=True):
     history: tuple[Decision, ...] = ()
 
     def former(self) -> str | None:
-        """The version to roll back to: the champion's predecessor, past those that were themselves rolled back."""
+        """Return the version to roll back to: the champion's predecessor, skipping those that were rolled back."""
         line: list[str] = []
         for decision in self.history:
             if decision.action == "refused":
@@ -79,11 +79,11 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Registry:
-    """The published models of a kind.
+    """The published models of one kind.
 
     Args:
-        folder: of all kinds.
-        kind: of these.
+        folder: folder of all kinds.
+        kind: kind of the models.
     """
 
     def __init__(self, folder: Path, kind: Kind) -> None:
@@ -91,7 +91,7 @@ class Registry:
         self._folder = folder / kind
 
     def read(self) -> Record:
-        """The state now; an empty one where nothing was ever published.
+        """Return the current state, empty where nothing was ever published.
 
         Raises:
             RegistryError: the record is damaged.
@@ -106,11 +106,11 @@ class Registry:
             raise RegistryError(f"{path} is damaged ({error}): restore it from a backup, or move it away") from error
 
     def path(self, version: str) -> Path:
-        """Folder of a version, whether or not there is one."""
+        """Return the folder of a version, whether or not it exists."""
         return self._folder / "versions" / version
 
     def champion(self) -> Path | None:
-        """Folder of the model that serves; `None` where nothing was published.
+        """Return the folder of the serving model; `None` where nothing was published.
 
         Raises:
             RegistryError: the record is damaged.
@@ -121,10 +121,10 @@ class Registry:
 
     @contextmanager
     def deciding(self) -> Iterator[None]:
-        """Hold the registry while a decision is prepared and made, so that two cannot be made at once.
+        """Lock the registry while a decision is prepared and made, so that no two are made at once.
 
         Raises:
-            RegistryError: somebody else is deciding.
+            RegistryError: another process holds the lock.
             OSError: the folder cannot be written.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -136,10 +136,10 @@ class Registry:
             yield
 
     def add(self, folder: Path) -> Meta:
-        """Keep a copy of an artefact among the versions; the same weights twice are kept once.
+        """Copy an artefact into the versions, once per version.
 
         Raises:
-            ArtefactError: there is none.
+            ArtefactError: there is no artefact.
             OSError: it cannot be copied.
         """
         meta = read_meta(folder, self.kind)
@@ -161,11 +161,11 @@ class Registry:
         return meta
 
     def decide(self, action: Action, version: str, reason: str, comparison: dict[str, Any] | None = None) -> Decision:
-        """Note a decision; all but a refusal make the version the champion. To be called while `deciding`.
+        """Record a decision; all but a refusal make the version the champion. Call it while `deciding`.
 
         Raises:
             RegistryError: there is no such version, or the record is damaged.
-            OSError: it cannot be written.
+            OSError: the record cannot be written.
         """
         record = self.read()
         if action != "refused" and not (self.path(version) / META).exists():
@@ -180,7 +180,7 @@ class Registry:
         """Make an earlier version the champion again: a given one, else the champion's predecessor.
 
         Raises:
-            RegistryError: there is none.
+            RegistryError: there is no earlier version.
             OSError: the record cannot be written.
         """
         record = self.read()
@@ -193,7 +193,7 @@ class Registry:
 
     def _write(self, record: Record) -> None:
         path = self._folder / "record.json"
-        draft = path.with_name(f".{path.name}.draft")  # of one name: whoever writes holds the lock
+        draft = path.with_name(f".{path.name}.draft")  # a fixed name: the writer holds the lock
         with draft.open("wb") as file:
             file.write(msgspec.json.format(msgspec.json.encode(record), indent=2))
             file.flush()

@@ -1,6 +1,6 @@
-"""What a click model says of candidates. Apart from the models, so that who reads it does without torch.
+"""Scores of candidates by a click model, apart from the models so that readers need no torch.
 
-Torch is 190 MB and a second and a half of a process; only the one that scores needs it.
+Importing torch takes 190 MB and one and a half seconds; only the process that scores needs it.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import numpy.typing as npt
 from rtb.models.features import Rows
 
 CLICK, CONVERSION = 0, 1
-"""Columns of a model's probabilities: of a click, and of a conversion once clicked."""
+"""Columns of a model's probabilities: P(click) and P(conversion | click)."""
 
 
 class Scores(NamedTuple):
-    """What a model makes of candidates.
+    """A model's scores of candidates.
 
     Attributes:
-        probability: of a click, and of a conversion given a click, shape `(n, 2)`.
-        model: its version.
+        probability: P(click) and P(conversion | click), shape `(n, 2)`.
+        model: version of the model.
     """
 
     probability: npt.NDArray[np.float32]
@@ -29,10 +29,10 @@ class Scores(NamedTuple):
 
 
 class Scorer(Protocol):
-    """A model in use: `rtb.models.ctr.CTRScorer`."""
+    """The interface of a model for serving: see `rtb.models.ctr.CTRScorer`."""
 
     version: str
 
     def score(self, rows: Rows) -> npt.NDArray[np.float32]:
-        """Probabilities, shape `(n, 2)`, for feature rows, shape `(n, fields)`."""
+        """Return probabilities, shape `(n, 2)`, for feature rows, shape `(n, fields)`."""
         ...

@@ -1,1 +1,1 @@
-"""Amounts in micros, currencies, and the numbers of accounts."""
+"""Amounts in micros, currencies, and account numbers."""

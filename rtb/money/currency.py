@@ -1,9 +1,9 @@
-"""Currencies: which one a request is bid in, its floors in ours, and the table of rates behind both.
+"""Currencies: the one to bid in, floors in ours, and the table of exchange rates.
 
-Budgets and the ledger know one currency, ours. Where an exchange takes another, a price is converted on its way out
-and a clearing price on its way in, at the same rate: it is chosen once for a bid and travels in the bid's signed
-token. Conversions are exact (fractions, not floats) and rounded so that nobody is hurt: floors and charges up,
-prices down. What is charged at the price that was bid is therefore never above the ceiling that was held.
+Budgets and the ledger are in one currency, ours. For an exchange that takes another, prices are converted on the way
+out and clearing prices on the way in, at the same rate: it is chosen once per bid and travels in the bid's signed
+token. Conversions are exact (fractions, not floats); floors and charges are rounded up, prices down. So a bid that
+clears at its own price never costs more than the ceiling reserved for it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Code = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$(?!\n)")]
 Worth = Annotated[float, msgspec.Meta(gt=1e-9, lt=1e9)]
 
 _STEPS = 1_000_000
-"""A price in another currency is a multiple of a millionth of its unit, CPM."""
+"""Steps of a CPM in another currency, per unit of it."""
 
 _USUAL = "USD"  # where a request names no currency
 
@@ -45,16 +45,16 @@ class Quote(NamedTuple):
     rate: float = 1.0
 
     def price(self, micros: int) -> float:
-        """CPM in this currency for micros of ours an impression, rounded down."""
+        """Return the CPM in this currency for a price per impression in our micros, rounded down."""
         if self.rate == 1.0:
             return micros_to_cpm(micros)
         return math.floor(micros * Fraction(self.rate) * _STEPS / MICROS_PER_CPM) / _STEPS
 
 
 def micros_at(cpm: str, rate: float) -> int:
-    """Micros of our currency an impression for a CPM, in decimal digits, of a currency at this rate.
+    """Return our micros per impression for a CPM, in decimal digits, in a currency at this rate.
 
-    Rounded to the nearest where nothing is converted, else up.
+    The result is rounded to the nearest where nothing is converted, else up.
 
     Raises:
         MoneyError: see `cpm_to_micros`.
@@ -64,7 +64,7 @@ def micros_at(cpm: str, rate: float) -> int:
     near = float(cpm)
     if not math.isfinite(near):
         raise MoneyError(f"CPM {cpm!r} is not a price")
-    # Below what a float holds there is nothing to charge, and its fraction may have a million digits.
+    # What underflows a float is nothing to charge, and its fraction may have a million digits.
     micros = math.ceil(Fraction(Decimal(cpm)) * MICROS_PER_CPM / Fraction(rate)) if near else 0
     if not 0 <= micros <= MAX_MICROS:
         raise MoneyError(f"CPM {cpm!r} is not a price between 0 and {MAX_MICROS // MICROS_PER_CPM}")
@@ -72,12 +72,12 @@ def micros_at(cpm: str, rate: float) -> int:
 
 
 class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What currencies are worth. Read from JSON or YAML: `{"base": "USD", "rates": {"EUR": 0.92, "JPY": 150.1}}`.
+    """A table of exchange rates. Read from JSON or YAML: `{"base": "USD", "rates": {"EUR": 0.92, "JPY": 150.1}}`.
 
     Attributes:
-        base: the currency the others are counted against.
+        base: currency that the rates are relative to.
         rates: units of each currency that one unit of `base` is worth.
-        at: when they were so, for people.
+        at: date of the rates, for people.
     """
 
     base: Code = "USD"
@@ -85,7 +85,7 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at: str = ""
 
     def rate(self, one_of: str, into: str) -> float | None:
-        """Units of `into` that one unit of `one_of` is worth; `None` where the table does not say."""
+        """Return the units of `into` that one unit of `one_of` is worth; `None` where the table has no rate."""
         if one_of == into:
             return 1.0
         worth = {**self.rates, self.base: 1.0}
@@ -94,10 +94,10 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return worth[into] / worth[one_of]
 
     def quote(self, ours: str, allowed: Sequence[str]) -> Quote | None:
-        """The currency to bid in: ours where it is allowed, else the first that there is a rate for.
+        """Return the currency to bid in: ours where it is allowed, else the first one with a rate.
 
         Args:
-            ours: the currency budgets are in.
+            ours: currency of the budgets.
             allowed: the request's `cur`; empty means US dollars.
         """
         if ours in (allowed or (_USUAL,)):
@@ -112,13 +112,13 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return None
 
     def floor(self, cpm: float, currency: str, ours: str, quote: Quote) -> float | None:
-        """A floor as CPM of our currency: a bid that reaches it still does once it is in the quote's currency.
+        """Return a floor as CPM in our currency; a bid that meets it still does in the quote's currency.
 
         Args:
             cpm: the floor.
-            currency: of the floor.
-            ours: the currency bids are made up in.
-            quote: what they are sent in.
+            currency: currency of the floor.
+            ours: currency in which bids are computed.
+            quote: currency in which they are sent.
 
         Returns:
             The floor; `None` where there is no rate for its currency.
@@ -131,7 +131,7 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         rate = self.rate(currency, quote.currency)
         if rate is None:
             return None
-        sent = Fraction(repr(cpm)) * Fraction(rate)  # the digits an exchange wrote, not the nearest float
+        sent = Fraction(repr(cpm)) * Fraction(rate)  # exact decimal digits as the exchange wrote them
         if quote.rate != 1.0:  # prices go out in steps: the floor is the first step at or above it
             sent = Fraction(math.ceil(sent * _STEPS), _STEPS)
         micros = math.ceil(sent * MICROS_PER_CPM / Fraction(quote.rate))
@@ -139,18 +139,18 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 NO_RATES = Rates()
-"""Nothing is converted."""
+"""An empty table: nothing is converted."""
 
 
 class RatesFile:
-    """A table of rates in a file, read again when the file changes.
+    """A file of exchange rates, read again when it changes.
 
     Args:
-        path: of the file; none: nothing is ever converted.
+        path: path of the file; none: nothing is ever converted.
 
     Attributes:
-        rates: the last that could be read.
-        faults: why those of the file cannot be used, where they cannot.
+        rates: last valid rates.
+        faults: why the file's current rates cannot be used; empty where they can.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -160,7 +160,7 @@ class RatesFile:
         self.faults: list[Fault] = []
 
     def refresh(self) -> bool:
-        """Look at the file; whether `rates` changed. A missing or damaged file is logged, and changes nothing."""
+        """Read the file if it changed; return whether `rates` did. A missing or damaged file is only logged."""
         if self._path is None:
             return False
         try:
@@ -181,16 +181,16 @@ class RatesFile:
         self.faults = [Fault.of("rates", self._path.name if self._path else "", error)]
         if isinstance(error, OSError):
             if self._seen == (0, 0):
-                return  # said once
+                return  # already logged
             self._seen = (0, 0)
-        logger.warning(f"currency rates in {self._path} cannot be used, those known before stay: {error}")
+        logger.warning(f"currency rates in {self._path} cannot be used, the previous ones stay: {error}")
 
 
 def read_rates(text: bytes) -> Rates:
-    """A table of rates from JSON or YAML.
+    """Return a table of rates from JSON or YAML.
 
     Raises:
-        ValueError: it is none; the message says where.
+        ValueError: it is not a valid table; the message says where.
     """
     try:
         return msgspec.yaml.decode(text, type=Rates)

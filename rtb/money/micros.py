@@ -1,8 +1,8 @@
-"""Money is integers of micro-units: one million micros make one unit of the currency.
+"""Money as integer micro-units: one million micros make one unit of the currency.
 
 A price in OpenRTB is a CPM, the price of a thousand impressions, as a decimal number. One impression at
-CPM 1.00 costs 0.001 units, that is 1,000 micros. Sums of integers are exact, so a budget adds up whatever
-the order of its settlements.
+CPM 1.00 costs 0.001 units, that is 1,000 micros. Sums of integers are exact, so a budget adds up in any
+order of settlement.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ MICROS = 1_000_000
 """Micros in one unit of currency."""
 
 MICROS_PER_CPM = 1_000
-"""Micros one impression costs at CPM 1.00."""
+"""Micros per impression at CPM 1.00."""
 
 MAX_MICROS = 2**53
-"""Largest amount taken: the last integer that Lua (in the ledger) and JSON readers hold exactly."""
+"""Largest amount: the last integer that Lua (in the ledger) and JSON readers hold exactly."""
 
 
 class MoneyError(ValueError):
@@ -25,7 +25,7 @@ class MoneyError(ValueError):
 
 
 def cpm_to_micros(cpm: float) -> int:
-    """Price of one impression in micros, to the nearest micro, from a CPM in currency units.
+    """Return the price of one impression in micros, to the nearest micro, from a CPM in currency units.
 
     Raises:
         MoneyError: for NaN, infinities, negative prices and prices above `MAX_MICROS`.
@@ -37,12 +37,12 @@ def cpm_to_micros(cpm: float) -> int:
 
 
 def micros_to_cpm(micros: int) -> float:
-    """CPM in currency units from the price of one impression in micros; exact inverse of `cpm_to_micros`."""
+    """Return the CPM in currency units of a price per impression in micros; exact inverse of `cpm_to_micros`."""
     return micros / MICROS_PER_CPM
 
 
 def units_to_micros(units: float) -> int:
-    """Micros from an amount in currency units (a budget typed by a person), to the nearest micro.
+    """Return the micros of an amount in currency units (a budget typed by a person), to the nearest micro.
 
     Raises:
         MoneyError: for NaN, infinities, negative amounts and amounts above `MAX_MICROS`.
@@ -54,9 +54,9 @@ def units_to_micros(units: float) -> int:
 
 
 def floors_to_micros(cpm: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Floors (CPM, shape `(n,)`) as micros an impression, rounded **up**: a bid at the result never undercuts."""
+    """Return floors (CPM, shape `(n,)`) in micros per impression, rounded **up**: a bid at the result meets them."""
     micros = np.ceil(cpm * MICROS_PER_CPM)
-    # The product is rounded: 0.29 * 1000 = 290.00000000000006 must not become 291, nor a floor come out too low.
+    # The product is inexact: 0.29 * 1000 = 290.00000000000006 must not become 291, nor may a floor come out too low.
     micros -= (micros - 1) / MICROS_PER_CPM >= cpm
     micros += micros / MICROS_PER_CPM < cpm
     return micros.astype(np.int64)

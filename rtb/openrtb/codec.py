@@ -1,6 +1,6 @@
-"""Bytes to requests and responses to bytes.
+"""The codec: bytes to requests, and responses to bytes.
 
-A well-formed request takes the fast way: one typed decode. What an exchange really sends is often untidy
+A well-formed request takes the fast path: one typed decode. What exchanges really send is often untidy
 (`"secure": "1"`, `"bcat": [7]`, `"battr": null`, `"user": {"yob": ""}`), so a request that fails the typed
 decode is decoded once more without types, tidied by the types' own annotations, and converted.
 """
@@ -27,19 +27,19 @@ _encoder = msgspec.json.Encoder()
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 _ABSENT = object()
-"""An untidy value that stands for no value: null, or an empty string for a number or a list."""
+"""Marker of an absent value: null, or an empty string for a number or a list."""
 
 
 class _Untidy(Exception):
-    """A value that no tidying makes fit its field."""
+    """A value that cannot be coerced to the type of its field."""
 
 
 def decode_request(body: bytes) -> BidRequest:
-    """A validated request from JSON.
+    """Return a validated request from JSON.
 
     Raises:
-        InvalidRequest: not JSON, ill-typed beyond tidying, beyond a bound (`bounds`), or against a rule of the
-            specification (`validity`).
+        InvalidRequest: the body is not JSON, ill-typed beyond coercion, beyond a bound (`bounds`), or breaks a rule of
+            the specification (`validity`).
     """
     if body.count(b",") > MOST_VALUES:
         raise InvalidRequest("too_many", f"the request holds more than {MOST_VALUES} values")
@@ -56,10 +56,10 @@ def decode_request(body: bytes) -> BidRequest:
 
 
 def fitted(value: Any, struct: type[_Struct]) -> _Struct:
-    """A decoded JSON value as an object of the specification, tidied.
+    """Return a decoded JSON value as an object of the specification, coerced to its types.
 
     Raises:
-        InvalidRequest: ill-typed beyond tidying.
+        InvalidRequest: the value is ill-typed beyond coercion.
     """
     try:
         return msgspec.convert(_tidy_struct(value, struct, "$"), struct, strict=False)
@@ -70,7 +70,7 @@ def fitted(value: Any, struct: type[_Struct]) -> _Struct:
 
 
 def encode_response(response: BidResponse) -> bytes:
-    """JSON of a response, absent fields left out."""
+    """Return the JSON of a response, without absent fields."""
     return _encoder.encode(response)
 
 
@@ -83,12 +83,12 @@ def _decode_untidy(body: bytes) -> BidRequest:
         raise InvalidRequest("wrong_type", str(error)) from error
     except RecursionError as error:
         raise InvalidRequest("not_json", "the body is nested too deeply") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # past the place where the typed decode gave up
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # beyond the place where the typed decode stopped
         raise InvalidRequest("not_json", f"the body is not JSON: {error}") from error
 
 
 def _tidy(value: Any, field: _Field, path: str) -> Any:
-    """`value` made to fit a field, `_ABSENT` when it stands for nothing; raises `_Untidy` when neither."""
+    """Return `value` coerced to a field, or `_ABSENT` for an absent one; raise `_Untidy` where neither applies."""
     if value is None:
         return _ABSENT
     if field.struct is not None:
@@ -120,7 +120,7 @@ def _tidy_struct(value: Any, struct: type[msgspec.Struct], path: str) -> dict[st
 
 
 def _tidy_list(value: Any, field: _Field, path: str) -> Any:
-    """A list; one beyond its bound is refused, whatever it is of, before anything in it is looked at."""
+    """Return a coerced list; one beyond its bound is refused before its items are read."""
     if value == "":
         return _ABSENT
     items = value if isinstance(value, list) else [value]
@@ -132,7 +132,7 @@ def _tidy_list(value: Any, field: _Field, path: str) -> Any:
 
 
 def _tidy_str(value: Any, path: str) -> str:
-    if isinstance(value, list):  # keywords and the like: "a,b" and ["a", "b"] are both seen
+    if isinstance(value, list):  # keywords and the like come as "a,b" and as ["a", "b"]
         return ",".join(_tidy_str(item, path) for item in value)
     return str(value) if isinstance(value, str | int | float) else _refuse(value, "string", path)
 
@@ -173,13 +173,13 @@ _SCALARS: dict[Any, Callable[[Any, str], Any]] = {
 
 
 class _Field(NamedTuple):
-    """What a field takes, once it is there.
+    """The type of a field, without `None`.
 
     Attributes:
-        type: of a scalar.
-        struct: of an object.
-        item: of a list.
-        most: entries of a list, characters of a text.
+        type: type of a scalar.
+        struct: struct of an object.
+        item: item type of a list.
+        most: most entries of a list, most characters of a text.
         low: least number.
         high: greatest number.
     """
@@ -206,7 +206,7 @@ def _wanted(field: _Field) -> str:
 
 @cache
 def _plan(struct: type[msgspec.Struct]) -> dict[str, tuple[_Field, bool]]:
-    """Field name -> (what it takes, whether it may be left out when it cannot be read)."""
+    """Return a mapping of field name to its type and whether it may be dropped when it is unreadable."""
     hints = typing.get_type_hints(struct, include_extras=True)
     required = {f.name for f in msgspec.structs.fields(struct) if f.required}
     plan = {}
@@ -218,7 +218,7 @@ def _plan(struct: type[msgspec.Struct]) -> dict[str, tuple[_Field, bool]]:
 
 
 def _field(hint: Any) -> _Field:
-    """A type, with its bounds and without its `None`, as what a field takes."""
+    """Return the field of a type annotation: its bounds kept, its `None` removed."""
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
         hint = next(arg for arg in typing.get_args(hint) if arg is not type(None))
     bounds = msgspec.Meta()

@@ -1,4 +1,4 @@
-"""Price macros: what we put into notice URLs, and what comes back once an exchange has filled them in."""
+"""Price macros: those put into notice URLs, and the values that exchanges fill in."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _URL_SAFE = str.maketrans("-_ ", "+/+")  # a space was a plus before the query w
 
 
 class PriceError(ValueError):
-    """A price parameter that holds no price; `reason` is a short counter name."""
+    """An invalid price parameter; `reason` is a short counter name."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -28,10 +28,10 @@ class PriceError(ValueError):
 
 
 class Price(NamedTuple):
-    """A price as it came back.
+    """A price from a notice.
 
     Attributes:
-        micros: of our currency, for one impression.
+        micros: price of one impression in our currency.
         is_encoded: whether it came in base64, as `${AUCTION_PRICE:B64}` asks for.
     """
 
@@ -40,15 +40,15 @@ class Price(NamedTuple):
 
 
 def read_price(text: str | None, rate: float = 1.0) -> Price:
-    """Clearing price of one impression, from the CPM an exchange put into `${AUCTION_PRICE}`, in base64 or not.
+    """Return the clearing price of one impression from the CPM in `${AUCTION_PRICE}`, in base64 or not.
 
     Args:
-        text: what came back; none: nothing did.
+        text: text of the parameter; none: it is missing.
         rate: units of the price's currency that one unit of ours is worth.
 
     Raises:
-        PriceError: `unfilled` (macro left in place, or no price at all), `empty` (macro filled in with nothing, as
-            OpenRTB wants it where there is no value), `audit` (a test of the URL), `negative`, or `not_a_price`.
+        PriceError: `unfilled` (macro left in place, or no price at all), `empty` (macro replaced by nothing, as
+            OpenRTB asks where there is no value), `audit` (a test of the URL), `negative`, or `not_a_price`.
     """
     try:
         return Price(parse_price(text, rate), False)
@@ -60,7 +60,7 @@ def read_price(text: str | None, rate: float = 1.0) -> Price:
 
 
 def _decoded(text: str) -> str:
-    """What a text says in base64, of either alphabet, padded or not; empty when it says nothing there."""
+    """Return a text decoded from base64, in either alphabet, padded or not; empty where it is not base64."""
     plain = text.translate(_URL_SAFE).rstrip("=")
     try:
         return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True).decode("ascii")
@@ -69,7 +69,7 @@ def _decoded(text: str) -> str:
 
 
 def parse_price(text: str | None, rate: float = 1.0) -> int:
-    """Micros of one impression from a CPM in decimal digits; `rate` as for `read_price`.
+    """Return the micros of one impression from a CPM in decimal digits; `rate` as for `read_price`.
 
     Raises:
         PriceError: see `read_price`.

@@ -19,7 +19,7 @@ class Title(Struct):
 
 
 class Img(Struct):
-    """Native 4.4: a picture."""
+    """Native 4.4: an image."""
 
     type: Int | None = None
     w: Int | None = None
@@ -57,7 +57,7 @@ class Asset(Struct):
 
 
 class NativeRequest(Struct):
-    """Native 4.1: what an ad is to be made of. `assets` are read one by one, see `read_asset`."""
+    """Native 4.1: the parts that an ad needs. `assets` are read one by one, see `read_asset`."""
 
     ver: Id | None = None
     context: Int | None = None
@@ -72,11 +72,11 @@ class NativeRequest(Struct):
 
 
 class ReadRequest(Struct, frozen=True):
-    """A native request that was found.
+    """A decoded native request.
 
     Attributes:
-        request: what it asks for.
-        wrapped: whether it stood under a key `native`, as in 1.0, and the answer is to stand there too.
+        request: the request itself.
+        wrapped: whether it stood under a key `native`, as in 1.0, where the answer must stand too.
     """
 
     request: NativeRequest
@@ -84,10 +84,10 @@ class ReadRequest(Struct, frozen=True):
 
 
 def read_native(sent: Any) -> ReadRequest | None:
-    """What a native request asks for; none where it cannot be read, so that nothing can answer it.
+    """Return a native request; `None` where it cannot be read, so that nothing can answer it.
 
     Args:
-        sent: JSON in a string, twice in one at worst, or the object itself.
+        sent: JSON in a string, possibly encoded twice, or the object itself.
     """
     try:
         for _ in range(2):
@@ -99,7 +99,7 @@ def read_native(sent: Any) -> ReadRequest | None:
 
 
 def read_asset(value: Any) -> Asset | None:
-    """An asset; none where it cannot be read."""
+    """Return an asset; `None` where it cannot be read."""
     try:
         return fitted(value, Asset)
     except InvalidRequest:

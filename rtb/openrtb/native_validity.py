@@ -1,4 +1,4 @@
-"""What OpenRTB Native 1.2 requires of the request inside `imp.native` (section 4)."""
+"""Validity of the request inside `imp.native` by OpenRTB Native 1.2 (section 4)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _PLACE = "$.imp[...].native.request"
 
 
 def check_native(native: Native) -> None:
-    """Raise `InvalidRequest` for the first rule that what is asked for breaks.
+    """Raise `InvalidRequest` for the first rule that a native request breaks.
 
     The request is JSON in a string, JSON in JSON, an object, or (before 1.0) the slot itself, and may be wrapped in
-    `native`. Assets without any id are taken as numbered by their place, as Prebid Server numbers them; where some
-    have one and others do not, nobody could tell which is meant.
+    `native`. Where no asset has an id they are numbered by position, as Prebid Server does; where only some have
+    one, an answer would be ambiguous.
     """
     if isinstance(native.request, str):
         fault = _fault_of(native.request)
@@ -30,7 +30,7 @@ def check_native(native: Native) -> None:
         raise InvalidRequest("bad_native", f"{fault} - at `{_PLACE}`")
 
 
-@remembered("faults of native requests", 3 << 19)  # a publisher's placements ask for the same again and again
+@remembered("faults of native requests", 3 << 19)  # placements repeat their requests
 def _fault_of(text: str) -> str:
     if len(text) > MOST_NATIVE_CHARACTERS:
         return f"a native request of more than {MOST_NATIVE_CHARACTERS} characters"
@@ -38,13 +38,13 @@ def _fault_of(text: str) -> str:
         asked = read_json(text)
         return _fault(read_json(asked) if isinstance(asked, str) else asked)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return "a native request that is no JSON"
+        return "a native request that is not JSON"
 
 
 def _fault(asked: Any) -> str:
-    """What is wrong with a native request, or an empty text."""
+    """Return what is wrong with a native request; empty where nothing is."""
     try:
-        whole = _object(asked, "a native request that is no object")
+        whole = _object(asked, "a native request that is not an object")
         inner = whole.get("native")
         _check(inner if isinstance(inner, dict) else whole)
     except _Fault as fault:
@@ -53,7 +53,7 @@ def _fault(asked: Any) -> str:
 
 
 class _Fault(Exception):
-    """A broken rule, in words."""
+    """A broken rule; the message says which."""
 
 
 def _check(asked: dict[str, Any]) -> None:
@@ -61,14 +61,14 @@ def _check(asked: dict[str, Any]) -> None:
     if not assets:
         _fail("no assets are asked for")
     for asset in assets:
-        _check_asset(_object(asset, "an asset that is no object"))
+        _check_asset(_object(asset, "an asset that is not an object"))
     ids = [asset["id"] for asset in assets if "id" in asset]
     if not all(isinstance(one, int | float | str) for one in ids):
-        _fail("an asset whose id is no number")
+        _fail("an asset whose id is not a number")
     if ids and (len(ids) < len(assets) or len({str(one) for one in ids}) < len(ids)):
-        _fail("assets that have no id of their own")
+        _fail("assets that share an id or lack one")
     for tracker in _list(asked.get("eventtrackers")):
-        said = _object(tracker, "an event tracker that is no object")
+        said = _object(tracker, "an event tracker that is not an object")
         if _whole(said.get("event")) is None or not _list(said.get("methods")):
             _fail("an event tracker without event or methods")
 
@@ -78,7 +78,7 @@ def _check_asset(asset: dict[str, Any]) -> None:
     if len(kinds) != 1:
         _fail("an asset of no kind, or of several")
     (kind,) = kinds
-    _CHECKS[kind](_object(asset[kind], f"`{kind}` that is no object"))
+    _CHECKS[kind](_object(asset[kind], f"`{kind}` that is not an object"))
 
 
 def _check_title(title: dict[str, Any]) -> None:
@@ -121,7 +121,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _whole(value: Any) -> float | None:
-    """A number, also one in a string; `None` for anything else."""
+    """Return a number, also from a string; `None` for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Which user-level data may be used for a request. When in doubt: none. The bid works without it."""
+"""Which user data may be used for a request. In doubt: none, as the bid works without it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from rtb.openrtb.tcf import consented_purposes
 from rtb.openrtb.types import BidRequest, Regs, RegsExt
 
 _STORE, _BASIC_ADS, _PERSONAL_ADS = 1, 2, 4
-"""TCF purposes: to store or read something on a device; to choose basic ads, which is where frequency is capped; and
-to choose personalised ones."""
+"""TCF purposes: to store or read information on a device; to select basic ads, which includes frequency capping; and to
+select personalised ones."""
 
 _US_PRIVACY = re.compile(r"1[YN-]([YN-])[YN-]", re.ASCII | re.IGNORECASE)
-"""Version, notice given, opted out of sale, covered by the LSPA."""
+"""US privacy string: version, notice given, opted out of sale, covered by the LSPA."""
 
-_NOT_APPLICABLE = -1  # the one `gpp_sid` that says no section of the GPP string applies
+_NOT_APPLICABLE = -1  # the `gpp_sid` that means that no section of the GPP string applies
 
 _NO_EXT = RegsExt()
 
 
 class Allowed(NamedTuple):
-    """What of a user may be used.
+    """Permissions to use user data.
 
     Attributes:
-        identity: an id of theirs, to cap how often they see a campaign.
-        profile: the segments they are in.
+        identity: whether a user id may be used, for frequency caps.
+        profile: whether the user's segments may be used.
     """
 
     identity: bool
@@ -36,7 +36,7 @@ _ALL, _NOTHING = Allowed(True, True), Allowed(False, False)
 
 
 def allowed_user_data(request: BidRequest) -> Allowed:
-    """What the signals of a request leave, each read in its 2.6 and its 2.5 place.
+    """Return which user data the privacy signals of a request allow, each read in its 2.6 and its 2.5 place.
 
     - `regs.coppa`, `device.lmt`, `device.dnt`: nothing.
     - `regs.us_privacy`: nothing after an opt-out of sale, nor when it cannot be read.
@@ -71,7 +71,7 @@ def _gpp(regs: Regs, ext: RegsExt) -> bool:
 
 
 def _consent(request: BidRequest) -> str:
-    """The consent string, empty when there is none."""
+    """Return the consent string; empty where there is none."""
     user = request.user
     if user is None:
         return ""

@@ -1,4 +1,4 @@
-"""What a request is answered: OpenRTB's response objects, as we write them."""
+"""OpenRTB's response objects, as we write them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """IAB Europe's TCF consent strings: which purposes a user consented to.
 
-Only the core segment is read, and of it only the purposes ("Transparency and Consent String with Global Vendor List
-Format", version 2). Consent for single vendors is not: this bidder's operator need not be a registered vendor.
+Only the purposes in the core segment are read ("Transparency and Consent String with Global Vendor List Format",
+version 2). Consent for single vendors is not: this bidder's operator need not be a registered vendor.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _LEAST_BITS = 213  # up to `PublisherCC`, which every core segment has
 
 
 def consented_purposes(consent: str) -> frozenset[int]:
-    """Numbers of the purposes consented to; none when it is no consent string of version 2."""
+    """Return the numbers of the purposes consented to; none where it is not a consent string of version 2."""
     core = consent.strip().split(".")[0]
     try:
         blob = base64.urlsafe_b64decode(core + "=" * (-len(core) % 4))

@@ -1,8 +1,8 @@
-"""OpenRTB objects as msgspec structs: the fields this bidder reads or writes, under the specification's names.
+"""OpenRTB objects as msgspec structs: the fields this bidder reads, under the specification's names.
 
 Unknown fields are skipped while decoding. Section numbers are those of OpenRTB 2.6. An absent field is `None`
-where absence means something of its own, else the specification's default. Nothing here can refer back to what it is
-in, so the garbage collector need not follow it (`gc=False`).
+where absence means something of its own, else the specification's default. Nothing here can be part of
+a reference cycle, so the garbage collector need not track it (`gc=False`).
 """
 
 from __future__ import annotations
@@ -170,10 +170,10 @@ class Audio(Struct, omit_defaults=True, gc=False):
 
 
 class Native(Struct, omit_defaults=True, gc=False):
-    """3.2.9: a native placement; `rtb.inventory.slots` reads what it asks for.
+    """3.2.9: a native placement; `rtb.inventory.slots` reads its request.
 
-    `request` is JSON in a string as the specification wants it, or the object itself. Early callers had no `request`
-    and put its fields here.
+    `request` is JSON in a string as the specification asks, or the object itself. Early callers had no `request` and
+    put its fields here.
     """
 
     request: Any = None
@@ -229,7 +229,7 @@ class Imp(Struct, omit_defaults=True, gc=False):
 
 
 class Publisher(Struct, omit_defaults=True, gc=False):
-    """3.2.15: who owns the site or app."""
+    """3.2.15: the owner of the site or app."""
 
     id: Id | None = None
     name: Text | None = None
@@ -276,7 +276,7 @@ class Geo(Struct, omit_defaults=True, gc=False):
 
 
 class Device(Struct, omit_defaults=True, gc=False):
-    """3.2.18: what the user holds."""
+    """3.2.18: the user's device."""
 
     ua: Text | None = None
     ip: Id | None = None
@@ -291,7 +291,7 @@ class Device(Struct, omit_defaults=True, gc=False):
 
 
 class Segment(Struct, omit_defaults=True, gc=False):
-    """3.2.22: one thing known of the user."""
+    """3.2.22: one segment of the user."""
 
     id: Id | None = None
 
@@ -304,13 +304,13 @@ class Data(Struct, omit_defaults=True, gc=False):
 
 
 class UserExt(Struct, omit_defaults=True, gc=False):
-    """Where OpenRTB 2.5 callers put what 2.6 has in `user`."""
+    """The place where OpenRTB 2.5 callers put fields that 2.6 has in `user`."""
 
     consent: Consent | None = None
 
 
 class User(Struct, omit_defaults=True, gc=False):
-    """3.2.20: who sees the impression."""
+    """3.2.20: the user who sees the impression."""
 
     id: Id | None = None
     buyeruid: Id | None = None
@@ -320,7 +320,7 @@ class User(Struct, omit_defaults=True, gc=False):
 
 
 class RegsExt(Struct, omit_defaults=True, gc=False):
-    """Where OpenRTB 2.5 callers put what 2.6 has in `regs`."""
+    """The place where OpenRTB 2.5 callers put fields that 2.6 has in `regs`."""
 
     coppa: Int | None = None
     gdpr: Int | None = None
@@ -351,7 +351,7 @@ class BidRequest(Struct, omit_defaults=True, gc=False):
     device: Device | None = None
     user: User | None = None
     test: Int = 0
-    at: Int = 0  # not said: the profile of its exchange says
+    at: Int = 0  # absent: the exchange's profile decides
     tmax: Int | None = None
     wseat: Names | None = None
     bseat: Names | None = None
@@ -367,11 +367,11 @@ class BidRequest(Struct, omit_defaults=True, gc=False):
 
 
 DESCRIPTIVE = frozenset({Site, App, Dooh, Publisher, Geo, Device, User, UserExt, Data, Segment})
-"""Objects that only describe: a field of theirs that cannot be read is left out. Everything else binds what may be
-answered (floors, sizes, blocks, privacy), so a field that cannot be read makes the request invalid."""
+"""Descriptive objects: an unreadable field of theirs is dropped. All others constrain the answer (floors, sizes,
+blocks, privacy), so an unreadable field makes the request invalid."""
 
 BINDING = frozenset({"dnt", "lmt", "device"})
-"""Fields that bind although they are in, or are, a descriptive object: they carry privacy signals."""
+"""Fields that are never dropped although they are in, or are, a descriptive object: they carry privacy signals."""
 
 VERBATIM = frozenset({"consent", "us_privacy", "gpp"})
-"""Privacy strings: a number there is not taken for the string of its digits, nor for the absence of one."""
+"""Privacy strings: a number there is neither coerced to a string nor taken for an absent value."""

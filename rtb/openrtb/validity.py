@@ -1,7 +1,7 @@
-"""What OpenRTB requires of a request beyond the types of its fields: what breaks a rule gets a 400.
+"""OpenRTB's rules for a request beyond the types of its fields: a broken rule gets a 400.
 
-Only what the specification itself says is required, and only of what binds an answer: a screen of negative width is
-a nuisance, a slot of negative width is no offer. A value that a list does not have is no error: lists grow.
+Only the specification's own rules are checked, and only for fields that constrain the answer: a screen of negative
+width is a nuisance, a slot of negative width is not an offer. A value missing from a list is no error: lists grow.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MEASURES: dict[type[Struct], tuple[str, ...]] = {
     Video: ("w", "h", "minduration", "maxduration", "minbitrate", "maxbitrate", "poddur", "maxseq", "sequence"),
     Audio: ("minduration", "maxduration", "minbitrate", "maxbitrate", "poddur", "maxseq", "sequence"),
 }
-"""Sizes, times and numbers of things: never negative. (`startdelay` and `maxextended` may be.)"""
+"""Sizes, times and counts, which are never negative. (`startdelay` and `maxextended` may be.)"""
 
 _read = {struct: attrgetter(*names) for struct, names in _MEASURES.items()}
 
@@ -97,7 +97,7 @@ def _check_banner(banner: Banner) -> None:
 
 def _check_media(slot: Video | Audio, name: str) -> None:
     if not slot.mimes:
-        raise InvalidRequest("no_mimes", f"no media type is said to be played - at `$.imp[...].{name}.mimes`")
+        raise InvalidRequest("no_mimes", f"no media type is allowed - at `$.imp[...].{name}.mimes`")
     _check_measures(slot, name)
     _check_timed_floors(slot, name)
 
@@ -118,4 +118,4 @@ def _check_measures(struct: Struct, place: str) -> None:
 
 def _check_floor(cpm: float, place: str) -> None:
     if not 0 <= cpm < _MOST_CPM:  # NaN too
-        raise InvalidRequest("bad_floor", f"bidfloor {cpm!r} is no price - at `{place}`")
+        raise InvalidRequest("bad_floor", f"bidfloor {cpm!r} is not a price - at `{place}`")

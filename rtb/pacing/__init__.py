@@ -1,1 +1,1 @@
-"""How fast each campaign spends: the pacing table, and what it is made of."""
+"""Pacing: how fast each campaign spends, and the table that tells replicas."""

@@ -1,7 +1,7 @@
-"""The closed-loop pacer: solve for the bid level that spends what is left, and correct the forecast by what was spent.
+"""The closed-loop pacer: it solves for the bid level that spends the budget, and corrects its forecast by actual spend.
 
-One class for the yardstick, for training and for serving: `e` campaigns side by side, stepped any number of auctions
-at a time. A learned policy multiplies its level; 1.0 is this pacer.
+One class for benchmarks, training and serving: `e` campaigns side by side, stepped any number of auctions at a time. A
+learned policy multiplies its level; 1.0 is this pacer.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 MEMORY = 200.0
-"""Auctions after which what was seen counts half."""
+"""Half-life of observations, in auctions."""
 
 QUICK, SLOW = 0.3, 5.0
-"""The other memories a policy is shown, in multiples of the loop's own."""
+"""Other memories shown to policies, in multiples of the loop's own."""
 
 PRIOR = 50.0
-"""Auctions' worth of budget by which the forecast is believed before anything was seen."""
+"""Prior weight of the forecast, in auctions' worth of budget."""
 
-_MOST = float(np.exp(3.0))  # the correction's bound: a forecast twenty times off says nothing more
+_MOST = float(np.exp(3.0))  # bound of the correction: a forecast twenty times off has no information
 
 
 class ClosedLoop:
-    """Levels of linear bids for `e` campaigns, each spending its budget evenly over what is to come.
+    """Closed loops for `e` campaigns: levels of linear bids that spend each budget evenly over the auctions to come.
 
-    The level is where the landscape expects (budget left / auctions left) / correction to be spent per auction, and
-    the correction is spend seen over spend forecast at the levels that were bid, both exponential sums. Where the
-    market takes twice what the past said, the correction goes to 2 and the level down until spend fits again.
+    The level is where the landscape expects (budget left / auctions left) / correction to be spent per auction, and the
+    correction is actual over forecast spend at the levels that were bid, both exponential sums. Where the market takes
+    twice what the past predicts, the correction goes to 2 and the level down until spend fits again.
 
     Args:
-        landscape: what the past says of each campaign's market.
+        landscape: landscape of each campaign's market, from the past.
         spend_per_auction: even spend per auction of each, shape `(e,)`; the scale of the prior.
-        memory: auctions after which what was seen counts half, of all or of each; 0: the forecast is never corrected
+        memory: half-life of observations in auctions, of all or of each; 0: the forecast is never corrected
             (`adaptive`).
         prior: auctions' worth of even spend added to both sums, so that a few auctions do not move the correction.
     """
@@ -57,33 +57,33 @@ class ClosedLoop:
         self._forecast = np.zeros((3, len(landscape)))
 
     def correction(self) -> Floats:
-        """Spend seen over spend forecast lately, shape `(e,)`; 1.0 before anything was seen."""
+        """Return recent actual over forecast spend, shape `(e,)`; 1.0 before any observation."""
         own: Floats = self.corrections()[0]
         return own
 
     def corrections(self) -> Floats:
-        """The correction by the loop's own memory, by a quicker and by a slower one, shape `(3, e)`."""
+        """Return the correction by the loop's own memory, by a quicker and by a slower one, shape `(3, e)`."""
         ratio = (self._seen + self._prior) / (self._forecast + self._prior)
         corrections: Floats = np.clip(ratio, 1.0 / _MOST, _MOST)
         return corrections
 
     def level(self, left: Floats, auctions_left: Floats) -> Floats:
-        """Money per unit of pCTR to bid now, shape `(e,)`.
+        """Return the money per unit of pCTR to bid now, shape `(e,)`.
 
         Args:
             left: budget left, shape `(e,)`.
-            auctions_left: expected until the budget's end, shape `(e,)`.
+            auctions_left: auctions expected until the budget's end, shape `(e,)`.
         """
         even = np.maximum(left, 0.0) / np.maximum(auctions_left, 1.0)
         return self.landscape.scale(even / self.correction())
 
     def learn(self, level: Floats, spent: Floats, auctions: Floats) -> None:
-        """Take in what a step brought.
+        """Learn from the outcome of a step.
 
         Args:
-            level: what was really bid per unit of pCTR, a policy's multiplier included, shape `(e,)`.
-            spent: in the step, shape `(e,)`.
-            auctions: in the step, shape `(e,)`.
+            level: actual bid per unit of pCTR, a policy's multiplier included, shape `(e,)`.
+            spent: spend of the step, shape `(e,)`.
+            auctions: auctions of the step, shape `(e,)`.
         """
         if not self._corrects:
             return
@@ -92,11 +92,11 @@ class ClosedLoop:
         self._forecast = keep * self._forecast + auctions * self.landscape.spend(level)
 
     def remember(self, old: ClosedLoop, rows: npt.NDArray[np.intp]) -> None:
-        """Go on with what another loop saw: `rows` are each campaign's place there, -1 for a new one."""
+        """Take over the observations of another loop: `rows` are the campaigns' indices there, -1 for a new one."""
         known = rows >= 0
         self._seen[:, known], self._forecast[:, known] = old._seen[:, rows[known]], old._forecast[:, rows[known]]
 
     def forget(self, which: Bools) -> None:
-        """Begin anew for some campaigns, a mask of shape `(e,)`."""
+        """Reset some campaigns, given as a mask of shape `(e,)`."""
         self._seen = np.where(which, 0.0, self._seen)
         self._forecast = np.where(which, 0.0, self._forecast)

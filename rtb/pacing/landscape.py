@@ -1,4 +1,4 @@
-"""What a market's auctions cost, as a bidder knows it from the past: expected spend at every level of bidding."""
+"""Bid landscapes: a market's expected spend at every level of bidding, as known from the past."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Floats = npt.NDArray[np.float64]
 Kind = Literal["second", "first"]
 
 _POINTS = 512
-_SMOOTH_POINTS, _REACH = 64, 5.0  # of a formula's table: points, and standard deviations to both sides
+_SMOOTH_POINTS, _REACH = 64, 5.0  # of a log-normal table: points, and standard deviations to both sides
 _TINY = 1e-12
 
 
 class Landscape:
-    """Expected spend per auction by the scale of a linear bid, for `e` campaigns side by side.
+    """The expected spend per auction by the scale of a linear bid, for `e` campaigns side by side.
 
     A linear bidder bids `scale * pctr`; the scale is money per unit of pCTR, the inverse of the shadow price of money.
     Spend is tabled over scales evenly spaced in logarithm and read by linear interpolation, so every campaign
@@ -33,7 +33,7 @@ class Landscape:
     def __init__(self, log_low: Floats, log_step: Floats, spend_table: Floats) -> None:
         self.log_low, self.log_step, self.spend_table = log_low, log_step, spend_table
         self._rows = np.arange(len(log_low))
-        # All rows one after another as one rising sequence, so that one search serves every campaign.
+        # All rows concatenated to one rising sequence, so that one search serves every campaign.
         self._most = np.maximum(spend_table[:, -1], _TINY)
         self._rising = (spend_table / self._most[:, None] + 2.0 * self._rows[:, None]).ravel()
 
@@ -42,16 +42,16 @@ class Landscape:
 
     @classmethod
     def of(cls, pctr: Floats, price: Floats, kind: Kind = "second", max_bid: float = np.inf) -> Landscape:
-        """The landscape of one campaign's past auctions, shape `(n,)` each: a table of one row.
+        """Return the landscape of one campaign's past auctions, shape `(n,)` each: a table of one row.
 
         Args:
             pctr: predicted click rates, above 0.
             price: market prices.
-            kind: what a win costs: the market price, or the bid.
+            kind: price of a win: the market price, or the bid.
             max_bid: cap of every bid.
 
         Raises:
-            ValueError: no auction to learn from.
+            ValueError: there are no auctions.
         """
         if not len(pctr):
             raise ValueError("a landscape needs at least one auction")
@@ -71,15 +71,15 @@ class Landscape:
 
     @classmethod
     def log_normal(cls, price: Floats, price_spread: Floats, pctr: Floats, pctr_spread: Floats) -> Landscape:
-        """The landscape of markets whose prices and pCTRs are log-normal and independent of each other.
+        """Return the landscape of markets with log-normal, independent prices and pCTRs.
 
         A price below `scale * pctr` means log(price / pctr) below log(scale), which is normal, and weighing by price
         moves its mean by the variance of the price.
 
         Args:
-            price: median, shape `(e,)`, above 0.
+            price: median price, shape `(e,)`, above 0.
             price_spread: standard deviation of its logarithm, shape `(e,)`, above 0.
-            pctr: mean, shape `(e,)`, above 0.
+            pctr: mean pCTR, shape `(e,)`, above 0.
             pctr_spread: standard deviation of its logarithm, shape `(e,)`.
         """
         both = np.sqrt(price_spread**2 + pctr_spread**2)
@@ -90,7 +90,7 @@ class Landscape:
 
     @classmethod
     def stack(cls, parts: Sequence[Landscape]) -> Landscape:
-        """Campaigns side by side."""
+        """Return the landscapes of campaigns side by side."""
         return cls(
             np.concatenate([part.log_low for part in parts]),
             np.concatenate([part.log_step for part in parts]),
@@ -98,20 +98,20 @@ class Landscape:
         )
 
     def take(self, rows: npt.ArrayLike) -> Landscape:
-        """Some of the campaigns, by index; an index may come twice."""
+        """Return the landscapes of some campaigns, by index; an index may come twice."""
         index = np.asarray(rows, np.intp)
         return Landscape(self.log_low[index], self.log_step[index], self.spend_table[index])
 
     def believed(self, price: Floats, pctr: Floats) -> Landscape:
-        """The landscape of who believes prices and pCTRs to be so many times what they are, shape `(e,)` each."""
+        """Return the landscape with prices and pCTRs misjudged by these factors, shape `(e,)` each."""
         return Landscape(self.log_low + np.log(price / pctr), self.log_step, self.spend_table * price[:, None])
 
     def thinned(self, part: Floats) -> Landscape:
-        """The landscape of who only gets into that part of the auctions, shape `(e,)`."""
+        """Return the landscape with only that part of the auctions, shape `(e,)`."""
         return Landscape(self.log_low, self.log_step, self.spend_table * part[:, None])
 
     def spend(self, scale: Floats) -> Floats:
-        """Expected spend per auction at each campaign's scale, shape `(e,)`."""
+        """Return the expected spend per auction at each campaign's scale, shape `(e,)`."""
         place = (np.log(np.maximum(scale, _TINY)) - self.log_low) / self.log_step
         place = np.clip(place, 0.0, self.spend_table.shape[1] - 1.000001)
         lower = place.astype(np.intp)
@@ -121,7 +121,7 @@ class Landscape:
         return spend
 
     def scale(self, spend: Floats) -> Floats:
-        """The scale at which each campaign is expected to spend that much per auction, shape `(e,)`.
+        """Return the scale at which each campaign is expected to spend that much per auction, shape `(e,)`.
 
         A spend above what the market can take gives the table's last scale, which wins everything there is.
         """

@@ -1,4 +1,4 @@
-"""Campaigns paced side by side: the arithmetic that the yardstick's bidders, training and serving share."""
+"""Campaigns paced side by side: the arithmetic shared by benchmark bidders, training and serving."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from rtb.pacing.recent import Brought, Recent
 Floats = npt.NDArray[np.float64]
 
 STEP = 10
-"""Auctions between two levels of the closed loop: at 1, 5 and 10 it wins the same within half a point."""
+"""Auctions between two updates of the closed loop: at 1, 5 and 10 results agree within half a point."""
 
 DECISION = 20
-"""Auctions between two decisions of a policy in training, whose counted episodes have a thousand."""
+"""Auctions between two decisions of a policy in training, with episodes of a thousand auctions."""
 
 DECISIONS = 50
-"""Decisions an episode of the published protocol."""
+"""Decisions per episode of the published protocol."""
 
 
 class Lanes:
-    """`e` closed loops and what each has seen lately.
+    """The closed loops of `e` campaigns with their recent observations.
 
     Args:
-        past: what each campaign knows.
-        budget: of an episode or flight, shape `(e,)`.
-        auctions: usually in one, shape `(e,)`.
-        memory: of the closed loops, in auctions, of all or of each; 0 never corrects the forecast.
+        past: past of each campaign.
+        budget: budget of an episode or flight, shape `(e,)`.
+        auctions: usual number of auctions in one, shape `(e,)`.
+        memory: half-life of the closed loops in auctions, of all or of each; 0 never corrects the forecast.
     """
 
     def __init__(self, past: Past, budget: Floats, auctions: Floats, *, memory: float | Floats = MEMORY) -> None:
@@ -39,11 +39,11 @@ class Lanes:
         self._recent = Recent(past.pctr, past.price)
 
     def level(self, left: Floats, when: Moment) -> Floats:
-        """The closed loop's level, money per unit of pCTR, shape `(e,)`."""
+        """Return the closed loop's level, money per unit of pCTR, shape `(e,)`."""
         return self.loop.level(left, when.auctions_left)
 
     def decide(self, left: Floats, when: Moment) -> PacingState:
-        """What a policy decides by; a new span of "recent" begins."""
+        """Return the state for a policy's decision, and begin a new step of recent observations."""
         seen, scale = self._recent.seen(), self._past.landscape.scale
         even = np.maximum(left, 0.0) / np.maximum(when.auctions_left, 1.0)
         own, quick, slow = self.loop.corrections()
@@ -69,15 +69,15 @@ class Lanes:
         )
 
     def learn(self, level: Floats, brought: Brought) -> None:
-        """See what came of the bids at a level, a policy's multiplier included, shape `(e,)`."""
+        """Learn from the outcome of bids at a level, a policy's multiplier included, shape `(e,)`."""
         self.loop.learn(level, brought.paid, brought.auctions)
         self._recent.add(brought)
 
     def remember(self, old: Lanes, rows: npt.NDArray[np.intp]) -> None:
-        """Go on with what other lanes saw: `rows` are each campaign's place there, -1 for a new one."""
+        """Take over the observations of other loops: `rows` are the campaigns' indices there, -1 for a new one."""
         self.loop.remember(old.loop, rows)
         self._recent.remember(old._recent, rows)
 
     def forget(self, which: npt.NDArray[np.bool_]) -> None:
-        """Let some loops begin anew, a mask of shape `(e,)`."""
+        """Reset some loops, given as a mask of shape `(e,)`."""
         self.loop.forget(which)

@@ -1,4 +1,4 @@
-"""What campaigns know of the prices they bid against, from what was paid, and the landscape that makes."""
+"""Estimates of campaigns' market prices from what they paid, and the landscapes that follow."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from rtb.pacing.landscape import Landscape
 Floats = npt.NDArray[np.float64]
 
 _PCTR_SPREAD = 0.8
-"""Standard deviation of log pCTR where nobody measured it."""
+"""Standard deviation of log pCTR where it was not measured."""
 
 _LEAST_REACH = 1e-3
-"""Part of its opportunities in which a campaign is taken to bid at least: rivals of the same house take the others."""
+"""Least assumed part of its opportunities in which a campaign bids: others go to rivals of the same platform."""
 
 _TINY = 1e-12
 
 
 class Known(NamedTuple):
-    """What `e` campaigns know of their markets; every array has shape `(e,)`.
+    """The estimated markets of `e` campaigns; every array has shape `(e,)`.
 
     Attributes:
-        pctr: mean chance that an opportunity meets the goal; 0: not known, and then nothing is.
+        pctr: mean probability that an opportunity meets the goal; 0: unknown, and then everything is.
         price: usual price, micros.
-        landscape: of `e` rows.
+        landscape: landscape of `e` rows.
     """
 
     pctr: Floats
@@ -37,10 +37,10 @@ class Known(NamedTuple):
 
 
 def know(balances: dict[str, Floats], markets: Sequence[Market], worth_micros: Floats) -> Known:
-    """From totals by name, shape `(e,)` each, the markets, and what one click or conversion is worth.
+    """Return the estimates from totals by name, shape `(e,)` each, the markets, and the worth of a click or conversion.
 
-    Who has not paid a price yet takes the market to ask what an impression is worth: it begins where it would if
-    money did not matter, and what is spent corrects that within seconds.
+    A campaign that has not paid yet assumes that prices equal the worth of an impression: it begins as if its budget
+    did not matter, and actual spend corrects that within seconds.
     """
     median, shape, pctr_spread = np.array([one[:3] for one in markets], np.float64).reshape(-1, 3).T
     pctr = balances["probability"] / np.maximum(balances["opportunities"], 1.0)

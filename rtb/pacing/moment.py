@@ -1,4 +1,4 @@
-"""Where in its budget's time a campaign is, and how it knows: by counting auctions, or by the clock."""
+"""The position of a campaign in its budget's time, by counted auctions or by the clock."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Moment(NamedTuple):
     """A moment in the lives of `e` budgets; every field has shape `(e,)`.
 
     Attributes:
-        auctions_left: expected until the budget's end, the next one included; exact where auctions are counted.
-        time_left: part of the time that remains, 0 to 1.
-        hour: hours since a midnight; 0 where nobody knows.
-        hours_left: until the budget's end; NaN where it ends after a count of auctions.
+        auctions_left: auctions expected until the budget's end, the next one included; exact where they are counted.
+        time_left: remaining part of the time, 0 to 1.
+        hour: hours since a midnight; 0 where unknown.
+        hours_left: hours until the budget's end; NaN where it ends after a count of auctions.
     """
 
     auctions_left: Floats
@@ -27,13 +27,13 @@ class Moment(NamedTuple):
 
 
 class Clock(NamedTuple):
-    """How `e` campaigns tell how far they are; every field has shape `(e,)` or `(e, n)`.
+    """The clocks of `e` campaigns; every field has shape `(e,)` or `(e, n)`.
 
-    A published episode ends after a count of auctions. A flight ends at an hour, and how many auctions come until then
-    is a forecast: the usual traffic, all day the same.
+    A published episode ends after a count of auctions. A flight ends at an hour, and the number of auctions until then
+    is forecast from the usual traffic, the same all day.
 
     Attributes:
-        hour: of each auction, hours since a midnight, shape `(e, n)`.
+        hour: hours since a midnight of each auction, shape `(e, n)`.
         hours: length of the flight; NaN where it ends after `n` auctions.
         traffic: usual auctions an hour.
     """
@@ -44,11 +44,11 @@ class Clock(NamedTuple):
 
     @classmethod
     def counting(cls, hour: Floats) -> Clock:
-        """Of episodes that end after the last of these auctions."""
+        """Return the clocks of episodes that end after the last of these auctions."""
         return cls(hour, np.full(len(hour), np.nan), np.ones(len(hour)))
 
     def at(self, auction: int) -> Moment:
-        """The moment before an auction, by its index."""
+        """Return the moment before an auction, by its index."""
         count = self.hour.shape[1]
         hour = self.hour[:, min(auction, count - 1)]
         left = float(max(count - auction, 0))
@@ -62,6 +62,6 @@ class Clock(NamedTuple):
         )
 
     def take(self, rows: npt.ArrayLike) -> Clock:
-        """Some of the campaigns, by index; an index may come twice."""
+        """Return the clocks of some campaigns, by index; an index may come twice."""
         index = np.asarray(rows, np.intp)
         return Clock(self.hour[index], self.hours[index], self.traffic[index])

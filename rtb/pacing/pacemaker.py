@@ -1,8 +1,7 @@
-"""The Controller's arithmetic: from what the ledger says now and said before, the pacing table replicas bid by.
+"""The Controller's pacing: from successive balances of the ledger to the pacing table that replicas bid by.
 
-Each campaign's money is spent evenly over what is to come by the closed loop of `rtb.pacing.lanes`, the one that
-policies are trained on top of. A tick is a decision, an opportunity is an auction, and what was paid tells of the
-market.
+The closed loop of `rtb.pacing.lanes`, on top of which policies are trained, spends each campaign's money evenly over
+the time to come. A tick is a decision, an opportunity is an auction, and payments tell the market's prices.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ Floats = npt.NDArray[np.float64]
 Totals = dict[str, Floats]
 
 _COUNTS = ("opportunities", "bids", "bills", "probability", "spent", "price_squares", "levels")
-"""What grows in a balance and tells of the market."""
+"""Rising figures of a balance that tell of the market."""
 
 _MEMORY_SECONDS = 10.0
-"""What is won now is paid seconds later: a loop that forgot sooner would chase its own tail."""
+"""Least memory of the loops: wins are paid seconds later, and a shorter memory would oscillate."""
 
 _STATE = [field.name for field in fields(PacingState)]
 _LEVELS = [name for name in _STATE if name.startswith("level")]
@@ -43,10 +42,10 @@ _HOUR = 3_600.0
 
 
 class Pacemaker:
-    """Keeps the loops of campaigns between ticks."""
+    """The closed loops of all campaigns, kept between ticks."""
 
     def __init__(self) -> None:
-        self._at = 0.0  # when the last tick was: some come late, and some between two
+        self._at = 0.0  # time of the last tick: intervals vary
         self._row_of: dict[int, int] = {}
         self._open = np.zeros(0, np.bool_)
         self._terms: SaleTerms | None = None
@@ -61,13 +60,13 @@ class Pacemaker:
         now: float,
         markets: Mapping[int, Market] | None = None,
     ) -> PacingTable:
-        """One record a campaign, in the order given.
+        """Return a pacing table with one record per campaign, in the order given.
 
         Args:
             entries: the campaigns.
-            balances: where each stands in the ledger.
+            balances: balance of each in the ledger.
             now: Unix time.
-            markets: what is known of their markets, by campaign number.
+            markets: estimated markets by campaign number.
         """
         table = np.zeros(len(entries), PACING_DTYPE)
         if not len(entries):
@@ -85,14 +84,14 @@ class Pacemaker:
         return table
 
     def _pace(self, table: PacingTable, totals: Totals, known: Known, span: Span, now: float) -> PacingState:
-        """Take in what happened since the last tick, and see where every campaign stands."""
+        """Learn from the interval since the last tick; return the pacing states."""
         numbers = table["number"].tolist()
         rows = np.array([self._row_of.get(number, -1) for number in numbers], np.intp)
         brought, level = self._since(totals, rows)
         days = Daybook(len(rows))
         days.remember(self._days, rows)
         forecast = brought.auctions * known.landscape.spend(level)
-        # Who was closed was told of no opportunity, and that says nothing of the traffic.
+        # A closed campaign sees no opportunities, which tells nothing of the traffic.
         watched = np.where(np.append(self._open, False)[rows], max(0.0, now - self._at), 0.0) / _HOUR
         days.add(now / _HOUR, watched, brought.auctions, brought.paid, forecast)
         rate = np.maximum(days.traffic() / _HOUR, 1e-9)  # opportunities a second
@@ -112,9 +111,9 @@ class Pacemaker:
         return replace(state, time_total=span.seconds, time_left=span.seconds_left, **levels)
 
     def _since(self, totals: Totals, rows: npt.NDArray[np.intp]) -> tuple[Brought, Floats]:
-        """What came since the last tick, and the mean level that was really bid, a policy's part included.
+        """Return the outcome since the last tick, and the mean level actually bid, a policy's multiplier included.
 
-        Of a campaign not seen before that is nothing: what it did till then is usual, not recent.
+        It is zero for a campaign not seen before: its totals are usual, not recent.
         """
         before = {name: np.append(column, 0.0)[rows] for name, column in self._totals.items()}
         since = {name: np.where(rows >= 0, np.maximum(totals[name] - before[name], 0.0), 0.0) for name in totals}
@@ -130,7 +129,7 @@ class Pacemaker:
 
 
 def _told(campaigns: Sequence[int], markets: Mapping[int, Market]) -> list[Market]:
-    """What is known of each campaign's market."""
+    """Return the estimated market of each campaign."""
     return [markets.get(campaign, UNKNOWN) for campaign in campaigns]
 
 

@@ -1,4 +1,4 @@
-"""What campaigns know before they bid: the landscape, the day's pattern and the usual averages of their past."""
+"""The past of campaigns: their landscape, daily profile and usual averages."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Past:
-    """The pasts of `e` campaigns.
+    """The past of `e` campaigns.
 
     Attributes:
-        landscape: of `e` rows.
-        profile: of `e` rows.
-        pctr: mean, shape `(e,)`.
+        landscape: landscape of `e` rows.
+        profile: daily profile of `e` rows.
+        pctr: mean pCTR, shape `(e,)`.
         price: mean market price, shape `(e,)`.
     """
 
@@ -35,7 +35,7 @@ class Past:
 
     @classmethod
     def stack(cls, parts: Sequence[Past]) -> Past:
-        """Campaigns side by side."""
+        """Return the pasts of campaigns side by side."""
         return cls(
             Landscape.stack([part.landscape for part in parts]),
             DailyProfile.stack([part.profile for part in parts]),
@@ -44,10 +44,10 @@ class Past:
         )
 
     def take(self, rows: npt.ArrayLike) -> Past:
-        """Some of the campaigns, by index; an index may come twice."""
+        """Return the pasts of some campaigns, by index; an index may come twice."""
         index = np.asarray(rows, np.intp)
         return Past(self.landscape.take(index), self.profile.take(index), self.pctr[index], self.price[index])
 
     def believed(self, price: Floats, pctr: Floats) -> Past:
-        """The past of who believes prices and pCTRs to be so many times what they were, shape `(e,)` each."""
+        """Return the past with prices and pCTRs misjudged by these factors, shape `(e,)` each."""
         return Past(self.landscape.believed(price, pctr), self.profile, self.pctr * pctr, self.price * price)

@@ -1,4 +1,4 @@
-"""A campaign's day as its past had it: traffic and spend by the hour, and what that says of the auctions to come."""
+"""Daily profiles: a campaign's past traffic and spend by hour, and what they predict for the auctions to come."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ Floats = npt.NDArray[np.float64]
 HOURS = 24
 
 PRIOR = 300.0
-"""Auctions by which an hour is believed to be like every other before any was seen."""
+"""Prior weight, in auctions, of an hour being like every other."""
 
-_WATCHED = 0.1  # hours of usual traffic that every hour is believed to have had
+_WATCHED = 0.1  # prior hours of usual traffic in every hour
 
 _TINY = 1e-12
 
 
 class DailyProfile:
-    """How far spend in each hour of the day is from the landscape's, for `e` campaigns side by side.
+    """The deviation of spend in each hour of the day from the landscape, for `e` campaigns side by side.
 
-    A feedback loop knows what this hour's market takes. At the budget's end other hours will have come, and where
-    those are cheaper it pays to wait for them: the level that is right for the whole is right now.
+    A feedback loop knows the current hour only. Where later hours are cheaper it pays to wait for them: the level
+    should be the one that is right for the whole remaining time.
 
     Attributes:
         traffic: auctions in each hour of the day, shape `(e, 24)`, above 0.
-        factor: spend in that hour over what the landscape expects at the same level, shape `(e, 24)`.
+        factor: spend in that hour over the landscape's at the same level, shape `(e, 24)`.
     """
 
     def __init__(self, traffic: Floats, factor: Floats) -> None:
@@ -38,13 +38,13 @@ class DailyProfile:
 
     @classmethod
     def of(cls, pctr: Floats, price: Floats, hour: Floats, landscape: Landscape, level: float) -> DailyProfile:
-        """From one campaign's past auctions, shape `(n,)` each: a profile of one row.
+        """Return the profile of one campaign's past auctions, shape `(n,)` each: one row.
 
         Args:
             pctr: predicted click rates.
             price: market prices.
             hour: hours since a midnight; all 0 where the log has none, which gives a flat profile.
-            landscape: of the same auctions.
+            landscape: landscape of the same auctions.
             level: money per unit of pCTR at which spend is compared.
         """
         of_day = np.floor(hour).astype(np.int64) % HOURS
@@ -57,44 +57,44 @@ class DailyProfile:
 
     @classmethod
     def from_sums(cls, hours: Floats, auctions: Floats, spent: Floats, forecast: Floats) -> DailyProfile:
-        """From sums by the hour of the day, shape `(e, 24)` each.
+        """Return the profiles of sums by hour of the day, shape `(e, 24)` each.
 
         Args:
-            hours: how long it was watched: 3.0 if on three days.
-            auctions: seen in it.
-            spent: in it.
-            forecast: what the landscape would have had spent at the levels bid.
+            hours: hours observed: 3.0 for three days.
+            auctions: number of auctions.
+            spent: spend.
+            forecast: spend that the landscape predicts at the levels bid.
         """
         seen = auctions.sum(axis=1, keepdims=True)
         prior = PRIOR * forecast.sum(axis=1, keepdims=True) / np.maximum(seen, 1.0) + _TINY
-        # An hour never watched is as busy as those that were.
+        # An unobserved hour is taken to be as busy as the others.
         usual = np.maximum(seen / np.maximum(hours.sum(axis=1, keepdims=True), _TINY), 1e-3)
         traffic = (auctions + usual * _WATCHED) / (hours + _WATCHED)
         return cls(traffic, (spent + prior) / (forecast + prior))
 
     @classmethod
     def stack(cls, parts: Sequence[DailyProfile]) -> DailyProfile:
-        """Campaigns side by side."""
+        """Return the profiles of campaigns side by side."""
         return cls(np.concatenate([part.traffic for part in parts]), np.concatenate([part.factor for part in parts]))
 
     def __len__(self) -> int:
         return len(self.traffic)
 
     def take(self, rows: npt.ArrayLike) -> DailyProfile:
-        """Some of the campaigns, by index; an index may come twice."""
+        """Return the profiles of some campaigns, by index; an index may come twice."""
         index = np.asarray(rows, np.intp)
         return DailyProfile(self.traffic[index], self.factor[index])
 
     def same_as_now(self, when: Moment) -> Floats:
-        """The auctions to come, counted in auctions of this hour that would take as much money, shape `(e,)`.
+        """Return the auctions to come as a number of auctions in this hour with the same spend, shape `(e,)`.
 
-        By count, the hours that follow are gone through until the auctions left are used up; by the clock, until the
-        flight ends, and it is the past that says how many auctions that is.
+        The following hours are summed until the auctions left are used up, or by the clock until the flight ends, with
+        the number of auctions from the past.
         """
         start = np.floor(when.hour).astype(np.int64) % HOURS
         turned = (start[:, None] + np.arange(HOURS + 1)) % HOURS
         rows = np.arange(len(start))[:, None]
-        # The rest of this hour comes first; what has passed of it comes again at the end of the day.
+        # The rest of this hour comes first; its elapsed part returns at the end of the day.
         length = np.ones(turned.shape)
         length[:, HOURS] = when.hour - np.floor(when.hour)
         length[:, 0] -= length[:, HOURS]

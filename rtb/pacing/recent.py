@@ -1,4 +1,4 @@
-"""What a paced campaign has seen lately, step by step."""
+"""Recent observations of paced campaigns, step by step."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _KEEP = float(np.exp(-1.0))  # the memory of one step, as in the pacing environm
 
 
 class Brought(NamedTuple):
-    """What some auctions brought to `e` campaigns, as sums of shape `(e,)`.
+    """The outcome of some auctions for `e` campaigns, as sums of shape `(e,)`.
 
     Attributes:
-        auctions: how many there were.
-        bids: in how many of them it bid.
-        won: how many were won.
-        pctr: sum over all of them.
-        paid: for those won.
-        squares: of what was paid for each.
+        auctions: number of auctions.
+        bids: number of bids.
+        won: number of wins.
+        pctr: sum of pCTR over all auctions.
+        paid: sum of prices paid.
+        squares: sum of squares of prices paid.
     """
 
     auctions: Floats
@@ -33,7 +33,7 @@ class Brought(NamedTuple):
 
 
 class Recent:
-    """Exponential averages of `e` campaigns; until one has seen anything, what it expects.
+    """Exponential averages of `e` campaigns, with the usual values before any observation.
 
     Args:
         usual_pctr: mean pCTR of the past, shape `(e,)`.
@@ -45,20 +45,20 @@ class Recent:
         self._sums = np.zeros((len(Brought._fields), len(usual_pctr)))
 
     def age(self) -> None:
-        """A new step begins: what was seen before it weighs less."""
+        """Begin a new step: earlier observations weigh less."""
         self._sums = _KEEP * self._sums
 
     def add(self, brought: Brought) -> None:
-        """Take in some auctions of the step."""
+        """Add the outcome of auctions of the step."""
         self._sums = self._sums + np.stack(brought)
 
     def remember(self, old: Recent, rows: npt.NDArray[np.intp]) -> None:
-        """Go on with what another saw: `rows` are each campaign's place there, -1 for a new one."""
+        """Take over the averages of another one: `rows` are the campaigns' indices there, -1 for a new one."""
         known = rows >= 0
         self._sums[:, known] = old._sums[:, rows[known]]
 
     def seen(self) -> Seen:
-        """The averages now."""
+        """Return the current averages."""
         now = Brought(*self._sums)
         some, winner = now.auctions > 1e-6, now.won > 1e-6
         won = np.where(winner, now.won, 1.0)
@@ -73,7 +73,7 @@ class Recent:
 
 
 class Seen(NamedTuple):
-    """Recent averages of `e` campaigns, shape `(e,)` each: wins a bid, pCTR, and clearing price with its spread."""
+    """Recent averages of `e` campaigns, shape `(e,)` each: wins per bid, pCTR, and clearing price with its spread."""
 
     win_rate: Floats
     pctr: Floats

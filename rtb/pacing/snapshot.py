@@ -1,12 +1,12 @@
-"""What the Controller tells every replica: an immutable, versioned picture of the catalog and of the pacing.
+"""Snapshots: immutable, versioned copies of the catalog and the pacing, published by the Controller to all replicas.
 
-Two pictures, because they change at different speeds: the catalog when somebody edits a campaign, the pacing every
-tick. They lie in Redis under a version; replicas look at the versions a few times a second and fetch what is new.
+There are two, because they change at different speeds: the catalog when somebody edits a campaign, the pacing every
+tick. They are stored in Redis with a version; replicas poll the versions a few times a second and fetch what is new.
 
-A version is random. A counter would begin again in a Redis that was wiped, and a replica that had seen its numbers
-before would take new pictures for old ones.
+Versions are random. A counter would restart in a wiped Redis, and a replica that had seen its numbers before would take
+new snapshots for old ones.
 
-Published models travel the same way, whole, so that nodes need no folder in common; their version is that of their
+Published models are distributed the same way, so that nodes need no shared folder; their version is that of their
 weights.
 """
 
@@ -31,19 +31,19 @@ from rtb.targeting.listing import Listing
 CATALOG, PACING = "raybid:snapshot:catalog", "raybid:snapshot:pacing"
 
 EXPERIMENT = "raybid:snapshot:experiment"
-"""The experiment that runs, or the last one: see `rtb.experiment`. It lies beside the money that it divides."""
+"""Key of the running or the last experiment: see `rtb.experiment`. It is stored beside the money that it divides."""
 
 QUARANTINE = "raybid:snapshot:quarantine"
-"""What the Controller leaves out: see `rtb.runtime.quarantine`."""
+"""Key of the records that the Controller leaves out: see `rtb.runtime.quarantine`."""
 
 
 def model_key(kind: str) -> str:
-    """Where the published model of a kind lies, packed."""
+    """Return the key of the published model of a kind, packed."""
     return f"raybid:snapshot:model:{kind}"
 
 
 def deposit_key(kind: str, version: str) -> str:
-    """Where a model lies, packed, that serves without being published."""
+    """Return the key of a packed model that serves without being published."""
     return f"raybid:deposit:model:{kind}:{version}"
 
 
@@ -60,7 +60,7 @@ PACING_DTYPE = np.dtype(
         *((field.name, np.float64) for field in fields(PacingState)),
     ]
 )
-"""One record a campaign: its terms and its pacing state."""
+"""A record per campaign: its terms and its pacing state."""
 
 PacingTable = npt.NDArray[Any]
 
@@ -76,21 +76,21 @@ _parts = msgspec.msgpack.Decoder(list[msgspec.Raw])
 
 
 def encode_catalog(listings: list[Listing]) -> bytes:
-    """Bytes of the catalog's picture."""
+    """Return a snapshot of the catalog as bytes."""
     return msgspec.msgpack.encode([_Row(item.number, item.campaign) for item in listings])
 
 
 def decode_catalog(body: bytes) -> list[Listing]:
-    """The catalog's picture from bytes."""
+    """Return the listings of a snapshot of the catalog."""
     return [Listing(row.number, row.campaign) for row in _rows.decode(body)]
 
 
 class CatalogReader:
-    """Reads one picture of the catalog after the other; what did not change in between is the same object again.
+    """A reader of successive snapshots of the catalog that reuses the objects of unchanged campaigns.
 
     Attributes:
-        fresh: campaigns in the last picture that were not in the one before.
-        faults: rows of the last picture that this code cannot read, such as a newer Controller's.
+        fresh: number of new or changed campaigns in the last snapshot.
+        faults: rows of the last snapshot that this code cannot read, such as a newer Controller's.
     """
 
     def __init__(self) -> None:
@@ -118,68 +118,68 @@ def _listing(body: bytes) -> Listing:
 
 
 _LAYOUT = hashlib.blake2b(repr(PACING_DTYPE.descr).encode(), digest_size=8).digest()
-"""Goes before a table, so that one of another release is not read as one of this."""
+"""Prefix of a table, so that one of another release is not misread."""
 
 
 def encode_pacing(table: PacingTable) -> bytes:
-    """Bytes of a table of `PACING_DTYPE`."""
+    """Return a table of `PACING_DTYPE` as bytes."""
     return _LAYOUT + table.tobytes()
 
 
 def decode_pacing(body: bytes) -> PacingTable:
-    """A read-only table of `PACING_DTYPE` from bytes.
+    """Return a read-only table of `PACING_DTYPE` from bytes.
 
     Raises:
-        ValueError: they are none, or one of another release.
+        ValueError: the bytes are not a table of this release.
     """
     if not body.startswith(_LAYOUT):
-        raise ValueError("this is no pacing table of this release")
+        raise ValueError("this is not a pacing table of this release")
     return np.frombuffer(body, PACING_DTYPE, offset=len(_LAYOUT))
 
 
 def pacing_state(table: PacingTable) -> PacingState:
-    """The columns that a policy observes."""
+    """Return the columns that a policy observes."""
     return PacingState(**{field.name: table[field.name] for field in fields(PacingState)})
 
 
 class Publisher:
-    """The Controller's side: stores a picture under a version that no other ever had.
+    """The publishing side, in the Controller: it stores each snapshot under a unique version.
 
     Args:
-        client: where pictures lie.
+        client: client of the server that holds snapshots.
     """
 
     def __init__(self, client: aioredis.Redis) -> None:
         self._client: Any = client
 
     async def publish(self, key: str, body: bytes, version: str = "") -> str:
-        """Make this the picture under `key`; its version. Doing so twice, as a client that tries again may, is once.
+        """Publish a snapshot under `key`; return its version. Repeating the call with a version is harmless.
 
         Args:
-            key: which picture.
-            body: the picture.
-            version: one that only this picture ever has; empty: a new one.
+            key: key of the snapshot.
+            body: the snapshot.
+            version: a version unique to this snapshot; empty: a new one.
         """
         version = version or self.new_version()
         await self._client.hset(key, mapping={"version": version, "body": body})
         return version
 
     def new_version(self) -> str:
-        """A version that no picture ever had."""
+        """Return a unique version."""
         return secrets.token_hex(8)
 
     async def published(self, key: str) -> str | None:
-        """Version of the picture under `key`; `None` where there is none, as in a Redis that was wiped."""
+        """Return the version of the snapshot under `key`; `None` where there is none, as in a wiped Redis."""
         version = await self._client.hget(key, "version")
         return None if version is None else version.decode()
 
 
 class Subscriber:
-    """A replica's side: fetches a picture when its version is new.
+    """The subscribing side, in a replica: it fetches a snapshot when its version is new.
 
     Args:
-        client: where pictures lie.
-        key: which picture.
+        client: client of the server that holds snapshots.
+        key: key of the snapshot.
     """
 
     def __init__(self, client: aioredis.Redis, key: str) -> None:
@@ -188,7 +188,7 @@ class Subscriber:
         self.version = ""
 
     async def pull(self) -> bytes | None:
-        """The picture if it changed since the last call, else `None`."""
+        """Return the snapshot if it changed since the last call, else `None`."""
         version = await self._client.hget(self._key, "version")
         if version is None or version.decode() == self.version:
             return None
@@ -199,5 +199,5 @@ class Subscriber:
         return bytes(body)
 
     def forget(self) -> None:
-        """Fetch the picture again at the next call, changed or not."""
+        """Make the next call fetch the snapshot again, changed or not."""
         self.version = ""

@@ -1,4 +1,4 @@
-"""From a campaign as its owner describes it to what the ledger holds it to, and to its own calendar."""
+"""The ledger's terms of a campaign, its calendar, and the span of its pacing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rtb.ledger import Balance, Day, Terms
 
 
 def terms_of(entry: Entry) -> Terms:
-    """What the ledger is told of a campaign."""
+    """Return a campaign's terms for the ledger."""
     campaign, flight = entry.campaign, entry.campaign.flight
     return Terms(
         budget_micros=campaign.budget.total_micros,
@@ -26,26 +26,26 @@ def terms_of(entry: Entry) -> Terms:
 
 
 def over_budget(entry: Entry, balance: Balance) -> int:
-    """Return the micros that a campaign has spent or promised beyond its budget, which was cut since.
+    """Return the micros that a campaign has spent or promised beyond its budget, where that was cut.
 
     Args:
         entry: the campaign.
-        balance: where it stands, its arm included. A ledger's budget is never less than what was spent and promised.
+        balance: its balance, arm included. Its budget there is never less than what was spent and promised.
     """
     return max(0, balance.budget - balance.moved - entry.campaign.budget.total_micros)
 
 
 def lost(entries: Sequence[Entry], balances: Sequence[Balance], spent: Mapping[int, int]) -> list[Entry]:
-    """Return campaigns whose figures the ledger must have lost: it has no budget for them though it had, or is behind.
+    """Return campaigns whose figures the ledger has lost: it no longer has their budget, or is behind.
 
-    Opened, they would spend again what they spent. What that is need not be known yet, and is never known to the last
-    second: that it could bid is enough.
+    Opened again, they would spend their budget twice. The amount spent need not be known yet, and never is to the last
+    second: it is enough that the campaign may have bid.
 
     Args:
         entries: campaigns of record.
-        balances: where each stands in the ledger.
-        spent: micros that the catalog says were spent, by campaign number; tells of campaigns that an old copy of the
-            catalog knows as never opened.
+        balances: balance of each in the ledger.
+        spent: micros spent by the catalog, by campaign number, for campaigns that an old copy of the catalog has as
+            never opened.
     """
 
     def is_lost(entry: Entry, balance: Balance) -> bool:
@@ -56,13 +56,13 @@ def lost(entries: Sequence[Entry], balances: Sequence[Balance], spent: Mapping[i
 
 
 class Span(NamedTuple):
-    """Money to be spent evenly and the time for it, of one campaign, or of `n` in arrays of shape `(n,)`.
+    """A span of time and the money to spend evenly in it, of one campaign, or of `n` in arrays of shape `(n,)`.
 
     Attributes:
-        money: micros at its beginning.
-        money_left: micros not yet spent or held by bids.
-        seconds: its length.
-        seconds_left: what remains of it.
+        money: micros at its start.
+        money_left: micros neither spent nor reserved.
+        seconds: length of the span.
+        seconds_left: remaining seconds.
     """
 
     money: Any
@@ -72,9 +72,9 @@ class Span(NamedTuple):
 
 
 def span_of(entry: Entry, balance: Balance, now: float) -> Span:
-    """What a campaign spends evenly now: its flight's money, or today's where a daily limit allows less of it."""
+    """Return the span that a campaign paces now: its flight, or today where the daily limit allows less."""
     left = balance.available + balance.leased
-    length = entry.ends - entry.starts if entry.ends > entry.starts else 1.0  # ended before it was made
+    length = entry.ends - entry.starts if entry.ends > entry.starts else 1.0  # ended before it was created
     flight = Span(balance.budget, left, length, max(0.0, entry.ends - max(now, entry.starts)))
     if not balance.daily:
         return flight
@@ -86,7 +86,7 @@ def span_of(entry: Entry, balance: Balance, now: float) -> Span:
 
 
 def day_of(entry: Entry, now: float) -> Day:
-    """The campaign's own day at a Unix time, by its `budget.timezone`.
+    """Return the campaign's own day at a Unix time, by its `budget.timezone`.
 
     Raises:
         ZoneInfoNotFoundError: this machine knows no time zone of that name.
@@ -95,7 +95,7 @@ def day_of(entry: Entry, now: float) -> Day:
 
 
 def day_began(entry: Entry, now: float) -> float:
-    """When the campaign's own day at a Unix time began.
+    """Return when the campaign's own day at a Unix time began.
 
     Raises:
         ZoneInfoNotFoundError: see `day_of`.
@@ -104,7 +104,7 @@ def day_began(entry: Entry, now: float) -> float:
     return _midnight(datetime.fromtimestamp(now, zone).date(), zone)
 
 
-@lru_cache(maxsize=1_024)  # thousands of campaigns are in few time zones, and are asked for at the same moment
+@lru_cache(maxsize=1_024)  # thousands of campaigns share few time zones and are looked up at the same moment
 def _day(timezone: str, now: float) -> Day:
     zone = _zone(timezone)
     today = datetime.fromtimestamp(now, zone).date()

@@ -1,7 +1,7 @@
-"""The terms of a whole catalog as columns: what a pacing table says of campaigns besides their pacing.
+"""The terms of a whole catalog as columns: the fields of a pacing table besides the pacing itself.
 
-What only an edit changes is read from the campaigns once; the rest is arithmetic on arrays, so that a tick over ten
-thousand campaigns takes milliseconds. Campaigns with a daily limit are looked at one by one.
+Fields that only an edit changes are read from the campaigns once; the rest is arithmetic on arrays, so that a tick over
+ten thousand campaigns takes milliseconds. Campaigns with a daily limit are handled one by one.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Floats = npt.NDArray[np.float64]
 
 
 class SaleTerms:
-    """Campaigns as columns, each of shape `(e,)`.
+    """The terms of campaigns as columns, each of shape `(e,)`.
 
     Args:
         entries: the campaigns.
 
     Attributes:
-        campaigns: number of each, of an arm its campaign's.
+        campaigns: number of each campaign; of an arm, its campaign's.
     """
 
     def __init__(self, entries: Sequence[Entry]) -> None:
@@ -49,20 +49,20 @@ class SaleTerms:
         self._of_zone = [self._entries[row] for row in np.unique(self._zone, return_index=True)[1]]
 
     def are_of(self, entries: Sequence[Entry]) -> bool:
-        """Whether they were read from these very entries."""
+        """Return whether the columns were read from these very entries."""
         return len(entries) == len(self._entries) and all(map(is_, entries, self._entries))
 
     def fill(self, table: PacingTable, held: Mapping[str, Floats], balances: Sequence[Balance], now: float) -> Span:
-        """Write the terms at this time into a table, but for prices; the money and the time to spend it evenly in.
+        """Write the terms at this time into a table, except prices; return the spans to pace.
 
         Args:
-            table: of `PACING_DTYPE`, shape `(e,)`.
+            table: table of `PACING_DTYPE`, shape `(e,)`.
             held: figures of the campaigns' balances by name, shape `(e,)` each.
             balances: the same, one by one.
             now: Unix time.
         """
         spendable = held["available"] + held["leased"]
-        length = np.where(self._ends > self._starts, self._ends - self._starts, 1.0)  # some end before they are made
+        length = np.where(self._ends > self._starts, self._ends - self._starts, 1.0)  # some end before they are created
         seconds_left = np.maximum(0.0, self._ends - np.maximum(now, self._starts))
         span = Span(held["budget"].copy(), spendable.copy(), length, seconds_left)
         for row in np.flatnonzero(held["daily"]).tolist():
@@ -73,7 +73,7 @@ class SaleTerms:
         days = [day_of(entry, now) for entry in self._of_zone]
         table["number"], table["by_conversion"], table["value_micros"] = self._number, self._by_conversion, self._value
         table["open"] = runs & (spendable > 0) & (held["behind"] == 0)
-        # What is left caps a bid as well, so that the last of a budget is bid too.
+        # The remaining money caps bids too, so that a budget is bid to its end.
         table["max_bid_micros"] = np.minimum(self._max_bid, np.maximum(spendable, 1.0))
         table["day"] = np.array([day.name.encode() for day in days])[self._zone]
         table["day_ends"] = np.array([day.ends for day in days])[self._zone]

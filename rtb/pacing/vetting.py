@@ -1,4 +1,4 @@
-"""A campaign is tried by itself before it is bid from, so that one that cannot be used holds up no other."""
+"""Vetting of campaigns: each is tried by itself before it is used, so that an invalid one blocks no other."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from rtb.targeting.listing import Listing
 
 
 class Vetter:
-    """Tries each version of a campaign once."""
+    """A vetter that tries each version of a campaign once."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, int], Fault | None] = {}
 
     def vet(self, entries: Sequence[Entry], now: float) -> tuple[list[Entry], list[Fault]]:
-        """Return the entries that can be bid from, and what is wrong with the others.
+        """Return the valid entries, and the faults of the others.
 
         Args:
             entries: campaigns of record.
@@ -38,7 +38,7 @@ class Vetter:
 
 
 def _fault_of(entry: Entry, now: float) -> Fault | None:
-    """Do for one campaign what is done for all: tell the ledger, pace, publish, index."""
+    """Run one campaign through what is done with all: terms, pacing, snapshot, index; return its fault, if any."""
     try:
         if not (math.isfinite(entry.starts) and math.isfinite(entry.ends)):
             raise ValueError("its flight has no length")

@@ -1,1 +1,1 @@
-"""What every process needs, whatever it does: settings, bounds, text, child processes, calls, rate limits."""
+"""Infrastructure of every process: settings, caches, text, child processes, HTTP calls, rate limits."""

@@ -1,4 +1,4 @@
-"""Memory of answers with a bound in bytes: to count entries bounds nothing where a key may be a page."""
+"""Caches bounded in bytes: a bound on entries bounds nothing where a key may be a whole page."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ import numpy as np
 Value = TypeVar("Value")
 
 _ENTRY_BYTES = 320
-"""What an entry takes besides key and answer: its place in the dictionary, its link in the order, its size."""
+"""Overhead of an entry besides key and value: its slot in the dictionary, its link in the order, its size."""
 
-_PARTS = 8  # an answer that takes more than one in so many of the bytes is not kept
+_PARTS = 8  # a value larger than this part of the bound is not cached
 
 
 class Bounded(Generic[Value]):
-    """Answers by key, as many as fit into some bytes; the oldest make room. Safe to use from threads.
+    """A cache of at most so many bytes; the oldest entries are evicted first. Safe to use from threads.
 
     Args:
-        name: of what is kept, for people.
-        most_bytes: of keys and answers, all that is in them counted.
+        name: name of the cache, for people.
+        most_bytes: most bytes of keys and values, with everything inside them.
 
     Attributes:
-        bytes: of what is kept now.
-        hits: answers that were known.
-        misses: answers that were worked out.
+        bytes: bytes held now.
+        hits: lookups answered from the cache.
+        misses: lookups that were computed.
     """
 
     every: ClassVar[WeakSet[Bounded[Any]]] = WeakSet()
-    """All there are in this process: what they may hold together is what callers can make it keep."""
+    """Every cache of this process: together they bound what callers can make it keep."""
 
     def __init__(self, name: str, most_bytes: int) -> None:
         self._lock = threading.Lock()
@@ -47,7 +47,7 @@ class Bounded(Generic[Value]):
         return len(self._kept)
 
     def get(self, make: Callable[..., Value], key: tuple[Any, ...]) -> Value:
-        """`make(*key)`, worked out where it is not known. Nobody changes it."""
+        """Return `make(*key)`, from the cache where it has it. The value is shared: never change it."""
         known = self._kept.get(key)
         if known is not None:
             self.hits += 1
@@ -62,7 +62,7 @@ class Bounded(Generic[Value]):
         if size * _PARTS > self.most_bytes:
             return
         with self._lock:
-            if key in self._kept:  # another thread asked for the same
+            if key in self._kept:  # another thread computed it meanwhile
                 return
             while self.bytes + size > self.most_bytes:
                 self.bytes -= self._kept.popitem(last=False)[1][1]
@@ -71,12 +71,12 @@ class Bounded(Generic[Value]):
 
 
 class Remembered(Bounded[Value]):
-    """A function whose answers are kept: see `Bounded`.
+    """A function whose results are cached: see `Bounded`.
 
     Args:
         make: the function.
-        name: see there.
-        most_bytes: see there.
+        name: name of the cache.
+        most_bytes: most bytes it holds.
     """
 
     def __init__(self, make: Callable[..., Value], name: str, most_bytes: int) -> None:
@@ -84,17 +84,17 @@ class Remembered(Bounded[Value]):
         self._make = make
 
     def __call__(self, *key: Hashable) -> Value:
-        """What the function answers."""
+        """Return the function's result."""
         return self.get(self._make, key)
 
 
 def remembered(name: str, most_bytes: int) -> Callable[[Callable[..., Value]], Remembered[Value]]:
-    """Keep the answers of the function that is decorated: see `Remembered`."""
+    """Cache the results of the decorated function: see `Remembered`."""
     return lambda make: Remembered(make, name, most_bytes)
 
 
 def size_of(thing: Any) -> int:
-    """Bytes of an object and of all that is in it; what is in it twice counts twice."""
+    """Return the bytes of an object and of everything in it; what is in it twice counts twice."""
     size = sys.getsizeof(thing)
     if isinstance(thing, tuple | list | frozenset):
         return size + sum(map(size_of, thing))

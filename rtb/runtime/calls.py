@@ -1,6 +1,6 @@
-"""Calls over HTTP: to this machine directly, to all others through the proxy that the environment names, if any.
+"""HTTP clients: direct to this machine, to all others through the proxy that the environment names, if any.
 
-Nothing else in this project makes clients of httpx, so that no proxy sees what is between our own processes.
+Nothing else in this project creates httpx clients, so that no proxy sees traffic between our own processes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _VARIABLES = ("NO_PROXY", "no_proxy")
 
 
 def is_own(url: str) -> bool:
-    """Whether a URL leads to this machine."""
+    """Return whether a URL leads to this machine."""
     try:
         host = (urlsplit(url).hostname or "").rstrip(".").lower()
     except ValueError:
@@ -43,14 +43,14 @@ def spared(environment: Mapping[str, str], *hosts: str) -> dict[str, str]:
     for name in _VARIABLES:
         listed = [one.strip() for one in environment.get(name, "").split(",") if one.strip()]
         told[name] = "*" if "*" in listed else ",".join(dict.fromkeys([*listed, *ours]))
-    if any(environment.get(name) for name in _VARIABLES):  # whoever sets one means both
+    if any(environment.get(name) for name in _VARIABLES):  # setting one spelling is meant for both
         both = ",".join(dict.fromkeys(one for name in _VARIABLES for one in told[name].split(",")))
         told = dict.fromkeys(_VARIABLES, "*" if "*" in both.split(",") else both)
     return told
 
 
 def proxy_of(url: str) -> str:
-    """Return the variable of the environment that sends calls of a URL through a proxy; empty: none does."""
+    """Return the environment variable that sends calls of a URL through a proxy; empty: none does."""
     parts = urlsplit(url)
     proxies = getproxies_environment()
     if is_own(url) or proxy_bypass(parts.netloc.rpartition("@")[2]):
@@ -60,15 +60,15 @@ def proxy_of(url: str) -> str:
 
 
 def client(url: str, *, is_ours: bool = False, **options: Any) -> httpx.Client:
-    """Return a client of what is at a URL.
+    """Return an HTTP client of a base URL.
 
     Args:
-        url: its base.
+        url: the base URL.
         is_ours: whether it is one of our processes on another machine.
-        **options: httpx' own.
+        **options: options of `httpx.Client`.
 
     Raises:
-        httpx.ProxyError: the environment names a proxy that is none.
+        httpx.ProxyError: the environment names an invalid proxy.
     """
     made: httpx.Client = _made(httpx.Client, httpx.HTTPTransport, is_ours or is_own(url), options)
     made.base_url = url
@@ -76,10 +76,10 @@ def client(url: str, *, is_ours: bool = False, **options: Any) -> httpx.Client:
 
 
 def async_client(url: str, *, is_ours: bool = False, **options: Any) -> httpx.AsyncClient:
-    """Return one for an event loop, with the arguments of `client`.
+    """Return an asynchronous client, with the arguments of `client`.
 
     Raises:
-        httpx.ProxyError: the environment names a proxy that is none.
+        httpx.ProxyError: the environment names an invalid proxy.
     """
     made: httpx.AsyncClient = _made(httpx.AsyncClient, httpx.AsyncHTTPTransport, is_ours or is_own(url), options)
     made.base_url = url
@@ -87,11 +87,11 @@ def async_client(url: str, *, is_ours: bool = False, **options: Any) -> httpx.As
 
 
 def request(method: str, url: str, *, timeout: float, is_ours: bool = False, **options: Any) -> httpx.Response:
-    """Return the answer of one call.
+    """Return the response to one call.
 
     Raises:
-        httpx.HTTPError: there is none.
-        httpx.InvalidURL: that is no URL.
+        httpx.HTTPError: there is no response.
+        httpx.InvalidURL: `url` is not a URL.
     """
     with _made(httpx.Client, httpx.HTTPTransport, is_ours or is_own(url), {"timeout": timeout}) as one:
         try:
@@ -104,22 +104,22 @@ def request(method: str, url: str, *, timeout: float, is_ours: bool = False, **o
 
 
 def get(url: str, *, timeout: float, **options: Any) -> httpx.Response:
-    """Return the answer of a GET.
+    """Return the response to a GET.
 
     Raises:
-        httpx.HTTPError: there is none.
+        httpx.HTTPError: there is no response.
     """
     return request("GET", url, timeout=timeout, **options)
 
 
 def _made(kind: Any, transport: Any, is_ours: bool, options: dict[str, Any]) -> Any:
     if is_ours and options.get("transport") is None:
-        options["transport"] = transport(verify=options.pop("verify", True))  # one that is given asks no proxy
+        options["transport"] = transport(verify=options.pop("verify", True))  # an explicit transport asks no proxy
     try:
         return kind(**options)
     except (ImportError, ValueError, httpx.InvalidURL) as error:
         raise httpx.ProxyError(
-            f"the environment names a proxy that cannot be used ({error}): mend HTTP_PROXY, "
+            f"the environment names a proxy that cannot be used ({error}): fix HTTP_PROXY, "
             "HTTPS_PROXY, ALL_PROXY and NO_PROXY"
         ) from error
 

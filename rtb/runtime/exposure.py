@@ -1,4 +1,4 @@
-"""Whether a platform may do without keys: only where nobody but this machine reaches it."""
+"""Whether a platform may run without API keys: only where nobody but this machine reaches it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a host. A name but `localhost` may lead anywhere, so it does not count."""
+    """Return whether only this machine reaches a host. No name but `localhost` counts: it may lead anywhere."""
     name = host.strip("[]").lower()
     if name == "localhost":
         return True
@@ -25,11 +25,11 @@ def is_loopback(host: str) -> bool:
 
 
 def open_fault(settings: Settings, listening: Iterable[str] = ()) -> str | None:
-    """Return why a platform must not start with these settings, none where it may.
+    """Return why a platform must not start with these settings; `None` where it may.
 
     Args:
-        settings: its settings.
-        listening: addresses that its HTTP servers listen on, as far as they are known.
+        settings: settings of the platform.
+        listening: known addresses that its HTTP servers listen on.
     """
     needed = {
         "RAYBID_REQUIRE_EXCHANGE_KEY": settings.require_exchange_key,

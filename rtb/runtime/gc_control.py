@@ -1,6 +1,6 @@
-"""Thousands of campaigns and the garbage collector: it would walk all of them again and again, while requests wait.
+"""The garbage collector and thousands of campaigns: it would traverse all of them repeatedly while requests wait.
 
-What a catalog is made of has no cycles and goes by its reference counts, so the collector has nothing to find there.
+A catalog's objects form no cycles and are freed by reference counting, so the collector has nothing to find there.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_MANY = 500  # campaigns from which on it is worth it
+_MANY = 500  # campaigns from which freezing is worth it
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """The collector rests while many objects are made that are going to stay."""
+    """Pause the garbage collector while many long-lived objects are created."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -25,10 +25,10 @@ def undisturbed() -> Iterator[None]:
 
 
 def settle(campaigns: int) -> None:
-    """Have the collector never look again at what there is now, where so many campaigns came that it would be slow.
+    """Exclude all current objects from garbage collection where so many campaigns came that it would be slow.
 
-    Garbage in cycles that waits to be found at this moment stays for good, so few campaigns, as an edit brings, are
-    not worth it.
+    Cyclic garbage not yet collected at this moment is never freed, so a few campaigns, as an edit brings, are not
+    worth it.
     """
     if campaigns >= _MANY:
         gc.freeze()

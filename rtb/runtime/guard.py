@@ -1,11 +1,11 @@
-"""Run a command, and end it and all that comes of it once whoever wanted it is gone, however that one ended.
+"""Run a command, and end it and all its descendants once the process that asked for it is gone, however it ended.
 
 `rtb.runtime.processes` starts this file as a program of its own, which needs nothing but the standard library:
 
     python -I -S guard.py PARENT GRACE COMMAND...
 
-Orphans of the command become children of this process, so it knows what is left, whatever sessions they opened. It ends
-with what the command ended with.
+Orphans of the command become children of this process, so it knows what is left, whatever sessions they opened. It
+exits with the status of the command.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ASKING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _PARENT_DIED = signal.SIGUSR1
 _HEARD = {*_ASKING, _PARENT_DIED, signal.SIGCHLD}
 _LOOK_SECONDS = 0.5
-"""How often it looks for its parent besides: the kernel tells of the end of a thread, not of a process."""
+"""How often it checks for its parent as well: the kernel signals the end of a thread, not of a process."""
 _ORPHANS_SECONDS = 5.0
 
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -37,12 +37,12 @@ def end_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
 
 
 def descendants(of: int) -> list[int]:
-    """Return the processes that came of one and are not dead, each after its parent."""
+    """Return the living descendants of a process, each after its parent."""
     children: dict[int, list[int]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
-        except OSError:  # it ended meanwhile
+        except OSError:  # it has ended meanwhile
             continue
         if state != "Z":
             children.setdefault(int(parent), []).append(int(folder.name))
@@ -56,7 +56,7 @@ def descendants(of: int) -> list[int]:
 
 
 def main() -> None:
-    """Start the command, pass on what ends it, and leave nothing of it."""
+    """Run the command, forward the signals that end it, and leave no descendant of it."""
     parent, grace, command = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]
     signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
     _prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -88,7 +88,7 @@ def _start(command: list[str]) -> int:
 
 
 def _attend(child: int, parent: int, grace: float) -> int | None:
-    """Return what the command ended with; none where it did not end when asked."""
+    """Return the command's wait status; `None` where it did not end when asked."""
     deadline = None
     while deadline is None or time.monotonic() < deadline:
         heard = signal.sigtimedwait(_HEARD, _LOOK_SECONDS)
@@ -103,7 +103,7 @@ def _attend(child: int, parent: int, grace: float) -> int | None:
 
 
 def _reaped(child: int) -> int | None:
-    """Return what the command ended with, once it did; take away orphans that ended."""
+    """Return the command's wait status once it has ended; reap orphans that ended."""
     found = None
     while True:
         try:
@@ -117,7 +117,7 @@ def _reaped(child: int) -> int | None:
 
 
 def _sweep(grace: float) -> None:
-    """End what is left: ask, then insist, then leave what only another user can end."""
+    """End the remaining descendants: SIGTERM, then SIGKILL; leave those that only another user can end."""
     deadline = time.monotonic() + grace
     for pid in descendants(os.getpid()):
         _send(pid, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Micro-batches at the edge: whatever queued while the last batch was in flight goes together, without a linger."""
+"""Micro-batching without a linger: what queued while the last batch was in flight forms the next one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_TURNS = 8
 
 
 class _Call(NamedTuple, Generic[Item, Result]):
-    """Items that were brought together and are answered together."""
+    """Items submitted together, answered together."""
 
     items: Sequence[Item]
     future: asyncio.Future[Sequence[Result]]
@@ -25,17 +25,17 @@ class _Call(NamedTuple, Generic[Item, Result]):
 
 
 class MicroBatcher(Generic[Item, Result]):
-    """Gathers calls into batches.
+    """A batcher of concurrent calls.
 
-    At low load a call goes out at once and alone; at high load batches grow by themselves, since more arrive while
-    one is in flight. Deadlines are kept by one timer for all calls: a timer for each costs more than batching saves.
+    At low load a call goes out at once and alone; at high load batches grow by themselves, since more calls arrive
+    while one is in flight. One timer serves the deadlines of all calls: a timer each costs more than batching saves.
 
     Args:
-        process: answers a batch, one result an item, in order.
-        max_batch: items in one batch of several calls; what comes in one call stays together, however many.
-        in_flight: batches on their way at once: 1 when the work is done here, more when it is awaited elsewhere.
-        away: an error that says that nobody answers: it is the answer to all that queued by then, too.
-        clock: monotonic seconds, what deadlines are told in.
+        process: function of a batch, which returns one result per item, in order.
+        max_batch: most items in one batch of several calls; the items of one call stay together, however many.
+        in_flight: batches in flight at once: 1 when the work is done here, more when it is awaited elsewhere.
+        away: errors that mean that the server is away: they fail all queued calls as well.
+        clock: monotonic seconds, the clock of deadlines.
     """
 
     def __init__(
@@ -57,40 +57,40 @@ class MicroBatcher(Generic[Item, Result]):
         self._tasks: set[asyncio.Task[None]] = set()
         self._under_way: list[list[_Call[Item, Result]]] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._due = math.inf  # when the timer rings
+        self._due = math.inf  # when the timer fires
 
     @property
     def waiting(self) -> int:
-        """Items that no batch has taken yet."""
+        """Number of queued items."""
         return self._waiting
 
     @property
     def is_busy(self) -> bool:
-        """Whether as many batches are on their way as may be: one more item would have to wait."""
+        """Whether the limit of batches in flight is reached, so that one more item would wait."""
         return not self._free
 
     async def submit(self, item: Item, deadline: float = math.inf) -> Result:
-        """The result for one item. Cancelling it leaves the rest of its batch alone.
+        """Return the result for one item. Cancelling it leaves the rest of its batch alone.
 
         Args:
-            item: what is processed.
-            deadline: when its result is of no use any more: from then on no batch takes it up.
+            item: item to process.
+            deadline: when its result is of no use any more; a later batch skips it.
 
         Raises:
-            TimeoutError: its deadline came before its result.
+            TimeoutError: the deadline passed before the result came.
         """
         (result,) = await self._queued((item,), deadline)
         return result
 
     async def submit_all(self, items: Sequence[Item], deadline: float = math.inf) -> Sequence[Result]:
-        """The results for items that go in one batch, in order. Cancelling it leaves the rest of the batch alone.
+        """Return the results for items of one batch, in order. Cancelling it leaves the rest of the batch alone.
 
         Args:
-            items: what is processed; at least one.
-            deadline: when their results are of no use any more: from then on no batch takes them up.
+            items: items to process, at least one.
+            deadline: when their results are of no use any more; a later batch skips them.
 
         Raises:
-            TimeoutError: their deadline came before their results.
+            TimeoutError: the deadline passed before the results came.
         """
         return await self._queued(items, deadline)
 
@@ -120,10 +120,10 @@ class MicroBatcher(Generic[Item, Result]):
             self._free += 1
 
     async def _breathe(self) -> None:
-        """Let answers go out before the next batch keeps the event loop busy, and what came meanwhile come in.
+        """Let responses go out and new calls come in before the next batch keeps the event loop busy.
 
-        An event loop takes in one new connection a turn, so it needs turns without a batch in them; and a batch costs
-        less the more there is in it.
+        An event loop accepts one new connection a turn, so it needs turns without a batch; and a batch costs less per
+        item the larger it is.
         """
         await asyncio.sleep(0)
         for _ in range(_MOST_TURNS):
@@ -133,7 +133,7 @@ class MicroBatcher(Generic[Item, Result]):
                 return
 
     def _next_batch(self) -> list[_Call[Item, Result]]:
-        """What is first in the queue, but for those that gave up or whose time is over."""
+        """Return the next calls of the queue, without those cancelled or past their deadline."""
         now = self._clock()
         batch: list[_Call[Item, Result]] = []
         room = self._max_batch
@@ -171,7 +171,7 @@ class MicroBatcher(Generic[Item, Result]):
             start = end
 
     def _fail(self, batch: list[_Call[Item, Result]], error: Exception) -> None:
-        """Tell those of a batch, and those that wait where nobody answers any more."""
+        """Fail the calls of a batch, and the queued ones too where the server is away."""
         failed = list(batch)
         if isinstance(error, self._away):
             while self._queue:
@@ -181,15 +181,15 @@ class MicroBatcher(Generic[Item, Result]):
                 call.future.set_exception(error)
 
     def _ring_at(self, deadline: float) -> None:
-        """Look at the deadlines when this one has come."""
+        """Set the timer to this deadline."""
         if self._timer is not None:
             self._timer.cancel()
         self._due = deadline
-        seconds = max(0.0, deadline - self._clock()) + _TIMER_SLACK_SECONDS  # timers may ring a little early
+        seconds = max(0.0, deadline - self._clock()) + _TIMER_SLACK_SECONDS  # timers may fire a little early
         self._timer = asyncio.get_running_loop().call_later(seconds, self._ring)
 
     def _ring(self) -> None:
-        """Give up on calls whose deadline has come, and wait for the next one's."""
+        """Fail calls whose deadline has passed, and set the timer to the next deadline."""
         now = self._clock()
         self._timer, self._due = None, math.inf
         waiting = (call for calls in (*self._under_way, self._queue) for call in calls)
@@ -199,10 +199,10 @@ class MicroBatcher(Generic[Item, Result]):
 
 
 def _is_over(call: _Call[Item, Result], now: float) -> bool:
-    """Whether nobody waits for a call any more; who waited past its deadline is told so."""
+    """Return whether nobody waits for a call any more; fail it where its deadline has passed."""
     if call.future.done():
         return True
     if call.deadline > now:
         return False
-    call.future.set_exception(TimeoutError("its deadline came before its answer"))
+    call.future.set_exception(TimeoutError("its deadline passed before its answer came"))
     return True

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 
 class NoticeTimes(NamedTuple):
-    """Seconds from a bid to the last moment its money notices are honoured, by what is sold.
+    """Seconds from a bid until its money notices are no longer honoured, by inventory.
 
     Attributes:
         web: a banner on a page, shown as soon as it is sold.
         app: a banner in an app or on a screen in public, often fetched ahead.
         native: a native advertisement.
-        interstitial: what fills the screen at the next break, which may be long in coming.
+        interstitial: an ad that fills the screen at the next break, which may be long in coming.
     """
 
     web: float = 60.0
@@ -21,7 +21,7 @@ class NoticeTimes(NamedTuple):
     interstitial: float = 1_800.0
 
     def of(self, inventory: str, *, interstitial: bool = False, native: bool = False) -> float:
-        """Seconds for an impression on `site`, `app`, `dooh` or unknown (empty) inventory."""
+        """Return the seconds for an impression on `site`, `app`, `dooh` or unknown (empty) inventory."""
         if interstitial:
             return self.interstitial
         if native:

@@ -1,7 +1,7 @@
-"""Saying something once to a server that may have to be told twice.
+"""Exactly-once delivery to a server over calls that may have to be repeated.
 
-Whoever gets no answer cannot know whether he was heard. So what is told goes in parcels under a sender's name and a
-rising number: one that was not acknowledged is sent again as it was, and the script that takes it knows it again.
+A sender that gets no answer cannot know whether it was heard. So parcels carry a sender's name and a rising number: one
+that was not acknowledged is sent again unchanged, and the script that receives it recognises it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Generic, NamedTuple, TypeVar
 Parcel = TypeVar("Parcel")
 
 _IS_NEW = """
--- True the first time a sender's parcel comes. They come by rising numbers, so the last one is all there is to know.
+-- True the first time a sender's parcel arrives. Numbers rise, so the last one is all that must be remembered.
 local function is_new(sender, number)
   local key = 'raybid:sender:' .. sender
   if tonumber(number) <= tonumber(redis.call('GET', key) or 0) then return false end
@@ -25,11 +25,11 @@ end
 
 
 class Stamp(NamedTuple):
-    """What a parcel is known by.
+    """The identity of a parcel.
 
     Attributes:
-        sender: who sends it; no two have the same name.
-        number: 1 for his first parcel, more for each later one.
+        sender: unique name of the sender.
+        number: 1 for its first parcel, more for each later one.
     """
 
     sender: str
@@ -37,15 +37,15 @@ class Stamp(NamedTuple):
 
 
 def once(script: str) -> str:
-    """A Lua script that can ask `is_new(sender, number)`, once in its run, before it writes anything."""
+    """Return a Lua script that may call `is_new(sender, number)` once, before it writes anything."""
     return _IS_NEW + script
 
 
 class Outbox(Generic[Parcel]):
-    """Sends parcels one after the other, each until it is acknowledged.
+    """A queue of parcels sent one after the other, each until it is acknowledged.
 
     Args:
-        deliver: takes a parcel to the server; must have no other effect when it raises.
+        deliver: function that sends a parcel; must have no other effect when it raises.
     """
 
     def __init__(self, deliver: Callable[[Stamp, Parcel], Awaitable[object]]) -> None:
@@ -56,10 +56,10 @@ class Outbox(Generic[Parcel]):
         self._sending = asyncio.Lock()
 
     async def send(self, take: Callable[[], Parcel | None]) -> None:
-        """Deliver what is still unanswered, then what `take` hands over, if anything.
+        """Deliver the unacknowledged parcel, then the one that `take` returns, if any.
 
-        What it handed over is the outbox's from then on: after an error, which comes through as it is, or a
-        cancellation, the next call goes on with it.
+        The outbox owns the parcel from then on: after an error, which is passed on as it is, or a cancellation, the
+        next call resumes with it.
         """
         async with self._sending:
             await self._try()

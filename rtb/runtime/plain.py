@@ -1,4 +1,4 @@
-"""Others' text in the terminal."""
+"""Untrusted text in the terminal."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from rtb.runtime.text import visible
 
 
 def plain(text: object, style: str = "") -> Text:
-    """Return text for `rich` that is neither markup nor a command to the terminal."""
+    """Return text for `rich` without markup and terminal control sequences."""
     return Text(visible(text), style=style)

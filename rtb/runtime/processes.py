@@ -1,8 +1,7 @@
-"""Processes that end with whoever started them, whatever ended that: a signal, a crash, or SIGKILL.
+"""Child processes that end with their parent, whatever ended it: a signal, a crash, or SIGKILL.
 
-A command runs below a guard (`rtb.runtime.guard`), which sees its parent go and then ends the command and all that came
-of it. Workers of a pool are ended by the kernel. Nothing else in this project starts processes that take longer than a
-moment.
+A command runs below a guard (`rtb.runtime.guard`), which sees its parent go and then ends the command and its
+descendants. The kernel ends the workers of a pool. Nothing else in this project starts long-running processes.
 """
 
 from __future__ import annotations
@@ -26,20 +25,20 @@ _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Ended(SystemExit):
-    """A signal asked for the end. No `Exception`, so that nothing on the way takes it for a failure of its own."""
+    """The exit asked for by a signal. Not an `Exception`, so that no handler on the way takes it for a failure."""
 
     def __init__(self, number: int) -> None:
         super().__init__(128 + number)
 
 
 def guarded(command: Sequence[str], grace: float = _GRACE_SECONDS) -> list[str]:
-    """Return a command that runs this one below a guard, for as long as this process lives.
+    """Return a command that runs this one below a guard for as long as this process lives.
 
     SIGTERM, SIGINT and SIGHUP to the guard are passed on. Orphans of the command end when it ends.
 
     Args:
-        command: and its arguments.
-        grace: seconds that it may take to end once it is asked.
+        command: the command and its arguments.
+        grace: seconds it may take to end once asked.
     """
     return [sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), str(grace), *command]
 
@@ -48,9 +47,9 @@ def start(command: Sequence[str], grace: float = _GRACE_SECONDS, **options: Any)
     """Start a command that does not outlive this process, in a session of its own: Ctrl-C reaches this process alone.
 
     Args:
-        command: and its arguments.
+        command: the command and its arguments.
         grace: seconds that it may take to end once it is asked.
-        **options: of `subprocess.Popen`.
+        **options: options of `subprocess.Popen`.
 
     Raises:
         OSError: it cannot be started.
@@ -59,7 +58,7 @@ def start(command: Sequence[str], grace: float = _GRACE_SECONDS, **options: Any)
 
 
 def run(command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[Any]:
-    """Run a command to its end, or to the end of this process: `subprocess.run`, whose time-out ends all of it.
+    """Run a command like `subprocess.run`, but end its descendants as well on a time-out or when this process ends.
 
     Raises:
         OSError: it cannot be started.
@@ -81,14 +80,14 @@ def run(command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[A
 
 
 def end(process: subprocess.Popen[Any]) -> None:
-    """Ask a started command to end, and wait until it and all that came of it is gone: its guard insists."""
+    """Ask a started command to end, and wait until it and its descendants are gone: its guard kills them if needed."""
     process.terminate()
     process.wait()
 
 
 @contextmanager
 def pool(workers: int | None = None) -> Iterator[ProcessPoolExecutor]:
-    """Return a pool of processes, new interpreters, that end with this one, and at once where the block fails."""
+    """Yield a pool of spawned processes that end with this one, and at once where the block fails."""
     before = set(active_children())
     executor = ProcessPoolExecutor(
         workers, mp_context=get_context("spawn"), initializer=_begin_worker, initargs=(os.getpid(),)
@@ -106,14 +105,14 @@ def pool(workers: int | None = None) -> Iterator[ProcessPoolExecutor]:
 
 def _begin_worker(parent: int) -> None:
     guard.end_with_parent(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches it as well: the parent ends it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches workers too: the parent ends them
 
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM, SIGINT and SIGHUP raise `Ended` in the block, so that what was started is stopped in order.
+    """Let SIGTERM, SIGINT and SIGHUP raise `Ended` in the block, so that everything started is stopped in order.
 
-    Asked twice, it still stops everything. A signal that is ignored from the start stays so: `nohup` does that.
+    A second signal does not interrupt that. A signal ignored from the start stays ignored: `nohup` does that.
     """
     is_heard = signal.getsignal(signal.SIGTERM) is _ask
     if is_heard or current_thread() is not main_thread():
@@ -125,7 +124,7 @@ def ended_by_signals() -> Iterator[None]:
         yield
     finally:
         for one, handler in before.items():
-            with suppress(TypeError):  # one that was not set from Python
+            with suppress(TypeError):  # a handler not set from Python
                 signal.signal(one, handler)
 
 

@@ -1,4 +1,4 @@
-"""Records that cannot be used are left out, each by itself, so that the others go on; what is left out is said."""
+"""Unusable records are left out one by one, so that the others stay in use; each is reported."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ Kind = Literal["campaign", "portfolio", "pacing", "model", "events", "rates", "e
 RECORD_ERRORS = (
     ValueError,
     TypeError,
-    LookupError,  # such as a time zone that this machine does not know
+    LookupError,  # such as a time zone unknown to this machine
     ArithmeticError,
     RecursionError,
     msgspec.MsgspecError,
 )
-"""What decoding, encoding or reading a record raises when it is the record that is wrong."""
+"""Exceptions that mean that a record itself is invalid."""
 
 _LONGEST_REASON = 300
 
 
 class Fault(msgspec.Struct, frozen=True, order=True):
-    """A record that is left out.
+    """A record in quarantine.
 
     Attributes:
-        kind: of the record.
+        kind: kind of the record.
         name: its id, or the name of its file.
         reason: why it cannot be used.
     """
@@ -37,28 +37,28 @@ class Fault(msgspec.Struct, frozen=True, order=True):
 
     @classmethod
     def of(cls, kind: Kind, name: str, error: Exception) -> Fault:
-        """Return the fault that an error says of a record."""
+        """Return the fault of a record that raised an error."""
         said = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST_REASON]
         return cls(kind, name, "".join(char if char.isprintable() else "?" for char in said))
 
 
 class Quarantine:
-    """What one process leaves out now, by where it was found."""
+    """Records that one process leaves out, by the source that found them."""
 
     def __init__(self) -> None:
         self._found: dict[str, tuple[Fault, ...]] = {}
 
     @property
     def faults(self) -> list[Fault]:
-        """All that is left out, by kind and name."""
+        """All faults, sorted by kind and name."""
         return sorted({fault for found in self._found.values() for fault in found})
 
     def replace(self, source: str, faults: Iterable[Fault]) -> tuple[list[Fault], list[Fault]]:
-        """Take what a source leaves out now for what it left out before; return what is new and what is over.
+        """Replace the faults of a source; return those that are new and those that are over.
 
         Args:
-            source: who found them; each source replaces its own only.
-            faults: all that it leaves out.
+            source: name of the source; each replaces its own faults only.
+            faults: all records that it leaves out.
         """
         before, after = self._found.get(source, ()), tuple(faults)
         self._found[source] = after

@@ -1,16 +1,16 @@
-"""Rate limits shared by all replicas: asked in memory, settled in Redis a few times a second.
+"""Rate limits shared by all replicas: checked in memory, reconciled in Redis a few times a second.
 
-Each name (the id of a key, say) has one token bucket in Redis. A replica lets calls through from a part of its own and
-reports what it let through; the bucket tells it what is left, of which its part is one in as many as use the name. So
-the hot path makes no round trip, and what one replica overdraws is debt that all of them pay back.
+Each name (such as a key's id) has one token bucket in Redis. A replica admits calls from its own part of the bucket and
+reports them; the bucket answers with what is left, which is shared evenly by the replicas that use the name. So the hot
+path makes no round trip, and what one replica overdraws is debt that all of them pay back.
 
-Over any window, all replicas together let through at most `rate * window + slack`, where `slack` is
+Over any window, all replicas together admit at most `rate * window + slack`, where `slack` is
 `2 * burst + 3 * rate * PERIOD_SECONDS + 2 * replicas`: the bucket, what replicas may overdraw between two reports, and
 the one call that each may always make while the bucket is not empty.
 
-While Redis is away each replica goes on alone with its last part, `rate / replicas` and `burst / replicas`; for a name
-it never asked Redis about, one in `expected`. What it let through by then is reported later, and forgotten beyond
-`burst` and a second's rate.
+While Redis is away each replica continues with its last part, `rate / replicas` and `burst / replicas`, and with one in
+`expected` for a name it never asked Redis about. What it admitted is reported later, and forgiven beyond `burst` and a
+second's rate.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ PERIOD_SECONDS = 0.2
 """How often `sync` should be called."""
 
 MOST_NAMES = 4_096
-"""Names known at once; those that come when it is full share one limit until some of them are idle."""
+"""Most names tracked at once; further names share one limit until some are idle."""
 
 _OTHERS = "others"
-_IDLE_SECONDS = 5.0  # a name not asked for this long is forgotten here, as rate_limits.lua forgets its user
+_IDLE_SECONDS = 5.0  # a name not asked for this long is dropped here, as rate_limits.lua drops its user
 
 
 class Limit(NamedTuple):
-    """How often something may be called.
+    """A rate limit.
 
     Attributes:
         rate: calls a second in the long run, above 0.
-        burst: calls at once after a pause, at least 1; below `rate * PERIOD_SECONDS + 1` not all of the rate is had.
+        burst: calls at once after a pause, at least 1; below `rate * PERIOD_SECONDS + 1` the rate is not reached.
     """
 
     rate: float
@@ -48,7 +48,7 @@ class Limit(NamedTuple):
 class _Part:
     """One replica's part of a bucket.
 
-    `tokens` may still be let through here, `shared` were in the bucket when Redis was last asked; both as of `at`.
+    `tokens` calls may still be admitted here, `shared` were in the bucket when Redis was last asked; both as of `at`.
     """
 
     __slots__ = ("asked", "at", "limit", "replicas", "shared", "tokens", "used")
@@ -60,15 +60,15 @@ class _Part:
         self.fill(limit.burst, replicas, now)
 
     def fill(self, shared: float, replicas: int, now: float) -> None:
-        """Begin again from what is in the bucket, less what was let through since the report."""
+        """Reset to what is in the bucket, less what was admitted since the report."""
         self.replicas = max(1, replicas)
         self.shared = shared - self.used
-        # Never less than one whole call, or the parts of a small bucket would add up to nothing.
+        # At least one whole call: the parts of a small bucket would round down to none.
         self.tokens = max(shared / self.replicas, min(shared, 1.0)) - self.used
         self.at = now
 
     def grow(self, now: float) -> None:
-        """Let in what came since."""
+        """Add the tokens that accrued since `at`."""
         came = max(0.0, now - self.at) * self.limit.rate
         most = max(1.0, self.limit.burst / self.replicas)
         self.tokens = max(self.tokens, min(most, self.tokens + came / self.replicas))
@@ -77,13 +77,13 @@ class _Part:
 
 
 class Limiter:
-    """The limits of one replica. Call `sync` every `PERIOD_SECONDS`.
+    """One replica's side of the rate limits. Call `sync` every `PERIOD_SECONDS`.
 
     Args:
-        client: where the buckets lie.
-        expected: replicas assumed to share a name until Redis has told how many do.
+        client: client of the server that holds the buckets.
+        expected: replicas assumed to share a name until Redis says how many do.
         clock: monotonic seconds.
-        shared_clock: seconds all replicas agree on; none: the server's.
+        shared_clock: seconds that all replicas agree on; none: the server's.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Limiter:
         self._parts: dict[str, _Part] = {}
 
     def allow(self, name: str, limit: Limit) -> bool:
-        """Whether one more call of this name is within its limit; no round trip, never waits."""
+        """Return whether one more call of this name is within its limit; no round trip, never waits."""
         now = self._clock()
         part = self._parts.get(name)
         if part is None:
@@ -120,7 +120,7 @@ class Limiter:
         return True
 
     def wait(self, name: str) -> float:
-        """Seconds until a call of this name has a chance again, 0 when it has one now; `Retry-After` rounds it up."""
+        """Return the seconds until a call of this name may be admitted, 0 for now; `Retry-After` rounds them up."""
         part = self._parts.get(name, self._parts.get(_OTHERS))
         if part is None:
             return 0.0
@@ -132,10 +132,10 @@ class Limiter:
         return min(alone, max(together, PERIOD_SECONDS))
 
     async def sync(self) -> None:
-        """Report what was let through and take up what is left: one round trip for all names.
+        """Report admitted calls and refill the parts: one round trip for all names.
 
         Raises:
-            redis.exceptions.RedisError, OSError: the server is away; nothing is lost, the next call reports it.
+            redis.exceptions.RedisError, OSError: the server is away; the next call reports the same again.
         """
         now = self._clock()
         self._parts = {
@@ -149,5 +149,5 @@ class Limiter:
             arguments += [name, part.limit.rate, part.limit.burst, part.used]
         answer = await self._script(args=arguments)
         for place, (part, used) in enumerate(sent):
-            part.used -= used  # calls went on while the report was on its way
+            part.used -= used  # calls were admitted while the report was in flight
             part.fill(float(answer[2 * place]), int(answer[2 * place + 1]), self._clock())

@@ -1,4 +1,4 @@
-"""Events of security: who was refused what, and who changed what; each is counted, and logged within bounds."""
+"""Security events: who was refused what, and who changed what; each is counted, and logged within bounds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Event = Literal[
     "model_changed",
 ]
 """Missing, unknown and revoked keys are 401, too many of them from one address `key_guessing` (429); a key without the
-scope is 403; `notice_foreign` came from a network that is not its exchange's; those at the end are changes."""
+scope is 403; `notice_foreign` came from a network that is not its exchange's; the last ones are changes."""
 
 EVENTS: tuple[Event, ...] = get_args(Event)
 
@@ -33,11 +33,11 @@ _LINES_A_SECOND = 5
 
 
 class SecurityLog:
-    """Counts every event, and writes a line of it, but not more than a few a second of each kind.
+    """A counter and log of security events: every event counts, at most a few a second of each kind are logged.
 
     Args:
-        count: adds 1 to a counter by its name.
-        write: writes a line of the log.
+        count: function that adds 1 to a counter by its name.
+        write: function that writes a line of the log.
         clock: monotonic seconds.
     """
 
@@ -54,12 +54,12 @@ class SecurityLog:
         self._lines: Counter[Event] = Counter()
 
     def note(self, event: Event, actor: str, detail: str = "") -> None:
-        """Count an event, and log it unless many were logged in this second.
+        """Count an event, and log it unless too many of its kind were logged in this second.
 
         Args:
             event: what happened.
-            actor: who did it: the id of a key, an address, or both. Never a secret.
-            detail: what it was about.
+            actor: id of a key, address, or both. Never a secret.
+            detail: what the event was about.
         """
         self._count(f"security.{event}")
         second = int(self._clock())

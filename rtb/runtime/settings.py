@@ -27,7 +27,7 @@ from rtb.runtime.secret_strength import weakness
 SecretName = Literal[
     "admin_key", "exchange_key", "report_key", "notice_secret", "user_secret", "ledger_password", "console_token"
 ]
-"""Secrets that are made where none is given."""
+"""Secrets that are generated where none is configured."""
 
 _SECRET = (
     "admin_key",
@@ -142,16 +142,16 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments before the environment before secret files.
+        """Return the sources by precedence: arguments, then the environment, then secret files.
 
         Raises:
-            SettingsError: the folder of secret files is not there.
+            SettingsError: the folder of secret files does not exist.
         """
         folder = os.environ.get("RAYBID_SECRETS_DIR")
         if not folder:
             return init_settings, env_settings
         if not Path(folder).is_dir():
-            raise SettingsError(f"RAYBID_SECRETS_DIR: {folder} is no folder: mount the secrets there, or unset it")
+            raise SettingsError(f"RAYBID_SECRETS_DIR: {folder} is not a folder: mount the secrets there, or unset it")
         return init_settings, env_settings, SecretsSettingsSource(settings_cls, secrets_dir=folder)
 
     @field_validator("redis_url")
@@ -167,29 +167,29 @@ class Settings(BaseSettings):
         parts = value.split(",") if info.field_name in _LISTS else [value]
         for secret in filter(None, map(str.strip, parts)):
             if (fault := weakness(secret)) is not None:
-                raise ValueError(f"{fault}: take one of `openssl rand -base64 32`, or leave it empty and one is made")
+                raise ValueError(f"{fault}: use `openssl rand -base64 32`, or leave it empty and one is generated")
         return value
 
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, value: str) -> str:
         for part in filter(None, (part.strip() for part in value.split(","))):
-            ip_network(part, strict=False)  # raises ValueError, which says what is wrong
+            ip_network(part, strict=False)  # its ValueError says what is wrong
         return value
 
     @field_validator("event_days")
     @classmethod
     def _whole_days(cls, days: float) -> float:
         if 0 < days < _LEAST_EVENT_DAYS:
-            raise ValueError("must be 0 or at least 2: what was spent today is restored from the events")
+            raise ValueError("must be 0 or at least 2: today's spend is restored from the events")
         return days
 
     @property
     def ledger_url(self) -> str:
-        """Return the URL of the ledger's server, given or embedded; it holds the password.
+        """URL of the ledger's server, configured or embedded; it contains the password.
 
         Raises:
-            OSError: the embedded server's password cannot be kept.
+            OSError: the embedded server's password cannot be stored.
         """
         if self.redis_url:
             return self.redis_url
@@ -198,12 +198,12 @@ class Settings(BaseSettings):
 
     @property
     def ledger_place(self) -> str:
-        """The same without user and password, for people."""
+        """URL of the ledger's server without user and password, for people."""
         return _place(self.ledger_url)
 
     @property
     def catalog_url(self) -> str:
-        """SQLAlchemy URL of the catalog, given or the SQLite file."""
+        """SQLAlchemy URL of the catalog: configured, or that of the SQLite file."""
         return self.database_url or f"sqlite:///{self.var_dir.resolve()}/catalog.sqlite"
 
     @property
@@ -223,7 +223,7 @@ class Settings(BaseSettings):
 
     @property
     def artefact_roots(self) -> list[Path]:
-        """Folders below which candidates lie that may be published over REST."""
+        """Folders whose candidate artefacts may be published over REST."""
         return [self.var_dir, *(Path(part.strip()) for part in self.artefacts.split(",") if part.strip())]
 
     @property
@@ -233,12 +233,12 @@ class Settings(BaseSettings):
 
     @property
     def decisions_path(self) -> Path:
-        """File of what is recorded of decisions, kept by the Controller: see `rtb.explain`."""
+        """File of recorded decisions, kept by the Controller: see `rtb.explain`."""
         return self.var_dir / "decisions.sqlite"
 
     @property
     def base_url(self) -> str:
-        """How this machine reaches the HTTP API."""
+        """Base URL of the HTTP API from this machine."""
         return f"http://{self.http_host}:{self.http_port}"
 
     @property
@@ -248,7 +248,7 @@ class Settings(BaseSettings):
 
     @property
     def notice_times(self) -> NoticeTimes:
-        """How long notices are honoured, by what is sold."""
+        """How long notices are honoured, by inventory."""
         return NoticeTimes(
             self.notice_ttl_seconds,
             self.notice_ttl_app_seconds,
@@ -257,12 +257,12 @@ class Settings(BaseSettings):
         )
 
     def shown(self) -> dict[str, Any]:
-        """Every setting as JSON, but for secrets, and for what is in a URL besides the place it leads to."""
+        """Return every setting as JSON, without secrets and without user, password and parameters of URLs."""
         told: dict[str, Any] = self.model_dump(mode="json", exclude={*_SECRET, "price_keys"})
         return told | {name: _place(told[name]) for name in ("redis_url", "database_url", "public_url")}
 
     def notice_secrets(self) -> list[str]:
-        """The secret that signs, then those that are still read.
+        """Return the secret that signs, then those that are still read.
 
         Raises:
             OSError: when the folder cannot be written.
@@ -271,19 +271,19 @@ class Settings(BaseSettings):
         return [self.resolve_secret("notice_secret"), *filter(None, previous)]
 
     def resolve_secret(self, name: SecretName) -> str:
-        """The secret as configured, else the one kept in `var_dir/secrets`, made on first use with mode 0600.
+        """Return the configured secret, else the one in `var_dir/secrets`, generated on first use with mode 0600.
 
         Raises:
-            OSError: the folder cannot be written, or the one that is kept can be guessed.
+            OSError: the folder cannot be written, or the stored secret is weak.
         """
         given: str = getattr(self, name)
         return given or _kept_secret(self.secret_path(name))
 
     def find_secret(self, name: SecretName) -> str:
-        """Return the secret as configured or kept, empty where there is none: none is made.
+        """Return the configured or stored secret; empty where there is none.
 
         Raises:
-            OSError: the one that is kept can be guessed.
+            OSError: the stored secret is weak.
         """
         given: str = getattr(self, name)
         if given:
@@ -296,15 +296,15 @@ class Settings(BaseSettings):
         return _checked(kept, path)
 
     def key_headers(self, name: SecretName = "exchange_key") -> dict[str, str]:
-        """Return the headers with which programs of this machine call its own platform.
+        """Return the headers with which programs of this machine call its platform.
 
         Raises:
-            OSError: the key is to be made, and cannot be written.
+            OSError: a generated key cannot be written.
         """
         return {"X-API-Key": self.resolve_secret(name)}
 
     def ray_token_path(self) -> Path:
-        """Return the file of the token that callers of a local platform's Ray show, made on first use with mode 0600.
+        """Return the file of the token for a local platform's Ray, generated on first use with mode 0600.
 
         Raises:
             OSError: when the folder cannot be written.
@@ -314,22 +314,22 @@ class Settings(BaseSettings):
         return path
 
     def secret_path(self, name: str) -> Path:
-        """Where a secret is kept that is not configured."""
+        """Return the file of a secret that is not configured."""
         return self.var_dir / "secrets" / name
 
 
 def _place(url: str) -> str:
-    """A URL without user, password and parameters."""
+    """Return a URL without user, password and parameters."""
     scheme, _, rest = url.partition("://")
     authority, slash, path = rest.partition("?")[0].partition("/")
     return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}" if rest else ""
 
 
 def _kept_secret(path: Path) -> str:
-    """Read a secret file, making it first if need be; safe when several processes start at once."""
+    """Read a secret file, generating it first if needed; safe when several processes start at once."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.exists():
-        # Written aside and linked in, so that a reader never sees a file half written and the first one wins.
+        # Written aside and hard-linked, so that no reader sees a half-written file and the first writer wins.
         draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
@@ -345,5 +345,5 @@ def _kept_secret(path: Path) -> str:
 
 def _checked(secret: str, path: Path) -> str:
     if (fault := weakness(secret)) is not None:
-        raise OSError(f"the secret in {path} is refused, {fault}: remove the file, and a new one is made")
+        raise OSError(f"the secret in {path} is refused, {fault}: remove the file, and a new one is generated")
     return secret

@@ -1,4 +1,4 @@
-"""Text that somebody else wrote, shown so that it stays text: in terminals, spreadsheets and plots."""
+"""Untrusted text made harmless for terminals, spreadsheets and plots."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import unicodedata
 from typing import Any
 
 _JOINERS = frozenset("\u200c\u200d")
-"""Control how letters and emoji join; they change nothing else."""
+"""Characters that only control how letters and emoji join."""
 
 _HIDDEN = frozenset(["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"])
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What a spreadsheet takes for the start of a formula, in full width too."""
+"""Prefixes that a spreadsheet takes for a formula, full-width forms included."""
 
 _OF_TRACES = ("name", "x", "y", "text", "hovertext", "customdata", "labels", "parents", "legendgroup")
 _OF_AXES = ("categoryarray", "ticktext")
 
 
 def visible(text: object, most: int | None = None) -> str:
-    """Return text on one line, control, invisible and direction-changing characters written as escapes.
+    """Return text on one line, with control, invisible and direction-changing characters escaped.
 
     Args:
-        text: of anybody.
-        most: characters of it that are kept; none: all.
+        text: untrusted text.
+        most: most characters kept; none: all.
     """
     whole = str(text)
     kept = whole if most is None else whole[:most]
@@ -39,7 +39,7 @@ def _escaped(char: str) -> str:
 
 
 def cell(value: Any) -> Any:
-    """Return a value for a CSV file; text that a spreadsheet would run gets an apostrophe before it."""
+    """Return a value for a CSV file, with an apostrophe before text that a spreadsheet would run as a formula."""
     if not isinstance(value, str) or not value.lstrip(" ").startswith(_FORMULA):
         return value
     try:
@@ -50,9 +50,9 @@ def cell(value: Any) -> Any:
 
 
 def unmarked(figure: Any) -> Any:
-    """Return a Plotly figure whose data says `<b>` where it has `<b>`: Plotly reads names and labels as markup.
+    """Return a Plotly figure with its data escaped: Plotly reads names and labels as markup.
 
-    Templates and titles, which are ours, stay as they are.
+    Templates and titles are ours and stay unescaped.
     """
     for trace in figure.data:
         _unmark(trace, _OF_TRACES)

@@ -1,1 +1,1 @@
-"""Tokens of notices, and what a notice charges."""
+"""Notice tokens, and the charge of a notice."""

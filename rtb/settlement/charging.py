@@ -1,7 +1,7 @@
-"""What a bid is charged, from what its notice says: never more than was bid, never less than the floor.
+"""The charge of a bid by its notice: never more than was bid, never less than the floor.
 
-In a first-price auction the winner pays its bid, whatever a notice says, unless the exchange's profile says that it
-discounts. Elsewhere the notice says what is paid, between floor and bid: in the clear, or encrypted where the profile
+In a first-price auction the winner pays its bid, whatever a notice says, unless the exchange's profile allows
+discounts. Elsewhere the notice tells the price, between floor and bid: in the clear, or encrypted where the profile
 names keys.
 """
 
@@ -21,11 +21,11 @@ _CLOCK_SLACK = 60.0  # seconds that an exchange's clock may differ from ours
 
 
 class Charge(NamedTuple):
-    """What a bid costs.
+    """The cost of a bid.
 
     Attributes:
-        micros: of our currency.
-        remarks: counter names of what was odd about the price.
+        micros: amount in our currency.
+        remarks: counter names of oddities of the price.
     """
 
     micros: int
@@ -33,15 +33,15 @@ class Charge(NamedTuple):
 
 
 class Charging:
-    """Works out charges.
+    """The rules of charging bids.
 
     Args:
-        exchanges: whose profiles say how prices are told.
-        price_keys: by the names that profiles use.
-        seconds: the longest that notices of a bid are honoured.
+        exchanges: profiles of the exchanges.
+        price_keys: price keys by the names that profiles use.
+        seconds: most seconds that notices of a bid are honoured.
 
     Raises:
-        ExchangeError: a profile names keys that are not there.
+        ExchangeError: a profile names missing keys.
     """
 
     def __init__(self, exchanges: Exchanges, price_keys: Mapping[str, PriceKeys], seconds: float) -> None:
@@ -53,15 +53,15 @@ class Charging:
         self._seconds = seconds
 
     def charge(self, ref: BidRef, text: str | None, *, in_clear: bool = False) -> Charge:
-        """Return what a bid costs.
+        """Return the charge of a bid.
 
         Args:
             ref: the bid.
-            text: what its notice says of the price, `None` where it says nothing.
-            in_clear: whether a plain price is believed of an exchange that encrypts: it was told with a key.
+            text: price parameter of its notice; none: it has none.
+            in_clear: whether a plain price is accepted from an exchange that encrypts, as it came with an API key.
 
         Raises:
-            PriceError: nothing may be charged for this: see `read_price`; also `not_encrypted` and `stale_price`.
+            PriceError: the price is invalid: see `read_price`; also `not_encrypted` and `stale_price`.
         """
         exchange = self._exchanges.numbered(ref.exchange)
         pays_bid = ref.first_price and not exchange.discounts
@@ -84,7 +84,7 @@ class Charging:
 
     def _decrypted(self, exchange: Profile, ref: BidRef, text: str | None) -> Price:
         if text is None or not text or text.startswith("${") or text.upper() == "AUDIT":
-            parse_price(text)  # says what is wrong with it
+            parse_price(text)  # raises the precise error
         try:
             price = self._keys[exchange.price_keys].decrypt(text or "")
         except EncryptedPriceError as error:

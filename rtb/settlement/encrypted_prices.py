@@ -1,8 +1,8 @@
 """Clearing prices that an exchange encrypts, by the scheme that Google and OpenX publish.
 
-A message is 28 bytes in web-safe base64 without padding: 16 that begin with its time, 8 of the price XOR a pad, and 4
-that prove both. Pad and proof are the beginnings of HMAC-SHA1s under two keys that the exchange gives. The price is
-what one impression costs, in micros of the bid's currency: 5,000 at a CPM of 5.
+A message is 28 bytes in web-safe base64 without padding: an initialisation vector of 16 that begins with its time, 8 of
+the price XOR a pad, and a signature of 4. Pad and signature are the beginnings of HMAC-SHA1s under two keys of the
+exchange. The price is that of one impression in micros of the bid's currency: 5,000 at a CPM of 5.
 
 Sources: developers.google.com/authorized-buyers/rtb/response-guide/decrypt-price (scheme, test vectors, time),
 support.google.com/authorizedbuyers/answer/3187591 (unit), docs.openx.com/demand-partners/openrtb-win-notification.
@@ -22,15 +22,15 @@ _KEY_BYTES = 32
 
 
 class EncryptedPriceError(ValueError):
-    """A message that the keys do not open, or keys that are none."""
+    """A message that the keys do not decrypt, or invalid keys."""
 
 
 class EncryptedPrice(NamedTuple):
-    """What a message says.
+    """A decrypted price.
 
     Attributes:
-        micros: of the bid's currency, for one impression.
-        at: Unix second in which it was encrypted.
+        micros: price of one impression in the bid's currency.
+        at: Unix second of the encryption.
     """
 
     micros: int
@@ -41,21 +41,21 @@ class PriceKeys(NamedTuple):
     """The two keys of an exchange.
 
     Attributes:
-        encryption: what the pad is made with, 32 bytes.
-        integrity: what the proof is made with, 32 bytes.
+        encryption: key of the pad, 32 bytes.
+        integrity: key of the signature, 32 bytes.
     """
 
     encryption: bytes
     integrity: bytes
 
     def decrypt(self, message: str) -> EncryptedPrice:
-        """Return what a message says.
+        """Return the price in a message.
 
         Raises:
             EncryptedPriceError: it was not encrypted with these keys.
         """
         if not _MESSAGE.match(message):
-            raise EncryptedPriceError("the price is no encrypted one: 38 characters of web-safe base64")
+            raise EncryptedPriceError("the price is not encrypted: expected 38 characters of web-safe base64")
         blob = base64.urlsafe_b64decode(message + "==")
         begin, hidden, proof = blob[:16], blob[16:24], blob[24:]
         pad = hmac.digest(self.encryption, begin, "sha1")
@@ -66,10 +66,10 @@ class PriceKeys(NamedTuple):
 
 
 def read_price_keys(text: str) -> dict[str, PriceKeys]:
-    """Return keys by name, from `name:encryption:integrity`, comma-separated; a key in hex or web-safe base64.
+    """Return keys by name from comma-separated `name:encryption:integrity`; keys are in hex or web-safe base64.
 
     Raises:
-        EncryptedPriceError: a part is something else; the message does not repeat it.
+        EncryptedPriceError: a part is invalid; the message does not repeat it.
     """
     found: dict[str, PriceKeys] = {}
     for number, part in enumerate(filter(None, (part.strip() for part in text.split(","))), 1):

@@ -1,10 +1,10 @@
-"""Tokens in notice URLs: what any replica needs to settle a bid it never saw.
+"""Tokens in notice URLs: they let any replica settle a bid that it never saw.
 
-A token says all of a `BidRef`, encrypted and authenticated (AES-SIV, RFC 5297), so that who sees a URL learns nothing
+A token holds a `BidRef`, encrypted and authenticated (AES-SIV, RFC 5297), so that a URL reveals nothing to its readers.
 from it and cannot make another. Each kind of notice has a key of its own: the token of a click charges nothing.
 
 AES-SIV needs no nonce: bids that are tests have no identity of their own, and random nonces of 96 bits repeat within
-weeks at thousands of bids a second. Equal bids have equal tokens, which gives nothing away that their ids do not.
+weeks at thousands of bids a second. Equal bids have equal tokens, which reveals no more than their ids do.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 
 class Kind(StrEnum):
-    """What a notice says."""
+    """The kinds of notices."""
 
     WIN = "win"
     BILL = "bill"
@@ -34,36 +34,36 @@ class Kind(StrEnum):
 
 _DAY = 86_400
 USERS = (Kind.CLICK, Kind.CONVERSION)
-"""What users do; the other kinds are of the exchange."""
+"""Notices of user actions; the others come from the exchange."""
 
 GRACE = {Kind.CLICK: _DAY, Kind.CONVERSION: 30 * _DAY}
-"""Seconds past a bid's expiry that its user's notices still count: people click late and buy later."""
+"""Seconds past a bid's expiry in which notices of user actions still count: people click late and buy later."""
 
-_LAYOUT = struct.Struct(">QIIHQIQIQIB")  # a BidRef but for its rate; its flags last
-_RATE = struct.Struct(">d")  # follows where the bid was in another currency
+_LAYOUT = struct.Struct(">QIIHQIQIQIB")  # a BidRef without its rate; flags last
+_RATE = struct.Struct(">d")  # appended where the bid was in another currency
 _FIRST_PRICE, _CHARGED_BY_WIN = 1, 2
 _TAG_BYTES = 16
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 TEST_LEASE = 0
-"""The lease of bids that answer test requests; no real one has this number."""
+"""Lease number of bids on test requests; no real lease has it."""
 
 
 class BidRef(NamedTuple):
-    """What a token says of its bid.
+    """The content of a token: all that settling its bid needs.
 
     Attributes:
-        lease: number of the lease its money comes from.
-        sequence: of the bid within its lease; lease and sequence are the bid's identity.
-        campaign: account its money is in: the campaign's number, or its arm's (`rtb.money.accounts`).
-        creative: place of the creative in its campaign.
-        ceiling_micros: what was bid for the impression: the most it can cost.
+        lease: number of the lease that holds its money.
+        sequence: number of the bid within its lease; lease and sequence identify the bid.
+        campaign: account of its money: the campaign's number, or its arm's (`rtb.money.accounts`).
+        creative: index of the creative in its campaign.
+        ceiling_micros: price bid for the impression: the most it can cost.
         expires: Unix second after which money notices are not honoured.
-        user: key of who saw it (`rtb.targeting.users`), 0 when nobody may or need know.
+        user: key of the user (`rtb.targeting.users`); 0 where there is none or it is not needed.
         rate: units of the bid's currency that one unit of ours was worth: prices in notices are in the bid's.
-        exchange: number of the exchange it was made to (`rtb.exchanges.number_of`).
+        exchange: number of the exchange (`rtb.exchanges.number_of`).
         floor_micros: the least that the impression can cost.
-        caller: number of the key that asked for it (`rtb.exchanges.number_of` its id); 0: it was asked without one.
+        caller: number of the API key of the request (`rtb.exchanges.number_of` its id); 0: it came without one.
         first_price: whether the winner pays its bid.
         charged_by_win: whether its win notice spends the money; else its billing notice does.
     """
@@ -89,7 +89,7 @@ class BidRef(NamedTuple):
 
     @property
     def is_test(self) -> bool:
-        """Whether the bid answered a request with `test` set: no money is held for it, and nothing of it counts."""
+        """Whether the bid answered a request with `test` set: no money is reserved for it, and nothing of it counts."""
         return self.lease == TEST_LEASE
 
     @property
@@ -99,7 +99,7 @@ class BidRef(NamedTuple):
 
 
 def counts_until(ref: BidRef, kind: Kind) -> int:
-    """Unix second after which a notice of this kind is not counted any more."""
+    """Return the Unix second after which a notice of this kind no longer counts."""
     return ref.expires + GRACE.get(kind, 0)
 
 
@@ -108,13 +108,13 @@ class TokenError(ValueError):
 
 
 class Signer:
-    """Makes and reads tokens.
+    """The maker and reader of tokens.
 
-    To change the secret without losing notices on their way: put the new one first everywhere, keep the old one as a
+    To rotate the secret without losing outstanding notices: put the new one first everywhere, and keep the old one as a
     previous one until its tokens have expired (a month, for conversions).
 
     Args:
-        secret: what the keys are derived from; shared by all replicas, at least 16 characters.
+        secret: secret from which the keys are derived; shared by all replicas, at least 16 characters.
         previous: secrets whose tokens are still read.
 
     Raises:
@@ -127,19 +127,19 @@ class Signer:
         self._ciphers = {kind: [AESSIV(_key(one, kind)) for one in (secret, *previous)] for kind in Kind}
 
     def sign(self, ref: BidRef, kind: Kind) -> str:
-        """A URL-safe token for one kind of notice."""
+        """Return a URL-safe token for one kind of notice."""
         return self.sign_all(ref, (kind,))[0]
 
     def sign_all(self, ref: BidRef, kinds: Iterable[Kind]) -> list[str]:
-        """A token for each of several kinds."""
+        """Return a token for each of several kinds."""
         payload, ciphers = _packed(ref), self._ciphers
         return [_encoded(ciphers[kind][0].encrypt(payload, None)) for kind in kinds]
 
     def read(self, token: str, kind: Kind) -> BidRef:
-        """What a token of this kind says.
+        """Return the content of a token of this kind.
 
         Raises:
-            TokenError: forged, damaged, spelt in another way, or made for another kind of notice.
+            TokenError: the token is forged, damaged, not canonical base64, or of another kind of notice.
         """
         try:
             blob = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))

@@ -1,7 +1,6 @@
-"""The bidder without OpenRTB: one slot in a few plain fields, and a plain answer.
+"""The simple API: one slot in a few plain fields, and a plain answer, without OpenRTB.
 
-A flat request means what the OpenRTB request means that it is turned into (`meaning`); everything after that is the
-same for both.
+A simple request is converted to the OpenRTB request of the same meaning (`meaning`); everything after that is shared.
 """
 
 from rtb.simple_api.answer import FlatAnswer, FlatAnswers, Notices, answer_of, no_bid, notice_in

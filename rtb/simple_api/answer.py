@@ -1,4 +1,4 @@
-"""What a flat request is answered: a bid, or the reason why there is none."""
+"""Answers of the simple API: a bid, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rtb.openrtb import Bid, BidResponse, NoBid
 
 
 class Notices(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """URLs that settle a bid, with OpenRTB macros to fill in. `POST /auction-result` does the same."""
+    """Notice URLs of a bid, with OpenRTB macros to fill in. `POST /auction-result` does the same."""
 
     win: str
     bill: str
@@ -18,26 +18,26 @@ class Notices(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class FlatAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What a slot gets: a bid, or the reason why there is none.
+    """The answer for a slot: a bid, or the reason why there is none.
 
     Attributes:
-        id: of the request.
-        bid: whether there is one. Without, only `reason` and `message` are there.
-        reason: a short name of why there is no bid.
-        message: the same for people.
-        price: what is bid, CPM.
-        currency: of the price.
-        bid_id: names the bid.
-        token: settles it: see `POST /auction-result`. Encrypted, so that nobody can make one up.
-        adm: the markup to show. Its macros are those of OpenRTB.
+        id: id of the request.
+        bid: whether there is a bid. Without one, only `reason` and `message` are set.
+        reason: short name of why there is no bid.
+        message: the reason for people.
+        price: price of the bid, CPM.
+        currency: currency of the price.
+        bid_id: id of the bid.
+        token: token for `POST /auction-result`. It is encrypted, so that nobody can forge one.
+        adm: markup to show, with OpenRTB's macros.
         campaign: id of the campaign.
-        creative: id of what is shown, with the campaign's before it.
+        creative: id of the creative, prefixed by the campaign's.
         w: width in pixels.
         h: height in pixels.
         adomain: the advertiser's domains.
-        categories: of what is advertised.
-        expires_seconds: how long the bid is good for.
-        notices: URLs that settle it as well.
+        categories: categories of the advertising.
+        expires_seconds: how long the bid is valid.
+        notices: notice URLs, as an alternative to the token.
     """
 
     id: str
@@ -60,7 +60,7 @@ class FlatAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 
 
 class FlatAnswers(msgspec.Struct, frozen=True):
-    """What each slot of a batch gets, in order."""
+    """The answers for the slots of a batch, in order."""
 
     results: list[FlatAnswer]
 
@@ -83,11 +83,11 @@ _SPOKEN = {
 
 
 def answer_of(name: str, response: BidResponse) -> FlatAnswer:
-    """The best bid of an OpenRTB response, flat.
+    """Return the best bid of an OpenRTB response as a simple answer.
 
     Args:
-        name: the request's id.
-        response: with at least one bid.
+        name: id of the request.
+        response: response with at least one bid.
     """
     best = max((bid for seat in response.seatbid for bid in seat.bid), key=_price)
     urls = (best.nurl or "", best.burl or "", best.lurl or "")
@@ -111,13 +111,13 @@ def answer_of(name: str, response: BidResponse) -> FlatAnswer:
 
 
 def no_bid(name: str, reason: NoBid | str) -> FlatAnswer:
-    """The answer when there is no bid."""
+    """Return the answer without a bid."""
     short = reason.name.lower() if isinstance(reason, NoBid) else reason
     return FlatAnswer(id=name, bid=False, reason=short, message=_SPOKEN.get(short, short.replace("_", " ")))
 
 
 def notice_in(url: str) -> tuple[str, str]:
-    """Kind and token of a notice URL of money; both empty when it is none."""
+    """Return kind and token of a money notice URL; both empty where it is none."""
     found = _NOTICE.search(url)
     return (found[1], found[2]) if found else ("", "")
 

@@ -1,8 +1,8 @@
-"""What a flat request means, as the OpenRTB 2.6 objects that say the same.
+"""Conversion of simple requests to OpenRTB 2.6 objects of the same meaning.
 
-They are made as objects, never written as JSON: a call brings hundreds of slots, and to write and read each would cost
-more than to bid on it. What is empty is left out, as in a request that an exchange sends. Nothing here needs the
-validity checks of a request from outside: `FlatRequest` lets none of what they refuse through.
+They are built as objects, never as JSON: a call brings hundreds of slots, and encoding and decoding each would cost
+more than bidding on it. Empty fields are left out, as in an exchange's request. Validity checks are not needed here:
+`FlatRequest` accepts nothing that they refuse.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _Value = TypeVar("_Value")
 
 
 def openrtb_of(flat: FlatRequest, currency: str) -> BidRequest:
-    """OpenRTB 2.6 that says the same; its id is made up where the flat one has none.
+    """Return the OpenRTB 2.6 request of a simple one; its id is generated where there is none.
 
     Args:
-        flat: what is offered.
-        currency: the platform's, for requests that name none.
+        flat: simple request.
+        currency: the platform's currency, for requests that name none.
     """
     currency = flat.currency or currency
     return BidRequest(
@@ -68,7 +68,7 @@ def _banner(flat: FlatRequest) -> Banner:
 
 
 def _video(flat: FlatRequest) -> Video:
-    """In-stream as most players take it: VAST 2 to 4, inline or wrapped, MP4 or WebM."""
+    """Return an in-stream placement as most players take it: VAST 2 to 4, inline or wrapped, MP4 or WebM."""
     return Video(
         mimes=["video/mp4", "video/webm"],
         minduration=1,
@@ -100,7 +100,7 @@ def _native(flat: FlatRequest) -> Native:
 
 @remembered("flat native requests", 1 << 19)
 def _native_request(w: int, h: int) -> str:
-    """A title and a picture of at least this size; an icon, a text and the advertiser's name where there are any."""
+    """Return a request for a title and an image of at least this size; icon, text and advertiser are optional."""
     assets = [
         {"id": 1, "required": 1, "title": {"len": 90}},
         {"id": 2, "required": 1, "img": {"type": 3, "wmin": w, "hmin": h}},
@@ -124,7 +124,7 @@ def _publisher(flat: FlatRequest) -> Publisher | None:
 
 
 def _device(flat: FlatRequest) -> Device:
-    """An address of version 6 is left out: OpenRTB has it elsewhere, where this bidder does not look."""
+    """Return the device, without an IPv6 address: OpenRTB has those in a field that this bidder does not read."""
     return Device(
         devicetype=DEVICES[flat.device] if flat.device else None,
         os=flat.os or None,

@@ -1,4 +1,4 @@
-"""A bid request without OpenRTB: one slot, a few plain fields."""
+"""Requests of the simple API: one slot in a few plain fields."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class FlatRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """One slot on offer.
 
     Attributes:
-        id: the caller's name for it, given back in the answer; made up when empty.
-        format: what is sold; `banner` and `video` need a size.
+        id: the caller's id, repeated in the answer; generated when empty.
+        format: format of the ad; `banner` and `video` need a size.
         w: width in pixels.
         h: height in pixels.
-        sizes: sizes that fit a banner as well, `[[300, 250], [320, 50]]`.
+        sizes: further sizes of a banner, `[[300, 250], [320, 50]]`.
         seconds: longest video or audio.
         page: URL of the page it is on; or:
         app: bundle of the app it is in. A slot is on a page or in an app, not both.
-        publisher: domain of who owns the page or app, where the URL does not say.
-        floor: lowest price taken, CPM.
-        currency: of the floor and of the answer's price; empty: the platform's.
+        publisher: domain of the owner of the page or app, where the URL does not tell.
+        floor: floor, CPM.
+        currency: currency of the floor and of the answer's price; empty: the platform's.
         first_price: whether the winner pays its own bid, else the second price.
         user: the caller's id of the user.
         buyer_user: our own id of the user, where the caller knows it.
@@ -46,9 +46,9 @@ class FlatRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         ip: address of the user, version 4 or 6.
         language: ISO 639-1.
         geo: country as ISO 3166-1 alpha-3, with a region after a slash where it is known: `USA/CA`.
-        block_categories: IAB categories not taken.
-        block_advertisers: advertisers' domains not taken.
-        block_attributes: creative attributes not taken (AdCOM list "Creative Attributes").
+        block_categories: blocked IAB categories.
+        block_advertisers: blocked domains of advertisers.
+        block_attributes: blocked creative attributes (AdCOM list "Creative Attributes").
         interstitial: whether it fills the screen.
         secure: whether the markup must load over https.
         coppa: whether the user is a child (COPPA).
@@ -59,7 +59,7 @@ class FlatRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         gpp_sid: its sections that apply.
         limit_tracking: whether the user asked not to be tracked.
         tmax_ms: milliseconds to answer in; 0: as the platform's settings say.
-        test: whether nothing is really sold.
+        test: whether nothing is billable.
     """
 
     id: Name = ""
@@ -99,7 +99,7 @@ class FlatRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     test: bool = False
 
     def __post_init__(self) -> None:
-        """See that the fields make sense together."""
+        """Check that the fields are consistent."""
         if (self.w is None) != (self.h is None):
             raise ValueError("`w` and `h` come together")
         if self.page and self.app:
@@ -111,10 +111,10 @@ class FlatRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class FlatBatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Slots on offer at once.
+    """A batch of slots on offer.
 
     Attributes:
-        bids: at most 500.
+        bids: slots, at most 500.
     """
 
     bids: Annotated[tuple[FlatRequest, ...], msgspec.Meta(min_length=1, max_length=500)]

@@ -1,6 +1,6 @@
-"""Files that others wrote: lines, tables with or without a header, and the values in their cells.
+"""Files of other programs: lines, tables with or without a header, and the values of their cells.
 
-Everything that reads such a file reads it by this. A file is understood, or refused with the line and what is wrong.
+All such files are read here. A file is understood, or refused with the line and what is wrong.
 """
 
 from __future__ import annotations

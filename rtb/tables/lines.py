@@ -1,4 +1,4 @@
-"""The lines of a text file, plain or gzip, one at a time: what is no text is refused by what it is."""
+"""The lines of a text file, plain or gzip, one at a time; other formats are refused by name."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 MAX_LINE_BYTES = 8 << 20
-"""Bytes of a line; longer ones are no line of a table, and would fill the memory."""
+"""Most bytes of a line; a longer one is not a line of a table, and would fill the memory."""
 
 PARQUET = b"PAR1"
-"""What a Parquet file begins with."""
+"""Magic bytes of a Parquet file."""
 
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
@@ -33,13 +33,13 @@ _OTHERS = (
     (b"\xfd7zXZ\0", "packed with xz: unpack it, or pack it with gzip"),
     (b"\x28\xb5\x2f\xfd", "packed with zstd: unpack it, or pack it with gzip"),
 )
-"""What other files begin with, and what they are."""
+"""Magic bytes of other formats, and their descriptions."""
 
 OnBytes = Callable[[int], None]
 
 
 class BadTable(ValueError):
-    """A file that cannot be read at all, or no further; the message says where and what is wrong."""
+    """An unreadable file, or one unreadable from some line on; the message says where and what is wrong."""
 
 
 def ignore(count: int) -> None:
@@ -47,11 +47,11 @@ def ignore(count: int) -> None:
 
 
 def read_lines(path: Path, on_bytes: OnBytes = ignore) -> Iterator[tuple[int, bytes]]:
-    """Yield the number of each line, from 1, and the line with its end; without the byte order mark of UTF-8.
+    """Yield the number of each line, from 1, and the line with its line end; the byte order mark of UTF-8 is removed.
 
     Args:
-        path: of a text file, plain or packed with gzip.
-        on_bytes: told how many more bytes of the file were read, for a progress bar.
+        path: path of a text file, plain or gzip.
+        on_bytes: callback with the number of bytes just read, for a progress bar.
 
     Raises:
         BadTable: the file is of another format, damaged, or has a line of more than `MAX_LINE_BYTES`.

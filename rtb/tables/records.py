@@ -1,4 +1,4 @@
-"""Records of a table: CSV, TSV or Parquet; each a mapping of column to text, a few at a time in memory."""
+"""Records of a CSV, TSV or Parquet table: each a mapping of column to text, a few at a time in memory."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _PARQUET_ROWS = 4_096  # in memory at a time
 _DELIMITERS = ",;|"
 
 OnBad = Callable[[str, BadLine], None]
-"""Told where a record is that cannot be used, such as `line 3`, and why."""
+"""Callback with the place of an unusable record, such as `line 3`, and the reason."""
 
 
 class Record(NamedTuple):
     """A row.
 
     Attributes:
-        place: where it is: `line 3`, `lines 3 to 5`, or `row 3` of a file without lines.
-        values: text by column, in lower case; empty rows are no records.
+        place: `line 3`, `lines 3 to 5`, or `row 3` of a file without lines.
+        values: text by column name in lower case; empty rows are skipped.
     """
 
     place: str
@@ -40,18 +40,18 @@ def read_records(
     unnamed: Sequence[str] = (),
     on_bytes: OnBytes = ignore,
 ) -> Iterator[Record]:
-    """Yield the records of a table in its order.
+    """Yield the records of a table in order.
 
     Args:
-        path: CSV or TSV in UTF-8, plain or gzip, or Parquet. Cells may be quoted; the first line says what stands
-            between them: tabs if it has any, else commas, semicolons or bars.
-        needed: columns it must have; in capital letters or not.
-        on_bad: told of each record that has not as many cells as it should, or is no UTF-8; it may raise.
-        unnamed: columns of a file whose first line is a record already.
-        on_bytes: told how many more bytes were read, for a progress bar.
+        path: CSV or TSV in UTF-8, plain or gzip, or Parquet. Cells may be quoted; the first line decides
+            the delimiter: tabs if it has any, else commas, semicolons or bars.
+        needed: required columns, in any case.
+        on_bad: callback for each record that has the wrong number of cells or is not UTF-8; it may raise.
+        unnamed: columns of a file without a header.
+        on_bytes: callback with the number of bytes just read, for a progress bar.
 
     Raises:
-        BadTable: a column is missing or there twice, or the file cannot be read any further.
+        BadTable: a column is missing or occurs twice, or the file cannot be read any further.
         OSError: it cannot be read.
     """
     if _is_parquet(path):
@@ -61,14 +61,14 @@ def read_records(
 
 
 def _is_parquet(path: Path) -> bool:
-    if not path.is_file():  # what a pipe has said once it does not say again
+    if not path.is_file():  # a pipe cannot be read twice
         return False
     with path.open("rb") as file:
         return file.read(len(PARQUET)) == PARQUET
 
 
 class _Text:
-    """A table as text on its way through the `csv` module, which sees decoded lines alone."""
+    """A text table read by the `csv` module, which gets decoded lines only."""
 
     def __init__(self, path: Path, on_bad: OnBad, on_bytes: OnBytes) -> None:
         self._path, self._on_bad = path, on_bad
@@ -107,14 +107,14 @@ class _Text:
             yield text
 
     def _rows(self, lines: Iterator[str], delimiter: str, before: int) -> Iterator[tuple[str, list[str]]]:
-        """Place of each row that is not empty, and its cells; so many lines came before."""
+        """Yield the place and cells of each non-empty row; `before` is the number of lines already read."""
         csv.field_size_limit(MAX_LINE_BYTES)
         reader, start = csv.reader(lines, delimiter=delimiter, strict=True), before + 1
         while True:
             try:
                 cells = next(reader, None)
             except csv.Error as error:
-                if "expected after" not in str(error):  # the rest of the file is within the quotation marks
+                if "expected after" not in str(error):  # the rest of the file is quoted
                     raise BadTable(f"{self._path}, line {start}: {_explained(error)}") from error
                 self._on_bad(f"line {start}", BadLine("a quotation mark that ends within a cell"))
                 self._wrong, cells = "", []
@@ -122,7 +122,7 @@ class _Text:
                 return
             end = before + reader.line_num
             if any(cell.strip() for cell in cells):
-                # Quotation marks may hold many lines together, more than meant.
+                # A stray quotation mark may join more lines than meant.
                 yield f"line {start}" if start == end else f"lines {start} to {end}", cells
             start = end + 1
 
@@ -140,7 +140,7 @@ def _explained(error: csv.Error) -> str:
 
 
 def _header(path: Path, names: Sequence[str], needed: Sequence[str], unnamed: Sequence[str]) -> list[str] | None:
-    """Columns by their names in lower case; none where the first row is a record already."""
+    """Return the column names in lower case; `None` where the first row is a record already."""
     header = [name.strip().lower() for name in names]
     if unnamed and len({*header} & {*unnamed}) < 2:
         return None
@@ -179,7 +179,7 @@ def _of_parquet(path: Path, needed: Sequence[str], on_bytes: OnBytes) -> Iterato
 
 
 def _text(value: Any) -> str:
-    """A cell as it would be written as text."""
+    """Return a cell as text."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""What a cell says: numbers as several programs write them, absent values as they spell them."""
+"""Values of cells: numbers as different programs write them, and their spellings of absent values."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ _ABSENT = frozenset(
         "undefined",
     ]
 )
-"""In lower case; `\\N` is what Hive and MySQL write, pandas writes `nan`, `None` and `<NA>`."""
+"""Spellings in lower case; `\\N` is written by Hive and MySQL, `nan`, `None` and `<NA>` by pandas."""
 
 _WHOLE = re.compile(r"[+-]?(\d{1,18})(?:\.0*)?", re.ASCII)
 _SHOWN = 40
 
 
 class BadLine(ValueError):
-    """A line that does not hold what it should; the message says why."""
+    """An invalid line; the message says why."""
 
 
 def is_absent(text: str) -> bool:
-    """Return whether a cell is empty, or spells that it is."""
+    """Return whether a cell is empty or spells an absent value."""
     return text.strip().lower() in _ABSENT
 
 
 def identifier(text: str) -> str:
-    """Return an id as it was before a program took it for a number (`2997.0`), or empty where it is absent."""
+    """Return an id as it was before a program took it for a number (`2997.0`); empty where it is absent."""
     text = text.strip()
     if is_absent(text):
         return ""
@@ -48,17 +48,17 @@ def identifier(text: str) -> str:
 
 
 def whole(text: str, name: str, least: int, most: int, what: str = "a whole number") -> int:
-    """Return a whole number, with or without zeros behind a point.
+    """Return a whole number, written with or without a fraction of zeros.
 
     Args:
-        text: of the cell.
-        name: of its column.
-        least: that it may be.
-        most: that it may be.
-        what: it should be, for the message; its range follows.
+        text: text of the cell.
+        name: name of its column.
+        least: least allowed value.
+        most: greatest allowed value.
+        what: description of the value for the message; its range follows.
 
     Raises:
-        BadLine: it is another thing.
+        BadLine: the text is not such a number.
     """
     found = _WHOLE.fullmatch(text.strip())
     number = int(text.strip().partition(".")[0]) if found else None
@@ -68,10 +68,10 @@ def whole(text: str, name: str, least: int, most: int, what: str = "a whole numb
 
 
 def flag(text: str, name: str) -> int:
-    """Return 0 or 1, written so, with zeros behind a point, or as `False` and `True`.
+    """Return 0 or 1 from a number, with or without a fraction of zeros, or from `False` and `True`.
 
     Raises:
-        BadLine: it is another thing.
+        BadLine: the text is neither.
     """
     spelled = {"false": 0, "true": 1}.get(text.strip().lower())
     return whole(text, name, 0, 1) if spelled is None else spelled

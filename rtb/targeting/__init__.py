@@ -1,1 +1,1 @@
-"""Which campaigns and creatives an impression may be sold to."""
+"""Targeting: which campaigns and creatives are eligible for an impression."""

@@ -1,4 +1,4 @@
-"""Rows of bits, one bit a campaign: what a targeting index is made of."""
+"""Bitmaps with one bit per campaign, of which the targeting index is made."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 Words = npt.NDArray[np.uint64]
 WORD = 64  # campaigns in a word
-_ROWS_KEPT = 4_096  # of one dimension
+_ROWS_KEPT = 4_096  # per dimension
 
 
 class Table:
-    """Rows of campaigns by the value of one dimension, made when a value is first asked for.
+    """Bitmaps of campaigns by the value of one dimension, built when a value is first looked up.
 
-    Thousands of campaigns may name thousands of values, and few of them come. `row` may be called any number of times
+    Thousands of campaigns may name thousands of values, and few of them occur. `row` may be called any number of times
     before rows are read, but `tidy` only between two batches.
     """
 
@@ -36,24 +36,24 @@ class Table:
         self.rows = pack(self._unnamed[None, :])
 
     def __contains__(self, value: str) -> bool:
-        """Whether any campaign names this value."""
+        """Return whether any campaign names this value."""
         return value in self._accepting or value in self._refusing
 
     def row(self, value: str) -> int:
-        """Row of a value, 0 where nobody names it."""
+        """Return the row of a value; 0 where no campaign names it."""
         found = self._row_of.get(value)
         if found is not None:
             return found
         return self._make(value) if value in self else 0
 
     def of(self, value: str) -> Words:
-        """The row itself."""
-        place = self.row(value)  # which may move the rows
+        """Return the bitmap of a value."""
+        place = self.row(value)  # may reallocate the rows
         row: Words = self.rows[place]
         return row
 
     def tidy(self) -> None:
-        """Begin anew where many rows were made."""
+        """Drop the cached rows where there are many."""
         if len(self._row_of) >= _ROWS_KEPT:
             self._row_of, self.rows = {}, self.rows[:1].copy()
 
@@ -62,14 +62,14 @@ class Table:
         bits[self._accepting.get(value, [])] = True
         bits[self._refusing.get(value, [])] = False
         place = self._row_of[value] = len(self._row_of) + 1
-        if place >= len(self.rows):  # room for as many again, so that a row is moved but a few times
+        if place >= len(self.rows):  # doubled, so that rows are copied rarely
             self.rows = np.concatenate([self.rows, np.zeros_like(self.rows)])
         self.rows[place] = pack(bits[None, :])[0]
         return place
 
 
 def any_of(rows: Words, chosen: Sequence[Sequence[int]]) -> Words:
-    """The OR of the rows chosen for each impression, at least one each, shape `(impressions, words)`."""
+    """Return the OR of the rows chosen for each impression, at least one each, shape `(impressions, words)`."""
     counts = np.array([len(places) for places in chosen], np.intp)
     starts = np.cumsum(counts) - counts
     whole: Words = np.bitwise_or.reduceat(rows[np.fromiter(chain.from_iterable(chosen), np.intp)], starts, axis=0)
@@ -77,23 +77,23 @@ def any_of(rows: Words, chosen: Sequence[Sequence[int]]) -> Words:
 
 
 def stacked(rows: Sequence[Words], words: int) -> Words:
-    """The first words of rows, one below the other; much quicker than `np.stack` for many short ones."""
+    """Return the first words of rows, stacked; much faster than `np.stack` for many short ones."""
     whole: Words = np.concatenate([row[:words] for row in rows]).reshape(len(rows), -1)
     return whole
 
 
 def pack(bits: npt.NDArray[np.bool_]) -> Words:
-    """Rows of bits, shape `(rows, words * 64)`, as words `(rows, words)`, first bit least significant."""
+    """Return rows of bits, shape `(rows, words * 64)`, as words, shape `(rows, words)`, first bit least significant."""
     return np.packbits(bits, axis=1, bitorder="little").view(np.uint64)
 
 
 def unpack(row: Words) -> npt.NDArray[np.bool_]:
-    """A row's bits, first bit least significant: what `pack` made words of."""
+    """Return the bits of a row of words, first bit least significant: the inverse of `pack`."""
     return np.unpackbits(np.ascontiguousarray(row).view(np.uint8), bitorder="little").astype(bool)
 
 
 def first_bits(rows: Words, limit: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """(row, bit) of the first `limit` bits set in each row, ordered by row, then bit."""
+    """Return (row, bit) of the first `limit` bits set in each row, ordered by row, then bit."""
     bits = np.unpackbits(np.ascontiguousarray(rows).view(np.uint8), axis=1, bitorder="little")
     row, bit = np.nonzero(bits)
     counts = np.bincount(row, minlength=len(rows))

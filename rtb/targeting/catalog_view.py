@@ -1,4 +1,4 @@
-"""The catalog as a Router bids from it: who may bid, as which feature rows, with what to show."""
+"""The catalog in the form that a Router uses: targeting index, feature rows and bid templates."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from rtb.runtime.bounded import Bounded
 from rtb.targeting.index import TargetingIndex
 from rtb.targeting.listing import Listing
 
-_ANY_BANNER = BannerSlot()  # a banner's bid says the same wherever it goes
+_ANY_BANNER = BannerSlot()  # a banner's template is the same in every slot
 _SHOWPIECES_BYTES = 1 << 21
 
 
 class _Encoded(NamedTuple):
-    """A listing, kept so that no other has its identity, and the feature rows of its creatives."""
+    """A listing, referenced so that its `id()` is not reused, and the feature rows of its creatives."""
 
     listing: Listing
     rows: features.Rows
@@ -34,12 +34,12 @@ def feature_rows(listing: Listing) -> features.Rows:
 
 
 class View:
-    """The catalog as the Router uses it: index, feature rows and markup. Immutable, made anew for each catalog.
+    """A view of the catalog: index, feature rows and bid templates. Immutable: each catalog gets a new one.
 
     Args:
         listings: the active campaigns.
-        before: the view until now: listings that are in it as well, the same objects, are not encoded again.
-        version: of the catalog.
+        before: previous view: listings that are the same objects are not encoded again.
+        version: version of the catalog.
     """
 
     def __init__(self, listings: Sequence[Listing], before: View | None = None, version: str = "") -> None:
@@ -57,7 +57,7 @@ class View:
         self._showpieces: Bounded[Showpiece] = Bounded("showpieces", _SHOWPIECES_BYTES)
 
     def showpiece(self, slot: Slot, creative: int) -> Showpiece:
-        """A creative, by its row in the index, in a slot; made once."""
+        """Return the bid template of a creative, by its row in the index, in a slot; cached."""
         if not isinstance(slot, BannerSlot):
             return self._showpieces.get(self._show, (slot, creative))
         made = self._banners.get(creative)

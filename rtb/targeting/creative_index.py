@@ -1,7 +1,7 @@
-"""Which creative each campaign has for a slot, found for a whole catalog at once.
+"""The best creative of each campaign for a slot, found for a whole catalog at once.
 
-Thousands of creatives come in few shapes: the same size, the same attributes, the same encodings. Whether a shape
-fits a slot is asked once for all creatives of that shape; the rest is arrays.
+Thousands of creatives come in few shapes: the same size, attributes and encodings. Whether a shape fits a slot is
+checked once for all its creatives; the rest is array arithmetic.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _UNFIT = -1
 
 
 class Shelf:
-    """The creatives of a catalog.
+    """An index of the creatives of a catalog.
 
     Args:
-        creatives: of all campaigns, those of one campaign together.
-        shapes: of each, by `shape_of`.
-        lines: the campaign of each, by its index, ascending.
-        campaigns: how many there are.
+        creatives: creatives of all campaigns, grouped by campaign.
+        shapes: shape of each, by `shape_of`.
+        lines: index of each one's campaign, ascending.
+        campaigns: number of campaigns.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class Shelf:
         self._shapes = len(numbers)
 
     def choose(self, slot: Slot, languages: tuple[str, ...] = ()) -> npt.NDArray[np.int32]:
-        """The creative of each campaign that fits best, the first of equals, by its place; -1 where none fits.
+        """Return the index of each campaign's best fitting creative, the first of equals; -1 where none fits.
 
         Args:
-            slot: to be filled.
-            languages: ISO 639-1 codes it may be in, or empty for all; one that does not say its language is not shown.
+            slot: slot to fill.
+            languages: ISO 639-1 codes of allowed languages, or empty for all; a creative without one does not fit then.
         """
         quality = np.full(self._shapes, _UNFIT)
         for number, sample in self._samples.get(slot.kind, ()):
@@ -63,7 +63,7 @@ class Shelf:
 
 
 def shape_of(creative: Creative) -> Hashable:
-    """All that `fits` and `rank` read of a creative. Addresses are left out but for whether they are secure."""
+    """Return all that `fits` and `rank` read of a creative. Of URLs only whether they are secure is included."""
     return (
         creative.kind,
         creative.language,
@@ -88,7 +88,7 @@ def _files(media: Sequence[msgspec.Struct]) -> Hashable:
 
 
 def _native_shape(native: NativeAd) -> Hashable:
-    """Texts count by their length only."""
+    """Return the shape of a native ad; of texts only the length matters."""
     texts = tuple(len(value) for value in msgspec.structs.astuple(native) if isinstance(value, str))
     return (texts, _images(native.images), _images(native.icons), _video_shape(native.video))
 

@@ -1,8 +1,8 @@
-"""Frequency caps: how often one user may be shown one campaign, counted by the notices that are charged.
+"""Frequency caps: how often one user may see one campaign, counted by charged notices.
 
-A counter is a key with an expiry: its window begins with the first impression and is forgotten `seconds` later.
-Users are kept by a keyed hash only (`rtb.targeting.users`). Users who are not known, or may not be, have no counter: a
-cap says nothing of them. An impression counts when it is charged, so bids under way at once may pass a cap together.
+A counter is a key with an expiry: its window begins with the first impression and ends `seconds` later. Users are
+stored as a keyed hash only (`rtb.targeting.users`). Unknown users, and those that privacy signals forbid to identify,
+have no counter and no cap. An impression counts when it is charged, so concurrent bids may exceed a cap together.
 """
 
 from __future__ import annotations
@@ -21,37 +21,37 @@ from rtb.openrtb import NoBid
 from rtb.targeting.listing import Listing
 
 _REST_SECONDS = 0.5
-"""After a failure the server is left alone for this long: waiting for it would cost every batch its time."""
+"""Seconds without calls to the server after a failure: waiting for it would delay every batch."""
 
 _FORGET_AT_ONCE = 1_000
 
 
 class Cap(NamedTuple):
-    """At most `most` impressions of a campaign to one user in `seconds`."""
+    """A cap of `most` impressions of a campaign per user in `seconds`."""
 
     most: int
     seconds: float
 
 
 class Verdict(NamedTuple):
-    """Which candidates may not bid, shape `(n,)`, and why they may not."""
+    """A mask of the candidates that may not bid, shape `(n,)`, and the reason."""
 
     barred: npt.NDArray[np.bool_]
     reason: NoBid
 
 
 def caps_of(listings: Sequence[Listing]) -> dict[int, Cap]:
-    """The caps of a catalog by campaign number."""
+    """Return the caps of a catalog by campaign number."""
     caps = {listing.number: listing.campaign.frequency for listing in listings}
     return {number: Cap(cap.count, cap.seconds) for number, cap in caps.items() if cap is not None}
 
 
 class FrequencyGate:
-    """Looks up and raises counters.
+    """The gate that enforces frequency caps.
 
     Args:
-        client: where the counters lie.
-        timeout: most seconds to wait for it.
+        client: client of the server that holds the counters.
+        timeout: most seconds to wait for the server.
         clock: monotonic seconds.
     """
 
@@ -64,18 +64,18 @@ class FrequencyGate:
         self._rest_until = -np.inf
 
     def recap(self, caps: Mapping[int, Cap]) -> None:
-        """Hold campaigns to these caps from now on; a counter that runs keeps its window."""
+        """Set the caps; running counters keep their windows."""
         self._caps = caps
         self._capped = np.array(sorted(caps), np.int64)
 
     async def check(self, campaign: npt.NDArray[np.int32], user: npt.NDArray[np.uint64]) -> Verdict:
-        """Which candidates may not bid; at most one round trip, none where nothing is capped.
+        """Return which candidates may not bid; at most one round trip, none where nothing is capped.
 
         Where the counters cannot be read in time, no capped campaign bids for a known user.
 
         Args:
             campaign: number of each candidate's campaign, shape `(n,)`.
-            user: key of each candidate's user, 0 for nobody known, shape `(n,)`.
+            user: key of each candidate's user, 0 for an unknown one, shape `(n,)`.
         """
         barred = np.zeros(len(campaign), bool)
         if not len(self._capped):
@@ -94,9 +94,9 @@ class FrequencyGate:
         return Verdict(barred, NoBid.USER_CAP)
 
     async def count(self, campaign: int, user: int) -> bool:
-        """Count an impression that was charged; `False` when it could not be, and is not held against the user.
+        """Count a charged impression; return false where the server is away and it is not counted.
 
-        Never raises for a server that is away: the money is settled, and its notice must be acknowledged.
+        It never raises for a server that is away: the money is settled, and its notice must be acknowledged.
         """
         cap = self._caps.get(campaign)
         if cap is None or not user:
@@ -111,7 +111,7 @@ class FrequencyGate:
         return True
 
     async def forget(self, users: Sequence[int], campaigns: Sequence[int]) -> int:
-        """Remove the counters of users, by their keys, for these campaigns; how many there were.
+        """Remove the counters of users, by their keys, for these campaigns; return how many there were.
 
         Raises:
             RedisError: the server does not answer.
@@ -121,7 +121,7 @@ class FrequencyGate:
         return sum([int(await self._client.unlink(*some)) for some in parts])
 
     async def _seen(self, pairs: Sequence[tuple[int, int]]) -> list[int] | None:
-        """Impressions counted of each pair; `None` when the server does not say so in time."""
+        """Return the counted impressions of each pair; `None` where the server does not answer in time."""
         if self._clock() < self._rest_until:
             return None
         try:

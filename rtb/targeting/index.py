@@ -1,13 +1,13 @@
 """The targeting index: impressions in, eligible (campaign, creative) candidates out, a whole batch at once.
 
 Campaigns are bits. For each targeting dimension a table holds, for every value some campaign names, the row of
-campaigns that accept it; row 0 holds those that accept a value nobody names. An impression picks one row a
-dimension and the AND over its rows is its audience. Bits are ordered by how much a campaign is expected to pay, so
-when there are more candidates than may be scored the best are the first bits set. That is also why few words of a row
-are looked at where they fill the list, however many campaigns there are.
+campaigns that accept it; row 0 holds those that accept a value that no campaign names. An impression picks one row per
+dimension, and the AND of its rows are the eligible campaigns. Bits are ordered by the expected price of a campaign, so
+when there are more candidates than may be scored, the first bits set are the best. So only the first words of a row are
+read where they fill the list, however many campaigns there are.
 
-What exchanges repeat is looked at once and kept: which creative each campaign has for a slot
-(`rtb.targeting.creative_index`), and whom a request's blocks or a deal leave.
+Recurring results are cached: the creative of each campaign for a slot (`rtb.targeting.creative_index`), and the
+campaigns that a request's blocks or a deal admit.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from rtb.targeting.bitmaps import WORD, Table, Words, any_of, first_bits, pack, 
 from rtb.targeting.creative_index import Shelf
 from rtb.targeting.listing import PLAIN, Listing, prior
 
-_HEAD = 4  # words looked at first: 256 campaigns usually fill a candidate list
+_HEAD = 4  # words read first: 256 campaigns usually fill a candidate list
 _TERMS_BYTES = 3 << 20
-_SLOTS_BYTES = 1 << 21  # besides what is known of the campaigns in some hundreds of them
+_SLOTS_BYTES = 1 << 21  # besides the campaigns' rows of `_SLOTS` slots
 _SLOTS = 512
 _audience = attrgetter("audience")
 
 
 class Showing(NamedTuple):
-    """What campaigns have to show in a slot.
+    """The creatives of all campaigns for a slot.
 
     Attributes:
-        row: those that have anything.
-        creative: row in `TargetingIndex.creatives` of each campaign's, -1 where it has none, shape `(campaigns,)`.
+        row: bitmap of the campaigns with a creative.
+        creative: row of each campaign's creative in `TargetingIndex.creatives`, -1 for none, shape `(campaigns,)`.
     """
 
     row: Words
@@ -59,7 +59,7 @@ class Candidates:
         imp: index of the impression in the batch, ascending.
         line: index of the campaign in the index.
         creative: row of the creative in `TargetingIndex.creatives`.
-        reasons: of impressions without candidates (by index in the batch) what they lack; see `NoBid`.
+        reasons: no-bid reasons of impressions without candidates, by index in the batch.
     """
 
     imp: npt.NDArray[np.intp]
@@ -71,18 +71,18 @@ class Candidates:
         return len(self.imp)
 
     def of(self, kept: npt.NDArray[np.bool_]) -> Candidates:
-        """Some of them, by mask."""
+        """Return the candidates of a mask."""
         return Candidates(self.imp[kept], self.line[kept], self.creative[kept], self.reasons)
 
 
 class _Asked(NamedTuple):
-    """What the impressions of a batch ask of the index.
+    """The lookups of a batch of impressions in the index.
 
     Attributes:
-        rows: of the dimensions with one value, shape `(impressions, dimensions)`.
+        rows: rows of the single-valued dimensions, shape `(impressions, dimensions)`.
         segments: rows of each impression's segments.
-        shown: what campaigns have for its slot.
-        admitted: whom its request lets bid.
+        shown: creatives for each impression's slot.
+        admitted: bitmap of the campaigns that each impression's request admits.
     """
 
     rows: npt.NDArray[np.intp]
@@ -91,7 +91,7 @@ class _Asked(NamedTuple):
     admitted: Sequence[Words]
 
     def of(self, places: Sequence[int]) -> _Asked:
-        """Of some impressions."""
+        """Return the lookups of some impressions."""
         return _Asked(
             self.rows[places],
             [self.segments[place] for place in places],
@@ -101,12 +101,12 @@ class _Asked(NamedTuple):
 
 
 class _Met(NamedTuple):
-    """How far campaigns come, by impression; all arrays have shape `(impressions, words)`.
+    """The campaigns that pass each stage, by impression; all bitmaps have shape `(impressions, words)`.
 
     Attributes:
-        aimed: their targeting is met.
-        fitting: and they have something to show.
-        eligible: and they may bid.
+        aimed: campaigns whose targeting is met.
+        fitting: those among them with a fitting creative.
+        eligible: those among them that may bid.
     """
 
     aimed: Words
@@ -114,12 +114,12 @@ class _Met(NamedTuple):
     eligible: Words
 
     def of(self, places: npt.NDArray[np.intp]) -> _Met:
-        """Of some impressions."""
+        """Return the bitmaps of some impressions."""
         return _Met(*(rows[places] for rows in self))
 
 
 class TargetingIndex:
-    """Finds who may bid. Immutable: a change of the catalog makes a new one.
+    """The targeting index. Immutable: each change of the catalog makes a new one.
 
     Args:
         listings: the active campaigns.
@@ -159,22 +159,22 @@ class TargetingIndex:
 
     @property
     def kinds(self) -> frozenset[Kind]:
-        """Kinds of creatives there are."""
+        """Kinds of the creatives in the index."""
         return self._shelf.kinds
 
     def mask(self, numbers: Iterable[int]) -> Words:
-        """A row of words with the bits of these campaign numbers set: who is open for bidding now."""
+        """Return a bitmap of campaign numbers, such as those open for bidding."""
         wanted = np.isin(self.numbers, np.fromiter(numbers, np.int64))
         row: Words = pack(np.pad(wanted, (0, self._words * WORD - len(self)))[None, :])[0]
         return row
 
     def candidates(self, impressions: Sequence[Impression], limit: int, open_lines: Words | None = None) -> Candidates:
-        """Who may bid on each impression, at most `limit` an impression, best prior first.
+        """Return the candidates of each impression, at most `limit` each, best prior first.
 
         Args:
             impressions: the batch.
-            limit: candidates kept for one impression.
-            open_lines: a `mask`; `None` means everyone.
+            limit: most candidates of one impression.
+            open_lines: a `mask` of the open campaigns; `None` means all.
         """
         if not impressions or not self.listings:
             empty = np.empty(0, np.intp)
@@ -184,7 +184,7 @@ class TargetingIndex:
         imp, line = first_bits(met.eligible, limit)
         found = np.bincount(imp, minlength=len(impressions))
         short = np.flatnonzero(found < limit)
-        if self._words > _HEAD and len(short):  # all words are looked at where the first do not fill the list
+        if self._words > _HEAD and len(short):  # read all words where the first do not fill the list
             met = self._met(asked.of(short.tolist()), open_lines, self._words)
             kept, (rest, rest_line) = found[imp] >= limit, first_bits(met.eligible, limit)
             imp, line = np.concatenate([imp[kept], short[rest]]), np.concatenate([line[kept], rest_line])
@@ -208,7 +208,7 @@ class TargetingIndex:
             table.tidy()
         segments: list[list[int]] = []
         admitted: list[Words] = []
-        for audience, items in groupby(impressions, _audience):  # whose lists may be long: looked at once for all
+        for audience, items in groupby(impressions, _audience):  # an audience's lists may be long: read once for all
             of_deal: dict[DealTerms | None, Words] = {}
             rows = self._segment_rows(audience.segments)
             for item in items:
@@ -224,11 +224,11 @@ class TargetingIndex:
         )
 
     def tests(self, impression: Impression, open_lines: Words | None = None) -> Mapping[str, npt.NDArray[np.bool_]]:
-        """Which campaigns pass each test of an impression, shape `(campaigns,)`: for who asks why one was no candidate.
+        """Return which campaigns pass each test of an impression, shape `(campaigns,)`, to explain non-candidates.
 
         Args:
-            impression: to be shown to.
-            open_lines: a `mask`; `None` means everyone.
+            impression: the impression.
+            open_lines: a `mask` of the open campaigns; `None` means all.
         """
         asked = self._asked([impression])
         tables = (*self._plain.items(), ("publisher", self._publisher))
@@ -240,7 +240,7 @@ class TargetingIndex:
         return {name: unpack(row)[: len(self)] for name, row in rows.items()}
 
     def _met(self, asked: _Asked, open_lines: Words | None, words: int) -> _Met:
-        """What campaigns of the first words meet."""
+        """Return the campaigns of the first words that pass each stage."""
         aimed = np.tile(self._everyone[:words], (len(asked.rows), 1))
         for column, table in enumerate((*self._plain.values(), self._publisher)):
             aimed &= table.rows[asked.rows[:, column], :words]
@@ -251,24 +251,24 @@ class TargetingIndex:
         return _Met(aimed, fitting, fitting & stacked(asked.admitted, words))
 
     def _show(self, slot: Slot, languages: tuple[str, ...]) -> Showing:
-        """What each campaign has to show in a slot."""
+        """Return each campaign's creative for a slot."""
         creative = self._shelf.choose(slot, languages)
         pad = self._words * WORD - len(self)
         return Showing(pack(np.pad(creative >= 0, (0, pad))[None, :])[0], creative)
 
     def _admit(self, restrictions: Restrictions, deal: DealTerms | None) -> Words:
-        """Whom a request lets bid, in its open auction or under a deal."""
+        """Return the campaigns that a request admits, in its open auction or under a deal."""
         row: Words = self._everyone.copy()
         for _, passed in self._admissions(restrictions, deal):
             row &= passed
         return row
 
     def _admissions(self, restrictions: Restrictions, deal: DealTerms | None) -> Iterator[tuple[str, Words]]:
-        """Whom each thing that a request says of who may bid lets bid; only what it says."""
+        """Yield each restriction of a request with the campaigns that it admits."""
         for key in restrictions.blocked:
             if key in self._traits:
                 yield f"block {key}", ~self._traits.of(key)
-        if restrictions.taxonomy:  # what is said in another taxonomy than a campaign's may be meant for it
+        if restrictions.taxonomy:  # categories of another taxonomy may mean those of a campaign
             yield "taxonomy", self._taxonomies.of(str(restrictions.taxonomy))
         if restrictions.allowed:
             yield "allowed categories", self._listed_under(frozenset(restrictions.allowed))
@@ -281,7 +281,7 @@ class TargetingIndex:
             yield "seats blocked", ~self._seat_row(restrictions.barred_seats)
 
     def _holders(self, restrictions: Restrictions, deal: DealTerms) -> Words:
-        """Who has a deal and may use it here."""
+        """Return the campaigns that hold a deal and may use it here."""
         holds = np.zeros(self._words * WORD, bool)
         for line, held in self.deals.get(deal.id, {}).items():
             campaign = self.listings[line].campaign
@@ -297,7 +297,7 @@ class TargetingIndex:
         return row
 
     def _listed_under(self, allowed: frozenset[str]) -> Words:
-        """Campaigns all of whose categories are allowed; asked once for all that say the same of theirs."""
+        """Return the campaigns with only allowed categories; checked once for all with the same categories."""
         verdicts = np.array([blocks.is_allowed(sample, allowed) for sample in self._samples], bool)
         bits = np.zeros(self._words * WORD, bool)
         bits[: len(self)] = verdicts[self._sample_of]
@@ -323,7 +323,7 @@ class TargetingIndex:
         ]
 
     def _segment_rows(self, segments: tuple[str, ...]) -> list[int]:
-        """Rows of the segments that campaigns name, and that of the campaigns that name none."""
+        """Return the rows of segments that campaigns name, after the row of campaigns that name none."""
         table = self._segments
         return [0, *(table.row(segment) for segment in segments if segment in table)]
 
@@ -333,7 +333,7 @@ class TargetingIndex:
 
 
 def _lack(aimed: Words, fitting: Words, impression: Impression) -> NoBid:
-    """What an impression without candidates lacks: how far campaigns came."""
+    """Return the no-bid reason of an impression without candidates, by how far campaigns came."""
     if not aimed.any():
         return NoBid.NO_CANDIDATE
     if not fitting.any():

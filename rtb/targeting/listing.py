@@ -1,4 +1,4 @@
-"""A campaign as the index lists it: what it names in each dimension of targeting, and what it has to show."""
+"""Campaigns in the form that the index reads: values by targeting dimension, and creatives."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from rtb.targeting.creative_index import shape_of
 
 @dataclass(frozen=True)
 class Listing:
-    """A campaign in the index. What the index reads of it is kept, for the next index that it is in.
+    """A campaign in the index. Derived properties are cached for the next index with the same listing.
 
     Attributes:
         number: its stable number in the ledger and across snapshots.
-        campaign: as its owner describes it.
+        campaign: the campaign as its owner defines it.
     """
 
     number: int
@@ -28,7 +28,7 @@ class Listing:
 
     @cached_property
     def named(self) -> Mapping[str, frozenset[str]]:
-        """Values that it names, by dimension."""
+        """Targeted values by dimension."""
         return {name: read(self.campaign) for name, read in _DIMENSIONS.items()}
 
     @cached_property
@@ -38,7 +38,7 @@ class Listing:
 
     @cached_property
     def shapes(self) -> Sequence[Hashable]:
-        """Of its creatives."""
+        """Shapes of its creatives."""
         return [*map(shape_of, self.campaign.creatives)]
 
 
@@ -46,9 +46,9 @@ class Placement(NamedTuple):
     """A creative of a listed campaign.
 
     Attributes:
-        listing: whose it is.
-        creative: what is shown.
-        place: of the creative in its campaign's list: how notice tokens name it.
+        listing: listing of the campaign.
+        creative: the creative.
+        place: index of the creative in its campaign's list, as in notice tokens.
     """
 
     listing: Listing
@@ -64,7 +64,7 @@ def _upper(names: Sequence[str]) -> frozenset[str]:
     return frozenset(name.upper() for name in names)
 
 
-# Upper and lower case as `Audience` has them.
+# Upper and lower case as in `Audience`.
 PLAIN: dict[str, Callable[[Campaign], frozenset[str]]] = {
     "country": lambda c: _upper(c.targeting.countries),
     "region": lambda c: _upper(c.targeting.regions),
@@ -87,5 +87,5 @@ _DIMENSIONS: dict[str, Callable[[Campaign], frozenset[str]]] = {
 
 
 def prior(campaign: Campaign) -> int:
-    """What a campaign may be expected to pay, in micros, to order candidates before any model has seen them."""
+    """Return the expected price of a campaign in micros, which orders candidates before any model scores them."""
     return campaign.goal.max_bid_micros or campaign.goal.value_micros

@@ -1,4 +1,4 @@
-"""Users by number: what frequency caps count by, and what goes into tokens instead of an id."""
+"""Pseudonymous numbers of users, for frequency caps and notice tokens."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import hashlib
 
 
 class UserKeys:
-    """Makes numbers of user ids, under a secret of its own: caps go on when the secret of notices is changed.
+    """A keyed hash of user ids, with a secret of its own, so that caps survive a change of the notice secret.
 
     Args:
-        secret: shared by all replicas, at least 16 characters. With another one every user is a new one.
+        secret: secret shared by all replicas, at least 16 characters. A new one makes every user a new one.
 
     Raises:
         ValueError: the secret is too short.
@@ -23,7 +23,7 @@ class UserKeys:
         )
 
     def key(self, user: str) -> int:
-        """Return the number of a user, which nobody can turn back without the secret; 0 for the empty id."""
+        """Return the number of a user, which reveals no id without the secret; 0 for the empty id."""
         if not user:
             return 0
         digest = self._begun.copy()

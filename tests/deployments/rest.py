@@ -15,6 +15,6 @@ from rtb.runtime.settings import Settings
 
 
 def rest(calls: Sequence[APIRouter], settings: Settings, keys: KeyRing) -> Rest:
-    """An API whose limiter is never synchronised: it asks no server."""
+    """Return an API whose limiter is never synchronised: it asks no server."""
     guard = AccessGuard(settings, lambda name: None, lambda line: None)
     return Rest(calls, keys, guard, Limiter(aioredis.Redis(), expected=1), settings.calls_per_minute)

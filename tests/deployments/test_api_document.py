@@ -99,13 +99,13 @@ _FIRST = ("/bid", "/campaign/create", "/campaign/{campaign_id}/creatives", "/por
 
 
 def _turn(call: tuple[str, str]) -> tuple[bool, int, int]:
-    """What others need first, what removes things last."""
+    """Sort calls: what others need first, what removes things last."""
     method, path = call
     return method == "delete", _FIRST.index(path) if path in _FIRST else len(_FIRST), -len(path)
 
 
 def _answers(parts: RouterParts) -> dict[tuple[str, str, int], Any]:
-    """The types of good answers by method, path and status."""
+    """Return the types of good answers by method, path and status."""
     routers = api_routers(parts.stores, parts.access, parts.trading, parts.replica)
     routes: list[Any] = [route for one in routers for route in one.routes]
     return {

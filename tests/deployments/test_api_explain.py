@@ -165,7 +165,7 @@ def test_an_unknown_bid_is_a_404_that_says_what_to_do(client: httpx.Client, bid_
     assert (
         "RAYBID_DECISION_HOURS" in answer.json()["detail"]
         or "id of a bid" in answer.json()["detail"]
-        or ("no bid's id" in answer.json()["detail"])
+        or ("not the id of a bid" in answer.json()["detail"])
     )
 
 

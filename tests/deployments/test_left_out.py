@@ -99,5 +99,5 @@ def test_an_exchange_is_refused_until_its_profile_is_corrected(valkey: Valkey, t
 
 @pytest.mark.parametrize("body", [b"", b"x", b"v1" * 500])
 def test_a_table_of_another_release_is_none(body: bytes) -> None:
-    with pytest.raises(ValueError, match="no pacing table"):
+    with pytest.raises(ValueError, match="not a pacing table"):
         snapshot.decode_pacing(body)

@@ -1,6 +1,6 @@
-"""What Alembic runs: the migrations, on the connection and in the transaction of `rtb.catalog.migrate`.
+"""Alembic's environment: it runs the migrations in the transaction of `rtb.catalog.migrate`.
 
-It leaves logging alone, which belongs to the process that opens the catalog.
+It does not configure logging, which belongs to the process that opens the catalog.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is sold in one imp: a slot for each format it takes, and which creatives fit into it."""
+"""Slots: one for each format of an imp, and which creatives fit it."""
 
 from rtb.inventory.slots.fitting import (
     DAAST,

@@ -1,4 +1,4 @@
-"""Which creatives fit into a slot, and what of them. Whoever asks often remembers the answers by slot."""
+"""Which creatives and assets fit a slot. Frequent callers cache the results by slot."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from rtb.inventory.slots.types import (
 from rtb.inventory.slots.values import plain_mime, spelled
 
 VAST = {2: "2.0", 3: "3.0", 7: "4.0", 11: "4.1", 13: "4.2", 15: "4.3"}
-"""Protocols of documents that hold the ad itself, and their versions. The others are of wrappers, or of 1.0."""
+"""Protocol numbers of inline VAST documents, and their versions. The others are wrappers, or 1.0."""
 
 DAAST = 9
 
 _PREFERRED_VIDEO = (15, 13, 11, 7, 3, 2)
 _PREFERRED_AUDIO = (15, 13, 11, 7, 3, 2, DAAST)
 _UNSAID = 3
-"""Where a slot names no protocol: every player of today reads VAST 3.0, older ones refuse 4."""
+"""Protocol for slots that name none: every current player reads VAST 3.0, older ones refuse 4."""
 
 _RATIO_TOLERANCE = 0.02
 _ICON, _LOGO, _MAIN = 1, 2, 3
@@ -47,11 +47,11 @@ _TEXTS = {
     11: "display_url",
     12: "cta",
 }
-"""Native data asset types by the part that answers them."""
+"""Fields of a native ad by the data asset type that they answer."""
 
 
 def fits(slot: Slot, creative: Creative) -> bool:
-    """Whether a creative may be shown in a slot: everything that the slot says about creatives holds."""
+    """Return whether a creative may be shown in a slot: whether it meets all of the slot's constraints."""
     if creative.kind != slot.kind or (slot.secure and not creative.is_secure):
         return False
     if not slot.api.issuperset(creative.api) or not slot.battr.isdisjoint(creative.attributes):
@@ -66,7 +66,7 @@ def fits(slot: Slot, creative: Creative) -> bool:
 
 
 def rank(slot: Slot, creative: Creative) -> int:
-    """How well a creative that fits does so, 0 best: the place of its size among the slot's."""
+    """Return the rank of a fitting creative, 0 best: the index of its size among the slot's."""
     if not isinstance(slot, BannerSlot):
         return 0
     size = (creative.w, creative.h)
@@ -74,7 +74,7 @@ def rank(slot: Slot, creative: Creative) -> int:
 
 
 def size_of(slot: Slot, creative: Creative) -> tuple[int, int] | None:
-    """Width and height to be said of a bid, or none where size means nothing."""
+    """Return width and height for the bid; `None` where size has no meaning."""
     if isinstance(slot, BannerSlot):
         return creative.w, creative.h
     if isinstance(slot, VideoSlot):
@@ -83,7 +83,7 @@ def size_of(slot: Slot, creative: Creative) -> tuple[int, int] | None:
 
 
 def protocol_of(slot: PlayedSlot) -> int | None:
-    """The newest protocol a slot takes that we speak; none where there is none."""
+    """Return the newest protocol that both the slot and this bidder support; `None` where there is none."""
     known = _PREFERRED_VIDEO if isinstance(slot, VideoSlot) else _PREFERRED_AUDIO
     if not slot.protocols:
         return _UNSAID
@@ -91,13 +91,13 @@ def protocol_of(slot: PlayedSlot) -> int | None:
 
 
 def media_for(slot: PlayedSlot, files: Iterable[MediaFile]) -> list[MediaFile]:
-    """Those encodings that a slot takes, their types spelled as it spells them."""
+    """Return the encodings that a slot takes, with media types spelled as in the slot."""
     fitting = [file for file in files if _file_fits(slot, file)]
     return [msgspec.structs.replace(file, mime=spelled(file.mime, slot.mimes)) for file in fitting]
 
 
 def image_for(need: ImageNeed, native: NativeAd) -> Image | None:
-    """The picture that answers best; none where none does."""
+    """Return the image that fits best; `None` where none fits."""
     by_type = {_ICON: native.icons, _LOGO: native.icons, _MAIN: native.images, 0: native.images + native.icons}
     fitting = [image for image in by_type.get(need.type, ()) if _image_fits(need, image)]
     w, h = need.w or need.wmin or 0, need.h or need.hmin or 0
@@ -105,13 +105,13 @@ def image_for(need: ImageNeed, native: NativeAd) -> Image | None:
 
 
 def text_for(need: TitleNeed | DataNeed, native: NativeAd) -> str:
-    """The text that answers; empty where none does."""
+    """Return the text that fits; empty where none fits."""
     text = native.title if isinstance(need, TitleNeed) else getattr(native, _TEXTS.get(need.type, ""), "")
     return text if len(text) <= need.len else ""
 
 
 def answers(asset: NativeAsset, native: NativeAd) -> bool:
-    """Whether a native ad has what an asset asks for."""
+    """Return whether a native ad has a fitting asset."""
     need = asset.need
     if isinstance(need, ImageNeed):
         return image_for(need, native) is not None
@@ -122,7 +122,7 @@ def answers(asset: NativeAsset, native: NativeAd) -> bool:
 
 def _banner_fits(slot: BannerSlot, creative: Creative) -> bool:
     mime = plain_mime(creative.mime)
-    if slot.mimes and slot.mimes.isdisjoint((mime, "text/html")):  # a picture is sent in a page of its own
+    if slot.mimes and slot.mimes.isdisjoint((mime, "text/html")):  # an image is sent inside HTML
         return False
     return slot.btype.isdisjoint(creative.banner_types) and _size_fits(slot, creative.w, creative.h)
 
@@ -150,7 +150,7 @@ def _video_fits(slot: VideoSlot, ad: VideoAd) -> bool:
 
 
 def _may_skip(slot: VideoSlot, ad: VideoAd) -> bool:
-    """Whether a skippable video is taken. Who skips a rewarded one has not earned the reward."""
+    """Return whether a skippable video is taken; a rewarded slot takes none, as the reward is for watching."""
     return not slot.rwdd and ad.duration_seconds > slot.skippable_over
 
 
@@ -180,5 +180,5 @@ def _image_fits(need: ImageNeed, image: Image) -> bool:
 
 
 def _long_enough(length: int, exact: int, least: int | None) -> bool:
-    """Native 4.4: a least length makes the other one a wish."""
+    """Return whether a length suffices: by Native 4.4 the exact one only counts where there is no least one."""
     return length >= least if least is not None else exact in (0, length)

@@ -1,4 +1,4 @@
-"""From an imp's native object to its slot."""
+"""The slot of an imp's native object."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _YES = (1, "1", True)
 
 
 class _Asked(NamedTuple):
-    """What a native request asks for.
+    """The assets that a native request asks for.
 
     Attributes:
-        assets: at least one.
-        ver: its version, as it says itself.
+        assets: requested assets, at least one.
+        ver: version in the request.
         wrapped: whether it stood under a key `native`.
     """
 
@@ -30,9 +30,9 @@ class _Asked(NamedTuple):
 
 
 def native_slot(imp: Imp, native: Native) -> NativeSlot | None:
-    """The slot, or none where nobody can know what to answer, or by which ids."""
+    """Return the slot; `None` where it is unclear what to answer, or by which ids."""
     sent = native.request
-    if sent is None and native.assets is not None:  # from before there was a `request`
+    if sent is None and native.assets is not None:  # callers from before `request` existed
         sent = {"assets": native.assets}
     asked = asked_for(sent) if isinstance(sent, str) else _asked(sent)
     if asked is None:
@@ -59,14 +59,14 @@ def _asked(sent: Any) -> _Asked | None:
 
 
 asked_for = Remembered(_asked, "native requests", 3 << 19)
-"""A placement asks for the same assets each time."""
+"""Cache of native requests: a placement asks for the same assets each time."""
 
 
 def _assets(sent: Sequence[Any]) -> tuple[NativeAsset, ...]:
-    """The assets that can be answered, or nothing when that leaves out a required one."""
+    """Return the readable assets; none where an unreadable one is required."""
     read = [read_asset(value) for value in sent]
     if all(asset is not None and asset.id is None for asset in read):
-        # Callers that number nothing, which Prebid Server allows, mean the places.
+        # Callers that number nothing, which Prebid Server allows, mean positions.
         return tuple(_asset(place, asset) for place, asset in enumerate(read) if asset is not None)
     found: dict[int, NativeAsset] = {}
     for value, asset in zip(sent, read, strict=True):

@@ -1,4 +1,4 @@
-"""From an imp to its slots."""
+"""The slots of an imp."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ KINDS: frozenset[Kind] = frozenset({"banner", "video", "native", "audio"})
 
 _LINEAR = 1
 _DELIVERY = {1: "streaming", 2: "progressive", 3: "progressive"}
-"""List "Delivery Methods": a download is of one file too."""
+"""Delivery by the list "Delivery Methods": a download is one file too."""
 
 _ALL: frozenset[str] = frozenset()
 
 
 def slots_of(imp: Imp, kinds: Collection[Kind] = KINDS) -> tuple[Slot, ...]:
-    """A slot for each format of an imp that can be sold, in the order banner, video, native, audio.
+    """Return a slot for each format of an imp, in the order banner, video, native, audio.
 
     Args:
-        imp: of a validated request.
-        kinds: formats looked at. To read a native request costs most, so leave out what no creative is for.
+        imp: imp of a validated request.
+        kinds: formats to read. Native is the most expensive, so leave out formats without creatives.
     """
     found: list[Slot] = []
     if imp.banner is not None and "banner" in kinds:
@@ -40,7 +40,7 @@ def slots_of(imp: Imp, kinds: Collection[Kind] = KINDS) -> tuple[Slot, ...]:
 
 
 def _longest(item: Video | Audio) -> int:
-    """The longest advertisement in seconds: `maxextended` is what may be played beyond `maxduration`, -1 all of it."""
+    """Return the longest ad in seconds: `maxextended` may be played beyond `maxduration`, -1 means without limit."""
     extended = item.maxextended or 0
     return NO_LIMIT if extended < 0 else limit_of(item.maxduration) + extended
 
@@ -68,8 +68,8 @@ def _banner(imp: Imp, banner: Banner) -> BannerSlot:
 
 
 def _sizes(banner: Banner) -> tuple[tuple[tuple[int, int], ...], tuple[Ratio, ...]]:
-    """Sizes, each once, and ratios; those in `format` come first."""
-    sizes: dict[tuple[int, int], None] = {}  # in order, as a list is, and quick to look into, however long
+    """Return the distinct sizes, and the ratios; those in `format` come first."""
+    sizes: dict[tuple[int, int], None] = {}  # an ordered set
     ratios: list[Ratio] = []
     for item in banner.format or ():
         if item.w and item.h:
@@ -82,12 +82,12 @@ def _sizes(banner: Banner) -> tuple[tuple[tuple[int, int], ...], tuple[Ratio, ..
 
 
 def _range(least: int | None, most: int | None, preferred: int | None) -> tuple[int, int]:
-    """Allowed pixels of 2.3: a bound left out is the preferred length, and without one there is no bound."""
+    """Return the pixel range of OpenRTB 2.3: a missing bound is the preferred length, or no bound without one."""
     return (least or (0 if most else preferred or 0), most or (NO_LIMIT if least else preferred or NO_LIMIT))
 
 
 class _Played(TypedDict):
-    """What video and audio say alike."""
+    """The fields that video and audio slots share."""
 
     battr: frozenset[int]
     api: frozenset[int]

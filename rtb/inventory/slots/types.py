@@ -1,4 +1,4 @@
-"""Slots: what one format of an imp takes, immutable and hashable, so that what fits a slot is found out once.
+"""Slots: the constraints of one format of an imp, immutable and hashable, so that results per slot can be cached.
 
 They hold only what decides which creative fits and how its markup looks: no ids, no prices. An empty set constrains
 nothing, except where its attribute says otherwise.
@@ -13,11 +13,11 @@ from msgspec import Struct
 from rtb.campaigns.creative import Kind
 
 NO_LIMIT = 2**31
-"""Of lengths, in place of an absent one."""
+"""Value of an absent upper limit."""
 
 
 class Ratio(NamedTuple):
-    """A size by its ratio, at least `wmin` pixels wide."""
+    """An aspect ratio, at least `wmin` pixels wide."""
 
     w: int
     h: int
@@ -25,17 +25,17 @@ class Ratio(NamedTuple):
 
 
 class _Slot(Struct, frozen=True, kw_only=True, cache_hash=True):
-    """What slots of all formats have.
+    """The base of slots of all formats.
 
     Attributes:
-        kind: of the creatives it takes.
-        mtype: of its bids, OpenRTB list "Creative Markup Types".
-        battr: creative attributes it does not take.
-        api: frameworks it has; what it does not name, it has not.
+        kind: kind of the creatives it takes.
+        mtype: markup type of its bids, OpenRTB list "Creative Markup Types".
+        battr: blocked creative attributes.
+        api: supported frameworks; those not named are not supported.
         secure: whether everything must be loaded with TLS.
         instl: whether it fills the screen.
         rwdd: whether the user is rewarded for seeing it.
-        pos: on the screen, OpenRTB list "Placement Position".
+        pos: position on the screen, OpenRTB list "Placement Position".
     """
 
     kind: ClassVar[Kind]
@@ -50,15 +50,15 @@ class _Slot(Struct, frozen=True, kw_only=True, cache_hash=True):
 
 
 class BannerSlot(_Slot, frozen=True, kw_only=True, cache_hash=True):
-    """Where a banner goes. Without a size, a ratio or a range, none fits: nobody said what does.
+    """A banner slot. Without a size, a ratio or a range, no creative fits.
 
     Attributes:
         sizes: allowed (width, height), in the exchange's order.
         ratios: allowed ratios, in the exchange's order.
         widths: least and most width of an allowed range, or none.
         heights: least and most height of that range, or none.
-        mimes: types it takes.
-        btype: banner ad types it does not take.
+        mimes: allowed media types.
+        btype: blocked banner ad types.
     """
 
     kind: ClassVar[Kind] = "banner"
@@ -73,19 +73,19 @@ class BannerSlot(_Slot, frozen=True, kw_only=True, cache_hash=True):
 
 
 class PlayedSlot(_Slot, frozen=True, kw_only=True, cache_hash=True):
-    """What slots of video and audio have. Lengths are in seconds, bitrates in kbit/s.
+    """The base of video and audio slots. Lengths are in seconds, bitrates in kbit/s.
 
     Attributes:
-        mimes: types it takes.
-        protocols: of the markup, OpenRTB list "Creative Subtypes - Audio/Video".
+        mimes: allowed media types.
+        protocols: allowed protocols of the markup, OpenRTB list "Creative Subtypes - Audio/Video".
         min_seconds: least length.
         max_seconds: greatest length, of the ad and of the pod it is in.
-        durations: exact lengths it takes.
+        durations: exact lengths allowed.
         min_bitrate: least bitrate.
         max_bitrate: greatest bitrate.
-        delivery: `progressive`, `streaming`, as in `MediaFile.delivery`.
-        places: ads that may be sold in it: more than one in a dynamic pod.
-        slotinpod: position the seller guarantees, OpenRTB list "Slot Position in Pod".
+        delivery: allowed deliveries: `progressive`, `streaming`, as in `MediaFile.delivery`.
+        places: number of ads that may be sold in it: more than one in a dynamic pod.
+        slotinpod: guaranteed position, OpenRTB list "Slot Position in Pod".
     """
 
     mimes: frozenset[str] = frozenset()
@@ -101,7 +101,7 @@ class PlayedSlot(_Slot, frozen=True, kw_only=True, cache_hash=True):
 
 
 class VideoSlot(PlayedSlot, frozen=True, kw_only=True, cache_hash=True):
-    """Where a video goes.
+    """A video slot.
 
     Attributes:
         w: width of the player in pixels, 0 when unknown.
@@ -109,7 +109,7 @@ class VideoSlot(PlayedSlot, frozen=True, kw_only=True, cache_hash=True):
         linear: whether it takes linear ads.
         skippable_over: ads longer than this, in seconds, may be skippable; `NO_LIMIT`: none.
         skip_after: seconds before it lets a user skip.
-        boxing: whether black bars may fill what a video of another ratio leaves free.
+        boxing: whether letterboxing is allowed.
     """
 
     kind: ClassVar[Kind] = "video"
@@ -124,35 +124,35 @@ class VideoSlot(PlayedSlot, frozen=True, kw_only=True, cache_hash=True):
 
 
 class AudioSlot(PlayedSlot, frozen=True, kw_only=True, cache_hash=True):
-    """Where a sound goes."""
+    """An audio slot."""
 
     kind: ClassVar[Kind] = "audio"
     mtype: ClassVar[int] = 3
 
 
 class TitleNeed(Struct, frozen=True, cache_hash=True):
-    """A headline of at most `len` characters."""
+    """A requested headline of at most `len` characters."""
 
     len: int = NO_LIMIT
 
 
 class DataNeed(Struct, frozen=True, cache_hash=True):
-    """A text of at most `len` characters; `type` is of the list "Data Asset Types"."""
+    """A requested text of at most `len` characters; `type` is of the list "Data Asset Types"."""
 
     type: int
     len: int = NO_LIMIT
 
 
 class ImageNeed(Struct, frozen=True, cache_hash=True):
-    """A picture.
+    """A requested image.
 
     Attributes:
         type: 1 icon, 2 logo, 3 main; 0 any.
-        w: exact width where there is no `wmin`, else the one liked best; 0: not said.
+        w: exact width where there is no `wmin`, else the preferred one; 0: any.
         h: the same for the height.
-        wmin: least width; none: not said.
-        hmin: least height; none: not said.
-        mimes: types it takes.
+        wmin: least width; none: not given.
+        hmin: least height; none: not given.
+        mimes: allowed media types.
     """
 
     type: int = 0
@@ -164,12 +164,12 @@ class ImageNeed(Struct, frozen=True, cache_hash=True):
 
 
 class NativeAsset(Struct, frozen=True, cache_hash=True):
-    """A part of a native ad.
+    """A requested part of a native ad.
 
     Attributes:
-        id: by which it is answered.
+        id: id of the asset, repeated in the answer.
         required: whether an ad without it is refused.
-        need: what it is to be; none: something this bidder does not know.
+        need: what is requested; none: something this bidder does not support.
     """
 
     id: int
@@ -178,12 +178,12 @@ class NativeAsset(Struct, frozen=True, cache_hash=True):
 
 
 class NativeSlot(_Slot, frozen=True, kw_only=True, cache_hash=True):
-    """Where a native ad goes.
+    """A native slot.
 
     Attributes:
-        assets: its parts, in the request's order.
-        ver: version of the Native specification the answer is to have.
-        wrapped: whether the answer stands under a key `native`.
+        assets: requested assets, in order.
+        ver: version of the Native specification for the answer.
+        wrapped: whether the answer goes under a key `native`.
     """
 
     kind: ClassVar[Kind] = "native"

@@ -1,4 +1,4 @@
-"""Lists and lengths of an imp in the form that slots keep them in."""
+"""Lists and lengths of an imp, normalised for slots."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ _MIMES = {
     "application/x-javascript": "application/javascript",
     "application/xhtml+xml": "text/html",
 }
-"""Other names of a type."""
+"""Usual names of media types by their aliases."""
 
 
 def codes(values: Iterable[int] | None) -> frozenset[int]:
-    """Codes of some list of the specification, as a set."""
+    """Return codes of a list of the specification as a set."""
     return frozenset(values) if values else _NONE
 
 
 def mimes_of(values: Iterable[str] | None) -> frozenset[str]:
-    """Media types as a set of plain ones."""
+    """Return media types as a set of normalised ones."""
     return frozenset(map(plain_mime, values)) if values else _NONE
 
 
 def names_of(values: Iterable[str] | None) -> frozenset[str]:
-    """Media types as a set of names as they are spelled, but for case and parameters."""
+    """Return media types as a set of names as spelled, without case and parameters."""
     return frozenset(_bare(value) for value in values) if values else _NONE
 
 
 def spelled(mime: str, names: frozenset[str]) -> str:
-    """The one of some names that means a media type; empty where none does. Any will do where there are none."""
+    """Return the spelling of a media type among names; empty where it is missing. Without names any is allowed."""
     if not names or mime in names:
         return mime
     plain = plain_mime(mime)
@@ -50,11 +50,11 @@ def _bare(mime: str) -> str:
 
 @remembered("media types", 1 << 18)
 def plain_mime(mime: str) -> str:
-    """A media type in lower case, without parameters, under its usual name."""
+    """Return a media type in lower case, without parameters, under its usual name."""
     name = _bare(mime)
     return _MIMES.get(name, name)
 
 
 def limit_of(value: int | None) -> int:
-    """A greatest length; absent or 0 is none."""
+    """Return an upper limit; absent or 0 means none."""
     return value if value else NO_LIMIT

@@ -1,4 +1,4 @@
-"""Click and conversion rates: networks, calibration, and the scorer that serving calls. Plain torch."""
+"""Click and conversion models: networks, calibration, and the scorer for serving. Plain torch."""
 
 from rtb.models.ctr.calibration import Calibration, Isotonic, Platt
 from rtb.models.ctr.networks import MODELS, CTRNetwork, Model

@@ -1,4 +1,4 @@
-"""Calibration: a network's logits to probabilities that come true as often as they say. A few numbers an output.
+"""Calibration of a network's logits to probabilities that match observed rates, with a few parameters per output.
 
 Platt (1999): a line on the logit, for few clicks. Isotonic (Zadrozny, Elkan, KDD 2002): a rising curve, for many.
 """
@@ -21,14 +21,14 @@ _KNOTS = ("calibration.click", "calibration.conversion")
 
 
 class Calibration(Protocol):
-    """Logits to probabilities."""
+    """A calibration of logits."""
 
     def probabilities(self, logits: Tensor) -> Floats:
-        """Of a click and of a conversion once clicked, shape `(n, 2)`, for logits of the same shape."""
+        """Return P(click) and P(conversion | click), shape `(n, 2)`, for logits of the same shape."""
         ...
 
     def tensors(self) -> Tensors:
-        """What an artefact keeps of it."""
+        """Return its parameters for an artefact."""
         ...
 
 
@@ -37,8 +37,8 @@ class Platt:
     """`sigmoid(slope * logit + offset)`.
 
     Attributes:
-        slope: above 0, of each output, shape `(2,)`.
-        offset: shape `(2,)`.
+        slope: slope of each output, above 0, shape `(2,)`.
+        offset: offset of each output, shape `(2,)`.
     """
 
     slope: Tensor
@@ -46,7 +46,7 @@ class Platt:
 
     @classmethod
     def identity(cls) -> Platt:
-        """The logits as they are."""
+        """Return the identity: logits as they are."""
         return cls(torch.ones(2), torch.zeros(2))
 
     def probabilities(self, logits: Tensor) -> Floats:
@@ -61,11 +61,11 @@ class Platt:
 
 @dataclass(frozen=True)
 class Isotonic:
-    """A rising broken line; flat beyond its ends.
+    """A rising piecewise linear curve, constant beyond its ends.
 
     Attributes:
         click: logits and probabilities of its knots, both rising, shape `(2, knots)`.
-        conversion: the same.
+        conversion: the same for conversions.
     """
 
     click: Floats
@@ -83,7 +83,7 @@ class Isotonic:
 
 
 def take(tensors: Tensors) -> Calibration:
-    """The calibration among an artefact's tensors, taken out of them.
+    """Return the calibration among an artefact's tensors, and remove it from them.
 
     Raises:
         KeyError: there is none.

@@ -1,8 +1,8 @@
-"""The CTR networks: feature rows in, logits of a click and of a conversion once clicked out.
+"""The CTR networks: from feature rows to logits of a click and of a conversion after a click.
 
-All of them have a wide part: a weight a bucket, and a weight a pair of campaign and bucket, since every campaign's
-audience has a taste of its own (the wide part of Cheng et al., DLRS 2016, arXiv 1606.07792). `lr` is that alone.
-The others add interactions of embedded fields: `fm` (Rendle, ICDM 2010), `deepfm` (Guo et al., IJCAI 2017, arXiv
+All of them have a wide part: a weight per bucket, and a weight per pair of campaign and bucket, since every campaign's
+audience responds in its own way (the wide part of Cheng et al., DLRS 2016, arXiv 1606.07792). `lr` is the wide part
+alone. The others add interactions of embedded fields: `fm` (Rendle, ICDM 2010), `deepfm` (Guo et al., IJCAI 2017, arXiv
 1703.04247), `dcnv2` (Wang et al., WWW 2021, arXiv 2008.13535).
 """
 
@@ -20,27 +20,27 @@ Model = Literal["lr", "fm", "deepfm", "dcnv2"]
 MODELS: tuple[Model, ...] = get_args(Model)
 
 CROSSES = 1 << 18
-"""Rows of the wide table, behind those of the buckets, for pairs of a campaign and a bucket."""
+"""Rows of the wide table for pairs of campaign and bucket, after those of the buckets."""
 
 WIDE_FIELDS = (*FIELDS, *(f"campaign*{field}" for field in TASTE_FIELDS))
-"""What each column of `wide_slots` stands for."""
+"""Names of the columns of `wide_slots`."""
 
 _TASTE = slice(len(CONTEXT_FIELDS), len(CONTEXT_FIELDS) + len(TASTE_FIELDS))
 _CAMPAIGN = slice(FIELDS.index("campaign"), FIELDS.index("campaign") + 1)
-_STRIDE, _CAMPAIGN_STRIDE = 13_007, 16_381  # odd, so that the pairs of one campaign never meet; and within 32 bits
+_STRIDE, _CAMPAIGN_STRIDE = 13_007, 16_381  # odd, so that pairs of one campaign never collide; and within 32 bits
 
 
 def wide_slots(rows: Tensor) -> Tensor:
-    """Rows of the wide table for rows of buckets: shape `(n, len(FIELDS))` to `(n, len(WIDE_FIELDS))`."""
+    """Return rows of the wide table, shape `(n, len(WIDE_FIELDS))`, for rows of buckets, shape `(n, len(FIELDS))`."""
     pairs = (rows[:, _TASTE] * _STRIDE + rows[:, _CAMPAIGN] * _CAMPAIGN_STRIDE) & (CROSSES - 1)
     return torch.cat((rows, pairs + BUCKETS), dim=1)
 
 
 class CTRNetwork(nn.Module):
-    """A wide part, and for all models but `lr` a part of interactions on top of it.
+    """A CTR network: a wide part, and for all models but `lr` interactions on top.
 
     Args:
-        model: which.
+        model: name of the model.
         dim: size of an embedding.
         hidden: widths of the perceptron's layers, in `deepfm` and `dcnv2`.
     """
@@ -56,13 +56,13 @@ class CTRNetwork(nn.Module):
         self.interactions = _interactions(model, dim, hidden)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Logits, shape `(n, 2)`, for rows of buckets, shape `(n, len(FIELDS))`."""
+        """Return logits, shape `(n, 2)`, for rows of buckets, shape `(n, len(FIELDS))`."""
         logits: Tensor = self.wide(wide_slots(rows)) + self.bias
         return logits if self.interactions is None else logits + self.interactions(rows)
 
 
 class Machine(nn.Module):
-    """A factorisation machine: each pair of fields answers by the dot product of its embeddings."""
+    """A factorisation machine: each pair of fields adds the dot product of its embeddings."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -70,11 +70,11 @@ class Machine(nn.Module):
         self.scale = nn.Parameter(torch.ones(2))
 
     def forward(self, rows: Tensor) -> Tensor:
-        """What the pairs add to the logits, shape `(n, 2)`."""
+        """Return what the pairs add to the logits, shape `(n, 2)`."""
         return self.pairs(self.embedding(rows))
 
     def pairs(self, embedded: Tensor) -> Tensor:
-        """The same, from embeddings of shape `(n, fields, dim)`; it visits the fields, not the pairs."""
+        """Return the same from embeddings, shape `(n, fields, dim)`, in time linear in the fields."""
         total = embedded.sum(dim=1)
         added: Tensor = 0.5 * (total.square() - embedded.square().sum(dim=1)).sum(dim=1, keepdim=True) * self.scale
         return added
@@ -88,7 +88,7 @@ class DeepMachine(Machine):
         self.deep = _perceptron(len(FIELDS) * dim, hidden, 2)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """What both add to the logits, shape `(n, 2)`."""
+        """Return what both parts add to the logits, shape `(n, 2)`."""
         embedded = self.embedding(rows)
         deep: Tensor = self.deep(embedded.flatten(1))
         return self.pairs(embedded) + deep
@@ -107,7 +107,7 @@ class CrossNetwork(nn.Module):
         self.deep = _perceptron(width, hidden, 2)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """What both add to the logits, shape `(n, 2)`."""
+        """Return what both parts add to the logits, shape `(n, 2)`."""
         first: Tensor = self.embedding(rows).flatten(1)
         crossed = first
         for down, up in zip(self.down, self.up, strict=True):
@@ -131,7 +131,7 @@ def _embedding(dim: int) -> nn.Embedding:
 
 
 def _perceptron(wide: int, hidden: tuple[int, ...], outputs: int) -> nn.Sequential:
-    """Rectified layers; the last begins at 0, so that an untrained one adds nothing."""
+    """Return rectified layers; the last starts at 0, so that an untrained one adds nothing."""
     widths = (wide, *hidden)
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):

@@ -1,4 +1,4 @@
-"""The scorer that serving calls, and its artefact."""
+"""The scorer for serving, and its artefact."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from rtb.models.ctr.calibration import Calibration, Platt
 from rtb.models.ctr.networks import MODELS, CTRNetwork
 
 PRIOR = (0.001, 0.02)
-"""What is assumed of any impression before a model is trained: a low CTR, so that it bids little, and a CVR."""
+"""P(click) and P(conversion | click) before a model is trained: a low CTR, so that bids are low."""
 
 
 class CTRScorer:
-    """Scores candidates with a trained network, or with the prior when there is none.
+    """A scorer of candidates, by a trained network or by the prior.
 
     Args:
-        network: trained weights; `None` answers `PRIOR` for everything.
-        version: name of the weights.
-        calibration: of its logits; without one they are taken as they are.
+        network: trained network; `None` scores everything by `PRIOR`.
+        version: version of the model.
+        calibration: calibration of its logits; none: the identity.
     """
 
     def __init__(self, network: CTRNetwork | None, version: str, calibration: Calibration | None = None) -> None:
@@ -34,20 +34,20 @@ class CTRScorer:
 
     @classmethod
     def load(cls, folder: Path) -> CTRScorer:
-        """From an artefact.
+        """Load a scorer from an artefact.
 
         Raises:
-            artefacts.ArtefactError: missing, damaged, or trained on other features.
+            artefacts.ArtefactError: it is missing, damaged, or trained on other features.
         """
         return load(folder)[0]
 
     @classmethod
     def untrained(cls) -> CTRScorer:
-        """The scorer before anything is trained."""
+        """Return the scorer used before anything is trained."""
         return cls(None, "untrained")
 
     def score(self, rows: features.Rows) -> npt.NDArray[np.float32]:
-        """Probabilities, shape `(n, 2)`: of a click, and of a conversion given a click."""
+        """Return P(click) and P(conversion | click), shape `(n, 2)`."""
         if self._network is None or not len(rows):
             return np.tile(np.array(PRIOR, np.float32), (len(rows), 1))
         with torch.inference_mode():
@@ -55,10 +55,10 @@ class CTRScorer:
 
 
 def load(folder: Path) -> tuple[CTRScorer, artefacts.Meta]:
-    """An artefact's scorer, and what is known of it.
+    """Load an artefact; return its scorer and its metadata.
 
     Raises:
-        artefacts.ArtefactError: missing, damaged, or trained on other features.
+        artefacts.ArtefactError: it is missing, damaged, or trained on other features.
     """
     artefact = artefacts.load(folder, kind="ctr", schema_version=features.SCHEMA_VERSION)
     config, tensors = artefact.meta.config, dict(artefact.tensors)
@@ -85,12 +85,12 @@ def save(
     """Write a network as an artefact.
 
     Args:
-        folder: of the artefact.
-        network: trained.
-        metrics: figures of its training.
-        trained_on: on what, in words.
-        calibration: of its logits.
-        source: on what, for whoever trains another on the same.
+        folder: folder of the artefact.
+        network: trained network.
+        metrics: metrics of its training.
+        trained_on: description of the training data.
+        calibration: calibration of its logits.
+        source: the training data in machine-readable form, to train another network on the same.
     """
     weights = {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
     return artefacts.save(

@@ -1,8 +1,8 @@
-"""How likely a bid is to win: the market price's distribution, learned from what came of a campaign's own bids.
+"""Win rates: the distribution of market prices, learned from the outcomes of a campaign's own bids.
 
-`evidence` keeps what bids said, `loglogistic` fits the curve that is bid by, `turnbull` one without a form, for
-comparison. `following` joins bids and notices as they come out of the event stream, and `learner` puts all together;
-these two are imported by name: replicas that only bid do without pyarrow.
+`evidence` counts outcomes, `loglogistic` fits the curve used for shading, `turnbull` a nonparametric one for
+comparison. `following` joins bids and notices from the event stream, and `learner` combines all; these two are imported
+by name, so that replicas that only bid need no pyarrow.
 """
 
 from rtb.models.winrate.evidence import Evidence, Verdict

@@ -1,12 +1,12 @@
-"""From events to evidence: each bid is followed until something says what became of it.
+"""From events to evidence: each bid is followed until its outcome is known.
 
-Bids and notices come out of one stream in batches; a notice may be there before its bid, whose event waits in a queue
-of its replica. Exchanges that send no loss notices let bids lose in silence: one that nobody spoke of for long is lost.
-Where no loss was ever told, wins wait as long, or for that time there would seem to be nothing but wins.
+Bids and notices come from one stream in batches; a notice may precede its bid, whose event waits in a queue of its
+replica. With exchanges that send no loss notices bids lose silently: one without a notice for long is lost. Where no
+loss notice ever came, wins are delayed as long, or for that time there would seem to be nothing but wins.
 
-Notices are believed as far as they cost something. Only bids that were asked for with a key are followed. A bid is won
-once it is charged; what a win notice says before that counts if the charge comes, and else the bid teaches nothing. A
-minimum to win is believed near the bid (`FAR`); farther away all that counts is that it was not near.
+Notices are believed as far as they cost the caller something. Only bids requested with an API key are followed. A bid
+is won once it is charged; a minimum to win from its win notice counts if the charge comes, and otherwise the bid is no
+evidence. A minimum to win is believed near the bid (`FAR`); farther away it only counts as censored.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from rtb.models.winrate.evidence import FAR, Verdict
 from rtb.models.winrate.market import market_key
 
 PATIENCE = 600.0
-"""Seconds after which silence is a loss."""
+"""Seconds without a notice after which a bid is lost."""
 
 _MOST_FOLLOWED = 50_000
-"""Bids at once, about 20 MB. A market gets as many as are still free, so that none of them keeps the others from
-learning: one that is alone gets half."""
+"""Most bids followed at once, about 20 MB. A market may use as many as are still free, so that none starves the others:
+a single one gets half."""
 
 _EARLY_SECONDS = 30.0  # that a notice waits for its bid
 _MICRO = 1e-6
 
 
 class End(NamedTuple):
-    """What a bid's end says of the price to beat: `verdict` of the amount `micros`, in a market (`market_key`)."""
+    """The outcome of a bid: `verdict` on the price to beat at the amount `micros`, in a market (`market_key`)."""
 
     campaign: int
     market: int
@@ -41,7 +41,7 @@ class End(NamedTuple):
 
 
 class _Event(NamedTuple):
-    """An event's columns that matter here, in the order they are read."""
+    """The columns of an event that are read here, in order."""
 
     kind: str
     bid: str
@@ -57,12 +57,12 @@ class _Event(NamedTuple):
 
 
 class _Bid(NamedTuple):
-    """A bid that is waited for, and what is known of it so far.
+    """A pending bid, and what is known of it so far.
 
     Attributes:
         is_won: whether a win notice came, which costs nothing by itself.
-        least: minimum to win that a win notice said; 0: none.
-        end: what its charge said.
+        least: minimum to win from a win notice; 0: none.
+        end: outcome by its charge.
     """
 
     campaign: int
@@ -77,22 +77,22 @@ class _Bid(NamedTuple):
 
 
 class Follower:
-    """Keeps bids until their ends are known.
+    """The pending bids, until their outcomes are known.
 
     Args:
-        patience: seconds after which silence is a loss: as long as notices may take.
+        patience: seconds without a notice after which a bid is lost: as long as notices may take.
     """
 
     def __init__(self, patience: float = PATIENCE) -> None:
         self._patience = patience
         self._bids: OrderedDict[str, _Bid] = OrderedDict()  # oldest first
-        self._early: OrderedDict[str, list[_Event]] = OrderedDict()  # notices whose bids are not known, oldest first
-        self._told: set[tuple[int, int]] = set()  # campaigns that lost by a notice, and in which market
+        self._early: OrderedDict[str, list[_Event]] = OrderedDict()  # notices of unknown bids, oldest first
+        self._told: set[tuple[int, int]] = set()  # campaign and market of loss notices
         self._followed: Counter[int] = Counter()  # bids by market
         self._now = 0.0
 
     def ends(self, events: pa.Table) -> list[End]:
-        """What the next events of the stream, a table of `rtb.events.schema.SCHEMA`, say of prices."""
+        """Return the outcomes of bids by the next events of the stream, a table of `rtb.events.schema.SCHEMA`."""
         found: list[End] = []
         for event in _events(events):
             self._now = max(self._now, event.at * _MICRO)
@@ -104,8 +104,8 @@ class Follower:
         return found
 
     def _begin(self, event: _Event) -> Iterator[End]:
-        """Follow a bid, and hear what was said of it before."""
-        if event.first_price is None or not event.caller:  # from before that was recorded, or from anybody
+        """Follow a bid, and apply the notices that preceded it."""
+        if event.first_price is None or not event.caller:  # an old event, or a request without a key
             return
         market = market_key(event.exchange or 0, event.caller)
         if self._followed[market] >= _MOST_FOLLOWED - len(self._bids):
@@ -133,7 +133,7 @@ class Follower:
             self._bids[notice.bid] = bid._replace(is_won=True, least=notice.min_to_win_micros or bid.least)
 
     def _lose(self, name: str, bid: _Bid, least: int) -> Iterator[End]:
-        """A loss of what was charged is a contradiction, and the charge is what was paid for."""
+        """Yield a loss, unless the bid was charged: then the charge, which cost something, prevails."""
         if bid.end is not None:
             return
         self._forget(name)
@@ -141,7 +141,7 @@ class Follower:
         yield from _lost(bid, least)
 
     def _keep_early(self, notice: _Event) -> None:
-        """One notice of a kind is all that the ledger lets through, so there are few of a bid."""
+        """Keep a notice until its bid comes; the ledger accepts one per kind, so there are few of a bid."""
         if len(self._early) < _MOST_FOLLOWED:
             self._early.setdefault(notice.bid, []).append(notice)
 
@@ -151,21 +151,21 @@ class Follower:
         return bid
 
     def _give_up(self) -> Iterator[End]:
-        """Wait no longer for notices of old bids, nor for bids of old notices (they have ended, or never come)."""
+        """Give up on old bids without notices, and on old notices without bids (which have ended, or never come)."""
         while self._bids and self._bids[name := next(iter(self._bids))].at < self._now - self._patience:
             bid = self._forget(name)
             if bid.end is not None:
                 yield bid.end
-            elif not bid.is_won:  # one that was said to be won and was never charged is neither
+            elif not bid.is_won:  # a bid with a win notice but no charge is neither won nor lost
                 yield End(bid.campaign, bid.market, Verdict.LOST, bid.micros)
         while self._early and next(iter(self._early.values()))[0].at * _MICRO < self._now - _EARLY_SECONDS:
             self._early.popitem(last=False)
 
 
 def _won(bid: _Bid, paid: int, least: int) -> End:
-    """In a second-price auction the charge is the price to beat, unless that was the floor: then others bid less."""
+    """Return the outcome of a charged bid; in a second-price auction a charge above the floor is the price to beat."""
     price = least if bid.first_price else paid
-    near = max(bid.floor, round(bid.micros / FAR)) if bid.first_price else bid.floor  # what was paid is not hearsay
+    near = max(bid.floor, round(bid.micros / FAR)) if bid.first_price else bid.floor  # a paid price needs no such check
     if price <= 0:
         return End(bid.campaign, bid.market, Verdict.WON, bid.micros)
     if price <= near:
@@ -174,7 +174,7 @@ def _won(bid: _Bid, paid: int, least: int) -> End:
 
 
 def _lost(bid: _Bid, least: int) -> Iterator[End]:
-    """A bid that the minimum to win says was high enough did not lose by its price."""
+    """Yield the outcome of a lost bid; none where the minimum to win is below the bid: price did not decide it."""
     if not least:
         yield End(bid.campaign, bid.market, Verdict.LOST, bid.micros)
     elif least > FAR * bid.micros:
@@ -184,7 +184,7 @@ def _lost(bid: _Bid, least: int) -> Iterator[End]:
 
 
 def _events(table: pa.Table) -> Iterator[_Event]:
-    """Those of a campaign and a time: of an event that could not be read there is neither."""
+    """Yield the events with a campaign and a time: an unreadable event has neither."""
     at = table.column("at").cast(pa.int64())
     table = table.set_column(table.schema.get_field_index("at"), "at", at)
     columns = (table.column(name).to_pylist() for name in _Event._fields)

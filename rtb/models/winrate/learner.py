@@ -1,4 +1,4 @@
-"""What the Controller knows of each campaign's markets, kept up to date by the events it writes anyway."""
+"""The Controller's estimate of each campaign's markets, updated from the events that it archives."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ from rtb.models.winrate.market import MOST_MARKETS, UNKNOWN, Market, markets_of
 Floats = npt.NDArray[np.float64]
 
 _FEWEST = 30.0
-"""Bids that must have ended in a market before its prices are believed, one of them by more than a loss.
+"""Fewest outcomes before a market's prices are believed; at least one must not be a loss.
 
-Where all bids lose, nothing is known of the price to beat but that it is higher: to bid less would win nothing either.
+Where all bids lose, the price to beat is only known to be higher: bidding less would win nothing either.
 """
 
 
 class MarketLearner:
-    """Learns each campaign's markets from batches of events, in the thread that has them.
+    """The learner of each campaign's markets from batches of events, in the thread that has them.
 
-    Each exchange is learned by itself: what one of them says of its prices moves no bid anywhere else. What pacing is
-    told of a campaign's prices altogether weighs exchanges by the bids they charged, so that nobody has a say for free.
+    Each exchange is learned by itself: its prices move no bid elsewhere. The summary for pacing weighs exchanges by the
+    bids they charged, so that none has influence for free.
 
     Attributes:
-        markets: what is known, by campaign number; another mapping after each batch, so that any thread may read it.
+        markets: market of each campaign by number; replaced after each batch, so that any thread may read it.
 
     Args:
-        patience: seconds after which a bid that nothing was heard of is lost.
+        patience: seconds without a notice after which a bid is lost.
     """
 
     def __init__(self, patience: float = PATIENCE) -> None:
         self.markets: Mapping[int, Market] = MappingProxyType({})
         self._follower = Follower(patience)
-        self._row: dict[tuple[int, int], int] = {}  # of a campaign and a market
-        self._keys: dict[int, list[int]] = {}  # the markets of a campaign
+        self._row: dict[tuple[int, int], int] = {}  # row of a campaign and a market
+        self._keys: dict[int, list[int]] = {}  # keys of the markets of a campaign
         self._evidence = Evidence()
-        self._charged = np.zeros(1)  # bids, forgotten like evidence
+        self._charged = np.zeros(1)  # charged bids, decayed like evidence
         self._fits: dict[tuple[int, int], _Fit] = {}
         self._pctr_row: dict[int, int] = {}
         self._pctr = _LogSpread()
 
     def observe(self, events: pa.Table) -> None:
-        """Take in the next events of the stream, a table of `rtb.events.schema.SCHEMA`."""
+        """Learn from the next events of the stream, a table of `rtb.events.schema.SCHEMA`."""
         changed = self._add_pctrs(events) | self._add_ends(self._follower.ends(events))
         if not changed:
             return
@@ -74,7 +74,7 @@ class MarketLearner:
         return set(campaign)
 
     def _fit(self, pairs: Sequence[tuple[int, int]]) -> None:
-        """Fit what changed; a market that is not known well enough has no fit."""
+        """Fit the changed markets; one with too little evidence has no fit."""
         rows = self._rows(pairs)
         counts = self._evidence.counts[rows]
         weight = counts.sum(axis=(1, 2), dtype=np.float64)
@@ -86,7 +86,7 @@ class MarketLearner:
                 self._fits[pair] = _Fit(*fit)
 
     def _market(self, number: int, pctr_log_std: float) -> Market:
-        """All that is known of a campaign's prices."""
+        """Return the market of a campaign."""
         known = [(key, fit) for key in self._keys.get(number, ()) if (fit := self._fits.get((number, key)))]
         if not known:
             return UNKNOWN._replace(pctr_log_std=pctr_log_std)
@@ -107,7 +107,7 @@ class MarketLearner:
         return set(campaign)
 
     def _rows(self, pairs: Sequence[tuple[int, int]]) -> npt.NDArray[np.intp]:
-        """Rows of campaigns in markets in the arrays, a new one for each that is new."""
+        """Return the rows of campaigns in markets, adding rows for new ones."""
         for pair in pairs:
             if pair not in self._row:
                 self._row[pair] = len(self._row)
@@ -118,14 +118,14 @@ class MarketLearner:
         return np.array([self._row[pair] for pair in pairs], np.intp)
 
     def _pctr_rows(self, numbers: Sequence[int]) -> npt.NDArray[np.intp]:
-        """Rows of campaigns among the spreads, likewise."""
+        """Return the rows of campaigns among the spreads, adding rows for new ones."""
         rows = np.array([self._pctr_row.setdefault(number, len(self._pctr_row)) for number in numbers], np.intp)
         self._pctr.grow(len(self._pctr_row))
         return rows
 
 
 class _Fit(NamedTuple):
-    """A campaign in one market: the curve, and the bids and the charged bids it stands for."""
+    """The fit of a campaign in one market: the curve, and the bids and charged bids behind it."""
 
     median: float
     shape: float
@@ -134,10 +134,10 @@ class _Fit(NamedTuple):
 
 
 class _LogSpread:
-    """How far the logarithms of some numbers lie apart, by campaign, old ones forgotten like evidence."""
+    """The standard deviation of logarithms by campaign, decayed like evidence."""
 
     def __init__(self) -> None:
-        self._sums = np.zeros((1, 3))  # how many, their sum, and that of their squares
+        self._sums = np.zeros((1, 3))  # count, sum, and sum of squares
 
     def grow(self, campaigns: int) -> None:
         if campaigns > len(self._sums):
@@ -149,7 +149,7 @@ class _LogSpread:
         np.add.at(self._sums, row, np.stack([np.ones(len(logs)), logs, logs**2], axis=1))
 
     def std(self, row: npt.NDArray[np.intp]) -> Floats:
-        """0 where there were none."""
+        """Return the standard deviations; 0 where there are no numbers."""
         count, total, squares = self._sums[row].T
         mean = total / np.maximum(count, 1.0)
         spread: Floats = np.sqrt(np.maximum(squares / np.maximum(count, 1.0) - mean**2, 0.0))

@@ -1,8 +1,8 @@
-"""A log-logistic market price by maximum likelihood, where prices are known and where only own bids are.
+"""A log-logistic price distribution by maximum likelihood, from known and censored prices.
 
 With x the log of a price and z = a x + c, P(price <= e^x) = s(z), s the logistic function. A won bid contributes
 log s(z), a lost one log s(-z), a known price the density: log a + log s(z) + log s(-z). So a known price counts as a
-win and a loss at once, and the whole is concave in (a, c): one maximum, found by Newton's method in a few steps for all
+win and a loss at once, and the sum is concave in (a, c): one maximum, found by Newton's method in a few steps for all
 campaigns together.
 
 Sources: Wu, Yeh, Chen, "Predicting Winning Price in Real Time Bidding with Censored Data" (KDD 2015); Pan et al., "Bid
@@ -22,19 +22,19 @@ from rtb.models.winrate.evidence import CENTRES, Verdict
 Floats = npt.NDArray[np.float64]
 
 USUAL_SHAPE = 2.0
-"""Steepness before anything was seen: a wide distribution."""
+"""Prior steepness: a wide distribution."""
 
 _SHAPE_WEIGHT = 100.0
-"""Known prices' worth by which the usual shape is believed (a gamma prior with its mode there).
+"""Weight of the usual shape in known prices (a gamma prior with its mode there).
 
-As much as that, since bids follow values and prices rise with them, a little: higher bids meet higher prices, and from
-own wins and losses alone a curve looks flatter than it is. Thousands of known prices make light of it.
+It is this large since higher bids meet slightly higher prices, so that from own wins and losses alone a curve looks
+flatter than it is. Thousands of known prices outweigh it.
 """
 
-_PLACE_WEIGHT = 1.0  # by which the median is believed to lie among the bids: one price known in their middle
+_PLACE_WEIGHT = 1.0  # weight of the prior that the median lies among the bids: one known price in their middle
 _SHAPE_RANGE = (0.3, 40.0)
 _MOST_STEPS, _CLOSE = 40, 1e-7
-_FARTHEST = 5.0  # that one step may move c
+_FARTHEST = 5.0  # most that one step may move c
 _HALVINGS = 12
 
 
@@ -51,17 +51,17 @@ class LogLogistic:
     shape: Floats
 
     def chance(self, log_price: Floats) -> Floats:
-        """P(price <= e^log_price), shape `(n, k)` for log prices of shape `(k,)`."""
+        """Return P(price <= e^log_price), shape `(n, k)` for log prices of shape `(k,)`."""
         return _logistic(self.shape[:, None] * (log_price - np.log(self.median)[:, None]))
 
 
 def fit(counts: npt.NDArray[np.floating[Any]]) -> LogLogistic:
-    """The most likely distributions.
+    """Return the most likely distributions.
 
-    A weak prior stands in for what was not seen: bids that all won say that prices are low, not how low.
+    A weak prior bounds the fit where evidence does not: bids that all won show that prices are low, not how low.
 
     Args:
-        counts: evidence, shape `(n, verdicts, bins)`; a campaign without any gets a median that means nothing.
+        counts: evidence, shape `(n, verdicts, bins)`; a campaign without any gets a meaningless median.
     """
     counts = counts.astype(np.float64)
     won = counts[:, Verdict.WON] + counts[:, Verdict.KNOWN]
@@ -92,7 +92,7 @@ class _Problem:
         return value
 
     def step(self, a: Floats, c: Floats) -> tuple[Floats, Floats]:
-        """Newton's, towards the maximum."""
+        """Return Newton's step towards the maximum."""
         p = _logistic(a[:, None] * self.x + c[:, None])
         rest, bend = self.won - self.total * p, self.total * p * (1.0 - p)
         p_prior = _logistic(c)
@@ -101,18 +101,18 @@ class _Problem:
         h_cc = bend.sum(axis=1) + 2.0 * _PLACE_WEIGHT * p_prior * (1.0 - p_prior)
         h_ca = (self.x * bend).sum(axis=1)
         h_aa = (self.x**2 * bend).sum(axis=1) + self.slopes / a**2
-        # No less than what follows from Cauchy-Schwarz, which rounding can break where all bids are alike.
+        # At least the bound from Cauchy-Schwarz, which rounding can break where all bids are alike.
         determinant = np.maximum(h_cc * h_aa - h_ca**2, h_cc * self.slopes / a**2 + 1e-12)
         return (h_cc * grad_a - h_ca * grad_c) / determinant, (h_aa * grad_c - h_ca * grad_a) / determinant
 
 
 def _maximum(problem: _Problem) -> tuple[Floats, Floats]:
-    """Where the likelihood is greatest: a, which stays above 0, and c; both of shape `(n,)`."""
+    """Return the maximum of the likelihood: a, above 0, and c; both of shape `(n,)`."""
     a, c = np.full(len(problem.x), USUAL_SHAPE), np.zeros(len(problem.x))
     best = problem.value(a, c)
     for _ in range(_MOST_STEPS):
         da, dc = problem.step(a, c)
-        # Newton's step where that is not far: a stays above 0, and chances are not taken for certain by the way.
+        # Newton's step, shortened so that a stays above 0 and probabilities do not saturate.
         part = np.minimum(
             1.0, np.minimum(0.7 * a / np.maximum(-da, 1e-300), _FARTHEST / np.maximum(np.abs(dc), 1e-300))
         )

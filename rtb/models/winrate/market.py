@@ -1,4 +1,4 @@
-"""What is known of a campaign's markets, as the pacing table and the bids need it."""
+"""Estimates of a campaign's markets, for the pacing table and for shading."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 MOST_MARKETS = 8
-"""Of a campaign, those with most evidence: elsewhere it bids in full."""
+"""Most markets kept per campaign, those with most evidence: elsewhere its bids are not shaded."""
 
 MARKET_DTYPE = np.dtype(
     [
-        ("key", np.uint64),  # see `market_key`; 0: there is none
+        ("key", np.uint64),  # see `market_key`; 0: an empty row
         ("median", np.float32),  # of the price to beat, micros of one impression
         ("shape", np.float32),  # steepness of its log-logistic distribution
     ]
@@ -24,22 +24,22 @@ Markets = npt.NDArray[Any]
 
 
 def market_key(exchange: int, caller: int) -> int:
-    """A market is an exchange as asked for with one key: what comes with another key says nothing of it.
+    """Return the key of a market: an exchange and an API key, as other keys tell nothing of its prices.
 
     Args:
-        exchange: its number.
-        caller: number of the key; 0: without a key, and nothing is learned from such bids.
+        exchange: number of the exchange.
+        caller: number of the API key; 0: none, and nothing is learned from such bids.
     """
     return exchange << 32 | caller if caller else 0
 
 
 def caller_in(key: int) -> int:
-    """Return the number of the key that a market is asked for with; 0: without one."""
+    """Return the number of the API key of a market; 0: none."""
     return key & 0xFFFF_FFFF
 
 
 def markets_of(rows: Iterable[tuple[int, float, float]] = ()) -> Markets:
-    """Markets by key, median and shape, at most `MOST_MARKETS`, as a row of the pacing table has them."""
+    """Return markets by key, median and shape, at most `MOST_MARKETS`, as a row of the pacing table."""
     found = np.zeros(MOST_MARKETS, MARKET_DTYPE)
     for place, row in enumerate(rows):
         found[place] = row
@@ -48,14 +48,14 @@ def markets_of(rows: Iterable[tuple[int, float, float]] = ()) -> Markets:
 
 
 class Market(NamedTuple):
-    """What is known of one campaign's prices.
+    """The estimated prices of one campaign.
 
     Attributes:
-        price_median: of the price to beat over all exchanges, by what was charged there, micros of one impression; 0:
-            not known yet.
-        price_shape: steepness of its log-logistic distribution, likewise.
+        price_median: median price to beat over all exchanges, weighted by charges, micros of one impression; 0:
+            unknown.
+        price_shape: steepness of its log-logistic distribution, weighted likewise.
         pctr_log_std: standard deviation of the logarithm of its bids' pCTRs; 0 before there were two.
-        markets: each exchange by itself, which is what first-price bids go by.
+        markets: each exchange by itself, used to shade first-price bids.
     """
 
     price_median: float = 0.0
@@ -65,4 +65,4 @@ class Market(NamedTuple):
 
 
 UNKNOWN = Market()
-"""Of a campaign that has not bid."""
+"""The market of a campaign that has not bid."""

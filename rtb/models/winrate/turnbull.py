@@ -1,8 +1,7 @@
-"""The price to beat without a form: a mass by bin of log price, consistent with what is known and what is censored.
+"""A nonparametric price distribution: a mass per bin of log price, from known and censored prices.
 
-Floors and habits of competitors put atoms into prices, which no smooth curve has; where exchanges say the minimum to
-win, they are seen. The fitted log-logistic takes part like a few prices more, so that where nothing was seen the two
-agree.
+Floors and habits of competitors put atoms into prices, which no smooth curve has; they show where exchanges report the
+minimum to win. The fitted log-logistic counts as a few more prices, so that the two agree where there is no evidence.
 
 Source: Turnbull, "The Empirical Distribution Function with Arbitrarily Grouped, Censored and Truncated Data" (JRSS B,
 1976).
@@ -21,9 +20,9 @@ from rtb.models.winrate.loglogistic import LogLogistic
 Floats = npt.NDArray[np.float64]
 
 PRIOR = 50.0
-"""Known prices that the log-logistic counts for."""
+"""Weight of the log-logistic in known prices."""
 
-_ROUNDS = 20  # of expectation and maximisation: from the log-logistic it is near after a few
+_ROUNDS = 20  # of expectation and maximisation, which starts near the optimum
 _TINY = 1e-12
 
 PRICES: Floats = np.exp(CENTRES + 0.5 * STEP)
@@ -31,7 +30,7 @@ PRICES: Floats = np.exp(CENTRES + 0.5 * STEP)
 
 
 def masses(counts: npt.NDArray[np.floating[Any]], prior: LogLogistic) -> Floats:
-    """P(price in bin), shape `(n, bins)`, from evidence of shape `(n, verdicts, bins)` and its log-logistic fit."""
+    """Return P(price in bin), shape `(n, bins)`, from evidence, shape `(n, verdicts, bins)`, and its prior fit."""
     counts = counts.astype(np.float64)
     edges = prior.chance(CENTRES + 0.5 * STEP)
     expected = np.diff(edges, axis=1, prepend=0.0)
@@ -51,9 +50,9 @@ def masses(counts: npt.NDArray[np.floating[Any]], prior: LogLogistic) -> Floats:
 
 
 def shade(values: Floats, mass: Floats) -> Floats:
-    """Bids that maximise (value - bid) x P(win), shape `(k,)`, of values in micros under one campaign's `(bins,)`.
+    """Return bids that maximise (value - bid) x P(win), shape `(k,)`, for values in micros and one campaign's masses.
 
-    Bids are upper edges of bins. Where no bin lies below a value, the value is bid.
+    Bids are upper edges of bins. Where no bin lies below a value, the bid is the value.
     """
     chance = np.cumsum(mass)
     best = np.argmax((values[:, None] - PRICES) * chance, axis=1)

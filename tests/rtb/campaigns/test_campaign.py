@@ -82,7 +82,7 @@ def test_a_flight_and_days_come_back_as_they_were_sent() -> None:
         (_sent(flight={"starts_at": "2026-11-27T00:00:00"}), r"\$\.flight\.starts_at"),
         (_sent(flight={"ends_at": 1_795_392_000}), r"\$\.flight\.ends_at"),
         (_sent(flight={"ends_at": "tomorrow"}), r"\$\.flight\.ends_at"),
-        (_sent(flight={"starts_at": "2026-11-27T01:00:00Z", "ends_at": "2026-11-27T01:00:00Z"}), "flight ends after"),
+        (_sent(flight={"starts_at": "2026-11-27T01:00:00Z", "ends_at": "2026-11-27T01:00:00Z"}), "must end after it"),
         (_sent(goal={"value_micros": 0}), r"\$\.goal\.value_micros"),
         (_sent(goal={"value_micros": 1, "max_bid_micros": -1}), r"\$\.goal\.max_bid_micros"),
         (_sent(goal={"value_micros": 1, "kind": "view"}), r"\$\.goal\.kind"),

@@ -71,7 +71,7 @@ def test_a_creative_that_names_no_kind_is_a_banner() -> None:
         ({"kind": "video", "video": _VIDEO, "adm": "x"}, r"only a banner has `adm`"),
         ({"kind": "video", "video": {**_VIDEO, "media": []}}, r"media"),
         ({"kind": "video", "video": {**_VIDEO, "media": [{**_FILE, "w": 0}]}}, r"needs `w` and `h`"),
-        ({"kind": "video", "video": {**_VIDEO, "media": [{**_FILE, "url": "a.mp4"}]}}, r"no http\(s\) address"),
+        ({"kind": "video", "video": {**_VIDEO, "media": [{**_FILE, "url": "a.mp4"}]}}, r"not an http\(s\) URL"),
         ({"kind": "video", "video": {**_VIDEO, "media": [{**_FILE, "bitrate": 0}]}}, r"bitrate"),
         ({"kind": "video", "video": {**_VIDEO, "duration_seconds": 0}}, r"duration_seconds"),
         ({"kind": "video", "video": {**_VIDEO, "skip_after_seconds": -1}}, r"skip_after_seconds"),

@@ -69,6 +69,6 @@ def test_a_failed_batch_moves_neither_the_figures_nor_the_position(catalog: Cata
 
 @pytest.mark.parametrize("position", ["", "5", "5-", "-1-0", "5-0-0", "a-b", "5-0\n", "\u0665-\u0660"])
 def test_what_is_no_stream_id_is_refused(catalog: Catalog, position: str):
-    with pytest.raises(ValueError, match="no stream id"):
+    with pytest.raises(ValueError, match="not a stream id"):
         catalog.record_spend([_spend()], position)
     assert catalog.spent() == {}

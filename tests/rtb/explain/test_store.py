@@ -56,7 +56,7 @@ def test_a_bid_is_found_by_its_id(store: DecisionStore, path: Path) -> None:
 @pytest.mark.parametrize("bid_id", ["", "x", "../../etc", "0000000000000abc", f"{0xABC:016x}-3", f"{0xABE:016x}-1"])
 def test_what_is_not_there_says_why_and_what_to_do(store: DecisionStore, path: Path, bid_id: str) -> None:
     store.keep(parcel(1_000.0, 0xABC))
-    with pytest.raises(NotKept, match=r"no bid's id|RAYBID_DECISION_HOURS"):
+    with pytest.raises(NotKept, match=r"not the id of a bid|RAYBID_DECISION_HOURS"):
         find(path, bid_id)
 
 

@@ -184,5 +184,5 @@ def test_what_a_secret_file_says_is_checked(secret_files: Path) -> None:
 
 def test_a_folder_of_secrets_that_is_not_there_is_told(secret_files: Path) -> None:
     secret_files.rmdir()
-    with pytest.raises(SettingsError, match=r"RAYBID_SECRETS_DIR: .* is no folder"):
+    with pytest.raises(SettingsError, match=r"RAYBID_SECRETS_DIR: .* is not a folder"):
         Settings()

@@ -10,7 +10,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make it."""
+    """Create the table."""
     op.create_table(
         "campaigns",
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
@@ -21,5 +21,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it, and every campaign."""
+    """Drop the table with every campaign."""
     op.drop_table("campaigns")

@@ -14,7 +14,7 @@ _COUNTS = ("settled", "micros", "wins", "clicks", "conversions")
 
 
 def upgrade() -> None:
-    """Add the column and the tables; campaigns that are there get the first line of their history."""
+    """Add the column and the tables; existing campaigns get the first line of their history."""
     op.add_column("campaigns", sa.Column("version", sa.Integer, nullable=False, server_default="1"))
     op.create_table(
         "audit",
@@ -44,14 +44,14 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop all of it."""
+    """Drop the tables and the column."""
     for table in ("position", "spend", "revision", "audit"):
         op.drop_table(table)
     op.drop_column("campaigns", "version")
 
 
 def _make_single(table: str, kind: sa.types.TypeEngine[Any], first: str) -> None:
-    """A table of one row, which is there from the start, so that nobody has to ask whether it is."""
+    """Create a table with its single row, so that no reader has to expect none."""
     op.create_table(
         table,
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),

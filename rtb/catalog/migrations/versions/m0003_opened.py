@@ -1,4 +1,4 @@
-"""When the ledger first had a campaign's money, so that a ledger without it is known to have lost it."""
+"""Time when the ledger first had a campaign's money, so that a ledger without it is known to have lost it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Add the column. Of campaigns that are there it is not known: they get it when they are next found open."""
+    """Add the column. It is unknown for existing campaigns, until they are next found open."""
     op.add_column("campaigns", sa.Column("opened_at", sa.DateTime(timezone=True)))
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop the column."""
     op.drop_column("campaigns", "opened_at")

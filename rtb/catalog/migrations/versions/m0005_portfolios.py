@@ -1,4 +1,4 @@
-"""Portfolios, and the budgets they moved."""
+"""Portfolios and their budget moves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Make the tables, empty."""
+    """Create the tables, empty."""
     op.create_table(
         "portfolios",
         sa.Column("id", sa.String(64), primary_key=True),
@@ -33,6 +33,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop the tables."""
     for table in ("moves", "portfolios"):
         op.drop_table(table)
