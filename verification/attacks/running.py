@@ -119,11 +119,11 @@ class Run:
         watch: what honest callers see meanwhile.
         say: told what happens, a line at a time.
         quiet_seconds: over which honest callers are asked before the first attack; a new platform grows meanwhile.
-        window_seconds: least time over which they are asked during one; about a hundred of them in 1.2 s.
+        window_seconds: least time over which they are asked during one; about a hundred of them in 2.4 s.
     """
 
     def __init__(
-        self, target: Target, watch: Watch, say: Say, *, quiet_seconds: float = 30.0, window_seconds: float = 1.2
+        self, target: Target, watch: Watch, say: Say, *, quiet_seconds: float = 30.0, window_seconds: float = 2.4
     ) -> None:
         self._target = target
         self._watch = watch
