@@ -21,8 +21,8 @@ _TRIES = 3
 
 _TOGETHER = 4
 _MOST_UNANSWERED = 0.02
-_SETTLE_SECONDS = 20.0
 _RECOVER_SECONDS = 45.0
+_REPLICAS_SECONDS = 120.0
 _SHORT = 400
 _NAMED = 6
 
@@ -133,12 +133,13 @@ class Run:
 
     def all(self, attacks: Iterable[Attack]) -> Report:
         """Measure a quiet time, try every attack, those that break parts last, and count what is left of it."""
+        self._await_replicas()
         begin = time.monotonic()
         time.sleep(self._quiet_seconds)
         self._quiet_ms = p99(self._watch.between(begin, time.monotonic()))
         self._say(f"quiet: p99 {self._quiet_ms:.1f} ms")
         report = Report(listeners=self._target.listeners(), quiet_ms=self._quiet_ms)
-        before = measure.held(self._target.processes())
+        before = measure.held(measure.at_work(self._target.processes()))
         ordered = sorted(attacks, key=lambda one: one.disturbs)
         calm = [one for one in ordered if not one.disturbs]
         for group in self._groups(calm):
@@ -149,6 +150,15 @@ class Run:
             self._say(report.results[-1].line)
             self._recover()
         return report
+
+    def _await_replicas(self) -> None:
+        """Wait until none is starting, which is not a quiet time."""
+        deadline = time.monotonic() + _REPLICAS_SECONDS
+        while time.monotonic() < deadline:
+            processes = self._target.processes()
+            if len(measure.at_work(processes)) == len(processes):
+                return
+            time.sleep(1.0)
 
     def _groups(self, attacks: Sequence[Attack]) -> Iterator[list[Attack]]:
         """Attacks of one finding, a few at a time: most take milliseconds, and callers are asked over a second."""
@@ -222,14 +232,8 @@ class Run:
         return max(0.0, p99(samples) - self._quiet_ms), refused
 
     def _growth(self, before: measure.Held) -> float:
-        """MB more than before, once what is only held for a while is let go; says whose they are."""
-        deadline = time.monotonic() + _SETTLE_SECONDS
-        while True:
-            grown = measure.growth(before, measure.held(self._target.processes()))
-            total = sum(grown.values())
-            if total <= MOST_GROWTH_MB or time.monotonic() > deadline:
-                break
-            time.sleep(2.0)
+        """MB more than before; says whose they are."""
+        grown = measure.settled(before, self._target.processes)
         for pid in sorted(grown, key=lambda pid: -grown[pid])[:_NAMED]:
             self._say(f"memory: {grown[pid]:+.1f} MB {measure.name_of(pid)}")
-        return total
+        return sum(grown.values())

@@ -100,9 +100,9 @@ def _batch(target: Target) -> None:
 
 def _filled(make: Make, target: Target) -> str:
     """Send many, packed, as one caller can for little; what the platform holds after is what it held before."""
-    before = measure.held(target.processes())
+    before = measure.held(measure.at_work(target.processes()))
     statuses = {_send(make, target) for _ in range(_REQUESTS)}
-    grown = measure.grown_mb(before, measure.held(target.processes()))
+    grown = sum(measure.settled(before, target.processes).values())
     wrong = [status for status in statuses if status >= 500]
     if wrong:
         return f"answers {wrong}"
@@ -118,8 +118,8 @@ for _name, _make in _FILLS.items():
 @attacks(Finding.MEMORY, "user agents that no other has, over REST")
 def rest(target: Target) -> str:
     """The other way in."""
-    before = measure.held(target.processes())
+    before = measure.held(measure.at_work(target.processes()))
     for _ in range(40):
         _batch(target)
-    grown = measure.grown_mb(before, measure.held(target.processes()))
+    grown = sum(measure.settled(before, target.processes).values())
     return f"{grown:.0f} MB more are held" if grown > MOST_GROWTH_MB else ""
