@@ -19,7 +19,7 @@ from verification.attacks.target import Target
 _TRIES = 3
 """By itself. A stall that an attack makes comes each time, one of a busy machine does not: the least of them counts."""
 
-_TOGETHER = 4
+_TOGETHER = 6
 _MOST_UNANSWERED = 0.02
 _RECOVER_SECONDS = 45.0
 _REPLICAS_SECONDS = 120.0
@@ -197,6 +197,7 @@ class Run:
 
     def _timed(self, attack: Attack) -> Result:
         self._recover()
+        self._await_replicas()
         begin = time.monotonic()
         result = self._act(attack)
         stall, refused = self._cost(begin)

@@ -14,6 +14,7 @@ import msgspec
 from verification.attacks import measure
 from verification.attacks.bounds import MOST_GROWTH_MB
 from verification.attacks.case import Attacks, Finding
+from verification.attacks.cases.slow import unfinished
 from verification.attacks.target import Target
 
 attacks = Attacks()
@@ -68,7 +69,11 @@ _FILLS: dict[str, Make] = {
 
 
 def warm(target: Target) -> None:
-    """Send some of each kind: what a process takes for its first large request, and gives the next, is not held."""
+    """Send some of each kind: what a process takes for its first large request, and gives the next, is not held.
+
+    So it is with what HAProxy takes for its first connections by the hundred.
+    """
+    unfinished(target)
     for make in _FILLS.values():
         for _ in range(4):
             _send(make, target)
