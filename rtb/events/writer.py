@@ -49,7 +49,7 @@ class EventWriter:
         stream: EventStream,
         folder: Path,
         book: SpendBook,
-        batch: int = 2_000,
+        batch: int = 500,
         *,
         observe: Callable[[pa.Table], None] = lambda table: None,
     ) -> None:

@@ -38,20 +38,23 @@ class Reckoning:
 
     def __init__(self, most: int = _MOST_BIDS) -> None:
         self._most = most
-        self._bid: OrderedDict[str, float] = OrderedDict()  # predicted, oldest first
-        self._early: OrderedDict[str, None] = OrderedDict()  # charged before their bid events came
-        self._shown: OrderedDict[str, None] = OrderedDict()
-        self._clicked: OrderedDict[str, None] = OrderedDict()  # clicked before their charge
+        self._bid: OrderedDict[int, float] = OrderedDict()  # predicted, oldest first
+        self._early: OrderedDict[int, None] = OrderedDict()  # charged before their bid events came
+        self._shown: OrderedDict[int, None] = OrderedDict()
+        self._clicked: OrderedDict[int, None] = OrderedDict()  # clicked before their charge
         self._sums = Reckoned()
 
     def observe(self, events: pa.Table) -> None:
         """Add the next events of the stream, a table of `rtb.events.schema.SCHEMA`."""
         names = ("kind", "bid", "pctr", "outcome")
-        for kind, bid, pctr, outcome in zip(*(events.column(name).to_pylist() for name in names), strict=True):
+        for kind, name, pctr, outcome in zip(*(events.column(name).to_pylist() for name in names), strict=True):
+            bid = hash(name)  # a third of the memory that the name takes
             if kind == "bid" and pctr is not None:
                 self._begin(bid, pctr)
             elif outcome == "settled":
                 self._charge(bid)
+            elif outcome == "freed":  # lost: neither charge nor click comes
+                self._bid.pop(bid, None)
             elif kind == "click" and outcome == "counted":
                 self._click(bid)
 
@@ -60,21 +63,21 @@ class Reckoning:
         taken, self._sums = self._sums, Reckoned()
         return taken
 
-    def _begin(self, bid: str, pctr: float) -> None:
+    def _begin(self, bid: int, pctr: float) -> None:
         if bid in self._early:
             del self._early[bid]
             self._show(bid, pctr)
         else:
             self._keep(self._bid, bid, pctr)
 
-    def _charge(self, bid: str) -> None:
+    def _charge(self, bid: int) -> None:
         pctr = self._bid.pop(bid, None)
         if pctr is None:
             self._keep(self._early, bid, None)
         else:
             self._show(bid, pctr)
 
-    def _show(self, bid: str, pctr: float) -> None:
+    def _show(self, bid: int, pctr: float) -> None:
         clicked = bid in self._clicked
         self._clicked.pop(bid, None)
         if not clicked:
@@ -82,14 +85,14 @@ class Reckoning:
         predicted, observed, charged = self._sums
         self._sums = Reckoned(predicted + pctr, observed + clicked, charged + 1)
 
-    def _click(self, bid: str) -> None:
+    def _click(self, bid: int) -> None:
         if bid in self._shown:
             del self._shown[bid]
             self._sums = self._sums._replace(observed=self._sums.observed + 1)
         else:
             self._keep(self._clicked, bid, None)
 
-    def _keep(self, among: OrderedDict[str, float] | OrderedDict[str, None], bid: str, what: float | None) -> None:
+    def _keep(self, among: OrderedDict[int, float] | OrderedDict[int, None], bid: int, what: float | None) -> None:
         among[bid] = what  # type: ignore[assignment]  # each holds what its type says
         if len(among) > self._most:
             among.popitem(last=False)

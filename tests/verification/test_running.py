@@ -157,7 +157,7 @@ def test_a_listener_beyond_loopback_is_a_fault() -> None:
 def test_memory_that_stays_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     figures = iter([100])
     monkeypatch.setattr(measure, "held", lambda _: {1: next(figures, 150) << 20})
-    monkeypatch.setattr("verification.attacks.running._SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(measure, "_SETTLE_SECONDS", 0.0)
     report = attacked(attack(held))
     assert report.summary()["memory_growth_mb"] == 50.0
     assert "50.0 MB more in use" in report.faults(least=1)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
+
+import psutil
 
 from tests.support import require, require_package
 from verification.attacks import measure
@@ -73,12 +77,21 @@ def test_a_neighbour_reaches_what_listens_on_all_addresses_and_not_loopback() ->
 def test_memory_of_a_family_is_counted() -> None:
     before = measure.held(measure.family([os.getpid()]))
     ballast = os.urandom(50_000_000)
-    assert measure.grown_mb(before, measure.held(measure.family([os.getpid()]))) > 40
+    assert sum(measure.growth(before, measure.held(measure.family([os.getpid()]))).values()) > 40
     del ballast
 
 
 def test_one_that_was_added_or_has_ended_is_not_growth() -> None:
-    assert measure.grown_mb({1: 0, 2: 7 << 20}, {1: 3 << 20, 3: 90 << 20}) == 3.0
+    assert measure.growth({1: 0, 2: 7 << 20}, {1: 3 << 20, 3: 90 << 20}) == {1: 3.0}
+
+
+def test_a_process_that_has_just_started_is_not_at_work_yet() -> None:
+    child = psutil.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        assert measure.at_work([psutil.Process(1), child]) == [psutil.Process(1)]
+    finally:
+        child.kill()
+        child.wait()
 
 
 def test_a_small_disk_can_be_filled_and_is_free_again(tmp_path: Path) -> None:

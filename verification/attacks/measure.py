@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 
 import psutil
 
 from raybid.local.listeners import Listener, listeners
+from verification.attacks.bounds import MOST_GROWTH_MB
+
+_LOADING_SECONDS = 30.0
+_SETTLE_SECONDS = 20.0
 
 
 def family(pids: Iterable[int]) -> list[psutil.Process]:
@@ -19,6 +24,11 @@ def family(pids: Iterable[int]) -> list[psutil.Process]:
         except psutil.NoSuchProcess:
             continue
     return list(found.values())
+
+
+def at_work(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Return the processes that have finished loading: a replica added under load takes memory and cores meanwhile."""
+    return [process for process in processes if _age(process) > _LOADING_SECONDS]
 
 
 def heard(pids: Iterable[int]) -> list[Listener]:
@@ -35,17 +45,22 @@ def held(processes: Iterable[psutil.Process]) -> Held:
     return {process.pid: _pss(process) for process in processes}
 
 
-def grown_mb(before: Held, now: Held) -> float:
-    """Return by how many MB the processes that lived both times have grown.
+def growth(before: Held, now: Held) -> dict[int, float]:
+    """Return by how many MB each process that lived both times has grown.
 
     Later ones do not count: a replica may be added under load, and is removed after a minute.
     """
-    return sum(growth(before, now).values())
-
-
-def growth(before: Held, now: Held) -> dict[int, float]:
-    """Return the growth by process, in MB."""
     return {pid: (now[pid] - size) / 2**20 for pid, size in before.items() if now.get(pid)}
+
+
+def settled(before: Held, processes: Callable[[], Iterable[psutil.Process]]) -> dict[int, float]:
+    """Return the growth once temporary memory is released, waiting some seconds for it at most."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while True:
+        grown = growth(before, held(processes()))
+        if sum(grown.values()) <= MOST_GROWTH_MB or time.monotonic() > deadline:
+            return grown
+        time.sleep(2.0)
 
 
 def name_of(pid: int) -> str:
@@ -55,6 +70,13 @@ def name_of(pid: int) -> str:
     except psutil.Error:
         return "?"
     return " ".join(word.rpartition("/")[2] for word in words)[:80] or "?"
+
+
+def _age(process: psutil.Process) -> float:
+    try:
+        return time.time() - process.create_time()
+    except psutil.Error:
+        return 0.0
 
 
 def _pss(process: psutil.Process) -> int:

@@ -20,10 +20,10 @@ from verification.attacks.target import Target
 _TRIES = 3
 """Repetitions of a single attack: a stall caused by it recurs, one of a busy machine does not. The minimum counts."""
 
-_TOGETHER = 4
+_TOGETHER = 6
 _MOST_UNANSWERED = 0.02
-_SETTLE_SECONDS = 20.0
 _RECOVER_SECONDS = 45.0
+_REPLICAS_SECONDS = 120.0
 _SHORT = 400
 _NAMED = 6
 
@@ -120,11 +120,11 @@ class Run:
         watch: observer of honest callers.
         say: called with progress, a line at a time.
         quiet_seconds: time to observe before the first attack, in which a new platform grows.
-        window_seconds: minimum time to observe during one; about a hundred requests in 1.2 s.
+        window_seconds: minimum time to observe during one; about a hundred requests in 2.4 s.
     """
 
     def __init__(
-        self, target: Target, watch: Watch, say: Say, *, quiet_seconds: float = 30.0, window_seconds: float = 1.2
+        self, target: Target, watch: Watch, say: Say, *, quiet_seconds: float = 30.0, window_seconds: float = 2.4
     ) -> None:
         self._target = target
         self._watch = watch
@@ -134,12 +134,13 @@ class Run:
 
     def all(self, attacks: Iterable[Attack]) -> Report:
         """Measure a quiet period, try every attack, disturbing ones last, and measure what remains."""
+        self._await_replicas()
         begin = time.monotonic()
         time.sleep(self._quiet_seconds)
         self._quiet_ms = p99(self._watch.between(begin, time.monotonic()))
         self._say(f"quiet: p99 {self._quiet_ms:.1f} ms")
         report = Report(listeners=self._target.listeners(), quiet_ms=self._quiet_ms)
-        before = measure.held(self._target.processes())
+        before = measure.held(measure.at_work(self._target.processes()))
         ordered = sorted(attacks, key=lambda one: one.disturbs)
         calm = [one for one in ordered if not one.disturbs]
         for group in self._groups(calm):
@@ -150,6 +151,15 @@ class Run:
             self._say(report.results[-1].line)
             self._recover()
         return report
+
+    def _await_replicas(self) -> None:
+        """Wait until no replica is starting, so that the quiet period is quiet."""
+        deadline = time.monotonic() + _REPLICAS_SECONDS
+        while time.monotonic() < deadline:
+            processes = self._target.processes()
+            if len(measure.at_work(processes)) == len(processes):
+                return
+            time.sleep(1.0)
 
     def _groups(self, attacks: Sequence[Attack]) -> Iterator[list[Attack]]:
         """Yield attacks of one finding, a few at a time: most take milliseconds, while observation takes a second."""
@@ -188,6 +198,7 @@ class Run:
 
     def _timed(self, attack: Attack) -> Result:
         self._recover()
+        self._await_replicas()
         begin = time.monotonic()
         result = self._act(attack)
         stall, refused = self._cost(begin)
@@ -223,14 +234,8 @@ class Run:
         return max(0.0, p99(samples) - self._quiet_ms), refused
 
     def _growth(self, before: measure.Held) -> float:
-        """Return the growth in MB, once temporary memory is released, and report whose it is."""
-        deadline = time.monotonic() + _SETTLE_SECONDS
-        while True:
-            grown = measure.growth(before, measure.held(self._target.processes()))
-            total = sum(grown.values())
-            if total <= MOST_GROWTH_MB or time.monotonic() > deadline:
-                break
-            time.sleep(2.0)
+        """Return the growth in MB, and report whose it is."""
+        grown = measure.settled(before, self._target.processes)
         for pid in sorted(grown, key=lambda pid: -grown[pid])[:_NAMED]:
             self._say(f"memory: {grown[pid]:+.1f} MB {measure.name_of(pid)}")
-        return total
+        return sum(grown.values())

@@ -47,6 +47,11 @@ def test_a_second_click_and_a_notice_that_was_repeated_count_for_nothing() -> No
     assert reckoned(bid("a", 0.5), charge("a"), repeated, click("a"), click("a")) == Reckoned(0.5, 1, 1)
 
 
+def test_a_lost_bid_is_not_remembered() -> None:
+    lost = {**charge("a"), "kind": "loss", "outcome": "freed"}
+    assert reckoned(bid("a", 0.5), lost, charge("a"), click("a")) == Reckoned()
+
+
 def test_what_was_taken_is_not_taken_again() -> None:
     found = Reckoning()
     found.observe(table(bid("a", 0.5), charge("a")))
