@@ -23,7 +23,7 @@ from rich.console import Console
 
 from rllib_configs.env import LEVELS, VectorPacingEnv
 from rtb.models import observation, policy
-from rtb.pacing.lanes import DECISION
+from rtb.pacing.loops import DECISION
 from simulation.worlds import to_learn_from
 
 _CAMPAIGNS = 384

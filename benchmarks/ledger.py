@@ -37,7 +37,7 @@ from rich.progress import track
 from rich.table import Table
 
 from raybid.local.ports import free_port
-from rtb.ledger import Closing, Grant, Outcome, ValkeyLedger
+from rtb.ledger import Closing, Grant, NoticeOutcome, ValkeyLedger
 from rtb.ledger.embedded import EmbeddedServer
 from rtb.money.micros import MAX_MICROS
 from rtb.runtime import processes
@@ -120,7 +120,7 @@ async def _settlements(ledger: ValkeyLedger, in_flight: int) -> float:
 
     async def settle() -> None:
         for bid in bids:
-            assert await ledger.settle(bid, Kind.BILL, _PRICE, now) is Outcome.SETTLED
+            assert await ledger.settle(bid, Kind.BILL, _PRICE, now) is NoticeOutcome.SETTLED
 
     started = time.perf_counter()
     await asyncio.gather(*(settle() for _ in range(in_flight)))

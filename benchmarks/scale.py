@@ -28,7 +28,7 @@ from rich.table import Table
 
 from rtb.auction.edge import Edge
 from rtb.auction.stages import BidStage
-from rtb.catalog import Entry
+from rtb.catalog import CatalogEntry
 from rtb.ledger import LeaseBook, ValkeyLedger, embedded
 from rtb.models import policy
 from rtb.models.ctr import CTRScorer
@@ -70,7 +70,7 @@ def main(
 
 async def _measure(count: int, port: int) -> Figures:
     entries = [
-        Entry(number, campaign, time.time())
+        CatalogEntry(number, campaign, time.time())
         for number, campaign in enumerate(sample_campaigns(count, reference.MARKET_SEED, budget_micros=_RICH), 1)
     ]
     with tempfile.TemporaryDirectory() as folder:
@@ -84,7 +84,7 @@ async def _measure(count: int, port: int) -> Figures:
             server.stop()
 
 
-async def _figures(entries: list[Entry], ledger: ValkeyLedger, server: int) -> Figures:
+async def _figures(entries: list[CatalogEntry], ledger: ValkeyLedger, server: int) -> Figures:
     numbers = [entry.number for entry in entries]
     await ledger.open_all({entry.number: terms_of(entry) for entry in entries})
     edge = Edge(
@@ -100,15 +100,15 @@ async def _figures(entries: list[Entry], ledger: ValkeyLedger, server: int) -> F
     stage, pacemaker = BidStage(policy.neutral(), book), Pacemaker()
 
     async def take_up(body: bytes) -> None:
-        with gc_control.undisturbed():
+        with gc_control.gc_paused():
             view = await asyncio.to_thread(edge.view, await asyncio.to_thread(reader.read, body))
-            gc_control.settle(reader.fresh)
+            gc_control.freeze_if_large(reader.fresh)
         edge.show(view)
 
     async def pace(body: bytes) -> None:
         table = snapshot.decode_pacing(body)
-        edge.restrict(table["number"][table["open"]].tolist())
-        stage.repace(table)
+        edge.set_open(table["number"][table["open"]].tolist())
+        stage.set_pacing_table(table)
 
     async def tick() -> bytes:
         return snapshot.encode_pacing(pacemaker.tick(entries, await ledger.balances(numbers), time.time()))

@@ -26,8 +26,8 @@ from rich.table import Table
 from benchmarks.serving.traffic import simulated
 from rtb.auction.batch import Batch, Prepared
 from rtb.auction.edge import Edge
-from rtb.auction.stages import BidStage, CTRStage, Decisions
-from rtb.catalog import Entry
+from rtb.auction.stages import AuctionOutcome, BidStage, CTRStage
+from rtb.catalog import CatalogEntry
 from rtb.explain.recorder import Recorder
 from rtb.ledger import LeaseBook, MemoryLedger
 from rtb.models import policy
@@ -75,7 +75,7 @@ def _measure(edge: Edge, ctr_stage: CTRStage, bid_stage: BidStage, bodies: list[
     def prepare(chunk: list[bytes]) -> list[Prepared]:
         return [edge.prepare(body) for body in chunk]
 
-    def decide(batch: Batch, scores: Scores) -> Decisions:
+    def decide(batch: Batch, scores: Scores) -> AuctionOutcome:
         return bid_stage.decide(batch.auction(scores.probability))
 
     for start in range(0, len(bodies) - size + 1, size):
@@ -83,10 +83,10 @@ def _measure(edge: Edge, ctr_stage: CTRStage, bid_stage: BidStage, bodies: list[
         prepared = timed("prepare", prepare, chunk)
         batch = timed("assemble", edge.assemble, prepared)
         scores = timed("score", ctr_stage.score, batch.rows)
-        decisions = timed("decide", decide, batch, scores)
-        timed("render", edge.render, batch, scores.probability, decisions)
-        timed("record", recorder.note, batch, scores, decisions)
-        bids += len(decisions.candidate)
+        outcome = timed("decide", decide, batch, scores)
+        timed("render", edge.render, batch, scores.probability, outcome)
+        timed("record", recorder.note, batch, scores, outcome)
+        bids += len(outcome.candidate)
     medians = {stage: statistics.median(values[1:]) / size * 1e6 for stage, values in seconds.items()}
     without = sum(medians.values()) - medians["record"]
     medians["pack records"] = _packed(recorder) / len(bodies) * 1e6
@@ -103,7 +103,9 @@ def _packed(recorder: Recorder) -> float:
 
 
 def _stages(count: int) -> tuple[Edge, CTRStage, BidStage]:
-    entries = [Entry(number + 1, campaign, time.time()) for number, campaign in enumerate(reference.campaigns(count))]
+    entries = [
+        CatalogEntry(number + 1, campaign, time.time()) for number, campaign in enumerate(reference.campaigns(count))
+    ]
     edge = Edge(
         signer=Signer("a secret for timing only"),
         users=UserKeys("a secret for timing only"),
@@ -112,7 +114,7 @@ def _stages(count: int) -> tuple[Edge, CTRStage, BidStage]:
         max_imps=64,
         max_candidates=16,
     )
-    edge.relist([Listing(entry.number, entry.campaign) for entry in entries])
+    edge.set_catalog([Listing(entry.number, entry.campaign) for entry in entries])
     ledger = MemoryLedger()
     book = LeaseBook(ledger, seconds=3_600, share=1.0, notice_ttl=60)
     bid_stage = BidStage(policy.neutral(), book)
@@ -121,7 +123,7 @@ def _stages(count: int) -> tuple[Edge, CTRStage, BidStage]:
         for entry in entries:
             await ledger.open(entry.number, entry.campaign.budget.total_micros)
         balances = await ledger.balances([entry.number for entry in entries])
-        bid_stage.repace(Pacemaker().tick(entries, balances, time.time()))
+        bid_stage.set_pacing_table(Pacemaker().tick(entries, balances, time.time()))
         await book.maintain()
 
     asyncio.run(fund())

@@ -35,7 +35,7 @@ from raybid.refusing import refuse
 from rtb.runtime import calls, processes
 from rtb.runtime.settings import Settings
 from simulation import reference
-from simulation.exchange import Figures, ReplayOptions, Unreachable, run
+from simulation.exchange import ReplayFigures, ReplayOptions, Unreachable, run
 
 _BEGIN_SECONDS = 180.0
 _END_SECONDS = 240.0
@@ -76,7 +76,7 @@ def main(
 def _measure(
     settings: Settings, traffic: ReplayOptions, rounds: int, algo: str, console: Console
 ) -> list[dict[str, Any]]:
-    os.environ.update(calls.spared(os.environ))
+    os.environ.update(calls.no_proxy_variables(os.environ))
     cluster = JobSubmissionClient(
         f"http://127.0.0.1:{settings.dashboard_port}", headers=dashboard_headers(authentication(settings))
     )
@@ -145,7 +145,7 @@ def _ended(cluster: JobSubmissionClient, job: str) -> dict[str, Any]:
     return {"training_steps_per_s": round(report["steps"] / report["seconds"], 1)}
 
 
-def _figures(figures: Figures) -> dict[str, Any]:
+def _figures(figures: ReplayFigures) -> dict[str, Any]:
     told = figures.summary()
     return {name: told[name] for name in ("requests", "errors", "qps", "p50_ms", "p99_ms")}
 

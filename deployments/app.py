@@ -14,7 +14,7 @@ from deployments.controller import ControllerDeployment
 from deployments.ctr_model import CTRModel, CTRModelDeployment
 from deployments.rl_bidder import RLBidder, RLBidderDeployment
 from deployments.router import RouterDeployment
-from rtb.auction.stages import Auction, Decisions
+from rtb.auction.stages import Auction, AuctionOutcome
 from rtb.models.features import Rows
 from rtb.models.scores import Scores
 
@@ -46,9 +46,9 @@ class RemoteStages:
         scores: Scores = await self._score.remote(rows)
         return scores
 
-    async def decide(self, auction: Auction) -> Decisions:
+    async def decide(self, auction: Auction) -> AuctionOutcome:
         """See `RLBidder.decide`."""
-        decisions: Decisions = await self._decide.remote(auction)
+        decisions: AuctionOutcome = await self._decide.remote(auction)
         return decisions
 
     async def reconfigure(self, config: dict[str, Any]) -> None:
@@ -76,7 +76,7 @@ class LocalStages:
         """See `CTRModel.score`."""
         return await self._ctr_model.score(rows)
 
-    async def decide(self, auction: Auction) -> Decisions:
+    async def decide(self, auction: Auction) -> AuctionOutcome:
         """See `RLBidder.decide`."""
         return await self._rl_bidder.decide(auction)
 

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 from deployments.metrics.timings import Timings
 from deployments.recording import DecisionSender
 from deployments.tally import Tally
-from rtb.auction.admission import Admission, Shed
+from rtb.auction.admission import Admission, ShedReason
 from rtb.auction.batch import Answer, Batch, Prepared
 from rtb.auction.edge import Edge
-from rtb.auction.stages import Auction, Decisions
+from rtb.auction.stages import Auction, AuctionOutcome
 from rtb.campaigns.stops import Stops
 from rtb.events import EventSink
 from rtb.models.features import Rows
@@ -34,7 +34,7 @@ class Stages(Protocol):
         """Score feature rows, shape `(n, fields)`: return probabilities, shape `(n, 2)`, and the model's version."""
         ...
 
-    async def decide(self, auction: Auction) -> Decisions:
+    async def decide(self, auction: Auction) -> AuctionOutcome:
         """Run the internal auction of a batch."""
         ...
 
@@ -70,7 +70,7 @@ class AuctionRunner:
         self._note = self._timings.note
         self._batcher = MicroBatcher(self._timed, self._max_batch, self._stages.in_flight)
 
-    def sheds(self, seconds: float, coming: int = 1) -> Shed | None:
+    def sheds(self, seconds: float, coming: int = 1) -> ShedReason | None:
         """Return why requests with this time left should be shed; `None` where they should be admitted."""
         return self._admission.refuses(seconds, self._batcher.waiting, self._batcher.is_busy, coming)
 

@@ -15,12 +15,12 @@ from deployments.asgi import Headers, Response
 from deployments.auction_runner import AuctionRunner
 from deployments.callers import Scope, key_in
 from deployments.guard import AccessGuard
-from deployments.gzip_coding import BadGzip, TooLarge, accepts_gzip, deflate, inflate
+from deployments.gzip_coding import BadGzip, GzipTooLarge, accepts_gzip, deflate, inflate
 from deployments.intake import Crowded, LargeBody, Receive, SlowBody, read_body
 from deployments.scaling import HeldRequests
 from deployments.tally import Tally
 from deployments.wiring import LimitedLog
-from rtb.auction.admission import Shed
+from rtb.auction.admission import ShedReason
 from rtb.auction.batch import Prepared
 from rtb.auction.edge import Edge
 from rtb.catalog import KeyRing
@@ -30,7 +30,7 @@ from rtb.runtime.rate_limits import Limit, Limiter
 from rtb.runtime.settings import Settings
 
 _COMPRESSED_FROM = 1_024  # bytes; less fits one packet either way
-_SHED = {"qps", *Shed}
+_SHED = {"qps", *ShedReason}
 """Reasons that depend on load, not on the request."""
 
 _TURNED_AWAY = (401, 403, 404, 405, 429)
@@ -181,7 +181,7 @@ class BidEndpoint:
             return inflate(body, limit)
         except BadGzip as error:
             raise _Refused(400, "not_gzip", str(error)) from error
-        except TooLarge as error:
+        except GzipTooLarge as error:
             raise _Refused(413, "too_large", str(error)) from error
 
     def _seconds(self, profile: Profile, tmax_ms: int) -> float:

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from deployments.quarantine import QuarantineKeeper
 from deployments.wiring import logger
-from rtb.catalog import Catalog, Entry
+from rtb.catalog import Catalog, CatalogEntry
 from rtb.ledger import Balance, Ledger, Terms
 from rtb.pacing import snapshot
-from rtb.pacing.terms import lost, terms_of
+from rtb.pacing.terms import lost_campaigns, terms_of
 from rtb.pacing.vetting import Vetter
 from rtb.targeting.listing import Listing
 
@@ -34,7 +34,7 @@ class CatalogPublisher:
         self._vetter = Vetter()
         self._terms: dict[int, Terms] = {}
         self._revision: int | None = None
-        self.entries: list[Entry] = []
+        self.entries: list[CatalogEntry] = []
 
     @property
     def active(self) -> set[int] | None:
@@ -68,7 +68,9 @@ class CatalogPublisher:
         self.entries, self._revision = [entry._replace(opened=True) for entry in entries], revision
         logger.info(f"catalog revision {revision}: {len(active)} active campaigns of {len(entries)}")
 
-    async def _open(self, entries: Sequence[Entry], balances: Sequence[Balance], missing: set[int]) -> dict[int, Terms]:
+    async def _open(
+        self, entries: Sequence[CatalogEntry], balances: Sequence[Balance], missing: set[int]
+    ) -> dict[int, Terms]:
         """Open the campaigns whose terms changed or which the ledger lost: an edit concerns few of them."""
         terms = {entry.number: terms_of(entry) for entry in entries if entry.number not in missing}
         held = {entry.number: own.budget - own.moved for entry, own in zip(entries, balances, strict=True)}
@@ -76,15 +78,15 @@ class CatalogPublisher:
         await self._ledger.open_all(news)
         return terms
 
-    def _sound_entries(self) -> list[Entry]:
+    def _sound_entries(self) -> list[CatalogEntry]:
         """Return the campaigns that can be used; the others go to the quarantine and hold up nobody."""
         loaded = self._catalog.load()
         sound, faults = self._vetter.vet(loaded.entries, time.time())
         self._quarantine.replace("catalog", [*loaded.faults, *faults])
         return sound
 
-    async def _lost(self, entries: Sequence[Entry], balances: Sequence[Balance]) -> list[Entry]:
+    async def _lost(self, entries: Sequence[CatalogEntry], balances: Sequence[Balance]) -> list[CatalogEntry]:
         """Return campaigns that must not be opened, because the ledger lost what they spent."""
         if all(balance.budget and not balance.behind for balance in balances):
             return []
-        return lost(entries, balances, await asyncio.to_thread(self._catalog.spent))
+        return lost_campaigns(entries, balances, await asyncio.to_thread(self._catalog.spent))

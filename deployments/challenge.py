@@ -15,14 +15,14 @@ from rtb.experiment import Experiment, decode
 from rtb.models import policy
 from rtb.models.artefacts import ArtefactError, unpack
 from rtb.models.policy import Policy
-from rtb.pacing.snapshot import EXPERIMENT, Subscriber
+from rtb.pacing.snapshot import EXPERIMENT, SnapshotSubscriber
 
 
 class ExperimentFeed:
     """Follows the experiment that runs, or ran last."""
 
     def __init__(self, client: aioredis.Redis) -> None:
-        self._subscriber = Subscriber(client, EXPERIMENT)
+        self._subscriber = SnapshotSubscriber(client, EXPERIMENT)
         self.experiment: Experiment | None = None
 
     async def pull(self) -> bool:

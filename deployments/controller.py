@@ -6,7 +6,7 @@ from ray import serve
 from redis.exceptions import RedisError
 
 from deployments.bootstrap.controller import controller_parts
-from deployments.decisions import ExplainReply
+from deployments.explain import ExplainReply
 from deployments.listening import listen_on_node_address
 from deployments.wiring import logger
 from rtb.campaigns.stops import Stop

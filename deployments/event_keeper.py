@@ -12,9 +12,9 @@ from deployments.tally import Tally
 from deployments.wiring import event_writer, logger
 from rtb.catalog import Catalog
 from rtb.events import parquet
-from rtb.models.ctr_monitor import Reckoning
+from rtb.models.ctr_monitor import CalibrationMonitor
 from rtb.models.winrate.learner import MarketLearner
-from rtb.models.winrate.market import Market
+from rtb.models.winrate.market import CampaignMarket
 from rtb.runtime.quarantine import Fault
 from rtb.runtime.settings import Settings
 
@@ -27,14 +27,14 @@ class EventKeeper:
     def __init__(self, settings: Settings, catalog: Catalog, tally: Tally) -> None:
         times = settings.notice_times  # notices of interstitials, which may take far longer, are not waited for
         self._learner = MarketLearner(max(times.web, times.app, times.native))
-        self._reckoning = Reckoning()
+        self._reckoning = CalibrationMonitor()
         self._writer = event_writer(settings, catalog, self._observe)
         self._folder, self._days = settings.events_dir, settings.event_days
         self._tally = tally
         self._has_recalled = False
 
     @property
-    def markets(self) -> Mapping[int, Market]:
+    def markets(self) -> Mapping[int, CampaignMarket]:
         """What it takes to win, by campaign number."""
         return self._learner.markets
 

@@ -13,7 +13,7 @@ class BadGzip(ValueError):
     """A body that is not gzip, or is cut off."""
 
 
-class TooLarge(ValueError):
+class GzipTooLarge(ValueError):
     """A body that unpacks to more than is allowed."""
 
 
@@ -32,7 +32,7 @@ def inflate(body: bytes, limit: int) -> bytes:
         except zlib.error as error:
             raise BadGzip(f"the body is not gzip: {error}") from error
         if len(whole) > limit:
-            raise TooLarge(f"the body holds more than {limit} bytes")
+            raise GzipTooLarge(f"the body holds more than {limit} bytes")
         if not member.eof:
             raise BadGzip("the gzip body is cut off")
         body = member.unused_data

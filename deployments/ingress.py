@@ -23,7 +23,7 @@ _SERVE_PREFIX = "/-/"
 """Prefix of the routes that Serve answers itself."""
 
 
-class Front(Protocol):
+class RequestHandler(Protocol):
     """The Router's application: `FastPath`."""
 
     is_at_root: bool
@@ -38,11 +38,11 @@ class Front(Protocol):
 class _Front:
     """The application of the Router in this process, once there is one, and its event loop."""
 
-    application: Front | None = None
+    application: RequestHandler | None = None
     loop: asyncio.AbstractEventLoop | None = None
 
 
-def register_front(application: Front) -> None:
+def register_front(application: RequestHandler) -> None:
     """Send hot-path requests straight to an application; call this on its event loop."""
     _Front.application, _Front.loop = application, asyncio.get_running_loop()
 

@@ -14,7 +14,7 @@ import msgspec
 import redis.asyncio as aioredis
 
 from deployments.wiring import logger
-from rtb.catalog import Catalog, Entry
+from rtb.catalog import Catalog, CatalogEntry
 from rtb.ledger import Floor, Ledger
 from rtb.ledger.vetting import Vetting
 
@@ -70,7 +70,7 @@ class LedgerGuard:
         given, spent = self._catalog.portfolios.given(), self._catalog.spent()
         return [Floor(number, spent.get(number, 0), given.get(number, 0)) for number in sorted({*spent, *given})]
 
-    async def tell(self, missing: Sequence[Entry]) -> None:
+    async def tell(self, missing: Sequence[CatalogEntry]) -> None:
         """Publish and log which campaigns the ledger lost figures of, when that changed."""
         names = [entry.campaign.id for entry in missing]
         behind = Behind(len(names), names[:_MOST_NAMED])

@@ -24,7 +24,7 @@ from redis.exceptions import RedisError
 from deployments.wiring import describe, logger
 from rtb.models.artefacts import ArtefactError, pack, read_meta, unpack
 from rtb.models.registry import KINDS, Kind, Registry, RegistryError
-from rtb.pacing.snapshot import Publisher, Subscriber, deposit_key, model_key
+from rtb.pacing.snapshot import SnapshotPublisher, SnapshotSubscriber, model_key, staged_model_key
 from rtb.runtime.quarantine import Fault
 
 _REPORT_SECONDS = 5.0
@@ -79,7 +79,7 @@ class ModelPublisher:
     ) -> None:
         self._client: Any = client
         self._keep = keep
-        self._publisher = Publisher(client)
+        self._publisher = SnapshotPublisher(client)
         self._faults: dict[Kind, Fault] = {}
         self._registries: dict[Kind, Registry] = {kind: Registry(folder, kind) for kind in KINDS}
 
@@ -140,7 +140,7 @@ class ModelFeed(Generic[_Model]):
     ) -> None:
         self._kind = kind
         self._client: Any = client
-        self._subscriber = Subscriber(client, model_key(kind))
+        self._subscriber = SnapshotSubscriber(client, model_key(kind))
         self._folder, self._load, self._take = folder, load, take
         self._replica = _replica()
         self._pinned = ""
@@ -222,7 +222,7 @@ class ModelFeed(Generic[_Model]):
         except ArtefactError as error:
             logger.warning(f"bids by {self._kind} model {version} cannot be explained: {error}")
         else:
-            await self._client.set(deposit_key(self._kind, version), body, ex=_UPLOAD_SECONDS)
+            await self._client.set(staged_model_key(self._kind, version), body, ex=_UPLOAD_SECONDS)
         self._to_upload = None
 
     def _serve(self, model: _Model, told: dict[str, Any], folder: Path | None = None) -> None:
@@ -254,7 +254,7 @@ async def champions(client: aioredis.Redis) -> Mapping[Kind, str | None]:
     Raises:
         RedisError: the server is away.
     """
-    publisher = Publisher(client)
+    publisher = SnapshotPublisher(client)
     return {kind: await publisher.published(model_key(kind)) for kind in KINDS}
 
 

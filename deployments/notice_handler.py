@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 from deployments.wiring import logger
 from rtb.auction.edge import Edge
 from rtb.exchanges import Address, Exchanges
-from rtb.ledger import DurabilityWatch, Ledger, LedgerError, Outcome
+from rtb.ledger import DurabilityWatch, Ledger, LedgerError, NoticeOutcome
 from rtb.money.accounts import campaign_of
 from rtb.openrtb.macros import PriceError, read_price
 from rtb.settlement.charging import Charging
@@ -131,7 +131,7 @@ class NoticeHandler:
         outcome = await self._ledger.settle(
             ref, kind, charge.micros, time.time(), min_to_win_micros=_min_to_win(query, ref.rate)
         )
-        if outcome is not Outcome.SETTLED:
+        if outcome is not NoticeOutcome.SETTLED:
             return _reply(outcome)
         is_counted = self._frequency is None or await self._frequency.count(campaign_of(ref.campaign), ref.user)
         return _reply(outcome)._replace(extra_outcomes=charge.remarks + (() if is_counted else ("frequency_lost",)))
@@ -161,10 +161,10 @@ def _min_to_win(query: Query, rate: float) -> int | None:
         return None
 
 
-def _reply(outcome: Outcome) -> Reply:
+def _reply(outcome: NoticeOutcome) -> Reply:
     if outcome in (
-        Outcome.UNKNOWN,
-        Outcome.BEHIND,
+        NoticeOutcome.UNKNOWN,
+        NoticeOutcome.BEHIND,
     ):  # its token is good, so the ledger had it: the notice is to come again
         return Reply(503, outcome.value, "the ledger lost figures of this campaign, which are to be restored first")
     return Reply(204, outcome.value)

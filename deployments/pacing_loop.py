@@ -15,12 +15,12 @@ from deployments.models import ModelPublisher
 from deployments.portfolios import Portfolios
 from deployments.quarantine import QuarantineKeeper
 from portfolio.steering import steered
-from rtb.experiment.arms import Arms, Divided
+from rtb.experiment.arms import Arms, DividedCampaigns
 from rtb.ledger import Ledger
 from rtb.money.accounts import campaign_of
 from rtb.pacing import snapshot
 from rtb.pacing.pacemaker import Pacemaker
-from rtb.pacing.terms import lost, over_budget, terms_of
+from rtb.pacing.terms import lost_campaigns, over_budget, terms_of
 
 
 @dataclass(eq=False)
@@ -53,7 +53,7 @@ class PacingLoop:
         now, entries = time.time(), self._catalog.entries
         await self._ledger.reclaim(now)
         balances = await self._ledger.balances([entry.number for entry in entries])
-        await self._guard.tell(lost(entries, balances, {}))
+        await self._guard.tell(lost_campaigns(entries, balances, {}))
         await self._experiment.pull()
         divided = await self._arms.keep(entries, balances, self._experiment.experiment)
         cut = await self._lower_budgets(divided)
@@ -67,7 +67,7 @@ class PacingLoop:
         self._quarantine.replace("events", self._events.faults)
         await self._quarantine.publish()
 
-    async def _lower_budgets(self, divided: Divided) -> list[int]:
+    async def _lower_budgets(self, divided: DividedCampaigns) -> list[int]:
         """Go on lowering budgets that were cut below what is promised: that comes back now and then, or is charged.
 
         Only lowering: a ledger that says less than is of record may have been lost, with all it knew of what was spent.

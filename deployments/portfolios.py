@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from deployments.wiring import logger
 from portfolio import live
 from portfolio.definition import Portfolio, decode_portfolio
-from portfolio.live import PortfolioState, Seen
-from rtb.catalog import Catalog, Entry, PortfolioRecord
+from portfolio.live import MemberAccount, PortfolioState
+from rtb.catalog import Catalog, CatalogEntry, PortfolioRecord
 from rtb.ledger import Balance, Ledger
 from rtb.runtime.quarantine import RECORD_ERRORS, Fault
 
@@ -33,7 +33,7 @@ class Portfolios:
         """Portfolios that cannot be used: they move nothing, and hold up no other."""
         return [*self._faults.values()]
 
-    async def keep(self, entries: Sequence[Entry], balances: Sequence[Balance], now: float) -> dict[int, float]:
+    async def keep(self, entries: Sequence[CatalogEntry], balances: Sequence[Balance], now: float) -> dict[int, float]:
         """Decide what is due; return the factors of campaigns' worth that are not 1, by number.
 
         Args:
@@ -48,7 +48,7 @@ class Portfolios:
         self._faults = {name: fault for name, fault in self._faults.items() if any(one.id == name for one in records)}
         if not records:
             return {}
-        campaigns = live.named([*map(Seen, entries, balances)])
+        campaigns = live.named([*map(MemberAccount, entries, balances)])
         factors: dict[int, float] = {}
         for record in records:
             try:
@@ -61,7 +61,9 @@ class Portfolios:
             factors |= {campaigns[name].entry.number: steering[name] for name in steering if name in campaigns}
         return factors
 
-    async def _kept(self, record: PortfolioRecord, campaigns: Mapping[str, Seen], now: float) -> PortfolioState:
+    async def _kept(
+        self, record: PortfolioRecord, campaigns: Mapping[str, MemberAccount], now: float
+    ) -> PortfolioState:
         """Decide for one portfolio where that is due; return its state."""
         state = live.decode_state(record.state)
         portfolio = decode_portfolio(record.body)
@@ -75,7 +77,7 @@ class Portfolios:
         return state
 
     async def _decided(
-        self, portfolio: Portfolio, state: PortfolioState, campaigns: Mapping[str, Seen], now: float
+        self, portfolio: Portfolio, state: PortfolioState, campaigns: Mapping[str, MemberAccount], now: float
     ) -> PortfolioState:
         try:
             decision = live.decide(portfolio, state, campaigns, now)

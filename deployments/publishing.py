@@ -102,7 +102,9 @@ def _client() -> JobSubmissionClient:
         )
     try:
         address = ray.get_runtime_context().gcs_address
-        os.environ.update(calls.spared(os.environ, address.rpartition(":")[0]))  # the client asks a proxy otherwise
+        os.environ.update(
+            calls.no_proxy_variables(os.environ, address.rpartition(":")[0])
+        )  # the client asks a proxy otherwise
         return JobSubmissionClient(address)
     except _TROUBLE as error:
         raise JobsAway(str(error)) from error

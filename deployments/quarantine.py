@@ -7,14 +7,14 @@ from collections.abc import Iterable
 import redis.asyncio as aioredis
 
 from deployments.wiring import logger
-from rtb.pacing.snapshot import QUARANTINE, Publisher, Subscriber
+from rtb.pacing.snapshot import QUARANTINE, SnapshotPublisher, SnapshotSubscriber
 from rtb.runtime.quarantine import RECORD_ERRORS, Fault, Quarantine, decode_faults, encode_faults
 
 
 class QuarantineKeeper:
     """The Controller's side: logs what changed, and publishes it."""
 
-    def __init__(self, publisher: Publisher) -> None:
+    def __init__(self, publisher: SnapshotPublisher) -> None:
         self._publisher = publisher
         self._quarantine = Quarantine()
         self._published: list[Fault] | None = None
@@ -48,7 +48,7 @@ class QuarantineFeed:
     """A Router's side: the records that the Controller leaves out."""
 
     def __init__(self, client: aioredis.Redis) -> None:
-        self._subscriber = Subscriber(client, QUARANTINE)
+        self._subscriber = SnapshotSubscriber(client, QUARANTINE)
         self.faults: list[Fault] = []
 
     async def pull(self) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from deployments.decisions import ExplainReply
+from deployments.explain import ExplainReply
 from deployments.tally import Tally
 from deployments.wiring import logger
 from rtb.auction.batch import Batch
-from rtb.auction.stages import Decisions
+from rtb.auction.stages import AuctionOutcome
 from rtb.explain.recorder import Recorder
 from rtb.explain.records import BatchRecord
 from rtb.models.scores import Scores
@@ -34,14 +34,14 @@ class DecisionSender:
         self._dropped = 0
         self._has_lost = False
 
-    def note(self, batch: Batch, scores: Scores, decisions: Decisions) -> None:
+    def note(self, batch: Batch, scores: Scores, outcome: AuctionOutcome) -> None:
         """Record the bids of a batch. No error here may keep them from being sent."""
         if not self._is_on:
             return
         try:
-            self._recorder.note(batch, scores, decisions)
+            self._recorder.note(batch, scores, outcome)
         except Exception as error:
-            self._lose(len(decisions.candidate), error)
+            self._lose(len(outcome.candidate), error)
 
     async def send(self) -> None:
         """Send what was recorded; what is not acknowledged is sent again at the next call."""

@@ -13,7 +13,7 @@ from deployments.listening import listen_on_node_address
 from deployments.models import ModelFeed
 from deployments.tally import Tally
 from deployments.wiring import ledger_client, load_policy, logger
-from rtb.auction.stages import Auction, BidStage, Decisions
+from rtb.auction.stages import Auction, AuctionOutcome, BidStage
 from rtb.ledger import LeaseBook, LedgerError, UsageReporter, ValkeyLedger
 from rtb.models import policy
 from rtb.pacing import snapshot
@@ -41,8 +41,8 @@ class RLBidder:
         )
         self._stage = BidStage(policy.neutral(), self._book)
         self._feed = ModelFeed("policy", client, settings.policy_dir, load_policy, self._stage.swap_policy)
-        self._challenger = ChallengerFeed(client, self._stage.challenge)
-        self._pacing = snapshot.Subscriber(client, snapshot.PACING)
+        self._challenger = ChallengerFeed(client, self._stage.set_challenger)
+        self._pacing = snapshot.SnapshotSubscriber(client, snapshot.PACING)
         self._usage = UsageReporter(ledger)
         self._tally = Tally(client)
         self._background = Background(
@@ -61,7 +61,7 @@ class RLBidder:
         """Describe the policy in use."""
         return self._feed.told
 
-    async def decide(self, auction: Auction) -> Decisions:
+    async def decide(self, auction: Auction) -> AuctionOutcome:
         """Run the internal auction of a batch."""
         self._background.start()
         return self._stage.decide(auction)
@@ -102,7 +102,7 @@ class RLBidder:
             except ValueError as error:  # a Controller of another version; what was known before holds
                 logger.error(f"the pacing table cannot be used, the one before is bid by: {error}")
                 return
-            self._usage.add(self._stage.repace(table, self._pacing.version))
+            self._usage.add(self._stage.set_pacing_table(table, self._pacing.version))
 
     async def _report(self) -> None:
         self._usage.add(self._stage.drain())

@@ -43,9 +43,9 @@ class SnapshotFeed:
 
     def __post_init__(self) -> None:
         self._quarantine = QuarantineFeed(self._client)
-        self._catalog_feed = snapshot.Subscriber(self._client, snapshot.CATALOG)
+        self._catalog_feed = snapshot.SnapshotSubscriber(self._client, snapshot.CATALOG)
         self._catalog_reader = snapshot.CatalogReader()
-        self._pacing_feed = snapshot.Subscriber(self._client, snapshot.PACING)
+        self._pacing_feed = snapshot.SnapshotSubscriber(self._client, snapshot.PACING)
         self._pacing_faults: list[Fault] = []
         self.pacing: snapshot.PacingTable = np.zeros(0, snapshot.PACING_DTYPE)
         self.paced_at: float | None = None
@@ -70,10 +70,10 @@ class SnapshotFeed:
             RedisError: the server is away.
         """
         if self._rates.refresh():
-            self._edge.rerate(self._rates.rates)
+            self._edge.set_rates(self._rates.rates)
         if await self._experiment.pull():
             experiment = self._experiment.experiment
-            self._edge.divide(None if experiment is None else experiment.split)
+            self._edge.set_split(None if experiment is None else experiment.split)
         await self._quarantine.pull()
         await self._pull_catalog()
         await self._pull_pacing()
@@ -83,11 +83,11 @@ class SnapshotFeed:
         if catalog is None:
             return
         # In a thread: of ten thousand campaigns it takes a second, and requests must not wait for it.
-        with gc_control.undisturbed():
+        with gc_control.gc_paused():
             listings = await asyncio.to_thread(self._catalog_reader.read, catalog)
             view = await asyncio.to_thread(self._edge.view, listings, self._catalog_feed.version)
             caps = await asyncio.to_thread(caps_of, listings)
-            gc_control.settle(self._catalog_reader.fresh)
+            gc_control.freeze_if_large(self._catalog_reader.fresh)
         self._edge.show(view)
         self._frequency.recap(caps)
         self._pacing_feed.forget()  # the mask of open campaigns belongs to a catalog: fetch it again
@@ -105,4 +105,4 @@ class SnapshotFeed:
         self._pacing_faults = []
         # A bid whose notices would be refused is not to be made.
         campaigns = campaign_of(table["number"][table["open"]])  # one is open when it or its arm is
-        self._edge.restrict([] if self._durability.refusal else campaigns.tolist(), self._pacing_feed.version)
+        self._edge.set_open([] if self._durability.refusal else campaigns.tolist(), self._pacing_feed.version)

@@ -26,7 +26,7 @@ from rtb.ledger.vetting import refuse_unvetted
 from rtb.models import policy as policies
 from rtb.models.artefacts import META, Meta
 from rtb.models.policy import Policy
-from rtb.runtime.exposure import open_fault
+from rtb.runtime.exposure import exposure_fault
 from rtb.runtime.settings import Settings
 from rtb.runtime.text import visible
 
@@ -84,7 +84,7 @@ def guarded_settings() -> Settings:
     listening = []
     if ray.is_initialized():
         listening.append(_get_global_client().http_config.host or "")
-    fault = open_fault(settings, listening)
+    fault = exposure_fault(settings, listening)
     if fault is not None:
         raise OpenPlatform(fault)
     return settings

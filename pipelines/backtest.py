@@ -34,7 +34,7 @@ from rtb.models import policy
 from rtb.models.artefacts import META, ArtefactError
 from rtb.pacing.landscape import Kind
 from rtb.runtime import processes
-from rtb.runtime.plain import plain
+from rtb.runtime.terminal import plain
 from rtb.runtime.text import visible
 from simulation.auction_log import campaigns_in
 from simulation.backtest import bench, surplus
@@ -104,7 +104,7 @@ def backtest(
         results.sort(key=lambda one: order.index((one.campaign, one.bidder, one.budget)))
         shaded: list[surplus.Surplus] = []
         if kind == "first":
-            shading = [surplus.Job(folder, name, value) for name in names]
+            shading = [surplus.SurplusJob(folder, name, value) for name in names]
             shaded = _play(console, shading, workers, surplus.play_job)
             shaded.sort(key=lambda one: names.index(one.campaign))
         _show(console, results, shaded, out, f"{', '.join(names)}: {auction} price")
@@ -123,7 +123,9 @@ def _play(console: Console, jobs: Sequence[J], workers: int, play: Callable[[J],
     return results
 
 
-def _show(console: Console, results: list[bench.Result], shaded: list[surplus.Surplus], out: Path, title: str) -> None:
+def _show(
+    console: Console, results: list[bench.BacktestResult], shaded: list[surplus.Surplus], out: Path, title: str
+) -> None:
     from simulation.backtest import report, surplus_report  # noqa: PLC0415 - importing plotly takes a second
 
     figures = figures_of(results)

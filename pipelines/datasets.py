@@ -13,7 +13,7 @@ from rtb.campaigns.campaign import Campaign
 from rtb.inventory.impression import hour_of_week, impressions_of
 from rtb.models import features
 from rtb.openrtb import decode_request
-from simulation.auctions import Auctions, Market
+from simulation.auctions import Auctions, SimulatedMarket
 from simulation.requests import to_openrtb
 
 _STEP = 5_000
@@ -50,7 +50,7 @@ class ClickData:
 
 
 def simulate(
-    market: Market, campaigns: list[Campaign], impressions: int, seed: int, on_step: Callable[[int], None]
+    market: SimulatedMarket, campaigns: list[Campaign], impressions: int, seed: int, on_step: Callable[[int], None]
 ) -> ClickData:
     """Simulate impressions of a market, each showing a campaign drawn at random.
 
@@ -73,7 +73,7 @@ def simulate(
 
 
 def _show(
-    market: Market, auctions: Auctions, campaigns: list[Campaign], rng: np.random.Generator
+    market: SimulatedMarket, auctions: Auctions, campaigns: list[Campaign], rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float64]]:
     shown = rng.integers(len(campaigns), size=len(auctions))
     rows = np.zeros((len(auctions), len(features.FIELDS)), np.int32)
@@ -95,7 +95,7 @@ def _show(
 
 
 def _encode(
-    market: Market, auctions: Auctions, campaigns: list[Campaign], shown: npt.NDArray[np.int64]
+    market: SimulatedMarket, auctions: Auctions, campaigns: list[Campaign], shown: npt.NDArray[np.int64]
 ) -> Iterator[tuple[list[int], str]]:
     """Yield the feature row and creative id of each auction's campaign; an empty row if no creative has the size."""
     by_size = [{(c.w, c.h): c for c in reversed(campaign.creatives)} for campaign in campaigns]

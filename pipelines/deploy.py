@@ -75,7 +75,7 @@ def _deploy(config: Path, listen: str, dashboard: str, settings: Settings) -> No
     set_log_format(told, settings)
     _say(f"deploying {config} to {dashboard}")
     serve = Path(sys.executable).parent / "serve"
-    direct = {**os.environ, **calls.spared(os.environ, urlsplit(dashboard).hostname or "")}
+    direct = {**os.environ, **calls.no_proxy_variables(os.environ, urlsplit(dashboard).hostname or "")}
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         yaml.safe_dump(told, file, sort_keys=False)
         file.flush()

@@ -27,7 +27,7 @@ from rich.table import Table
 
 from pipelines.ctr_training.baselines import lightgbm, logistic_regression
 from pipelines.ctr_training.figures import figures
-from pipelines.ctr_training.sources import Source, SourceError, is_recorded, progress_bars, read_recorded
+from pipelines.ctr_training.sources import ClickSource, ClickSourceError, is_recorded, progress_bars, read_recorded
 from pipelines.datasets import ClickData
 from pipelines.served import NothingServed
 from raybid.refusing import refuse
@@ -59,9 +59,9 @@ def main(
             scorer, meta = ctr.load(model)
             judged = _judged(data, events, impressions, meta, progress)
             record = meta.config.get("source", {})
-            training = read_recorded(record, progress) if train is None else Source("table", train).read(progress)
+            training = read_recorded(record, progress) if train is None else ClickSource("table", train).read(progress)
             result = compare(scorer, training, judged, progress)
-    except (ArtefactError, BadTable, NothingServed, SourceError, OSError) as error:
+    except (ArtefactError, BadTable, NothingServed, ClickSourceError, OSError) as error:
         refuse("evaluate_ctr", error)
     _show(result, training, judged)
     typer.echo(msgspec.json.encode(result).decode())
@@ -90,11 +90,11 @@ def _judged(data: Path | None, events: Path | None, impressions: int, meta: Meta
     Raises:
         SourceError: there are none.
     """
-    source = Source("simulator", impressions=impressions, seed=_TRAFFIC_SEED, traffic_seed=_TRAFFIC_SEED)
+    source = ClickSource("simulator", impressions=impressions, seed=_TRAFFIC_SEED, traffic_seed=_TRAFFIC_SEED)
     if data is not None:
-        source = Source("table", data)
+        source = ClickSource("table", data)
     elif events is not None:
-        source = Source("events", events)
+        source = ClickSource("events", events)
     found = source.read(progress)
     record = meta.config.get("source", {})
     if not is_recorded(source, record):
@@ -104,7 +104,9 @@ def _judged(data: Path | None, events: Path | None, impressions: int, meta: Meta
         return found
     later = found.take(slice(int(record["rows"]), None))
     if not len(later):
-        raise SourceError(f"the model was trained on all impressions in {events}: serve more, or give another folder")
+        raise ClickSourceError(
+            f"the model was trained on all impressions in {events}: serve more, or give another folder"
+        )
     return later
 
 

@@ -32,7 +32,7 @@ from rich.progress import track
 
 from pipelines.trial import table
 from raybid.refusing import refuse
-from rtb.catalog import Catalog, CatalogError, Entry
+from rtb.catalog import Catalog, CatalogEntry, CatalogError
 from rtb.events.parquet import runs
 from rtb.experiment import Experiment, decode, encode
 from rtb.experiment.readings import Readings, read
@@ -42,7 +42,7 @@ from rtb.ledger import Balance, LedgerError, ValkeyLedger
 from rtb.models import policy
 from rtb.models.artefacts import ArtefactError, pack
 from rtb.money.accounts import MOST_EXPERIMENTS
-from rtb.pacing.snapshot import EXPERIMENT, Publisher, Subscriber
+from rtb.pacing.snapshot import EXPERIMENT, SnapshotPublisher, SnapshotSubscriber
 from rtb.runtime.settings import Settings
 
 app = typer.Typer(add_completion=False, help=__doc__.partition("\n")[0], no_args_is_help=True)
@@ -54,7 +54,7 @@ _UNWRITTEN_S = 10.0
 _Found = TypeVar("_Found")
 
 
-class Refused(RuntimeError):
+class ExperimentRefused(RuntimeError):
     """An error for a refused command that changed nothing; the message says why."""
 
 
@@ -123,10 +123,12 @@ async def _start(client: aioredis.Redis, kind: Kind, folder: Path, share: float)
     challenger = policy.load(folder)
     last = await _last(client)
     if last is not None and last.is_running:
-        raise Refused(f"experiment {last.number} is running: stop it with `python -m pipelines.experiment stop`")
+        raise ExperimentRefused(
+            f"experiment {last.number} is running: stop it with `python -m pipelines.experiment stop`"
+        )
     number = 1 if last is None else last.number + 1
     if number > MOST_EXPERIMENTS:
-        raise Refused(f"the ledger cannot tell more than {MOST_EXPERIMENTS} experiments apart")
+        raise ExperimentRefused(f"the ledger cannot tell more than {MOST_EXPERIMENTS} experiments apart")
     experiment = Experiment(
         number=number,
         kind=kind,
@@ -137,7 +139,7 @@ async def _start(client: aioredis.Redis, kind: Kind, folder: Path, share: float)
         started=time.time(),
         artefact=pack(folder),
     )
-    await Publisher(client).publish(EXPERIMENT, encode(experiment))
+    await SnapshotPublisher(client).publish(EXPERIMENT, encode(experiment))
     return experiment
 
 
@@ -145,9 +147,9 @@ async def _stop(client: aioredis.Redis) -> tuple[Experiment, int]:
     """Write the record first, so that nobody splits again what is joined here; the Controller joins later splits."""
     last = await _known(client)
     if not last.is_running:
-        raise Refused(f"experiment {last.number} has already ended")
+        raise ExperimentRefused(f"experiment {last.number} has already ended")
     ended = msgspec.structs.replace(last, ended=time.time())
-    await Publisher(client).publish(EXPERIMENT, encode(ended))
+    await SnapshotPublisher(client).publish(EXPERIMENT, encode(ended))
     joined = await ValkeyLedger(client).rejoin([entry.number for entry in _entries(Settings())])
     return ended, sum(joined)
 
@@ -175,18 +177,20 @@ def _read(settings: Settings, block_seconds: float) -> tuple[Experiment, Reading
 
 
 async def _last(client: aioredis.Redis) -> Experiment | None:
-    body = await Subscriber(client, EXPERIMENT).pull()
+    body = await SnapshotSubscriber(client, EXPERIMENT).pull()
     return None if body is None else decode(body)
 
 
 async def _known(client: aioredis.Redis) -> Experiment:
     last = await _last(client)
     if last is None:
-        raise Refused("there has been no experiment yet: start one with `python -m pipelines.experiment start`")
+        raise ExperimentRefused(
+            "there has been no experiment yet: start one with `python -m pipelines.experiment start`"
+        )
     return last
 
 
-def _entries(settings: Settings) -> list[Entry]:
+def _entries(settings: Settings) -> list[CatalogEntry]:
     catalog = Catalog(settings.catalog_url)
     try:
         return catalog.all()
@@ -210,7 +214,15 @@ def _told(work: Callable[[], _Found]) -> _Found:
         return work()
     except (RedisError, ConnectionError) as error:
         refuse("experiment", f"the ledger's server does not answer, is the platform up? ({error})")
-    except (Refused, ArtefactError, LedgerError, CatalogError, msgspec.DecodeError, OSError, ValueError) as error:
+    except (
+        ExperimentRefused,
+        ArtefactError,
+        LedgerError,
+        CatalogError,
+        msgspec.DecodeError,
+        OSError,
+        ValueError,
+    ) as error:
         refuse("experiment", error)
 
 

@@ -24,7 +24,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from pipelines.ipinyou_log import CNY_PER_USD, LogLine, not_understood, to_row
 from raybid.refusing import refuse
-from rtb.runtime.plain import plain
+from rtb.runtime.terminal import plain
 from rtb.runtime.text import visible
 from rtb.tables import BadLine, read_records
 
@@ -39,7 +39,7 @@ class NoRows(ValueError):
 
 
 @dataclass
-class Tally:
+class IngestTally:
     """The counts of a conversion.
 
     Attributes:
@@ -98,7 +98,7 @@ def ipinyou_log(
     typer.echo(json.dumps({**tally.as_json(), "out": str(out)}))
 
 
-def convert(file: Path, out: Path, limit: int | None, cny_per_usd: float, console: Console) -> Tally:
+def convert(file: Path, out: Path, limit: int | None, cny_per_usd: float, console: Console) -> IngestTally:
     """Write the requests of a log; `out` appears only once it is complete.
 
     Args:
@@ -118,7 +118,7 @@ def convert(file: Path, out: Path, limit: int | None, cny_per_usd: float, consol
         raise ValueError(f"--cny-per-usd {cny_per_usd} is not a rate")
     if out.resolve() == file.resolve():
         raise ValueError(f"--out {out} is the log itself")
-    tally = Tally()
+    tally = IngestTally()
     draft = out.with_name(f".{out.name}.part")
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
@@ -138,7 +138,9 @@ def convert(file: Path, out: Path, limit: int | None, cny_per_usd: float, consol
     return tally
 
 
-def _rows(file: Path, cny_per_usd: float, tally: Tally, on_bytes: Callable[[int], None]) -> Iterator[dict[str, Any]]:
+def _rows(
+    file: Path, cny_per_usd: float, tally: IngestTally, on_bytes: Callable[[int], None]
+) -> Iterator[dict[str, Any]]:
     columns = LogLine._fields
     for place, values in read_records(file, _NEEDED, unnamed=columns, on_bad=tally.count_bad, on_bytes=on_bytes):
         line = LogLine(*(values.get(name, "") for name in columns))
@@ -153,7 +155,7 @@ def _rows(file: Path, cny_per_usd: float, tally: Tally, on_bytes: Callable[[int]
         yield row
 
 
-def _no_rows(file: Path, tally: Tally) -> str:
+def _no_rows(file: Path, tally: IngestTally) -> str:
     first = f"; {tally.reasons[0]}" if tally.reasons else ""
     return f"{file} has no impression: expected {len(LogLine._fields)} tab-separated columns, click to usertag{first}"
 

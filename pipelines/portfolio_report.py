@@ -27,8 +27,8 @@ from rich.text import Text
 from portfolio.metrics import write_csv, write_parquet
 from raybid.refusing import refuse
 from rtb.runtime import calls
-from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
+from rtb.runtime.terminal import plain
 from simulation.html_page import COLOURS, write_page
 
 _TIMEOUT_S = 15.0

@@ -22,8 +22,8 @@ import typer
 from rich.progress import Progress
 
 from pipelines.ctr_training.sources import progress_bars
-from pipelines.gate import CTRGate, Gate, HeldOut, PolicyGate
-from pipelines.gate.comparison import Comparison, NotComparable, Refused
+from pipelines.gate import CTRGate, HeldOut, ModelGate, PolicyGate
+from pipelines.gate.comparison import Comparison, GateClosed, NotComparable
 from pipelines.served import NothingServed
 from raybid.refusing import refuse
 from rtb.models.artefacts import ArtefactError, read_meta
@@ -31,7 +31,7 @@ from rtb.models.registry import Kind, Registry, RegistryError
 from rtb.runtime.settings import Settings
 from simulation.auction_log import LogError
 
-UNFIT = (Refused, ArtefactError, RegistryError, NotComparable, NothingServed, LogError)
+UNFIT = (GateClosed, ArtefactError, RegistryError, NotComparable, NothingServed, LogError)
 
 
 def main(
@@ -85,7 +85,7 @@ def publish(
         figures = comparison.as_json() if comparison else {}
         if objection and not force:
             registry.decide("refused", version, objection, figures)
-            raise Refused(f"{kind} {version} is refused: {objection}; publish it anyway with --force REASON")
+            raise GateClosed(f"{kind} {version} is refused: {objection}; publish it anyway with --force REASON")
         if champion is not None and registry.read().champion is None:
             registry.decide("adopted", registry.add(champion).version, "served before anything was published")
         if registry.add(folder).version != version:
@@ -96,7 +96,7 @@ def publish(
     return told | {"reason": reason} | figures
 
 
-def _champion(settings: Settings, registry: Registry, kind: Kind, gate: Gate) -> Path | None:
+def _champion(settings: Settings, registry: Registry, kind: Kind, gate: ModelGate) -> Path | None:
     """Return the folder of the serving model; `None` if there is none, or this code can no longer serve it."""
     unpublished = settings.ctr_dir if kind == "ctr" else settings.policy_dir
     folder = registry.champion() or unpublished
@@ -108,7 +108,7 @@ def _champion(settings: Settings, registry: Registry, kind: Kind, gate: Gate) ->
 
 
 def _compared(
-    gate: Gate, folder: Path, champion: Path | None, progress: Progress, *, forced: bool
+    gate: ModelGate, folder: Path, champion: Path | None, progress: Progress, *, forced: bool
 ) -> Comparison | None:
     try:
         with progress:

@@ -20,9 +20,9 @@ from rich.table import Table
 from rich.text import Text
 
 from raybid.refusing import refuse
-from rtb.models.registry import KINDS, Decision, Kind, Registry, RegistryError
-from rtb.runtime.plain import plain
+from rtb.models.registry import KINDS, Kind, PublishDecision, Registry, RegistryError
 from rtb.runtime.settings import Settings
+from rtb.runtime.terminal import plain
 
 
 def main(kind: Annotated[Kind | None, typer.Option(help="kind of model; default: all")] = None) -> None:
@@ -38,7 +38,7 @@ def main(kind: Annotated[Kind | None, typer.Option(help="kind of model; default:
     typer.echo(json.dumps({one: record.champion for one, record in records.items()}))
 
 
-def _table(kind: Kind, champion: str | None, history: tuple[Decision, ...]) -> Table:
+def _table(kind: Kind, champion: str | None, history: tuple[PublishDecision, ...]) -> Table:
     table = Table("when", "what", "version", "why", title=f"{kind} models")
     for decision in history:
         style = "bold" if decision.version == champion and decision.action != "refused" else None

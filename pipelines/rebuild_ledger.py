@@ -30,24 +30,24 @@ from rich.progress import track
 from rich.table import Table
 
 from raybid.refusing import refuse
-from rtb.catalog import Catalog, CatalogError, Entry
+from rtb.catalog import Catalog, CatalogEntry, CatalogError
 from rtb.catalog.spend_book import CatalogSpendBook
 from rtb.events import EventStream, StreamError
 from rtb.events.parquet import runs
 from rtb.events.writer import EventWriter, WriterBusy
 from rtb.ledger import Balance, Floor, LedgerError, Mark, ValkeyLedger, embedded
 from rtb.ledger.history import History
-from rtb.pacing.terms import day_began, lost
+from rtb.pacing.terms import day_began, lost_campaigns
 from rtb.runtime import processes
-from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
+from rtb.runtime.terminal import plain
 
 _MARKS_AT_ONCE = 1_000
 _TIMEOUT_S = 30.0
 _TABLE_WIDTH = 140  # figures are never cut short: on a narrow screen they wrap
 
 
-class Refused(RuntimeError):
+class RebuildRefused(RuntimeError):
     """An error for a refusal that changed nothing; the message says why."""
 
 
@@ -59,7 +59,7 @@ def main(
     """Restore the ledger's figures from the catalog and the events."""
     try:
         summary = rebuild(Settings(), dry_run=dry_run, force=force)
-    except (Refused, WriterBusy, StreamError, LedgerError, CatalogError, RedisError, OSError) as error:
+    except (RebuildRefused, WriterBusy, StreamError, LedgerError, CatalogError, RedisError, OSError) as error:
         refuse("rebuild_ledger", error, 2)
     typer.echo(msgspec.json.encode(summary).decode())
 
@@ -151,7 +151,7 @@ def _figures(settings: Settings) -> tuple[list[Restored], History]:
     return figures, history
 
 
-def _of_record(settings: Settings) -> tuple[list[Entry], dict[int, int], dict[int, int], dict[int, int]]:
+def _of_record(settings: Settings) -> tuple[list[CatalogEntry], dict[int, int], dict[int, int], dict[int, int]]:
     """Return the campaigns, and by number what each spent, received from others, and gave, in micros."""
     catalog = Catalog(settings.catalog_url)
     try:
@@ -173,8 +173,8 @@ def _refuse_over_money(settings: Settings, force: bool) -> None:
 
     balances = asyncio.run(held())
     with_money = sum(balance.budget > 0 for balance in balances)
-    if with_money and not force and not lost(entries, balances, spent):
-        raise Refused(
+    if with_money and not force and not lost_campaigns(entries, balances, spent):
+        raise RebuildRefused(
             f"the ledger is not empty: {with_money} of {len(numbers)} campaigns have money, and nothing that "
             "the catalog knows is missing; nothing was changed. Use --force to overwrite it"
         )
@@ -199,7 +199,9 @@ async def _restore(settings: Settings, figures: Sequence[Restored], marks: Seque
         before = await ledger.balances([row.number for row in figures])
         for row, held in zip(figures, before, strict=True):
             if not await ledger.restore(row.number, row.balance, overwrite=force or held.budget > 0):
-                raise Refused(f"campaign {row.number} got money while its figures were restored: is the platform up?")
+                raise RebuildRefused(
+                    f"campaign {row.number} got money while its figures were restored: is the platform up?"
+                )
 
 
 def _client(settings: Settings) -> aioredis.Redis:

@@ -19,12 +19,12 @@ from rich.console import Console
 
 from raybid.local.preparing import faults
 from raybid.refusing import refuse
-from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
-from simulation.exchange import Figures, ReplayOptions, SourceError, Unreachable, run, table
+from rtb.runtime.terminal import plain
+from simulation.exchange import ReplayFigures, ReplayOptions, RequestSourceError, Unreachable, run, table
 from simulation.exchange.screen import display, until_signal
 
-__all__ = ["Figures", "ReplayOptions", "app", "run", "table"]
+__all__ = ["ReplayFigures", "ReplayOptions", "app", "run", "table"]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -70,7 +70,7 @@ def replay(
     try:
         with display(console) as show:
             figures = uvloop.run(until_signal(options, show))
-    except (Unreachable, SourceError, OSError) as error:
+    except (Unreachable, RequestSourceError, OSError) as error:
         refuse("replay", error)
     _report_bad_lines(figures, console)
     typer.echo(json.dumps(figures.summary()))
@@ -83,7 +83,7 @@ def _configured() -> Settings:
         refuse("replay", faults(error), 2)
 
 
-def _report_bad_lines(figures: Figures, console: Console) -> None:
+def _report_bad_lines(figures: ReplayFigures, console: Console) -> None:
     for reason in figures.bad_line_reasons:
         console.print(plain(reason), style="yellow", soft_wrap=True)
     more = figures.bad_lines - len(figures.bad_line_reasons)

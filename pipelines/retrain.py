@@ -22,9 +22,9 @@ import typer
 
 from pipelines.background import give_way
 from pipelines.ctr_training.fitting import FitOptions
-from pipelines.ctr_training.sources import Source, progress_bars
+from pipelines.ctr_training.sources import ClickSource, progress_bars
 from pipelines.gate import HeldOut
-from pipelines.gate.comparison import Refused
+from pipelines.gate.comparison import GateClosed
 from pipelines.gate.ctr import HELD_OUT, check_enough
 from pipelines.publish import UNFIT, publish
 from pipelines.served import served
@@ -77,14 +77,14 @@ def retrain(settings: Settings, events: Path, folder: Path, options: FitOptions,
     """
     check_folder(settings, folder)
     if is_served(settings.ctr_dir, folder):
-        raise Refused(f"{folder} is served from: give the candidate another folder with --out")
+        raise GateClosed(f"{folder} is served from: give the candidate another folder with --out")
     shown = served(events)
     past, newest = shown.data.split(1.0 - held_out)
     check_enough(newest, f"the {len(newest)} newest impressions of {events}")  # before the training
     since = float(shown.at[len(past)])  # judge on nothing that was trained on
     with progress_bars() as progress:
         trained = train(past, options, "platt", refit=True, progress=progress)
-    source = Source("events", events)
+    source = ClickSource("events", events)
     ctr.save(
         folder,
         trained.network,

@@ -26,7 +26,7 @@ from rich.progress import track
 
 from raybid.refusing import refuse
 from rtb.runtime import processes
-from simulation.portfolio.figures import Game, figures_of, hold
+from simulation.portfolio.figures import StrategyComparison, figures_of, hold
 from simulation.portfolio.report import table, write_html
 
 _OUT = Path("var/portfolio")
@@ -55,7 +55,7 @@ def main(
     typer.echo(msgspec.json.encode(found).decode())
 
 
-def _games(seeds: range, rounds: int, workers: int, console: Console) -> list[Game]:
+def _games(seeds: range, rounds: int, workers: int, console: Console) -> list[StrategyComparison]:
     """Play every market of both kinds, in order of seeds."""
     with processes.pool(workers or os.cpu_count()) as pool:
         held = [pool.submit(hold, seed, rounds, drift) for seed in seeds for drift in (False, True)]

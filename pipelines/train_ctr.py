@@ -31,9 +31,9 @@ from pipelines.ctr_training.calibrating import Method, calibrate
 from pipelines.ctr_training.enough import Untrainable, check_trainable
 from pipelines.ctr_training.figures import bins, report
 from pipelines.ctr_training.fitting import FitOptions, fit, logits_of
-from pipelines.ctr_training.sources import Source, SourceError, progress_bars
+from pipelines.ctr_training.sources import ClickSource, ClickSourceError, progress_bars
 from pipelines.datasets import ClickData
-from pipelines.gate.comparison import Refused
+from pipelines.gate.comparison import GateClosed
 from pipelines.gate.served import admit_ctr
 from pipelines.served import NothingServed
 from pipelines.served_folders import check_folder, is_served
@@ -112,7 +112,7 @@ def main(
             calibration=trained.calibration,
             source=source.record(used),
         )
-    except (BadTable, NothingServed, Refused, RegistryError, SourceError, Untrainable, OSError) as error:
+    except (BadTable, NothingServed, GateClosed, RegistryError, ClickSourceError, Untrainable, OSError) as error:
         refuse("train_ctr", error)
     _show_lift(trained)
     summary = {
@@ -173,16 +173,20 @@ def _fit(
     return found
 
 
-def _source(data: Path | None, events: Path | None, impressions: int, seed: int) -> Source:
+def _source(data: Path | None, events: Path | None, impressions: int, seed: int) -> ClickSource:
     if data is not None:
-        return Source("table", data)
-    return Source("events", events) if events is not None else Source("simulator", impressions=impressions, seed=seed)
+        return ClickSource("table", data)
+    return (
+        ClickSource("events", events)
+        if events is not None
+        else ClickSource("simulator", impressions=impressions, seed=seed)
+    )
 
 
-def _read(source: Source, progress: Progress) -> ClickData:
+def _read(source: ClickSource, progress: Progress) -> ClickData:
     rows = source.read(progress)
     if len(rows) < _FEWEST:
-        raise SourceError(f"{source} has {len(rows)} impressions: at least {_FEWEST} are needed")
+        raise ClickSourceError(f"{source} has {len(rows)} impressions: at least {_FEWEST} are needed")
     return rows
 
 

@@ -28,7 +28,7 @@ from rich.console import Console
 
 from pipelines.policy_training.choices import Algo, Scheduler
 from pipelines.policy_training.cluster import on_ray
-from pipelines.policy_training.kept import State
+from pipelines.policy_training.kept import TrainingState
 from pipelines.policy_training.screen import progress, table_of
 from pipelines.policy_training.validation import Gains
 from pipelines.served_folders import check_folder, is_served
@@ -39,7 +39,7 @@ from rtb.runtime.settings import Settings
 from simulation.worlds import check_pasts, fingerprint
 
 if TYPE_CHECKING:
-    from pipelines.policy_training.loop import Plan
+    from pipelines.policy_training.loop import TrainingPlan
 
 MAX_SEED = 2**31 - 1
 
@@ -48,7 +48,7 @@ _DECISIVE = ("algo", "data", "steps", "seconds", "seed", "markets", "tune", "sch
 
 
 @dataclass(frozen=True)
-class Report:
+class TrainingReport:
     """The result of a training, as printed.
 
     Attributes:
@@ -72,7 +72,7 @@ class Report:
     version: str
 
     @classmethod
-    def of(cls, state: State, artefact: Path, version: str) -> Report:
+    def of(cls, state: TrainingState, artefact: Path, version: str) -> TrainingReport:
         """Return what a training came to that stands here."""
         seconds = round(state.seconds, 1)
         return cls(state.algo, state.steps, seconds, state.best_steps, state.score, state.gains, str(artefact), version)
@@ -114,7 +114,7 @@ def train(
         target, folder = _folders(settings, algo, out, checkpoint)
         if data is not None:
             check_pasts(data)
-        begun = State(str(algo), fingerprint(data) if data else "", seed)
+        begun = TrainingState(str(algo), fingerprint(data) if data else "", seed)
         with on_ray(address, 1 + num_env_runners + num_learners):
             extra = {"num_env_runners": num_env_runners, "num_learners": num_learners}
             plan = _plan(begun, seconds, folder, data, steps=steps, markets=markets, **extra)
@@ -128,7 +128,7 @@ def train(
     except (OSError, RuntimeError, ValueError) as error:  # unreachable cluster, unwritable folder, invalid setting
         refuse("train_policy", error)
     console.print(table_of(state.gains))
-    typer.echo(json.dumps(asdict(Report.of(state, target, version))))
+    typer.echo(json.dumps(asdict(TrainingReport.of(state, target, version))))
 
 
 def _folders(settings: Settings, algo: Algo, out: Path | None, checkpoint: Path | None) -> tuple[Path, Path]:
@@ -142,29 +142,33 @@ def _folders(settings: Settings, algo: Algo, out: Path | None, checkpoint: Path 
     return target, folder
 
 
-def _plan(begun: State, seconds: float, folder: Path, data: Path | None, *, steps: int, **options: int) -> Plan:
+def _plan(
+    begun: TrainingState, seconds: float, folder: Path, data: Path | None, *, steps: int, **options: int
+) -> TrainingPlan:
     """Return the plan of a training; importing RLlib takes seconds, which `--help` should not."""
-    from pipelines.policy_training.loop import Plan  # noqa: PLC0415
-    from rllib_configs.registry import Run  # noqa: PLC0415
+    from pipelines.policy_training.loop import TrainingPlan  # noqa: PLC0415
+    from rllib_configs.registry import TrainingRun  # noqa: PLC0415
 
     steps = steps or import_module(f"rllib_configs.{begun.algo}").STEPS
-    run = Run(steps=steps, data=str(data.resolve()) if data else "", seed=begun.seed, **options)
-    return Plan(run, begun, seconds, folder)
+    run = TrainingRun(steps=steps, data=str(data.resolve()) if data else "", seed=begun.seed, **options)
+    return TrainingPlan(run, begun, seconds, folder)
 
 
 def _admit(target: Path, best: policy.Policy, kept_in: Path) -> None:
     """Raise if a policy is to be served, and is worse than the one that is."""
     from pipelines.ctr_training.sources import progress_bars  # noqa: PLC0415 - imports torch
-    from pipelines.gate.comparison import Refused  # noqa: PLC0415
+    from pipelines.gate.comparison import GateClosed  # noqa: PLC0415
     from pipelines.gate.served import admit_policy  # noqa: PLC0415
 
     try:
         admit_policy(target, best, progress_bars())
-    except Refused as error:
-        raise Refused(f"{error}; the training is kept in {kept_in}: continue with --resume") from error
+    except GateClosed as error:
+        raise GateClosed(f"{error}; the training is kept in {kept_in}: continue with --resume") from error
 
 
-def _train(console: Console, plan: Plan, *, resume: bool) -> tuple[State, policy.Policy, dict[str, Any]]:
+def _train(
+    console: Console, plan: TrainingPlan, *, resume: bool
+) -> tuple[TrainingState, policy.Policy, dict[str, Any]]:
     """Run one training; return its final state and its best policy."""
     from pipelines.policy_training.loop import Training, yardstick_of  # noqa: PLC0415 - imports Ray
 
@@ -176,8 +180,8 @@ def _train(console: Console, plan: Plan, *, resume: bool) -> tuple[State, policy
 
 
 def _sweep(
-    console: Console, plan: Plan, trials: int, scheduler: Scheduler
-) -> tuple[State, policy.Policy, dict[str, Any]]:
+    console: Console, plan: TrainingPlan, trials: int, scheduler: Scheduler
+) -> tuple[TrainingState, policy.Policy, dict[str, Any]]:
     """Run a sweep; return the best trial's state when it was best, its policy then, and its parameters."""
     from pipelines.policy_training.tuning import sweep, trials_table  # noqa: PLC0415 - imports Ray
 
@@ -187,7 +191,7 @@ def _sweep(
     return swept.state, swept.best, swept.params
 
 
-def _save(folder: Path, best: policy.Policy, state: State, trained_on: str, how: dict[str, object]) -> str:
+def _save(folder: Path, best: policy.Policy, state: TrainingState, trained_on: str, how: dict[str, object]) -> str:
     """Write the artefact and return the version of its weights."""
     if not math.isfinite(state.score):
         raise ValueError("nothing is won on the validation episodes, so policies cannot be compared: give other data")

@@ -20,7 +20,7 @@ from portfolio.manager import MultiCampaignManager, Strategy
 from portfolio.memory import NO_COUNTS, NOTHING, Counts, Memory
 from portfolio.snapshot import CampaignState, Snapshot
 from portfolio.steering import steer
-from rtb.catalog import Entry
+from rtb.catalog import CatalogEntry
 from rtb.ledger import Balance, Transfer
 from rtb.pacing.terms import span_of
 
@@ -89,14 +89,14 @@ class PortfolioState(msgspec.Struct, frozen=True):
         return {name: one.multiplier for name, one in self.members.items() if one.multiplier != 1.0}
 
 
-class Seen(NamedTuple):
+class MemberAccount(NamedTuple):
     """A campaign in catalog and ledger: its record, and the sum of both its accounts."""
 
-    entry: Entry
+    entry: CatalogEntry
     balance: Balance
 
 
-class Decision(NamedTuple):
+class AllocationDecision(NamedTuple):
     """A decision of a portfolio.
 
     Attributes:
@@ -123,13 +123,15 @@ def encode_state(state: PortfolioState) -> str:
     return msgspec.json.encode(state).decode()
 
 
-def members_of(portfolio: Portfolio, campaigns: Mapping[str, Seen]) -> dict[str, Seen]:
+def members_of(portfolio: Portfolio, campaigns: Mapping[str, MemberAccount]) -> dict[str, MemberAccount]:
     """Return the campaigns of a portfolio that exist and have money in the ledger, by id."""
     found = {member.campaign: campaigns.get(member.campaign) for member in portfolio.members}
     return {name: seen for name, seen in found.items() if seen is not None and seen.balance.budget > 0}
 
 
-def observed(portfolio: Portfolio, state: PortfolioState, campaigns: Mapping[str, Seen], now: float) -> PortfolioState:
+def observed(
+    portfolio: Portfolio, state: PortfolioState, campaigns: Mapping[str, MemberAccount], now: float
+) -> PortfolioState:
     """Return the state including what happened since the last decision.
 
     At first, and after a pause, there is no period to compare: what is remembered stays as it was.
@@ -146,7 +148,9 @@ def observed(portfolio: Portfolio, state: PortfolioState, campaigns: Mapping[str
     return msgspec.structs.replace(state, at=now, members=members)
 
 
-def snapshot_of(portfolio: Portfolio, state: PortfolioState, campaigns: Mapping[str, Seen], now: float) -> Snapshot:
+def snapshot_of(
+    portfolio: Portfolio, state: PortfolioState, campaigns: Mapping[str, MemberAccount], now: float
+) -> Snapshot:
     """Return the portfolio as a snapshot for the allocators."""
     seen = members_of(portfolio, campaigns)
     total = sum(one.balance.budget for one in seen.values())
@@ -189,7 +193,9 @@ def allocated(
     return manager.allocate(chosen), manager.dual_state
 
 
-def decide(portfolio: Portfolio, state: PortfolioState, campaigns: Mapping[str, Seen], now: float) -> Decision:
+def decide(
+    portfolio: Portfolio, state: PortfolioState, campaigns: Mapping[str, MemberAccount], now: float
+) -> AllocationDecision:
     """Make the next decision of a portfolio, from a state that includes what happened until now.
 
     Raises:
@@ -210,11 +216,15 @@ def decide(portfolio: Portfolio, state: PortfolioState, campaigns: Mapping[str, 
         multipliers=dict(dual.multipliers),
         members=members,
     )
-    return Decision(allocation, transfers_of(portfolio.id, allocation, campaigns), carried)
+    return AllocationDecision(allocation, transfers_of(portfolio.id, allocation, campaigns), carried)
 
 
 def planned(
-    portfolio: Portfolio, state: PortfolioState, campaigns: Mapping[str, Seen], moved: Mapping[int, int], now: float
+    portfolio: Portfolio,
+    state: PortfolioState,
+    campaigns: Mapping[str, MemberAccount],
+    moved: Mapping[int, int],
+    now: float,
 ) -> PortfolioState:
     """Return the state with each campaign's planned spend until the next decision.
 
@@ -230,7 +240,9 @@ def planned(
         change = moved.get(entry.number, 0)
         after = balance._replace(budget=balance.budget + change, available=balance.available + change)
         seconds = portfolio.interval_seconds
-        members[name] = msgspec.structs.replace(members[name], planned=_planned(Seen(entry, after), seconds, now))
+        members[name] = msgspec.structs.replace(
+            members[name], planned=_planned(MemberAccount(entry, after), seconds, now)
+        )
     return msgspec.structs.replace(state, members=members)
 
 
@@ -243,7 +255,7 @@ def changes_of(transfers: Sequence[Transfer], moved: Sequence[int]) -> dict[int,
     return changes
 
 
-def transfers_of(portfolio: str, allocation: Allocation, campaigns: Mapping[str, Seen]) -> list[Transfer]:
+def transfers_of(portfolio: str, allocation: Allocation, campaigns: Mapping[str, MemberAccount]) -> list[Transfer]:
     """Return the moves between campaigns as transfers; what no campaign may take stays where it is."""
     return [
         Transfer(
@@ -258,7 +270,7 @@ def transfers_of(portfolio: str, allocation: Allocation, campaigns: Mapping[str,
     ]
 
 
-def counts_of(seen: Seen) -> Counts:
+def counts_of(seen: MemberAccount) -> Counts:
     """Return the totals of a campaign, from its ledger account."""
     goal, balance = seen.entry.campaign.goal, seen.balance
     events = balance.clicks if goal.kind == "click" else balance.conversions
@@ -266,21 +278,23 @@ def counts_of(seen: Seen) -> Counts:
     return Counts(balance.spent, balance.bills, balance.clicks, balance.conversions, value)
 
 
-def _periods(portfolio: Portfolio, campaigns: Iterable[Seen], now: float) -> float:
+def _periods(portfolio: Portfolio, campaigns: Iterable[MemberAccount], now: float) -> float:
     """Return how many decisions the money must last for."""
     return max(1.0, max((one.entry.ends - now for one in campaigns), default=0.0) / portfolio.interval_seconds)
 
 
-def _new(portfolio: Portfolio, seen: Seen, now: float) -> MemberState:
+def _new(portfolio: Portfolio, seen: MemberAccount, now: float) -> MemberState:
     return MemberState(counts_of(seen), planned=_planned(seen, portfolio.interval_seconds, now))
 
 
-def _begun_again(known: MemberState, portfolio: Portfolio, seen: Seen, now: float) -> MemberState:
+def _begun_again(known: MemberState, portfolio: Portfolio, seen: MemberAccount, now: float) -> MemberState:
     fresh = _new(portfolio, seen, now)
     return msgspec.structs.replace(known, counts=fresh.counts, planned=fresh.planned)
 
 
-def _after(known: MemberState | None, portfolio: Portfolio, seen: Seen, least: float, now: float) -> MemberState:
+def _after(
+    known: MemberState | None, portfolio: Portfolio, seen: MemberAccount, least: float, now: float
+) -> MemberState:
     """Return what is known of a member after another period, with a minimum for what its market bears."""
     if known is None:
         return _new(portfolio, seen, now)
@@ -293,7 +307,7 @@ def _after(known: MemberState | None, portfolio: Portfolio, seen: Seen, least: f
     return msgspec.structs.replace(known, counts=counts, memory=memory)
 
 
-def _planned(seen: Seen, seconds: float, now: float) -> int:
+def _planned(seen: MemberAccount, seconds: float, now: float) -> int:
     """Return the micros that pacing would spend in these seconds from now; 0 where the campaign may not bid."""
     entry, balance = seen
     if entry.campaign.status != "active" or not entry.is_in_flight(now):
@@ -302,7 +316,7 @@ def _planned(seen: Seen, seconds: float, now: float) -> int:
     return int(span.money_left * min(1.0, seconds / max(span.seconds_left, 1e-9)))
 
 
-def _state_of(member: Member, seen: Seen, known: MemberState | None, step: int, now: float) -> CampaignState:
+def _state_of(member: Member, seen: MemberAccount, known: MemberState | None, step: int, now: float) -> CampaignState:
     entry, balance = seen
     known = known or MemberState()
     limits = member.limits(step)
@@ -322,6 +336,6 @@ def _state_of(member: Member, seen: Seen, known: MemberState | None, step: int, 
     return replace(state, paused=state.paused or is_over)
 
 
-def named(campaigns: Sequence[Seen]) -> dict[str, Seen]:
+def named(campaigns: Sequence[MemberAccount]) -> dict[str, MemberAccount]:
     """Return the campaigns by id."""
     return {one.entry.campaign.id: one for one in campaigns}

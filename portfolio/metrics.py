@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.special import betaincinv, gammaincinv
 
 from portfolio.snapshot import Snapshot
-from rtb.runtime.text import cell
+from rtb.runtime.text import csv_cell
 
 PORTFOLIO = "portfolio"
 """Value of the column `scope` in the last row, all campaigns together; a campaign's row says `campaign`."""
@@ -64,7 +64,7 @@ def metrics_of(snapshot: Snapshot, coverage: float = COVERAGE) -> pd.DataFrame:
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write the table as CSV, with text that no spreadsheet executes; undefined figures are empty."""
-    table.map(cell).to_csv(path, index=False)
+    table.map(csv_cell).to_csv(path, index=False)
 
 
 def write_parquet(path: Path, table: pd.DataFrame) -> None:

@@ -27,10 +27,10 @@ from raybid.explained import fault, show
 from raybid.refusing import refuse
 from rtb.explain.explain import explain, verdict
 from rtb.explain.recompute import recompute
+from rtb.explain.snapshot_loader import RecomputeError, SnapshotLoader
 from rtb.explain.store import DecisionReader, NotKept
-from rtb.explain.workshop import RecomputeError, Workshop
-from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
+from rtb.runtime.terminal import plain
 
 EXPLAIN_ERRORS = (NotKept, RecomputeError, sqlite3.Error, OSError, ValueError)
 """Errors that keep a bid from being explained; their messages say why."""
@@ -84,12 +84,12 @@ def sampled(settings: Settings, count: int, seed: int | None = None) -> dict[str
     """
     equal, chosen, console = 0, 0, Console(stderr=True, highlight=False)
     with DecisionReader(settings.decisions_path) as reader:
-        workshop = Workshop(reader)
+        loader = SnapshotLoader(reader)
         pool = list(islice(reader.recent(_POOL), _POOL))
         bids = random.Random(seed).sample(pool, min(count, len(pool)))
         for bid_id in track(bids, "recomputing", console=console):
             chosen += 1
-            told = verdict(recompute(reader.find(bid_id), workshop))
+            told = verdict(recompute(reader.find(bid_id), loader))
             equal += told["equal"]
             if chosen <= _SHOWN or not told["equal"]:
                 again = f"{bid_id}: {told['recomputed_micros']} micros, matches"

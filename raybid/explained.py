@@ -7,8 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from rtb.explain.ladder import ladder
-from rtb.runtime.plain import plain
+from rtb.explain.price_steps import price_steps
+from rtb.runtime.terminal import plain
 
 Document = dict[str, Any]
 
@@ -61,7 +61,7 @@ def _offered(told: Document) -> str:
 def _steps(price: Document) -> Table:
     table = Table("step", "", "micros", title="how the price was made", title_justify="left")
     table.columns[2].justify = "right"
-    for step in ladder(price):
+    for step in price_steps(price):
         table.add_row(plain(step.name), plain(step.how), f"{step.micros:,.1f}".removesuffix(".0"))
     return table
 

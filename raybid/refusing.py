@@ -7,7 +7,7 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
-from rtb.runtime.plain import plain
+from rtb.runtime.terminal import plain
 
 
 def refuse(program: str, said: object, code: int = 1) -> NoReturn:

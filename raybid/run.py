@@ -25,10 +25,10 @@ from raybid.local.configuration import Graph
 from raybid.local.preparing import faults, prepare
 from raybid.refusing import refuse
 from rtb.runtime import processes
-from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
+from rtb.runtime.terminal import plain
 from simulation import reference
-from simulation.exchange import Figures, ReplayOptions, Unreachable
+from simulation.exchange import ReplayFigures, ReplayOptions, Unreachable
 from simulation.exchange.screen import display, until_signal
 
 _FOREVER = 10 * 365 * 86_400.0
@@ -63,7 +63,7 @@ def main(
         refuse("raybid", faults(error))
     except (LaunchError, Unreachable, SettingsError, OSError) as error:
         refuse("raybid", error)
-    except processes.Ended:
+    except processes.Terminated:
         refuse("raybid", "stopped before the platform was up")
     typer.echo(msgspec.json.encode(summary).decode())
     if summary["spend_micros"] != summary["ledger_spend_micros"]:
@@ -77,11 +77,11 @@ def _trade(platform: Platform, options: ReplayOptions, console: Console) -> dict
     return {**figures.summary(), "ledger_spend_micros": platform.spent_micros() - before}
 
 
-def send(platform: Platform, options: ReplayOptions, console: Console) -> Figures:
+def send(platform: Platform, options: ReplayOptions, console: Console) -> ReplayFigures:
     """Send traffic until its end or a signal, and show its figures; raise `LaunchError` where Ray ends."""
     with display(console) as show:
 
-        def tick(figures: Figures) -> None:
+        def tick(figures: ReplayFigures) -> None:
             platform.check()
             show(figures)
 

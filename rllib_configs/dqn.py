@@ -27,7 +27,7 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from rllib_configs.env import LEVELS
 from rllib_configs.layers import dense, module_of
-from rllib_configs.registry import Run, base_config
+from rllib_configs.registry import TrainingRun, base_config
 from rllib_configs.replay import SEEDED
 from rllib_configs.start import ClosedLoopDQN
 from rtb.models.policy import Policy, multiplier_levels
@@ -52,7 +52,7 @@ def search_space() -> dict[str, Any]:
     return {"lr": tune.loguniform(1e-4, 2e-3), "gamma": tune.uniform(0.5, 0.98), "intensity": tune.uniform(1.0, 8.0)}
 
 
-def build_config(run: Run, *, lr: float = LR, gamma: float = GAMMA, intensity: float = INTENSITY) -> DQNConfig:
+def build_config(run: TrainingRun, *, lr: float = LR, gamma: float = GAMMA, intensity: float = INTENSITY) -> DQNConfig:
     """Build RLlib's configuration of the run.
 
     Args:

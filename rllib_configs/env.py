@@ -20,7 +20,7 @@ from gymnasium.vector.utils import batch_space
 
 from rtb.models import policy
 from rtb.models.observation import OBSERVATION_SIZE
-from rtb.pacing.lanes import DECISION
+from rtb.pacing.loops import DECISION
 from simulation.library import Library
 from simulation.replayed import ReplayedCore
 from simulation.worlds import to_learn_from

@@ -27,7 +27,7 @@ from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from rllib_configs.layers import dense, module_of
-from rllib_configs.registry import Run, base_config
+from rllib_configs.registry import TrainingRun, base_config
 from rllib_configs.start import ClosedLoopPPO
 from rtb.models.policy import Policy
 
@@ -48,7 +48,7 @@ def search_space() -> dict[str, Any]:
     return {"lr": tune.loguniform(1e-4, 2e-3), "lambda_": tune.uniform(0.8, 1.0), "clip": tune.uniform(0.1, 0.4)}
 
 
-def build_config(run: Run, *, lr: float = LR, lambda_: float = LAMBDA, clip: float = CLIP) -> PPOConfig:
+def build_config(run: TrainingRun, *, lr: float = LR, lambda_: float = LAMBDA, clip: float = CLIP) -> PPOConfig:
     """Build RLlib's configuration of the run.
 
     Args:

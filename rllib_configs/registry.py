@@ -8,13 +8,13 @@ from typing import Any
 from ray.tune.registry import register_env
 
 from rllib_configs.env import Actions, make_env
-from rtb.pacing.lanes import DECISION
+from rtb.pacing.loops import DECISION
 
 NAME = "raybid-pacing"
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingRun:
     """One training run, whatever the algorithm.
 
     Attributes:
@@ -48,7 +48,7 @@ class Run:
         }
 
 
-def base_config(config: Any, run: Run, actions: Actions) -> Any:
+def base_config(config: Any, run: TrainingRun, actions: Actions) -> Any:
     """Return an algorithm's configuration with what all trainings have in common."""
     return (
         config.api_stack(enable_rl_module_and_learner=True, enable_env_runner_and_connector_v2=True)

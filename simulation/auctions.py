@@ -44,7 +44,7 @@ class Auctions(Impressions):
         return Auctions(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
 
 
-class Market:
+class SimulatedMarket:
     """A market that its seed determines completely.
 
     Args:

@@ -40,7 +40,7 @@ class Bidder(Protocol):
         """Observe the outcome of the last bids: wins and their cost, never the price of a lost auction."""
 
 
-class Blind:
+class StaticBidder:
     """A bidder that learns nothing while it bids: the base of most classic bidders."""
 
     step = 1

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from rtb.pacing.moment import Moment
 from simulation.auction_log import EPISODE, MAX_PRICE, Task, Totals
-from simulation.bidder import Blind
+from simulation.bidder import StaticBidder
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -29,7 +29,7 @@ MAX_CELLS = 1 << 28
 _CELLS_PER_SECOND = 3_000_000  # on one core, with the prices of a log
 
 
-class TooLarge(ValueError):
+class TableTooLarge(ValueError):
     """An error for a table that would not fit in memory; the message says what to do."""
 
 
@@ -76,7 +76,7 @@ def value_table(price_chance: Floats, ctr: float, auctions: int, budget: int) ->
     """
     size = Size(auctions, budget)
     if size.cells > MAX_CELLS:
-        raise TooLarge(
+        raise TableTooLarge(
             f"ss_mdp and rlb need a table of {auctions:,} auctions by {budget + 1:,} levels of money, "
             f"{size.bytes / 1e9:,.1f} GB, and {MAX_CELLS * 8 / 1e9:,.1f} GB is the limit: "
             "give smaller --budgets, or other --bidders"
@@ -109,7 +109,7 @@ def _gain(value: Floats, highest: Ints, price_chance: Floats, ctr: float) -> Flo
     return bought
 
 
-class Programme(Blind):
+class Programme(StaticBidder):
     """A bidder of the highest price at which `worth + V[n-1][b-d] - V[n-1][b]` is not negative for any d up to it.
 
     Args:

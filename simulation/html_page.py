@@ -8,7 +8,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from rtb.runtime.text import unmarked
+from rtb.runtime.text import escaped_figure
 
 COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e")
 
@@ -42,5 +42,7 @@ def write_page(
 
 
 def _drawn(plot: go.Figure, *, with_script: bool = False) -> str:
-    drawn: str = unmarked(plot).to_html(full_html=False, include_plotlyjs=with_script, config={"displaylogo": False})
+    drawn: str = escaped_figure(plot).to_html(
+        full_html=False, include_plotlyjs=with_script, config={"displaylogo": False}
+    )
     return drawn

@@ -56,7 +56,7 @@ class Episodes:
     pctr_before: Floats
 
 
-class Source:
+class EpisodeSource:
     """The episodes of one campaign.
 
     Args:
@@ -88,7 +88,7 @@ class Library:
         sources: sources of one kind, all by count or all by the clock, with episodes of similar length.
     """
 
-    def __init__(self, sources: Sequence[Source]) -> None:
+    def __init__(self, sources: Sequence[EpisodeSource]) -> None:
         if not sources:
             raise ValueError("a library needs a campaign")
         if len({source.by_clock for source in sources}) != 1:
@@ -101,7 +101,7 @@ class Library:
 
         A policy that knew the auctions it plays would trust the past too much.
         """
-        return cls([Source(half, half.after, kind=kind) for task in tasks for half in _halves(task)])
+        return cls([EpisodeSource(half, half.after, kind=kind) for task in tasks for half in _halves(task)])
 
     def __len__(self) -> int:
         return sum(len(source) for source in self._sources)
@@ -149,7 +149,7 @@ def _halves(task: Task) -> list[Task]:
     return [replace(task, before=first, after=second), replace(task, before=second, after=first)]
 
 
-def _side_by_side(sources: Sequence[Source], rows: Sequence[int], rng: np.random.Generator) -> Cut:
+def _side_by_side(sources: Sequence[EpisodeSource], rows: Sequence[int], rng: np.random.Generator) -> Cut:
     """Stack one episode of each source, padded to the longest one."""
     width = max(source.episodes.price.shape[1] for source in sources)
     price, pctr = np.full((len(rows), width), np.inf), np.zeros((len(rows), width))

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from rtb.pacing.landscape import Kind
 from rtb.pacing.moment import Moment
 from simulation.auction_log import MAX_PRICE, Task, Totals
-from simulation.bidder import Blind
+from simulation.bidder import StaticBidder
 from simulation.clearing import clear
 from simulation.cut import clock_of, past
 
@@ -19,7 +19,7 @@ _PATIENCE = 5
 """Successive worse values of b0 after which the search ends, as in the code of the RLB paper."""
 
 
-class Linear(Blind):
+class Linear(StaticBidder):
     """A bidder of `floor(scale x pctr)`, at most `MAX_PRICE`.
 
     Args:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from rtb.pacing.landscape import Kind
 from rtb.pacing.moment import Moment
 from simulation.auction_log import MAX_PRICE, Task
-from simulation.bidder import Blind
+from simulation.bidder import StaticBidder
 from simulation.clearing import clear
 from simulation.cut import clock_of, past
 
@@ -18,7 +18,7 @@ _STRENGTHS, _CANDIDATES = 60, 2_000
 """Numbers of values of lambda and of c that are tried."""
 
 
-class Ortb(Blind):
+class Ortb(StaticBidder):
     """A bidder of `sqrt(c / lambda * pctr + c^2) - c`: optimal if a bid b wins with chance `b / (b + c)` at cost b.
 
     Args:

@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 from rtb.models.observation import observe
 from rtb.models.policy import Policy
-from rtb.pacing.closed import MEMORY
+from rtb.pacing.closed_loop import MEMORY
 from rtb.pacing.landscape import Kind, Landscape
-from rtb.pacing.lanes import DECISIONS, STEP, Lanes
+from rtb.pacing.loops import DECISIONS, STEP, PacingLoops
 from rtb.pacing.moment import Moment
 from rtb.pacing.past import Past
 from rtb.pacing.profile import DailyProfile
@@ -21,7 +21,7 @@ from simulation.linear import linear_bids
 Floats = npt.NDArray[np.float64]
 
 
-class Paced:
+class PacedBidder:
     """The closed loop as a bidder.
 
     Args:
@@ -40,26 +40,26 @@ class Paced:
         self._budget, self._auctions, self._memory = float(task.budget(share)), float(task.episode), memory
         self._past = past_of(task, share, landscape)
 
-    def begin(self, lanes: int) -> None:
+    def begin(self, loops: int) -> None:
         """See `Bidder`."""
-        every = np.ones(lanes)
-        past = self._past.take(np.zeros(lanes, np.intp))
-        self._lanes = Lanes(past, every * self._budget, every * self._auctions, memory=self._memory)
+        every = np.ones(loops)
+        past = self._past.take(np.zeros(loops, np.intp))
+        self._loops = PacingLoops(past, every * self._budget, every * self._auctions, memory=self._memory)
 
     def bids(self, pctr: Floats, left: Floats, when: Moment) -> Floats:
         """See `Bidder`."""
-        self._level = self._lanes.level(left, when) * self._multiplier(left, when)
+        self._level = self._loops.level(left, when) * self._multiplier(left, when)
         return linear_bids(pctr, self._level)
 
     def learn(self, pctr: Floats, cleared: Cleared) -> None:
         """See `Bidder`."""
-        self._lanes.learn(self._level, brought(pctr, cleared))
+        self._loops.learn(self._level, brought(pctr, cleared))
 
     def _multiplier(self, left: Floats, when: Moment) -> Floats:
         return np.ones(len(left))
 
 
-class PolicyBidder(Paced):
+class PolicyBidder(PacedBidder):
     """A learned policy on top of the closed loop: every `decision` auctions it multiplies the level.
 
     Args:
@@ -76,14 +76,14 @@ class PolicyBidder(Paced):
         super().__init__(task, share, landscape, step=int(np.gcd(STEP, decision)))
         self._policy, self._every = policy, decision // self.step
 
-    def begin(self, lanes: int) -> None:
+    def begin(self, loops: int) -> None:
         """See `Bidder`."""
-        super().begin(lanes)
+        super().begin(loops)
         self._steps = 0
 
     def _multiplier(self, left: Floats, when: Moment) -> Floats:
         if self._steps % self._every == 0:
-            self._chosen = self._policy.multipliers(observe(self._lanes.decide(left, when)))
+            self._chosen = self._policy.multipliers(observe(self._loops.decide(left, when)))
         self._steps += 1
         return self._chosen
 
@@ -118,17 +118,17 @@ def past_of(task: Task, share: float, landscape: Landscape) -> Past:
     )
 
 
-def adaptive(task: Task, share: float, landscape: Landscape) -> Paced:
+def adaptive(task: Task, share: float, landscape: Landscape) -> PacedBidder:
     """Build a linear bidder whose level is solved at each auction, so that expected spend meets the budget left."""
     # In a long stream one auction is a small part of the rest, so solving at every tenth is as good.
-    return Paced(task, share, landscape, step=1 if task.episode <= EPISODE else STEP, memory=0.0)
+    return PacedBidder(task, share, landscape, step=1 if task.episode <= EPISODE else STEP, memory=0.0)
 
 
-def closed(task: Task, share: float, landscape: Landscape) -> Paced:
+def closed(task: Task, share: float, landscape: Landscape) -> PacedBidder:
     """Build `adaptive` with its forecast corrected by actual spend."""
-    return Paced(task, share, landscape)
+    return PacedBidder(task, share, landscape)
 
 
-def learned(task: Task, share: float, landscape: Landscape, policy: Policy, *, decision: int = 0) -> Paced:
+def learned(task: Task, share: float, landscape: Landscape, policy: Policy, *, decision: int = 0) -> PacedBidder:
     """Build a policy on top of `closed`."""
     return PolicyBidder(task, share, landscape, policy, decision=decision)

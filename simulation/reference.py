@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rtb.campaigns.campaign import Campaign
-from simulation.auctions import Market
+from simulation.auctions import SimulatedMarket
 from simulation.campaigns import sample_campaigns
 
 POLICY = Path(__file__).parent.parent / "models" / "ppo"
@@ -22,6 +22,6 @@ def campaigns(count: int = CAMPAIGNS) -> list[Campaign]:
     return sample_campaigns(count, MARKET_SEED)
 
 
-def market(traffic_seed: int | None = None, *, auctions_per_second: float = 100.0) -> Market:
+def market(traffic_seed: int | None = None, *, auctions_per_second: float = 100.0) -> SimulatedMarket:
     """Return the market at its beginning, with different traffic for each `traffic_seed`."""
-    return Market(MARKET_SEED, traffic_seed=traffic_seed, auctions_per_second=auctions_per_second)
+    return SimulatedMarket(MARKET_SEED, traffic_seed=traffic_seed, auctions_per_second=auctions_per_second)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from rtb.models import observation
 from rtb.models.policy import Policy
 from rtb.pacing.landscape import Kind
-from rtb.pacing.lanes import DECISION, STEP, Lanes
+from rtb.pacing.loops import DECISION, STEP, PacingLoops
 from simulation.clearing import clear
 from simulation.library import Episodes
 from simulation.linear import linear_bids
@@ -53,7 +53,7 @@ class ReplayedCore:
         self._price, self._pctr = episodes.price[twice], episodes.pctr[twice]
         self._clock = episodes.clock.take(twice)
         self._left = episodes.budget[twice].astype(np.float64)
-        self._lanes = Lanes(episodes.past.take(twice), self._left, episodes.auctions[twice])
+        self._loops = PacingLoops(episodes.past.take(twice), self._left, episodes.auctions[twice])
         self._warm(episodes, twice)
         self.value = np.zeros((2, count))
         price = np.where(np.isfinite(episodes.price), np.maximum(episodes.price, 1e-6), 1e12)
@@ -86,9 +86,9 @@ class ReplayedCore:
     def _hold(self, start: int, stop: int, multiplier: Floats) -> Floats:
         """Bid in some auctions and return the value won, shape `(2 e,)`."""
         pctr, price = self._pctr[:, start:stop], self._price[:, start:stop]
-        level = self._lanes.level(self._left, self._clock.at(start)) * multiplier
+        level = self._loops.level(self._left, self._clock.at(start)) * multiplier
         cleared = clear(linear_bids(pctr, level), price, self._left, self._kind)
-        self._lanes.learn(level, brought(pctr, cleared))
+        self._loops.learn(level, brought(pctr, cleared))
         self._left = self._left - cleared.paid.sum(axis=1)
         value: Floats = (pctr * cleared.won).sum(axis=1)
         return value
@@ -109,8 +109,8 @@ class ReplayedCore:
         for start in range(0, self._price.shape[1], self._step):
             self._hold(start, start + self._step, np.ones(len(cold)))
         self._left, self._price, self._pctr = filled
-        self._lanes.forget(cold)
+        self._loops.forget(cold)
 
     def _observe(self) -> npt.NDArray[np.float32]:
-        seen = observation.observe(self._lanes.decide(self._left, self._clock.at(self._now)))
+        seen = observation.observe(self._loops.decide(self._left, self._clock.at(self._now)))
         return seen[: len(self._episodes.budget)]

@@ -6,7 +6,7 @@ from typing import Any
 
 from rtb.money.micros import micros_to_cpm
 from rtb.pacing.landscape import Kind
-from simulation.auctions import Auctions, Market
+from simulation.auctions import Auctions, SimulatedMarket
 from simulation.population import (
     CATEGORIES,
     COUNTRIES,
@@ -29,7 +29,7 @@ _AGENTS = {
 }
 
 
-def to_openrtb(market: Market, auctions: Auctions, i: int, kind: Kind = "second") -> dict[str, Any]:
+def to_openrtb(market: SimulatedMarket, auctions: Auctions, i: int, kind: Kind = "second") -> dict[str, Any]:
     """Build the bid request of one auction, ready for a JSON encoder.
 
     Args:
@@ -52,7 +52,7 @@ def to_openrtb(market: Market, auctions: Auctions, i: int, kind: Kind = "second"
     }
 
 
-def _imp(market: Market, auctions: Auctions, i: int) -> dict[str, Any]:
+def _imp(market: SimulatedMarket, auctions: Auctions, i: int) -> dict[str, Any]:
     slots, slot = market.population.slots, auctions.slot[i]
     w, h = SIZES[slots.size[slot]]
     return {
@@ -64,7 +64,7 @@ def _imp(market: Market, auctions: Auctions, i: int) -> dict[str, Any]:
     }
 
 
-def _medium(market: Market, slot: int) -> tuple[str, dict[str, Any]]:
+def _medium(market: SimulatedMarket, slot: int) -> tuple[str, dict[str, Any]]:
     """Return `site` or `app`, and its object."""
     media = market.population.publishers
     index = int(market.population.slots.publisher[slot])
@@ -78,7 +78,7 @@ def _medium(market: Market, slot: int) -> tuple[str, dict[str, Any]]:
     return "site", {**site, "publisher": publisher}
 
 
-def _device(market: Market, user: int) -> dict[str, Any]:
+def _device(market: SimulatedMarket, user: int) -> dict[str, Any]:
     users = market.population.users
     country, system = int(users.country[user]), SYSTEMS[users.system[user]]
     return {
@@ -90,7 +90,7 @@ def _device(market: Market, user: int) -> dict[str, Any]:
     }
 
 
-def _user(market: Market, user: int) -> dict[str, Any]:
+def _user(market: SimulatedMarket, user: int) -> dict[str, Any]:
     member = market.population.users.segments[user]
     segments = [{"id": name} for name, inside in zip(SEGMENTS, member, strict=True) if inside]
     return {"id": user_name(user), "data": [{"id": "segments.example", "segment": segments}] if segments else []}

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtb.auction import pricing
-from rtb.models.winrate import Evidence, Verdict, loglogistic, turnbull
+from rtb.models.winrate import Evidence, PriceEvidence, loglogistic, turnbull
 from rtb.models.winrate.evidence import FAR
 from simulation.auction_log import EPISODE, Rows, Task
 
@@ -58,7 +58,7 @@ class Shaded:
     auctions: Ints
 
 
-class Fraction:
+class FixedFraction:
     """A bidder of a fixed share of every value: the share with the most surplus in the past.
 
     Args:
@@ -126,7 +126,7 @@ class WinRate:
         """See `Shader`."""
         told = self._told & (prices > 0)  # without another bid there is no minimum to win
         known = told & (prices * FAR > bids) & (prices <= bids * FAR)
-        verdict = np.where(known, Verdict.KNOWN, np.where(won, Verdict.WON, Verdict.LOST))
+        verdict = np.where(known, PriceEvidence.KNOWN, np.where(won, PriceEvidence.WON, PriceEvidence.LOST))
         sent = bids > 0
         beyond = np.where(won, bids // FAR, bids * FAR)
         micros = np.where(known, prices, np.where(told, beyond, bids))
@@ -145,7 +145,7 @@ class _Truthful:
 
 BIDDERS: dict[str, Callable[[Ints, Ints], Shader]] = {
     "truthful": lambda values, prices: _Truthful(),
-    "fraction": Fraction,
+    "fraction": FixedFraction,
     "own": lambda values, prices: WinRate(told=False),
     "told": lambda values, prices: WinRate(told=True),
     "formless": lambda values, prices: WinRate(told=True, formless=True),

@@ -15,7 +15,7 @@ import numpy as np
 
 from simulation.auction_log import EPISODE, LogError, Task, campaigns_in, past_files, read_task, streams_in
 from simulation.daily import daily_task, totals_of
-from simulation.library import Library, Source
+from simulation.library import EpisodeSource, Library
 from simulation.sample_logs import sample_rows, sample_world
 
 LOGGED, COUNTED, DAILY = "logged", "counted", "daily"
@@ -81,7 +81,7 @@ def check_pasts(data: Path) -> None:
         if not np.ptp(price) and not np.ptp(pctr):
             raise LogError(f"{task.name}: price and pctr are the same in all auctions before the evaluation")
         halves = _cut_in_two(task)
-        if not len(Source(halves, halves.after)) or not len(Library.of_past([halves])):
+        if not len(EpisodeSource(halves, halves.after)) or not len(Library.of_past([halves])):
             raise LogError(f"{task.name}: {len(task.before)} auctions before the evaluation are too few to learn from")
 
 
@@ -118,5 +118,5 @@ def _counted_task(rng: np.random.Generator) -> Task:
     return Task("counted", totals_of(before), before, rows.part(_PAST), EPISODE)
 
 
-def _sources(tasks: Iterable[Task]) -> list[Source]:
-    return [Source(task, task.after) for task in tasks]
+def _sources(tasks: Iterable[Task]) -> list[EpisodeSource]:
+    return [EpisodeSource(task, task.after) for task in tasks]

@@ -56,7 +56,7 @@ _SLOW = (
     "rtb/ledger/test_durability",
     "rtb/ledger/test_embedded",
     "rtb/ledger/test_outage",
-    "rtb/runtime/test_bounded",
+    "rtb/runtime/test_caches",
     "rtb/runtime/test_processes",
     "simulation/test_imports",
     "simulation/test_published",

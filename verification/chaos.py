@@ -45,17 +45,17 @@ from raybid.refusing import refuse
 from rtb.campaigns.campaign import Campaign, Targeting
 from rtb.catalog import Catalog
 from rtb.events.parquet import runs
-from rtb.ledger import Balance, LedgerError, ValkeyLedger, embedded, whole_balances
+from rtb.ledger import Balance, LedgerError, ValkeyLedger, embedded, total_balances
 from rtb.runtime import calls, processes
-from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
+from rtb.runtime.terminal import plain
 from simulation import reference
-from simulation.exchange import Figures, ReplayOptions, Unreachable
+from simulation.exchange import ReplayFigures, ReplayOptions, Unreachable
 from simulation.exchange.screen import display, until_signal
 from verification.faults.audit import audit, read_charges
 from verification.faults.notices import Diary, FaultySettler, Shares
 from verification.faults.servers import redis_server
-from verification.faults.strikes import Striker, Struck
+from verification.faults.strikes import FaultInjector, InjectedFault
 
 _NOTICE_TTL = 12.0
 _LEASE_SECONDS = 3.0
@@ -169,7 +169,7 @@ class _Trial:
         self._plan = [] if conditions.calm else [(share * conditions.duration, part) for share, part in _PLAN]
         self._moves_budgets = conditions.portfolio and not conditions.calm
         self._diary = Diary()
-        self._figures = Figures()
+        self._figures = ReplayFigures()
         self._campaigns = _campaigns(conditions.budget, conditions.duration)
         self._options = ReplayOptions(
             url=settings.base_url,
@@ -210,14 +210,14 @@ class _Trial:
         self._console.print(_table(summary))
         return summary
 
-    async def _trade(self, platform: Platform, restart_server: RestartServer) -> list[Struck]:
+    async def _trade(self, platform: Platform, restart_server: RestartServer) -> list[InjectedFault]:
         make_settler = partial(
             FaultySettler, diary=self._diary, shares=self._shares, notice_ttl=_NOTICE_TTL, seed=_SEED
         )
-        striker = Striker(self._settings, lambda: self._figures, restart_server, self._say)
+        striker = FaultInjector(self._settings, lambda: self._figures, restart_server, self._say)
         with display(self._console) as show:
 
-            def tick(figures: Figures) -> None:
+            def tick(figures: ReplayFigures) -> None:
                 platform.check()
                 self._figures = figures
                 show(figures)
@@ -235,7 +235,7 @@ class _Trial:
             striking.result()
         return striker.struck
 
-    async def _end(self, trading: asyncio.Task[Figures], striking: asyncio.Task[None]) -> None:
+    async def _end(self, trading: asyncio.Task[ReplayFigures], striking: asyncio.Task[None]) -> None:
         """Let the exchange finish in order once its time is over and everything was killed."""
         await asyncio.sleep(self._duration)
         await asyncio.wait([striking])
@@ -303,7 +303,7 @@ class _Trial:
     def _balances(self) -> dict[int, Balance]:
         async def read() -> list[Balance]:
             async with aioredis.Redis.from_url(self._settings.ledger_url) as client:
-                return await whole_balances(ValkeyLedger(client), numbers)
+                return await total_balances(ValkeyLedger(client), numbers)
 
         catalog = Catalog(self._settings.catalog_url)
         numbers = [entry.number for entry in catalog.all()]

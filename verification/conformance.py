@@ -34,11 +34,11 @@ from raybid.local import LaunchError, Platform
 from raybid.refusing import refuse
 from rtb.campaigns.campaign import Campaign
 from rtb.runtime import calls, processes
-from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
+from rtb.runtime.terminal import plain
 from simulation.exchange.examination import Findings, examine, read
 from simulation.exchange.generous import RATES, campaigns_for, held_by, wishes_of
-from simulation.exchange.sources import SourceError, from_files
+from simulation.exchange.sources import RequestSourceError, from_files
 
 _CONNECTIONS = 4
 _TAKEN_UP_SECONDS = 60.0
@@ -67,7 +67,7 @@ def main(
             key = found.resolve_secret("exchange_key")
             asking = examine(base, bodies, held_by(campaigns), connections, lambda: progress.advance(task), key=key)
             findings = uvloop.run(asking)
-    except (LaunchError, SourceError, httpx.HTTPError, OSError) as error:
+    except (LaunchError, RequestSourceError, httpx.HTTPError, OSError) as error:
         refuse("conformance", error)
     _tell(findings, console)
     typer.echo(msgspec.json.encode(findings.summary()).decode())

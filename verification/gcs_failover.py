@@ -41,10 +41,10 @@ from raybid.local.nginx import Proxy, nginx
 from raybid.local.ports import free_port
 from raybid.refusing import refuse
 from rtb.runtime import calls, processes
-from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
+from rtb.runtime.terminal import plain
 from simulation import reference
-from simulation.exchange import Figures, ReplayOptions, Unreachable
+from simulation.exchange import ReplayFigures, ReplayOptions, Unreachable
 from simulation.exchange.screen import display, until_signal
 from verification.faults.nodes import Network, Node, network
 from verification.faults.servers import configured_redis
@@ -59,7 +59,7 @@ _UPDATED = 65  # requests that CTRModel may hold, after the update
 Say = Callable[[str], None]
 
 
-class Cluster(NamedTuple):
+class FailoverCluster(NamedTuple):
     """The running parts.
 
     Attributes:
@@ -121,7 +121,7 @@ def faults(summary: dict[str, Any], rate: float) -> list[str]:
 
 
 @contextmanager
-def _cluster(folder: Path, given: Settings, say: Say) -> Iterator[Cluster]:
+def _cluster(folder: Path, given: Settings, say: Say) -> Iterator[FailoverCluster]:
     """Run Redis, nginx, head, worker and the application, for the time of the block."""
     port = free_port()
     with (
@@ -136,7 +136,7 @@ def _cluster(folder: Path, given: Settings, say: Say) -> Iterator[Cluster]:
             for node in (head, worker):
                 node.start()
             say(f"head {head.address}, worker {worker.address}, {proxy.url} in front")
-            cluster = Cluster(head, worker, proxy, environment, folder)
+            cluster = FailoverCluster(head, worker, proxy, environment, folder)
             _deploy(cluster, ROOT / "serve_config.yaml")
             say("the application is up")
             yield cluster
@@ -186,7 +186,7 @@ def _node(net: Network, last: int, role: str, environment: dict[str, str], folde
     return Node(net, last, [_ENTRY, role], environment | own, folder / f"{role}.log")
 
 
-def _deploy(cluster: Cluster, config: Path) -> None:
+def _deploy(cluster: FailoverCluster, config: Path) -> None:
     """Deploy as the image's `deploy` does.
 
     Raises:
@@ -205,8 +205,8 @@ def _deploy(cluster: Cluster, config: Path) -> None:
 class _Watch:
     """An exchange that trades until it is told to stop, and its figures."""
 
-    def __init__(self, cluster: Cluster, key: str, rate: float, console: Console) -> None:
-        self.figures = Figures()
+    def __init__(self, cluster: FailoverCluster, key: str, rate: float, console: Console) -> None:
+        self.figures = ReplayFigures()
         self._options = ReplayOptions(
             url=cluster.proxy.url, key=key, ca=cluster.proxy.ca, rate=rate, connections=_CONNECTIONS, duration=600.0
         )
@@ -216,7 +216,7 @@ class _Watch:
         """Trade until cancelled."""
         with display(self._console) as show:
 
-            def tick(figures: Figures) -> None:
+            def tick(figures: ReplayFigures) -> None:
                 self.figures = figures
                 show(figures)
 
@@ -233,7 +233,7 @@ class _Watch:
         return self.figures.statuses.total() - self.answered + self.figures.errors.total()
 
 
-async def _trial(cluster: Cluster, rate: float, console: Console) -> dict[str, Any]:
+async def _trial(cluster: FailoverCluster, rate: float, console: Console) -> dict[str, Any]:
     key = (cluster.folder / "secrets" / "raybid_admin_key").read_text().strip()
     async with calls.async_client(cluster.head_url, is_ours=True, headers={"X-API-Key": key}, timeout=5) as client:
         await _register(client)
@@ -265,7 +265,7 @@ async def _trial(cluster: Cluster, rate: float, console: Console) -> dict[str, A
     }
 
 
-async def _strike(cluster: Cluster, client: httpx.AsyncClient, console: Console) -> float | None:
+async def _strike(cluster: FailoverCluster, client: httpx.AsyncClient, console: Console) -> float | None:
     """Kill the GCS, restart the head once it has ended; return when all was well again, None: never.
 
     Raises:
@@ -289,7 +289,7 @@ async def _strike(cluster: Cluster, client: httpx.AsyncClient, console: Console)
     return None
 
 
-async def _is_well(cluster: Cluster, client: httpx.AsyncClient) -> bool:
+async def _is_well(cluster: FailoverCluster, client: httpx.AsyncClient) -> bool:
     try:
         details = await _details(cluster, client)
         ready = await client.get("/health/ready")
@@ -298,7 +298,7 @@ async def _is_well(cluster: Cluster, client: httpx.AsyncClient) -> bool:
     return bool(details["status"] == "RUNNING") and ready.is_success
 
 
-async def _details(cluster: Cluster, client: httpx.AsyncClient) -> dict[str, Any]:
+async def _details(cluster: FailoverCluster, client: httpx.AsyncClient) -> dict[str, Any]:
     headers = dashboard_headers(cluster.environment)
     answer = await client.get(f"{cluster.dashboard}/api/serve/applications/", headers=headers)
     answer.raise_for_status()
@@ -321,7 +321,7 @@ async def _exchange_key(client: httpx.AsyncClient) -> str:
     return str(made.json()["key"])
 
 
-async def _state(cluster: Cluster, client: httpx.AsyncClient) -> dict[str, Any]:
+async def _state(cluster: FailoverCluster, client: httpx.AsyncClient) -> dict[str, Any]:
     """Return deployments and the replicas' processes by name, and campaigns by id."""
     details = await _details(cluster, client)
     campaigns = (await client.get("/campaigns")).raise_for_status().json()
@@ -335,7 +335,7 @@ async def _state(cluster: Cluster, client: httpx.AsyncClient) -> dict[str, Any]:
     }
 
 
-async def _state_back(cluster: Cluster, client: httpx.AsyncClient, before: dict[str, Any]) -> dict[str, bool]:
+async def _state_back(cluster: FailoverCluster, client: httpx.AsyncClient, before: dict[str, Any]) -> dict[str, bool]:
     """Return which parts of the state are as before, and whether the application can be updated."""
     after = await _state(cluster, client)
     healthy = {item["status"] for item in (await _details(cluster, client))["deployments"].values()} == {"HEALTHY"}

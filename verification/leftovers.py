@@ -15,7 +15,7 @@ from rtb.runtime import guard
 _SET_CHILD_SUBREAPER, _GET_CHILD_SUBREAPER = 36, 37  # constants of linux/prctl.h
 
 
-class Watch:
+class LeftoverWatch:
     """A watch over new descendants of this process."""
 
     def __init__(self) -> None:
@@ -34,12 +34,12 @@ class Watch:
 
 
 @contextmanager
-def watching() -> Iterator[Watch]:
+def watching() -> Iterator[LeftoverWatch]:
     """Adopt orphans for the time of the block; kill what is left at its end."""
     prctl, adopts = ctypes.CDLL(None, use_errno=True).prctl, ctypes.c_int()
     prctl(_GET_CHILD_SUBREAPER, ctypes.byref(adopts), 0, 0, 0)
     prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    watch = Watch()
+    watch = LeftoverWatch()
     try:
         yield watch
     finally:

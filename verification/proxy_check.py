@@ -28,8 +28,8 @@ from raybid.local.ports import free_port
 from raybid.refusing import refuse
 from raybid.run import send
 from rtb.runtime import calls, processes
-from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
+from rtb.runtime.terminal import plain
 from simulation import reference
 from simulation.exchange import ReplayOptions, Unreachable
 

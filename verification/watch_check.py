@@ -38,10 +38,10 @@ from raybid.local.folders import run_folder
 from raybid.local.preparing import faults
 from raybid.refusing import refuse
 from rtb.runtime import calls, processes
-from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
+from rtb.runtime.terminal import plain
 from simulation import reference
-from verification.watching.expressions import Verdict, judge, of_alerts, of_panels, tested
+from verification.watching.expressions import ExpressionCheck, judge, of_alerts, of_panels, tested
 from verification.watching.servers import CONFIG, Watchers, tool, watchers
 
 DOWN = "RaybidDown"
@@ -160,7 +160,7 @@ def _promtool(*arguments: str) -> None:
         raise LaunchError(f"promtool {' '.join(arguments)} failed: {done.stdout.strip()} {done.stderr.strip()}")
 
 
-def _table(verdicts: list[Verdict]) -> Table:
+def _table(verdicts: list[ExpressionCheck]) -> Table:
     table = Table("panel or alert", "series", "why none", title="expressions")
     for verdict in verdicts:
         style = "red" if verdict.is_empty else "" if verdict.series else "dim"

@@ -27,7 +27,7 @@ from rich.table import Table
 from benchmarks import batch
 from benchmarks.serving import autoscale, peer, rounds, wrk
 from benchmarks.serving.rig import rig
-from benchmarks.serving.rounds import Ledger, Plan
+from benchmarks.serving.rounds import MeasurementPlan, Measurements
 from benchmarks.serving.traffic import requests_file
 from benchmarks.serving.wrk import LoadError
 from raybid.local import LaunchError
@@ -39,7 +39,7 @@ _PEER_PORT = 8_055
 _P99_MS: dict[Graph, float] = {"composed": 82.0, "colocated": 45.0}
 """Latency limit of the level that is reported first."""
 
-_FULL, _QUICK = Plan(3, 7.0), Plan(1, 3.0)
+_FULL, _QUICK = MeasurementPlan(3, 7.0), MeasurementPlan(1, 3.0)
 _CATALOGS = (10, 1_000, 10_000)
 _CALLS = 16
 _MANY_CALLS = 1_000_000  # batches are REST calls, and all come from one caller here
@@ -72,9 +72,9 @@ def main(
         refuse("benchmarks.serving", "requests failed, or the ledger does not balance: see above")
 
 
-def _both_graphs(plan: Plan, requests: Path, console: Console) -> dict[str, Any]:
+def _both_graphs(plan: MeasurementPlan, requests: Path, console: Console) -> dict[str, Any]:
     """Measure both graphs, the co-located one in turn with the peer service."""
-    books: dict[Graph, Ledger] = {}
+    books: dict[Graph, Measurements] = {}
     unbalanced = 0
     for graph in _P99_MS:
         say = _sayer(console, graph)
@@ -88,7 +88,7 @@ def _both_graphs(plan: Plan, requests: Path, console: Console) -> dict[str, Any]
     return {**_compared(books), "unbalanced_micros": unbalanced}
 
 
-def _compared(books: dict[Graph, Ledger]) -> dict[str, Any]:
+def _compared(books: dict[Graph, Measurements]) -> dict[str, Any]:
     """Return the figures of both graphs."""
     found: dict[str, Any] = {}
     for graph, book in books.items():
@@ -113,7 +113,7 @@ def _compared(books: dict[Graph, Ledger]) -> dict[str, Any]:
     }
 
 
-def _bids_in_batches(plan: Plan, console: Console) -> float:
+def _bids_in_batches(plan: MeasurementPlan, console: Console) -> float:
     """Return bids per second in calls of 500, with a co-located Router per core: such a call keeps a core busy."""
     say = _sayer(console, "batches")
     cores = os.cpu_count() or 1
@@ -125,7 +125,7 @@ def _bids_in_batches(plan: Plan, console: Console) -> float:
             return rounds.middle(rounds.batches(platform, calls, plan, say, batch.SLOTS))
 
 
-def _rate_at(campaigns: int, requests: Path, plan: Plan, console: Console) -> float:
+def _rate_at(campaigns: int, requests: Path, plan: MeasurementPlan, console: Console) -> float:
     """Return requests per second with this many campaigns, composed, at 64 connections."""
     say = _sayer(console, f"{campaigns:,} campaigns")
     with rig("composed", campaigns, say) as platform:

@@ -22,7 +22,7 @@ import msgspec
 import typer
 from rich.console import Console
 
-from benchmarks.serving.replicas import Course, Deployment, back_at, deployments, reached_at
+from benchmarks.serving.replicas import Deployment, ReplicaHistory, back_at, deployments, reached_at
 from benchmarks.serving.rig import SCALED, Counted, Rig, rig
 from benchmarks.serving.traffic import requests_file
 from benchmarks.serving.wrk import Load, LoadError, load
@@ -148,7 +148,7 @@ def _measured(platform: Rig, send: Callable[..., Load], say: Say) -> AutoscaleFi
     )
 
 
-def scaled(course: Course, name: str, ended: float) -> Scaled:
+def scaled(course: ReplicaHistory, name: str, ended: float) -> Scaled:
     """Return how a deployment followed a step that began with its course and ended after these seconds."""
     counts = course.of(name)
     to_max, back = reached_at(counts, _MOST), back_at(counts, _LEAST, ended)
@@ -170,14 +170,14 @@ def _trickle(send: Callable[..., Load], is_over: Callable[[], bool]) -> Iterator
             return
 
 
-def _is_back(course: Course, ended: float) -> bool:
+def _is_back(course: ReplicaHistory, ended: float) -> bool:
     return all(back_at(course.of(name), _LEAST, ended) is not None for name in SCALED)
 
 
 @contextmanager
-def _watched(platform: Rig, say: Say) -> Iterator[Course]:
+def _watched(platform: Rig, say: Say) -> Iterator[ReplicaHistory]:
     """Record the course of the replicas during the block."""
-    course, stop = Course(), threading.Event()
+    course, stop = ReplicaHistory(), threading.Event()
     thread = threading.Thread(target=_watch, args=(platform.settings, course, stop, say))
     thread.start()
     try:
@@ -187,7 +187,7 @@ def _watched(platform: Rig, say: Say) -> Iterator[Course]:
         thread.join()
 
 
-def _watch(settings: Settings, course: Course, stop: threading.Event, say: Say) -> None:
+def _watch(settings: Settings, course: ReplicaHistory, stop: threading.Event, say: Say) -> None:
     said = ""
     while not stop.wait(_LOOK_SECONDS):
         try:

@@ -42,7 +42,7 @@ _START_SECONDS = 60.0
 _MODEL_VARIABLE = "RAYBID_PEER_MODEL"
 
 
-class Imp(BaseModel):
+class PeerImp(BaseModel):
     """The fields of an impression that the service reads."""
 
     id: str
@@ -50,7 +50,7 @@ class Imp(BaseModel):
     banner: dict[str, Any] | None = None
 
 
-class Bid(BaseModel):
+class PeerBid(BaseModel):
     """A bid."""
 
     id: str
@@ -68,7 +68,7 @@ class Request(BaseModel):
     """The fields of a request that the service reads."""
 
     id: str
-    imp: list[Imp]
+    imp: list[PeerImp]
     site: dict[str, Any] | None = None
     app: dict[str, Any] | None = None
     device: dict[str, Any] | None = None
@@ -111,7 +111,7 @@ def service() -> FastAPI:
     return app
 
 
-def _eligible(campaigns: list[Campaign], request: Request, imp: Imp) -> list[tuple[Campaign, Creative]]:
+def _eligible(campaigns: list[Campaign], request: Request, imp: PeerImp) -> list[tuple[Campaign, Creative]]:
     """Return campaigns whose targeting matches, with a creative of the right size, best paying first."""
     device = request.device or {}
     country = (device.get("geo") or {}).get("country", "")
@@ -146,9 +146,9 @@ def _context(request: Request) -> list[int]:
     return impression_row(impressions[0]) if impressions else [bucket("tag", "")]
 
 
-def _bid(campaign: Campaign, creative: Creative, imp: Imp, price: float) -> Bid:
+def _bid(campaign: Campaign, creative: Creative, imp: PeerImp, price: float) -> PeerBid:
     token = secrets.token_urlsafe(48)
-    return Bid(
+    return PeerBid(
         id=token[:24],
         impid=imp.id,
         price=round(price, 6),

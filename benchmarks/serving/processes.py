@@ -12,7 +12,7 @@ from benchmarks.serving.replicas import Deployment
 _MIB = 2**20
 
 
-class Held(msgspec.Struct, frozen=True):
+class ProcessUsage(msgspec.Struct, frozen=True):
     """The resources of one process.
 
     Attributes:
@@ -28,12 +28,12 @@ class Held(msgspec.Struct, frozen=True):
     connections: int
 
 
-def held(pid: int) -> Held | None:
+def held(pid: int) -> ProcessUsage | None:
     """Return the current resources of a process; `None` if it is gone or inaccessible."""
     try:
         process = psutil.Process(pid)
         with process.oneshot():
-            return Held(
+            return ProcessUsage(
                 rss_mib=round(process.memory_info().rss / _MIB, 2),
                 files=process.num_fds(),
                 threads=process.num_threads(),

@@ -95,7 +95,7 @@ def parsed(body: bytes) -> dict[str, Deployment]:
     return applications[_APPLICATION].deployments
 
 
-class Course:
+class ReplicaHistory:
     """The number of deployments' replicas over time.
 
     Args:

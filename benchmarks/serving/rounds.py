@@ -26,7 +26,7 @@ _WARM_UP_SECONDS = 5.0
 _BATCH_PATH, _BATCH_CONNECTIONS = "/bid/batch", 4
 
 
-class Plan(NamedTuple):
+class MeasurementPlan(NamedTuple):
     """The extent of the measurements.
 
     Attributes:
@@ -38,7 +38,7 @@ class Plan(NamedTuple):
     seconds: float
 
 
-class Taken(NamedTuple):
+class Measurement(NamedTuple):
     """One measurement: by wrk, and by the platform over the same time."""
 
     load: Load
@@ -50,13 +50,13 @@ class Taken(NamedTuple):
         return self.load.errors + self.counted.troubled
 
 
-class Ledger:
+class Measurements:
     """All measurements of a run, by name, and their failures."""
 
     def __init__(self) -> None:
-        self._taken: dict[str, list[Taken]] = {}
+        self._taken: dict[str, list[Measurement]] = {}
 
-    def add(self, name: str, taken: Taken) -> None:
+    def add(self, name: str, taken: Measurement) -> None:
         """Add a measurement."""
         self._taken.setdefault(name, []).append(taken)
 
@@ -91,14 +91,14 @@ class Ledger:
         return sum(one.load.requests for taken in self._taken.values() for one in taken)
 
 
-def take(rig: Rig, requests: Path, **options: Any) -> Taken:
+def take(rig: Rig, requests: Path, **options: Any) -> Measurement:
     """Take one measurement of a platform; options as of `wrk.load`."""
     before = rig.counters()
     done = load(rig.settings.base_url, requests, key=rig.key, **options)
-    return Taken(done, Counted.between(before, rig.counters()))
+    return Measurement(done, Counted.between(before, rig.counters()))
 
 
-def compare(rig: Rig, requests: Path, plan: Plan, say: Say, peer_url: str = "") -> Ledger:
+def compare(rig: Rig, requests: Path, plan: MeasurementPlan, say: Say, peer_url: str = "") -> Measurements:
     """Measure one graph: in each round all levels, the bare answer next to each, low load, and notices.
 
     Args:
@@ -108,7 +108,7 @@ def compare(rig: Rig, requests: Path, plan: Plan, say: Say, peer_url: str = "") 
         say: called with what is being measured.
         peer_url: URL of a peer service to measure in turn; empty: none.
     """
-    book = Ledger()
+    book = Measurements()
     load(rig.settings.base_url, requests, connections=_MIDDLE_LEVEL, seconds=_WARM_UP_SECONDS, key=rig.key)
     for number in range(plan.rounds):
         for name, options in _turns(plan).items():
@@ -117,11 +117,11 @@ def compare(rig: Rig, requests: Path, plan: Plan, say: Say, peer_url: str = "") 
         if peer_url:
             say(f"round {number + 1} of {plan.rounds}: the peer service")
             done = load(peer_url, requests, path=peer.PATH, connections=_MIDDLE_LEVEL, seconds=plan.seconds)
-            book.add("peer", Taken(done, Counted(0, 0, 0)))
+            book.add("peer", Measurement(done, Counted(0, 0, 0)))
     return book
 
 
-def batches(rig: Rig, calls: Path, plan: Plan, say: Say, slots: int) -> list[float]:
+def batches(rig: Rig, calls: Path, plan: MeasurementPlan, say: Say, slots: int) -> list[float]:
     """Return bids per second of the batch endpoint, a figure per round; `calls` holds bodies with this many slots."""
     found = []
     take(rig, calls, path=_BATCH_PATH, connections=_BATCH_CONNECTIONS, seconds=_WARM_UP_SECONDS)
@@ -132,7 +132,7 @@ def batches(rig: Rig, calls: Path, plan: Plan, say: Say, slots: int) -> list[flo
     return found
 
 
-def rate(rig: Rig, requests: Path, plan: Plan, say: Say) -> float:
+def rate(rig: Rig, requests: Path, plan: MeasurementPlan, say: Say) -> float:
     """Return requests per second at the middle level, the median of the rounds."""
     load(rig.settings.base_url, requests, connections=_MIDDLE_LEVEL, seconds=_WARM_UP_SECONDS, key=rig.key)
     say("measured")
@@ -140,7 +140,7 @@ def rate(rig: Rig, requests: Path, plan: Plan, say: Say) -> float:
     return middle([take(rig, requests, **options).load.qps for _ in range(plan.rounds)])
 
 
-def best(book: Ledger, most_p99_ms: float) -> dict[str, float]:
+def best(book: Measurements, most_p99_ms: float) -> dict[str, float]:
     """Return the fastest level whose p99 is within a limit, or the fastest of all if none is."""
     levels = {connections: book.figures(name_of(connections)) for connections in LEVELS}
     within = {level: told for level, told in levels.items() if told["p99_ms"] <= most_p99_ms} or levels
@@ -158,7 +158,7 @@ def bare_of(connections: int) -> str:
     return f"bare answer, {connections} connections"
 
 
-def _turns(plan: Plan) -> Mapping[str, dict[str, Any]]:
+def _turns(plan: MeasurementPlan) -> Mapping[str, dict[str, Any]]:
     turns: dict[str, dict[str, Any]] = {}
     for level in LEVELS:
         turns[name_of(level)] = {"connections": level, "seconds": plan.seconds}

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks.serving.processes import Held, held, of_platform
+from benchmarks.serving.processes import ProcessUsage, held, of_platform
 from benchmarks.serving.replicas import deployments
 from benchmarks.serving.rig import Counted, Rig, rig
 from benchmarks.serving.traffic import requests_file
@@ -61,7 +61,7 @@ class Slice(msgspec.Struct, frozen=True):
 
     seconds: float
     load: Load
-    held: dict[str, Held]
+    held: dict[str, ProcessUsage]
     pids: dict[str, int]
 
 

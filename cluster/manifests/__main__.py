@@ -19,7 +19,7 @@ import typer
 
 from cluster.manifests import build, generate, references, validate
 from cluster.manifests.crds import Crds, find_crds
-from cluster.manifests.faults import Fault, Missing
+from cluster.manifests.faults import ManifestFault, Missing
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,7 +41,7 @@ def main(*, write: Annotated[bool, typer.Option(help="update generated files fir
     raise typer.Exit(1 if faults else 0)
 
 
-def check(root: Path) -> tuple[int, list[Fault]]:
+def check(root: Path) -> tuple[int, list[ManifestFault]]:
     """Return the number of objects in all builds, and all faults in them and in the generated files.
 
     Raises:
@@ -56,7 +56,7 @@ def check(root: Path) -> tuple[int, list[Fault]]:
         try:
             objects = build.build(root / place)
         except ValueError as error:
-            faults.append(Fault(place, "kustomization", "", str(error)))
+            faults.append(ManifestFault(place, "kustomization", "", str(error)))
             continue
         found = [fault for body in objects for fault in validate.check(place, body, crds)]
         found += references.check(place, objects)

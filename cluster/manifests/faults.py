@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 Object = dict[str, Any]
 
 
-class Fault(NamedTuple):
+class ManifestFault(NamedTuple):
     """One reason why something would not be accepted.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cluster.manifests.faults import Fault, Object, called, dotted
+from cluster.manifests.faults import ManifestFault, Object, called, dotted
 
 _OF_CLUSTER = ("kube-root-ca.crt",)
 """ConfigMaps that exist in every namespace."""
@@ -13,7 +13,7 @@ _OF_CLUSTER = ("kube-root-ca.crt",)
 _TWICE = "is there twice; the later one would replace the other"
 
 
-def check(place: str, objects: Sequence[Object]) -> list[Fault]:
+def check(place: str, objects: Sequence[Object]) -> list[ManifestFault]:
     """Report ConfigMaps that are referenced but not built, and objects that are built twice.
 
     The usual reason is a name without its hash: environment/references.yaml lacks the field.
@@ -23,12 +23,14 @@ def check(place: str, objects: Sequence[Object]) -> list[Fault]:
     for body in objects:
         for path, name in _named(body, ()):
             if name not in there and name not in _OF_CLUSTER:
-                faults.append(Fault(place, called(body), dotted(path), f"ConfigMap {name} is not in this build"))
+                faults.append(
+                    ManifestFault(place, called(body), dotted(path), f"ConfigMap {name} is not in this build")
+                )
     seen: set[tuple[str, str]] = set()
     for body in objects:
         key = (str(body.get("apiVersion")), called(body))
         if key in seen:
-            faults.append(Fault(place, called(body), "", _TWICE))
+            faults.append(ManifestFault(place, called(body), "", _TWICE))
         seen.add(key)
     return faults
 

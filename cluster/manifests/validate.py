@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from cluster.manifests import operator, serving
 from cluster.manifests.crds import Crds, Reason
-from cluster.manifests.faults import Fault, Missing, Object, called, dotted
+from cluster.manifests.faults import ManifestFault, Missing, Object, called, dotted
 
 KUBERNETES = "1.34"
 """Version of the schemas; the minimum in docs/deploy.md predates all removals in this version."""
@@ -22,9 +22,9 @@ _OURS = Path(__file__).with_name("schemas")
 _OTHERS = ("monitoring.coreos.com/", "gateway.networking.k8s.io/")
 
 
-def check(place: str, body: Object, crds: Crds) -> list[Fault]:
+def check(place: str, body: Object, crds: Crds) -> list[ManifestFault]:
     """Return everything wrong with an object."""
-    return [Fault(place, called(body), path, reason) for path, reason in _reasons(body, crds)]
+    return [ManifestFault(place, called(body), path, reason) for path, reason in _reasons(body, crds)]
 
 
 def _reasons(body: Object, crds: Crds) -> Iterator[Reason]:

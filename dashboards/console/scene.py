@@ -14,10 +14,10 @@ import pyarrow as pa
 from dashboards.console.configuration import Configuration
 from dashboards.console.shaping import auctions as auctions_
 from dashboards.console.shaping import campaigns as campaigns_
-from dashboards.console.sources.api import Api, ApiError
+from dashboards.console.sources.api import ApiError, ConsoleApi
 from dashboards.console.sources.event_files import EventFiles
 from dashboards.console.sources.exposition import Histogram, histograms, of_requests, of_stages, of_times
-from dashboards.console.sources.samples import Sample, Samples
+from dashboards.console.sources.samples import ConsoleSample, Samples
 
 _BOUNDS = np.array([1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 75, 100, 150, 250, 500, 1_000, 2_500]) / 1_000.0
 _POINTS = 60
@@ -27,14 +27,14 @@ class Sources(NamedTuple):
     """The sources, kept between drawings and shared by all viewers."""
 
     configuration: Configuration
-    api: Api
+    api: ConsoleApi
     files: EventFiles
     samples: Samples
 
 
 def sources_of(configuration: Configuration) -> Sources:
     """Return the sources of a platform."""
-    api = Api(configuration.url, configuration.key)
+    api = ConsoleApi(configuration.url, configuration.key)
     return Sources(configuration, api, EventFiles(configuration.events), Samples())
 
 
@@ -88,7 +88,7 @@ class Scene:
         """Answer of `/stats`, which is also added to the samples."""
         found: dict[str, Any] = self.api.get("/stats")
         times = self._times()
-        self.sources.samples.add(Sample(self.now, found["counters"], of_requests(times), of_stages(times)))
+        self.sources.samples.add(ConsoleSample(self.now, found["counters"], of_requests(times), of_stages(times)))
         return found
 
     @cached_property
@@ -124,7 +124,7 @@ class Scene:
         return next((step for step in (1, 5, 10, 30, 60, 300, 600, 1_800) if step >= wanted), 3_600)
 
     @property
-    def samples(self) -> list[Sample]:
+    def samples(self) -> list[ConsoleSample]:
         """Samples of the counters in the window, including the current one."""
         _ = self.stats
         return self.sources.samples.last(self.filters.window, self.now + 1.0)

@@ -14,7 +14,7 @@ from dashboards.console.scene import Scene
 from dashboards.console.sources.api import ApiError
 from dashboards.console.sources.event_files import EventsMissing
 from dashboards.console.sources.prometheus import PrometheusAway
-from rtb.runtime.text import cell, unmarked, visible
+from rtb.runtime.text import csv_cell, escaped_figure, visible
 
 Draw = Callable[[Scene], None]
 
@@ -64,7 +64,7 @@ def chart(title: str, about: str, figure: go.Figure | None, table: pd.DataFrame,
             "toImageButtonOptions": {"format": "png", "filename": f"raybid-{name}", "scale": 2},
             "modeBarButtonsToRemove": ["lasso2d", "select2d"],
         }
-        st.plotly_chart(unmarked(figure), key=f"chart-{name}", config=told, alt=f"{title}: {about}")
+        st.plotly_chart(escaped_figure(figure), key=f"chart-{name}", config=told, alt=f"{title}: {about}")
 
 
 def listed(title: str, about: str, table: pd.DataFrame, otherwise: str, **how: Any) -> Any:
@@ -100,7 +100,7 @@ def quoted(text: object) -> str:
 
 def to_csv(table: pd.DataFrame) -> bytes:
     """Return a table as CSV that a spreadsheet does not execute."""
-    safe = table.map(cell).rename(columns=cell).rename(index=cell)
+    safe = table.map(csv_cell).rename(columns=csv_cell).rename(index=csv_cell)
     written: str = safe.to_csv()
     return written.encode()
 

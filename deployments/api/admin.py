@@ -24,7 +24,7 @@ from deployments.api.problems import Problem
 from deployments.api.repeats import IdempotencyKey, kept, once_of, replayed
 from deployments.stopping import StopSwitch
 from rtb.campaigns.stops import EVERYONE, Stop
-from rtb.catalog import Catalog, Kept, Key, KeyRing, Once, Repeated, Scope, digest_of
+from rtb.catalog import Catalog, IdempotentRequest, KeptAnswer, Key, KeyRing, RequestRepeated, Scope, digest_of
 from rtb.exchanges import Exchanges, Profile
 from rtb.runtime.settings import Settings
 from rtb.simple_api import Name
@@ -162,12 +162,14 @@ def _key_routes(found: APIRouter, parts: AdminParts) -> None:
         sent = await bodies.read(request)
         wanted: NewKey = bodies.decode(sent, NewKey)
         salt = secrets.token_urlsafe(32)
-        once: Once[Key] | None = once_of(request, sent, caller, idempotency_key, lambda key: _kept(key, salt))
+        once: IdempotentRequest[Key] | None = once_of(
+            request, sent, caller, idempotency_key, lambda key: _kept(key, salt)
+        )
         secret = secrets.token_urlsafe(32) if once is None else _derived(parts.settings.notice_secrets()[0], salt)
         told = (wanted.name, tuple(dict.fromkeys(wanted.scopes)), digest_of(secret), caller.name)
         try:
             key = await asyncio.to_thread(parts.catalog.keys.create, *told, per_minute=wanted.per_minute, once=once)
-        except Repeated:
+        except RequestRepeated:
             assert once is not None
             return _again(await kept(parts.catalog, once), parts.settings.notice_secrets())
         await asyncio.to_thread(parts.keys.refresh)
@@ -219,11 +221,11 @@ class _SaltedKey(ApiKey, frozen=True, kw_only=True):
     salt: str
 
 
-def _kept(key: Key, salt: str) -> Kept:
-    return Kept(201, msgspec.json.encode(_SaltedKey(**msgspec.structs.asdict(_shown(key)), salt=salt)).decode())
+def _kept(key: Key, salt: str) -> KeptAnswer:
+    return KeptAnswer(201, msgspec.json.encode(_SaltedKey(**msgspec.structs.asdict(_shown(key)), salt=salt)).decode())
 
 
-def _again(answer: Kept, notice_secrets: list[str]) -> Response:
+def _again(answer: KeptAnswer, notice_secrets: list[str]) -> Response:
     fields = msgspec.structs.asdict(msgspec.json.decode(answer.body, type=_SaltedKey))
     salt = fields.pop("salt")
     for notice_secret in notice_secrets:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI
 
 from deployments.api import documents, pages, problems
 from deployments.api.access import CALLER
-from deployments.api.gate import Gate
+from deployments.api.gate import ApiGate
 from deployments.api.hardening import Hardened
 from deployments.callers import Scope
 from deployments.guard import AccessGuard
@@ -34,7 +34,7 @@ class Rest:
     ) -> None:
         app = described(routers)
         every = [*app.router.routes, *chain.from_iterable(one.routes for one in routers)]
-        self.gate = Gate(every, keys, guard, limiter, calls_per_minute)
+        self.gate = ApiGate(every, keys, guard, limiter, calls_per_minute)
         self._app = problems.LastResort(Hardened(app, guard))
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:

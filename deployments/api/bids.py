@@ -129,7 +129,7 @@ def _bid_routes(found: APIRouter, parts: BidParts, may_bid: Caller) -> None:
 
 def _named(parts: BidParts, result: AuctionResult) -> BidRef:
     """Return the bid that a result is about."""
-    kind, token = (Kind.BILL, result.token) if result.token else simple_api.notice_in(result.notice_url)
+    kind, token = (Kind.BILL, result.token) if result.token else simple_api.parse_notice_url(result.notice_url)
     if not token:
         raise Problem(422, "the bid's `token` or a `notice_url` of it is missing", "body-invalid")
     try:

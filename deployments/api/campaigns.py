@@ -24,9 +24,9 @@ from deployments.stopping import StopSwitch
 from rtb.campaigns.campaign import Campaign, decode_campaign
 from rtb.campaigns.creative import Creative
 from rtb.campaigns.stops import Stop, Stops
-from rtb.catalog import CampaignUnknown, Catalog, CatalogError, CreativeUnknown, Entry, Kept
-from rtb.ledger import Balance, Ledger, LedgerError, whole_balances
-from rtb.pacing.terms import lost, over_budget, terms_of
+from rtb.catalog import CampaignUnknown, Catalog, CatalogEntry, CatalogError, CreativeUnknown, KeptAnswer
+from rtb.ledger import Balance, Ledger, LedgerError, total_balances
+from rtb.pacing.terms import lost_campaigns, over_budget, terms_of
 
 Status = Literal["active", "paused", "archived", "all"]
 
@@ -113,7 +113,7 @@ def _read_routes(found: APIRouter, parts: CampaignParts) -> None:
     ) -> StructResponse:
         """List them in the order of creation. Where there are more, a `Link` header with `rel="next"` leads to them."""
         page = await asyncio.to_thread(parts.catalog.page, after, limit, status=status, text=q)
-        balances = await whole_balances(parts.ledger, [entry.number for entry in page.entries])
+        balances = await total_balances(parts.ledger, [entry.number for entry in page.entries])
         told = [_details(entry, balance) for entry, balance in zip(page.entries, balances, strict=True)]
         if page.next is None:
             return StructResponse(told)
@@ -128,7 +128,7 @@ def _read_routes(found: APIRouter, parts: CampaignParts) -> None:
     )
     async def campaign(campaign_id: str, caller: Reader) -> Response:
         entry = await _entry(parts, campaign_id)
-        (balance,) = await whole_balances(parts.ledger, [entry.number])
+        (balance,) = await total_balances(parts.ledger, [entry.number])
         return _answer(entry, balance)
 
     @found.get(
@@ -267,7 +267,7 @@ def _creative_routes(found: APIRouter, parts: CampaignParts) -> None:
         return await _changed(parts, parts.catalog.drop_creative, campaign_id, creative_id, caller.name, version)
 
 
-async def _entry(parts: CampaignParts, campaign_id: str) -> Entry:
+async def _entry(parts: CampaignParts, campaign_id: str) -> CatalogEntry:
     entry = await asyncio.to_thread(parts.catalog.get, campaign_id)
     if entry is None:
         raise CampaignUnknown(f"there is no campaign {campaign_id!r}")
@@ -275,7 +275,11 @@ async def _entry(parts: CampaignParts, campaign_id: str) -> Entry:
 
 
 async def _halted(
-    parts: CampaignParts, halt: Callable[..., Entry], campaign_id: str, caller: Caller, version: frozenset[int] | None
+    parts: CampaignParts,
+    halt: Callable[..., CatalogEntry],
+    campaign_id: str,
+    caller: Caller,
+    version: frozenset[int] | None,
 ) -> StructResponse:
     """Pause or archive a campaign; where the catalog cannot be told, stop one that bids, known here by its id.
 
@@ -292,12 +296,14 @@ async def _halted(
     return StructResponse(CampaignStopped(campaign_id), 202)
 
 
-async def _changed(parts: CampaignParts, change: Callable[..., Entry], *told: Any, status: int = 200) -> StructResponse:
+async def _changed(
+    parts: CampaignParts, change: Callable[..., CatalogEntry], *told: Any, status: int = 200
+) -> StructResponse:
     """Make a change of record, and answer with what it came to."""
     return await _taken_up(parts, await asyncio.to_thread(change, *told), status)
 
 
-async def _taken_up(parts: CampaignParts, entry: Entry, status: int = 200) -> StructResponse:
+async def _taken_up(parts: CampaignParts, entry: CatalogEntry, status: int = 200) -> StructResponse:
     """Tell the ledger the campaign's terms, and answer with what both say.
 
     The change is of record by now, so a ledger that is away is no failure: told of one, a caller would send a top-up
@@ -309,7 +315,7 @@ async def _taken_up(parts: CampaignParts, entry: Entry, status: int = 200) -> St
     return _answer(entry, balance, status)
 
 
-async def _opened(parts: CampaignParts, entry: Entry) -> Balance:
+async def _opened(parts: CampaignParts, entry: CatalogEntry) -> Balance:
     """Open the terms of record, and read them again: of two changes at once, the newer one has to stay."""
     await _refuse_lost(parts, entry)
     latest = entry
@@ -319,32 +325,32 @@ async def _opened(parts: CampaignParts, entry: Entry) -> Balance:
         read = await asyncio.to_thread(parts.catalog.get, entry.campaign.id)
         latest = read or latest
         if terms_of(latest) == opened:
-            (balance,) = await whole_balances(parts.ledger, [entry.number])
+            (balance,) = await total_balances(parts.ledger, [entry.number])
             return balance
 
 
-async def _refuse_lost(parts: CampaignParts, entry: Entry) -> None:
+async def _refuse_lost(parts: CampaignParts, entry: CatalogEntry) -> None:
     """Leave a campaign closed if the ledger lost its figures: see the Controller, which says so in the log.
 
     Raises:
         LedgerError: it is such a campaign.
     """
-    balances = await whole_balances(parts.ledger, [entry.number])
+    balances = await total_balances(parts.ledger, [entry.number])
     known_whole = balances[0].budget and not balances[0].behind
-    if not known_whole and lost([entry], balances, await asyncio.to_thread(parts.catalog.spent)):
+    if not known_whole and lost_campaigns([entry], balances, await asyncio.to_thread(parts.catalog.spent)):
         raise LedgerError("the ledger lost this campaign's figures: run `python -m pipelines.rebuild_ledger`")
 
 
-def _kept(status: int) -> Callable[[Entry], Kept]:
+def _kept(status: int) -> Callable[[CatalogEntry], KeptAnswer]:
     """Build what the transaction keeps of an answer: all but the figures, which only the ledger knows."""
-    return lambda entry: Kept(status, bytes(_answer(entry, None).body).decode(), f'"{entry.version}"')
+    return lambda entry: KeptAnswer(status, bytes(_answer(entry, None).body).decode(), f'"{entry.version}"')
 
 
-def _answer(entry: Entry, balance: Balance | None, status: int = 200) -> StructResponse:
+def _answer(entry: CatalogEntry, balance: Balance | None, status: int = 200) -> StructResponse:
     return versioned(_details(entry, balance), entry.version, status)
 
 
-def _details(entry: Entry, balance: Balance | None) -> CampaignDetails:
+def _details(entry: CatalogEntry, balance: Balance | None) -> CampaignDetails:
     """Return a campaign as it is shown; without figures where the ledger is away."""
     return CampaignDetails(
         **msgspec.structs.asdict(entry.campaign),

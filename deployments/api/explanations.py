@@ -12,7 +12,7 @@ from deployments.api.access import Reader
 from deployments.api.answers import StructResponse
 from deployments.api.documents import responses
 from deployments.api.problems import Problem
-from deployments.decisions import ExplainReply
+from deployments.explain import ExplainReply
 from deployments.recording import DecisionSender
 from deployments.wiring import logger
 

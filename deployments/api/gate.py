@@ -43,7 +43,7 @@ class Door(NamedTuple):
     needs: Needs | None
 
 
-class Gate:
+class ApiGate:
     """Admission of calls to the API."""
 
     def __init__(

@@ -21,7 +21,7 @@ from deployments.models import Serving, champions, served
 from deployments.publishing import JobsAway, JobUnknown, NoCluster, Publication
 from deployments.wiring import logger
 from rtb.models.artefacts import ArtefactError, below, read_meta
-from rtb.models.registry import Decision, Kind, Record, Registry, RegistryError
+from rtb.models.registry import Kind, PublishDecision, Registry, RegistryError, RegistryState
 from rtb.runtime.settings import Settings
 
 
@@ -61,7 +61,7 @@ class ModelHistory(msgspec.Struct, frozen=True):
 
     champion: str | None
     former: str | None
-    history: tuple[Decision, ...]
+    history: tuple[PublishDecision, ...]
 
 
 def routes(client: aioredis.Redis, settings: Settings) -> APIRouter:
@@ -103,7 +103,7 @@ def _record_routes(found: APIRouter, settings: Settings) -> None:
         "/models/{kind}/rollback",
         summary="Make an earlier published model serve again",
         openapi_extra=body(Rollback, examples.ROLLBACK),
-        responses=responses(Decision, also=(408, 409, 413, 503)),
+        responses=responses(PublishDecision, also=(408, 409, 413, 503)),
     )
     async def rollback(kind: Kind, request: Request, caller: Admin) -> StructResponse:
         """Roll back, in place and within a second. Without `to`, calling again goes one version further back."""
@@ -167,14 +167,14 @@ async def _job(do: Callable[..., Publication], *told: str) -> Publication:
         raise Problem(503, "the cluster takes no jobs now: see the log", "part-away", {"Retry-After": "5"}) from error
 
 
-def _read(registry: Registry) -> Record:
+def _read(registry: Registry) -> RegistryState:
     try:
         return registry.read()
     except (RegistryError, OSError) as error:
         raise Problem(503, "the record of published models cannot be read: see the log", "part-away") from error
 
 
-def _roll_back(registry: Registry, to: str | None, reason: str) -> Decision:
+def _roll_back(registry: Registry, to: str | None, reason: str) -> PublishDecision:
     try:
         with registry.deciding():
             return registry.roll_back(to, reason)

@@ -20,12 +20,12 @@ from deployments.api.problems import Problem
 from portfolio import live
 from portfolio.allocation import Allocation, Move
 from portfolio.definition import Portfolio, check_apart, decode_portfolio, encode_portfolio, patch_portfolio
-from portfolio.live import MemberState, PortfolioState, Seen
+from portfolio.live import MemberAccount, MemberState, PortfolioState
 from portfolio.manager import Strategy
 from portfolio.metrics import metrics_of
 from portfolio.snapshot import Snapshot
-from rtb.catalog import Catalog, Moved, PortfolioRecord
-from rtb.ledger import Ledger, whole_balances
+from rtb.catalog import Catalog, MoveRecord, PortfolioRecord
+from rtb.ledger import Ledger, total_balances
 
 
 class PortfolioSummary(Portfolio, frozen=True, kw_only=True):
@@ -216,8 +216,8 @@ async def _picture(catalog: Catalog, ledger: Ledger, portfolio_id: str) -> _Pict
     portfolio, state = decode_portfolio(record.body), live.decode_state(record.state)
     wanted = {member.campaign for member in portfolio.members}
     entries = [entry for entry in await asyncio.to_thread(catalog.all) if entry.campaign.id in wanted]
-    balances = await whole_balances(ledger, [entry.number for entry in entries])
-    campaigns = live.named([*map(Seen, entries, balances)])
+    balances = await total_balances(ledger, [entry.number for entry in entries])
+    campaigns = live.named([*map(MemberAccount, entries, balances)])
     return _Picture(record, portfolio, state, live.snapshot_of(portfolio, state, campaigns, time.time()))
 
 
@@ -258,6 +258,6 @@ def _what_if(allocation: Allocation, snapshot: Snapshot) -> WhatIf:
     return WhatIf(allocation.strategy, snapshot.total, allocation.unallocated, planned, allocation.moves)
 
 
-def _move(move: Moved, names: Mapping[int, str]) -> BudgetMove:
+def _move(move: MoveRecord, names: Mapping[int, str]) -> BudgetMove:
     source, target = (names.get(number, str(number)) for number in (move.source, move.target))
     return BudgetMove(moment(move.at), source, target, move.micros, move.because)

@@ -59,7 +59,12 @@ _REFUSALS: dict[type[Exception], tuple[int, str]] = {
     ReceiptMismatch: (422, "idempotency-key-reused"),
 }
 
-_AWAY = {LedgerError: "the ledger", RedisError: "the ledger", CatalogError: "the catalog", StreamError: "the events"}
+_UNAVAILABLE = {
+    LedgerError: "the ledger",
+    RedisError: "the ledger",
+    CatalogError: "the catalog",
+    StreamError: "the events",
+}
 
 
 class ProblemDetails(msgspec.Struct, frozen=True):
@@ -113,7 +118,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(Exception, _of_bug)
-    for away in _AWAY:
+    for away in _UNAVAILABLE:
         app.add_exception_handler(away, _of_away)
     for refused, (status, kind) in _REFUSALS.items():
         app.add_exception_handler(refused, _refusal(status, kind))
@@ -140,7 +145,7 @@ def _of_bug(request: Request, _: Exception) -> Response:
 
 def _of_away(request: Request, error: Exception) -> Response:
     """Answer 503: what is away is back soon. Its own message may name hosts, so it goes to the log only."""
-    part = next(name for kind, name in _AWAY.items() if isinstance(error, kind))
+    part = next(name for kind, name in _UNAVAILABLE.items() if isinstance(error, kind))
     logger.warning(f"{request.method} {quote(_path(request))}: {type(error).__name__}: {error}")
     return document(_path(request), 503, f"{part} is away: try again", "part-away", {"Retry-After": "1"})
 

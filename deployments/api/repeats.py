@@ -12,7 +12,7 @@ from fastapi import Header, Request, Response
 
 from deployments.api.access import Caller
 from deployments.api.problems import Problem
-from rtb.catalog import Catalog, CatalogError, Kept, Once, Repeated
+from rtb.catalog import Catalog, CatalogError, IdempotentRequest, KeptAnswer, RequestRepeated
 
 IdempotencyKey = Annotated[
     str | None,
@@ -28,8 +28,8 @@ Outcome = TypeVar("Outcome")
 
 
 def once_of(
-    request: Request, body: bytes, caller: Caller, key: str | None, answer: Callable[[Outcome], Kept]
-) -> Once[Outcome] | None:
+    request: Request, body: bytes, caller: Caller, key: str | None, answer: Callable[[Outcome], KeptAnswer]
+) -> IdempotentRequest[Outcome] | None:
     """Build what makes a request happen once; none where it names no idempotency key.
 
     Args:
@@ -47,32 +47,34 @@ def once_of(
     if not _PRINTABLE.fullmatch(key):
         raise Problem(400, "Idempotency-Key is 1 to 255 printable ASCII characters", "idempotency-key-invalid")
     asked = b"\0".join((request.method.encode(), request.url.path.encode("utf-8", "surrogatepass"), body))
-    return Once(caller.id, key, hashlib.sha256(asked).hexdigest(), answer)
+    return IdempotentRequest(caller.id, key, hashlib.sha256(asked).hexdigest(), answer)
 
 
-async def done_once(catalog: Catalog, once: Once[Outcome] | None, act: Callable[[], Awaitable[Response]]) -> Response:
+async def done_once(
+    catalog: Catalog, once: IdempotentRequest[Outcome] | None, act: Callable[[], Awaitable[Response]]
+) -> Response:
     """Return the answer to a request, or the one it got the first time.
 
     Args:
         catalog: keeps the answers.
         once: see `once_of`.
-        act: does what was asked; raises `Repeated` when it was done before.
+        act: does what was asked; raises `RequestRepeated` when it was done before.
     """
     if once is None:
         return await act()
     try:
         answer = await act()
-    except Repeated:
+    except RequestRepeated:
         return replayed(await kept(catalog, once))
     try:
-        full = Kept(answer.status_code, bytes(answer.body).decode(), answer.headers.get("etag", ""))
+        full = KeptAnswer(answer.status_code, bytes(answer.body).decode(), answer.headers.get("etag", ""))
         await asyncio.to_thread(catalog.receipts.amend, once, full)
     except CatalogError:  # what the transaction kept says the same, but for the figures
         pass
     return answer
 
 
-async def kept(catalog: Catalog, once: Once[Outcome]) -> Kept:
+async def kept(catalog: Catalog, once: IdempotentRequest[Outcome]) -> KeptAnswer:
     """Return what the request was answered the first time.
 
     Raises:
@@ -85,7 +87,7 @@ async def kept(catalog: Catalog, once: Once[Outcome]) -> Kept:
     return found
 
 
-def replayed(answer: Kept) -> Response:
+def replayed(answer: KeptAnswer) -> Response:
     """Build a response from a kept answer, marked as such."""
     headers = {"Idempotency-Replayed": "true", **({"ETag": answer.etag} if answer.etag else {})}
     return Response(answer.body, answer.status, headers, "application/json")

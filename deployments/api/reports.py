@@ -16,7 +16,7 @@ from deployments.figures import CampaignFigures, figures, totals
 from deployments.metrics import Collected, ReportParts, report_of
 from deployments.metrics.counters import for_people
 from rtb.events import Backlog
-from rtb.ledger import whole_balances
+from rtb.ledger import total_balances
 from rtb.runtime.settings import Settings
 
 
@@ -48,7 +48,7 @@ def routes(settings: Settings, parts: ReportParts) -> APIRouter:
     )
     async def stats(caller: Caller = reader) -> StructResponse:
         entries = await asyncio.to_thread(parts.catalog.all)
-        balances = await whole_balances(parts.ledger, [entry.number for entry in entries])
+        balances = await total_balances(parts.ledger, [entry.number for entry in entries])
         pairs = zip(entries, balances, strict=True)
         money = {name: value for name, value in totals(balances).items() if name.endswith("_micros")}
         by_campaign = {entry.campaign.id: figures(balance) for entry, balance in pairs}

@@ -16,7 +16,7 @@ from rtb.auction.batch import Answer, Prepared
 from rtb.auction.edge import Edge
 from rtb.exchanges import Exchanges, number_of
 from rtb.runtime.settings import Settings
-from rtb.simple_api import FlatAnswer, FlatRequest, answer_of, no_bid, openrtb_of
+from rtb.simple_api import FlatAnswer, FlatRequest, answer_of, no_bid, to_bid_request
 
 _AT_ONCE = 16
 """Slots in one pass: other callers' requests get their turn after each, within milliseconds."""
@@ -53,7 +53,7 @@ async def answers(parts: SlotParts, offered: Sequence[FlatRequest], key: str = "
     for some in (offered[start : start + _AT_ONCE] for start in range(0, len(offered), _AT_ONCE)):
         if found:
             await asyncio.sleep(0)
-        read = [openrtb_of(one, parts.settings.currency) for one in some]
+        read = [to_bid_request(one, parts.settings.currency) for one in some]
         prepared = [parts.edge.prepare_object(one, exchange, caller) for one in read]
         asked = [one for one in prepared if one.impressions]
         got = iter(await _asked(parts, asked, deadline) if asked else ())

@@ -9,8 +9,8 @@ from redis.exceptions import RedisError
 from deployments.background import Background, Work
 from deployments.catalog_publisher import CatalogPublisher
 from deployments.challenge import ExperimentFeed
-from deployments.decisions import DecisionKeeper
 from deployments.event_keeper import EventKeeper
+from deployments.explain import DecisionKeeper
 from deployments.ledger_guard import LedgerGuard
 from deployments.ledger_server import LedgerServer
 from deployments.models import ModelPublisher
@@ -53,7 +53,7 @@ def controller_parts() -> ControllerParts:
     """Build the parts of a Controller, and start the embedded ledger server where nobody else did."""
     settings = Settings()
     client = ledger_client(settings, vetted=False)
-    ledger, catalog, publisher = ValkeyLedger(client), Catalog(settings.catalog_url), snapshot.Publisher(client)
+    ledger, catalog, publisher = ValkeyLedger(client), Catalog(settings.catalog_url), snapshot.SnapshotPublisher(client)
     decisions, quarantine = DecisionKeeper(client, settings), QuarantineKeeper(publisher)
 
     async def publish(kind: str, key: str, body: bytes) -> None:

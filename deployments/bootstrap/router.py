@@ -45,7 +45,7 @@ from rtb import exchanges
 from rtb.auction.admission import Admission
 from rtb.auction.edge import Edge
 from rtb.campaigns.stops import Stops
-from rtb.catalog import Catalog, CatalogError, KeyRing, standing_keys
+from rtb.catalog import Catalog, CatalogError, KeyRing, configured_keys
 from rtb.events import EventSink
 from rtb.exchanges import Exchanges
 from rtb.ledger import DurabilityWatch, LedgerError, ValkeyLedger
@@ -164,7 +164,7 @@ def _stores(settings: Settings) -> Stores:
 
 def _access(stores: Stores) -> Access:
     settings = stores.settings
-    keys = KeyRing(stores.catalog.keys, standing_keys(settings))
+    keys = KeyRing(stores.catalog.keys, configured_keys(settings))
     keys.refresh()
     if not settings.admin_key:
         logger.info(f"the first administrator's key is in {settings.secret_path('admin_key')}")

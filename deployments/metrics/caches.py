@@ -8,9 +8,9 @@ from typing import Any
 from deployments.tally import Tally
 from rtb.inventory import blocks, user_agent
 from rtb.inventory.slots import native
-from rtb.runtime.bounded import Remembered
+from rtb.runtime.caches import MemoizedFunction
 
-_CACHES: Mapping[str, Remembered[Any]] = {
+_CACHES: Mapping[str, MemoizedFunction[Any]] = {
     "advertiser_domain": blocks.domain,
     "browser": user_agent.browser_of,
     "native_request": native.asked_for,
@@ -21,7 +21,7 @@ _CACHES: Mapping[str, Remembered[Any]] = {
 class CacheWatch:
     """Counts cache look-ups."""
 
-    def __init__(self, tally: Tally, caches: Mapping[str, Remembered[Any]] = _CACHES) -> None:
+    def __init__(self, tally: Tally, caches: Mapping[str, MemoizedFunction[Any]] = _CACHES) -> None:
         self._tally = tally
         self._caches = caches
         self._seen = dict.fromkeys(caches, (0, 0))

@@ -9,7 +9,7 @@ import numpy as np
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from portfolio.definition import PortfolioError, decode_portfolio
-from rtb.catalog import Entry, PortfolioRecord
+from rtb.catalog import CatalogEntry, PortfolioRecord
 from rtb.ledger import Balance
 from rtb.pacing.snapshot import PacingTable
 
@@ -56,7 +56,7 @@ class CampaignSums(NamedTuple):
         return CampaignSums(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
-def figures_of(entry: Entry, balance: Balance) -> CampaignSums:
+def figures_of(entry: CatalogEntry, balance: Balance) -> CampaignSums:
     """Return the figures of one campaign."""
     goal = entry.campaign.goal
     events = balance.clicks if goal.kind == "click" else balance.conversions
@@ -74,7 +74,7 @@ def figures_of(entry: Entry, balance: Balance) -> CampaignSums:
     )
 
 
-def campaigns(entries: Sequence[Entry], balances: Sequence[Balance], pacing: PacingTable) -> Iterator[Metric]:
+def campaigns(entries: Sequence[CatalogEntry], balances: Sequence[Balance], pacing: PacingTable) -> Iterator[Metric]:
     """Yield metrics of campaigns."""
     pairs = sorted(zip(entries, balances, strict=True), key=_rank)
     shown = {entry.campaign.id: figures_of(entry, balance) for entry, balance in pairs[:MOST_CAMPAIGNS]}
@@ -98,7 +98,7 @@ def campaigns(entries: Sequence[Entry], balances: Sequence[Balance], pacing: Pac
 
 
 def portfolios(
-    records: Sequence[PortfolioRecord], entries: Sequence[Entry], balances: Sequence[Balance]
+    records: Sequence[PortfolioRecord], entries: Sequence[CatalogEntry], balances: Sequence[Balance]
 ) -> Iterator[Metric]:
     """Yield metrics of portfolios: sums over their members."""
     known = {e.campaign.id: figures_of(e, b) for e, b in zip(entries, balances, strict=True)}
@@ -125,7 +125,7 @@ def pacing_errors(table: PacingTable) -> Mapping[int, float]:
     return dict(zip(rows["number"].tolist(), np.round(spent - gone, 6).tolist(), strict=True))
 
 
-def _rank(pair: tuple[Entry, Balance]) -> tuple[bool, int, str]:
+def _rank(pair: tuple[CatalogEntry, Balance]) -> tuple[bool, int, str]:
     entry, balance = pair
     return entry.campaign.status == "archived", -balance.spent, entry.campaign.id
 

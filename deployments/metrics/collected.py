@@ -15,9 +15,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from deployments.figures import COUNTS, POTS, totals
 from deployments.metrics.campaigns import campaigns, portfolios
 from deployments.metrics.counters import counted
-from deployments.metrics.report import Report
+from deployments.metrics.report import PlatformReport
 from deployments.models import Serving
-from rtb.catalog import Entry
+from rtb.catalog import CatalogEntry
 from rtb.ledger import Balance
 from rtb.models.registry import Kind
 from rtb.runtime.quarantine import Fault, count_by_kind
@@ -27,7 +27,7 @@ from rtb.runtime.quarantine import Kind as RecordKind
 class Collected:
     """A collector for prometheus-client's registry."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: PlatformReport) -> None:
         self._report = report
 
     def collect(self) -> Iterator[Metric]:
@@ -74,7 +74,7 @@ def _left_out(faults: Sequence[Fault]) -> Metric:
     return family
 
 
-def _statuses(entries: Sequence[Entry]) -> Metric:
+def _statuses(entries: Sequence[CatalogEntry]) -> Metric:
     family = GaugeMetricFamily("raybid_campaigns", "Campaigns of record.", labels=["status"])
     found = [entry.campaign.status for entry in entries]
     for status in ("active", "paused", "archived"):

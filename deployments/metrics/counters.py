@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
-from deployments.metrics.timings import HISTOGRAMS, Histogram
+from deployments.metrics.timings import HISTOGRAMS, TimingHistogram
 
 MOST_VALUES = 200
 """Values of one label; counters beyond it, which no code of ours makes, are left out."""
@@ -65,7 +65,7 @@ def counted(counters: Mapping[str, int]) -> Iterator[Metric]:
         yield _histogram(histogram, {value: buckets.get((first, value), {}) for value in histogram.values})
 
 
-def _histogram(histogram: Histogram, found: Mapping[str, Mapping[str, int]]) -> HistogramMetricFamily:
+def _histogram(histogram: TimingHistogram, found: Mapping[str, Mapping[str, int]]) -> HistogramMetricFamily:
     family = HistogramMetricFamily(
         histogram.metric, histogram.about, labels=[histogram.label] if histogram.label else []
     )

@@ -15,10 +15,10 @@ from deployments.ledger_guard import Behind, behind
 from deployments.models import Serving, served
 from deployments.snapshot_feed import SnapshotFeed
 from deployments.tally import Tally
-from rtb.catalog import Catalog, CatalogError, Entry, PortfolioRecord
+from rtb.catalog import Catalog, CatalogEntry, CatalogError, PortfolioRecord
 from rtb.events import EventSink
 from rtb.events.sink import Backlog
-from rtb.ledger import Balance, DurabilityWatch, Ledger, LedgerError, whole_balances
+from rtb.ledger import Balance, DurabilityWatch, Ledger, LedgerError, total_balances
 from rtb.models.registry import KINDS, Kind
 from rtb.pacing.snapshot import PacingTable
 from rtb.runtime.quarantine import Fault
@@ -31,7 +31,7 @@ _Part = TypeVar("_Part")
 
 
 @dataclass(frozen=True)
-class Report:
+class PlatformReport:
     """The state of each part; `None` where it is unavailable.
 
     Attributes:
@@ -48,7 +48,7 @@ class Report:
         is_ready: whether this replica can bid.
     """
 
-    entries: Sequence[Entry] | None = None
+    entries: Sequence[CatalogEntry] | None = None
     balances: Sequence[Balance] | None = None
     portfolios: Sequence[PortfolioRecord] | None = None
     counters: Mapping[str, int] | None = None
@@ -76,14 +76,14 @@ class ReportParts:
     """Describes the models in use."""
 
 
-async def report_of(parts: ReportParts) -> Report:
+async def report_of(parts: ReportParts) -> PlatformReport:
     """Gather a report."""
     entries = await _if_available(asyncio.to_thread(parts.catalog.all))
     balances = None
     if entries is not None:
-        balances = await _if_available(whole_balances(parts.ledger, [entry.number for entry in entries]))
+        balances = await _if_available(total_balances(parts.ledger, [entry.number for entry in entries]))
     counters = await _if_available(parts.tally.totals())
-    return Report(
+    return PlatformReport(
         entries=entries,
         balances=balances,
         portfolios=await _if_available(asyncio.to_thread(parts.catalog.portfolios.all)),

@@ -16,7 +16,7 @@ SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _MICRO = 1_000_000
 
 
-class Histogram(NamedTuple):
+class TimingHistogram(NamedTuple):
     """A histogram.
 
     Attributes:
@@ -36,22 +36,24 @@ class Histogram(NamedTuple):
     scale: int = _MICRO
 
 
-HISTOGRAMS: Mapping[str, Histogram] = {
-    "request": Histogram(
+HISTOGRAMS: Mapping[str, TimingHistogram] = {
+    "request": TimingHistogram(
         "raybid_request_duration_seconds",
         "From a request's first byte read here to its answer.",
         "kind",
         ("bid", "notice"),
         SECONDS,
     ),
-    "stage": Histogram(
+    "stage": TimingHistogram(
         "raybid_stage_duration_seconds",
         "Of a batch in a stage, the way there and back included.",
         "stage",
         ("assemble", "score", "decide", "render"),
         SECONDS,
     ),
-    "batch": Histogram("raybid_batch_requests", "Requests that went through the stages together.", "", ("",), SIZES, 1),
+    "batch": TimingHistogram(
+        "raybid_batch_requests", "Requests that went through the stages together.", "", ("",), SIZES, 1
+    ),
 }
 """The histograms by the first part of their counters' names, as in `request.bid.3`, `request.bid.sum`."""
 

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from pipelines.ctr_training.ipinyou_table import read_table
 from pipelines.datasets import ClickData, simulate
 from pipelines.served import served_impressions
-from rtb.runtime.plain import plain
+from rtb.runtime.terminal import plain
 from rtb.runtime.text import visible
 from simulation import reference
 from simulation.auctions import WEEK
@@ -21,12 +21,12 @@ from simulation.auctions import WEEK
 Kind = Literal["simulator", "table", "events"]
 
 
-class SourceError(ValueError):
+class ClickSourceError(ValueError):
     """An error for a source that is missing or has changed; the message says what to do."""
 
 
 @dataclass(frozen=True)
-class Source:
+class ClickSource:
     """A source of clicks in time order.
 
     Attributes:
@@ -90,19 +90,23 @@ def read_recorded(record: dict[str, Any], progress: Progress) -> ClickData:
         OSError: a file cannot be read.
     """
     if not record:
-        raise SourceError("the model does not say what it was trained on: give the table with --train FILE")
+        raise ClickSourceError("the model does not say what it was trained on: give the table with --train FILE")
     kind, rows, path = record["kind"], int(record["rows"]), Path(record["path"]) if "path" in record else None
     if path is not None and not path.exists():
-        raise SourceError(f"{path}, which the model was trained on, is gone: give another with --train FILE")
+        raise ClickSourceError(f"{path}, which the model was trained on, is gone: give another with --train FILE")
     if kind == "table" and _checksum(path or Path()) != record["sha256"]:
-        raise SourceError(f"{path} has changed since the model was trained on it: give the original with --train FILE")
-    data = Source(kind, path, record.get("impressions", 0), record.get("seed", 0)).read(progress)
+        raise ClickSourceError(
+            f"{path} has changed since the model was trained on it: give the original with --train FILE"
+        )
+    data = ClickSource(kind, path, record.get("impressions", 0), record.get("seed", 0)).read(progress)
     if len(data) < rows:
-        raise SourceError(f"{path} has {len(data)} of the {rows} impressions the model was trained on: --train FILE")
+        raise ClickSourceError(
+            f"{path} has {len(data)} of the {rows} impressions the model was trained on: --train FILE"
+        )
     return data.take(slice(None, rows))
 
 
-def is_recorded(source: Source, record: dict[str, Any]) -> bool:
+def is_recorded(source: ClickSource, record: dict[str, Any]) -> bool:
     """Return whether a model was trained on this very table or folder."""
     if source.kind != record.get("kind") or source.path is None:
         return False
@@ -119,7 +123,7 @@ def progress_bars() -> Progress:
 
 def _regular(file: Path) -> Path:
     if file.exists() and not file.is_file():
-        raise SourceError(f"{file} is not a regular file: write the table to one")
+        raise ClickSourceError(f"{file} is not a regular file: write the table to one")
     return file
 
 

@@ -12,10 +12,10 @@ from pipelines.gate.ctr import CTRGate
 from pipelines.gate.held_out import HeldOut
 from pipelines.gate.policy import PolicyGate
 
-__all__ = ["CTRGate", "Gate", "HeldOut", "PolicyGate"]
+__all__ = ["CTRGate", "HeldOut", "ModelGate", "PolicyGate"]
 
 
-class Gate(Protocol):
+class ModelGate(Protocol):
     """The gate of one kind of model."""
 
     def read(self, folder: Path) -> str:

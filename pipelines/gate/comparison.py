@@ -17,7 +17,7 @@ _LEVELS = (2.5, 97.5)
 _SEED = 20_130_606  # seed of the bootstrap: the same data give the same verdict
 
 
-class Refused(RuntimeError):
+class GateClosed(RuntimeError):
     """An error for a candidate that the gate refuses; the message says why."""
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import Progress
 
-from pipelines.ctr_training.sources import Source
+from pipelines.ctr_training.sources import ClickSource
 from pipelines.datasets import ClickData
 from pipelines.gate.comparison import Comparison, Floats, Ints, Measure, NotComparable, measure, resamples
 from pipelines.gate.held_out import HeldOut
@@ -59,7 +59,7 @@ class CTRGate:
     def _data(self, progress: Progress) -> tuple[ClickData, str]:
         held_out = self._held_out
         if held_out.events is None:
-            data = Source("simulator", None, held_out.impressions, _TRAFFIC_SEED, _TRAFFIC_SEED).read(progress)
+            data = ClickSource("simulator", None, held_out.impressions, _TRAFFIC_SEED, _TRAFFIC_SEED).read(progress)
             return data, f"{len(data)} simulated impressions"
         progress.add_task(f"reading {held_out.events}", total=None)
         data = served_impressions(held_out.events, held_out.since)

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import Progress
 
-from pipelines.ctr_training.sources import Source, is_recorded
+from pipelines.ctr_training.sources import ClickSource, is_recorded
 from pipelines.datasets import ClickData
-from pipelines.gate.comparison import NotComparable, Refused
+from pipelines.gate.comparison import GateClosed, NotComparable
 from pipelines.gate.ctr import compare_predictions
 from pipelines.gate.held_out import HeldOut
 from pipelines.gate.policy import PolicyGate
@@ -23,7 +23,9 @@ from rtb.models.policy import Policy
 _ELSEWHERE = "use --out to write it to another folder"
 
 
-def admit_ctr(folder: Path, predicted: npt.NDArray[np.float64], data: ClickData, source: Source, first: int) -> None:
+def admit_ctr(
+    folder: Path, predicted: npt.NDArray[np.float64], data: ClickData, source: ClickSource, first: int
+) -> None:
     """Raise if a CTR model is worse than the one in the folder it is to be written to.
 
     That one may have been trained on these very impressions; the model is then compared with the untrained default.
@@ -50,9 +52,9 @@ def admit_ctr(folder: Path, predicted: npt.NDArray[np.float64], data: ClickData,
     try:
         objection = compare_predictions(predicted, champion, data, on).objection
     except NotComparable as error:
-        raise Refused(f"{error}; {_ELSEWHERE}") from error
+        raise GateClosed(f"{error}; {_ELSEWHERE}") from error
     if objection:
-        raise Refused(f"the model is {objection}; {_ELSEWHERE}")
+        raise GateClosed(f"the model is {objection}; {_ELSEWHERE}")
 
 
 def admit_policy(folder: Path, candidate: Policy, progress: Progress) -> None:
@@ -71,4 +73,4 @@ def admit_policy(folder: Path, candidate: Policy, progress: Progress) -> None:
         policy.save(Path(draft) / "policy", candidate, metrics={}, trained_on="")
         objection = gate.compare(Path(draft) / "policy", champion, progress).objection
     if objection:
-        raise Refused(f"the policy is {objection}; {_ELSEWHERE}")
+        raise GateClosed(f"the policy is {objection}; {_ELSEWHERE}")

@@ -26,7 +26,7 @@ def on_ray(address: str, room: int) -> Iterator[None]:
     """
     given = address or os.environ.get("RAY_ADDRESS", "")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.update(calls.spared(os.environ, *([given.rpartition(":")[0]] if ":" in given else [])))
+    os.environ.update(calls.no_proxy_variables(os.environ, *([given.rpartition(":")[0]] if ":" in given else [])))
     # The networks are tiny: more threads only wait for each other, many times as long on a busy machine.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if not given:  # for this process and its children only; nobody else may find the token

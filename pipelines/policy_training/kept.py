@@ -15,7 +15,7 @@ from rtb.models.policy import Policy
 _STATE, _BEST = "training.json", "best"
 
 
-class State(msgspec.Struct):
+class TrainingState(msgspec.Struct):
     """The progress of a training.
 
     Attributes:
@@ -47,7 +47,7 @@ class CheckpointError(RuntimeError):
     """An error for a checkpoint that cannot be resumed; the message says why."""
 
 
-def write(folder: Path, algorithm: Any, state: State, best: Policy) -> None:
+def write(folder: Path, algorithm: Any, state: TrainingState, best: Policy) -> None:
     """Write a checkpoint; if the process dies meanwhile, the previous one remains.
 
     Raises:
@@ -63,14 +63,14 @@ def write(folder: Path, algorithm: Any, state: State, best: Policy) -> None:
         shutil.rmtree(folder / former, ignore_errors=True)
 
 
-def read(folder: Path, expected: State) -> tuple[State, Policy]:
+def read(folder: Path, expected: TrainingState) -> tuple[TrainingState, Policy]:
     """Read the progress of the training in a folder, and its best policy.
 
     Raises:
         CheckpointError: it is missing, damaged, or of a training other than expected.
     """
     try:
-        state = msgspec.json.decode((folder / _STATE).read_bytes(), type=State)
+        state = msgspec.json.decode((folder / _STATE).read_bytes(), type=TrainingState)
     except FileNotFoundError:
         raise CheckpointError(f"no training to resume in {folder}: omit --resume to start one") from None
     except msgspec.MsgspecError as error:

@@ -13,9 +13,9 @@ from typing import Any
 from msgspec import structs
 
 from pipelines.policy_training import kept
-from pipelines.policy_training.kept import State
+from pipelines.policy_training.kept import TrainingState
 from pipelines.policy_training.validation import EPISODES, Yardstick, score
-from rllib_configs.registry import Run
+from rllib_configs.registry import TrainingRun
 from rtb.models.policy import Policy, neutral
 
 PATIENCE = 10
@@ -23,7 +23,7 @@ PATIENCE = 10
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """The plan of a training.
 
     Attributes:
@@ -33,8 +33,8 @@ class Plan:
         folder: folder of the checkpoint.
     """
 
-    run: Run
-    begun: State
+    run: TrainingRun
+    begun: TrainingState
     seconds: float
     folder: Path
 
@@ -44,7 +44,7 @@ class Plan:
         return import_module(f"rllib_configs.{self.begun.algo}")
 
 
-def yardstick_of(run: Run) -> Yardstick:
+def yardstick_of(run: TrainingRun) -> Yardstick:
     """Return the validation episodes of a run: the same for all runs with this data and number of markets."""
     return Yardstick.of(
         run.data, markets=-(-run.markets // 2), count=min(EPISODES, 8 * run.markets), decision=run.decision
@@ -65,7 +65,7 @@ class Training:
         said: current scores, in words.
     """
 
-    def __init__(self, plan: Plan, yardstick: Yardstick, params: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, plan: TrainingPlan, yardstick: Yardstick, params: Mapping[str, Any] | None = None) -> None:
         self._plan, self._yardstick, self._params = plan, yardstick, params or {}
         self.state, self.best, self.said = structs.replace(plan.begun), neutral(), ""
 

@@ -14,8 +14,8 @@ from rich.table import Table
 
 from pipelines.policy_training import kept
 from pipelines.policy_training.choices import Scheduler
-from pipelines.policy_training.kept import State
-from pipelines.policy_training.loop import Plan, Training, yardstick_of
+from pipelines.policy_training.kept import TrainingState
+from pipelines.policy_training.loop import Training, TrainingPlan, yardstick_of
 from pipelines.policy_training.screen import Show
 from rtb.models.policy import Policy
 
@@ -33,13 +33,13 @@ class Swept:
         trials: parameters, score and decisions of each trial; no score if it failed.
     """
 
-    state: State
+    state: TrainingState
     best: Policy
     params: dict[str, Any]
     trials: list[tuple[dict[str, Any], float | None, int]]
 
 
-def sweep(plan: Plan, trials: int, scheduler: Scheduler, show: Show) -> Swept:
+def sweep(plan: TrainingPlan, trials: int, scheduler: Scheduler, show: Show) -> Swept:
     """Run trials of a plan that differ only in their parameters.
 
     The plan's folder holds the trials' checkpoints; the machines of a cluster must share it.
@@ -80,7 +80,7 @@ def trials_table(swept: Swept) -> Table:
     return table
 
 
-def _trial(params: dict[str, Any], plan: Plan) -> None:
+def _trial(params: dict[str, Any], plan: TrainingPlan) -> None:
     """Run one trial, in a process of its own; report each validation with a checkpoint."""
     with tempfile.TemporaryDirectory() as folder:
         given = tune.get_checkpoint()

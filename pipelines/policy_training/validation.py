@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from rtb.models.policy import Policy
-from rtb.pacing.lanes import DECISION
+from rtb.pacing.loops import DECISION
 from simulation.library import Episodes
 from simulation.replayed import ReplayedCore
 from simulation.worlds import to_judge_by

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from rtb.experiment.readings import FIGURES, Readings
-from rtb.experiment.verdict import Metric, Verdict
+from rtb.experiment.verdict import ExperimentVerdict, Metric
 
 ARMS = ("champion", "challenger")
 
@@ -40,7 +40,7 @@ def of_arms(readings: Readings, title: str) -> Table:
     return shown
 
 
-def of_verdicts(verdicts: Mapping[Metric, Verdict | None], alpha: float) -> Table:
+def of_verdicts(verdicts: Mapping[Metric, ExperimentVerdict | None], alpha: float) -> Table:
     """Return the lift of the challenger over the champion, by metric."""
     chance = f"{1 - alpha:.0%}"
     shown = Table("challenger's", "lift", f"{chance}, at any time", f"{chance}, one look", "significant")

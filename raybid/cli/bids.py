@@ -11,10 +11,10 @@ import msgspec
 import typer
 from rich.table import Column, Table
 
-from raybid.cli.client import Api
+from raybid.cli.client import PlatformApi
 from raybid.cli.common import AsJson, Key, Url, fail, page, settings, show_json, tree
 from raybid.explained import fault, show
-from rtb.runtime.plain import plain
+from rtb.runtime.terminal import plain
 from rtb.simple_api import FlatRequest
 from rtb.simple_api.request import DeviceName, Form
 
@@ -43,7 +43,7 @@ def bid(
     as_json: AsJson = False,
 ) -> None:
     """Ask for one bid and show its price, or why there is none; both exit with 0."""
-    api = Api(url, key, "exchange_key")
+    api = PlatformApi(url, key, "exchange_key")
     if openrtb is not None:
         _show_openrtb(api, _read(openrtb), as_json=as_json)
         return
@@ -90,7 +90,7 @@ def explain(
     if sample:
         _sample(sample)
         return
-    found = Api(url, key).get(f"/explain/{bid_id}")
+    found = PlatformApi(url, key).get(f"/explain/{bid_id}")
     if as_json:
         show_json(found)
     else:
@@ -123,7 +123,7 @@ def _sample(count: int) -> None:
         fail(f"{told['sampled'] - told['equal']} of {told['sampled']} prices do not match: see above")
 
 
-def _show_openrtb(api: Api, body: bytes, *, as_json: bool) -> None:
+def _show_openrtb(api: PlatformApi, body: bytes, *, as_json: bool) -> None:
     answer = api.post("/openrtb2/bid", body)
     found: Any = answer.json() if answer.content else None
     if as_json:

@@ -10,10 +10,10 @@ import msgspec
 import typer
 from rich.table import Column, Table
 
-from raybid.cli.client import Api
+from raybid.cli.client import PlatformApi
 from raybid.cli.common import AsJson, Key, Url, fail, page, show_json, tree, units
 from rtb.money.micros import MoneyError, units_to_micros
-from rtb.runtime.plain import plain
+from rtb.runtime.terminal import plain
 
 app = typer.Typer(no_args_is_help=True, help="Campaigns: list, show, create, pause, resume, top-up, archive, history.")
 
@@ -32,7 +32,7 @@ def list_all(
 ) -> None:
     """List campaigns with their budgets and spend."""
     given = {name: value for name, value in (("status", status), ("q", search)) if value}
-    found = list(Api(url, key).pages("/campaigns", **given))
+    found = list(PlatformApi(url, key).pages("/campaigns", **given))
     if as_json:
         show_json(found)
         return
@@ -53,7 +53,7 @@ def list_all(
 @app.command()
 def show(campaign: Id, *, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
     """Show one campaign with all its fields and figures."""
-    _told(campaign, Api(url, key).get(_path(campaign)), as_json=as_json)
+    _told(campaign, PlatformApi(url, key).get(_path(campaign)), as_json=as_json)
 
 
 @app.command()
@@ -77,7 +77,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Create a campaign: one banner from options, or anything from a file. It bids within one pacing interval."""
-    api = Api(url, key)
+    api = PlatformApi(url, key)
     if file is not None:
         body = _read(file)
         body["id"] = campaign
@@ -100,20 +100,20 @@ def create(
 @app.command()
 def pause(campaign: Id, *, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
     """Stop bidding, within one pacing interval."""
-    _told(campaign, Api(url, key).post(f"{_path(campaign)}/pause").json(), as_json=as_json)
+    _told(campaign, PlatformApi(url, key).post(f"{_path(campaign)}/pause").json(), as_json=as_json)
 
 
 @app.command()
 def resume(campaign: Id, *, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
     """Resume bidding, within one pacing interval."""
-    _told(campaign, Api(url, key).post(f"{_path(campaign)}/resume").json(), as_json=as_json)
+    _told(campaign, PlatformApi(url, key).post(f"{_path(campaign)}/resume").json(), as_json=as_json)
 
 
 @app.command("top-up")
 def top_up(campaign: Id, amount: Amount, *, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
     """Add to the total budget; repeated calls add up."""
     body = {"micros": _micros(amount)}
-    _told(campaign, Api(url, key).post(f"{_path(campaign)}/top-up", body).json(), as_json=as_json)
+    _told(campaign, PlatformApi(url, key).post(f"{_path(campaign)}/top-up", body).json(), as_json=as_json)
 
 
 @app.command()
@@ -126,7 +126,7 @@ def archive(
     as_json: AsJson = False,
 ) -> None:
     """End a campaign for good; its money and history are kept."""
-    api = Api(url, key)
+    api = PlatformApi(url, key)
     version = api.get(_path(campaign))["version"]
     if not yes and not typer.confirm(f"{campaign} will never bid again. Archive it?", err=True):
         fail("nothing changed")
@@ -144,7 +144,7 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """Show who changed what, and when."""
-    found = Api(url, key).get(f"{_path(campaign)}/history", limit=limit)
+    found = PlatformApi(url, key).get(f"{_path(campaign)}/history", limit=limit)
     if as_json:
         show_json(found)
         return

@@ -17,7 +17,7 @@ _SECONDS = 30.0
 _MOST_SAID = 400
 
 
-class Api:
+class PlatformApi:
     """The API of one platform.
 
     Args:

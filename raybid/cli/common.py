@@ -14,8 +14,8 @@ from rich.tree import Tree
 
 from raybid.local.preparing import faults
 from raybid.refusing import refuse
-from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
+from rtb.runtime.terminal import plain
 
 FAILED = 1
 """The exit code of what was refused or went wrong; for a bad command line the parser exits with 2."""

@@ -11,10 +11,10 @@ import sys
 import typer
 
 from raybid.cli import bids, campaigns, platform, users
-from raybid.cli.verbs import Front, Trainings
+from raybid.cli.verbs import RootGroup, Trainings
 
 app = typer.Typer(
-    cls=Front, no_args_is_help=True, pretty_exceptions_enable=False, help="A self-hosted real-time bidder."
+    cls=RootGroup, no_args_is_help=True, pretty_exceptions_enable=False, help="A self-hosted real-time bidder."
 )
 app.command()(platform.up)
 app.command()(platform.down)

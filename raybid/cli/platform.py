@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from raybid.cli.client import Api
+from raybid.cli.client import PlatformApi
 from raybid.cli.common import (
     FAILED,
     LEFT_OUT,
@@ -35,8 +35,8 @@ from raybid.local import LaunchError, supervision
 from raybid.local.configuration import Graph
 from raybid.local.environment import ROOT, client_environment
 from rtb.runtime import calls, processes
-from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
+from rtb.runtime.terminal import plain
 
 _LOOK_SECONDS = 0.2
 _PATIENCE_SECONDS = 5.0
@@ -87,7 +87,7 @@ def down(*, as_json: AsJson = False) -> None:
 
 def status(*, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
     """Show the platform's state; exits with 0 it can bid, 1 it cannot, 3 no answer, 4 it skips records."""
-    api = Api(url, key)
+    api = PlatformApi(url, key)
     health = _health(api)
     can_bid = health.pop("can_bid")
     stats = api.get("/stats") if can_bid else {}
@@ -181,7 +181,7 @@ def _environment(chosen: Settings) -> dict[str, str]:
     return {**os.environ, **folders, "PYTHONUNBUFFERED": "1"}
 
 
-def _health(api: Api) -> dict[str, Any]:
+def _health(api: PlatformApi) -> dict[str, Any]:
     """Return `/health`, also of a platform that cannot bid."""
     try:
         answer = calls.get(f"{api.url}/health", is_ours=api.is_ours, timeout=_PATIENCE_SECONDS)
@@ -194,7 +194,7 @@ def _health(api: Api) -> dict[str, Any]:
     return told
 
 
-def _say_away(api: Api, error: Exception) -> NoReturn:
+def _say_away(api: PlatformApi, error: Exception) -> NoReturn:
     """Fail because nothing answers, and say why: starting, stopping, elsewhere or not running."""
     chosen = settings()
     state = supervision.read(chosen)

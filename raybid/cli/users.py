@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import typer
 
-from raybid.cli.client import Api
+from raybid.cli.client import PlatformApi
 from raybid.cli.common import AsJson, Key, Url, page, show_json
 
 
@@ -19,7 +19,7 @@ def forget(
     as_json: AsJson = False,
 ) -> None:
     """Delete what is stored about a person; docs/privacy.md says what that is."""
-    told = Api(url, key).call("DELETE", f"/users/{quote(user, safe='')}").json()
+    told = PlatformApi(url, key).call("DELETE", f"/users/{quote(user, safe='')}").json()
     if as_json:
         show_json(told)
         return

@@ -66,7 +66,7 @@ class Trainings(Verbs):
     }
 
 
-class Front(Verbs):
+class RootGroup(Verbs):
     """The top-level commands of `raybid`."""
 
     verbs = {  # noqa: RUF012

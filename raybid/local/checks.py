@@ -10,7 +10,7 @@ from pathlib import Path
 from raybid.local.environment import make_private
 from rtb.models import artefacts, features, observation
 from rtb.models.artefacts import META, ArtefactError
-from rtb.runtime.exposure import open_fault
+from rtb.runtime.exposure import exposure_fault
 from rtb.runtime.settings import Settings
 
 
@@ -42,7 +42,7 @@ def check_keys(settings: Settings, *listening: str) -> None:
     Raises:
         LaunchError: it is reachable from other machines and needs no key.
     """
-    if (fault := open_fault(settings, listening)) is not None:
+    if (fault := exposure_fault(settings, listening)) is not None:
         raise LaunchError(fault)
 
 

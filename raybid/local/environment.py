@@ -42,7 +42,7 @@ def environment(settings: Settings) -> dict[str, str]:
         **given,
         **authentication(settings),
         **LOOPBACK,
-        **calls.spared(os.environ, settings.http_host),
+        **calls.no_proxy_variables(os.environ, settings.http_host),
         "PYTHONUNBUFFERED": "1",
     }
 
@@ -61,7 +61,7 @@ def client_environment(settings: Settings) -> dict[str, str]:
         "RAY_TMPDIR": str(run_folder(settings)),
         "RAY_ADDRESS": f"127.0.0.1:{settings.ray_port}",
         **places,
-        **calls.spared(os.environ, settings.http_host),
+        **calls.no_proxy_variables(os.environ, settings.http_host),
     }
 
 

@@ -32,7 +32,7 @@ def binaries() -> Path | None:
     return Path(on_path).resolve().parent if on_path else None
 
 
-class Cluster:
+class PostgresCluster:
     """A running cluster, reached through a socket in its folder, so that it needs no port."""
 
     def __init__(self, folder: Path) -> None:
@@ -48,7 +48,7 @@ class Cluster:
 
 
 @contextmanager
-def running(folder_of_binaries: Path) -> Iterator[Cluster]:
+def running(folder_of_binaries: Path) -> Iterator[PostgresCluster]:
     """Run a cluster for the time of the block.
 
     Raises:
@@ -69,7 +69,7 @@ def running(folder_of_binaries: Path) -> Iterator[Cluster]:
             )
         try:
             _await(server, folder)
-            yield Cluster(folder)
+            yield PostgresCluster(folder)
         finally:
             server.send_signal(signal.SIGINT)  # closes connections, where SIGTERM would wait for them
             server.wait()

@@ -14,8 +14,8 @@ from raybid.local.environment import ROOT
 from raybid.local.models import train_missing
 from rtb.ledger import Durability, LedgerError, read_durability
 from rtb.models.artefacts import META
-from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
+from rtb.runtime.terminal import plain
 from simulation import reference
 
 _LEDGER_TIMEOUT_S = 5.0

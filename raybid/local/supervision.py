@@ -26,8 +26,8 @@ from raybid.local.configuration import Graph
 from raybid.local.preparing import prepare
 from rtb.ledger import embedded
 from rtb.runtime import guard, processes
-from rtb.runtime.plain import plain
 from rtb.runtime.settings import Settings
+from rtb.runtime.terminal import plain
 from simulation import reference
 
 _LOOK_SECONDS = 0.5
@@ -36,7 +36,7 @@ _LOCK_TRIES = 10
 _STOPPED = "stopped"
 
 
-class State(msgspec.Struct, frozen=True, kw_only=True):
+class PlatformState(msgspec.Struct, frozen=True, kw_only=True):
     """The known state of the platform of a folder.
 
     Attributes:
@@ -63,10 +63,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         return self.stage == _STOPPED or bool(self.error)
 
 
-def read(settings: Settings) -> State | None:
+def read(settings: Settings) -> PlatformState | None:
     """Return the last state written, whether or not its writer still lives; None if there is none."""
     try:
-        return msgspec.json.decode(_state_path(settings).read_bytes(), type=State)
+        return msgspec.json.decode(_state_path(settings).read_bytes(), type=PlatformState)
     except (OSError, msgspec.MsgspecError):
         return None
 
@@ -85,7 +85,7 @@ def is_running(settings: Settings) -> bool:
     return False
 
 
-def left_behind(settings: Settings) -> State | None:
+def left_behind(settings: Settings) -> PlatformState | None:
     """Return the state of a platform that is still stopping after the process that ran it was killed."""
     state = read(settings)
     if state is None or is_running(settings) or not state.ray_pid:
@@ -123,16 +123,16 @@ def supervise(settings: Settings, graph: Graph, console: Console, *, samples: bo
     """
     with _locked(settings), processes.ended_by_signals():
         before = read(settings)
-        teller = _Teller(settings, console, parent)
+        state_file = _StateFile(settings, console, parent)
         try:
             if before is not None and not before.has_ended:
-                _end_killed(settings, before, teller.tell)
-            _run(settings, graph, console, teller, samples)
+                _end_killed(settings, before, state_file.tell)
+            _run(settings, graph, console, state_file, samples)
         except (LaunchError, OSError) as error:
-            teller.tell("ended by itself", error=str(error))
+            state_file.tell("ended by itself", error=str(error))
             raise
-        except processes.Ended:
-            teller.tell(_STOPPED)
+        except processes.Terminated:
+            state_file.tell(_STOPPED)
 
 
 def end(settings: Settings, say: Callable[[str], None]) -> bool:
@@ -179,7 +179,7 @@ def log_path(settings: Settings) -> Path:
     return settings.var_dir.resolve() / "logs" / "platform.log"
 
 
-class _Teller:
+class _StateFile:
     """Writer of `platform.json`.
 
     Args:
@@ -192,7 +192,7 @@ class _Teller:
         self._path = _state_path(settings)
         self._console = console
         self._parent = parent
-        self._state = State(pid=os.getpid(), url=settings.base_url, stage="checking")
+        self._state = PlatformState(pid=os.getpid(), url=settings.base_url, stage="checking")
         self.tell("checking")
         if parent:
             _write_to(log_path(settings))
@@ -213,15 +213,15 @@ class _Teller:
         draft.replace(self._path)
 
 
-def _run(settings: Settings, graph: Graph, console: Console, teller: _Teller, samples: bool) -> None:
-    teller.tell("checking ports, folders and models; the first run trains a click model for about a minute")
+def _run(settings: Settings, graph: Graph, console: Console, state_file: _StateFile, samples: bool) -> None:
+    state_file.tell("checking ports, folders and models; the first run trains a click model for about a minute")
     prepare(settings, console)
-    platform = Platform(settings, graph, lambda stage: teller.tell(stage, ray_pid=platform.ray_pid))
+    platform = Platform(settings, graph, lambda stage: state_file.tell(stage, ray_pid=platform.ray_pid))
     with platform:
         if samples:
             platform.register(reference.campaigns())
             platform.await_campaigns()
-        teller.tell(f"up: {settings.base_url}", is_ready=True)
+        state_file.tell(f"up: {settings.base_url}", is_ready=True)
         while True:
             platform.check()
             time.sleep(_LOOK_SECONDS)
@@ -249,7 +249,7 @@ def _take(lock: IO[bytes], settings: Settings) -> None:
     raise LaunchError(running_already(settings))
 
 
-def _state_of_holder(settings: Settings) -> State | None:
+def _state_of_holder(settings: Settings) -> PlatformState | None:
     """Return the state that the holder of the lock wrote; None if it has not yet."""
     state = read(settings)
     with suppress(OSError):
@@ -267,7 +267,7 @@ def _write_to(log: Path) -> None:
             os.dup2(file.fileno(), stream.fileno())
 
 
-def _end_killed(settings: Settings, state: State, say: Callable[[str], None]) -> None:
+def _end_killed(settings: Settings, state: PlatformState, say: Callable[[str], None]) -> None:
     """Wait for the processes of a killed platform, which their guards stop.
 
     Raises:
@@ -284,7 +284,7 @@ def _end_killed(settings: Settings, state: State, say: Callable[[str], None]) ->
     embedded.stop_successor(settings)
 
 
-def _await_state(settings: Settings) -> State:
+def _await_state(settings: Settings) -> PlatformState:
     """Return the state of the lock's holder, which writes it right after taking the lock."""
     deadline = time.monotonic() + _LOOK_SECONDS * 10
     while time.monotonic() < deadline:

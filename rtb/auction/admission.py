@@ -20,14 +20,14 @@ _NEW_PART = 8  # quantiles are recomputed when one sample in so many is new
 _OLDEST_SECONDS = 5.0
 
 
-class Shed(StrEnum):
+class ShedReason(StrEnum):
     """Reasons to shed a request; the value is the name of the counter."""
 
     QUEUE = "shed_queue"
     LATENCY = "shed_latency"
 
 
-class Recent:
+class LatencyWindow:
     """The median and 95th percentile of the last samples, without old ones.
 
     Args:
@@ -88,8 +88,8 @@ class Admission:
         self._a_round = max_batch * in_flight
         self._max_queue = max_queue
         self._clock = clock
-        self._batches = Recent(clock)
-        self._rest = Recent(clock)
+        self._batches = LatencyWindow(clock)
+        self._rest = LatencyWindow(clock)
         self._admitted = -math.inf
 
     def batch_took(self, seconds: float) -> None:
@@ -111,7 +111,7 @@ class Admission:
         rounds_before = waiting // self._a_round + is_busy
         return self._rest.high(now) + self._batches.high(now) + rounds_before * self._batches.middle(now)
 
-    def refuses(self, seconds: float, waiting: int, is_busy: bool, coming: int = 1) -> Shed | None:
+    def refuses(self, seconds: float, waiting: int, is_busy: bool, coming: int = 1) -> ShedReason | None:
         """Return why a request is shed; `None` where it is admitted.
 
         Args:
@@ -121,9 +121,9 @@ class Admission:
             coming: number of requests in the call. They stay together, so an empty queue takes any number.
         """
         if waiting and waiting + coming > self._max_queue:
-            return Shed.QUEUE
+            return ShedReason.QUEUE
         now = self._clock()
         if self.expects(waiting, is_busy, now) > seconds and now - self._admitted < PROBE_SECONDS:
-            return Shed.LATENCY
+            return ShedReason.LATENCY
         self._admitted = now
         return None

@@ -16,11 +16,11 @@ from rtb.models import features
 from rtb.models.winrate import market_key
 from rtb.money.currency import NO_RATES, Rates
 from rtb.openrtb import BidRequest, BidResponse, NoBid
-from rtb.targeting.catalog_view import View
+from rtb.targeting.catalog_view import CatalogView
 from rtb.targeting.index import Candidates
 
 
-class Ground(NamedTuple):
+class ReadContext(NamedTuple):
     """The context that a request was read in.
 
     Attributes:
@@ -32,7 +32,7 @@ class Ground(NamedTuple):
     rates: Rates = NO_RATES
 
 
-_NO_GROUND = Ground()
+_NO_CONTEXT = ReadContext()
 
 
 class Prepared(NamedTuple):
@@ -46,7 +46,7 @@ class Prepared(NamedTuple):
         exchange: profile of its exchange.
         as_object: whether the response is wanted as an object instead of JSON.
         source: original JSON, or the object where it never was JSON.
-        ground: context that it was read in.
+        context: context that it was read in.
         caller: number of its API key (`rtb.exchanges.number_of` its id); 0: it came without one.
     """
 
@@ -57,11 +57,11 @@ class Prepared(NamedTuple):
     exchange: Profile = GENERIC
     as_object: bool = False
     source: bytes | BidRequest = b""
-    ground: Ground = _NO_GROUND
+    context: ReadContext = _NO_CONTEXT
     caller: int = 0
 
 
-class Terms(NamedTuple):
+class ImpressionTerms(NamedTuple):
     """The terms of sale of a batch's impressions; all arrays have shape `(imps,)`.
 
     Attributes:
@@ -103,10 +103,10 @@ class Batch:
     owner: npt.NDArray[np.intp]
     candidates: Candidates
     rows: features.Rows
-    terms: Terms
+    terms: ImpressionTerms
     floor_micros: npt.NDArray[np.int64]
     deals: DealColumns | None
-    view: View
+    view: CatalogView
     barred: npt.NDArray[np.int64] | None = None
     left_out: Mapping[int, list[int]] = field(default_factory=dict)
     opened: str = ""

@@ -11,14 +11,14 @@ from urllib.parse import urlsplit, urlunsplit
 import numpy as np
 import numpy.typing as npt
 
-from rtb.auction.batch import Answer, Batch, Ground, Prepared, Terms
-from rtb.auction.stages import DealColumns, Decisions
+from rtb.auction.batch import Answer, Batch, ImpressionTerms, Prepared, ReadContext
+from rtb.auction.stages import AuctionOutcome, DealColumns
 from rtb.events import BidEvent
 from rtb.exchanges import GENERIC, Profile
 from rtb.experiment import Split
 from rtb.inventory.impression import Impression, hour_of_week, impressions_of
 from rtb.inventory.slots import PlayedSlot
-from rtb.markup.bid_template import Sold, bid_of, seconds_of
+from rtb.markup.bid_template import BidOffer, bid_of, seconds_of
 from rtb.models import features
 from rtb.models.scores import CLICK
 from rtb.money.accounts import campaign_of, experiment_of
@@ -28,7 +28,7 @@ from rtb.openrtb import Bid, BidRequest, BidResponse, NoBid, SeatBid, decode_req
 from rtb.runtime.notice_times import NoticeTimes
 from rtb.settlement.notice_tokens import BidRef, Kind, Signer
 from rtb.targeting.bitmaps import Words
-from rtb.targeting.catalog_view import View
+from rtb.targeting.catalog_view import CatalogView
 from rtb.targeting.index import Candidates, TargetingIndex
 from rtb.targeting.listing import Listing
 from rtb.targeting.users import UserKeys
@@ -73,10 +73,10 @@ class Edge:
         self._times = times
         self._charge_on = charge_on
         self._clock = clock
-        self._view = View([])
+        self._view = CatalogView([])
         self._open: Words | None = None
         self._opened = ""
-        self._ground = Ground()
+        self._context = ReadContext()
         self._split: Split | None = None
 
     @property
@@ -94,29 +94,29 @@ class Edge:
         listings = self._view.listing_of.items()
         return next((number for number, listing in listings if listing.campaign.id == campaign_id), None)
 
-    def relist(self, listings: Sequence[Listing], version: str = "") -> None:
+    def set_catalog(self, listings: Sequence[Listing], version: str = "") -> None:
         """Set the campaigns to bid for, of a catalog of this version."""
         self.show(self.view(listings, version))
 
-    def view(self, listings: Sequence[Listing], version: str = "") -> View:
-        """Return the view for `relist`, in a thread beside the bidding, as thousands of campaigns take a second."""
-        return View(listings, self._view, version)
+    def view(self, listings: Sequence[Listing], version: str = "") -> CatalogView:
+        """Return the view for `set_catalog`; call it in a thread, as thousands of campaigns take a second."""
+        return CatalogView(listings, self._view, version)
 
-    def show(self, view: View) -> None:
+    def show(self, view: CatalogView) -> None:
         """Set the view of the campaigns to bid for."""
         self._view = view
         self._open, self._opened = None, ""
-        self._ground = self._ground._replace(catalog=view.version)
+        self._context = self._context._replace(catalog=view.version)
 
-    def rerate(self, rates: Rates) -> None:
+    def set_rates(self, rates: Rates) -> None:
         """Set the exchange rates."""
-        self._ground = self._ground._replace(rates=rates)
+        self._context = self._context._replace(rates=rates)
 
-    def divide(self, split: Split | None) -> None:
+    def set_split(self, split: Split | None) -> None:
         """Set the split of traffic between champion and challenger; `None`: none."""
         self._split = split
 
-    def restrict(self, open_numbers: Sequence[int], version: str = "") -> None:
+    def set_open(self, open_numbers: Sequence[int], version: str = "") -> None:
         """Set the campaigns that are open for bidding by a pacing table of this version, such as those with money."""
         self._open, self._opened = self._view.index.mask(open_numbers), version
 
@@ -153,13 +153,13 @@ class Edge:
             hour,
             self._currency,
             self._max_imps,
-            rates=self._ground.rates,
+            rates=self._context.rates,
             held=index.deals,
             kinds=index.kinds,
         )
         as_object = isinstance(source, BidRequest)
         tmax = request.tmax or 0
-        return Prepared(request.id, tmax, impressions, reason, exchange, as_object, source, self._ground, caller)
+        return Prepared(request.id, tmax, impressions, reason, exchange, as_object, source, self._context, caller)
 
     def assemble(self, requests: Sequence[Prepared]) -> Batch:
         """Find and encode the candidates of a batch."""
@@ -179,9 +179,9 @@ class Edge:
             terms = terms._replace(challenger=_taken(self._split, requests, owner))
         return Batch(requests, owner, candidates, rows, terms, floors, deals, view, opened=self._opened)
 
-    def _terms(self, impressions: Sequence[Impression], owner: npt.NDArray[np.intp]) -> Terms:
+    def _terms(self, impressions: Sequence[Impression], owner: npt.NDArray[np.intp]) -> ImpressionTerms:
         is_test = [item.audience.is_test for item in impressions]
-        return Terms(
+        return ImpressionTerms(
             first_price=np.array([item.first_price for item in impressions], bool),
             ttl=np.array([self._seconds(item) for item in impressions], np.float64),
             user=np.array([self._users.key(item.audience.user) for item in impressions], np.uint64),
@@ -196,22 +196,22 @@ class Edge:
         return self._times.of(inventory, interstitial=slot.instl, native=slot.kind == "native")
 
     def render(
-        self, batch: Batch, probability: npt.NDArray[np.float32], decisions: Decisions
+        self, batch: Batch, probability: npt.NDArray[np.float32], outcome: AuctionOutcome
     ) -> tuple[list[Answer], list[BidEvent]]:
         """Return the answer to each request of a batch, and the events of its bids; a test has none."""
         seats: list[dict[str, list[Bid]]] = [{} for _ in batch.requests]
         impressions = [impression for request in batch.requests for impression in request.impressions]
         at = self._clock()
-        features_of = batch.rows[decisions.candidate].tolist()
-        pctr = probability[decisions.candidate, CLICK].tolist()
-        multiplier, floor_micros = decisions.multiplier.tolist(), batch.floor_micros[decisions.candidate].tolist()
+        features_of = batch.rows[outcome.candidate].tolist()
+        pctr = probability[outcome.candidate, CLICK].tolist()
+        multiplier, floor_micros = outcome.multiplier.tolist(), batch.floor_micros[outcome.candidate].tolist()
         events = []
         for place, (candidate, imp, owner, row, seconds, ref) in enumerate(
-            _winners(batch, decisions, impressions, self._charge_on)
+            _winners(batch, outcome, impressions, self._charge_on)
         ):
             impression, request = impressions[imp], batch.requests[owner]
-            sold = Sold(ref, impression, batch.view.showpiece(impression.slot, row), seconds)
-            bid = bid_of(sold, self._signer, self._base)
+            offer = BidOffer(ref, impression, batch.view.template(impression.slot, row), seconds)
+            bid = bid_of(offer, self._signer, self._base)
             request.exchange.finish(bid)
             seats[owner].setdefault(_seat(batch, impression, candidate), []).append(bid)
             if ref.is_test:
@@ -237,7 +237,7 @@ class Edge:
             )
         answers = [
             _answer(request, offers, reason)
-            for request, offers, reason in zip(batch.requests, seats, _reasons(batch, decisions), strict=True)
+            for request, offers, reason in zip(batch.requests, seats, _reasons(batch, outcome), strict=True)
         ]
         return answers, events
 
@@ -261,7 +261,7 @@ def _answer(request: Prepared, seats: dict[str, list[Bid]], reason: NoBid) -> An
     return Answer(None, response=response) if request.as_object else Answer(encode_response(response))
 
 
-def _reasons(batch: Batch, decisions: Decisions) -> list[NoBid]:
+def _reasons(batch: Batch, outcome: AuctionOutcome) -> list[NoBid]:
     """Return the no-bid reason of each request, by how far its impressions came."""
     reasons = np.array([request.reason for request in batch.requests], np.int64)
     for imp, reason in batch.candidates.reasons.items():
@@ -270,7 +270,7 @@ def _reasons(batch: Batch, decisions: Decisions) -> list[NoBid]:
     reached = np.zeros(len(batch.requests), bool)
     reached[batch.owner[batch.candidates.imp]] = True
     unpaid = np.zeros(len(batch.requests), bool)
-    unpaid[batch.owner[decisions.unpaid]] = True
+    unpaid[batch.owner[outcome.unpaid]] = True
     if batch.barred is not None:
         reasons = np.where(batch.barred > 0, batch.barred, reasons)
     reasons[reached] = NoBid.BELOW_FLOOR
@@ -332,13 +332,13 @@ def _seat(batch: Batch, impression: Impression, candidate: int) -> str:
 
 
 def _winners(
-    batch: Batch, decisions: Decisions, impressions: Sequence[Impression], charge_on: str
+    batch: Batch, outcome: AuctionOutcome, impressions: Sequence[Impression], charge_on: str
 ) -> Iterator[tuple[int, int, int, int, float, BidRef]]:
     """Yield each winner: candidate, impression, request, row of the creative, seconds of its notices, and its ref."""
-    candidate = decisions.candidate
+    candidate = outcome.candidate
     imp, row = batch.candidates.imp[candidate], batch.candidates.creative[candidate]
     whose = (candidate, imp, batch.owner[imp], row, batch.terms.ttl[imp], batch.terms.user[imp])
-    paid = (decisions.lease, decisions.sequence, decisions.account, decisions.price_micros, decisions.expires)
+    paid = (outcome.lease, outcome.sequence, outcome.account, outcome.price_micros, outcome.expires)
     creatives = batch.view.index.creatives
     for number, place, owner, line, seconds, user, floor, lease, sequence, account, ceiling, expires in zip(
         *(column.tolist() for column in (*whose, batch.floor_micros[candidate], *paid)), strict=True

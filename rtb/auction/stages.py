@@ -19,7 +19,7 @@ from rtb.models.features import Rows
 from rtb.models.observation import observe
 from rtb.models.policy import Policy
 from rtb.models.scores import CLICK, CONVERSION, Scorer, Scores
-from rtb.models.winrate import caller_in
+from rtb.models.winrate import market_caller
 from rtb.money.accounts import campaign_of, experiment_of
 from rtb.pacing.snapshot import PACING_DTYPE, PacingTable, pacing_state
 
@@ -72,7 +72,7 @@ class Auction(NamedTuple):
     market: npt.NDArray[np.uint64] | None = None
 
 
-class Made(NamedTuple):
+class ModelVersions(NamedTuple):
     """The versions that decisions were made by.
 
     Attributes:
@@ -86,7 +86,7 @@ class Made(NamedTuple):
     challenger: str = ""
 
 
-class Weighed(NamedTuple):
+class PricedCandidates(NamedTuple):
     """The priced candidates of a batch, before money is reserved.
 
     Attributes:
@@ -106,7 +106,7 @@ class Weighed(NamedTuple):
     order: npt.NDArray[np.intp]
 
 
-class Decisions(NamedTuple):
+class AuctionOutcome(NamedTuple):
     """The winners of the internal auction, at most one an impression; all arrays have shape `(winners,)`.
 
     Attributes:
@@ -118,7 +118,7 @@ class Decisions(NamedTuple):
         sequence: number of the bid in its lease.
         expires: Unix second until which its notices count.
         unpaid: impressions with bids above the floor but no money for any of them, shape `(k,)`.
-        made: versions that the decisions were made by.
+        versions: versions that the decisions were made by.
     """
 
     candidate: npt.NDArray[np.intp]
@@ -129,7 +129,7 @@ class Decisions(NamedTuple):
     sequence: npt.NDArray[np.int64]
     expires: npt.NDArray[np.int64]
     unpaid: npt.NDArray[np.intp]
-    made: Made = Made()
+    versions: ModelVersions = ModelVersions()
 
 
 class CTRStage:
@@ -177,7 +177,7 @@ class BidStage:
         """Multiplier on the value of each campaign of the table, shape `(campaigns,)`."""
         return self._multiplier
 
-    def repace(self, table: PacingTable, version: str = "") -> list[Usage]:
+    def set_pacing_table(self, table: PacingTable, version: str = "") -> list[Usage]:
         """Set the pacing table; return the usage under the old one."""
         usages = self.drain()
         self._table, self._version = table, version
@@ -191,7 +191,7 @@ class BidStage:
             columns = (table[name].tolist() for name in ("number", "day", "day_ends"))
             self.book.enter({number: Day(day.decode(), ends) for number, day, ends in zip(*columns, strict=True)})
             self._calendar = calendar
-        self.book.want(set(table["number"][table["open"]].tolist()))
+        self.book.keep_leased(set(table["number"][table["open"]].tolist()))
         return usages
 
     def swap_policy(self, policy: Policy) -> None:
@@ -199,7 +199,7 @@ class BidStage:
         self.policy = policy
         self._multiply()
 
-    def challenge(self, policy: Policy | None) -> None:
+    def set_challenger(self, policy: Policy | None) -> None:
         """Set the policy of an experiment's arms; without one, arms do not bid."""
         self._challenger = policy
         self._multiply()
@@ -227,13 +227,13 @@ class BidStage:
         self._usage[rows] = 0
         return drained
 
-    def decide(self, auction: Auction) -> Decisions:
+    def decide(self, auction: Auction) -> AuctionOutcome:
         """Run the internal auction of a batch and reserve the money of its winners."""
-        weighed = self.weigh(auction)
-        self._count(auction, weighed.known, weighed.row, weighed.chance)
-        return self._reserve(auction, weighed.known, weighed.row, weighed.bids, weighed.order)
+        priced = self.price_candidates(auction)
+        self._count(auction, priced.known, priced.row, priced.chance)
+        return self._reserve(auction, priced.known, priced.row, priced.bids, priced.order)
 
-    def weigh(self, auction: Auction) -> Weighed:
+    def price_candidates(self, auction: Auction) -> PricedCandidates:
         """Price the candidates of a batch, without side effects."""
         row = self._rows(auction)
         known = np.flatnonzero(row >= 0)
@@ -249,7 +249,7 @@ class BidStage:
             saved = None if saved is None else np.where(deals.agreed_micros > 0, 0, saved)
         imp = auction.imp[known] if auction.group is None else auction.group[auction.imp[known]]
         order = pricing.rank(bids, floors, imp, None if deals is None else deals.is_deal, saved)
-        return Weighed(known, row, chance, bids, saved, order)
+        return PricedCandidates(known, row, chance, bids, saved, order)
 
     def _chance(
         self, auction: Auction, known: npt.NDArray[np.intp], row: npt.NDArray[np.int64]
@@ -289,7 +289,7 @@ class BidStage:
         row: npt.NDArray[np.int64],
         bids: pricing.Ints,
         order: npt.NDArray[np.intp],
-    ) -> Decisions:
+    ) -> AuctionOutcome:
         """Give each impression, or one of each group, to its best bid whose money can be reserved."""
         imps = auction.imp[known[order]]
         groups = imps if auction.group is None else auction.group[imps]
@@ -307,7 +307,7 @@ class BidStage:
         paid = chosen if auction.is_test is None else chosen[~auction.is_test[auction.imp[known[chosen]]]]
         np.add.at(self._usage[:, 1], row[paid], 1)
         identity = np.array(held, np.int64).reshape(-1, 3)
-        return Decisions(
+        return AuctionOutcome(
             candidate=known[chosen],
             account=self._table["number"][row[chosen]],
             price_micros=bids[chosen],
@@ -316,7 +316,9 @@ class BidStage:
             sequence=identity[:, 1],
             expires=identity[:, 2],
             unpaid=np.unique(imps[~np.isin(groups, groups[np.array(winners, np.intp)])]),
-            made=Made(self._version, self.policy.version, self._challenger.version if self._challenger else ""),
+            versions=ModelVersions(
+                self._version, self.policy.version, self._challenger.version if self._challenger else ""
+            ),
         )
 
     def _holder(
@@ -328,8 +330,8 @@ class BidStage:
         def hold(place: int) -> Reservation | None:
             seconds = math.inf if ttl is None else ttl.item(imp.item(place))
             if is_test is not None and is_test.item(imp.item(place)):
-                return book.rehearse(seconds)
-            caller = 0 if market is None else caller_in(market.item(imp.item(place)))
+                return book.reserve_test(seconds)
+            caller = 0 if market is None else market_caller(market.item(imp.item(place)))
             return book.reserve(account.item(place), prices.item(place), seconds, caller)
 
         return hold

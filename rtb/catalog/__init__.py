@@ -1,24 +1,24 @@
 """The catalog: campaigns of record, portfolios, API keys, and spend by hour."""
 
-from rtb.catalog.keyring import KeyRing, standing_keys
+from rtb.catalog.keyring import KeyRing, configured_keys
 from rtb.catalog.keys import SCOPES, Key, KeyExists, KeyUnknown, Scope, digest_of
 from rtb.catalog.portfolios import PortfolioChanged, PortfolioExists, PortfolioRecord, PortfolioUnknown
-from rtb.catalog.receipts import Kept, Once, ReceiptMismatch, Repeated
+from rtb.catalog.receipts import IdempotentRequest, KeptAnswer, ReceiptMismatch, RequestRepeated
 from rtb.catalog.records import (
     CampaignArchived,
     CampaignChanged,
     CampaignExists,
     CampaignUnknown,
+    CatalogEntry,
     CatalogError,
     Change,
     CreativeExists,
     CreativeUnknown,
-    Entry,
-    Loaded,
+    LoadedCampaigns,
     Page,
 )
 from rtb.catalog.store import Catalog
-from rtb.events.rows import Moved, Spend
+from rtb.events.rows import MoveRecord, Spend
 
 __all__ = [
     "SCOPES",
@@ -27,28 +27,28 @@ __all__ = [
     "CampaignExists",
     "CampaignUnknown",
     "Catalog",
+    "CatalogEntry",
     "CatalogError",
     "Change",
     "CreativeExists",
     "CreativeUnknown",
-    "Entry",
-    "Kept",
+    "IdempotentRequest",
+    "KeptAnswer",
     "Key",
     "KeyExists",
     "KeyRing",
     "KeyUnknown",
-    "Loaded",
-    "Moved",
-    "Once",
+    "LoadedCampaigns",
+    "MoveRecord",
     "Page",
     "PortfolioChanged",
     "PortfolioExists",
     "PortfolioRecord",
     "PortfolioUnknown",
     "ReceiptMismatch",
-    "Repeated",
+    "RequestRepeated",
     "Scope",
     "Spend",
+    "configured_keys",
     "digest_of",
-    "standing_keys",
 ]

@@ -61,7 +61,7 @@ class KeyRing:
         self._revision = revision
 
 
-def standing_keys(settings: Settings) -> list[Key]:
+def configured_keys(settings: Settings) -> list[Key]:
     """Return the keys of the settings: the administrator's (generated on first use), exchanges', this machine's two.
 
     Raises:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from rtb.catalog import receipts, tables
 from rtb.catalog.database import Database
-from rtb.catalog.receipts import Once
+from rtb.catalog.receipts import IdempotentRequest
 from rtb.catalog.records import unix_time
 
 Scope = Literal["exchange", "report", "admin"]
@@ -86,7 +86,7 @@ class KeyBook:
         actor: str,
         *,
         per_minute: int | None = None,
-        once: Once[Key] | None = None,
+        once: IdempotentRequest[Key] | None = None,
     ) -> Key:
         """Store a new key.
 

@@ -13,7 +13,7 @@ from rtb.catalog import tables
 from rtb.catalog.database import Database
 from rtb.catalog.records import unix_time
 from rtb.catalog.versions import Expected, VersionChanged, is_expected
-from rtb.events.rows import Moved
+from rtb.events.rows import MoveRecord
 
 
 class PortfolioExists(ValueError):
@@ -135,7 +135,7 @@ class PortfolioBook:
         with self._database.writing() as connection:
             connection.execute(update(tables.portfolios).where(where).values(state=state))
 
-    def moves(self, name: str, limit: int = 100) -> list[Moved]:
+    def moves(self, name: str, limit: int = 100) -> list[MoveRecord]:
         """Return the last budget moves of a portfolio, oldest first."""
         found = tables.moves
         query = select(found).where(found.c.portfolio == name).order_by(found.c.number.desc()).limit(limit)
@@ -155,7 +155,7 @@ class PortfolioBook:
         return {row.campaign: int(row.total) for row in self._database.rows(query)}
 
 
-def record_moves(connection: Connection, moves: Sequence[Moved]) -> None:
+def record_moves(connection: Connection, moves: Sequence[MoveRecord]) -> None:
     """Store budget moves, in the transaction of the position that they reach."""
     if moves:
         rows = [one._asdict() | {"at": datetime.fromtimestamp(one.at, UTC)} for one in moves]
@@ -185,5 +185,5 @@ def _record(row: Row[Any]) -> PortfolioRecord:
     return PortfolioRecord(row.id, row.body, row.version, unix_time(row.created_at), row.state)
 
 
-def _moved(row: Row[Any]) -> Moved:
-    return Moved(row.portfolio, unix_time(row.at), row.source, row.target, row.micros, row.because)
+def _moved(row: Row[Any]) -> MoveRecord:
+    return MoveRecord(row.portfolio, unix_time(row.at), row.source, row.target, row.micros, row.because)

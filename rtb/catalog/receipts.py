@@ -19,10 +19,10 @@ from rtb.catalog.database import Database
 KEPT = timedelta(days=1)
 """How long a receipt is kept."""
 
-Outcome = TypeVar("Outcome")
+Result = TypeVar("Result")
 
 
-class Repeated(Exception):
+class RequestRepeated(Exception):
     """The request was done before, and its answer is kept."""
 
 
@@ -30,7 +30,7 @@ class ReceiptMismatch(ValueError):
     """The same idempotency key with another request."""
 
 
-class Kept(NamedTuple):
+class KeptAnswer(NamedTuple):
     """The kept answer to a request.
 
     Attributes:
@@ -44,7 +44,7 @@ class Kept(NamedTuple):
     etag: str = ""
 
 
-class Once(NamedTuple, Generic[Outcome]):
+class IdempotentRequest(NamedTuple, Generic[Result]):
     """An idempotent request.
 
     Attributes:
@@ -57,10 +57,10 @@ class Once(NamedTuple, Generic[Outcome]):
     owner: str
     key: str
     fingerprint: str
-    answer: Callable[[Outcome], Kept]
+    answer: Callable[[Result], KeptAnswer]
 
 
-def claim(connection: Connection, once: Once[Outcome] | None) -> None:
+def claim(connection: Connection, once: IdempotentRequest[Result] | None) -> None:
     """Claim a request, in the transaction that does it.
 
     Raises:
@@ -74,10 +74,10 @@ def claim(connection: Connection, once: Once[Outcome] | None) -> None:
     try:
         connection.execute(receipts.insert().values(row))
     except IntegrityError as error:
-        raise Repeated from error
+        raise RequestRepeated from error
 
 
-def fill(connection: Connection, once: Once[Outcome] | None, outcome: Outcome) -> None:
+def fill(connection: Connection, once: IdempotentRequest[Result] | None, outcome: Result) -> None:
     """Store the answer of a request, at the end of its transaction."""
     if once is not None:
         _write(connection, once, once.answer(outcome))
@@ -93,7 +93,7 @@ class ReceiptBook:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def find(self, once: Once[Outcome]) -> Kept | None:
+    def find(self, once: IdempotentRequest[Result]) -> KeptAnswer | None:
         """Return the kept answer to a request; `None` where it was not done, or its receipt has expired.
 
         Raises:
@@ -106,15 +106,15 @@ class ReceiptBook:
             return None
         if rows[0].fingerprint != once.fingerprint:
             raise ReceiptMismatch("this Idempotency-Key was used for another request: use a new one")
-        return Kept(rows[0].status, rows[0].body, rows[0].etag)
+        return KeptAnswer(rows[0].status, rows[0].body, rows[0].etag)
 
-    def amend(self, once: Once[Outcome], kept: Kept) -> None:
+    def amend(self, once: IdempotentRequest[Result], kept: KeptAnswer) -> None:
         """Replace a receipt's answer by a fuller one than was known in the transaction."""
         with self._database.writing() as connection:
             _write(connection, once, kept)
 
 
-def _write(connection: Connection, once: Once[Outcome], kept: Kept) -> None:
+def _write(connection: Connection, once: IdempotentRequest[Result], kept: KeptAnswer) -> None:
     receipts = tables.receipts
     mine = (receipts.c.owner == once.owner, receipts.c.key == once.key)
     connection.execute(update(receipts).where(*mine).values(kept._asdict()))

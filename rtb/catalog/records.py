@@ -40,7 +40,7 @@ class CampaignChanged(VersionChanged):
     kind = "campaign"
 
 
-class Entry(NamedTuple):
+class CatalogEntry(NamedTuple):
     """A campaign of record.
 
     Attributes:
@@ -78,7 +78,7 @@ class Entry(NamedTuple):
         return self.starts <= now and (self.campaign.flight.ends_at is None or now < self.ends)
 
 
-class Loaded(NamedTuple):
+class LoadedCampaigns(NamedTuple):
     """The campaigns of record.
 
     Attributes:
@@ -86,7 +86,7 @@ class Loaded(NamedTuple):
         faults: unreadable ones, such as one written past the API or by another version.
     """
 
-    entries: list[Entry]
+    entries: list[CatalogEntry]
     faults: list[Fault]
 
 
@@ -98,7 +98,7 @@ class Page(NamedTuple):
         next: number after which the next page begins; none on the last page.
     """
 
-    entries: list[Entry]
+    entries: list[CatalogEntry]
     next: int | None
 
 

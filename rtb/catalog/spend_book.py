@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rtb.catalog.store import Catalog
-from rtb.events.rows import Moved, Spend
+from rtb.events.rows import MoveRecord, Spend
 
 
 class CatalogSpendBook:
@@ -22,7 +22,7 @@ class CatalogSpendBook:
         """See `SpendBook.position`."""
         return self._catalog.position()
 
-    def record_spend(self, rows: Sequence[Spend], position: str, moves: Sequence[Moved] = ()) -> None:
+    def record_spend(self, rows: Sequence[Spend], position: str, moves: Sequence[MoveRecord] = ()) -> None:
         """See `SpendBook.record_spend`.
 
         Raises:

@@ -17,23 +17,23 @@ from rtb.catalog import receipts, tables
 from rtb.catalog.database import Database
 from rtb.catalog.keys import KeyBook
 from rtb.catalog.portfolios import PortfolioBook, record_moves
-from rtb.catalog.receipts import Once, ReceiptBook
+from rtb.catalog.receipts import IdempotentRequest, ReceiptBook
 from rtb.catalog.records import (
     CampaignArchived,
     CampaignChanged,
     CampaignExists,
     CampaignUnknown,
+    CatalogEntry,
     CatalogError,
     Change,
     CreativeExists,
     CreativeUnknown,
-    Entry,
-    Loaded,
+    LoadedCampaigns,
     Page,
     unix_time,
 )
 from rtb.catalog.versions import Expected, is_expected
-from rtb.events.rows import Moved, Spend
+from rtb.events.rows import MoveRecord, Spend
 from rtb.money.accounts import MOST_CAMPAIGNS
 from rtb.runtime.quarantine import RECORD_ERRORS, Fault
 
@@ -66,7 +66,9 @@ class Catalog:
         self.receipts = ReceiptBook(self._database)
         self.portfolios = PortfolioBook(self._database)
 
-    def add(self, campaign: Campaign, actor: str = "unknown", once: Once[Entry] | None = None) -> Entry:
+    def add(
+        self, campaign: Campaign, actor: str = "unknown", once: IdempotentRequest[CatalogEntry] | None = None
+    ) -> CatalogEntry:
         """Store a new campaign.
 
         Raises:
@@ -80,7 +82,7 @@ class Catalog:
             receipts.fill(connection, once, entry)
         return entry
 
-    def add_all(self, campaigns: Sequence[Campaign], actor: str = "unknown") -> list[Entry]:
+    def add_all(self, campaigns: Sequence[Campaign], actor: str = "unknown") -> list[CatalogEntry]:
         """Store many new campaigns, all or none, in one transaction. Raises as `add` does."""
         now = datetime.now(UTC)
         with self._database.writing() as connection:
@@ -88,7 +90,7 @@ class Catalog:
 
     def change(
         self, campaign_id: str, expected_version: Expected, changes: Any, actor: str, action: str = "change"
-    ) -> Entry:
+    ) -> CatalogEntry:
         """Change a campaign, unless somebody else changed it first.
 
         An edit without effect raises no version and is not recorded.
@@ -115,15 +117,15 @@ class Catalog:
 
         return self._amend(campaign_id, expected_version, edited, actor, action)
 
-    def pause(self, campaign_id: str, actor: str, expected_version: Expected = None) -> Entry:
+    def pause(self, campaign_id: str, actor: str, expected_version: Expected = None) -> CatalogEntry:
         """Pause a campaign. Raises as `change` does."""
         return self.change(campaign_id, expected_version, {"status": "paused"}, actor, "pause")
 
-    def resume(self, campaign_id: str, actor: str, expected_version: Expected = None) -> Entry:
+    def resume(self, campaign_id: str, actor: str, expected_version: Expected = None) -> CatalogEntry:
         """Resume a paused campaign. Raises as `change` does."""
         return self.change(campaign_id, expected_version, {"status": "active"}, actor, "resume")
 
-    def archive(self, campaign_id: str, actor: str, expected_version: Expected) -> Entry:
+    def archive(self, campaign_id: str, actor: str, expected_version: Expected) -> CatalogEntry:
         """Archive a campaign: it never bids again and is no longer listed. Its money and history stay.
 
         Raises as `change` does, except that archiving again changes nothing.
@@ -140,8 +142,8 @@ class Catalog:
         creative: Creative,
         actor: str,
         expected_version: Expected = None,
-        once: Once[Entry] | None = None,
-    ) -> Entry:
+        once: IdempotentRequest[CatalogEntry] | None = None,
+    ) -> CatalogEntry:
         """Add a creative to a campaign. Raises as `change` does, and more.
 
         Raises:
@@ -156,7 +158,9 @@ class Catalog:
 
         return self._amend(campaign_id, expected_version, grown, actor, "add_creative", once=once)
 
-    def drop_creative(self, campaign_id: str, creative_id: str, actor: str, expected_version: Expected = None) -> Entry:
+    def drop_creative(
+        self, campaign_id: str, creative_id: str, actor: str, expected_version: Expected = None
+    ) -> CatalogEntry:
         """Remove a creative from a campaign. Raises as `change` does, and more.
 
         Raises:
@@ -177,8 +181,8 @@ class Catalog:
         micros: int,
         actor: str,
         expected_version: Expected = None,
-        once: Once[Entry] | None = None,
-    ) -> Entry:
+        once: IdempotentRequest[CatalogEntry] | None = None,
+    ) -> CatalogEntry:
         """Raise a campaign's total budget by so many micros. Raises as `change` does, and more.
 
         Raises:
@@ -190,25 +194,25 @@ class Catalog:
 
         return self._amend(campaign_id, expected_version, raised, actor, "top_up", once=once)
 
-    def get(self, campaign_id: str) -> Entry | None:
+    def get(self, campaign_id: str) -> CatalogEntry | None:
         """Return the campaign of this id, if there is one."""
         if "\0" in campaign_id:  # PostgreSQL refuses NUL in text
             return None
         rows = self._database.rows(select(tables.campaigns).where(tables.campaigns.c.id == campaign_id))
         return _entry(rows[0]) if rows else None
 
-    def load(self) -> Loaded:
+    def load(self) -> LoadedCampaigns:
         """Return every campaign in order of their numbers; an unreadable one does not affect the others."""
-        entries: list[Entry] = []
+        entries: list[CatalogEntry] = []
         faults: list[Fault] = []
         for row in self._database.rows(select(tables.campaigns).order_by(tables.campaigns.c.number)):
             try:
                 entries.append(_entry(row))
             except RECORD_ERRORS as error:
                 faults.append(Fault.of("campaign", str(row.id), error))
-        return Loaded(entries, faults)
+        return LoadedCampaigns(entries, faults)
 
-    def all(self) -> list[Entry]:
+    def all(self) -> list[CatalogEntry]:
         """Return every readable campaign, in order of their numbers."""
         return self.load().entries
 
@@ -230,7 +234,7 @@ class Catalog:
         """
         query = select(tables.campaigns).where(tables.campaigns.c.number > after).order_by(tables.campaigns.c.number)
         wanted, sought = {"active", "paused"} if status is None else {status}, text.casefold()
-        found: list[Entry] = []
+        found: list[CatalogEntry] = []
         for row in self._database.rows(query):
             try:
                 entry = _entry(row)
@@ -272,7 +276,7 @@ class Catalog:
             with self._database.writing() as connection:
                 connection.execute(query.values(opened_at=bindparam("now")), marks)
 
-    def record_spend(self, rows: Sequence[Spend], position: str, moves: Sequence[Moved] = ()) -> bool:
+    def record_spend(self, rows: Sequence[Spend], position: str, moves: Sequence[MoveRecord] = ()) -> bool:
         """Add spend by hour, and store in the same transaction how far the stream of events has been read.
 
         Args:
@@ -324,8 +328,8 @@ class Catalog:
         actor: str,
         action: str,
         *,
-        once: Once[Entry] | None = None,
-    ) -> Entry:
+        once: IdempotentRequest[CatalogEntry] | None = None,
+    ) -> CatalogEntry:
         found = tables.campaigns.c
         query = select(tables.campaigns).where(found.id == campaign_id).with_for_update()
         with self._database.writing() as connection:
@@ -354,7 +358,7 @@ def _edited(campaign: Campaign, changes: Any) -> Campaign:
     return patch_campaign(campaign, changes)
 
 
-def _replace(connection: Connection, before: Entry, after: Entry) -> None:
+def _replace(connection: Connection, before: CatalogEntry, after: CatalogEntry) -> None:
     """Replace exactly the old version by the new one: a last line of defence below the row's lock."""
     found = tables.campaigns.c
     query = update(tables.campaigns).where(found.number == before.number, found.version == before.version)
@@ -363,7 +367,7 @@ def _replace(connection: Connection, before: Entry, after: Entry) -> None:
         raise CampaignChanged(before.campaign.id, before.version, after.version)
 
 
-def _add(connection: Connection, campaign: Campaign, now: datetime, actor: str) -> Entry:
+def _add(connection: Connection, campaign: Campaign, now: datetime, actor: str) -> CatalogEntry:
     """Insert a new campaign and the first line of its history."""
     if campaign.status == "archived":
         raise CampaignError("a new campaign is active or paused - at `$.status`")
@@ -375,12 +379,12 @@ def _add(connection: Connection, campaign: Campaign, now: datetime, actor: str) 
     assert key is not None
     if int(key[0]) > MOST_CAMPAIGNS:
         raise CatalogError(f"there were {MOST_CAMPAIGNS:,} campaigns, and the ledger can number no more")
-    entry = Entry(int(key[0]), campaign, now.timestamp())
+    entry = CatalogEntry(int(key[0]), campaign, now.timestamp())
     _record(connection, None, entry, actor, "create")
     return entry
 
 
-def _record(connection: Connection, before: Entry | None, after: Entry, actor: str, action: str) -> None:
+def _record(connection: Connection, before: CatalogEntry | None, after: CatalogEntry, actor: str, action: str) -> None:
     """Add a line to the history and raise the catalog's revision, in the transaction of the change."""
     row = {
         "number": after.number,
@@ -405,9 +409,9 @@ def _add_spend(connection: Connection, row: Spend, position: str) -> None:
         connection.execute(spend.insert().values(row._asdict() | {"last_event": position}))
 
 
-def _entry(row: Row[Any]) -> Entry:
+def _entry(row: Row[Any]) -> CatalogEntry:
     campaign, is_opened = decode_campaign(row.body.encode()), row.opened_at is not None
-    return Entry(row.number, campaign, unix_time(row.created_at), row.version, is_opened)
+    return CatalogEntry(row.number, campaign, unix_time(row.created_at), row.version, is_opened)
 
 
 def _change(row: Row[Any]) -> Change:

@@ -38,7 +38,7 @@ def merge_hour(folder: Path, go_on: Callable[[], bool] = lambda: True) -> list[P
         OSError: the folder cannot be written, or the disk is full; nothing is lost.
     """
     found = parquet.parts_in(folder)
-    whole = parquet.uncovered(found)
+    whole = parquet.without_merged(found)
     if len(whole) > 1:
         try:
             whole = [_merged(folder, whole, go_on)]
@@ -55,7 +55,7 @@ def merge_hour(folder: Path, go_on: Callable[[], bool] = lambda: True) -> list[P
 def _merged(folder: Path, whole: Sequence[Part], go_on: Callable[[], bool]) -> Part:
     """Return the durable merged file of several."""
     first, last = whole[0].first, whole[-1].last
-    path = folder / parquet.name_of(first, last)
+    path = folder / parquet.file_name(first, last)
     with (
         parquet.writing_durably(path) as file,
         pq.ParquetWriter(file, SCHEMA, compression=parquet.COMPRESSION) as writer,

@@ -26,7 +26,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from rtb.events.schema import SCHEMA, to_table
-from rtb.events.stream import START, Entry, place
+from rtb.events.stream import START, StreamEntry, id_order
 from rtb.runtime.quarantine import RECORD_ERRORS, Fault
 
 HOUR = 3_600
@@ -47,7 +47,7 @@ class UnreadableEvents(OSError):
         super().__init__(f"{path} cannot be read, move it away or restore it: {self.fault.reason}")
 
 
-class Run(NamedTuple):
+class EventRun(NamedTuple):
     """Consecutive events of one hour, as many as are read at once.
 
     Attributes:
@@ -76,7 +76,7 @@ class Part(NamedTuple):
     last: str
     path: Path
 
-    def runs(self, after: str = START) -> Iterator[Run]:
+    def runs(self, after: str = START) -> Iterator[EventRun]:
         """Yield its events after a position, a row group at a time.
 
         Raises:
@@ -84,36 +84,36 @@ class Part(NamedTuple):
             UnreadableEvents: the file is damaged.
         """
         try:
-            yield from self._runs(place(after))
+            yield from self._runs(id_order(after))
         except FileNotFoundError:
             raise
         except (OSError, *RECORD_ERRORS) as error:  # Arrow raises either kind for damage
             raise UnreadableEvents(self.path, error) from error
 
-    def _runs(self, since: tuple[int, int]) -> Iterator[Run]:
+    def _runs(self, since: tuple[int, int]) -> Iterator[EventRun]:
         with pa.OSFile(str(self.path)) as file:
             for group in ds.ParquetFileFormat().make_fragment(file).split_by_row_group():
                 known = 0
-                if place(self.first) <= since:
+                if id_order(self.first) <= since:
                     ids = group.to_table(columns=["id"]).column("id")
                     known = _rows_until(ids, since)
                     if known == len(ids):
                         continue
                 table = group.to_table(schema=SCHEMA).slice(known)
-                yield Run(self.hour, table.column("id")[-1].as_py(), table)
+                yield EventRun(self.hour, table.column("id")[-1].as_py(), table)
 
 
-def write_parts(folder: Path, entries: Sequence[Entry]) -> Iterator[Part]:
+def write_parts(folder: Path, entries: Sequence[StreamEntry]) -> Iterator[Part]:
     """Write a run of the stream, one file per hour; each is durable when it is yielded.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full.
     """
-    for hour, run in groupby(entries, lambda entry: place(entry.id)[0] // 1_000 // HOUR * HOUR):
+    for hour, run in groupby(entries, lambda entry: id_order(entry.id)[0] // 1_000 // HOUR * HOUR):
         yield _write(folder, hour, list(run))
 
 
-def runs(folder: Path, after: str = START, leave_out: Callable[[Fault], None] | None = None) -> Iterator[Run]:
+def runs(folder: Path, after: str = START, leave_out: Callable[[Fault], None] | None = None) -> Iterator[EventRun]:
     """Yield the events after a position, in order of the stream, each once, even while files are merged.
 
     Args:
@@ -148,9 +148,9 @@ def runs(folder: Path, after: str = START, leave_out: Callable[[Fault], None] | 
 
 def parts(folder: Path, after: str = START) -> Iterator[Part]:
     """Yield the files that hold events after a position, in order of the stream."""
-    since = place(after)
+    since = id_order(after)
     for hour_folder in hour_folders(folder, since[0] / 1_000):
-        yield from (part for part in uncovered(parts_in(hour_folder)) if place(part.last) > since)
+        yield from (part for part in without_merged(parts_in(hour_folder)) if id_order(part.last) > since)
 
 
 def parts_in(hour_folder: Path) -> list[Part]:
@@ -163,11 +163,11 @@ def parts_in(hour_folder: Path) -> list[Part]:
     return [part for path in sorted(paths) if (part := _part(path)) is not None]
 
 
-def uncovered(found: Iterable[Part]) -> list[Part]:
+def without_merged(found: Iterable[Part]) -> list[Part]:
     """Return files in order of the stream, without those already merged into another one."""
     kept: list[Part] = []
-    for part in sorted(found, key=lambda part: (place(part.first), [-number for number in place(part.last)])):
-        if not kept or place(part.last) > place(kept[-1].last):
+    for part in sorted(found, key=lambda part: (id_order(part.first), [-number for number in id_order(part.last)])):
+        if not kept or id_order(part.last) > id_order(kept[-1].last):
             kept.append(part)
     return kept
 
@@ -177,7 +177,7 @@ def last_written(folder: Path) -> str:
     for hour_folder in reversed(hour_folders(folder, 0.0)):
         ids = [part.last for part in parts_in(hour_folder)]
         if ids:
-            return max(ids, key=place)
+            return max(ids, key=id_order)
     return START
 
 
@@ -238,14 +238,14 @@ def write_durably(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
         file.writelines(chunks)
 
 
-def _write(folder: Path, hour: int, entries: Sequence[Entry]) -> Part:
+def _write(folder: Path, hour: int, entries: Sequence[StreamEntry]) -> Part:
     moment = datetime.fromtimestamp(hour, UTC)
     target = folder / f"date={moment:%Y-%m-%d}" / f"hour={moment:%H}"
     _make_folder(target)
     first, last = entries[0].id, entries[-1].id
     buffer = pa.BufferOutputStream()
     pq.write_table(to_table(entries), buffer, compression=COMPRESSION)
-    path = target / name_of(first, last)
+    path = target / file_name(first, last)
     write_durably(path, [memoryview(buffer.getvalue())])
     return Part(hour, first, last, path)
 
@@ -259,7 +259,7 @@ def _make_folder(folder: Path) -> None:
     sync_folder(folder.parent)
 
 
-def name_of(first: str, last: str) -> str:
+def file_name(first: str, last: str) -> str:
     """Return the name of a file that holds the events from one id to another."""
     return f"part-{first}-{last}.parquet"
 
@@ -269,12 +269,12 @@ def _part(path: Path) -> Part | None:
     if match is None:
         return None
     first, last = match.groups()
-    return Part(place(first)[0] // 1_000 // HOUR * HOUR, first, last, path)
+    return Part(id_order(first)[0] // 1_000 // HOUR * HOUR, first, last, path)
 
 
 def _rows_until(ids: pa.ChunkedArray, position: tuple[int, int]) -> int:
     """Return how many of the ordered ids are not after a position."""
-    return bisect_right(range(len(ids)), position, key=lambda row: place(ids[row].as_py()))
+    return bisect_right(range(len(ids)), position, key=lambda row: id_order(ids[row].as_py()))
 
 
 def hour_folders(folder: Path, since: float, until: float | None = None) -> list[Path]:

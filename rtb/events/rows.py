@@ -27,7 +27,7 @@ class Spend(NamedTuple):
     conversions: int
 
 
-class Moved(NamedTuple):
+class MoveRecord(NamedTuple):
     """Budget moved from one campaign to another.
 
     Attributes:

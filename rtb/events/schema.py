@@ -9,7 +9,7 @@ import msgspec
 import pyarrow as pa
 
 from rtb.events.sink import BidEvent
-from rtb.events.stream import Entry
+from rtb.events.stream import StreamEntry
 from rtb.money.accounts import campaign_of, experiment_of
 
 SCHEMA = pa.schema(
@@ -42,7 +42,7 @@ SCHEMA = pa.schema(
 _MICRO = 1_000_000
 
 
-def to_table(entries: Iterable[Entry]) -> pa.Table:
+def to_table(entries: Iterable[StreamEntry]) -> pa.Table:
     """Return events as rows of `SCHEMA`, in order.
 
     Raises:
@@ -51,7 +51,7 @@ def to_table(entries: Iterable[Entry]) -> pa.Table:
     return pa.Table.from_pylist([_row(entry) for entry in entries], schema=SCHEMA)
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(entry: StreamEntry) -> dict[str, Any]:
     fields = {name.decode(): value.decode() for name, value in entry.fields.items()}
     row: dict[str, Any] = {"id": entry.id, "kind": fields.get("kind", "unknown"), "bid": fields.get("bid")}
     return row | (_bid(fields["data"]) if "data" in fields else _notice(fields))

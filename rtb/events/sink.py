@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import redis.asyncio as aioredis
 
-from rtb.events.stream import STREAM, place
+from rtb.events.stream import STREAM, id_order
 from rtb.runtime.outbox import Outbox, Stamp, once
 
 _QUEUE = 20_000
@@ -128,7 +128,7 @@ class EventSink:
             pipe.xlen(STREAM)
             pipe.xrange(STREAM, count=1)
             length, oldest = await pipe.execute()
-        lag = time.time() - place(oldest[0][0].decode())[0] / 1_000 if oldest else 0.0
+        lag = time.time() - id_order(oldest[0][0].decode())[0] / 1_000 if oldest else 0.0
         return Backlog(int(length), max(0.0, round(lag, 3)))
 
     def _take(self) -> list[BidEvent] | None:

@@ -8,8 +8,8 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rtb.events.parquet import Run
-from rtb.events.rows import Moved, Spend
+from rtb.events.parquet import EventRun
+from rtb.events.rows import MoveRecord, Spend
 
 
 class SpendBook(Protocol):
@@ -19,7 +19,7 @@ class SpendBook(Protocol):
         """Return the id of the last event in the book; `0-0` for an empty one."""
         ...
 
-    def record_spend(self, rows: Sequence[Spend], position: str, moves: Sequence[Moved] = ()) -> None:
+    def record_spend(self, rows: Sequence[Spend], position: str, moves: Sequence[MoveRecord] = ()) -> None:
         """Add rows and advance to a position atomically; do nothing where it is reached already."""
         ...
 
@@ -32,7 +32,7 @@ def tally(table: pa.Table) -> list[tuple[int, str, str | None, int, int]]:
     return [(c, kind, outcome, count, micros or 0) for c, kind, outcome, count, micros in rows if c is not None]
 
 
-def spend_rows(run: Run) -> list[Spend]:
+def spend_rows(run: EventRun) -> list[Spend]:
     """Return the spend that events add to their hour; unfunded charges are neither spend nor wins."""
     found: dict[int, dict[str, int]] = {}
     for campaign, kind, outcome, count, micros in tally(run.table):
@@ -48,7 +48,7 @@ def spend_rows(run: Run) -> list[Spend]:
     return [Spend(*values) for values in columns if any(values[2:])]
 
 
-def move_rows(table: pa.Table) -> list[Moved]:
+def move_rows(table: pa.Table) -> list[MoveRecord]:
     """Return the budget moves among events, in order."""
     moved = table.filter(pc.equal(table.column("kind"), "move"))
     at = pc.divide(pc.cast(pc.cast(moved.column("at"), pa.int64()), pa.float64()), 1e6)
@@ -56,4 +56,4 @@ def move_rows(table: pa.Table) -> list[Moved]:
     columns = dict(zip(names, ("campaign", "target", "price_micros", "because"), strict=True))
     told = {name: moved.column(column).to_pylist() for name, column in columns.items()}
     rows = zip(moved.column("portfolio").to_pylist(), at.to_pylist(), *told.values(), strict=True)
-    return [Moved(*row) for row in rows]
+    return [MoveRecord(*row) for row in rows]

@@ -19,14 +19,14 @@ class StreamError(RuntimeError):
     """A stream other than the one whose events were written; the message says what to do."""
 
 
-class Entry(NamedTuple):
+class StreamEntry(NamedTuple):
     """A raw event of the stream."""
 
     id: str
     fields: dict[bytes, bytes]
 
 
-def place(id: str) -> tuple[int, int]:
+def id_order(id: str) -> tuple[int, int]:
     """Return an id in comparable form: Unix milliseconds, and a number within them."""
     milliseconds, number = id.split("-")
     return int(milliseconds), int(number)
@@ -42,10 +42,10 @@ class EventStream:
     def __init__(self, client: redis.Redis) -> None:
         self._client: Any = client
 
-    def read(self, after: str, count: int) -> Sequence[Entry]:
+    def read(self, after: str, count: int) -> Sequence[StreamEntry]:
         """Return the next events after a position, in order, at most `count`."""
         rows = self._client.xrange(STREAM, min=f"({after}", count=count)
-        return [Entry(id.decode(), fields) for id, fields in rows]
+        return [StreamEntry(id.decode(), fields) for id, fields in rows]
 
     def check(self, written: str) -> None:
         """Check that the stream is the one that was written up to here.
@@ -54,7 +54,7 @@ class EventStream:
             StreamError: its newest event is older: new events could be taken for written ones.
         """
         last = self._last_id()
-        if last is not None and place(last) < place(written):
+        if last is not None and id_order(last) < id_order(written):
             raise StreamError(
                 f"the event stream ends at {last}, its files at {written}: the server was rolled back, or wiped and "
                 "its clock set back. Stop the platform and run `python -m pipelines.rebuild_ledger`"
@@ -62,10 +62,10 @@ class EventStream:
 
     def trim(self, position: str) -> int:
         """Remove the events up to and including a position; return how many."""
-        milliseconds, number = place(position)
+        milliseconds, number = id_order(position)
         return int(self._client.xtrim(STREAM, minid=f"{milliseconds}-{number + 1}", approximate=False))
 
-    def continue_after(self, position: str, is_written: Callable[[Sequence[Entry]], Sequence[bool]]) -> None:
+    def continue_after(self, position: str, is_written: Callable[[Sequence[StreamEntry]], Sequence[bool]]) -> None:
         """Continue a lost or rolled-back stream with ids after a position, whatever the clock says.
 
         Events written before are dropped: a server that was rolled back has them again. Other events with ids before
@@ -75,11 +75,11 @@ class EventStream:
             position: id of the last event written.
             is_written: function that tells which of these events were written.
         """
-        if place(self._last_id() or START) >= place(position):
+        if id_order(self._last_id() or START) >= id_order(position):
             return
         rows = self.read(START, _ALL)
         left = [row.fields for row, known in zip(rows, is_written(rows), strict=True) if not known]
-        milliseconds, number = place(position)
+        milliseconds, number = id_order(position)
         with self._client.pipeline(transaction=True) as pipe:
             pipe.delete(STREAM)
             pipe.xadd(STREAM, {"kind": "resumed"}, id=position)

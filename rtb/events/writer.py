@@ -20,7 +20,7 @@ import pyarrow as pa
 from rtb.events import merging, parquet
 from rtb.events.schema import to_table
 from rtb.events.spend import SpendBook, move_rows, spend_rows
-from rtb.events.stream import START, Entry, EventStream, place
+from rtb.events.stream import START, EventStream, StreamEntry, id_order
 from rtb.runtime.quarantine import Fault
 
 _LOCK = ".writer.lock"
@@ -100,7 +100,7 @@ class EventWriter:
         with self._merging:
             with self._mutex:
                 self._open()
-                now = place(self._trimmed)[0] / 1_000  # in stream time: no event of an earlier hour can come
+                now = id_order(self._trimmed)[0] / 1_000  # in stream time: no event of an earlier hour can come
             for hour_folder in parquet.hour_folders(self._folder, self._merged, now):
                 try:
                     gone = merging.merge_hour(hour_folder, lambda: not self._closing.is_set())
@@ -129,10 +129,10 @@ class EventWriter:
         """
         with self._merging, self._mutex:
             self._open()
-            booked, gone = place(self._book.position()), 0
+            booked, gone = id_order(self._book.position()), 0
             for hour_folder in parquet.hour_folders(self._folder, 0.0, before):
                 found = parquet.parts_in(hour_folder)
-                if any(place(part.last) > booked for part in found):
+                if any(id_order(part.last) > booked for part in found):
                     break
                 for part in found:
                     part.path.unlink()
@@ -154,11 +154,11 @@ class EventWriter:
             self._open()
             self._stream.continue_after(self._written, self._are_written)
 
-    def _are_written(self, entries: Sequence[Entry]) -> list[bool]:
+    def _are_written(self, entries: Sequence[StreamEntry]) -> list[bool]:
         """Return which of these events are in the files, by id, kind and bid."""
         if not entries:
             return []
-        milliseconds, number = place(entries[0].id)
+        milliseconds, number = id_order(entries[0].id)
         wanted = {entry.id for entry in entries}
         known: set[tuple[str, str, str | None]] = set()
         for run in parquet.runs(self._folder, f"{milliseconds}-{number - 1}" if number else f"{milliseconds - 1}-0"):
@@ -186,7 +186,7 @@ class EventWriter:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             parquet.remove_drafts(self._folder)
             # The book is ahead only where files were deleted: their events are not written again.
-            self._written = max(parquet.last_written(self._folder), self._book.position(), key=place)
+            self._written = max(parquet.last_written(self._folder), self._book.position(), key=id_order)
         except BaseException as error:
             os.close(descriptor)
             if isinstance(error, BlockingIOError):
@@ -200,7 +200,7 @@ class EventWriter:
         for part in parquet.write_parts(self._folder, entries):
             self._written = part.last
         position = self._account()
-        if place(position) > place(self._trimmed):
+        if id_order(position) > id_order(self._trimmed):
             self._stream.trim(position)
             self._trimmed = position
         return len(entries)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rtb.catalog import Entry
+from rtb.catalog import CatalogEntry
 from rtb.experiment.record import Experiment
 from rtb.ledger import Balance, Division, Ledger
 from rtb.money.accounts import MOST_CAMPAIGNS
@@ -27,7 +27,7 @@ _COUNTED = (
 """Figures of a balance that only rise."""
 
 
-class Divided(NamedTuple):
+class DividedCampaigns(NamedTuple):
     """Campaigns and their arms; lists are in the order of the entries.
 
     Attributes:
@@ -36,7 +36,7 @@ class Divided(NamedTuple):
         arms: balances of their arms; none for those without one.
     """
 
-    entries: Sequence[Entry]
+    entries: Sequence[CatalogEntry]
     own: Sequence[Balance]
     arms: Sequence[Balance | None]
 
@@ -59,8 +59,8 @@ class Arms:
         self._share = 0.0
 
     async def keep(
-        self, entries: Sequence[Entry], balances: Sequence[Balance], experiment: Experiment | None
-    ) -> Divided:
+        self, entries: Sequence[CatalogEntry], balances: Sequence[Balance], experiment: Experiment | None
+    ) -> DividedCampaigns:
         """Divide campaigns of a running experiment and rejoin all others; return their balances.
 
         Args:
@@ -85,25 +85,25 @@ class Arms:
             await self._ledger.divide([Division(number, running.arm(number), running.share) for number in numbers])
         if not over and not running:
             self._past.clear()
-            return Divided(entries, balances, [None] * len(entries))
+            return DividedCampaigns(entries, balances, [None] * len(entries))
         own = await self._ledger.balances([entry.number for entry in entries])
         found = iter(await self._ledger.balances([one.arm for one in own if one.arm]))
-        return Divided(entries, own, [next(found) if one.arm else None for one in own])
+        return DividedCampaigns(entries, own, [next(found) if one.arm else None for one in own])
 
-    def to_pace(self, divided: Divided) -> tuple[list[Entry], list[Balance]]:
+    def to_pace(self, divided: DividedCampaigns) -> tuple[list[CatalogEntry], list[Balance]]:
         """Return entries and balances for the pacemaker, with each arm as a campaign of its own."""
         entries, balances = list(divided.entries), list(divided.own)
         for place, arm in enumerate(divided.arms):
             if arm is not None:
                 own = divided.own[place]
                 past = self._past.setdefault(own.arm, own)
-                balances[place], view = views(own, arm, self._share, past)
+                balances[place], view = separate_balances(own, arm, self._share, past)
                 entries.append(divided.entries[place]._replace(number=own.arm))
                 balances.append(view)
         return entries, balances
 
 
-def views(own: Balance, arm: Balance, share: float, past: Balance) -> tuple[Balance, Balance]:
+def separate_balances(own: Balance, arm: Balance, share: float, past: Balance) -> tuple[Balance, Balance]:
     """Return balances of a campaign's own account and its arm's as if both had always been separate.
 
     An arm starts in the middle of a flight with all of its money, and its campaign continues with less. By these

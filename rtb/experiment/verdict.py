@@ -35,7 +35,7 @@ _AT_ONCE = 2_000_000  # numbers drawn at once by the bootstrap
 Floats = npt.NDArray[np.float64]
 
 
-class Verdict(NamedTuple):
+class ExperimentVerdict(NamedTuple):
     """The verdict on the challenger by one metric. Lifts are relative: 0.1 is 10% more than the champion.
 
     Attributes:
@@ -59,7 +59,7 @@ class Verdict(NamedTuple):
     seconds_more: float | None
 
 
-class Sequence(NamedTuple):
+class ConfidenceSequence(NamedTuple):
     """The current confidence sequence.
 
     Attributes:
@@ -80,7 +80,9 @@ class Sequence(NamedTuple):
         return abs(self.log_ratio) > self.width
 
 
-def judge(readings: Readings, metric: Metric, share: float, *, alpha: float = 0.05, seed: int = 0) -> Verdict | None:
+def judge(
+    readings: Readings, metric: Metric, share: float, *, alpha: float = 0.05, seed: int = 0
+) -> ExperimentVerdict | None:
     """Return the verdict by the readings; `None` while there are too few.
 
     Args:
@@ -94,7 +96,7 @@ def judge(readings: Readings, metric: Metric, share: float, *, alpha: float = 0.
     if seen is None:
         return None
     low, high = bootstrap(readings.figures, metric, share, alpha, seed)
-    return Verdict(
+    return ExperimentVerdict(
         metric=metric,
         lift=math.expm1(seen.log_ratio),
         low=math.expm1(seen.log_ratio - seen.width),
@@ -106,7 +108,7 @@ def judge(readings: Readings, metric: Metric, share: float, *, alpha: float = 0.
     )
 
 
-def sequence(figures: Floats, metric: Metric, share: float, alpha: float) -> Sequence | None:
+def sequence(figures: Floats, metric: Metric, share: float, alpha: float) -> ConfidenceSequence | None:
     """Return the confidence sequence of the log ratio; `None` while there are too few readings. See `judge`.
 
     To first order, a reading moves the log ratio of means by its parts relative to their means.
@@ -117,7 +119,7 @@ def sequence(figures: Floats, metric: Metric, share: float, alpha: float) -> Seq
     means = columns.mean(axis=0)
     spread = float((columns / means @ signs).std(ddof=1))
     log_ratio = float(signs @ np.log(means)) + _offset(metric, share)
-    return Sequence(log_ratio, spread, spread * radius(len(columns), alpha), len(columns))
+    return ConfidenceSequence(log_ratio, spread, spread * radius(len(columns), alpha), len(columns))
 
 
 def bootstrap(figures: Floats, metric: Metric, share: float, alpha: float, seed: int) -> tuple[float, float]:
@@ -142,7 +144,7 @@ def radius(readings: int, alpha: float) -> float:
     return math.sqrt(2 * scaled / (readings**2 * square) * math.log(math.sqrt(scaled) / alpha))
 
 
-def sentence(verdict: Verdict | None) -> str:
+def sentence(verdict: ExperimentVerdict | None) -> str:
     """Return the verdict in words."""
     if verdict is None:
         return "Too little has happened to say anything yet."
@@ -174,7 +176,7 @@ def _offset(metric: Metric, share: float) -> float:
     return math.log((1 - share) / share) if metric in ("value", "clicks") else 0.0
 
 
-def _seconds_more(readings: Readings, seen: Sequence, alpha: float) -> float | None:
+def _seconds_more(readings: Readings, seen: ConfidenceSequence, alpha: float) -> float | None:
     """Return the seconds until the sequence excludes 0, at the current difference and rate of readings."""
     times = 1.0
     while seen.spread * radius(int(seen.readings * times), alpha) >= abs(seen.log_ratio):

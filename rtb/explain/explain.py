@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from rtb.auction import pricing
 from rtb.auction.stages import price_curves
-from rtb.explain.outcome import Told, notices_of
+from rtb.explain.notices import BidNotice, notices_of
 from rtb.explain.recompute import Recomputed, recompute
+from rtb.explain.snapshot_loader import SnapshotLoader
 from rtb.explain.store import DecisionReader, bid_id_of
-from rtb.explain.workshop import Workshop
 from rtb.inventory.impression import Impression
 from rtb.models import features
 from rtb.models.scores import CLICK, CONVERSION
@@ -42,12 +42,12 @@ def explain(settings: Settings, bid_id: str) -> Document:
         ValueError: the store is damaged.
     """
     with DecisionReader(settings.decisions_path) as reader:
-        again = recompute(reader.find(bid_id), Workshop(reader))
+        again = recompute(reader.find(bid_id), SnapshotLoader(reader))
     bid = again.found.bid
     return explained(again, notices_of(settings.events_dir, bid_id, again.found.batch.at, bid.expires))
 
 
-def explained(again: Recomputed, told: Sequence[Told] = ()) -> Document:
+def explained(again: Recomputed, told: Sequence[BidNotice] = ()) -> Document:
     """Return the full explanation as a JSON document; amounts in micros, prices as sent in CPM.
 
     Args:
@@ -143,11 +143,11 @@ def _features(again: Recomputed, impression: Impression) -> list[Document]:
 
 def _price(again: Recomputed, impression: Impression) -> Document:
     """Return the steps from the value of a click to the price that was sent."""
-    bid, weighed, place = again.found.bid, again.weighed, again.place
-    table, row = again.stage.table, int(again.weighed.row[again.place])
+    bid, priced, place = again.found.bid, again.priced, again.place
+    table, row = again.stage.table, int(again.priced.row[again.place])
     by_conversion = bool(table["by_conversion"][row])
     whole = int(pricing.price_bids(*_by_value(again, place))[0])
-    saved = 0 if weighed.saved is None else int(weighed.saved[place])
+    saved = 0 if priced.saved is None else int(priced.saved[place])
     deals = again.batch.deals
     quote = impression.audience.quote
     key = market_key(again.request.exchange.number, again.request.caller)
@@ -158,7 +158,7 @@ def _price(again: Recomputed, impression: Impression) -> Document:
         "pctr": float(again.probability[again.candidate, CLICK]),
         "pcvr": float(again.probability[again.candidate, CONVERSION]),
         "pctr_again": float(again.model[again.candidate, CLICK]),
-        "chance": float(weighed.chance[place]),
+        "chance": float(priced.chance[place]),
         "level_micros": float(table["level"][row]),
         "multiplier": float(again.stage.multipliers[row]),
         "cap_micros": int(table["max_bid_micros"][row]) or None,
@@ -174,8 +174,8 @@ def _price(again: Recomputed, impression: Impression) -> Document:
 
 
 def _by_value(again: Recomputed, place: int) -> tuple[pricing.Floats, pricing.Floats, pricing.Floats, pricing.Ints]:
-    table, row = again.stage.table, again.weighed.row[place : place + 1]
-    chance = again.weighed.chance[place : place + 1]
+    table, row = again.stage.table, again.priced.row[place : place + 1]
+    chance = again.priced.chance[place : place + 1]
     return table["value_micros"][row], chance, again.stage.multipliers[row], table["max_bid_micros"][row]
 
 
@@ -188,8 +188,8 @@ def _candidates(again: Recomputed) -> list[Document]:
     rank = {place: number for number, place in enumerate(standing)}
     told = []
     for candidate in np.flatnonzero(_same_imp(again)).tolist():
-        place = int(np.searchsorted(again.weighed.known, candidate))
-        is_open = place < len(again.weighed.known) and again.weighed.known[place] == candidate
+        place = int(np.searchsorted(again.priced.known, candidate))
+        is_open = place < len(again.priced.known) and again.priced.known[place] == candidate
         told.append((rank.get(place, len(rank)) if is_open else len(rank) + 1, _candidate(again, candidate)))
         if is_open:
             told[-1][1].update(_bid(again, candidate, place, ended.get(place)))
@@ -211,9 +211,9 @@ def _candidate(again: Recomputed, candidate: int) -> Document:
 
 
 def _bid(again: Recomputed, candidate: int, place: int, ended: str | None) -> Document:
-    row = int(again.weighed.row[place])
-    price, floor = int(again.weighed.bids[place]), int(again.batch.floor_micros[candidate])
-    saved = 0 if again.weighed.saved is None else int(again.weighed.saved[place])
+    row = int(again.priced.row[place])
+    price, floor = int(again.priced.bids[place]), int(again.batch.floor_micros[candidate])
+    saved = 0 if again.priced.saved is None else int(again.priced.saved[place])
     below = f"below its floor: {price} of {floor} micros" if price else "worth nothing: a bid of 0 never stands"
     return {
         "value_micros": int(again.stage.table["value_micros"][row]),
@@ -225,9 +225,9 @@ def _bid(again: Recomputed, candidate: int, place: int, ended: str | None) -> Do
 
 
 def _standing(again: Recomputed) -> list[int]:
-    """Return the bids on the imp that meet their floors, by index in `weighed.known`, in order of rank."""
+    """Return the bids on the imp that meet their floors, by index in `priced.known`, in order of rank."""
     same = _same_imp(again)
-    return [place for place in again.weighed.order.tolist() if same[again.weighed.known[place]]]
+    return [place for place in again.priced.order.tolist() if same[again.priced.known[place]]]
 
 
 def _same_imp(again: Recomputed) -> npt.NDArray[np.bool_]:
@@ -279,7 +279,7 @@ def _creative(again: Recomputed, candidate: int) -> str:
     return index.creatives[int(again.batch.candidates.creative[candidate])].creative.id
 
 
-def _notice(told: Told) -> Document:
+def _notice(told: BidNotice) -> Document:
     return told._asdict() | {"at": told.at.isoformat() if told.at else None}
 
 

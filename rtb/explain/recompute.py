@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from rtb.auction.batch import Batch, Prepared
 from rtb.auction.edge import Edge
-from rtb.auction.stages import BidStage, Weighed
+from rtb.auction.stages import BidStage, PricedCandidates
 from rtb.explain.records import Rules
-from rtb.explain.store import Found
-from rtb.explain.workshop import RecomputeError, Workshop
+from rtb.explain.snapshot_loader import RecomputeError, SnapshotLoader
+from rtb.explain.store import RecordedBid
 from rtb.inventory.impression import HOURS_OF_WEEK, hour_of_week
 from rtb.ledger import LeaseBook, MemoryLedger
 from rtb.models.scores import CLICK, CONVERSION
@@ -46,20 +46,20 @@ class Recomputed(NamedTuple):
         probability: probabilities of the candidates, shape `(n, 2)`; the recorded ones where there are any.
         model: the model's recomputed probabilities, shape `(n, 2)`.
         stage: bid stage that priced them, with its table and multipliers.
-        weighed: the priced candidates.
+        priced: the priced candidates.
         candidate: index of the bid's candidate in the batch.
-        place: index of that candidate in `weighed.known`.
+        place: index of that candidate in `priced.known`.
         open_lines: bitmap of the campaigns open when candidates were found; none: all.
     """
 
-    found: Found
+    found: RecordedBid
     rules: Rules
     request: Prepared
     batch: Batch
     probability: npt.NDArray[np.float32]
     model: npt.NDArray[np.float32]
     stage: BidStage
-    weighed: Weighed
+    priced: PricedCandidates
     candidate: int
     place: int
     open_lines: npt.NDArray[np.uint64] | None
@@ -67,7 +67,7 @@ class Recomputed(NamedTuple):
     @property
     def price_micros(self) -> int:
         """Recomputed price."""
-        return int(self.weighed.bids[self.place])
+        return int(self.priced.bids[self.place])
 
     @property
     def is_equal(self) -> bool:
@@ -75,7 +75,7 @@ class Recomputed(NamedTuple):
         return self.price_micros == self.found.bid.price_micros
 
 
-def recompute(found: Found, workshop: Workshop) -> Recomputed:
+def recompute(found: RecordedBid, loader: SnapshotLoader) -> Recomputed:
     """Recompute a recorded bid.
 
     Raises:
@@ -83,7 +83,7 @@ def recompute(found: Found, workshop: Workshop) -> Recomputed:
         RecomputeError: the bid cannot be reproduced.
     """
     recorded, one = found.batch, found.request
-    rules = workshop.rules(one.rules)
+    rules = loader.rules(one.rules)
     edge = Edge(
         signer=_NOBODY,
         users=_NO_USERS,
@@ -93,26 +93,26 @@ def recompute(found: Found, workshop: Workshop) -> Recomputed:
         max_candidates=rules.max_candidates,
         clock=lambda: _moment_of(one.hour),
     )
-    edge.rerate(rules.rates)
-    request = _read(edge, found, rules, workshop)
+    edge.set_rates(rules.rates)
+    request = _read(edge, found, rules, loader)
     open_lines = None
     if recorded.opened:
-        opened = workshop.table(recorded.opened)
+        opened = loader.table(recorded.opened)
         numbers = campaign_of(opened["number"][opened["open"]])
-        edge.restrict(numbers.tolist())
+        edge.set_open(numbers.tolist())
         open_lines = edge.open_lines
     batch = _assembled(edge, request, found)
-    model = workshop.scorer(recorded.ctr).score(batch.rows)
+    model = loader.scorer(recorded.ctr).score(batch.rows)
     candidate, probability = _with_recorded(found, batch, model)
-    stage = _stage(found, workshop)
-    weighed = stage.weigh(batch.auction(probability))
-    place = int(np.searchsorted(weighed.known, candidate))
-    if place == len(weighed.known) or weighed.known[place] != candidate:
+    stage = _stage(found, loader)
+    priced = stage.price_candidates(batch.auction(probability))
+    place = int(np.searchsorted(priced.known, candidate))
+    if place == len(priced.known) or priced.known[place] != candidate:
         raise RecomputeError(f"by pacing table {recorded.pacing} campaign {_campaign(found)} may not bid")
-    account = int(stage.table["number"][weighed.row[place]])
+    account = int(stage.table["number"][priced.row[place]])
     if account != found.bid.account:
         raise RecomputeError(f"account {account} would bid, and account {found.bid.account} did")
-    return Recomputed(found, rules, request, batch, probability, model, stage, weighed, candidate, place, open_lines)
+    return Recomputed(found, rules, request, batch, probability, model, stage, priced, candidate, place, open_lines)
 
 
 def _moment_of(hour: int) -> float:
@@ -120,11 +120,11 @@ def _moment_of(hour: int) -> float:
     return float((hour - hour_of_week(0.0)) % HOURS_OF_WEEK * 3_600)
 
 
-def _read(edge: Edge, found: Found, rules: Rules, workshop: Workshop) -> Prepared:
+def _read(edge: Edge, found: RecordedBid, rules: Rules, loader: SnapshotLoader) -> Prepared:
     """Return the request read with the catalog of its arrival; the edge is left with that of the decision."""
     one = found.request
-    view = workshop.view(found.batch.catalog)
-    edge.show(workshop.view(one.catalog))
+    view = loader.view(found.batch.catalog)
+    edge.show(loader.view(one.catalog))
     try:
         request = (
             edge.prepare_object(msgspec.json.decode(one.body, type=BidRequest), rules.exchange, one.caller)
@@ -137,7 +137,7 @@ def _read(edge: Edge, found: Found, rules: Rules, workshop: Workshop) -> Prepare
     return request
 
 
-def _assembled(edge: Edge, request: Prepared, found: Found) -> Batch:
+def _assembled(edge: Edge, request: Prepared, found: RecordedBid) -> Batch:
     """Return the request's batch, without the candidates removed by frequency caps."""
     batch = edge.assemble([request])
     if found.request.is_challenger:
@@ -148,7 +148,9 @@ def _assembled(edge: Edge, request: Prepared, found: Found) -> Batch:
     return batch
 
 
-def _with_recorded(found: Found, batch: Batch, model: npt.NDArray[np.float32]) -> tuple[int, npt.NDArray[np.float32]]:
+def _with_recorded(
+    found: RecordedBid, batch: Batch, model: npt.NDArray[np.float32]
+) -> tuple[int, npt.NDArray[np.float32]]:
     """Return the bid's candidate, and the model's probabilities with recorded ones of the request's bids put in."""
     probability, candidate = model.copy(), -1
     imp, creative = batch.candidates.imp, batch.candidates.creative
@@ -170,15 +172,15 @@ def _with_recorded(found: Found, batch: Batch, model: npt.NDArray[np.float32]) -
     return candidate, probability
 
 
-def _stage(found: Found, workshop: Workshop) -> BidStage:
+def _stage(found: RecordedBid, loader: SnapshotLoader) -> BidStage:
     """Return a bid stage that prices candidates without money."""
     recorded = found.batch
     book = LeaseBook(MemoryLedger(), seconds=1.0, share=1.0, notice_ttl=1.0)
-    stage = BidStage(workshop.policy(recorded.policy), book)
-    stage.challenge(workshop.policy(recorded.challenger) if recorded.challenger else None)
-    stage.repace(workshop.table(recorded.pacing), recorded.pacing)
+    stage = BidStage(loader.policy(recorded.policy), book)
+    stage.set_challenger(loader.policy(recorded.challenger) if recorded.challenger else None)
+    stage.set_pacing_table(loader.table(recorded.pacing), recorded.pacing)
     return stage
 
 
-def _campaign(found: Found) -> int:
+def _campaign(found: RecordedBid) -> int:
     return int(campaign_of(found.bid.account))

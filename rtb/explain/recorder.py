@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from rtb.auction.batch import Batch, Prepared
-from rtb.auction.stages import Decisions
+from rtb.auction.stages import AuctionOutcome
 from rtb.exchanges import Profile
 from rtb.explain.records import BatchRecord, BidRecord, Parcel, RequestRecord, Rules, digest_of, parcel_of
 from rtb.explain.redaction import redacted_body
@@ -57,18 +57,18 @@ class Recorder:
         self._rules: dict[str, bytes] = {}
         self.dropped = 0
 
-    def note(self, batch: Batch, scores: Scores, decisions: Decisions) -> None:
+    def note(self, batch: Batch, scores: Scores, outcome: AuctionOutcome) -> None:
         """Record the bids of a batch, without tests."""
-        made, at = decisions.made, self._clock()
-        for requests, size in _parts(self._requests(batch, scores, decisions)):
+        versions, at = outcome.versions, self._clock()
+        for requests, size in _parts(self._requests(batch, scores, outcome)):
             record = BatchRecord(
                 at,
                 batch.view.version,
                 batch.opened,
                 scores.model,
-                made.pacing,
-                made.policy,
-                made.challenger,
+                versions.pacing,
+                versions.policy,
+                versions.challenger,
                 requests,
             )
             self._queue.append((record, size))
@@ -98,13 +98,13 @@ class Recorder:
         """Return a redacted parcel of taken batches under a unique id; for a thread."""
         return parcel_of(id, [_redacted(batch) for batch in batches], self._rules)
 
-    def _requests(self, batch: Batch, scores: Scores, decisions: Decisions) -> list[RequestRecord]:
-        candidate = decisions.candidate
+    def _requests(self, batch: Batch, scores: Scores, outcome: AuctionOutcome) -> list[RequestRecord]:
+        candidate = outcome.candidate
         imp = batch.candidates.imp[candidate]
         owner = batch.owner[imp]
         place = imp - batch.owner.searchsorted(owner)
         of_batch = (owner, imp, place, batch.candidates.creative[candidate])
-        of_bid = (decisions.lease, decisions.sequence, decisions.account, decisions.price_micros, decisions.expires)
+        of_bid = (outcome.lease, outcome.sequence, outcome.account, outcome.price_micros, outcome.expires)
         columns = [column.tolist() for column in (*of_batch, *of_bid)]
         challenger = batch.terms.challenger
         found: list[RequestRecord] = []
@@ -122,8 +122,8 @@ class Recorder:
                     RequestRecord(
                         _json(request),
                         request.as_object,
-                        self._digest(request.exchange, request.ground.rates),
-                        request.ground.catalog,
+                        self._digest(request.exchange, request.context.rates),
+                        request.context.catalog,
                         request.impressions[0].audience.hour_of_week,
                         challenger is not None and bool(challenger[whole]),
                         batch.left_out.get(number, []),

@@ -162,7 +162,7 @@ def parcel_of(id: str, batches: list[BatchRecord], rules: dict[str, bytes]) -> P
     )
 
 
-def batches_in(body: bytes, size: int) -> list[BatchRecord]:
+def unpack_parcel(body: bytes, size: int) -> list[BatchRecord]:
     """Return the batches of a parcel.
 
     Raises:

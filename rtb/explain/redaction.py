@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from rtb.inventory import user_agent
 from rtb.openrtb import BidRequest, Device, User, decode_request
-from rtb.openrtb.privacy import Allowed, allowed_user_data
+from rtb.openrtb.privacy import UserDataPermissions, allowed_user_data
 from rtb.openrtb.types import App, Data, Dooh, Publisher, Segment, Site
 
 Place = TypeVar("Place", Site, App, Dooh)
@@ -68,7 +68,7 @@ def _place(place: Place | None) -> Place | None:
     return replace(place, name=None, publisher=publisher)
 
 
-def _device(device: Device, allowed: Allowed) -> Device:
+def _device(device: Device, allowed: UserDataPermissions) -> Device:
     return Device(
         ua=_agent(device.ua) if device.ua else None,
         ip=_network(device.ip) if device.ip and allowed.profile else None,
@@ -91,7 +91,7 @@ def _network(address: str) -> str | None:
     return f"{network}::" if ":" in address else f"{network}.0.0"
 
 
-def _user(user: User, allowed: Allowed) -> User | None:
+def _user(user: User, allowed: UserDataPermissions) -> User | None:
     """Return whether the user was known, without the id, and the segments."""
     known = WITHHELD if allowed.identity and (user.buyeruid or user.id) else None
     ids = {one.id for data in user.data or () for one in data.segment or () if one.id} if allowed.profile else set()

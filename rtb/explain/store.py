@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from rtb.explain.records import BatchRecord, BidRecord, Parcel, RequestRecord, batches_in
+from rtb.explain.records import BatchRecord, BidRecord, Parcel, RequestRecord, unpack_parcel
 
 _LATE_SECONDS = 600.0
 """Longest delay of a decision after the table or catalog it was made by was replaced."""
@@ -51,7 +51,7 @@ class NotKept(LookupError):
     """A bid or snapshot that is not kept; the message says why, and what to do."""
 
 
-class Found(NamedTuple):
+class RecordedBid(NamedTuple):
     """A recorded bid with its context.
 
     Attributes:
@@ -65,18 +65,18 @@ class Found(NamedTuple):
     bid: BidRecord
 
 
-class Kept(NamedTuple):
+class StoreSize(NamedTuple):
     """The size of a store.
 
     Attributes:
         parcels: number of parcels of decisions.
-        pictures: number of snapshots.
+        snapshots: number of snapshots.
         bytes: bytes of both.
         since: Unix time of the oldest decision, 0 without any.
     """
 
     parcels: int
-    pictures: int
+    snapshots: int
     bytes: int
     since: float
 
@@ -129,17 +129,17 @@ class DecisionStore:
                 connection.executemany("INSERT OR IGNORE INTO leases VALUES (?, ?)", rows)
                 self._bytes += len(parcel.body)
             for digest, rules in parcel.rules.items():
-                self._keep_picture("rules", digest, rules, parcel.at)
+                self._keep_snapshot("rules", digest, rules, parcel.at)
             uses = [*parcel.uses, *(("rules", digest) for digest in parcel.rules)]
             touch = "UPDATE pictures SET used = max(coalesce(used, 0), ?) WHERE kind = ? AND version = ?"
             return [use for use in uses if not connection.execute(touch, (parcel.at, *use)).rowcount]
 
-    def keep_picture(self, kind: str, version: str, body: bytes, at: float) -> None:
+    def keep_snapshot(self, kind: str, version: str, body: bytes, at: float) -> None:
         """Store a snapshot in use from this Unix time on; a known one becomes the newest again."""
         with self._mutex, self._connection:
-            self._keep_picture(kind, version, body, at)
+            self._keep_snapshot(kind, version, body, at)
 
-    def _keep_picture(self, kind: str, version: str, body: bytes, at: float) -> None:
+    def _keep_snapshot(self, kind: str, version: str, body: bytes, at: float) -> None:
         again = "UPDATE pictures SET at = max(at, ?) WHERE kind = ? AND version = ?"
         if self._connection.execute(again, (at, kind, version)).rowcount:
             return
@@ -159,22 +159,22 @@ class DecisionStore:
         with self._mutex, self._connection as connection:
             before = self._bytes = self._count()  # counted again, since another Controller may have written
             self._drop_parcels("at < ?", now - self._seconds)
-            self._drop_pictures(now)
+            self._drop_snapshots(now)
             while self._bytes > self._most_bytes:
                 oldest = connection.execute("SELECT number FROM parcels ORDER BY number LIMIT 64").fetchall()
                 if not oldest:
-                    self._drop_oldest_pictures()
+                    self._drop_oldest_snapshots()
                     break
                 self._drop_parcels("number <= ?", self._enough(oldest[-1][0]))
-                self._drop_pictures(now)
+                self._drop_snapshots(now)
             return before - self._bytes
 
-    def kept(self) -> Kept:
+    def kept(self) -> StoreSize:
         """Return the size of the store."""
         with self._mutex:
             parcels, since = self._connection.execute("SELECT count(*), coalesce(min(at), 0) FROM parcels").fetchone()
-            (pictures,) = self._connection.execute("SELECT count(*) FROM pictures").fetchone()
-            return Kept(parcels, pictures, self._bytes, since)
+            (snapshots,) = self._connection.execute("SELECT count(*) FROM pictures").fetchone()
+            return StoreSize(parcels, snapshots, self._bytes, since)
 
     def close(self) -> None:
         """Close the file."""
@@ -201,7 +201,7 @@ class DecisionStore:
             self._connection.execute(f"DELETE FROM parcels WHERE {where}", (value,))
             self._bytes -= size
 
-    def _drop_pictures(self, now: float) -> None:
+    def _drop_snapshots(self, now: float) -> None:
         """Drop snapshots of no stored decision, except the newest ones and those that a late decision may refer to."""
         (oldest,) = self._connection.execute("SELECT min(at) FROM parcels").fetchone()
         horizon = min(now - _LATE_SECONDS, now if oldest is None else oldest)
@@ -209,7 +209,7 @@ class DecisionStore:
         kinds = ", ".join(f"'{kind}'" for kind in _REPLACED)
         self._drop_each(f"kind IN ({kinds}) AND used IS NULL AND at < ?", (now - _LATE_SECONDS,))
 
-    def _drop_oldest_pictures(self) -> None:
+    def _drop_oldest_snapshots(self) -> None:
         """Drop the oldest snapshots where they alone exceed the limit."""
         rows = self._connection.execute("SELECT kind, version FROM pictures ORDER BY coalesce(used, at)").fetchall()
         for kind, version in rows:
@@ -258,7 +258,7 @@ class DecisionReader:
     def __exit__(self, *error: object) -> None:
         self._connection.close()
 
-    def find(self, bid_id: str) -> Found:
+    def find(self, bid_id: str) -> RecordedBid:
         """Return a bid by its id.
 
         Raises:
@@ -269,14 +269,14 @@ class DecisionReader:
         rows = "SELECT size, body FROM parcels JOIN leases ON parcel = number WHERE lease = ? ORDER BY number"
         with closing(self._connection.execute(rows, (lease,))) as parcels:
             for size, body in parcels:
-                for batch in batches_in(body, size):
+                for batch in unpack_parcel(body, size):
                     for request in batch.requests:
                         for bid in request.bids:
                             if (bid.lease, bid.sequence) == (lease, sequence):
-                                return Found(batch, request, bid)
+                                return RecordedBid(batch, request, bid)
         raise NotKept(self._why_not(bid_id))
 
-    def picture(self, kind: str, version: str) -> bytes:
+    def read_snapshot(self, kind: str, version: str) -> bytes:
         """Return a snapshot.
 
         Raises:
@@ -299,7 +299,9 @@ class DecisionReader:
             for size, body in parcels:
                 if left <= 0:
                     return
-                ids = [bid_id_of(bid) for batch in batches_in(body, size) for one in batch.requests for bid in one.bids]
+                ids = [
+                    bid_id_of(bid) for batch in unpack_parcel(body, size) for one in batch.requests for bid in one.bids
+                ]
                 left -= len(ids)
                 yield from ids
 

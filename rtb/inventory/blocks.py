@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 from rtb.campaigns.campaign import Campaign
 from rtb.openrtb.types import BidRequest
-from rtb.runtime.bounded import remembered
+from rtb.runtime.caches import memoized
 
 CONTENT_1 = 1
 """IAB Content Categories 1.0: the default taxonomy, and the only one whose codes contain their parents."""
 
 
-def refused_by(request: BidRequest) -> tuple[str, ...]:
+def blocked_keys(request: BidRequest) -> tuple[str, ...]:
     """Return the keys that a request blocks: `bcat`, `badv` and `bapp`."""
     categories = [f"cat:{category(cat)}" for cat in request.bcat or () if cat.strip()]
     domains = [f"adv:{domain(name)}" for name in request.badv or () if domain(name)]
@@ -28,7 +28,7 @@ def refused_by(request: BidRequest) -> tuple[str, ...]:
 def traits_of(campaign: Campaign) -> frozenset[str]:
     """Return the keys that block a campaign: its categories and domains with their parents, and its app."""
     categories = {f"cat:{cat}" for cat in _with_parents(campaign.cat, campaign.cattax)}
-    domains = {f"adv:{name}" for whole in campaign.adomain for name in domains_above(whole)}
+    domains = {f"adv:{name}" for whole in campaign.adomain for name in with_parent_domains(whole)}
     apps = {f"app:{campaign.bundle.strip().lower()}"} if campaign.bundle.strip() else set()
     return frozenset(categories | domains | apps)
 
@@ -44,7 +44,7 @@ def category(name: str) -> str:
     return name.strip().upper()
 
 
-@remembered("domains", 3 << 19)
+@memoized("domains", 3 << 19)
 def domain(name: str) -> str:
     """Return a normalised domain, also from a URL: `https://www.Shop.example/sale` is `shop.example`."""
     try:
@@ -54,7 +54,7 @@ def domain(name: str) -> str:
     return host.rstrip(".").removeprefix("www.")
 
 
-def domains_above(name: str) -> list[str]:
+def with_parent_domains(name: str) -> list[str]:
     """Return a domain and its parents: for `a.shop.example` these are `a.shop.example`, `shop.example`, `example`."""
     labels = domain(name).split(".")
     return [".".join(labels[place:]) for place in range(len(labels))] if labels[0] else []

@@ -12,7 +12,7 @@ from rtb.inventory.floors import Floors, UnknownRate, floors_of
 from rtb.inventory.slots import KINDS, AudioSlot, BannerSlot, Slot, VideoSlot, slots_of
 from rtb.money.currency import NO_RATES, Quote, Rates
 from rtb.openrtb import BidRequest, Imp, NoBid
-from rtb.openrtb.privacy import Allowed, allowed_user_data
+from rtb.openrtb.privacy import UserDataPermissions, allowed_user_data
 from rtb.openrtb.types import App, Audio, Deal, Dooh, Site, Video
 
 HOURS_OF_WEEK = 168
@@ -224,7 +224,7 @@ def _restrictions(request: BidRequest) -> Restrictions:
     if not named and not others:
         return _FREE
     return Restrictions(
-        blocked=blocks.refused_by(request),
+        blocked=blocks.blocked_keys(request),
         allowed=tuple(map(blocks.category, request.acat or ())),
         taxonomy=request.cattax if named else 0,
         seats=tuple(request.wseat or ()),
@@ -290,14 +290,14 @@ def _category(request: BidRequest) -> str:
     return place.cat[0] if place is not None and place.cat else ""
 
 
-def _segments(request: BidRequest, allowed: Allowed) -> tuple[str, ...]:
+def _segments(request: BidRequest, allowed: UserDataPermissions) -> tuple[str, ...]:
     user = request.user
     if user is None or not user.data or not allowed.profile:
         return ()
     return tuple(sorted({s.id for data in user.data for s in data.segment or () if s.id}))
 
 
-def _user(request: BidRequest, allowed: Allowed) -> str:
+def _user(request: BidRequest, allowed: UserDataPermissions) -> str:
     """Return our id of the user if the exchange knows it, else the exchange's; prefixed, so that the two never mix."""
     user = request.user
     if user is None or not (user.buyeruid or user.id) or not allowed.identity:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtb.runtime.bounded import remembered
+from rtb.runtime.caches import memoized
 
 _BROWSERS = (
     ("edge", ("edg",)),
@@ -24,7 +24,7 @@ Each mark is searched by itself: one pattern of all took twenty times as long, h
 """
 
 
-@remembered("browsers", 3 << 19)
+@memoized("browsers", 3 << 19)
 def browser_of(agent: str) -> str:
     """Return the family of the browser, or `other`; there is no `app`: apps show ads in a `webview` or do not tell.
 
@@ -35,7 +35,7 @@ def browser_of(agent: str) -> str:
     return next((name for name, marks in _BROWSERS if any(mark in header for mark in marks)), "other")
 
 
-@remembered("networks", 1 << 19)
+@memoized("networks", 1 << 19)
 def network_of(address: str) -> str:
     """Return the first 16 bits of an IPv4 address or 32 of an IPv6 one: about a provider, never a household.
 

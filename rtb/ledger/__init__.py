@@ -15,15 +15,15 @@ from rtb.ledger.protocol import (
     Ledger,
     LedgerError,
     Mark,
-    Outcome,
+    NoticeOutcome,
     Reservation,
     Terms,
     Transfer,
     Usage,
 )
 from rtb.ledger.reporter import UsageReporter
+from rtb.ledger.totals import total_balances
 from rtb.ledger.valkey import ValkeyLedger
-from rtb.ledger.whole import whole_balances
 
 __all__ = [
     "ANYBODY",
@@ -41,7 +41,7 @@ __all__ = [
     "LedgerError",
     "Mark",
     "MemoryLedger",
-    "Outcome",
+    "NoticeOutcome",
     "Reservation",
     "Terms",
     "Transfer",
@@ -49,5 +49,5 @@ __all__ = [
     "UsageReporter",
     "ValkeyLedger",
     "read_durability",
-    "whole_balances",
+    "total_balances",
 ]

@@ -163,12 +163,12 @@ class LeaseBook:
         lease.last_expires = max(lease.last_expires, expires)
         return Reservation(lease.number, lease.sequence, expires)
 
-    def rehearse(self, ttl: float) -> Reservation:
+    def reserve_test(self, ttl: float) -> Reservation:
         """Return an identity for a bid on a test request: no money is reserved, and its notices settle nothing."""
         expires = int(self._clock() + min(ttl, self._notice_ttl))
         return Reservation(TEST_LEASE, secrets.randbits(32), expires)
 
-    def want(self, campaigns: set[int]) -> None:
+    def keep_leased(self, campaigns: set[int]) -> None:
         """Keep leases for these campaigns, and of others only while they bid, so that a first bid finds a lease."""
         for campaign in self._kept - campaigns:
             self._ahead.discard(campaign)
@@ -289,7 +289,7 @@ class LeaseBook:
         self._dry.discard(key)
         if lease is not None:
             if not lease.ever_reserved:
-                lease.burn.lay_idle(lease.granted)
+                lease.burn.back_off(lease.granted)
             self._closing.append(lease.closing())
 
     async def _close(self) -> None:

@@ -74,7 +74,7 @@ class Burn:
         """Micros a second; 0 before the first measurement."""
         return self._average / self._weight if self._weight else 0.0
 
-    def lay_idle(self, micros: int) -> None:
+    def back_off(self, micros: int) -> None:
         """Shrink and lengthen the next lease after an unused one, down to about a bid, until a bid sizes it."""
         self.untried = max(micros // _IDLE_STEP, min(micros, _LEAST_UNTRIED))
         self.patience = min(_IDLE_STEP * self.patience, LONGEST_IDLE)

@@ -103,10 +103,10 @@ async def read_durability(client: aioredis.Redis) -> Durability:
     facts: dict[str, Any] = {}
     for answer in answers:
         facts |= answer if isinstance(answer, dict) else {}
-    return judge(facts)
+    return assess_durability(facts)
 
 
-def judge(facts: Mapping[str, Any]) -> Durability:
+def assess_durability(facts: Mapping[str, Any]) -> Durability:
     """Return the durability that settings and figures amount to.
 
     Args:

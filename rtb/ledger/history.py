@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rtb.events.spend import tally
-from rtb.ledger.protocol import MEMORY_SECONDS, Balance, Mark, Outcome
+from rtb.ledger.protocol import MEMORY_SECONDS, Balance, Mark, NoticeOutcome
 from rtb.settlement.notice_tokens import GRACE, USERS, Kind
 
 _COUNTER = {
@@ -25,7 +25,7 @@ _COUNTER = {
     Kind.CLICK: "clicks",
     Kind.CONVERSION: "conversions",
 }
-_CHARGES = (Outcome.SETTLED, Outcome.UNFUNDED)
+_CHARGES = (NoticeOutcome.SETTLED, NoticeOutcome.UNFUNDED)
 
 
 @dataclass
@@ -61,11 +61,11 @@ class History:
         self.events += table.num_rows
         for campaign, kind, outcome, count, micros in tally(table):
             figures = self._figures.setdefault(campaign, _Figures())
-            if outcome == Outcome.UNFUNDED:
+            if outcome == NoticeOutcome.UNFUNDED:
                 figures.count("unfunded", count)
             elif kind in _COUNTER:
-                figures.count("unpaid" if outcome == Outcome.UNPAID else _COUNTER[kind], count)
-            if outcome == Outcome.SETTLED:
+                figures.count("unpaid" if outcome == NoticeOutcome.UNPAID else _COUNTER[kind], count)
+            if outcome == NoticeOutcome.SETTLED:
                 figures.spent += micros
         self._add_charges(table)
         self._add_marks(table)
@@ -113,7 +113,7 @@ class History:
 
     def _add_charges(self, table: pa.Table) -> None:
         """Add today's charges, and the squares of all as the ledger's script computes them (a double each)."""
-        settled = table.filter(pc.equal(table.column("outcome"), Outcome.SETTLED.value))
+        settled = table.filter(pc.equal(table.column("outcome"), NoticeOutcome.SETTLED.value))
         at = pc.cast(settled.column("at"), pa.int64())
         columns = (settled.column("campaign"), settled.column("price_micros"), at)
         for campaign, price, moment in zip(*(column.to_pylist() for column in columns), strict=True):
@@ -137,12 +137,12 @@ class History:
         names[kind.value] = until
         if outcome in _CHARGES:
             names["charged"] = until
-        if outcome == Outcome.SETTLED or _is_used(kind, outcome):
+        if outcome == NoticeOutcome.SETTLED or _is_used(kind, outcome):
             names["paid"] = until
-        if outcome == Outcome.FREED:
+        if outcome == NoticeOutcome.FREED:
             names["freed"] = until
 
 
 def _is_used(kind: Kind, outcome: str) -> bool:
     """Return whether a user acted on a paid bid: it is remembered as long as further actions may come."""
-    return kind in USERS and outcome == Outcome.COUNTED
+    return kind in USERS and outcome == NoticeOutcome.COUNTED

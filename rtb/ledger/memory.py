@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rtb.ledger.memory_accounts import Accounts, day_room
-from rtb.ledger.protocol import ANYBODY, CALLER_HOLDS_ENOUGH, Balance, Closing, Grant, Mark, Outcome, Terms, Usage
+from rtb.ledger.protocol import ANYBODY, CALLER_HOLDS_ENOUGH, Balance, Closing, Grant, Mark, NoticeOutcome, Terms, Usage
 from rtb.money.accounts import campaign_of
 from rtb.runtime.outbox import Stamp
 from rtb.settlement.notice_tokens import USERS, BidRef, Kind
@@ -122,15 +122,15 @@ class MemoryLedger(Accounts):
 
     async def settle(
         self, ref: BidRef, kind: Kind, price_micros: int, now: float, *, min_to_win_micros: int | None = None
-    ) -> Outcome:
+    ) -> NoticeOutcome:
         """See `Ledger.settle`."""
         pots = self._account(ref.campaign)
         if pots is None:
-            return Outcome.UNKNOWN
+            return NoticeOutcome.UNKNOWN
         if pots["behind"]:
-            return Outcome.BEHIND
+            return NoticeOutcome.BEHIND
         if not self._first(ref, kind) or ref.bid_id in self._charged:
-            return Outcome.DUPLICATE
+            return NoticeOutcome.DUPLICATE
         self._charged.add(ref.bid_id)
         price = min(price_micros, ref.ceiling_micros)
         # A bid whose loss freed its money has none left in its lease: the rest belongs to other bids.
@@ -139,7 +139,7 @@ class MemoryLedger(Accounts):
         if price > held + pots["available"] or (price > held and price > day_room(pots)):
             pots["available"] += held
             pots["unfunded"] += 1
-            return Outcome.UNFUNDED
+            return NoticeOutcome.UNFUNDED
         pots["available"] += held - price
         pots["spent"] += price
         pots["spent_today" if now < pots["day_ends"] else "spent_next"] += price
@@ -150,38 +150,40 @@ class MemoryLedger(Accounts):
         self._paid.add(ref.bid_id)
         for early in USERS:
             pots[_COUNTER[early]] += (ref.bid_id, early) in self._notices
-        return Outcome.SETTLED
+        return NoticeOutcome.SETTLED
 
-    async def release(self, ref: BidRef, now: float, *, min_to_win_micros: int | None = None) -> Outcome:
+    async def release(self, ref: BidRef, now: float, *, min_to_win_micros: int | None = None) -> NoticeOutcome:
         """See `Ledger.release`."""
         pots = self._account(ref.campaign)
         if pots is None:
-            return Outcome.UNKNOWN
+            return NoticeOutcome.UNKNOWN
         if pots["behind"]:
-            return Outcome.BEHIND
+            return NoticeOutcome.BEHIND
         if not self._first(ref, Kind.LOSS):
-            return Outcome.DUPLICATE
+            return NoticeOutcome.DUPLICATE
         pots["losses"] += 1
         if (ref.bid_id, Kind.BILL) in self._notices or (ref.bid_id, Kind.WIN) in self._notices:
-            return Outcome.COUNTED  # the money is spent, or about to be
+            return NoticeOutcome.COUNTED  # the money is spent, or about to be
         self._freed.add(ref.bid_id)
         pots["available"] += self._take(ref, pots)
-        return Outcome.FREED
+        return NoticeOutcome.FREED
 
-    async def count(self, ref: BidRef, kind: Kind, now: float, *, min_to_win_micros: int | None = None) -> Outcome:
+    async def count(
+        self, ref: BidRef, kind: Kind, now: float, *, min_to_win_micros: int | None = None
+    ) -> NoticeOutcome:
         """See `Ledger.count`."""
         pots = self._account(ref.campaign)
         if pots is None:
-            return Outcome.UNKNOWN
+            return NoticeOutcome.UNKNOWN
         if pots["behind"]:
-            return Outcome.BEHIND
+            return NoticeOutcome.BEHIND
         if not self._first(ref, kind):
-            return Outcome.DUPLICATE
+            return NoticeOutcome.DUPLICATE
         if kind in USERS and ref.bid_id not in self._paid:
             pots["unpaid"] += 1
-            return Outcome.UNPAID
+            return NoticeOutcome.UNPAID
         pots[_COUNTER[kind]] += 1
-        return Outcome.COUNTED
+        return NoticeOutcome.COUNTED
 
     async def report(self, usages: Sequence[Usage], stamp: Stamp | None = None) -> None:
         """See `Ledger.report`."""

@@ -38,7 +38,7 @@ class LedgerError(RuntimeError):
     """A ledger that is away or does not answer in time: nothing was acknowledged, try again."""
 
 
-class Outcome(StrEnum):
+class NoticeOutcome(StrEnum):
     """The result of a notice."""
 
     SETTLED = "settled"
@@ -347,7 +347,7 @@ class Ledger(Protocol):
 
     async def settle(
         self, ref: BidRef, kind: Kind, price_micros: int, now: float, *, min_to_win_micros: int | None = None
-    ) -> Outcome:
+    ) -> NoticeOutcome:
         """Spend a bid's clearing price, once per bid; never more than was bid, never more than there is.
 
         A bid is paid from its reservation. Where that was returned (by a loss or by expiry), the budget and the day
@@ -355,11 +355,13 @@ class Ledger(Protocol):
         """
         ...
 
-    async def release(self, ref: BidRef, now: float, *, min_to_win_micros: int | None = None) -> Outcome:
+    async def release(self, ref: BidRef, now: float, *, min_to_win_micros: int | None = None) -> NoticeOutcome:
         """Free a lost bid's money, once per bid."""
         ...
 
-    async def count(self, ref: BidRef, kind: Kind, now: float, *, min_to_win_micros: int | None = None) -> Outcome:
+    async def count(
+        self, ref: BidRef, kind: Kind, now: float, *, min_to_win_micros: int | None = None
+    ) -> NoticeOutcome:
         """Count a notice that moves no money, once per bid and kind.
 
         A click or conversion of an unpaid bid is counted apart (`UNPAID`), as whoever got the bid can send it. It

@@ -20,7 +20,7 @@ _NEEDS = {"lease": ("day", "credit"), "settle": ("day", "credit"), "reclaim": ("
 _STAMPED = ("report",)  # these recognise a repeated parcel
 
 
-class Call(NamedTuple):
+class ScriptCall(NamedTuple):
     """A call of a script: its name (the file under `lua`) and arguments."""
 
     name: str
@@ -37,7 +37,7 @@ class Scripts:
     def __init__(self, client: aioredis.Redis) -> None:
         self._client: Any = client
 
-    async def run(self, calls: Sequence[Call]) -> list[Any]:
+    async def run(self, calls: Sequence[ScriptCall]) -> list[Any]:
         """Run scripts; return the answer of each, or the error it failed with.
 
         Each is atomic, whatever happens to the others. They run in order, except that those unknown to the server run
@@ -54,7 +54,7 @@ class Scripts:
                 answers[place] = answer
         return answers
 
-    async def _send(self, calls: Sequence[Call], load: Collection[str] = ()) -> list[Any]:
+    async def _send(self, calls: Sequence[ScriptCall], load: Collection[str] = ()) -> list[Any]:
         """Send calls in one round trip, after the scripts to load, for a server that has just restarted."""
         try:
             async with self._client.pipeline(transaction=False) as pipe:

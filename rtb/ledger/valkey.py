@@ -20,13 +20,13 @@ from rtb.ledger.protocol import (
     Grant,
     LedgerError,
     Mark,
-    Outcome,
+    NoticeOutcome,
     Terms,
     Transfer,
     Usage,
     mark_seconds,
 )
-from rtb.ledger.scripts import Call, Scripts
+from rtb.ledger.scripts import ScriptCall, Scripts
 from rtb.runtime.micro_batcher import MicroBatcher
 from rtb.runtime.outbox import Stamp
 from rtb.settlement.notice_tokens import USERS, BidRef, Kind
@@ -90,20 +90,22 @@ class ValkeyLedger:
 
     async def settle(
         self, ref: BidRef, kind: Kind, price_micros: int, now: float, *, min_to_win_micros: int | None = None
-    ) -> Outcome:
+    ) -> NoticeOutcome:
         """See `Ledger.settle`."""
         bid = (ref.bid_id, f"{ref.lease:016x}", ref.campaign, ref.ceiling_micros)
         rest = (price_micros, kind.value, _COUNTER[kind], now, mark_seconds(ref, kind, now))
         used = mark_seconds(ref, Kind.CONVERSION, now)
         return await self._notice("settle", *bid, *rest, STREAM, _or_empty(min_to_win_micros), used)
 
-    async def release(self, ref: BidRef, now: float, *, min_to_win_micros: int | None = None) -> Outcome:
+    async def release(self, ref: BidRef, now: float, *, min_to_win_micros: int | None = None) -> NoticeOutcome:
         """See `Ledger.release`."""
         bid = (ref.bid_id, f"{ref.lease:016x}", ref.campaign, ref.ceiling_micros)
         rest = (now, mark_seconds(ref, Kind.LOSS, now), STREAM, _or_empty(min_to_win_micros))
         return await self._notice("release", *bid, *rest)
 
-    async def count(self, ref: BidRef, kind: Kind, now: float, *, min_to_win_micros: int | None = None) -> Outcome:
+    async def count(
+        self, ref: BidRef, kind: Kind, now: float, *, min_to_win_micros: int | None = None
+    ) -> NoticeOutcome:
         """See `Ledger.count`."""
         row = (ref.bid_id, ref.campaign, kind.value, _COUNTER[kind], now, mark_seconds(ref, kind, now))
         used = mark_seconds(ref, Kind.CONVERSION, now) if kind in USERS else ""
@@ -146,8 +148,8 @@ class ValkeyLedger:
         """See `Ledger.remember`; some at a time."""
         await self._call_many("remember", [(mark.bid, mark.seconds, *mark.names) for mark in marks])
 
-    async def _notice(self, name: str, *arguments: str | float) -> Outcome:
-        return Outcome(_checked(await self._notices.submit(Call(name, arguments))).decode())
+    async def _notice(self, name: str, *arguments: str | float) -> NoticeOutcome:
+        return NoticeOutcome(_checked(await self._notices.submit(ScriptCall(name, arguments))).decode())
 
     async def _call(self, name: str, *arguments: str | float) -> Any:
         return (await self._call_many(name, [arguments]))[0]
@@ -155,7 +157,7 @@ class ValkeyLedger:
     async def _call_many(self, name: str, rows: Sequence[tuple[str | float, ...]]) -> list[Any]:
         answers: list[Any] = []
         for some in _parts(rows, _CALLS_AT_ONCE):
-            answers += await self._scripts.run([Call(name, row) for row in some])
+            answers += await self._scripts.run([ScriptCall(name, row) for row in some])
         return [_checked(answer) for answer in answers]
 
 

@@ -16,7 +16,7 @@ from rtb.settlement.notice_tokens import BidRef, Kind, Signer
 _KINDS = (Kind.WIN, Kind.BILL, Kind.LOSS, Kind.CLICK)
 
 
-class Showpiece(NamedTuple):
+class BidTemplate(NamedTuple):
     """A template of the bids with one creative in one slot.
 
     Attributes:
@@ -28,7 +28,7 @@ class Showpiece(NamedTuple):
     bid: Bid
 
 
-class Sold(NamedTuple):
+class BidOffer(NamedTuple):
     """An offer to an exchange.
 
     Attributes:
@@ -40,11 +40,11 @@ class Sold(NamedTuple):
 
     ref: BidRef
     impression: Impression
-    shown: Showpiece
+    shown: BidTemplate
     seconds: float
 
 
-def showpiece_of(slot: Slot, campaign: Campaign, creative: Creative, markup: list[str]) -> Showpiece:
+def bid_template(slot: Slot, campaign: Campaign, creative: Creative, markup: list[str]) -> BidTemplate:
     """Return the template of bids with this creative in this slot."""
     w, h = size_of(slot, creative) or (None, None)
     bid = Bid(
@@ -68,18 +68,18 @@ def showpiece_of(slot: Slot, campaign: Campaign, creative: Creative, markup: lis
         mtype=slot.mtype,
         slotinpod=slot.slotinpod or None if isinstance(slot, PlayedSlot) else None,
     )
-    return Showpiece(markup, bid)
+    return BidTemplate(markup, bid)
 
 
-def bid_of(sold: Sold, signer: Signer, base: str) -> Bid:
+def bid_of(offer: BidOffer, signer: Signer, base: str) -> Bid:
     """Return the complete bid of an offer.
 
     Args:
-        sold: the offer.
+        offer: the offer.
         signer: signer of notice tokens.
         base: base URL of the notice endpoints.
     """
-    ref, impression, shown, seconds = sold
+    ref, impression, shown, seconds = offer
     win, bill, loss, click = signer.sign_all(ref, _KINDS)
     click_url = f"{base}/notice/click/{click}"
     bid = copy(shown.bid)

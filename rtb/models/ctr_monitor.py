@@ -15,7 +15,7 @@ import pyarrow as pa
 _MOST_BIDS = 200_000
 
 
-class Reckoned(NamedTuple):
+class CalibrationSums(NamedTuple):
     """Sums over charged bids.
 
     Attributes:
@@ -29,7 +29,7 @@ class Reckoned(NamedTuple):
     charged: int = 0
 
 
-class Reckoning:
+class CalibrationMonitor:
     """A monitor that follows bids from their events to their clicks; one thread calls `observe`.
 
     Args:
@@ -42,7 +42,7 @@ class Reckoning:
         self._early: OrderedDict[int, None] = OrderedDict()  # charged before their bid events came
         self._shown: OrderedDict[int, None] = OrderedDict()
         self._clicked: OrderedDict[int, None] = OrderedDict()  # clicked before their charge
-        self._sums = Reckoned()
+        self._sums = CalibrationSums()
 
     def observe(self, events: pa.Table) -> None:
         """Add the next events of the stream, a table of `rtb.events.schema.SCHEMA`."""
@@ -58,9 +58,9 @@ class Reckoning:
             elif kind == "click" and outcome == "counted":
                 self._click(bid)
 
-    def take(self) -> Reckoned:
+    def take(self) -> CalibrationSums:
         """Return the sums since the last call."""
-        taken, self._sums = self._sums, Reckoned()
+        taken, self._sums = self._sums, CalibrationSums()
         return taken
 
     def _begin(self, bid: int, pctr: float) -> None:
@@ -83,7 +83,7 @@ class Reckoning:
         if not clicked:
             self._keep(self._shown, bid, None)
         predicted, observed, charged = self._sums
-        self._sums = Reckoned(predicted + pctr, observed + clicked, charged + 1)
+        self._sums = CalibrationSums(predicted + pctr, observed + clicked, charged + 1)
 
     def _click(self, bid: int) -> None:
         if bid in self._shown:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from rtb.campaigns.creative import Creative
 from rtb.inventory.impression import Impression
-from rtb.runtime.bounded import remembered
+from rtb.runtime.caches import memoized
 
 SCHEMA_VERSION = "features-2"
 """Version of the encoder; changes whenever a candidate's row would change."""
@@ -126,7 +126,7 @@ def named_values(impression: Impression, campaign_id: str, creative: Creative) -
 # Repeated values come in groups: a site with its category, a device with its system, a user's segments.
 
 
-@remembered("places", 1 << 20)
+@memoized("places", 1 << 20)
 def _place_buckets(inventory: str, publisher: str, category: str, kind: str, pos: str) -> tuple[int, ...]:
     return (
         bucket("inventory", inventory),
@@ -137,7 +137,7 @@ def _place_buckets(inventory: str, publisher: str, category: str, kind: str, pos
     )
 
 
-@remembered("devices", 1 << 20)
+@memoized("devices", 1 << 20)
 def _device_buckets(country: str, region: str, devicetype: int, os: str, browser: str) -> tuple[int, ...]:
     return (
         bucket("country", country),
@@ -148,7 +148,7 @@ def _device_buckets(country: str, region: str, devicetype: int, os: str, browser
     )
 
 
-@remembered("segments", 1 << 20)
+@memoized("segments", 1 << 20)
 def _segment_buckets(*segments: str) -> tuple[int, ...]:
     """Return the buckets of segments under one field name: their order in the list has no meaning."""
     return (*(bucket("segment", segment) for segment in segments), *([0] * (SEGMENT_FIELDS - len(segments))))

@@ -33,7 +33,7 @@ class RegistryError(RuntimeError):
     """A request that the registry refuses; the message says why and what to do."""
 
 
-class Decision(msgspec.Struct, frozen=True):
+class PublishDecision(msgspec.Struct, frozen=True):
     """A publishing decision: one line of the history.
 
     Attributes:
@@ -53,7 +53,7 @@ class Decision(msgspec.Struct, frozen=True):
     comparison: dict[str, Any] = {}
 
 
-class Record(msgspec.Struct, frozen=True):
+class RegistryState(msgspec.Struct, frozen=True):
     """The state of a registry.
 
     Attributes:
@@ -62,7 +62,7 @@ class Record(msgspec.Struct, frozen=True):
     """
 
     champion: str | None = None
-    history: tuple[Decision, ...] = ()
+    history: tuple[PublishDecision, ...] = ()
 
     def former(self) -> str | None:
         """Return the version to roll back to: the champion's predecessor, skipping those that were rolled back."""
@@ -90,7 +90,7 @@ class Registry:
         self.kind = kind
         self._folder = folder / kind
 
-    def read(self) -> Record:
+    def read(self) -> RegistryState:
         """Return the current state, empty where nothing was ever published.
 
         Raises:
@@ -99,9 +99,9 @@ class Registry:
         """
         path = self._folder / "record.json"
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Record)
+            return msgspec.json.decode(path.read_bytes(), type=RegistryState)
         except FileNotFoundError:
-            return Record()
+            return RegistryState()
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise RegistryError(f"{path} is damaged ({error}): restore it from a backup, or move it away") from error
 
@@ -160,7 +160,9 @@ class Registry:
             shutil.rmtree(draft, ignore_errors=True)
         return meta
 
-    def decide(self, action: Action, version: str, reason: str, comparison: dict[str, Any] | None = None) -> Decision:
+    def decide(
+        self, action: Action, version: str, reason: str, comparison: dict[str, Any] | None = None
+    ) -> PublishDecision:
         """Record a decision; all but a refusal make the version the champion. Call it while `deciding`.
 
         Raises:
@@ -171,12 +173,12 @@ class Registry:
         if action != "refused" and not (self.path(version) / META).exists():
             raise RegistryError(f"there is no {self.kind} version {version} in {self._folder / 'versions'}")
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        decision = Decision(now, action, version, record.champion, reason, comparison or {})
+        decision = PublishDecision(now, action, version, record.champion, reason, comparison or {})
         champion = record.champion if action == "refused" else version
-        self._write(Record(champion, (*record.history, decision)))
+        self._write(RegistryState(champion, (*record.history, decision)))
         return decision
 
-    def roll_back(self, to: str | None, reason: str) -> Decision:
+    def roll_back(self, to: str | None, reason: str) -> PublishDecision:
         """Make an earlier version the champion again: a given one, else the champion's predecessor.
 
         Raises:
@@ -191,7 +193,7 @@ class Registry:
             raise RegistryError(f"{self.kind} {target} serves already")
         return self.decide("rolled back", target, reason)
 
-    def _write(self, record: Record) -> None:
+    def _write(self, record: RegistryState) -> None:
         path = self._folder / "record.json"
         draft = path.with_name(f".{path.name}.draft")  # a fixed name: the writer holds the lock
         with draft.open("wb") as file:

@@ -55,7 +55,7 @@ def decode_request(body: bytes) -> BidRequest:
     return request
 
 
-def fitted(value: Any, struct: type[_Struct]) -> _Struct:
+def coerce(value: Any, struct: type[_Struct]) -> _Struct:
     """Return a decoded JSON value as an object of the specification, coerced to its types.
 
     Raises:
@@ -109,13 +109,13 @@ def _tidy_struct(value: Any, struct: type[msgspec.Struct], path: str) -> dict[st
         if name in VERBATIM and not isinstance(value[name], str | None):
             raise InvalidRequest("wrong_type", f"expected string - at `{path}.{name}`")
         try:
-            fitted = _tidy(value[name], field, f"{path}.{name}")
+            coerce = _tidy(value[name], field, f"{path}.{name}")
         except _Untidy:
             if not droppable:
                 raise
             continue
-        if fitted is not _ABSENT:
-            tidy[name] = fitted
+        if coerce is not _ABSENT:
+            tidy[name] = coerce
     return tidy
 
 
@@ -127,8 +127,8 @@ def _tidy_list(value: Any, field: _Field, path: str) -> Any:
     if field.most is not None and len(items) > field.most:
         raise InvalidRequest("too_many", f"more than {field.most} entries - at `{path}`")
     assert field.item is not None
-    fitted = [_tidy(item, field.item, f"{path}[{number}]") for number, item in enumerate(items)]
-    return [item for item in fitted if item is not _ABSENT]
+    coerce = [_tidy(item, field.item, f"{path}[{number}]") for number, item in enumerate(items)]
+    return [item for item in coerce if item is not _ABSENT]
 
 
 def _tidy_str(value: Any, path: str) -> str:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from rtb.openrtb.bounds import MOST_ASSETS, Codes, Id, Int, Mimes, read_json
-from rtb.openrtb.codec import fitted
+from rtb.openrtb.codec import coerce
 from rtb.openrtb.invalid import InvalidRequest
 
 
@@ -38,7 +38,7 @@ class NativeVideo(Struct):
     protocols: Codes | None = None
 
 
-class Data(Struct):
+class NativeData(Struct):
     """Native 4.6: a text of some type."""
 
     type: Int | None = None
@@ -53,7 +53,7 @@ class Asset(Struct):
     title: Title | None = None
     img: Img | None = None
     video: NativeVideo | None = None
-    data: Data | None = None
+    data: NativeData | None = None
 
 
 class NativeRequest(Struct):
@@ -93,7 +93,7 @@ def read_native(sent: Any) -> ReadRequest | None:
         for _ in range(2):
             sent = read_json(sent) if isinstance(sent, str) else sent
         wrapped = isinstance(sent, dict) and isinstance(sent.get("native"), dict)
-        return ReadRequest(fitted(sent["native"] if wrapped else sent, NativeRequest), wrapped)
+        return ReadRequest(coerce(sent["native"] if wrapped else sent, NativeRequest), wrapped)
     except (InvalidRequest, msgspec.DecodeError, UnicodeError, RecursionError):
         return None
 
@@ -101,6 +101,6 @@ def read_native(sent: Any) -> ReadRequest | None:
 def read_asset(value: Any) -> Asset | None:
     """Return an asset; `None` where it cannot be read."""
     try:
-        return fitted(value, Asset)
+        return coerce(value, Asset)
     except InvalidRequest:
         return None

@@ -9,7 +9,7 @@ import msgspec
 from rtb.openrtb.bounds import MOST_ASSETS, MOST_NATIVE_CHARACTERS, read_json
 from rtb.openrtb.invalid import InvalidRequest
 from rtb.openrtb.types import Native
-from rtb.runtime.bounded import remembered
+from rtb.runtime.caches import memoized
 
 _KINDS = ("title", "img", "video", "data")
 _PLACE = "$.imp[...].native.request"
@@ -30,7 +30,7 @@ def check_native(native: Native) -> None:
         raise InvalidRequest("bad_native", f"{fault} - at `{_PLACE}`")
 
 
-@remembered("faults of native requests", 3 << 19)  # placements repeat their requests
+@memoized("faults of native requests", 3 << 19)  # placements repeat their requests
 def _fault_of(text: str) -> str:
     if len(text) > MOST_NATIVE_CHARACTERS:
         return f"a native request of more than {MOST_NATIVE_CHARACTERS} characters"

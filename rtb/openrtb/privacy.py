@@ -20,7 +20,7 @@ _NOT_APPLICABLE = -1  # the `gpp_sid` that means that no section of the GPP stri
 _NO_EXT = RegsExt()
 
 
-class Allowed(NamedTuple):
+class UserDataPermissions(NamedTuple):
     """Permissions to use user data.
 
     Attributes:
@@ -32,10 +32,10 @@ class Allowed(NamedTuple):
     profile: bool
 
 
-_ALL, _NOTHING = Allowed(True, True), Allowed(False, False)
+_ALL, _NOTHING = UserDataPermissions(True, True), UserDataPermissions(False, False)
 
 
-def allowed_user_data(request: BidRequest) -> Allowed:
+def allowed_user_data(request: BidRequest) -> UserDataPermissions:
     """Return which user data the privacy signals of a request allow, each read in its 2.6 and its 2.5 place.
 
     - `regs.coppa`, `device.lmt`, `device.dnt`: nothing.
@@ -55,7 +55,7 @@ def allowed_user_data(request: BidRequest) -> Allowed:
     if gdpr != 1:
         return _ALL if not gdpr else _NOTHING
     purposes = consented_purposes(_consent(request))
-    return Allowed({_STORE, _BASIC_ADS} <= purposes, {_STORE, _PERSONAL_ADS} <= purposes)
+    return UserDataPermissions({_STORE, _BASIC_ADS} <= purposes, {_STORE, _PERSONAL_ADS} <= purposes)
 
 
 def _opted_out(us_privacy: str) -> bool:

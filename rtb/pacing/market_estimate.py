@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rtb.models.winrate import Market
+from rtb.models.winrate import CampaignMarket
 from rtb.pacing.landscape import Landscape
 
 Floats = npt.NDArray[np.float64]
@@ -22,7 +22,7 @@ _LEAST_REACH = 1e-3
 _TINY = 1e-12
 
 
-class Known(NamedTuple):
+class MarketEstimate(NamedTuple):
     """The estimated markets of `e` campaigns; every array has shape `(e,)`.
 
     Attributes:
@@ -36,7 +36,9 @@ class Known(NamedTuple):
     landscape: Landscape
 
 
-def know(balances: dict[str, Floats], markets: Sequence[Market], worth_micros: Floats) -> Known:
+def estimate_markets(
+    balances: dict[str, Floats], markets: Sequence[CampaignMarket], worth_micros: Floats
+) -> MarketEstimate:
     """Return the estimates from totals by name, shape `(e,)` each, the markets, and the worth of a click or conversion.
 
     A campaign that has not paid yet assumes that prices equal the worth of an impression: it begins as if its budget
@@ -53,4 +55,4 @@ def know(balances: dict[str, Floats], markets: Sequence[Market], worth_micros: F
     landscape = Landscape.log_normal(
         np.maximum(middle, _TINY), np.clip(spread, 0.05, 2.0), np.maximum(pctr, _TINY), np.clip(measured, 0.05, 2.0)
     )
-    return Known(pctr, price, landscape.thinned(np.clip(reach, _LEAST_REACH, 1.0)))
+    return MarketEstimate(pctr, price, landscape.thinned(np.clip(reach, _LEAST_REACH, 1.0)))

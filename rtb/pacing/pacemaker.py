@@ -1,6 +1,6 @@
 """The Controller's pacing: from successive balances of the ledger to the pacing table that replicas bid by.
 
-The closed loop of `rtb.pacing.lanes`, on top of which policies are trained, spends each campaign's money evenly over
+The closed loop of `rtb.pacing.loops`, on top of which policies are trained, spends each campaign's money evenly over
 the time to come. A tick is a decision, an opportunity is an auction, and payments tell the market's prices.
 """
 
@@ -12,20 +12,20 @@ from dataclasses import fields, replace
 import numpy as np
 import numpy.typing as npt
 
-from rtb.catalog import Entry
+from rtb.catalog import CatalogEntry
 from rtb.ledger import Balance
 from rtb.models.observation import PacingState
-from rtb.models.winrate import UNKNOWN, Market
-from rtb.pacing.closed import MEMORY
-from rtb.pacing.daybook import Daybook
-from rtb.pacing.lanes import Lanes
-from rtb.pacing.market_estimate import Known, know
+from rtb.models.winrate import UNKNOWN_MARKET, CampaignMarket
+from rtb.pacing.closed_loop import MEMORY
+from rtb.pacing.hourly_stats import HourlyStats
+from rtb.pacing.loops import PacingLoops
+from rtb.pacing.market_estimate import MarketEstimate, estimate_markets
 from rtb.pacing.moment import Moment
 from rtb.pacing.past import Past
 from rtb.pacing.recent import Brought
 from rtb.pacing.snapshot import PACING_DTYPE, PacingTable
-from rtb.pacing.terms import Span
-from rtb.pacing.terms_table import SaleTerms
+from rtb.pacing.terms import PacingSpan
+from rtb.pacing.terms_table import TermsTable
 
 Floats = npt.NDArray[np.float64]
 Totals = dict[str, Floats]
@@ -48,17 +48,17 @@ class Pacemaker:
         self._at = 0.0  # time of the last tick: intervals vary
         self._row_of: dict[int, int] = {}
         self._open = np.zeros(0, np.bool_)
-        self._terms: SaleTerms | None = None
+        self._terms: TermsTable | None = None
         self._totals: Totals = {name: np.zeros(0) for name in _COUNTS}
-        self._lanes: Lanes | None = None
-        self._days = Daybook(0)
+        self._loops: PacingLoops | None = None
+        self._days = HourlyStats(0)
 
     def tick(
         self,
-        entries: Sequence[Entry],
+        entries: Sequence[CatalogEntry],
         balances: Sequence[Balance],
         now: float,
-        markets: Mapping[int, Market] | None = None,
+        markets: Mapping[int, CampaignMarket] | None = None,
     ) -> PacingTable:
         """Return a pacing table with one record per campaign, in the order given.
 
@@ -72,41 +72,43 @@ class Pacemaker:
         if not len(entries):
             return table
         if self._terms is None or not self._terms.are_of(entries):
-            self._terms = SaleTerms(entries)
+            self._terms = TermsTable(entries)
         held = dict(zip(Balance._fields, np.array(balances, np.float64).T.copy(), strict=True))
         told = _told(self._terms.campaigns, markets or {})
         span = self._terms.fill(table, held, balances, now)
         table["markets"] = np.array([one.markets for one in told])
         totals = {name: held[name] for name in _COUNTS}
-        state = self._pace(table, totals, know(totals, told, table["value_micros"]), span, now)
+        state = self._pace(table, totals, estimate_markets(totals, told, table["value_micros"]), span, now)
         for name in _STATE:
             table[name] = getattr(state, name)
         return table
 
-    def _pace(self, table: PacingTable, totals: Totals, known: Known, span: Span, now: float) -> PacingState:
+    def _pace(
+        self, table: PacingTable, totals: Totals, known: MarketEstimate, span: PacingSpan, now: float
+    ) -> PacingState:
         """Learn from the interval since the last tick; return the pacing states."""
         numbers = table["number"].tolist()
         rows = np.array([self._row_of.get(number, -1) for number in numbers], np.intp)
         brought, level = self._since(totals, rows)
-        days = Daybook(len(rows))
+        days = HourlyStats(len(rows))
         days.remember(self._days, rows)
         forecast = brought.auctions * known.landscape.spend(level)
         # A closed campaign sees no opportunities, which tells nothing of the traffic.
         watched = np.where(np.append(self._open, False)[rows], max(0.0, now - self._at), 0.0) / _HOUR
         days.add(now / _HOUR, watched, brought.auctions, brought.paid, forecast)
         rate = np.maximum(days.traffic() / _HOUR, 1e-9)  # opportunities a second
-        lanes = Lanes(
+        loops = PacingLoops(
             Past(known.landscape, days.profile(), known.pctr, known.price),
             span.money,
             np.maximum(rate * span.seconds, 1.0),
             memory=np.maximum(MEMORY, _MEMORY_SECONDS * rate),
         )
-        if self._lanes is not None:
-            lanes.remember(self._lanes, rows)
-        lanes.learn(level, brought)
+        if self._loops is not None:
+            loops.remember(self._loops, rows)
+        loops.learn(level, brought)
         self._row_of, self._open = {number: row for row, number in enumerate(numbers)}, table["open"].copy()
-        self._at, self._totals, self._lanes, self._days = now, totals, lanes, days
-        state = lanes.decide(span.money_left, _moment(span, rate, now))
+        self._at, self._totals, self._loops, self._days = now, totals, loops, days
+        state = loops.decide(span.money_left, _moment(span, rate, now))
         levels = {name: np.where(known.pctr > 0.0, getattr(state, name), 0.0) for name in _LEVELS}
         return replace(state, time_total=span.seconds, time_left=span.seconds_left, **levels)
 
@@ -128,12 +130,12 @@ class Pacemaker:
         return brought, since["levels"] / np.maximum(since["opportunities"], 1.0)
 
 
-def _told(campaigns: Sequence[int], markets: Mapping[int, Market]) -> list[Market]:
+def _told(campaigns: Sequence[int], markets: Mapping[int, CampaignMarket]) -> list[CampaignMarket]:
     """Return the estimated market of each campaign."""
-    return [markets.get(campaign, UNKNOWN) for campaign in campaigns]
+    return [markets.get(campaign, UNKNOWN_MARKET) for campaign in campaigns]
 
 
-def _moment(span: Span, rate: Floats, now: float) -> Moment:
+def _moment(span: PacingSpan, rate: Floats, now: float) -> Moment:
     return Moment(
         auctions_left=rate * span.seconds_left,
         time_left=span.seconds_left / span.seconds,

@@ -57,14 +57,14 @@ class Recent:
         known = rows >= 0
         self._sums[:, known] = old._sums[:, rows[known]]
 
-    def seen(self) -> Seen:
+    def seen(self) -> RecentAverages:
         """Return the current averages."""
         now = Brought(*self._sums)
         some, winner = now.auctions > 1e-6, now.won > 1e-6
         won = np.where(winner, now.won, 1.0)
         price = np.where(winner, now.paid / won, self.usual_price)
         variance = np.where(winner, now.squares / won - price**2, 0.0)
-        return Seen(
+        return RecentAverages(
             win_rate=np.minimum(now.won / np.maximum(now.bids, 1e-6), 1.0),
             pctr=np.where(some, now.pctr / np.where(some, now.auctions, 1.0), self.usual_pctr),
             price=price,
@@ -72,7 +72,7 @@ class Recent:
         )
 
 
-class Seen(NamedTuple):
+class RecentAverages(NamedTuple):
     """Recent averages of `e` campaigns, shape `(e,)` each: wins per bid, pCTR, and clearing price with its spread."""
 
     win_rate: Floats

@@ -42,7 +42,7 @@ def model_key(kind: str) -> str:
     return f"raybid:snapshot:model:{kind}"
 
 
-def deposit_key(kind: str, version: str) -> str:
+def staged_model_key(kind: str, version: str) -> str:
     """Return the key of a packed model that serves without being published."""
     return f"raybid:deposit:model:{kind}:{version}"
 
@@ -142,7 +142,7 @@ def pacing_state(table: PacingTable) -> PacingState:
     return PacingState(**{field.name: table[field.name] for field in fields(PacingState)})
 
 
-class Publisher:
+class SnapshotPublisher:
     """The publishing side, in the Controller: it stores each snapshot under a unique version.
 
     Args:
@@ -174,7 +174,7 @@ class Publisher:
         return None if version is None else version.decode()
 
 
-class Subscriber:
+class SnapshotSubscriber:
     """The subscribing side, in a replica: it fetches a snapshot when its version is new.
 
     Args:

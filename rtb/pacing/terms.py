@@ -9,11 +9,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from rtb.catalog import Entry
+from rtb.catalog import CatalogEntry
 from rtb.ledger import Balance, Day, Terms
 
 
-def terms_of(entry: Entry) -> Terms:
+def terms_of(entry: CatalogEntry) -> Terms:
     """Return a campaign's terms for the ledger."""
     campaign, flight = entry.campaign, entry.campaign.flight
     return Terms(
@@ -25,7 +25,7 @@ def terms_of(entry: Entry) -> Terms:
     )
 
 
-def over_budget(entry: Entry, balance: Balance) -> int:
+def over_budget(entry: CatalogEntry, balance: Balance) -> int:
     """Return the micros that a campaign has spent or promised beyond its budget, where that was cut.
 
     Args:
@@ -35,7 +35,9 @@ def over_budget(entry: Entry, balance: Balance) -> int:
     return max(0, balance.budget - balance.moved - entry.campaign.budget.total_micros)
 
 
-def lost(entries: Sequence[Entry], balances: Sequence[Balance], spent: Mapping[int, int]) -> list[Entry]:
+def lost_campaigns(
+    entries: Sequence[CatalogEntry], balances: Sequence[Balance], spent: Mapping[int, int]
+) -> list[CatalogEntry]:
     """Return campaigns whose figures the ledger has lost: it no longer has their budget, or is behind.
 
     Opened again, they would spend their budget twice. The amount spent need not be known yet, and never is to the last
@@ -48,14 +50,14 @@ def lost(entries: Sequence[Entry], balances: Sequence[Balance], spent: Mapping[i
             never opened.
     """
 
-    def is_lost(entry: Entry, balance: Balance) -> bool:
+    def is_lost(entry: CatalogEntry, balance: Balance) -> bool:
         return balance.budget == 0 and (entry.opened or spent.get(entry.number, 0) > 0)
 
     pairs = zip(entries, balances, strict=True)
     return [entry for entry, balance in pairs if balance.behind or is_lost(entry, balance)]
 
 
-class Span(NamedTuple):
+class PacingSpan(NamedTuple):
     """A span of time and the money to spend evenly in it, of one campaign, or of `n` in arrays of shape `(n,)`.
 
     Attributes:
@@ -71,21 +73,23 @@ class Span(NamedTuple):
     seconds_left: Any
 
 
-def span_of(entry: Entry, balance: Balance, now: float) -> Span:
+def span_of(entry: CatalogEntry, balance: Balance, now: float) -> PacingSpan:
     """Return the span that a campaign paces now: its flight, or today where the daily limit allows less."""
     left = balance.available + balance.leased
     length = entry.ends - entry.starts if entry.ends > entry.starts else 1.0  # ended before it was created
-    flight = Span(balance.budget, left, length, max(0.0, entry.ends - max(now, entry.starts)))
+    flight = PacingSpan(balance.budget, left, length, max(0.0, entry.ends - max(now, entry.starts)))
     if not balance.daily:
         return flight
     begins, ends = day_began(entry, now), day_of(entry, now).ends
-    today = Span(balance.daily, min(left, balance.day_left(now)), ends - begins, min(ends - now, flight.seconds_left))
+    today = PacingSpan(
+        balance.daily, min(left, balance.day_left(now)), ends - begins, min(ends - now, flight.seconds_left)
+    )
     if today.seconds_left <= 0.0 or today.money_left * flight.seconds_left >= left * today.seconds_left:
         return flight
     return today
 
 
-def day_of(entry: Entry, now: float) -> Day:
+def day_of(entry: CatalogEntry, now: float) -> Day:
     """Return the campaign's own day at a Unix time, by its `budget.timezone`.
 
     Raises:
@@ -94,7 +98,7 @@ def day_of(entry: Entry, now: float) -> Day:
     return _day(entry.campaign.budget.timezone, now)
 
 
-def day_began(entry: Entry, now: float) -> float:
+def day_began(entry: CatalogEntry, now: float) -> float:
     """Return when the campaign's own day at a Unix time began.
 
     Raises:

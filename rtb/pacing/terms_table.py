@@ -12,17 +12,17 @@ from operator import is_
 import numpy as np
 import numpy.typing as npt
 
-from rtb.catalog import Entry
+from rtb.catalog import CatalogEntry
 from rtb.ledger import Balance
 from rtb.money.accounts import campaign_of
 from rtb.money.micros import MAX_MICROS
 from rtb.pacing.snapshot import PacingTable
-from rtb.pacing.terms import Span, day_of, span_of, terms_of
+from rtb.pacing.terms import PacingSpan, day_of, span_of, terms_of
 
 Floats = npt.NDArray[np.float64]
 
 
-class SaleTerms:
+class TermsTable:
     """The terms of campaigns as columns, each of shape `(e,)`.
 
     Args:
@@ -32,7 +32,7 @@ class SaleTerms:
         campaigns: number of each campaign; of an arm, its campaign's.
     """
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[CatalogEntry]) -> None:
         self._entries = list(entries)
         self.campaigns = [campaign_of(entry.number) for entry in entries]
         goals = [entry.campaign.goal for entry in entries]
@@ -48,11 +48,13 @@ class SaleTerms:
         self._zone = np.array([zones.setdefault(one.campaign.budget.timezone, len(zones)) for one in entries], np.intp)
         self._of_zone = [self._entries[row] for row in np.unique(self._zone, return_index=True)[1]]
 
-    def are_of(self, entries: Sequence[Entry]) -> bool:
+    def are_of(self, entries: Sequence[CatalogEntry]) -> bool:
         """Return whether the columns were read from these very entries."""
         return len(entries) == len(self._entries) and all(map(is_, entries, self._entries))
 
-    def fill(self, table: PacingTable, held: Mapping[str, Floats], balances: Sequence[Balance], now: float) -> Span:
+    def fill(
+        self, table: PacingTable, held: Mapping[str, Floats], balances: Sequence[Balance], now: float
+    ) -> PacingSpan:
         """Write the terms at this time into a table, except prices; return the spans to pace.
 
         Args:
@@ -64,7 +66,7 @@ class SaleTerms:
         spendable = held["available"] + held["leased"]
         length = np.where(self._ends > self._starts, self._ends - self._starts, 1.0)  # some end before they are created
         seconds_left = np.maximum(0.0, self._ends - np.maximum(now, self._starts))
-        span = Span(held["budget"].copy(), spendable.copy(), length, seconds_left)
+        span = PacingSpan(held["budget"].copy(), spendable.copy(), length, seconds_left)
         for row in np.flatnonzero(held["daily"]).tolist():
             spendable[row] = min(spendable[row], balances[row].day_left(now))
             for column, value in zip(span, span_of(self._entries[row], balances[row], now), strict=True):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rtb.catalog import Entry
+from rtb.catalog import CatalogEntry
 from rtb.pacing.snapshot import decode_catalog, encode_catalog
 from rtb.pacing.terms import day_of, terms_of
-from rtb.pacing.terms_table import SaleTerms
+from rtb.pacing.terms_table import TermsTable
 from rtb.runtime.quarantine import RECORD_ERRORS, Fault
 from rtb.targeting.catalog_view import feature_rows
 from rtb.targeting.listing import Listing
@@ -20,7 +20,7 @@ class Vetter:
     def __init__(self) -> None:
         self._known: dict[tuple[int, int], Fault | None] = {}
 
-    def vet(self, entries: Sequence[Entry], now: float) -> tuple[list[Entry], list[Fault]]:
+    def vet(self, entries: Sequence[CatalogEntry], now: float) -> tuple[list[CatalogEntry], list[Fault]]:
         """Return the valid entries, and the faults of the others.
 
         Args:
@@ -37,14 +37,14 @@ class Vetter:
         return sound, [fault for fault in found if fault is not None]
 
 
-def _fault_of(entry: Entry, now: float) -> Fault | None:
+def _fault_of(entry: CatalogEntry, now: float) -> Fault | None:
     """Run one campaign through what is done with all: terms, pacing, snapshot, index; return its fault, if any."""
     try:
         if not (math.isfinite(entry.starts) and math.isfinite(entry.ends)):
             raise ValueError("its flight has no length")
         terms_of(entry)
         day_of(entry, now)
-        SaleTerms([entry])
+        TermsTable([entry])
         listing = Listing(entry.number, entry.campaign)
         if decode_catalog(encode_catalog([listing])) != [listing]:
             raise ValueError("it does not come out of a snapshot as it went in")

@@ -36,7 +36,7 @@ def is_own(url: str) -> bool:
     return mapped.is_loopback or mapped.is_unspecified or str(mapped) in _own_addresses()
 
 
-def spared(environment: Mapping[str, str], *hosts: str) -> dict[str, str]:
+def no_proxy_variables(environment: Mapping[str, str], *hosts: str) -> dict[str, str]:
     """Return the variables that keep a process' calls to this machine, and to these hosts, from any proxy."""
     ours = dict.fromkeys([*_NAMES, socket.gethostname(), *hosts])
     told = {}

@@ -24,7 +24,7 @@ def is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
-def open_fault(settings: Settings, listening: Iterable[str] = ()) -> str | None:
+def exposure_fault(settings: Settings, listening: Iterable[str] = ()) -> str | None:
     """Return why a platform must not start with these settings; `None` where it may.
 
     Args:

@@ -13,7 +13,7 @@ _MANY = 500  # campaigns from which freezing is worth it
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Pause the garbage collector while many long-lived objects are created."""
     was_on = gc.isenabled()
     gc.disable()
@@ -24,7 +24,7 @@ def undisturbed() -> Iterator[None]:
             gc.enable()
 
 
-def settle(campaigns: int) -> None:
+def freeze_if_large(campaigns: int) -> None:
     """Exclude all current objects from garbage collection where so many campaigns came that it would be slow.
 
     Cyclic garbage not yet collected at this moment is never freed, so a few campaigns, as an edit brings, are not

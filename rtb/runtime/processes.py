@@ -24,7 +24,7 @@ _GRACE_SECONDS = 20.0
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-class Ended(SystemExit):
+class Terminated(SystemExit):
     """The exit asked for by a signal. Not an `Exception`, so that no handler on the way takes it for a failure."""
 
     def __init__(self, number: int) -> None:
@@ -110,7 +110,7 @@ def _begin_worker(parent: int) -> None:
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM, SIGINT and SIGHUP raise `Ended` in the block, so that everything started is stopped in order.
+    """Let SIGTERM, SIGINT and SIGHUP raise `Terminated` in the block, so that everything started is stopped in order.
 
     A second signal does not interrupt that. A signal ignored from the start stays ignored: `nohup` does that.
     """
@@ -131,4 +131,4 @@ def ended_by_signals() -> Iterator[None]:
 def _ask(number: int, _: FrameType | None) -> None:
     for one in _ENDING:
         signal.signal(one, signal.SIG_IGN)
-    raise Ended(number)
+    raise Terminated(number)

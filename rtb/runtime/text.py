@@ -38,7 +38,7 @@ def _escaped(char: str) -> str:
     return char.encode("unicode_escape").decode()
 
 
-def cell(value: Any) -> Any:
+def csv_cell(value: Any) -> Any:
     """Return a value for a CSV file, with an apostrophe before text that a spreadsheet would run as a formula."""
     if not isinstance(value, str) or not value.lstrip(" ").startswith(_FORMULA):
         return value
@@ -49,7 +49,7 @@ def cell(value: Any) -> Any:
     return value
 
 
-def unmarked(figure: Any) -> Any:
+def escaped_figure(figure: Any) -> Any:
     """Return a Plotly figure with its data escaped: Plotly reads names and labels as markup.
 
     Templates and titles are ours and stay unescaped.

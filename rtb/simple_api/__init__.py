@@ -3,8 +3,8 @@
 A simple request is converted to the OpenRTB request of the same meaning (`meaning`); everything after that is shared.
 """
 
-from rtb.simple_api.answer import FlatAnswer, FlatAnswers, Notices, answer_of, no_bid, notice_in
-from rtb.simple_api.meaning import openrtb_of
+from rtb.simple_api.answer import FlatAnswer, FlatAnswers, Notices, answer_of, no_bid, parse_notice_url
+from rtb.simple_api.convert import to_bid_request
 from rtb.simple_api.request import DEVICES, Cpm, Currency, FlatBatch, FlatRequest, Long, Name
 
 __all__ = [
@@ -20,6 +20,6 @@ __all__ = [
     "Notices",
     "answer_of",
     "no_bid",
-    "notice_in",
-    "openrtb_of",
+    "parse_notice_url",
+    "to_bid_request",
 ]

@@ -97,7 +97,7 @@ def answer_of(name: str, response: BidResponse) -> FlatAnswer:
         price=best.price,
         currency=response.cur,
         bid_id=best.id,
-        token=notice_in(urls[1])[1],
+        token=parse_notice_url(urls[1])[1],
         adm=best.adm or "",
         campaign=best.cid or "",
         creative=best.crid or "",
@@ -116,7 +116,7 @@ def no_bid(name: str, reason: NoBid | str) -> FlatAnswer:
     return FlatAnswer(id=name, bid=False, reason=short, message=_SPOKEN.get(short, short.replace("_", " ")))
 
 
-def notice_in(url: str) -> tuple[str, str]:
+def parse_notice_url(url: str) -> tuple[str, str]:
     """Return kind and token of a money notice URL; both empty where it is none."""
     found = _NOTICE.search(url)
     return (found[1], found[2]) if found else ("", "")

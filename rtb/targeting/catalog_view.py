@@ -9,14 +9,14 @@ import numpy as np
 
 from rtb.inventory.slots import BannerSlot, Slot
 from rtb.markup import markup_of
-from rtb.markup.bid_template import Showpiece, showpiece_of
+from rtb.markup.bid_template import BidTemplate, bid_template
 from rtb.models import features
-from rtb.runtime.bounded import Bounded
+from rtb.runtime.caches import BoundedCache
 from rtb.targeting.index import TargetingIndex
 from rtb.targeting.listing import Listing
 
 _ANY_BANNER = BannerSlot()  # a banner's template is the same in every slot
-_SHOWPIECES_BYTES = 1 << 21
+_TEMPLATES_BYTES = 1 << 21
 
 
 class _Encoded(NamedTuple):
@@ -33,7 +33,7 @@ def feature_rows(listing: Listing) -> features.Rows:
     return np.array(rows, np.int32).reshape(-1, len(features.CREATIVE_FIELDS))
 
 
-class View:
+class CatalogView:
     """A view of the catalog: index, feature rows and bid templates. Immutable: each catalog gets a new one.
 
     Args:
@@ -42,7 +42,7 @@ class View:
         version: version of the catalog.
     """
 
-    def __init__(self, listings: Sequence[Listing], before: View | None = None, version: str = "") -> None:
+    def __init__(self, listings: Sequence[Listing], before: CatalogView | None = None, version: str = "") -> None:
         self.version = version
         self.index = TargetingIndex(listings)
         known = {} if before is None else before._rows
@@ -53,19 +53,19 @@ class View:
         rows = [encoded.rows for encoded in self._rows.values()]
         self.creative_rows = np.concatenate(rows) if rows else np.empty((0, len(features.CREATIVE_FIELDS)), np.int32)
         self.listing_of = {listing.number: listing for listing in listings}
-        self._banners: dict[int, Showpiece] = {}
-        self._showpieces: Bounded[Showpiece] = Bounded("showpieces", _SHOWPIECES_BYTES)
+        self._banners: dict[int, BidTemplate] = {}
+        self._templates: BoundedCache[BidTemplate] = BoundedCache("showpieces", _TEMPLATES_BYTES)
 
-    def showpiece(self, slot: Slot, creative: int) -> Showpiece:
+    def template(self, slot: Slot, creative: int) -> BidTemplate:
         """Return the bid template of a creative, by its row in the index, in a slot; cached."""
         if not isinstance(slot, BannerSlot):
-            return self._showpieces.get(self._show, (slot, creative))
+            return self._templates.get(self._show, (slot, creative))
         made = self._banners.get(creative)
         if made is None:
             made = self._banners[creative] = self._show(_ANY_BANNER, creative)
         return made
 
-    def _show(self, slot: Slot, creative: int) -> Showpiece:
+    def _show(self, slot: Slot, creative: int) -> BidTemplate:
         shown = self.index.creatives[creative]
         campaign = shown.listing.campaign
-        return showpiece_of(slot, campaign, shown.creative, markup_of(slot, campaign, shown.creative))
+        return bid_template(slot, campaign, shown.creative, markup_of(slot, campaign, shown.creative))

@@ -19,7 +19,7 @@ from rtb.inventory.slots import Slot, fits, rank
 _UNFIT = -1
 
 
-class Shelf:
+class CreativeIndex:
     """An index of the creatives of a catalog.
 
     Args:

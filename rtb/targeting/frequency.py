@@ -26,24 +26,24 @@ _REST_SECONDS = 0.5
 _FORGET_AT_ONCE = 1_000
 
 
-class Cap(NamedTuple):
+class ImpressionCap(NamedTuple):
     """A cap of `most` impressions of a campaign per user in `seconds`."""
 
     most: int
     seconds: float
 
 
-class Verdict(NamedTuple):
+class FrequencyCheck(NamedTuple):
     """A mask of the candidates that may not bid, shape `(n,)`, and the reason."""
 
     barred: npt.NDArray[np.bool_]
     reason: NoBid
 
 
-def caps_of(listings: Sequence[Listing]) -> dict[int, Cap]:
+def caps_of(listings: Sequence[Listing]) -> dict[int, ImpressionCap]:
     """Return the caps of a catalog by campaign number."""
     caps = {listing.number: listing.campaign.frequency for listing in listings}
-    return {number: Cap(cap.count, cap.seconds) for number, cap in caps.items() if cap is not None}
+    return {number: ImpressionCap(cap.count, cap.seconds) for number, cap in caps.items() if cap is not None}
 
 
 class FrequencyGate:
@@ -59,16 +59,16 @@ class FrequencyGate:
         self._client: Any = client
         self._timeout = timeout
         self._clock = clock
-        self._caps: Mapping[int, Cap] = {}
+        self._caps: Mapping[int, ImpressionCap] = {}
         self._capped = np.zeros(0, np.int64)
         self._rest_until = -np.inf
 
-    def recap(self, caps: Mapping[int, Cap]) -> None:
+    def recap(self, caps: Mapping[int, ImpressionCap]) -> None:
         """Set the caps; running counters keep their windows."""
         self._caps = caps
         self._capped = np.array(sorted(caps), np.int64)
 
-    async def check(self, campaign: npt.NDArray[np.int32], user: npt.NDArray[np.uint64]) -> Verdict:
+    async def check(self, campaign: npt.NDArray[np.int32], user: npt.NDArray[np.uint64]) -> FrequencyCheck:
         """Return which candidates may not bid; at most one round trip, none where nothing is capped.
 
         Where the counters cannot be read in time, no capped campaign bids for a known user.
@@ -79,19 +79,19 @@ class FrequencyGate:
         """
         barred = np.zeros(len(campaign), bool)
         if not len(self._capped):
-            return Verdict(barred, NoBid.USER_CAP)
+            return FrequencyCheck(barred, NoBid.USER_CAP)
         asked = np.flatnonzero((user != 0) & np.isin(campaign, self._capped))
         if not len(asked):
-            return Verdict(barred, NoBid.USER_CAP)
+            return FrequencyCheck(barred, NoBid.USER_CAP)
         rows = list(zip(campaign[asked].tolist(), user[asked].tolist(), strict=True))
         pairs = sorted(set(rows))
         seen = await self._seen(pairs)
         if seen is None:
             barred[asked] = True
-            return Verdict(barred, NoBid.FREQUENCY_AWAY)
+            return FrequencyCheck(barred, NoBid.FREQUENCY_AWAY)
         full = {pair for pair, count in zip(pairs, seen, strict=True) if count >= self._caps[pair[0]].most}
         barred[asked] = [row in full for row in rows]
-        return Verdict(barred, NoBid.USER_CAP)
+        return FrequencyCheck(barred, NoBid.USER_CAP)
 
     async def count(self, campaign: int, user: int) -> bool:
         """Count a charged impression; return false where the server is away and it is not counted.

@@ -27,9 +27,9 @@ from rtb.inventory import blocks
 from rtb.inventory.impression import DealTerms, Impression, Restrictions
 from rtb.inventory.slots import Slot
 from rtb.openrtb import NoBid
-from rtb.runtime.bounded import Bounded
+from rtb.runtime.caches import BoundedCache
 from rtb.targeting.bitmaps import WORD, Table, Words, any_of, first_bits, pack, stacked, unpack
-from rtb.targeting.creative_index import Shelf
+from rtb.targeting.creative_index import CreativeIndex
 from rtb.targeting.listing import PLAIN, Listing, prior
 
 _HEAD = 4  # words read first: 256 campaigns usually fill a candidate list
@@ -39,7 +39,7 @@ _SLOTS = 512
 _audience = attrgetter("audience")
 
 
-class Showing(NamedTuple):
+class SlotCreatives(NamedTuple):
     """The creatives of all campaigns for a slot.
 
     Attributes:
@@ -87,7 +87,7 @@ class _Asked(NamedTuple):
 
     rows: npt.NDArray[np.intp]
     segments: Sequence[list[int]]
-    shown: Sequence[Showing]
+    shown: Sequence[SlotCreatives]
     admitted: Sequence[Words]
 
     def of(self, places: Sequence[int]) -> _Asked:
@@ -145,14 +145,16 @@ class TargetingIndex:
         self.creatives = [placement for listing in self.listings for placement in listing.placements]
         lines = [line for line, listing in enumerate(self.listings) for _ in listing.campaign.creatives]
         shapes = [shape for listing in self.listings for shape in listing.shapes]
-        self._shelf = Shelf([item.creative for item in self.creatives], shapes, lines, len(self.listings))
+        self._creative_index = CreativeIndex(
+            [item.creative for item in self.creatives], shapes, lines, len(self.listings)
+        )
         self.deals: dict[str, dict[int, HeldDeal]] = {}
         for line, listing in enumerate(self.listings):
             for deal in listing.campaign.deals:
                 self.deals.setdefault(deal.id, {})[line] = deal
-        of_campaigns = self._words * WORD // 8 + 4 * len(self.listings)  # bytes of one `Showing`
-        self._shown: Bounded[Showing] = Bounded("slots", _SLOTS_BYTES + _SLOTS * of_campaigns)
-        self._admitted: Bounded[Words] = Bounded("terms", _TERMS_BYTES)
+        of_campaigns = self._words * WORD // 8 + 4 * len(self.listings)  # bytes of one `SlotCreatives`
+        self._shown: BoundedCache[SlotCreatives] = BoundedCache("slots", _SLOTS_BYTES + _SLOTS * of_campaigns)
+        self._admitted: BoundedCache[Words] = BoundedCache("terms", _TERMS_BYTES)
 
     def __len__(self) -> int:
         return len(self.listings)
@@ -160,7 +162,7 @@ class TargetingIndex:
     @property
     def kinds(self) -> frozenset[Kind]:
         """Kinds of the creatives in the index."""
-        return self._shelf.kinds
+        return self._creative_index.kinds
 
     def mask(self, numbers: Iterable[int]) -> Words:
         """Return a bitmap of campaign numbers, such as those open for bidding."""
@@ -250,11 +252,11 @@ class TargetingIndex:
         fitting = aimed & stacked([showing.row for showing in asked.shown], words)
         return _Met(aimed, fitting, fitting & stacked(asked.admitted, words))
 
-    def _show(self, slot: Slot, languages: tuple[str, ...]) -> Showing:
+    def _show(self, slot: Slot, languages: tuple[str, ...]) -> SlotCreatives:
         """Return each campaign's creative for a slot."""
-        creative = self._shelf.choose(slot, languages)
+        creative = self._creative_index.choose(slot, languages)
         pad = self._words * WORD - len(self)
-        return Showing(pack(np.pad(creative >= 0, (0, pad))[None, :])[0], creative)
+        return SlotCreatives(pack(np.pad(creative >= 0, (0, pad))[None, :])[0], creative)
 
     def _admit(self, restrictions: Restrictions, deal: DealTerms | None) -> Words:
         """Return the campaigns that a request admits, in its open auction or under a deal."""
@@ -287,7 +289,7 @@ class TargetingIndex:
             campaign = self.listings[line].campaign
             seat = held.seat or campaign.seat
             named = (restrictions.seats, deal.seats)
-            domains = {name for whole in campaign.adomain for name in blocks.domains_above(whole)}
+            domains = {name for whole in campaign.adomain for name in blocks.with_parent_domains(whole)}
             holds[line] = (
                 all(seat in seats for seats in named if seats)
                 and seat not in restrictions.barred_seats

@@ -32,9 +32,9 @@ class Listing:
         return {name: read(self.campaign) for name, read in _DIMENSIONS.items()}
 
     @cached_property
-    def placements(self) -> Sequence[Placement]:
+    def placements(self) -> Sequence[ListedCreative]:
         """Its creatives, in order."""
-        return [Placement(self, creative, place) for place, creative in enumerate(self.campaign.creatives)]
+        return [ListedCreative(self, creative, place) for place, creative in enumerate(self.campaign.creatives)]
 
     @cached_property
     def shapes(self) -> Sequence[Hashable]:
@@ -42,7 +42,7 @@ class Listing:
         return [*map(shape_of, self.campaign.creatives)]
 
 
-class Placement(NamedTuple):
+class ListedCreative(NamedTuple):
     """A creative of a listed campaign.
 
     Attributes:

@@ -37,7 +37,7 @@ _DAILY_SEED, _DAILY_AUCTIONS = 31, 12_000.0
 
 
 @dataclass(frozen=True)
-class Job:
+class BacktestJob:
     """One campaign played by some bidders at every budget.
 
     Attributes:
@@ -60,7 +60,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Result:
+class BacktestResult:
     """The results of a bidder in one campaign at one budget.
 
     Attributes:
@@ -87,13 +87,13 @@ def jobs_of(
     kind: Kind,
     policies: dict[str, Path],
     decision: int = 0,
-) -> list[Job]:
+) -> list[BacktestJob]:
     """Return the jobs, longest first; the two bidders that need the dynamic programme's table share one."""
     programmes = tuple(name for name in bidders if name in PROGRAMMES)
     groups = [programmes] if programmes else []
     groups += [(name,) for name in bidders if name not in programmes]
     shares, learned = tuple(budgets.items()), tuple(policies.items())
-    return [Job(folder, name, group, shares, kind, learned, decision) for group in groups for name in campaigns]
+    return [BacktestJob(folder, name, group, shares, kind, learned, decision) for group in groups for name in campaigns]
 
 
 def run(jobs: Sequence[J], workers: int, play: Callable[[J], list[R]]) -> Iterator[list[R]]:
@@ -106,7 +106,7 @@ def run(jobs: Sequence[J], workers: int, play: Callable[[J], list[R]]) -> Iterat
             yield done.result()
 
 
-def play_job(job: Job) -> list[Result]:
+def play_job(job: BacktestJob) -> list[BacktestResult]:
     """Play one job.
 
     Raises:
@@ -122,11 +122,13 @@ def play_job(job: Job) -> list[Result]:
     for label, share in job.budgets:
         best = replay.best_value(task, share)
         for name, make in makers:
-            results.append(Result(task.name, name, label, replay.play(make(share), task, share, job.kind), best))
+            results.append(
+                BacktestResult(task.name, name, label, replay.play(make(share), task, share, job.kind), best)
+            )
     return results
 
 
-def task_of(job: Job) -> Task:
+def task_of(job: BacktestJob) -> Task:
     """Return the campaign of a job, read from its log or simulated.
 
     Raises:
@@ -138,7 +140,7 @@ def task_of(job: Job) -> Task:
     return replace(daily_task(rng, flights=4, auctions=_DAILY_AUCTIONS), name=job.campaign)
 
 
-def _maker(name: str, task: Task, job: Job, table: Floats) -> Callable[[float], Bidder]:
+def _maker(name: str, task: Task, job: BacktestJob, table: Floats) -> Callable[[float], Bidder]:
     """Return a function that builds the bidder for a budget share; what all budgets share is computed once, here."""
     landscape = paced.landscape_of(task, job.kind)
     makers: dict[str, Callable[[float], Bidder]] = {

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from rtb.runtime.text import cell
+from rtb.runtime.text import csv_cell
 
 
 def write_csv(path: Path, kind: Any, figures: Sequence[Any]) -> None:
@@ -16,4 +16,4 @@ def write_csv(path: Path, kind: Any, figures: Sequence[Any]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(kind)])
         writer.writeheader()
-        writer.writerows({name: cell(value) for name, value in asdict(one).items()} for one in figures)
+        writer.writerows({name: csv_cell(value) for name, value in asdict(one).items()} for one in figures)

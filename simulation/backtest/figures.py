@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from simulation.backtest.bench import Result
+from simulation.backtest.bench import BacktestResult
 
 Floats = npt.NDArray[np.float64]
 
@@ -20,7 +20,7 @@ _LEVELS = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
-class Figures:
+class BacktestFigures:
     """The figures of a bidder at one budget, in one campaign or summed over all.
 
     Attributes:
@@ -52,7 +52,7 @@ class Figures:
     ecpc: float | None
 
 
-def figures_of(results: Sequence[Result]) -> list[Figures]:
+def figures_of(results: Sequence[BacktestResult]) -> list[BacktestFigures]:
     """Return figures by campaign, bidder and budget, and by bidder and budget summed over campaigns."""
     found = [_figures(result.campaign, [result]) for result in results]
     keys = dict.fromkeys((result.bidder, result.budget) for result in results)
@@ -61,7 +61,7 @@ def figures_of(results: Sequence[Result]) -> list[Figures]:
     return found
 
 
-def as_json(figures: Iterable[Figures]) -> dict[str, dict[str, dict[str, float | int | None]]]:
+def as_json(figures: Iterable[BacktestFigures]) -> dict[str, dict[str, dict[str, float | int | None]]]:
     """Return the sums over campaigns as `{bidder: {budget: {clicks, value, ...}}}`."""
     tree: dict[str, dict[str, dict[str, float | int | None]]] = {}
     for one in figures:
@@ -80,14 +80,14 @@ def as_json(figures: Iterable[Figures]) -> dict[str, dict[str, dict[str, float |
     return tree
 
 
-def _figures(campaign: str, results: Sequence[Result]) -> Figures:
+def _figures(campaign: str, results: Sequence[BacktestResult]) -> BacktestFigures:
     # Sorted by name, so that every bidder's bootstrap draws the same episodes.
     results = sorted(results, key=lambda result: result.campaign)
     played = [result.played for result in results]
     clicks = sum(int(p.clicks.sum()) for p in played)
     cost = sum(float(p.cost.sum()) for p in played) / 1_000.0
     low, high = interval([(result.played.value, result.best) for result in results])
-    return Figures(
+    return BacktestFigures(
         campaign=campaign,
         bidder=results[0].bidder,
         budget=results[0].budget,
@@ -103,7 +103,7 @@ def _figures(campaign: str, results: Sequence[Result]) -> Figures:
     )
 
 
-def _share(results: Sequence[Result]) -> float:
+def _share(results: Sequence[BacktestResult]) -> float:
     best = sum(float(result.best.sum()) for result in results)
     return sum(float(result.played.value.sum()) for result in results) / best if best > 0 else 0.0
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import psutil
 
 from simulation.auction_log import MAX_PRICE, read_length, read_totals
-from simulation.backtest.bench import DAILY, PROGRAMMES, Job, task_of
-from simulation.dynamic_programme import MAX_CELLS, Size, TooLarge, table_size
+from simulation.backtest.bench import DAILY, PROGRAMMES, BacktestJob, task_of
+from simulation.dynamic_programme import MAX_CELLS, Size, TableTooLarge, table_size
 
 
-def describe_tables(jobs: Sequence[Job], workers: int) -> str:
+def describe_tables(jobs: Sequence[BacktestJob], workers: int) -> str:
     """Describe the cost of these jobs' tables; empty if they have none.
 
     Args:
@@ -32,12 +32,14 @@ def describe_tables(jobs: Sequence[Job], workers: int) -> str:
     )
     if largest.cells > MAX_CELLS:
         most = _megabytes(8 * MAX_CELLS)
-        raise TooLarge(f"{takes}, and {most} is the limit: give smaller --budgets, or --bidders without ss_mdp and rlb")
+        raise TableTooLarge(
+            f"{takes}, and {most} is the limit: give smaller --budgets, or --bidders without ss_mdp and rlb"
+        )
     together = min(workers, len(sizes))
     needed = sum(sorted((size.bytes for size in sizes.values()), reverse=True)[:together])
     free = psutil.virtual_memory().available
     if needed > free:
-        raise TooLarge(
+        raise TableTooLarge(
             f"{takes}; {together} at a time need {_megabytes(needed)}, and {_megabytes(free)} is free: "
             "use fewer --workers, smaller --budgets, or --bidders without ss_mdp and rlb"
         )
@@ -48,7 +50,7 @@ def _megabytes(count: int) -> str:
     return f"{count / 1e6:,.0f} MB"
 
 
-def _size(job: Job) -> Size:
+def _size(job: BacktestJob) -> Size:
     share = max(share for _, share in job.budgets)
     if job.campaign.startswith(DAILY):
         task = task_of(job)

@@ -12,10 +12,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 from rich.table import Table
 
-from rtb.runtime.plain import plain
+from rtb.runtime.terminal import plain
 from simulation.backtest import csv_file
-from simulation.backtest.bench import Result
-from simulation.backtest.figures import TOTAL, Figures
+from simulation.backtest.bench import BacktestResult
+from simulation.backtest.figures import TOTAL, BacktestFigures
 from simulation.html_page import COLOURS, write_page
 from simulation.replay import CURVE
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _COLUMNS = 3  # small plots per row
 
 
-def table(figures: Sequence[Figures], title: str) -> Table:
+def table(figures: Sequence[BacktestFigures], title: str) -> Table:
     """Return the share of hindsight's value with its interval, and clicks, by bidder and budget."""
     shown = Table(title=plain(title))
     shown.add_column("bidder")
@@ -37,15 +37,15 @@ def table(figures: Sequence[Figures], title: str) -> Table:
     return shown
 
 
-def write_csv(path: Path, figures: Sequence[Figures]) -> None:
+def write_csv(path: Path, figures: Sequence[BacktestFigures]) -> None:
     """Write all figures, a line per campaign, bidder and budget; campaign `all` is the sum."""
-    csv_file.write_csv(path, Figures, figures)
+    csv_file.write_csv(path, BacktestFigures, figures)
 
 
 def write_html(
     path: Path,
-    figures: Sequence[Figures],
-    results: Sequence[Result],
+    figures: Sequence[BacktestFigures],
+    results: Sequence[BacktestResult],
     title: str,
     more: Sequence[tuple[str, go.Figure]] = (),
 ) -> None:
@@ -69,7 +69,7 @@ def html_table(rows: Sequence[DataclassInstance]) -> str:
     return f"<table><tr>{head}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
 
 
-def _value_plot(figures: Sequence[Figures], campaigns: Sequence[str]) -> go.Figure:
+def _value_plot(figures: Sequence[BacktestFigures], campaigns: Sequence[str]) -> go.Figure:
     plot = _grid(campaigns)
     for place, campaign in enumerate(campaigns):
         for bidder, colour in _colours(figures).items():
@@ -92,7 +92,7 @@ def _value_plot(figures: Sequence[Figures], campaigns: Sequence[str]) -> go.Figu
     return plot
 
 
-def _spend_plot(results: Sequence[Result], campaigns: Sequence[str], budget: str) -> go.Figure:
+def _spend_plot(results: Sequence[BacktestResult], campaigns: Sequence[str], budget: str) -> go.Figure:
     plot = _grid(campaigns)
     time = [(i + 1) / CURVE for i in range(CURVE)]
     colours = _colours(results)
@@ -123,26 +123,26 @@ def _grid(campaigns: Sequence[str]) -> go.Figure:
     return plot
 
 
-def _bars(line: Sequence[Figures]) -> dict[str, object]:
+def _bars(line: Sequence[BacktestFigures]) -> dict[str, object]:
     up = [100 * ((one.value_share_high or one.value_share) - one.value_share) for one in line]
     down = [100 * (one.value_share - (one.value_share_low or one.value_share)) for one in line]
     return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 1}
 
 
-def _colours(of: Sequence[Figures] | Sequence[Result]) -> dict[str, str]:
+def _colours(of: Sequence[BacktestFigures] | Sequence[BacktestResult]) -> dict[str, str]:
     names = sorted({one.bidder for one in of})
     return {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
 
 
-def _budgets(figures: Sequence[Figures]) -> list[str]:
+def _budgets(figures: Sequence[BacktestFigures]) -> list[str]:
     return list(dict.fromkeys(one.budget for one in figures))
 
 
-def _find(figures: Sequence[Figures], campaign: str, bidder: str, budget: str) -> Figures:
+def _find(figures: Sequence[BacktestFigures], campaign: str, bidder: str, budget: str) -> BacktestFigures:
     return next(one for one in figures if (one.campaign, one.bidder, one.budget) == (campaign, bidder, budget))
 
 
-def _cell(one: Figures) -> str:
+def _cell(one: BacktestFigures) -> str:
     share = f"{100 * one.value_share:.1f}%"
     if one.value_share_low is not None and one.value_share_high is not None:
         share += f"\n({100 * one.value_share_low:.1f}-{100 * one.value_share_high:.1f})"

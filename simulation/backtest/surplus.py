@@ -22,7 +22,7 @@ _UNIT = 1e6  # micros
 
 
 @dataclass(frozen=True)
-class Job:
+class SurplusJob:
     """One campaign played by every bidder of `simulation.shading`.
 
     Attributes:
@@ -43,7 +43,7 @@ class Surplus:
     Attributes:
         campaign: name of the campaign.
         bidder: name of the bidder.
-        factor: value of a click, see `Job`.
+        factor: value of a click, see `SurplusJob`.
         came: results by part.
         most: surplus of the clairvoyant by part, shape `(parts,)`, micros.
     """
@@ -56,13 +56,13 @@ class Surplus:
 
 
 @dataclass(frozen=True)
-class Figures:
+class SurplusFigures:
     """The figures of a bidder in one campaign or summed over all; amounts in units of money.
 
     Attributes:
         campaign: name, or `TOTAL`.
         bidder: name.
-        factor: value of a click, see `Job`.
+        factor: value of a click, see `SurplusJob`.
         surplus: value minus cost of the impressions won.
         surplus_share: share of the clairvoyant's surplus.
         surplus_share_low: lower end of its 95% bootstrap interval over parts of a thousand auctions.
@@ -86,7 +86,7 @@ class Figures:
     cost: float
 
 
-def play_job(job: Job) -> list[Surplus]:
+def play_job(job: SurplusJob) -> list[Surplus]:
     """Play one job.
 
     Raises:
@@ -98,14 +98,14 @@ def play_job(job: Job) -> list[Surplus]:
     return [Surplus(task.name, bidder, job.factor, one, most) for bidder, one in came.items()]
 
 
-def figures_of(results: Sequence[Surplus]) -> list[Figures]:
+def figures_of(results: Sequence[Surplus]) -> list[SurplusFigures]:
     """Return figures by campaign and bidder, and by bidder summed over campaigns."""
     bidders = dict.fromkeys(result.bidder for result in results)
     sums = (_figures(TOTAL, [result for result in results if result.bidder == bidder]) for bidder in bidders)
     return [*(_figures(result.campaign, [result]) for result in results), *sums]
 
 
-def as_json(figures: Iterable[Figures]) -> dict[str, dict[str, object]]:
+def as_json(figures: Iterable[SurplusFigures]) -> dict[str, dict[str, object]]:
     """Return `{bidder: {surplus, surplus_share, ..., campaigns: {campaign: {surplus, surplus_share, win_rate}}}}`."""
     tree: dict[str, dict[str, object]] = {}
     campaigns: dict[str, dict[str, dict[str, float]]] = {}
@@ -127,7 +127,7 @@ def as_json(figures: Iterable[Figures]) -> dict[str, dict[str, object]]:
     return {bidder: {**sums, "campaigns": campaigns[bidder]} for bidder, sums in tree.items()}
 
 
-def _figures(campaign: str, results: Sequence[Surplus]) -> Figures:
+def _figures(campaign: str, results: Sequence[Surplus]) -> SurplusFigures:
     results = sorted(results, key=lambda result: result.campaign)  # so that each bidder's bootstrap draws the same
     surplus, value, wins, auctions, most = (
         sum(float(part.sum()) for part in parts)
@@ -136,7 +136,7 @@ def _figures(campaign: str, results: Sequence[Surplus]) -> Figures:
         )
     )
     low, high = interval([(result.came.surplus, result.most) for result in results])
-    return Figures(
+    return SurplusFigures(
         campaign=campaign,
         bidder=results[0].bidder,
         factor=results[0].factor,

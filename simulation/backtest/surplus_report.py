@@ -9,10 +9,10 @@ from pathlib import Path
 import plotly.graph_objects as go
 from rich.table import Table
 
-from rtb.runtime.plain import plain
+from rtb.runtime.terminal import plain
 from simulation.backtest import csv_file
 from simulation.backtest.report import html_table
-from simulation.backtest.surplus import Figures
+from simulation.backtest.surplus import SurplusFigures
 from simulation.html_page import COLOURS
 from simulation.shading import CLAIRVOYANT
 
@@ -28,13 +28,13 @@ BIDDERS = {
 """Descriptions of the bidders."""
 
 
-def heading(figures: Sequence[Figures]) -> str:
+def heading(figures: Sequence[SurplusFigures]) -> str:
     """Return the title of the comparison."""
     worth = f"a click is worth {figures[0].factor:g} x the training days' cost per click"
     return f"First-price surplus; {worth}, there is no budget"
 
 
-def table(figures: Sequence[Figures]) -> Table:
+def table(figures: Sequence[SurplusFigures]) -> Table:
     """Return the share of the clairvoyant's surplus and the win rate, by campaign and bidder."""
     bidders = list(dict.fromkeys(one.bidder for one in figures))
     shown = Table(title=heading(figures), caption="% of the clairvoyant's surplus, its interval, and % of auctions won")
@@ -46,19 +46,19 @@ def table(figures: Sequence[Figures]) -> Table:
     return shown
 
 
-def write_csv(path: Path, figures: Sequence[Figures]) -> None:
+def write_csv(path: Path, figures: Sequence[SurplusFigures]) -> None:
     """Write all figures, a line per campaign and bidder; campaign `all` is the sum."""
-    csv_file.write_csv(path, Figures, figures)
+    csv_file.write_csv(path, SurplusFigures, figures)
 
 
-def section(figures: Sequence[Figures]) -> tuple[str, go.Figure]:
+def section(figures: Sequence[SurplusFigures]) -> tuple[str, go.Figure]:
     """Return the heading with the table, and a plot, for the report."""
     known = "".join(f"<li>{escape(name)}: {escape(told)}</li>" for name, told in BIDDERS.items())
     html = f"<h2>{escape(heading(figures))}</h2><ul>{known}</ul>{html_table(figures)}"
     return html, _plot(figures)
 
 
-def _plot(figures: Sequence[Figures]) -> go.Figure:
+def _plot(figures: Sequence[SurplusFigures]) -> go.Figure:
     plot = go.Figure()
     bidders = [name for name in dict.fromkeys(one.bidder for one in figures) if name != CLAIRVOYANT]
     for bidder, colour in zip(bidders, COLOURS, strict=False):
@@ -71,7 +71,7 @@ def _plot(figures: Sequence[Figures]) -> go.Figure:
     return plot
 
 
-def _cell(one: Figures) -> str:
+def _cell(one: SurplusFigures) -> str:
     lines = [f"{100 * one.surplus_share:.1f}"]
     if one.surplus_share_low is not None and one.surplus_share_high is not None and one.bidder != CLAIRVOYANT:
         lines.append(f"{100 * one.surplus_share_low:.0f}-{100 * one.surplus_share_high:.0f}")

@@ -18,7 +18,7 @@ _SPREAD = 0.5  # standard deviation of their logarithm
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ClearedBid:
     """The outcome of one bid.
 
     Attributes:
@@ -39,7 +39,7 @@ class Outcome:
         return self.loss is Loss.WON
 
 
-def hold(bids: Sequence[CheckedBid], market_cpm: float, floor_cpm: float, kind: Kind) -> list[Outcome]:
+def hold(bids: Sequence[CheckedBid], market_cpm: float, floor_cpm: float, kind: Kind) -> list[ClearedBid]:
     """Hold the auction for one impression; at most one bid wins.
 
     A bid wins when it is our highest, the first of equals, and reaches both the market's price and the floor: a tie
@@ -70,13 +70,13 @@ def draw_market_price(luck: random.Random, floor_cpm: float) -> float:
 
 def _outcome(
     bid: CheckedBid, winner: CheckedBid | None, price_cpm: float, to_beat_cpm: float, floor_cpm: float
-) -> Outcome:
+) -> ClearedBid:
     if bid is winner:
-        return Outcome(bid, Loss.WON, price_cpm, to_beat_cpm)
+        return ClearedBid(bid, Loss.WON, price_cpm, to_beat_cpm)
     least = to_beat_cpm if winner is None else max(to_beat_cpm, winner.bid.price)
     if bid.broken:
-        return Outcome(bid, _why_refused(bid), price_cpm, least)
-    return Outcome(bid, Loss.BELOW_FLOOR if bid.bid.price < floor_cpm else Loss.OUTBID, price_cpm, least)
+        return ClearedBid(bid, _why_refused(bid), price_cpm, least)
+    return ClearedBid(bid, Loss.BELOW_FLOOR if bid.bid.price < floor_cpm else Loss.OUTBID, price_cpm, least)
 
 
 def _why_refused(bid: CheckedBid) -> Loss:

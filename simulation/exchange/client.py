@@ -42,7 +42,7 @@ class Response:
     location: str
 
 
-class Target(NamedTuple):
+class Endpoint(NamedTuple):
     """The parts of a URL.
 
     Attributes:
@@ -59,7 +59,7 @@ class Target(NamedTuple):
 
 
 @lru_cache(maxsize=256)  # the bid URL is the same every time; notice URLs pass through
-def parse_url(url: str) -> Target:
+def parse_url(url: str) -> Endpoint:
     """Split a URL.
 
     Raises:
@@ -78,7 +78,7 @@ def parse_url(url: str) -> Target:
     authority = shown if port in (None, default) else f"{shown}:{port}"
     user = parts.netloc.rpartition("@")[0]
     basic = f"Basic {base64.b64encode(user.encode()).decode()}" if user else ""
-    return Target((parts.scheme, host, port or default), authority, path, basic)
+    return Endpoint((parts.scheme, host, port or default), authority, path, basic)
 
 
 class HttpClient:
@@ -152,7 +152,7 @@ class HttpClient:
         except (OSError, TimeoutError) as error:
             raise TransportError(f"cannot connect to {target.authority}: {error or 'timed out'}") from error
 
-    async def _request(self, target: Target, data: bytes) -> Response:
+    async def _request(self, target: Endpoint, data: bytes) -> Response:
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._exchange(target, data)
@@ -161,7 +161,7 @@ class HttpClient:
         except OSError as error:
             raise TransportError(f"{target.authority}: {error}") from error
 
-    async def _exchange(self, target: Target, data: bytes) -> Response:
+    async def _exchange(self, target: Endpoint, data: bytes) -> Response:
         while True:
             idle = self._idle.get(target.origin)
             reused = bool(idle)
@@ -179,14 +179,14 @@ class HttpClient:
             self._keep(target, connection)
             return response
 
-    async def _connect(self, target: Target) -> _Connection:
+    async def _connect(self, target: Endpoint) -> _Connection:
         scheme, host, port = target.origin
         loop = asyncio.get_running_loop()
         trust = self._trust if scheme == "https" else None
         _, connection = await loop.create_connection(_Connection, host, port, ssl=trust)
         return connection
 
-    def _keep(self, target: Target, connection: _Connection) -> None:
+    def _keep(self, target: Endpoint, connection: _Connection) -> None:
         if connection.reusable:
             self._idle.setdefault(target.origin, []).append(connection)
         else:
@@ -300,7 +300,7 @@ def _trusting(ca: Path) -> ssl.SSLContext:
     return context
 
 
-def _head(method: str, target: Target, headers: str) -> bytes:
+def _head(method: str, target: Endpoint, headers: str) -> bytes:
     if target.authorization:
         headers += f"Authorization: {target.authorization}\r\n"
     return f"{method} {target.path} HTTP/1.1\r\nHost: {target.authority}\r\n{headers}\r\n".encode("latin-1")

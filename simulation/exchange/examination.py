@@ -13,7 +13,7 @@ import msgspec
 from simulation.exchange.client import HttpClient, TransportError
 from simulation.exchange.rules import RULES, Judgement, Violation, judge
 from simulation.exchange.rules.case import FORMATS, offered_formats
-from simulation.exchange.rules.possible import Held, impossible
+from simulation.exchange.rules.possible import BidderCreatives, impossible
 from simulation.exchange.rules.raw import Json, obj, objects, text
 from simulation.exchange.rules.validity import faults
 
@@ -79,7 +79,13 @@ class Findings:
 
 
 async def examine(
-    url: str, bodies: Sequence[bytes], held: Held, connections: int, on_answer: Callable[[], None], *, key: str = ""
+    url: str,
+    bodies: Sequence[bytes],
+    held: BidderCreatives,
+    connections: int,
+    on_answer: Callable[[], None],
+    *,
+    key: str = "",
 ) -> Findings:
     """Send requests, several at a time, and judge the answers.
 
@@ -113,7 +119,7 @@ async def _ask(client: HttpClient, url: str, key: str, body: bytes) -> tuple[int
     return response.status, response.body
 
 
-def record(findings: Findings, body: bytes, status: int, answer: bytes, held: Held) -> None:
+def record(findings: Findings, body: bytes, status: int, answer: bytes, held: BidderCreatives) -> None:
     """Record one request and its answer."""
     request = read(body)
     findings.requests += 1
@@ -132,7 +138,7 @@ def record(findings: Findings, body: bytes, status: int, answer: bytes, held: He
     _count(findings, request, judged.imps, held)
 
 
-def _count(findings: Findings, request: Json, answered: frozenset[str], held: Held) -> None:
+def _count(findings: Findings, request: Json, answered: frozenset[str], held: BidderCreatives) -> None:
     imps = objects(request.get("imp"))
     if any(faults(request)):
         findings.impossible["invalid_request"] += len(imps)

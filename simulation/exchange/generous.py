@@ -13,7 +13,7 @@ import msgspec
 from rtb.campaigns.campaign import Campaign, decode_campaign
 from simulation.exchange.rules.case import deals_of, offered_formats
 from simulation.exchange.rules.native import assets_asked, kind_of
-from simulation.exchange.rules.possible import Held
+from simulation.exchange.rules.possible import BidderCreatives
 from simulation.exchange.rules.raw import Json, integer, integers, number, obj, objects, text, texts
 from simulation.exchange.rules.sizes import exact_sizes, flexible_sizes, size_range
 
@@ -71,7 +71,7 @@ _ADVERTISERS = (
 )
 
 
-class Wishes(NamedTuple):
+class RequestedInventory(NamedTuple):
     """Inventory that requests ask for.
 
     Attributes:
@@ -93,10 +93,10 @@ class Wishes(NamedTuple):
     categories: list[str]
 
 
-def wishes_of(requests: Iterable[Json]) -> Wishes:
+def wishes_of(requests: Iterable[Json]) -> RequestedInventory:
     """Collect the inventory that these requests ask for."""
     mimes = {kind: list(names) for kind, names in _MEDIA.items()}
-    found = Wishes([], mimes, {"video": [], "audio": [], "native": []}, [], [], [], [])
+    found = RequestedInventory([], mimes, {"video": [], "audio": [], "native": []}, [], [], [], [])
     for request in requests:
         found.seats.extend(texts(request.get("wseat")))
         found.categories.extend(texts(request.get("acat")))
@@ -116,7 +116,7 @@ def wishes_of(requests: Iterable[Json]) -> Wishes:
     )
 
 
-def campaigns_for(wishes: Wishes) -> list[Campaign]:
+def campaigns_for(wishes: RequestedInventory) -> list[Campaign]:
     """Build campaigns that can serve all of it; an id is derived from its content, so that it is reproducible."""
     advertisers = [
         *_ADVERTISERS,
@@ -126,9 +126,9 @@ def campaigns_for(wishes: Wishes) -> list[Campaign]:
     return [campaign for advertiser in advertisers for campaign in _campaigns(advertiser, wishes)]
 
 
-def held_by(campaigns: Sequence[Campaign]) -> Held:
+def held_by(campaigns: Sequence[Campaign]) -> BidderCreatives:
     """Return what a bidder with these campaigns can sell."""
-    return Held(
+    return BidderCreatives(
         rates=RATES,
         seats=frozenset(campaign.seat for campaign in campaigns),
         deals=frozenset(deal.id for campaign in campaigns for deal in campaign.deals),
@@ -137,7 +137,7 @@ def held_by(campaigns: Sequence[Campaign]) -> Held:
     )
 
 
-def _look(imp: Json, found: Wishes) -> None:
+def _look(imp: Json, found: RequestedInventory) -> None:
     found.deals.extend(text(deal.get("id")) for deal in deals_of(imp))
     for deal in deals_of(imp):
         found.seats.extend(texts(deal.get("wseat")))
@@ -170,7 +170,7 @@ def _image_size(wish: Json) -> tuple[int, int]:
     return max(w or h, 1), max(h or w, 1)
 
 
-def _look_at_media(kind: str, slot: Json, found: Wishes) -> None:
+def _look_at_media(kind: str, slot: Json, found: RequestedInventory) -> None:
     found.mimes["video" if kind == "native" else kind].extend(texts(slot.get("mimes")))
     exact = integers(slot.get("rqddurs"))
     least, most = number(slot.get("minduration")) or 0.0, number(slot.get("maxduration")) or math.inf
@@ -197,7 +197,7 @@ def _is_name(seat: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", seat) is not None
 
 
-def _campaigns(advertiser: _Advertiser, wishes: Wishes) -> Iterator[Campaign]:
+def _campaigns(advertiser: _Advertiser, wishes: RequestedInventory) -> Iterator[Campaign]:
     banners = [_banner(size, advertiser) for size in wishes.sizes]
     others = {kind: list(_media(kind, wishes)) for kind in ("video", "audio")}
     for kind, creatives in {"banner": banners, **others, "native": list(_natives(wishes))}.items():
@@ -245,7 +245,7 @@ def _banner(size: tuple[int, int], advertiser: _Advertiser) -> Json:
     return creative
 
 
-def _media(kind: str, wishes: Wishes) -> Iterator[Json]:
+def _media(kind: str, wishes: RequestedInventory) -> Iterator[Json]:
     for mimes in _chunks(wishes.mimes[kind], _MOST_FILES // (2 * len(_KBITS[kind]))):
         for seconds in wishes.seconds[kind]:
             name = f"{seconds}s-{mimes[0].replace('/', '.').replace('+', '.')}"[:64]
@@ -263,7 +263,7 @@ def _played(kind: str, mimes: list[str], seconds: int) -> Json:
     return {"media": media, "duration_seconds": seconds}
 
 
-def _natives(wishes: Wishes) -> Iterator[Json]:
+def _natives(wishes: RequestedInventory) -> Iterator[Json]:
     sizes = wishes.images[:_MOST_IMAGES] or [(1200, 627)]
     pictures = [
         {"url": f"{_CDN}/{w}x{h}.{kind}", "w": w, "h": h} for w, h in sizes for kind in ("jpg", "png", "gif", "webp")

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 from rtb.money.micros import cpm_to_micros
-from simulation.exchange.auction import Outcome
+from simulation.exchange.auction import ClearedBid
 from simulation.exchange.client import HttpClient, Response, TransportError
 from simulation.exchange.macros import fill_markup, fill_url, price_text
-from simulation.exchange.report import Figures
-from simulation.exchange.sources import Audience
+from simulation.exchange.report import ReplayFigures
+from simulation.exchange.sources import UserBehaviour
 
 CONVERSION_PARAMETER = "rb_click"
 """Query parameter of a landing URL that carries the conversion token."""
@@ -35,9 +35,9 @@ class Settlement:
         conversion_draw: uniform in [0, 1), likewise.
     """
 
-    outcome: Outcome
+    outcome: ClearedBid
     request_id: str
-    audience: Audience
+    audience: UserBehaviour
     click_draw: float
     conversion_draw: float
 
@@ -52,7 +52,7 @@ class Settler:
         retry_seconds: wait before the first retry; it doubles with each.
     """
 
-    def __init__(self, client: HttpClient, figures: Figures, retries: int, retry_seconds: float) -> None:
+    def __init__(self, client: HttpClient, figures: ReplayFigures, retries: int, retry_seconds: float) -> None:
         self._client = client
         self._figures = figures
         self._retries = retries

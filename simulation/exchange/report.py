@@ -43,7 +43,7 @@ class Latencies:
 
 
 @dataclass
-class Figures:
+class ReplayFigures:
     """Counters of a replay, also while it runs.
 
     Attributes:
@@ -156,7 +156,7 @@ class Figures:
         }
 
 
-def table(figures: Figures) -> Table:
+def table(figures: ReplayFigures) -> Table:
     """Return the figures as a table for the terminal."""
     shown = Table(show_header=False, title=f"replay, {figures.seconds:.0f} s")
     shown.add_column(justify="right", style="bold")
@@ -166,7 +166,7 @@ def table(figures: Figures) -> Table:
     return shown
 
 
-def line(figures: Figures) -> str:
+def line(figures: ReplayFigures) -> str:
     """Return the figures in one line, for a log."""
     return (
         f"{figures.seconds:6.1f} s  {figures.recent_qps:.0f} req/s  bid {figures.bid_rate:.1%}  "
@@ -177,7 +177,7 @@ def line(figures: Figures) -> str:
     )
 
 
-def _rows(figures: Figures) -> list[tuple[str, str]]:
+def _rows(figures: ReplayFigures) -> list[tuple[str, str]]:
     p50, p99 = (figures.latencies.percentile(q) * 1e3 for q in (0.5, 0.99))
     return [
         ("requests", f"{figures.requests:,}  ({figures.recent_qps:,.0f}/s now, {figures.qps:,.0f}/s overall)"),
@@ -192,7 +192,7 @@ def _rows(figures: Figures) -> list[tuple[str, str]]:
     ]
 
 
-def _ecpc(figures: Figures) -> str:
+def _ecpc(figures: ReplayFigures) -> str:
     return "-" if figures.ecpc_micros is None else f"{figures.ecpc_micros / MICROS:.4f}"
 
 

@@ -12,19 +12,19 @@ from rich.console import Console
 from rich.live import Live
 
 from simulation.exchange.notices import Settler
-from simulation.exchange.report import Figures, line, table
+from simulation.exchange.report import ReplayFigures, line, table
 from simulation.exchange.session import MakeSettler, ReplayOptions, run
 
 _LINE_SECONDS = 5.0  # between two lines if there is no terminal
 
 
 async def until_signal(
-    options: ReplayOptions, show: Callable[[Figures], None], make_settler: MakeSettler = Settler
-) -> Figures:
+    options: ReplayOptions, show: Callable[[ReplayFigures], None], make_settler: MakeSettler = Settler
+) -> ReplayFigures:
     """Replay to the end, or until SIGINT, SIGTERM or SIGHUP; either way, return complete figures."""
-    last = Figures()
+    last = ReplayFigures()
 
-    def on_tick(figures: Figures) -> None:
+    def on_tick(figures: ReplayFigures) -> None:
         nonlocal last
         last = figures
         show(figures)
@@ -39,10 +39,10 @@ async def until_signal(
 
 
 @contextmanager
-def display(console: Console) -> Iterator[Callable[[Figures], None]]:
+def display(console: Console) -> Iterator[Callable[[ReplayFigures], None]]:
     """Show figures: a live table in a terminal, else a line at intervals."""
     if console.is_terminal:
-        with Live(table(Figures()), console=console, auto_refresh=False) as live:
+        with Live(table(ReplayFigures()), console=console, auto_refresh=False) as live:
             yield lambda figures: live.update(table(figures), refresh=True)
     else:
         yield _Lines(console)
@@ -55,7 +55,7 @@ class _Lines:
         self._console = console
         self._next = time.monotonic() + _LINE_SECONDS
 
-    def __call__(self, figures: Figures) -> None:
+    def __call__(self, figures: ReplayFigures) -> None:
         if time.monotonic() >= self._next:
             self._next += _LINE_SECONDS
             self._console.print(line(figures), highlight=False, soft_wrap=True)

@@ -14,7 +14,7 @@ from simulation.exchange.auction import Kind, draw_market_price, hold
 from simulation.exchange.client import HttpClient, TransportError
 from simulation.exchange.notices import Settlement, Settler
 from simulation.exchange.protocol import CheckedBid, OfferedImp, OfferedRequest, check_response, read_request
-from simulation.exchange.report import Figures
+from simulation.exchange.report import ReplayFigures
 from simulation.exchange.sources import Offer, from_files, from_market
 
 DEFAULT_SECONDS = 30.0
@@ -26,7 +26,7 @@ _NAP_SECONDS = 0.1  # longest sleep before checking whether to stop
 _NO_KEY = (401, 403, 404, 429)  # the key or the path is wrong, so the next request would fail too
 _NOWHERE = OfferedImp(0.0, "USD", frozenset(), False)  # the imp of a bid for an imp that was not offered
 
-OnTick = Callable[[Figures], None]
+OnTick = Callable[[ReplayFigures], None]
 
 
 class Unreachable(ConnectionError):
@@ -83,10 +83,12 @@ class ReplayOptions:
         return self.duration
 
 
-MakeSettler = Callable[[HttpClient, Figures, int, float], Settler]
+MakeSettler = Callable[[HttpClient, ReplayFigures, int, float], Settler]
 
 
-async def run(options: ReplayOptions, on_tick: OnTick | None = None, make_settler: MakeSettler = Settler) -> Figures:
+async def run(
+    options: ReplayOptions, on_tick: OnTick | None = None, make_settler: MakeSettler = Settler
+) -> ReplayFigures:
     """Replay, and return the figures once all notices are sent.
 
     To end early, cancel the task: it sends no more requests, still waits (at most `drain_seconds`) for outstanding
@@ -103,7 +105,7 @@ async def run(options: ReplayOptions, on_tick: OnTick | None = None, make_settle
         SourceError: the files contain no request.
     """
     async with HttpClient(options.timeout_seconds, options.ca) as client:
-        figures = Figures()
+        figures = ReplayFigures()
         for path in options.requests:
             path.open("rb").close()  # report a missing file before anything is sent
         try:
@@ -144,7 +146,9 @@ class _Pace:
 class _Replay:
     """The state of one replay: bidder tasks take offers, settler tasks send the notices."""
 
-    def __init__(self, options: ReplayOptions, client: HttpClient, figures: Figures, make_settler: MakeSettler) -> None:
+    def __init__(
+        self, options: ReplayOptions, client: HttpClient, figures: ReplayFigures, make_settler: MakeSettler
+    ) -> None:
         self._options = options
         self._client = client
         self._figures = figures
@@ -288,7 +292,7 @@ class _Replay:
             self._outbox.task_done()
 
 
-def _offers(options: ReplayOptions, figures: Figures) -> Iterator[Offer]:
+def _offers(options: ReplayOptions, figures: ReplayFigures) -> Iterator[Offer]:
     if not options.requests:
         return from_market(options.seed, options.auction)
     endless = options.duration is not None or options.count is not None

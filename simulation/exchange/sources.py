@@ -14,7 +14,7 @@ import numpy as np
 from rtb.money.micros import micros_to_cpm
 from rtb.tables import BadTable, read_lines
 from simulation import reference
-from simulation.auctions import Auctions, Market
+from simulation.auctions import Auctions, SimulatedMarket
 from simulation.exchange.auction import Kind
 from simulation.exchange.protocol import CheckedBid
 from simulation.requests import to_openrtb
@@ -31,11 +31,11 @@ _BLOCK = 1024  # auctions simulated at a time, in a fraction of a millisecond
 _Raw = dict[str, msgspec.Raw]
 
 
-class SourceError(ValueError):
+class RequestSourceError(ValueError):
     """An error for a request file that cannot be used at all."""
 
 
-class Audience(Protocol):
+class UserBehaviour(Protocol):
     """The person who sees an impression, and how they react."""
 
     def click_probability(self, bid: CheckedBid) -> float:
@@ -58,7 +58,7 @@ class Offer:
 
     body: bytes
     market_cpm: float | None
-    audience: Audience
+    audience: UserBehaviour
     luck: int
 
     def chance(self, imp_id: str) -> random.Random:
@@ -94,7 +94,7 @@ class Simulated:
         impression: batch of one.
     """
 
-    market: Market
+    market: SimulatedMarket
     impression: Impressions
 
     def click_probability(self, bid: CheckedBid) -> float:
@@ -128,11 +128,13 @@ def from_files(
                 try:
                     yield _read_line(line, _luck(seed, number))
                     number += 1
-                except SourceError as error:
+                except RequestSourceError as error:
                     if first_pass:
                         on_bad_line(f"{path}:{line_number}: {error}")
         if number == 0:
-            raise SourceError(f"no JSON object in {', '.join(map(str, paths))}: expected one bid request per line")
+            raise RequestSourceError(
+                f"no JSON object in {', '.join(map(str, paths))}: expected one bid request per line"
+            )
         first_pass = False
 
 
@@ -140,7 +142,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     try:
         yield from ((number, line) for number, line in read_lines(path) if line.strip())
     except BadTable as error:
-        raise SourceError(str(error)) from error
+        raise RequestSourceError(str(error)) from error
 
 
 def from_market(seed: int, kind: Kind) -> Iterator[Offer]:
@@ -168,7 +170,7 @@ def _creative_of(bid: CheckedBid) -> str:
     return crid[len(campaign) + 1 :] if campaign and crid.startswith(campaign) else crid
 
 
-def _simulated(market: Market, auctions: Auctions, i: int, kind: Kind, seed: int) -> Offer:
+def _simulated(market: SimulatedMarket, auctions: Auctions, i: int, kind: Kind, seed: int) -> Offer:
     impression = Impressions(*(np.array([values[i]]) for values in (auctions.user, auctions.slot, auctions.hour)))
     return Offer(
         body=msgspec.json.encode(to_openrtb(market, auctions, i, kind)),
@@ -186,11 +188,11 @@ def _read_line(line: bytes, luck: int) -> Offer:
             return Offer(line.strip(), None, Logged(), luck)
         price, click = _value(fields, "market_price_cpm"), _value(fields, "click")
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise SourceError(f"not a JSON object ({error})") from error
+        raise RequestSourceError(f"not a JSON object ({error})") from error
     if price is not None and not (isinstance(price, int | float) and 0 <= price < 1e9):
-        raise SourceError(f"market_price_cpm {price!r} is not a price")
+        raise RequestSourceError(f"market_price_cpm {price!r} is not a price")
     if click not in (None, 0, 1):
-        raise SourceError(f"click {click!r} is neither 0 nor 1")
+        raise RequestSourceError(f"click {click!r} is neither 0 nor 1")
     market_cpm = None if price is None else float(price)
     return Offer(bytes(fields["request"]), market_cpm, Logged(None if click is None else bool(click)), luck)
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
-from simulation.portfolio.market import Market
+from simulation.portfolio.market import PortfolioMarket
 
 Floats = npt.NDArray[np.float64]
 
@@ -16,7 +16,7 @@ class NoOptimum(RuntimeError):
     """An error when the solver found no optimum; the message is the solver's."""
 
 
-def optimum(market: Market) -> Floats:
+def optimum(market: PortfolioMarket) -> Floats:
     """Return the expected value of each round's best allocation, micros, shape `(t,)`.
 
     A variable is the money on one straight piece of a campaign's curve in a round; pieces fill in order by themselves,

@@ -23,7 +23,7 @@ _SETTLED = 8
 _DRAWS = 2_000
 
 
-class Game(NamedTuple):
+class StrategyComparison(NamedTuple):
     """All strategies in one market.
 
     Attributes:
@@ -52,12 +52,12 @@ class Game(NamedTuple):
         return regret
 
 
-def hold(seed: int, rounds: int, drift: bool) -> Game:
+def hold(seed: int, rounds: int, drift: bool) -> StrategyComparison:
     """Play every strategy in one market."""
     market = market_of(seed, rounds, drift=drift)
     courses = {player: play(market, player, seed) for player in PLAYERS}
     budgets = market.budget * rounds
-    return Game(
+    return StrategyComparison(
         seed,
         drift,
         optimum(market),
@@ -67,7 +67,7 @@ def hold(seed: int, rounds: int, drift: bool) -> Game:
     )
 
 
-def figures_of(games: Sequence[Game]) -> dict[str, dict[str, float]]:
+def figures_of(games: Sequence[StrategyComparison]) -> dict[str, dict[str, float]]:
     """Return figures by strategy: those of stationary markets, and with `_drift` those of drifting ones.
 
     `value_share` is the mean over markets, `_low` and `_high` its 95% bootstrap interval; `over_proportional` is its
@@ -85,13 +85,13 @@ def figures_of(games: Sequence[Game]) -> dict[str, dict[str, float]]:
     return found
 
 
-def mean_regret(games: Sequence[Game], player: str, drift: bool) -> Floats:
+def mean_regret(games: Sequence[StrategyComparison], player: str, drift: bool) -> Floats:
     """Return the mean cumulative regret of a strategy, as a share of the clairvoyant's value, shape `(t,)`."""
     mean: Floats = np.mean([game.regret(player) for game in games if game.drift is drift], axis=0)
     return mean
 
 
-def _figures(games: Sequence[Game], player: str) -> dict[str, float]:
+def _figures(games: Sequence[StrategyComparison], player: str) -> dict[str, float]:
     shares = np.array([game.share(player) for game in games])
     base = np.array([game.share(BASE) for game in games])
     draws = np.random.default_rng(0).integers(0, len(shares), (_DRAWS, len(shares)))

@@ -55,7 +55,7 @@ _LEVELS = np.concatenate([[0.0], np.exp(np.linspace(-2.2, 2.4, 24))])  # bids, a
 
 
 @dataclass(frozen=True)
-class Market:
+class PortfolioMarket:
     """The environment of `n` campaigns in `t` rounds, whatever the strategy.
 
     Attributes:
@@ -110,7 +110,7 @@ class Market:
         return expected
 
 
-def market_of(seed: int, rounds: int, *, drift: bool) -> Market:
+def market_of(seed: int, rounds: int, *, drift: bool) -> PortfolioMarket:
     """Build a market; campaigns and seasons of a seed are the same with and without drift.
 
     Args:
@@ -135,7 +135,7 @@ def market_of(seed: int, rounds: int, *, drift: bool) -> Market:
         rate = rate * _wandering(wander, rounds, n) * _shocks(wander, rounds, n)
         price = _wandering(wander, rounds, n)
     budget = int(BUDGET * (spend[:, -1] * size).sum())
-    return Market(
+    return PortfolioMarket(
         budget, pays_clicks, np.rint(value).astype(np.int64), size, spend, chance, volume, price, ctr * rate, cvr
     )
 

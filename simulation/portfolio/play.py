@@ -10,7 +10,7 @@ import numpy.typing as npt
 from portfolio.manager import STRATEGIES, MultiCampaignManager
 from portfolio.memory import Counts
 from portfolio.snapshot import CampaignState
-from simulation.portfolio.market import Market
+from simulation.portfolio.market import PortfolioMarket
 
 Floats = npt.NDArray[np.float64]
 
@@ -20,7 +20,7 @@ EQUAL = "equal"
 PLAYERS = (EQUAL, *STRATEGIES)
 
 
-class Course(NamedTuple):
+class PlayedMarket(NamedTuple):
     """The results of a strategy in a market.
 
     Attributes:
@@ -36,7 +36,7 @@ class Course(NamedTuple):
     moved: int
 
 
-def play(market: Market, player: str, seed: int) -> Course:
+def play(market: PortfolioMarket, player: str, seed: int) -> PlayedMarket:
     """Allocate each round's budget, and simulate what campaigns do with it.
 
     A campaign spends its budget as far as its market goes. Counts are drawn around their expectation; a strategy is
@@ -64,10 +64,10 @@ def play(market: Market, player: str, seed: int) -> Course:
         value[turn], spends[turn] = expected @ worth[turn], spend
         overspend += int(np.maximum(spend - budgets, 0).sum()) + max(0, int(budgets.sum()) - market.budget)
         moved += allocation.moved if turn else 0
-    return Course(value, spends, overspend, moved)
+    return PlayedMarket(value, spends, overspend, moved)
 
 
-def _manager(market: Market, player: str, seed: int) -> MultiCampaignManager:
+def _manager(market: PortfolioMarket, player: str, seed: int) -> MultiCampaignManager:
     weights = market.priority if player == "proportional" else np.ones(market.campaigns)
     even = market.budget // market.campaigns
     campaigns = [
@@ -84,7 +84,7 @@ def _manager(market: Market, player: str, seed: int) -> MultiCampaignManager:
 
 
 def _counts(
-    market: Market, turn: int, spend: npt.NDArray[np.int64], expected: Floats, random: np.random.Generator
+    market: PortfolioMarket, turn: int, spend: npt.NDArray[np.int64], expected: Floats, random: np.random.Generator
 ) -> list[Counts]:
     """Return the observed counts of a round."""
     impressions = np.where(spend > 0, random.poisson(expected), 0)

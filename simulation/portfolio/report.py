@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from rich.table import Table
 
 from simulation.html_page import COLOURS, write_page
-from simulation.portfolio.figures import Game, mean_regret
+from simulation.portfolio.figures import StrategyComparison, mean_regret
 
 Told = Mapping[str, Mapping[str, float]]
 
@@ -30,7 +30,7 @@ def table(found: Told, title: str) -> Table:
     return shown
 
 
-def write_html(path: Path, found: Told, games: Sequence[Game], title: str) -> None:
+def write_html(path: Path, found: Told, games: Sequence[StrategyComparison], title: str) -> None:
     """Write plots and the table to one file that includes plotly's script."""
     plots = [
         ("Share of the clairvoyant's value, by market", _shares(games)),
@@ -41,7 +41,7 @@ def write_html(path: Path, found: Told, games: Sequence[Game], title: str) -> No
     write_page(path, title, _html_table(found), plots)
 
 
-def _shares(games: Sequence[Game]) -> go.Figure:
+def _shares(games: Sequence[StrategyComparison]) -> go.Figure:
     plot = go.Figure()
     for number, player in enumerate(games[0].value):
         names = ["drifting" if game.drift else "stationary" for game in games]
@@ -57,7 +57,7 @@ def _shares(games: Sequence[Game]) -> go.Figure:
     return plot
 
 
-def _regrets(games: Sequence[Game], *, drift: bool) -> go.Figure:
+def _regrets(games: Sequence[StrategyComparison], *, drift: bool) -> go.Figure:
     plot = go.Figure()
     for number, player in enumerate(games[0].value):
         regret = mean_regret(games, player, drift)
@@ -68,7 +68,7 @@ def _regrets(games: Sequence[Game], *, drift: bool) -> go.Figure:
     return plot
 
 
-def _course(game: Game) -> go.Figure:
+def _course(game: StrategyComparison) -> go.Figure:
     plot = go.Figure()
     plot.add_scatter(y=game.best / 1e6, name="clairvoyant", line={"color": "#222", "dash": "dot"})
     for number, (player, value) in enumerate(game.value.items()):

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.serving.autoscale import scaled
 from benchmarks.serving.processes import held
-from benchmarks.serving.replicas import Course, Deployment, Replica, back_at, deployments, parsed, reached_at
+from benchmarks.serving.replicas import Deployment, Replica, ReplicaHistory, back_at, deployments, parsed, reached_at
 from benchmarks.serving.soak import restarted
 from rtb.runtime.settings import Settings
 from tests.benchmarks.slices import make_slice
@@ -27,8 +27,8 @@ def at(name: str, **states: int) -> Deployment:
     return Deployment(name, [Replica(f"{name}#{i}", kind, 100 + i) for i, kind in enumerate(kinds)])
 
 
-def course_of(*moments: tuple[float, dict[str, int]]) -> Course:
-    course = Course(began=100.0)
+def course_of(*moments: tuple[float, dict[str, int]]) -> ReplicaHistory:
+    course = ReplicaHistory(began=100.0)
     for seconds, states in moments:
         course.note([at("Router", **states)], at=100.0 + seconds)
     return course
@@ -62,7 +62,7 @@ def test_a_step_is_followed_up_and_back() -> None:
 def test_a_deployment_that_does_not_follow_has_no_times() -> None:
     still = scaled(course_of((0.0, {"running": 1}), (9.0, {"running": 1, "starting": 1})), "Router", ended=5.0)
     assert (still.reached, still.seconds_to_max, still.seconds_back) == (1, None, None)
-    assert scaled(Course(began=0.0), "Router", ended=5.0).reached == 0
+    assert scaled(ReplicaHistory(began=0.0), "Router", ended=5.0).reached == 0
 
 
 def test_back_is_where_it_stays() -> None:

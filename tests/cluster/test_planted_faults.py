@@ -10,7 +10,7 @@ import yaml
 
 from cluster.manifests import build, generate, references, validate
 from cluster.manifests.crds import Crds
-from cluster.manifests.faults import Fault, Object
+from cluster.manifests.faults import ManifestFault, Object
 from tests.cluster.built import HEAD, WORKERS, at, built, one
 
 
@@ -32,7 +32,7 @@ def in_serve(change: Callable[[Object], None]) -> Callable[[Object], None]:
     return changed
 
 
-def faults_of(body: Object, crds: Crds) -> list[Fault]:
+def faults_of(body: Object, crds: Crds) -> list[ManifestFault]:
     return validate.check("here", body, crds)
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from rtb.events.parquet import write_parts
 from rtb.events.schema import to_table
 from rtb.events.sink import BidEvent
-from rtb.events.stream import Entry
+from rtb.events.stream import StreamEntry
 from rtb.models.features import FIELDS, SCHEMA_VERSION, bucket
 
 
@@ -20,7 +20,7 @@ class Writer:
     """Collects events, one a millisecond from a moment on."""
 
     def __init__(self, begin: float) -> None:
-        self.begin, self._entries = begin, list[Entry]()
+        self.begin, self._entries = begin, list[StreamEntry]()
 
     def bid(self, name: str, campaign: int, price: int, **more: Any) -> None:
         """Build a bid; `device`, `country` and `format` are what the model saw."""
@@ -67,7 +67,7 @@ class Writer:
 
     def _put(self, fields: dict[str, Any]) -> None:
         number = round(self._at * 1_000)
-        self._entries.append(Entry(f"{number}-0", {k.encode(): str(v).encode() for k, v in fields.items()}))
+        self._entries.append(StreamEntry(f"{number}-0", {k.encode(): str(v).encode() for k, v in fields.items()}))
 
 
 def few(begin: float) -> Writer:

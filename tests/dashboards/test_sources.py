@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboards.console.configuration import from_environment
-from dashboards.console.sources.api import Api, ApiError
+from dashboards.console.sources.api import ApiError, ConsoleApi
 from dashboards.console.sources.event_files import EventFiles, EventsMissing
 from dashboards.console.sources.exposition import Histogram, histograms, of_requests, of_stages, of_times
 from dashboards.console.sources.prometheus import PrometheusAway, over_time
-from dashboards.console.sources.samples import Sample, Samples, quantiles, rates
+from dashboards.console.sources.samples import ConsoleSample, Samples, quantiles, rates
 from tests.dashboards.fake_platform import KEY, METRICS, FakePlatform, serving
 from tests.dashboards.made_events import few
 
@@ -53,8 +53,8 @@ def test_a_quantile_lies_in_the_bucket_of_the_exact_one(seconds: list[float], pa
 
 
 def test_rates_and_percentiles_between_two_looks():
-    def sample(at: float, requests: int, counts: list[float]) -> Sample:
-        return Sample(at, {"requests": requests}, Histogram(np.array([0.01, np.inf]), np.array(counts)), {})
+    def sample(at: float, requests: int, counts: list[float]) -> ConsoleSample:
+        return ConsoleSample(at, {"requests": requests}, Histogram(np.array([0.01, np.inf]), np.array(counts)), {})
 
     kept = Samples()
     for one in (sample(100, 10, [5, 5]), sample(100.2, 99, [5, 5]), sample(102, 30, [25, 25]), sample(104, 3, [1, 1])):
@@ -68,7 +68,7 @@ def test_rates_and_percentiles_between_two_looks():
 
 def test_an_answer_serves_for_a_moment_and_a_change_ends_it():
     with serving(FakePlatform()) as platform:
-        api = Api(platform.url, KEY)
+        api = ConsoleApi(platform.url, KEY)
         assert api.get("/campaign/c1")["version"] == 3
         platform.answers["/campaign/c1"] = (200, {"version": 4})
         assert api.get("/campaign/c1")["version"] == 3
@@ -81,12 +81,12 @@ def test_an_answer_serves_for_a_moment_and_a_change_ends_it():
 def test_a_refusal_says_what_to_do():
     with serving(FakePlatform()) as platform:
         with pytest.raises(ApiError, match=r"401.*RAYBID_KEY"):
-            Api(platform.url, "").get("/campaigns")
+            ConsoleApi(platform.url, "").get("/campaigns")
         with pytest.raises(ApiError, match=r"412.*repeat the change") as refused:
-            Api(platform.url, KEY).send("POST", "/campaign/c1/pause", version=2)
+            ConsoleApi(platform.url, KEY).send("POST", "/campaign/c1/pause", version=2)
         assert refused.value.status == 412
     with pytest.raises(ApiError, match="make run"):
-        Api("http://127.0.0.1:9", KEY).get("/stats")
+        ConsoleApi("http://127.0.0.1:9", KEY).get("/stats")
 
 
 def test_the_last_events_are_read(tmp_path: Path):

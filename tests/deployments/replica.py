@@ -22,10 +22,10 @@ from deployments.notice_handler import NoticeHandler
 from deployments.scaling import HeldRequests
 from deployments.wiring import LimitedLog
 from rtb import exchanges
-from rtb.auction.admission import Shed
+from rtb.auction.admission import ShedReason
 from rtb.auction.batch import Answer, Prepared
 from rtb.auction.edge import Edge
-from rtb.catalog import KeyRing, standing_keys
+from rtb.catalog import KeyRing, configured_keys
 from rtb.ledger import MemoryLedger
 from rtb.runtime.rate_limits import Limiter
 from rtb.runtime.settings import Settings
@@ -52,7 +52,7 @@ class Replica:
     def __init__(self, folder: Path, client: Any = None, **settings: Any) -> None:
         usual: dict[str, Any] = {"admin_key": "the administrator", "require_exchange_key": False}
         given = Settings(var_dir=folder, **usual | settings)
-        keys = KeyRing(cast(Any, None), standing_keys(given))  # no database is asked
+        keys = KeyRing(cast(Any, None), configured_keys(given))  # no database is asked
         limiter: Any = Limiter(client, expected=1) if client is not None else None
         self.exchanges = exchanges.load(given.exchanges_dir)
         self.counters: Counter[str] = Counter()
@@ -66,9 +66,9 @@ class Replica:
             max_imps=8,
             max_candidates=4,
         )
-        edge.relist([Listing(1, make_campaign())])  # something to sell, or nobody is asked
+        edge.set_catalog([Listing(1, make_campaign())])  # something to sell, or nobody is asked
         self.answer: Callable[[Prepared], Any] = lambda _: Answer(BID)
-        self.shed: Shed | None = None
+        self.shed: ShedReason | None = None
         self.asked: list[float] = []
         self.prepared: list[Prepared] = []
         charging = Charging(self.exchanges, {}, 1_800.0)
@@ -84,7 +84,7 @@ class Replica:
     def add(self, name: str, amount: int = 1) -> None:
         self.counters[name] += amount
 
-    def sheds(self, seconds: float) -> Shed | None:
+    def sheds(self, seconds: float) -> ShedReason | None:
         self.asked.append(seconds)
         return self.shed
 

@@ -41,7 +41,7 @@ def environment(valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 async def publish(client: aioredis.Redis) -> None:
     """Publish what the Controller of a running platform does."""
     await ValkeyLedger(client).open(1, Terms(BUDGET))
-    publisher = snapshot.Publisher(client)
+    publisher = snapshot.SnapshotPublisher(client)
     await publisher.publish(snapshot.CATALOG, snapshot.encode_catalog(LISTINGS))
     await publisher.publish(snapshot.PACING, snapshot.encode_pacing(make_table(LISTINGS)))
 

@@ -18,7 +18,7 @@ from deployments.api import campaigns
 from deployments.api.campaigns import CampaignParts
 from deployments.stopping import StopSwitch
 from rtb.campaigns.stops import Stops
-from rtb.catalog import Catalog, KeyRing, Spend, standing_keys
+from rtb.catalog import Catalog, KeyRing, Spend, configured_keys
 from rtb.ledger import Grant, LedgerError, MemoryLedger, Terms
 from rtb.runtime.settings import Settings
 from tests.deployments.rest import rest
@@ -55,7 +55,7 @@ def client(catalog: Catalog, ledger: AwayLedger, tmp_path: Path) -> Iterator[Tes
     settings = Settings(admin_key=_KEY["X-API-Key"], var_dir=tmp_path)
     stops = Stops()
     parts = CampaignParts(catalog, ledger, stops, StopSwitch(stops, None), lambda campaign: None)
-    app = rest([campaigns.routes(parts)], settings, KeyRing(catalog.keys, standing_keys(settings)))
+    app = rest([campaigns.routes(parts)], settings, KeyRing(catalog.keys, configured_keys(settings)))
     with TestClient(app, headers=_KEY, raise_server_exceptions=False) as client:
         yield client
 

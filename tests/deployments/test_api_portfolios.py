@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from deployments.api import portfolios
-from rtb.catalog import Catalog, KeyRing, Moved, digest_of, standing_keys
+from rtb.catalog import Catalog, KeyRing, MoveRecord, configured_keys, digest_of
 from rtb.ledger import MemoryLedger
 from rtb.runtime.settings import Settings
 from tests.deployments.rest import rest
@@ -35,7 +35,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def keys(catalog: Catalog, settings: Settings) -> KeyRing:
-    return KeyRing(catalog.keys, standing_keys(settings))
+    return KeyRing(catalog.keys, configured_keys(settings))
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_floors_that_cannot_be_kept_are_told(client: TestClient) -> None:
 def test_history_names_campaigns_and_says_why(client: TestClient, catalog: Catalog) -> None:
     made(client)
     assert client.get("/portfolio/season/history").json() == []
-    catalog.record_spend([], "5-0", moves=[Moved("season", 0.0, 1, 2, 70, "dual: a micro there brings in 2")])
+    catalog.record_spend([], "5-0", moves=[MoveRecord("season", 0.0, 1, 2, 70, "dual: a micro there brings in 2")])
     (move,) = client.get("/portfolio/season/history").json()
     assert (move["source"], move["target"], move["micros"]) == ("a", "b", 70)
     assert move["at"] == "1970-01-01T00:00:00+00:00"

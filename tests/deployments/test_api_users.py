@@ -13,9 +13,9 @@ from fastapi.testclient import TestClient
 
 from deployments.api import users
 from rtb.campaigns.campaign import FrequencyCap
-from rtb.catalog import Catalog, KeyRing, standing_keys
+from rtb.catalog import Catalog, KeyRing, configured_keys
 from rtb.runtime.settings import Settings
-from rtb.targeting.frequency import Cap, FrequencyGate
+from rtb.targeting.frequency import FrequencyGate, ImpressionCap
 from rtb.targeting.users import UserKeys
 from tests.conftest import Valkey
 from tests.deployments.rest import rest
@@ -39,7 +39,7 @@ def client(valkey: Valkey, keys: UserKeys, tmp_path: Path) -> Iterator[TestClien
     catalog.archive("summer", "anna", 1)
     calls = [users.routes(catalog, keys, FrequencyGate(valkey.client(), timeout=10))]
     with TestClient(
-        rest(calls, settings, KeyRing(catalog.keys, standing_keys(settings))), headers={"X-API-Key": _KEY}
+        rest(calls, settings, KeyRing(catalog.keys, configured_keys(settings))), headers={"X-API-Key": _KEY}
     ) as client:
         yield client
     catalog.close()
@@ -51,7 +51,7 @@ def shown(valkey: Valkey, keys: UserKeys, users: tuple[str, ...]) -> None:
     async def main() -> None:
         async with valkey.client() as server:
             gate = FrequencyGate(server, timeout=10)
-            gate.recap({1: Cap(3, 3_600.0), 2: Cap(3, 3_600.0)})
+            gate.recap({1: ImpressionCap(3, 3_600.0), 2: ImpressionCap(3, 3_600.0)})
             for user in users:
                 for source in ("buyer", "exchange"):
                     for campaign in (1, 2):

@@ -20,7 +20,7 @@ from deployments.ledger_guard import BEHIND, LedgerGuard
 from deployments.wiring import logger as controller_logger
 from rtb.catalog import Catalog, CatalogError, Spend
 from rtb.experiment import Experiment
-from rtb.ledger import Balance, Closing, Grant, LedgerError, MemoryLedger, Outcome, Terms
+from rtb.ledger import Balance, Closing, Grant, LedgerError, MemoryLedger, NoticeOutcome, Terms
 from rtb.ledger.vetting import VETTED
 from rtb.pacing import snapshot
 from rtb.runtime.quarantine import Fault, decode_faults
@@ -349,7 +349,7 @@ def _spend(ledger: _Ledger, number: int, micros: int) -> None:
     async def settle() -> None:
         await ledger.lease([Grant(micros, number, micros, 0.0, time.time() + 1_000)])
         ref = BidRef(micros, 1, number, 0, micros, int(time.time()) + 60)
-        assert await ledger.settle(ref, Kind.BILL, micros, time.time()) is Outcome.SETTLED
+        assert await ledger.settle(ref, Kind.BILL, micros, time.time()) is NoticeOutcome.SETTLED
 
     asyncio.run(settle())
 

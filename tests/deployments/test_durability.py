@@ -130,12 +130,12 @@ def test_nothing_is_bid_whose_notices_would_be_refused(required: bool) -> None:
     async def main(server: Valkey) -> None:
         async with server.client() as client:
             durability = DurabilityWatch(client, required=required)
-            edge: Any = SimpleNamespace(restrict=lambda campaigns, version: open_to.append(campaigns))
+            edge: Any = SimpleNamespace(set_open=lambda campaigns, version: open_to.append(campaigns))
             frequency, rates = FrequencyGate(client, timeout=10), RatesFile(None)
             feed = SnapshotFeed(client, edge, frequency, durability, rates, ExperimentFeed(client), [])
             for _ in range(2):
                 await durability.look()
-                await snapshot.Publisher(client).publish(snapshot.PACING, snapshot.encode_pacing(table))
+                await snapshot.SnapshotPublisher(client).publish(snapshot.PACING, snapshot.encode_pacing(table))
                 await feed.pull()
                 await client.config_set("appendonly", "yes")
                 await client.config_set("appendfsync", "always")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from deployments import intake
 from deployments.api.access import CALLER, Caller
-from rtb.auction.admission import Shed
+from rtb.auction.admission import ShedReason
 from rtb.auction.batch import Answer, Prepared
 from rtb.exchanges import key_id
 from tests.conftest import Valkey
@@ -220,8 +220,8 @@ def test_the_allowance_of_the_exchange_is_taken_off_its_tmax(
     assert seconds - 0.05 < asked <= seconds
 
 
-@pytest.mark.parametrize("shed", Shed)
-def test_what_is_shed_gets_204_and_is_not_even_decoded(replica: Replica, shed: Shed) -> None:
+@pytest.mark.parametrize("shed", ShedReason)
+def test_what_is_shed_gets_204_and_is_not_even_decoded(replica: Replica, shed: ShedReason) -> None:
     replica.shed = shed
     assert replica.ask(b"{ no JSON").status == 204
     assert replica.reason() == f"no_bid.{shed.value}"
@@ -231,7 +231,7 @@ def test_what_is_shed_gets_204_and_is_not_even_decoded(replica: Replica, shed: S
 
 def test_who_wants_reasons_is_told_that_there_was_no_time(tmp_path: Path) -> None:
     replica = with_profile(tmp_path, no_bid="nbr")
-    replica.shed = Shed.LATENCY
+    replica.shed = ShedReason.LATENCY
     assert json.loads(replica.ask(path="/openrtb2/acme").body) == {"id": "request", "nbr": 15}
     assert replica.reason() == "no_bid.shed_latency"
 

@@ -49,7 +49,7 @@ class Desk:
             max_candidates=8,
         )
         creatives = (make_creative("first"), make_creative("second", landing_url=LANDING))
-        edge.relist([Listing(1, make_campaign("spring", creatives=creatives))])
+        edge.set_catalog([Listing(1, make_campaign("spring", creatives=creatives))])
         profiles = Exchanges(PROFILES)
         self._desk = NoticeHandler(
             self.signer,

@@ -35,7 +35,7 @@ class Stages:
         self.listings = [listing]
         self.book = LeaseBook(ledger, seconds=600.0, share=1.0, notice_ttl=60.0)
         self.bidder = BidStage(neutral(), self.book)
-        self.bidder.repace(make_table(self.listings))
+        self.bidder.set_pacing_table(make_table(self.listings))
         self._ledger = ledger
 
     async def fund(self) -> None:
@@ -66,7 +66,7 @@ class Door:
     def __init__(self) -> None:
         self.stages = Stages()
         self.parts = router_parts(self.stages, None)
-        self.parts.trading.edge.relist(self.stages.listings)
+        self.parts.trading.edge.set_catalog(self.stages.listings)
         self.app = self.parts.front
 
     async def send(self, path: str, body: bytes = b"", query: bytes = b"") -> tuple[int, bytes]:

@@ -17,7 +17,7 @@ from pipelines.backtest import backtest
 from rtb.models import policy
 from simulation import shading
 from simulation.backtest import programmes
-from simulation.backtest.bench import CLASSICS, Result
+from simulation.backtest.bench import CLASSICS, BacktestResult
 from simulation.backtest.figures import TOTAL, figures_of
 from simulation.replay import Played
 from simulation.sample_logs import write_logs
@@ -162,7 +162,7 @@ def test_sums_weigh_campaigns_by_their_value_and_the_mean_does_not() -> None:
     assert total.ecpc is None
 
 
-def _result(campaign: str, value: list[float], best: list[float]) -> Result:
+def _result(campaign: str, value: list[float], best: list[float]) -> BacktestResult:
     zeros = np.zeros(len(value), np.int64)
     played = Played(zeros, np.array(value), zeros.astype(float), zeros, np.zeros(1))
-    return Result(campaign, "lin", "1/8", played, np.array(best))
+    return BacktestResult(campaign, "lin", "1/8", played, np.array(best))

@@ -22,7 +22,7 @@ from pipelines.ctr_training.ipinyou_table import read_table
 from pipelines.served import NothingServed, served_impressions
 from rtb.events import BidEvent
 from rtb.events.parquet import write_parts
-from rtb.events.stream import Entry
+from rtb.events.stream import StreamEntry
 from rtb.models.ctr import MODELS, PRIOR, Model
 from rtb.models.features import FIELDS, SCHEMA_VERSION, bucket
 from rtb.models.scores import CLICK
@@ -180,7 +180,7 @@ def _served(tmp_path: Path, schema: str | None = SCHEMA_VERSION) -> Path:
         {b"kind": kind.encode(), b"bid": f"b{number}".encode(), b"outcome": outcomes.get(kind, b"counted")}
         for kind, number in notices
     ]
-    list(write_parts(tmp_path, [Entry(f"{start + place}-0", fields) for place, fields in enumerate(entries)]))
+    list(write_parts(tmp_path, [StreamEntry(f"{start + place}-0", fields) for place, fields in enumerate(entries)]))
     return tmp_path
 
 

@@ -16,15 +16,15 @@ import typer
 from typer.testing import CliRunner
 
 from pipelines import rebuild_ledger
-from pipelines.rebuild_ledger import Refused, rebuild
+from pipelines.rebuild_ledger import RebuildRefused, rebuild
 from rtb.catalog import Catalog
 from rtb.catalog.spend_book import CatalogSpendBook
 from rtb.events import STREAM, BidEvent, EventSink, EventStream
 from rtb.events.merging import merge_hour
 from rtb.events.parquet import read_events
 from rtb.events.writer import EventWriter, WriterBusy
-from rtb.ledger import Balance, Grant, LeaseBook, Ledger, Outcome, ValkeyLedger
-from rtb.pacing.terms import lost
+from rtb.ledger import Balance, Grant, LeaseBook, Ledger, NoticeOutcome, ValkeyLedger
+from rtb.pacing.terms import lost_campaigns
 from rtb.runtime.settings import Settings
 from rtb.settlement.notice_tokens import BidRef, Kind
 from tests.conftest import Valkey
@@ -70,7 +70,7 @@ def balances(valkey: Valkey) -> list[Balance]:
 Notice = tuple[str, BidRef, Kind, int]
 
 
-async def tell(ledger: Ledger, notice: Notice) -> Outcome:
+async def tell(ledger: Ledger, notice: Notice) -> NoticeOutcome:
     operation, ref, kind, price = notice
     now = time.time()
     if operation == "settle":
@@ -86,7 +86,7 @@ async def traffic(ledger: ValkeyLedger, client: Any, bids: int, seed: int) -> li
     for number in CAMPAIGNS:
         await ledger.open(number, BUDGET)
     book = LeaseBook(ledger, seconds=5.0, share=0.2, notice_ttl=60.0)
-    book.want({*CAMPAIGNS})
+    book.keep_leased({*CAMPAIGNS})
     await book.maintain()
     sink = EventSink(client)
     sent: list[Notice] = []
@@ -164,15 +164,15 @@ def test_every_figure_comes_back(
     assert [b.unfunded for b in after] == [1, 1, 1]
     assert min(b.spent for b in after) > 0
     assert summary["spent_micros"] == sum(b.spent for b in before)
-    assert tell_all(valkey, sent) == {Outcome.DUPLICATE}  # every notice that came before
+    assert tell_all(valkey, sent) == {NoticeOutcome.DUPLICATE}  # every notice that came before
     assert balances(valkey) == after
 
 
-def tell_all(valkey: Valkey, sent: list[Notice]) -> set[Outcome]:
-    async def again(ledger: ValkeyLedger) -> set[Outcome]:
+def tell_all(valkey: Valkey, sent: list[Notice]) -> set[NoticeOutcome]:
+    async def again(ledger: ValkeyLedger) -> set[NoticeOutcome]:
         return {await tell(ledger, notice) for notice in sent}
 
-    found: set[Outcome] = on_ledger(valkey, again)
+    found: set[NoticeOutcome] = on_ledger(valkey, again)
     return found
 
 
@@ -185,11 +185,11 @@ def test_late_notices_of_bids_made_before_settle_once(valkey: Valkey, settings: 
     ref = BidRef(99, 1, 1, 0, 500, int(time.time()) + 60)
     late = [("settle", ref, Kind.BILL, 300)] * 2
 
-    async def settle(ledger: ValkeyLedger) -> list[Outcome]:
+    async def settle(ledger: ValkeyLedger) -> list[NoticeOutcome]:
         return [await tell(ledger, notice) for notice in late]
 
     before = balances(valkey)[0]
-    assert on_ledger(valkey, settle) == [Outcome.SETTLED, Outcome.DUPLICATE]
+    assert on_ledger(valkey, settle) == [NoticeOutcome.SETTLED, NoticeOutcome.DUPLICATE]
     assert balances(valkey)[0].spent == before.spent + 300
 
 
@@ -210,7 +210,7 @@ def test_a_ledger_with_money_in_it_is_refused_unless_forced(
     writer.drain()
     writer.close()
     before = balances(valkey)
-    with pytest.raises(Refused, match="not empty: 3 of 3 campaigns"):
+    with pytest.raises(RebuildRefused, match="not empty: 3 of 3 campaigns"):
         rebuild(settings)
     assert balances(valkey) == before
     rebuild(settings, force=True)
@@ -242,10 +242,10 @@ def test_campaigns_that_never_spent_go_on_in_another_server(valkey: Valkey, sett
     on_ledger(valkey, lambda ledger: ledger.open(1, BUDGET))
     catalog.mark_opened(CAMPAIGNS)
     valkey.flush()
-    assert lost(catalog.all(), balances(valkey), {}) == catalog.all()
+    assert lost_campaigns(catalog.all(), balances(valkey), {}) == catalog.all()
     assert rebuild(settings)["spent_micros"] == 0
     assert balances(valkey) == [Balance(budget=BUDGET, available=BUDGET)] * 3
-    assert lost(catalog.all(), balances(valkey), {}) == []
+    assert lost_campaigns(catalog.all(), balances(valkey), {}) == []
     catalog.close()
 
 

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from pipelines.replay import app
 from rtb.money.micros import cpm_to_micros
-from simulation.exchange import Figures, ReplayOptions, SourceError, Unreachable, run
+from simulation.exchange import ReplayFigures, ReplayOptions, RequestSourceError, Unreachable, run
 from tests.fake_platform import FakePlatform, http, no_bid
 
 
@@ -37,8 +37,8 @@ def logged(folder: Path, count: int, market: float, click: int = 0, floor: float
     return file_of(folder / "requests.jsonl", *rows)
 
 
-def replay(platform: FakePlatform, *files: Path, **options: Any) -> Figures:
-    async def main() -> Figures:
+def replay(platform: FakePlatform, *files: Path, **options: Any) -> ReplayFigures:
+    async def main() -> ReplayFigures:
         async with platform:
             return await run(
                 ReplayOptions(url=platform.url, requests=files, connections=4, retry_seconds=0.001, **options)
@@ -263,7 +263,7 @@ def test_simulated_traffic_bids_wins_and_clicks():
 def test_ticks_report_and_the_last_one_is_final(tmp_path: Path):
     ticks: list[int] = []
 
-    async def main() -> Figures:
+    async def main() -> ReplayFigures:
         async with FakePlatform() as platform:
             options = ReplayOptions(url=platform.url, count=300, tick_seconds=0.01)
             return await run(options, lambda figures: ticks.append(figures.requests))
@@ -273,8 +273,8 @@ def test_ticks_report_and_the_last_one_is_final(tmp_path: Path):
 
 
 def test_cancelled_it_still_sends_the_notices_of_what_was_won():
-    async def main() -> tuple[FakePlatform, Figures]:
-        seen: list[Figures] = []
+    async def main() -> tuple[FakePlatform, ReplayFigures]:
+        seen: list[ReplayFigures] = []
         async with FakePlatform() as platform:
             options = ReplayOptions(url=platform.url, duration=60.0, tick_seconds=0.01, auction="first")
             task = asyncio.create_task(run(options, seen.append))
@@ -295,8 +295,8 @@ def test_cancelled_it_still_sends_the_notices_of_what_was_won():
 
 
 def test_cancelled_it_waits_for_the_answers_under_way():
-    async def main() -> tuple[FakePlatform, Figures]:
-        seen: list[Figures] = []
+    async def main() -> tuple[FakePlatform, ReplayFigures]:
+        seen: list[ReplayFigures] = []
         async with FakePlatform(no_bid) as platform:
             platform.gate.clear()
             task = asyncio.create_task(run(ReplayOptions(url=platform.url, connections=4), seen.append))
@@ -318,7 +318,7 @@ def test_the_wait_at_the_end_is_bounded(tmp_path: Path):
     """Notices that cannot be sent in time are abandoned, and counted."""
     platform = FakePlatform(notice_status=lambda *_: 503)
 
-    async def main() -> Figures:
+    async def main() -> ReplayFigures:
         async with platform:
             options = ReplayOptions(
                 url=platform.url, requests=(logged(tmp_path, 3, 1.0),), retry_seconds=60.0, drain_seconds=0.2
@@ -329,7 +329,7 @@ def test_the_wait_at_the_end_is_bounded(tmp_path: Path):
 
 
 def test_an_observer_that_fails_ends_the_replay_with_its_error():
-    def fail(_: Figures) -> None:
+    def fail(_: ReplayFigures) -> None:
         raise RuntimeError("the screen is gone")
 
     async def main() -> None:
@@ -348,7 +348,7 @@ def test_an_unreachable_platform_is_told_at_once():
 
 
 def test_a_file_without_requests_ends_it_with_an_error(tmp_path: Path):
-    with pytest.raises(SourceError):
+    with pytest.raises(RequestSourceError):
         replay(FakePlatform(), file_of(tmp_path / "empty"), duration=60.0)
 
 

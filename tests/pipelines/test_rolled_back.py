@@ -18,7 +18,7 @@ from rtb.catalog.spend_book import CatalogSpendBook
 from rtb.events import STREAM, EventStream
 from rtb.events.parquet import read_events
 from rtb.events.writer import EventWriter
-from rtb.ledger import Balance, Floor, Grant, Outcome, Terms, Transfer
+from rtb.ledger import Balance, Floor, Grant, NoticeOutcome, Terms, Transfer
 from rtb.runtime.settings import Settings
 from rtb.settlement.notice_tokens import BidRef, Kind
 from tests.pipelines.test_rebuild_ledger import (
@@ -89,7 +89,7 @@ def _charge(world: _World, number: int, price: int) -> Notice:
     async def charged(ledger: Any) -> Notice:
         await ledger.lease([Grant(lease, number, price, 0.0, time.time() + 60)])
         notice: Notice = ("settle", ref, Kind.BILL, price)
-        assert await tell(ledger, notice) is Outcome.SETTLED
+        assert await tell(ledger, notice) is NoticeOutcome.SETTLED
         return notice
 
     made: Notice = on_ledger(world.server.at, charged)
@@ -114,7 +114,7 @@ def test_nothing_is_spent_twice_and_every_figure_comes_back(world: _World, goes_
     assert [b.spent - r.spent for b, r in zip(before, rolled, strict=True)] == [70_000, 90_000, 0]
 
     assert world.behind() == [1, 2]
-    assert tell_all(world.server.at, second) == {Outcome.BEHIND}
+    assert tell_all(world.server.at, second) == {NoticeOutcome.BEHIND}
     assert on_ledger(world.server.at, lambda ledger: ledger.lease([Grant(5, 1, 1, 0.0, time.time() + 60)])) == [0]
     later = _charge(world, 3, 40_000) if goes_on else None
     if goes_on:
@@ -128,7 +128,7 @@ def test_nothing_is_spent_twice_and_every_figure_comes_back(world: _World, goes_
     spent = [b.spent + (40_000 if goes_on and n == 3 else 0) for n, b in zip(CAMPAIGNS, before, strict=True)]
     assert [b.spent for b in after] == spent
     assert [b.available for b in after] == [BUDGET - s for s in spent]
-    assert tell_all(world.server.at, first + second + ([later] if later else [])) == {Outcome.DUPLICATE}
+    assert tell_all(world.server.at, first + second + ([later] if later else [])) == {NoticeOutcome.DUPLICATE}
     assert [b.spent for b in balances(world.server.at)] == spent
     assert sorted(_events(world)) == sorted(written + ([("bill", later[1].bid_id)] if later else []))
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipelines.served import EVER, NothingServed, served
 from rtb.events import BidEvent
 from rtb.events.parquet import write_parts
-from rtb.events.stream import Entry
+from rtb.events.stream import StreamEntry
 from rtb.models.features import FIELDS, SCHEMA_VERSION
 from tests.support import examples
 
@@ -58,7 +58,7 @@ _bids = st.lists(
 
 def _written(folder: Path, bids: list[Bid]) -> None:
     """In the stream the bids come as they lie here, each with its notices behind it."""
-    entries: list[Entry] = []
+    entries: list[StreamEntry] = []
     for number, bid in enumerate(bids):
         event = BidEvent(
             bid=f"b{number}",
@@ -78,7 +78,7 @@ def _written(folder: Path, bids: list[Bid]) -> None:
         rows += [told | {"kind": kind, "outcome": outcome} for kind, outcome in bid.notices]
         for row in rows:
             fields = {name.encode(): value.encode() for name, value in row.items()}
-            entries.append(Entry(f"{round(_BEGIN * 1_000) + 6_000_000 + len(entries)}-0", fields))
+            entries.append(StreamEntry(f"{round(_BEGIN * 1_000) + 6_000_000 + len(entries)}-0", fields))
     list(write_parts(folder, entries))
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from pipelines.policy_training import kept
-from pipelines.policy_training.kept import CheckpointError, State
+from pipelines.policy_training.kept import CheckpointError, TrainingState
 from pipelines.policy_training.screen import progress
 from pipelines.policy_training.validation import BUDGETS, Yardstick, score
 from pipelines.train_policy import train
@@ -193,7 +193,7 @@ def test_a_checkpoint_that_is_none_is_refused(tmp_path: Path, text: str | None, 
     if text is not None:
         (tmp_path / "training.json").write_text(text)
     with pytest.raises(CheckpointError, match=says):
-        kept.read(tmp_path, State("ppo", "", 1))
+        kept.read(tmp_path, TrainingState("ppo", "", 1))
 
 
 def test_bar_on_a_terminal_shows_the_step(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from pipelines.ctr_training.fitting import FitOptions
 from pipelines.ctr_training.sources import progress_bars
 from pipelines.datasets import ClickData
 from pipelines.gate import policy as policy_gate
-from pipelines.gate.comparison import Refused
+from pipelines.gate.comparison import GateClosed
 from pipelines.gate.served import admit_policy
 from pipelines.served_folders import check_folder, is_served
 from pipelines.train_ctr import train
@@ -93,7 +93,7 @@ def test_a_policy_that_is_worse_does_not_come_to_serve(tmp_path: Path, monkeypat
     monkeypatch.setattr(policy_gate, "_MARKETS", 2)
     monkeypatch.setattr(policy_gate, "_EPISODES", 16)
     admit_policy(tmp_path / "none", _always(1.0), progress_bars())
-    with pytest.raises(Refused, match=r"worse than .* --out"):
+    with pytest.raises(GateClosed, match=r"worse than .* --out"):
         admit_policy(tmp_path / "none", _always(0.3), progress_bars())
     policy.save(tmp_path / "bad", _always(0.3), metrics={}, trained_on="nothing")
     admit_policy(tmp_path / "bad", _always(0.4), progress_bars())

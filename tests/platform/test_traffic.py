@@ -20,7 +20,7 @@ import yaml
 from raybid.local import Platform
 from raybid.local.environment import ROOT, authentication, client_environment, dashboard_headers
 from rtb.runtime.settings import Settings
-from simulation.auctions import Market
+from simulation.auctions import SimulatedMarket
 from simulation.requests import to_openrtb
 from tests.support import SHARED_DATA, environment_of, require, until
 
@@ -49,7 +49,7 @@ def ray(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]
 
 
 def requests_of(seed: int, count: int) -> list[bytes]:
-    market = Market(seed)
+    market = SimulatedMarket(seed)
     auctions = market.step(count)
     return [json.dumps(to_openrtb(market, auctions, i)).encode() for i in range(count)]
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from portfolio import live
 from portfolio.definition import Member, Portfolio
-from portfolio.live import MemberState, PortfolioState, Seen
+from portfolio.live import MemberAccount, MemberState, PortfolioState
 from portfolio.manager import STRATEGIES
 from rtb.campaigns.campaign import Budget
-from rtb.catalog import Entry
+from rtb.catalog import CatalogEntry
 from rtb.ledger import Balance
 from tests.rtb.builders import make_campaign
 
@@ -23,10 +23,10 @@ HOUR = 3_600.0
 VALUE = 50_000
 
 
-def entry(number: int, name: str, **fields: Any) -> Entry:
+def entry(number: int, name: str, **fields: Any) -> CatalogEntry:
     campaign = make_campaign(name, value=VALUE, **fields)
     budget = Budget(total_micros=10_000_000, flight_seconds=20 * HOUR)
-    return Entry(number, msgspec.structs.replace(campaign, budget=budget), 0.0)
+    return CatalogEntry(number, msgspec.structs.replace(campaign, budget=budget), 0.0)
 
 
 def portfolio(*names: str, **fields: Any) -> Portfolio:
@@ -44,13 +44,13 @@ class World:
         self.reach = dict.fromkeys(rates, math.inf)
 
     @property
-    def seen(self) -> dict[str, Seen]:
-        return live.named([Seen(self.entries[name], self.balances[name]) for name in self.rates])
+    def seen(self) -> dict[str, MemberAccount]:
+        return live.named([MemberAccount(self.entries[name], self.balances[name]) for name in self.rates])
 
     def step(self) -> None:
         """Spend for an interval, then decide and move."""
         for name, own in self.balances.items():
-            planned = live._planned(Seen(self.entries[name], own), self.portfolio.interval_seconds, self.now)
+            planned = live._planned(MemberAccount(self.entries[name], own), self.portfolio.interval_seconds, self.now)
             spend = int(min(planned, self.reach[name], own.available))
             spent, bills = own.spent + spend, own.bills + spend // 1_000
             clicks, left = int(spent * self.rates[name]), own.available - spend

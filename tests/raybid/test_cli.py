@@ -236,7 +236,7 @@ def test_a_stale_state_with_a_number_somebody_else_has_is_not_believed(
 ) -> None:
     monkeypatch.setenv("RAYBID_HTTP_PORT", str(free_port))
     mine = os.getpid()
-    state = supervision.State(pid=mine, url="http://x", stage="up", is_ready=True, ray_pid=mine, ray_born="1")
+    state = supervision.PlatformState(pid=mine, url="http://x", stage="up", is_ready=True, ray_pid=mine, ray_born="1")
     (folder / "platform.json").write_bytes(msgspec.json.encode(state))
     (folder / "platform.lock").touch()
     assert not supervision.is_running(Settings())

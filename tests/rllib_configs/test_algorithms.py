@@ -13,7 +13,7 @@ import torch
 
 from rllib_configs import dqn, ppo
 from rllib_configs.env import OBSERVATION_SPACE, action_space, multipliers
-from rllib_configs.registry import Run
+from rllib_configs.registry import TrainingRun
 from rtb.models import policy
 from rtb.models.observation import MULTIPLIER_HIGH, MULTIPLIER_LOW, OBSERVATION_SIZE
 
@@ -34,7 +34,7 @@ class Trained(NamedTuple):
 @contextmanager
 def training(recipe: ModuleType, seed: int = 1) -> Iterator[Trained]:
     """Build a small algorithm and train it for one iteration."""
-    algorithm = recipe.build_config(Run(steps=2_000, num_envs=12, markets=2, seed=seed)).build_algo()
+    algorithm = recipe.build_config(TrainingRun(steps=2_000, num_envs=12, markets=2, seed=seed)).build_algo()
     try:
         before = recipe.export(algorithm).multipliers(OBSERVATIONS)
         algorithm.train()

@@ -60,9 +60,9 @@ class Bidder:
         )
         self.ctr = CTRStage(scorer or CTRScorer.untrained())
         self.stage = BidStage(neutral(), self.book)
-        self.edge.relist(listings)
-        self.edge.rerate(rates)
-        self.stage.repace(make_table(listings))
+        self.edge.set_catalog(listings)
+        self.edge.set_rates(rates)
+        self.stage.set_pacing_table(make_table(listings))
         self.events: list[BidEvent] = []
         asyncio.run(self._fund(listings, budget))
 

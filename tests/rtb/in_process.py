@@ -57,10 +57,10 @@ class InProcess:
             clock=lambda: MONDAY_NOON,
         )
         if rates is not None:
-            self.edge.rerate(rates)
+            self.edge.set_rates(rates)
         self.stage = BidStage(neutral(), self.book)
-        self.edge.relist(listings)
-        self.stage.repace(make_table(listings))
+        self.edge.set_catalog(listings)
+        self.stage.set_pacing_table(make_table(listings))
         asyncio.run(self._fund(listings, budget))
 
     async def _fund(self, listings: Sequence[Listing], budget: int) -> None:

@@ -10,8 +10,8 @@ from itertools import count
 import numpy as np
 import numpy.typing as npt
 
-from rtb.auction.stages import Auction, BidStage, Decisions
-from rtb.catalog import Entry
+from rtb.auction.stages import Auction, AuctionOutcome, BidStage
+from rtb.catalog import CatalogEntry
 from rtb.ledger import Balance, LeaseBook, MemoryLedger
 from rtb.models.policy import neutral
 from rtb.pacing.pacemaker import Pacemaker
@@ -71,7 +71,7 @@ class House:
         spent: micros of each campaign as those tables were made.
     """
 
-    entries: Sequence[Entry]
+    entries: Sequence[CatalogEntry]
     market: Market
     seconds: float
     now: float
@@ -115,7 +115,7 @@ class House:
         table = self.pacemaker.tick(self.entries, balances, self.now)
         self.tables.append(table)
         self.spent.append([balance.spent for balance in balances])
-        await self.ledger.report(self.stage.repace(table))
+        await self.ledger.report(self.stage.set_pacing_table(table))
         await self.book.maintain()
         self._due.append(self._bid())
         await self._hear(self._due.pop(0))
@@ -140,7 +140,7 @@ class House:
         )
         return self._notices(auction, self.stage.decide(auction), price)
 
-    def _notices(self, auction: Auction, made: Decisions, price: Floats) -> list[Notice]:
+    def _notices(self, auction: Auction, made: AuctionOutcome, price: Floats) -> list[Notice]:
         notices: list[Notice] = []
         columns = (
             made.lease.tolist(),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulation.dynamic_programme import MAX_CELLS, Programme, TooLarge, table_size, task_table, value_table
+from simulation.dynamic_programme import MAX_CELLS, Programme, TableTooLarge, table_size, task_table, value_table
 from tests.simulation.logs import moment, task, totals
 from tests.support import examples
 
@@ -103,5 +103,5 @@ def test_the_size_is_known_before_and_bounded() -> None:
     size = table_size(made.totals, made.episode, 1 / 8)
     assert task_table(made, 1 / 8).shape == (size.auctions, size.budget + 1) == (100, made.budget(1 / 8) + 1)
     assert table_size(totals(), 5_000, 0.5).budget == 2 * table_size(totals(), 1_000, 0.5).budget
-    with pytest.raises(TooLarge, match=r"2\.1 GB.*smaller --budgets"):
+    with pytest.raises(TableTooLarge, match=r"2\.1 GB.*smaller --budgets"):
         value_table(np.ones(3) / 3, 0.01, 1_000, MAX_CELLS // 1_000 + 1)

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from simulation.auction_log import EPISODE, Task
 from simulation.daily import daily_task
-from simulation.library import SHARES, Library, Source
+from simulation.library import SHARES, EpisodeSource, Library
 from tests.simulation.logs import task
 from tests.support import examples
 
 _TASKS = [task(seed, episode=200, episodes=4) for seed in (1, 2, 3)]
-_COUNTED = Library([Source(made, made.before) for made in _TASKS])
+_COUNTED = Library([EpisodeSource(made, made.before) for made in _TASKS])
 _FLIGHTS = [daily_task(np.random.default_rng(seed), flights=1, auctions=300.0) for seed in (1, 2)]
 _CLOCKED = Library.of_past(_FLIGHTS)
 _SEEDS = st.integers(0, 2**32 - 1)
@@ -84,14 +84,14 @@ def test_budgets_are_within_their_shares(seed: int, shares: tuple[float, float])
 
 def test_a_long_stream_is_cut_into_common_episodes_and_few_rows_make_none() -> None:
     stream = replace(task(1, episode=2_500, episodes=1), episode=10**6)
-    source = Source(stream, stream.before)
+    source = EpisodeSource(stream, stream.before)
     assert (source.episode, source.episodes.price.shape) == (EPISODE, (3, EPISODE))
-    short = Source(stream, stream.before.part(0, 1_200))
+    short = EpisodeSource(stream, stream.before.part(0, 1_200))
     assert len(short) == 1  # the rest of 200 is no episode
 
 
 def test_beliefs_of_prices_and_of_pctrs_are_off() -> None:
-    source = Source(_TASKS[0], _TASKS[0].before)
+    source = EpisodeSource(_TASKS[0], _TASKS[0].before)
     drawn = Library([source]).sample(np.random.default_rng(1), 400)
     price = np.log(drawn.past.price / _TASKS[0].before.price.mean())
     pctr = np.log(drawn.past.pctr / _TASKS[0].before.pctr.mean())
@@ -114,7 +114,7 @@ def test_a_past_is_played_by_who_knows_its_other_half() -> None:
 
 
 def test_a_loop_warms_up_on_the_episode_before() -> None:
-    source = Source(_TASKS[0], _TASKS[0].before)
+    source = EpisodeSource(_TASKS[0], _TASKS[0].before)
     drawn = Library([source]).sample(np.random.default_rng(3), 40)
     logged = [sorted(row) for row in source.episodes.price.tolist()]
     for now, before in zip(drawn.price.tolist(), drawn.price_before.tolist(), strict=True):
@@ -122,7 +122,7 @@ def test_a_loop_warms_up_on_the_episode_before() -> None:
 
 
 def test_the_day_that_is_compared_is_that_of_the_nearest_budget() -> None:
-    source = Source(_FLIGHTS[0], _FLIGHTS[0].before)
+    source = EpisodeSource(_FLIGHTS[0], _FLIGHTS[0].before)
     drawn = Library([source]).sample(np.random.default_rng(1), 1, (0.26, 0.26))
     nearest = source.past.take([SHARES.index(1 / 4)])
     assert drawn.past.profile.factor.tolist() == nearest.profile.factor.tolist()

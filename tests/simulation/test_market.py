@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rtb.money.micros import cpm_to_micros, floors_to_micros
-from simulation.auctions import MONDAY, Auctions, Market
+from simulation.auctions import MONDAY, Auctions, SimulatedMarket
 from simulation.campaigns import sample_campaigns
 from simulation.optimum import auc, bayes_auc
 from simulation.population import APP, COUNTRIES, PC, SIZES, TV, make_population, publisher_name
@@ -17,12 +17,12 @@ from simulation.requests import to_openrtb
 
 
 @pytest.fixture(scope="module")
-def market() -> Market:
-    return Market(7)
+def market() -> SimulatedMarket:
+    return SimulatedMarket(7)
 
 
 @pytest.fixture(scope="module")
-def auctions(market: Market) -> Auctions:
+def auctions(market: SimulatedMarket) -> Auctions:
     return market.step(50_000)
 
 
@@ -31,7 +31,7 @@ def _same(one: Auctions, other: Auctions) -> bool:
 
 
 def test_seed_decides_everything() -> None:
-    one, again, other = Market(3), Market(3), Market(4)
+    one, again, other = SimulatedMarket(3), SimulatedMarket(3), SimulatedMarket(4)
     for _ in range(2):
         batch = one.step(500)
         assert _same(batch, again.step(500))
@@ -39,7 +39,7 @@ def test_seed_decides_everything() -> None:
 
 
 def test_batches_continue_each_other() -> None:
-    market = Market(3)
+    market = SimulatedMarket(3)
     first, second = market.step(300), market.step(200)
     assert np.array_equal(np.concatenate([first.number, second.number]), np.arange(500))
     times = np.concatenate([first.time, second.time])
@@ -48,17 +48,17 @@ def test_batches_continue_each_other() -> None:
 
 
 def test_hour_is_that_of_the_time() -> None:
-    market = Market(3, auctions_per_second=0.01)  # a hundred seconds apart: three thousand last half a week
+    market = SimulatedMarket(3, auctions_per_second=0.01)  # a hundred seconds apart: three thousand last half a week
     batch = market.step(3_000)
     assert np.array_equal(batch.hour, ((batch.time - MONDAY) // 3600).astype(int) % 168)
     assert len(np.unique(batch.hour)) > 60
 
 
 def test_empty_batch() -> None:
-    assert len(Market(3).step(0)) == 0
+    assert len(SimulatedMarket(3).step(0)) == 0
 
 
-def test_prices_and_clicks_are_of_the_order_of_real_ones(market: Market, auctions: Auctions) -> None:
+def test_prices_and_clicks_are_of_the_order_of_real_ones(market: SimulatedMarket, auctions: Auctions) -> None:
     assert 500 < auctions.market_price_micros.mean() < 3_000
     ctr = np.mean([market.truth.click(auctions, f"camp-{i:03d}").mean() for i in range(20)])
     assert 0.006 < ctr < 0.016
@@ -72,7 +72,7 @@ def test_prices_are_whole_positive_micros(auctions: Auctions) -> None:
         assert (amount > 0).all()
 
 
-def test_prices_depend_on_the_slot_and_on_the_hour(market: Market, auctions: Auctions) -> None:
+def test_prices_depend_on_the_slot_and_on_the_hour(market: SimulatedMarket, auctions: Auctions) -> None:
     log_price = np.log(auctions.market_price_micros)
     shares = np.bincount(auctions.slot)
     means = np.bincount(auctions.slot, log_price)[shares > 100] / shares[shares > 100]
@@ -81,15 +81,15 @@ def test_prices_depend_on_the_slot_and_on_the_hour(market: Market, auctions: Auc
     assert 0.1 < np.ptp(day) < 1.5
 
 
-def test_devices_see_only_what_they_can_show(market: Market, auctions: Auctions) -> None:
+def test_devices_see_only_what_they_can_show(market: SimulatedMarket, auctions: Auctions) -> None:
     form = market.population.slots.form[auctions.slot]
     device = np.array([2, 3, 4, 5])[market.population.users.device[auctions.user]]
     assert not (form[device == PC] == APP).any()
     assert (form[device == TV] == APP).all()
 
 
-def test_truth_of_a_campaign_is_its_ids_alone(market: Market, auctions: Auctions) -> None:
-    again = Market(7).truth
+def test_truth_of_a_campaign_is_its_ids_alone(market: SimulatedMarket, auctions: Auctions) -> None:
+    again = SimulatedMarket(7).truth
     assert np.array_equal(again.click(auctions, "mine"), market.truth.click(auctions, "mine"))
     assert not np.allclose(again.click(auctions, "mine"), again.click(auctions, "yours"))
     assert not np.allclose(again.click(auctions, "mine", "a"), again.click(auctions, "mine", "b"))
@@ -98,7 +98,7 @@ def test_truth_of_a_campaign_is_its_ids_alone(market: Market, auctions: Auctions
     assert market.truth.clicks(auctions, []).shape == (len(auctions), 0)
 
 
-def test_truth_needs_interactions(market: Market, auctions: Auctions) -> None:
+def test_truth_needs_interactions(market: SimulatedMarket, auctions: Auctions) -> None:
     """Another campaign's probabilities rank mine clearly worse than my own: taste matters, not quality alone."""
     mine = market.truth.click(auctions, "camp-001")
     others = np.mean([market.truth.click(auctions, f"camp-{i:03d}") for i in range(2, 12)], axis=0)
@@ -109,7 +109,7 @@ def test_truth_needs_interactions(market: Market, auctions: Auctions) -> None:
     assert best - np.mean([auc(others, row) for row in clicks]) > 0.03
 
 
-def test_hour_matters_little(market: Market, auctions: Auctions) -> None:
+def test_hour_matters_little(market: SimulatedMarket, auctions: Auctions) -> None:
     p = market.truth.click(auctions, "camp-001")
     moved = Auctions(
         **{field.name: getattr(auctions, field.name) for field in fields(auctions)} | {"hour": auctions.hour + 12}
@@ -127,7 +127,7 @@ def test_take_keeps_rows_together(auctions: Auctions) -> None:
     assert taken.slot[1] == auctions.slot[2]
 
 
-def test_request_shows_what_the_truth_depends_on(market: Market, auctions: Auctions) -> None:
+def test_request_shows_what_the_truth_depends_on(market: SimulatedMarket, auctions: Auctions) -> None:
     users, slots, media = market.population.users, market.population.slots, market.population.publishers
     for i in range(200):
         request = json.loads(json.dumps(to_openrtb(market, auctions, i)))
@@ -145,13 +145,13 @@ def test_request_shows_what_the_truth_depends_on(market: Market, auctions: Aucti
         assert (request["at"], request["tmax"], request["cur"]) == (2, 300, ["USD"])
 
 
-def test_floor_survives_the_way_through_cpm(market: Market, auctions: Auctions) -> None:
+def test_floor_survives_the_way_through_cpm(market: SimulatedMarket, auctions: Auctions) -> None:
     sent = [to_openrtb(market, auctions, i)["imp"][0]["bidfloor"] for i in range(300)]
     assert [cpm_to_micros(cpm) for cpm in sent] == auctions.floor_micros[:300].tolist()
     assert np.array_equal(floors_to_micros(np.array(sent)), auctions.floor_micros[:300])
 
 
-def test_request_ids_are_unique_and_kind_is_told(market: Market, auctions: Auctions) -> None:
+def test_request_ids_are_unique_and_kind_is_told(market: SimulatedMarket, auctions: Auctions) -> None:
     assert len({to_openrtb(market, auctions, i)["id"] for i in range(500)}) == 500
     assert to_openrtb(market, auctions, 0, "first")["at"] == 1
 
@@ -160,7 +160,7 @@ def test_population_sizes_are_checked() -> None:
     with pytest.raises(ValueError, match="publishers"):
         make_population(1, publishers=3)
     with pytest.raises(ValueError, match="per_second"):
-        Market(1, auctions_per_second=0)
+        SimulatedMarket(1, auctions_per_second=0)
 
 
 def test_campaigns_are_valid_varied_and_repeatable() -> None:
@@ -174,7 +174,7 @@ def test_campaigns_are_valid_varied_and_repeatable() -> None:
     assert all(len({(c.w, c.h) for c in campaign.creatives}) >= 3 for campaign in campaigns)
 
 
-def test_campaigns_target_what_the_market_has(market: Market) -> None:
+def test_campaigns_target_what_the_market_has(market: SimulatedMarket) -> None:
     names = set(market.population.publishers.name)
     assert names == {publisher_name(i) for i in range(len(names))}
     targeted = {name for campaign in sample_campaigns(60, 1) for name in campaign.targeting.publishers}
@@ -182,7 +182,7 @@ def test_campaigns_target_what_the_market_has(market: Market) -> None:
     assert targeted <= names
 
 
-def test_campaigns_bid_around_the_market(market: Market, auctions: Auctions) -> None:
+def test_campaigns_bid_around_the_market(market: SimulatedMarket, auctions: Auctions) -> None:
     rates = []
     for campaign in sample_campaigns(12, 3):
         p = market.truth.click(auctions, campaign.id)

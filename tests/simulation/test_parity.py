@@ -11,14 +11,14 @@ import numpy.typing as npt
 import pytest
 
 from rtb.campaigns.campaign import Budget
-from rtb.catalog import Entry
+from rtb.catalog import CatalogEntry
 from rtb.ledger import Balance
 from rtb.models.observation import OBSERVATION, OBSERVATION_SIZE, observe
 from rtb.models.policy import Policy
-from rtb.models.winrate import UNKNOWN
-from rtb.pacing.daybook import Daybook
+from rtb.models.winrate import UNKNOWN_MARKET
+from rtb.pacing.hourly_stats import HourlyStats
 from rtb.pacing.landscape import Landscape
-from rtb.pacing.market_estimate import know
+from rtb.pacing.market_estimate import estimate_markets
 from rtb.pacing.moment import Moment
 from rtb.pacing.pacemaker import Pacemaker
 from rtb.pacing.past import Past
@@ -63,7 +63,7 @@ class Diary(DailyProfile):
     """The day as a bidder's own book has it so far: what the Controller learns of it, beside one campaign."""
 
     def __init__(self, landscape: Landscape) -> None:
-        self._book, self._landscape = Daybook(1), landscape
+        self._book, self._landscape = HourlyStats(1), landscape
 
     def take(self, rows: npt.ArrayLike) -> DailyProfile:
         return self
@@ -106,7 +106,7 @@ def _exact(sum_or_part: npt.ArrayLike) -> Floats:
 def _inferred(history: Balance, worth: float) -> Past:
     """Return what serving makes of a history, without the day."""
     totals = {name: np.array([float(value)]) for name, value in history._asdict().items()}
-    known = know(totals, [UNKNOWN], np.array([worth]))
+    known = estimate_markets(totals, [UNKNOWN_MARKET], np.array([worth]))
     return Past(known.landscape, DailyProfile(*np.ones((2, 1, 24))), known.pctr, known.price)
 
 
@@ -115,7 +115,7 @@ def test_serving_shows_a_policy_what_the_yardstick_did(seed: int, share: float) 
     task, policy = _even_task(seed), _some_policy(seed)
     budget, balance = task.budget(share), _history(task)
     campaign = msgspec.structs.replace(make_campaign(), budget=Budget(total_micros=budget, flight_seconds=86_400.0))
-    entry, pacemaker = Entry(1, campaign, _MIDNIGHT), Pacemaker()
+    entry, pacemaker = CatalogEntry(1, campaign, _MIDNIGHT), Pacemaker()
 
     past = _inferred(balance, campaign.goal.value_micros)
     diary = Diary(past.landscape)

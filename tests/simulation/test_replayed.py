@@ -14,7 +14,7 @@ from simulation import paced
 from simulation.auction_log import Task
 from simulation.cut import clock_of, cut
 from simulation.daily import daily_task
-from simulation.library import Episodes, Library, Source
+from simulation.library import Episodes, EpisodeSource, Library
 from simulation.replay import play
 from simulation.replayed import ReplayedCore
 from tests.simulation.logs import task
@@ -109,12 +109,12 @@ def test_it_wins_what_the_backtest_wins(by_clock: bool, kind: Kind) -> None:
 
 def test_a_warm_loop_knows_how_far_the_forecast_is_off() -> None:
     made = task(1, episode=200, episodes=4)
-    one = Library([Source(made, made.before)])
+    one = Library([EpisodeSource(made, made.before)])
     drawn = one.sample(np.random.default_rng(4), 200, (1 / 8, 1 / 4))
     core = ReplayedCore()
     core.start(drawn)
     off = drawn.past.landscape.log_low  # of one campaign: by how much it believes that more must be bid
-    correction = core._lanes.loop.correction()[:200]  # what it learned, which nothing else shows
+    correction = core._loops.loop.correction()[:200]  # what it learned, which nothing else shows
     assert (correction[drawn.cold] == 1.0).all()
     # Who believes that bids too high, and spends more than forecast.
     assert np.corrcoef(np.log(correction[~drawn.cold]), off[~drawn.cold])[0, 1] > 0.4

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from rtb.events.schema import to_table
-from rtb.events.stream import Entry
+from rtb.events.stream import StreamEntry
 from rtb.ledger import Balance
 from verification.faults.audit import audit, read_charges
 
@@ -20,7 +20,7 @@ RECORDED = {1: 300, 2: 500}
 def figures(*more, owed=OWED, balances=BALANCES, recorded=RECORDED, charges=CHARGES):
     rows = [*charges, *more]
     entries = [
-        Entry(
+        StreamEntry(
             f"{n}-0",
             {
                 name.encode(): str(value).encode()

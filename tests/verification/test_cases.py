@@ -16,7 +16,7 @@ from verification.attacks.bounds import LEAST_ATTACKS
 from verification.attacks.case import Attack, Finding
 from verification.attacks.cases import every
 from verification.attacks.stranger import Stranger
-from verification.attacks.target import EXCHANGES, Target
+from verification.attacks.target import EXCHANGES, AttackedPlatform
 
 _PATHS: dict[str, dict[str, object]] = {f"/admin/call-{number}": {"get": {}, "post": {}} for number in range(20)}
 _WITHOUT_RIGHTS = (
@@ -58,25 +58,25 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-def target_of(status: int, folder: Path) -> Iterator[Target]:
+def target_of(status: int, folder: Path) -> Iterator[AttackedPlatform]:
     handler = type("Handler", (_Handler,), {"status": status})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         settings = Settings(http_port=server.server_address[1], var_dir=folder)
         keys = {name: f"key-of-{name}-0123456789" for name in (*EXCHANGES, "admin", "report")}
-        target = Target(settings, keys, Stranger())
+        target = AttackedPlatform(settings, keys, Stranger())
         yield target
         target.close()
         server.shutdown()
 
 
 @pytest.fixture
-def open_to_all(tmp_path: Path) -> Iterator[Target]:
+def open_to_all(tmp_path: Path) -> Iterator[AttackedPlatform]:
     yield from target_of(200, tmp_path)
 
 
 @pytest.fixture
-def closed(tmp_path: Path) -> Iterator[Target]:
+def closed(tmp_path: Path) -> Iterator[AttackedPlatform]:
     yield from target_of(401, tmp_path)
 
 
@@ -86,12 +86,12 @@ def named(name: str) -> Attack:
 
 
 @pytest.mark.parametrize("name", _WITHOUT_RIGHTS)
-def test_an_attack_succeeds_where_everybody_is_let_in(open_to_all: Target, name: str) -> None:
+def test_an_attack_succeeds_where_everybody_is_let_in(open_to_all: AttackedPlatform, name: str) -> None:
     assert named(name).act(open_to_all)
 
 
 @pytest.mark.parametrize("name", _WITHOUT_RIGHTS)
-def test_an_attack_does_not_succeed_where_nobody_is(closed: Target, name: str) -> None:
+def test_an_attack_does_not_succeed_where_nobody_is(closed: AttackedPlatform, name: str) -> None:
     assert named(name).act(closed) == ""
 
 

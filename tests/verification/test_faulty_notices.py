@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rtb.settlement.notice_tokens import BidRef, Kind, Signer, TokenError
 from simulation.exchange.client import HttpClient, Response
-from simulation.exchange.report import Figures
+from simulation.exchange.report import ReplayFigures
 from tests.fake_platform import Server, http
 from verification.faults.notices import Diary, FaultySettler, Shares, forgeries
 
@@ -52,7 +52,7 @@ def deliver(shares: Shares, times: int = 1, ttl: float = -2.0) -> tuple[Diary, B
     async def run() -> tuple[Diary, Bidder, list[Response | None]]:
         diary, bidder = Diary(), Bidder()
         async with Server(bidder.answer) as server, HttpClient() as client:
-            settler = FaultySettler(client, Figures(), 0, 0.0, diary=diary, shares=shares, notice_ttl=ttl, seed=3)
+            settler = FaultySettler(client, ReplayFigures(), 0, 0.0, diary=diary, shares=shares, notice_ttl=ttl, seed=3)
             answers = [
                 await settler.deliver("bill", server.url + notice(sequence=n), lambda response: response.status == 204)
                 for n in range(times)
@@ -94,7 +94,7 @@ def test_a_forged_notice_that_is_believed_is_noted():
 
 
 def test_what_is_owed_is_noted_by_bid():
-    diary, figures = Diary(), Figures()
+    diary, figures = Diary(), ReplayFigures()
     settler = FaultySettler(HttpClient(), figures, 0, 0.0, diary=diary, shares=NONE, notice_ttl=1.0, seed=1)
     bid = SimpleNamespace(bid=SimpleNamespace(id="7-1"))
     settler.owed(SimpleNamespace(outcome=SimpleNamespace(bid=bid)), 640)  # type: ignore[arg-type]

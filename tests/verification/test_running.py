@@ -12,10 +12,10 @@ import pytest
 from raybid.local.listeners import Listener
 from verification.attacks import measure
 from verification.attacks.case import Attack, Finding
-from verification.attacks.honest import Sample
+from verification.attacks.honest import HonestRequest
 from verification.attacks.not_tried import NotTried
-from verification.attacks.running import Report, Run, Verdict
-from verification.attacks.target import Target
+from verification.attacks.running import AttackReport, AttackRun, AttackVerdict
+from verification.attacks.target import AttackedPlatform
 
 
 class Platform:
@@ -37,41 +37,41 @@ class Platform:
 class Callers:
     """Honest ones whose answers take so long, one time after the other; the first time is the quiet one."""
 
-    def __init__(self, *times: Sequence[Sample]) -> None:
+    def __init__(self, *times: Sequence[HonestRequest]) -> None:
         self._times = list(times)
 
-    def between(self, begin: float, end: float) -> list[Sample]:
+    def between(self, begin: float, end: float) -> list[HonestRequest]:
         del begin, end
         return list(self._times.pop(0) if len(self._times) > 1 else self._times[0])
 
 
-def samples(ms: float, status: int = 200) -> list[Sample]:
-    return [Sample(0.0, ms, status)] * 100
+def samples(ms: float, status: int = 200) -> list[HonestRequest]:
+    return [HonestRequest(0.0, ms, status)] * 100
 
 
-def attack(act: Callable[[Target], str], *, disturbs: bool = False) -> Attack:
+def attack(act: Callable[[AttackedPlatform], str], *, disturbs: bool = False) -> Attack:
     return Attack(Finding.KEYS, "planted", act, disturbs)
 
 
-def attacked(*attacks: Attack, callers: Callers | None = None, platform: Platform | None = None) -> Report:
-    target = cast(Target, platform or Platform("127.0.0.1"))
-    run = Run(target, callers or Callers(samples(5.0)), lambda _: None, quiet_seconds=0.0, window_seconds=0.0)
+def attacked(*attacks: Attack, callers: Callers | None = None, platform: Platform | None = None) -> AttackReport:
+    target = cast(AttackedPlatform, platform or Platform("127.0.0.1"))
+    run = AttackRun(target, callers or Callers(samples(5.0)), lambda _: None, quiet_seconds=0.0, window_seconds=0.0)
     return run.all(attacks)
 
 
-def held(_: Target) -> str:
+def held(_: AttackedPlatform) -> str:
     return ""
 
 
-def succeeded(_: Target) -> str:
+def succeeded(_: AttackedPlatform) -> str:
     return "the key was shown"
 
 
-def broken(_: Target) -> str:
+def broken(_: AttackedPlatform) -> str:
     raise RuntimeError("no bid to attack")
 
 
-def untried(_: Target) -> str:
+def untried(_: AttackedPlatform) -> str:
     raise NotTried("that needs root")
 
 
@@ -84,13 +84,13 @@ def test_attacks_that_hold_are_no_fault() -> None:
 
 @pytest.mark.parametrize(
     ("act", "verdict", "fault"),
-    [(succeeded, Verdict.SUCCEEDED, "1 attacks succeeded"), (broken, Verdict.BROKEN, "1 cases are broken")],
+    [(succeeded, AttackVerdict.SUCCEEDED, "1 attacks succeeded"), (broken, AttackVerdict.BROKEN, "1 cases are broken")],
 )
 def test_an_attack_that_succeeds_or_proves_nothing_is_a_fault(
-    act: Callable[[Target], str], verdict: Verdict, fault: str
+    act: Callable[[AttackedPlatform], str], verdict: AttackVerdict, fault: str
 ) -> None:
     report = attacked(attack(held), attack(act), attack(held))
-    assert [one.verdict for one in report.results] == [Verdict.HELD, verdict, Verdict.HELD]
+    assert [one.verdict for one in report.results] == [AttackVerdict.HELD, verdict, AttackVerdict.HELD]
     assert any(fault in one for one in report.faults(least=1))
 
 
@@ -124,7 +124,7 @@ def test_an_attack_that_succeeds_once_is_not_forgiven_when_it_is_tried_again() -
 
 
 @pytest.mark.parametrize("bad", [samples(1.0, 0), samples(1.0, 500), []])
-def test_honest_callers_without_answers_are_a_success_of_the_attack(bad: list[Sample]) -> None:
+def test_honest_callers_without_answers_are_a_success_of_the_attack(bad: list[HonestRequest]) -> None:
     report = attacked(attack(held), callers=Callers(samples(5.0), bad))
     assert report.summary()["succeeded"] == 1
 
@@ -137,8 +137,8 @@ def test_nobody_is_timed_while_parts_are_broken_on_purpose() -> None:
 def test_parts_are_broken_last() -> None:
     order: list[str] = []
 
-    def said(name: str) -> Callable[[Target], str]:
-        def act(_: Target) -> str:
+    def said(name: str) -> Callable[[AttackedPlatform], str]:
+        def act(_: AttackedPlatform) -> str:
             order.append(name)
             return ""
 

@@ -14,7 +14,7 @@ import psutil
 from tests.support import require, require_package
 from verification.attacks import measure
 from verification.attacks.disk import full, small_disk
-from verification.attacks.honest import Sample, p99
+from verification.attacks.honest import HonestRequest, p99
 from verification.attacks.stranger import Stranger, neighbour, nobody
 from verification.faults import nodes
 
@@ -110,6 +110,6 @@ def test_a_small_disk_can_be_filled_and_is_free_again(tmp_path: Path) -> None:
 
 
 def test_one_outlier_in_a_hundred_does_not_make_the_percentile() -> None:
-    assert p99([Sample(0.0, 1.0, 200)] * 99 + [Sample(0.0, 500.0, 200)]) == 1.0
-    assert p99([Sample(0.0, 1.0, 200)] * 97 + [Sample(0.0, 500.0, 200)] * 3) == 500.0
+    assert p99([HonestRequest(0.0, 1.0, 200)] * 99 + [HonestRequest(0.0, 500.0, 200)]) == 1.0
+    assert p99([HonestRequest(0.0, 1.0, 200)] * 97 + [HonestRequest(0.0, 500.0, 200)] * 3) == 500.0
     assert p99([]) == 0.0

@@ -34,9 +34,9 @@ from verification.attacks.cases import every
 from verification.attacks.cases.memory import warm
 from verification.attacks.disk import small_disk
 from verification.attacks.honest import trading
-from verification.attacks.running import Report, Run
+from verification.attacks.running import AttackReport, AttackRun
 from verification.attacks.stranger import Stranger, neighbour
-from verification.attacks.target import Target, domain, environment, settings_of
+from verification.attacks.target import AttackedPlatform, domain, environment, settings_of
 
 
 @processes.ended_by_signals()
@@ -57,7 +57,7 @@ def main(*, only: Annotated[str, typer.Option(help="attacks whose finding or nam
         raise typer.Exit(1)
 
 
-def _attacked(folder: Path, outside: Stranger, console: Console, chosen: list[Attack]) -> Report:
+def _attacked(folder: Path, outside: Stranger, console: Console, chosen: list[Attack]) -> AttackReport:
     given = Settings()
     train_missing(given, console.print)
     Path(folder).chmod(0o755)  # the contents must protect themselves
@@ -65,15 +65,17 @@ def _attacked(folder: Path, outside: Stranger, console: Console, chosen: list[At
         key, url = target.keys["honest"], f"{target.settings.base_url}/openrtb2/honest"
         warm(target)
         with trading(url, key, domain("honest"), folder / "honest.log") as traffic:
-            return Run(target, traffic, console.print).all(chosen)
+            return AttackRun(target, traffic, console.print).all(chosen)
 
 
 @contextmanager
-def _running(folder: Path, given: Settings, outside: Stranger, is_small: bool, console: Console) -> Iterator[Target]:
+def _running(
+    folder: Path, given: Settings, outside: Stranger, is_small: bool, console: Console
+) -> Iterator[AttackedPlatform]:
     """Run a platform with everything that is attacked, for the time of the block."""
     env, keys = environment(folder / "var", given)
     settings = settings_of(env)
-    target = Target(settings, keys, outside, env, is_small)
+    target = AttackedPlatform(settings, keys, outside, env, is_small)
     try:
         console.print(f"starting a platform: {settings.base_url}")
         target.start()

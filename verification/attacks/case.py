@@ -8,9 +8,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from verification.attacks.target import Target
+    from verification.attacks.target import AttackedPlatform
 
-Act = Callable[["Target"], str]
+Act = Callable[["AttackedPlatform"], str]
 """A function that tries an attack; it returns an empty text if the platform held, else what came back."""
 
 

@@ -34,7 +34,7 @@ _END_SECONDS = 10.0
 _PATIENCE_SECONDS = 5.0
 
 
-class Sample(NamedTuple):
+class HonestRequest(NamedTuple):
     """One bid request of the honest exchange.
 
     Attributes:
@@ -63,9 +63,9 @@ class Traffic:
     def __init__(self, log: Path) -> None:
         self._log = log
         self._offset = 0
-        self._samples: list[Sample] = []
+        self._samples: list[HonestRequest] = []
 
-    def between(self, begin: float, end: float) -> list[Sample]:
+    def between(self, begin: float, end: float) -> list[HonestRequest]:
         """Return the requests that began in this period and are answered by now."""
         self._take()
         return [one for one in self._samples if begin <= one.at <= end]
@@ -90,10 +90,10 @@ class Traffic:
         self._offset += len(whole)
         for line in whole.decode().splitlines():
             at, ms, status = line.split()
-            self._samples.append(Sample(float(at), float(ms), int(status)))
+            self._samples.append(HonestRequest(float(at), float(ms), int(status)))
 
 
-def p99(samples: Sequence[Sample]) -> float:
+def p99(samples: Sequence[HonestRequest]) -> float:
     """Return the 99th percentile of the latencies in ms, robust against single outliers; 0 without samples."""
     ordered = sorted(one.ms for one in samples)
     return ordered[int(0.99 * (len(ordered) - 1))] if ordered else 0.0

@@ -13,9 +13,9 @@ from raybid.local.listeners import Listener
 from verification.attacks import measure
 from verification.attacks.bounds import LEAST_ATTACKS, MOST_GROWTH_MB, MOST_STALL_MS
 from verification.attacks.case import Attack
-from verification.attacks.honest import Sample, p99
+from verification.attacks.honest import HonestRequest, p99
 from verification.attacks.not_tried import NotTried
-from verification.attacks.target import Target
+from verification.attacks.target import AttackedPlatform
 
 _TRIES = 3
 """Repetitions of a single attack: a stall caused by it recurs, one of a busy machine does not. The minimum counts."""
@@ -30,7 +30,7 @@ _NAMED = 6
 Say = Callable[[str], None]
 
 
-class Verdict(StrEnum):
+class AttackVerdict(StrEnum):
     """The result of an attack."""
 
     HELD = "held"
@@ -39,15 +39,15 @@ class Verdict(StrEnum):
     UNTRIED = "not tried"
 
 
-class Watch(Protocol):
+class TrafficWatch(Protocol):
     """An observer of honest callers: `honest.Traffic`."""
 
-    def between(self, begin: float, end: float) -> list[Sample]:
+    def between(self, begin: float, end: float) -> list[HonestRequest]:
         """Return the requests of this period."""
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class AttackResult:
     """One attack's outcome.
 
     Attributes:
@@ -59,7 +59,7 @@ class Result:
     """
 
     attack: Attack
-    verdict: Verdict
+    verdict: AttackVerdict
     evidence: str
     seconds: float
     stall_ms: float
@@ -73,25 +73,25 @@ class Result:
 
 
 @dataclass
-class Report:
+class AttackReport:
     """The results of all attacks."""
 
-    results: list[Result] = field(default_factory=list)
+    results: list[AttackResult] = field(default_factory=list)
     listeners: list[Listener] = field(default_factory=list)
     quiet_ms: float = 0.0
     growth_mb: float = 0.0
 
     def summary(self) -> dict[str, Any]:
         """Return the figures."""
-        tried = [one for one in self.results if one.verdict is not Verdict.UNTRIED]
+        tried = [one for one in self.results if one.verdict is not AttackVerdict.UNTRIED]
         return {
             "attacks": len(tried),
-            "succeeded": self._count(Verdict.SUCCEEDED),
+            "succeeded": self._count(AttackVerdict.SUCCEEDED),
             "listeners_beyond_loopback": sum(not one.is_loopback for one in self.listeners),
             "worst_stall_ms": round(max((one.stall_ms for one in tried), default=0.0), 1),
             "memory_growth_mb": round(self.growth_mb, 1),
-            "broken": self._count(Verdict.BROKEN),
-            "not_tried": self._count(Verdict.UNTRIED),
+            "broken": self._count(AttackVerdict.BROKEN),
+            "not_tried": self._count(AttackVerdict.UNTRIED),
             "quiet_p99_ms": round(self.quiet_ms, 1),
         }
 
@@ -108,11 +108,11 @@ class Report:
         }
         return [fault for fault, is_so in checks.items() if is_so]
 
-    def _count(self, verdict: Verdict) -> int:
+    def _count(self, verdict: AttackVerdict) -> int:
         return sum(one.verdict is verdict for one in self.results)
 
 
-class Run:
+class AttackRun:
     """A run of attacks on a platform.
 
     Args:
@@ -124,7 +124,13 @@ class Run:
     """
 
     def __init__(
-        self, target: Target, watch: Watch, say: Say, *, quiet_seconds: float = 30.0, window_seconds: float = 2.4
+        self,
+        target: AttackedPlatform,
+        watch: TrafficWatch,
+        say: Say,
+        *,
+        quiet_seconds: float = 30.0,
+        window_seconds: float = 2.4,
     ) -> None:
         self._target = target
         self._watch = watch
@@ -132,14 +138,14 @@ class Run:
         self._quiet_seconds, self._window_seconds = quiet_seconds, window_seconds
         self._quiet_ms = 0.0
 
-    def all(self, attacks: Iterable[Attack]) -> Report:
+    def all(self, attacks: Iterable[Attack]) -> AttackReport:
         """Measure a quiet period, try every attack, disturbing ones last, and measure what remains."""
         self._await_replicas()
         begin = time.monotonic()
         time.sleep(self._quiet_seconds)
         self._quiet_ms = p99(self._watch.between(begin, time.monotonic()))
         self._say(f"quiet: p99 {self._quiet_ms:.1f} ms")
-        report = Report(listeners=self._target.listeners(), quiet_ms=self._quiet_ms)
+        report = AttackReport(listeners=self._target.listeners(), quiet_ms=self._quiet_ms)
         before = measure.held(measure.at_work(self._target.processes()))
         ordered = sorted(attacks, key=lambda one: one.disturbs)
         calm = [one for one in ordered if not one.disturbs]
@@ -169,7 +175,7 @@ class Run:
                 yield left[:_TOGETHER]
                 left = left[_TOGETHER:]
 
-    def _together(self, attacks: Sequence[Attack]) -> list[Result]:
+    def _together(self, attacks: Sequence[Attack]) -> list[AttackResult]:
         """Try several, one after the other, and observe honest callers over the whole time.
 
         If they were harmed, each is tried again by itself, to find out which one did it.
@@ -186,36 +192,36 @@ class Run:
         self._recover()
         return results
 
-    def _alone(self, before: Result) -> Result:
+    def _alone(self, before: AttackResult) -> AttackResult:
         """Try one again by itself; a worse result from before counts."""
         result = self._timed(before.attack)
         for _ in range(_TRIES - 1):
-            if result.verdict is not Verdict.HELD or result.stall_ms <= MOST_STALL_MS:
+            if result.verdict is not AttackVerdict.HELD or result.stall_ms <= MOST_STALL_MS:
                 break
             again = self._timed(before.attack)
-            result = min(result, again, key=lambda one: (one.verdict is Verdict.HELD, one.stall_ms))
-        return result if before.verdict is Verdict.HELD else replace(before, stall_ms=result.stall_ms)
+            result = min(result, again, key=lambda one: (one.verdict is AttackVerdict.HELD, one.stall_ms))
+        return result if before.verdict is AttackVerdict.HELD else replace(before, stall_ms=result.stall_ms)
 
-    def _timed(self, attack: Attack) -> Result:
+    def _timed(self, attack: Attack) -> AttackResult:
         self._recover()
         self._await_replicas()
         begin = time.monotonic()
         result = self._act(attack)
         stall, refused = self._cost(begin)
-        if result.verdict is Verdict.HELD and refused:
-            return replace(result, verdict=Verdict.SUCCEEDED, evidence=refused, stall_ms=stall)
+        if result.verdict is AttackVerdict.HELD and refused:
+            return replace(result, verdict=AttackVerdict.SUCCEEDED, evidence=refused, stall_ms=stall)
         return replace(result, stall_ms=stall)
 
-    def _act(self, attack: Attack) -> Result:
+    def _act(self, attack: Attack) -> AttackResult:
         begin = time.monotonic()
         try:
             evidence = attack.act(self._target)
-            verdict = Verdict.SUCCEEDED if evidence else Verdict.HELD
+            verdict = AttackVerdict.SUCCEEDED if evidence else AttackVerdict.HELD
         except NotTried as reason:
-            evidence, verdict = str(reason), Verdict.UNTRIED
+            evidence, verdict = str(reason), AttackVerdict.UNTRIED
         except Exception as error:  # a failing case proves nothing, and the others must still be tried
-            evidence, verdict = f"{type(error).__name__}: {error}", Verdict.BROKEN
-        return Result(attack, verdict, evidence, time.monotonic() - begin, 0.0)
+            evidence, verdict = f"{type(error).__name__}: {error}", AttackVerdict.BROKEN
+        return AttackResult(attack, verdict, evidence, time.monotonic() - begin, 0.0)
 
     def _recover(self) -> None:
         """Wait until the harm of an attack is over, so that the next one meets a healthy platform."""

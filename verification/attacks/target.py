@@ -47,7 +47,7 @@ _FIRST_BID_SECONDS = 60.0
 
 
 @dataclass
-class Target:
+class AttackedPlatform:
     """A platform, what its owner knows about it, and its attacker.
 
     Attributes:

@@ -29,10 +29,10 @@ from rich.console import Console
 from raybid.local import LaunchError
 from raybid.refusing import refuse
 from rtb.runtime import processes
-from rtb.runtime.plain import plain
+from rtb.runtime.terminal import plain
 from verification.console_check.browser import BrowserMissing
 from verification.console_check.examination import Examination
-from verification.console_check.stage import Stage
+from verification.console_check.stage import CheckStage
 
 
 @processes.ended_by_signals()
@@ -47,7 +47,7 @@ def main(
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
     try:
-        with Stage(folder, rate, lambda text: console.print(plain(text, "dim"))) as stage:
+        with CheckStage(folder, rate, lambda text: console.print(plain(text, "dim"))) as stage:
             stage.warm_up(seconds, console)
             found = Examination(stage, out, console).run()
     except (LaunchError, BrowserMissing, httpx.HTTPError, OSError) as error:

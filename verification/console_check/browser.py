@@ -52,7 +52,7 @@ class BrowserMissing(RuntimeError):
     """An error when no browser can be driven; the message says what to do."""
 
 
-class Seen(NamedTuple):
+class PageContent(NamedTuple):
     """The contents of a page.
 
     Attributes:
@@ -119,14 +119,14 @@ class Pages:
             return False
         return True
 
-    def see(self) -> Seen:
+    def see(self) -> PageContent:
         """Return the current contents of the page."""
         page = self._page
         charts: list[dict[str, Any]] = page.evaluate(_CHARTS)
         blank = [one for one in charts if not one["points"] or not one["marks"] or one["width"] < 100]
         errors = page.locator('[data-testid="stException"], [data-testid="stAlertContentError"]').all_inner_texts()
         widths: dict[str, int] = page.evaluate(_WIDTHS)
-        return Seen(
+        return PageContent(
             len(charts),
             len(blank) + page.locator('[class*="st-key-empty-"]').count(),
             errors,

@@ -15,7 +15,7 @@ from rich.progress import Progress
 from rtb.explain.store import DecisionReader
 from verification.console_check import expected
 from verification.console_check.browser import Browser, Pages, Theme, chromium
-from verification.console_check.stage import Stage
+from verification.console_check.stage import CheckStage
 
 _LOOKS: tuple[tuple[str, int, int, Theme], ...] = (
     ("desktop-light", 1_400, 1_000, "light"),
@@ -37,7 +37,7 @@ _POOL = 10_000
 
 
 @dataclass
-class Found:
+class PageFindings:
     """The results of an examination.
 
     Attributes:
@@ -80,11 +80,11 @@ class Examination:
         console: console for progress.
     """
 
-    def __init__(self, stage: Stage, out: Path, console: Console) -> None:
+    def __init__(self, stage: CheckStage, out: Path, console: Console) -> None:
         self._stage, self._out, self._console = stage, out, console
-        self._found = Found()
+        self._found = PageFindings()
 
-    def run(self) -> Found:
+    def run(self) -> PageFindings:
         """Examine everything.
 
         Raises:

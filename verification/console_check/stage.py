@@ -48,7 +48,7 @@ _PORTFOLIO = {
 }
 
 
-class Stage(AbstractContextManager["Stage"]):
+class CheckStage(AbstractContextManager["CheckStage"]):
     """A setting that is up while the context lasts.
 
     Args:
@@ -81,7 +81,7 @@ class Stage(AbstractContextManager["Stage"]):
         self._stack = ExitStack()
         self._exchanges: list[subprocess.Popen[str]] = []
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> CheckStage:
         """Start everything.
 
         Raises:

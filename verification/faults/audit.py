@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rtb.ledger import Balance, Outcome
+from rtb.ledger import Balance, NoticeOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,12 @@ def read_charges(tables: Iterable[pa.Table]) -> Charges:
     """Read the charges from tables of `rtb.events.schema.SCHEMA`."""
     charges = Charges()
     for table in tables:
-        outcomes = pa.array([Outcome.SETTLED.value, Outcome.UNFUNDED.value])
+        outcomes = pa.array([NoticeOutcome.SETTLED.value, NoticeOutcome.UNFUNDED.value])
         rows = table.filter(pc.is_in(table.column("outcome"), outcomes)).select(
             ["bid", "campaign", "price_micros", "outcome"]
         )
         for row in rows.to_pylist():
-            if row["outcome"] == Outcome.UNFUNDED:
+            if row["outcome"] == NoticeOutcome.UNFUNDED:
                 charges.unfunded.add(row["bid"])
                 continue
             charges.by_bid[row["bid"]].append(row["price_micros"])

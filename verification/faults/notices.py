@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from rtb.settlement.notice_tokens import BidRef, Kind, Signer
 from simulation.exchange.client import HttpClient, Response, TransportError
 from simulation.exchange.notices import Settlement, Settler
-from simulation.exchange.report import Figures
+from simulation.exchange.report import ReplayFigures
 
 _MONEY = (Kind.WIN, Kind.BILL, Kind.LOSS)
 _MOST_REPEATS = 3
@@ -64,7 +64,7 @@ class FaultySettler(Settler):
     def __init__(
         self,
         client: HttpClient,
-        figures: Figures,
+        figures: ReplayFigures,
         retries: int,
         retry_seconds: float,
         *,

@@ -16,7 +16,7 @@ import redis
 from raybid.local.environment import authentication, dashboard_headers
 from rtb.runtime import calls
 from rtb.runtime.settings import Settings
-from simulation.exchange.report import Figures
+from simulation.exchange.report import ReplayFigures
 
 _LOOK_SECONDS = 0.2
 _GIVE_UP_SECONDS = 60.0
@@ -25,7 +25,7 @@ _PROBE_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Struck:
+class InjectedFault:
     """One kill.
 
     Attributes:
@@ -41,7 +41,7 @@ class Struck:
     recovered_s: float | None
 
 
-class Striker:
+class FaultInjector:
     """A killer of parts, in turn, while an exchange trades.
 
     Attributes:
@@ -57,7 +57,7 @@ class Striker:
     def __init__(
         self,
         settings: Settings,
-        figures: Callable[[], Figures],
+        figures: Callable[[], ReplayFigures],
         restart_server: Callable[[], None],
         say: Callable[[str], None],
     ) -> None:
@@ -66,7 +66,7 @@ class Striker:
         self._restart_server = restart_server
         self._say = say
         self._began = time.monotonic()
-        self.struck: list[Struck] = []
+        self.struck: list[InjectedFault] = []
         self._headers = dashboard_headers(authentication(settings))
         self._http = calls.async_client(settings.base_url, timeout=_PROBE_TIMEOUT_S)
 
@@ -77,7 +77,7 @@ class Striker:
                 await asyncio.sleep(max(0.0, self._began + second - time.monotonic()))
                 self.struck.append(await self._strike(part))
 
-    async def _strike(self, part: str) -> Struck:
+    async def _strike(self, part: str) -> InjectedFault:
         is_server = part == "ledger server"
         pid = await asyncio.to_thread(self._server_pid) if is_server else (await self._pids(part))[0]
         expected = 1 if is_server else len(await self._pids(part))
@@ -92,7 +92,7 @@ class Striker:
             if await self._is_back(part, pid, expected) and self._figures().bids >= bids_before + _ANSWERS:
                 recovered = round(time.monotonic() - killed_at, 1)
         self._say(f"{part}: {f'recovered after {recovered} s' if recovered else 'did not recover within a minute'}")
-        return Struck(part, pid, round(killed_at - self._began, 1), recovered)
+        return InjectedFault(part, pid, round(killed_at - self._began, 1), recovered)
 
     async def _is_back(self, part: str, killed: int, expected: int) -> bool:
         try:

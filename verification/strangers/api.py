@@ -16,7 +16,7 @@ import httpx
 
 from rtb.runtime import calls
 from verification.strangers.case import Case
-from verification.strangers.machine import Machine, machine
+from verification.strangers.machine import CommandEnvironment, machine
 
 _TAKEN_UP_SECONDS = 20.0
 _CREATIVE = {
@@ -115,7 +115,7 @@ class _Shared:
 
     def __init__(self) -> None:
         self._stack = ExitStack()
-        self._machine: Machine | None = None
+        self._machine: CommandEnvironment | None = None
         self._client: httpx.Client | None = None
 
     @property
@@ -134,7 +134,7 @@ class _Shared:
         return self._client
 
     @property
-    def here(self) -> Machine:
+    def here(self) -> CommandEnvironment:
         """Machine whose commands reach it."""
         assert self.client
         assert self._machine is not None

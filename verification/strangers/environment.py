@@ -13,9 +13,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
-from verification.leftovers import Watch, watching
+from verification.leftovers import LeftoverWatch, watching
 from verification.strangers.case import Case
-from verification.strangers.machine import Machine, machine
+from verification.strangers.machine import CommandEnvironment, machine
 
 _GROUP = "environment"
 _VARIABLES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
@@ -98,7 +98,7 @@ def _refused(what: str, folder: Path) -> str | None:
     else:
         var.write_text("")
     if what == "below a file":
-        here = Machine(folder, {**here.env, "RAYBID_VAR_DIR": str(var / "below")})
+        here = CommandEnvironment(folder, {**here.env, "RAYBID_VAR_DIR": str(var / "below")})
     return _timed(here, "RAYBID_VAR_DIR" if what == "a link" else str(var))
 
 
@@ -116,7 +116,7 @@ def _refused_to_nobody(what: str, folder: Path) -> str | None:
     return _timed(here, str(folder / "var"))
 
 
-def _timed(here: Machine, named: str) -> str | None:
+def _timed(here: CommandEnvironment, named: str) -> str | None:
     """Check that `up` reports the problem in time, apart from its own time to start."""
     began = time.monotonic()
     here.run("--help")
@@ -159,7 +159,7 @@ def _whole(env: dict[str, str], folder: Path, before: Sequence[str] = ()) -> str
         return _up_and_down(here, watch)
 
 
-def _up_and_down(here: Machine, watch: Watch) -> str | None:
+def _up_and_down(here: CommandEnvironment, watch: LeftoverWatch) -> str | None:
     done = here.run("up", "--detach", "--samples")
     if done.returncode:
         return f"it did not start: {done.stderr[-300:]}"
@@ -182,7 +182,7 @@ def _second_user(folder: Path) -> str | None:
         return _up_and_down(here, watch)
 
 
-def _as_nobody(folder: Path, **env: str) -> Machine:
+def _as_nobody(folder: Path, **env: str) -> CommandEnvironment:
     """Return a user who may read this checkout, wherever it is, and write nothing of others."""
     reading = "+dac_read_search"
     change = ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", f"--inh-caps={reading}"]

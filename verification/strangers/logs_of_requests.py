@@ -11,7 +11,7 @@ from typing import Any
 
 from pipelines.ingest import app
 from pipelines.ipinyou_log import LogLine
-from simulation.exchange.sources import SourceError, from_files
+from simulation.exchange.sources import RequestSourceError, from_files
 from verification.strangers.case import Case
 from verification.strangers.in_process import Ran
 
@@ -195,6 +195,6 @@ def _no_requests(content: bytes, told: str, folder: Path) -> str | None:
     (folder / "requests").write_bytes(content)
     try:
         offers = list(from_files([folder / "requests"], 1, endless=False, on_bad_line=lambda _: None))
-    except SourceError as error:
+    except RequestSourceError as error:
         return None if told in str(error) else f"it says {error}"
     return f"accepted: {len(offers)} requests"

@@ -18,7 +18,7 @@ from raybid.local.environment import ROOT
 from raybid.local.models import train_missing
 from raybid.local.ports import free_ports
 from rtb.runtime.settings import Settings
-from verification.leftovers import Watch
+from verification.leftovers import LeftoverWatch
 
 PORTS = (
     "RAYBID_HTTP_PORT",
@@ -38,7 +38,7 @@ _SLOT = ("--page", "https://news-001.example/today", "--geo", "USA/CA", "--devic
 
 
 @dataclass(frozen=True)
-class Machine:
+class CommandEnvironment:
     """Commands with one environment.
 
     Attributes:
@@ -85,7 +85,9 @@ class Machine:
         """Return the last output of started commands."""
         return (self.folder / "said").read_text(errors="replace")[-400:].strip()
 
-    def await_stage(self, holds: Callable[[supervision.State], bool], seconds: float = UP_SECONDS) -> str | None:
+    def await_stage(
+        self, holds: Callable[[supervision.PlatformState], bool], seconds: float = UP_SECONDS
+    ) -> str | None:
         """Wait until the platform has reached a stage; return its last state if it does not."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -104,7 +106,7 @@ class Machine:
             return f"it did not bid: {done.stdout[-200:]} {done.stderr[-200:]}"
         return None
 
-    def fails_to_end(self, watch: Watch) -> str | None:
+    def fails_to_end(self, watch: LeftoverWatch) -> str | None:
         """Stop the platform; return what is wrong if something is left."""
         done = self.run("down")
         if done.returncode:
@@ -112,19 +114,19 @@ class Machine:
         return left(watch)
 
 
-def left(watch: Watch, seconds: float = GONE_SECONDS) -> str | None:
+def left(watch: LeftoverWatch, seconds: float = GONE_SECONDS) -> str | None:
     """Return what is left of a case's commands, in a sentence."""
     alive = watch.left(seconds)
     return f"it leaves {'; '.join(one[:80].strip() for one in alive)}" if alive else None
 
 
-def machine(folder: Path, before: Sequence[str] = (), **env: str) -> Machine:
+def machine(folder: Path, before: Sequence[str] = (), **env: str) -> CommandEnvironment:
     """Return a machine on which nothing runs yet; an empty variable is not set."""
     ports = {name: str(port) for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
     own = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     own |= {"RAYBID_VAR_DIR": str(folder / "var"), "RAYBID_CTR_ARTEFACT": str(_model()), "RAY_USAGE_STATS_ENABLED": "0"}
     told = {name: value for name, value in {**own, **ports, **env}.items() if value}
-    return Machine(folder, told, tuple(before))
+    return CommandEnvironment(folder, told, tuple(before))
 
 
 @cache

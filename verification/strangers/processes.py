@@ -80,7 +80,7 @@ def _waited(process: subprocess.Popen[bytes]) -> str | None:
 
 def _ended_starts() -> list[Case]:
     """Return cases with a platform that is ended while it starts."""
-    stages: dict[str, Callable[[supervision.State], bool]] = {
+    stages: dict[str, Callable[[supervision.PlatformState], bool]] = {
         "that begins": lambda _: True,
         "that starts Ray": lambda state: bool(state.ray_pid),
     }
@@ -95,7 +95,7 @@ def _ended_starts() -> list[Case]:
 
 
 def _ended_start(
-    words: Sequence[str], number: int, holds: Callable[[supervision.State], bool], folder: Path
+    words: Sequence[str], number: int, holds: Callable[[supervision.PlatformState], bool], folder: Path
 ) -> str | None:
     with watching() as watch:
         here = machine(folder)

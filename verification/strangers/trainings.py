@@ -10,7 +10,7 @@ import numpy as np
 
 from pipelines import publish, retrain, train_ctr, train_policy
 from pipelines.ctr_training.fitting import FitOptions
-from pipelines.ctr_training.sources import Source, progress_bars
+from pipelines.ctr_training.sources import ClickSource, progress_bars
 from rtb.models import ctr
 from rtb.models.artefacts import META, read_meta
 from verification.strangers import auction_logs
@@ -177,7 +177,7 @@ def _publish_one_class(folder: Path) -> str | None:
     """Train on both classes, then raise the model's rate as if it had seen only clicks."""
     (folder / "table.tsv").write_bytes(_table(_luck, 500))
     with progress_bars() as progress:
-        rows = Source("table", folder / "table.tsv").read(progress)
+        rows = ClickSource("table", folder / "table.tsv").read(progress)
     trained = train_ctr.train(rows, FitOptions(), "platt")
     trained.network.bias.data[0] += 20.0
     ctr.save(folder / "sure", trained.network, metrics={}, trained_on="clicks alone")

@@ -35,7 +35,7 @@ class Expression(NamedTuple):
     is_alert: bool = False
 
 
-class Verdict(NamedTuple):
+class ExpressionCheck(NamedTuple):
     """The result: the number of series, or the reason for none; neither: it should have some."""
 
     expression: Expression
@@ -78,15 +78,15 @@ def metrics_in(expr: str) -> list[str]:
     return sorted(set(_METRIC.findall(expr)))
 
 
-def judge(expression: Expression, query: Callable[[str], Sequence[Any]]) -> Verdict:
+def judge(expression: Expression, query: Callable[[str], Sequence[Any]]) -> ExpressionCheck:
     """Judge whether an expression has data, or a reason to have none."""
     series = len(query(expression.expr))
     if series:
-        return Verdict(expression, series)
+        return ExpressionCheck(expression, series)
     if not expression.is_alert:
-        return Verdict(expression, 0, expression.healthy_empty)
+        return ExpressionCheck(expression, 0, expression.healthy_empty)
     missing = [name for name in metrics_in(expression.expr) if not query(name)]
     if all(name in _MAY_BE_MISSING for name in missing):
         reasons = [_MAY_BE_MISSING[name] for name in missing]
-        return Verdict(expression, 0, "; ".join(reasons) or "no alert: all its metrics have data")
-    return Verdict(expression, 0)
+        return ExpressionCheck(expression, 0, "; ".join(reasons) or "no alert: all its metrics have data")
+    return ExpressionCheck(expression, 0)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards.console.shaping.market import CPM
-from rtb.explain.ladder import ladder
+from rtb.explain.price_steps import price_steps
 
 _LEAST = 0.5
 """Threshold in micros: smaller steps come from rounding."""
@@ -66,7 +66,7 @@ def steps_told(price: Mapping[str, Any]) -> Steps:
 
 def ladder_of(price: Mapping[str, Any]) -> pd.DataFrame:
     """Return the steps to the price in words, a row each."""
-    steps = [(step.name, step.micros, step.how) for step in ladder(price)]
+    steps = [(step.name, step.micros, step.how) for step in price_steps(price)]
     return pd.DataFrame(steps, columns=["step", "micros", "how"])
 
 

@@ -30,7 +30,7 @@ class ApiError(RuntimeError):
         self.status = status
 
 
-class Call(NamedTuple):
+class ApiCall(NamedTuple):
     """A call that was answered.
 
     Attributes:
@@ -44,7 +44,7 @@ class Call(NamedTuple):
     path: str
 
 
-class Api:
+class ConsoleApi:
     """A client with one key, usable from several threads.
 
     Args:
@@ -59,7 +59,7 @@ class Api:
         self._url = url
         self._known: dict[str, tuple[float, Any]] = {}
         self._lock = Lock()
-        self.calls: deque[Call] = deque(maxlen=_KEPT_CALLS)
+        self.calls: deque[ApiCall] = deque(maxlen=_KEPT_CALLS)
 
     def get(self, path: str) -> Any:
         """Return the answer of a GET, cached for a moment.
@@ -119,7 +119,7 @@ class Api:
                 f"{self._url} does not answer ({type(error).__name__}): start the platform with `make run`, or set "
                 "RAYBID_URL to where it is"
             ) from error
-        self.calls.append(Call(time.time(), time.perf_counter() - began, path.partition("?")[0]))
+        self.calls.append(ApiCall(time.time(), time.perf_counter() - began, path.partition("?")[0]))
         if answer.is_error and not (path == "/health" and answer.status_code == 503):  # a 503 says what is unavailable
             raise ApiError(_refusal(path, answer), answer.status_code)
         return answer

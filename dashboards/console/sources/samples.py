@@ -17,7 +17,7 @@ _LEAST_S = 0.9
 """Minimum time between two samples: shorter ones would give rates of single requests."""
 
 
-class Sample(NamedTuple):
+class ConsoleSample(NamedTuple):
     """One sample.
 
     Attributes:
@@ -37,22 +37,22 @@ class Samples:
     """The samples of at most the last hour, usable from several threads."""
 
     def __init__(self) -> None:
-        self._kept: deque[Sample] = deque(maxlen=_KEPT)
+        self._kept: deque[ConsoleSample] = deque(maxlen=_KEPT)
         self._lock = Lock()
 
-    def add(self, sample: Sample) -> None:
+    def add(self, sample: ConsoleSample) -> None:
         """Keep a sample, unless the last one is too recent."""
         with self._lock:
             if not self._kept or sample.at - self._kept[-1].at >= _LEAST_S:
                 self._kept.append(sample)
 
-    def last(self, seconds: float, now: float) -> list[Sample]:
+    def last(self, seconds: float, now: float) -> list[ConsoleSample]:
         """Return the samples of the last seconds, oldest first."""
         with self._lock:
             return [one for one in self._kept if one.at >= now - seconds]
 
 
-def rates(samples: list[Sample], names: Mapping[str, str]) -> pd.DataFrame:
+def rates(samples: list[ConsoleSample], names: Mapping[str, str]) -> pd.DataFrame:
     """Return counts per second between two samples, by UTC time of the later one; a restart gives 0, not a negative.
 
     Args:
@@ -66,7 +66,7 @@ def rates(samples: list[Sample], names: Mapping[str, str]) -> pd.DataFrame:
     return table.diff().clip(lower=0.0).div(seconds, axis=0).iloc[1:]
 
 
-def quantiles(samples: list[Sample], parts: Mapping[str, float]) -> pd.DataFrame:
+def quantiles(samples: list[ConsoleSample], parts: Mapping[str, float]) -> pd.DataFrame:
     """Return quantiles in milliseconds of the requests between two samples, by UTC time."""
     known = [one for one in samples if one.requests is not None]
     rows, times = [], []

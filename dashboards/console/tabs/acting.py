@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards.console import view
 from dashboards.console.scene import Scene
-from dashboards.console.sources.api import Api, ApiError
+from dashboards.console.sources.api import ApiError, ConsoleApi
 
 _SAID = "_said"
 
@@ -18,7 +18,7 @@ class Unreadable(ValueError):
     """An error for typed text that is not JSON; the message says where."""
 
 
-def act(api: Api, done: str, method: str, path: str, body: Any = None, *, version: int | None = None) -> bool:
+def act(api: ConsoleApi, done: str, method: str, path: str, body: Any = None, *, version: int | None = None) -> bool:
     """Change something, keep the outcome for the next drawing, and return whether it worked.
 
     Args:

@@ -11,7 +11,7 @@ import streamlit as st
 from dashboards.console import view
 from dashboards.console.scene import Scene, money
 from dashboards.console.shaping.campaigns import MICRO
-from dashboards.console.sources.api import Api
+from dashboards.console.sources.api import ConsoleApi
 from dashboards.console.tabs.acting import Unreadable, act, parsed, refuse
 
 _NONE = "There is no campaign yet: create one below."
@@ -81,7 +81,7 @@ def _state(scene: Scene, one: dict[str, Any]) -> None:
     )
 
 
-def _switches(api: Api, one: dict[str, Any]) -> None:
+def _switches(api: ConsoleApi, one: dict[str, Any]) -> None:
     name, is_active = one["id"], one["status"] == "active"
     with st.container(horizontal=True):
         done = f"{name} is paused: it stops bidding within a pacing interval."
@@ -108,7 +108,7 @@ def _budget(scene: Scene, one: dict[str, Any]) -> None:
         st.form_submit_button("Change budgets", on_click=_change_budgets, args=(scene.api, one))
 
 
-def _edit(api: Api, one: dict[str, Any]) -> None:
+def _edit(api: ConsoleApi, one: dict[str, Any]) -> None:
     with st.form("edit"):
         st.markdown("**Edit**")
         st.caption("A JSON merge patch: objects merge, null takes the default, everything else replaces.")
@@ -125,11 +125,11 @@ def _history(scene: Scene, name: str) -> None:
     view.listed("History", "Who changed what, newest first.", table, "No changes yet.", height="auto")
 
 
-def _switch(api: Api, one: dict[str, Any], way: str, done: str) -> None:
+def _switch(api: ConsoleApi, one: dict[str, Any], way: str, done: str) -> None:
     act(api, done, "POST", f"/campaign/{one['id']}/{way}", version=one["version"])
 
 
-def _create(api: Api) -> None:
+def _create(api: ConsoleApi) -> None:
     try:
         body = parsed(st.session_state["new"])
     except Unreadable as error:
@@ -139,7 +139,7 @@ def _create(api: Api) -> None:
     act(api, f"Campaign {named} was created: it bids within a pacing interval.", "POST", "/campaign/create", body)
 
 
-def _apply(api: Api, one: dict[str, Any]) -> None:
+def _apply(api: ConsoleApi, one: dict[str, Any]) -> None:
     try:
         patch = parsed(st.session_state[f"patch-{one['id']}-{one['version']}"])
     except Unreadable as error:
@@ -148,7 +148,7 @@ def _apply(api: Api, one: dict[str, Any]) -> None:
     act(api, f"{one['id']} was changed.", "PATCH", f"/campaign/{one['id']}", patch, version=one["version"])
 
 
-def _change_budgets(api: Api, one: dict[str, Any]) -> None:
+def _change_budgets(api: ConsoleApi, one: dict[str, Any]) -> None:
     """Change the daily limit first: a top-up makes a new version."""
     path, version = f"/campaign/{one['id']}", one["version"]
     daily = round(st.session_state[f"day-{one['id']}-{version}"] * MICRO)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards.console import view
 from dashboards.console.scene import Scene
-from dashboards.console.sources.api import Api, ApiError
+from dashboards.console.sources.api import ApiError, ConsoleApi
 from dashboards.console.tabs.acting import act, refuse
 
 _LOOK_S = 2.0
@@ -26,7 +26,7 @@ def rollback(scene: Scene) -> None:
             _publishing(scene.api, kind)
 
 
-def _one(api: Api, kind: str, record: dict[str, Any]) -> None:
+def _one(api: ConsoleApi, kind: str, record: dict[str, Any]) -> None:
     kept = [line["version"] for line in record["history"] if line["action"] != "refused"]
     others = [version for version in dict.fromkeys(reversed(kept)) if version != record["champion"]]
     with st.form(f"rollback-{kind}"):
@@ -44,7 +44,7 @@ def _one(api: Api, kind: str, record: dict[str, Any]) -> None:
         st.form_submit_button("Roll back", on_click=_roll_back, args=(api, kind), disabled=not others)
 
 
-def _roll_back(api: Api, kind: str) -> None:
+def _roll_back(api: ConsoleApi, kind: str) -> None:
     version, reason = st.session_state[f"to-{kind}"], st.session_state[f"why-{kind}"].strip()
     if not reason:
         refuse("Give a reason for the history. Nothing changed.")
@@ -53,7 +53,7 @@ def _roll_back(api: Api, kind: str) -> None:
     act(api, done, "POST", f"/models/{kind}/rollback", {"to": version, "reason": reason})
 
 
-def _publishing(api: Api, kind: str) -> None:
+def _publishing(api: ConsoleApi, kind: str) -> None:
     with st.form(f"publish-{kind}"):
         st.text_input("Publish a candidate", key=f"folder-{kind}", placeholder="its folder on the platform's machine")
         st.text_input(
@@ -65,7 +65,7 @@ def _publishing(api: Api, kind: str) -> None:
         st.fragment(partial(_progress, api, kind, job), run_every=_LOOK_S)()
 
 
-def _publish(api: Api, kind: str) -> None:
+def _publish(api: ConsoleApi, kind: str) -> None:
     folder, force = (st.session_state[f"{name}-{kind}"].strip() for name in ("folder", "force"))
     if not folder:
         refuse("Give the candidate's folder. Nothing was sent.")
@@ -78,7 +78,7 @@ def _publish(api: Api, kind: str) -> None:
     st.session_state[f"_job-{kind}"] = told["job"]
 
 
-def _progress(api: Api, kind: str, job: str) -> None:
+def _progress(api: ConsoleApi, kind: str, job: str) -> None:
     """Show the progress of a publication until it has ended."""
     try:
         told = api.get(f"/models/{kind}/publish/{job}")

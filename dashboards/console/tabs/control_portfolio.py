@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards.console import view
 from dashboards.console.scene import Scene
-from dashboards.console.sources.api import Api
+from dashboards.console.sources.api import ConsoleApi
 from dashboards.console.tabs.acting import Unreadable, act, parsed, refuse
 
 STRATEGIES = ("proportional", "performance", "bandit", "dual")
@@ -49,7 +49,7 @@ def create(scene: Scene) -> None:
             st.form_submit_button("Create", on_click=_create, args=(scene.api,), type="primary")
 
 
-def _change(api: Api, one: dict[str, Any]) -> None:
+def _change(api: ConsoleApi, one: dict[str, Any]) -> None:
     name, version = one["id"], one["version"]
     strategy = st.session_state[f"strategy-{name}-{version}"]
     status = "active" if st.session_state[f"moves-{name}-{version}"] else "paused"
@@ -57,7 +57,7 @@ def _change(api: Api, one: dict[str, Any]) -> None:
     act(api, f"Portfolio {name}: {strategy}, {status}.", "PATCH", f"/portfolio/{name}", patch, version=version)
 
 
-def _create(api: Api) -> None:
+def _create(api: ConsoleApi) -> None:
     try:
         body = parsed(st.session_state["new-portfolio-text"])
     except Unreadable as error:

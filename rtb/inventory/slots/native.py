@@ -9,7 +9,7 @@ from rtb.inventory.slots.types import DataNeed, ImageNeed, NativeAsset, NativeSl
 from rtb.inventory.slots.values import codes, limit_of, mimes_of, names_of
 from rtb.openrtb.native import Asset, Img, NativeVideo, read_asset, read_native
 from rtb.openrtb.types import Imp, Native
-from rtb.runtime.bounded import Remembered
+from rtb.runtime.caches import MemoizedFunction
 
 _VERSIONS = ("1.0", "1.1", "1.2")
 _YES = (1, "1", True)
@@ -58,7 +58,7 @@ def _asked(sent: Any) -> _Asked | None:
     return _Asked(assets, read.request.ver, read.wrapped) if assets else None
 
 
-asked_for = Remembered(_asked, "native requests", 3 << 19)
+asked_for = MemoizedFunction(_asked, "native requests", 3 << 19)
 """Cache of native requests: a placement asks for the same assets each time."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from rtb.inventory.slots.types import NO_LIMIT
-from rtb.runtime.bounded import remembered
+from rtb.runtime.caches import memoized
 
 _NONE: frozenset[Any] = frozenset()
 
@@ -48,7 +48,7 @@ def _bare(mime: str) -> str:
     return mime.partition(";")[0].strip().lower()
 
 
-@remembered("media types", 1 << 18)
+@memoized("media types", 1 << 18)
 def plain_mime(mime: str) -> str:
     """Return a media type in lower case, without parameters, under its usual name."""
     name = _bare(mime)

@@ -61,7 +61,7 @@ class CTRNetwork(nn.Module):
         return logits if self.interactions is None else logits + self.interactions(rows)
 
 
-class Machine(nn.Module):
+class FactorizationMachine(nn.Module):
     """A factorisation machine: each pair of fields adds the dot product of its embeddings."""
 
     def __init__(self, dim: int) -> None:
@@ -80,7 +80,7 @@ class Machine(nn.Module):
         return added
 
 
-class DeepMachine(Machine):
+class DeepFM(FactorizationMachine):
     """DeepFM: a factorisation machine and a perceptron over the same embeddings."""
 
     def __init__(self, dim: int, hidden: tuple[int, ...]) -> None:
@@ -120,8 +120,8 @@ def _interactions(model: Model, dim: int, hidden: tuple[int, ...]) -> nn.Module 
     if model == "lr":
         return None
     if model == "fm":
-        return Machine(dim)
-    return DeepMachine(dim, hidden) if model == "deepfm" else CrossNetwork(dim, hidden)
+        return FactorizationMachine(dim)
+    return DeepFM(dim, hidden) if model == "deepfm" else CrossNetwork(dim, hidden)
 
 
 def _embedding(dim: int) -> nn.Embedding:

@@ -5,17 +5,25 @@ comparison. `following` joins bids and notices from the event stream, and `learn
 by name, so that replicas that only bid need no pyarrow.
 """
 
-from rtb.models.winrate.evidence import Evidence, Verdict
-from rtb.models.winrate.market import MARKET_DTYPE, MOST_MARKETS, UNKNOWN, Market, caller_in, market_key, markets_of
+from rtb.models.winrate.evidence import Evidence, PriceEvidence
+from rtb.models.winrate.market import (
+    MARKET_DTYPE,
+    MOST_MARKETS,
+    UNKNOWN_MARKET,
+    CampaignMarket,
+    market_caller,
+    market_key,
+    market_table,
+)
 
 __all__ = [
     "MARKET_DTYPE",
     "MOST_MARKETS",
-    "UNKNOWN",
+    "UNKNOWN_MARKET",
+    "CampaignMarket",
     "Evidence",
-    "Market",
-    "Verdict",
-    "caller_in",
+    "PriceEvidence",
+    "market_caller",
     "market_key",
-    "markets_of",
+    "market_table",
 ]

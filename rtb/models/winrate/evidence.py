@@ -29,7 +29,7 @@ CENTRES: Floats = np.linspace(_LOWEST, _LOWEST + STEP * (BINS - 1), BINS)
 """Log price, micros, of each bin."""
 
 
-class Verdict(IntEnum):
+class PriceEvidence(IntEnum):
     """The evidence of a bid's outcome on the price to beat."""
 
     WON = 0  # at most the amount: left-censored
@@ -48,7 +48,7 @@ class Evidence:
     """
 
     def __init__(self, rows: int = 1, half_life: float = HALF_LIFE) -> None:
-        self.counts: npt.NDArray[np.float32] = np.zeros((rows, len(Verdict), BINS), np.float32)  # 6 kB a row
+        self.counts: npt.NDArray[np.float32] = np.zeros((rows, len(PriceEvidence), BINS), np.float32)  # 6 kB a row
         self._keep = 0.5 ** (1.0 / half_life)
 
     def __len__(self) -> int:
@@ -57,7 +57,7 @@ class Evidence:
     def grow(self, rows: int) -> None:
         """Add rows up to at least this number."""
         if rows > len(self):
-            more = np.zeros((max(rows, 2 * len(self)) - len(self), len(Verdict), BINS), np.float32)
+            more = np.zeros((max(rows, 2 * len(self)) - len(self), len(PriceEvidence), BINS), np.float32)
             self.counts = np.concatenate([self.counts, more])
 
     def add(self, row: npt.NDArray[np.intp], verdict: Ints, micros: npt.ArrayLike) -> None:
@@ -65,7 +65,7 @@ class Evidence:
 
         Args:
             row: row of each bid.
-            verdict: `Verdict` of each.
+            verdict: `PriceEvidence` of each.
             micros: amount of each verdict, for one impression; less than one micro counts as one.
         """
         rows, bids = np.unique(row, return_counts=True)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from rtb.models.winrate.evidence import FAR, Verdict
+from rtb.models.winrate.evidence import FAR, PriceEvidence
 from rtb.models.winrate.market import market_key
 
 PATIENCE = 600.0
@@ -31,12 +31,12 @@ _EARLY_SECONDS = 30.0  # that a notice waits for its bid
 _MICRO = 1e-6
 
 
-class End(NamedTuple):
+class BidOutcome(NamedTuple):
     """The outcome of a bid: `verdict` on the price to beat at the amount `micros`, in a market (`market_key`)."""
 
     campaign: int
     market: int
-    verdict: Verdict
+    verdict: PriceEvidence
     micros: int
 
 
@@ -73,7 +73,7 @@ class _Bid(NamedTuple):
     at: float
     is_won: bool = False
     least: int = 0
-    end: End | None = None
+    end: BidOutcome | None = None
 
 
 class Follower:
@@ -91,9 +91,9 @@ class Follower:
         self._followed: Counter[int] = Counter()  # bids by market
         self._now = 0.0
 
-    def ends(self, events: pa.Table) -> list[End]:
+    def ends(self, events: pa.Table) -> list[BidOutcome]:
         """Return the outcomes of bids by the next events of the stream, a table of `rtb.events.schema.SCHEMA`."""
-        found: list[End] = []
+        found: list[BidOutcome] = []
         for event in _events(events):
             self._now = max(self._now, event.at * _MICRO)
             if event.kind == "bid":
@@ -103,7 +103,7 @@ class Follower:
         found += self._give_up()
         return found
 
-    def _begin(self, event: _Event) -> Iterator[End]:
+    def _begin(self, event: _Event) -> Iterator[BidOutcome]:
         """Follow a bid, and apply the notices that preceded it."""
         if event.first_price is None or not event.caller:  # an old event, or a request without a key
             return
@@ -116,7 +116,7 @@ class Follower:
         for notice in self._early.pop(event.bid, ()):
             yield from self._hear(notice)
 
-    def _hear(self, notice: _Event) -> Iterator[End]:
+    def _hear(self, notice: _Event) -> Iterator[BidOutcome]:
         bid = self._bids.get(notice.bid)
         if bid is None:
             self._keep_early(notice)
@@ -132,7 +132,7 @@ class Follower:
         elif bid.end is None:
             self._bids[notice.bid] = bid._replace(is_won=True, least=notice.min_to_win_micros or bid.least)
 
-    def _lose(self, name: str, bid: _Bid, least: int) -> Iterator[End]:
+    def _lose(self, name: str, bid: _Bid, least: int) -> Iterator[BidOutcome]:
         """Yield a loss, unless the bid was charged: then the charge, which cost something, prevails."""
         if bid.end is not None:
             return
@@ -150,37 +150,37 @@ class Follower:
         self._followed[bid.market] -= 1
         return bid
 
-    def _give_up(self) -> Iterator[End]:
+    def _give_up(self) -> Iterator[BidOutcome]:
         """Give up on old bids without notices, and on old notices without bids (which have ended, or never come)."""
         while self._bids and self._bids[name := next(iter(self._bids))].at < self._now - self._patience:
             bid = self._forget(name)
             if bid.end is not None:
                 yield bid.end
             elif not bid.is_won:  # a bid with a win notice but no charge is neither won nor lost
-                yield End(bid.campaign, bid.market, Verdict.LOST, bid.micros)
+                yield BidOutcome(bid.campaign, bid.market, PriceEvidence.LOST, bid.micros)
         while self._early and next(iter(self._early.values()))[0].at * _MICRO < self._now - _EARLY_SECONDS:
             self._early.popitem(last=False)
 
 
-def _won(bid: _Bid, paid: int, least: int) -> End:
+def _won(bid: _Bid, paid: int, least: int) -> BidOutcome:
     """Return the outcome of a charged bid; in a second-price auction a charge above the floor is the price to beat."""
     price = least if bid.first_price else paid
     near = max(bid.floor, round(bid.micros / FAR)) if bid.first_price else bid.floor  # a paid price needs no such check
     if price <= 0:
-        return End(bid.campaign, bid.market, Verdict.WON, bid.micros)
+        return BidOutcome(bid.campaign, bid.market, PriceEvidence.WON, bid.micros)
     if price <= near:
-        return End(bid.campaign, bid.market, Verdict.WON, near)
-    return End(bid.campaign, bid.market, Verdict.KNOWN, min(price, bid.micros))
+        return BidOutcome(bid.campaign, bid.market, PriceEvidence.WON, near)
+    return BidOutcome(bid.campaign, bid.market, PriceEvidence.KNOWN, min(price, bid.micros))
 
 
-def _lost(bid: _Bid, least: int) -> Iterator[End]:
+def _lost(bid: _Bid, least: int) -> Iterator[BidOutcome]:
     """Yield the outcome of a lost bid; none where the minimum to win is below the bid: price did not decide it."""
     if not least:
-        yield End(bid.campaign, bid.market, Verdict.LOST, bid.micros)
+        yield BidOutcome(bid.campaign, bid.market, PriceEvidence.LOST, bid.micros)
     elif least > FAR * bid.micros:
-        yield End(bid.campaign, bid.market, Verdict.LOST, FAR * bid.micros)
+        yield BidOutcome(bid.campaign, bid.market, PriceEvidence.LOST, FAR * bid.micros)
     elif least > bid.micros:
-        yield End(bid.campaign, bid.market, Verdict.KNOWN, least)
+        yield BidOutcome(bid.campaign, bid.market, PriceEvidence.KNOWN, least)
 
 
 def _events(table: pa.Table) -> Iterator[_Event]:

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rtb.models.winrate import loglogistic
-from rtb.models.winrate.evidence import HALF_LIFE, Evidence, Verdict
-from rtb.models.winrate.following import PATIENCE, End, Follower
-from rtb.models.winrate.market import MOST_MARKETS, UNKNOWN, Market, markets_of
+from rtb.models.winrate.evidence import HALF_LIFE, Evidence, PriceEvidence
+from rtb.models.winrate.following import PATIENCE, BidOutcome, Follower
+from rtb.models.winrate.market import MOST_MARKETS, UNKNOWN_MARKET, CampaignMarket, market_table
 
 Floats = npt.NDArray[np.float64]
 
@@ -40,7 +40,7 @@ class MarketLearner:
     """
 
     def __init__(self, patience: float = PATIENCE) -> None:
-        self.markets: Mapping[int, Market] = MappingProxyType({})
+        self.markets: Mapping[int, CampaignMarket] = MappingProxyType({})
         self._follower = Follower(patience)
         self._row: dict[tuple[int, int], int] = {}  # row of a campaign and a market
         self._keys: dict[int, list[int]] = {}  # keys of the markets of a campaign
@@ -60,7 +60,7 @@ class MarketLearner:
         news = {number: self._market(number, spread) for number, spread in zip(numbers, spreads, strict=True)}
         self.markets = MappingProxyType({**self.markets, **news})
 
-    def _add_ends(self, ends: Sequence[End]) -> set[int]:
+    def _add_ends(self, ends: Sequence[BidOutcome]) -> set[int]:
         if not ends:
             return set()
         campaign, market, verdict, micros, charged = zip(*ends, strict=True)
@@ -80,23 +80,23 @@ class MarketLearner:
         weight = counts.sum(axis=(1, 2), dtype=np.float64)
         fitted = loglogistic.fit(counts)
         columns = (fitted.median, fitted.shape, weight, self._charged[rows])
-        is_won: list[bool] = np.asarray(counts[:, [Verdict.WON, Verdict.KNOWN]].any(axis=(1, 2))).tolist()
+        is_won: list[bool] = np.asarray(counts[:, [PriceEvidence.WON, PriceEvidence.KNOWN]].any(axis=(1, 2))).tolist()
         for pair, won, *fit in zip(pairs, is_won, *(column.tolist() for column in columns), strict=True):
             if won and fit[2] >= _FEWEST:
                 self._fits[pair] = _Fit(*fit)
 
-    def _market(self, number: int, pctr_log_std: float) -> Market:
+    def _market(self, number: int, pctr_log_std: float) -> CampaignMarket:
         """Return the market of a campaign."""
         known = [(key, fit) for key in self._keys.get(number, ()) if (fit := self._fits.get((number, key)))]
         if not known:
-            return UNKNOWN._replace(pctr_log_std=pctr_log_std)
+            return UNKNOWN_MARKET._replace(pctr_log_std=pctr_log_std)
         known = sorted(known, key=lambda one: -one[1].weight)[:MOST_MARKETS]
-        table = markets_of((key, fit.median, fit.shape) for key, fit in known)
+        table = market_table((key, fit.median, fit.shape) for key, fit in known)
         if not (charged := sum(fit.charged for _, fit in known)):
-            return UNKNOWN._replace(pctr_log_std=pctr_log_std, markets=table)
+            return UNKNOWN_MARKET._replace(pctr_log_std=pctr_log_std, markets=table)
         median = math.exp(sum(fit.charged * math.log(fit.median) for _, fit in known) / charged)
         shape = sum(fit.charged * fit.shape for _, fit in known) / charged
-        return Market(median, shape, pctr_log_std, table)
+        return CampaignMarket(median, shape, pctr_log_std, table)
 
     def _add_pctrs(self, events: pa.Table) -> set[int]:
         bids = events.filter(pc.and_(pc.equal(events.column("kind"), "bid"), pc.greater(events.column("pctr"), 0.0)))

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rtb.models.winrate.evidence import CENTRES, Verdict
+from rtb.models.winrate.evidence import CENTRES, PriceEvidence
 
 Floats = npt.NDArray[np.float64]
 
@@ -64,12 +64,12 @@ def fit(counts: npt.NDArray[np.floating[Any]]) -> LogLogistic:
         counts: evidence, shape `(n, verdicts, bins)`; a campaign without any gets a meaningless median.
     """
     counts = counts.astype(np.float64)
-    won = counts[:, Verdict.WON] + counts[:, Verdict.KNOWN]
-    lost = counts[:, Verdict.LOST] + counts[:, Verdict.KNOWN]
+    won = counts[:, PriceEvidence.WON] + counts[:, PriceEvidence.KNOWN]
+    lost = counts[:, PriceEvidence.LOST] + counts[:, PriceEvidence.KNOWN]
     total = won + lost
     middle = (total @ CENTRES) / np.maximum(total.sum(axis=1), 1e-12)
     x = CENTRES - middle[:, None]
-    problem = _Problem(x, won, total, counts[:, Verdict.KNOWN].sum(axis=1) + _SHAPE_WEIGHT)
+    problem = _Problem(x, won, total, counts[:, PriceEvidence.KNOWN].sum(axis=1) + _SHAPE_WEIGHT)
     a, c = _maximum(problem)
     shape = np.clip(a, *_SHAPE_RANGE)
     return LogLogistic(np.exp(np.clip(middle - c / shape, CENTRES[0], CENTRES[-1])), shape)

@@ -33,12 +33,12 @@ def market_key(exchange: int, caller: int) -> int:
     return exchange << 32 | caller if caller else 0
 
 
-def caller_in(key: int) -> int:
+def market_caller(key: int) -> int:
     """Return the number of the API key of a market; 0: none."""
     return key & 0xFFFF_FFFF
 
 
-def markets_of(rows: Iterable[tuple[int, float, float]] = ()) -> Markets:
+def market_table(rows: Iterable[tuple[int, float, float]] = ()) -> Markets:
     """Return markets by key, median and shape, at most `MOST_MARKETS`, as a row of the pacing table."""
     found = np.zeros(MOST_MARKETS, MARKET_DTYPE)
     for place, row in enumerate(rows):
@@ -47,7 +47,7 @@ def markets_of(rows: Iterable[tuple[int, float, float]] = ()) -> Markets:
     return found
 
 
-class Market(NamedTuple):
+class CampaignMarket(NamedTuple):
     """The estimated prices of one campaign.
 
     Attributes:
@@ -61,8 +61,8 @@ class Market(NamedTuple):
     price_median: float = 0.0
     price_shape: float = 2.0
     pctr_log_std: float = 0.0
-    markets: Markets = markets_of()
+    markets: Markets = market_table()
 
 
-UNKNOWN = Market()
+UNKNOWN_MARKET = CampaignMarket()
 """The market of a campaign that has not bid."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rtb.models.winrate.evidence import CENTRES, STEP, Verdict
+from rtb.models.winrate.evidence import CENTRES, STEP, PriceEvidence
 from rtb.models.winrate.loglogistic import LogLogistic
 
 Floats = npt.NDArray[np.float64]
@@ -35,8 +35,8 @@ def masses(counts: npt.NDArray[np.floating[Any]], prior: LogLogistic) -> Floats:
     edges = prior.chance(CENTRES + 0.5 * STEP)
     expected = np.diff(edges, axis=1, prepend=0.0)
     expected[:, -1] += 1.0 - edges[:, -1]
-    certain = counts[:, Verdict.KNOWN] + PRIOR * expected
-    won, lost = counts[:, Verdict.WON], counts[:, Verdict.LOST]
+    certain = counts[:, PriceEvidence.KNOWN] + PRIOR * expected
+    won, lost = counts[:, PriceEvidence.WON], counts[:, PriceEvidence.LOST]
     mass: Floats = expected
     for _ in range(_ROUNDS):
         below = np.cumsum(mass, axis=1)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from simulation.exchange.rules.blocks import block
-from simulation.exchange.rules.case import Case, Rates, Rule
+from simulation.exchange.rules.case import BidCase, Rates, Rule
 from simulation.exchange.rules.deals import deal
 from simulation.exchange.rules.fields import missing_field
 from simulation.exchange.rules.formats import kind
@@ -72,13 +72,13 @@ def judge(request: Json, body: bytes, rates: Rates) -> Judgement:
                 violations.append(Violation("response", f"a bid for imp {bid.get('impid')!r}"))
                 continue
             its_currency = text(answer.get("cur")).upper() or DEFAULT_CURRENCY
-            cases.append(Case(request, imp, bid, text(seatbid.get("seat")), its_currency, rates))
+            cases.append(BidCase(request, imp, bid, text(seatbid.get("seat")), its_currency, rates))
     violations += _doubles(cases)
     violations += [Violation(name, what) for case in cases for name, rule in OF_A_BID.items() for what in rule(case)]
     return Judgement(frozenset(text(case.imp.get("id")) for case in cases), len(cases), violations)
 
 
-def _doubles(cases: list[Case]) -> Iterator[Violation]:
+def _doubles(cases: list[BidCase]) -> Iterator[Violation]:
     """Report bids that share an id, and more offers for an imp than it takes under one deal."""
     for name, count in Counter(text(case.bid.get("id")) for case in cases).items():
         if count > 1:
@@ -90,7 +90,7 @@ def _doubles(cases: list[Case]) -> Iterator[Violation]:
             yield Violation("duplicate_imp", f"{count} bids for imp {imp!r}")
 
 
-def _room(case: Case) -> int:
+def _room(case: BidCase) -> int:
     """Return how many bids can win together: those of a dynamic pod, else one."""
     slot = case.slot
     return max(integer(slot.get("maxseq")) or 1, 1) if slot.get("poddur") else 1

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from simulation.exchange.rules.case import Case, same_or_below
+from simulation.exchange.rules.case import BidCase, same_or_below
 from simulation.exchange.rules.markup import is_insecure
 from simulation.exchange.rules.raw import integer, integers, text, texts
 
 _TEXT, _IMAGE, _SCRIPT, _IFRAME = 1, 2, 3, 4  # list "Banner Ad Types"
 
 
-def block(case: Case) -> Iterator[str]:
+def block(case: BidCase) -> Iterator[str]:
     """Check that the bid is on no block list, and on every allow list."""
     yield from _categories(case)
     yield from _advertisers(case)
@@ -21,7 +21,7 @@ def block(case: Case) -> Iterator[str]:
     yield from _seats(case)
 
 
-def _categories(case: Case) -> Iterator[str]:
+def _categories(case: BidCase) -> Iterator[str]:
     request, said = case.request, texts(case.bid.get("cat"))
     if (integer(case.bid.get("cattax")) or 1) != (integer(request.get("cattax")) or 1):
         if said and (texts(request.get("bcat")) or texts(request.get("acat"))):
@@ -38,7 +38,7 @@ def _categories(case: Case) -> Iterator[str]:
             yield f"category {category} is not in acat"
 
 
-def _advertisers(case: Case) -> Iterator[str]:
+def _advertisers(case: BidCase) -> Iterator[str]:
     blocked = [name.lower() for name in texts(case.request.get("badv"))]
     for domain in texts(case.bid.get("adomain")):
         if any(domain.lower() == name or domain.lower().endswith("." + name) for name in blocked):
@@ -48,12 +48,12 @@ def _advertisers(case: Case) -> Iterator[str]:
         yield f"app {bundle} is in bapp"
 
 
-def _attributes(case: Case) -> Iterator[str]:
+def _attributes(case: BidCase) -> Iterator[str]:
     for attribute in set(integers(case.bid.get("attr"))) & set(integers(case.slot.get("battr"))):
         yield f"attribute {attribute} is in battr"
 
 
-def _markup(case: Case) -> Iterator[str]:
+def _markup(case: BidCase) -> Iterator[str]:
     kind = banner_type(text(case.bid.get("adm")))
     if case.format == "banner" and kind in integers(case.slot.get("btype")):
         yield f"markup of type {kind} is in btype"
@@ -61,7 +61,7 @@ def _markup(case: Case) -> Iterator[str]:
         yield from is_insecure(case)
 
 
-def _seats(case: Case) -> Iterator[str]:
+def _seats(case: BidCase) -> Iterator[str]:
     allowed, blocked = texts(case.request.get("wseat")), texts(case.request.get("bseat"))
     if allowed and case.seat not in allowed:
         yield f"seat {case.seat!r} is not in wseat"

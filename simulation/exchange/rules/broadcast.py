@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-from simulation.exchange.rules.case import Case
+from simulation.exchange.rules.case import BidCase
 from simulation.exchange.rules.markup import duration_of, read_ad
 from simulation.exchange.rules.raw import integer, integers, number, text, texts
 
@@ -24,7 +24,7 @@ _PROTOCOLS = {
 _LINEAR, _NON_LINEAR = 1, 2
 
 
-def audio_or_video(case: Case) -> Iterator[str]:
+def audio_or_video(case: BidCase) -> Iterator[str]:
     """Check everything that an imp's `video` or `audio` requires."""
     root = read_ad(text(case.bid.get("adm")))
     if root is None:
@@ -45,7 +45,7 @@ def protocol_of(root: ElementTree.Element) -> int | None:
     return None if pair is None else pair[root.find(".//Wrapper") is not None]
 
 
-def _protocol(case: Case, root: ElementTree.Element) -> Iterator[str]:
+def _protocol(case: BidCase, root: ElementTree.Element) -> Iterator[str]:
     written, said = protocol_of(root), integer(case.bid.get("protocol"))
     if written is None:
         yield f"{root.tag} of version {root.get('version')!r}"
@@ -56,7 +56,7 @@ def _protocol(case: Case, root: ElementTree.Element) -> Iterator[str]:
         yield f"says protocol {said}, is {written}"
 
 
-def _mimes(case: Case, root: ElementTree.Element) -> Iterator[str]:
+def _mimes(case: BidCase, root: ElementTree.Element) -> Iterator[str]:
     allowed = [mime.lower() for mime in texts(case.slot.get("mimes"))]
     files = [file.get("type", "") for file in root.iter("MediaFile")]
     if root.find(".//Linear") is not None and not files and root.find(".//Wrapper") is None:
@@ -66,7 +66,7 @@ def _mimes(case: Case, root: ElementTree.Element) -> Iterator[str]:
             yield f"a media file of type {mime!r}, allowed: {', '.join(allowed)}"
 
 
-def _seconds(case: Case) -> Iterator[str]:
+def _seconds(case: BidCase) -> Iterator[str]:
     seconds, slot = duration_of(case), case.slot
     if seconds is None:
         yield "no duration"
@@ -87,7 +87,7 @@ def _seconds(case: Case) -> Iterator[str]:
         yield f"runs {seconds:g} s in a pod of {pod:g}"
 
 
-def _bit_rates(case: Case, root: ElementTree.Element) -> Iterator[str]:
+def _bit_rates(case: BidCase, root: ElementTree.Element) -> Iterator[str]:
     least, most = number(case.slot.get("minbitrate")), number(case.slot.get("maxbitrate"))
     for file in root.iter("MediaFile"):
         rate = number(file.get("bitrate"))
@@ -95,7 +95,7 @@ def _bit_rates(case: Case, root: ElementTree.Element) -> Iterator[str]:
             yield f"{rate:g} kbit/s, allowed {least or 0:g} to {most or float('inf'):g}"
 
 
-def _playing(case: Case, root: ElementTree.Element) -> Iterator[str]:
+def _playing(case: BidCase, root: ElementTree.Element) -> Iterator[str]:
     linearity, linear = integer(case.slot.get("linearity")), root.find(".//Linear")
     if linearity == _LINEAR and linear is None and root.find(".//Wrapper") is None:
         yield "not linear"

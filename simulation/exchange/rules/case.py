@@ -16,7 +16,7 @@ Rates = Mapping[str, float]
 
 
 @dataclass(frozen=True)
-class Case:
+class BidCase:
     """A bid to judge.
 
     Attributes:
@@ -57,7 +57,7 @@ class Case:
         return found[0] if found else None
 
 
-Rule = Callable[[Case], Iterable[str]]
+Rule = Callable[[BidCase], Iterable[str]]
 """A function that yields what is wrong with a bid, in words; nothing if all is well."""
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simulation.exchange.rules.case import Case, is_private
+from simulation.exchange.rules.case import BidCase, is_private
 from simulation.exchange.rules.raw import text, texts
 
 
-def deal(case: Case) -> Iterator[str]:
+def deal(case: BidCase) -> Iterator[str]:
     """Check the terms of private marketplaces."""
     named = text(case.bid.get("dealid"))
     if not named:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simulation.exchange.rules.case import Case
+from simulation.exchange.rules.case import BidCase
 from simulation.exchange.rules.raw import integer, texts
 
 _ALWAYS = ("id", "impid", "price", "adm", "nurl", "burl", "lurl", "cid", "crid", "mtype", "exp")
@@ -12,7 +12,7 @@ _SIZED = ("banner", "video")
 _LISTS = ("adomain", "cat")
 
 
-def missing_field(case: Case) -> Iterator[str]:
+def missing_field(case: BidCase) -> Iterator[str]:
     """Check that every required field is present, and a size where the format has one."""
     for name in _ALWAYS:
         if case.bid.get(name) in (None, ""):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from simulation.exchange.macros import NAMES
-from simulation.exchange.rules.case import Case
+from simulation.exchange.rules.case import BidCase
 from simulation.exchange.rules.raw import text
 
 _ANY = re.compile(r"\$\{([^}]*)\}?|%24%7[Bb]")
@@ -16,7 +16,7 @@ _OURS = re.compile(r"\{[a-z]+_[a-z_]+\}")
 _NEEDED = {"burl": "AUCTION_PRICE", "nurl": "AUCTION_PRICE", "lurl": "AUCTION_LOSS"}
 
 
-def macro(case: Case) -> Iterator[str]:
+def macro(case: BidCase) -> Iterator[str]:
     """Check that notice URLs have the macros they need, and none that no exchange would fill in."""
     for name, needed in _NEEDED.items():
         url = text(case.bid.get(name))

@@ -8,7 +8,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-from simulation.exchange.rules.case import Case
+from simulation.exchange.rules.case import BidCase
 from simulation.exchange.rules.raw import number, text
 
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2}):(\d{2}(?:\.\d+)?)")
@@ -33,7 +33,7 @@ def seconds_of(clock: str) -> float | None:
     return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) if match else None
 
 
-def duration_of(case: Case) -> float | None:
+def duration_of(case: BidCase) -> float | None:
     """Return the duration of a video or audio ad in seconds; None if unknown."""
     if case.format not in ("video", "audio"):
         return None
@@ -43,7 +43,7 @@ def duration_of(case: Case) -> float | None:
     return written if written is not None else number(case.bid.get("dur"))
 
 
-def is_insecure(case: Case) -> Iterator[str]:
+def is_insecure(case: BidCase) -> Iterator[str]:
     """Report assets that a secure page would fetch without encryption.
 
     The bidder's own notice URLs are exempt: whether they use TLS depends on how the platform is reached.

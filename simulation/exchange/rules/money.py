@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simulation.exchange.rules.case import Case, Rates
+from simulation.exchange.rules.case import BidCase, Rates
 from simulation.exchange.rules.markup import duration_of
 from simulation.exchange.rules.raw import Json, number, objects, text, texts
 
@@ -13,14 +13,14 @@ _ROUNDING = 1e-6  # of a price converted through a currency and micros
 _MAX_CPM = 1e9  # a higher price is a mistake in any currency
 
 
-def currency(case: Case) -> Iterator[str]:
+def currency(case: BidCase) -> Iterator[str]:
     """Check that the response's currency is in `cur`; US dollars if the request names none."""
     allowed = allowed_currencies(case.request)
     if case.currency not in allowed:
         yield f"bids in {case.currency}, allowed: {', '.join(sorted(allowed))}"
 
 
-def floor(case: Case) -> Iterator[str]:
+def floor(case: BidCase) -> Iterator[str]:
     """Check that the price is positive and at least the floor of the deal, of the duration, or of the imp."""
     price = number(case.bid.get("price"))
     if price is None or not (0 < price < _MAX_CPM or (price == 0 and case.deal is not None)):
@@ -39,7 +39,7 @@ def allowed_currencies(request: Json) -> set[str]:
     return {name.upper() for name in texts(request.get("cur"))} or {DEFAULT_CURRENCY}
 
 
-def floor_of(case: Case) -> tuple[float, str]:
+def floor_of(case: BidCase) -> tuple[float, str]:
     """Return the floor that applies (CPM), and its currency. A deal does not inherit the imp's currency."""
     terms = case.deal if case.deal is not None else case.imp
     its_currency = text(terms.get("bidfloorcur")).upper() or DEFAULT_CURRENCY
@@ -56,7 +56,7 @@ def convert(amount: float, source: str, target: str, rates: Rates) -> float | No
     return amount / rates[source] * rates[target]
 
 
-def _floor_by_duration(case: Case, terms: Json) -> float | None:
+def _floor_by_duration(case: BidCase, terms: Json) -> float | None:
     """Return the floor for the ad's duration: `durfloors` of a deal or slot, or `mincpmpersec` of a pod."""
     seconds = duration_of(case)
     if seconds is None:

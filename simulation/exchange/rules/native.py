@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from simulation.exchange.rules.case import Case
+from simulation.exchange.rules.case import BidCase
 from simulation.exchange.rules.raw import Json, integer, number, obj, objects, text, texts
 
 ASSETS = ("title", "img", "video", "data")
@@ -41,7 +41,7 @@ def kind_of(asset: Json) -> str:
     return next((name for name in ASSETS if isinstance(asset.get(name), dict)), "")
 
 
-def native(case: Case) -> Iterator[str]:
+def native(case: BidCase) -> Iterator[str]:
     """Check that the markup is a native response that answers the imp's native request."""
     try:
         written = obj(msgspec.json.decode(text(case.bid.get("adm"))))

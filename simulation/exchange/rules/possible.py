@@ -38,7 +38,7 @@ _LARGEST_PIXELS = 10_000
 
 
 @dataclass(frozen=True)
-class Held:
+class BidderCreatives:
     """The supply of a bidder.
 
     Attributes:
@@ -56,7 +56,7 @@ class Held:
     advertisers: frozenset[str]
 
 
-def impossible(request: Json, imp: Json, held: Held) -> str:
+def impossible(request: Json, imp: Json, held: BidderCreatives) -> str:
     """Return why no honest bidder could answer an imp, one of `REASONS`; empty if one could."""
     found = _of_request(request, held) or _of_terms(imp, held)
     if found:
@@ -65,7 +65,7 @@ def impossible(request: Json, imp: Json, held: Held) -> str:
     return "" if not all(reasons) else reasons[0] if reasons else "invalid_request"
 
 
-def _of_request(request: Json, held: Held) -> str:
+def _of_request(request: Json, held: BidderCreatives) -> str:
     allowed, blocked = texts(request.get("wseat")), texts(request.get("bseat"))
     if not (held.seats & set(allowed) if allowed else held.seats - set(blocked)):
         return "seats"
@@ -82,7 +82,7 @@ def _of_request(request: Json, held: Held) -> str:
     return ""
 
 
-def _categories_left(request: Json, held: Held) -> bool:
+def _categories_left(request: Json, held: BidderCreatives) -> bool:
     acat, bcat = texts(request.get("acat")), texts(request.get("bcat"))
     if not (acat or bcat):
         return True
@@ -95,7 +95,7 @@ def _categories_left(request: Json, held: Held) -> bool:
     return any((not acat or below(name, acat)) and not below(name, bcat) for name in held.categories)
 
 
-def _of_terms(imp: Json, held: Held) -> str:
+def _of_terms(imp: Json, held: BidderCreatives) -> str:
     open_to_us = [
         deal
         for deal in deals_of(imp)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simulation.exchange.rules.case import Case
+from simulation.exchange.rules.case import BidCase
 from simulation.exchange.rules.raw import Json, integer, number, objects
 
 _RATIO_SLACK = 0.02  # pixels are integers, ratios are not
 
 
-def size(case: Case) -> Iterator[str]:
+def size(case: BidCase) -> Iterator[str]:
     """Check that a banner has an allowed size; players scale other formats."""
     if case.format != "banner":
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from deployments.metrics.caches import CacheWatch
-from rtb.runtime.bounded import Remembered
+from rtb.runtime.caches import MemoizedFunction
 
 
 class _Tally:
@@ -17,7 +17,7 @@ class _Tally:
 
 
 def test_hits_and_misses_since_the_last_look() -> None:
-    squared = Remembered(lambda x: x * x, "squares", 1 << 16)
+    squared = MemoizedFunction(lambda x: x * x, "squares", 1 << 16)
     tally = _Tally()
     watch = CacheWatch(tally, {"squared": squared})  # type: ignore[arg-type]
     for x in (1, 2, 1, 1):

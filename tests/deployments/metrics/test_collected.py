@@ -14,12 +14,12 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from deployments.metrics import Collected, Report, Timings
+from deployments.metrics import Collected, PlatformReport, Timings
 from deployments.metrics.campaigns import MOST_CAMPAIGNS, OTHERS, pacing_errors
 from deployments.metrics.counters import MOST_VALUES, for_people
 from deployments.metrics.timings import HISTOGRAMS, SECONDS
 from deployments.models import Serving
-from rtb.catalog import Entry
+from rtb.catalog import CatalogEntry
 from rtb.events.sink import Backlog
 from rtb.ledger import Balance
 from rtb.pacing.snapshot import PACING_DTYPE
@@ -37,17 +37,17 @@ class _Tally:
         self.counts[name] += amount
 
 
-def entries(count: int) -> list[Entry]:
-    return [Entry(number, make_campaign(f"c{number}"), 1.0) for number in range(1, count + 1)]
+def entries(count: int) -> list[CatalogEntry]:
+    return [CatalogEntry(number, make_campaign(f"c{number}"), 1.0) for number in range(1, count + 1)]
 
 
-def text(report: Report) -> str:
+def text(report: PlatformReport) -> str:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Collected(report))
     return generate_latest(registry).decode()
 
 
-def samples(report: Report) -> Samples:
+def samples(report: PlatformReport) -> Samples:
     return {(s.name, tuple(sorted(s.labels.items()))): s.value for s in _each(text(report))}
 
 
@@ -56,9 +56,9 @@ def _each(told: str) -> Iterator[Any]:
         yield from family.samples
 
 
-def full(campaigns: int = 3, counters: dict[str, int] | None = None) -> Report:
+def full(campaigns: int = 3, counters: dict[str, int] | None = None) -> PlatformReport:
     serving = Serving(replica="r", version="v1", state="ok", since=1.0, refused="", at=2.0)
-    return Report(
+    return PlatformReport(
         entries=entries(campaigns),
         balances=[
             Balance(budget=10_000, available=9_000, spent=number, bids=5, bills=2, clicks=1)
@@ -86,7 +86,7 @@ def test_prometheus_own_linter_has_nothing_to_say() -> None:
 
 
 def test_a_part_that_is_away_is_said_to_be_and_the_others_are_told() -> None:
-    nothing = samples(Report())
+    nothing = samples(PlatformReport())
     assert {value for (name, _), value in nothing.items() if name == "raybid_records_left_out"} == {0.0}
     assert {key: value for key, value in nothing.items() if key[0] != "raybid_records_left_out"} == {
         ("raybid_ready", ()): 0.0,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.auction.admission import PROBE_SECONDS, Admission, Recent, Shed
+from rtb.auction.admission import PROBE_SECONDS, Admission, LatencyWindow, ShedReason
 
 
 class Clock:
@@ -61,23 +61,23 @@ def test_who_waits_long_enough_is_let_in_and_who_does_not_is_shed(clock: Clock) 
         admission.rest_took(0.01)
     admission.refuses(1.0, 0, False)
     assert admission.refuses(0.031, 0, False) is None
-    assert admission.refuses(0.029, 0, False) is Shed.LATENCY
+    assert admission.refuses(0.029, 0, False) is ShedReason.LATENCY
     assert admission.refuses(0.051, 0, True) is None
-    assert admission.refuses(0.049, 0, True) is Shed.LATENCY
+    assert admission.refuses(0.049, 0, True) is ShedReason.LATENCY
     assert admission.refuses(0.091, 29, True) is None  # two full batches and the one on its way come first
-    assert admission.refuses(0.089, 29, True) is Shed.LATENCY
+    assert admission.refuses(0.089, 29, True) is ShedReason.LATENCY
 
 
 def test_a_full_queue_sheds_whatever_the_time(clock: Clock) -> None:
     admission = make(clock)
     assert admission.refuses(60.0, 49, False) is None
-    assert admission.refuses(60.0, 50, False) is Shed.QUEUE
+    assert admission.refuses(60.0, 50, False) is ShedReason.QUEUE
 
 
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=200))
 def test_the_high_is_above_nearly_all_and_the_middle_above_half(samples: list[float]) -> None:
     clock = Clock()
-    recent = Recent(clock)
+    recent = LatencyWindow(clock)
     for sample in samples:
         recent.note(sample)
     last = samples[-64:]
@@ -88,7 +88,7 @@ def test_the_high_is_above_nearly_all_and_the_middle_above_half(samples: list[fl
 
 
 def test_old_samples_are_forgotten(clock: Clock) -> None:
-    recent = Recent(clock)
+    recent = LatencyWindow(clock)
     recent.note(9.0)
     assert recent.high(clock.now) == 9.0
     clock.now += 4.0
@@ -125,4 +125,4 @@ def test_requests_that_come_together_need_room_together_but_in_an_empty_queue():
     admission = Admission(max_batch=10, in_flight=1, max_queue=50)
     assert admission.refuses(60.0, 0, False, 500) is None
     assert admission.refuses(60.0, 10, False, 40) is None
-    assert admission.refuses(60.0, 10, False, 41) is Shed.QUEUE
+    assert admission.refuses(60.0, 10, False, 41) is ShedReason.QUEUE

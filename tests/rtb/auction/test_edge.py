@@ -197,16 +197,16 @@ def test_no_bid_without_money() -> None:
 def test_campaign_that_is_left_out_makes_room_for_another() -> None:
     bidder = Bidder([Listing(1, make_campaign("dear", value=9_000_000)), Listing(2, make_campaign("cheap"))])
     assert bids_of(bidder.ask())[0]["cid"] == "dear"
-    bidder.edge.restrict([2])
+    bidder.edge.set_open([2])
     assert bids_of(bidder.ask())[0]["cid"] == "cheap"
-    bidder.edge.restrict([])
+    bidder.edge.set_open([])
     assert bidder.ask() == Answer(None, NoBid.NO_CANDIDATE)
 
 
 def test_new_catalog_is_bid_from_and_the_old_one_is_gone() -> None:
     bidder = Bidder([Listing(1, make_campaign("old"))])
-    bidder.edge.relist([Listing(2, make_campaign("new"))])
-    bidder.stage.repace(make_table([Listing(2, make_campaign("new"))]))
+    bidder.edge.set_catalog([Listing(2, make_campaign("new"))])
+    bidder.stage.set_pacing_table(make_table([Listing(2, make_campaign("new"))]))
     assert bidder.edge.campaigns == 1
     assert bidder.ask() == Answer(None, NoBid.NO_BUDGET)  # its money is on its way
     asyncio.run(bidder.ledger.open(2, PLENTY))
@@ -217,7 +217,7 @@ def test_new_catalog_is_bid_from_and_the_old_one_is_gone() -> None:
 def test_batch_is_answered_from_the_catalog_it_was_assembled_with() -> None:
     bidder = Bidder([Listing(1, make_campaign("old"))])
     batch = bidder.edge.assemble([bidder.edge.prepare(to_json(make_request()))])
-    bidder.edge.relist([])
+    bidder.edge.set_catalog([])
     probability = bidder.ctr.score(batch.rows).probability
     answers, _ = bidder.edge.render(batch, probability, bidder.stage.decide(batch.auction(probability)))
     assert [bid["cid"] for bid in bids_of(answers[0])] == ["old"]
@@ -332,9 +332,9 @@ _requests = st.lists(
 
 @pytest.fixture(scope="module")
 def network() -> CTRNetwork:
-    made = CTRNetwork("deepfm", dim=2, hidden=(4,))
-    made.wide.weight.data.uniform_(-1, 0.5)
-    return made
+    versions = CTRNetwork("deepfm", dim=2, hidden=(4,))
+    versions.wide.weight.data.uniform_(-1, 0.5)
+    return versions
 
 
 @settings(max_examples=examples(150))

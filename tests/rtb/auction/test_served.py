@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rtb.campaigns.campaign import Budget
-from rtb.catalog import Entry
+from rtb.catalog import CatalogEntry
 from rtb.ledger import Balance
 from tests.rtb.builders import make_campaign
 from tests.rtb.served import DAY, House, Market
@@ -24,10 +24,10 @@ _SHARES = {1: 0.05, 2: 0.3, 3: 20.0}
 _TIGHT, _LOOSE = (0, 1), 2
 
 
-def _entry(number: int, share: float) -> Entry:
+def _entry(number: int, share: float) -> CatalogEntry:
     everything = DAY * _RATE * 400.0 * np.exp(0.6**2 / 2)
     budget = Budget(total_micros=int(share * everything), flight_seconds=DAY)
-    return Entry(number, msgspec.structs.replace(make_campaign(value=_VALUE), budget=budget), _MIDNIGHT)
+    return CatalogEntry(number, msgspec.structs.replace(make_campaign(value=_VALUE), budget=budget), _MIDNIGHT)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtb.auction.stages import Auction, BidStage, CTRStage, Decisions
+from rtb.auction.stages import Auction, AuctionOutcome, BidStage, CTRStage
 from rtb.ledger import LeaseBook, MemoryLedger, Usage
 from rtb.models.ctr import PRIOR, CTRScorer
 from rtb.models.features import FIELDS
@@ -45,7 +45,7 @@ def _stage(
         new_number=lambda: next(numbers),
     )
     stage = BidStage(policy or neutral(), book)
-    stage.repace(table)
+    stage.set_pacing_table(table)
 
     async def fund() -> None:
         for number in table["number"].tolist():
@@ -87,7 +87,7 @@ def _table(*numbers: int, **columns: Any) -> PacingTable:
     return table
 
 
-def _bids(auction: Auction, decisions: Decisions) -> dict[int, tuple[int, int]]:
+def _bids(auction: Auction, decisions: AuctionOutcome) -> dict[int, tuple[int, int]]:
     """Impression to (campaign, price)."""
     imps = auction.imp[decisions.candidate].tolist()
     assert len(set(imps)) == len(imps)
@@ -120,9 +120,9 @@ def test_bid_is_level_times_probability_times_the_policys_part() -> None:
 @pytest.mark.parametrize(("level", "action"), [(0.0, 1.0), (600_000.0, 1.0), (5_000_000.0, 0.0), (5e9, -1.0)])
 def test_nothing_is_bid_above_what_it_is_worth(level: float, action: float) -> None:
     auction = _auction([(0, 1, 0.25)])
-    made = _stage(_table(1, level=level), policy=_constant_policy(action)).decide(auction)
-    assert _bids(auction, made) == {0: (1, 250_000)}
-    assert made.multiplier.tolist() == [1.0]
+    versions = _stage(_table(1, level=level), policy=_constant_policy(action)).decide(auction)
+    assert _bids(auction, versions) == {0: (1, 250_000)}
+    assert versions.multiplier.tolist() == [1.0]
 
 
 def test_a_policy_sees_what_the_table_says_of_each_campaign() -> None:
@@ -132,8 +132,8 @@ def test_a_policy_sees_what_the_table_says_of_each_campaign() -> None:
     ahead = Policy(((weight, bias),), "tanh", "continuous", np.empty(0), "ahead")
     table = _table(1, 2, level=[100_000.0] * 2, level_ahead=[100_000.0, 50_000.0])
     auction = _auction([(0, 1, 0.25), (1, 2, 0.25)])
-    made = _stage(table, policy=ahead).decide(auction)
-    assert made.multiplier == pytest.approx(0.1 * unsquash(np.array([0.0, -np.log(2.0)])))
+    versions = _stage(table, policy=ahead).decide(auction)
+    assert versions.multiplier == pytest.approx(0.1 * unsquash(np.array([0.0, -np.log(2.0)])))
 
 
 def test_conversion_is_paid_for_by_its_own_probability() -> None:
@@ -232,7 +232,11 @@ def test_bids_have_identities_of_their_own_and_an_expiry() -> None:
     auction = _auction([(imp, campaign, 0.25) for imp in range(5) for campaign in (1, 2)])
     stage = _stage(_table(1, 2))
     first, second = stage.decide(auction), stage.decide(auction)
-    named = [pair for made in (first, second) for pair in zip(made.lease.tolist(), made.sequence.tolist(), strict=True)]
+    named = [
+        pair
+        for versions in (first, second)
+        for pair in zip(versions.lease.tolist(), versions.sequence.tolist(), strict=True)
+    ]
     assert len(set(named)) == len(named) == 10
     assert set(first.expires.tolist()) == {int(MONDAY_NOON + _TTL)}
 
@@ -254,7 +258,7 @@ def test_usage_has_the_chance_that_is_paid_for_and_the_level_that_was_bid() -> N
 def test_new_table_hands_over_the_usage_of_the_old_one() -> None:
     stage = _stage(_table(1))
     stage.decide(_auction([(0, 1, 0.5)]))
-    assert stage.repace(_table(2, 1)) == [Usage(1, 1, 1, 0.5, 1e6)]
+    assert stage.set_pacing_table(_table(2, 1)) == [Usage(1, 1, 1, 0.5, 1e6)]
     assert stage.drain() == []
     stage.decide(_auction([(0, 1, 0.5)]))
     assert stage.drain() == [Usage(1, 1, 1, 0.5, 1e6)]

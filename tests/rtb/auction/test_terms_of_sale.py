@@ -201,7 +201,7 @@ def test_an_imp_of_two_formats_gets_one_bid() -> None:
     bidder = _bidder(make_campaign("v", creatives=(make_video(),)), make_campaign("b", value=3_000_000))
     (bid,) = bids_of(bidder.ask(imp=[_imp(video=_VIDEO)]))
     assert (bid["cid"], bid["mtype"]) == ("b", 1)
-    bidder.edge.restrict([1])
+    bidder.edge.set_open([1])
     (bid,) = bids_of(bidder.ask(imp=[_imp(video=_VIDEO)]))
     assert (bid["cid"], bid["mtype"], bid["dur"], bid["protocol"]) == ("v", 2, 15, 3)
 

@@ -16,7 +16,7 @@ NewUrl = Callable[[], str]
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[postgres.Cluster]:
+def cluster() -> Iterator[postgres.PostgresCluster]:
     """Start a PostgreSQL for the run."""
     binaries = postgres.binaries()
     require_package(binaries, "postgresql")
@@ -29,7 +29,7 @@ def cluster() -> Iterator[postgres.Cluster]:
 def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> NewUrl:
     """Return a function that makes URLs of databases that nobody has opened yet."""
     if request.param == "postgresql":
-        made: postgres.Cluster = request.getfixturevalue("cluster")
+        made: postgres.PostgresCluster = request.getfixturevalue("cluster")
         return made.new_database
     numbers = count(1)
     return lambda: f"sqlite:///{tmp_path}/var/catalog{next(numbers)}.sqlite"

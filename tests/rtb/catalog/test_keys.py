@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, inspect, text
 
-from rtb.catalog import Catalog, Key, KeyExists, KeyRing, KeyUnknown, digest_of, standing_keys
+from rtb.catalog import Catalog, Key, KeyExists, KeyRing, KeyUnknown, configured_keys, digest_of
 from rtb.runtime.settings import Settings
 
 _SECRET = "a secret of the tests"
@@ -84,7 +84,7 @@ def test_an_administrator_may_do_everything():
 
 def test_keys_of_the_settings_stand_and_the_first_administrators_is_made(catalog: Catalog, tmp_path: Path):
     settings = Settings(var_dir=tmp_path, exchange_keys="one of the exchanges, two of the exchanges,,")
-    ring = KeyRing(catalog.keys, standing_keys(settings))
+    ring = KeyRing(catalog.keys, configured_keys(settings))
     kept = tmp_path / "secrets" / "admin_key"
     assert kept.stat().st_mode & 0o777 == 0o600
     ring.refresh()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from rtb.catalog import Catalog, Moved, PortfolioChanged, PortfolioExists, PortfolioRecord, PortfolioUnknown
+from rtb.catalog import Catalog, MoveRecord, PortfolioChanged, PortfolioExists, PortfolioRecord, PortfolioUnknown
 
 
 def anything(_: Sequence[PortfolioRecord]) -> None:
@@ -74,7 +74,7 @@ def test_what_is_carried_raises_no_version(catalog: Catalog) -> None:
 
 
 def test_moves_are_counted_once_with_the_position_they_reach(catalog: Catalog) -> None:
-    there, back = Moved("season", 5.0, 1, 2, 70, "because"), Moved("season", 6.5, 2, 1, 20, "it changed")
+    there, back = MoveRecord("season", 5.0, 1, 2, 70, "because"), MoveRecord("season", 6.5, 2, 1, 20, "it changed")
     assert catalog.record_spend([], "5-0", moves=[there, back])
     assert not catalog.record_spend([], "5-0", moves=[there, back])
     assert catalog.record_spend([], "6-0", moves=[there._replace(portfolio="other", target=3)])

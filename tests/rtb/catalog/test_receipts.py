@@ -8,29 +8,41 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import create_engine, text
 
-from rtb.catalog import CampaignExists, Catalog, Entry, Kept, Key, Once, ReceiptMismatch, Repeated, digest_of
+from rtb.catalog import (
+    CampaignExists,
+    Catalog,
+    CatalogEntry,
+    IdempotentRequest,
+    KeptAnswer,
+    Key,
+    ReceiptMismatch,
+    RequestRepeated,
+    digest_of,
+)
 from tests.rtb.builders import make_campaign
 
 
-def _once(key: str = "k1", owner: str = "anna", fingerprint: str = "f") -> Once[Entry]:
-    return Once(owner, key, fingerprint, lambda entry: Kept(201, f"version {entry.version}", f'"{entry.version}"'))
+def _once(key: str = "k1", owner: str = "anna", fingerprint: str = "f") -> IdempotentRequest[CatalogEntry]:
+    return IdempotentRequest(
+        owner, key, fingerprint, lambda entry: KeptAnswer(201, f"version {entry.version}", f'"{entry.version}"')
+    )
 
 
 def test_a_request_that_was_done_is_answered_from_its_receipt(catalog: Catalog):
     assert catalog.receipts.find(_once()) is None
     catalog.add(make_campaign("spring"), "anna", _once())
     for _ in range(2):
-        with pytest.raises(Repeated):
+        with pytest.raises(RequestRepeated):
             catalog.add(make_campaign("spring"), "anna", _once())
-    assert catalog.receipts.find(_once()) == Kept(201, "version 1", '"1"')
-    catalog.receipts.amend(_once(), Kept(201, "fuller"))
-    assert catalog.receipts.find(_once()) == Kept(201, "fuller")
+    assert catalog.receipts.find(_once()) == KeptAnswer(201, "version 1", '"1"')
+    catalog.receipts.amend(_once(), KeptAnswer(201, "fuller"))
+    assert catalog.receipts.find(_once()) == KeptAnswer(201, "fuller")
     assert (catalog.revision(), len(catalog.history("spring"))) == (1, 1)
 
 
 def test_a_key_used_for_something_else_is_refused(catalog: Catalog):
     catalog.add(make_campaign("spring"), "anna", _once())
-    with pytest.raises(Repeated):
+    with pytest.raises(RequestRepeated):
         catalog.top_up("spring", 5, "anna", None, _once(fingerprint="other"))
     with pytest.raises(ReceiptMismatch):
         catalog.receipts.find(_once(fingerprint="other"))
@@ -58,7 +70,7 @@ def test_of_many_at_once_one_happens(catalog: Catalog, url: str):
     def top_up(number: int) -> bool:
         try:
             (catalog, other)[number % 2].top_up("spring", 10, "anna", None, _once())
-        except Repeated:
+        except RequestRepeated:
             found = catalog.receipts.find(_once())
             assert found is not None
             assert found.body == "version 2"
@@ -86,8 +98,8 @@ def test_a_receipt_is_kept_for_a_day(catalog: Catalog, url: str):
 
 
 def test_a_key_is_made_once_too(catalog: Catalog):
-    once: Once[Key] = Once("anna", "k", "f", lambda key: Kept(201, key.id))
+    once: IdempotentRequest[Key] = IdempotentRequest("anna", "k", "f", lambda key: KeptAnswer(201, key.id))
     made = catalog.keys.create("x", ("report",), digest_of("x"), "anna", once=once)
-    with pytest.raises(Repeated):
+    with pytest.raises(RequestRepeated):
         catalog.keys.create("x", ("report",), digest_of("x"), "anna", once=once)
-    assert catalog.receipts.find(once) == Kept(201, made.id)
+    assert catalog.receipts.find(once) == KeptAnswer(201, made.id)

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 
 from rtb.events.parquet import write_durably
-from rtb.events.rows import Moved, Spend
-from rtb.events.stream import START, place
+from rtb.events.rows import MoveRecord, Spend
+from rtb.events.stream import START, id_order
 
 
 class _Kept(msgspec.Struct):
@@ -37,7 +37,7 @@ class FileSpendBook:
         """Everything in the book, by hour and campaign."""
         return self._kept().rows
 
-    def record_spend(self, rows: Sequence[Spend], position: str, moves: Sequence[Moved] = ()) -> None:
+    def record_spend(self, rows: Sequence[Spend], position: str, moves: Sequence[MoveRecord] = ()) -> None:
         """See `SpendBook.record_spend`.
 
         Raises:
@@ -45,7 +45,7 @@ class FileSpendBook:
         """
         with self._lock:
             kept = self._kept()
-            if place(position) <= place(kept.position):
+            if id_order(position) <= id_order(kept.position):
                 return
             totals = {(row.hour, row.campaign): row for row in kept.rows}
             for row in rows:

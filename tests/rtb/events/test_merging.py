@@ -324,7 +324,7 @@ def test_a_writer_that_is_closed_gives_a_merge_up(
     writing.drain()
     reading, closing = threading.Event(), threading.Event()
 
-    def slow(part: parquet.Part, *after: str) -> Iterator[parquet.Run]:
+    def slow(part: parquet.Part, *after: str) -> Iterator[parquet.EventRun]:
         reading.set()
         assert closing.wait(20)
         return real(part, *after)
@@ -357,7 +357,7 @@ def test_events_are_written_while_an_hour_is_merged(
     writing.drain()
     more = iter([10])
 
-    def slow(part: parquet.Part, *after: str) -> Iterator[parquet.Run]:
+    def slow(part: parquet.Part, *after: str) -> Iterator[parquet.EventRun]:
         for count in more:
             add(client, 2 * HOURLY + 450, count)
             assert writing.drain() == count

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.catalog import Entry
+from rtb.catalog import CatalogEntry
 from rtb.experiment import Experiment, Split, decode, encode
-from rtb.experiment.arms import Arms, Divided, views
-from rtb.ledger import Balance, Usage, whole_balances
+from rtb.experiment.arms import Arms, DividedCampaigns, separate_balances
+from rtb.ledger import Balance, Usage, total_balances
 from rtb.models.policy import Policy, neutral
 from rtb.money.accounts import MOST_CAMPAIGNS, MOST_EXPERIMENTS, arm_of, campaign_of, experiment_of
 from rtb.pacing.pacemaker import Pacemaker
@@ -39,22 +39,22 @@ class Platform(Bidder):
 
     def __init__(self, names: Sequence[str] = ("spring", "autumn")) -> None:
         self.entries = [
-            Entry(number, make_campaign(name, budget=BUDGET), MONDAY_NOON, 1, opened=True)
+            CatalogEntry(number, make_campaign(name, budget=BUDGET), MONDAY_NOON, 1, opened=True)
             for number, name in enumerate(names, 1)
         ]
         super().__init__([Listing(entry.number, entry.campaign) for entry in self.entries], budget=BUDGET, share=0.01)
         self.arms = Arms(self.ledger)
         self.pacemaker = Pacemaker()
 
-    def tick(self, experiment: Experiment | None = EXPERIMENT) -> Divided:
+    def tick(self, experiment: Experiment | None = EXPERIMENT) -> DividedCampaigns:
         """Divide the campaigns as the Controller does, and hand the outcome to the bidder."""
 
-        async def tick() -> Divided:
+        async def tick() -> DividedCampaigns:
             await self.ledger.report(self.stage.drain())
             balances = await self.ledger.balances([entry.number for entry in self.entries])
             divided = await self.arms.keep(self.entries, balances, experiment)
             table = self.pacemaker.tick(*self.arms.to_pace(divided), MONDAY_NOON)
-            await self.ledger.report(self.stage.repace(decode_pacing(encode_pacing(table))))
+            await self.ledger.report(self.stage.set_pacing_table(decode_pacing(encode_pacing(table))))
             await self.book.maintain()
             return divided
 
@@ -99,8 +99,8 @@ def test_the_challenger_gets_its_share_of_users_and_others_in_the_next_experimen
 
 def test_arms_bid_by_their_own_policies_from_their_own_money() -> None:
     platform = Platform()
-    platform.stage.challenge(constant(0.5))
-    platform.edge.divide(EXPERIMENT.split)
+    platform.stage.set_challenger(constant(0.5))
+    platform.edge.set_split(EXPERIMENT.split)
     platform.tick()
     platform.serve(400)
     challenged = [event for event in platform.events if event.experiment]
@@ -118,8 +118,8 @@ def test_arms_bid_by_their_own_policies_from_their_own_money() -> None:
 
 def test_a_users_requests_are_all_of_one_arm_and_unknown_ones_are_divided_by_request() -> None:
     platform = Platform()
-    platform.stage.challenge(constant(0.5))
-    platform.edge.divide(EXPERIMENT.split)
+    platform.stage.set_challenger(constant(0.5))
+    platform.edge.set_split(EXPERIMENT.split)
     platform.tick()
     platform.answer(*(to_json(make_request(id=f"r{n}", user={"id": "always"})) for n in range(30)))
     assert len({event.experiment for event in platform.events}) == 1
@@ -130,8 +130,8 @@ def test_a_users_requests_are_all_of_one_arm_and_unknown_ones_are_divided_by_req
 
 def test_a_bid_of_an_arm_is_charged_to_it_and_leads_to_its_campaigns_page() -> None:
     platform = Platform(["spring"])
-    platform.stage.challenge(constant(1.0))
-    platform.edge.divide(Split("all of it", 1.0))
+    platform.stage.set_challenger(constant(1.0))
+    platform.edge.set_split(Split("all of it", 1.0))
     platform.tick()
     (bid,) = bids_of(platform.ask())
     ref = SIGNER.read(bid["burl"].split("/")[-1].split("?")[0], Kind.BILL)
@@ -143,7 +143,7 @@ def test_a_bid_of_an_arm_is_charged_to_it_and_leads_to_its_campaigns_page() -> N
 
 def test_without_a_challenger_in_this_replica_nothing_is_bid_from_its_money() -> None:
     platform = Platform(["spring"])
-    platform.edge.divide(EXPERIMENT.split)
+    platform.edge.set_split(EXPERIMENT.split)
     platform.tick()
     platform.serve(100)
     assert 0 < len(platform.events) < 100
@@ -152,22 +152,22 @@ def test_without_a_challenger_in_this_replica_nothing_is_bid_from_its_money() ->
 
 def test_the_champion_bids_for_all_where_a_campaign_is_not_divided_yet() -> None:
     platform = Platform(["spring"])
-    platform.edge.divide(EXPERIMENT.split)
+    platform.edge.set_split(EXPERIMENT.split)
     platform.serve(100)
     assert [event.experiment for event in platform.events] == [None] * 100
 
 
 def test_at_the_end_the_campaign_has_all_its_money_and_bids_for_all() -> None:
     platform = Platform(["spring"])
-    platform.stage.challenge(constant(0.5))
-    platform.edge.divide(EXPERIMENT.split)
+    platform.stage.set_challenger(constant(0.5))
+    platform.edge.set_split(EXPERIMENT.split)
     platform.tick()
     platform.serve(50)
     ended = Experiment(
         number=3, kind="policy", version="c", folder="c", share=SHARE, salt="of a test", started=0.0, ended=1.0
     )
     divided = platform.tick(ended)
-    platform.edge.divide(ended.split)
+    platform.edge.set_split(ended.split)
     own, arm = platform.accounts()
     assert divided.arms == [None]
     assert arm == Balance()
@@ -187,7 +187,7 @@ def test_another_experiment_divides_anew() -> None:
     assert [balance.budget for balance in (*divided.own, *divided.arms) if balance] == pytest.approx(
         [BUDGET / 2] * 2, rel=0.02
     )
-    assert asyncio.run(whole_balances(platform.ledger, [1]))[0].budget == BUDGET
+    assert asyncio.run(total_balances(platform.ledger, [1]))[0].budget == BUDGET
 
 
 def test_arms_are_paced_as_if_they_had_always_been_apart() -> None:
@@ -197,14 +197,14 @@ def test_arms_are_paced_as_if_they_had_always_been_apart() -> None:
     )
     own = past._replace(budget=900, available=300, daily=200 - 25, arm=EXPERIMENT.arm(1))
     arm = Balance(budget=100, available=100, base=600, daily=25)
-    champion, challenger = views(own, arm, SHARE, past)
+    champion, challenger = separate_balances(own, arm, SHARE, past)
     assert (champion.budget, challenger.budget) == (750, 250)
     assert champion.available / champion.budget == challenger.available / challenger.budget == 0.4
     assert (champion.daily, challenger.daily) == (150, 50)
     assert challenger.day_left(0.0) == 25
     assert champion.day_left(0.0) == own.day_left(0.0)
     assert (challenger.spent, challenger.bills) == (450, 45)
-    assert views(own, arm._replace(bills=2, spent=30), SHARE, past)[1].bills == 47
+    assert separate_balances(own, arm._replace(bills=2, spent=30), SHARE, past)[1].bills == 47
 
 
 def test_pacing_of_an_arm_goes_by_what_it_did_itself() -> None:

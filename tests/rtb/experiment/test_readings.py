@@ -12,7 +12,7 @@ import pytest
 
 from rtb.events import BidEvent
 from rtb.events.schema import to_table
-from rtb.events.stream import Entry
+from rtb.events.stream import StreamEntry
 from rtb.experiment import Experiment
 from rtb.experiment.readings import FIGURES, Readings, read
 from rtb.money.accounts import arm_of
@@ -27,7 +27,7 @@ class Log:
     """Events in the order they are told."""
 
     def __init__(self) -> None:
-        self._entries: list[Entry] = []
+        self._entries: list[StreamEntry] = []
         self._ids = count(1)
 
     def bid(self, name: str, campaign: int = 1, *, at: float, experiment: int | None = None, pctr: float = 0.1) -> None:
@@ -48,7 +48,7 @@ class Log:
 
     def _add(self, **fields: Any) -> None:
         row = {name.encode(): str(value).encode() for name, value in fields.items()}
-        self._entries.append(Entry(f"1-{next(self._ids)}", row))
+        self._entries.append(StreamEntry(f"1-{next(self._ids)}", row))
 
     def read(self, until: float, seconds: float = 10.0) -> Readings:
         half = len(self._entries) // 2  # a bid and its notices may lie in different tables

@@ -19,8 +19,8 @@ from rtb.auction.batch import Answer
 from rtb.campaigns.campaign import HeldDeal, Targeting
 from rtb.explain.explain import explained
 from rtb.explain.recompute import Recomputed, recompute
+from rtb.explain.snapshot_loader import RecomputeError, SnapshotLoader
 from rtb.explain.store import DecisionReader, NotKept
-from rtb.explain.workshop import RecomputeError, Workshop
 from rtb.ledger import ANYBODY
 from rtb.models import policy
 from rtb.models.winrate import market_key
@@ -28,7 +28,7 @@ from rtb.money.accounts import arm_of, campaign_of
 from rtb.money.currency import Rates
 from rtb.pacing.snapshot import PACING_DTYPE, PacingTable, encode_pacing
 from rtb.simple_api import FlatRequest
-from rtb.simple_api.meaning import openrtb_of
+from rtb.simple_api.convert import to_bid_request
 from rtb.targeting.listing import Listing
 from simulation import reference
 from simulation.requests import to_openrtb
@@ -44,9 +44,9 @@ CHECKED = 300  # bids of each example
 @contextmanager
 def recorded(listings: list[Listing], **told: Any) -> Iterator[World]:
     with tempfile.TemporaryDirectory() as folder:
-        made = world(Path(folder), listings, **told)
-        yield made
-        made.store.close()
+        versions = world(Path(folder), listings, **told)
+        yield versions
+        versions.store.close()
 
 
 def bids_of(answers: list[Answer]) -> list[dict[str, Any]]:
@@ -62,10 +62,10 @@ MARKETS = [market_key(profile.number, 5) for profile in exchanges.load()]
 """Where the campaigns of a drawn table know prices."""
 
 
-def again(made: World, bid_id: str) -> Recomputed:
-    made.flush()
-    with DecisionReader(made.path) as reader:
-        return recompute(reader.find(bid_id), Workshop(reader))
+def again(versions: World, bid_id: str) -> Recomputed:
+    versions.flush()
+    with DecisionReader(versions.path) as reader:
+        return recompute(reader.find(bid_id), SnapshotLoader(reader))
 
 
 def drawn_table(listings: list[Listing], draw: np.random.Generator, *, arms: bool) -> PacingTable:
@@ -131,31 +131,31 @@ def test_the_price_of_every_bid_comes_out_again(seed: int) -> None:
     listings, market = drawn_listings(), drawn_market(int(draw.integers(2**31)))
     profiles = list(exchanges.load())
     sent: list[dict[str, Any]] = []
-    with recorded(listings, rates=RATES) as made:
-        made.split(0.4)
+    with recorded(listings, rates=RATES) as versions:
+        versions.split(0.4)
         for step in range(int(draw.integers(4, 9))):
             some = [one for one in listings if draw.random() < 0.9]
-            early = [made.prepare(drawn_request(draw, market)) for _ in range(2)] if step else []
-            made.catalog(some, f"catalog-{step}")
+            early = [versions.prepare(drawn_request(draw, market)) for _ in range(2)] if step else []
+            versions.catalog(some, f"catalog-{step}")
             table = drawn_table(some, draw, arms=step % 3 != 0)
-            made.pace(table, f"table-{step}", router_too=bool(draw.random() < 0.7))
+            versions.pace(table, f"table-{step}", router_too=bool(draw.random() < 0.7))
             if draw.random() < 0.5:
-                made.serve_model(int(draw.integers(3)))
+                versions.serve_model(int(draw.integers(3)))
             if draw.random() < 0.5:
-                made.serve_policy(int(draw.integers(3)), challenger=bool(draw.random() < 0.5))
+                versions.serve_policy(int(draw.integers(3)), challenger=bool(draw.random() < 0.5))
             for size in draw.integers(1, 24, 3):
                 profile, caller = profiles[int(draw.integers(len(profiles)))], int(draw.choice([0, 5]))
-                requests = [made.prepare(drawn_request(draw, market), profile, caller) for _ in range(size)]
+                requests = [versions.prepare(drawn_request(draw, market), profile, caller) for _ in range(size)]
                 barred = draw.integers(1, len(listings) + 1, 3).tolist()
-                sent += bids_of(made.answer([*early, *requests], barred if draw.random() < 0.5 else []))
+                sent += bids_of(versions.answer([*early, *requests], barred if draw.random() < 0.5 else []))
                 early = []
-        made.flush()
+        versions.flush()
         assert sent
-        with DecisionReader(made.path) as reader:
+        with DecisionReader(versions.path) as reader:
             assert sorted(reader.recent(10**9)) == sorted(bid["id"] for bid in sent)
-            workshop = Workshop(reader)
+            loader = SnapshotLoader(reader)
             for bid in draw.permutation(np.array(sent, object))[:CHECKED]:
-                found = recompute(reader.find(bid["id"]), workshop)
+                found = recompute(reader.find(bid["id"]), loader)
                 told = explained(found)
                 assert told["equal"] is True, told
                 assert told["price"]["sent"]["cpm"] == pytest.approx(bid["price"], abs=0)
@@ -165,20 +165,20 @@ def test_the_price_of_every_bid_comes_out_again(seed: int) -> None:
 
 def test_a_request_that_never_was_openrtb_comes_out_again() -> None:
     listings = drawn_listings()
-    with recorded(listings) as made:
-        made.catalog(listings, "c")
-        made.pace(drawn_table(listings, np.random.default_rng(1), arms=False), "p")
-        made.serve_model(1)
-        made.serve_policy(1)
+    with recorded(listings) as versions:
+        versions.catalog(listings, "c")
+        versions.pace(drawn_table(listings, np.random.default_rng(1), arms=False), "p")
+        versions.serve_model(1)
+        versions.serve_policy(1)
         asked = [
             FlatRequest(id=f"flat-{n}", w=300, h=250, geo="USA/CA", first_price=n % 2 == 0, floor=n / 10)
             for n in range(20)
         ]
         asked += [FlatRequest(format="video", w=640, h=360, app="com.example"), FlatRequest(sizes=((300, 250),))]
-        sent = bids_of(made.answer([made.edge.prepare_object(openrtb_of(one, "USD")) for one in asked]))
+        sent = bids_of(versions.answer([versions.edge.prepare_object(to_bid_request(one, "USD")) for one in asked]))
         assert len(sent) > 5
         for bid in sent:
-            assert again(made, bid["id"]).is_equal
+            assert again(versions, bid["id"]).is_equal
 
 
 def test_each_way_of_ending_is_told() -> None:
@@ -192,17 +192,17 @@ def test_each_way_of_ending_is_told() -> None:
         make_campaign("seen", value=1_900_000_000),
     ]
     listings = [Listing(number, campaign) for number, campaign in enumerate(campaigns, 1)]
-    with recorded(listings, max_candidates=8) as made:
-        made.catalog(listings, "c")
+    with recorded(listings, max_candidates=8) as versions:
+        versions.catalog(listings, "c")
         table = make_table(listings)
         table["open"] = table["number"] != 4
-        made.pace(table, "p", router_too=False)
-        made.stage.book._open.pop((1, ANYBODY))  # its lease is spent
+        versions.pace(table, "p", router_too=False)
+        versions.stage.book._open.pop((1, ANYBODY))  # its lease is spent
         body = to_json(
             make_request(user={"id": "u"}, imp=[{"id": "1", "banner": {"w": 300, "h": 250}, "bidfloor": 0.01}])
         )
-        (bid,) = bids_of(made.answer([made.prepare(body)], barred=[7]))
-        told = explained(again(made, bid["id"]))
+        (bid,) = bids_of(versions.answer([versions.prepare(body)], barred=[7]))
+        told = explained(again(versions, bid["id"]))
     ended = {one["campaign"]: one["ended"].partition(":")[0] for one in told["candidates"]}
     assert ended == {
         "rich": "no money",
@@ -229,11 +229,11 @@ def test_every_test_that_kept_a_campaign_out_is_told() -> None:
     campaigns = [make_campaign(name, targeting=targeting) for name, targeting in aimed.items() if name != "blocked"]
     campaigns += [make_campaign("blocked", adomain=("bad.example",)), make_campaign("winner", value=900_000_000)]
     listings = [Listing(number, campaign) for number, campaign in enumerate(campaigns, 1)]
-    with recorded(listings) as made:
-        made.catalog(listings, "c")
-        made.pace(make_table(listings), "p")
-        (bid,) = bids_of(made.answer([made.prepare(to_json(make_request(badv=["bad.example"])))]))
-        told = explained(again(made, bid["id"]))
+    with recorded(listings) as versions:
+        versions.catalog(listings, "c")
+        versions.pace(make_table(listings), "p")
+        (bid,) = bids_of(versions.answer([versions.prepare(to_json(make_request(badv=["bad.example"])))]))
+        told = explained(again(versions, bid["id"]))
     assert {one["campaign"]: one["failed"] for one in told["dropped"]["each"]} == {
         "abroad": ["country", "region"],
         "phones": ["devicetype"],
@@ -245,11 +245,11 @@ def test_every_test_that_kept_a_campaign_out_is_told() -> None:
     }
 
 
-def one_bid(made: World, listings: list[Listing]) -> str:
-    made.catalog(listings, "c")
-    made.pace(drawn_table(listings, np.random.default_rng(2), arms=False), "p")
-    made.serve_model(1)
-    sent = bids_of(made.answer([made.prepare(to_json(make_request(id=f"r{n}"))) for n in range(20)]))
+def one_bid(versions: World, listings: list[Listing]) -> str:
+    versions.catalog(listings, "c")
+    versions.pace(drawn_table(listings, np.random.default_rng(2), arms=False), "p")
+    versions.serve_model(1)
+    sent = bids_of(versions.answer([versions.prepare(to_json(make_request(id=f"r{n}"))) for n in range(20)]))
     return str(sent[0]["id"])
 
 
@@ -259,9 +259,9 @@ class Tampered:
     def __init__(self, reader: DecisionReader, kind: str, body: bytes | None) -> None:
         self._reader, self._kind, self._body = reader, kind, body
 
-    def picture(self, kind: str, version: str) -> bytes:
+    def read_snapshot(self, kind: str, version: str) -> bytes:
         if kind != self._kind:
-            return self._reader.picture(kind, version)
+            return self._reader.read_snapshot(kind, version)
         if self._body is None:
             raise NotKept(f"{kind} {version} is gone")
         return self._body
@@ -269,64 +269,64 @@ class Tampered:
 
 def test_another_pacing_table_makes_another_price() -> None:
     listings = drawn_listings()
-    with recorded(listings) as made:
-        bid_id = one_bid(made, listings)
-        made.flush()
-        with DecisionReader(made.path) as reader:
+    with recorded(listings) as versions:
+        bid_id = one_bid(versions, listings)
+        versions.flush()
+        with DecisionReader(versions.path) as reader:
             found = reader.find(bid_id)
-            assert recompute(found, Workshop(reader)).is_equal
+            assert recompute(found, SnapshotLoader(reader)).is_equal
             other = drawn_table(listings, np.random.default_rng(2), arms=False)
             other["level"] *= 0.9
-            changed = recompute(found, Workshop(Tampered(reader, "pacing", encode_pacing(other))))
+            changed = recompute(found, SnapshotLoader(Tampered(reader, "pacing", encode_pacing(other))))
             assert not changed.is_equal
             assert explained(changed)["equal"] is False
 
 
 def test_another_model_is_noticed() -> None:
     listings = drawn_listings()
-    with recorded(listings) as made:
-        bid_id = one_bid(made, listings)
-        made.serve_model(2)
-        other = made.ctr.scorer.version
-        made.flush()
-        with DecisionReader(made.path) as reader:
-            body = reader.picture("ctr", other)
+    with recorded(listings) as versions:
+        bid_id = one_bid(versions, listings)
+        versions.serve_model(2)
+        other = versions.ctr.scorer.version
+        versions.flush()
+        with DecisionReader(versions.path) as reader:
+            body = reader.read_snapshot("ctr", other)
             with pytest.raises(RecomputeError, match="CTR model"):
-                recompute(reader.find(bid_id), Workshop(Tampered(reader, "ctr", body)))
+                recompute(reader.find(bid_id), SnapshotLoader(Tampered(reader, "ctr", body)))
             with pytest.raises(NotKept, match="is gone"):
-                recompute(reader.find(bid_id), Workshop(Tampered(reader, "catalog", None)))
+                recompute(reader.find(bid_id), SnapshotLoader(Tampered(reader, "catalog", None)))
 
 
 def test_a_bid_of_other_features_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     listings = drawn_listings()
-    with recorded(listings) as made:
-        bid_id = one_bid(made, listings)
-        made.flush()
+    with recorded(listings) as versions:
+        bid_id = one_bid(versions, listings)
+        versions.flush()
         monkeypatch.setattr("rtb.models.features.SCHEMA_VERSION", "features-of-tomorrow")
-        with DecisionReader(made.path) as reader, pytest.raises(RecomputeError, match="release that made it"):
-            recompute(reader.find(bid_id), Workshop(reader))
+        with DecisionReader(versions.path) as reader, pytest.raises(RecomputeError, match="release that made it"):
+            recompute(reader.find(bid_id), SnapshotLoader(reader))
 
 
 def test_tests_are_not_recorded() -> None:
     listings = drawn_listings()
-    with recorded(listings) as made:
-        made.catalog(listings, "c")
-        made.pace(make_table(listings), "p")
-        assert bids_of(made.answer([made.prepare(to_json(make_request(test=1)))]))
-        assert made.recorder.take() is None
+    with recorded(listings) as versions:
+        versions.catalog(listings, "c")
+        versions.pace(make_table(listings), "p")
+        assert bids_of(versions.answer([versions.prepare(to_json(make_request(test=1)))]))
+        assert versions.recorder.take() is None
 
 
 def test_the_policy_that_multiplied_is_the_one_told() -> None:
     listings = drawn_listings()
-    with recorded(listings) as made:
-        made.catalog(listings, "c")
-        made.split(0.5)
-        made.pace(drawn_table(listings, np.random.default_rng(5), arms=True), "p")
-        made.serve_policy(1)
-        champion = made.stage.policy.version
-        made.serve_policy(2, challenger=True)
-        requests = [made.prepare(to_json(make_request(id=f"r{n}", user={"id": f"u{n}"}))) for n in range(60)]
-        told = [explained(again(made, bid["id"])) for bid in bids_of(made.answer(requests))]
+    with recorded(listings) as versions:
+        versions.catalog(listings, "c")
+        versions.split(0.5)
+        versions.pace(drawn_table(listings, np.random.default_rng(5), arms=True), "p")
+        versions.serve_policy(1)
+        champion = versions.stage.policy.version
+        versions.serve_policy(2, challenger=True)
+        requests = [versions.prepare(to_json(make_request(id=f"r{n}", user={"id": f"u{n}"}))) for n in range(60)]
+        told = [explained(again(versions, bid["id"])) for bid in bids_of(versions.answer(requests))]
     by = {one["made_by"]["policy"] == champion for one in told if one["experiment"] is None}
     assert by == {True}
     assert {one["made_by"]["policy"] for one in told if one["experiment"] == 3}.isdisjoint({champion, "neutral"})

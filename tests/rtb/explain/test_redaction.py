@@ -111,18 +111,18 @@ def test_every_request_of_the_fixtures_reads_the_same() -> None:
 
 def test_no_file_of_the_store_names_anybody(tmp_path: Path) -> None:
     listings = reference_listings(12)
-    made = world(tmp_path, listings)
-    made.catalog(listings, "c")
-    made.pace(make_table(listings), "p")
-    (answer,) = made.answer([made.prepare(to_json(make_request(**_PERSONAL)))])
+    versions = world(tmp_path, listings)
+    versions.catalog(listings, "c")
+    versions.pace(make_table(listings), "p")
+    (answer,) = versions.answer([versions.prepare(to_json(make_request(**_PERSONAL)))])
     assert answer.body is not None
-    made.flush()
+    versions.flush()
     bid = json.loads(answer.body)["seatbid"][0]["bid"][0]["id"]
-    with DecisionReader(made.path) as reader:
+    with DecisionReader(versions.path) as reader:
         kept = reader.find(bid).request.body.decode()
     assert '"s1"' in kept
     assert not [secret for secret in _SECRETS if secret in kept]
-    made.store.close()
+    versions.store.close()
 
 
 def test_what_was_kept_raw_goes_when_the_store_is_opened(tmp_path: Path) -> None:
@@ -135,6 +135,6 @@ def test_what_was_kept_raw_goes_when_the_store_is_opened(tmp_path: Path) -> None
         old.execute("INSERT INTO pictures VALUES ('catalog', 'c', 1, 1, 3, 'abc')")
     old.close()
     store = DecisionStore(path, seconds=10, most_bytes=1 << 20)
-    assert (store.kept().parcels, store.kept().pictures) == (0, 1)
+    assert (store.kept().parcels, store.kept().snapshots) == (0, 1)
     store.close()
     assert not any(b"raw user-1" in file.read_bytes() for file in tmp_path.iterdir())

@@ -24,9 +24,9 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(path: Path) -> Iterator[DecisionStore]:
-    made = DecisionStore(path, seconds=HOUR, most_bytes=1 << 20)
-    yield made
-    made.close()
+    versions = DecisionStore(path, seconds=HOUR, most_bytes=1 << 20)
+    yield versions
+    versions.close()
 
 
 def find(path: Path, bid_id: str) -> int:
@@ -37,7 +37,7 @@ def find(path: Path, bid_id: str) -> int:
 def has_picture(path: Path, kind: str, version: str) -> bool:
     with DecisionReader(path) as reader:
         try:
-            reader.picture(kind, version)
+            reader.read_snapshot(kind, version)
         except NotKept:
             return False
         return True
@@ -73,7 +73,7 @@ def test_a_parcel_sent_twice_is_kept_once(store: DecisionStore) -> None:
 
 
 def test_it_says_what_its_decisions_were_made_by_and_is_missing(store: DecisionStore) -> None:
-    store.keep_picture("pacing", "p", b"table", 999.0)
+    store.keep_snapshot("pacing", "p", b"table", 999.0)
     assert set(store.keep(parcel(1_000.0, 1))) == {("catalog", "c"), ("ctr", "m"), ("policy", "neutral")}
 
 
@@ -92,7 +92,7 @@ def test_what_is_too_old_goes(store: DecisionStore, path: Path) -> None:
 
 def test_a_table_stays_as_long_as_a_decision_by_it(store: DecisionStore, path: Path) -> None:
     for number in range(20):
-        store.keep_picture("pacing", f"p{number}", b"table", 1_000.0 + number)
+        store.keep_snapshot("pacing", f"p{number}", b"table", 1_000.0 + number)
     store.keep(parcel(1_003.0, 1, pacing="p3"))
     store.prune(1_030.0)
     assert all(has_picture(path, "pacing", f"p{number}") for number in range(20)), "one may still come by them"
@@ -104,7 +104,7 @@ def test_a_table_stays_as_long_as_a_decision_by_it(store: DecisionStore, path: P
 
 def test_a_model_that_serves_again_is_the_newest(store: DecisionStore, path: Path) -> None:
     for at, version in ((1_000.0, "a"), (2_000.0, "b"), (3_000.0, "a")):
-        store.keep_picture("ctr", version, version.encode(), at)
+        store.keep_snapshot("ctr", version, version.encode(), at)
     store.prune(3_000.0 + 2 * HOUR)
     assert (has_picture(path, "ctr", "a"), has_picture(path, "ctr", "b")) == (True, False)
 
@@ -116,7 +116,7 @@ def test_it_never_holds_more_than_it_may(tmp_path_factory: pytest.TempPathFactor
     try:
         for number, size in enumerate(sizes, 1):
             at = 1_000.0 + number
-            store.keep_picture("pacing", f"p{number}", number.to_bytes(2, "big") * (size // 50), at)
+            store.keep_snapshot("pacing", f"p{number}", number.to_bytes(2, "big") * (size // 50), at)
             store.keep(parcel(at, number, size=size, pacing=f"p{number}"))
             store.prune(at)
             kept = store.kept()

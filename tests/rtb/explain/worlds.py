@@ -38,11 +38,11 @@ SECRET = "a secret of the tests, and long"
 def network(seed: int = 0) -> CTRNetwork:
     """Build a network whose answers depend on the row."""
     torch.manual_seed(seed)
-    made = CTRNetwork()
+    versions = CTRNetwork()
     with torch.no_grad():
-        for parameter in made.parameters():
+        for parameter in versions.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)
-    return made
+    return versions
 
 
 def continuous(seed: int = 0) -> Policy:
@@ -71,16 +71,16 @@ class World:
     def catalog(self, listings: Sequence[Listing], version: str) -> None:
         """Take up a catalog, as a Router does."""
         body = encode_catalog(list(listings))
-        self.store.keep_picture("catalog", version, body, NOW)
-        self.edge.relist(listings, version)
+        self.store.keep_snapshot("catalog", version, body, NOW)
+        self.edge.set_catalog(listings, version)
 
     def pace(self, table: PacingTable, version: str, *, router_too: bool = True) -> None:
         """Take up a pacing table."""
-        self.store.keep_picture("pacing", version, encode_pacing(table), NOW)
-        self.stage.repace(table, version)
+        self.store.keep_snapshot("pacing", version, encode_pacing(table), NOW)
+        self.stage.set_pacing_table(table, version)
         asyncio.run(self.stage.book.maintain())
         if router_too:
-            self.edge.restrict((table["number"][table["open"]] & (2**21 - 1)).tolist(), version)
+            self.edge.set_open((table["number"][table["open"]] & (2**21 - 1)).tolist(), version)
 
     def serve_model(self, seed: int) -> None:
         """Take up another CTR model."""
@@ -88,16 +88,16 @@ class World:
             path = Path(folder) / "ctr"
             ctr.save(path, network(seed), metrics={}, trained_on="nothing")
             self.ctr.scorer = ctr.CTRScorer.load(path)
-            self.store.keep_picture("ctr", self.ctr.scorer.version, artefacts.pack(path), NOW)
+            self.store.keep_snapshot("ctr", self.ctr.scorer.version, artefacts.pack(path), NOW)
 
     def serve_policy(self, seed: int, *, challenger: bool = False) -> None:
         """Take up another policy, or a challenger's."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "policy"
             policy.save(path, continuous(seed), metrics={}, trained_on="nothing")
-            made = policy.load(path)
-            self.store.keep_picture("policy", made.version, artefacts.pack(path), NOW)
-        (self.stage.challenge if challenger else self.stage.swap_policy)(made)
+            versions = policy.load(path)
+            self.store.keep_snapshot("policy", versions.version, artefacts.pack(path), NOW)
+        (self.stage.set_challenger if challenger else self.stage.swap_policy)(versions)
 
     def prepare(self, body: bytes, profile: Profile = GENERIC, caller: int = 0) -> Prepared:
         """Read a request."""
@@ -123,7 +123,7 @@ class World:
 
     def split(self, share: float) -> None:
         """Give the challenger a part of the traffic."""
-        self.edge.divide(Split("salt", share))
+        self.edge.set_split(Split("salt", share))
 
 
 def world(folder: Path, listings: Sequence[Listing], *, rates: Rates = NO_RATES, max_candidates: int = 4) -> World:
@@ -138,7 +138,7 @@ def world(folder: Path, listings: Sequence[Listing], *, rates: Rates = NO_RATES,
         max_candidates=max_candidates,
         clock=lambda: NOW,
     )
-    edge.rerate(rates)
+    edge.set_rates(rates)
     book = LeaseBook(ledger, seconds=5.0, share=1.0, notice_ttl=1_800.0, clock=lambda: NOW)
     recorder = Recorder(currency="USD", max_imps=8, max_candidates=max_candidates, clock=lambda: NOW)
     store = DecisionStore(folder / "decisions.sqlite", seconds=3_600.0, most_bytes=1 << 30)

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rtb.ledger import Balance, Day, Grant, Outcome, Terms, Usage
+from rtb.ledger import Balance, Day, Grant, NoticeOutcome, Terms, Usage
 from rtb.settlement.notice_tokens import BidRef, Kind
 
 COUNTER = {Kind.WIN: "wins", Kind.BILL: "bills", Kind.CLICK: "clicks", Kind.CONVERSION: "conversions"}
@@ -36,9 +36,9 @@ class Bid(NamedTuple):
     paid: int = 0
     is_paid: bool = False
 
-    def after(self, kind: Kind, outcome: Outcome, **changes: bool | int) -> Bid:
+    def after(self, kind: Kind, outcome: NoticeOutcome, **changes: bool | int) -> Bid:
         """Return the bid after a notice."""
-        is_recorded = outcome is not Outcome.DUPLICATE
+        is_recorded = outcome is not NoticeOutcome.DUPLICATE
         recorded = self.recorded | {kind} if is_recorded else self.recorded
         return self._replace(told=self.told | {kind}, recorded=recorded)._replace(**changes)  # type: ignore[arg-type]
 
@@ -50,7 +50,7 @@ class Bid(NamedTuple):
 class Told(NamedTuple):
     """What the ledger answers to a notice, and how the bid and its campaign stand then."""
 
-    outcome: Outcome
+    outcome: NoticeOutcome
     bid: Bid
     balance: Balance
 
@@ -147,13 +147,15 @@ def notice(bid: Bid, kind: Kind, charged: Kind, price: int, *, now: float, balan
 def charge(bid: Bid, kind: Kind, price: int, now: float, balance: Balance) -> Told:
     """Charge a price once a bid, from the bid's own money or, if that came back, from what is available."""
     if bid.is_charged or kind in bid.told:
-        return Told(Outcome.DUPLICATE, bid.after(kind, Outcome.DUPLICATE), balance)
+        return Told(NoticeOutcome.DUPLICATE, bid.after(kind, NoticeOutcome.DUPLICATE), balance)
     price = min(price, bid.ref.ceiling_micros)
     held = bid.ref.ceiling_micros if bid.is_held else 0
     is_free = price <= held  # of what others could have
     if not is_free and price > min(balance.available, day_room(balance)):
         unpaid = balance._replace(unfunded=balance.unfunded + 1)
-        return Told(Outcome.UNFUNDED, bid.after(kind, Outcome.UNFUNDED, is_charged=True, is_held=False), unpaid)
+        return Told(
+            NoticeOutcome.UNFUNDED, bid.after(kind, NoticeOutcome.UNFUNDED, is_charged=True, is_held=False), unpaid
+        )
     day = "spent_today" if now < balance.day_ends else "spent_next"
     moved = balance._replace(
         available=balance.available + held - price,
@@ -162,31 +164,31 @@ def charge(bid: Bid, kind: Kind, price: int, now: float, balance: Balance) -> To
         price_squares=balance.price_squares + float(price) ** 2,
         **{day: getattr(balance, day) + price},
     )
-    paid = bid.after(kind, Outcome.SETTLED, is_charged=True, is_held=False, paid=price, is_paid=True)
+    paid = bid.after(kind, NoticeOutcome.SETTLED, is_charged=True, is_held=False, paid=price, is_paid=True)
     for early in bid.told & {Kind.CLICK, Kind.CONVERSION}:
         moved = _counted(moved, COUNTER[early])
-    return Told(Outcome.SETTLED, paid, _counted(moved, COUNTER[kind]))
+    return Told(NoticeOutcome.SETTLED, paid, _counted(moved, COUNTER[kind]))
 
 
 def count(bid: Bid, kind: Kind, balance: Balance) -> Told:
     """Count a notice without a price once a bid and kind."""
     if kind in bid.told:
-        return Told(Outcome.DUPLICATE, bid.after(kind, Outcome.DUPLICATE), balance)
+        return Told(NoticeOutcome.DUPLICATE, bid.after(kind, NoticeOutcome.DUPLICATE), balance)
     if kind in (Kind.CLICK, Kind.CONVERSION) and not bid.is_paid:
-        return Told(Outcome.UNPAID, bid.after(kind, Outcome.UNPAID), _counted(balance, "unpaid"))
-    return Told(Outcome.COUNTED, bid.after(kind, Outcome.COUNTED), _counted(balance, COUNTER[kind]))
+        return Told(NoticeOutcome.UNPAID, bid.after(kind, NoticeOutcome.UNPAID), _counted(balance, "unpaid"))
+    return Told(NoticeOutcome.COUNTED, bid.after(kind, NoticeOutcome.COUNTED), _counted(balance, COUNTER[kind]))
 
 
 def _lose(bid: Bid, balance: Balance) -> Told:
     """Give the bid's money back on a loss, unless a notice said that it was won."""
     if Kind.LOSS in bid.told:
-        return Told(Outcome.DUPLICATE, bid, balance)
+        return Told(NoticeOutcome.DUPLICATE, bid, balance)
     lost = _counted(balance, "losses")
     if bid.told & {Kind.WIN, Kind.BILL}:
-        return Told(Outcome.COUNTED, bid.after(Kind.LOSS, Outcome.COUNTED), lost)
+        return Told(NoticeOutcome.COUNTED, bid.after(Kind.LOSS, NoticeOutcome.COUNTED), lost)
     back = bid.ref.ceiling_micros if bid.is_held else 0
     freed = lost._replace(available=lost.available + back, leased=lost.leased - back)
-    return Told(Outcome.FREED, bid.after(Kind.LOSS, Outcome.FREED, is_held=False), freed)
+    return Told(NoticeOutcome.FREED, bid.after(Kind.LOSS, NoticeOutcome.FREED, is_held=False), freed)
 
 
 def _counted(balance: Balance, counter: str) -> Balance:

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from rtb.ledger import Balance, Closing, Day, Division, Grant, MemoryLedger, Outcome, Terms, ValkeyLedger
+from rtb.ledger import Balance, Closing, Day, Division, Grant, MemoryLedger, NoticeOutcome, Terms, ValkeyLedger
 from rtb.money.accounts import arm_of
 from rtb.settlement.notice_tokens import BidRef, Kind
 from tests.conftest import Valkey
@@ -119,7 +119,7 @@ class ArmsMachine(RuleBasedStateMachine):
     def a_notice_comes(self, pick: int, kind: Kind, price: int) -> None:
         ref = self.bids[-1 - pick % len(self.bids)]
         if kind is Kind.BILL:
-            if self.ask("settle", ref, kind, price, self.now) is Outcome.SETTLED:
+            if self.ask("settle", ref, kind, price, self.now) is NoticeOutcome.SETTLED:
                 self.paid[self.day().name] += min(price, ref.ceiling_micros)
         else:
             self.ask(*(("release", ref, self.now) if kind is Kind.LOSS else ("count", ref, kind, self.now)))

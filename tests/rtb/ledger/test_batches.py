@@ -14,8 +14,8 @@ import redis.asyncio as aioredis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from rtb.ledger import Closing, Grant, Ledger, LedgerError, Outcome, Usage, ValkeyLedger
-from rtb.ledger.scripts import Call, Scripts
+from rtb.ledger import Closing, Grant, Ledger, LedgerError, NoticeOutcome, Usage, ValkeyLedger
+from rtb.ledger.scripts import ScriptCall, Scripts
 from rtb.settlement.notice_tokens import Kind
 from tests.conftest import Valkey
 from tests.rtb.ledger.support import EXPIRES, NOW, Restartable, assert_adds_up, balance, bid, pots
@@ -34,7 +34,7 @@ def on_ledger(at: Valkey, body: Callable[[ValkeyLedger, Any], Awaitable[None]], 
     asyncio.run(main())
 
 
-async def settle(ledger: Ledger, *sequences: int) -> list[Outcome | BaseException]:
+async def settle(ledger: Ledger, *sequences: int) -> list[NoticeOutcome | BaseException]:
     """Settle bids at once."""
     notices = (ledger.settle(bid(sequence, ceiling=10), Kind.BILL, 4, NOW) for sequence in sequences)
     return await asyncio.gather(*notices, return_exceptions=True)
@@ -44,7 +44,7 @@ def test_notices_in_flight_together_take_few_round_trips(valkey: Valkey):
     async def body(ledger: ValkeyLedger, client: Any) -> None:
         await settle(ledger, 0)
         before = (await client.info("stats"))["total_reads_processed"]
-        assert await settle(ledger, *range(1, 301)) == [Outcome.SETTLED] * 300
+        assert await settle(ledger, *range(1, 301)) == [NoticeOutcome.SETTLED] * 300
         reads = (await client.info("stats"))["total_reads_processed"] - before
         assert reads <= 30
 
@@ -53,7 +53,7 @@ def test_notices_in_flight_together_take_few_round_trips(valkey: Valkey):
 
 def test_more_notices_may_be_in_flight_than_there_are_connections(valkey: Valkey):
     async def body(ledger: ValkeyLedger, _: Any) -> None:
-        assert await settle(ledger, *range(500)) == [Outcome.SETTLED] * 500
+        assert await settle(ledger, *range(500)) == [NoticeOutcome.SETTLED] * 500
         assert await pots(ledger) == {"available": 8_000, "spent": 2_000}
 
     on_ledger(valkey, body, max_connections=3)
@@ -78,11 +78,15 @@ def test_a_script_that_fails_fails_its_own_notice_only(valkey: Valkey):
     async def body(ledger: ValkeyLedger, client: Any) -> None:
         await client.set(f"raybid:bid:{bid(2).bid_id}", "no hash")
         first, second, third = await settle(ledger, 1, 2, 3)
-        assert (first, third) == (Outcome.SETTLED, Outcome.SETTLED)
+        assert (first, third) == (NoticeOutcome.SETTLED, NoticeOutcome.SETTLED)
         assert isinstance(second, LedgerError)
         assert "WRONGTYPE" in str(second)
         await client.delete(f"raybid:bid:{bid(2).bid_id}")
-        assert await settle(ledger, 1, 2, 3) == [Outcome.DUPLICATE, Outcome.SETTLED, Outcome.DUPLICATE]
+        assert await settle(ledger, 1, 2, 3) == [
+            NoticeOutcome.DUPLICATE,
+            NoticeOutcome.SETTLED,
+            NoticeOutcome.DUPLICATE,
+        ]
 
     on_ledger(valkey, body)
 
@@ -97,10 +101,10 @@ def test_a_notice_that_is_given_up_leaves_the_others_alone(valkey: Valkey):
             task.cancel()
         answers = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(isinstance(answer, asyncio.CancelledError) for answer in answers[::3])
-        assert {answer for place, answer in enumerate(answers) if place % 3} == {Outcome.SETTLED}
+        assert {answer for place, answer in enumerate(answers) if place % 3} == {NoticeOutcome.SETTLED}
         again = await settle(ledger, *range(300))
-        assert Outcome.DUPLICATE in again[::3]  # given up on its way
-        assert Outcome.SETTLED in again[::3]  # given up in the queue
+        assert NoticeOutcome.DUPLICATE in again[::3]  # given up on its way
+        assert NoticeOutcome.SETTLED in again[::3]  # given up in the queue
         assert await pots(ledger) == {"available": 6_800, "leased": 2_000, "spent": 1_200}
 
     on_ledger(valkey, body)
@@ -112,9 +116,9 @@ def test_every_operation_works_when_the_server_forgot_its_scripts(valkey: Valkey
             (lambda: ledger.open(1, 20_000), None),
             (lambda: ledger.lease([Grant(8, 1, 100, 0.0, EXPIRES), Grant(9, 1, 200, 0.0, EXPIRES)]), [100, 200]),
             (lambda: ledger.close([Closing(8, 0), Closing(9, 50)]), None),
-            (lambda: settle(ledger, *range(100)), [Outcome.SETTLED] * 100),
-            (lambda: ledger.release(bid(200), NOW), Outcome.FREED),
-            (lambda: ledger.count(bid(1), Kind.CLICK, NOW), Outcome.COUNTED),
+            (lambda: settle(ledger, *range(100)), [NoticeOutcome.SETTLED] * 100),
+            (lambda: ledger.release(bid(200), NOW), NoticeOutcome.FREED),
+            (lambda: ledger.count(bid(1), Kind.CLICK, NOW), NoticeOutcome.COUNTED),
             (lambda: ledger.report([Usage(1, 1, 1, 0.5), Usage(1, 2, 1, 0.5)]), None),
             (lambda: ledger.reclaim(EXPIRES), 5_000 - 1_000 - 100 + 50),
         ]
@@ -131,12 +135,12 @@ def test_every_operation_works_when_the_server_forgot_its_scripts(valkey: Valkey
 def test_only_what_the_server_did_not_know_is_sent_again(valkey: Valkey):
     async def body(ledger: ValkeyLedger, client: Any) -> None:
         await client.script_flush()
-        assert await ledger.count(bid(1), Kind.WIN, NOW) is Outcome.COUNTED
+        assert await ledger.count(bid(1), Kind.WIN, NOW) is NoticeOutcome.COUNTED
         calls = [
-            Call("count", (bid(2).bid_id, 1, "click", "clicks", NOW, 60, "stream", "", "")),
-            Call("remember", (bid(4).bid_id, 60, "click")),
-            Call("count", (bid(3).bid_id, 1, "click", "clicks", NOW, 60, "stream", "", "")),
-            Call("remember", (bid(4).bid_id, 60, "win", "bill")),
+            ScriptCall("count", (bid(2).bid_id, 1, "click", "clicks", NOW, 60, "stream", "", "")),
+            ScriptCall("remember", (bid(4).bid_id, 60, "click")),
+            ScriptCall("count", (bid(3).bid_id, 1, "click", "clicks", NOW, 60, "stream", "", "")),
+            ScriptCall("remember", (bid(4).bid_id, 60, "win", "bill")),
         ]
         assert await Scripts(client).run(calls) == [b"counted", 1, b"counted", 2]
         assert (await balance(ledger)).clicks == 2
@@ -171,10 +175,10 @@ def test_notices_in_flight_go_through_a_restart_of_the_server(server: Restartabl
     """One retry, as in serving: neither the broken connection nor the forgotten scripts cost a notice."""
 
     async def body(ledger: ValkeyLedger, _: Any) -> None:
-        assert await settle(ledger, *range(100)) == [Outcome.SETTLED] * 100
+        assert await settle(ledger, *range(100)) == [NoticeOutcome.SETTLED] * 100
         server.kill()
         server.start()
-        again = [Outcome.DUPLICATE] * 100 + [Outcome.SETTLED] * 100
+        again = [NoticeOutcome.DUPLICATE] * 100 + [NoticeOutcome.SETTLED] * 100
         assert await settle(ledger, *range(200)) == again
         assert (await balance(ledger)).spent == 800
 
@@ -195,7 +199,7 @@ def test_while_the_server_is_away_every_notice_in_flight_is_told_so(server: Rest
             server.kill()
             server.start()
         await settle(ledger, *range(250))
-        assert await settle(ledger, *range(250)) == [Outcome.DUPLICATE] * 250
+        assert await settle(ledger, *range(250)) == [NoticeOutcome.DUPLICATE] * 250
         assert_adds_up(await balance(ledger))
 
     on_ledger(server.at, body, socket_timeout=0.5)

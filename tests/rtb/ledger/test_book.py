@@ -79,7 +79,7 @@ class Replica:
 def replica() -> Replica:
     """Build a replica with a lease of 250."""
     replica = Replica()
-    replica.book.want({1})
+    replica.book.keep_leased({1})
     replica.maintain()
     return replica
 
@@ -172,7 +172,7 @@ def test_an_unused_lease_is_kept_up_for_a_campaign_that_may_bid(replica: Replica
     for _ in range(20):
         replica.now += LEASE_SECONDS * 0.2
         replica.maintain()
-        replica.book.want({1})
+        replica.book.keep_leased({1})
     assert replica.reserve(10)
 
 
@@ -187,7 +187,7 @@ def test_bidding_goes_on_while_a_lease_is_being_renewed(replica: Replica):
 
 
 def test_an_unused_lease_is_let_go_when_it_ends(replica: Replica):
-    replica.book.want(set())
+    replica.book.keep_leased(set())
     replica.now += LEASE_SECONDS * 0.8
     replica.maintain()
     assert replica.pots == {"available": 750, "leased": 250}
@@ -222,7 +222,7 @@ def test_a_campaign_without_money_is_asked_again_at_the_next_bid():
 
 def test_a_lease_that_runs_dry_while_others_are_closed_is_closed_too(replica: Replica):
     asyncio.run(replica.ledger.open(2, 1_000))
-    replica.book.want({2})
+    replica.book.keep_leased({2})
     replica.maintain()
     assert not replica.book.reserve(2, 900)  # campaign 2's lease is to be replaced
     replica.ledger.before_close = lambda: replica.reserve(700)  # meanwhile campaign 1's cannot pay a bid
@@ -256,7 +256,7 @@ def test_what_was_to_be_done_while_the_ledger_was_away_is_done_later(replica: Re
 
 def test_a_first_lease_is_asked_for_until_the_ledger_answers():
     replica = Replica()
-    replica.book.want({1})
+    replica.book.keep_leased({1})
     replica.ledger.away = True
     with pytest.raises(LedgerError):
         replica.maintain()
@@ -313,7 +313,7 @@ def test_replicas_choose_different_lease_numbers():
         await ledger.open(1, 1_000)
         for _ in range(20):
             book = LeaseBook(ledger, seconds=LEASE_SECONDS, share=0.01, notice_ttl=NOTICE_TTL)
-            book.want({1})
+            book.keep_leased({1})
             await book.maintain()
         return {number for number, amount in ledger.granted.items() if amount}
 
@@ -327,7 +327,7 @@ def test_a_lease_that_nothing_is_bid_from_is_renewed_ever_more_seldom_and_pays_a
         asked = len(replica.ledger.granted)
         for _ in range(int(seconds)):
             replica.now += 1.0
-            replica.book.want({1})
+            replica.book.keep_leased({1})
             replica.maintain()
             assert any(lease.until > replica.now for lease in replica.book._open.values())
             for lease in replica.book._open.values():
@@ -344,9 +344,9 @@ def test_a_lease_that_nothing_is_bid_from_is_renewed_ever_more_seldom_and_pays_a
 def test_a_campaign_that_may_not_bid_any_more_gives_back_what_it_never_bid_from(replica: Replica):
     for _ in range(200):
         replica.now += 1.0
-        replica.book.want({1})
+        replica.book.keep_leased({1})
         replica.maintain()
-    replica.book.want(set())
+    replica.book.keep_leased(set())
     replica.now += LEASE_SECONDS
     replica.maintain()
     assert replica.pots == {"available": 1_000}
@@ -355,11 +355,11 @@ def test_a_campaign_that_may_not_bid_any_more_gives_back_what_it_never_bid_from(
 @given(steps=st.lists(st.sampled_from([0.1, 1.0, 7.0, 40.0, -1.0]), max_size=40))
 def test_no_bid_is_honoured_longer_than_the_ledger_keeps_its_lease(steps: list[float]):
     replica = Replica(budget=10**6)
-    replica.book.want({1})
+    replica.book.keep_leased({1})
     for step in steps:
         replica.now += max(step, 0.0)
         replica.maintain()
-        replica.book.want({1} if step != 1.0 else set())
+        replica.book.keep_leased({1} if step != 1.0 else set())
         if step < 0:
             held = replica.book.reserve(1, 10)
             assert held is None or held.expires < replica.ledger.expires[held.lease]
@@ -369,7 +369,7 @@ def test_what_bids_wait_for_is_fetched_before_what_is_kept_ready():
     replica = Replica()
     for campaign in range(2, 1_000):
         asyncio.run(replica.ledger.open(campaign, 1_000))
-    replica.book.want(set(range(2, 1_000)))
+    replica.book.keep_leased(set(range(2, 1_000)))
     assert not replica.reserve(10)
     replica.maintain()
     assert len(replica.book._open) == 999
@@ -383,7 +383,7 @@ THIEF, HONEST = 666, 7
 
 def test_what_is_kept_ready_goes_to_the_first_caller_that_bids_and_its_bids_alone():
     replica = Replica()
-    replica.book.want({1})
+    replica.book.keep_leased({1})
     replica.maintain()
     assert replica.book.reserve(1, 10, caller=THIEF) is not None
     assert replica.book.reserve(1, 10, caller=HONEST) is None
@@ -394,7 +394,7 @@ def test_what_is_kept_ready_goes_to_the_first_caller_that_bids_and_its_bids_alon
 
 def test_a_caller_that_never_pays_leaves_a_share_to_others():
     replica = Replica(share=1.0, caller_share=0.5)
-    replica.book.want({1})
+    replica.book.keep_leased({1})
 
     def bids(caller: int) -> int:
         """Until it has none for a while."""
@@ -419,10 +419,10 @@ def test_a_caller_that_holds_enough_does_not_get_what_is_kept_ready():
     for _ in range(20):
         replica.book.reserve(1, 100, caller=THIEF)
         replica.maintain()
-    replica.book.want({1})
+    replica.book.keep_leased({1})
     replica.now += LEASE_SECONDS
     replica.maintain()
-    replica.book.want({1})
+    replica.book.keep_leased({1})
     replica.maintain()
     assert (1, ANYBODY) in replica.book._open
     assert replica.book.reserve(1, 1, caller=THIEF) is None

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtb.ledger import Day, LeaseBook, MemoryLedger, Outcome, Terms
+from rtb.ledger import Day, LeaseBook, MemoryLedger, NoticeOutcome, Terms
 from rtb.ledger.burn import Burn
 from rtb.money.micros import MAX_MICROS
 from rtb.settlement.notice_tokens import BidRef, Kind
@@ -45,7 +45,7 @@ def test_before_the_first_bid_a_lease_is_a_share_then_ever_less_but_enough_for_a
     burn = Burn()
     assert burn.lease_for(LEASE_SECONDS) == MAX_MICROS
     for granted, asked in [(60_000, 15_000), (15_000, 10_000), (10_000, 10_000), (9_000, 9_000)]:
-        burn.lay_idle(granted)
+        burn.back_off(granted)
         assert burn.lease_for(LEASE_SECONDS) == asked
     burn.note(7)
     assert burn.lease_for(LEASE_SECONDS) == 140
@@ -93,7 +93,7 @@ class Market:
                     self.bid(place, book, self.random.randint(*sizes))
                 if self.random.random() < deaths:
                     self.books[place] = self.book()
-                    self.books[place].want({1})
+                    self.books[place].keep_leased({1})
             await self.answer(win)
             await self.ledger.reclaim(self.now)
             stands = await balance(self.ledger)
@@ -118,7 +118,7 @@ class Market:
             chance = self.random.random()
             if chance < win:
                 price = self.random.randint(ref.ceiling_micros // 2, ref.ceiling_micros)
-                assert await self.ledger.settle(ref, Kind.BILL, price, self.now) is Outcome.SETTLED
+                assert await self.ledger.settle(ref, Kind.BILL, price, self.now) is NoticeOutcome.SETTLED
                 self.spent_on[int(self.now // DAY_SECONDS)] += price
             elif chance < (1 + win) / 2:
                 await self.ledger.release(ref, self.now)

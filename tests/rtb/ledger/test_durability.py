@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtb.ledger import Durability, DurabilityWatch, LedgerError, read_durability
-from rtb.ledger.durability import Level, judge
+from rtb.ledger.durability import Level, assess_durability
 from tests.conftest import Valkey
 from tests.rtb.ledger.servers import KINDS, running
 
@@ -127,7 +127,7 @@ _names = ["appendonly", "appendfsync", "no-appendfsync-on-rewrite", "maxmemory-p
     )
 )
 def test_nothing_is_called_safe_that_does_not_say_all_of_it(facts: dict[str, object]) -> None:
-    found = judge(facts)
+    found = assess_durability(facts)
     assert str(found).startswith(found.level)
     if found.is_safe:
         assert facts["appendfsync"] == "always"

@@ -7,7 +7,7 @@ from typing import Any
 
 from rtb.events import STREAM
 from rtb.events.schema import to_table
-from rtb.events.stream import Entry
+from rtb.events.stream import StreamEntry
 from rtb.ledger import ValkeyLedger
 from rtb.settlement.notice_tokens import Kind
 from tests.conftest import Valkey
@@ -26,7 +26,7 @@ def test_each_notice_leaves_one_event(valkey: Valkey) -> None:
                 await ledger.release(bid(3), NOW, min_to_win_micros=70)
                 await ledger.release(bid(4), NOW)
             kept: Any = await client.xrange(STREAM)
-            entries = [Entry(id.decode(), fields) for id, fields in kept]
+            entries = [StreamEntry(id.decode(), fields) for id, fields in kept]
             rows: list[dict[str, Any]] = to_table(entries).to_pylist()
             return rows
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rtb.events.schema import to_table
-from rtb.events.stream import Entry
+from rtb.events.stream import StreamEntry
 from rtb.ledger import Balance, Mark
 from rtb.ledger.history import History
 from rtb.ledger.protocol import mark_seconds
@@ -16,12 +16,12 @@ TTL = 60.0
 DAY = 86_400
 
 
-def event(kind: str, outcome: str, *, at: float = NOW, price: int = 0, number: int = 1) -> Entry:
+def event(kind: str, outcome: str, *, at: float = NOW, price: int = 0, number: int = 1) -> StreamEntry:
     text = {"kind": kind, "bid": bid(number).bid_id, "campaign": "1", "price_micros": str(price), "at": repr(at)}
-    return Entry("1-0", {name.encode(): value.encode() for name, value in (text | {"outcome": outcome}).items()})
+    return StreamEntry("1-0", {name.encode(): value.encode() for name, value in (text | {"outcome": outcome}).items()})
 
 
-def history(*events: Entry, now: float = NOW) -> History:
+def history(*events: StreamEntry, now: float = NOW) -> History:
     made = History(TTL, now)
     made.add(to_table(events))
     return made

@@ -22,8 +22,8 @@ from hypothesis.stateful import (
 
 from rtb.events.schema import to_table
 from rtb.events.spend import move_rows
-from rtb.events.stream import Entry
-from rtb.ledger import Balance, Day, Grant, Ledger, Outcome, Terms, Transfer, Usage
+from rtb.events.stream import StreamEntry
+from rtb.ledger import Balance, Day, Grant, Ledger, NoticeOutcome, Terms, Transfer, Usage
 from rtb.ledger.history import History
 from rtb.settlement.notice_tokens import BidRef, Kind
 from tests.conftest import Valkey
@@ -75,7 +75,7 @@ class MoneyMachine(RuleBasedStateMachine):
         self.now = NOW
         self.worlds = Worlds(valkey, loop, lambda: self.now, self.promised)
         self.bids: list[Bid] = []
-        self.events: list[Entry] = []  # of ledgers that were lost
+        self.events: list[StreamEntry] = []  # of ledgers that were lost
         self.terms: dict[int, Terms] = {}
         self.spending = {campaign: Spending() for campaign in CAMPAIGNS}
         self.others: dict[int, float] = {}  # leases of nobody's book, and when they end
@@ -219,7 +219,7 @@ class MoneyMachine(RuleBasedStateMachine):
         memory, valkey = self.worlds.both
         routers = itertools.cycle([valkey.ledger, self.worlds.neighbour])
         outcomes = valkey.run_all([self.tell(next(routers), bid.ref, kind, mail) for kind in mail.kinds])
-        assert outcomes.count(Outcome.SETTLED) <= (not bid.is_charged)
+        assert outcomes.count(NoticeOutcome.SETTLED) <= (not bid.is_charged)
         for order in itertools.permutations(zip(mail.kinds, outcomes, strict=True)):
             kinds, in_turn = map(list, zip(*order, strict=True))
             told = self.foresee(place, mail._replace(kinds=kinds))

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from rtb.ledger import Closing, Grant, Ledger, LedgerError, Outcome, Usage, ValkeyLedger
+from rtb.ledger import Closing, Grant, Ledger, LedgerError, NoticeOutcome, Usage, ValkeyLedger
 from rtb.settlement.notice_tokens import Kind
 from tests.conftest import Valkey
 from tests.rtb.ledger.support import EXPIRES, NOW, Restartable, assert_adds_up, balance, bid
@@ -74,8 +74,8 @@ def test_a_ledger_works_again_with_the_same_figures_after_its_server_was_killed(
             server.start()
 
             assert await balance(ledger) == before
-            assert await ledger.settle(bid(1), Kind.BILL, 60, NOW) is Outcome.DUPLICATE
-            assert await ledger.settle(bid(2), Kind.BILL, 70, NOW) is Outcome.SETTLED
+            assert await ledger.settle(bid(1), Kind.BILL, 60, NOW) is NoticeOutcome.DUPLICATE
+            assert await ledger.settle(bid(2), Kind.BILL, 70, NOW) is NoticeOutcome.SETTLED
             assert await ledger.lease([Grant(7, 1, 1, 0.0, EXPIRES)]) == [0]
             assert await ledger.reclaim(EXPIRES) == 150
             assert (await balance(ledger)).available == 1_000 - 60 - 70
@@ -87,7 +87,7 @@ def test_a_server_killed_while_notices_stream_in_loses_none_that_was_acknowledge
     """Notices that were not acknowledged are sent again, as exchanges do: in the end each is spent once."""
     price, bids = 7, 2_000
 
-    async def settle(ledger: Ledger, sequence: int) -> Outcome:
+    async def settle(ledger: Ledger, sequence: int) -> NoticeOutcome:
         return await ledger.settle(bid(sequence, ceiling=10), Kind.BILL, price, NOW)
 
     async def main() -> None:
@@ -112,7 +112,7 @@ def test_a_server_killed_while_notices_stream_in_loses_none_that_was_acknowledge
             server.start()
 
             again = {sequence: await settle(ledger, sequence) for sequence in range(bids)}
-            assert {again[sequence] for sequence in acknowledged} == {Outcome.DUPLICATE}
+            assert {again[sequence] for sequence in acknowledged} == {NoticeOutcome.DUPLICATE}
             after = await balance(ledger)
             assert_adds_up(after)
             assert (after.spent, after.bills, after.leased) == (price * bids, bids, 0)

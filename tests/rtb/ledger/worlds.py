@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rtb.events import STREAM
-from rtb.events.stream import Entry
+from rtb.events.stream import StreamEntry
 from rtb.ledger import Balance, Grant, LeaseBook, Ledger, MemoryLedger, Reservation, ValkeyLedger
 from rtb.settlement.notice_tokens import BidRef, Kind
 from tests.conftest import Valkey
@@ -119,7 +119,7 @@ class Worlds:
                 clock=self._clock,
                 new_number=world.numbers.__next__,
             )
-            world.books[replica].want({*wanted})
+            world.books[replica].keep_leased({*wanted})
 
     def on_ledgers(self, operation: str, *arguments: Any) -> Any:
         """Return what both ledgers answered."""
@@ -138,10 +138,10 @@ class Worlds:
         assert memory == valkey
         return memory
 
-    def events(self) -> list[Entry]:
+    def events(self) -> list[StreamEntry]:
         """Return what the server's ledger recorded."""
         rows = self.valkey.run(self._client.xrange(STREAM))
-        return [Entry(id.decode(), fields) for id, fields in rows]
+        return [StreamEntry(id.decode(), fields) for id, fields in rows]
 
     def forget(self) -> None:
         """Both ledgers lose everything."""

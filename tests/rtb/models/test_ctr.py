@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rtb.models import artefacts, ctr, features
 from rtb.models.artefacts import ArtefactError
 from rtb.models.ctr import MODELS, PRIOR, Calibration, CTRNetwork, CTRScorer, Isotonic, Model, Platt
-from rtb.models.ctr.networks import CROSSES, WIDE_FIELDS, Machine, wide_slots
+from rtb.models.ctr.networks import CROSSES, WIDE_FIELDS, FactorizationMachine, wide_slots
 
 _CURVE = np.array([[-9.0, -5.0, -2.0, 0.0], [0.0, 0.004, 0.004, 0.3]], np.float32)
 _CALIBRATIONS = (Platt(torch.tensor([0.9, 1.2]), torch.tensor([0.1, -0.4])), Isotonic(_CURVE, _CURVE[:, 1:]))
@@ -57,7 +57,7 @@ def test_score_of_a_row_is_its_own_whatever_is_in_the_batch(network: CTRNetwork)
 @pytest.mark.parametrize("model", ["fm", "deepfm"])
 def test_interaction_is_the_sum_over_pairs_of_fields(model: Model) -> None:
     machine, rows = CTRNetwork(model, dim=4, hidden=(8,)).interactions, torch.from_numpy(_rows(4))
-    assert isinstance(machine, Machine)
+    assert isinstance(machine, FactorizationMachine)
     with torch.inference_mode():
         embedded = machine.embedding(rows)
         pairs = sum((embedded[:, a] * embedded[:, b]).sum(1) for a, b in combinations(range(rows.shape[1]), 2))

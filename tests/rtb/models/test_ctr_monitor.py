@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtb.events.schema import SCHEMA
-from rtb.models.ctr_monitor import Reckoned, Reckoning
+from rtb.models.ctr_monitor import CalibrationMonitor, CalibrationSums
 
 Event = dict[str, object]
 
@@ -31,32 +31,32 @@ def table(*events: Event) -> pa.Table:
     return pa.Table.from_pylist(list(events), schema=SCHEMA)
 
 
-def reckoned(*events: Event, most: int = 1_000) -> Reckoned:
-    found = Reckoning(most)
+def reckoned(*events: Event, most: int = 1_000) -> CalibrationSums:
+    found = CalibrationMonitor(most)
     for event in events:
         found.observe(table(event))
     return found.take()
 
 
 def test_a_bid_that_was_not_charged_counts_for_nothing() -> None:
-    assert reckoned(bid("a", 0.5)) == Reckoned()
+    assert reckoned(bid("a", 0.5)) == CalibrationSums()
 
 
 def test_a_second_click_and_a_notice_that_was_repeated_count_for_nothing() -> None:
     repeated = {**charge("a"), "outcome": "duplicate"}
-    assert reckoned(bid("a", 0.5), charge("a"), repeated, click("a"), click("a")) == Reckoned(0.5, 1, 1)
+    assert reckoned(bid("a", 0.5), charge("a"), repeated, click("a"), click("a")) == CalibrationSums(0.5, 1, 1)
 
 
 def test_a_lost_bid_is_not_remembered() -> None:
     lost = {**charge("a"), "kind": "loss", "outcome": "freed"}
-    assert reckoned(bid("a", 0.5), lost, charge("a"), click("a")) == Reckoned()
+    assert reckoned(bid("a", 0.5), lost, charge("a"), click("a")) == CalibrationSums()
 
 
 def test_what_was_taken_is_not_taken_again() -> None:
-    found = Reckoning()
+    found = CalibrationMonitor()
     found.observe(table(bid("a", 0.5), charge("a")))
-    assert found.take() == Reckoned(0.5, 0, 1)
-    assert found.take() == Reckoned()
+    assert found.take() == CalibrationSums(0.5, 0, 1)
+    assert found.take() == CalibrationSums()
 
 
 def test_what_does_not_fit_leaves_both_sums() -> None:

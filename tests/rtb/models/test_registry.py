@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtb.models.artefacts import ArtefactError, Meta, load, save
-from rtb.models.registry import Decision, Record, Registry, RegistryError
+from rtb.models.registry import PublishDecision, Registry, RegistryError, RegistryState
 
 
 def model(folder: Path, number: int) -> Path:
@@ -30,7 +30,7 @@ def add(registry: Registry, tmp_path: Path, number: int) -> Meta:
 
 
 def test_nothing_is_published_at_first(registry: Registry):
-    assert registry.read() == Record()
+    assert registry.read() == RegistryState()
     assert registry.champion() is None
 
 
@@ -75,21 +75,21 @@ def test_rolling_back_goes_one_back_each_time_and_then_says_so(registry: Registr
 @given(st.lists(st.integers(0, 4), max_size=12))
 def test_rolling_back_undoes_what_was_published_in_reverse(steps: list[int]):
     """Step 0 rolls back, another publishes that version: the champions are those of a stack."""
-    record = Record()
+    record = RegistryState()
     stack: list[str] = []
     for step in steps:
         if step:
             if stack[-1:] != [str(step)]:
                 stack.append(str(step))
-            decision = Decision("now", "published", str(step), record.champion, "")
+            decision = PublishDecision("now", "published", str(step), record.champion, "")
         else:
             former = record.former()
             assert former == (stack[-2] if len(stack) > 1 else None)
             if former is None:
                 continue
             stack.pop()
-            decision = Decision("now", "rolled back", former, record.champion, "")
-        record = Record(decision.version, (*record.history, decision))
+            decision = PublishDecision("now", "rolled back", former, record.champion, "")
+        record = RegistryState(decision.version, (*record.history, decision))
         assert record.champion == stack[-1]
 
 

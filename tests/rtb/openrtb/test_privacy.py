@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtb.openrtb import decode_request
-from rtb.openrtb.privacy import Allowed, allowed_user_data
+from rtb.openrtb.privacy import UserDataPermissions, allowed_user_data
 from rtb.openrtb.tcf import consented_purposes
 from tests.rtb.builders import make_request, to_json
 
@@ -26,7 +26,7 @@ def consent(*purposes: int, version: int = 2, vendors: str = "0" * 40) -> str:
 ALL = consent(*range(1, 11))
 
 
-def _allowed(**fields: Any) -> Allowed:
+def _allowed(**fields: Any) -> UserDataPermissions:
     return allowed_user_data(decode_request(to_json(make_request(**fields))))
 
 
@@ -62,7 +62,7 @@ def _allowed(**fields: Any) -> Allowed:
     ],
 )
 def test_signal_forbids_user_data(fields: dict[str, Any]) -> None:
-    assert _allowed(**fields) == Allowed(identity=False, profile=False)
+    assert _allowed(**fields) == UserDataPermissions(identity=False, profile=False)
 
 
 @pytest.mark.parametrize(
@@ -84,19 +84,19 @@ def test_signal_forbids_user_data(fields: dict[str, Any]) -> None:
     ],
 )
 def test_without_a_signal_user_data_may_be_used(fields: dict[str, Any]) -> None:
-    assert _allowed(**fields) == Allowed(identity=True, profile=True)
+    assert _allowed(**fields) == UserDataPermissions(identity=True, profile=True)
 
 
 @pytest.mark.parametrize(
     ("purposes", "allowed"),
     [
-        ((1, 2), Allowed(identity=True, profile=False)),
-        ((1, 4), Allowed(identity=False, profile=True)),
-        ((1, 2, 4), Allowed(identity=True, profile=True)),
-        ((1, 3), Allowed(identity=False, profile=False)),
+        ((1, 2), UserDataPermissions(identity=True, profile=False)),
+        ((1, 4), UserDataPermissions(identity=False, profile=True)),
+        ((1, 2, 4), UserDataPermissions(identity=True, profile=True)),
+        ((1, 3), UserDataPermissions(identity=False, profile=False)),
     ],
 )
-def test_consent_is_to_purposes(purposes: tuple[int, ...], allowed: Allowed) -> None:
+def test_consent_is_to_purposes(purposes: tuple[int, ...], allowed: UserDataPermissions) -> None:
     assert _allowed(regs={"gdpr": 1}, user={"consent": consent(*purposes)}) == allowed
 
 

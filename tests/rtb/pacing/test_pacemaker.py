@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtb.campaigns.campaign import Budget, Flight
-from rtb.catalog import Entry
+from rtb.catalog import CatalogEntry
 from rtb.ledger import Balance
 from rtb.models.observation import observe
-from rtb.models.winrate import UNKNOWN, Market, markets_of
-from rtb.pacing.market_estimate import know
+from rtb.models.winrate import UNKNOWN_MARKET, CampaignMarket, market_table
+from rtb.pacing.market_estimate import estimate_markets
 from rtb.pacing.pacemaker import Pacemaker
 from rtb.pacing.snapshot import PACING_DTYPE, pacing_state
 from tests.rtb.builders import make_campaign
@@ -24,20 +24,20 @@ from tests.rtb.builders import make_campaign
 _CREATED = 1_000.0
 
 
-def _entry(number: int = 7, **fields: Any) -> Entry:
+def _entry(number: int = 7, **fields: Any) -> CatalogEntry:
     budget = Budget(total_micros=1_000, flight_seconds=100.0)
-    return Entry(number, msgspec.structs.replace(make_campaign(**fields), budget=budget), _CREATED)
+    return CatalogEntry(number, msgspec.structs.replace(make_campaign(**fields), budget=budget), _CREATED)
 
 
 def _balance(**pots: Any) -> Balance:
     return Balance(**{"budget": 1_000, "available": 600, "leased": 200, "reserved": 50, "spent": 150, **pots})
 
 
-def _tick(balance: Balance, entry: Entry | None = None, now: float = _CREATED) -> Any:
+def _tick(balance: Balance, entry: CatalogEntry | None = None, now: float = _CREATED) -> Any:
     return Pacemaker().tick([entry or _entry()], [balance], now)[0]
 
 
-def _run(steps: int, growth: dict[str, float], seconds: float = 1.0, entry: Entry | None = None) -> Any:
+def _run(steps: int, growth: dict[str, float], seconds: float = 1.0, entry: CatalogEntry | None = None) -> Any:
     """Return the record after many ticks between which the counts grew evenly."""
     pacemaker = Pacemaker()
     for step in range(steps + 1):
@@ -46,7 +46,7 @@ def _run(steps: int, growth: dict[str, float], seconds: float = 1.0, entry: Entr
     return record
 
 
-def _long(number: int = 7, **fields: Any) -> Entry:
+def _long(number: int = 7, **fields: Any) -> CatalogEntry:
     """Build a campaign whose flight lasts a million seconds."""
     entry = _entry(number, **fields)
     budget = Budget(total_micros=1_000, flight_seconds=1e6)
@@ -147,7 +147,7 @@ def test_nobody_to_pace_is_an_empty_table() -> None:
 
 
 def test_each_campaign_has_its_own_market_and_one_without_bids_has_none() -> None:
-    markets = {9: Market(500.0, 3.5, 0.4, markets_of([(77, 500.0, 3.5)]))}
+    markets = {9: CampaignMarket(500.0, 3.5, 0.4, market_table([(77, 500.0, 3.5)]))}
     entries, balances = [_entry(7), _entry(9)], [_balance(), _balance()]
     table = Pacemaker().tick(entries, balances, _CREATED, markets)
     assert table["markets"]["median"][:, 0].tolist() == [0.0, 500.0]
@@ -177,7 +177,7 @@ def test_whatever_the_ledger_says_the_policy_sees_numbers(balances: list[Balance
         assert all(np.isfinite(table[name][0]) for name in PACING_DTYPE.names or () if name.startswith("level"))
 
 
-def _flying(starts: float | None, ends: float | None) -> Entry:
+def _flying(starts: float | None, ends: float | None) -> CatalogEntry:
     moments = [None if at is None else datetime.fromtimestamp(_CREATED + at, UTC) for at in (starts, ends)]
     return _entry(flight=Flight(starts_at=moments[0], ends_at=moments[1]))
 
@@ -272,14 +272,14 @@ def test_forecast_level_is_where_the_landscape_expects_even_spend(left: int) -> 
     growth = {**_STEADY, "spent": 10_000, "levels": 5e7}
     record = _run(40, growth | {"available": left / 40, "budget": 10**10 / 40}, entry=_long())
     totals = {name: np.array([40.0 * rate]) for name, rate in growth.items()}
-    landscape = know(totals, [UNKNOWN], np.ones(1)).landscape
+    landscape = estimate_markets(totals, [UNKNOWN_MARKET], np.ones(1)).landscape
     expected = (left + 200) / record["opportunities_left"]  # what `_balance` has leased is left as well
     assert landscape.spend(np.array([record["level_forecast"]]))[0] == pytest.approx(expected, rel=1e-3)
 
 
 def test_level_follows_what_the_market_takes() -> None:
     """Two campaigns believe the same of prices; where more was spent than that says, less is bid."""
-    pacemaker, market = Pacemaker(), Market(500.0, 3.0)
+    pacemaker, market = Pacemaker(), CampaignMarket(500.0, 3.0)
     entries = [_long(1), _long(2)]
     for step in range(40):
         grown = {name: rate * step for name, rate in _STEADY.items()}

@@ -7,14 +7,14 @@ import asyncio
 import pytest
 from redis.exceptions import ConnectionError as Unreachable
 
-from rtb.pacing.snapshot import CATALOG, PACING, Publisher, Subscriber
+from rtb.pacing.snapshot import CATALOG, PACING, SnapshotPublisher, SnapshotSubscriber
 from tests.conftest import Valkey
 
 
 def test_a_picture_is_pulled_once(valkey: Valkey):
     async def main() -> None:
         async with valkey.client() as client:
-            publisher, subscriber = Publisher(client), Subscriber(client, CATALOG)
+            publisher, subscriber = SnapshotPublisher(client), SnapshotSubscriber(client, CATALOG)
             assert await subscriber.pull() is None
             await publisher.publish(CATALOG, b"\x00first\xff")
             assert await subscriber.pull() == b"\x00first\xff"
@@ -26,7 +26,7 @@ def test_a_picture_is_pulled_once(valkey: Valkey):
 def test_a_replica_gets_the_newest_picture_only(valkey: Valkey):
     async def main() -> None:
         async with valkey.client() as client:
-            publisher, subscriber = Publisher(client), Subscriber(client, PACING)
+            publisher, subscriber = SnapshotPublisher(client), SnapshotSubscriber(client, PACING)
             versions = [await publisher.publish(PACING, body) for body in (b"1", b"2", b"3")]
             assert await subscriber.pull() == b"3"
             assert subscriber.version == versions[-1]
@@ -38,9 +38,9 @@ def test_a_replica_gets_the_newest_picture_only(valkey: Valkey):
 def test_every_replica_gets_a_picture_and_each_key_has_its_own(valkey: Valkey):
     async def main() -> None:
         async with valkey.client() as client:
-            replicas = [Subscriber(client, CATALOG) for _ in range(3)]
-            other = Subscriber(client, PACING)
-            await Publisher(client).publish(CATALOG, b"one for all")
+            replicas = [SnapshotSubscriber(client, CATALOG) for _ in range(3)]
+            other = SnapshotSubscriber(client, PACING)
+            await SnapshotPublisher(client).publish(CATALOG, b"one for all")
             assert [await replica.pull() for replica in replicas] == [b"one for all"] * 3
             assert await other.pull() is None
 
@@ -50,7 +50,7 @@ def test_every_replica_gets_a_picture_and_each_key_has_its_own(valkey: Valkey):
 def test_a_picture_can_be_empty_or_the_same_again(valkey: Valkey):
     async def main() -> None:
         async with valkey.client() as client:
-            publisher, subscriber = Publisher(client), Subscriber(client, CATALOG)
+            publisher, subscriber = SnapshotPublisher(client), SnapshotSubscriber(client, CATALOG)
             for _ in range(2):
                 await publisher.publish(CATALOG, b"")
                 assert await subscriber.pull() == b""
@@ -61,8 +61,8 @@ def test_a_picture_can_be_empty_or_the_same_again(valkey: Valkey):
 def test_a_replica_that_forgets_its_version_gets_the_picture_again(valkey: Valkey):
     async def main() -> None:
         async with valkey.client() as client:
-            subscriber = Subscriber(client, PACING)
-            await Publisher(client).publish(PACING, b"table")
+            subscriber = SnapshotSubscriber(client, PACING)
+            await SnapshotPublisher(client).publish(PACING, b"table")
             await subscriber.pull()
             subscriber.forget()
             assert await subscriber.pull() == b"table"
@@ -73,7 +73,7 @@ def test_a_replica_that_forgets_its_version_gets_the_picture_again(valkey: Valke
 def test_no_two_pictures_have_one_version(valkey: Valkey):
     async def main() -> None:
         async with valkey.client() as client:
-            publishers = [Publisher(client) for _ in range(3)]
+            publishers = [SnapshotPublisher(client) for _ in range(3)]
             versions = [await publisher.publish(CATALOG, b"same") for publisher in publishers for _ in range(20)]
             assert len({*versions}) == 60
 
@@ -85,9 +85,9 @@ def test_a_picture_of_a_server_that_was_wiped_is_not_taken_for_an_old_one(valkey
 
     async def main() -> None:
         async with valkey.client() as client:
-            subscriber = Subscriber(client, CATALOG)
+            subscriber = SnapshotSubscriber(client, CATALOG)
             for body in (b"before", b"after"):
-                await Publisher(client).publish(CATALOG, body)
+                await SnapshotPublisher(client).publish(CATALOG, body)
                 assert await subscriber.pull() == body
                 await client.flushall()
                 assert await subscriber.pull() is None
@@ -98,7 +98,7 @@ def test_a_picture_of_a_server_that_was_wiped_is_not_taken_for_an_old_one(valkey
 def test_a_picture_pulled_while_others_are_published_is_of_its_version(valkey: Valkey):
     async def main() -> None:
         async with valkey.client() as client:
-            publisher, subscriber = Publisher(client), Subscriber(client, CATALOG)
+            publisher, subscriber = SnapshotPublisher(client), SnapshotSubscriber(client, CATALOG)
             bodies: dict[str, int] = {}
 
             async def publish() -> None:
@@ -121,7 +121,7 @@ def test_a_picture_pulled_while_others_are_published_is_of_its_version(valkey: V
 def test_a_server_away_is_an_error_and_changes_nothing(free_port: int):
     async def main() -> None:
         async with Valkey(free_port).client() as client:
-            subscriber = Subscriber(client, CATALOG)
+            subscriber = SnapshotSubscriber(client, CATALOG)
             with pytest.raises(Unreachable):
                 await subscriber.pull()
             assert subscriber.version == ""

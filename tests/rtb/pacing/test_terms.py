@@ -13,27 +13,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtb.campaigns.campaign import Budget, Flight
-from rtb.catalog import Entry
+from rtb.catalog import CatalogEntry
 from rtb.ledger import Balance, Day, Terms
 from rtb.pacing.pacemaker import Pacemaker
-from rtb.pacing.terms import Span, day_began, day_of, lost, span_of, terms_of
+from rtb.pacing.terms import PacingSpan, day_began, day_of, lost_campaigns, span_of, terms_of
 from tests.rtb.builders import make_campaign
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-def make_entry(status: str = "active", starts_at: Any = None, ends_at: Any = None, **budget: Any) -> Entry:
+def make_entry(status: str = "active", starts_at: Any = None, ends_at: Any = None, **budget: Any) -> CatalogEntry:
     """Build an entry whose campaign has a flight and these fields of its budget."""
     campaign = msgspec.structs.replace(
         make_campaign(status=status),
         budget=Budget(**{"total_micros": 1_000, "flight_seconds": 3_600.0, **budget}),
         flight=Flight(starts_at=starts_at, ends_at=ends_at),
     )
-    return Entry(1, campaign, 0.0)
+    return CatalogEntry(1, campaign, 0.0)
 
 
 def test_a_campaign_without_limits_has_a_budget_only() -> None:
-    assert terms_of(Entry(1, make_campaign(budget=5_000), 0.0)) == Terms(5_000)
+    assert terms_of(CatalogEntry(1, make_campaign(budget=5_000), 0.0)) == Terms(5_000)
     assert terms_of(make_entry()) == Terms(1_000)
 
 
@@ -66,7 +66,7 @@ def before_of(day: str) -> str:
 
 
 def test_a_day_without_a_time_zone_is_utc() -> None:
-    assert day_of(Entry(1, make_campaign(), 0.0), NOON.timestamp()).name == "2026-11-22"
+    assert day_of(CatalogEntry(1, make_campaign(), 0.0), NOON.timestamp()).name == "2026-11-22"
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_the_pacing_table_keeps_to_pause_flight_and_day(
 def test_a_ledger_has_lost_what_it_had(is_opened: bool, balance: Balance, spent: int, is_lost: bool) -> None:
     entry = make_entry()._replace(opened=is_opened)
     other = make_entry()._replace(number=2)
-    found = lost([entry, other], [balance, Balance()], {1: spent})
+    found = lost_campaigns([entry, other], [balance, Balance()], {1: spent})
     assert found == ([entry] if is_lost else [])
 
 
@@ -128,7 +128,7 @@ _LEFT = Balance(budget=1_000, available=500, leased=200, reserved=100, spent=200
 
 def test_a_flight_without_a_daily_limit_is_spent_evenly() -> None:
     now = NOON.timestamp() + 2 * 24 * _HOURS
-    assert span_of(make_entry(**_WEEK), _LEFT, now) == Span(1_000, 700, 168 * _HOURS, 120 * _HOURS)
+    assert span_of(make_entry(**_WEEK), _LEFT, now) == PacingSpan(1_000, 700, 168 * _HOURS, 120 * _HOURS)
 
 
 @pytest.mark.parametrize(
@@ -148,8 +148,8 @@ def test_a_daily_limit_counts_where_it_allows_less_than_the_flight(
     entry, now = make_entry(**_WEEK, daily_micros=limit), NOON.timestamp() + 2 * 24 * _HOURS
     balance = _LEFT._replace(leased=0, available=700, daily=limit, spent_today=spent_today, day_ends=now + 12 * _HOURS)
     room = limit - spent_today - 100  # what bids hold may be spent today
-    today = Span(limit, min(700, room), 24 * _HOURS, 12 * _HOURS)
-    flight = Span(1_000, 700, 168 * _HOURS, 120 * _HOURS)
+    today = PacingSpan(limit, min(700, room), 24 * _HOURS, 12 * _HOURS)
+    flight = PacingSpan(1_000, 700, 168 * _HOURS, 120 * _HOURS)
     assert span_of(entry, balance, now) == (today if is_today else flight)
 
 
@@ -157,7 +157,7 @@ def test_a_flight_that_ends_today_ends_the_day() -> None:
     entry = make_entry(starts_at=NOON, ends_at=NOON.replace(hour=18), daily_micros=300)
     balance = _LEFT._replace(daily=300, day_ends=NOON.timestamp() + 12 * _HOURS)
     span = span_of(entry, balance, NOON.timestamp() + 2 * _HOURS)
-    assert span == Span(300, balance.day_left(NOON.timestamp()), 24 * _HOURS, 4 * _HOURS)
+    assert span == PacingSpan(300, balance.day_left(NOON.timestamp()), 24 * _HOURS, 4 * _HOURS)
 
 
 def test_a_day_may_have_25_hours() -> None:
@@ -171,7 +171,7 @@ def test_a_day_may_have_25_hours() -> None:
 def test_after_its_end_a_flight_has_no_time_left(limit: int) -> None:
     entry = make_entry(starts_at=NOON, ends_at=NOON.replace(hour=16), daily_micros=limit)
     span = span_of(entry, _LEFT._replace(daily=limit), NOON.timestamp() + 9 * _HOURS)
-    assert span == Span(1_000, 700, 4 * _HOURS, 0.0)
+    assert span == PacingSpan(1_000, 700, 4 * _HOURS, 0.0)
 
 
 def test_before_it_begins_a_flight_has_all_its_time() -> None:

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtb.campaigns.campaign import Budget, Flight, Goal
-from rtb.catalog import Entry
+from rtb.catalog import CatalogEntry
 from rtb.ledger import Balance
 from rtb.money.micros import MAX_MICROS
 from rtb.pacing.snapshot import PACING_DTYPE
 from rtb.pacing.terms import day_of, span_of, terms_of
-from rtb.pacing.terms_table import SaleTerms
+from rtb.pacing.terms_table import TermsTable
 from tests.rtb.builders import make_campaign
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
@@ -27,7 +27,7 @@ def _moment(hours: float | None) -> datetime | None:
 
 
 @st.composite
-def _campaigns(draw: st.DrawFn) -> tuple[Entry, Balance]:
+def _campaigns(draw: st.DrawFn) -> tuple[CatalogEntry, Balance]:
     goal = Goal(
         kind=draw(st.sampled_from(["click", "conversion"])), value_micros=9, max_bid_micros=draw(st.integers(0, 3))
     )
@@ -40,16 +40,16 @@ def _campaigns(draw: st.DrawFn) -> tuple[Entry, Balance]:
         budget=budget,
         flight=Flight(starts_at=_moment(starts), ends_at=_moment(ends)),
     )
-    entry = Entry(draw(st.integers(1, 50)), campaign, NOW + draw(st.integers(-5, 5)) * _HOUR)
+    entry = CatalogEntry(draw(st.integers(1, 50)), campaign, NOW + draw(st.integers(-5, 5)) * _HOUR)
     money = {name: draw(st.integers(0, 9)) for name in ("available", "leased", "reserved", "spent_today", "spent_next")}
     ends_day = NOW + draw(st.sampled_from([-1.0, 1.0, np.inf]))
     return entry, Balance(budget=100, daily=draw(st.sampled_from([0, 5, 20])), day_ends=ends_day, **money)
 
 
 @given(st.lists(_campaigns(), min_size=1, max_size=5))
-def test_terms_of_many_are_those_of_each(drawn: list[tuple[Entry, Balance]]) -> None:
+def test_terms_of_many_are_those_of_each(drawn: list[tuple[CatalogEntry, Balance]]) -> None:
     entries, balances = map(list, zip(*drawn, strict=True))
-    terms = SaleTerms(entries)
+    terms = TermsTable(entries)
     assert terms.are_of(entries)
     assert not terms.are_of([*entries, entries[0]])
     table = np.zeros(len(entries), PACING_DTYPE)

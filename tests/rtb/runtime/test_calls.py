@@ -137,13 +137,13 @@ def test_one_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     [{}, {"NO_PROXY": "a.example"}, {"no_proxy": "a.example, .b"}, {"NO_PROXY": "a.example", "no_proxy": "*"}],
 )
 def test_children_are_told_to_spare_this_machine_and_what_was_spared(given: dict[str, str]) -> None:
-    told = calls.spared(given, "head")
+    told = calls.no_proxy_variables(given, "head")
     assert set(told) == {"NO_PROXY", "no_proxy"}
     for value in told.values():
         listed = value.split(",")
         assert "*" in listed or {"localhost", "127.0.0.1", "::1", socket.gethostname(), "head"} <= set(listed)
         assert "*" in listed or all(one.strip() in listed for old in given.values() for one in old.split(","))
-        assert calls.spared(told, "head") == told
+        assert calls.no_proxy_variables(told, "head") == told
 
 
 @given(st.text(max_size=40))

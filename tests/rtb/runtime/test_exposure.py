@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rtb.runtime.exposure import is_loopback, open_fault
+from rtb.runtime.exposure import exposure_fault, is_loopback
 from rtb.runtime.settings import Settings
 
 OPEN = ["require_exchange_key", "require_report_key"]
@@ -30,21 +30,21 @@ def test_these_may_not_be(host: str) -> None:
 @pytest.mark.parametrize("name", OPEN)
 def test_without_keys_it_is_for_this_machine_only(name: str, tmp_path: Path) -> None:
     open_settings = Settings(var_dir=tmp_path, **{name: False})  # type: ignore[arg-type]
-    assert open_fault(open_settings, ["127.0.0.1"]) is None
+    assert exposure_fault(open_settings, ["127.0.0.1"]) is None
     for elsewhere in (
         open_settings.model_copy(update={"http_host": "head"}),
         open_settings.model_copy(update={"public_url": "https://bid.example"}),
         open_settings.model_copy(update={"public_url": "no URL"}),
     ):
-        told = open_fault(elsewhere)
+        told = exposure_fault(elsewhere)
         assert told is not None
         assert f"RAYBID_{name.upper()}=true" in told
         assert "\n" not in told
-    assert "0.0.0.0" in (open_fault(open_settings, ["0.0.0.0"]) or "")
+    assert "0.0.0.0" in (exposure_fault(open_settings, ["0.0.0.0"]) or "")
 
 
 def test_with_keys_it_may_be_anywhere(tmp_path: Path) -> None:
     published = Settings(var_dir=tmp_path, http_host="head", public_url="https://bid.example")
     assert published.require_exchange_key
     assert published.require_report_key
-    assert open_fault(published, ["0.0.0.0", ""]) is None
+    assert exposure_fault(published, ["0.0.0.0", ""]) is None

@@ -14,7 +14,7 @@ import pytest
 
 from raybid.local.environment import ROOT
 from rtb.runtime import processes
-from verification.leftovers import Watch, watching
+from verification.leftovers import LeftoverWatch, watching
 
 pytestmark = pytest.mark.usefixtures("heard")
 
@@ -54,7 +54,7 @@ if __name__ == "__main__":
 
 
 @pytest.fixture
-def watch() -> Iterator[Watch]:
+def watch() -> Iterator[LeftoverWatch]:
     with watching() as watch:
         yield watch
 
@@ -69,7 +69,7 @@ def parent(program: str, *words: str, lines: int = 1) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("first", ["", DEAF])
-def test_a_command_and_all_that_came_of_it_end_with_the_parent(watch: Watch, number: int, first: str) -> None:
+def test_a_command_and_all_that_came_of_it_end_with_the_parent(watch: LeftoverWatch, number: int, first: str) -> None:
     process = parent(PARENT, FAMILY.format(first=first, seconds=600, own=600), lines=2)
     assert len(watch.alive()) >= 5
     process.send_signal(number)
@@ -79,7 +79,7 @@ def test_a_command_and_all_that_came_of_it_end_with_the_parent(watch: Watch, num
 
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("delay", [0.0, 0.01, 0.03, 0.1])
-def test_also_while_it_is_starting(watch: Watch, number: int, delay: float) -> None:
+def test_also_while_it_is_starting(watch: LeftoverWatch, number: int, delay: float) -> None:
     process = parent(PARENT, FAMILY.format(first="", seconds=600, own=600))
     time.sleep(delay)  # a moment of its start, whichever: each is right
     process.send_signal(number)
@@ -89,7 +89,7 @@ def test_also_while_it_is_starting(watch: Watch, number: int, delay: float) -> N
 
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("delay", [0.0, 0.3, 1.5])
-def test_workers_of_a_pool_end_with_the_parent(watch: Watch, number: int, delay: float, tmp_path: Path) -> None:
+def test_workers_of_a_pool_end_with_the_parent(watch: LeftoverWatch, number: int, delay: float, tmp_path: Path) -> None:
     (tmp_path / "pooled.py").write_text(POOL)
     with subprocess.Popen(
         [sys.executable, str(tmp_path / "pooled.py")],
@@ -104,7 +104,7 @@ def test_workers_of_a_pool_end_with_the_parent(watch: Watch, number: int, delay:
         assert watch.left(_SECONDS) == []
 
 
-def test_orphans_end_with_a_command_that_ends_by_itself(watch: Watch) -> None:
+def test_orphans_end_with_a_command_that_ends_by_itself(watch: LeftoverWatch) -> None:
     program = FAMILY.format(first="", seconds=600, own=0.2)
     done = processes.run([sys.executable, "-c", program], stdout=subprocess.PIPE)
     assert (done.returncode, done.stdout) == (0, b"family\n")
@@ -112,7 +112,7 @@ def test_orphans_end_with_a_command_that_ends_by_itself(watch: Watch) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_the_command_ends_with_its_guard(watch: Watch, number: int) -> None:
+def test_the_command_ends_with_its_guard(watch: LeftoverWatch, number: int) -> None:
     process = processes.start(["sleep", "600"])
     deadline = time.monotonic() + _SECONDS
     while len(watch.alive()) < 2 and time.monotonic() < deadline:
@@ -122,7 +122,7 @@ def test_the_command_ends_with_its_guard(watch: Watch, number: int) -> None:
     assert watch.left(_SECONDS) == []
 
 
-def test_a_thread_that_started_a_command_may_end_before_it(watch: Watch) -> None:
+def test_a_thread_that_started_a_command_may_end_before_it(watch: LeftoverWatch) -> None:
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - one thread of this one test
 
     with ThreadPoolExecutor(1) as thread:
@@ -142,7 +142,7 @@ def test_a_command_that_is_not_there_is_named() -> None:
     assert (done.returncode, done.stderr) == (127, b"no-such-command: No such file or directory\n")
 
 
-def test_what_takes_too_long_is_ended(watch: Watch) -> None:
+def test_what_takes_too_long_is_ended(watch: LeftoverWatch) -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         processes.run(["sleep", "600"], timeout=0.2)
     assert watch.left(0.0) == []

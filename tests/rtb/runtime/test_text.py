@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.runtime.text import cell, unmarked, visible
+from rtb.runtime.text import csv_cell, escaped_figure, visible
 
 
 @given(st.text())
@@ -38,7 +38,7 @@ def test_commands_to_the_terminal_are_shown(text: str, shown: str) -> None:
 
 @given(st.text())
 def test_no_text_that_is_not_a_number_begins_as_a_formula(text: str) -> None:
-    written = cell(text)
+    written = csv_cell(text)
     assert written in (text, f"'{text}")
     if written == text and text.lstrip(" ")[:1] in tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"):
         assert not text.strip() or float(text) is not None
@@ -48,12 +48,12 @@ def test_no_text_that_is_not_a_number_begins_as_a_formula(text: str) -> None:
     "text", ["=1+1", "+1+1", "-1+cmd|' /C calc'!A0", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\uff1d1+1"]
 )
 def test_formulas_are_disarmed(text: str) -> None:
-    assert cell(text) == f"'{text}"
+    assert csv_cell(text) == f"'{text}"
 
 
 @pytest.mark.parametrize("value", [-1, -1.5, "-1.5", "+3e4", "spring", "a=b", "", None, True])
 def test_numbers_and_plain_text_stay(value: object) -> None:
-    assert cell(value) is value
+    assert csv_cell(value) is value
 
 
 def test_names_in_plots_are_no_markup() -> None:
@@ -61,7 +61,7 @@ def test_names_in_plots_are_no_markup() -> None:
     figure = go.Figure(go.Bar(x=[evil, "b"], y=[1, 2], name=evil, text=[evil, ""], hovertemplate="%{x}<extra></extra>"))
     figure.add_annotation(text=evil)
     figure.update_xaxes(categoryarray=[evil])
-    found = unmarked(figure).to_json()
+    found = escaped_figure(figure).to_json()
     assert "\\u003ca" not in found and "<a" not in found
     assert found.count("&lt;a href") == 5
     assert list(figure.data[0].y) == [1, 2]

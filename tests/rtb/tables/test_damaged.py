@@ -15,7 +15,7 @@ from pipelines.ctr_training.ipinyou_table import read_table
 from pipelines.ingest import NoRows, convert
 from rtb.tables import BadTable
 from simulation.auction_log import LogError, read_episodes, read_rows
-from simulation.exchange.sources import SourceError, from_files
+from simulation.exchange.sources import RequestSourceError, from_files
 from tests.support import examples
 from verification.strangers import auction_logs, logs_of_requests, tables
 
@@ -94,5 +94,5 @@ def test_a_damaged_file_of_requests_is_read_or_refused(tmp_path: Path, content: 
     bad: list[str] = []
     try:
         list(from_files([tmp_path / "requests"], 1, endless=False, on_bad_line=bad.append))
-    except SourceError as error:
+    except RequestSourceError as error:
         assert str(error)

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from rtb.campaigns.campaign import decode_campaign
 from rtb.openrtb import NoBid
 from rtb.pacing import snapshot
-from rtb.targeting.frequency import Cap, FrequencyGate, Verdict, caps_of
+from rtb.targeting.frequency import FrequencyCheck, FrequencyGate, ImpressionCap, caps_of
 from rtb.targeting.listing import Listing
 from tests.conftest import Valkey
 from tests.rtb.builders import make_campaign
 from tests.support import examples
 
-CAPS = {1: Cap(2, 60.0), 2: Cap(1, 60.0)}
+CAPS = {1: ImpressionCap(2, 60.0), 2: ImpressionCap(1, 60.0)}
 
 
 def with_gate(valkey: Valkey, body: Callable[[FrequencyGate, Any], Awaitable[None]], **options: Any) -> None:
@@ -35,7 +35,7 @@ def with_gate(valkey: Valkey, body: Callable[[FrequencyGate, Any], Awaitable[Non
     asyncio.run(main())
 
 
-async def check(gate: FrequencyGate, *pairs: tuple[int, int]) -> Verdict:
+async def check(gate: FrequencyGate, *pairs: tuple[int, int]) -> FrequencyCheck:
     campaign, user = ([pair[n] for pair in pairs] for n in range(2))
     return await gate.check(np.array(campaign, np.int32), np.array(user, np.uint64))
 
@@ -60,7 +60,7 @@ def test_a_user_who_has_seen_enough_is_shown_no_more(
 
 def test_a_window_begins_with_the_first_impression_and_ends(valkey: Valkey) -> None:
     async def body(gate: FrequencyGate, client: Any) -> None:
-        gate.recap({1: Cap(1, 60.0)})
+        gate.recap({1: ImpressionCap(1, 60.0)})
         await gate.count(1, 5)
         (key,) = await client.keys("raybid:frequency:*")
         assert 30_000 < await client.pttl(key) <= 60_000
@@ -125,7 +125,7 @@ def test_a_campaign_with_a_cap_is_decoded_published_and_capped(valkey: Valkey) -
     sent = {**msgspec.to_builtins(make_campaign()), "frequency": {"count": 3, "seconds": 60}}
     listings = [Listing(1, make_campaign()), Listing(2, decode_campaign(msgspec.json.encode(sent)))]
     caps = caps_of(snapshot.decode_catalog(snapshot.encode_catalog(listings)))
-    assert caps == {2: Cap(3, 60.0)}
+    assert caps == {2: ImpressionCap(3, 60.0)}
 
     async def body(gate: FrequencyGate, _: Any) -> None:
         gate.recap(caps)

@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 
 from rtb.money.micros import cpm_to_micros
 from rtb.openrtb import Loss
-from simulation.exchange.auction import Outcome, draw_market_price, hold
+from simulation.exchange.auction import ClearedBid, draw_market_price, hold
 from simulation.exchange.macros import NAMES, fill_markup, fill_url, price_text
 from simulation.exchange.notices import Settlement, conversion_token, macro_values
 from simulation.exchange.protocol import CheckedBid, OfferedBid, check_response, read_request
-from simulation.exchange.report import Figures, Latencies, line, table
-from simulation.exchange.sources import Logged, SourceError, from_files, from_market
+from simulation.exchange.report import Latencies, ReplayFigures, line, table
+from simulation.exchange.sources import Logged, RequestSourceError, from_files, from_market
 
 REQUEST = {
     "id": "r",
@@ -246,7 +246,7 @@ def test_a_price_reads_back_as_the_same_micros(cpm: float):
 
 def test_macro_values_of_a_win_and_a_loss():
     checked = CheckedBid(OfferedBid(id="b", impid="7", price=4.0, adid="ad"), "seat", "r1", "EUR", ())
-    won = macro_values(Settlement(Outcome(checked, Loss.WON, 1.0, 1.0), "req", Logged(), 0.0, 0.0))
+    won = macro_values(Settlement(ClearedBid(checked, Loss.WON, 1.0, 1.0), "req", Logged(), 0.0, 0.0))
     assert float(won.pop("AUCTION_IMP_TS")) > 1.6e12
     assert won == {
         "AUCTION_ID": "req",
@@ -261,7 +261,7 @@ def test_macro_values_of_a_win_and_a_loss():
         "AUCTION_MIN_TO_WIN": "1.0",
         "AUCTION_MULTIPLIER": "1",
     }
-    lost = macro_values(Settlement(Outcome(checked, Loss.OUTBID, 5.0, 5.0), "req", Logged(), 0.0, 0.0))
+    lost = macro_values(Settlement(ClearedBid(checked, Loss.OUTBID, 5.0, 5.0), "req", Logged(), 0.0, 0.0))
     assert (lost["AUCTION_LOSS"], lost["AUCTION_MIN_TO_WIN"], lost["AUCTION_MBR"]) == ("102", "5.0", "")
     assert won.keys() | {"AUCTION_IMP_TS"} == NAMES
 
@@ -288,14 +288,14 @@ def test_a_percentile_is_the_nearest_rank_to_a_percent(values: list[float], q: f
 
 
 def test_figures_without_anything_divide_by_nothing():
-    summary = Figures().summary()
+    summary = ReplayFigures().summary()
     assert summary["p99_ms"] == summary["win_rate"] == summary["qps"] == 0
     assert summary["ecpc_micros"] is None
     json.dumps(summary)
 
 
 def test_figures_can_be_shown():
-    figures = Figures(requests=10, answers=4, bids=4, wins=2, clicks=1, spend_micros=3_000, seconds=2.0)
+    figures = ReplayFigures(requests=10, answers=4, bids=4, wins=2, clicks=1, spend_micros=3_000, seconds=2.0)
     figures.statuses.update({200: 4, 204: 5, 503: 1})
     assert "win 50.0%" in line(figures)
     assert "eCPC 0.0030" in line(figures)
@@ -336,7 +336,7 @@ def test_endless_files_begin_again_and_report_bad_lines_once(tmp_path: Path):
 
 @pytest.mark.parametrize("endless", [False, True])
 def test_files_without_a_request_are_an_error(tmp_path: Path, endless: bool):
-    with pytest.raises(SourceError, match="no JSON object"):
+    with pytest.raises(RequestSourceError, match="no JSON object"):
         list(from_files([write(tmp_path / "f", b"?")], 1, endless=endless, on_bad_line=lambda _: None))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from simulation.exchange.rules import RULES, judge
-from simulation.exchange.rules.possible import REASONS, Held, impossible
+from simulation.exchange.rules.possible import REASONS, BidderCreatives, impossible
 from tests.rtb.auction_cases import RATES, merge, read_cases
 from tests.rtb.in_process import InProcess
 
@@ -122,7 +122,7 @@ def test_what_is_no_answer_is_told(body: bytes) -> None:
     assert {rule for rule, _ in judge({"id": "r"}, body, _RATES).violations} == {"response"}
 
 
-_HELD = Held(_RATES, frozenset({"raybid"}), ("d1",), frozenset({"IAB22-4"}), frozenset({"shop.example"}))
+_HELD = BidderCreatives(_RATES, frozenset({"raybid"}), ("d1",), frozenset({"IAB22-4"}), frozenset({"shop.example"}))
 
 
 @pytest.mark.parametrize(

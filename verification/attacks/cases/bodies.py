@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from verification.attacks.case import Attacks, Finding
-from verification.attacks.target import Target
+from verification.attacks.target import AttackedPlatform
 
 attacks = Attacks()
 
@@ -105,14 +105,14 @@ _MAY_BE_READ = {
 """Bodies whose oddity is in fields that are optional or unread: they may be answered with a bid or without."""
 
 
-def _posted(target: Target, path: str, body: bytes, **headers: str) -> tuple[int, float, str]:
+def _posted(target: AttackedPlatform, path: str, body: bytes, **headers: str) -> tuple[int, float, str]:
     begin = time.monotonic()
     sent = {"Content-Type": "application/json", **headers}
     answer = target.call("POST", path, "alpha", content=body, headers=sent)
     return answer.status_code, time.monotonic() - begin, answer.text
 
 
-def _wrong(name: str, path: str, target: Target) -> str:
+def _wrong(name: str, path: str, target: AttackedPlatform) -> str:
     body = _BODIES[name]()
     status, seconds, text = _posted(target, path, body)
     may = status in (200, 204) and name in _MAY_BE_READ
@@ -125,7 +125,7 @@ for _name in _BODIES:
 
 
 @attacks(Finding.INPUT, "the same bodies to POST /bid, /bid/batch and /auction-result")
-def to_rest(target: Target) -> str:
+def to_rest(target: AttackedPlatform) -> str:
     """Check that every way in is equally strict."""
     found = []
     for name, make in _BODIES.items():
@@ -137,7 +137,7 @@ def to_rest(target: Target) -> str:
 
 
 @attacks(Finding.INPUT, "the same bodies to an administrator's calls")
-def to_admin(target: Target) -> str:
+def to_admin(target: AttackedPlatform) -> str:
     """Check that calls of administrators are as strict: their programs may be wrong, too."""
     found = []
     for name, make in _BODIES.items():
@@ -168,7 +168,7 @@ _PACKED: Mapping[str, Callable[[], bytes]] = {
 }
 
 
-def _unpacked(name: str, target: Target) -> str:
+def _unpacked(name: str, target: AttackedPlatform) -> str:
     status, seconds, _ = _posted(target, "/openrtb2/alpha", _PACKED[name](), **{"Content-Encoding": "gzip"})
     return "" if 400 <= status < 500 and seconds < _SOON_SECONDS else f"{status} after {seconds * 1e3:.0f} ms"
 
@@ -178,7 +178,7 @@ for _name in _PACKED:
 
 
 @attacks(Finding.INPUT, "encodings that are not supported")
-def encodings(target: Target) -> str:
+def encodings(target: AttackedPlatform) -> str:
     """Check that unknown encodings are refused, not guessed."""
     names = ("br", "deflate", "zstd", "gzip, gzip", "gzip;q=0", "x" * 3_000, "compress")
     statuses = {one: _posted(target, "/openrtb2/alpha", b"{}", **{"Content-Encoding": one})[0] for one in names}
@@ -186,14 +186,14 @@ def encodings(target: Target) -> str:
 
 
 @attacks(Finding.INPUT, "twenty megabytes where one is the most")
-def too_large(target: Target) -> str:
+def too_large(target: AttackedPlatform) -> str:
     """Check that an oversized body is refused, and not buffered."""
     status, _, _ = _posted(target, "/openrtb2/alpha", b" " * 20_000_000)
     return "" if 400 <= status < 500 else f"{status}"
 
 
 @attacks(Finding.INPUT, "a query of 60,000 letters, and of 5,000 parameters, in notices")
-def queries(target: Target) -> str:
+def queries(target: AttackedPlatform) -> str:
     """Check that odd queries cause no errors: anybody's browser may send notices."""
     token = target.bid("money")["burl"].split("?")[0].removeprefix(target.settings.base_url)
     long = ["price=" + "9" * 6_000, "&".join(f"p{i}=1" for i in range(700)), "price=%", "price=%zz", "%00=%00"]

@@ -13,7 +13,7 @@ import httpx
 from verification.attacks.case import Attacks, Finding
 from verification.attacks.disk import full
 from verification.attacks.not_tried import NotTried
-from verification.attacks.target import Target
+from verification.attacks.target import AttackedPlatform
 
 attacks = Attacks()
 
@@ -39,7 +39,7 @@ _CALLS = (
 )
 
 
-def _await(target: Target, scene: str) -> None:
+def _await(target: AttackedPlatform, scene: str) -> None:
     """Wait until a scene bids again."""
     deadline = time.monotonic() + _BACK_SECONDS
     while time.monotonic() < deadline:
@@ -53,7 +53,7 @@ def _await(target: Target, scene: str) -> None:
 
 
 @attacks(Finding.LEAKS, "answers while the ledger's server hangs and is killed", disturbs=True)
-def leaks(target: Target) -> str:
+def leaks(target: AttackedPlatform) -> str:
     """Check that answers show no internal errors, which belong in the log."""
     (server,) = [one for one in target.processes() if "valkey" in one.name() or "redis" in one.name()]
     bid = target.bid("money")
@@ -75,7 +75,7 @@ def leaks(target: Target) -> str:
 
 
 @attacks(Finding.SWITCH, "a campaign that nobody can pause because the disk is full", disturbs=True)
-def paused_when_full(target: Target) -> str:
+def paused_when_full(target: AttackedPlatform) -> str:
     """Check that the kill switch works when everything else does not."""
     if not target.disk:
         raise NotTried("a small disk needs root")
@@ -90,14 +90,14 @@ def paused_when_full(target: Target) -> str:
     return f"pausing is answered with {told.status_code}, and it still bids" if status == 200 else ""
 
 
-def _spend(target: Target) -> list[dict[str, Any]]:
+def _spend(target: AttackedPlatform) -> list[dict[str, Any]]:
     bids = [target.bid("rollback") for _ in range(_SPENDING)]
     for bid in bids:
         target.notice(bid["burl"], bid["price"])
     return bids
 
 
-def _rolled_back(target: Target) -> dict[str, Any]:
+def _rolled_back(target: AttackedPlatform) -> dict[str, Any]:
     """Restore an older ledger under the platform, once; return what was known before and is reported after."""
     if "rollback" in target.notes:
         return dict(target.notes["rollback"])
@@ -117,7 +117,7 @@ def _rolled_back(target: Target) -> dict[str, Any]:
 
 
 @attacks(Finding.ROLLBACK, "an older ledger restored: money spent again", disturbs=True)
-def spent_again(target: Target) -> str:
+def spent_again(target: AttackedPlatform) -> str:
     """Check that a campaign whose ledger knows less than the catalog does not bid."""
     _rolled_back(target)
     deadline = time.monotonic() + 10.0
@@ -131,7 +131,7 @@ def spent_again(target: Target) -> str:
 
 
 @attacks(Finding.ROLLBACK, "an older ledger restored: nobody is told", disturbs=True)
-def untold(target: Target) -> str:
+def untold(target: AttackedPlatform) -> str:
     """Check that `/health` reports it."""
     _rolled_back(target)
     health = target.call("GET", "/health").json()
@@ -139,7 +139,7 @@ def untold(target: Target) -> str:
 
 
 @attacks(Finding.ROLLBACK, "an older ledger restored: bills charged again", disturbs=True)
-def charged_again(target: Target) -> str:
+def charged_again(target: AttackedPlatform) -> str:
     """Check that what was settled and forgotten is not settled again."""
     notes = _rolled_back(target)
     before = target.spent("rollback")

@@ -17,7 +17,7 @@ from raybid.local.ports import free_port
 from rtb.runtime import calls, processes
 from verification.attacks.case import Attacks, Finding
 from verification.attacks.not_tried import NotTried
-from verification.attacks.target import Target
+from verification.attacks.target import AttackedPlatform
 
 attacks = Attacks()
 
@@ -33,7 +33,7 @@ _SOCKET = {
 _FRAMED = ("x-frame-options", "content-security-policy")
 
 
-def _console(target: Target) -> int:
+def _console(target: AttackedPlatform) -> int:
     """Start a console beside the platform, once, and return its port. It ends with the platform's block."""
     if "console" in target.notes:
         return int(target.notes["console"])
@@ -67,12 +67,12 @@ def _console(target: Target) -> int:
     raise NotTried("the console did not start: is the extra `console` installed?")
 
 
-def _get(target: Target, path: str = "/", **headers: str) -> httpx.Response:
+def _get(target: AttackedPlatform, path: str = "/", **headers: str) -> httpx.Response:
     return calls.get(f"http://127.0.0.1:{_console(target)}{path}", headers=headers, timeout=10.0)
 
 
 @attacks(Finding.CONSOLE, "the console opened without its token")
-def without_token(target: Target) -> str:
+def without_token(target: AttackedPlatform) -> str:
     """Check that it is refused: whoever opens the console acts as an administrator."""
     paths = ("/", "/_stcore/host-config", "/index.html", "/static/", "/component/", "/media/x")
     statuses = {path: _get(target, path).status_code for path in paths}
@@ -80,7 +80,7 @@ def without_token(target: Target) -> str:
 
 
 @attacks(Finding.CONSOLE, "the console opened with a wrong token")
-def wrong_token(target: Target) -> str:
+def wrong_token(target: AttackedPlatform) -> str:
     """Try it in the address, and as a cookie."""
     port = _console(target)
     answers = [
@@ -92,14 +92,14 @@ def wrong_token(target: Target) -> str:
 
 
 @attacks(Finding.CONSOLE, "a page that rebinds its name to the console")
-def rebound(target: Target) -> str:
+def rebound(target: AttackedPlatform) -> str:
     """Refuse even a page that knows the token."""
     hosts = ("rebound.example", "localhost.rebound.example", "127.0.0.1.rebound.example:80", "")
     statuses = {host: _get(target, f"/?token={_TOKEN}", Host=host).status_code for host in hosts}
     return ", ".join(f"{host}: {status}" for host, status in statuses.items() if status < 400)
 
 
-def _opened(headers: Mapping[str, str], target: Target) -> str:
+def _opened(headers: Mapping[str, str], target: AttackedPlatform) -> str:
     """Open the console's websocket as another page would."""
     port = _console(target)
     sent = {"Host": f"127.0.0.1:{port}", **_SOCKET, **headers}
@@ -120,7 +120,7 @@ for _name, _headers in {
 
 
 @attacks(Finding.CONSOLE, "the console in a frame of another page")
-def framed(target: Target) -> str:
+def framed(target: AttackedPlatform) -> str:
     """Check that none of its answers may be framed."""
     answers = [_get(target, f"/?token={_TOKEN}"), _get(target, "/")]
     lacking = [name for one in answers for name in _FRAMED if name not in one.headers]
@@ -129,7 +129,7 @@ def framed(target: Target) -> str:
 
 
 @attacks(Finding.CONSOLE, "the console from a second address")
-def outside(target: Target) -> str:
+def outside(target: AttackedPlatform) -> str:
     """Check that it listens on loopback only."""
     port = _console(target)
     found = beyond_loopback(int(target.notes["console pid"]))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from dashboards.console.view import to_csv
 from verification.attacks.case import Attacks, Finding
-from verification.attacks.target import Target
+from verification.attacks.target import AttackedPlatform
 
 attacks = Attacks()
 
@@ -31,7 +31,7 @@ _FORMULAS = {
 }
 
 
-def _exported(text: str, _: Target) -> str:
+def _exported(text: str, _: AttackedPlatform) -> str:
     """Export a table of the console with this text in a cell, a heading and a row name."""
     table = pd.DataFrame({"name": [text], text: [1]}, index=[text])
     written = to_csv(table).decode()

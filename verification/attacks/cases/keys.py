@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from verification.attacks.case import Attacks, Finding
-from verification.attacks.target import Target, campaign
+from verification.attacks.target import AttackedPlatform, campaign
 
 attacks = Attacks()
 
@@ -36,7 +36,7 @@ def _told(found: list[str]) -> str:
     return ", ".join(found)
 
 
-def _bid(path: str, headers: Mapping[str, str], target: Target) -> str:
+def _bid(path: str, headers: Mapping[str, str], target: AttackedPlatform) -> str:
     status = target.plain("POST", path, headers, json.dumps(target.request("money")).encode())
     return "" if status in (401, 403, 404, 431) else f"{status}"
 
@@ -48,14 +48,14 @@ for _path in _PATHS:
 
 
 @attacks(Finding.ANONYMOUS, "a bid with the key in the query instead of a header")
-def key_in_query(target: Target) -> str:
+def key_in_query(target: AttackedPlatform) -> str:
     """Check that it is refused: the key would be in every log on the way."""
     path = f"/openrtb2/alpha?X-API-Key={target.keys['alpha']}&key={target.keys['alpha']}"
     answer = target.call("POST", path, json=target.request("money"))
     return "" if answer.status_code in (401, 403) else f"{answer.status_code}"
 
 
-def _flat(path: str, body: Any, target: Target) -> str:
+def _flat(path: str, body: Any, target: AttackedPlatform) -> str:
     answer = target.call("POST", path, json=body)
     return "" if answer.status_code == 401 else f"{answer.status_code} {answer.text[:120]}"
 
@@ -65,7 +65,7 @@ attacks.add(Finding.ANONYMOUS, "POST /bid/batch without a key", partial(_flat, "
 
 
 @attacks(Finding.ANONYMOUS, "another exchange's endpoint with a key that is good elsewhere")
-def foreign_endpoint(target: Target) -> str:
+def foreign_endpoint(target: AttackedPlatform) -> str:
     """Check that each exchange's paths accept its own keys only."""
     found = []
     for path in ("/openrtb2/alpha", "/openrtb2/bid/alpha"):
@@ -76,13 +76,13 @@ def foreign_endpoint(target: Target) -> str:
 
 
 @attacks(Finding.ANONYMOUS, "a bid with a key that may only read reports")
-def bid_by_reporter(target: Target) -> str:
+def bid_by_reporter(target: AttackedPlatform) -> str:
     """Check that its scope does not include bids."""
     answer = target.call("POST", "/openrtb2/bid", "report", json=target.request("money"))
     return "" if answer.status_code in (401, 403) else f"{answer.status_code}"
 
 
-def _calls(target: Target) -> list[tuple[str, str]]:
+def _calls(target: AttackedPlatform) -> list[tuple[str, str]]:
     """Return method and path of every call of the API, with parameters filled in."""
     document = target.call("GET", "/openapi.json").json()
     return [
@@ -97,14 +97,14 @@ def _filled(path: str) -> str:
     return path.replace("{", "").replace("}", "")
 
 
-def _made(target: Target, method: str, path: str, key: str) -> str:
+def _made(target: AttackedPlatform, method: str, path: str, key: str) -> str:
     """Make a call that should be refused; its body is empty, so that it changes nothing if it is accepted."""
     status = target.call(method, _filled(path), key, headers={"If-Match": '"0"'}).status_code
     return "" if status in (401, 403) else f"{method} {path}: {status}"
 
 
 @attacks(Finding.KEYS, "every call of the API without a key")
-def all_without_key(target: Target) -> str:
+def all_without_key(target: AttackedPlatform) -> str:
     """Take the calls from the OpenAPI document."""
     calls = _calls(target)
     if len(calls) < 20:
@@ -113,7 +113,7 @@ def all_without_key(target: Target) -> str:
 
 
 @attacks(Finding.KEYS, "every call of the API with a made-up key")
-def all_with_wrong_key(target: Target) -> str:
+def all_with_wrong_key(target: AttackedPlatform) -> str:
     """Take the calls from the OpenAPI document."""
     found = []
     for method, path in _calls(target):
@@ -124,35 +124,35 @@ def all_with_wrong_key(target: Target) -> str:
 
 
 @attacks(Finding.KEYS, "every call but bids with an exchange's key")
-def all_by_exchange(target: Target) -> str:
+def all_by_exchange(target: AttackedPlatform) -> str:
     """Check that an exchange can neither read figures nor change anything."""
     calls = [(method, path) for method, path in _calls(target) if path not in _BIDDING]
     return _told([found for method, path in calls if (found := _made(target, method, path, "alpha"))])
 
 
 @attacks(Finding.KEYS, "every change with a key that may only read reports")
-def changes_by_reporter(target: Target) -> str:
+def changes_by_reporter(target: AttackedPlatform) -> str:
     """Check that a report key changes nothing."""
     calls = [(method, path) for method, path in _calls(target) if method != "GET"]
     return _told([found for method, path in calls if (found := _made(target, method, path, "report"))])
 
 
 @attacks(Finding.KEYS, "administrators' reads with a key that may only read reports")
-def admin_reads_by_reporter(target: Target) -> str:
+def admin_reads_by_reporter(target: AttackedPlatform) -> str:
     """Check that settings, keys, exchanges and the record of models are refused."""
     calls = [(method, path) for method, path in _calls(target) if method == "GET" and path.startswith("/admin")]
     return _told([found for method, path in calls if (found := _made(target, method, path, "report"))])
 
 
 @attacks(Finding.KEYS, "/stats and /metrics without a key")
-def reports_without_key(target: Target) -> str:
+def reports_without_key(target: AttackedPlatform) -> str:
     """Check that they are refused: they show money by campaign."""
     found = [f"{path}: {target.call('GET', path).status_code}" for path in ("/stats", "/metrics")]
     return _told([one for one in found if not one.endswith("401")])
 
 
 @attacks(Finding.KEYS, "secrets in /admin/settings and /admin/keys")
-def secrets_shown(target: Target) -> str:
+def secrets_shown(target: AttackedPlatform) -> str:
     """Check that not even administrators see them."""
     folder = target.settings.var_dir / "secrets"
     known = {path.name: path.read_text().strip() for path in folder.glob("*") if path.is_file()} | target.keys
@@ -161,7 +161,7 @@ def secrets_shown(target: Target) -> str:
 
 
 @attacks(Finding.KEYS, "a revoked key")
-def revoked(target: Target) -> str:
+def revoked(target: AttackedPlatform) -> str:
     """Check that it is refused everywhere within a second."""
     made = target.call("POST", "/admin/keys", "admin", json={"name": "gone", "scopes": ["report"]}).json()
     target.keys["gone"] = made["key"]
@@ -175,7 +175,7 @@ def revoked(target: Target) -> str:
 
 
 @attacks(Finding.KEYS, "another administrator's new key by the same idempotency key")
-def repeated_by_another(target: Target) -> str:
+def repeated_by_another(target: AttackedPlatform) -> str:
     """Check that a stored answer is repeated only to the caller who got it first."""
     headers = {"Idempotency-Key": secrets.token_hex(8)}
     body = {"name": "once", "scopes": ["report"]}
@@ -189,7 +189,7 @@ def repeated_by_another(target: Target) -> str:
 
 
 @attacks(Finding.KEYS, "an idempotency key used again for something else")
-def repeated_for_another(target: Target) -> str:
+def repeated_for_another(target: AttackedPlatform) -> str:
     """Check that an idempotency key stands for one request."""
     headers = {"Idempotency-Key": secrets.token_hex(8)}
     first = target.call("POST", "/admin/keys", "admin", json={"name": "a", "scopes": ["report"]}, headers=headers)
@@ -199,7 +199,7 @@ def repeated_for_another(target: Target) -> str:
 
 
 @attacks(Finding.KEYS, "cross-origin calls from a page")
-def cross_origin(target: Target) -> str:
+def cross_origin(target: AttackedPlatform) -> str:
     """Check that no other page can read what a browser sends a key for."""
     headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     answers = [
@@ -210,7 +210,7 @@ def cross_origin(target: Target) -> str:
 
 
 @attacks(Finding.KEYS, "files of the machine through paths of the API")
-def paths_upwards(target: Target) -> str:
+def paths_upwards(target: AttackedPlatform) -> str:
     """Check that the documentation is served from its folder only."""
     tops = ("/static-offline-docs", "/docs", "", "/campaign")
     ways = ("/../../../../etc/passwd", "/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2f..%2f..%2fetc%2fpasswd")
@@ -219,7 +219,7 @@ def paths_upwards(target: Target) -> str:
 
 
 @attacks(Finding.KEYS, "a campaign made by an exchange, under another method or path of the same name")
-def made_by_exchange(target: Target) -> str:
+def made_by_exchange(target: AttackedPlatform) -> str:
     """Try to get around a check by path."""
     ways = (
         ("POST", "/campaign/create/"),

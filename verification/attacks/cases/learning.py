@@ -10,7 +10,7 @@ from typing import Any
 
 from verification.attacks.case import Attacks, Finding
 from verification.attacks.flood import statuses_of
-from verification.attacks.target import Target
+from verification.attacks.target import AttackedPlatform
 
 attacks = Attacks()
 
@@ -21,13 +21,13 @@ _MOST_CHANGE = 1.4
 """Factor by which bids vary through pacing alone; an attack moved them by a factor of thirty."""
 
 
-def _price(target: Target, exchange: str) -> float:
+def _price(target: AttackedPlatform, exchange: str) -> float:
     """Return the median bid of a few first-price auctions, without sending notices for them."""
     bids = [target.bid("learning", exchange, at=1, floor=0.05) for _ in range(5)]
     return statistics.median(float(bid["price"]) for bid in bids)
 
 
-def _bids(target: Target, exchange: str) -> list[dict[str, Any]]:
+def _bids(target: AttackedPlatform, exchange: str) -> list[dict[str, Any]]:
     """Collect many first-price bids, forty per request."""
     found: list[dict[str, Any]] = []
     imps = [{"id": str(i), "banner": {"w": 300, "h": 250}, "bidfloor": 0.05} for i in range(_IMPS)]
@@ -53,7 +53,7 @@ def _lies(bids: Sequence[dict[str, Any]], notice: str, least: str) -> list[str]:
     ]
 
 
-def _changed(target: Target, before: dict[str, float]) -> str:
+def _changed(target: AttackedPlatform, before: dict[str, float]) -> str:
     """Watch the bids of each exchange for as long as learning takes."""
     deadline = time.monotonic() + _LEARNED_SECONDS
     worst = ""
@@ -66,7 +66,7 @@ def _changed(target: Target, before: dict[str, float]) -> str:
     return worst
 
 
-def _lied(notice: str, least: str, watched: tuple[str, ...], target: Target) -> str:
+def _lied(notice: str, least: str, watched: tuple[str, ...], target: AttackedPlatform) -> str:
     before = {exchange: _price(target, exchange) for exchange in watched}
     statuses_of([("GET", url, "", b"") for url in _lies(_bids(target, "alpha"), notice, least)])
     return _changed(target, before)
@@ -84,7 +84,7 @@ for _name, (_notice, _least, _watched) in _LIES.items():
 
 
 @attacks(Finding.LEARNING, "results over REST that say 0.01 would have won, of another exchange's bids")
-def over_rest(target: Target) -> str:
+def over_rest(target: AttackedPlatform) -> str:
     """Try the same lie over `POST /auction-result`."""
     before = {"alpha": _price(target, "alpha"), "beta": _price(target, "beta")}
     for bid in _bids(target, "alpha")[:300]:

@@ -9,7 +9,7 @@ from functools import partial
 
 from verification.attacks.case import Attacks, Finding
 from verification.attacks.flood import Request, statuses_of
-from verification.attacks.target import Target
+from verification.attacks.target import AttackedPlatform
 
 attacks = Attacks()
 
@@ -17,15 +17,15 @@ _MANY = 1_500
 _LIMITED = 0.3
 """Minimum share of guesses that must be rejected unread."""
 
-Make = Callable[[Target], list[Request]]
+Make = Callable[[AttackedPlatform], list[Request]]
 
 
-def _guesses(path: str, method: str, target: Target, header: str = "X-API-Key: ") -> list[Request]:
+def _guesses(path: str, method: str, target: AttackedPlatform, header: str = "X-API-Key: ") -> list[Request]:
     url = target.settings.base_url + path
     return [(method, url, f"{header}{secrets.token_hex(16)}\r\n", b"{}") for _ in range(_MANY)]
 
 
-def _bystanders(target: Target) -> str:
+def _bystanders(target: AttackedPlatform) -> str:
     """Call as others do, from the same address, right after a flood: `/health` has its own limit, probes have none."""
     calls = (
         ("GET", "/health/live", ""),
@@ -43,7 +43,7 @@ def _bystanders(target: Target) -> str:
     return ", ".join([*found, *([f"a bid: {bid}"] if bid not in (200, 204) else [])])
 
 
-def _guessed(path: str, method: str, target: Target) -> str:
+def _guessed(path: str, method: str, target: AttackedPlatform) -> str:
     """Guess keys: most guesses must be rejected as too many, and bystanders must not notice."""
     told = statuses_of(_guesses(path, method, target))
     return _slowed(told) or _bystanders(target)
@@ -68,7 +68,7 @@ for _path, _method in (
 
 
 @attacks(Finding.LIMITS, "keys guessed behind made-up addresses in X-Forwarded-For")
-def guessed_from_everywhere(target: Target) -> str:
+def guessed_from_everywhere(target: AttackedPlatform) -> str:
     """Check that a caller cannot choose the address it is limited by."""
     url = f"{target.settings.base_url}/openrtb2/alpha"
     guesses = [
@@ -84,12 +84,12 @@ def guessed_from_everywhere(target: Target) -> str:
 
 
 @attacks(Finding.LIMITS, "keys guessed as bearer tokens")
-def guessed_bearers(target: Target) -> str:
+def guessed_bearers(target: AttackedPlatform) -> str:
     """Try the other header."""
     return _slowed(statuses_of(_guesses("/stats", "GET", target, "Authorization: Bearer "))) or _bystanders(target)
 
 
-def _flooded(make: Make, target: Target) -> str:
+def _flooded(make: Make, target: AttackedPlatform) -> str:
     told = statuses_of(make(target))
     wrong = {status: count for status, count in told.items() if status >= 500 and status != 503}
     return f"answers {wrong}" if wrong else _bystanders(target)
@@ -110,7 +110,7 @@ for _name, _make in {
 
 
 @attacks(Finding.LIMITS, "a flood of 1,000 calls for the API's document and pages")
-def documents(target: Target) -> str:
+def documents(target: AttackedPlatform) -> str:
     """Check that they are limited: they are large, and served without a key."""
     urls = [target.settings.base_url + path for path in ("/openapi.json", "/docs", "/redoc")]
     told = statuses_of([("GET", urls[i % 3], "", b"") for i in range(1_000)])

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from verification.attacks.case import Attacks, Finding
-from verification.attacks.target import Target
+from verification.attacks.target import AttackedPlatform
 
 attacks = Attacks()
 
@@ -116,7 +116,7 @@ def wide() -> list[int]:
     return [_MERSENNE * (1 + i) for i in range(16_000)]
 
 
-def _posted(target: Target, fields: dict[str, Any], *, zipped: bool = False) -> tuple[int, float]:
+def _posted(target: AttackedPlatform, fields: dict[str, Any], *, zipped: bool = False) -> tuple[int, float]:
     """Return status and seconds of a request with these fields."""
     body = _big_json({"id": "c", "at": 2, "site": {"domain": "money.example"}, **fields})
     headers = {"Content-Encoding": "gzip"} if zipped else {}
@@ -145,14 +145,14 @@ def _slow_json(fields: dict[str, Any]) -> bytes:
     return json.dumps(fields).encode()
 
 
-def _answered(target: Target, fields: dict[str, Any], *, must: bool = True, zipped: bool = False) -> str:
+def _answered(target: AttackedPlatform, fields: dict[str, Any], *, must: bool = True, zipped: bool = False) -> str:
     """Return what is wrong with the answer to a hostile list: it must be 4xx, soon, or 2xx if the list is not read."""
     status, seconds = _posted(target, fields, zipped=zipped)
     good = status in _REFUSED or (not must and status in (200, 204))
     return "" if good and seconds < 1.0 else f"{status} after {seconds * 1e3:.0f} ms"
 
 
-def _hostile(place: Place, values: Callable[[], list[Any]], must: bool, target: Target) -> str:
+def _hostile(place: Place, values: Callable[[], list[Any]], must: bool, target: AttackedPlatform) -> str:
     return _answered(target, place(values()), must=must)
 
 
@@ -179,14 +179,14 @@ for _name, (_place, _make) in _OBJECTS.items():
 
 
 @attacks(Finding.COLLISIONS, "sizes whose pairs collide in banner.format")
-def size_pairs(target: Target) -> str:
+def size_pairs(target: AttackedPlatform) -> str:
     """Try pairs of multiples of the modulus: a tuple's hash is built from its parts', which are all zero."""
     pairs = [{"w": _MERSENNE * (i % 4), "h": _MERSENNE * (i // 4 % 4)} for i in range(8_000)]
     return _answered(target, _banner(format=pairs))
 
 
 @attacks(Finding.COLLISIONS, "sizes of large numbers, as width, height and ratio")
-def huge_sizes(target: Target) -> str:
+def huge_sizes(target: AttackedPlatform) -> str:
     """Check that every integer has a range."""
     found = []
     for name in ("w", "h", "wmin", "wmax", "pos"):
@@ -197,7 +197,7 @@ def huge_sizes(target: Target) -> str:
     return ", ".join(found)
 
 
-def _everywhere(each: int, target: Target) -> str:
+def _everywhere(each: int, target: AttackedPlatform) -> str:
     """Put colliding integers in many places at once, compressed: small on the wire."""
     values = wide()[:each]
     banner = {"w": 300, "h": 250, "battr": values, "btype": values, "api": values}
@@ -211,7 +211,7 @@ for _each in (20, 60, 250, 1_000):
     )
 
 
-def _written(write: Callable[[int], Any], target: Target) -> str:
+def _written(write: Callable[[int], Any], target: AttackedPlatform) -> str:
     return _answered(target, _banner(battr=[write(one) for one in wide()]))
 
 
@@ -220,7 +220,7 @@ for _kind, _write in (("texts", str), ("floats", float), ("negative", lambda one
 
 
 @attacks(Finding.COLLISIONS, "colliding integers in lists of POST /bid/batch")
-def flat_lists(target: Target) -> str:
+def flat_lists(target: AttackedPlatform) -> str:
     """Try the lists of the REST API."""
     slot = {"w": 300, "h": 250, "page": "https://money.example/", "block_attributes": wide()[:99]}
     body = _big_json({"bids": [slot] * 500})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from verification.attacks.case import Attacks, Finding
 from verification.attacks.cases.files import folders
-from verification.attacks.target import Target
+from verification.attacks.target import AttackedPlatform
 
 attacks = Attacks()
 
@@ -17,7 +17,7 @@ _FLUSHED_SECONDS = 2.0
 _COUNTER = "raybid_security_events_total"
 
 
-def _lines_beginning(target: Target, mark: str) -> list[str]:
+def _lines_beginning(target: AttackedPlatform, mark: str) -> list[str]:
     """Return lines of any log that begin with a mark, as a forged line would."""
     time.sleep(_FLUSHED_SECONDS)
     found = []
@@ -29,7 +29,7 @@ def _lines_beginning(target: Target, mark: str) -> list[str]:
     return found
 
 
-def _raw(target: Target, request: bytes) -> None:
+def _raw(target: AttackedPlatform, request: bytes) -> None:
     with socket.create_connection(("127.0.0.1", target.settings.http_port), 5.0) as connection:
         connection.sendall(request)
         connection.settimeout(1.0)
@@ -40,7 +40,7 @@ def _raw(target: Target, request: bytes) -> None:
 
 
 @attacks(Finding.LOGS, "line breaks of every kind in paths")
-def in_paths(target: Target) -> str:
+def in_paths(target: AttackedPlatform) -> str:
     """Try them percent-encoded: they are decoded before logging."""
     mark = f"FORGED{secrets.token_hex(4)}"
     breaks = ("%0a", "%0d", "%0d%0a", "%0b", "%0c", "%1c", "%1e", "%c2%85", "%e2%80%a8", "%e2%80%a9")
@@ -52,7 +52,7 @@ def in_paths(target: Target) -> str:
 
 
 @attacks(Finding.LOGS, "line breaks in ids, texts and queries")
-def in_bodies(target: Target) -> str:
+def in_bodies(target: AttackedPlatform) -> str:
     """Check that everything in a log is escaped."""
     mark = f"FORGED{secrets.token_hex(4)}"
     for one in ("\n", "\r\n", "\u2028", "\x85", "\x0b", "\x1b[2K\r"):
@@ -68,7 +68,7 @@ def in_bodies(target: Target) -> str:
 
 
 @attacks(Finding.LOGS, "line breaks in headers")
-def in_headers(target: Target) -> str:
+def in_headers(target: AttackedPlatform) -> str:
     """Include odd bytes."""
     mark = f"FORGED{secrets.token_hex(4)}"
     for one in (b"\r", b"\x85", b"\x0b", b"\xe2\x80\xa8"):
@@ -80,7 +80,7 @@ def in_headers(target: Target) -> str:
 
 
 @attacks(Finding.LOGS, "keys in logs")
-def keys_logged(target: Target) -> str:
+def keys_logged(target: AttackedPlatform) -> str:
     """Check that neither valid keys nor guesses are logged."""
     guess = f"guess{secrets.token_hex(12)}"
     target.call("POST", "/openrtb2/alpha", content=b"{}", headers={"X-API-Key": guess})
@@ -96,13 +96,13 @@ def keys_logged(target: Target) -> str:
     return ", ".join(sorted(set(found)))
 
 
-def _events(target: Target) -> float:
+def _events(target: AttackedPlatform) -> float:
     text = target.call("GET", "/metrics", "report").text
     lines = [line for line in text.splitlines() if line.startswith(_COUNTER)]
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
 
-def _seen(target: Target, before: float) -> str:
+def _seen(target: AttackedPlatform, before: float) -> str:
     deadline = time.monotonic() + 5.0
     while time.monotonic() < deadline:
         if _events(target) > before:
@@ -112,7 +112,7 @@ def _seen(target: Target, before: float) -> str:
 
 
 @attacks(Finding.EVENTS, "guessed keys that nobody sees")
-def unseen_guesses(target: Target) -> str:
+def unseen_guesses(target: AttackedPlatform) -> str:
     """Check that 401s are counted."""
     before = _events(target)
     for _ in range(3):
@@ -122,7 +122,7 @@ def unseen_guesses(target: Target) -> str:
 
 
 @attacks(Finding.EVENTS, "forged notices that nobody sees")
-def unseen_forgeries(target: Target) -> str:
+def unseen_forgeries(target: AttackedPlatform) -> str:
     """Check that 403s of notices are counted."""
     before = _events(target)
     for _ in range(3):
@@ -131,7 +131,7 @@ def unseen_forgeries(target: Target) -> str:
 
 
 @attacks(Finding.EVENTS, "a price above the bid that nobody sees")
-def unseen_price(target: Target) -> str:
+def unseen_price(target: AttackedPlatform) -> str:
     """Charge more than the bid, and check that it is counted."""
     before = _events(target)
     bid = target.bid("prices")
@@ -140,7 +140,7 @@ def unseen_price(target: Target) -> str:
 
 
 @attacks(Finding.EVENTS, "a call with a key that is not for it, that nobody sees")
-def unseen_scope(target: Target) -> str:
+def unseen_scope(target: AttackedPlatform) -> str:
     """Check that 403s are counted."""
     before = _events(target)
     target.call("GET", "/admin/keys", "alpha")

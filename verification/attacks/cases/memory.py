@@ -15,7 +15,7 @@ from verification.attacks import measure
 from verification.attacks.bounds import MOST_GROWTH_MB
 from verification.attacks.case import Attacks, Finding
 from verification.attacks.cases.slow import unfinished
-from verification.attacks.target import Target
+from verification.attacks.target import AttackedPlatform
 
 attacks = Attacks()
 
@@ -68,7 +68,7 @@ _FILLS: dict[str, Make] = {
 }
 
 
-def warm(target: Target) -> None:
+def warm(target: AttackedPlatform) -> None:
     """Send some of each kind: memory that a process takes for its first large request and reuses is not a leak.
 
     The same holds for the memory that HAProxy takes for its first hundreds of connections.
@@ -82,20 +82,20 @@ def warm(target: Target) -> None:
     _explain(target)
 
 
-def _explain(target: Target) -> None:
+def _explain(target: AttackedPlatform) -> None:
     """Have a bid explained: the first time loads the models to recompute its price, and they stay."""
     bid, deadline = target.bid("money"), time.monotonic() + _RECORDED_SECONDS
     while target.call("GET", f"/explain/{bid['id']}", "report").status_code == 404 and time.monotonic() < deadline:
         time.sleep(0.5)
 
 
-def _send(make: Make, target: Target) -> int:
+def _send(make: Make, target: AttackedPlatform) -> int:
     body = gzip.compress(msgspec.json.encode(make(secrets.token_hex(8), _LONG)), 1)
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
     return target.call("POST", "/openrtb2/alpha", "alpha", content=body, headers=headers).status_code
 
 
-def _batch(target: Target) -> None:
+def _batch(target: AttackedPlatform) -> None:
     long = "u" * 2_000
     slots = [
         {"w": 300, "h": 250, "page": "https://money.example/", "ua": secrets.token_hex(8) + long} for _ in range(300)
@@ -103,7 +103,7 @@ def _batch(target: Target) -> None:
     target.call("POST", "/bid/batch", "alpha", json={"bids": slots})
 
 
-def _filled(make: Make, target: Target) -> str:
+def _filled(make: Make, target: AttackedPlatform) -> str:
     """Send many compressed requests, cheap for one caller, and check that the platform's memory does not grow."""
     before = measure.held(measure.at_work(target.processes()))
     statuses = {_send(make, target) for _ in range(_REQUESTS)}
@@ -121,7 +121,7 @@ for _name, _make in _FILLS.items():
 
 
 @attacks(Finding.MEMORY, "user agents that no other has, over REST")
-def rest(target: Target) -> str:
+def rest(target: AttackedPlatform) -> str:
     """Try the other API."""
     before = measure.held(measure.at_work(target.processes()))
     for _ in range(40):

@@ -7,7 +7,7 @@ from functools import partial
 
 from verification.attacks.case import Attacks, Finding
 from verification.attacks.stranger import Stranger
-from verification.attacks.target import Target
+from verification.attacks.target import AttackedPlatform
 
 attacks = Attacks()
 
@@ -40,14 +40,14 @@ _REBOUND = {"Host": "rebound.example", "Origin": "http://rebound.example", "Cont
 
 
 @attacks(Finding.RAY, "listeners beyond loopback, in every process of the platform")
-def beyond_loopback(target: Target) -> str:
+def beyond_loopback(target: AttackedPlatform) -> str:
     """Count them."""
     found = [one for one in target.listeners() if not one.is_loopback]
     return ", ".join(map(str, found))
 
 
 @attacks(Finding.RAY, "every port that the platform listens on, from a second address")
-def every_port_outside(target: Target) -> str:
+def every_port_outside(target: AttackedPlatform) -> str:
     """Connect to each."""
     ports = sorted({one.port for one in target.listeners() if one.protocol == "tcp"})
     places = [(host, port) for host in target.outside.hosts for port in ports]
@@ -56,7 +56,7 @@ def every_port_outside(target: Target) -> str:
     return f"connected to {', '.join(taken)}" if taken else ""
 
 
-def _program(target: Target, stranger: Stranger, program: str, port: int, **extra: str) -> str:
+def _program(target: AttackedPlatform, stranger: Stranger, program: str, port: int, **extra: str) -> str:
     """Run a client of Ray's without a token, or with the one in `extra`."""
     for host in stranger.hosts:
         if "open" in stranger.one("connect", host=host, port=port):
@@ -67,37 +67,37 @@ def _program(target: Target, stranger: Stranger, program: str, port: int, **extr
 
 
 @attacks(Finding.RAY, "a task over the Ray client from a second address")
-def client_outside(target: Target) -> str:
+def client_outside(target: AttackedPlatform) -> str:
     """Repeat the audit's attack."""
     return _program(target, target.outside, _RAY, target.settings.ray_client_port)
 
 
 @attacks(Finding.RAY, "a task over the Ray client on loopback, without a token")
-def client_inside(target: Target) -> str:
+def client_inside(target: AttackedPlatform) -> str:
     """Act as a local user."""
     return _program(target, Stranger(), _RAY, target.settings.ray_client_port)
 
 
 @attacks(Finding.RAY, "a task over the Ray client on loopback, with a made-up token")
-def client_guessing(target: Target) -> str:
+def client_guessing(target: AttackedPlatform) -> str:
     """Act as a local user who guesses."""
     port = target.settings.ray_client_port
     return _program(target, Stranger(), _RAY, port, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="0" * 64)
 
 
 @attacks(Finding.RAY, "the GCS from a second address")
-def gcs_outside(target: Target) -> str:
+def gcs_outside(target: AttackedPlatform) -> str:
     """Try to read its keys."""
     return _program(target, target.outside, _GCS, target.settings.ray_port)
 
 
 @attacks(Finding.RAY, "the GCS on loopback, without a token")
-def gcs_inside(target: Target) -> str:
+def gcs_inside(target: AttackedPlatform) -> str:
     """Try to read its keys."""
     return _program(target, Stranger(), _GCS, target.settings.ray_port)
 
 
-def _refused(target: Target, method: str, path: str, headers: dict[str, str], body: str = "") -> str:
+def _refused(target: AttackedPlatform, method: str, path: str, headers: dict[str, str], body: str = "") -> str:
     """Make a request without a token; it counts as a success unless it is an error."""
     port = target.settings.dashboard_port
     answer = Stranger().one("ask", host="127.0.0.1", port=port, method=method, path=path, headers=headers, body=body)
@@ -105,7 +105,7 @@ def _refused(target: Target, method: str, path: str, headers: dict[str, str], bo
     return f"{status}: {answer['body'][:200]}" if 0 < status < 400 else ""
 
 
-def _dashboard(method: str, path: str, target: Target) -> str:
+def _dashboard(method: str, path: str, target: AttackedPlatform) -> str:
     return _refused(target, method, path, {})
 
 
@@ -116,32 +116,32 @@ for _method, _path in _DASHBOARD:
 
 
 @attacks(Finding.RAY, "a job over the dashboard's API without a token")
-def job(target: Target) -> str:
+def job(target: AttackedPlatform) -> str:
     """Run a command."""
     return _refused(target, "POST", "/api/jobs/", _JSON, _JOB)
 
 
 @attacks(Finding.RAY, "a job with a wrong token")
-def job_guessing(target: Target) -> str:
+def job_guessing(target: AttackedPlatform) -> str:
     """Run a command."""
     headers = {**_JSON, "Authorization": "Bearer " + "0" * 64}
     return _refused(target, "POST", "/api/jobs/", headers, _JOB)
 
 
 @attacks(Finding.RAY, "a job from a page that rebinds its name to this machine")
-def job_rebound(target: Target) -> str:
+def job_rebound(target: AttackedPlatform) -> str:
     """Send what a browser would send for such a page."""
     return _refused(target, "POST", "/api/jobs/", _REBOUND, _JOB)
 
 
 @attacks(Finding.RAY, "the dashboard read from a page that rebinds its name to this machine")
-def dashboard_rebound(target: Target) -> str:
+def dashboard_rebound(target: AttackedPlatform) -> str:
     """Send what a browser would send for such a page."""
     return _refused(target, "GET", "/api/serve/applications/", _REBOUND)
 
 
 @attacks(Finding.RAY, "a job posted to every port of the platform, as to a job agent")
-def job_anywhere(target: Target) -> str:
+def job_anywhere(target: AttackedPlatform) -> str:
     """Try each port: the agent of each node accepts jobs, too."""
     ports = sorted({one.port for one in target.listeners() if one.protocol == "tcp"})
     for path in ("/api/job_agent/jobs/", "/api/jobs/"):
@@ -164,7 +164,7 @@ def job_anywhere(target: Target) -> str:
 
 
 @attacks(Finding.RAY, "garbage sent to every port of the platform, which must stay up")
-def rubbish(target: Target) -> str:
+def rubbish(target: AttackedPlatform) -> str:
     """Send bytes that follow no protocol."""
     before = {one.pid for one in target.processes()}
     data = ("\xff\x00PRI * HTTP/2.0\r\n\r\n" * 4_000)[:60_000]
@@ -176,7 +176,7 @@ def rubbish(target: Target) -> str:
 
 
 @attacks(Finding.RAY, "a server taken out of HAProxy by its statistics page")
-def statistics_page(target: Target) -> str:
+def statistics_page(target: AttackedPlatform) -> str:
     """Check that there is none: such a page may have an admin level."""
     form = "action=disable&s=all&b=all"
     for one in target.listeners():

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from rtb.settlement.notice_tokens import Kind
 from verification.attacks.case import Attacks, Finding
 from verification.attacks.cases.tokens import urls
-from verification.attacks.target import BUDGETS, Target
+from verification.attacks.target import BUDGETS, AttackedPlatform
 
 attacks = Attacks()
 
@@ -35,17 +35,17 @@ _HUGE = (
     "-1e9",
 )
 _FLOODED = 200
-_Sent = Callable[[Target, dict[str, Any]], object]
+_Sent = Callable[[AttackedPlatform, dict[str, Any]], object]
 
 
-def _charged(target: Target, send: _Sent, **request: Any) -> tuple[int, int]:
+def _charged(target: AttackedPlatform, send: _Sent, **request: Any) -> tuple[int, int]:
     """Return what a bid cost after notices were sent, and the bid, in micros."""
     bid, before = target.bid("prices", floor=_FLOOR, **request), target.spent("prices")
     send(target, bid)
     return target.spent("prices") - before, round(bid["price"] * 1_000)
 
 
-def _within(target: Target, send: _Sent, **request: Any) -> str:
+def _within(target: AttackedPlatform, send: _Sent, **request: Any) -> str:
     """Send notices that end with the exchange's true one: the charge must be between floor and bid."""
     charged, bid = _charged(target, send, **request)
     return (
@@ -56,7 +56,7 @@ def _within(target: Target, send: _Sent, **request: Any) -> str:
 
 
 def _price_first(price: str) -> _Sent:
-    def send(target: Target, bid: dict[str, Any]) -> None:
+    def send(target: AttackedPlatform, bid: dict[str, Any]) -> None:
         target.notice(bid["burl"], price)
         target.notice(bid["burl"], bid["price"])
 
@@ -71,17 +71,17 @@ for _price in ("0", "0.0", "0.000001", "1e-9", "1000000", "1e6", "AUDIT", "", "-
     )
 
 
-def _never_above(target: Target, send: _Sent, **request: Any) -> str:
+def _never_above(target: AttackedPlatform, send: _Sent, **request: Any) -> str:
     charged, bid = _charged(target, send, **request)
     return "" if charged <= bid else f"charged {charged} micros for a bid of {bid}"
 
 
 @attacks(Finding.PRICES, "prices that are not numbers, or too large")
-def odd_prices(target: Target) -> str:
+def odd_prices(target: AttackedPlatform) -> str:
     """Check that they get a 4xx or cost no more than the bid, and cause no server error."""
     statuses: dict[str, int] = {}
 
-    def send(target: Target, bid: dict[str, Any]) -> None:
+    def send(target: AttackedPlatform, bid: dict[str, Any]) -> None:
         for price in _HUGE:
             url = bid["burl"].replace("${AUCTION_PRICE}", "")
             statuses[price] = target.call("GET", url.removeprefix(target.settings.base_url) + price).status_code
@@ -92,10 +92,10 @@ def odd_prices(target: Target) -> str:
 
 
 @attacks(Finding.PRICES, "two prices in one notice, the lower first")
-def two_prices(target: Target) -> str:
+def two_prices(target: AttackedPlatform) -> str:
     """Check that, whichever is read, it is not below the floor."""
 
-    def send(target: Target, bid: dict[str, Any]) -> None:
+    def send(target: AttackedPlatform, bid: dict[str, Any]) -> None:
         target.notice(bid["burl"] + "&price=0&price=0.0001", 0)
         target.notice(bid["burl"], bid["price"])
 
@@ -103,17 +103,17 @@ def two_prices(target: Target) -> str:
 
 
 @attacks(Finding.PRICES, "a first-price bid billed below itself")
-def first_price_discount(target: Target) -> str:
+def first_price_discount(target: AttackedPlatform) -> str:
     """Check that the charge is the bid, unless the exchange's profile allows discounts."""
     charged, bid = _charged(target, lambda t, b: t.notice(b["burl"], b["price"] / 2), at=1)
     return "" if abs(charged - bid) <= 1 else f"charged {charged} micros for a first-price bid of {bid}"
 
 
 @attacks(Finding.PRICES, "the other notice charged, by a hint in the query")
-def hinted(target: Target) -> str:
+def hinted(target: AttackedPlatform) -> str:
     """Check that the sender cannot decide which notice is the charge: there is one, within bounds."""
 
-    def send(target: Target, bid: dict[str, Any]) -> None:
+    def send(target: AttackedPlatform, bid: dict[str, Any]) -> None:
         target.notice(bid["nurl"] + "&on=win", 0)
         target.notice(bid["burl"] + "&on=win", bid["price"])
         target.notice(bid["burl"], bid["price"])
@@ -123,10 +123,10 @@ def hinted(target: Target) -> str:
 
 
 @attacks(Finding.PRICES, "a loss after the bill, to have the money back")
-def loss_after_bill(target: Target) -> str:
+def loss_after_bill(target: AttackedPlatform) -> str:
     """Check that charges are final."""
 
-    def send(target: Target, bid: dict[str, Any]) -> None:
+    def send(target: AttackedPlatform, bid: dict[str, Any]) -> None:
         target.notice(bid["burl"], bid["price"])
         target.notice(bid["lurl"])
         target.notice(bid["burl"], 0)
@@ -135,10 +135,10 @@ def loss_after_bill(target: Target) -> str:
 
 
 @attacks(Finding.PRICES, "win, bill and result of one bid, all charged")
-def all_ways(target: Target) -> str:
+def all_ways(target: AttackedPlatform) -> str:
     """Check that a bid is charged once, whatever reports it."""
 
-    def send(target: Target, bid: dict[str, Any]) -> None:
+    def send(target: AttackedPlatform, bid: dict[str, Any]) -> None:
         target.notice(bid["nurl"], bid["price"])
         target.notice(bid["burl"], bid["price"])
         body = {"notice_url": bid["burl"], "won": True, "price": bid["price"]}
@@ -148,7 +148,7 @@ def all_ways(target: Target) -> str:
     return _within(target, send)
 
 
-def _result_by(key: str, kind: Kind, body: dict[str, Any], target: Target) -> str:
+def _result_by(key: str, kind: Kind, body: dict[str, Any], target: AttackedPlatform) -> str:
     bid, before = target.bid("prices", floor=_FLOOR), target.figures("prices")
     answer = target.call("POST", "/auction-result", key, json={"notice_url": urls(bid)[kind], **body})
     after = target.figures("prices")
@@ -179,7 +179,7 @@ attacks.add(
 
 
 @attacks(Finding.ANONYMOUS, "a budget spent twice over, by bills at a thousand times the price")
-def overspent(target: Target) -> str:
+def overspent(target: AttackedPlatform) -> str:
     """Check that the ledger lets no more be spent than there is."""
     bids: list[dict[str, Any]] = []
     for _ in range(60):
@@ -196,7 +196,7 @@ def overspent(target: Target) -> str:
 
 
 @attacks(Finding.HELD, "all of a campaign's money held by bids that nobody pays for")
-def held(target: Target) -> str:
+def held(target: AttackedPlatform) -> str:
     """Check that what one caller can hold is bounded: others still get bids."""
     for _ in range(_FLOODED):
         target.call("POST", "/openrtb2/beta", "beta", json=target.request("held"))
@@ -205,7 +205,7 @@ def held(target: Target) -> str:
     return "" if good >= 10 else f"another exchange got {good} bids of 20"
 
 
-def _unwon(kind: Kind, count: str, target: Target) -> str:
+def _unwon(kind: Kind, count: str, target: AttackedPlatform) -> str:
     """Report a click or conversion of a bid that was never won: it must not count as if the ad was shown."""
     bid, before = target.bid("unwon"), target.figures("unwon")
     landing = target.notice(urls(bid)[Kind.CLICK]).headers.get("location", "")
@@ -222,7 +222,7 @@ attacks.add(Finding.UNWON, "a conversion of a bid that was never won", partial(_
 
 
 @attacks(Finding.UNWON, "a click of a bid that was lost")
-def lost_click(target: Target) -> str:
+def lost_click(target: AttackedPlatform) -> str:
     """Check that it does not count: a lost bid was never shown."""
     bid = target.bid("unwon")
     target.notice(bid["lurl"])
@@ -234,7 +234,7 @@ def lost_click(target: Target) -> str:
 
 
 @attacks(Finding.UNWON, "fifty clicks of one bid that was won")
-def many_clicks(target: Target) -> str:
+def many_clicks(target: AttackedPlatform) -> str:
     """Check that a bid is clicked only once."""
     bid = target.bid("unwon")
     target.notice(bid["nurl"], bid["price"])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from verification.attacks.case import Attacks, Finding
-from verification.attacks.target import Target
+from verification.attacks.target import AttackedPlatform
 
 attacks = Attacks()
 
@@ -66,13 +66,13 @@ def _files(folder: Path) -> Iterable[Path]:
     return (path for path in folder.rglob("*") if path.is_file())
 
 
-def _kept(target: Target, needles: Iterable[bytes]) -> list[str]:
+def _kept(target: AttackedPlatform, needles: Iterable[bytes]) -> list[str]:
     """Return files of the platform that contain one of these texts."""
     wanted = list(needles)
     return [path.name for path in _files(target.settings.var_dir) if any(one in path.read_bytes() for one in wanted)]
 
 
-def _explained(target: Target, bid_id: str) -> str:
+def _explained(target: AttackedPlatform, bid_id: str) -> str:
     """Return the record of a bid, unpacked."""
     for _ in range(10):
         answer = target.call("GET", f"/explain/{bid_id}", "admin")
@@ -84,7 +84,7 @@ def _explained(target: Target, bid_id: str) -> str:
     return answer.text
 
 
-def _refused(name: str, target: Target) -> str:
+def _refused(name: str, target: AttackedPlatform) -> str:
     """Bid for a person who refused, and search for them in everything that is stored."""
     mark = f"refused{secrets.token_hex(4)}"
     bid = target.bid("privacy", **_request(mark, _SIGNALS[name]))
@@ -99,7 +99,7 @@ for _name in _SIGNALS:
 
 
 @attacks(Finding.PRIVACY, "addresses, devices and places, where nothing was refused")
-def unneeded(target: Target) -> str:
+def unneeded(target: AttackedPlatform) -> str:
     """Check that data that no decision needs is not stored at all."""
     mark = f"allowed{secrets.token_hex(4)}"
     bid = target.bid("privacy", **_person(mark))
@@ -111,7 +111,7 @@ def unneeded(target: Target) -> str:
     return f"in the record: {found}" if found else ""
 
 
-def _forgotten_by(key: str, target: Target) -> str:
+def _forgotten_by(key: str, target: AttackedPlatform) -> str:
     status = target.call("DELETE", "/users/somebody", key).status_code
     return "" if status in (401, 403) else f"{status}"
 
@@ -121,7 +121,7 @@ for _key in ("", "alpha", "report"):
 
 
 @attacks(Finding.PRIVACY, "somebody who was forgotten, looked for in what is kept")
-def forgotten(target: Target) -> str:
+def forgotten(target: AttackedPlatform) -> str:
     """Check that `DELETE /users/{id}` removes what is stored about a person."""
     mark = f"person{secrets.token_hex(6)}"
     bid = target.bid("privacy", user={"id": mark})
@@ -137,7 +137,7 @@ def forgotten(target: Target) -> str:
 
 
 @attacks(Finding.PRIVACY, "odd ids of users to be forgotten")
-def odd_users(target: Target) -> str:
+def odd_users(target: AttackedPlatform) -> str:
     """Check that they get a 2xx or 4xx."""
     odd = ("%00", "%0d%0a", "..%2f..", "u" * 3_000, "%ff", "*", "' OR 1=1 --")
     statuses = {one: target.call("DELETE", f"/users/{one}", "admin").status_code for one in odd}

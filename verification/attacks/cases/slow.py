@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from functools import partial
 
 from verification.attacks.case import Attacks, Finding
-from verification.attacks.target import Target
+from verification.attacks.target import AttackedPlatform
 
 attacks = Attacks()
 
@@ -23,17 +23,17 @@ _CONNECTIONS = 60
 _IDLE = 400
 _DRIP_SECONDS = 1.0
 
-Begin = Callable[[Target], bytes]
+Begin = Callable[[AttackedPlatform], bytes]
 
 
-def _head(target: Target, path: str = "/openrtb2/alpha", method: str = "POST", size: int = 5_000) -> bytes:
+def _head(target: AttackedPlatform, path: str = "/openrtb2/alpha", method: str = "POST", size: int = 5_000) -> bytes:
     return (
         f"{method} {path} HTTP/1.1\r\nHost: raybid\r\nX-API-Key: {target.keys['alpha']}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {size}\r\n\r\n"
     ).encode()
 
 
-def _chunked(target: Target) -> bytes:
+def _chunked(target: AttackedPlatform) -> bytes:
     return _head(target).replace(b"Content-Length: 5000", b"Transfer-Encoding: chunked") + b'5\r\n{"id"\r\n'
 
 
@@ -94,7 +94,7 @@ def _takes(connection: socket.socket, data: bytes) -> bool:
 
 
 @attacks(Finding.SLOW, "requests of every kind that are never finished, sixty of each")
-def unfinished(target: Target) -> str:
+def unfinished(target: AttackedPlatform) -> str:
     """Try all at once, which takes no longer. Each connection must be closed, or answered, soon."""
     port = target.settings.http_port
     with ExitStack() as stack:
@@ -106,7 +106,7 @@ def unfinished(target: Target) -> str:
     return f"still open after {_PATIENCE_SECONDS:.0f} s: {', '.join(told)}" if told else ""
 
 
-def _dripping(make: Begin, target: Target) -> str:
+def _dripping(make: Begin, target: AttackedPlatform) -> str:
     """Send a byte per second: a timeout that restarts with each byte never expires."""
     with ExitStack() as stack:
         connections = [_opened(stack, target.settings.http_port, make(target)) for _ in range(20)]
@@ -119,7 +119,7 @@ attacks.add(Finding.SLOW, "a body sent a byte a second", partial(_dripping, lamb
 
 
 @attacks(Finding.SLOW, "half-sent bodies to a replica's own port")
-def past_the_proxy(target: Target) -> str:
+def past_the_proxy(target: AttackedPlatform) -> str:
     """Try what a local user can reach past HAProxy."""
     own = {target.settings.http_port, target.settings.dashboard_port}
     ports = [one.port for one in target.listeners() if "ServeReplica" in one.process and 30_000 <= one.port <= 31_000]
@@ -132,7 +132,7 @@ def past_the_proxy(target: Target) -> str:
 
 
 @attacks(Finding.SLOW, "replicas started by callers who send nothing")
-def started_by_nothing(target: Target) -> str:
+def started_by_nothing(target: AttackedPlatform) -> str:
     """Check that a request counts as load only once its body has arrived."""
     before = _replicas(target)
     with ExitStack() as stack:
@@ -145,12 +145,12 @@ def started_by_nothing(target: Target) -> str:
     return f"{before} replicas became {most}" if most > before else ""
 
 
-def _replicas(target: Target) -> int:
+def _replicas(target: AttackedPlatform) -> int:
     return sum("ServeReplica" in process.name() for process in target.processes() if process.is_running())
 
 
 @attacks(Finding.SLOW, "four hundred connections that say nothing while others trade")
-def idle(target: Target) -> str:
+def idle(target: AttackedPlatform) -> str:
     """Check that others can still connect."""
     with ExitStack() as stack:
         for _ in range(_IDLE):
@@ -165,7 +165,7 @@ def idle(target: Target) -> str:
 
 
 @attacks(Finding.SLOW, "answers that nobody reads")
-def unread(target: Target) -> str:
+def unread(target: AttackedPlatform) -> str:
     """Ask for much, and read none of it."""
     request = b"GET /openapi.json HTTP/1.1\r\nHost: raybid\r\n\r\n"
     with ExitStack() as stack:
@@ -197,7 +197,7 @@ _SMUGGLED = {
 _SECOND = b"abcdGET /stats HTTP/1.1\r\nHost: raybid\r\n\r\n"
 
 
-def _smuggled(headers: bytes, target: Target) -> str:
+def _smuggled(headers: bytes, target: AttackedPlatform) -> str:
     """Send a request that proxy and replica could read differently; a hidden second one must not succeed."""
     with socket.create_connection(("127.0.0.1", target.settings.http_port), 5.0) as connection:
         connection.settimeout(2.0)
@@ -218,7 +218,7 @@ for _name, _headers in _SMUGGLED.items():
 
 
 @attacks(Finding.INPUT, "a thousand headers, and one of 100,000 letters")
-def many_headers(target: Target) -> str:
+def many_headers(target: AttackedPlatform) -> str:
     """Check that they are refused."""
     many = {f"X-{i}": "1" for i in range(1_000)}
     statuses = []

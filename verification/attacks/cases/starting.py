@@ -20,7 +20,7 @@ from raybid.local.ports import free_port
 from rtb.ledger.embedded import is_listening
 from rtb.runtime import processes
 from verification.attacks.case import Attacks, Finding
-from verification.attacks.target import Target, environment, settings_of
+from verification.attacks.target import AttackedPlatform, environment, settings_of
 
 attacks = Attacks()
 
@@ -51,7 +51,7 @@ _SETTINGS: dict[str, tuple[Mapping[str, str], str]] = {
 }
 
 
-def _refused(changes: Mapping[str, str], named: str, target: Target) -> str:
+def _refused(changes: Mapping[str, str], named: str, target: AttackedPlatform) -> str:
     """Start a platform of its own with these settings, and stop it if it does start."""
     with tempfile.TemporaryDirectory(prefix="raybid-unsafe-") as folder:
         env, _ = environment(Path(folder) / "var", settings_of(target.environment))
@@ -120,7 +120,7 @@ def _evicting() -> Iterator[str]:
 
 
 @attacks(Finding.EVICTION, "a ledger's server that evicts keys when it is full")
-def evicting(target: Target) -> str:
+def evicting(target: AttackedPlatform) -> str:
     """Check that it is refused: forgotten money would be spent twice."""
     with _evicting() as url:
         return _refused({"RAYBID_REDIS_URL": url, "RAYBID_REQUIRE_DURABLE": "true"}, "evict", target)

@@ -10,7 +10,7 @@ from itertools import permutations
 
 from rtb.settlement.notice_tokens import Kind
 from verification.attacks.case import Attacks, Finding
-from verification.attacks.target import Target
+from verification.attacks.target import AttackedPlatform
 
 attacks = Attacks()
 
@@ -31,11 +31,11 @@ def token(url: str) -> str:
     return url.split("/notice/", 1)[1].split("/", 1)[1].split("?", 1)[0]
 
 
-def _sent(target: Target, kind: Kind, text: str) -> int:
+def _sent(target: AttackedPlatform, kind: Kind, text: str) -> int:
     return target.call("GET", f"/notice/{kind}/{text}", params={"price": "1"}).status_code
 
 
-def _swapped(made_for: Kind, used_as: Kind, target: Target) -> str:
+def _swapped(made_for: Kind, used_as: Kind, target: AttackedPlatform) -> str:
     bid = target.bid("forged")
     before = target.figures("forged")
     status = _sent(target, used_as, token(urls(bid)[made_for]))
@@ -55,7 +55,7 @@ for _made_for in (Kind.BILL, Kind.CLICK):
     )
 
 
-def _flipped(kind: Kind, target: Target) -> str:
+def _flipped(kind: Kind, target: AttackedPlatform) -> str:
     """Change each character in turn, in a token of this kind."""
     bid = target.bid("forged")
     text = token(urls(bid)[kind])
@@ -74,7 +74,7 @@ for _kind in (Kind.WIN, Kind.BILL, Kind.LOSS, Kind.CLICK):
 
 
 @attacks(Finding.TOKENS, "tokens cut, lengthened, repeated and made up")
-def made_up(target: Target) -> str:
+def made_up(target: AttackedPlatform) -> str:
     """Check that none of them is believed."""
     text, luck = token(target.bid("forged")["burl"]), random.Random(_SEED)
     forged = [
@@ -90,7 +90,7 @@ def made_up(target: Target) -> str:
 
 
 @attacks(Finding.TOKENS, "odd characters for a token")
-def odd_characters(target: Target) -> str:
+def odd_characters(target: AttackedPlatform) -> str:
     """Check that they get a 4xx, as every forgery."""
     odd = ("%00", "%ff%fe", "..%2f..%2f", "%0d%0aX: y", "%F0%9F%98%80", "a%20b", "*", "'; DROP TABLE", "{{7*7}}", "%25")
     statuses = {one: _sent(target, Kind.BILL, one) for one in odd}
@@ -98,7 +98,7 @@ def odd_characters(target: Target) -> str:
 
 
 @attacks(Finding.TOKENS, "a bill sent fifty times")
-def replayed(target: Target) -> str:
+def replayed(target: AttackedPlatform) -> str:
     """Check that a bid is charged once."""
     bid, before = target.bid("forged"), target.spent("forged")
     for _ in range(50):
@@ -108,7 +108,7 @@ def replayed(target: Target) -> str:
 
 
 @attacks(Finding.TOKENS, "a bill with another bid's identity glued to it")
-def glued(target: Target) -> str:
+def glued(target: AttackedPlatform) -> str:
     """Check that halves of two valid tokens do not form one."""
     one, other = token(target.bid("forged")["burl"]), token(target.bid("forged")["burl"])
     halves = {one[:cut] + other[cut:] for cut in range(4, len(one), 4)} - {one, other}  # they may begin alike
@@ -117,7 +117,7 @@ def glued(target: Target) -> str:
 
 
 @attacks(Finding.TOKENS, "what a bid is, read from its click token")
-def read_click(target: Target) -> str:
+def read_click(target: AttackedPlatform) -> str:
     """Check that a viewer of the ad cannot read the ceiling, the user and the campaign in it."""
     bid = target.bid("forged", user={"id": "reader-1"})
     text = token(urls(bid)[Kind.CLICK])
@@ -130,7 +130,7 @@ def read_click(target: Target) -> str:
 
 
 @attacks(Finding.TOKENS, "two bids' tokens compared")
-def compared(target: Target) -> str:
+def compared(target: AttackedPlatform) -> str:
     """Check that equal bids have different tokens, so that nobody can count what a user is shown."""
     texts = [token(target.bid("forged", user={"id": "reader-2"})["burl"]) for _ in range(2)]
     one, other = (base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)) for text in texts)
@@ -139,7 +139,7 @@ def compared(target: Target) -> str:
 
 
 @attacks(Finding.TOKENS, "a bid of a test request, billed")
-def test_bid(target: Target) -> str:
+def test_bid(target: AttackedPlatform) -> str:
     """Check that nothing about a test counts."""
     before = target.figures("forged")
     bid = target.bid("forged", test=1)

@@ -14,7 +14,7 @@ import httpx
 
 from rtb.models.artefacts import META
 from verification.attacks.case import Attacks, Finding
-from verification.attacks.target import Target, campaign
+from verification.attacks.target import AttackedPlatform, campaign
 
 attacks = Attacks()
 
@@ -45,7 +45,7 @@ _ALLOWED = {"user and password", "a quote", "angle brackets", "a blank in front"
 _SOON_SECONDS = 3.0
 
 
-def _landed(name: str, target: Target) -> str:
+def _landed(name: str, target: AttackedPlatform) -> str:
     """Create a campaign that leads there: it must be refused, or its click must lead to a harmless URL."""
     body = campaign(f"landing-{secrets.token_hex(6)}")
     body["creatives"][0]["landing_url"] = _LANDINGS[name]
@@ -60,7 +60,7 @@ for _name in _LANDINGS:
     attacks.add(Finding.INPUT, f"a landing URL with {_name}", partial(_landed, _name))
 
 
-def _published(target: Target, folder: str) -> tuple[int, str, float]:
+def _published(target: AttackedPlatform, folder: str) -> tuple[int, str, float]:
     begin = time.monotonic()
     try:
         answer = target.call("POST", "/models/ctr/publish", "admin", json={"folder": folder}, timeout=_SOON_SECONDS * 2)
@@ -71,7 +71,7 @@ def _published(target: Target, folder: str) -> tuple[int, str, float]:
 
 
 @attacks(Finding.PUBLISH, "which files and folders there are, asked by publishing them")
-def oracle(target: Target) -> str:
+def oracle(target: AttackedPlatform) -> str:
     """Check that paths outside the roots, and those that are not folders, get one answer, existing or not."""
     there = ("/etc", "/etc/passwd", "/root", "/proc/self", str(target.settings.var_dir / "secrets" / "admin_key"))
     ways = ("var/../../../../../../etc", "/etc/../etc", "~", ".", "..", "/", "\x00", "/etc\x00x")
@@ -82,7 +82,7 @@ def oracle(target: Target) -> str:
     return "; ".join((found + unlike)[:3])
 
 
-def _pipe(inside: bool, target: Target) -> str:
+def _pipe(inside: bool, target: AttackedPlatform) -> str:
     """Publish a folder whose description is a pipe without a writer."""
     base = target.settings.var_dir / "models" if inside else None
     with tempfile.TemporaryDirectory(dir=base) as folder:
@@ -96,7 +96,7 @@ attacks.add(Finding.PUBLISH, "a pipe instead of a model, among the models", part
 
 
 @attacks(Finding.PUBLISH, "a link among the models that leads outside")
-def link(target: Target) -> str:
+def link(target: AttackedPlatform) -> str:
     """Check that it is judged by where it leads."""
     models = target.settings.var_dir / "models"
     models.mkdir(exist_ok=True)
@@ -114,7 +114,7 @@ def link(target: Target) -> str:
 
 
 @attacks(Finding.INPUT, "campaigns that cannot be: each gets a 4xx that names the field")
-def impossible_campaigns(target: Target) -> str:
+def impossible_campaigns(target: AttackedPlatform) -> str:
     """Try numbers out of range, names too long, lists too long."""
     changes: list[dict[str, Any]] = [
         {"budget": {"total_micros": -1}},

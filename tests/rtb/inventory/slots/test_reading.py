@@ -22,7 +22,7 @@ from rtb.inventory.slots import (
     slots_of,
 )
 from rtb.openrtb import Imp, InvalidRequest, decode_request
-from rtb.openrtb.codec import fitted
+from rtb.openrtb.codec import coerce
 from tests.rtb.builders import to_json
 from tests.support import SHARED_DATA, require
 
@@ -31,7 +31,7 @@ _TITLE = {"id": 1, "required": 1, "title": {"len": 90}}
 
 def _imp(**fields: Any) -> Imp:
     """Read an imp, also one that its request would be refused for."""
-    return fitted({"id": "1", **fields}, Imp)
+    return coerce({"id": "1", **fields}, Imp)
 
 
 def _slot(**fields: Any) -> Slot:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtb.ledger import Balance, Closing, Day, Division, Grant, Ledger, Outcome, Terms, Usage
+from rtb.ledger import Balance, Closing, Day, Division, Grant, Ledger, NoticeOutcome, Terms, Usage
 from rtb.money.accounts import arm_of
 from rtb.settlement.notice_tokens import Kind
 from tests.rtb.ledger.support import EXPIRES, NOW, balance, bid, leased, pots, with_ledger
@@ -95,7 +95,7 @@ async def test_arms_spend_their_own_money_only(ledger: Ledger):
     await ledger.open(1, 1_000)
     await divide(ledger)
     assert await lease(ledger, 500, number=9) == 200
-    assert await ledger.settle(bid(1, lease=9, campaign=ARM), BILL, 60, NOW) is Outcome.SETTLED
+    assert await ledger.settle(bid(1, lease=9, campaign=ARM), BILL, 60, NOW) is NoticeOutcome.SETTLED
     assert await pots(ledger) == {"available": 800}
     assert await pots(ledger, ARM) == {"available": 40, "leased": 100, "spent": 60}
 
@@ -225,12 +225,12 @@ async def test_leases_and_bids_of_an_arm_go_on_as_its_campaigns(ledger: Ledger):
     await lease(ledger, 200, number=9)
     await ledger.rejoin([1])
     assert await lease(ledger, 10, number=10) == 0
-    assert await ledger.settle(bid(1, lease=9, campaign=ARM), BILL, 60, NOW) is Outcome.SETTLED
+    assert await ledger.settle(bid(1, lease=9, campaign=ARM), BILL, 60, NOW) is NoticeOutcome.SETTLED
     assert await pots(ledger) == {"available": 840, "leased": 100, "spent": 60}
     await ledger.close([Closing(9, 200, NOW + 20)])
     assert await pots(ledger) == {"available": 840, "reserved": 100, "spent": 60}
-    assert await ledger.release(bid(2, ceiling=30, lease=9, campaign=ARM), NOW) is Outcome.FREED
-    assert await ledger.count(bid(1, lease=9, campaign=ARM), Kind.CLICK, NOW) is Outcome.COUNTED
+    assert await ledger.release(bid(2, ceiling=30, lease=9, campaign=ARM), NOW) is NoticeOutcome.FREED
+    assert await ledger.count(bid(1, lease=9, campaign=ARM), Kind.CLICK, NOW) is NoticeOutcome.COUNTED
     await ledger.report([Usage(ARM, 3, 2, 0.25)])
     assert await ledger.reclaim(NOW + 20) == 70
     joined = await balance(ledger)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtb.ledger import Balance, Closing, Grant, Ledger, Outcome
+from rtb.ledger import Balance, Closing, Grant, Ledger, NoticeOutcome
 from rtb.money.micros import MAX_MICROS
 from rtb.settlement.notice_tokens import Kind
 from tests.rtb.ledger.support import EXPIRES, NOW, balance, bid, leased, pots, with_ledger
@@ -74,7 +74,7 @@ async def test_the_largest_budget_is_kept_to_the_micro(ledger: Ledger):
 async def test_a_campaign_can_be_opened_without_money(ledger: Ledger):
     await ledger.open(1, 0)
     assert await ledger.lease([Grant(7, 1, 1, 1.0, EXPIRES)]) == [0]
-    assert await ledger.settle(bid(), BILL, 1, NOW) is Outcome.UNFUNDED
+    assert await ledger.settle(bid(), BILL, 1, NOW) is NoticeOutcome.UNFUNDED
 
 
 @with_ledger

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtb.ledger import CALLER_HOLDS_ENOUGH, Closing, Division, Grant, Ledger, Outcome, Terms
+from rtb.ledger import CALLER_HOLDS_ENOUGH, Closing, Division, Grant, Ledger, NoticeOutcome, Terms
 from rtb.money.accounts import arm_of
 from rtb.settlement.notice_tokens import Kind
 from tests.rtb.ledger.support import EXPIRES, NOW, balance, bid, pots, with_ledger
@@ -57,10 +57,10 @@ async def test_whoever_holds_nothing_may_make_one_bid(ledger: Ledger):
 async def test_what_is_lost_or_expires_is_held_no_longer(ledger: Ledger):
     await ledger.open(1, 1_000)
     await ledger.lease([asked(7, 500)])
-    assert await ledger.release(bid(1, 100), NOW) is Outcome.FREED
+    assert await ledger.release(bid(1, 100), NOW) is NoticeOutcome.FREED
     assert await ledger.lease([asked(8, 101), asked(8, 100)]) == [ENOUGH, 100]
     await ledger.close([Closing(7, 500)])
-    assert await ledger.release(bid(2, 100), NOW) is Outcome.FREED
+    assert await ledger.release(bid(2, 100), NOW) is NoticeOutcome.FREED
     assert await ledger.lease([asked(9, 101), asked(9, 100)]) == [ENOUGH, 100]
     assert await ledger.reclaim(EXPIRES + 1) == 500
     assert await ledger.lease([asked(10, 501), asked(11, 1)]) == [501, ENOUGH]
@@ -70,7 +70,7 @@ async def test_what_is_lost_or_expires_is_held_no_longer(ledger: Ledger):
 async def test_who_pays_may_hold_more_and_loses_that_by_not_paying(ledger: Ledger):
     await ledger.open(1, 100_000)
     await ledger.lease([asked(7, 50_000)])
-    assert await ledger.settle(bid(1, 100), Kind.BILL, 100, NOW) is Outcome.SETTLED
+    assert await ledger.settle(bid(1, 100), Kind.BILL, 100, NOW) is NoticeOutcome.SETTLED
     await ledger.close([Closing(7, 50_000)])
     # Half of the 99,900 left, and a hundred times what was paid, less the 49,900 that it holds.
     assert await ledger.lease([asked(8, 10_051), asked(9, 10_050)]) == [ENOUGH, 10_050]
@@ -113,7 +113,7 @@ async def test_what_an_arm_knew_of_callers_is_its_campaigns_when_it_rejoins(ledg
     arm = arm_of(1, 1)
     assert await ledger.divide([Division(1, arm, 0.5)]) == [5_000]
     assert await ledger.lease([asked(7, 2_500, campaign=arm), asked(8, 1, campaign=arm)]) == [2_500, ENOUGH]
-    assert await ledger.settle(bid(1, 10, campaign=arm), Kind.BILL, 10, NOW) is Outcome.SETTLED
+    assert await ledger.settle(bid(1, 10, campaign=arm), Kind.BILL, 10, NOW) is NoticeOutcome.SETTLED
     assert await ledger.rejoin([1]) == [True]
     # Half of 9,990 and 1,000 of credit, less the 2,490 that the arm's lease holds.
     assert await ledger.lease([asked(9, 3_506), asked(10, 3_505)]) == [ENOUGH, 3_505]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtb.ledger import Closing, Grant, Ledger, Outcome
+from rtb.ledger import Closing, Grant, Ledger, NoticeOutcome
 from rtb.settlement.notice_tokens import Kind
 from tests.rtb.ledger.support import EXPIRES, NOW, bid, leased, pots, with_ledger
 
@@ -80,7 +80,7 @@ async def test_a_lease_of_nothing_leaves_its_number_free(ledger: Ledger):
 async def test_the_largest_lease_number_is_as_good_as_any(ledger: Ledger):
     number = 2**64 - 1
     await leased(ledger, 300, lease=number)
-    assert await ledger.settle(bid(lease=number), BILL, 90, NOW) is Outcome.SETTLED
+    assert await ledger.settle(bid(lease=number), BILL, 90, NOW) is NoticeOutcome.SETTLED
     await ledger.close([Closing(number, 100)])
     assert await pots(ledger) == {"available": 910, "spent": 90}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtb.ledger import Division, Ledger, Outcome, Terms, Transfer
+from rtb.ledger import Division, Ledger, NoticeOutcome, Terms, Transfer
 from rtb.money.accounts import arm_of
 from rtb.settlement.notice_tokens import Kind
 from tests.rtb.ledger.support import NOW, balance, bid, leased, pots, with_ledger
@@ -25,7 +25,7 @@ async def test_what_one_loses_the_other_has(ledger: Ledger):
 async def test_what_is_promised_or_spent_stays(ledger: Ledger):
     await leased(ledger, 300)
     await ledger.open(2, 10)
-    assert await ledger.settle(bid(ceiling=100), Kind.BILL, 80, NOW) is Outcome.SETTLED
+    assert await ledger.settle(bid(ceiling=100), Kind.BILL, 80, NOW) is NoticeOutcome.SETTLED
     assert await move(ledger, 5_000) == 720
     assert await pots(ledger) == {"leased": 200, "spent": 80}
     assert (await balance(ledger)).budget == 280

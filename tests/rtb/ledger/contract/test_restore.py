@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtb.ledger import Balance, Grant, Ledger, Mark, Outcome, Terms
+from rtb.ledger import Balance, Grant, Ledger, Mark, NoticeOutcome, Terms
 from rtb.settlement.notice_tokens import Kind
 from tests.rtb.ledger.support import EXPIRES, NOW, balance, bid, leased, pots, with_ledger
 
@@ -18,7 +18,7 @@ async def test_figures_are_restored_whole(ledger: Ledger):
     assert await balance(ledger) == lost
     await ledger.open(1, 1_000)
     assert await balance(ledger) == lost
-    assert await ledger.settle(bid(), BILL, 60, NOW) is Outcome.SETTLED
+    assert await ledger.settle(bid(), BILL, 60, NOW) is NoticeOutcome.SETTLED
     assert await pots(ledger) == {"available": 640, "spent": 360}
 
 
@@ -50,13 +50,13 @@ async def test_what_is_remembered_is_a_duplicate(ledger: Ledger):
         [Mark(charged.bid_id, ("bill", "charged", "click"), 60), Mark(lost.bid_id, ("loss", "freed"), 60)]
     )
     before = await balance(ledger)
-    assert await ledger.settle(charged, BILL, 50, NOW) is Outcome.DUPLICATE
-    assert await ledger.settle(charged, WIN, 50, NOW) is Outcome.DUPLICATE
-    assert await ledger.count(charged, CLICK, NOW) is Outcome.DUPLICATE
-    assert await ledger.release(lost, NOW) is Outcome.DUPLICATE
+    assert await ledger.settle(charged, BILL, 50, NOW) is NoticeOutcome.DUPLICATE
+    assert await ledger.settle(charged, WIN, 50, NOW) is NoticeOutcome.DUPLICATE
+    assert await ledger.count(charged, CLICK, NOW) is NoticeOutcome.DUPLICATE
+    assert await ledger.release(lost, NOW) is NoticeOutcome.DUPLICATE
     assert await balance(ledger) == before
-    assert await ledger.release(charged, NOW) is Outcome.COUNTED  # its money is spent
-    assert await ledger.settle(lost, BILL, 50, NOW) is Outcome.SETTLED
+    assert await ledger.release(charged, NOW) is NoticeOutcome.COUNTED  # its money is spent
+    assert await ledger.settle(lost, BILL, 50, NOW) is NoticeOutcome.SETTLED
     assert await pots(ledger) == {"available": 650, "leased": 300, "spent": 50}  # none of it from the lease
 
 

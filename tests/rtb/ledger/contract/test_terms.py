@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtb.ledger import Closing, Day, Grant, Ledger, Outcome, Terms
+from rtb.ledger import Closing, Day, Grant, Ledger, NoticeOutcome, Terms
 from rtb.settlement.notice_tokens import Kind
 from tests.rtb.ledger.support import EXPIRES, NOW, balance, bid, leased, with_ledger
 
@@ -23,7 +23,7 @@ async def test_a_paused_campaign_gets_no_lease_and_keeps_what_it_has(ledger: Led
     await leased(ledger, 300)
     await ledger.open(1, Terms(1_000, paused=True))
     assert await ask(ledger, 8) == 0
-    assert await ledger.settle(bid(), BILL, 60, NOW) is Outcome.SETTLED
+    assert await ledger.settle(bid(), BILL, 60, NOW) is NoticeOutcome.SETTLED
     await ledger.open(1, Terms(1_000))
     assert await ask(ledger, 8) == 740
 
@@ -101,9 +101,11 @@ async def test_a_day_named_when_it_is_over_does_not_make_the_ledger_forget_what_
     assert (after.spent_today, after.spent_next, after.day_ends) == (100, 0, today.ends)
 
 
-@pytest.mark.parametrize(("daily", "outcome"), [(299, Outcome.UNFUNDED), (300, Outcome.SETTLED), (0, Outcome.SETTLED)])
+@pytest.mark.parametrize(
+    ("daily", "outcome"), [(299, NoticeOutcome.UNFUNDED), (300, NoticeOutcome.SETTLED), (0, NoticeOutcome.SETTLED)]
+)
 @with_ledger
-async def test_a_charge_without_money_held_does_not_break_the_day(ledger: Ledger, daily: int, outcome: Outcome):
+async def test_a_charge_without_money_held_does_not_break_the_day(ledger: Ledger, daily: int, outcome: NoticeOutcome):
     await ledger.open(1, Terms(1_000, 500))
     await ask(ledger, 7)
     await ledger.settle(bid(2), BILL, 100, NOW)
@@ -118,7 +120,7 @@ async def test_a_lowered_day_honours_what_was_promised_and_promises_no_more(ledg
     await ledger.open(1, Terms(1_000, 300))
     await ask(ledger, 7)
     await ledger.open(1, Terms(1_000, 50))
-    assert await ledger.settle(bid(1), BILL, 100, NOW) is Outcome.SETTLED
+    assert await ledger.settle(bid(1), BILL, 100, NOW) is NoticeOutcome.SETTLED
     await ledger.close([Closing(7, 100)])
     assert await ask(ledger, 8) == 0
     assert await ask(ledger, 8, DAY.ends, NEXT_DAY) == 50

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from rtb.ledger import Balance, Division, Floor, Grant, Ledger, Outcome, Transfer
+from rtb.ledger import Balance, Division, Floor, Grant, Ledger, NoticeOutcome, Transfer
 from rtb.money.accounts import arm_of
 from rtb.settlement.notice_tokens import Kind
 from tests.rtb.ledger.support import EXPIRES, NOW, balance, bid, leased, with_ledger
@@ -19,9 +19,9 @@ class _Found:
     """What became of everything that could be done to a campaign."""
 
     leased: int
-    settled: Outcome
-    released: Outcome
-    counted: Outcome
+    settled: NoticeOutcome
+    released: NoticeOutcome
+    counted: NoticeOutcome
     moved: list[int]
     divided: int
 
@@ -38,14 +38,14 @@ async def _all_of_it(ledger: Ledger, account: int = 1) -> _Found:
     )
 
 
-_STOPPED = _Found(0, Outcome.BEHIND, Outcome.BEHIND, Outcome.BEHIND, [0, 0], 0)
+_STOPPED = _Found(0, NoticeOutcome.BEHIND, NoticeOutcome.BEHIND, NoticeOutcome.BEHIND, [0, 0], 0)
 
 
 @with_ledger
 async def test_a_campaign_that_knows_of_less_spend_is_stopped_whole(ledger: Ledger):
     await leased(ledger, 300)
     await ledger.open(2, 1_000)
-    assert await ledger.settle(bid(1), BILL, 50, NOW) is Outcome.SETTLED
+    assert await ledger.settle(bid(1), BILL, 50, NOW) is NoticeOutcome.SETTLED
     assert await ledger.verify([Floor(1, 50), Floor(2, 0)]) == []
     assert (await balance(ledger)).behind == 0
     assert await ledger.verify([Floor(1, 51), Floor(2, 0)]) == [1]
@@ -53,18 +53,18 @@ async def test_a_campaign_that_knows_of_less_spend_is_stopped_whole(ledger: Ledg
     assert before[0].behind == 1
     assert await _all_of_it(ledger) == _STOPPED
     assert await ledger.balances([1, 2]) == before
-    assert await ledger.settle(bid(1), BILL, 50, NOW) is Outcome.BEHIND  # its mark may be lost as well
+    assert await ledger.settle(bid(1), BILL, 50, NOW) is NoticeOutcome.BEHIND  # its mark may be lost as well
 
 
 @with_ledger
 async def test_what_was_refused_left_no_mark_and_counts_once_it_is_restored(ledger: Ledger):
     await leased(ledger, 300)
     await ledger.verify([Floor(1, 70)])
-    assert await ledger.settle(bid(1), BILL, 50, NOW) is Outcome.BEHIND
+    assert await ledger.settle(bid(1), BILL, 50, NOW) is NoticeOutcome.BEHIND
     assert await ledger.restore(1, Balance(budget=1_000, available=930, spent=70), overwrite=True)
     assert await ledger.verify([Floor(1, 70)]) == []
-    assert await ledger.settle(bid(1), BILL, 50, NOW) is Outcome.SETTLED
-    assert await ledger.settle(bid(1), BILL, 50, NOW) is Outcome.DUPLICATE
+    assert await ledger.settle(bid(1), BILL, 50, NOW) is NoticeOutcome.SETTLED
+    assert await ledger.settle(bid(1), BILL, 50, NOW) is NoticeOutcome.DUPLICATE
     assert (await balance(ledger)).spent == 120
 
 
@@ -84,7 +84,7 @@ async def test_an_arms_spend_counts_to_its_campaign_and_both_are_stopped(ledger:
     arm = arm_of(1, 3)
     assert await ledger.divide([Division(1, arm, 0.5)]) == [500]
     await ledger.lease([Grant(7, arm, 300, 0.0, EXPIRES)])
-    assert await ledger.settle(bid(1)._replace(campaign=arm, lease=7), BILL, 50, NOW) is Outcome.SETTLED
+    assert await ledger.settle(bid(1)._replace(campaign=arm, lease=7), BILL, 50, NOW) is NoticeOutcome.SETTLED
     assert await ledger.verify([Floor(1, spent)]) == ([1] if spent > 50 else [])
     if spent > 50:
         await ledger.open(2, 1_000)
@@ -117,4 +117,4 @@ async def test_what_a_restored_campaign_gave_is_what_is_known_of_it(ledger: Ledg
 async def test_a_campaign_that_was_never_opened_is_left_out(ledger: Ledger):
     assert await ledger.verify([Floor(1, 100)]) == []
     assert await balance(ledger) == Balance()
-    assert await ledger.settle(bid(1), BILL, 5, NOW) is Outcome.UNKNOWN
+    assert await ledger.settle(bid(1), BILL, 5, NOW) is NoticeOutcome.UNKNOWN

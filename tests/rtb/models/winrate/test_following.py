@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.models.winrate import Verdict, following, market_key
-from rtb.models.winrate.following import End, Follower
+from rtb.models.winrate import PriceEvidence, following, market_key
+from rtb.models.winrate.following import BidOutcome, Follower
 from tests.rtb.models.winrate.worlds import MARKET, bid, events, notice
 
-WON, LOST, KNOWN = Verdict.WON, Verdict.LOST, Verdict.KNOWN
+WON, LOST, KNOWN = PriceEvidence.WON, PriceEvidence.LOST, PriceEvidence.KNOWN
 
 
 _PAID = {"price_micros": 320}
@@ -53,7 +53,7 @@ _PAID = {"price_micros": 320}
 @pytest.mark.parametrize("bid_comes", ["first", "last"])
 @pytest.mark.parametrize("at_once", [True, False])
 def test_an_end(
-    first_price: bool, heard: list[tuple[str, dict[str, Any]]], end: tuple[Verdict, int] | None, bid_comes: str,
+    first_price: bool, heard: list[tuple[str, dict[str, Any]]], end: tuple[PriceEvidence, int] | None, bid_comes: str,
     at_once: bool,
 ) -> None:  # fmt: skip
     rows = [bid("b", 500, floor_micros=100, first_price=first_price)]
@@ -63,7 +63,9 @@ def test_an_end(
     much_later = notice("click", "other", at=10_000.0)
     batches = [[*rows, much_later]] if at_once else [*([row] for row in rows), [much_later]]
     follower = Follower()
-    assert [e for batch in batches for e in follower.ends(events(*batch))] == ([End(1, MARKET, *end)] if end else [])
+    assert [e for batch in batches for e in follower.ends(events(*batch))] == (
+        [BidOutcome(1, MARKET, *end)] if end else []
+    )
 
 
 def test_a_minimum_at_the_floor_or_far_below_the_bid_only_says_that_it_was_less() -> None:
@@ -97,8 +99,8 @@ def test_silence_is_a_loss_only_after_the_patience() -> None:
     follower = Follower(patience=60.0)
     assert follower.ends(events(bid("a", 5, at=100.0), bid("b", 6, at=130.0))) == []
     assert follower.ends(events(notice("click", "x", at=159.0))) == []
-    assert follower.ends(events(notice("click", "x", at=161.0))) == [End(1, MARKET, LOST, 5)]
-    assert follower.ends(events(notice("loss", "b", at=170.0))) == [End(1, MARKET, LOST, 6)]
+    assert follower.ends(events(notice("click", "x", at=161.0))) == [BidOutcome(1, MARKET, LOST, 5)]
+    assert follower.ends(events(notice("loss", "b", at=170.0))) == [BidOutcome(1, MARKET, LOST, 6)]
     assert follower.ends(events(notice("click", "x", at=999.0))) == []
 
 
@@ -107,19 +109,19 @@ def test_wins_wait_as_long_as_silent_losses_until_a_loss_is_told() -> None:
     rows = [bid(name, 5 + n, at=100.0) for n, name in enumerate("abcd")]
     assert follower.ends(events(*rows, notice("bill", "a", at=101.0))) == []
     assert follower.ends(events(notice("loss", "b", at=102.0), notice("bill", "c", at=103.0))) == [
-        End(1, MARKET, LOST, 6),
-        End(1, MARKET, WON, 7),
+        BidOutcome(1, MARKET, LOST, 6),
+        BidOutcome(1, MARKET, WON, 7),
     ]
     assert follower.ends(events(notice("click", "x", at=161.0))) == [
-        End(1, MARKET, WON, 5),
-        End(1, MARKET, LOST, 8),
+        BidOutcome(1, MARKET, WON, 5),
+        BidOutcome(1, MARKET, LOST, 8),
     ]
 
 
 def test_a_notice_said_twice_and_one_of_a_bid_nobody_made_say_nothing_more() -> None:
     follower = Follower()
     rows = [bid("a", 5), notice("loss", "a"), notice("loss", "a"), notice("win", "a"), notice("win", "nobody")]
-    assert follower.ends(events(*rows)) == [End(1, MARKET, LOST, 5)]
+    assert follower.ends(events(*rows)) == [BidOutcome(1, MARKET, LOST, 5)]
     assert follower.ends(events(notice("click", "x", at=9_999.0))) == []
     assert not follower._bids
     assert not follower._early

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtb.models.winrate import Evidence, Verdict, loglogistic
+from rtb.models.winrate import Evidence, PriceEvidence, loglogistic
 from rtb.models.winrate.evidence import BINS, CENTRES
 from tests.rtb.models.winrate.worlds import PATTERNS, Pattern, evidence, prices
 from tests.support import examples
@@ -40,10 +40,10 @@ def test_moments_of_what_was_paid_would_be_far_off() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(list(Verdict)), st.floats(0.0, 1e12), st.integers(1, 10_000)), max_size=8),
+    st.lists(st.tuples(st.sampled_from(list(PriceEvidence)), st.floats(0.0, 1e12), st.integers(1, 10_000)), max_size=8),
 )
 def test_whatever_was_seen_the_fit_is_a_distribution(
-    seen: list[tuple[Verdict, float, int]],
+    seen: list[tuple[PriceEvidence, float, int]],
 ) -> None:
     """All lost, all won, all at one price, nothing at all."""
     found = Evidence(half_life=1e12)
@@ -63,7 +63,7 @@ def test_campaigns_fitted_together_are_fitted_as_if_alone() -> None:
         median, shape = 10.0 ** rng.uniform(3, 6), rng.uniform(1, 6)
         price = prices(median, shape, 500, seed)
         alone.append(evidence(price, median * np.exp(rng.normal(0, 0.5, 500)), pattern).counts)
-    together = loglogistic.fit(np.concatenate([*alone, np.zeros((1, len(Verdict), BINS))]))
+    together = loglogistic.fit(np.concatenate([*alone, np.zeros((1, len(PriceEvidence), BINS))]))
     for row, counts in enumerate(alone):
         one = loglogistic.fit(counts)
         assert together.median[row] == pytest.approx(one.median[0], rel=1e-4)
@@ -84,6 +84,6 @@ def test_a_market_that_moved_is_followed() -> None:
     for start in range(0, len(price), 100):  # as batches come; within one, nothing is older
         part = slice(start, start + 100)
         won = bids[part] >= price[part]
-        found.add(np.zeros(100, np.intp), np.where(won, Verdict.WON, Verdict.LOST), bids[part])
+        found.add(np.zeros(100, np.intp), np.where(won, PriceEvidence.WON, PriceEvidence.LOST), bids[part])
     assert found.weight()[0] == pytest.approx(1_000 / np.log(2), rel=0.1)
     assert loglogistic.fit(found.counts).median[0] == pytest.approx(60_000, rel=0.15)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rtb.events.schema import SCHEMA
-from rtb.models.winrate import Evidence, Verdict, market_key
+from rtb.models.winrate import Evidence, PriceEvidence, market_key
 
 Pattern = Literal["known", "own", "known_losses", "known_wins"]
 PATTERNS: tuple[Pattern, ...] = ("known", "own", "known_losses", "known_wins")
@@ -28,7 +28,7 @@ def evidence(price: Floats, bids: Floats, pattern: Pattern, half_life: float = 1
     won = bids >= price
     told = {"known": np.ones(len(bids), bool), "own": np.zeros(len(bids), bool), "known_losses": ~won,
             "known_wins": won}[pattern]  # fmt: skip
-    verdict = np.where(told, Verdict.KNOWN, np.where(won, Verdict.WON, Verdict.LOST))
+    verdict = np.where(told, PriceEvidence.KNOWN, np.where(won, PriceEvidence.WON, PriceEvidence.LOST))
     found = Evidence(half_life=half_life)
     found.add(np.zeros(len(bids), np.intp), verdict, np.where(told, price, bids))
     return found

@@ -24,9 +24,9 @@ from rtb.inventory.impression import Restrictions
 from rtb.inventory.slots import BannerSlot, VideoSlot, native, values
 from rtb.models import features
 from rtb.openrtb import native_validity
-from rtb.runtime.bounded import Bounded, Remembered, size_of
-from rtb.simple_api import meaning
-from rtb.targeting.catalog_view import View
+from rtb.runtime.caches import BoundedCache, MemoizedFunction, size_of
+from rtb.simple_api import convert
+from rtb.targeting.catalog_view import CatalogView
 from rtb.targeting.index import TargetingIndex
 from rtb.targeting.listing import Listing
 from tests.rtb.builders import make_campaign
@@ -37,7 +37,7 @@ _MOST_TOGETHER = 24_000_000
 _SHORT_BUCKETS = 5_500_000
 
 _ROOMS = ("exchanges", "inventory", "inventory/slots", "markup", "openrtb", "simple_api", "targeting")
-_FILES = ("auction/edge", "campaigns/creative", "models/features", "money/currency", "runtime/bounded")
+_FILES = ("auction/edge", "campaigns/creative", "models/features", "money/currency", "runtime/caches")
 _COUNTED = {
     "rtb.exchanges.profile.number_of": 32,
     "rtb.models.features._short_bucket": 64,
@@ -62,7 +62,7 @@ _KEYS: dict[str, Callable[[int], tuple[Any, ...]]] = {
     "faults of native requests": lambda n: (_native(n),),
     "flat native requests": lambda n: (n % 10_000 + 1, n // 10_000 + 1),
 }
-_FUNCTIONS: list[Remembered[Any]] = [
+_FUNCTIONS: list[MemoizedFunction[Any]] = [
     user_agent.browser_of,
     user_agent.network_of,
     blocks.domain,
@@ -72,7 +72,7 @@ _FUNCTIONS: list[Remembered[Any]] = [
     features._segment_buckets,
     native.asked_for,
     native_validity._fault_of,
-    meaning._native_request,
+    convert._native_request,
 ]
 
 
@@ -89,7 +89,7 @@ def _grown(fill: Callable[[], None]) -> int:
         tracemalloc.stop()
 
 
-def _fill(cache: Bounded[Any], ask: Callable[[int], Any]) -> Callable[[], None]:
+def _fill(cache: BoundedCache[Any], ask: Callable[[int], Any]) -> Callable[[], None]:
     """Ask until it has been full twice over, with what is small and what is large."""
 
     def fill() -> None:
@@ -102,8 +102,8 @@ def _fill(cache: Bounded[Any], ask: Callable[[int], Any]) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("function", _FUNCTIONS, ids=lambda function: function.name.replace(" ", "_"))
-def test_function_holds_what_is_said_whatever_it_is_asked(function: Remembered[Any]) -> None:
-    fresh: Remembered[Any] = Remembered(function._make, function.name, function.most_bytes)
+def test_function_holds_what_is_said_whatever_it_is_asked(function: MemoizedFunction[Any]) -> None:
+    fresh: MemoizedFunction[Any] = MemoizedFunction(function._make, function.name, function.most_bytes)
     grown = _grown(_fill(fresh, lambda n: fresh(*_KEYS[function.name](n))))
     assert len(fresh) > 20
     assert fresh.bytes <= fresh.most_bytes
@@ -132,7 +132,7 @@ def test_slots_and_terms_hold_what_is_said() -> None:
     index = _index()
     sizes = lambda n: tuple((n, m) for m in range(1, n % 100 + 2))  # noqa: E731
     blocked = lambda n: tuple(f"adv:{n}-{m}.example" for m in range(n % 2_000 + 1))  # noqa: E731
-    ask: dict[Bounded[Any], Callable[[int], Any]] = {
+    ask: dict[BoundedCache[Any], Callable[[int], Any]] = {
         index._shown: lambda n: index._shown.get(index._show, (BannerSlot(sizes=sizes(n)), ())),
         index._admitted: lambda n: index._admitted.get(index._admit, (Restrictions(blocked=blocked(n)), None)),
     }
@@ -142,18 +142,18 @@ def test_slots_and_terms_hold_what_is_said() -> None:
 
 
 def test_showpieces_hold_what_is_said() -> None:
-    view = View([Listing(1, make_campaign("c1"))])
-    cache = view._showpieces
+    view = CatalogView([Listing(1, make_campaign("c1"))])
+    cache = view._templates
     slots = lambda n: VideoSlot(w=n, mimes=frozenset(f"video/{n}-{m}" for m in range(n % 64)))  # noqa: E731
-    made = view.showpiece(BannerSlot(), 0)
+    made = view.template(BannerSlot(), 0)
     assert (
         _grown(_fill(cache, lambda n: cache.get(lambda slot, row: made, (slots(n), 0)))) <= cache.most_bytes + 400_000
     )
 
 
 def test_all_of_them_together_hold_no_more_than_is_said() -> None:
-    view = View([Listing(n, make_campaign(f"c{n}")) for n in range(1, 31)])
-    own = (view.index._shown, view.index._admitted, view._showpieces)
+    view = CatalogView([Listing(n, make_campaign(f"c{n}")) for n in range(1, 31)])
+    own = (view.index._shown, view.index._admitted, view._templates)
     assert sum(one.most_bytes for one in (*_FUNCTIONS, *own)) + _SHORT_BUCKETS <= _MOST_TOGETHER
 
 
@@ -180,11 +180,11 @@ def test_no_cache_on_the_way_of_a_request_counts_entries() -> None:
     }
     assert found == set(_COUNTED)
     known = {function.name for function in _FUNCTIONS} | {"slots", "terms", "showpieces"}
-    assert {one.name for one in Bounded.every if not one.name.startswith("test")} <= known
+    assert {one.name for one in BoundedCache.every if not one.name.startswith("test")} <= known
 
 
 def test_the_oldest_make_room() -> None:
-    double: Remembered[int] = Remembered(lambda x: 2 * x, "test", 4_000)
+    double: MemoizedFunction[int] = MemoizedFunction(lambda x: 2 * x, "test", 4_000)
     assert [double(n) for n in range(50)] == [2 * n for n in range(50)]
     assert 1 < len(double) < 20
     before = double.misses
@@ -195,19 +195,19 @@ def test_the_oldest_make_room() -> None:
 
 
 def test_an_answer_of_none_is_an_answer() -> None:
-    nothing: Remembered[None] = Remembered(lambda _: None, "test", 4_000)
+    nothing: MemoizedFunction[None] = MemoizedFunction(lambda _: None, "test", 4_000)
     assert [nothing(1), nothing(1)] == [None, None]
     assert (nothing.hits, nothing.misses) == (1, 1)
 
 
 def test_what_would_fill_it_alone_is_not_kept() -> None:
-    echo: Remembered[str] = Remembered(str, "test", 8_000)
+    echo: MemoizedFunction[str] = MemoizedFunction(str, "test", 8_000)
     assert echo("x" * 2_000) == "x" * 2_000
     assert (len(echo), echo.bytes) == (0, 0)
 
 
 def test_threads_that_ask_the_same_count_it_once() -> None:
-    echo: Remembered[str] = Remembered(str, "test", 50_000)
+    echo: MemoizedFunction[str] = MemoizedFunction(str, "test", 50_000)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: echo(n % 200), range(4_000)))
     assert echo.bytes == sum(size for _, size in echo._kept.values()) <= echo.most_bytes

@@ -15,14 +15,14 @@ import msgspec
 
 from rtb.openrtb import App, Banner, BidRequest, Device, Geo, Imp, Site, User
 from rtb.openrtb.types import Audio, Data, Format, Native, Publisher, Regs, Segment, Video
-from rtb.runtime.bounded import remembered
+from rtb.runtime.caches import memoized
 from rtb.simple_api.request import DEVICES, FlatRequest
 
 _HOST = re.compile(r"[a-z]+://([^/:?#@]+)")
 _Value = TypeVar("_Value")
 
 
-def openrtb_of(flat: FlatRequest, currency: str) -> BidRequest:
+def to_bid_request(flat: FlatRequest, currency: str) -> BidRequest:
     """Return the OpenRTB 2.6 request of a simple one; its id is generated where there is none.
 
     Args:
@@ -98,7 +98,7 @@ def _native(flat: FlatRequest) -> Native:
     return Native(request=request, ver="1.2", battr=_listed(flat.block_attributes))
 
 
-@remembered("flat native requests", 1 << 19)
+@memoized("flat native requests", 1 << 19)
 def _native_request(w: int, h: int) -> str:
     """Return a request for a title and an image of at least this size; icon, text and advertiser are optional."""
     assets = [

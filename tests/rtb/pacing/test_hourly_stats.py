@@ -7,24 +7,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.pacing.daybook import Daybook
+from rtb.pacing.hourly_stats import HourlyStats
 from rtb.pacing.profile import HOURS
 
 
-def _add(book: Daybook, hour: float, hours: float, auctions: list[float], factor: float = 1.0) -> None:
+def _add(book: HourlyStats, hour: float, hours: float, auctions: list[float], factor: float = 1.0) -> None:
     seen = np.array(auctions)
     book.add(hour, np.full(len(seen), hours), seen, factor * seen, seen)
 
 
 def test_traffic_is_that_of_the_part_of_the_day_that_was_watched() -> None:
-    book = Daybook(2)
+    book = HourlyStats(2)
     for minute in range(90):
         _add(book, 10 + minute / 60, 1 / 60, [2.0, 5.0])
     assert book.traffic() == pytest.approx([120.0, 300.0])
 
 
 def test_an_hour_that_was_watched_longer_does_not_count_more() -> None:
-    book = Daybook(1)
+    book = HourlyStats(1)
     for day in range(2):
         for hour in range(24):
             for _ in range(3 if hour < 12 and day else 1):
@@ -33,7 +33,7 @@ def test_an_hour_that_was_watched_longer_does_not_count_more() -> None:
 
 
 def test_an_hour_that_has_just_begun_says_little() -> None:
-    book = Daybook(1)
+    book = HourlyStats(1)
     for second in range(3_600):
         _add(book, 10 + second / 3_600, 1 / 3_600, [1.0])
     _add(book, 11.0, 1 / 3_600, [0.0])
@@ -41,7 +41,7 @@ def test_an_hour_that_has_just_begun_says_little() -> None:
 
 
 def test_who_was_not_watched_is_not_known_and_others_are() -> None:
-    book = Daybook(2)
+    book = HourlyStats(2)
     book.add(5.0, np.array([1.0, 0.0]), np.array([40.0, 0.0]), np.zeros(2), np.zeros(2))
     assert book.traffic()[0] == pytest.approx(40.0)
     assert book.traffic()[1] < 0.01
@@ -49,9 +49,9 @@ def test_who_was_not_watched_is_not_known_and_others_are() -> None:
 
 
 def test_the_order_of_campaigns_may_change() -> None:
-    old = Daybook(3)
+    old = HourlyStats(3)
     _add(old, 5.0, 1.0, [10.0, 20.0, 30.0])
-    new = Daybook(4)
+    new = HourlyStats(4)
     new.remember(old, np.array([2, -1, 0, 2], np.intp))
     assert new.traffic()[[0, 2, 3]] == pytest.approx([30.0, 10.0, 30.0])
     assert new.traffic()[1] < 0.01
@@ -60,7 +60,7 @@ def test_the_order_of_campaigns_may_change() -> None:
 
 
 def test_an_hour_forgets_by_days_on_which_it_was_watched() -> None:
-    book = Daybook(1)
+    book = HourlyStats(1)
     for _ in range(30):
         _add(book, 7.0, 1.0, [100.0], 2.0)
     for _ in range(4):  # after which what was before counts half
@@ -72,7 +72,7 @@ def test_an_hour_forgets_by_days_on_which_it_was_watched() -> None:
 
 
 def test_hours_not_watched_are_not_forgotten() -> None:
-    book = Daybook(1)
+    book = HourlyStats(1)
     _add(book, 3.0, 1.0, [100.0], 2.0)
     before = book.profile()
     for day in range(20):
@@ -83,7 +83,7 @@ def test_hours_not_watched_are_not_forgotten() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 1e4), st.floats(0, 5), st.floats(0, 1e9), st.floats(0, 3)), max_size=20))
 def test_whatever_was_noted_a_profile_can_be_read(notes: list[tuple[float, float, float, float]]) -> None:
-    book = Daybook(1)
+    book = HourlyStats(1)
     for hour, hours, auctions, factor in notes:
         _add(book, hour, hours, [auctions], factor)
     profile = book.profile()

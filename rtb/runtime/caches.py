@@ -20,7 +20,7 @@ _ENTRY_BYTES = 320
 _PARTS = 8  # a value larger than this part of the bound is not cached
 
 
-class Bounded(Generic[Value]):
+class BoundedCache(Generic[Value]):
     """A cache of at most so many bytes; the oldest entries are evicted first. Safe to use from threads.
 
     Args:
@@ -33,7 +33,7 @@ class Bounded(Generic[Value]):
         misses: lookups that were computed.
     """
 
-    every: ClassVar[WeakSet[Bounded[Any]]] = WeakSet()
+    every: ClassVar[WeakSet[BoundedCache[Any]]] = WeakSet()
     """Every cache of this process: together they bound what callers can make it keep."""
 
     def __init__(self, name: str, most_bytes: int) -> None:
@@ -70,8 +70,8 @@ class Bounded(Generic[Value]):
             self.bytes += size
 
 
-class Remembered(Bounded[Value]):
-    """A function whose results are cached: see `Bounded`.
+class MemoizedFunction(BoundedCache[Value]):
+    """A function whose results are cached: see `BoundedCache`.
 
     Args:
         make: the function.
@@ -88,9 +88,9 @@ class Remembered(Bounded[Value]):
         return self.get(self._make, key)
 
 
-def remembered(name: str, most_bytes: int) -> Callable[[Callable[..., Value]], Remembered[Value]]:
-    """Cache the results of the decorated function: see `Remembered`."""
-    return lambda make: Remembered(make, name, most_bytes)
+def memoized(name: str, most_bytes: int) -> Callable[[Callable[..., Value]], MemoizedFunction[Value]]:
+    """Cache the results of the decorated function: see `MemoizedFunction`."""
+    return lambda make: MemoizedFunction(make, name, most_bytes)
 
 
 def size_of(thing: Any) -> int:

@@ -13,7 +13,7 @@ _MEMORY_DAYS = 4.0
 """Half-life of an hour in days: longer than a weekend, shorter than a season."""
 
 
-class Daybook:
+class HourlyStats:
     """Exponentially weighted sums by hour of the day for `count` campaigns.
 
     Args:
@@ -23,7 +23,7 @@ class Daybook:
     def __init__(self, count: int) -> None:
         self._sums = np.zeros((4, count, HOURS))  # hours watched, auctions, spent, forecast
 
-    def remember(self, old: Daybook, rows: npt.NDArray[np.intp]) -> None:
+    def remember(self, old: HourlyStats, rows: npt.NDArray[np.intp]) -> None:
         """Take over the sums of another one: `rows` are the campaigns' indices there, -1 for a new one."""
         known = rows >= 0
         self._sums[:, known] = old._sums[:, rows[known]]

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtb.models.observation import PacingState
-from rtb.pacing.closed import MEMORY, ClosedLoop
+from rtb.pacing.closed_loop import MEMORY, ClosedLoop
 from rtb.pacing.moment import Moment
 from rtb.pacing.past import Past
 from rtb.pacing.recent import Brought, Recent
@@ -23,7 +23,7 @@ DECISIONS = 50
 """Decisions per episode of the published protocol."""
 
 
-class Lanes:
+class PacingLoops:
     """The closed loops of `e` campaigns with their recent observations.
 
     Args:
@@ -73,7 +73,7 @@ class Lanes:
         self.loop.learn(level, brought.paid, brought.auctions)
         self._recent.add(brought)
 
-    def remember(self, old: Lanes, rows: npt.NDArray[np.intp]) -> None:
+    def remember(self, old: PacingLoops, rows: npt.NDArray[np.intp]) -> None:
         """Take over the observations of other loops: `rows` are the campaigns' indices there, -1 for a new one."""
         self.loop.remember(old.loop, rows)
         self._recent.remember(old._recent, rows)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rtb.ledger.protocol import Balance, Ledger
 
 
-async def whole_balances(ledger: Ledger, campaigns: Sequence[int]) -> list[Balance]:
+async def total_balances(ledger: Ledger, campaigns: Sequence[int]) -> list[Balance]:
     """Return the balances of campaigns plus their arms'; one more round trip where any has one.
 
     Raises:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtb.money.currency import Rates
-from rtb.simple_api import DEVICES, FlatRequest, openrtb_of
+from rtb.simple_api import DEVICES, FlatRequest, to_bid_request
 from rtb.targeting.listing import Listing
 from tests.rtb.builders import make_audio, make_campaign, make_creative, make_native, make_video
 from tests.rtb.in_process import InProcess
@@ -92,7 +92,7 @@ _EDGE = _bidder().edge
 @given(flat_requests())
 def test_it_is_prepared_as_the_openrtb_request_is(flat: FlatRequest) -> None:
     told = _EDGE.prepare(to_openrtb(flat, "USD"))  # which also says that it breaks no rule of the specification
-    meant = _EDGE.prepare_object(openrtb_of(flat, "USD"))
+    meant = _EDGE.prepare_object(to_bid_request(flat, "USD"))
     assert (meant.id, meant.tmax_ms, meant.reason) == (told.id, told.tmax_ms, told.reason)
     assert meant.impressions == told.impressions
     assert meant.exchange == told.exchange
@@ -101,11 +101,11 @@ def test_it_is_prepared_as_the_openrtb_request_is(flat: FlatRequest) -> None:
 @settings(max_examples=examples(100))
 @given(flat_requests())
 def test_its_objects_are_such_as_are_read_from_json(flat: FlatRequest) -> None:
-    meant = openrtb_of(flat, "USD")
+    meant = to_bid_request(flat, "USD")
     assert msgspec.json.decode(msgspec.json.encode(meant), type=type(meant)) == meant
 
 
 def test_a_request_without_an_id_gets_one_of_its_own() -> None:
-    names = {openrtb_of(FlatRequest(w=300, h=250), "USD").id for _ in range(100)}
+    names = {to_bid_request(FlatRequest(w=300, h=250), "USD").id for _ in range(100)}
     assert len(names) == 100
     assert all(name.startswith("flat-") for name in names)

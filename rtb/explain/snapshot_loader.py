@@ -14,47 +14,49 @@ from rtb.models import policy as policies
 from rtb.models.artefacts import ArtefactError, load_packed
 from rtb.models.policy import Policy
 from rtb.pacing.snapshot import PacingTable, decode_catalog, decode_pacing
-from rtb.targeting.catalog_view import View
+from rtb.targeting.catalog_view import CatalogView
 
 if TYPE_CHECKING:
     from rtb.models.ctr import CTRScorer
 
 _KEPT = 4  # of a kind
-Thing = TypeVar("Thing")
+Loaded = TypeVar("Loaded")
 
 
 class RecomputeError(RuntimeError):
     """A recorded bid that cannot be reproduced; the message says why."""
 
 
-class Pictures(Protocol):
+class SnapshotSource(Protocol):
     """A source of snapshots."""
 
-    def picture(self, kind: str, version: str) -> bytes:
+    def read_snapshot(self, kind: str, version: str) -> bytes:
         """Return a snapshot; raise `NotKept` where it is not kept."""
         ...
 
 
-class Workshop:
+class SnapshotLoader:
     """A loader of snapshots.
 
     Every call raises `NotKept` where the snapshot is not kept, and `RecomputeError` where this code cannot use it.
 
     Args:
-        pictures: source of the snapshots.
+        snapshots: source of the snapshots.
     """
 
-    def __init__(self, pictures: Pictures) -> None:
-        self._pictures = pictures
-        self._views: dict[str, View] = {}
+    def __init__(self, snapshots: SnapshotSource) -> None:
+        self._snapshots = snapshots
+        self._views: dict[str, CatalogView] = {}
         self._tables: dict[str, PacingTable] = {}
         self._rules: dict[str, Rules] = {}
         self._scorers: dict[str, CTRScorer] = {}
         self._policies: dict[str, Policy] = {}
 
-    def view(self, version: str) -> View:
+    def view(self, version: str) -> CatalogView:
         """Return an indexed catalog."""
-        return _once(self._views, version, lambda: View(decode_catalog(self._body("catalog", version)), None, version))
+        return _once(
+            self._views, version, lambda: CatalogView(decode_catalog(self._body("catalog", version)), None, version)
+        )
 
     def table(self, version: str) -> PacingTable:
         """Return a pacing table."""
@@ -79,16 +81,16 @@ class Workshop:
         return _once(self._policies, version, lambda: self._loaded("policy", version, policies.load))
 
     def _body(self, kind: str, version: str) -> bytes:
-        return self._pictures.picture(kind, version)
+        return self._snapshots.read_snapshot(kind, version)
 
-    def _loaded(self, kind: str, version: str, load: Callable[[Path], Thing]) -> Thing:
+    def _loaded(self, kind: str, version: str, load: Callable[[Path], Loaded]) -> Loaded:
         try:
             return load_packed(self._body(kind, version), load)
         except ArtefactError as error:
             raise RecomputeError(f"the stored {kind} model {version} cannot be used: {error}") from error
 
 
-def _once(made: dict[str, Thing], version: str, make: Callable[[], Thing]) -> Thing:
+def _once(made: dict[str, Loaded], version: str, make: Callable[[], Loaded]) -> Loaded:
     """Return a cached object, or make it and evict the oldest."""
     thing = made.pop(version, None)
     if thing is None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rtb.events.merging import merge_hour
 from rtb.events.parquet import hour_folders, write_parts
-from rtb.events.stream import Entry
-from rtb.explain.outcome import notices_of
+from rtb.events.stream import StreamEntry
+from rtb.explain.notices import notices_of
 from tests.rtb.events.support import BASE_MS, bid_fields, charge_fields
 
 AT = BASE_MS / 1_000
@@ -18,7 +18,7 @@ def write(folder: Path, first: int, count: int) -> None:
     for number in range(first, first + count):
         fields = bid_fields(number, AT + number) if number % 3 == 0 else charge_fields(number - 1, AT + number)
         told = {name.encode(): value.encode() if isinstance(value, str) else value for name, value in fields.items()}
-        entries.append(Entry(f"{BASE_MS + number * 1_000}-0", told))
+        entries.append(StreamEntry(f"{BASE_MS + number * 1_000}-0", told))
     assert list(write_parts(folder, entries))
 
 

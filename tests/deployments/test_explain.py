@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import redis.asyncio as aioredis
 
-from deployments.decisions import DecisionKeeper
+from deployments.explain import DecisionKeeper
 from deployments.models import ModelFeed
 from deployments.wiring import load_policy
 from rtb.experiment import Experiment, encode
 from rtb.explain.store import DecisionReader, NotKept
 from rtb.models import artefacts, policy
-from rtb.pacing.snapshot import EXPERIMENT, Publisher, deposit_key, model_key
+from rtb.pacing.snapshot import EXPERIMENT, SnapshotPublisher, model_key, staged_model_key
 from rtb.runtime.settings import Settings
 from tests.conftest import Valkey
 from tests.rtb.explain.parcels import parcel
@@ -39,7 +39,7 @@ def made(folder: Path, seed: int) -> tuple[str, bytes]:
 
 def kept(settings: Settings, version: str) -> bytes:
     with DecisionReader(settings.decisions_path) as reader:
-        return reader.picture("policy", version)
+        return reader.read_snapshot("policy", version)
 
 
 @pytest.fixture
@@ -55,12 +55,12 @@ def test_a_published_a_deposited_and_a_challenging_model_are_found(
     async def body(client: aioredis.Redis) -> None:
         keeper = DecisionKeeper(client, settings)
         (published, one), (deposited, two), (challenger, three) = models
-        await Publisher(client).publish(model_key("policy"), one, published)
-        await client.set(deposit_key("policy", deposited), two)
+        await SnapshotPublisher(client).publish(model_key("policy"), one, published)
+        await client.set(staged_model_key("policy", deposited), two)
         experiment = Experiment(
             number=1, kind="policy", version=challenger, folder="", share=0.5, salt="s", started=0.0, artefact=three
         )
-        await Publisher(client).publish(EXPERIMENT, encode(experiment))
+        await SnapshotPublisher(client).publish(EXPERIMENT, encode(experiment))
         for number, (version, packed) in enumerate(models, 1):
             await keeper.keep(parcel(1_000.0, number, policy=version))
             assert kept(settings, version) == packed
@@ -81,7 +81,7 @@ def test_a_model_of_a_folder_is_left_where_the_controller_finds_it(
     async def body(client: aioredis.Redis) -> None:
         feed = ModelFeed("policy", client, tmp_path / "policy", load_policy, lambda model: None)
         await feed.catch_up()
-        assert await client.get(deposit_key("policy", first)) == packed
+        assert await client.get(staged_model_key("policy", first)) == packed
         await feed.pin(str(tmp_path / "pinned"))
         await feed.pull()
         keeper = DecisionKeeper(client, settings)
@@ -102,7 +102,7 @@ def test_a_folder_that_went_costs_the_explanation_and_says_so(
         (tmp_path / "policy").rename(tmp_path / "elsewhere")
         await feed.catch_up()
         await feed.pull()
-        assert await client.get(deposit_key("policy", version)) is None
+        assert await client.get(staged_model_key("policy", version)) is None
 
     with caplog.at_level(logging.WARNING, "ray.serve.raybid"):
         run(valkey, body)

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtb.pacing.closed import ClosedLoop
+from rtb.pacing.closed_loop import ClosedLoop
 from rtb.pacing.landscape import Landscape
 from tests.support import examples
 
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def landscape(rng: np.random.Generator, lanes: int = 1) -> Landscape:
+def landscape(rng: np.random.Generator, loops: int = 1) -> Landscape:
     one = Landscape.of(np.exp(rng.normal(-6, 1, 5_000)), np.rint(np.exp(rng.normal(4, 0.7, 5_000))))
-    return one.take([0] * lanes)
+    return one.take([0] * loops)
 
 
 def play(loop: ClosedLoop, rng: np.random.Generator, *, budget: float, dearer: float, step: int, n: int) -> float:

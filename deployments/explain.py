@@ -19,10 +19,10 @@ from deployments.wiring import logger
 from rtb.experiment import decode
 from rtb.explain.explain import explain
 from rtb.explain.records import Parcel
+from rtb.explain.snapshot_loader import RecomputeError
 from rtb.explain.store import DecisionStore, NotKept
-from rtb.explain.workshop import RecomputeError
 from rtb.models.registry import KINDS
-from rtb.pacing.snapshot import EXPERIMENT, deposit_key, model_key
+from rtb.pacing.snapshot import EXPERIMENT, model_key, staged_model_key
 from rtb.runtime.settings import Settings
 
 Answer = TypeVar("Answer")
@@ -80,7 +80,7 @@ class DecisionKeeper:
     async def keep_snapshot(self, kind: str, version: str, body: bytes) -> None:
         """Store a catalog, a pacing table or a model."""
         if self.is_on:
-            await self._try(lambda store: store.keep_picture(kind, version, body, time.time()))
+            await self._try(lambda store: store.keep_snapshot(kind, version, body, time.time()))
 
     async def prune(self) -> None:
         """Delete what is too old or too much."""
@@ -127,7 +127,7 @@ class DecisionKeeper:
         published, body = await self._client.hmget(model_key(kind), "version", "body")
         if published is not None and published.decode() == version:
             return bytes(body)
-        deposited = await self._client.get(deposit_key(kind, version))
+        deposited = await self._client.get(staged_model_key(kind, version))
         if deposited is not None:
             return bytes(deposited)
         challenger = await self._client.hget(EXPERIMENT, "body") if kind == "policy" else None

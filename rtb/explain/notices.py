@@ -15,7 +15,7 @@ _COLUMNS = ["kind", "bid", "at", "price_micros", "outcome", "min_to_win_micros"]
 _DAY = 86_400.0
 
 
-class Told(NamedTuple):
+class BidNotice(NamedTuple):
     """A notice of a bid.
 
     Attributes:
@@ -33,7 +33,7 @@ class Told(NamedTuple):
     min_to_win_micros: int | None
 
 
-def notices_of(folder: Path, bid_id: str, at: float, expires: float) -> list[Told]:
+def notices_of(folder: Path, bid_id: str, at: float, expires: float) -> list[BidNotice]:
     """Return the notices of a bid in order, up to a day after it expired, which is how long clicks count.
 
     Notices of the last seconds may not be in the files yet.
@@ -54,8 +54,8 @@ def notices_of(folder: Path, bid_id: str, at: float, expires: float) -> list[Tol
         return _found(folder, bid_id, after, expires + _DAY)
 
 
-def _found(folder: Path, bid_id: str, after: str, until: float) -> list[Told]:
-    told: list[Told] = []
+def _found(folder: Path, bid_id: str, after: str, until: float) -> list[BidNotice]:
+    told: list[BidNotice] = []
     for part in parquet.parts(folder, after):
         if part.hour > until:
             break
@@ -66,5 +66,5 @@ def _found(folder: Path, bid_id: str, after: str, until: float) -> list[Told]:
         except (OSError, *RECORD_ERRORS):  # damaged: reported by the event writer, other files are still read
             continue
         names = ("kind", "at", "outcome", "price_micros", "min_to_win_micros")
-        told += [Told(*(row[name] for name in names)) for row in rows.to_pylist()]
+        told += [BidNotice(*(row[name] for name in names)) for row in rows.to_pylist()]
     return told
