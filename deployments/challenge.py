@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import msgspec
 import redis.asyncio as aioredis
@@ -13,7 +11,7 @@ import redis.asyncio as aioredis
 from deployments.wiring import logger
 from rtb.experiment import Experiment, decode
 from rtb.models import policy
-from rtb.models.artefacts import ArtefactError, unpack
+from rtb.models.artefacts import ArtefactError, load_packed
 from rtb.models.policy import Policy
 from rtb.pacing.snapshot import EXPERIMENT, SnapshotSubscriber
 
@@ -67,16 +65,10 @@ class ChallengerFeed:
             self._take(None)
             return
         try:
-            challenger = await asyncio.to_thread(_unpacked, experiment.artefact)
+            challenger = await asyncio.to_thread(load_packed, experiment.artefact, policy.load)
         except (ArtefactError, OSError) as error:
             logger.error(f"challenger {experiment.version} cannot be used, nothing is bid from its money: {error}")
             self._take(None)
             return
         self._take(challenger)
         logger.info(f"challenger {experiment.version} bids for {experiment.share:.0%} of the traffic")
-
-
-def _unpacked(artefact: bytes) -> Policy:
-    with TemporaryDirectory(prefix="raybid-challenger-") as folder:
-        unpack(artefact, Path(folder))
-        return policy.load(Path(folder))

@@ -12,7 +12,6 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
@@ -22,7 +21,7 @@ from ray.serve.exceptions import RayServeException
 from redis.exceptions import RedisError
 
 from deployments.wiring import describe, logger
-from rtb.models.artefacts import ArtefactError, pack, read_meta, unpack
+from rtb.models.artefacts import ArtefactError, load_packed, pack, read_meta
 from rtb.models.registry import KINDS, Kind, Registry, RegistryError
 from rtb.pacing.snapshot import SnapshotPublisher, SnapshotSubscriber, model_key, staged_model_key
 from rtb.runtime.quarantine import Fault
@@ -147,7 +146,7 @@ class ModelFeed(Generic[_Model]):
         self._is_caught_up = False
         self._to_upload: Path | None = None
         self._reported = -_REPORT_SECONDS
-        self._serve(load(folder), describe(folder), folder)
+        self._serve(*self._loaded(folder), folder)
 
     @property
     def told(self) -> dict[str, Any]:
@@ -163,9 +162,9 @@ class ModelFeed(Generic[_Model]):
         if folder == self._pinned:
             return
         path = Path(folder) if folder else self._folder
-        model = await asyncio.to_thread(self._load, path)
+        model, told = await asyncio.to_thread(self._loaded, path)
         self._pinned = folder
-        self._serve(model, describe(path), path)
+        self._serve(model, told, path)
         self._subscriber.forget()
 
     async def catch_up(self) -> None:
@@ -197,7 +196,7 @@ class ModelFeed(Generic[_Model]):
         """Load a model in a thread and swap it in on the event loop: requests go on, and no batch sees two models."""
         version = self._subscriber.version
         try:
-            model, told = await asyncio.to_thread(self._unpacked, body)
+            model, told = await asyncio.to_thread(load_packed, body, self._loaded)
         except (ArtefactError, OSError) as error:
             self._refused = f"{version}: {error}"
             self._reported = -_REPORT_SECONDS
@@ -206,13 +205,8 @@ class ModelFeed(Generic[_Model]):
         self._serve(model, told)
         logger.info(f"{self._kind} model {version} serves")
 
-    def _unpacked(self, body: bytes) -> tuple[_Model, dict[str, Any]]:
-        with TemporaryDirectory(prefix="raybid-model-") as folder:
-            unpack(body, Path(folder))
-            try:
-                return self._load(Path(folder)), describe(Path(folder))
-            except ArtefactError as error:
-                raise ArtefactError(str(error).replace(folder, "it")) from error
+    def _loaded(self, folder: Path) -> tuple[_Model, dict[str, Any]]:
+        return self._load(folder), describe(folder)
 
     async def _upload(self, folder: Path) -> None:
         """Upload a model that was never published, for the Controller to explain bids by."""

@@ -205,7 +205,7 @@ def check_inputs(folder: Path, name: str, inputs: Sequence[str]) -> None:
 
 
 def pack(folder: Path) -> bytes:
-    """Return an artefact's files as bytes, for `unpack` on another machine; their contents are not checked.
+    """Return an artefact's files as bytes, for `load_packed` on another machine; their contents are not checked.
 
     Raises:
         ArtefactError: a file is missing or cannot be read.
@@ -216,7 +216,7 @@ def pack(folder: Path) -> bytes:
         raise ArtefactError(f"{folder} cannot be read ({error}): copy or publish it again") from error
 
 
-def unpack(body: bytes, folder: Path) -> None:
+def _unpack(body: bytes, folder: Path) -> None:
     """Write the files of a packed artefact into an existing folder.
 
     Raises:
@@ -245,7 +245,7 @@ def load_packed(body: bytes, load: Callable[[Path], Loaded]) -> Loaded:
     """
     with tempfile.TemporaryDirectory(prefix="raybid-model-") as folder:
         try:
-            unpack(body, Path(folder))
+            _unpack(body, Path(folder))
             return load(Path(folder))
         except ArtefactError as error:
             raise ArtefactError(str(error).replace(folder, "it")) from error
