@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import psutil
 
@@ -41,8 +42,11 @@ Held = dict[int, int]
 
 
 def held(processes: Iterable[psutil.Process]) -> Held:
-    """Return the memory of each; shared pages are divided among their users (PSS)."""
-    return {process.pid: _pss(process) for process in processes}
+    """Return the memory of each that the system cannot drop; shared pages are divided among their users.
+
+    Mapped files do not count: an added replica maps them as well, and its end would look like growth of the others.
+    """
+    return {process.pid: _own(process) for process in processes}
 
 
 def growth(before: Held, now: Held) -> dict[int, float]:
@@ -79,8 +83,9 @@ def _age(process: psutil.Process) -> float:
         return 0.0
 
 
-def _pss(process: psutil.Process) -> int:
+def _own(process: psutil.Process) -> int:
     try:
-        return int(process.memory_full_info().pss)
-    except psutil.Error:
+        lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
         return 0
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
