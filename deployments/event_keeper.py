@@ -27,7 +27,7 @@ class EventKeeper:
     def __init__(self, settings: Settings, catalog: Catalog, tally: Tally) -> None:
         times = settings.notice_times  # notices of interstitials, which may take far longer, are not waited for
         self._learner = MarketLearner(max(times.web, times.app, times.native))
-        self._reckoning = CalibrationMonitor()
+        self._calibration = CalibrationMonitor()
         self._writer = event_writer(settings, catalog, self._observe)
         self._folder, self._days = settings.events_dir, settings.event_days
         self._tally = tally
@@ -53,9 +53,9 @@ class EventKeeper:
             self._has_recalled = True
             await self._recall()
         await asyncio.to_thread(self._writer.drain)
-        reckoned = self._reckoning.take()
-        self._tally.add("predicted_micros", round(reckoned.predicted * 1e6))
-        self._tally.add("observed_clicks", reckoned.observed)
+        sums = self._calibration.take()
+        self._tally.add("predicted_micros", round(sums.predicted * 1e6))
+        self._tally.add("observed_clicks", sums.observed)
         await self._tally.flush()
 
     async def merge(self) -> None:
@@ -71,7 +71,7 @@ class EventKeeper:
     def _observe(self, events: pa.Table) -> None:
         """Learn of events, in the thread that writes them."""
         self._learner.observe(events)
-        self._reckoning.observe(events)
+        self._calibration.observe(events)
 
     async def _recall(self) -> None:
         """Learn the markets from the last events written, as the Controller before this one had."""

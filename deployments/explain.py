@@ -127,9 +127,9 @@ class DecisionKeeper:
         published, body = await self._client.hmget(model_key(kind), "version", "body")
         if published is not None and published.decode() == version:
             return bytes(body)
-        deposited = await self._client.get(staged_model_key(kind, version))
-        if deposited is not None:
-            return bytes(deposited)
+        staged = await self._client.get(staged_model_key(kind, version))
+        if staged is not None:
+            return bytes(staged)
         challenger = await self._client.hget(EXPERIMENT, "body") if kind == "policy" else None
         if challenger is not None:
             experiment = decode(challenger)

@@ -87,7 +87,7 @@ class ModelPublisher:
         """Champions that cannot be published: the ones before go on serving."""
         return [*self._faults.values()]
 
-    async def look(self) -> None:
+    async def publish_champions(self) -> None:
         """Publish each champion that the server does not have: a new one, or any on a wiped server.
 
         Raises:
@@ -200,7 +200,7 @@ class ModelFeed(Generic[_Model]):
         except (ArtefactError, OSError) as error:
             self._refused = f"{version}: {error}"
             self._reported = -_REPORT_SECONDS
-            logger.error(f"{self._kind} model {version} is not taken up, {self._told['version']} serves on: {error}")
+            logger.error(f"{self._kind} model {version} cannot be used, {self._told['version']} serves on: {error}")
             return
         self._serve(model, told)
         logger.info(f"{self._kind} model {version} serves")

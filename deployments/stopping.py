@@ -68,7 +68,7 @@ class StopKeeper:
     async def keep(self, active: Set[int]) -> None:
         """Store the stops outside this process, and enter in the catalog those it lacks.
 
-        What the catalog has heard of is lifted once the replicas have had time to take up the snapshot that says so:
+        What the catalog has heard of is lifted once the replicas have had time to load the snapshot that says so:
         while nothing can be written no such snapshot is published.
 
         Args:

@@ -1,4 +1,4 @@
-"""Logged auctions held again with our bids: who wins, at what cost, with no budget overspent."""
+"""Logged auctions replayed with our bids: who wins, at what cost, with no budget overspent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""First-price auctions of a log held again: the surplus left after paying one's own bid.
+"""First-price auctions of a log replayed: the surplus left after paying one's own bid.
 
 There is no budget and no pacing: every impression has a value, and a bidder maximises surplus, value minus cost, over
 all of them. Amounts are integer micros per impression; log prices, CPM, are a thousand micros each.

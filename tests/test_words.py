@@ -11,9 +11,21 @@ from raybid.local.environment import ROOT
 
 WORDS = (
     "_is_short",
+    "daybook",
+    "held again",
     "hold again",
     "no door",
+    "reckoning",
+    "rehearse",
+    "relist",
+    "repace",
+    "rerate",
+    "showpiece",
+    "striker",
+    "take up",
     "thrice",
+    "undisturbed",
+    "weighed",
     "whosoever",
 )
 

@@ -189,7 +189,7 @@ class _Trial:
             platform.await_campaigns()
             if self._moves_budgets:
                 self._share_budgets()
-            struck = uvloop.run(self._trade(platform, restart_server))
+            injected = uvloop.run(self._trade(platform, restart_server))
             self._quieten()
             balances = self._balances()
         audited = self._audit(balances)
@@ -198,9 +198,9 @@ class _Trial:
             "forged_accepted": self._diary.forged_accepted,
             "late_accepted": self._diary.late_accepted,
             "rebuilt_differs": self._rebuild(balances),
-            "recovered_s": max((one.recovered_s or 0.0 for one in struck), default=0.0),
-            "recovered_s_by_part": {one.part: one.recovered_s for one in struck},
-            "not_recovered": len(self._plan) - sum(one.recovered_s is not None for one in struck),
+            "recovered_s": max((one.recovered_s or 0.0 for one in injected), default=0.0),
+            "recovered_s_by_part": {one.part: one.recovered_s for one in injected},
+            "not_recovered": len(self._plan) - sum(one.recovered_s is not None for one in injected),
             "faults": dict(self._diary.did),
             "repeats_by_status": {str(status): count for status, count in self._diary.repeats.items()},
             "rate_asked": self._rate,
@@ -214,7 +214,7 @@ class _Trial:
         make_settler = partial(
             FaultySettler, diary=self._diary, shares=self._shares, notice_ttl=_NOTICE_TTL, seed=_SEED
         )
-        striker = FaultInjector(self._settings, lambda: self._figures, restart_server, self._say)
+        injector = FaultInjector(self._settings, lambda: self._figures, restart_server, self._say)
         with display(self._console) as show:
 
             def tick(figures: ReplayFigures) -> None:
@@ -222,7 +222,7 @@ class _Trial:
                 self._figures = figures
                 show(figures)
 
-            striking = asyncio.create_task(striker.strike_all(self._plan))
+            striking = asyncio.create_task(injector.strike_all(self._plan))
             trading = asyncio.create_task(until_signal(self._options, tick, make_settler))
             ending = asyncio.create_task(self._end(trading, striking))
             try:
@@ -233,7 +233,7 @@ class _Trial:
                 await asyncio.wait([ending, striking])
         if not striking.cancelled():
             striking.result()
-        return striker.struck
+        return injector.injected
 
     async def _end(self, trading: asyncio.Task[ReplayFigures], striking: asyncio.Task[None]) -> None:
         """Let the exchange finish in order once its time is over and everything was killed."""

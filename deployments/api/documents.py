@@ -142,7 +142,7 @@ _FAST_PATHS: Document = {
                 {"name": "price", "in": "query", "description": "clearing price, CPM", "schema": {"type": "string"}},
             ],
             "responses": {
-                "204": {"description": "taken up, durably; repeating it changes nothing"},
+                "204": {"description": "processed durably; repeating it changes nothing"},
                 "302": {"description": "a click, on its way to the landing page"},
                 "400": {"description": "no usable price"},
                 "403": {"description": "forged token"},

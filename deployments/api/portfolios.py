@@ -85,7 +85,7 @@ class WhatIf(msgspec.Struct, frozen=True):
     moves: tuple[Move, ...]
 
 
-class _Picture(NamedTuple):
+class _Current(NamedTuple):
     """A portfolio and all that is known of it now."""
 
     record: PortfolioRecord
@@ -115,7 +115,7 @@ def _read_routes(found: APIRouter, catalog: Catalog, ledger: Ledger) -> None:
     )
     async def portfolio(portfolio_id: str, caller: Reader) -> Response:
         """Return figures with 95% credible intervals; null where one has no meaning yet."""
-        return _shown(await _picture(catalog, ledger, portfolio_id))
+        return _shown(await _current(catalog, ledger, portfolio_id))
 
     @found.get(
         "/{portfolio_id}/history",
@@ -137,12 +137,12 @@ def _read_routes(found: APIRouter, catalog: Catalog, ledger: Ledger) -> None:
     )
     async def what_if(portfolio_id: str, strategy: Strategy, caller: Reader) -> StructResponse:
         """Decide by what is known now, the last decision's memories and prices included."""
-        picture = await _picture(catalog, ledger, portfolio_id)
+        current = await _current(catalog, ledger, portfolio_id)
         try:
-            allocation, _ = live.allocated(picture.portfolio, picture.state, picture.snapshot, strategy)
+            allocation, _ = live.allocated(current.portfolio, current.state, current.snapshot, strategy)
         except ValueError as error:
             raise Problem(409, str(error), "portfolio-infeasible") from error
-        return StructResponse(_what_if(allocation, picture.snapshot))
+        return StructResponse(_what_if(allocation, current.snapshot))
 
 
 def _write_routes(found: APIRouter, catalog: Catalog, ledger: Ledger) -> None:
@@ -159,7 +159,7 @@ def _write_routes(found: APIRouter, catalog: Catalog, ledger: Ledger) -> None:
         await _known(catalog, portfolio)
         told = portfolio.id, encode_portfolio(portfolio), lambda others: check_apart([portfolio, *_decoded(others)])
         await asyncio.to_thread(catalog.portfolios.create, *told)
-        return _shown(await _picture(catalog, ledger, portfolio.id), 201)
+        return _shown(await _current(catalog, ledger, portfolio.id), 201)
 
     @found.patch(
         "/{portfolio_id}",
@@ -179,7 +179,7 @@ def _write_routes(found: APIRouter, catalog: Catalog, ledger: Ledger) -> None:
 
         told = portfolio_id, version, edit, lambda records: check_apart(_decoded(records))
         await asyncio.to_thread(catalog.portfolios.change, *told)
-        return _shown(await _picture(catalog, ledger, portfolio_id))
+        return _shown(await _current(catalog, ledger, portfolio_id))
 
     @found.delete(
         "/{portfolio_id}",
@@ -211,18 +211,18 @@ async def _known(catalog: Catalog, portfolio: Portfolio) -> None:
         raise Problem(404, f"there is no campaign {named}: create it first", "campaign-unknown")
 
 
-async def _picture(catalog: Catalog, ledger: Ledger, portfolio_id: str) -> _Picture:
+async def _current(catalog: Catalog, ledger: Ledger, portfolio_id: str) -> _Current:
     record = await asyncio.to_thread(catalog.portfolios.get, portfolio_id)
     portfolio, state = decode_portfolio(record.body), live.decode_state(record.state)
     wanted = {member.campaign for member in portfolio.members}
     entries = [entry for entry in await asyncio.to_thread(catalog.all) if entry.campaign.id in wanted]
     balances = await total_balances(ledger, [entry.number for entry in entries])
     campaigns = live.named([*map(MemberAccount, entries, balances)])
-    return _Picture(record, portfolio, state, live.snapshot_of(portfolio, state, campaigns, time.time()))
+    return _Current(record, portfolio, state, live.snapshot_of(portfolio, state, campaigns, time.time()))
 
 
-def _shown(picture: _Picture, status: int = 200) -> StructResponse:
-    record, portfolio, state, snapshot = picture
+def _shown(current: _Current, status: int = 200) -> StructResponse:
+    record, portfolio, state, snapshot = current
     *members, together = metrics_of(snapshot).drop(columns=["id", "scope"]).to_dict("records")
     shown = PortfolioDetails(
         **msgspec.structs.asdict(_summary(record, portfolio)),

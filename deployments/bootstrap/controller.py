@@ -81,7 +81,7 @@ def controller_parts() -> ControllerParts:
         Work("event writer", settings.event_seconds, events.write, (*_UNAVAILABLE, StreamError)),
         Work("event files", settings.event_seconds, events.merge, _UNAVAILABLE),
         Work("ledger durability", _LOOK_AT_DURABILITY_SECONDS, server.look_at_durability, _UNAVAILABLE),
-        Work("published models", _LOOK_AT_MODELS_SECONDS, models.look, _UNAVAILABLE),
+        Work("published models", _LOOK_AT_MODELS_SECONDS, models.publish_champions, _UNAVAILABLE),
         Work("decisions", _PRUNE_SECONDS, decisions.prune, _UNAVAILABLE),
         Work("stopped campaigns", settings.tick_seconds, keep_stops, _UNAVAILABLE),
     )

@@ -1,4 +1,4 @@
-"""The Controller takes up each change of the catalog, and looks at a number where there was none."""
+"""The Controller publishes each change of the catalog, and looks at a number where there was none."""
 
 from __future__ import annotations
 

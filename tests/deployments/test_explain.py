@@ -54,9 +54,9 @@ def test_a_published_a_deposited_and_a_challenging_model_are_found(
 
     async def body(client: aioredis.Redis) -> None:
         keeper = DecisionKeeper(client, settings)
-        (published, one), (deposited, two), (challenger, three) = models
+        (published, one), (staged, two), (challenger, three) = models
         await SnapshotPublisher(client).publish(model_key("policy"), one, published)
-        await client.set(staged_model_key("policy", deposited), two)
+        await client.set(staged_model_key("policy", staged), two)
         experiment = Experiment(
             number=1, kind="policy", version=challenger, folder="", share=0.5, salt="s", started=0.0, artefact=three
         )

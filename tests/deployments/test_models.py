@@ -1,4 +1,4 @@
-"""A published model on every replica: taken up between two batches, refused aloud, told of; over a real server."""
+"""A published model on every replica: swapped in between two batches, refused aloud, reported; over a real server."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ def run(valkey: Valkey, body: Callable[[aioredis.Redis], Awaitable[None]]) -> No
 
 def test_each_replica_takes_up_what_is_published_and_what_is_rolled_back_to(valkey: Valkey, tmp_path: Path):
     async def body(client: aioredis.Redis) -> None:
-        announcer = ModelPublisher(client, tmp_path / "published")
+        publisher = ModelPublisher(client, tmp_path / "published")
         replicas = [Replica(client, tmp_path / "none") for _ in range(3)]
-        await announcer.look()
+        await publisher.publish_champions()
         for replica in replicas:
             await replica.feed.catch_up()
         assert [replica.multiplier for replica in replicas] == [1.0] * 3
         first, second = publish(tmp_path, 1.25), publish(tmp_path, 0.75)
-        await announcer.look()
+        await publisher.publish_champions()
         for replica in replicas:
             await replica.feed.pull()
             await replica.feed.pull()
@@ -75,7 +75,7 @@ def test_each_replica_takes_up_what_is_published_and_what_is_rolled_back_to(valk
         registry = Registry(tmp_path / "published", "policy")
         with registry.deciding():
             registry.roll_back(None, "a test")
-        await announcer.look()
+        await publisher.publish_champions()
         await replicas[0].feed.pull()
         assert (replicas[0].multiplier, replicas[0].feed.told["version"]) == (1.25, first)
 
@@ -85,7 +85,7 @@ def test_each_replica_takes_up_what_is_published_and_what_is_rolled_back_to(valk
 def test_a_replica_that_begins_serves_the_published_model_first(valkey: Valkey, tmp_path: Path):
     async def body(client: aioredis.Redis) -> None:
         publish(tmp_path, 1.5)
-        await ModelPublisher(client, tmp_path / "published").look()
+        await ModelPublisher(client, tmp_path / "published").publish_champions()
         replica = Replica(client, tmp_path / "none")
         await replica.feed.catch_up()
         assert replica.multiplier == 1.5
@@ -96,11 +96,11 @@ def test_a_replica_that_begins_serves_the_published_model_first(valkey: Valkey, 
 def test_a_wiped_server_is_told_again(valkey: Valkey, tmp_path: Path):
     async def body(client: aioredis.Redis) -> None:
         version = publish(tmp_path, 1.5)
-        announcer = ModelPublisher(client, tmp_path / "published")
-        await announcer.look()
+        publisher = ModelPublisher(client, tmp_path / "published")
+        await publisher.publish_champions()
         await client.flushall()
         assert await champions(client) == {"ctr": None, "policy": None}
-        await announcer.look()
+        await publisher.publish_champions()
         assert await champions(client) == {"ctr": None, "policy": version}
 
     run(valkey, body)
@@ -112,8 +112,8 @@ def test_what_was_published_under_another_name_is_announced_as_replicas_tell_it(
         (folder / "versions" / version).rename(folder / "versions" / "0123456789ab")
         record = folder / "record.json"
         record.write_text(record.read_text().replace(version, "0123456789ab"))
-        announcer, replica = ModelPublisher(client, tmp_path / "published"), Replica(client, tmp_path / "none")
-        await announcer.look()
+        publisher, replica = ModelPublisher(client, tmp_path / "published"), Replica(client, tmp_path / "none")
+        await publisher.publish_champions()
         await replica.feed.pull()
         assert await champions(client) == {"ctr": None, "policy": version}
         assert (replica.multiplier, replica.feed.told["version"]) == (1.5, version)
@@ -123,13 +123,13 @@ def test_what_was_published_under_another_name_is_announced_as_replicas_tell_it(
 
 def test_what_cannot_be_loaded_leaves_the_old_model_and_is_told(valkey: Valkey, tmp_path: Path):
     async def body(client: aioredis.Redis) -> None:
-        announcer, replica = ModelPublisher(client, tmp_path / "published"), Replica(client, tmp_path / "none")
+        publisher, replica = ModelPublisher(client, tmp_path / "published"), Replica(client, tmp_path / "none")
         good = publish(tmp_path, 1.5)
-        await announcer.look()
+        await publisher.publish_champions()
         await replica.feed.pull()
         bad = publish(tmp_path, 0.5)
         (tmp_path / "published" / "policy" / "versions" / bad / WEIGHTS).write_bytes(b"damaged")
-        await announcer.look()
+        await publisher.publish_champions()
         await replica.feed.pull()
         assert replica.multiplier == 1.5
         assert replica.feed.told["version"] == good
@@ -142,7 +142,7 @@ def test_what_cannot_be_loaded_leaves_the_old_model_and_is_told(valkey: Valkey, 
         await replica.feed.pull()
         assert "other" in replica.feed.told["refused"]
         publish(tmp_path, 0.25)
-        await announcer.look()
+        await publisher.publish_champions()
         await replica.feed.pull()
         (told,) = await served(client, "policy")
         assert (replica.multiplier, told.state, told.refused) == (0.25, "ok", "")
@@ -153,11 +153,11 @@ def test_what_cannot_be_loaded_leaves_the_old_model_and_is_told(valkey: Valkey, 
 
 def test_a_pinned_replica_serves_its_own_until_it_is_let_go(valkey: Valkey, tmp_path: Path):
     async def body(client: aioredis.Redis) -> None:
-        announcer, replica = ModelPublisher(client, tmp_path / "published"), Replica(client, tmp_path / "none")
+        publisher, replica = ModelPublisher(client, tmp_path / "published"), Replica(client, tmp_path / "none")
         publish(tmp_path, 0.5)
         await replica.feed.pin(str(tmp_path / "candidate"))
         publish(tmp_path, 1.5)
-        await announcer.look()
+        await publisher.publish_champions()
         await replica.feed.pull()
         (told,) = await served(client, "policy")
         assert (replica.multiplier, told.state) == (0.5, "pinned")
@@ -187,7 +187,7 @@ def test_the_event_loop_goes_on_while_a_model_is_loaded(valkey: Valkey, tmp_path
         taken: list[Policy] = []
         feed = ModelFeed("policy", client, tmp_path / "none", load, taken.append)
         publish(tmp_path, 1.5)
-        await ModelPublisher(client, tmp_path / "published").look()
+        await ModelPublisher(client, tmp_path / "published").publish_champions()
         pulling = asyncio.ensure_future(feed.pull())
         await asyncio.sleep(0.05)
         assert len(taken) == 1

@@ -85,12 +85,12 @@ def test_clicks_served_train_the_next_model_and_no_request_fails(
 ) -> None:
     cold = untrained(tmp_path / "cold")
     verb(settings, "publish", "--kind", "ctr", str(cold), "--impressions", "1000", "--force", "a cold start")
-    until(serves(api, admin, cold), 20, "the untrained model is not taken up")
+    until(serves(api, admin, cold), 20, "the untrained model is not served")
     began = time.time()
     with traffic(settings) as exchange:
         trained, told = retrained(settings)
         learned = Registry(settings.published_dir, "ctr").path(told["version"])
-        until(serves(api, admin, learned), 20, "the trained model is not taken up")
+        until(serves(api, admin, learned), 20, "the trained model is not served")
         swapped = time.time()
         until(
             lambda: scored_by(settings, swapped, time.time(), learned), 30, "the trained model scores no bid", every=1

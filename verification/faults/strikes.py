@@ -45,7 +45,7 @@ class FaultInjector:
     """A killer of parts, in turn, while an exchange trades.
 
     Attributes:
-        struck: kills so far.
+        injected: kills so far.
 
     Args:
         settings: settings of the platform.
@@ -66,7 +66,7 @@ class FaultInjector:
         self._restart_server = restart_server
         self._say = say
         self._began = time.monotonic()
-        self.struck: list[InjectedFault] = []
+        self.injected: list[InjectedFault] = []
         self._headers = dashboard_headers(authentication(settings))
         self._http = calls.async_client(settings.base_url, timeout=_PROBE_TIMEOUT_S)
 
@@ -75,7 +75,7 @@ class FaultInjector:
         async with self._http:
             for second, part in plan:
                 await asyncio.sleep(max(0.0, self._began + second - time.monotonic()))
-                self.struck.append(await self._strike(part))
+                self.injected.append(await self._strike(part))
 
     async def _strike(self, part: str) -> InjectedFault:
         is_server = part == "ledger server"

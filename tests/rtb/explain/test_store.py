@@ -34,7 +34,7 @@ def find(path: Path, bid_id: str) -> int:
         return reader.find(bid_id).bid.sequence
 
 
-def has_picture(path: Path, kind: str, version: str) -> bool:
+def has_snapshot(path: Path, kind: str, version: str) -> bool:
     with DecisionReader(path) as reader:
         try:
             reader.read_snapshot(kind, version)
@@ -95,18 +95,18 @@ def test_a_table_stays_as_long_as_a_decision_by_it(store: DecisionStore, path: P
         store.keep_snapshot("pacing", f"p{number}", b"table", 1_000.0 + number)
     store.keep(parcel(1_003.0, 1, pacing="p3"))
     store.prune(1_030.0)
-    assert all(has_picture(path, "pacing", f"p{number}") for number in range(20)), "one may still come by them"
+    assert all(has_snapshot(path, "pacing", f"p{number}") for number in range(20)), "one may still come by them"
     store.prune(1_020.0 + 600.0)
-    assert [number for number in range(20) if has_picture(path, "pacing", f"p{number}")] == [3, 19]
+    assert [number for number in range(20) if has_snapshot(path, "pacing", f"p{number}")] == [3, 19]
     store.prune(1_003.0 + HOUR + 1)
-    assert [number for number in range(20) if has_picture(path, "pacing", f"p{number}")] == [19], "it is bid by"
+    assert [number for number in range(20) if has_snapshot(path, "pacing", f"p{number}")] == [19], "it is bid by"
 
 
 def test_a_model_that_serves_again_is_the_newest(store: DecisionStore, path: Path) -> None:
     for at, version in ((1_000.0, "a"), (2_000.0, "b"), (3_000.0, "a")):
         store.keep_snapshot("ctr", version, version.encode(), at)
     store.prune(3_000.0 + 2 * HOUR)
-    assert (has_picture(path, "ctr", "a"), has_picture(path, "ctr", "b")) == (True, False)
+    assert (has_snapshot(path, "ctr", "a"), has_snapshot(path, "ctr", "b")) == (True, False)
 
 
 @given(st.lists(st.integers(100, 60_000), min_size=1, max_size=40))

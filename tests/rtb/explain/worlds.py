@@ -69,13 +69,13 @@ class World:
     ledger: MemoryLedger
 
     def catalog(self, listings: Sequence[Listing], version: str) -> None:
-        """Take up a catalog, as a Router does."""
+        """Set a catalog, as a Router does."""
         body = encode_catalog(list(listings))
         self.store.keep_snapshot("catalog", version, body, NOW)
         self.edge.set_catalog(listings, version)
 
     def pace(self, table: PacingTable, version: str, *, router_too: bool = True) -> None:
-        """Take up a pacing table."""
+        """Set a pacing table."""
         self.store.keep_snapshot("pacing", version, encode_pacing(table), NOW)
         self.stage.set_pacing_table(table, version)
         asyncio.run(self.stage.book.maintain())
@@ -83,7 +83,7 @@ class World:
             self.edge.set_open((table["number"][table["open"]] & (2**21 - 1)).tolist(), version)
 
     def serve_model(self, seed: int) -> None:
-        """Take up another CTR model."""
+        """Set another CTR model."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "ctr"
             ctr.save(path, network(seed), metrics={}, trained_on="nothing")
@@ -91,7 +91,7 @@ class World:
             self.store.keep_snapshot("ctr", self.ctr.scorer.version, artefacts.pack(path), NOW)
 
     def serve_policy(self, seed: int, *, challenger: bool = False) -> None:
-        """Take up another policy, or a challenger's."""
+        """Set another policy, or a challenger's."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "policy"
             policy.save(path, continuous(seed), metrics={}, trained_on="nothing")

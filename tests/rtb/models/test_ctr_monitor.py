@@ -31,7 +31,7 @@ def table(*events: Event) -> pa.Table:
     return pa.Table.from_pylist(list(events), schema=SCHEMA)
 
 
-def reckoned(*events: Event, most: int = 1_000) -> CalibrationSums:
+def sums_of(*events: Event, most: int = 1_000) -> CalibrationSums:
     found = CalibrationMonitor(most)
     for event in events:
         found.observe(table(event))
@@ -39,17 +39,17 @@ def reckoned(*events: Event, most: int = 1_000) -> CalibrationSums:
 
 
 def test_a_bid_that_was_not_charged_counts_for_nothing() -> None:
-    assert reckoned(bid("a", 0.5)) == CalibrationSums()
+    assert sums_of(bid("a", 0.5)) == CalibrationSums()
 
 
 def test_a_second_click_and_a_notice_that_was_repeated_count_for_nothing() -> None:
     repeated = {**charge("a"), "outcome": "duplicate"}
-    assert reckoned(bid("a", 0.5), charge("a"), repeated, click("a"), click("a")) == CalibrationSums(0.5, 1, 1)
+    assert sums_of(bid("a", 0.5), charge("a"), repeated, click("a"), click("a")) == CalibrationSums(0.5, 1, 1)
 
 
 def test_a_lost_bid_is_not_remembered() -> None:
     lost = {**charge("a"), "kind": "loss", "outcome": "freed"}
-    assert reckoned(bid("a", 0.5), lost, charge("a"), click("a")) == CalibrationSums()
+    assert sums_of(bid("a", 0.5), lost, charge("a"), click("a")) == CalibrationSums()
 
 
 def test_what_was_taken_is_not_taken_again() -> None:
@@ -61,7 +61,7 @@ def test_what_was_taken_is_not_taken_again() -> None:
 
 def test_what_does_not_fit_leaves_both_sums() -> None:
     many = [bid(str(n), 0.1) for n in range(10)]
-    assert reckoned(*many, *(charge(str(n)) for n in range(10)), most=4).charged == 4
+    assert sums_of(*many, *(charge(str(n)) for n in range(10)), most=4).charged == 4
 
 
 @given(st.lists(st.tuples(st.floats(0.0, 1.0), st.booleans(), st.booleans()), max_size=20), st.randoms())
@@ -70,7 +70,7 @@ def test_any_order_gives_the_same_sums(bids: list[tuple[float, bool, bool]], ord
     for name, (pctr, charged, clicked) in enumerate(bids):
         events += [bid(str(name), pctr), *[charge(str(name))] * charged, *[click(str(name))] * (charged and clicked)]
     order.shuffle(events)
-    predicted, observed, charged_bids = reckoned(*events)
+    predicted, observed, charged_bids = sums_of(*events)
     assert predicted == pytest.approx(sum(pctr for pctr, charged, _ in bids if charged))
     assert observed == sum(charged and clicked for _, charged, clicked in bids)
     assert charged_bids == sum(charged for _, charged, _ in bids)

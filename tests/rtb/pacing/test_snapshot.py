@@ -39,7 +39,7 @@ def test_catalog_comes_back_as_it_was(listings: list[Listing]) -> None:
     assert decode_catalog(encode_catalog(listings)) == listings
 
 
-def test_a_reader_says_what_the_picture_says_and_keeps_what_did_not_change():
+def test_a_reader_says_what_the_snapshot_says_and_keeps_what_did_not_change():
     reader = CatalogReader()
     first = [Listing(number, make_campaign(f"c{number}")) for number in range(3)]
     before = reader.read(encode_catalog(first))

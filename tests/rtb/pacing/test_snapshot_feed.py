@@ -11,7 +11,7 @@ from rtb.pacing.snapshot import CATALOG, PACING, SnapshotPublisher, SnapshotSubs
 from tests.conftest import Valkey
 
 
-def test_a_picture_is_pulled_once(valkey: Valkey):
+def test_a_snapshot_is_pulled_once(valkey: Valkey):
     async def main() -> None:
         async with valkey.client() as client:
             publisher, subscriber = SnapshotPublisher(client), SnapshotSubscriber(client, CATALOG)
@@ -23,7 +23,7 @@ def test_a_picture_is_pulled_once(valkey: Valkey):
     asyncio.run(main())
 
 
-def test_a_replica_gets_the_newest_picture_only(valkey: Valkey):
+def test_a_replica_gets_the_newest_snapshot_only(valkey: Valkey):
     async def main() -> None:
         async with valkey.client() as client:
             publisher, subscriber = SnapshotPublisher(client), SnapshotSubscriber(client, PACING)
