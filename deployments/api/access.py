@@ -50,7 +50,7 @@ class Caller(NamedTuple):
 
 @dataclass(frozen=True)
 class Needs:
-    """A dependency: the caller, who has passed `Gate`, which reads here what it is to ask for.
+    """A dependency: the caller, who has passed `ApiGate`, which reads here what it is to ask for.
 
     Attributes:
         scope: that the key must have.

@@ -47,11 +47,11 @@ class CTRGate:
         self._held_out = held_out
 
     def read(self, folder: Path) -> str:
-        """See `Gate`."""
+        """See `ModelGate`."""
         return _read(folder).version
 
     def compare(self, candidate: Path, champion: Path | None, progress: Progress) -> Comparison:
-        """See `Gate`."""
+        """See `ModelGate`."""
         data, on = self._data(progress)
         theirs = CTRScorer.untrained() if champion is None else _read(champion)
         return compare(_read(candidate), theirs, data, on)

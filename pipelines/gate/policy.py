@@ -35,11 +35,11 @@ class PolicyGate:
         self._held_out = held_out
 
     def read(self, folder: Path) -> str:
-        """See `Gate`."""
+        """See `ModelGate`."""
         return _read(folder).version
 
     def compare(self, candidate: Path, champion: Path | None, progress: Progress) -> Comparison:
-        """Compare on the same simulated episodes or logged auctions for both; see `Gate`."""
+        """Compare on the same simulated episodes or logged auctions for both; see `ModelGate`."""
         logs = self._held_out.logs
         version = neutral().version if champion is None else _read(champion).version
         task = progress.add_task("playing auctions", total=2)

@@ -1,7 +1,7 @@
 """Merging the files of a past hour into one, safe against a crash at any point.
 
 The merged file is written aside and renamed into place beside its sources; only then are these removed. In between, its
-name tells readers that it covers them (`parquet.uncovered`), so each event is read once.
+name tells readers that it covers them (`parquet.without_merged`), so each event is read once.
 """
 
 from __future__ import annotations
