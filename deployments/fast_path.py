@@ -337,6 +337,8 @@ class FastPath:
         for name in _SUSPICIOUS.keys() & {reply.outcome, *reply.besides}:
             guard = self._router.guard
             guard.log.note(_SUSPICIOUS[name], guard.callers.group(scope), f"notice {kind}")
+        if reply.outcome == "forged":
+            await self._router.guard.slow_down(scope)
         headers = [(b"location", reply.location.encode())] if reply.location else []
         if reply.status == 503:
             headers.append((b"retry-after", b"1"))
