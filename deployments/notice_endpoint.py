@@ -43,6 +43,8 @@ class NoticeEndpoint:
             self._tally.add(f"notice.{kind}.{name}")
         for name in _SUSPICIOUS.keys() & {reply.outcome, *reply.extra_outcomes}:
             self._guard.log.note(_SUSPICIOUS[name], self._guard.callers.group(scope), f"notice {kind}")
+        if reply.outcome == "forged":
+            await self._guard.slow_down(scope)
         headers = [(b"location", reply.location.encode())] if reply.location else []
         if reply.status == 503:
             headers.append((b"retry-after", b"1"))

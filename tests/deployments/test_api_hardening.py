@@ -89,6 +89,22 @@ def test_changes_and_refusals_are_counted(platform: Platform, client: httpx.Clie
     assert 'raybid_security_events_total{event="key_revoked"}' in client.get("/metrics").text
 
 
+def test_forged_notices_are_slowed_down_and_others_are_not(
+    platform: Platform, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slowed: list[str] = []
+
+    async def slow_down(scope: dict[str, Any]) -> None:
+        slowed.append(scope["path"])
+
+    monkeypatch.setattr(platform.router.parts.access.guard, "slow_down", slow_down)
+    while not (bid := client.post("/bid", json={"w": 300, "h": 250}).json())["bid"]:  # a lease may be renewed just now
+        pass
+    assert client.get("/notice/bill/forged").status_code == 403
+    assert client.get(bid["notices"]["loss"]).is_success
+    assert slowed == ["/notice/bill/forged"]
+
+
 def test_wrong_keys_are_limited_on_both_ways_and_good_ones_go_on(platform: Platform, client: httpx.Client) -> None:
     for _ in range(GUESSES_A_MINUTE):
         client.post("/openrtb2/bid", headers={"X-API-Key": "wrong"}, json={})
