@@ -6,6 +6,7 @@ import json
 import random
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -169,6 +170,10 @@ def test_an_unknown_bid_is_a_404_that_says_what_to_do(client: httpx.Client, bid_
     )
 
 
+def is_known(caller: httpx.Client, path: str) -> bool:
+    return caller.get(path).status_code != 401
+
+
 def test_who_may_ask(platform: Platform, client: httpx.Client) -> None:
     made = {
         scope: client.post("/admin/keys", json={"name": f"of {scope} {random.random()}", "scopes": [scope]}).json()
@@ -179,7 +184,7 @@ def test_who_may_ask(platform: Platform, client: httpx.Client) -> None:
         assert nobody.get(path).status_code == 401
     for scope, status in (("exchange", 403), ("report", 404)):
         with platform.client(made[scope]["key"]) as caller:
-            until(lambda caller=caller: caller.get(path).status_code != 401, 10, "the key is not known")
+            until(partial(is_known, caller, path), 10, "the key is not known")
             assert caller.get(path).status_code == status
 
 
