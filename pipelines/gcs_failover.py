@@ -278,7 +278,7 @@ async def _strike(cluster: Cluster, client: httpx.AsyncClient, console: Console)
     restarted = False
     deadline = time.monotonic() + _GIVE_UP_SECONDS
     while time.monotonic() < deadline:
-        if cluster.head.ended:  # now, or when Ray found the machine too slow to start within its 30 s
+        if cluster.head.ended:  # now, or when Ray's agent did not start within its 15 s
             console.print("the head has ended; starting it again")
             cluster.head.start()
             restarted = True
