@@ -279,7 +279,7 @@ async def _strike(cluster: FailoverCluster, client: httpx.AsyncClient, console: 
     restarted = False
     deadline = time.monotonic() + _GIVE_UP_SECONDS
     while time.monotonic() < deadline:
-        if cluster.head.ended:  # by itself, or because the machine was too slow for Ray to start within its 30 s
+        if cluster.head.ended:  # by itself, or because Ray's agent did not start within its 15 s
             console.print("the head has ended; restarting it")
             cluster.head.start()
             restarted = True

@@ -8,11 +8,12 @@ the predictions are off, whatever part of the bids was kept.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import pyarrow as pa
 
 _MOST_BIDS = 200_000
+Value = TypeVar("Value")
 
 
 class CalibrationSums(NamedTuple):
@@ -39,7 +40,7 @@ class CalibrationMonitor:
     def __init__(self, most: int = _MOST_BIDS) -> None:
         self._most = most
         self._bid: OrderedDict[int, float] = OrderedDict()  # predicted, oldest first
-        self._early: OrderedDict[int, None] = OrderedDict()  # charged before their bid events came
+        self._early: OrderedDict[int, bool] = OrderedDict()  # charged (true) or lost before their bid events came
         self._shown: OrderedDict[int, None] = OrderedDict()
         self._clicked: OrderedDict[int, None] = OrderedDict()  # clicked before their charge
         self._sums = CalibrationSums()
@@ -53,8 +54,8 @@ class CalibrationMonitor:
                 self._begin(bid, pctr)
             elif outcome == "settled":
                 self._charge(bid)
-            elif outcome == "freed":  # lost: neither charge nor click comes
-                self._bid.pop(bid, None)
+            elif outcome == "freed":
+                self._lose(bid)
             elif kind == "click" and outcome == "counted":
                 self._click(bid)
 
@@ -64,18 +65,23 @@ class CalibrationMonitor:
         return taken
 
     def _begin(self, bid: int, pctr: float) -> None:
-        if bid in self._early:
-            del self._early[bid]
-            self._show(bid, pctr)
-        else:
+        is_charged = self._early.pop(bid, None)
+        if is_charged is None:
             self._keep(self._bid, bid, pctr)
+        elif is_charged:
+            self._show(bid, pctr)
 
     def _charge(self, bid: int) -> None:
         pctr = self._bid.pop(bid, None)
         if pctr is None:
-            self._keep(self._early, bid, None)
+            self._keep(self._early, bid, True)
         else:
             self._show(bid, pctr)
+
+    def _lose(self, bid: int) -> None:
+        """Forget a bid that neither charge nor click will come of."""
+        if self._bid.pop(bid, None) is None:
+            self._keep(self._early, bid, False)
 
     def _show(self, bid: int, pctr: float) -> None:
         clicked = bid in self._clicked
@@ -92,7 +98,7 @@ class CalibrationMonitor:
         else:
             self._keep(self._clicked, bid, None)
 
-    def _keep(self, among: OrderedDict[int, float] | OrderedDict[int, None], bid: int, what: float | None) -> None:
-        among[bid] = what  # type: ignore[assignment]  # each holds what its type says
+    def _keep(self, among: OrderedDict[int, Value], bid: int, what: Value) -> None:
+        among[bid] = what
         if len(among) > self._most:
             among.popitem(last=False)

@@ -29,8 +29,9 @@ def test_serving_goes_on_and_the_state_comes_back(tmp_path: Path) -> None:
     require_package(shutil.which("redis-server"), "redis-server")
     require_package(binary(), "nginx-light")
     save_small_models(Settings(var_dir=tmp_path))
+    # Few requests: Ray gives its agent 15 s to start (ray-project/ray#65983), which two busy cores may not do.
     done = subprocess.run(
-        [sys.executable, "-m", "verification.gcs_failover", "--rate", "40"],
+        [sys.executable, "-m", "verification.gcs_failover", "--rate", "10"],
         cwd=ROOT,
         env={**os.environ, "RAYBID_VAR_DIR": str(tmp_path)},
         capture_output=True,
@@ -41,6 +42,6 @@ def test_serving_goes_on_and_the_state_comes_back(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-3_000:]
     figures = json.loads(done.stdout.splitlines()[-1])
     assert figures["recovered_s"] > 0
-    assert figures["served_during"] > 20 * figures["recovered_s"]
+    assert figures["served_during"] > 5 * figures["recovered_s"]
     assert figures["state_back"] is True
     assert figures["state"] == dict.fromkeys(figures["state"], True)

@@ -47,9 +47,11 @@ def test_a_second_click_and_a_notice_that_was_repeated_count_for_nothing() -> No
     assert sums_of(bid("a", 0.5), charge("a"), repeated, click("a"), click("a")) == CalibrationSums(0.5, 1, 1)
 
 
-def test_a_lost_bid_is_not_remembered() -> None:
+def test_a_lost_bid_is_not_remembered_whichever_event_comes_first() -> None:
     lost = {**charge("a"), "kind": "loss", "outcome": "freed"}
-    assert sums_of(bid("a", 0.5), lost, charge("a"), click("a")) == CalibrationSums()
+    for first, second in ((bid("a", 0.5), lost), (lost, bid("a", 0.5))):
+        assert sums_of(first, second, bid("b", 0.25), charge("b"), most=1) == CalibrationSums(0.25, 0, 1)
+        assert sums_of(first, second, charge("a"), click("a")) == CalibrationSums()
 
 
 def test_what_was_taken_is_not_taken_again() -> None:
