@@ -126,7 +126,7 @@ def controller(
     monkeypatch.setenv("RAYBID_VAR_DIR", str(tmp_path))
     made_in = "deployments.bootstrap.controller"
     monkeypatch.setattr(f"{made_in}.ValkeyLedger", lambda _: ledger)
-    monkeypatch.setattr(f"{made_in}.snapshot.Publisher", lambda _: publisher)
+    monkeypatch.setattr(f"{made_in}.snapshot.SnapshotPublisher", lambda _: publisher)
     monkeypatch.setattr(f"{made_in}.ExperimentFeed", lambda _: experiments)
     monkeypatch.setattr(f"{made_in}.LedgerGuard", lambda _, *rest: LedgerGuard(server, *rest))
     monkeypatch.setattr("deployments.ledger_server.embedded.start_if_needed", lambda _, **options: None)

@@ -38,6 +38,7 @@ class BidOutcome(NamedTuple):
     market: int
     verdict: PriceEvidence
     micros: int
+    is_charged: bool = False
 
 
 class _Event(NamedTuple):
@@ -167,10 +168,10 @@ def _won(bid: _Bid, paid: int, least: int) -> BidOutcome:
     price = least if bid.first_price else paid
     near = max(bid.floor, round(bid.micros / FAR)) if bid.first_price else bid.floor  # a paid price needs no such check
     if price <= 0:
-        return BidOutcome(bid.campaign, bid.market, PriceEvidence.WON, bid.micros)
+        return BidOutcome(bid.campaign, bid.market, PriceEvidence.WON, bid.micros, is_charged=True)
     if price <= near:
-        return BidOutcome(bid.campaign, bid.market, PriceEvidence.WON, near)
-    return BidOutcome(bid.campaign, bid.market, PriceEvidence.KNOWN, min(price, bid.micros))
+        return BidOutcome(bid.campaign, bid.market, PriceEvidence.WON, near, is_charged=True)
+    return BidOutcome(bid.campaign, bid.market, PriceEvidence.KNOWN, min(price, bid.micros), is_charged=True)
 
 
 def _lost(bid: _Bid, least: int) -> Iterator[BidOutcome]:
