@@ -86,7 +86,7 @@ def test_a_stream_is_one_long_episode(folder: Path, tmp_path: Path) -> None:
         ("gen-2.info.json", "{}", "imp_train"),
         ("gen-2.info.json", '{"imp_train":0,"clk_train":1,"cost_train":1,"price_counter_train":[]}', "above 0"),
         ("gen-2.info.json", '{"imp_train":1,"clk_train":1,"cost_train":1,"price_counter_train":[1]}', "0 to 300"),
-        ("gen-2.info.json", info(clicks=1_001), "1001 clicks of 1000"),
+        ("gen-2.info.json", info(clicks=1_001), "1001 clicks on 1000"),
         ("gen-2.info.json", info(cost=50_000_000_000), "cost_train is 5e.07 an impression"),
         ("gen-2.info.json", info(cost=50), "cost_train is 0.05 an impression, price_counter_train 50: .* fen"),
     ],

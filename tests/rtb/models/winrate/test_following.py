@@ -64,8 +64,12 @@ def test_an_end(
     batches = [[*rows, much_later]] if at_once else [*([row] for row in rows), [much_later]]
     follower = Follower()
     assert [e for batch in batches for e in follower.ends(events(*batch))] == (
-        [BidOutcome(1, MARKET, *end)] if end else []
+        [BidOutcome(1, MARKET, *end, _paid(heard))] if end else []
     )
+
+
+def _paid(heard: list[tuple[str, dict[str, Any]]]) -> bool:
+    return any(event["outcome"] == "settled" for event in (notice(kind, "b", **fields) for kind, fields in heard))
 
 
 def test_a_minimum_at_the_floor_or_far_below_the_bid_only_says_that_it_was_less() -> None:
@@ -110,10 +114,10 @@ def test_wins_wait_as_long_as_silent_losses_until_a_loss_is_told() -> None:
     assert follower.ends(events(*rows, notice("bill", "a", at=101.0))) == []
     assert follower.ends(events(notice("loss", "b", at=102.0), notice("bill", "c", at=103.0))) == [
         BidOutcome(1, MARKET, LOST, 6),
-        BidOutcome(1, MARKET, WON, 7),
+        BidOutcome(1, MARKET, WON, 7, True),
     ]
     assert follower.ends(events(notice("click", "x", at=161.0))) == [
-        BidOutcome(1, MARKET, WON, 5),
+        BidOutcome(1, MARKET, WON, 5, True),
         BidOutcome(1, MARKET, LOST, 8),
     ]
 
