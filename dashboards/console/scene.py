@@ -80,7 +80,7 @@ class Scene:
 
     def __init__(self, sources: Sources, filters: Filters) -> None:
         self.sources, self.filters = sources, filters
-        self.api, self.configuration = sources.api, sources.configuration
+        self.api = sources.api
         self.now = time.time()
 
     @cached_property
@@ -112,9 +112,8 @@ class Scene:
         """Sums of the window by time."""
         return auctions_.over_time(self.events, self.campaigns, self.step)
 
-    @property
     def whole_steps(self) -> pd.DataFrame:
-        """Sums by time without the first and the last step, which are incomplete."""
+        """Return the sums by time without the first and the last step, which are incomplete."""
         return self.over_time.iloc[1:-1] if len(self.over_time) > 3 else self.over_time
 
     @property

@@ -28,7 +28,7 @@ def recent(scene: Scene) -> None:
     bids = bids[bids["result"].isin(results)] if results else bids
     bids = bids.tail(_RECENT).iloc[::-1].reset_index(drop=True)
     st.session_state["_recent"] = bids["bid"].tolist()
-    unit = f"CPM, {scene.configuration.currency}"
+    unit = f"CPM, {scene.sources.configuration.currency}"
     shown = pd.DataFrame(
         {
             "at": bids["at"],
@@ -78,7 +78,7 @@ def creatives(scene: Scene) -> None:
         }
     )
     rate = st.column_config.NumberColumn(format="%.2f%%")
-    amount = st.column_config.NumberColumn(format="%.4f", help=scene.configuration.currency)
+    amount = st.column_config.NumberColumn(format="%.4f", help=scene.sources.configuration.currency)
     told = {"win rate": rate, "CTR": rate, "spend": amount, "eCPC": amount}
     left, right = st.columns([3, 2])
     with left:

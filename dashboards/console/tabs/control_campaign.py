@@ -65,7 +65,7 @@ def create(scene: Scene) -> None:
 
 
 def _state(scene: Scene, one: dict[str, Any]) -> None:
-    figures, unit = one["figures"], scene.configuration.currency
+    figures, unit = one["figures"], scene.sources.configuration.currency
     if figures is None:
         st.warning("The ledger is unavailable: there are no figures now. Changes are stored and applied later.")
         return
@@ -93,7 +93,7 @@ def _switches(api: ConsoleApi, one: dict[str, Any]) -> None:
 
 
 def _budget(scene: Scene, one: dict[str, Any]) -> None:
-    unit, budget = scene.configuration.currency, one["budget"]
+    unit, budget = scene.sources.configuration.currency, one["budget"]
     with st.form("budgets"):
         st.markdown("**Budgets**")
         st.number_input(f"Top up by, {unit}", 0.0, 1e9, 0.0, 1.0, key="top-up", format="%.4f")

@@ -137,7 +137,7 @@ def _waterfall(scene: Scene, steps: Steps, floor_micros: float, about: str, pric
     texts = [f"{amount:,.3f}" for amount in steps.amounts]
     texts[-1] = f"{whole:,.3f}"
     drawn: go.Figure = bars.waterfall(
-        steps.names, steps.amounts, steps.kinds, texts, f"CPM, {scene.configuration.currency}"
+        steps.names, steps.amounts, steps.kinds, texts, f"CPM, {scene.sources.configuration.currency}"
     )
     if floor_micros > 0:
         line = {"color": AMBER, "dash": "dash", "width": 1.5}

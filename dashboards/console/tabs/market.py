@@ -14,7 +14,7 @@ _NO_LOSSES = "No exchange reported a minimum to win: it comes with loss notices 
 
 def prices(scene: Scene) -> None:
     """Show the bid landscape, and the win rate by price."""
-    unit = f"CPM, {scene.configuration.currency}"
+    unit = f"CPM, {scene.sources.configuration.currency}"
     left, right = st.columns(2)
     with left:
         table = market.prices(scene.auctions)

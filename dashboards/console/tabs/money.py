@@ -20,7 +20,7 @@ _NO_CAMPAIGNS = "There is no campaign with figures: create one in the tab Contro
 
 def figures(scene: Scene) -> None:
     """Show the sums."""
-    table, unit = scene.campaigns, scene.configuration.currency
+    table, unit = scene.campaigns, scene.sources.configuration.currency
     found = kpis_of(table, scene.stats["counters"])
     budget, due = float(table["budget_micros"].sum()), float(table["due_micros"].sum())
     view.metrics(
@@ -38,7 +38,7 @@ def figures(scene: Scene) -> None:
 
 def pace(scene: Scene) -> None:
     """Show the pacing curve, and gauges of the budgets."""
-    unit, table = scene.configuration.currency, scene.campaigns
+    unit, table = scene.sources.configuration.currency, scene.campaigns
     left, right = st.columns([3, 2])
     with left:
         curve = pacing_curve(table, scene.over_time) / MICRO
@@ -56,7 +56,7 @@ def pace(scene: Scene) -> None:
 
 def plan(scene: Scene) -> None:
     """Show spend and plan, and the ledger's pots, by campaign."""
-    unit = scene.configuration.currency
+    unit = scene.sources.configuration.currency
     table = scene.campaigns.set_index("id").sort_values("spent_micros", ascending=False).head(_MOST)
     left, right = st.columns(2)
     with left:
@@ -74,7 +74,7 @@ def plan(scene: Scene) -> None:
 
 def value(scene: Scene) -> None:
     """Show the value that the money brought in."""
-    unit = scene.configuration.currency
+    unit = scene.sources.configuration.currency
     table = scene.campaigns.set_index("id").sort_values("value_micros", ascending=False).head(_MOST)
     table = table[(table["value_micros"] > 0) | (table["spent_micros"] > 0)]
     left, right = st.columns(2)

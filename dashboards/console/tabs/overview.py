@@ -18,7 +18,7 @@ _MOST = 12
 def figures(scene: Scene) -> None:
     """Show figures since the platform began to count."""
     found = kpis_of(scene.campaigns, scene.stats["counters"])
-    unit, latency = scene.configuration.currency, scene.latency
+    unit, latency = scene.sources.configuration.currency, scene.latency
     view.metrics(
         [
             ("Requests", f"{found.requests:,}", "Bid requests of all exchanges, counted by the platform"),
@@ -59,14 +59,14 @@ def charts(scene: Scene) -> None:
     """Show recent activity, and spend by campaign."""
     left, right = st.columns([3, 2])
     with left:
-        table = scene.whole_steps.reindex(columns=["bids", "wins", "losses"])
+        table = scene.whole_steps().reindex(columns=["bids", "wins", "losses"])
         colours = {"bids": BLUE, "wins": GREEN, "losses": AMBER}
         drawn = lines.lines(table, f"in {scene.step:.0f} s", colours=colours)
         view.chart("Bids, wins, losses", "By time of occurrence, from the events.", drawn, table)
     with right:
         spent = scene.campaigns.set_index("id")["spent_micros"].sort_values(ascending=False).head(_MOST) / MICRO
         spent = spent[spent > 0]
-        drawn = bars.across(spent, f"spent, {scene.configuration.currency}", shown=",.3~f")
+        drawn = bars.across(spent, f"spent, {scene.sources.configuration.currency}", shown=",.3~f")
         about = f"The {_MOST} that spent most, by the ledger."
         nothing = "Nothing has been charged yet: bids are charged when an exchange sends their billing notice."
         view.chart("Spend by campaign", about, drawn, pd.DataFrame({"spent": spent}), nothing)

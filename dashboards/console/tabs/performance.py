@@ -24,9 +24,9 @@ def rate(scene: Scene) -> None:
     """Show requests per second, from Prometheus if configured, else from this console's samples."""
     _ = scene.stats
     names = {"requests": "requests", "bid_responses": "answered with a bid"}
-    if scene.configuration.prometheus:
+    if scene.sources.configuration.prometheus:
         told = {
-            name: over_time(scene.configuration.prometheus, query, scene.filters.window)
+            name: over_time(scene.sources.configuration.prometheus, query, scene.filters.window)
             for name, query in _ASKED.items()
         }
         table, about = pd.DataFrame(told), "From Prometheus."
@@ -40,7 +40,7 @@ def rate(scene: Scene) -> None:
 
 def outcomes(scene: Scene) -> None:
     """Show rates over time."""
-    table = scene.whole_steps
+    table = scene.whole_steps()
     ended = table.reindex(columns=["wins", "losses"]).sum(axis=1)
     won = pd.DataFrame({"win rate": table.get("wins", pd.Series(dtype=float)) / ended.where(ended > 0)})
     left, right = st.columns(2)
@@ -57,9 +57,9 @@ def outcomes(scene: Scene) -> None:
 def spend(scene: Scene) -> None:
     """Show spend over time, and reasons for no bid."""
     left, right = st.columns(2)
-    unit = scene.configuration.currency
+    unit = scene.sources.configuration.currency
     with left:
-        table = pd.DataFrame({"spend": scene.whole_steps.get("spent_micros", pd.Series(dtype=float)) / MICRO})
+        table = pd.DataFrame({"spend": scene.whole_steps().get("spent_micros", pd.Series(dtype=float)) / MICRO})
         drawn = lines.lines(table, f"{unit} in {scene.step:.0f} s", colours={"spend": AMBER})
         view.chart("Spend over time", "Charges, by arrival of their notice.", drawn, table)
     with right:

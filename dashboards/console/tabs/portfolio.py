@@ -32,7 +32,7 @@ def shown(scene: Scene) -> None:
 
 
 def _figures(scene: Scene, told: dict[str, object], moves: int) -> None:
-    unit, together = scene.configuration.currency, told["figures"]
+    unit, together = scene.sources.configuration.currency, told["figures"]
     assert isinstance(together, dict)
     roi = together["roi"]
     view.metrics(
@@ -48,7 +48,7 @@ def _figures(scene: Scene, told: dict[str, object], moves: int) -> None:
 
 
 def _allocation(scene: Scene, told: dict[str, object], moves: list[dict[str, object]]) -> None:
-    unit = scene.configuration.currency
+    unit = scene.sources.configuration.currency
     table = portfolio.allocation(told, moves, pd.Timestamp(scene.now, unit="s", tz="UTC")) / MICRO
     about = f"Budgets of the campaigns since the first of the last {_MOST_MOVES:,} moves."
     nothing = "No moves yet: the first decision comes two intervals after its creation."
@@ -62,7 +62,7 @@ def _judged(scene: Scene, told: dict[str, object]) -> None:
     with left:
         kept = table[["budget_micros", "spend_micros"]] / MICRO
         kept.columns = ["budget", "spent"]
-        drawn = bars.beside(kept, scene.configuration.currency, (GREY, BLUE), shown=",.4~f")
+        drawn = bars.beside(kept, scene.sources.configuration.currency, (GREY, BLUE), shown=",.4~f")
         view.chart("Budget and spend", "Of each campaign, now.", drawn, kept)
     with right:
         known = table[["roi", "roi_low", "roi_high"]].apply(pd.to_numeric).dropna()
