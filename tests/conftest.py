@@ -85,7 +85,8 @@ def pytest_unconfigure() -> None:
 
 
 def _is_slow(path: Path) -> bool:
-    return path.relative_to(Path(__file__).parent).as_posix().startswith(_SLOW)
+    name = path.relative_to(Path(__file__).parent).as_posix()
+    return (f"{name}/" if path.is_dir() else name).startswith(_SLOW)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
