@@ -20,7 +20,7 @@ from raybid.local.environment import ROOT
 from tests.support import SKIPS, SYSTEM
 
 _PARALLEL = ("-n", str(min(4, len(os.sched_getaffinity(0)))), "--dist", "loadfile", "--no-loadscope-reorder")
-_RUNS = {
+_RUNS: dict[str, list[tuple[str, ...]]] = {
     "quick": [(*_PARALLEL, "-m", "not slow and not cluster", "--hypothesis-profile", "quick")],
     "test": [(*_PARALLEL, "-m", "not cluster"), ("-m", "cluster")],
 }

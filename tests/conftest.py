@@ -36,6 +36,8 @@ _SLOW = (
     "dashboards/test_app",
     "dashboards/test_in_chromium",
     "dashboards/test_others_text",
+    "deployments/test_api_",
+    "deployments/test_fuzz_bid",
     "front/",
     "handbook/test_site",
     "pipelines/test_background",

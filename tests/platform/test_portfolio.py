@@ -103,7 +103,7 @@ def test_money_leaves_a_market_that_collapses(
         def decisions() -> int:
             return int(api.get("/portfolio/season", headers=admin).json()["decisions"])
 
-        until(30, "it decides", lambda: decisions() >= 3)
+        until(lambda: decisions() >= 3, 30, "it does not decide")
         for strategy in ("proportional", "bandit"):
             told = api.get(f"/portfolio/season/what-if?strategy={strategy}", headers=admin).json()
             parts = [one["would_have_micros"] for one in told["campaigns"].values()]
