@@ -33,16 +33,20 @@ _SERVERS = {"valkey_server", "redis_server", "cluster"}
 _SLOW = (
     "benchmarks/test_wrk",
     "cluster/",
-    "dashboards/test_app",
-    "dashboards/test_in_chromium",
-    "dashboards/test_others_text",
+    "dashboards/",
+    "deployments/test_api_",
+    "deployments/test_durability",
+    "deployments/test_fuzz_bid",
     "front/",
     "handbook/test_site",
     "pipelines/test_background",
+    "pipelines/test_backtest",
     "pipelines/test_ctr_training",
     "pipelines/test_deploy",
+    "pipelines/test_gate",
     "pipelines/test_publish",
     "pipelines/test_replay",
+    "pipelines/test_simulate_portfolio",
     "pipelines/test_train",
     "platform/",
     "raybid/local/",
@@ -84,7 +88,8 @@ def pytest_unconfigure() -> None:
 
 
 def _is_slow(path: Path) -> bool:
-    return path.relative_to(Path(__file__).parent).as_posix().startswith(_SLOW)
+    name = path.relative_to(Path(__file__).parent).as_posix()
+    return (f"{name}/" if path.is_dir() else name).startswith(_SLOW)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

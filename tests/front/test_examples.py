@@ -22,7 +22,7 @@ SAID = {
     "portfolio": r"micros from unsold-\d+ to sold-\d+: .+\n(.*\n)*now [\d,]+ and [\d,]+ micros, together 10,000,000",
     "read_events": r"spent_micros",
 }
-"""In the order they run: the last one reads what the others made."""
+"""What each prints."""
 
 
 def example(front: Front, name: str) -> subprocess.CompletedProcess[str]:
@@ -39,6 +39,7 @@ def test_every_example_is_run_and_listed() -> None:
 @pytest.mark.parametrize("name", SAID)
 def test_it_does_what_it_says(front: Front, name: str) -> None:
     if name == "read_events":
+        assert example(front, "bid_once").returncode == 0
         events = front.settings.var_dir / "events"
         until(lambda: any(events.glob("**/*.parquet")), 60, "no event is written", every=0.5)
     done = example(front, name)

@@ -17,7 +17,7 @@ ONE_EACH = {name: {"max_replicas": 1} for name in ("Router", "CTRModel", "RLBidd
 """One that is added on a busy machine takes its processors in the middle of a test, and CPUs that a test asks for."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     http, dashboard, ray, client, ledger = free_ports(5)
     return Settings(
@@ -31,7 +31,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def platform(settings: Settings) -> Iterator[Platform]:
     metrics, stats, fallback, fallback_grpc = free_ports(4)
     with pytest.MonkeyPatch.context() as patch:

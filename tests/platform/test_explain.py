@@ -33,7 +33,7 @@ def explain(settings: Settings, *arguments: str) -> dict[str, Any]:
 def test_random_bids_of_a_run_come_out_again(
     platform: Platform, settings: Settings, api: httpx.Client, admin: dict[str, str]
 ) -> None:
-    figures = replay(settings, "--duration", "6", "--rate", "150")
+    figures = replay(settings, "--count", "1200", "--rate", "200")
     assert figures["errors"] == 0, figures
     bids = [bid for bid in bids_of(api, requests_of(31, 60)) if bid is not None]
     assert bids

@@ -36,16 +36,22 @@ def replay(settings: Settings, *arguments: str) -> dict[str, Any]:
     return figures
 
 
-def ray(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """One of Ray's own commands on this platform's cluster."""
-    environment = {
-        **os.environ,
-        **client_environment(settings),
-        "RAYBID_VAR_DIR": str(settings.var_dir),
-    }
-    tool, *rest = arguments
-    command = [str(Path(sys.executable).parent / tool), *rest]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280, check=False)
+def serve(settings: Settings, method: str, **options: Any) -> httpx.Response:
+    """Ask Serve's own API, as `serve status` and `serve deploy` do."""
+    url = f"http://127.0.0.1:{settings.dashboard_port}/api/serve/applications/"
+    headers = dashboard_headers(authentication(settings))
+    answer = httpx.request(method, url, headers=headers, timeout=60, **options)
+    assert answer.is_success, answer.text
+    return answer
+
+
+def applications(settings: Settings) -> dict[str, Any]:
+    found: dict[str, Any] = serve(settings, "GET").json()["applications"]
+    return found
+
+
+def deploy(settings: Settings, config: dict[str, Any]) -> None:
+    serve(settings, "PUT", json=config)
 
 
 def requests_of(seed: int, count: int) -> list[bytes]:
@@ -56,17 +62,18 @@ def requests_of(seed: int, count: int) -> list[bytes]:
 
 def submitted(settings: Settings, *command: str) -> subprocess.CompletedProcess[str]:
     """Run a job to its end. On a busy machine the agent that takes jobs comes up after the dashboard."""
+    given = {**os.environ, **client_environment(settings), "RAYBID_VAR_DIR": str(settings.var_dir)}
+    whole = [str(Path(sys.executable).parent / "ray"), "job", "submit", "--", *command]
     deadline = time.monotonic() + 60
     while True:
-        done = ray(settings, "ray", "job", "submit", "--", *command)
+        done = subprocess.run(whole, cwd=ROOT, env=given, capture_output=True, text=True, timeout=280, check=False)
         if "No available agent" not in done.stdout + done.stderr or time.monotonic() > deadline:
             return done
         time.sleep(1)
 
 
 def test_every_deployment_is_healthy_and_scales(platform: Platform, settings: Settings) -> None:
-    done = ray(settings, "serve", "status")
-    application = yaml.safe_load(done.stdout)["applications"]["raybid"]
+    application = applications(settings)["raybid"]
     assert application["status"] == "RUNNING"
     states = {name: item["status"] for name, item in application["deployments"].items()}
     assert states == dict.fromkeys(("Router", "CTRModel", "RLBidder", "Controller"), "HEALTHY")
@@ -124,7 +131,7 @@ def test_real_requests_get_valid_answers(platform: Platform, settings: Settings)
 
 
 def test_composed_and_colocated_answer_the_same_bytes(
-    platform: Platform, settings: Settings, api: httpx.Client, tmp_path: Path
+    platform: Platform, settings: Settings, api: httpx.Client
 ) -> None:
     """Two applications beside each other; only the bid's identity, and so its signature, may differ."""
     config = yaml.safe_load((settings.var_dir / "serve_config.yaml").read_text())
@@ -136,10 +143,7 @@ def test_composed_and_colocated_answer_the_same_bytes(
         "args": {"graph": "colocated"},
         "deployments": [item for item in composed["deployments"] if item["name"] in ("Router", "Controller")],
     }
-    both, one = tmp_path / "both.yaml", tmp_path / "one.yaml"
-    both.write_text(yaml.safe_dump({**config, "applications": [composed, colocated]}))
-    one.write_text(yaml.safe_dump(config))
-    assert ray(settings, "serve", "deploy", str(both)).returncode == 0
+    deploy(settings, {**config, "applications": [composed, colocated]})
     try:
         until(lambda: api.get("/colocated/health").is_success, 90, "it does not come up", every=0.5)
         until(lambda: any(bids_of(api, requests_of(9, 20), "/colocated/openrtb2/bid")), 30, "it does not bid")
@@ -148,7 +152,7 @@ def test_composed_and_colocated_answer_the_same_bytes(
             compared += await_the_same(api, body) == 200
         assert compared > 20
     finally:
-        assert ray(settings, "serve", "deploy", str(one)).returncode == 0
+        deploy(settings, config)
 
 
 def await_the_same(api: httpx.Client, body: bytes) -> int:
@@ -192,10 +196,7 @@ def test_a_killed_bidder_costs_no_5xx_and_comes_back(platform: Platform, api: ht
 
 
 def replica_pid(settings: Settings, deployment: str) -> int:
-    headers = dashboard_headers(authentication(settings))
-    details = httpx.get(f"http://127.0.0.1:{settings.dashboard_port}/api/serve/applications/", headers=headers).json()
-    replicas = details["applications"]["raybid"]["deployments"][deployment]["replicas"]
-    return int(replicas[0]["pid"])
+    return int(applications(settings)["raybid"]["deployments"][deployment]["replicas"][0]["pid"])
 
 
 def test_a_policy_trains_as_a_job_while_the_cluster_serves(

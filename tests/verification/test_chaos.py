@@ -1,4 +1,4 @@
-"""The trial: a platform whose parts are killed while the exchange lies. It ends before `tests/platform` begins."""
+"""The trial: a platform whose parts are killed while the exchange lies."""
 
 from __future__ import annotations
 
