@@ -42,9 +42,9 @@ Held = dict[int, int]
 
 
 def held(processes: Iterable[psutil.Process]) -> Held:
-    """Return the memory of each that the system cannot drop; shared pages are divided among their users.
+    """Return the memory of each that the system cannot drop: all but mapped files.
 
-    Mapped files do not count: an added replica maps them as well, and its end would look like growth of the others.
+    The kernel's counters are read, not the maps: walking those locks a process for as long as an attack is to.
     """
     return {process.pid: _own(process) for process in processes}
 
@@ -85,7 +85,7 @@ def _age(process: psutil.Process) -> float:
 
 def _own(process: psutil.Process) -> int:
     try:
-        lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
+        lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
     except OSError:
         return 0
-    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(("RssAnon:", "RssShmem:")))

@@ -11,6 +11,7 @@ evidence. A minimum to win is believed near the bid (`FAR`); farther away it onl
 
 from __future__ import annotations
 
+import struct
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -24,7 +25,7 @@ PATIENCE = 600.0
 """Seconds without a notice after which a bid is lost."""
 
 _MOST_FOLLOWED = 50_000
-"""Most bids followed at once, about 20 MB. A market may use as many as are still free, so that none starves the others:
+"""Most bids followed at once, about 11 MB. A market may use as many as are still free, so that none starves the others:
 a single one gets half."""
 
 _EARLY_SECONDS = 30.0  # that a notice waits for its bid
@@ -63,7 +64,7 @@ class _Bid(NamedTuple):
     Attributes:
         is_won: whether a win notice came, which costs nothing by itself.
         least: minimum to win from a win notice; 0: none.
-        end: outcome by its charge.
+        paid: price that was charged; below 0: none yet.
     """
 
     campaign: int
@@ -74,7 +75,50 @@ class _Bid(NamedTuple):
     at: float
     is_won: bool = False
     least: int = 0
-    end: BidOutcome | None = None
+    paid: int = -1
+
+    @property
+    def is_charged(self) -> bool:
+        """Whether it was charged."""
+        return self.paid >= 0
+
+
+class _PendingBids:
+    """Bids by name, in order of arrival, as bytes: objects would take twice the memory."""
+
+    _LAYOUT = struct.Struct("=qQqq?d?qq")
+
+    def __init__(self) -> None:
+        self._packed: OrderedDict[int, bytes] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    def get(self, name: str) -> _Bid | None:
+        """Return the bid of this name."""
+        packed = self._packed.get(hash(name))
+        return self._unpacked(packed) if packed else None
+
+    def put(self, name: str, bid: _Bid) -> None:
+        """Add a bid, or change it in its place."""
+        self._packed[hash(name)] = self._LAYOUT.pack(*bid)
+
+    def drop(self, name: str) -> None:
+        """Remove the bid of this name."""
+        del self._packed[hash(name)]
+
+    def pop_older(self, than: float) -> Iterator[_Bid]:
+        """Remove the bids that came before this second, and yield them."""
+        while self._packed:
+            key, packed = next(iter(self._packed.items()))
+            bid = self._unpacked(packed)
+            if bid.at >= than:
+                return
+            del self._packed[key]
+            yield bid
+
+    def _unpacked(self, packed: bytes) -> _Bid:
+        return _Bid(*self._LAYOUT.unpack(packed))
 
 
 class Follower:
@@ -86,7 +130,7 @@ class Follower:
 
     def __init__(self, patience: float = PATIENCE) -> None:
         self._patience = patience
-        self._bids: OrderedDict[str, _Bid] = OrderedDict()  # oldest first
+        self._bids = _PendingBids()
         self._early: OrderedDict[str, list[_Event]] = OrderedDict()  # notices of unknown bids, oldest first
         self._told: set[tuple[int, int]] = set()  # campaign and market of loss notices
         self._followed: Counter[int] = Counter()  # bids by market
@@ -112,7 +156,7 @@ class Follower:
         if self._followed[market] >= _MOST_FOLLOWED - len(self._bids):
             return
         floor, at = event.floor_micros or 0, event.at * _MICRO
-        self._bids[event.bid] = _Bid(event.campaign, market, event.price_micros, floor, event.first_price, at)
+        self._bids.put(event.bid, _Bid(event.campaign, market, event.price_micros, floor, event.first_price, at))
         self._followed[market] += 1
         for notice in self._early.pop(event.bid, ()):
             yield from self._hear(notice)
@@ -124,20 +168,20 @@ class Follower:
         elif notice.kind == "loss":
             yield from self._lose(notice.bid, bid, notice.min_to_win_micros or 0)
         elif notice.outcome == "settled":
-            end = _won(bid, notice.price_micros, notice.min_to_win_micros or bid.least)
+            charged = bid._replace(paid=notice.price_micros, least=notice.min_to_win_micros or bid.least)
             if (bid.campaign, bid.market) in self._told:
-                self._forget(notice.bid)
-                yield end
+                self._forget(notice.bid, bid)
+                yield _won(charged)
             else:
-                self._bids[notice.bid] = bid._replace(end=end)
-        elif bid.end is None:
-            self._bids[notice.bid] = bid._replace(is_won=True, least=notice.min_to_win_micros or bid.least)
+                self._bids.put(notice.bid, charged)
+        elif not bid.is_charged:
+            self._bids.put(notice.bid, bid._replace(is_won=True, least=notice.min_to_win_micros or bid.least))
 
     def _lose(self, name: str, bid: _Bid, least: int) -> Iterator[BidOutcome]:
         """Yield a loss, unless the bid was charged: then the charge, which cost something, prevails."""
-        if bid.end is not None:
+        if bid.is_charged:
             return
-        self._forget(name)
+        self._forget(name, bid)
         self._told.add((bid.campaign, bid.market))
         yield from _lost(bid, least)
 
@@ -146,26 +190,25 @@ class Follower:
         if len(self._early) < _MOST_FOLLOWED:
             self._early.setdefault(notice.bid, []).append(notice)
 
-    def _forget(self, name: str) -> _Bid:
-        bid = self._bids.pop(name)
+    def _forget(self, name: str, bid: _Bid) -> None:
+        self._bids.drop(name)
         self._followed[bid.market] -= 1
-        return bid
 
     def _give_up(self) -> Iterator[BidOutcome]:
         """Give up on old bids without notices, and on old notices without bids (which have ended, or never come)."""
-        while self._bids and self._bids[name := next(iter(self._bids))].at < self._now - self._patience:
-            bid = self._forget(name)
-            if bid.end is not None:
-                yield bid.end
+        for bid in self._bids.pop_older(self._now - self._patience):
+            self._followed[bid.market] -= 1
+            if bid.is_charged:
+                yield _won(bid)
             elif not bid.is_won:  # a bid with a win notice but no charge is neither won nor lost
                 yield BidOutcome(bid.campaign, bid.market, PriceEvidence.LOST, bid.micros)
         while self._early and next(iter(self._early.values()))[0].at * _MICRO < self._now - _EARLY_SECONDS:
             self._early.popitem(last=False)
 
 
-def _won(bid: _Bid, paid: int, least: int) -> BidOutcome:
+def _won(bid: _Bid) -> BidOutcome:
     """Return the outcome of a charged bid; in a second-price auction a charge above the floor is the price to beat."""
-    price = least if bid.first_price else paid
+    price = bid.least if bid.first_price else bid.paid
     near = max(bid.floor, round(bid.micros / FAR)) if bid.first_price else bid.floor  # a paid price needs no such check
     if price <= 0:
         return BidOutcome(bid.campaign, bid.market, PriceEvidence.WON, bid.micros, is_charged=True)
