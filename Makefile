@@ -8,7 +8,7 @@ SCRIPTS := $(wildcard .ci/run .ci/system cluster/*.sh cluster/*/*.sh)
 SOURCES := rtb portfolio simulation rllib_configs pipelines raybid deployments cluster dashboards verification tests benchmarks handbook examples
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up down quick test system chaos backtest portfolio bench soak load watch-check check format models lock clean manifests audit sbom docs proxy-check gcs-check console console-check attack-check strangers-check
+.PHONY: help install run up down quick test system chaos backtest portfolio bench soak load watch-check check format models lock clean manifests audit sbom docs drawings proxy-check gcs-check console console-check attack-check strangers-check
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -101,6 +101,11 @@ audit: $(INSTALLED) ## bandit over the code, pip-audit over the lock (which asks
 
 sbom: $(INSTALLED) ## what is shipped as CycloneDX in build/sbom.json, its licences in build/licences.md
 	@$(PY) -m cluster.sbom
+
+drawings: $(patsubst %.dot,%.svg,$(wildcard docs/images/*.dot)) ## docs/images/*.svg from their sources, by Graphviz
+
+docs/images/%.svg: docs/images/%.dot
+	dot -Tsvg $< -o $@
 
 docs: $(INSTALLED) ## docs/ as a site in build/site
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --site-dir build/site

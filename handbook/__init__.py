@@ -1,1 +1,1 @@
-"""Generators of the site of `docs/`: references from the code, and the drawings."""
+"""Generators of the site of `docs/`: references from the code."""
