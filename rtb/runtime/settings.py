@@ -72,12 +72,15 @@ class Settings(BaseSettings):
     redis_url: str = Field("", description="a Redis or Valkey of yours; empty: the embedded Valkey server")
     require_durable: bool = Field(False, description="bid only while the ledger's server syncs each write to disk")
     database_url: str = Field("", description="SQLAlchemy URL of the catalog; empty: SQLite under var_dir")
+    store: str = Field(
+        "", description="of all hosts, for events, models, decisions: s3://bucket/prefix or a folder; empty: var_dir"
+    )
     ctr_artefact: str = Field("", description="folder of the CTR model; empty: var_dir/models/ctr")
     policy_artefact: str = Field("", description="folder of the bidding policy; empty: var_dir/models/policy")
     artefacts: str = Field(
         "", description="folders, comma-separated, of candidates to publish over REST besides var_dir"
     )
-    published: str = Field("", description="folder of published models, which replace these; empty: var_dir/published")
+    published: str = Field("", description="store of published models, which replace these; empty: store/published")
 
     # Secrets; empty means: made on first use under var_dir/secrets, readable by the owner only
     admin_key: str = Field("", description="X-API-Key that may create and read campaigns")
@@ -161,6 +164,23 @@ class Settings(BaseSettings):
             raise ValueError("must start with redis://, rediss:// or unix://")
         return url
 
+    @field_validator("store", "published")
+    @classmethod
+    def _store_url(cls, url: str) -> str:
+        scheme, separator, rest = url.partition("://")
+        if separator and (scheme not in ("s3", "file") or not rest):
+            raise ValueError("must be s3://bucket/prefix, file:///folder or the path of a folder")
+        if scheme == "s3" and "@" in rest.partition("/")[0]:
+            raise ValueError("contains credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead")
+        return url
+
+    @field_validator("store")
+    @classmethod
+    def _absolute(cls, url: str) -> str:
+        if url and "://" not in url and not Path(url).is_absolute():
+            raise ValueError("must be an absolute path, the same on all hosts, or a URL")
+        return url
+
     @field_validator(*_SECRET)
     @classmethod
     def _hard_to_guess(cls, value: str, info: ValidationInfo) -> str:
@@ -209,17 +229,26 @@ class Settings(BaseSettings):
     @property
     def ctr_dir(self) -> Path:
         """Folder of the CTR artefact that serves until one is published."""
-        return Path(self.ctr_artefact) if self.ctr_artefact else self.var_dir / "models" / "ctr"
+        return Path(self.ctr_artefact) if self.ctr_artefact else self._unpublished_dir("ctr")
 
     @property
     def policy_dir(self) -> Path:
         """Folder of the policy artefact that serves until one is published."""
-        return Path(self.policy_artefact) if self.policy_artefact else self.var_dir / "models" / "policy"
+        return Path(self.policy_artefact) if self.policy_artefact else self._unpublished_dir("policy")
 
     @property
-    def published_dir(self) -> Path:
-        """Folder of the published models: see `rtb.models.registry`."""
-        return Path(self.published) if self.published else self.var_dir / "published"
+    def models_dir(self) -> Path:
+        """Folder of models trained on this machine, by kind."""
+        return self.var_dir / "models"
+
+    def _unpublished_dir(self, kind: str) -> Path:
+        """Return the folder that a kind of model serves from; with a store an empty one, as hosts would differ."""
+        return self.models_dir / ("none" if self.store else kind)
+
+    @property
+    def cache_dir(self) -> Path:
+        """Folder of copies from the store."""
+        return self.var_dir / "cache"
 
     @property
     def artefact_roots(self) -> list[Path]:
@@ -227,13 +256,13 @@ class Settings(BaseSettings):
         return [self.var_dir, *(Path(part.strip()) for part in self.artefacts.split(",") if part.strip())]
 
     @property
-    def events_dir(self) -> Path:
-        """Folder of the events' Parquet files."""
-        return self.var_dir / "events"
+    def events_lock(self) -> Path:
+        """File whose lock keeps a second writer of events on this machine out."""
+        return self.var_dir / "events" / ".writer.lock"
 
     @property
     def decisions_path(self) -> Path:
-        """File of recorded decisions, kept by the Controller: see `rtb.explain`."""
+        """File of the decisions that this machine knows, kept by the Controller: see `rtb.explain`."""
         return self.var_dir / "decisions.sqlite"
 
     @property
