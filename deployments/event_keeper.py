@@ -17,6 +17,7 @@ from rtb.models.winrate.learner import MarketLearner
 from rtb.models.winrate.market import CampaignMarket
 from rtb.runtime.quarantine import Fault
 from rtb.runtime.settings import Settings
+from rtb.store import event_store
 
 _RECALL_SECONDS = 120.0
 
@@ -29,7 +30,7 @@ class EventKeeper:
         self._learner = MarketLearner(max(times.web, times.app, times.native))
         self._calibration = CalibrationMonitor()
         self._writer = event_writer(settings, catalog, self._observe)
-        self._folder, self._days = settings.events_dir, settings.event_days
+        self._store, self._days = event_store(settings), settings.event_days
         self._tally = tally
         self._has_recalled = False
 
@@ -78,7 +79,7 @@ class EventKeeper:
         since = f"{max(0, int((time.time() - _RECALL_SECONDS) * 1_000))}-0"
 
         def read() -> None:
-            for run in parquet.runs(self._folder, since, lambda _: None):  # the writer says which
+            for run in parquet.runs(self._store, since, lambda _: None):  # the writer says which
                 self._learner.observe(run.table)
 
         try:

@@ -29,6 +29,7 @@ from rtb.models.policy import Policy
 from rtb.runtime.exposure import exposure_fault
 from rtb.runtime.settings import Settings
 from rtb.runtime.text import visible
+from rtb.store import event_store
 
 logger = logging.getLogger("ray.serve.raybid")
 """Below Serve's logger, which is at WARNING where requests are served: at INFO it logs each request."""
@@ -120,7 +121,8 @@ def event_writer(
         socket_connect_timeout=LEDGER_TIMEOUT_S,
         retry=BlockingRetry(NoBackoff(), 1),
     )
-    return EventWriter(EventStream(client), settings.events_dir, CatalogSpendBook(catalog), observe=observe)
+    book = CatalogSpendBook(catalog)
+    return EventWriter(EventStream(client), event_store(settings), book, settings.events_lock, observe=observe)
 
 
 def load_policy(folder: Path) -> Policy:

@@ -35,6 +35,7 @@ from rtb.models import ctr
 from rtb.models.artefacts import ArtefactError, Meta
 from rtb.models.ctr import CTRScorer
 from rtb.models.scores import CLICK
+from rtb.store import open_store
 from rtb.tables import BadTable
 
 _TRAFFIC_SEED = 900_002  # seed of simulated evaluation impressions: no training draws these unless told to
@@ -46,7 +47,7 @@ Figures = dict[str, dict[str, float]]
 def main(
     model: Annotated[Path, typer.Option(help="model artefact")],
     data: Annotated[Path | None, typer.Option(help="table of impressions to evaluate on")] = None,
-    events: Annotated[Path | None, typer.Option(help="folder of events to evaluate on")] = None,
+    events: Annotated[str | None, typer.Option(help="folder or s3:// URL of events to evaluate on")] = None,
     impressions: Annotated[int, typer.Option(min=1_000, help="simulated impressions, without a source")] = 200_000,
     train: Annotated[Path | None, typer.Option(help="training table of the baselines; default: the model's")] = None,
 ) -> None:
@@ -84,7 +85,7 @@ def compare(scorer: CTRScorer, training: ClickData, judged: ClickData, progress:
     }
 
 
-def _judged(data: Path | None, events: Path | None, impressions: int, meta: Meta, progress: Progress) -> ClickData:
+def _judged(data: Path | None, events: str | None, impressions: int, meta: Meta, progress: Progress) -> ClickData:
     """Return the impressions to evaluate on; of events that the model was trained on, only later ones.
 
     Raises:
@@ -94,7 +95,7 @@ def _judged(data: Path | None, events: Path | None, impressions: int, meta: Meta
     if data is not None:
         source = ClickSource("table", data)
     elif events is not None:
-        source = ClickSource("events", events)
+        source = ClickSource("events", events=open_store(events))
     found = source.read(progress)
     record = meta.config.get("source", {})
     if not is_recorded(source, record):

@@ -44,6 +44,7 @@ from rtb.models.artefacts import ArtefactError, pack
 from rtb.money.accounts import MOST_EXPERIMENTS
 from rtb.pacing.snapshot import EXPERIMENT, SnapshotPublisher, SnapshotSubscriber
 from rtb.runtime.settings import Settings
+from rtb.store import event_store
 
 app = typer.Typer(add_completion=False, help=__doc__.partition("\n")[0], no_args_is_help=True)
 
@@ -169,7 +170,7 @@ def _read(settings: Settings, block_seconds: float) -> tuple[Experiment, Reading
     until = experiment.ended or time.time() - _UNWRITTEN_S
 
     def events() -> Iterator[pa.Table]:
-        found = runs(settings.events_dir, f"{int(experiment.started * 1_000)}-0")
+        found = runs(event_store(settings), f"{int(experiment.started * 1_000)}-0")
         for run in track(found, "reading events", total=None, console=Console(stderr=True)):
             yield run.table
 

@@ -1,6 +1,6 @@
 """Rebuild the ledger after its server was lost, from the catalog and the events' Parquet files.
 
-How to run, with the platform stopped:
+How to run, with the platform stopped on all hosts, with the settings of its Controller:
 
     python -m pipelines.rebuild_ledger --dry-run     # show what would be restored
     python -m pipelines.rebuild_ledger
@@ -41,6 +41,7 @@ from rtb.pacing.terms import day_began, lost_campaigns
 from rtb.runtime import processes
 from rtb.runtime.settings import Settings
 from rtb.runtime.terminal import plain
+from rtb.store import event_store
 
 _MARKS_AT_ONCE = 1_000
 _TIMEOUT_S = 30.0
@@ -94,9 +95,8 @@ def rebuild(settings: Settings, *, dry_run: bool = False, force: bool = False) -
     else:
         with _server(settings), redis.Redis.from_url(settings.ledger_url, socket_timeout=_TIMEOUT_S) as client:
             _refuse_over_money(settings, force)
-            with _writing(
-                EventWriter(EventStream(client), settings.events_dir, CatalogSpendBook(Catalog(settings.catalog_url)))
-            ):
+            book = CatalogSpendBook(Catalog(settings.catalog_url))
+            with _writing(EventWriter(EventStream(client), event_store(settings), book, settings.events_lock)):
                 figures, history = _figures(settings)
                 wanted = figures if force else asyncio.run(_lost(settings, figures))
                 asyncio.run(_restore(settings, wanted, list(history.marks()), force))
@@ -136,7 +136,7 @@ def _figures(settings: Settings) -> tuple[list[Restored], History]:
     console = Console(stderr=True)
     (entries, booked, moved, given), now = _of_record(settings), time.time()
     history = History(max(settings.notice_times), now, {entry.number: day_began(entry, now) for entry in entries})
-    for run in track(runs(settings.events_dir), "reading events", total=None, console=console):
+    for run in track(runs(event_store(settings)), "reading events", total=None, console=console):
         history.add(run.table)
     known = {entry.number: (entry.campaign.id, entry.campaign.budget.total_micros) for entry in entries}
     numbers = sorted({*known, *booked, *history.campaigns})

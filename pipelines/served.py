@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ import pyarrow.compute as pc
 from pipelines.datasets import ClickData
 from rtb.events.parquet import read_events
 from rtb.models.features import FIELDS, SCHEMA_VERSION
+from rtb.store import Store
 
 EVER = 9_999_999_999.0
 """Unix time later than all others."""
@@ -36,22 +36,22 @@ class Served(NamedTuple):
 
 
 class NothingServed(RuntimeError):
-    """An error for a folder without an impression to train or judge on."""
+    """An error for events without an impression to train or judge on."""
 
 
-def served_impressions(folder: Path, since: float = 0.0, until: float = EVER) -> ClickData:
+def served_impressions(store: Store, since: float = 0.0, until: float = EVER) -> ClickData:
     """Return the impressions of `served`, without their times."""
-    return served(folder, since, until).data
+    return served(store, since, until).data
 
 
-def served(folder: Path, since: float = 0.0, until: float = EVER) -> Served:
+def served(store: Store, since: float = 0.0, until: float = EVER) -> Served:
     """Return the impressions that were shown.
 
     A bid counts as shown once it was charged, and clicks and conversions count likewise. Bids whose row was made by
     another version of the encoder are left out: their buckets mean something else.
 
     Args:
-        folder: folder of the events.
+        store: store of the events.
         since: Unix time of the first bids that count.
         until: Unix time after the last bids that count; their outcomes may come later.
 
@@ -59,20 +59,23 @@ def served(folder: Path, since: float = 0.0, until: float = EVER) -> Served:
         NothingServed: none was shown, or all bids used another encoder.
         OSError: a file cannot be read.
     """
-    if not folder.is_dir():
+    folder = store.local()
+    if folder is not None and not folder.is_dir():
         raise NothingServed(f"there is no folder {folder}: name the one that holds the events (RAYBID_VAR_DIR/events)")
-    events = read_events(folder, max(0.0, since - _SKEW_SECONDS), EVER).select(
+    events = read_events(store, max(0.0, since - _SKEW_SECONDS), EVER).select(
         ["kind", "bid", "at", "features", "feature_schema", "outcome"]
     )
     bids = events.filter(pc.equal(events["kind"], "bid"))
     known = bids.filter(_are_rows(bids))
     if len(bids) and not len(known):
-        raise NothingServed(f"the bids in {folder} have other features than {SCHEMA_VERSION}: serve new traffic first")
+        raise NothingServed(
+            f"the bids in {store.url} have other features than {SCHEMA_VERSION}: serve new traffic first"
+        )
     at = known["at"].cast(pa.int64()).to_numpy() / 1e6
     shown = pc.is_in(known["bid"], value_set=_named(events, "settled", *_CHARGES)).to_numpy()
     chosen = np.flatnonzero(shown & (at >= since) & (at < until))
     if not len(chosen):
-        raise NothingServed(f"no impressions in the events of {folder}: serve some traffic first")
+        raise NothingServed(f"no impressions in the events of {store.url}: serve some traffic first")
     chosen = chosen[np.argsort(at[chosen], kind="stable")]
     bids = known.take(chosen)
     rows = pc.list_flatten(bids["features"]).to_numpy().reshape(-1, len(FIELDS))

@@ -49,6 +49,7 @@ from rtb.ledger import Balance, LedgerError, ValkeyLedger, embedded, total_balan
 from rtb.runtime import calls, processes
 from rtb.runtime.settings import Settings
 from rtb.runtime.terminal import plain
+from rtb.store import event_store
 from simulation import reference
 from simulation.exchange import ReplayFigures, ReplayOptions, Unreachable
 from simulation.exchange.screen import display, until_signal
@@ -130,7 +131,8 @@ def _settings(folder: Path, own_servers: bool) -> Iterator[tuple[Settings, Resta
         "var_dir": folder / "var",
         "ctr_artefact": str(given.ctr_dir.resolve()),
         "policy_artefact": str(given.policy_dir.resolve()),
-        "published": str(given.published_dir.resolve()),
+        "store": "",
+        "published": given.published or str((given.var_dir / "published").resolve()),
         "lease_seconds": _LEASE_SECONDS,
         "notice_ttl_seconds": _NOTICE_TTL,
         "notice_ttl_app_seconds": _NOTICE_TTL,
@@ -279,7 +281,7 @@ class _Trial:
             recorded, moves = catalog.spent(), catalog.portfolios.moves("chaos", 1_000_000)
         finally:
             catalog.close()
-        charges = read_charges(run.table for run in runs(self._settings.events_dir))
+        charges = read_charges(run.table for run in runs(event_store(self._settings)))
         return audit(self._diary.owed, budgets, balances, charges, recorded) | {
             "moves": len(moves),
             "moved_micros": sum(move.micros for move in moves),

@@ -105,7 +105,8 @@ def _changes(settings: Settings, folder: Path) -> dict[str, object]:
         "var_dir": folder / "var",
         "ctr_artefact": str(settings.ctr_dir.resolve()),
         "policy_artefact": str(settings.policy_dir.resolve()),
-        "published": str(settings.published_dir.resolve()),
+        "store": "",
+        "published": settings.published or str((settings.var_dir / "published").resolve()),
         "rates": rates,
     }
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from rtb.runtime.settings import Settings
+from rtb.store import Store, event_store
 
 
 class Configuration(NamedTuple):
@@ -16,14 +16,14 @@ class Configuration(NamedTuple):
     Attributes:
         url: URL of the platform.
         key: API key sent with each call; empty: none was found.
-        events: folder of the events' Parquet files.
+        events: store of the events' Parquet files.
         prometheus: URL of a Prometheus; empty: none.
         currency: currency of all money.
     """
 
     url: str
     key: str
-    events: Path
+    events: Store
     prometheus: str
     currency: str
 
@@ -39,7 +39,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Configurat
     return Configuration(
         url=(given.get("RAYBID_URL") or settings.base_url).rstrip("/"),
         key=given.get("RAYBID_KEY") or settings.find_secret("admin_key"),
-        events=settings.events_dir,
+        events=event_store(settings),
         prometheus=given.get("RAYBID_PROMETHEUS_URL", "").rstrip("/"),
         currency=settings.currency,
     )

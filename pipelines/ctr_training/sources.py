@@ -15,6 +15,7 @@ from pipelines.datasets import ClickData, simulate
 from pipelines.served import served_impressions
 from rtb.runtime.terminal import plain
 from rtb.runtime.text import visible
+from rtb.store import Store, open_store
 from simulation import reference
 from simulation.auctions import WEEK
 
@@ -31,10 +32,11 @@ class ClickSource:
 
     Attributes:
         kind: kind of source.
-        path: file of a table or folder of events; none for the simulator.
+        path: file of a table.
         impressions: simulator: number to draw.
         seed: simulator: seed of who is shown what and who clicks.
         traffic_seed: simulator: seed of the traffic; none: the default traffic of trainings.
+        events: store of events.
     """
 
     kind: Kind
@@ -42,6 +44,7 @@ class ClickSource:
     impressions: int = 0
     seed: int = 0
     traffic_seed: int | None = None
+    events: Store | None = None
 
     def read(self, progress: Progress) -> ClickData:
         """Read the impressions.
@@ -53,8 +56,8 @@ class ClickSource:
             OSError: a file cannot be read.
         """
         if self.kind == "events":
-            progress.add_task(visible(f"reading {self.path}"), total=None)
-            return served_impressions(self._path())
+            progress.add_task(visible(f"reading {self._events().url}"), total=None)
+            return served_impressions(self._events())
         if self.kind == "table":
             size = _regular(self._path()).stat().st_size
             task = progress.add_task(visible(f"reading {self._path().name}"), total=size)
@@ -69,17 +72,29 @@ class ClickSource:
         found: dict[str, Any] = {"kind": self.kind, "rows": rows}
         if self.kind == "simulator":
             return found | {"impressions": self.impressions, "seed": self.seed}
-        found["path"] = str(self._path().resolve())
-        return found | ({"sha256": _checksum(self._path())} if self.kind == "table" else {})
+        if self.kind == "events":
+            return found | {"path": self._place()}
+        return found | {"path": str(self._path().resolve()), "sha256": _checksum(self._path())}
 
     def __str__(self) -> str:
         if self.kind == "simulator":
             return f"simulated market {reference.MARKET_SEED}, seed {self.seed}"
-        return f"{'events in' if self.kind == 'events' else 'table'} {self._path().name}"
+        if self.kind == "events":
+            return f"events in {self._events().url.rpartition('/')[2]}"
+        return f"table {self._path().name}"
 
     def _path(self) -> Path:
         assert self.path is not None
         return self.path
+
+    def _events(self) -> Store:
+        assert self.events is not None
+        return self.events
+
+    def _place(self) -> str:
+        """Return where events lie: the whole path of a folder, or a URL."""
+        folder = self._events().local()
+        return str(folder.resolve()) if folder is not None else self._events().url
 
 
 def read_recorded(record: dict[str, Any], progress: Progress) -> ClickData:
@@ -91,28 +106,29 @@ def read_recorded(record: dict[str, Any], progress: Progress) -> ClickData:
     """
     if not record:
         raise ClickSourceError("the model does not say what it was trained on: give the table with --train FILE")
-    kind, rows, path = record["kind"], int(record["rows"]), Path(record["path"]) if "path" in record else None
+    kind, rows, place = record["kind"], int(record["rows"]), str(record.get("path", ""))
+    path = Path(place) if place and "://" not in place else None
     if path is not None and not path.exists():
         raise ClickSourceError(f"{path}, which the model was trained on, is gone: give another with --train FILE")
     if kind == "table" and _checksum(path or Path()) != record["sha256"]:
         raise ClickSourceError(
             f"{path} has changed since the model was trained on it: give the original with --train FILE"
         )
-    data = ClickSource(kind, path, record.get("impressions", 0), record.get("seed", 0)).read(progress)
+    events = open_store(place) if kind == "events" else None
+    data = ClickSource(kind, path, record.get("impressions", 0), record.get("seed", 0), events=events).read(progress)
     if len(data) < rows:
         raise ClickSourceError(
-            f"{path} has {len(data)} of the {rows} impressions the model was trained on: --train FILE"
+            f"{place} has {len(data)} of the {rows} impressions the model was trained on: --train FILE"
         )
     return data.take(slice(None, rows))
 
 
 def is_recorded(source: ClickSource, record: dict[str, Any]) -> bool:
-    """Return whether a model was trained on this very table or folder."""
-    if source.kind != record.get("kind") or source.path is None:
+    """Return whether a model was trained on this very table, or on these events."""
+    if source.kind != record.get("kind") or source.kind == "simulator":
         return False
-    if source.kind == "table":
-        return _checksum(source.path) == record.get("sha256")
-    return str(source.path.resolve()) == record.get("path")
+    told = source.record(0)
+    return told.get("sha256") == record.get("sha256") and (source.kind == "table" or told["path"] == record.get("path"))
 
 
 def progress_bars() -> Progress:

@@ -61,11 +61,11 @@ class CTRGate:
         if held_out.events is None:
             data = ClickSource("simulator", None, held_out.impressions, _TRAFFIC_SEED, _TRAFFIC_SEED).read(progress)
             return data, f"{len(data)} simulated impressions"
-        progress.add_task(f"reading {held_out.events}", total=None)
+        progress.add_task(f"reading {held_out.events.url}", total=None)
         data = served_impressions(held_out.events, held_out.since)
         if not held_out.since:
             data = data.split(1.0 - HELD_OUT)[1]
-        return data, f"the {len(data)} newest impressions of {held_out.events}"
+        return data, f"the {len(data)} newest impressions of {held_out.events.url}"
 
 
 def _read(folder: Path) -> CTRScorer:

@@ -22,10 +22,12 @@ class CatalogSpendBook:
         """See `SpendBook.position`."""
         return self._catalog.position()
 
-    def record_spend(self, rows: Sequence[Spend], position: str, moves: Sequence[MoveRecord] = ()) -> None:
+    def record_spend(
+        self, rows: Sequence[Spend], position: str, moves: Sequence[MoveRecord] = (), *, since: str | None = None
+    ) -> bool:
         """See `SpendBook.record_spend`.
 
         Raises:
             CatalogError: the database refuses; nothing was recorded.
         """
-        self._catalog.record_spend(rows, position, moves)
+        return self._catalog.record_spend(rows, position, moves, since=since)

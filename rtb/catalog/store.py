@@ -276,16 +276,19 @@ class Catalog:
             with self._database.writing() as connection:
                 connection.execute(query.values(opened_at=bindparam("now")), marks)
 
-    def record_spend(self, rows: Sequence[Spend], position: str, moves: Sequence[MoveRecord] = ()) -> bool:
+    def record_spend(
+        self, rows: Sequence[Spend], position: str, moves: Sequence[MoveRecord] = (), *, since: str | None = None
+    ) -> bool:
         """Add spend by hour, and store in the same transaction how far the stream of events has been read.
 
         Args:
             rows: increments; several may be of the same campaign and hour, in the order of their events.
             position: stream id (`milliseconds-sequence`) of the last event in them.
             moves: budget moves among these events.
+            since: stream id that the rows begin after; none: whatever the catalog has reached.
 
         Returns:
-            Whether they were added: false where the catalog has reached `position` already.
+            Whether they were added: false where the catalog has reached `position` already, or is not at `since`.
 
         Raises:
             ValueError: `position` is not a stream id.
@@ -293,7 +296,7 @@ class Catalog:
         order = _order(position)
         with self._database.writing() as connection:
             held = connection.execute(select(tables.position.c.value).with_for_update()).scalar_one()
-            if _order(held) >= order:
+            if _order(held) >= order or (since is not None and held != since):
                 return False
             for row in rows:
                 _add_spend(connection, row, position)

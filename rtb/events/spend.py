@@ -19,8 +19,13 @@ class SpendBook(Protocol):
         """Return the id of the last event in the book; `0-0` for an empty one."""
         ...
 
-    def record_spend(self, rows: Sequence[Spend], position: str, moves: Sequence[MoveRecord] = ()) -> None:
-        """Add rows and advance to a position atomically; do nothing where it is reached already."""
+    def record_spend(
+        self, rows: Sequence[Spend], position: str, moves: Sequence[MoveRecord] = (), *, since: str | None = None
+    ) -> bool:
+        """Add rows and advance to a position atomically; return whether that was done.
+
+        Nothing is done where the position is reached already, or the book is not at `since`, where the rows begin.
+        """
         ...
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import NamedTuple
 
-import pyarrow.parquet as pq
-
 from rtb.events import parquet
-from rtb.runtime.quarantine import RECORD_ERRORS
+from rtb.events.stream import START, id_order
+from rtb.store import Store
 
-_COLUMNS = ["kind", "bid", "at", "price_micros", "outcome", "min_to_win_micros"]
+_COLUMNS = ["id", "kind", "bid", "at", "price_micros", "outcome", "min_to_win_micros"]
 _DAY = 86_400.0
 
 
@@ -33,13 +31,13 @@ class BidNotice(NamedTuple):
     min_to_win_micros: int | None
 
 
-def notices_of(folder: Path, bid_id: str, at: float, expires: float) -> list[BidNotice]:
+def notices_of(store: Store, bid_id: str, at: float, expires: float) -> list[BidNotice]:
     """Return the notices of a bid in order, up to a day after it expired, which is how long clicks count.
 
     Notices of the last seconds may not be in the files yet.
 
     Args:
-        folder: folder of the events.
+        store: store of the events.
         bid_id: id of the bid.
         at: Unix time of the bid.
         expires: Unix second until which its notices are honoured.
@@ -49,22 +47,23 @@ def notices_of(folder: Path, bid_id: str, at: float, expires: float) -> list[Bid
     """
     after = f"{max(0, int(at * 1_000) - 1_000)}-0"
     try:
-        return _found(folder, bid_id, after, expires + _DAY)
+        return _found(store, bid_id, after, expires + _DAY)
     except FileNotFoundError:  # its hour was merged meanwhile: a new listing has the merged file
-        return _found(folder, bid_id, after, expires + _DAY)
+        return _found(store, bid_id, after, expires + _DAY)
 
 
-def _found(folder: Path, bid_id: str, after: str, until: float) -> list[BidNotice]:
+def _found(store: Store, bid_id: str, after: str, until: float) -> list[BidNotice]:
     told: list[BidNotice] = []
-    for part in parquet.parts(folder, after):
+    names = ("kind", "at", "outcome", "price_micros", "min_to_win_micros")
+    position = id_order(START)
+    for part in parquet.parts(store, after):
         if part.hour > until:
             break
         try:
-            rows = pq.read_table(part.path, columns=_COLUMNS, filters=[("bid", "=", bid_id), ("kind", "!=", "bid")])
-        except FileNotFoundError:
-            raise
-        except (OSError, *RECORD_ERRORS):  # damaged: reported by the event writer, other files are still read
+            rows = part.find(_COLUMNS, [("bid", "=", bid_id), ("kind", "!=", "bid")])
+        except parquet.UnreadableEvents:  # reported by the event writer; other files are still read
             continue
-        names = ("kind", "at", "outcome", "price_micros", "min_to_win_micros")
-        told += [BidNotice(*(row[name] for name in names)) for row in rows.to_pylist()]
+        new = (row for row in rows.to_pylist() if id_order(row["id"]) > position)  # files may overlap
+        told += [BidNotice(*(row[name] for name in names)) for row in new]
+        position = id_order(part.last)
     return told

@@ -18,6 +18,7 @@ from dashboards.console.sources.event_files import EventFiles, EventsMissing
 from dashboards.console.sources.exposition import Histogram, histograms, of_requests, of_stages, of_times
 from dashboards.console.sources.prometheus import PrometheusAway, over_time
 from dashboards.console.sources.samples import ConsoleSample, Samples, quantiles, rates
+from rtb.store import FolderStore
 from tests.dashboards.fake_platform import KEY, METRICS, FakePlatform, serving
 from tests.dashboards.made_events import few
 
@@ -91,13 +92,13 @@ def test_a_refusal_says_what_to_do():
 
 def test_the_last_events_are_read(tmp_path: Path):
     few(time.time() - 30).write(tmp_path)
-    assert len(EventFiles(tmp_path).last(60)) == 10
-    assert len(EventFiles(tmp_path).last(5)) == 0
+    assert len(EventFiles(FolderStore(tmp_path)).last(60)) == 10
+    assert len(EventFiles(FolderStore(tmp_path)).last(5)) == 0
 
 
 def test_a_missing_folder_says_what_to_do(tmp_path: Path):
     with pytest.raises(EventsMissing, match="RAYBID_VAR_DIR"):
-        EventFiles(tmp_path / "none").last(60)
+        EventFiles(FolderStore(tmp_path / "none")).last(60)
 
 
 def test_prometheus_is_asked_for_a_range():

@@ -22,6 +22,7 @@ from rtb.events import STREAM, BidEvent, EventSink
 from rtb.events.parquet import last_written
 from rtb.ledger import ValkeyLedger
 from rtb.runtime.settings import Settings
+from rtb.store import event_store
 from tests.conftest import Valkey
 from tests.deployments.rest import rest
 from tests.rtb.events.support import add, expected_ids
@@ -51,11 +52,11 @@ def test_the_controller_writes_events_and_what_is_left_when_it_stops(valkey: Val
         async with asyncio.timeout(20):
             while client.xlen(STREAM):
                 await asyncio.sleep(0.05)
-        assert last_written(settings.events_dir) == expected_ids(30)[-1]
+        assert last_written(event_store(settings)) == expected_ids(30)[-1]
         controller.parts.background.cancel()
         add(client, 30, 5)
         await Controller.__del__(controller)
-        assert last_written(settings.events_dir) == expected_ids(35)[-1]
+        assert last_written(event_store(settings)) == expected_ids(35)[-1]
 
     with redis.Redis(port=valkey.port) as client:
         asyncio.run(main(client))
@@ -63,7 +64,7 @@ def test_the_controller_writes_events_and_what_is_left_when_it_stops(valkey: Val
 
 def test_the_controller_makes_one_file_of_an_hour_that_is_over(valkey: Valkey, settings: Settings) -> None:
     def files() -> list[int]:
-        return [len(list(hour.glob("part-*"))) for hour in sorted(settings.events_dir.glob("date=*/hour=*"))]
+        return [len(list(hour.glob("part-*"))) for hour in sorted((settings.var_dir / "events").glob("date=*/hour=*"))]
 
     async def main(client: redis.Redis) -> None:
         controller = Local()

@@ -26,6 +26,7 @@ from rtb.events.stream import StreamEntry
 from rtb.models.ctr import MODELS, PRIOR, Model
 from rtb.models.features import FIELDS, SCHEMA_VERSION, bucket
 from rtb.models.scores import CLICK
+from rtb.store import FolderStore
 from rtb.tables import BadTable
 from simulation.optimum import bayes_auc, expected_auc
 from tests.pipelines.ctr_cases import HEADER, made_up, write_table
@@ -180,12 +181,16 @@ def _served(tmp_path: Path, schema: str | None = SCHEMA_VERSION) -> Path:
         {b"kind": kind.encode(), b"bid": f"b{number}".encode(), b"outcome": outcomes.get(kind, b"counted")}
         for kind, number in notices
     ]
-    list(write_parts(tmp_path, [StreamEntry(f"{start + place}-0", fields) for place, fields in enumerate(entries)]))
+    list(
+        write_parts(
+            FolderStore(tmp_path), [StreamEntry(f"{start + place}-0", fields) for place, fields in enumerate(entries)]
+        )
+    )
     return tmp_path
 
 
 def test_served_impressions_are_bids_joined_with_what_became_of_them(tmp_path: Path) -> None:
-    data = served_impressions(_served(tmp_path))
+    data = served_impressions(FolderStore(_served(tmp_path)))
     assert data.rows[:, 0].tolist() == [1, 2, 3]
     assert data.click.tolist() == [0, 1, 1]
     assert data.conversion.tolist() == [0, 0, 1]
@@ -194,6 +199,6 @@ def test_served_impressions_are_bids_joined_with_what_became_of_them(tmp_path: P
 @pytest.mark.parametrize("schema", [None, "features-0"])
 def test_bids_of_another_encoder_are_not_trained_on(tmp_path: Path, schema: str | None) -> None:
     with pytest.raises(NothingServed, match="other features"):
-        served_impressions(_served(tmp_path, schema))
+        served_impressions(FolderStore(_served(tmp_path, schema)))
     with pytest.raises(NothingServed, match="no folder"):
-        served_impressions(tmp_path / "none")
+        served_impressions(FolderStore(tmp_path / "none"))

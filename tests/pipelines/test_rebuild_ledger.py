@@ -21,12 +21,13 @@ from rtb.catalog import Catalog
 from rtb.catalog.spend_book import CatalogSpendBook
 from rtb.events import STREAM, BidEvent, EventSink, EventStream
 from rtb.events.merging import merge_hour
-from rtb.events.parquet import read_events
+from rtb.events.parquet import hour_folders, read_events
 from rtb.events.writer import EventWriter, WriterBusy
 from rtb.ledger import Balance, Grant, LeaseBook, Ledger, NoticeOutcome, ValkeyLedger
 from rtb.pacing.terms import lost_campaigns
 from rtb.runtime.settings import Settings
 from rtb.settlement.notice_tokens import BidRef, Kind
+from rtb.store import event_store
 from tests.conftest import Valkey
 from tests.rtb.builders import make_campaign
 
@@ -47,9 +48,8 @@ def settings(valkey: Valkey, tmp_path: Path) -> Settings:
 @pytest.fixture
 def writer(settings: Settings) -> Iterator[EventWriter]:
     with redis.Redis.from_url(settings.ledger_url) as client:
-        made = EventWriter(
-            EventStream(client), settings.events_dir, CatalogSpendBook(Catalog(settings.catalog_url)), batch=100
-        )
+        book = CatalogSpendBook(Catalog(settings.catalog_url))
+        made = EventWriter(EventStream(client), event_store(settings), book, settings.events_lock, 100)
         yield made
         made.close()
 
@@ -153,14 +153,15 @@ def test_every_figure_comes_back(
     writer.drain()
     writer.close()
     if is_merged:
-        assert sum(len(merge_hour(hour)) for hour in settings.events_dir.glob("date=*/hour=*")) > 1
+        store = event_store(settings)
+        assert sum(len(merge_hour(store, hour)) for hour in hour_folders(store, 0.0)) > 1
     before = balances(valkey)
     valkey.flush()
     summary = rebuild(settings)
     after = balances(valkey)
     bids = [balance.bids for balance in after]
     assert after == [without_holds(b)._replace(bids=n) for b, n in zip(before, bids, strict=True)]
-    assert sum(bids) == read_events(settings.events_dir, 0, 10**10).column("kind").to_pylist().count("bid") > 300
+    assert sum(bids) == read_events(event_store(settings), 0, 10**10).column("kind").to_pylist().count("bid") > 300
     assert [b.unfunded for b in after] == [1, 1, 1]
     assert min(b.spent for b in after) > 0
     assert summary["spent_micros"] == sum(b.spent for b in before)
@@ -230,7 +231,7 @@ def test_spend_whose_events_were_deleted_is_not_forgotten(
     writer.close()
     before = balances(valkey)
     valkey.flush()
-    for path in settings.events_dir.glob("date=*/hour=*/part-*"):
+    for path in (settings.var_dir / "events").glob("date=*/hour=*/part-*"):
         path.unlink()
     rebuild(settings)
     assert [(b.spent, b.available) for b in balances(valkey)] == [(b.spent, BUDGET - b.spent) for b in before]

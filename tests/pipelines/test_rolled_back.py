@@ -21,6 +21,7 @@ from rtb.events.writer import EventWriter
 from rtb.ledger import Balance, Floor, Grant, NoticeOutcome, Terms, Transfer
 from rtb.runtime.settings import Settings
 from rtb.settlement.notice_tokens import BidRef, Kind
+from rtb.store import event_store
 from tests.pipelines.test_rebuild_ledger import (
     BUDGET,
     CAMPAIGNS,
@@ -49,7 +50,12 @@ class _World:
 
     def write_events(self) -> None:
         with redis.Redis(port=self.server.at.port) as client:
-            writer = EventWriter(EventStream(client), self.settings.events_dir, CatalogSpendBook(self.catalog))
+            writer = EventWriter(
+                EventStream(client),
+                event_store(self.settings),
+                CatalogSpendBook(self.catalog),
+                self.settings.events_lock,
+            )
             writer.drain()
             writer.close()
 
@@ -97,7 +103,7 @@ def _charge(world: _World, number: int, price: int) -> Notice:
 
 
 def _events(world: _World) -> list[tuple[str, str]]:
-    table = read_events(world.settings.events_dir, 0, 10**10)
+    table = read_events(event_store(world.settings), 0, 10**10)
     return list(zip(table.column("kind").to_pylist(), table.column("bid").to_pylist(), strict=True))
 
 

@@ -16,6 +16,7 @@ from rtb.events import BidEvent
 from rtb.events.parquet import write_parts
 from rtb.events.stream import StreamEntry
 from rtb.models.features import FIELDS, SCHEMA_VERSION
+from rtb.store import FolderStore
 from tests.support import examples
 
 _BEGIN = 1_800_000_000.0
@@ -79,7 +80,7 @@ def _written(folder: Path, bids: list[Bid]) -> None:
         for row in rows:
             fields = {name.encode(): value.encode() for name, value in row.items()}
             entries.append(StreamEntry(f"{round(_BEGIN * 1_000) + 6_000_000 + len(entries)}-0", fields))
-    list(write_parts(folder, entries))
+    list(write_parts(FolderStore(folder), entries))
 
 
 @settings(max_examples=examples(30))
@@ -97,9 +98,9 @@ def test_what_was_shown_and_what_came_of_it(bids: list[Bid], since: int, seconds
         _written(Path(folder), bids)
         if not shown:
             with pytest.raises(NothingServed):
-                served(Path(folder), _BEGIN + window.start, _BEGIN + window.stop)
+                served(FolderStore(Path(folder)), _BEGIN + window.start, _BEGIN + window.stop)
             return
-        data, at = served(Path(folder), _BEGIN + window.start, _BEGIN + window.stop)
+        data, at = served(FolderStore(Path(folder)), _BEGIN + window.start, _BEGIN + window.stop)
     expected = [number for _, number in sorted(shown)]
     assert data.rows[:, 0].tolist() == expected
     assert data.rows.shape[1] == len(FIELDS)
@@ -112,4 +113,4 @@ def test_what_was_shown_and_what_came_of_it(bids: list[Bid], since: int, seconds
 
 def test_a_folder_without_events_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(NothingServed, match="there is no folder"):
-        served(tmp_path / "none", 0.0, EVER)
+        served(FolderStore(tmp_path / "none"), 0.0, EVER)

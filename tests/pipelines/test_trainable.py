@@ -75,7 +75,8 @@ def test_the_calibration_of_rows_without_a_click_is_not_told() -> None:
 
 def test_folders_of_published_models_are_not_written_to(tmp_path: Path) -> None:
     settings = Settings(var_dir=tmp_path / "var")
-    for inside in (settings.published_dir, settings.published_dir / "ctr" / "versions" / "x", settings.var_dir):
+    published = settings.var_dir / "published"
+    for inside in (published, published / "ctr" / "versions" / "x", settings.var_dir):
         with pytest.raises(RegistryError, match="published"):
             check_folder(settings, inside)
     check_folder(settings, settings.ctr_dir)

@@ -21,6 +21,7 @@ from rtb.events.parquet import read_events
 from rtb.models import policy
 from rtb.models.policy import Policy, neutral
 from rtb.runtime.settings import Settings
+from rtb.store import event_store
 from tests.support import environment_of, until
 
 pytestmark = pytest.mark.cluster
@@ -114,5 +115,5 @@ def seconds_of(settings: Settings, number: int, since: float) -> float:
 
 
 def bids_since(settings: Settings, since: float) -> list[dict[str, Any]]:
-    events = read_events(settings.events_dir, since, time.time() + 10).to_pylist()
+    events = read_events(event_store(settings), since, time.time() + 10).to_pylist()
     return [event for event in events if event["kind"] == "bid"]

@@ -24,6 +24,7 @@ from raybid.local import Platform
 from rtb.campaigns.campaign import Budget, HeldDeal
 from rtb.events.parquet import read_events
 from rtb.runtime.settings import Settings
+from rtb.store import event_store
 from tests.rtb.builders import make_campaign
 from tests.support import until
 
@@ -122,7 +123,7 @@ def test_money_leaves_a_market_that_collapses(
     until(lambda: api.get("/portfolio/season/history", headers=admin).json(), 30, "no move is of record")
     history = api.get("/portfolio/season/history?limit=1000", headers=admin).json()
     assert any(move["source"] == "north" and "a micro there brings in" in move["because"] for move in history)
-    events = moves_in(read_events(settings.events_dir, 0, time.time()))
+    events = moves_in(read_events(event_store(settings), 0, time.time()))
     assert sum(event["price_micros"] for event in events) >= sum(move["micros"] for move in history) > 0
     reported(settings, tmp_path)
     version = api.get("/portfolio/season", headers=admin).headers["etag"]

@@ -328,7 +328,7 @@ def _told(name: str) -> str | None:
 
 
 def _planted_events(_: Path) -> str | None:
-    folder = SHARED.here.settings.events_dir
+    folder = SHARED.here.settings.var_dir / "events"
     if wrong := _within(lambda: next(folder.rglob("*.parquet"), None), "no file of events is written"):
         return wrong
     some = next(folder.rglob("*.parquet"))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from threading import Lock
 
 import pyarrow as pa
 
 from rtb.events.parquet import read_events
+from rtb.store import Store
 
 MOST_EVENTS = 600_000
 """Maximum number of events to read, the newest ones: more would make each refresh slow."""
@@ -25,11 +25,11 @@ class EventFiles:
     """A reader of recent events, cached so that one drawing reads once.
 
     Args:
-        folder: folder of the events.
+        store: store of the events.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._lock = Lock()
         self._known: dict[float, tuple[float, pa.Table]] = {}
 
@@ -37,7 +37,7 @@ class EventFiles:
         """Return the events of the last seconds, a table of `rtb.events.schema.SCHEMA`.
 
         Raises:
-            EventsMissing: the folder is missing, or cannot be read.
+            EventsMissing: the store is missing, or cannot be read.
         """
         with self._lock:
             at, table = self._known.get(seconds, (0.0, None))
@@ -47,13 +47,15 @@ class EventFiles:
             return table
 
     def _read(self, seconds: float) -> pa.Table:
-        if not self._folder.is_dir():
+        folder = self._store.local()
+        if folder is not None and not folder.is_dir():
             raise EventsMissing(
-                f"there is no folder {self._folder}: set RAYBID_VAR_DIR to the platform's, or mount its `events` there"
+                f"there is no folder {folder}: set RAYBID_STORE or RAYBID_VAR_DIR to the platform's, or mount its "
+                "`events` there"
             )
         now = time.time()
         try:
-            table = read_events(self._folder, now - seconds, now + _LATER_S)
+            table = read_events(self._store, now - seconds, now + _LATER_S)
         except (OSError, pa.ArrowInvalid) as error:
-            raise EventsMissing(f"{self._folder} cannot be read ({error}): check its permissions") from error
+            raise EventsMissing(f"{self._store.url} cannot be read ({error}): check its permissions") from error
         return table.slice(max(0, len(table) - MOST_EVENTS))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 
-from rtb.events.parquet import write_durably
 from rtb.events.rows import MoveRecord, Spend
 from rtb.events.stream import START, id_order
+from rtb.store import FolderStore
 
 
 class _Kept(msgspec.Struct):
@@ -37,7 +37,9 @@ class FileSpendBook:
         """Everything in the book, by hour and campaign."""
         return self._kept().rows
 
-    def record_spend(self, rows: Sequence[Spend], position: str, moves: Sequence[MoveRecord] = ()) -> None:
+    def record_spend(
+        self, rows: Sequence[Spend], position: str, moves: Sequence[MoveRecord] = (), *, since: str | None = None
+    ) -> bool:
         """See `SpendBook.record_spend`.
 
         Raises:
@@ -45,8 +47,8 @@ class FileSpendBook:
         """
         with self._lock:
             kept = self._kept()
-            if id_order(position) <= id_order(kept.position):
-                return
+            if id_order(position) <= id_order(kept.position) or (since is not None and since != kept.position):
+                return False
             totals = {(row.hour, row.campaign): row for row in kept.rows}
             for row in rows:
                 old = totals.get((row.hour, row.campaign), Spend(row.campaign, row.hour, 0, 0, 0, 0, 0))
@@ -54,7 +56,8 @@ class FileSpendBook:
                     *row[:2], *(a + b for a, b in zip(old[2:], row[2:], strict=True))
                 )
             book = _Kept(position, [row for _, row in sorted(totals.items())])
-            write_durably(self._path, [msgspec.json.encode(book)])
+            FolderStore(self._path.parent).write(self._path.name, msgspec.json.encode(book))
+        return True
 
     def _kept(self) -> _Kept:
         try:

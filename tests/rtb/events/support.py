@@ -10,6 +10,7 @@ import redis
 
 from rtb.events import STREAM, BidEvent
 from rtb.events.parquet import HOUR, runs
+from rtb.store import FolderStore, Store
 
 BASE_MS = 1_800_000_000_000  # on the hour
 
@@ -60,8 +61,13 @@ def charged(count: int) -> dict[tuple[int, int], int]:
 
 
 def ids_in_files(folder: Path) -> list[str]:
-    """Ids of all events in the files, in the order the files have them."""
-    return [id for run in runs(folder) for id in run.table.column("id").to_pylist()]
+    """Ids of all events in the files of a folder, in the order the files have them."""
+    return ids_in(FolderStore(folder))
+
+
+def ids_in(store: Store) -> list[str]:
+    """Ids of all events in a store, in the order its files have them."""
+    return [id for run in runs(store) for id in run.table.column("id").to_pylist()]
 
 
 def expected_ids(count: int) -> list[str]:

@@ -24,6 +24,8 @@ from rtb.events.merging import merge_hour
 from rtb.events.parquet import parts, read_events, runs
 from rtb.events.schema import SCHEMA
 from rtb.events.writer import EventWriter, WriterBusy
+from rtb.store import FolderStore
+from rtb.store import folder as folder_store
 from tests.conftest import Valkey
 from tests.rtb.events.file_book import FileSpendBook
 from tests.rtb.events.support import BASE_MS, add, charged, expected_ids, ids_in_files
@@ -53,6 +55,11 @@ def fill(client: redis.Redis, folder: Path, first: int, count: int, batch: int =
     writing.close()
 
 
+def in_store(hour: Path) -> tuple[FolderStore, str]:
+    """Return the store that the folder of an hour is in, and its name there."""
+    return FolderStore(hour.parents[1]), f"{hour.parent.name}/{hour.name}"
+
+
 def files(folder: Path) -> list[int]:
     """How many there are in each hour."""
     return [len(list(hour.glob("part-*"))) for hour in sorted(folder.glob("date=*/hour=*"))]
@@ -75,8 +82,11 @@ def test_each_hour_that_is_over_becomes_one_file_and_no_other(client: redis.Redi
     assert files(folder) == [1, 1, 3]
     assert writing.merge() == 0
     assert_once(client, folder, 2 * HOURLY + 450)
-    assert read_events(folder, 0, 10**10).to_pylist() == before
-    assert next(part.path.name for part in parts(folder)) == f"part-{BASE_MS}-0-{BASE_MS + 899 * 4_000}-1.parquet"
+    assert read_events(FolderStore(folder), 0, 10**10).to_pylist() == before
+    assert (
+        next(part.name for part in parts(FolderStore(folder))).rpartition("/")[2]
+        == f"part-{BASE_MS}-0-{BASE_MS + 899 * 4_000}-1.parquet"
+    )
     assert len(pd.read_parquet(folder)) == 2 * HOURLY + 450
     add(client, 2 * HOURLY + 450, HOURLY)
     assert merge_all(writing) == [8]  # three of before, and five that the last drain wrote
@@ -94,12 +104,12 @@ def test_many_events_are_merged_a_part_at_a_time(
 ) -> None:
     monkeypatch.setattr(merging, "_ROWS", 120)
     merge_all(make_writer(client, folder))
-    merged = next(parts(folder)).path
+    merged = folder / next(parts(FolderStore(folder))).name
     metadata = pq.read_metadata(merged)
     sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
     assert sum(sizes) == HOURLY
     assert max(sizes) <= 120
-    assert [len(run.table) for run in runs(folder)][: len(sizes)] == sizes
+    assert [len(run.table) for run in runs(FolderStore(folder))][: len(sizes)] == sizes
     assert_once(client, folder, 2 * HOURLY + 450)
 
 
@@ -111,16 +121,16 @@ def test_a_reader_goes_on_within_a_merged_file(
     merge_all(make_writer(client, folder))
     ids = expected_ids(2 * HOURLY + 450)
     for after in (0, 1, 69, 70, 71, 449, 899, 900, 1_000, 2_249):
-        found = list(runs(folder, ids[after]))
+        found = list(runs(FolderStore(folder), ids[after]))
         assert [id for run in found for id in run.table.column("id").to_pylist()] == ids[after + 1 :]
         assert [run.last for run in found][-1:] == ids[after + 1 :][-1:]
         since = BASE_MS / 1_000 + after * 4
-        assert read_events(folder, since, since + 40).column("id").to_pylist() == ids[after : after + 10]
+        assert read_events(FolderStore(folder), since, since + 40).column("id").to_pylist() == ids[after : after + 10]
 
 
 def test_a_reader_that_listed_the_files_reads_on_when_they_are_merged(client: redis.Redis, folder: Path) -> None:
     writing = make_writer(client, folder)
-    reading = runs(folder)
+    reading = runs(FolderStore(folder))
     got = [next(reading) for _ in range(5)]
     assert merge_all(writing) == [6, 6]
     got += list(reading)
@@ -128,8 +138,8 @@ def test_a_reader_that_listed_the_files_reads_on_when_they_are_merged(client: re
 
 
 def test_a_file_that_is_lost_rather_than_merged_is_an_error(folder: Path) -> None:
-    lost = list(parts(folder))[3].path
-    reading = runs(folder)
+    lost = folder / list(parts(FolderStore(folder)))[3].name
+    reading = runs(FolderStore(folder))
     next(reading)
     lost.unlink()
     lost.symlink_to(folder / "nowhere")
@@ -151,7 +161,7 @@ def test_a_list_of_files_made_while_they_are_merged_lacks_none(
             listings.append(listed)
             with pytest.MonkeyPatch.context() as patch, contextlib.suppress(Crash):
                 patch.setattr(Path, "unlink", crash_at(Path.unlink, [2], after=True))
-                merge_hour(hour)  # as far as its second part
+                merge_hour(*in_store(hour))  # as far as its second part
             listed = listed[2:]
         return iter(listed)
 
@@ -164,17 +174,17 @@ def test_a_list_of_files_made_while_they_are_merged_lacks_none(
 def test_files_whose_events_another_has_are_not_listed(
     client: redis.Redis, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hour = min(folder.glob("date=*/hour=*"))
-    apart = list(parts(folder))
+    hour, store = min(folder.glob("date=*/hour=*")), FolderStore(folder)
+    apart = list(parts(store))
     with monkeypatch.context() as patch, contextlib.suppress(Crash):
         patch.setattr(Path, "unlink", crash_at(Path.unlink, [1], after=False))
-        merge_hour(hour)
-    merged, *others = parts(folder)
+        merge_hour(store, in_store(hour)[1])
+    merged, *others = parts(store)
     assert (merged.first, merged.last, others) == (apart[0].first, apart[5].last, apart[6:])
-    assert list(parts(folder, apart[2].last)) == [merged, *others]
-    assert list(parts(folder, apart[5].last)) == others
-    assert len(merge_hour(hour)) == 6
-    assert list(parts(folder)) == [merged, *others]
+    assert list(parts(store, apart[2].last)) == [merged, *others]
+    assert list(parts(store, apart[5].last)) == others
+    assert len(merge_hour(store, in_store(hour)[1])) == 6
+    assert list(parts(store)) == [merged, *others]
 
 
 def test_readers_at_the_same_time_see_each_event_once(client: redis.Redis, tmp_path: Path) -> None:
@@ -186,7 +196,7 @@ def test_readers_at_the_same_time_see_each_event_once(client: redis.Redis, tmp_p
     def read() -> None:
         while not done.is_set():
             whole = ids_in_files(tmp_path)
-            span = read_events(tmp_path, start + 3_000, start + 18_000).column("id").to_pylist()
+            span = read_events(FolderStore(tmp_path), start + 3_000, start + 18_000).column("id").to_pylist()
             if whole != expected or span != expected[750:4_500]:
                 wrong.append((len(whole), len(span)))
             reads[0] += 1
@@ -208,7 +218,7 @@ def test_readers_at_the_same_time_see_each_event_once(client: redis.Redis, tmp_p
 POINTS: list[tuple[Any, str]] = [
     (os, "fsync"),
     (Path, "replace"),
-    (parquet, "sync_folder"),
+    (folder_store, "_sync_folder"),
     (Path, "unlink"),
     (parquet, "parts_in"),
     (pq.ParquetWriter, "write_table"),
@@ -233,7 +243,7 @@ def test_a_crash_at_any_step_of_a_merge_loses_and_doubles_nothing(
                 while dying.merge():
                     pass
         assert ids_in_files(tmp_path) == expected_ids(count)  # a reader of that moment
-        assert len(read_events(tmp_path, 0, 10**10)) == count
+        assert len(read_events(FolderStore(tmp_path), 0, 10**10)) == count
         dying.close()
     assert sum(files(tmp_path)[:-1]) > 5 or (owner, name) == (parquet, "parts_in")
     merge_all(make_writer(client, tmp_path))
@@ -247,6 +257,7 @@ from pathlib import Path
 from rtb.events import EventStream, merging
 from tests.rtb.events.file_book import FileSpendBook
 from rtb.events.writer import EventWriter
+from rtb.store import FolderStore
 merging._ROWS = 100
 unlink = Path.unlink
 def slowly(path, **options):
@@ -254,7 +265,8 @@ def slowly(path, **options):
     unlink(path, **options)
 Path.unlink = slowly
 folder = Path(sys.argv[2])
-writer = EventWriter(EventStream(redis.Redis(port=int(sys.argv[1]))), folder, FileSpendBook(folder / "_spend.json"), 23)
+stream, book = EventStream(redis.Redis(port=int(sys.argv[1]))), FileSpendBook(folder / "_spend.json")
+writer = EventWriter(stream, FolderStore(folder), book, folder / ".writer.lock", 23)
 print("ready", flush=True)
 while True:
     writer.drain()
@@ -371,10 +383,11 @@ def test_events_are_written_while_an_hour_is_merged(
 
 def test_columns_that_older_files_lack_are_empty(tmp_path: Path, client: redis.Redis) -> None:
     fill(client, tmp_path, 0, 1_000)
-    for part in list(parts(tmp_path))[:3]:
-        pq.write_table(pq.read_table(part.path, partitioning=None).drop(["floor_micros"]), part.path)
+    for part in list(parts(FolderStore(tmp_path)))[:3]:
+        path = tmp_path / part.name
+        pq.write_table(pq.read_table(path, partitioning=None).drop(["floor_micros"]), path)
     merge_all(make_writer(client, tmp_path))
-    table = read_events(tmp_path, 0, 10**10)
+    table = read_events(FolderStore(tmp_path), 0, 10**10)
     assert table.schema == SCHEMA
     assert table.column("floor_micros").null_count > 150
     assert ids_in_files(tmp_path) == expected_ids(1_000)

@@ -24,6 +24,8 @@ from rtb.events.rows import Spend
 from rtb.events.schema import SCHEMA
 from rtb.events.stream import START
 from rtb.events.writer import EventWriter, WriterBusy
+from rtb.store import FolderStore
+from rtb.store import folder as folder_store
 from tests.conftest import Valkey
 from tests.rtb.events.file_book import FileSpendBook
 from tests.rtb.events.support import BASE_MS, add, bid_fields, charge_fields, charged, expected_ids, ids_in_files
@@ -36,17 +38,19 @@ def client(valkey: Valkey) -> Iterator[redis.Redis]:
 
 
 def make_writer(client: redis.Redis, folder: Path, batch: int = 100) -> EventWriter:
-    return EventWriter(EventStream(client), folder, FileSpendBook(folder / "_spend.json"), batch)
+    book = FileSpendBook(folder / "_spend.json")
+    return EventWriter(EventStream(client), FolderStore(folder), book, folder / ".writer.lock", batch)
 
 
 def assert_once(client: redis.Redis, folder: Path, count: int) -> None:
     """Check that the files hold each event once, the book each charge once, and the stream nothing."""
     assert ids_in_files(folder) == expected_ids(count)
     book = FileSpendBook(folder / "_spend.json")
-    assert book.position() == last_written(folder) == expected_ids(count)[-1]
+    assert book.position() == last_written(FolderStore(folder)) == expected_ids(count)[-1]
     assert {(row.campaign, row.hour): row.micros for row in book.rows()} == charged(count)
     assert client.xlen(STREAM) == 0
-    assert [path for path in folder.rglob(".*") if path.name not in (".writer.lock", "._spend.json.draft")] == []
+    left = [path.name for path in folder.rglob(".*") if path.name != ".writer.lock"]
+    assert [name for name in left if not name.startswith("._spend.json")] == []
 
 
 def test_events_are_kept_whole_by_hour(client: redis.Redis, tmp_path: Path) -> None:
@@ -57,7 +61,7 @@ def test_events_are_kept_whole_by_hour(client: redis.Redis, tmp_path: Path) -> N
     folders = sorted(str(path.parent.relative_to(tmp_path)) for path in tmp_path.rglob("part-*"))
     assert folders[0] == f"date={moment:%Y-%m-%d}/hour={moment:%H}"
     assert len(set(folders)) == 3
-    table = read_events(tmp_path, BASE_MS / 1_000, BASE_MS / 1_000 + 5)
+    table = read_events(FolderStore(tmp_path), BASE_MS / 1_000, BASE_MS / 1_000 + 5)
     assert table.schema == SCHEMA
     bid, bill = table.to_pylist()
     assert bid == dict.fromkeys(SCHEMA.names) | {
@@ -85,12 +89,12 @@ def test_a_reader_gets_what_came_between_two_moments(
     add(client, 0, 2_000)
     make_writer(client, tmp_path, batch=333).drain()
     start = BASE_MS // 1_000
-    found = read_events(tmp_path, start + since, start + until).column("id").to_pylist()
+    found = read_events(FolderStore(tmp_path), start + since, start + until).column("id").to_pylist()
     assert found == [id for number, id in enumerate(expected_ids(2_000)) if since <= number * 4 < until]
 
 
 def test_a_reader_of_no_files_gets_an_empty_table(tmp_path: Path) -> None:
-    assert read_events(tmp_path / "none", 0, 10**10).num_rows == 0
+    assert read_events(FolderStore(tmp_path / "none"), 0, 10**10).num_rows == 0
 
 
 class Crash(BaseException):
@@ -98,15 +102,16 @@ class Crash(BaseException):
 
 
 POINTS: list[tuple[Any, str]] = [
-    (parquet, "write_durably"),
+    (FolderStore, "write"),
     (os, "fsync"),
+    (os, "open"),
     (Path, "replace"),
-    (parquet, "sync_folder"),
+    (folder_store, "_sync_folder"),
     (FileSpendBook, "record_spend"),
     (FileSpendBook, "position"),
     (EventStream, "trim"),
     (EventStream, "read"),
-    (parquet, "remove_drafts"),
+    (FolderStore, "remove_drafts"),
 ]
 
 
@@ -146,8 +151,10 @@ from pathlib import Path
 from rtb.events import EventStream
 from tests.rtb.events.file_book import FileSpendBook
 from rtb.events.writer import EventWriter
+from rtb.store import FolderStore
 folder = Path(sys.argv[2])
-writer = EventWriter(EventStream(redis.Redis(port=int(sys.argv[1]))), folder, FileSpendBook(folder / "_spend.json"), 23)
+stream, book = EventStream(redis.Redis(port=int(sys.argv[1]))), FileSpendBook(folder / "_spend.json")
+writer = EventWriter(stream, FolderStore(folder), book, folder / ".writer.lock", 23)
 print("ready", flush=True)
 while True:
     writer.drain()
@@ -188,11 +195,12 @@ def test_only_one_writer_has_the_folder(client: redis.Redis, tmp_path: Path) -> 
 
 def test_nothing_is_trimmed_that_the_book_has_not_got(client: redis.Redis, tmp_path: Path) -> None:
     class Away(FileSpendBook):
-        def record_spend(self, rows: Any, position: str, moves: Any = ()) -> None:
+        def record_spend(self, rows: Any, position: str, moves: Any = (), *, since: str | None = None) -> bool:
             raise OSError("away")
 
     add(client, 0, 50)
-    broken = EventWriter(EventStream(client), tmp_path, Away(tmp_path / "_spend.json"))
+    book = Away(tmp_path / "_spend.json")
+    broken = EventWriter(EventStream(client), FolderStore(tmp_path), book, tmp_path / ".writer.lock")
     for _ in range(2):
         with pytest.raises(OSError, match="away"):
             broken.drain()
@@ -257,7 +265,7 @@ def test_a_bid_that_cannot_be_read_does_not_stop_the_money_behind_it(client: red
     client.xadd(STREAM, bid_fields(1, 1.0) | {"data": b'{"of": "another version"}'}, id=f"{BASE_MS}-0")
     client.xadd(STREAM, charge_fields(2, 1.0), id=f"{BASE_MS}-1")
     make_writer(client, tmp_path).drain()
-    bid, bill = read_events(tmp_path, 0, BASE_MS).to_pylist()
+    bid, bill = read_events(FolderStore(tmp_path), 0, BASE_MS).to_pylist()
     assert (bid["kind"], bid["bid"], bid["campaign"]) == ("bid", "7-1", None)
     assert bill["price_micros"] == 2
 
@@ -309,8 +317,11 @@ def test_a_damaged_file_is_passed_over_and_all_others_are_accounted_and_merged(
     assert hours[1] == 1  # that of the damaged file stays as it is, the next one is merged
     assert damaged.exists()
     with pytest.raises(parquet.UnreadableEvents):
-        [*parquet.runs(tmp_path)]
+        [*parquet.runs(FolderStore(tmp_path))]
     left_out: list[str] = []
-    kept = sum(len(run.table) for run in parquet.runs(tmp_path, leave_out=lambda fault: left_out.append(fault.name)))
+    kept = sum(
+        len(run.table)
+        for run in parquet.runs(FolderStore(tmp_path), leave_out=lambda fault: left_out.append(fault.name))
+    )
     assert kept == 1_800
     assert len(left_out) == 1
