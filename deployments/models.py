@@ -1,6 +1,7 @@
 """Published models: the Controller publishes the champions, replicas load them and report what they serve.
 
-A model travels whole through the ledger's server, like catalog and pacing table, so nodes need no common folder.
+A model travels whole through the ledger's server, like catalog and pacing table, so that replicas need no access to the
+store that the registry is in.
 (Serve's `user_config` belongs to whoever deploys: under KubeRay the operator would reset it.)
 """
 
@@ -10,7 +11,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -66,21 +67,21 @@ class ModelPublisher:
 
     Args:
         client: of the server that replicas look at.
-        folder: of the registry.
+        registries: of each kind.
         keep: stores each champion (kind, version, bytes) before it is published.
     """
 
     def __init__(
         self,
         client: aioredis.Redis,
-        folder: Path,
+        registries: Iterable[Registry],
         keep: Callable[[Kind, str, bytes], Awaitable[None]] = _keep_nothing,
     ) -> None:
         self._client: Any = client
         self._keep = keep
         self._publisher = SnapshotPublisher(client)
         self._faults: dict[Kind, Fault] = {}
-        self._registries: dict[Kind, Registry] = {kind: Registry(folder, kind) for kind in KINDS}
+        self._registries: dict[Kind, Registry] = {registry.kind: registry for registry in registries}
 
     @property
     def faults(self) -> list[Fault]:

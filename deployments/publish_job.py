@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 import typer
 
@@ -14,7 +12,7 @@ from pipelines import publish
 def main(order: str) -> None:
     """Carry out a `PublishOrder`, given as JSON."""
     wanted = msgspec.json.decode(order, type=PublishOrder)
-    publish.main(folder=Path(wanted.folder), kind=wanted.kind, force=wanted.force)
+    publish.main(candidate=wanted.folder, kind=wanted.kind, force=wanted.force)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ How to run:
 
     python -m pipelines.publish --kind ctr var/models/candidate
     python -m pipelines.publish --kind policy models/ppo --data ../ipinyou
+    python -m pipelines.publish --kind ctr 3f2a9c1b7d04 # trained on any host, where RAYBID_STORE is set
     python -m pipelines.rollback --kind ctr             # go back
     python -m pipelines.published                       # what serves, and the history
 
@@ -28,7 +29,9 @@ from pipelines.served import NothingServed
 from raybid.refusing import refuse
 from rtb.models.artefacts import ArtefactError, read_meta
 from rtb.models.registry import Kind, Registry, RegistryError
+from rtb.models.shared import find_trained
 from rtb.runtime.settings import Settings
+from rtb.store import open_store
 from simulation.auction_log import LogError
 
 UNFIT = (GateClosed, ArtefactError, RegistryError, NotComparable, NothingServed, LogError)
@@ -36,9 +39,11 @@ UNFIT = (GateClosed, ArtefactError, RegistryError, NotComparable, NothingServed,
 
 def main(
     *,
-    folder: Annotated[Path, typer.Argument(help="candidate's artefact")],
+    candidate: Annotated[
+        str, typer.Argument(metavar="FOLDER", help="candidate's folder; with RAYBID_STORE, or its version")
+    ],
     kind: Annotated[Kind, typer.Option(help="kind of model")],
-    events: Annotated[Path | None, typer.Option(help="ctr: judge on the newest of these served events")] = None,
+    events: Annotated[str | None, typer.Option(help="ctr: judge on the newest of these served events")] = None,
     impressions: Annotated[int, typer.Option(min=1_000, help="ctr: else on this many simulated impressions")] = 100_000,
     data: Annotated[Path | None, typer.Option(help="policy: judge on these logged auctions, as in backtest")] = None,
     force: Annotated[str, typer.Option(help="reason to publish whatever the comparison says")] = "",
@@ -46,22 +51,22 @@ def main(
     """Compare a model with the champion, and publish it."""
     try:
         settings = Settings()
-        held_out = HeldOut(events, 0.0, impressions, data)
-        summary = publish(settings, kind, folder, held_out, force=force, progress=progress_bars())
+        held_out = HeldOut(open_store(events) if events else None, 0.0, impressions, data)
+        summary = publish(settings, kind, candidate, held_out, force=force, progress=progress_bars())
     except (*UNFIT, OSError, ValueError) as error:
         refuse("publish", error)
     typer.echo(json.dumps(summary))
 
 
 def publish(
-    settings: Settings, kind: Kind, folder: Path, held_out: HeldOut, *, force: str = "", progress: Progress
+    settings: Settings, kind: Kind, candidate: str, held_out: HeldOut, *, force: str = "", progress: Progress
 ) -> dict[str, Any]:
     """Judge a candidate and make it the champion; return the decision, for the last line.
 
     Args:
         settings: settings that locate the champion.
         kind: kind of model.
-        folder: folder of the candidate.
+        candidate: folder of the candidate, or its version in the store.
         held_out: data to judge on.
         force: reason to publish whatever the comparison says; a model that this code cannot serve is still refused.
         progress: progress of the comparison.
@@ -73,7 +78,7 @@ def publish(
         RegistryError: it already serves, or another process is publishing.
         OSError: a folder cannot be read or written.
     """
-    registry = Registry(settings.published_dir, kind)
+    registry, folder = Registry.of(settings, kind), find_trained(settings, candidate, kind)
     gate = CTRGate(held_out) if kind == "ctr" else PolicyGate(held_out)
     with registry.deciding():
         version = gate.read(folder)

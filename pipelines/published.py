@@ -29,8 +29,8 @@ def main(kind: Annotated[Kind | None, typer.Option(help="kind of model; default:
     """Show the history of published models."""
     console = Console(stderr=True, highlight=False)
     try:
-        folder = Settings().published_dir
-        records = {one: Registry(folder, one).read() for one in ([kind] if kind else KINDS)}
+        settings = Settings()
+        records = {one: Registry.of(settings, one).read() for one in ([kind] if kind else KINDS)}
     except (RegistryError, OSError, ValueError) as error:
         refuse("published", error)
     for one, record in records.items():

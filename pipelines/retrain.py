@@ -33,12 +33,14 @@ from pipelines.train_ctr import train
 from raybid.refusing import refuse
 from rtb.models import ctr
 from rtb.models.ctr import Model
+from rtb.models.shared import share_trained
 from rtb.runtime.settings import Settings
+from rtb.store import Store, event_store, open_store
 
 
 def main(
     *,
-    events: Annotated[Path | None, typer.Option(help="folder of served events; default: the platform's")] = None,
+    events: Annotated[str | None, typer.Option(help="folder or s3:// URL of served events; default: ours")] = None,
     model: Annotated[Model, typer.Option(help="kind of network")] = "lr",
     held_out: Annotated[
         float, typer.Option(min=0.05, max=0.9, help="share of the impressions, the newest ones, to judge on")
@@ -52,20 +54,21 @@ def main(
     torch.set_num_threads(1)
     try:
         settings = Settings()
-        folder = out or settings.var_dir / "models" / "ctr-candidate"
+        folder = out or settings.models_dir / "ctr-candidate"
         options = FitOptions(model=model, seed=seed)
-        summary = retrain(settings, events or settings.events_dir, folder, options, held_out)
+        store = open_store(events) if events else event_store(settings)
+        summary = retrain(settings, store, folder, options, held_out)
     except (*UNFIT, OSError, ValueError) as error:
         refuse("retrain", error)
     typer.echo(json.dumps(summary))
 
 
-def retrain(settings: Settings, events: Path, folder: Path, options: FitOptions, held_out: float) -> dict[str, Any]:
+def retrain(settings: Settings, events: Store, folder: Path, options: FitOptions, held_out: float) -> dict[str, Any]:
     """Train a candidate on events, take it through the gate, and return the decision.
 
     Args:
         settings: settings that locate the champion.
-        events: folder of the events.
+        events: store of the events.
         folder: folder of the candidate.
         options: options of the fit.
         held_out: share of the impressions, the newest ones, that is not trained on.
@@ -80,11 +83,11 @@ def retrain(settings: Settings, events: Path, folder: Path, options: FitOptions,
         raise GateClosed(f"{folder} is served from: give the candidate another folder with --out")
     shown = served(events)
     past, newest = shown.data.split(1.0 - held_out)
-    check_enough(newest, f"the {len(newest)} newest impressions of {events}")  # before the training
+    check_enough(newest, f"the {len(newest)} newest impressions of {events.url}")  # before the training
     since = float(shown.at[len(past)])  # judge on nothing that was trained on
     with progress_bars() as progress:
         trained = train(past, options, "platt", refit=True, progress=progress)
-    source = ClickSource("events", events)
+    source = ClickSource("events", events=events)
     ctr.save(
         folder,
         trained.network,
@@ -93,7 +96,8 @@ def retrain(settings: Settings, events: Path, folder: Path, options: FitOptions,
         calibration=trained.calibration,
         source=source.record(len(past)),
     )
-    return publish(settings, "ctr", folder, HeldOut(events, since), progress=progress_bars())
+    share_trained(settings, folder, "ctr")
+    return publish(settings, "ctr", str(folder), HeldOut(events, since), progress=progress_bars())
 
 
 if __name__ == "__main__":

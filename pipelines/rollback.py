@@ -28,7 +28,7 @@ def main(
 ) -> None:
     """Roll back to an earlier model."""
     try:
-        registry = Registry(Settings().published_dir, kind)
+        registry = Registry.of(Settings(), kind)
         with registry.deciding():
             decision = registry.roll_back(to, reason)
     except (RegistryError, OSError, ValueError) as error:

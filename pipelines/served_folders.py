@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rtb.models.registry import RegistryError
 from rtb.runtime.settings import Settings
+from rtb.store import model_store
 
 
 def check_folder(settings: Settings, folder: Path) -> None:
@@ -14,7 +15,10 @@ def check_folder(settings: Settings, folder: Path) -> None:
     Raises:
         RegistryError: the folder is one of them, or contains them.
     """
-    published, folder = settings.published_dir.resolve(), folder.resolve()
+    local = model_store(settings).local()
+    if local is None:
+        return
+    published, folder = local.resolve(), folder.resolve()
     if folder.is_relative_to(published) or published.is_relative_to(folder):
         raise RegistryError(
             f"{folder} holds published models, which only `publish` may write: give another folder with --out"

@@ -42,7 +42,9 @@ from rtb.models import ctr
 from rtb.models.ctr import Calibration, CTRNetwork, Model
 from rtb.models.registry import RegistryError
 from rtb.models.scores import CLICK
+from rtb.models.shared import share_trained
 from rtb.runtime.settings import Settings
+from rtb.store import open_store
 from rtb.tables import BadTable
 
 _TRAIN, _CALIBRATE = 0.8, 0.9  # where the rows for validation and calibration begin, and where those for the metrics do
@@ -70,7 +72,7 @@ class Trained(NamedTuple):
 def main(
     *,
     data: Annotated[Path | None, typer.Option(help="table of impressions, iPinYou's columns with a header")] = None,
-    events: Annotated[Path | None, typer.Option(help="folder of events of served traffic")] = None,
+    events: Annotated[str | None, typer.Option(help="folder or s3:// URL of events of served traffic")] = None,
     impressions: Annotated[int, typer.Option(min=1_000, help="simulated impressions, without a source")] = 300_000,
     model: Annotated[Model, typer.Option(help="kind of network")] = "lr",
     calibration: Annotated[Method, typer.Option(help="isotonic needs hundreds of clicks")] = "platt",
@@ -91,7 +93,7 @@ def main(
     started = time.monotonic()
     torch.set_num_threads(1)  # the steps are small: threads would mostly wait for each other
     settings = Settings()
-    folder = out or settings.ctr_dir
+    folder = out or (settings.models_dir / "ctr" if settings.store else settings.ctr_dir)
     source = _source(data, events, impressions, seed)
     options = FitOptions(model=model, epochs=epochs, keep_negatives=keep_negatives, seed=seed)
     try:
@@ -112,6 +114,7 @@ def main(
             calibration=trained.calibration,
             source=source.record(used),
         )
+        artefact = share_trained(settings, folder, "ctr")
     except (BadTable, NothingServed, GateClosed, RegistryError, ClickSourceError, Untrainable, OSError) as error:
         refuse("train_ctr", error)
     _show_lift(trained)
@@ -122,7 +125,7 @@ def main(
         "clicks": int(rows.click.sum()),
         "trained_on": used,
         "seconds": round(time.monotonic() - started, 1),
-        "artefact": str(folder),
+        "artefact": artefact,
         "version": meta.version,
     }
     typer.echo(msgspec.json.encode(summary).decode())
@@ -173,11 +176,11 @@ def _fit(
     return found
 
 
-def _source(data: Path | None, events: Path | None, impressions: int, seed: int) -> ClickSource:
+def _source(data: Path | None, events: str | None, impressions: int, seed: int) -> ClickSource:
     if data is not None:
         return ClickSource("table", data)
     return (
-        ClickSource("events", events)
+        ClickSource("events", events=open_store(events))
         if events is not None
         else ClickSource("simulator", impressions=impressions, seed=seed)
     )

@@ -34,6 +34,7 @@ from pipelines.policy_training.validation import Gains
 from pipelines.served_folders import check_folder, is_served
 from raybid.refusing import refuse
 from rtb.models import policy
+from rtb.models.shared import share_trained
 from rtb.runtime import processes
 from rtb.runtime.settings import Settings
 from simulation.worlds import check_pasts, fingerprint
@@ -58,7 +59,7 @@ class TrainingReport:
         best_steps: decisions at the best policy, which is written.
         score: score of that policy; see `policy_training.validation.score`.
         gains: its gain over the closed loop on the validation episodes, in percent, by world and budget.
-        artefact: folder of the policy.
+        artefact: folder of the policy, or its place in the store.
         version: version name of the weights.
     """
 
@@ -72,10 +73,10 @@ class TrainingReport:
     version: str
 
     @classmethod
-    def of(cls, state: TrainingState, artefact: Path, version: str) -> TrainingReport:
+    def of(cls, state: TrainingState, artefact: str, version: str) -> TrainingReport:
         """Return what a training came to that stands here."""
         seconds = round(state.seconds, 1)
-        return cls(state.algo, state.steps, seconds, state.best_steps, state.score, state.gains, str(artefact), version)
+        return cls(state.algo, state.steps, seconds, state.best_steps, state.score, state.gains, artefact, version)
 
 
 @processes.ended_by_signals()
@@ -125,15 +126,17 @@ def train(
         if is_served(settings.policy_dir, target):
             _admit(target, best, folder)
         version = _save(target, best, state, _worlds(data, seed), {"command": _command(context), **params})
+        artefact = share_trained(settings, target, "policy")
     except (OSError, RuntimeError, ValueError) as error:  # unreachable cluster, unwritable folder, invalid setting
         refuse("train_policy", error)
     console.print(table_of(state.gains))
-    typer.echo(json.dumps(asdict(TrainingReport.of(state, target, version))))
+    typer.echo(json.dumps(asdict(TrainingReport.of(state, artefact, version))))
 
 
 def _folders(settings: Settings, algo: Algo, out: Path | None, checkpoint: Path | None) -> tuple[Path, Path]:
     """Return the folders of artefact and checkpoint, created first so that a read-only disk is reported at once."""
-    default = settings.policy_dir if algo is Algo.PPO else settings.var_dir / "models" / f"policy-{algo}"
+    served = settings.models_dir / "policy" if settings.store else settings.policy_dir
+    default = served if algo is Algo.PPO else settings.models_dir / f"policy-{algo}"
     target = (out or default).resolve()
     folder = (checkpoint or settings.var_dir / "checkpoints" / algo).resolve()
     for one in (folder, target.parent):

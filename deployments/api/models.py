@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
@@ -22,6 +21,7 @@ from deployments.publishing import JobsAway, JobUnknown, NoCluster, Publication
 from deployments.wiring import logger
 from rtb.models.artefacts import ArtefactError, below, read_meta
 from rtb.models.registry import Kind, PublishDecision, Registry, RegistryError, RegistryState
+from rtb.models.shared import find_trained, is_version
 from rtb.runtime.settings import Settings
 
 
@@ -41,7 +41,7 @@ class Candidate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A trained model that is to serve.
 
     Attributes:
-        folder: of its artefact, on the platform's machine.
+        folder: of its artefact, on the platform's machine; with a store, or its version, trained on any.
         force: reason to publish it whatever its comparison with the champion says; none: the gate decides.
     """
 
@@ -96,7 +96,7 @@ def _record_routes(found: APIRouter, settings: Settings) -> None:
     )
     async def record(kind: Kind, caller: Admin) -> StructResponse:
         """Return the decisions, oldest first, refusals and their figures included; a rollback leads to `former`."""
-        known = await asyncio.to_thread(_read, Registry(settings.published_dir, kind))
+        known = await asyncio.to_thread(_read, Registry.of(settings, kind))
         return StructResponse(ModelHistory(known.champion, known.former(), known.history))
 
     @found.post(
@@ -108,7 +108,7 @@ def _record_routes(found: APIRouter, settings: Settings) -> None:
     async def rollback(kind: Kind, request: Request, caller: Admin) -> StructResponse:
         """Roll back, in place and within a second. Without `to`, calling again goes one version further back."""
         wanted: Rollback = bodies.decode(await bodies.read(request), Rollback)
-        registry = Registry(settings.published_dir, kind)
+        registry = Registry.of(settings, kind)
         reason = f"{wanted.reason} ({caller.name})"
         return StructResponse(await asyncio.to_thread(_roll_back, registry, wanted.to, reason))
 
@@ -124,9 +124,9 @@ def _publish_routes(found: APIRouter, settings: Settings) -> None:
     async def publish(kind: Kind, request: Request, caller: Admin) -> StructResponse:
         """Start a job on the cluster, for seconds to minutes: `GET /models/{kind}/publish/{job}` says how far it is."""
         wanted: Candidate = bodies.decode(await bodies.read(request), Candidate)
-        folder = await asyncio.to_thread(_candidate, kind, wanted.folder, settings.artefact_roots)
+        folder = await asyncio.to_thread(_candidate, kind, wanted.folder, settings)
         force = f"{wanted.force} ({caller.name})" if wanted.force else ""
-        return StructResponse(await _job(publishing.start, kind, str(folder), force), 202)
+        return StructResponse(await _job(publishing.start, kind, folder, force), 202)
 
     @found.get(
         "/models/{kind}/publish/{job}",
@@ -137,12 +137,14 @@ def _publish_routes(found: APIRouter, settings: Settings) -> None:
         return StructResponse(await _job(publishing.look, kind, job))
 
 
-def _candidate(kind: Kind, folder: str, roots: Sequence[Path]) -> Path:
-    """Find the folder of a candidate before a job is sent for it; the gate looks closer.
+def _candidate(kind: Kind, folder: str, settings: Settings) -> str:
+    """Find the folder or version of a candidate before a job is sent for it; the gate looks closer.
 
     Say nothing of other folders, not even whether they exist.
     """
-    found = below(folder, roots)
+    if settings.store and is_version(folder):
+        return _trained(kind, folder, settings)
+    found = below(folder, settings.artefact_roots)
     if found is None:
         told = f"no {kind} artefact there: it lies in a folder below RAYBID_VAR_DIR or RAYBID_ARTEFACTS"
         raise Problem(422, told, "artefact-unusable")
@@ -152,7 +154,18 @@ def _candidate(kind: Kind, folder: str, roots: Sequence[Path]) -> Path:
         raise Problem(422, str(error), "artefact-unusable") from error
     if meta.kind != kind:
         raise Problem(422, f"{folder} holds a {meta.kind} model, not a {kind} one", "artefact-unusable")
-    return found
+    return str(found)
+
+
+def _trained(kind: Kind, version: str, settings: Settings) -> str:
+    try:
+        find_trained(settings, version, kind)
+    except ArtefactError as error:
+        raise Problem(422, f"no trained {kind} model {version} in the store", "artefact-unusable") from error
+    except OSError as error:
+        logger.warning(f"the store of trained models: {error}")
+        raise Problem(503, "the store of trained models does not answer: see the log", "part-away") from error
+    return version
 
 
 async def _job(do: Callable[..., Publication], *told: str) -> Publication:

@@ -1,30 +1,33 @@
 """Published models: every version that ever served, the champion, and the history of decisions.
 
-    <folder>/<kind>/versions/<version>/   an artefact; never changed once it is there
-    <folder>/<kind>/record.json           the champion and the history of decisions
+    <store>/<kind>/versions/<version>/         an artefact; never changed once it is there
+    <store>/<kind>/decisions/00000001.json     a decision; the last that was no refusal names the champion
+    <store>/<kind>/record.json                 the decisions of releases that kept them in one file; only read
 
-The champion and the history are in one file, replaced atomically, so that they cannot disagree: readers see the state
-before a decision or after it, and a crash leaves the former.
+A decision is one file, created under the next number unless another has it: readers see the state before a decision or
+after it, a crash leaves the former, and of two who decide at once one is told that the other came first.
 """
 
 from __future__ import annotations
 
 import fcntl
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
 
-from rtb.models.artefacts import META, WEIGHTS, Meta, read_meta, read_regular
+from rtb.models.artefacts import Meta
+from rtb.models.shared import get_artefact, has_artefact, put_artefact
+from rtb.runtime.settings import Settings
+from rtb.store import Store, model_store
 
 Kind = Literal["ctr", "policy"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_Form = TypeVar("_Form")
 
 Action = Literal["adopted", "published", "forced", "refused", "rolled back"]
 
@@ -82,13 +85,26 @@ class Registry:
     """The published models of one kind.
 
     Args:
-        folder: folder of all kinds.
+        store: store of all kinds.
         kind: kind of the models.
+        cache: folder for copies of models, where the store is none itself.
+        is_shared: whether other machines publish there as well.
     """
 
-    def __init__(self, folder: Path, kind: Kind) -> None:
+    def __init__(self, store: Store, kind: Kind, cache: Path, *, is_shared: bool = False) -> None:
         self.kind = kind
-        self._folder = folder / kind
+        self._store = store.below(kind)
+        self._versions = self._store.below("versions")
+        self._cache = cache / kind
+        self._is_shared = is_shared
+        self._read: dict[str, PublishDecision] = {}
+        self._judged: str | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, kind: Kind) -> Registry:
+        """Return the registry of a platform."""
+        cache = settings.cache_dir / "published"
+        return cls(model_store(settings), kind, cache, is_shared=bool(settings.store))
 
     def read(self) -> RegistryState:
         """Return the current state, empty where nothing was ever published.
@@ -97,17 +113,16 @@ class Registry:
             RegistryError: the record is damaged.
             OSError: it cannot be read.
         """
-        path = self._folder / "record.json"
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=RegistryState)
-        except FileNotFoundError:
-            return RegistryState()
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise RegistryError(f"{path} is damaged ({error}): restore it from a backup, or move it away") from error
+        return self._state(self._decided())
 
     def path(self, version: str) -> Path:
-        """Return the folder of a version, whether or not it exists."""
-        return self._folder / "versions" / version
+        """Return the folder of a version, whether or not it exists; in a bucket, of a copy.
+
+        Raises:
+            FileNotFoundError: the bucket has no such version.
+            OSError: it cannot be read.
+        """
+        return get_artefact(self._versions, version, self._cache)
 
     def champion(self) -> Path | None:
         """Return the folder of the serving model; `None` where nothing was published.
@@ -121,18 +136,16 @@ class Registry:
 
     @contextmanager
     def deciding(self) -> Iterator[None]:
-        """Lock the registry while a decision is prepared and made, so that no two are made at once.
+        """Begin a decision, which is refused in the end where another one changed the champion meanwhile.
+
+        In a folder of this machine a lock tells so at once.
 
         Raises:
-            RegistryError: another process holds the lock.
-            OSError: the folder cannot be written.
+            RegistryError: another process of this machine is deciding.
+            OSError: the store cannot be read or written.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / ".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RegistryError(f"another {self.kind} model is being published: try again after it") from None
+        with self._locked():
+            self._judged = self.read().champion
             yield
 
     def add(self, folder: Path) -> Meta:
@@ -142,23 +155,7 @@ class Registry:
             ArtefactError: there is no artefact.
             OSError: it cannot be copied.
         """
-        meta = read_meta(folder, self.kind)
-        target = self.path(meta.version)
-        if target.exists():
-            return meta
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{meta.version}.", dir=target.parent))
-        try:
-            for name in (META, WEIGHTS):
-                with (draft / name).open("wb") as copy:
-                    copy.write(read_regular(folder / name))
-                    copy.flush()
-                    os.fsync(copy.fileno())
-            draft.chmod(0o755)
-            draft.rename(target)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-        return meta
+        return put_artefact(self._versions, folder, self.kind)
 
     def decide(
         self, action: Action, version: str, reason: str, comparison: dict[str, Any] | None = None
@@ -166,16 +163,25 @@ class Registry:
         """Record a decision; all but a refusal make the version the champion. Call it while `deciding`.
 
         Raises:
-            RegistryError: there is no such version, or the record is damaged.
+            RegistryError: there is no such version, the champion changed meanwhile, or the record is damaged.
             OSError: the record cannot be written.
         """
-        record = self.read()
-        if action != "refused" and not (self.path(version) / META).exists():
-            raise RegistryError(f"there is no {self.kind} version {version} in {self._folder / 'versions'}")
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        decision = PublishDecision(now, action, version, record.champion, reason, comparison or {})
-        champion = record.champion if action == "refused" else version
-        self._write(RegistryState(champion, (*record.history, decision)))
+        if action != "refused" and not has_artefact(self._versions, version):
+            raise RegistryError(f"there is no {self.kind} version {version} in {self._versions.url}")
+        taken: set[str] = set()  # names that a listing of a shared folder may not show yet
+        while True:
+            decided = sorted({*self._decided(), *taken})
+            champion = self._state(decided).champion
+            if champion != self._judged:
+                raise RegistryError(f"another {self.kind} model was published meanwhile, {champion}: try again")
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            decision = PublishDecision(now, action, version, champion, reason, comparison or {})
+            content = msgspec.json.format(msgspec.json.encode(decision), indent=2)
+            if self._store.create(f"decisions/{_next(decided)}", content):
+                break
+            taken.add(_next(decided))
+        if action != "refused":
+            self._judged = version
         return decision
 
     def roll_back(self, to: str | None, reason: str) -> PublishDecision:
@@ -193,16 +199,51 @@ class Registry:
             raise RegistryError(f"{self.kind} {target} serves already")
         return self.decide("rolled back", target, reason)
 
-    def _write(self, record: RegistryState) -> None:
-        path = self._folder / "record.json"
-        draft = path.with_name(f".{path.name}.draft")  # a fixed name: the writer holds the lock
-        with draft.open("wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(record), indent=2))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        descriptor = os.open(path.parent, os.O_RDONLY)
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Lock a folder of this machine; those that several machines share may not have locks that work."""
+        folder = None if self._is_shared else self._store.local()
+        if folder is None:
+            yield
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RegistryError(f"another {self.kind} model is being published: try again after it") from None
+            yield
+
+    def _state(self, decided: Sequence[str]) -> RegistryState:
+        """Return the state after these decisions."""
+        former = self._former_record()
+        decisions = [self._decision(name) for name in decided]
+        served = [decision.version for decision in decisions if decision.action != "refused"]
+        return RegistryState(served[-1] if served else former.champion, (*former.history, *decisions))
+
+    def _decided(self) -> list[str]:
+        """Return the names of the decisions in order."""
+        return [name for name in self._store.files("decisions") if name.endswith(".json")]
+
+    def _decision(self, name: str) -> PublishDecision:
+        """Return a decision, read once: it never changes."""
+        if name not in self._read:
+            self._read[name] = self._decoded(f"decisions/{name}", PublishDecision)
+        return self._read[name]
+
+    def _former_record(self) -> RegistryState:
+        if "record.json" not in self._store.files():
+            return RegistryState()
+        return self._decoded("record.json", RegistryState)
+
+    def _decoded(self, name: str, form: type[_Form]) -> _Form:
         try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            return msgspec.json.decode(self._store.read(name), type=form)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            where = f"{self._store.url}/{name}"
+            raise RegistryError(f"{where} is damaged ({error}): restore it from a backup, or move it away") from error
+
+
+def _next(decided: Sequence[str]) -> str:
+    """Return the name of the decision after the last one."""
+    return f"{int(decided[-1].partition('.')[0]) + 1 if decided else 1:08d}.json"

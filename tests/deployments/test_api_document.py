@@ -83,7 +83,7 @@ def _asks(document: Any, operation: Any) -> bool:
 
 def published(platform: Platform, folder: Path) -> list[Path]:
     """Two policies, one after the other, so that there is one to go back to."""
-    registry = Registry(platform.router.parts.stores.settings.published_dir, "policy")
+    registry = Registry.of(platform.router.parts.stores.settings, "policy")
     made = []
     for value in (1.0, 2.0):
         candidate = neutral()

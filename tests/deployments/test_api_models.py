@@ -13,6 +13,7 @@ from raybid.local import ports
 from rtb.models import policy
 from rtb.models.artefacts import META, WEIGHTS
 from rtb.models.registry import Registry
+from rtb.runtime.settings import Settings
 from tests.conftest import Valkey
 from tests.deployments.in_process import running
 from tests.support import until
@@ -22,7 +23,7 @@ def _publish(folder: Path, version_of: float) -> str:
     neutral = policy.neutral()
     neutral.layers[0][1][0] = version_of
     policy.save(folder / "candidate", neutral, metrics={}, trained_on="nothing")
-    registry = Registry(folder / "published", "policy")
+    registry = Registry.of(Settings(var_dir=folder), "policy")
     with registry.deciding():
         version = registry.add(folder / "candidate").version
         registry.decide("published", version, "a test")
@@ -51,7 +52,7 @@ def test_an_earlier_model_serves_again(valkey: Valkey, tmp_path: Path):
         for bad in ({"to": "../x"}, {"reason": ""}, {"until": first}):
             assert client.post("/models/policy/rollback", json=bad).status_code == 422
         assert client.get("/models/none").status_code == 422
-        assert Registry(tmp_path / "published", "policy").read().champion == first
+        assert Registry.of(Settings(var_dir=tmp_path), "policy").read().champion == first
 
 
 def test_a_record_that_is_damaged_is_told(valkey: Valkey, tmp_path: Path):

@@ -17,8 +17,9 @@ from rtb.models import policy
 from rtb.models.artefacts import WEIGHTS, ArtefactError
 from rtb.models.observation import OBSERVATION_SIZE
 from rtb.models.policy import Policy
-from rtb.models.registry import Registry
+from rtb.models.registry import KINDS, Registry
 from rtb.pacing.snapshot import model_key
+from rtb.runtime.settings import Settings
 from tests.conftest import Valkey
 
 
@@ -41,11 +42,15 @@ def publish(folder: Path, multiplier: float) -> str:
     # The level is in the meta: a weight of its own keeps versions apart.
     always.layers[0][1][0] = multiplier
     policy.save(folder / "candidate", always, metrics={}, trained_on="nothing")
-    registry = Registry(folder / "published", "policy")
+    registry = Registry.of(Settings(var_dir=folder), "policy")
     with registry.deciding():
         version = registry.add(folder / "candidate").version
         registry.decide("published", version, "a test")
     return version
+
+
+def registries(var: Path) -> list[Registry]:
+    return [Registry.of(Settings(var_dir=var), kind) for kind in KINDS]
 
 
 def run(valkey: Valkey, body: Callable[[aioredis.Redis], Awaitable[None]]) -> None:
@@ -58,7 +63,7 @@ def run(valkey: Valkey, body: Callable[[aioredis.Redis], Awaitable[None]]) -> No
 
 def test_each_replica_takes_up_what_is_published_and_what_is_rolled_back_to(valkey: Valkey, tmp_path: Path):
     async def body(client: aioredis.Redis) -> None:
-        publisher = ModelPublisher(client, tmp_path / "published")
+        publisher = ModelPublisher(client, registries(tmp_path))
         replicas = [Replica(client, tmp_path / "none") for _ in range(3)]
         await publisher.publish_champions()
         for replica in replicas:
@@ -72,7 +77,7 @@ def test_each_replica_takes_up_what_is_published_and_what_is_rolled_back_to(valk
         assert [replica.multiplier for replica in replicas] == [0.75] * 3
         assert [len(replica.served) for replica in replicas] == [2] * 3
         assert replicas[0].feed.told["version"] == second
-        registry = Registry(tmp_path / "published", "policy")
+        registry = Registry.of(Settings(var_dir=tmp_path), "policy")
         with registry.deciding():
             registry.roll_back(None, "a test")
         await publisher.publish_champions()
@@ -85,7 +90,7 @@ def test_each_replica_takes_up_what_is_published_and_what_is_rolled_back_to(valk
 def test_a_replica_that_begins_serves_the_published_model_first(valkey: Valkey, tmp_path: Path):
     async def body(client: aioredis.Redis) -> None:
         publish(tmp_path, 1.5)
-        await ModelPublisher(client, tmp_path / "published").publish_champions()
+        await ModelPublisher(client, registries(tmp_path)).publish_champions()
         replica = Replica(client, tmp_path / "none")
         await replica.feed.catch_up()
         assert replica.multiplier == 1.5
@@ -96,7 +101,7 @@ def test_a_replica_that_begins_serves_the_published_model_first(valkey: Valkey, 
 def test_a_wiped_server_is_told_again(valkey: Valkey, tmp_path: Path):
     async def body(client: aioredis.Redis) -> None:
         version = publish(tmp_path, 1.5)
-        publisher = ModelPublisher(client, tmp_path / "published")
+        publisher = ModelPublisher(client, registries(tmp_path))
         await publisher.publish_champions()
         await client.flushall()
         assert await champions(client) == {"ctr": None, "policy": None}
@@ -110,9 +115,9 @@ def test_what_was_published_under_another_name_is_announced_as_replicas_tell_it(
     async def body(client: aioredis.Redis) -> None:
         version, folder = publish(tmp_path, 1.5), tmp_path / "published" / "policy"
         (folder / "versions" / version).rename(folder / "versions" / "0123456789ab")
-        record = folder / "record.json"
+        (record,) = (folder / "decisions").iterdir()
         record.write_text(record.read_text().replace(version, "0123456789ab"))
-        publisher, replica = ModelPublisher(client, tmp_path / "published"), Replica(client, tmp_path / "none")
+        publisher, replica = ModelPublisher(client, registries(tmp_path)), Replica(client, tmp_path / "none")
         await publisher.publish_champions()
         await replica.feed.pull()
         assert await champions(client) == {"ctr": None, "policy": version}
@@ -123,7 +128,7 @@ def test_what_was_published_under_another_name_is_announced_as_replicas_tell_it(
 
 def test_what_cannot_be_loaded_leaves_the_old_model_and_is_told(valkey: Valkey, tmp_path: Path):
     async def body(client: aioredis.Redis) -> None:
-        publisher, replica = ModelPublisher(client, tmp_path / "published"), Replica(client, tmp_path / "none")
+        publisher, replica = ModelPublisher(client, registries(tmp_path)), Replica(client, tmp_path / "none")
         good = publish(tmp_path, 1.5)
         await publisher.publish_champions()
         await replica.feed.pull()
@@ -153,7 +158,7 @@ def test_what_cannot_be_loaded_leaves_the_old_model_and_is_told(valkey: Valkey, 
 
 def test_a_pinned_replica_serves_its_own_until_it_is_let_go(valkey: Valkey, tmp_path: Path):
     async def body(client: aioredis.Redis) -> None:
-        publisher, replica = ModelPublisher(client, tmp_path / "published"), Replica(client, tmp_path / "none")
+        publisher, replica = ModelPublisher(client, registries(tmp_path)), Replica(client, tmp_path / "none")
         publish(tmp_path, 0.5)
         await replica.feed.pin(str(tmp_path / "candidate"))
         publish(tmp_path, 1.5)
@@ -187,7 +192,7 @@ def test_the_event_loop_goes_on_while_a_model_is_loaded(valkey: Valkey, tmp_path
         taken: list[Policy] = []
         feed = ModelFeed("policy", client, tmp_path / "none", load, taken.append)
         publish(tmp_path, 1.5)
-        await ModelPublisher(client, tmp_path / "published").publish_champions()
+        await ModelPublisher(client, registries(tmp_path)).publish_champions()
         pulling = asyncio.ensure_future(feed.pull())
         await asyncio.sleep(0.05)
         assert len(taken) == 1

@@ -28,6 +28,7 @@ from rtb.models.ctr import CTRNetwork, CTRScorer
 from rtb.models.registry import Registry
 from rtb.models.scores import CLICK
 from rtb.runtime.settings import Settings
+from rtb.store import event_store
 from simulation import reference
 from simulation.optimum import expected_auc
 from tests.support import environment_of, until
@@ -89,7 +90,7 @@ def test_clicks_served_train_the_next_model_and_no_request_fails(
     began = time.time()
     with traffic(settings) as exchange:
         trained, told = retrained(settings)
-        learned = Registry(settings.published_dir, "ctr").path(told["version"])
+        learned = Registry.of(settings, "ctr").path(told["version"])
         until(serves(api, admin, learned), 20, "the trained model is not served")
         swapped = time.time()
         until(
@@ -105,7 +106,7 @@ def test_clicks_served_train_the_next_model_and_no_request_fails(
 
     assert scored_by(settings, began, trained, cold)
 
-    (adopted, *_) = Registry(settings.published_dir, "ctr").read().history
+    (adopted, *_) = Registry.of(settings, "ctr").read().history
     verb(settings, "rollback", "--kind", "ctr", "--to", adopted.version)
     until(serves(api, admin, settings.ctr_dir), 20, "the first model does not serve again")
 
@@ -143,7 +144,7 @@ def run(settings: Settings, name: str, *arguments: str) -> subprocess.CompletedP
 
 def scored_by(settings: Settings, since: float, until: float, folder: Path) -> bool:
     """Whether there are bids of these seconds in the events, and this model predicted all of them."""
-    events = read_events(settings.events_dir, since, until + 5).to_pylist()
+    events = read_events(event_store(settings), since, until + 5).to_pylist()
     bids = [one for one in events if one["kind"] == "bid" and since <= one["at"].timestamp() < until]
     rows = np.array([bid["features"] for bid in bids], np.int32)
     predicted = CTRScorer.load(folder).score(rows)[:, CLICK] if bids else rows
@@ -152,7 +153,7 @@ def scored_by(settings: Settings, since: float, until: float, folder: Path) -> b
 
 def newest_clicks(settings: Settings) -> int:
     try:
-        return int(served_impressions(settings.events_dir).split(1.0 - _HELD_OUT)[1].click.sum())
+        return int(served_impressions(event_store(settings)).split(1.0 - _HELD_OUT)[1].click.sum())
     except NothingServed:
         return 0
 

@@ -147,7 +147,7 @@ class CheckStage(AbstractContextManager["CheckStage"]):
         self._train(self.candidate, 2)
         self._verb("publish", "--kind", "ctr", "--impressions", "20000", str(self.candidate))
         shutil.copytree(reference.POLICY, settings.policy_dir)
-        registry = Registry(settings.published_dir, "policy")
+        registry = Registry.of(settings, "policy")
         with registry.deciding():
             served = registry.add(settings.policy_dir).version
             registry.decide("adopted", served, "served before anything was published")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from rtb.models.artefacts import ArtefactError, Meta, load, save
 from rtb.models.registry import PublishDecision, Registry, RegistryError, RegistryState
+from rtb.runtime.settings import Settings
 
 
 def model(folder: Path, number: int) -> Path:
@@ -21,7 +22,7 @@ def model(folder: Path, number: int) -> Path:
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
-    return Registry(tmp_path / "published", "ctr")
+    return Registry.of(Settings(var_dir=tmp_path), "ctr")
 
 
 def add(registry: Registry, tmp_path: Path, number: int) -> Meta:
@@ -101,7 +102,9 @@ def test_only_one_decides_at_a_time(registry: Registry):
 def test_what_a_crash_left_behind_is_in_nobodys_way(registry: Registry, tmp_path: Path):
     folder = tmp_path / "published" / "ctr"
     (folder / "versions" / ".123.abc").mkdir(parents=True)
-    (folder / ".record.json.draft").write_text('{"champ')
+    (folder / "decisions").mkdir()
+    (folder / "decisions" / ".00000001.json.0a0b0c0d0e0f.draft").write_text('{"champ')
+    (folder / "versions" / "half").mkdir()
     meta = add(registry, tmp_path, 1)
     with registry.deciding():
         registry.decide("published", meta.version, "better")
