@@ -61,6 +61,7 @@ class Controller:
         except _UNWRITTEN as error:
             logger.warning(f"events not written, the next start goes on with them: {error}")
         self.parts.events.close()
+        await self.parts.decisions.archive()
         self.parts.decisions.close()
         self.parts.server.stop()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -17,13 +18,16 @@ import redis.asyncio as aioredis
 
 from deployments.wiring import logger
 from rtb.experiment import decode
+from rtb.explain.archive import DecisionArchive
 from rtb.explain.explain import explain
+from rtb.explain.reader import NotKept
 from rtb.explain.records import Parcel
 from rtb.explain.snapshot_loader import RecomputeError
-from rtb.explain.store import DecisionStore, NotKept
+from rtb.explain.store import DecisionStore
 from rtb.models.registry import KINDS
 from rtb.pacing.snapshot import EXPERIMENT, model_key, staged_model_key
 from rtb.runtime.settings import Settings
+from rtb.store import decision_archive
 
 Answer = TypeVar("Answer")
 
@@ -48,12 +52,17 @@ class ExplainReply(msgspec.Struct, frozen=True):
 
 
 class DecisionKeeper:
-    """Stores decisions in the Controller's folder."""
+    """Stores decisions in the Controller's folder, and copies them to the store of all hosts where there is one."""
 
     def __init__(self, client: aioredis.Redis, settings: Settings) -> None:
         self._client: Any = client
         self._settings = settings
         self._store: DecisionStore | None = None
+        self._opening = threading.Lock()
+        self._archive_in = decision_archive(settings)
+        self._archive: DecisionArchive | None = None
+        self._is_restored = self._archive_in is None
+        self._is_archive_away = False
         self._complained = False
         self._explaining = asyncio.Lock()
         self._asking = 0
@@ -83,9 +92,24 @@ class DecisionKeeper:
             await self._try(lambda store: store.keep_snapshot(kind, version, body, time.time()))
 
     async def prune(self) -> None:
-        """Delete what is too old or too much."""
-        if self.is_on:
+        """Delete what is too old or too much, once all is known that there is."""
+        if self.is_on and self._is_restored:
             await self._try(lambda store: store.prune(time.time()))
+            await self._try_archive(lambda archive: archive.clear())
+
+    async def archive(self) -> None:
+        """Read what another Controller recorded, once, and write what the store of all hosts lacks."""
+        if not self.is_on or self._archive_in is None:
+            return
+        if not self._is_restored:
+            await self._try_archive(self._restore)
+        if self._is_restored:
+            await self._try_archive(lambda archive: archive.write())
+
+    def _restore(self, archive: DecisionArchive) -> None:
+        if count := archive.restore():
+            logger.info(f"decisions of {count} chunks were read from {self._place}")
+        self._is_restored = True
 
     async def explain(self, bid_id: str) -> ExplainReply:
         """Explain a bid; one at a time, in a thread."""
@@ -93,6 +117,8 @@ class DecisionKeeper:
             return ExplainReply(
                 404, problem="nothing is recorded: set RAYBID_DECISION_HOURS above 0 to explain later bids"
             )
+        if not self._is_restored:
+            return ExplainReply(503, problem="what was recorded before is still being read from the store: try again")
         if self._asking >= _MOST_ASKING:  # who keeps decisions must not wait behind those who ask
             return ExplainReply(503, problem="other bids are being explained: try again")
         self._asking += 1
@@ -117,7 +143,30 @@ class DecisionKeeper:
         """Close the file."""
         if self._store is not None:
             self._store.close()
-            self._store = None
+            self._store = self._archive = None
+
+    @property
+    def _place(self) -> str:
+        return "" if self._archive_in is None else self._archive_in.url
+
+    async def _try_archive(self, call: Callable[[DecisionArchive], object]) -> None:
+        """Call the archive; log once where it cannot be used."""
+        try:
+            await asyncio.to_thread(self._call, lambda store: self._with_archive(store, call))
+        except (sqlite3.Error, OSError) as error:
+            if not self._is_archive_away:
+                logger.warning(f"decisions are on this machine alone, {self._place}: {error}")
+            self._is_archive_away = True
+        else:
+            if self._is_archive_away:
+                logger.info(f"decisions are archived in {self._place} again")
+            self._is_archive_away = False
+
+    def _with_archive(self, store: DecisionStore, call: Callable[[DecisionArchive], object]) -> None:
+        if self._archive is None and self._archive_in is not None:
+            self._archive = DecisionArchive(self._archive_in, store)
+        if self._archive is not None:
+            call(self._archive)
 
     def _explained(self, bid_id: str) -> bytes:
         return msgspec.json.encode(explain(self._settings, bid_id))
@@ -152,11 +201,12 @@ class DecisionKeeper:
         return answer
 
     def _call(self, call: Callable[[DecisionStore], Answer]) -> Answer:
-        if self._store is None:
-            settings = self._settings
-            self._store = DecisionStore(
-                settings.decisions_path,
-                seconds=settings.decision_hours * 3_600,
-                most_bytes=settings.decision_megabytes * _MEGABYTE,
-            )
+        settings = self._settings
+        with self._opening:
+            if self._store is None:
+                self._store = DecisionStore(
+                    settings.decisions_path,
+                    seconds=settings.decision_hours * 3_600,
+                    most_bytes=settings.decision_megabytes * _MEGABYTE,
+                )
         return call(self._store)

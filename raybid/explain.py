@@ -26,9 +26,9 @@ from rich.progress import track
 from raybid.explained import fault, show
 from raybid.refusing import refuse
 from rtb.explain.explain import explain, verdict
+from rtb.explain.reader import DecisionReader, NotKept
 from rtb.explain.recompute import recompute
 from rtb.explain.snapshot_loader import RecomputeError, SnapshotLoader
-from rtb.explain.store import DecisionReader, NotKept
 from rtb.runtime.settings import Settings
 from rtb.runtime.terminal import plain
 

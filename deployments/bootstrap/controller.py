@@ -23,13 +23,17 @@ from deployments.wiring import ledger_client
 from rtb.catalog import Catalog, CatalogError
 from rtb.events import StreamError
 from rtb.ledger import DurabilityWatch, LedgerError, ValkeyLedger
+from rtb.models.registry import KINDS, Registry
 from rtb.pacing import snapshot
 from rtb.runtime.settings import Settings
 
 _LOOK_AT_SERVER_SECONDS = 1.0
 _LOOK_AT_DURABILITY_SECONDS = 10.0
 _LOOK_AT_MODELS_SECONDS = 0.5
+_LOOK_AT_STORE_SECONDS = 5.0
+"""The same where each look is a call to a store, perhaps a paid one."""
 _PRUNE_SECONDS = 30.0
+_ARCHIVE_SECONDS = 10.0
 _REST = 4.0
 """A tick takes a fifth of the time at most: thousands of campaigns are paced less often, and bid for as quickly."""
 
@@ -65,7 +69,7 @@ def controller_parts() -> ControllerParts:
     events = EventKeeper(settings, catalog, Tally(client))
     stops = StopKeeper(client, catalog)
     campaigns = CatalogPublisher(catalog, ledger, publish, quarantine)
-    models = ModelPublisher(client, settings.published_dir, decisions.keep_snapshot)
+    models = ModelPublisher(client, [Registry.of(settings, kind) for kind in KINDS], decisions.keep_snapshot)
     guard, portfolios = LedgerGuard(client, ledger, catalog), Portfolios(catalog, ledger)
     pacing = PacingLoop(
         ledger, guard, campaigns, ExperimentFeed(client), portfolios, events, publish, quarantine, models
@@ -81,8 +85,14 @@ def controller_parts() -> ControllerParts:
         Work("event writer", settings.event_seconds, events.write, (*_UNAVAILABLE, StreamError)),
         Work("event files", settings.event_seconds, events.merge, _UNAVAILABLE),
         Work("ledger durability", _LOOK_AT_DURABILITY_SECONDS, server.look_at_durability, _UNAVAILABLE),
-        Work("published models", _LOOK_AT_MODELS_SECONDS, models.publish_champions, _UNAVAILABLE),
+        Work(
+            "published models",
+            _LOOK_AT_STORE_SECONDS if settings.store else _LOOK_AT_MODELS_SECONDS,
+            models.publish_champions,
+            _UNAVAILABLE,
+        ),
         Work("decisions", _PRUNE_SECONDS, decisions.prune, _UNAVAILABLE),
+        Work("archive of decisions", _ARCHIVE_SECONDS, decisions.archive, _UNAVAILABLE),
         Work("stopped campaigns", settings.tick_seconds, keep_stops, _UNAVAILABLE),
     )
     server.keep_up()

@@ -13,15 +13,16 @@ import numpy.typing as npt
 from rtb.auction import pricing
 from rtb.auction.stages import price_curves
 from rtb.explain.notices import BidNotice, notices_of
+from rtb.explain.reader import DecisionReader, bid_id_of
 from rtb.explain.recompute import Recomputed, recompute
 from rtb.explain.snapshot_loader import SnapshotLoader
-from rtb.explain.store import DecisionReader, bid_id_of
 from rtb.inventory.impression import Impression
 from rtb.models import features
 from rtb.models.scores import CLICK, CONVERSION
 from rtb.models.winrate import market_key
 from rtb.money.accounts import experiment_of
 from rtb.runtime.settings import Settings
+from rtb.store import event_store
 
 Document = dict[str, Any]
 
@@ -44,7 +45,7 @@ def explain(settings: Settings, bid_id: str) -> Document:
     with DecisionReader(settings.decisions_path) as reader:
         again = recompute(reader.find(bid_id), SnapshotLoader(reader))
     bid = again.found.bid
-    return explained(again, notices_of(settings.events_dir, bid_id, again.found.batch.at, bid.expires))
+    return explained(again, notices_of(event_store(settings), bid_id, again.found.batch.at, bid.expires))
 
 
 def explained(again: Recomputed, told: Sequence[BidNotice] = ()) -> Document:

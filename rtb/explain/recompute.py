@@ -17,9 +17,9 @@ import numpy.typing as npt
 from rtb.auction.batch import Batch, Prepared
 from rtb.auction.edge import Edge
 from rtb.auction.stages import BidStage, PricedCandidates
+from rtb.explain.reader import RecordedBid
 from rtb.explain.records import Rules
 from rtb.explain.snapshot_loader import RecomputeError, SnapshotLoader
-from rtb.explain.store import RecordedBid
 from rtb.inventory.impression import HOURS_OF_WEEK, hour_of_week
 from rtb.ledger import LeaseBook, MemoryLedger
 from rtb.models.scores import CLICK, CONVERSION

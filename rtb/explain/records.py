@@ -8,6 +8,7 @@ probabilities are recorded since a model's output depends in its last bits on th
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 import msgspec
 import numpy as np
@@ -150,7 +151,7 @@ def parcel_of(id: str, batches: list[BatchRecord], rules: dict[str, bytes]) -> P
     """Pack batches, at least one; for a thread, as compressing takes milliseconds."""
     raw = msgspec.msgpack.encode(batches)
     leases = {bid.lease for batch in batches for request in batch.requests for bid in request.bids}
-    used = {digest for batch in batches for digest in (request.rules for request in batch.requests)}
+    used = {request.rules for batch in batches for request in batch.requests}
     return Parcel(
         id=id,
         at=batches[-1].at,
@@ -175,6 +176,13 @@ def unpack_parcel(body: bytes, size: int) -> list[BatchRecord]:
         return msgspec.msgpack.decode(raw, type=list[BatchRecord])
     except (OSError, msgspec.MsgspecError) as error:
         raise ValueError(f"a parcel cannot be read: {error}") from error
+
+
+def uses_of(batches: Iterable[BatchRecord]) -> list[tuple[str, str]]:
+    """Return `(kind, version)` of all that decisions were made by, rules included."""
+    batches = list(batches)
+    rules = {("rules", request.rules) for batch in batches for request in batch.requests}
+    return sorted({use for batch in batches for use in _uses(batch)} | rules)
 
 
 def _uses(batch: BatchRecord) -> list[tuple[str, str]]:

@@ -7,24 +7,22 @@ Snapshots (catalogs, pacing tables, models, rules) are kept once per version, as
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
-from rtb.explain.records import BatchRecord, BidRecord, Parcel, RequestRecord, unpack_parcel
+from rtb.explain.records import Parcel, unpack_parcel, uses_of
 
 _LATE_SECONDS = 600.0
 """Longest delay of a decision after the table or catalog it was made by was replaced."""
 
-_BID_ID = re.compile(r"([0-9a-f]{16})-([0-9a-f]{1,8})")
 _REPLACED = ("catalog", "pacing")
 """Kinds of snapshots of which the newest is in use, and others are dropped once no decision refers to them."""
 
@@ -36,33 +34,44 @@ PRAGMA journal_mode = WAL;
 PRAGMA secure_delete = FAST;
 PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS parcels (
-  number INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, at REAL NOT NULL, size INTEGER NOT NULL, body BLOB NOT NULL
+  number INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, at REAL NOT NULL, size INTEGER NOT NULL, body BLOB NOT NULL,
+  uses BLOB, chunk TEXT
 );
 CREATE TABLE IF NOT EXISTS leases (lease INTEGER, parcel INTEGER, PRIMARY KEY (lease, parcel)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS leases_by_parcel ON leases (parcel);
 CREATE TABLE IF NOT EXISTS pictures (
-  kind TEXT, version TEXT, at REAL NOT NULL, used REAL, size INTEGER NOT NULL, body BLOB NOT NULL,
+  kind TEXT, version TEXT, at REAL NOT NULL, used REAL, size INTEGER NOT NULL, body BLOB NOT NULL, chunk TEXT,
   PRIMARY KEY (kind, version)
 );
+CREATE TABLE IF NOT EXISTS chunks (name TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
+
+_LATER_COLUMNS = (("parcels", "uses BLOB"), ("parcels", "chunk TEXT"), ("pictures", "chunk TEXT"))
+"""Columns that files of former releases lack."""
+
+_INDEXES = """
+CREATE INDEX IF NOT EXISTS parcels_by_chunk ON parcels (chunk);
+CREATE INDEX IF NOT EXISTS pictures_by_chunk ON pictures (chunk);
+CREATE INDEX IF NOT EXISTS parcels_by_age ON parcels (at);
 """
 
 
-class NotKept(LookupError):
-    """A bid or snapshot that is not kept; the message says why, and what to do."""
-
-
-class RecordedBid(NamedTuple):
-    """A recorded bid with its context.
+class Snapshot(msgspec.Struct, frozen=True, array_like=True):
+    """A snapshot as it is stored.
 
     Attributes:
-        batch: batch of the bid.
-        request: request of the bid.
-        bid: the bid itself.
+        kind: kind of the snapshot.
+        version: its version.
+        at: Unix time from which on it was in use.
+        size: bytes of the decompressed body.
+        body: compressed body.
     """
 
-    batch: BatchRecord
-    request: RequestRecord
-    bid: BidRecord
+    kind: str
+    version: str
+    at: float
+    size: int
+    body: bytes
 
 
 class StoreSize(NamedTuple):
@@ -101,8 +110,17 @@ class DecisionStore:
         self._mutex = threading.Lock()
         self._connection = sqlite3.connect(path, check_same_thread=False, timeout=10.0)
         self._connection.executescript(_TABLES)
+        self._add_columns()
+        self._connection.executescript(_INDEXES)
         self._forget_unredacted()
         self._bytes = self._count()
+
+    def _add_columns(self) -> None:
+        """Add the columns that a file of a former release lacks."""
+        for table, column in _LATER_COLUMNS:
+            known = [row[1] for row in self._connection.execute(f"PRAGMA table_info({table})")]
+            if column.partition(" ")[0] not in known:
+                self._connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
 
     def _forget_unredacted(self) -> None:
         """Delete requests from before redaction, with everything they contain of their users."""
@@ -120,19 +138,121 @@ class DecisionStore:
         Returns:
             `(kind, version)` of the missing snapshots that its decisions were made by.
         """
-        with self._mutex, self._connection as connection:
-            row = (parcel.id, parcel.at, parcel.size, parcel.body)
-            made = connection.execute("INSERT OR IGNORE INTO parcels (id, at, size, body) VALUES (?, ?, ?, ?)", row)
-            if made.rowcount:
-                leases = np.frombuffer(parcel.leases, np.int64).tolist()
-                rows = ((lease, made.lastrowid) for lease in leases)
-                connection.executemany("INSERT OR IGNORE INTO leases VALUES (?, ?)", rows)
-                self._bytes += len(parcel.body)
+        with self._mutex, self._connection:
+            self._insert(parcel)
             for digest, rules in parcel.rules.items():
                 self._keep_snapshot("rules", digest, rules, parcel.at)
-            uses = [*parcel.uses, *(("rules", digest) for digest in parcel.rules)]
-            touch = "UPDATE pictures SET used = max(coalesce(used, 0), ?) WHERE kind = ? AND version = ?"
-            return [use for use in uses if not connection.execute(touch, (parcel.at, *use)).rowcount]
+            return self._touch(parcel)
+
+    def _insert(self, parcel: Parcel, chunk: str | None = None) -> None:
+        """Insert a parcel, unless it is there."""
+        insert = "INSERT OR IGNORE INTO parcels (id, at, size, body, uses, chunk) VALUES (?, ?, ?, ?, ?, ?)"
+        uses = msgspec.msgpack.encode(_all_uses(parcel))
+        row = (parcel.id, parcel.at, parcel.size, parcel.body, uses, chunk)
+        made = self._connection.execute(insert, row)
+        if not made.rowcount:
+            return
+        rows = ((lease, made.lastrowid) for lease in np.frombuffer(parcel.leases, np.int64).tolist())
+        self._connection.executemany("INSERT OR IGNORE INTO leases VALUES (?, ?)", rows)
+        self._bytes += len(parcel.body)
+
+    def _touch(self, parcel: Parcel) -> list[tuple[str, str]]:
+        """Mark the snapshots that a parcel was decided by as used; return those that are missing."""
+        touch = "UPDATE pictures SET used = max(coalesce(used, 0), ?) WHERE kind = ? AND version = ?"
+        return [use for use in _all_uses(parcel) if not self._connection.execute(touch, (parcel.at, *use)).rowcount]
+
+    def unarchived_parcels(self, most_bytes: int) -> list[Parcel]:
+        """Return the oldest parcels that no chunk of the archive holds, of about so many bytes."""
+        rows = "SELECT number, id, at, size, body, uses FROM parcels WHERE chunk IS NULL ORDER BY number"
+        found: list[Parcel] = []
+        with self._mutex, closing(self._connection.execute(rows)) as parcels:
+            for number, id, at, size, body, uses in parcels:
+                if found and most_bytes < len(body):
+                    break
+                most_bytes -= len(body)
+                used = (
+                    _uses_in(body, size) if uses is None else msgspec.msgpack.decode(uses, type=list[tuple[str, str]])
+                )
+                leases = self._leases_of(number)
+                found.append(Parcel(id=id, at=at, leases=leases, uses=used, rules={}, size=size, body=body))
+        return found
+
+    def _leases_of(self, number: int) -> bytes:
+        rows = self._connection.execute(
+            "SELECT lease FROM leases WHERE parcel = ? ORDER BY lease", (number,)
+        ).fetchall()
+        return np.array([lease for (lease,) in rows], np.int64).tobytes()
+
+    def unarchived_snapshots(self, most_bytes: int) -> list[Snapshot]:
+        """Return the oldest snapshots that no chunk of the archive holds, of about so many bytes."""
+        rows = "SELECT kind, version, at, size, body FROM pictures WHERE chunk IS NULL ORDER BY at"
+        found: list[Snapshot] = []
+        with self._mutex, closing(self._connection.execute(rows)) as snapshots:
+            for row in snapshots:
+                if found and most_bytes < len(row[-1]):
+                    break
+                most_bytes -= len(row[-1])
+                found.append(Snapshot(*row))
+        return found
+
+    def note_parcels(self, chunk: str, parcels: Iterable[Parcel]) -> None:
+        """Note which chunk of the archive holds these parcels."""
+        with self._mutex, self._connection:
+            self._note(chunk, "parcels SET chunk = ? WHERE id = ?", ((one.id,) for one in parcels))
+
+    def note_snapshots(self, chunk: str, snapshots: Iterable[Snapshot]) -> None:
+        """Note which chunk of the archive holds these snapshots."""
+        with self._mutex, self._connection:
+            self._note(chunk, "pictures SET chunk = ? WHERE kind = ? AND version = ?", map(_key_of, snapshots))
+
+    def _note(self, chunk: str, what: str, keys: Iterable[tuple[str, ...]]) -> None:
+        self._connection.execute("INSERT OR IGNORE INTO chunks VALUES (?)", (chunk,))
+        self._connection.executemany(f"UPDATE {what} AND chunk IS NULL", ((chunk, *key) for key in keys))
+
+    def restore_parcels(self, chunk: str, parcels: Sequence[Parcel]) -> None:
+        """Store the parcels of a chunk, whatever room there is."""
+        with self._mutex, self._connection:
+            self._note(chunk, "parcels SET chunk = ? WHERE id = ?", ((one.id,) for one in parcels))
+            for parcel in parcels:
+                self._insert(parcel, chunk)
+                self._touch(parcel)
+
+    def restore_snapshots(self, chunk: str, snapshots: Sequence[Snapshot]) -> None:
+        """Store the snapshots of a chunk, whatever room there is."""
+        insert = "INSERT OR IGNORE INTO pictures (kind, version, at, size, body, chunk) VALUES (?, ?, ?, ?, ?, ?)"
+        with self._mutex, self._connection as connection:
+            self._note(chunk, "pictures SET chunk = ? WHERE kind = ? AND version = ?", map(_key_of, snapshots))
+            for one in snapshots:
+                row = (one.kind, one.version, one.at, one.size, one.body, chunk)
+                if connection.execute(insert, row).rowcount:
+                    self._bytes += len(one.body)
+
+    def note_chunk(self, chunk: str) -> None:
+        """Note that a chunk is known, whatever it holds."""
+        self.note_parcels(chunk, ())
+
+    @property
+    def most_bytes(self) -> int:
+        """Most bytes of all that is kept."""
+        return self._most_bytes
+
+    def chunks(self) -> set[str]:
+        """Return the chunks of the archive that are known."""
+        with self._mutex:
+            return {name for (name,) in self._connection.execute("SELECT name FROM chunks")}
+
+    def dropped_chunks(self) -> list[str]:
+        """Return the known chunks of which nothing is stored any more."""
+        held = " AND ".join(
+            f"NOT EXISTS (SELECT 1 FROM {table} WHERE chunk = name)" for table in ("parcels", "pictures")
+        )
+        with self._mutex:
+            return [name for (name,) in self._connection.execute(f"SELECT name FROM chunks WHERE {held}")]
+
+    def forget_chunk(self, chunk: str) -> None:
+        """Forget a chunk that was removed."""
+        with self._mutex, self._connection as connection:
+            connection.execute("DELETE FROM chunks WHERE name = ?", (chunk,))
 
     def keep_snapshot(self, kind: str, version: str, body: bytes, at: float) -> None:
         """Store a snapshot in use from this Unix time on; a known one becomes the newest again."""
@@ -161,11 +281,11 @@ class DecisionStore:
             self._drop_parcels("at < ?", now - self._seconds)
             self._drop_snapshots(now)
             while self._bytes > self._most_bytes:
-                oldest = connection.execute("SELECT number FROM parcels ORDER BY number LIMIT 64").fetchall()
+                oldest = connection.execute("SELECT at FROM parcels ORDER BY at LIMIT 64").fetchall()
                 if not oldest:
                     self._drop_oldest_snapshots()
                     break
-                self._drop_parcels("number <= ?", self._enough(oldest[-1][0]))
+                self._drop_parcels("at <= ?", self._enough(oldest[-1][0]))
                 self._drop_snapshots(now)
             return before - self._bytes
 
@@ -181,15 +301,15 @@ class DecisionStore:
         with self._mutex:
             self._connection.close()
 
-    def _enough(self, last: int) -> int:
-        """Return the number of the parcel up to which the oldest must be dropped, at most `last`."""
+    def _enough(self, last: float) -> float:
+        """Return the Unix time up to which the oldest parcels must be dropped, at most `last`."""
         over = self._bytes - self._most_bytes
-        for number, size in self._connection.execute(
-            "SELECT number, length(body) FROM parcels WHERE number <= ? ORDER BY number", (last,)
+        for at, size in self._connection.execute(
+            "SELECT at, length(body) FROM parcels WHERE at <= ? ORDER BY at", (last,)
         ).fetchall():
             over -= size
             if over <= 0:
-                return int(number)
+                return float(at)
         return last
 
     def _drop_parcels(self, where: str, value: float) -> None:
@@ -233,105 +353,17 @@ class DecisionStore:
         return int(self._connection.execute(both.format("parcels", "pictures")).fetchone()[0])
 
 
-class DecisionReader:
-    """A reader of a store that another process or thread may write.
-
-    Args:
-        path: path of its file.
-
-    Raises:
-        NotKept: there is no such file.
-        sqlite3.Error: it cannot be read; so for every call.
-    """
-
-    def __init__(self, path: Path) -> None:
-        if not path.exists():
-            raise NotKept(
-                f"no decision was ever recorded in {path}: the platform has not bid yet, keeps its files elsewhere "
-                "(set RAYBID_VAR_DIR), or RAYBID_DECISION_HOURS is 0"
-            )
-        self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10.0)
-
-    def __enter__(self) -> DecisionReader:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._connection.close()
-
-    def find(self, bid_id: str) -> RecordedBid:
-        """Return a bid by its id.
-
-        Raises:
-            NotKept: it is not stored.
-            ValueError: a parcel is damaged.
-        """
-        lease, sequence = parse_bid_id(bid_id)
-        rows = "SELECT size, body FROM parcels JOIN leases ON parcel = number WHERE lease = ? ORDER BY number"
-        with closing(self._connection.execute(rows, (lease,))) as parcels:
-            for size, body in parcels:
-                for batch in unpack_parcel(body, size):
-                    for request in batch.requests:
-                        for bid in request.bids:
-                            if (bid.lease, bid.sequence) == (lease, sequence):
-                                return RecordedBid(batch, request, bid)
-        raise NotKept(self._why_not(bid_id))
-
-    def read_snapshot(self, kind: str, version: str) -> bytes:
-        """Return a snapshot.
-
-        Raises:
-            NotKept: it is not stored.
-        """
-        asked = "SELECT size, body FROM pictures WHERE kind = ? AND version = ?"
-        row = self._connection.execute(asked, (kind, version)).fetchone()
-        if row is None:
-            raise NotKept(
-                f"{_SPOKEN.get(kind, kind)} {version} that this bid was made by is not kept (any more): what is older "
-                "than RAYBID_DECISION_HOURS goes, and the oldest first beyond RAYBID_DECISION_MEGABYTES"
-            )
-        return bytes(pa.Codec("zstd").decompress(row[1], row[0], asbytes=True))
-
-    def recent(self, count: int) -> Iterable[str]:
-        """Yield the ids of bids of the newest parcels, newest first, at least `count` where there are as many."""
-        left = count
-        rows = self._connection.execute("SELECT size, body FROM parcels ORDER BY number DESC")
-        with closing(rows) as parcels:
-            for size, body in parcels:
-                if left <= 0:
-                    return
-                ids = [
-                    bid_id_of(bid) for batch in unpack_parcel(body, size) for one in batch.requests for bid in one.bids
-                ]
-                left -= len(ids)
-                yield from ids
-
-    def _why_not(self, bid_id: str) -> str:
-        (since,) = self._connection.execute("SELECT min(at) FROM parcels").fetchone()
-        if since is None:
-            return f"bid {bid_id} is not recorded: nothing is, no bid was made within RAYBID_DECISION_HOURS"
-        oldest = datetime.fromtimestamp(since, UTC).isoformat(timespec="seconds")
-        return (
-            f"bid {bid_id} is not recorded: it is older than the oldest that is ({oldest}), it is younger than "
-            "a few seconds and still on its way, it answered a test, or there never was such a bid. Ask again, or keep "
-            "more with RAYBID_DECISION_HOURS and RAYBID_DECISION_MEGABYTES"
-        )
+def _key_of(snapshot: Snapshot) -> tuple[str, str]:
+    return snapshot.kind, snapshot.version
 
 
-_SPOKEN = {"ctr": "the CTR model", "pacing": "the pacing table", "catalog": "the catalog", "rules": "the set of rules"}
+def _all_uses(parcel: Parcel) -> list[tuple[str, str]]:
+    return [*parcel.uses, *(("rules", digest) for digest in parcel.rules)]
 
 
-def parse_bid_id(bid_id: str) -> tuple[int, int]:
-    """Return lease and sequence of a bid's id.
-
-    Raises:
-        NotKept: it is not the id of a bid.
-    """
-    match = _BID_ID.fullmatch(bid_id)
-    if match is None or int(match[1], 16) >= 1 << 63:
-        raise NotKept(f"{bid_id[:64]!r} is not the id of a bid: one looks like 00c0ffee00c0ffee-1f, as in a bid's `id`")
-    return int(match[1], 16), int(match[2], 16)
-
-
-def bid_id_of(bid: BidRecord) -> str:
-    """Return the id of a recorded bid, as it was sent."""
-    return f"{bid.lease:016x}-{bid.sequence:x}"
+def _uses_in(body: bytes, size: int) -> list[tuple[str, str]]:
+    """Return what the decisions in a parcel of a former release were made by; nothing where it is damaged."""
+    try:
+        return uses_of(unpack_parcel(body, size))
+    except ValueError:
+        return []

@@ -21,7 +21,8 @@ from raybid.local import ports
 from rtb.ledger.embedded import EmbeddedServer
 from rtb.models import ctr, policy
 from rtb.models.features import FIELDS
-from rtb.models.registry import Registry
+from rtb.models.registry import KINDS, Registry
+from rtb.runtime.settings import Settings
 from simulation import reference
 from simulation.requests import to_openrtb
 from tests.conftest import Valkey
@@ -103,8 +104,8 @@ def test_every_bid_of_a_run_comes_out_again_while_things_change(platform: Platfo
 def _publish(var: Path, seed: int) -> None:
     ctr.save(var / "candidate" / "ctr", network(seed + 10), metrics={}, trained_on="nothing")
     policy.save(var / "candidate" / "policy", continuous(seed + 10), metrics={}, trained_on="nothing")
-    for kind in ("ctr", "policy"):
-        registry = Registry(var / "published", kind)
+    for kind in KINDS:
+        registry = Registry.of(Settings(var_dir=var), kind)
         with registry.deciding():
             version = registry.add(var / "candidate" / kind).version
             registry.decide("published", version, "a test")

@@ -14,7 +14,7 @@ from deployments.explain import DecisionKeeper
 from deployments.models import ModelFeed
 from deployments.wiring import load_policy
 from rtb.experiment import Experiment, encode
-from rtb.explain.store import DecisionReader, NotKept
+from rtb.explain.reader import DecisionReader, NotKept
 from rtb.models import artefacts, policy
 from rtb.pacing.snapshot import EXPERIMENT, SnapshotPublisher, model_key, staged_model_key
 from rtb.runtime.settings import Settings

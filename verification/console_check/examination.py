@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from rtb.explain.store import DecisionReader
+from rtb.explain.reader import DecisionReader
 from verification.console_check import expected
 from verification.console_check.browser import Browser, Pages, Theme, chromium
 from verification.console_check.stage import CheckStage

@@ -18,9 +18,9 @@ from rtb import exchanges
 from rtb.auction.batch import Answer
 from rtb.campaigns.campaign import HeldDeal, Targeting
 from rtb.explain.explain import explained
+from rtb.explain.reader import DecisionReader, NotKept
 from rtb.explain.recompute import Recomputed, recompute
 from rtb.explain.snapshot_loader import RecomputeError, SnapshotLoader
-from rtb.explain.store import DecisionReader, NotKept
 from rtb.ledger import ANYBODY
 from rtb.models import policy
 from rtb.models.winrate import market_key

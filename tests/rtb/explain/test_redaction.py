@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rtb.explain.reader import DecisionReader
 from rtb.explain.redaction import WITHHELD, redacted, redacted_body
-from rtb.explain.store import DecisionReader, DecisionStore
+from rtb.explain.store import DecisionStore
 from rtb.inventory import user_agent
 from rtb.inventory.impression import Impression, impressions_of
 from rtb.openrtb import BidRequest, InvalidRequest, decode_request

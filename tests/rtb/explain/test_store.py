@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rtb.explain.reader import DecisionReader, NotKept, parse_bid_id
 from rtb.explain.records import Parcel
-from rtb.explain.store import DecisionReader, DecisionStore, NotKept, parse_bid_id
+from rtb.explain.store import DecisionStore
 from tests.rtb.explain.parcels import parcel
 
 HOUR = 3_600.0
