@@ -203,7 +203,8 @@ class EventWriter:
     def _step(self) -> int:
         self._stream.check(self._written)
         entries = self._stream.read(self._written, self._batch)
-        booked, self._booked, parts = self._booked, None, []
+        booked, self._booked = self._booked, None
+        parts: list[Part] = []
         for part in parquet.write_parts(self._store, entries):
             parts.append(part)
             self._written = part.last

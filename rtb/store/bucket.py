@@ -6,6 +6,7 @@ import io
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -21,8 +22,8 @@ _WHOLE_BYTES = 8 << 20
 """Size up to which a file is read at once, in one request."""
 _READ_AT_ONCE = 1 << 20
 _PARAMETERS = ("endpoint_override", "region", "scheme")
-_TIMEOUTS = {"timeout": "30s", "connect_timeout": "5s"}
-_RETRIES: dict[str, Any] = {"max_retries": 3, "retry_timeout": "20s"}
+_OPTIONS: Any = {"timeout": "30s", "connect_timeout": "5s", "allow_http": True}  # only who names an endpoint says http
+_RETRIES: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
 
 
 class BucketStore:
@@ -56,7 +57,7 @@ class BucketStore:
         client = S3Store(
             parts.netloc,
             config=_configuration(dict(parse_qsl(parts.query))),
-            client_options={**_TIMEOUTS, "allow_http": True},  # type of the endpoint: only who configures one says http
+            client_options=_OPTIONS,
             retry_config=_RETRIES,
         )
         return cls(client, f"s3://{parts.netloc}", parts.path.strip("/"))
