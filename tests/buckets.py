@@ -16,26 +16,27 @@ from pathlib import Path
 import msgspec
 
 from raybid.local.ports import free_ports
+from rtb.runtime import processes
 from rtb.store import Store, StoreAway, open_store
 
 _KEY, _SECRET = "test", "test-secret"
 _START_S = 60.0
-_END_S = 10.0
 
 
 @dataclass(frozen=True)
 class Buckets:
-    """A server of buckets, each made when it is first written to."""
+    """A server of buckets."""
 
     port: int
 
-    def url(self, bucket: str = "") -> str:
-        """Return the URL of a bucket; by default of one that nobody else uses."""
-        name = bucket or f"b{secrets.token_hex(6)}"
-        return f"s3://{name}/prefix?endpoint_override=http://127.0.0.1:{self.port}&region=us-east-1"
+    def url(self) -> str:
+        """Return the URL of a new bucket, which the server makes when it is first written to."""
+        bucket, server = f"s3://b{secrets.token_hex(6)}", f"endpoint_override=http://127.0.0.1:{self.port}"
+        open_store(f"{bucket}?{server}").write("made", b"")
+        return f"{bucket}/prefix?{server}&region=us-east-1"
 
     def store(self) -> Store:
-        """Return a store in a bucket that nobody else uses."""
+        """Return a store in a new bucket."""
         return open_store(self.url())
 
     @property
@@ -61,27 +62,22 @@ def serving(folder: Path) -> Iterator[Buckets]:
     options = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", "-s3.port.iceberg=0", "-s3.port.lance=0", "-iam=false"]
     options += ["-master.telemetry=false", f"-s3.config={folder / 's3.json'}", f"-dir={folder}", *listening]
     with (folder / "log").open("wb") as log:
-        server = subprocess.Popen([str(program()), "server", *options], stdout=log, stderr=log, cwd=folder)
+        server = processes.start([str(program()), "server", *options], stdout=log, stderr=log, cwd=folder)
     try:
         buckets = Buckets(ports[0])
         _wait(buckets, server)
         yield buckets
     finally:
-        server.terminate()
-        try:
-            server.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        processes.end(server)
 
 
 def _wait(buckets: Buckets, server: subprocess.Popen[bytes]) -> None:
-    """Wait until a first object is written."""
-    deadline, store = time.monotonic() + _START_S, buckets.store()
+    """Wait until a first bucket is made."""
+    deadline = time.monotonic() + _START_S
     while True:
         assert server.poll() is None, "the server ended: see its log"
         try:
-            store.write("ready", b"")
+            buckets.url()
         except StoreAway:
             assert time.monotonic() < deadline, "the server does not answer"
             time.sleep(0.2)

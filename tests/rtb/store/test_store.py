@@ -143,3 +143,9 @@ def test_a_server_that_is_away_or_refuses_is_told_in_a_line(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     with pytest.raises(StoreAway):
         bucket_server.store().write("a", b"")
+
+
+def test_a_bucket_that_is_not_there_is_an_error_and_not_empty(bucket_server: Buckets) -> None:
+    missing = open_store(f"s3://missing?endpoint_override=http://127.0.0.1:{bucket_server.port}")
+    with pytest.raises(StoreAway, match="404"):
+        missing.files()
