@@ -21,22 +21,21 @@ from rtb.store import Store, StoreAway, open_store
 
 _KEY, _SECRET = "test", "test-secret"
 _START_S = 60.0
+_GRACE_S = 3.0
 
 
 @dataclass(frozen=True)
 class Buckets:
-    """A server of buckets."""
+    """A server with one bucket."""
 
     port: int
 
     def url(self) -> str:
-        """Return the URL of a new bucket, which the server makes when it is first written to."""
-        bucket, server = f"s3://b{secrets.token_hex(6)}", f"endpoint_override=http://127.0.0.1:{self.port}"
-        open_store(f"{bucket}?{server}").write("made", b"")
-        return f"{bucket}/prefix?{server}&region=us-east-1"
+        """Return the URL of a place in the bucket that nobody else uses."""
+        return f"s3://raybid/{secrets.token_hex(6)}?endpoint_override=http://127.0.0.1:{self.port}&region=us-east-1"
 
     def store(self) -> Store:
-        """Return a store in a new bucket."""
+        """Return a store that nobody else uses."""
         return open_store(self.url())
 
     @property
@@ -62,7 +61,7 @@ def serving(folder: Path) -> Iterator[Buckets]:
     options = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", "-s3.port.iceberg=0", "-s3.port.lance=0", "-iam=false"]
     options += ["-master.telemetry=false", f"-s3.config={folder / 's3.json'}", f"-dir={folder}", *listening]
     with (folder / "log").open("wb") as log:
-        server = processes.start([str(program()), "server", *options], stdout=log, stderr=log, cwd=folder)
+        server = processes.start([str(program()), "server", *options], _GRACE_S, stdout=log, stderr=log, cwd=folder)
     try:
         buckets = Buckets(ports[0])
         _wait(buckets, server)
@@ -72,12 +71,12 @@ def serving(folder: Path) -> Iterator[Buckets]:
 
 
 def _wait(buckets: Buckets, server: subprocess.Popen[bytes]) -> None:
-    """Wait until a first bucket is made."""
+    """Wait until its bucket is made, by the first object written."""
     deadline = time.monotonic() + _START_S
     while True:
         assert server.poll() is None, "the server ended: see its log"
         try:
-            buckets.url()
+            buckets.store().write("made", b"its bucket")
         except StoreAway:
             assert time.monotonic() < deadline, "the server does not answer"
             time.sleep(0.2)

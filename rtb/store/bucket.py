@@ -83,9 +83,11 @@ class BucketStore:
 
     def files(self, folder: str = "") -> list[str]:
         """See `Store`."""
+        within = self._name(folder)
         with _answered():
-            found = obstore.list_with_delimiter(self._client, self._name(folder) or None)
-        return sorted(one["path"].rpartition("/")[2] for one in found["objects"])
+            found = obstore.list_with_delimiter(self._client, within or None)
+        paths = (one["path"] for one in found["objects"])
+        return sorted(path.rpartition("/")[2] for path in paths if path != within)  # some servers list an empty folder
 
     def read(self, name: str) -> bytes:
         """See `Store`."""

@@ -30,7 +30,7 @@ class Store(Protocol):
         ...
 
     def folders(self, folder: str = "") -> list[str]:
-        """Return the names of the folders in a folder, sorted; none where there is no such folder."""
+        """Return the names of the folders in a folder, sorted; there may be some whose files are gone."""
         ...
 
     def files(self, folder: str = "") -> list[str]:
