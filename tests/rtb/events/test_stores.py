@@ -148,9 +148,12 @@ stream = EventStream(redis.Redis(port=int(sys.argv[1])))
 writer = EventWriter(stream, open_store(sys.argv[2]), Book(folder / "_spend.json"), folder / sys.argv[4], 41)
 print("ready", flush=True)
 for line in sys.stdin:
-    writer.drain()
-    while writer.merge():
-        pass
+    for work in (writer.drain, writer.merge):
+        try:
+            while work():
+                pass
+        except FileNotFoundError:  # the other one merges as well: the next call goes on
+            pass
     print("done", flush=True)
 """
 
