@@ -14,6 +14,7 @@ from rtb.events.schema import to_table
 from rtb.events.sink import BidEvent
 from rtb.events.stream import StreamEntry
 from rtb.models.features import FIELDS, SCHEMA_VERSION, bucket
+from rtb.store import FolderStore
 
 
 class Writer:
@@ -58,7 +59,7 @@ class Writer:
 
     def write(self, folder: Path) -> None:
         """Into files, as the Controller does."""
-        written: Iterable[Any] = write_parts(folder, self._entries)
+        written: Iterable[Any] = write_parts(FolderStore(folder), self._entries)
         assert list(written)
 
     @property

@@ -123,4 +123,4 @@ def test_the_environment_says_where_the_platform_is(tmp_path: Path, monkeypatch:
     (tmp_path / "secrets" / "admin_key").write_text("kept since the first run\n")
     assert from_environment({}).key == "kept since the first run"
     told = from_environment({"RAYBID_URL": "http://b.example/", "RAYBID_KEY": "given"})
-    assert (told.url, told.key, told.events) == ("http://b.example", "given", tmp_path / "events")
+    assert (told.url, told.key, told.events.local()) == ("http://b.example", "given", tmp_path / "events")

@@ -96,7 +96,7 @@ def test_a_crash_at_any_call_of_a_store_loses_and_doubles_nothing(
             add(client, count, added)
             count += added
             host = folder / ("host" if kind == "folder" else f"host{rng.randrange(2)}")
-            dying = make_writer(client, CrashingStore(store, [at], is_after=is_after), host)  # type: ignore[arg-type]
+            dying = make_writer(client, CrashingStore(store, [at], is_after=is_after), host)
             with contextlib.suppress(Crash):
                 dying.drain()
                 while dying.merge():

@@ -170,7 +170,7 @@ def test_a_crash_at_any_call_loses_nothing_that_was_archived(
     archived: set[int] = set()
     for number, (at, is_after) in enumerate(fatal, 1):
         dying = CrashingStore(store, [at], is_after=is_after)
-        with host(folder / f"host{number}", dying) as one, contextlib.suppress(Crash):  # type: ignore[arg-type]
+        with host(folder / f"host{number}", dying) as one, contextlib.suppress(Crash):
             one.archive.restore()
             for turn in range(3):
                 lease = 10 * number + turn

@@ -117,7 +117,7 @@ def test_a_crash_at_any_call_leaves_a_whole_champion(
         store = FolderStore(folder / "published", is_shared=kind == "shared")
     before: RegistryState = RegistryState()
     for number, (at, is_after) in enumerate(fatal):
-        dying = host(CrashingStore(store, [at], is_after=is_after), folder / "dying")  # type: ignore[arg-type]
+        dying = host(CrashingStore(store, [at], is_after=is_after), folder / "dying")
         candidate = model(folder / "candidate", number)
         with contextlib.suppress(Crash):
             publish(dying, candidate)
