@@ -278,6 +278,20 @@ def test_no_more_is_answered_in_a_second_than_the_exchange_may_ask(tmp_path: Pat
     asyncio.run(main())
 
 
+def test_of_many_large_bodies_some_are_shed_and_small_ones_are_answered(replica: Replica) -> None:
+    large = to_json(make_request(ext="x" * 900_000))
+
+    async def main() -> None:
+        many = asyncio.gather(*(replica.send(large) for _ in range(10)))
+        await asyncio.sleep(0)
+        assert (await replica.send()).status == 200
+        statuses = Counter(answer.status for answer in await many)
+        assert statuses[200] >= 1
+        assert replica.counters["no_bid.large_bodies"] == statuses[204] >= 5
+
+    asyncio.run(main())
+
+
 _HEADER_NAMES = ["x-api-key", "content-encoding", "accept-encoding", "x-openrtb-version", "content-type", "x-else"]
 _HEADER_VALUES = ["gzip", "identity", "gzip;q=0", "*;q=x", "2.6", "\u00ff", "", KEY]
 _PATHS = [
