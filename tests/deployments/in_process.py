@@ -21,6 +21,7 @@ from deployments.controller import Controller
 from deployments.ctr_model import CTRModel
 from deployments.rl_bidder import RLBidder
 from deployments.router import Router
+from raybid.local.ports import free_port
 from rtb.campaigns.campaign import Campaign
 from tests.conftest import Valkey
 from tests.support import until
@@ -113,8 +114,9 @@ class Platform:
 
 
 @contextmanager
-def running(valkey: Valkey, folder: Path, port: int, *, composed: bool = False, **settings: Any) -> Iterator[Platform]:
-    """Start one with these settings, and stop it again."""
+def running(valkey: Valkey, folder: Path, *, composed: bool = False, **settings: Any) -> Iterator[Platform]:
+    """Start one with these settings on a free port, and stop it again."""
+    port = free_port()
     given = {
         "var_dir": folder,
         "redis_url": f"redis://127.0.0.1:{valkey.port}/0",

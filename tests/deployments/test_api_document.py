@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import urljoin
@@ -21,15 +20,12 @@ from schemathesis.generation.modes import GenerationMode
 from deployments import publishing
 from deployments.api import examples
 from deployments.bootstrap.router import RouterParts, api_routers
-from raybid.local import ports
 from rtb.catalog import CatalogError
 from rtb.experiment import Experiment
 from rtb.models import policy
 from rtb.models.policy import neutral
 from rtb.models.registry import Registry
-from tests.conftest import Valkey
-from tests.deployments.in_process import ADMIN_KEY, Platform, running
-from tests.rtb.builders import make_campaign
+from tests.deployments.in_process import ADMIN_KEY, Platform
 
 _KEY = {"X-API-Key": ADMIN_KEY}
 
@@ -39,14 +35,6 @@ _CHECKS = [
     checks.content_type_conformance,
     checks.response_schema_conformance,
 ]
-
-
-@pytest.fixture(scope="module")
-def platform(valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    valkey_server.flush()
-    with running(valkey_server, tmp_path_factory.mktemp("var"), ports.free_port()) as platform:
-        platform.register(make_campaign("spring"))
-        yield platform
 
 
 @pytest.fixture(scope="module")

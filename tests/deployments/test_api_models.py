@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from raybid.local import ports
 from rtb.models import policy
 from rtb.models.artefacts import META, WEIGHTS
 from rtb.models.registry import Registry
@@ -30,7 +29,7 @@ def _publish(folder: Path, version_of: float) -> str:
 
 
 def test_an_earlier_model_serves_again(valkey: Valkey, tmp_path: Path):
-    with running(valkey, tmp_path, ports.free_port()) as platform, platform.client() as client:
+    with running(valkey, tmp_path) as platform, platform.client() as client:
         assert client.get("/models/policy").json() == {"champion": None, "former": None, "history": []}
         refused = client.post("/models/policy/rollback", json={})
         assert (refused.status_code, "is the first" in refused.json()["detail"]) == (409, True)
@@ -56,7 +55,7 @@ def test_an_earlier_model_serves_again(valkey: Valkey, tmp_path: Path):
 
 def test_a_record_that_is_damaged_is_told(valkey: Valkey, tmp_path: Path):
     (tmp_path / "published" / "ctr").mkdir(parents=True)
-    with running(valkey, tmp_path, ports.free_port()) as platform, platform.client() as client:
+    with running(valkey, tmp_path) as platform, platform.client() as client:
         (tmp_path / "published" / "ctr" / "record.json").write_text("{")
         assert client.get("/models/ctr").status_code == 503
         assert client.post("/models/ctr/rollback", json={}).status_code == 409
@@ -64,7 +63,7 @@ def test_a_record_that_is_damaged_is_told(valkey: Valkey, tmp_path: Path):
 
 def test_a_candidate_that_is_none_is_refused_before_a_job_is_sent(valkey: Valkey, tmp_path: Path):
     policy.save(tmp_path / "candidate", policy.neutral(), metrics={}, trained_on="nothing")
-    with running(valkey, tmp_path, ports.free_port()) as platform, platform.client() as client:
+    with running(valkey, tmp_path) as platform, platform.client() as client:
         for folder in (str(tmp_path / "none"), ""):
             assert client.post("/models/policy/publish", json={"folder": folder}).status_code == 422
         other = client.post("/models/ctr/publish", json={"folder": str(tmp_path / "candidate")})
@@ -85,7 +84,7 @@ def test_a_candidate_that_is_none_is_refused_before_a_job_is_sent(valkey: Valkey
 
 
 def test_what_is_published_and_what_each_replica_serves(valkey: Valkey, tmp_path: Path):
-    with running(valkey, tmp_path, ports.free_port()) as platform, platform.client() as client:
+    with running(valkey, tmp_path) as platform, platform.client() as client:
 
         def told() -> dict[str, Any]:
             found: dict[str, Any] = client.get("/models").json()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
@@ -26,9 +25,7 @@ _SLOTS = [
 
 
 @pytest.fixture
-def environment(valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAYBID_VAR_DIR", str(tmp_path))
-    monkeypatch.setenv("RAYBID_REDIS_URL", f"redis://127.0.0.1:{valkey.port}/0")
+def environment(environment: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAYBID_MAX_QUEUE", "600")
 
 

@@ -18,7 +18,6 @@ from deployments.controller import Controller
 from deployments.notice_handler import NoticeHandler
 from deployments.snapshot_feed import SnapshotFeed
 from deployments.wiring import logger
-from raybid.local import ports
 from rtb.auction.edge import Edge
 from rtb.catalog import Spend
 from rtb.exchanges import Exchanges
@@ -40,7 +39,7 @@ FORGETFUL = "none: appendonly is no: set `appendonly yes` and `appendfsync alway
 
 def health(server: Valkey, folder: Path, *, required: bool) -> httpx.Response:
     """Asked once the Controller has told the Router of the campaigns."""
-    with platform(server, folder, ports.free_port(), require_durable=required) as running, running.client() as browser:
+    with platform(server, folder, require_durable=required) as running, running.client() as browser:
         until(lambda: browser.get("/health").json()["parts"]["snapshots"]["state"] != "none")
         return browser.get("/health")
 
@@ -69,7 +68,7 @@ def test_a_server_that_evicts_is_no_ledger_though_durability_is_not_required(tmp
 
 
 def test_health_names_the_campaigns_whose_figures_are_lost_and_the_others_bid(valkey: Valkey, tmp_path: Path) -> None:
-    with platform(valkey, tmp_path, ports.free_port()) as running:
+    with platform(valkey, tmp_path) as running:
         running.register(make_campaign("spring"), make_campaign("summer"))
         catalog = running.router.parts.stores.catalog
         spring = {entry.campaign.id: entry.number for entry in catalog.all()}["spring"]
@@ -87,7 +86,7 @@ def test_health_names_the_campaigns_whose_figures_are_lost_and_the_others_bid(va
 
 
 def test_health_of_a_server_that_is_away(free_port: int, tmp_path: Path) -> None:
-    with platform(Valkey(free_port), tmp_path, ports.free_port()) as running, running.client() as browser:
+    with platform(Valkey(free_port), tmp_path) as running, running.client() as browser:
         answer = browser.get("/health")
     assert (answer.status_code, answer.json()["durability"]) == (503, "unknown: the server does not answer")
     assert answer.json()["ledger"] == "away"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -28,10 +27,8 @@ from tests.rtb.events.support import add, expected_ids
 
 
 @pytest.fixture
-def settings(valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setenv("RAYBID_VAR_DIR", str(tmp_path))
+def settings(environment: Valkey, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("RAYBID_REQUIRE_REPORT_KEY", "false")
-    monkeypatch.setenv("RAYBID_REDIS_URL", f"redis://127.0.0.1:{valkey.port}/0")
     monkeypatch.setenv("RAYBID_EVENT_SECONDS", "0.05")
     return Settings()
 

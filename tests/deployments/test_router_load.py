@@ -100,10 +100,8 @@ class Door:
 
 
 @pytest.fixture
-def environment(valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAYBID_VAR_DIR", str(tmp_path))
+def environment(environment: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAYBID_REQUIRE_EXCHANGE_KEY", "false")
-    monkeypatch.setenv("RAYBID_REDIS_URL", f"redis://127.0.0.1:{valkey.port}/0")
 
 
 @pytest.mark.usefixtures("environment")
