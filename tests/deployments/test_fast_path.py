@@ -261,21 +261,17 @@ def test_a_stage_that_fails_is_204(replica: Replica) -> None:
     assert replica.reason() == "no_bid.stage_failed"
 
 
-def test_no_more_is_answered_in_a_second_than_the_exchange_may_ask(tmp_path: Path, valkey: Valkey) -> None:
+async def test_no_more_is_answered_in_a_second_than_the_exchange_may_ask(tmp_path: Path, valkey: Valkey) -> None:
     profiles = tmp_path / "exchanges"
     profiles.mkdir()
     (profiles / "acme.yaml").write_text("name: acme\nqps: 10")
-
-    async def main() -> None:
-        async with valkey.client() as client:
-            replica = Replica(tmp_path, client, exchanges_dir=profiles)
-            statuses = Counter([(await replica.send(path="/openrtb2/acme")).status for _ in range(100)])
-            assert statuses[200] <= 10
-            assert statuses[200] + statuses[204] == 100
-            assert replica.counters["no_bid.qps"] == statuses[204]
-            assert (await replica.send()).status == 200  # other exchanges have no limit, or their own
-
-    asyncio.run(main())
+    async with valkey.client() as client:
+        replica = Replica(tmp_path, client, exchanges_dir=profiles)
+        statuses = Counter([(await replica.send(path="/openrtb2/acme")).status for _ in range(100)])
+        assert statuses[200] <= 10
+        assert statuses[200] + statuses[204] == 100
+        assert replica.counters["no_bid.qps"] == statuses[204]
+        assert (await replica.send()).status == 200  # other exchanges have no limit, or their own
 
 
 _HEADER_NAMES = ["x-api-key", "content-encoding", "accept-encoding", "x-openrtb-version", "content-type", "x-else"]

@@ -112,19 +112,16 @@ def test_without_trained_models_the_prior_and_the_value_are_bid_and_it_is_said(l
     ]
 
 
-def test_the_ledgers_client_goes_where_the_settings_say_and_does_not_wait_long(tmp_path: Path):
-    async def main() -> None:
-        for settings, port in (
-            (Settings(redis_url="", ledger_port=4321, var_dir=tmp_path), 4321),
-            (Settings(redis_url="redis://ledger.example:1234/2", var_dir=tmp_path), 1234),
-        ):
-            client = ledger_client(settings)
-            options = client.connection_pool.connection_kwargs
-            assert options["port"] == port
-            assert options["socket_timeout"] == options["socket_connect_timeout"] == wiring.LEDGER_TIMEOUT_S
-            await client.aclose()
-
-    asyncio.run(main())
+async def test_the_ledgers_client_goes_where_the_settings_say_and_does_not_wait_long(tmp_path: Path):
+    for settings, port in (
+        (Settings(redis_url="", ledger_port=4321, var_dir=tmp_path), 4321),
+        (Settings(redis_url="redis://ledger.example:1234/2", var_dir=tmp_path), 1234),
+    ):
+        client = ledger_client(settings)
+        options = client.connection_pool.connection_kwargs
+        assert options["port"] == port
+        assert options["socket_timeout"] == options["socket_connect_timeout"] == wiring.LEDGER_TIMEOUT_S
+        await client.aclose()
 
 
 def test_a_replica_that_others_reach_does_not_do_without_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
