@@ -91,15 +91,12 @@ def test_an_unexpected_error_is_told_each_time_and_ends_nothing(log: list[str]):
     assert log == ["ERROR work: failed; trying again every 0 s"] * 2
 
 
-def test_a_cancelled_action_ends_the_repetition(log: list[str]):
-    async def main() -> None:
-        async def action() -> None:
-            raise asyncio.CancelledError
+async def test_a_cancelled_action_ends_the_repetition(log: list[str]):
+    async def action() -> None:
+        raise asyncio.CancelledError
 
-        with pytest.raises(asyncio.CancelledError):
-            await repeat(Work("work", 0, action, OSError))
-
-    asyncio.run(main())
+    with pytest.raises(asyncio.CancelledError):
+        await repeat(Work("work", 0, action, OSError))
     assert log == []
 
 

@@ -76,8 +76,8 @@ async def test_a_server_that_is_away_is_an_error_and_then_unknown(free_port: int
         assert watch.found.level is Level.UNKNOWN
 
 
-def test_a_watch_refuses_only_where_it_is_required_and_follows_the_server() -> None:
-    async def main(server: Valkey) -> None:
+async def test_a_watch_refuses_only_where_it_is_required_and_follows_the_server() -> None:
+    with running("valkey", *SYNCED) as server:
         async with server.client() as client:
             easy, strict = DurabilityWatch(client), DurabilityWatch(client, required=True)
 
@@ -92,9 +92,6 @@ def test_a_watch_refuses_only_where_it_is_required_and_follows_the_server() -> N
             assert (easily, "about a second" in strictly) == ("", True)
             await client.config_set("appendfsync", "always")
             assert await refusals() == ("", "")
-
-    with running("valkey", *SYNCED) as server:
-        asyncio.run(main(server))
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
