@@ -22,10 +22,7 @@ from deployments.api import examples
 from deployments.bootstrap.router import RouterParts, api_routers
 from rtb.catalog import CatalogError
 from rtb.experiment import Experiment
-from rtb.models import policy
-from rtb.models.policy import neutral
-from rtb.models.registry import Registry
-from tests.deployments.in_process import ADMIN_KEY, Platform
+from tests.deployments.in_process import ADMIN_KEY, Platform, publish
 
 _KEY = {"X-API-Key": ADMIN_KEY}
 
@@ -69,20 +66,6 @@ def _asks(document: Any, operation: Any) -> bool:
     return bool(said.get("parameters")) or "requestBody" in said
 
 
-def published(platform: Platform, folder: Path) -> list[Path]:
-    """Two policies, one after the other, so that there is one to go back to."""
-    registry = Registry(platform.router.parts.stores.settings.published_dir, "policy")
-    made = []
-    for value in (1.0, 2.0):
-        candidate = neutral()
-        candidate.layers[0][1][0] = value
-        policy.save(folder / str(value), candidate, metrics={}, trained_on="nothing")
-        with registry.deciding():
-            registry.decide("published", registry.add(folder / str(value)).version, "a test")
-        made.append(folder / str(value))
-    return made
-
-
 _FIRST = ("/bid", "/campaign/create", "/campaign/{campaign_id}/creatives", "/portfolio/create")
 
 
@@ -111,7 +94,9 @@ def _away(*told: Any) -> None:
 
 
 def test_every_example_works_and_every_good_answer_is_of_its_type(platform: Platform, monkeypatch: pytest.MonkeyPatch):
-    artefact = published(platform, Path(platform.router.parts.stores.settings.var_dir) / "trained")[0]
+    folder = Path(platform.router.parts.stores.settings.var_dir)
+    for multiplier in (1.0, 2.0):  # so that there is one to go back to
+        publish(folder, multiplier)
     for name in ("start", "look"):  # no Ray here, so no jobs
         monkeypatch.setattr(publishing, name, lambda *told: publishing.Publication("job", "pending", ""))
     ran = Experiment(number=1, kind="policy", version="v", folder="", share=0.5, salt="", started=1.0)
@@ -123,7 +108,7 @@ def test_every_example_works_and_every_good_answer_is_of_its_type(platform: Plat
     other: dict[str, dict[str, Any]] = {"/campaign/create": {"id": "example"}}
     other |= {
         "/campaign/{campaign_id}/creatives": {"id": "another"},
-        "/models/{kind}/publish": {"folder": str(artefact)},
+        "/models/{kind}/publish": {"folder": str(folder / "candidate")},
     }
     with platform.client() as client:
 

@@ -13,19 +13,8 @@ from rtb.models import policy
 from rtb.models.artefacts import META, WEIGHTS
 from rtb.models.registry import Registry
 from tests.conftest import Valkey
-from tests.deployments.in_process import running
+from tests.deployments.in_process import publish, running
 from tests.support import until
-
-
-def _publish(folder: Path, version_of: float) -> str:
-    neutral = policy.neutral()
-    neutral.layers[0][1][0] = version_of
-    policy.save(folder / "candidate", neutral, metrics={}, trained_on="nothing")
-    registry = Registry(folder / "published", "policy")
-    with registry.deciding():
-        version = registry.add(folder / "candidate").version
-        registry.decide("published", version, "a test")
-    return version
 
 
 def test_an_earlier_model_serves_again(valkey: Valkey, tmp_path: Path):
@@ -34,7 +23,7 @@ def test_an_earlier_model_serves_again(valkey: Valkey, tmp_path: Path):
         refused = client.post("/models/policy/rollback", json={})
         assert (refused.status_code, "is the first" in refused.json()["detail"]) == (409, True)
 
-        first, second = _publish(tmp_path, 1.0), _publish(tmp_path, 2.0)
+        first, second = publish(tmp_path, 1.0), publish(tmp_path, 2.0)
         told = client.get("/models/policy").json()
         assert (told["champion"], told["former"]) == (second, first)
         assert [line["version"] for line in told["history"]] == [first, second]
@@ -95,13 +84,13 @@ def test_what_is_published_and_what_each_replica_serves(valkey: Valkey, tmp_path
         assert [told()[kind]["published"] for kind in ("ctr", "policy")] == [None, None]
         assert told()["policy"]["replicas"][0]["version"] == "prior"
 
-        good = _publish(tmp_path, 1.0)
+        good = publish(tmp_path, 1.0)
         until(lambda: [one["version"] for one in told()["policy"]["replicas"]] == [good])
         assert told()["policy"]["published"] == good
         assert client.get("/admin/artefacts").json()["policy"]["version"] == good
         assert client.get("/health").json()["parts"]["models"]["policy"] == good
 
-        bad = _publish(tmp_path, 2.0)
+        bad = publish(tmp_path, 2.0)
         (tmp_path / "published" / "policy" / "versions" / bad / WEIGHTS).write_bytes(b"")
         until(lambda: [one["state"] for one in told()["policy"]["replicas"]] == ["refused"])
         (replica,) = told()["policy"]["replicas"]

@@ -6,19 +6,17 @@ import asyncio
 import threading
 from pathlib import Path
 
-import numpy as np
 import pytest
 import redis.asyncio as aioredis
 
 from deployments.models import ModelFeed, ModelPublisher, champions, served
 from deployments.wiring import load_policy
-from rtb.models import policy
 from rtb.models.artefacts import WEIGHTS, ArtefactError
-from rtb.models.observation import OBSERVATION_SIZE
 from rtb.models.policy import Policy
 from rtb.models.registry import Registry
 from rtb.pacing.snapshot import model_key
 from tests.conftest import Valkey
+from tests.deployments.in_process import publish
 
 
 class Replica:
@@ -31,20 +29,6 @@ class Replica:
     @property
     def multiplier(self) -> float:
         return float(self.served[-1].levels[0])
-
-
-def publish(folder: Path, multiplier: float) -> str:
-    """Publish a policy that always multiplies by this."""
-    layer = np.zeros((1, OBSERVATION_SIZE), np.float32), np.zeros(1, np.float32)
-    always = Policy((layer,), "tanh", "levels", np.array([multiplier]), "")
-    # The level is in the meta: a weight of its own keeps versions apart.
-    always.layers[0][1][0] = multiplier
-    policy.save(folder / "candidate", always, metrics={}, trained_on="nothing")
-    registry = Registry(folder / "published", "policy")
-    with registry.deciding():
-        version = registry.add(folder / "candidate").version
-        registry.decide("published", version, "a test")
-    return version
 
 
 async def test_each_replica_takes_up_what_is_published_and_what_is_rolled_back_to(valkey: Valkey, tmp_path: Path):
