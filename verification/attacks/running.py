@@ -129,7 +129,7 @@ class AttackRun:
         watch: TrafficWatch,
         say: Say,
         *,
-        quiet_seconds: float = 120.0,
+        quiet_seconds: float = 180.0,
         window_seconds: float = 2.4,
     ) -> None:
         self._target = target
