@@ -117,7 +117,8 @@ class CheckStage(AbstractContextManager["CheckStage"]):
 
     def trade(self) -> None:
         """Start the exchanges."""
-        own = {"RAYBID_VAR_DIR": str(self.settings.var_dir)}  # where this platform's keys are
+        # By these they know this platform for the one whose keys they have.
+        own = {"RAYBID_VAR_DIR": str(self.settings.var_dir), "RAYBID_HTTP_PORT": str(self.settings.http_port)}
         for seed, auction in ((3, "second"), (4, "first")):
             told = ["--auction", auction, "--seed", str(seed), "--rate", str(self._rate), "--duration", "3600"]
             command = [sys.executable, "-m", "pipelines.replay", "--url", self.settings.base_url, *told]
