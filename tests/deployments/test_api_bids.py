@@ -219,6 +219,7 @@ def test_flat_requests_count_as_requests(client: httpx.Client):
     _bid(client, w=1, h=1)
     after = client.get("/stats").json()["counters"]
     changed = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
+    changed.pop("predicted_micros", None)  # counted with charges, of which one of an earlier test may come now
     assert changed == {"requests": 2, "bid_responses": 1, "no_bid.no_creative": 1}
 
 
