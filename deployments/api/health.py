@@ -147,7 +147,7 @@ def routes(replica: HealthParts) -> APIRouter:
 
 def _missing(parts: dict[str, Part]) -> list[str]:
     """Name what bidding lacks: the ledger, or a first snapshot of the campaigns."""
-    return [name for name in ("ledger", "snapshots") if parts[name].state in ("away", "none", "not_durable")]
+    return [name for name in ("ledger", "snapshots") if parts[name].state in ("unavailable", "none", "not_durable")]
 
 
 class _Kept:
@@ -249,8 +249,8 @@ def _snapshots(replica: HealthParts) -> Part:
 
 def _away(part: str, error: Exception) -> Part:
     """Return a part that does not answer. What the error says may name hosts: it goes to the log."""
-    logger.warning(f"health: the {part} is away: {type(error).__name__}: {error}")
-    return Part(state="away")
+    logger.warning(f"health: the {part} is unavailable: {type(error).__name__}: {error}")
+    return Part(state="unavailable")
 
 
 def _told(kind: type[Struct]) -> dict[int | str, dict[str, Any]]:

@@ -34,15 +34,8 @@ class AwayLedger(MemoryLedger):
 
     async def open(self, campaign: int, terms: Terms | int) -> None:
         if self.away:
-            raise LedgerError("the ledger is away")
+            raise LedgerError("the ledger is unavailable")
         await super().open(campaign, terms)
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    catalog = Catalog(f"sqlite:///{tmp_path}/catalog.sqlite")
-    yield catalog
-    catalog.close()
 
 
 @pytest.fixture

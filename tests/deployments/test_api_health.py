@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +10,12 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from raybid.local import ports
 from rtb.catalog import CatalogError
 from rtb.ledger import LedgerError
 from tests.conftest import Valkey
 from tests.deployments.in_process import ADMIN_KEY, Platform, running
 from tests.rtb.builders import make_campaign
 from tests.support import until
-
-
-@pytest.fixture(scope="module")
-def platform(valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    valkey_server.flush()
-    with running(valkey_server, tmp_path_factory.mktemp("var"), ports.free_port()) as platform:
-        platform.register(make_campaign("spring"))
-        yield platform
-
-
-@pytest.fixture
-def client(platform: Platform) -> Iterator[httpx.Client]:
-    with platform.client() as client:
-        yield client
 
 
 def _settled(platform: Platform) -> None:
@@ -88,7 +72,7 @@ def test_without_the_ledger_it_lives_but_is_not_ready(
     monkeypatch.setattr(platform.router.parts.stores.ledger, "balances", away)
     monkeypatch.setattr(platform.router.parts.stores.durability, "look", away)
     health, ready = client.get("/health"), client.get("/health/ready")
-    assert (health.status_code, health.json()["status"], health.json()["ledger"]) == (503, "degraded", "away")
+    assert (health.status_code, health.json()["status"], health.json()["ledger"]) == (503, "degraded", "unavailable")
     assert (ready.status_code, ready.json()["missing"]) == (503, ["ledger"])
     assert client.get("/health/live").status_code == 200
     stats = client.get("/stats")
@@ -101,12 +85,12 @@ def test_without_the_catalog_it_is_ready_but_not_well(
     platform: Platform, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ):
     def away(*_: Any) -> None:
-        raise CatalogError("away")
+        raise CatalogError("unavailable")
 
     monkeypatch.setattr(platform.router.parts.stores.catalog, "revision", away)
     health = client.get("/health")
     assert (health.status_code, health.json()["status"]) == (200, "degraded")
-    assert health.json()["parts"]["catalog"] == {"state": "away"}
+    assert health.json()["parts"]["catalog"] == {"state": "unavailable"}
     assert client.get("/health/ready").status_code == 200
 
 
@@ -118,7 +102,7 @@ def test_metrics_are_the_figures_of_stats_whichever_replica_tells(
         if bid["bid"]:
             client.post("/auction-result", json={"token": bid["token"], "won": True, "price": 0.01})
     url = platform.router.parts.stores.settings.catalog_url
-    with running(valkey_server, tmp_path, ports.free_port(), database_url=url) as other:
+    with running(valkey_server, tmp_path, database_url=url) as other:
         first = _samples(client.get("/metrics").text)
         second = _samples(httpx.get(f"{other.url}/metrics", headers={"Authorization": f"Bearer {ADMIN_KEY}"}).text)
     stats = client.get("/stats").json()
