@@ -103,12 +103,14 @@ def test_without_the_ledger_it_lives_but_is_not_ready(
 
 @pytest.mark.parametrize(("name", "stage"), [("CTRModel", "_ctr_model"), ("RLBidder", "_rl_bidder")])
 def test_a_stage_without_the_ledger_is_named_and_makes_it_unready(
-    platform: Platform, client: httpx.Client, monkeypatch: pytest.MonkeyPatch, name: str, stage: str
+    platform: Platform, client: httpx.Client, name: str, stage: str
 ):
     replica: Any = getattr(platform.router.parts.replica.stages, stage)
-    monkeypatch.setattr(replica._feed, "_answered", LastAnswer())
-    monkeypatch.setattr(replica._feed._subscriber, "pull", _never)
-    health, ready = client.get("/health"), client.get("/health/ready")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replica._feed, "_answered", LastAnswer())
+        patch.setattr(replica._feed._subscriber, "pull", _never)
+        health, ready = client.get("/health"), client.get("/health/ready")
+    _settled(platform)
     assert (health.status_code, health.json()["status"]) == (503, "degraded")
     assert health.json()["parts"][name] == {"state": "incomplete", "replicas": 1, "lacks": ["ledger"]}
     assert (ready.status_code, ready.json()["missing"]) == (503, [name])

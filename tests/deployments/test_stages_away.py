@@ -235,12 +235,12 @@ def test_without_a_bidder_there_is_no_bid_at_once_and_no_money_is_held() -> None
             began = time.monotonic()
             assert await door.bid(tmax=10_000) == {}
             assert time.monotonic() - began < 2.0  # far from its time
+        assert door.remote.bidder.cancelled == 3  # given up, not left to reserve money for nobody
         waited = len(door.remote.bidder.calls)
         for _ in range(20):
             assert await door.bid(tmax=10_000) == {}
         assert door.remote.bidder.calls[waited:].count("decide") == 0
         assert door.reasons() == {"no_bid.no_bidder": 23}
-        assert door.remote.bidder.cancelled == 3  # given up, not left to reserve money for nobody
         door.remote.bidder.recover()
         while not await door.bid():
             await asyncio.sleep(0.01)
