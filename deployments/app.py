@@ -12,10 +12,10 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.controller import ControllerDeployment
 from deployments.ctr_model import CTRModel, CTRModelDeployment
-from deployments.readiness import AWAY, ReplicaReadiness, StageReadiness, stage_readiness
+from deployments.readiness import UNAVAILABLE, ReplicaReadiness, StageReadiness, stage_readiness
 from deployments.rl_bidder import RLBidder, RLBidderDeployment
 from deployments.router import RouterDeployment
-from deployments.stage_call import StageAway, StageCall
+from deployments.stage_call import StageUnavailable, StageCall
 from deployments.wiring import LimitedLog
 from rtb.auction.stages import Auction, AuctionOutcome
 from rtb.models.features import Rows
@@ -53,18 +53,18 @@ class RemoteStages:
         self._log = LimitedLog()
 
     async def score(self, rows: Rows, seconds: float) -> Scores:
-        """See `CTRModel.score`; raise `StageAway` also where its replica failed: the batch goes on without."""
+        """See `CTRModel.score`; raise `StageUnavailable` also where its replica failed: the batch goes on without."""
         try:
             scores: Scores = await self._score(rows, seconds)
-        except StageAway:
+        except StageUnavailable:
             raise
         except Exception as error:  # whatever a handle raises: the replica died under this batch, say
             self._log.warning(f"CTRModel failed: {type(error).__name__}: {error}")
-            raise StageAway("CTRModel failed") from error
+            raise StageUnavailable("CTRModel failed") from error
         return scores
 
     async def decide(self, auction: Auction, seconds: float) -> AuctionOutcome:
-        """See `RLBidder.decide`; raise `StageAway` where it does not answer in time."""
+        """See `RLBidder.decide`; raise `StageUnavailable` where it does not answer in time."""
         decisions: AuctionOutcome = await self._decide(auction, seconds)
         return decisions
 
@@ -130,7 +130,7 @@ async def _asked(handle: DeploymentHandle) -> StageReadiness:
     except TimeoutError:
         return await _one_asked(handle)
     except Exception:  # whatever a handle raises: there is no replica
-        return AWAY
+        return UNAVAILABLE
     answers = [one for one in found if isinstance(one, ReplicaReadiness)]
     return stage_readiness(answers, is_silent=len(answers) < len(found))
 
@@ -140,7 +140,7 @@ async def _one_asked(handle: DeploymentHandle) -> StageReadiness:
         async with asyncio.timeout(_ASKING_SECONDS):
             return stage_readiness([await handle.remote()], is_silent=True)
     except Exception:  # a time-out, or whatever a handle raises
-        return AWAY
+        return UNAVAILABLE
 
 
 def build(args: Args) -> Application:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from deployments.metrics.timings import Timings
 from deployments.readiness import StageReadiness
 from deployments.recording import DecisionSender
-from deployments.stage_call import StageAway
+from deployments.stage_call import StageUnavailable
 from deployments.tally import Tally
 from rtb.auction.admission import Admission, ShedReason
 from rtb.auction.batch import Answer, Batch, Prepared
@@ -37,7 +37,7 @@ class Stages(Protocol):
         """Score feature rows, shape `(n, fields)`: return probabilities, shape `(n, 2)`, and the model's version.
 
         Raises:
-            StageAway: no model answers within these seconds.
+            StageUnavailable: no model answers within these seconds.
         """
         ...
 
@@ -45,7 +45,7 @@ class Stages(Protocol):
         """Run the internal auction of a batch.
 
         Raises:
-            StageAway: no bidder answers within these seconds.
+            StageUnavailable: no bidder answers within these seconds.
         """
         ...
 
@@ -106,7 +106,7 @@ class AuctionRunner:
 
         Raises:
             TimeoutError: the deadline passed before the answer was ready.
-            StageAway: there is no bidder.
+            StageUnavailable: there is no bidder.
         """
         began = time.monotonic()
         answer, ended = await self._batcher.submit(_Waiting(request, deadline), deadline)
@@ -122,7 +122,7 @@ class AuctionRunner:
 
         Raises:
             TimeoutError: the deadline passed before their batch began.
-            StageAway: there is no bidder.
+            StageUnavailable: there is no bidder.
         """
         answered = await self._batcher.submit_all([_Waiting(one, deadline) for one in requests], deadline)
         self._admission.rest_took(time.monotonic() - answered[-1][1])
@@ -161,7 +161,7 @@ class AuctionRunner:
         """Return the model's scores, or the prior's where no model answers."""
         try:
             return await self._stages.score(batch.rows, seconds)
-        except StageAway:
+        except StageUnavailable:
             self._tally.add("prior_requests", len(batch.requests))
             return prior_scores(len(batch.rows))
 

@@ -18,7 +18,7 @@ from deployments.guard import AccessGuard
 from deployments.gzip_coding import BadGzip, GzipTooLarge, accepts_gzip, deflate, inflate
 from deployments.intake import Crowded, LargeBody, Receive, SlowBody, read_body
 from deployments.scaling import HeldRequests
-from deployments.stage_call import StageAway
+from deployments.stage_call import StageUnavailable
 from deployments.tally import Tally
 from deployments.wiring import LimitedLog
 from rtb.auction.admission import ShedReason
@@ -214,7 +214,7 @@ class BidEndpoint:
         return answer.body or _NoBid(answer.reason.name.lower(), answer.reason)
 
     def _failed(self, request: Prepared, error: Exception) -> _NoBid:
-        if isinstance(error, StageAway):  # the log says so once, when its breaker opens
+        if isinstance(error, StageUnavailable):  # the log says so once, when its breaker opens
             return _NoBid("no_bidder", NoBid.TECHNICAL)
         self._log.warning(f"no bid for {request.id!r}: {type(error).__name__}: {error}")
         return _NoBid("stage_failed", NoBid.TECHNICAL)

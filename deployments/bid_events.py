@@ -18,7 +18,7 @@ class BidEventSender:
         """Append the queued events; count those that queue or stream dropped since the last call.
 
         Raises:
-            RedisError: the server is away.
+            RedisError: the server is unavailable.
         """
         try:
             await self._sink.flush()

@@ -51,7 +51,7 @@ class CatalogPublisher:
         """Open and publish what changed since the last call.
 
         Raises:
-            LedgerError, RedisError, CatalogError: a part is away; the next call goes on.
+            LedgerError, RedisError, CatalogError: a part is unavailable; the next call goes on.
         """
         revision = await asyncio.to_thread(self._catalog.revision)  # before the entries, so that no change is missed
         if revision == self._revision:

@@ -27,7 +27,7 @@ class ExperimentFeed:
         """Poll the experiment; return whether it changed.
 
         Raises:
-            RedisError: the server is away.
+            RedisError: the server is unavailable.
         """
         body = await self._subscriber.pull()
         if body is None:
@@ -56,7 +56,7 @@ class ChallengerFeed:
         """Apply what changed since the last call.
 
         Raises:
-            RedisError: the server is away.
+            RedisError: the server is unavailable.
         """
         if not await self._feed.pull():
             return

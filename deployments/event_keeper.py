@@ -47,7 +47,7 @@ class EventKeeper:
         """Move events from the stream into files.
 
         Raises:
-            RedisError, CatalogError, StreamError, OSError: a part is away; the next call goes on.
+            RedisError, CatalogError, StreamError, OSError: a part is unavailable; the next call goes on.
         """
         if not self._has_recalled:
             self._has_recalled = True

@@ -67,7 +67,7 @@ class DecisionKeeper:
         """Store decisions, and the models they were made by where those are not stored yet.
 
         Raises:
-            RedisError: the server that has the models is away; the parcel may be sent again.
+            RedisError: the server that has the models is unavailable; the parcel may be sent again.
         """
         if not self.is_on:
             return

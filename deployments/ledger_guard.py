@@ -55,7 +55,7 @@ class LedgerGuard:
         """Stop campaigns of which the ledger knows too little; return whether the server was not vetted before.
 
         Raises:
-            LedgerError, RedisError, CatalogError: a part is away; the server is not vetted then.
+            LedgerError, RedisError, CatalogError: a part is unavailable; the server is not vetted then.
         """
         self._is_new = await self._vetting.is_due()
         began = time.monotonic()

@@ -92,7 +92,7 @@ class ModelPublisher:
         """Publish each champion that the server does not have: a new one, or any on a wiped server.
 
         Raises:
-            RedisError: the server is away.
+            RedisError: the server is unavailable.
         """
         for kind, registry in self._registries.items():
             try:
@@ -176,7 +176,7 @@ class ModelFeed(Generic[_Model]):
         self._subscriber.forget()
 
     async def catch_up(self) -> None:
-        """Load the published model before the first request, once; go on without where the server is away."""
+        """Load the published model before the first request, once; go on without where the server is unavailable."""
         if self._is_caught_up:
             return
         self._is_caught_up = True
@@ -189,7 +189,7 @@ class ModelFeed(Generic[_Model]):
         """Load a model published since the last call, and report now and then what is served.
 
         Raises:
-            RedisError: the server is away.
+            RedisError: the server is unavailable.
         """
         if self._to_upload is not None:
             await self._upload(self._to_upload)
@@ -255,7 +255,7 @@ async def champions(client: aioredis.Redis) -> Mapping[Kind, str | None]:
     """Return the published version of each kind; `None` where nothing was published.
 
     Raises:
-        RedisError: the server is away.
+        RedisError: the server is unavailable.
     """
     publisher = SnapshotPublisher(client)
     return {kind: await publisher.published(model_key(kind)) for kind in KINDS}
@@ -265,7 +265,7 @@ async def served(client: aioredis.Redis, kind: Kind) -> list[Serving]:
     """Return the last report of each live replica; delete those of others.
 
     Raises:
-        RedisError: the server is away.
+        RedisError: the server is unavailable.
     """
     anything: Any = client
     rows = await anything.hgetall(_key(kind))

@@ -20,7 +20,7 @@ from rtb.targeting.frequency import FrequencyGate
 Query = Mapping[str, Sequence[str]]
 _MONEY = (Kind.WIN, Kind.BILL, Kind.LOSS)
 
-_AGAIN = "the ledger is away: send the notice again"
+_AGAIN = "the ledger is unavailable: send the notice again"
 
 
 class Reply(NamedTuple):

@@ -45,7 +45,7 @@ class PacingLoop:
         """Look at the money, and publish what replicas bid by.
 
         Raises:
-            LedgerError, RedisError, CatalogError, OSError: a part is away; the next call goes on.
+            LedgerError, RedisError, CatalogError, OSError: a part is unavailable; the next call goes on.
         """
         if await self._guard.look():  # what this server was told and published is not to be relied on
             self._catalog.forget()

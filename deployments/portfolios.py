@@ -42,7 +42,7 @@ class Portfolios:
             now: Unix time.
 
         Raises:
-            LedgerError, CatalogError: one is away; the next call goes on.
+            LedgerError, CatalogError: one is unavailable; the next call goes on.
         """
         records = await asyncio.to_thread(self._catalog.portfolios.all)
         self._faults = {name: fault for name, fault in self._faults.items() if any(one.id == name for one in records)}

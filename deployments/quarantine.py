@@ -36,7 +36,7 @@ class QuarantineKeeper:
         """Publish the list when it changed.
 
         Raises:
-            RedisError: the server is away; the next call tells them.
+            RedisError: the server is unavailable; the next call tells them.
         """
         if self.faults != self._published:
             faults = self.faults
@@ -55,7 +55,7 @@ class QuarantineFeed:
         """Fetch the list when it changed.
 
         Raises:
-            RedisError: the server is away.
+            RedisError: the server is unavailable.
         """
         body = await self._subscriber.pull()
         if body is not None:

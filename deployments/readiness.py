@@ -11,7 +11,7 @@ from msgspec import Struct
 FRESH_SECONDS = 2.0
 """A replica that the ledger has not answered for so long lacks it."""
 
-StageState = Literal["ok", "partial", "incomplete", "away"]
+StageState = Literal["ok", "partial", "incomplete", "unavailable"]
 
 
 class ReplicaReadiness(Struct, frozen=True):
@@ -29,7 +29,7 @@ class StageReadiness(Struct, frozen=True):
 
     Attributes:
         state: `ok`: each replica has what it needs; `partial`: at least one has, another has not or does not answer;
-            `incomplete`: none has; `away`: none answers.
+            `incomplete`: none has; `unavailable`: none answers.
         replicas: how many answered.
         lacks: what at least one of them lacks; `replica` where one does not answer.
     """
@@ -39,7 +39,7 @@ class StageReadiness(Struct, frozen=True):
     lacks: list[str]
 
 
-AWAY = StageReadiness("away", 0, ["replica"])
+UNAVAILABLE = StageReadiness("unavailable", 0, ["replica"])
 
 
 def stage_readiness(answers: Sequence[ReplicaReadiness], *, is_silent: bool) -> StageReadiness:
@@ -50,7 +50,7 @@ def stage_readiness(answers: Sequence[ReplicaReadiness], *, is_silent: bool) -> 
         is_silent: whether another one did not answer.
     """
     if not answers:
-        return AWAY
+        return UNAVAILABLE
     lacks = sorted({part for answer in answers for part in answer.lacks} | ({"replica"} if is_silent else set()))
     has_all = any(not answer.lacks for answer in answers)
     state: StageState = "ok" if not lacks else "partial" if has_all else "incomplete"

@@ -91,7 +91,7 @@ class RLBidder:
             logger.warning(f"leases not closed, they end by time-out: {error}")
 
     async def _catch_up(self) -> None:
-        """Fetch pacing table and leases before the first request; go on without where the ledger is away.
+        """Fetch pacing table and leases before the first request; go on without where the ledger is unavailable.
 
         A replica that is added under load gets its part of the bids at once, and would have no money for them.
         """

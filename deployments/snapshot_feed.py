@@ -57,7 +57,7 @@ class SnapshotFeed:
         return sorted({*self._quarantine.faults, *own})
 
     async def catch_up(self) -> None:
-        """Read catalog and pacing table before the first request; go on without where the ledger is away."""
+        """Read catalog and pacing table before the first request; go on without where the ledger is unavailable."""
         try:
             await self.pull()
         except (LedgerError, RedisError, OSError) as error:
@@ -67,7 +67,7 @@ class SnapshotFeed:
         """Apply new rates, a new experiment, a new catalog or a new pacing table.
 
         Raises:
-            RedisError: the server is away.
+            RedisError: the server is unavailable.
         """
         if self._rates.refresh():
             self._edge.set_rates(self._rates.rates)

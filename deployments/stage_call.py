@@ -9,7 +9,7 @@ from deployments.wiring import logger
 from rtb.runtime.breaker import Breaker
 
 
-class StageAway(Exception):
+class StageUnavailable(Exception):
     """A stage that gave no answer in time; the message names it."""
 
 
@@ -42,17 +42,17 @@ class StageCall:
             seconds: longest wait.
 
         Raises:
-            StageAway: it does not answer in time, or did not lately.
+            StageUnavailable: it does not answer in time, or did not lately.
             Exception: its replica failed.
         """
         if self._breaker.is_open:
-            raise StageAway(f"{self._name} does not answer")
+            raise StageUnavailable(f"{self._name} does not answer")
         try:
             async with asyncio.timeout(seconds):  # cancels the call, at the replica as well
                 answer = await self._answer(argument)
         except TimeoutError:
             self._breaker.failed()
-            raise StageAway(f"{self._name} did not answer in {seconds:.3f} s") from None
+            raise StageUnavailable(f"{self._name} did not answer in {seconds:.3f} s") from None
         self._breaker.answered()
         return answer
 
@@ -63,7 +63,7 @@ class StageCall:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            raise StageAway(f"{self._name}'s call was cancelled") from None  # its replica stops, or was cut off
+            raise StageUnavailable(f"{self._name}'s call was cancelled") from None  # its replica stops, or was cut off
 
     async def _ask(self) -> None:
         await self._probe.remote()

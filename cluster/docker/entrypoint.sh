@@ -29,7 +29,7 @@ case ${1:-head} in
       --ray-client-server-port "${RAYBID_RAY_CLIENT_PORT:-10001}" "${common[@]}"
     ;;
   worker)
-    # Serves on while the head is away for longer than Ray's minute, and joins it again: as long as KubeRay's workers.
+    # Serves on while the head is unavailable for longer than Ray's minute, and joins it again: as long as KubeRay's workers.
     export RAY_gcs_rpc_server_reconnect_timeout_s=${RAY_gcs_rpc_server_reconnect_timeout_s:-600}
     exec ray start --address "${RAYBID_HEAD:-head}:$port" "${common[@]}"
     ;;

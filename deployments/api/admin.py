@@ -143,7 +143,9 @@ def routes(parts: AdminParts) -> APIRouter:
         try:
             artefacts = await asyncio.wait_for(parts.artefacts(), 2.0)
         except Exception as error:  # whatever a handle raises: its replica is being started, say
-            raise Problem(503, "the models do not answer: try again", "part-away", {"Retry-After": "1"}) from error
+            raise Problem(
+                503, "the models do not answer: try again", "part-unavailable", {"Retry-After": "1"}
+            ) from error
         return StructResponse(msgspec.convert(artefacts, dict[str, ServedModel]))
 
     return found

@@ -43,7 +43,7 @@ class CampaignDetails(Campaign, frozen=True, kw_only=True):
     Attributes:
         number: of the campaign in the ledger and the events.
         version: to name in `If-Match`.
-        figures: of the ledger; none while it is away.
+        figures: of the ledger; none while it is unavailable.
         over_budget_micros: spent or promised beyond a budget that was cut since; above 0 the campaign does not bid.
     """
 
@@ -306,7 +306,7 @@ async def _changed(
 async def _taken_up(parts: CampaignParts, entry: CatalogEntry, status: int = 200) -> StructResponse:
     """Tell the ledger the campaign's terms, and answer with what both say.
 
-    The change is of record by now, so a ledger that is away is no failure: told of one, a caller would send a top-up
+    The change is of record by now, so an unavailable ledger is no failure: told of one, a caller would send a top-up
     again. The Controller opens the terms when the ledger is back; until then there are no figures.
     """
     balance = None
@@ -351,7 +351,7 @@ def _answer(entry: CatalogEntry, balance: Balance | None, status: int = 200) -> 
 
 
 def _details(entry: CatalogEntry, balance: Balance | None) -> CampaignDetails:
-    """Return a campaign as it is shown; without figures where the ledger is away."""
+    """Return a campaign as it is shown; without figures where the ledger is unavailable."""
     return CampaignDetails(
         **msgspec.structs.asdict(entry.campaign),
         number=entry.number,

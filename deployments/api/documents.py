@@ -28,7 +28,7 @@ _SAYS = {
     422: "a body or parameter that cannot be used; the detail names the field",
     428: "If-Match is missing",
     429: "too many calls in a minute; Retry-After says when to try again",
-    503: "a part of the platform is away; try again",
+    503: "a part of the platform is unavailable; try again",
 }
 
 Document = dict[str, Any]
@@ -148,7 +148,7 @@ _FAST_PATHS: Document = {
                 "403": {"description": "forged token"},
                 "404": {"description": "unknown kind; of a click, a campaign that is not active any more"},
                 "410": {"description": "the bid has expired"},
-                "503": {"description": "the ledger is away, or lost figures of the campaign: send it again"},
+                "503": {"description": "the ledger is unavailable, or lost figures of the campaign: send it again"},
             },
         }
     },

@@ -86,8 +86,8 @@ async def _asked(decisions: DecisionSender, bid_id: str) -> ExplainReply:
         logger.warning(f"bid {bid_id} cannot be explained now: {type(error).__name__}: {error}")
         raise Problem(
             503,
-            "the Controller, which keeps decisions, is away or busy: try again",
-            "controller-away",
+            "the Controller, which keeps decisions, is unavailable or busy: try again",
+            "controller-unavailable",
             {"Retry-After": "5"},
         ) from error
     return told

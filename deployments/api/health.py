@@ -43,7 +43,7 @@ _LATE_TICKS = 10.0
 
 _MOST_NAMED = 20
 
-_UNFIT = ("away", "none", "not_durable", "incomplete")
+_UNFIT = ("unavailable", "none", "not_durable", "incomplete")
 """States of parts that bidding cannot do without."""
 
 
@@ -281,8 +281,8 @@ def _snapshots(replica: HealthParts) -> Part:
 
 def _away(part: str, error: Exception) -> Part:
     """Return a part that does not answer. What the error says may name hosts: it goes to the log."""
-    logger.warning(f"health: the {part} is away: {type(error).__name__}: {error}")
-    return Part(state="away")
+    logger.warning(f"health: the {part} is unavailable: {type(error).__name__}: {error}")
+    return Part(state="unavailable")
 
 
 def _told(kind: type[Struct]) -> dict[int | str, dict[str, Any]]:

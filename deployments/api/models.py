@@ -164,14 +164,16 @@ async def _job(do: Callable[..., Publication], *told: str) -> Publication:
         raise Problem(409, str(error), "no-cluster") from error
     except JobsAway as error:  # what it says may name hosts: that goes to the log
         logger.warning(f"jobs of the cluster: {error}")
-        raise Problem(503, "the cluster takes no jobs now: see the log", "part-away", {"Retry-After": "5"}) from error
+        raise Problem(
+            503, "the cluster takes no jobs now: see the log", "part-unavailable", {"Retry-After": "5"}
+        ) from error
 
 
 def _read(registry: Registry) -> RegistryState:
     try:
         return registry.read()
     except (RegistryError, OSError) as error:
-        raise Problem(503, "the record of published models cannot be read: see the log", "part-away") from error
+        raise Problem(503, "the record of published models cannot be read: see the log", "part-unavailable") from error
 
 
 def _roll_back(registry: Registry, to: str | None, reason: str) -> PublishDecision:
@@ -181,4 +183,6 @@ def _roll_back(registry: Registry, to: str | None, reason: str) -> PublishDecisi
     except RegistryError as error:
         raise Problem(409, str(error), "rollback-impossible") from error
     except OSError as error:
-        raise Problem(503, "the record of published models cannot be written: see the log", "part-away") from error
+        raise Problem(
+            503, "the record of published models cannot be written: see the log", "part-unavailable"
+        ) from error

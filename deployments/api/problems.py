@@ -118,8 +118,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(Exception, _of_bug)
-    for away in _UNAVAILABLE:
-        app.add_exception_handler(away, _of_away)
+    for error in _UNAVAILABLE:
+        app.add_exception_handler(error, _of_unavailable)
     for refused, (status, kind) in _REFUSALS.items():
         app.add_exception_handler(refused, _refusal(status, kind))
 
@@ -143,11 +143,11 @@ def _of_bug(request: Request, _: Exception) -> Response:
     return document(_path(request), 500, _BUG)
 
 
-def _of_away(request: Request, error: Exception) -> Response:
-    """Answer 503: what is away is back soon. Its own message may name hosts, so it goes to the log only."""
+def _of_unavailable(request: Request, error: Exception) -> Response:
+    """Answer 503: what is unavailable is back soon. Its own message may name hosts, so it goes to the log only."""
     part = next(name for kind, name in _UNAVAILABLE.items() if isinstance(error, kind))
     logger.warning(f"{request.method} {quote(_path(request))}: {type(error).__name__}: {error}")
-    return document(_path(request), 503, f"{part} is away: try again", "part-away", {"Retry-After": "1"})
+    return document(_path(request), 503, f"{part} is unavailable: try again", "part-unavailable", {"Retry-After": "1"})
 
 
 def _refusal(status: int, kind: str) -> Callable[[Request, Exception], Response]:

@@ -54,7 +54,7 @@ class Database:
         """Yield a connection in a transaction that will write.
 
         Raises:
-            CatalogError: the database is away or refuses; nothing was written.
+            CatalogError: the database is unavailable or refuses; nothing was written.
         """
         with self._transaction(self._writing) as connection:
             yield connection
@@ -63,7 +63,7 @@ class Database:
         """Return the rows of a query.
 
         Raises:
-            CatalogError: the database is away or refuses.
+            CatalogError: the database is unavailable or refuses.
         """
         with self._transaction(self._engine) as connection:
             return connection.execute(query).all()

@@ -49,7 +49,7 @@ class KeyRing:
         """Load keys created or revoked since; blocks.
 
         Raises:
-            CatalogError: the database is away; the last known keys stay.
+            CatalogError: the database is unavailable; the last known keys stay.
         """
         revision = self._book.revision()  # before the keys, so that no change is missed
         if revision == self._revision:

@@ -69,7 +69,7 @@ def id_of(digest: str) -> str:
 
 
 class KeyBook:
-    """The stored keys; calls block, and raise `CatalogError` when the database is away or refuses.
+    """The stored keys; calls block, and raise `CatalogError` when the database is unavailable or refuses.
 
     Args:
         database: database of the catalog.

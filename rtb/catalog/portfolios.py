@@ -49,7 +49,7 @@ class PortfolioRecord(NamedTuple):
 
 
 class PortfolioBook:
-    """The stored portfolios; calls block, and raise `CatalogError` when the database is away or refuses.
+    """The stored portfolios; calls block, and raise `CatalogError` when the database is unavailable or refuses.
 
     Args:
         database: database of the catalog.

@@ -84,7 +84,7 @@ def fill(connection: Connection, once: IdempotentRequest[Result] | None, outcome
 
 
 class ReceiptBook:
-    """The stored receipts; calls block, and raise `CatalogError` when the database is away or refuses.
+    """The stored receipts; calls block, and raise `CatalogError` when the database is unavailable or refuses.
 
     Args:
         database: database of the catalog.

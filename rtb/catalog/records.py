@@ -11,7 +11,7 @@ from rtb.runtime.quarantine import Fault
 
 
 class CatalogError(RuntimeError):
-    """A database that is away or refuses; the message says which and why."""
+    """A database that is unavailable or refuses; the message says which and why."""
 
 
 class CampaignExists(ValueError):

@@ -46,7 +46,7 @@ class Catalog:
     """The campaigns of record. Calls block: from an event loop, run them in a thread.
 
     Opening the catalog migrates its database; any number of processes may do so at once. Every method raises
-    `CatalogError` when the database is away or refuses.
+    `CatalogError` when the database is unavailable or refuses.
 
     Args:
         url: SQLAlchemy URL.

@@ -3,7 +3,7 @@
 The hour is that of the event's id in the stream, not of its `at`: ids are in order, so the events of an hour are
 adjacent, every file holds one run of the stream, and the files in order are the stream from its beginning. File names
 contain the ids, so the files themselves show how far writing came. (`at` is earlier by the time an event was queued:
-half a second, or as long as the server was away.)
+half a second, or as long as the server was unavailable.)
 
 The files of a past hour are merged into one (`rtb.events.merging`), possibly while others read. So readers use `runs`
 or `read_events`, which yield each event once, whichever file holds it at that moment.

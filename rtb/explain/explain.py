@@ -266,7 +266,7 @@ def _dropped(again: Recomputed) -> Document:
 
 def _otherwise(number: int, capped: set[int]) -> str:
     if number in capped:
-        return "frequency: this user has seen enough of it, or the counters were away"
+        return "frequency: this user has seen enough of it, or the counters were unavailable"
     return "beyond max_candidates: others are expected to pay more"
 
 

@@ -35,7 +35,7 @@ CREDIT = 100
 
 
 class LedgerError(RuntimeError):
-    """A ledger that is away or does not answer in time: nothing was acknowledged, try again."""
+    """A ledger that is unavailable or does not answer in time: nothing was acknowledged, try again."""
 
 
 class NoticeOutcome(StrEnum):

@@ -1,4 +1,4 @@
-"""Usage on its way to the ledger: summed while it is away, and counted once however often it is sent."""
+"""Usage on its way to the ledger: summed while it is unavailable, and counted once however often it is sent."""
 
 from __future__ import annotations
 

@@ -54,8 +54,8 @@ class ValkeyLedger:
     def __init__(self, client: aioredis.Redis, *, max_batch: int = 64, in_flight: int = 2) -> None:
         self._client: Any = client
         self._scripts = Scripts(client)
-        # While the server is away, queued notices fail together instead of each waiting for a time-out.
-        self._notices = MicroBatcher(self._scripts.run, max_batch, in_flight, away=LedgerError)
+        # While the server is unavailable, queued notices fail together instead of each waiting for a time-out.
+        self._notices = MicroBatcher(self._scripts.run, max_batch, in_flight, unavailable=LedgerError)
 
     async def open(self, campaign: int, terms: Terms | int) -> None:
         """See `Ledger.open`."""

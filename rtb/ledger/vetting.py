@@ -3,7 +3,7 @@
 A restarted server may have loaded an older file, and a replacement may lack the last writes. So the process that
 verifies the figures (`Ledger.verify`) stores the server's run id in it, and connections to a server with another run id
 are
-refused: to its callers the ledger is away until it is vetted.
+refused: to its callers the ledger is unavailable until it is vetted.
 """
 
 from __future__ import annotations

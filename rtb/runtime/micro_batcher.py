@@ -34,7 +34,7 @@ class MicroBatcher(Generic[Item, Result]):
         process: function of a batch, which returns one result per item, in order.
         max_batch: most items in one batch of several calls; the items of one call stay together, however many.
         in_flight: batches in flight at once: 1 when the work is done here, more when it is awaited elsewhere.
-        away: errors that mean that the server is away: they fail all queued calls as well.
+        unavailable: errors that mean that the server is unavailable: they fail all queued calls as well.
         clock: monotonic seconds, the clock of deadlines.
     """
 
@@ -44,13 +44,13 @@ class MicroBatcher(Generic[Item, Result]):
         max_batch: int,
         in_flight: int,
         *,
-        away: type[Exception] | tuple[type[Exception], ...] = (),
+        unavailable: type[Exception] | tuple[type[Exception], ...] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._process = process
         self._max_batch = max_batch
         self._free = in_flight
-        self._away = away
+        self._unavailable = unavailable
         self._clock = clock
         self._queue: deque[_Call[Item, Result]] = deque()
         self._waiting = 0
@@ -171,9 +171,9 @@ class MicroBatcher(Generic[Item, Result]):
             start = end
 
     def _fail(self, batch: list[_Call[Item, Result]], error: Exception) -> None:
-        """Fail the calls of a batch, and the queued ones too where the server is away."""
+        """Fail the calls of a batch, and the queued ones too where the server is unavailable."""
         failed = list(batch)
-        if isinstance(error, self._away):
+        if isinstance(error, self._unavailable):
             while self._queue:
                 failed.append(self._take())
         for call in failed:

@@ -8,7 +8,7 @@ Over any window, all replicas together admit at most `rate * window + slack`, wh
 `2 * burst + 3 * rate * PERIOD_SECONDS + 2 * replicas`: the bucket, what replicas may overdraw between two reports, and
 the one call that each may always make while the bucket is not empty.
 
-While Redis is away each replica continues with its last part, `rate / replicas` and `burst / replicas`, and with one in
+Without Redis each replica continues with its last part, `rate / replicas` and `burst / replicas`, and with one in
 `expected` for a name it never asked Redis about. What it admitted is reported later, and forgiven beyond `burst` and a
 second's rate.
 """
@@ -135,7 +135,7 @@ class Limiter:
         """Report admitted calls and refill the parts: one round trip for all names.
 
         Raises:
-            redis.exceptions.RedisError, OSError: the server is away; the next call reports the same again.
+            redis.exceptions.RedisError, OSError: the server is unavailable; the next call reports the same again.
         """
         now = self._clock()
         self._parts = {

@@ -94,9 +94,9 @@ class FrequencyGate:
         return FrequencyCheck(barred, NoBid.USER_CAP)
 
     async def count(self, campaign: int, user: int) -> bool:
-        """Count a charged impression; return false where the server is away and it is not counted.
+        """Count a charged impression; return false where the server is unavailable and it is not counted.
 
-        It never raises for a server that is away: the money is settled, and its notice must be acknowledged.
+        It never raises for a server that is unavailable: the money is settled, and its notice must be acknowledged.
         """
         cap = self._caps.get(campaign)
         if cap is None or not user:

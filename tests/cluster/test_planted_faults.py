@@ -130,7 +130,7 @@ _PLANTED: list[tuple[str, str, Callable[[Object], None], str, str]] = [
         "",
     ),
     # Serve's configuration
-    ("RayService", "overlays/production", put("spec.serveConfigV2", "a: ["), "spec.serveConfigV2", "no YAML"),
+    ("RayService", "overlays/production", put("spec.serveConfigV2", "a: ["), "spec.serveConfigV2", "not YAML"),
     ("RayService", "overlays/production", put("spec.serveConfigV2", ""), "spec.serveConfigV2", "serves nothing"),
     (
         "RayService",

@@ -109,7 +109,7 @@ def test_a_part_that_fails_leaves_the_others(platform: FakePlatform, events: Non
 
 def test_what_is_unwell_is_named(platform: FakePlatform, events: None):
     _, told = platform.answers["/health"]
-    parts = {**told["parts"], "ledger": {"state": "away"}}
+    parts = {**told["parts"], "ledger": {"state": "unavailable"}}
     platform.answers["/health"] = (503, {**told, "status": "degraded", "parts": parts})
     assert "ledger is unavailable" in opened("Overview").warning[0].value
 
@@ -154,7 +154,7 @@ def test_a_patch_that_is_no_json_is_not_sent(platform: FakePlatform):
     app.text_area(key="patch-c1-3").set_value('{"name": ')
     press(app, "Apply")
     assert platform.told == []
-    assert "no JSON" in app.error[0].value
+    assert "not JSON" in app.error[0].value
     app.text_area(key="patch-c1-3").set_value('{"name": "new"}')
     press(app, "Apply")
     assert platform.told[0] == ("PATCH", "/campaign/c1", '"3"', {"name": "new"})

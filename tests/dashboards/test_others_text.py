@@ -50,7 +50,7 @@ def test_markup_is_shown_as_code(text: str) -> None:
 
 @given(st.text(alphabet=st.characters() | st.sampled_from("`*_[]()<>!:$\\#&~|\n")))
 def test_nothing_becomes_markup_inside_a_sentence(text: str) -> None:
-    assert code_alone(f"Bid {quoted(text)} is away")
+    assert code_alone(f"Bid {quoted(text)} is unavailable")
 
 
 @pytest.mark.parametrize("text", ["1,234", "25.00%", "c1 is paused", "2.0 ms", "-"])

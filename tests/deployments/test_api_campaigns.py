@@ -34,7 +34,7 @@ class AwayLedger(MemoryLedger):
 
     async def open(self, campaign: int, terms: Terms | int) -> None:
         if self.away:
-            raise LedgerError("the ledger is away")
+            raise LedgerError("the ledger is unavailable")
         await super().open(campaign, terms)
 
 

@@ -92,7 +92,7 @@ def test_without_the_ledger_it_lives_but_is_not_ready(
     monkeypatch.setattr(platform.router.parts.stores.ledger, "balances", away)
     monkeypatch.setattr(platform.router.parts.stores.durability, "look", away)
     health, ready = client.get("/health"), client.get("/health/ready")
-    assert (health.status_code, health.json()["status"], health.json()["ledger"]) == (503, "degraded", "away")
+    assert (health.status_code, health.json()["status"], health.json()["ledger"]) == (503, "degraded", "unavailable")
     assert (ready.status_code, ready.json()["missing"]) == (503, ["ledger"])
     assert client.get("/health/live").status_code == 200
     stats = client.get("/stats")
@@ -145,12 +145,12 @@ def test_without_the_catalog_it_is_ready_but_not_well(
     platform: Platform, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ):
     def away(*_: Any) -> None:
-        raise CatalogError("away")
+        raise CatalogError("unavailable")
 
     monkeypatch.setattr(platform.router.parts.stores.catalog, "revision", away)
     health = client.get("/health")
     assert (health.status_code, health.json()["status"]) == (200, "degraded")
-    assert health.json()["parts"]["catalog"] == {"state": "away"}
+    assert health.json()["parts"]["catalog"] == {"state": "unavailable"}
     assert client.get("/health/ready").status_code == 200
 
 

@@ -57,7 +57,7 @@ class _Ledger(MemoryLedger):
 
     async def open(self, campaign: int, terms: Terms | int) -> None:
         if self.away:
-            raise LedgerError("away")
+            raise LedgerError("unavailable")
         await super().open(campaign, terms)
 
 
@@ -237,7 +237,7 @@ def test_a_campaign_is_known_to_be_open_before_it_is_published(
     catalog.add(make_campaign("spring"))
 
     def away(_: object) -> None:
-        raise CatalogError("away")
+        raise CatalogError("unavailable")
 
     with monkeypatch.context() as patch:
         patch.setattr(controller.parts.catalog, "mark_opened", away)
@@ -394,7 +394,7 @@ def test_replicas_may_use_a_server_once_its_figures_are_verified(
     for run in ("first", "second"):
         server.run = run
         with monkeypatch.context() as patch:
-            patch.setattr(controller.parts.catalog, "spent", lambda: (_ for _ in ()).throw(CatalogError("away")))
+            patch.setattr(controller.parts.catalog, "spent", lambda: (_ for _ in ()).throw(CatalogError("unavailable")))
             with pytest.raises(CatalogError):
                 _tick(controller)
         assert server.kept.get(VETTED) != run.encode()

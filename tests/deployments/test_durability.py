@@ -90,7 +90,7 @@ def test_health_of_a_server_that_is_away(free_port: int, tmp_path: Path) -> None
     with platform(Valkey(free_port), tmp_path, ports.free_port()) as running, running.client() as browser:
         answer = browser.get("/health")
     assert (answer.status_code, answer.json()["durability"]) == (503, "unknown: the server does not answer")
-    assert answer.json()["ledger"] == "away"
+    assert answer.json()["ledger"] == "unavailable"
 
 
 @pytest.mark.parametrize("required", [False, True])

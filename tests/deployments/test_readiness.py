@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.readiness import AWAY, LastAnswer, ReplicaReadiness, StageReadiness, stage_readiness
+from deployments.readiness import UNAVAILABLE, LastAnswer, ReplicaReadiness, StageReadiness, stage_readiness
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from deployments.readiness import AWAY, LastAnswer, ReplicaReadiness, StageReadi
         ([[]], True, StageReadiness("partial", 1, ["replica"])),
         ([["pacing"], ["ledger"]], False, StageReadiness("incomplete", 2, ["ledger", "pacing"])),
         ([["ledger"]], True, StageReadiness("incomplete", 1, ["ledger", "replica"])),
-        ([], True, AWAY),
+        ([], True, UNAVAILABLE),
     ],
 )
 def test_a_stage_is_as_its_replicas_say(lacks: list[list[str]], is_silent: bool, told: StageReadiness):

@@ -71,7 +71,7 @@ def test_an_action_is_called_again_and_again_without_a_word(log: list[str]):
 
 
 def test_an_expected_error_is_told_when_it_begins_and_when_it_ends(log: list[str]):
-    away = OSError("away")
+    away = OSError("unavailable")
     assert run_until_done([None, away, away, away, None, None, away, None], OSError) == 8
     assert log == [
         "WARNING work: away; trying again every 0 s",

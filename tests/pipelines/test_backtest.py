@@ -44,7 +44,7 @@ def test_all_classics_from_the_command_line_to_the_report(data: Path, tmp_path: 
                      "--ppo", tmp_path / "none", "--dqn", tmp_path / "none")  # fmt: skip
     found = json.loads(out.splitlines()[-1])
     assert tuple(found) == CLASSICS
-    assert "ppo is left out" in shown
+    assert "skipping ppo: no artefact" in shown
     for by_budget in found.values():
         assert list(by_budget) == ["1/32", "1/8"]
         for figures in by_budget.values():

@@ -34,14 +34,14 @@ def test_it_says_what_was_answered_last_when_it_gives_up() -> None:
         async with Server(lambda *_: http(503, b"no leases")) as server:
             await asyncio.to_thread(deploy._await, "the application", server.url, 1.5)
 
-    with pytest.raises(LaunchError, match=r"not there after 2 s: .* says 503 no leases"):
+    with pytest.raises(LaunchError, match=r"not up after 2 s: .* answers 503 no leases"):
         asyncio.run(main())
 
 
 def test_a_configuration_that_is_refused_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("http_options: {host: 127.0.0.1}\napplications: []\n")
-    with pytest.raises(LaunchError, match=r"`serve deploy` of .*config\.yaml fails"):
+    with pytest.raises(LaunchError, match=r"`serve deploy` of .*config\.yaml failed"):
         deploy._deploy(config, "0.0.0.0", f"http://127.0.0.1:{free_port()}", Settings())
     assert "deploying" in capfd.readouterr().err
 

@@ -65,7 +65,7 @@ def test_champion_and_challenger_are_served_side_by_side(
     exchange = traffic(settings)
     try:
         number = verb(settings, "start", "--challenger", str(tmp_path / "challenger"), "--share", str(SHARE))["number"]
-        assert "runs" in verb(settings, "start", "--challenger", str(tmp_path / "challenger"), fails=True)
+        assert "is running" in verb(settings, "start", "--challenger", str(tmp_path / "challenger"), fails=True)
         until(lambda: arms(settings)["micros"]["challenger"]["spent"] > 0, 60, "the challenger buys nothing")
         until(lambda: "challenger" in api.get("/admin/experiment", headers=admin).json(), 10, "no replica knows it")
         until(lambda: seconds_of(settings, number, began) > 4, 60, "the experiment does not bid", every=0.5)

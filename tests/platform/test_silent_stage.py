@@ -49,7 +49,7 @@ def test_bids_go_on_by_the_prior_while_the_model_is_silent(
             began = time.monotonic()
             assert api.post("/openrtb2/bid", content=body).status_code in (200, 204)
             assert time.monotonic() - began < _CALM_SECONDS
-        until(lambda: _health(api)["parts"]["CTRModel"]["state"] == "away", 10)
+        until(lambda: _health(api)["parts"]["CTRModel"]["state"] == "unavailable", 10)
         assert _health(api)["status"] == "degraded"
         assert "CTRModel" in api.get("/health/ready").json()["missing"]
         assert _counter(api, admin) > counted

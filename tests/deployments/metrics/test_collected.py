@@ -1,4 +1,4 @@
-"""A report as Prometheus reads it: names by its conventions, labels bounded, and parts that are away left out."""
+"""A report as Prometheus reads it: names by its conventions, labels bounded, and unavailable parts left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sink of bid events: in order, kept while the server is away, bounded."""
+"""The sink of bid events: in order, kept while the server is unavailable, bounded."""
 
 from __future__ import annotations
 

@@ -189,12 +189,12 @@ def test_only_one_writer_has_the_folder(client: redis.Redis, tmp_path: Path) -> 
 def test_nothing_is_trimmed_that_the_book_has_not_got(client: redis.Redis, tmp_path: Path) -> None:
     class Away(FileSpendBook):
         def record_spend(self, rows: Any, position: str, moves: Any = ()) -> None:
-            raise OSError("away")
+            raise OSError("unavailable")
 
     add(client, 0, 50)
     broken = EventWriter(EventStream(client), tmp_path, Away(tmp_path / "_spend.json"))
     for _ in range(2):
-        with pytest.raises(OSError, match="away"):
+        with pytest.raises(OSError, match="unavailable"):
             broken.drain()
     assert client.xlen(STREAM) == 50
     broken.close()

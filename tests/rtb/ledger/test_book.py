@@ -21,7 +21,7 @@ class Away(MemoryLedger):
 
     def __init__(self) -> None:
         super().__init__()
-        self.away = False
+        self.unavailable = False
         self.granted: dict[int, int] = {}
         self.expires: dict[int, float] = {}
         self.before_close: Any = None
@@ -41,8 +41,8 @@ class Away(MemoryLedger):
         await super().close(leases)
 
     def _reach(self) -> None:
-        if self.away:
-            raise LedgerError("away")
+        if self.unavailable:
+            raise LedgerError("unavailable")
 
 
 class Replica:
@@ -233,7 +233,7 @@ def test_a_lease_that_runs_dry_while_others_are_closed_is_closed_too(replica: Re
 
 
 def test_bids_are_paid_from_held_leases_while_the_ledger_is_away(replica: Replica):
-    replica.ledger.away = True
+    replica.ledger.unavailable = True
     for _ in range(5):
         assert replica.reserve(10)
         replica.maintain()  # there is nothing to ask the ledger yet
@@ -243,12 +243,12 @@ def test_bids_are_paid_from_held_leases_while_the_ledger_is_away(replica: Replic
 def test_what_was_to_be_done_while_the_ledger_was_away_is_done_later(replica: Replica):
     assert replica.reserve(200)
     assert not replica.reserve(400)
-    replica.ledger.away = True
+    replica.ledger.unavailable = True
     for _ in range(3):
         with pytest.raises(LedgerError):
             replica.maintain()
         assert not replica.reserve(60)  # asks for less than the bid before it
-    replica.ledger.away = False
+    replica.ledger.unavailable = False
     replica.maintain()
     assert replica.pots == {"available": 400, "leased": 400, "reserved": 200}
     assert replica.reserve(400)
@@ -257,10 +257,10 @@ def test_what_was_to_be_done_while_the_ledger_was_away_is_done_later(replica: Re
 def test_a_first_lease_is_asked_for_until_the_ledger_answers():
     replica = Replica()
     replica.book.keep_leased({1})
-    replica.ledger.away = True
+    replica.ledger.unavailable = True
     with pytest.raises(LedgerError):
         replica.maintain()
-    replica.ledger.away = False
+    replica.ledger.unavailable = False
     replica.maintain()
     assert replica.reserve(10)
 
@@ -274,10 +274,10 @@ def test_shutdown_returns_what_was_not_bid(replica: Replica):
 
 def test_a_shutdown_that_failed_can_be_repeated(replica: Replica):
     assert replica.reserve(30)
-    replica.ledger.away = True
+    replica.ledger.unavailable = True
     with pytest.raises(LedgerError):
         replica.shutdown()
-    replica.ledger.away = False
+    replica.ledger.unavailable = False
     replica.shutdown()
     assert replica.pots == {"available": 970, "reserved": 30}
 

@@ -49,7 +49,7 @@ def test_probes_go_on_until_one_is_answered():
         for number in range(1, 4):
             await settle()
             assert (part.breaker.is_open, len(part.probes)) == (True, number)
-            part.probes[-1].set_exception(OSError("away"))
+            part.probes[-1].set_exception(OSError("unavailable"))
         await settle()
         part.probes[-1].set_result(None)
         await settle()

@@ -16,10 +16,10 @@ from rtb.runtime.micro_batcher import MicroBatcher
 class Stage:
     """Answers with ten times each item when it is let go on, and remembers what it was asked."""
 
-    def __init__(self, *, max_batch: int = 100, in_flight: int = 1, away: Any = ()) -> None:
+    def __init__(self, *, max_batch: int = 100, in_flight: int = 1, unavailable: Any = ()) -> None:
         self.batches: list[list[int]] = []
         self.gates: list[asyncio.Future[Any]] = []
-        self.batcher: MicroBatcher[int, int] = MicroBatcher(self.process, max_batch, in_flight, away=away)
+        self.batcher: MicroBatcher[int, int] = MicroBatcher(self.process, max_batch, in_flight, unavailable=unavailable)
 
     async def process(self, items: Sequence[int]) -> list[int]:
         self.batches.append(list(items))
@@ -149,16 +149,16 @@ def test_an_error_reaches_every_call_of_its_batch_and_no_other():
 
 def test_when_nobody_answers_those_who_wait_do_not_wait_as_long_again():
     async def main() -> None:
-        stage = Stage(max_batch=2, in_flight=2, away=OSError)
+        stage = Stage(max_batch=2, in_flight=2, unavailable=OSError)
         calls = stage.submit(*range(7))
         await settle()
         calls[5].cancel()
         await settle()
-        stage.gates[0].set_exception(OSError("away"))
+        stage.gates[0].set_exception(OSError("unavailable"))
         await settle()
         assert stage.batches == [[0, 1], [2, 3]]
         errors = await asyncio.gather(*calls[:2], *calls[4:5], *calls[6:], return_exceptions=True)
-        assert [str(error) for error in errors] == ["away"] * 4
+        assert [str(error) for error in errors] == ["unavailable"] * 4
         stage.finish(1)  # it was on its way already, and is answered
         assert await asyncio.gather(*calls[2:4]) == [20, 30]
         calls = stage.submit(8)
@@ -171,14 +171,14 @@ def test_when_nobody_answers_those_who_wait_do_not_wait_as_long_again():
 
 def test_a_call_that_comes_after_nobody_answered_is_tried():
     async def main() -> None:
-        stage = Stage(away=OSError)
+        stage = Stage(unavailable=OSError)
         calls = stage.submit(1)
         await settle()
-        stage.gates[0].set_exception(OSError("away"))
+        stage.gates[0].set_exception(OSError("unavailable"))
         calls += stage.submit(2)  # before anybody was told
         await settle()
         stage.finish(1)
-        with pytest.raises(OSError, match="away"):
+        with pytest.raises(OSError, match="unavailable"):
             await calls[0]
         assert await calls[1] == 20
 

@@ -1,4 +1,4 @@
-"""Frequency caps against a real server: counted once charged, looked up in one round trip, careful when it is away."""
+"""Frequency caps against a real server: counted once charged, looked up in one round trip, careful without it."""
 
 from __future__ import annotations
 

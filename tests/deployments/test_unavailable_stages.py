@@ -15,7 +15,7 @@ import pytest
 from deployments.api.slots import SlotParts, answers
 from deployments.app import RemoteStages
 from deployments.readiness import ReplicaReadiness
-from deployments.stage_call import StageAway, StageCall
+from deployments.stage_call import StageUnavailable, StageCall
 from rtb.explain.records import BatchRecord
 from rtb.models.scores import PRIOR, UNTRAINED
 from rtb.simple_api import FlatRequest
@@ -82,7 +82,7 @@ def _call(deployment: Deployment) -> StageCall:
 
 async def _open(call: StageCall) -> None:
     for _ in range(3):
-        with pytest.raises(StageAway):
+        with pytest.raises(StageUnavailable):
             await call("batch", 0.0)
     assert call.is_open
 
@@ -95,7 +95,7 @@ def test_a_stage_that_hangs_is_asked_three_times_then_probed_until_it_answers() 
         await _open(call)
         assert (stage.calls, stage.cancelled) == (["work"] * 3, 3)
         for _ in range(100):
-            with pytest.raises(StageAway):
+            with pytest.raises(StageUnavailable):
                 await call("batch", _SOON)
             await asyncio.sleep(0)
         assert stage.calls == ["work"] * 3 + ["artefact"]  # one probe, which waits
@@ -126,7 +126,7 @@ def test_a_call_that_serve_cancels_is_an_answer_that_does_not_come_and_one_of_ou
             raise asyncio.CancelledError
 
         call = _call(Deployment(work=cancelled, artefact=_nothing))
-        with pytest.raises(StageAway):
+        with pytest.raises(StageUnavailable):
             await call("batch", _SOON)
         hanging = Deployment(work=_nothing, artefact=_nothing)
         hanging.hang()
@@ -282,6 +282,6 @@ def test_readiness_is_asked_of_all_replicas_and_of_one_where_another_is_silent()
         assert (found["RLBidder"].state, found["RLBidder"].lacks) == ("partial", ["pacing"])
         stages.ctr.hang()
         found = await stages.readiness()
-        assert (found["CTRModel"].state, found["CTRModel"].replicas) == ("away", 0)
+        assert (found["CTRModel"].state, found["CTRModel"].replicas) == ("unavailable", 0)
 
     asyncio.run(main())
