@@ -15,7 +15,7 @@ from deployments.ctr_model import CTRModel, CTRModelDeployment
 from deployments.readiness import UNAVAILABLE, ReplicaReadiness, StageReadiness, stage_readiness
 from deployments.rl_bidder import RLBidder, RLBidderDeployment
 from deployments.router import RouterDeployment
-from deployments.stage_call import StageUnavailable, StageCall
+from deployments.stage_call import StageCall, StageUnavailable
 from deployments.wiring import LimitedLog
 from rtb.auction.stages import Auction, AuctionOutcome
 from rtb.models.features import Rows

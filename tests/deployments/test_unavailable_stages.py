@@ -15,7 +15,7 @@ import pytest
 from deployments.api.slots import SlotParts, answers
 from deployments.app import RemoteStages
 from deployments.readiness import ReplicaReadiness
-from deployments.stage_call import StageUnavailable, StageCall
+from deployments.stage_call import StageCall, StageUnavailable
 from rtb.explain.records import BatchRecord
 from rtb.models.scores import PRIOR, UNTRAINED
 from rtb.simple_api import FlatRequest
