@@ -36,7 +36,7 @@ STAGES_KEPT_SECONDS = 1.0
 """How long the answer of the stages holds: each replica of each is asked."""
 
 _PATIENCE_SECONDS = 1.5
-"""The longest wait for a part; the stages take up to a second to find that one does not answer."""
+"""The longest wait for a part; finding that a stage does not answer takes up to a second."""
 
 _LATE_TICKS = 10.0
 """A pacing table older than so many of the Controller's ticks is late: bidding goes on by it, but blindly."""
