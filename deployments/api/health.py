@@ -33,7 +33,7 @@ KEPT_SECONDS = 0.25
 """How long an answer holds: a flood of questions reaches neither ledger nor catalog."""
 
 STAGES_KEPT_SECONDS = 1.0
-"""How long the answer of the stages holds: each replica of each is asked."""
+"""How long the answer of stages that lack nothing holds: each replica of each is asked."""
 
 _PATIENCE_SECONDS = 1.5
 """The longest wait for a part; finding that a stage does not answer takes up to a second."""
@@ -133,7 +133,7 @@ class HealthParts:
 def routes(replica: HealthParts) -> APIRouter:
     """Build the calls about health; they need no key, and those of probes are never too many."""
     found = APIRouter(tags=["health"])
-    stages = _Kept(lambda: _stages(replica), lambda: STAGES_KEPT_SECONDS)
+    stages = _Kept(lambda: _stages(replica), _stages_kept)
     all_parts, needed = _Kept(lambda: _parts(replica)), _Kept(lambda: _needed(replica))
 
     @found.get("/health", summary="Whether this replica can bid, and the state of each part", responses=_told(Health))
@@ -179,7 +179,7 @@ class _Kept:
     def __init__(
         self,
         look: Callable[[], Coroutine[Any, Any, dict[str, Part]]],
-        seconds: Callable[[], float] = lambda: KEPT_SECONDS,
+        seconds: Callable[[dict[str, Part]], float] = lambda found: KEPT_SECONDS,
     ) -> None:
         self._look = look
         self._seconds = seconds
@@ -188,10 +188,14 @@ class _Kept:
 
     async def get(self) -> dict[str, Part]:
         """Return what is found now, or was found a moment ago."""
-        if self._task is None or (self._task.done() and time.monotonic() - self._at > self._seconds()):
+        if self._task is None or (self._task.done() and self._is_old(self._task)):
             self._at = time.monotonic()
             self._task = asyncio.ensure_future(self._look())
         return await asyncio.shield(self._task)
+
+    def _is_old(self, done: asyncio.Task[dict[str, Part]]) -> bool:
+        has_failed = done.cancelled() or done.exception() is not None
+        return has_failed or time.monotonic() - self._at > self._seconds(done.result())
 
 
 async def _parts(replica: HealthParts) -> dict[str, Part]:
@@ -220,6 +224,11 @@ def _bidding(replica: HealthParts) -> Part:
 
 async def _needed(replica: HealthParts) -> dict[str, Part]:
     return {"ledger": await _ledger(replica)}
+
+
+def _stages_kept(stages: dict[str, Part]) -> float:
+    """Return how long the answer of the stages holds: one that lacks something is asked again soon."""
+    return STAGES_KEPT_SECONDS if all(stage.state == "ok" for stage in stages.values()) else KEPT_SECONDS
 
 
 async def _stages(replica: HealthParts) -> dict[str, Part]:
