@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import re
 import time
 from collections.abc import Iterable, Sequence
@@ -17,6 +19,7 @@ from deployments.callers import Scope, key_in
 from deployments.guard import AccessGuard
 from deployments.gzip_coding import BadGzip, GzipTooLarge, accepts_gzip, deflate, inflate
 from deployments.intake import Crowded, LargeBody, Receive, SlowBody, read_body
+from deployments.large_bodies import LargeBodies
 from deployments.scaling import HeldRequests
 from deployments.stage_call import StageUnavailable
 from deployments.tally import Tally
@@ -31,7 +34,7 @@ from rtb.runtime.rate_limits import Limit, Limiter
 from rtb.runtime.settings import Settings
 
 _COMPRESSED_FROM = 1_024  # bytes; less fits one packet either way
-_SHED = {"qps", *ShedReason}
+_SHED = {"qps", "large_bodies", *ShedReason}
 """Reasons that depend on load, not on the request."""
 
 _TURNED_AWAY = (401, 403, 404, 405, 429)
@@ -85,6 +88,7 @@ class BidEndpoint:
     _log: LimitedLog
 
     def __post_init__(self) -> None:
+        self._large = LargeBodies()
         self._limits = {one.name: Limit(one.qps, 1 + one.qps / 2) for one in self._exchanges if one.qps}
 
     async def answer(self, scope: Scope, path: str, receive: Receive, started: float) -> Response:
@@ -116,6 +120,10 @@ class BidEndpoint:
         if limit is not None and not self._limiter.allow(f"exchange:{profile.name}", limit):
             return self._no_bid(profile, "", _NoBid("qps", NoBid.TECHNICAL))
         body = self._inflated(sent, head.encoding)
+        if wait := self._large.wait(profile.name, len(body)):
+            if wait == math.inf:
+                return self._no_bid(profile, "", _NoBid("large_bodies", NoBid.TECHNICAL))
+            await asyncio.sleep(wait)
         tells = profile.no_bid == "nbr"  # and needs the request's id for it
         if not tells and (shed := self._shed(profile, _peek_tmax(body), started)):
             return self._no_bid(profile, "", shed)

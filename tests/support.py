@@ -21,19 +21,6 @@ SYSTEM = "Debian package "
 SKIPS = "RAYBID_TEST_SKIPS"
 """Variable with the path of a file that a run of the tests adds the reasons of what it skipped to."""
 
-PORTS = (
-    "RAYBID_HTTP_PORT",
-    "RAYBID_DASHBOARD_PORT",
-    "RAYBID_RAY_PORT",
-    "RAYBID_RAY_CLIENT_PORT",
-    "RAYBID_LEDGER_PORT",
-    "RAY_SERVE_HAPROXY_METRICS_PORT",
-    "RAY_SERVE_HAPROXY_STATS_PORT",
-    "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT",
-    "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT",
-)
-"""Variables of the ports that a platform listens on: one beside another needs its own."""
-
 
 def require(condition: object, reason: str) -> None:
     """Skip the test when it lacks something; with `RAYBID_REQUIRE_ALL=1`, as in CI, fail it instead."""

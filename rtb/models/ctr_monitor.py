@@ -7,8 +7,7 @@ the predictions are off, whatever part of the bids was kept.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from typing import NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import pyarrow as pa
 
@@ -30,6 +29,30 @@ class CalibrationSums(NamedTuple):
     charged: int = 0
 
 
+class _Recent(Generic[Value]):
+    """Values of the last bids, at least half of `most`: two plain dictionaries take half the memory of an ordered one.
+
+    Args:
+        most: most bids kept.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._half = max(1, most // 2)
+        self._newer: dict[int, Value] = {}
+        self._older: dict[int, Value] = {}
+
+    def put(self, bid: int, value: Value) -> None:
+        """Keep a value; the older half is dropped when the newer one is full."""
+        if len(self._newer) >= self._half:
+            self._newer, self._older = {}, self._newer
+        self._newer[bid] = value
+
+    def pop(self, bid: int) -> Value | None:
+        """Remove a bid's value and return it."""
+        value = self._newer.pop(bid, None)
+        return self._older.pop(bid, None) if value is None else value
+
+
 class CalibrationMonitor:
     """A monitor that follows bids from their events to their clicks; one thread calls `observe`.
 
@@ -38,11 +61,10 @@ class CalibrationMonitor:
     """
 
     def __init__(self, most: int = _MOST_BIDS) -> None:
-        self._most = most
-        self._bid: OrderedDict[int, float] = OrderedDict()  # predicted, oldest first
-        self._early: OrderedDict[int, bool] = OrderedDict()  # charged (true) or lost before their bid events came
-        self._shown: OrderedDict[int, None] = OrderedDict()
-        self._clicked: OrderedDict[int, None] = OrderedDict()  # clicked before their charge
+        self._bid: _Recent[float] = _Recent(most)  # predicted
+        self._early: _Recent[bool] = _Recent(most)  # charged (true) or lost before their bid events came
+        self._shown: _Recent[bool] = _Recent(most)
+        self._clicked: _Recent[bool] = _Recent(most)  # clicked before their charge
         self._sums = CalibrationSums()
 
     def observe(self, events: pa.Table) -> None:
@@ -65,40 +87,33 @@ class CalibrationMonitor:
         return taken
 
     def _begin(self, bid: int, pctr: float) -> None:
-        is_charged = self._early.pop(bid, None)
+        is_charged = self._early.pop(bid)
         if is_charged is None:
-            self._keep(self._bid, bid, pctr)
+            self._bid.put(bid, pctr)
         elif is_charged:
             self._show(bid, pctr)
 
     def _charge(self, bid: int) -> None:
-        pctr = self._bid.pop(bid, None)
+        pctr = self._bid.pop(bid)
         if pctr is None:
-            self._keep(self._early, bid, True)
+            self._early.put(bid, True)
         else:
             self._show(bid, pctr)
 
     def _lose(self, bid: int) -> None:
         """Forget a bid that neither charge nor click will come of."""
-        if self._bid.pop(bid, None) is None:
-            self._keep(self._early, bid, False)
+        if self._bid.pop(bid) is None:
+            self._early.put(bid, False)
 
     def _show(self, bid: int, pctr: float) -> None:
-        clicked = bid in self._clicked
-        self._clicked.pop(bid, None)
+        clicked = self._clicked.pop(bid) is not None
         if not clicked:
-            self._keep(self._shown, bid, None)
+            self._shown.put(bid, True)
         predicted, observed, charged = self._sums
         self._sums = CalibrationSums(predicted + pctr, observed + clicked, charged + 1)
 
     def _click(self, bid: int) -> None:
-        if bid in self._shown:
-            del self._shown[bid]
+        if self._shown.pop(bid):
             self._sums = self._sums._replace(observed=self._sums.observed + 1)
         else:
-            self._keep(self._clicked, bid, None)
-
-    def _keep(self, among: OrderedDict[int, Value], bid: int, what: Value) -> None:
-        among[bid] = what
-        if len(among) > self._most:
-            among.popitem(last=False)
+            self._clicked.put(bid, True)

@@ -81,33 +81,27 @@ def test_a_body_too_large_for_a_bid_is_refused(tmp_path: Path) -> None:
     assert through(tmp_path, lambda *_: http(204, b""), call) == [204, 413]
 
 
-def test_bids_that_nobody_waits_for_are_given_up(tmp_path: Path) -> None:
+async def test_bids_that_nobody_waits_for_are_given_up(tmp_path: Path) -> None:
     async def stuck(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    async def main() -> tuple[int, float]:
-        async with await asyncio.start_server(stuck, "127.0.0.1", free_port()) as server:
-            host, port = server.sockets[0].getsockname()
-            with nginx(tmp_path, free_port(), [f"{host}:{port}"]) as proxy:
-                async with HttpClient(ca=proxy.ca) as client:
-                    began = asyncio.get_running_loop().time()
-                    answer = await client.post(f"{proxy.url}/openrtb2/bid", b"{}")
-                    return answer.status, asyncio.get_running_loop().time() - began
-
-    status, seconds = asyncio.run(main())
-    assert status == 504
+    async with await asyncio.start_server(stuck, "127.0.0.1", free_port()) as server:
+        host, port = server.sockets[0].getsockname()
+        with nginx(tmp_path, free_port(), [f"{host}:{port}"]) as proxy:
+            async with HttpClient(ca=proxy.ca) as client:
+                began = asyncio.get_running_loop().time()
+                answer = await client.post(f"{proxy.url}/openrtb2/bid", b"{}")
+                seconds = asyncio.get_running_loop().time() - began
+    assert answer.status == 504
     assert 1.5 < seconds < 4
 
 
-def test_a_request_goes_to_another_server_where_the_first_is_away(tmp_path: Path) -> None:
-    async def main() -> int:
-        async with Server(lambda *_: http(204, b"")) as server:
-            upstream = [f"127.0.0.1:{free_port()}", server.url.removeprefix("http://")]
-            with nginx(tmp_path, free_port(), upstream) as proxy:
-                async with HttpClient(ca=proxy.ca) as client:
-                    return (await client.post(f"{proxy.url}/openrtb2/bid", b"{}")).status
-
-    assert asyncio.run(main()) == 204
+async def test_a_request_goes_to_another_server_where_the_first_is_away(tmp_path: Path) -> None:
+    async with Server(lambda *_: http(204, b"")) as server:
+        upstream = [f"127.0.0.1:{free_port()}", server.url.removeprefix("http://")]
+        with nginx(tmp_path, free_port(), upstream) as proxy:
+            async with HttpClient(ca=proxy.ca) as client:
+                assert (await client.post(f"{proxy.url}/openrtb2/bid", b"{}")).status == 204
 
 
 @pytest.mark.parametrize(
@@ -120,16 +114,15 @@ def test_a_request_goes_to_another_server_where_the_first_is_away(tmp_path: Path
         ("post", "/campaign/create", 404),  # perhaps it was carried out
     ],
 )
-def test_a_head_without_an_application_is_passed_over(tmp_path: Path, method: str, path: str, status: int) -> None:
-    async def main() -> int:
-        async with Server(lambda *_: http(404, b"")) as head, Server(lambda *_: http(204, b"")) as worker:
-            upstream = [head.url.removeprefix("http://"), f"{worker.url.removeprefix('http://')} backup"]
-            with nginx(tmp_path, free_port(), upstream) as proxy:
-                async with HttpClient(ca=proxy.ca) as client:
-                    url = proxy.url + path
-                    return (await (client.get(url) if method == "get" else client.post(url, b"{}"))).status
-
-    assert asyncio.run(main()) == status
+async def test_a_head_without_an_application_is_passed_over(
+    tmp_path: Path, method: str, path: str, status: int
+) -> None:
+    async with Server(lambda *_: http(404, b"")) as head, Server(lambda *_: http(204, b"")) as worker:
+        upstream = [head.url.removeprefix("http://"), f"{worker.url.removeprefix('http://')} backup"]
+        with nginx(tmp_path, free_port(), upstream) as proxy:
+            async with HttpClient(ca=proxy.ca) as client:
+                url = proxy.url + path
+                assert (await (client.get(url) if method == "get" else client.post(url, b"{}"))).status == status
 
 
 @pytest.mark.parametrize(("version", "taken"), [("TLSv1_1", False), ("TLSv1_2", True), ("TLSv1_3", True)])
@@ -144,13 +137,10 @@ def test_old_tls_is_refused(silent: Proxy, version: str, taken: bool) -> None:
             httpx.get(f"{silent.url}/health/live", verify=context)
 
 
-def test_a_caller_that_does_not_trust_the_authority_is_told(silent: Proxy) -> None:
-    async def call() -> None:
-        async with HttpClient() as client:
+async def test_a_caller_that_does_not_trust_the_authority_is_told(silent: Proxy) -> None:
+    async with HttpClient() as client:
+        with pytest.raises(TransportError, match="certificate"):
             await client.get(f"{silent.url}/health/live")
-
-    with pytest.raises(TransportError, match="certificate"):
-        asyncio.run(call())
 
 
 def test_the_two_files_of_compose_are_taken(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import msgspec
+import numpy as np
 import pytest
 import uvicorn
 
@@ -21,7 +22,12 @@ from deployments.controller import Controller
 from deployments.ctr_model import CTRModel
 from deployments.rl_bidder import RLBidder
 from deployments.router import Router
+from raybid.local.ports import free_port
 from rtb.campaigns.campaign import Campaign
+from rtb.models import policy
+from rtb.models.observation import OBSERVATION_SIZE
+from rtb.models.policy import Policy
+from rtb.models.registry import Registry
 from tests.conftest import Valkey
 from tests.support import until
 
@@ -115,9 +121,24 @@ class Platform:
             until(lambda: client.post("/bid", json=slot).json()["bid"], 20, "the campaigns do not bid")
 
 
+def publish(folder: Path, multiplier: float) -> str:
+    """Publish a policy that always multiplies by this, for a platform with this folder; return its version."""
+    layer = np.zeros((1, OBSERVATION_SIZE), np.float32), np.zeros(1, np.float32)
+    always = Policy((layer,), "tanh", "levels", np.array([multiplier]), "")
+    # The level is in the meta: a weight of its own keeps versions apart.
+    always.layers[0][1][0] = multiplier
+    policy.save(folder / "candidate", always, metrics={}, trained_on="nothing")
+    registry = Registry(folder / "published", "policy")
+    with registry.deciding():
+        version = registry.add(folder / "candidate").version
+        registry.decide("published", version, "a test")
+    return version
+
+
 @contextmanager
-def running(valkey: Valkey, folder: Path, port: int, *, composed: bool = False, **settings: Any) -> Iterator[Platform]:
-    """Start one with these settings, and stop it again."""
+def running(valkey: Valkey, folder: Path, *, composed: bool = False, **settings: Any) -> Iterator[Platform]:
+    """Start one with these settings on a free port, and stop it again."""
+    port = free_port()
     given = {
         "var_dir": folder,
         "redis_url": f"redis://127.0.0.1:{valkey.port}/0",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,13 +28,6 @@ class Bidder(RLBidder):
 
     def __del__(self) -> None:  # type: ignore[override]
         pass
-
-
-@pytest.fixture
-def environment(valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Valkey:
-    monkeypatch.setenv("RAYBID_VAR_DIR", str(tmp_path))
-    monkeypatch.setenv("RAYBID_REDIS_URL", f"redis://127.0.0.1:{valkey.port}/0")
-    return valkey
 
 
 async def publish(client: aioredis.Redis) -> None:

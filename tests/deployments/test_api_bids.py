@@ -14,26 +14,9 @@ import httpx
 import msgspec
 import pytest
 
-from raybid.local import ports
-from tests.conftest import Valkey
-from tests.deployments.in_process import ADMIN_KEY, Platform, running
-from tests.rtb.builders import make_campaign
+from tests.deployments.in_process import ADMIN_KEY, Platform
 
 _SLOT = {"w": 300, "h": 250, "page": "https://news.example/a", "geo": "USA/CA", "device": "phone", "floor": 0.01}
-
-
-@pytest.fixture(scope="module")
-def platform(valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    valkey_server.flush()
-    with running(valkey_server, tmp_path_factory.mktemp("var"), ports.free_port()) as platform:
-        platform.register(make_campaign("spring", value=50_000_000, budget=10**12))
-        yield platform
-
-
-@pytest.fixture
-def client(platform: Platform) -> Iterator[httpx.Client]:
-    with platform.client() as client:
-        yield client
 
 
 def _bid(client: httpx.Client, **fields: Any) -> dict[str, Any]:

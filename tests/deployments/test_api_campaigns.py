@@ -39,13 +39,6 @@ class AwayLedger(MemoryLedger):
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    catalog = Catalog(f"sqlite:///{tmp_path}/catalog.sqlite")
-    yield catalog
-    catalog.close()
-
-
-@pytest.fixture
 def ledger() -> AwayLedger:
     return AwayLedger()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import urljoin
@@ -21,15 +20,9 @@ from schemathesis.generation.modes import GenerationMode
 from deployments import publishing
 from deployments.api import examples
 from deployments.bootstrap.router import RouterParts, api_routers
-from raybid.local import ports
 from rtb.catalog import CatalogError
 from rtb.experiment import Experiment
-from rtb.models import policy
-from rtb.models.policy import neutral
-from rtb.models.registry import Registry
-from tests.conftest import Valkey
-from tests.deployments.in_process import ADMIN_KEY, Platform, running
-from tests.rtb.builders import make_campaign
+from tests.deployments.in_process import ADMIN_KEY, Platform, publish
 
 _KEY = {"X-API-Key": ADMIN_KEY}
 
@@ -39,14 +32,6 @@ _CHECKS = [
     checks.content_type_conformance,
     checks.response_schema_conformance,
 ]
-
-
-@pytest.fixture(scope="module")
-def platform(valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    valkey_server.flush()
-    with running(valkey_server, tmp_path_factory.mktemp("var"), ports.free_port()) as platform:
-        platform.register(make_campaign("spring"))
-        yield platform
 
 
 @pytest.fixture(scope="module")
@@ -81,20 +66,6 @@ def _asks(document: Any, operation: Any) -> bool:
     return bool(said.get("parameters")) or "requestBody" in said
 
 
-def published(platform: Platform, folder: Path) -> list[Path]:
-    """Two policies, one after the other, so that there is one to go back to."""
-    registry = Registry(platform.router.parts.stores.settings.published_dir, "policy")
-    made = []
-    for value in (1.0, 2.0):
-        candidate = neutral()
-        candidate.layers[0][1][0] = value
-        policy.save(folder / str(value), candidate, metrics={}, trained_on="nothing")
-        with registry.deciding():
-            registry.decide("published", registry.add(folder / str(value)).version, "a test")
-        made.append(folder / str(value))
-    return made
-
-
 _FIRST = ("/bid", "/campaign/create", "/campaign/{campaign_id}/creatives", "/portfolio/create")
 
 
@@ -123,7 +94,9 @@ def _away(*told: Any) -> None:
 
 
 def test_every_example_works_and_every_good_answer_is_of_its_type(platform: Platform, monkeypatch: pytest.MonkeyPatch):
-    artefact = published(platform, Path(platform.router.parts.stores.settings.var_dir) / "trained")[0]
+    folder = Path(platform.router.parts.stores.settings.var_dir)
+    for multiplier in (1.0, 2.0):  # so that there is one to go back to
+        publish(folder, multiplier)
     for name in ("start", "look"):  # no Ray here, so no jobs
         monkeypatch.setattr(publishing, name, lambda *told: publishing.Publication("job", "pending", ""))
     ran = Experiment(number=1, kind="policy", version="v", folder="", share=0.5, salt="", started=1.0)
@@ -135,7 +108,7 @@ def test_every_example_works_and_every_good_answer_is_of_its_type(platform: Plat
     other: dict[str, dict[str, Any]] = {"/campaign/create": {"id": "example"}}
     other |= {
         "/campaign/{campaign_id}/creatives": {"id": "another"},
-        "/models/{kind}/publish": {"folder": str(artefact)},
+        "/models/{kind}/publish": {"folder": str(folder / "candidate")},
     }
     with platform.client() as client:
 

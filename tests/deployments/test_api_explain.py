@@ -17,7 +17,6 @@ import typer
 from typer.testing import CliRunner
 
 from raybid import explain as command
-from raybid.local import ports
 from rtb.ledger.embedded import EmbeddedServer
 from rtb.models import ctr, policy
 from rtb.models.features import FIELDS
@@ -44,15 +43,9 @@ def platform(
     ctr.save(folder / "models" / "ctr", network(1), metrics={}, trained_on="nothing")
     policy.save(folder / "models" / "policy", continuous(1), metrics={}, trained_on="nothing")
     composed = request.param == "composed"
-    with running(valkey_server, folder, ports.free_port(), composed=composed, event_seconds=0.2) as platform:
+    with running(valkey_server, folder, composed=composed, event_seconds=0.2) as platform:
         platform.register(*reference.campaigns(12))
         yield platform
-
-
-@pytest.fixture
-def client(platform: Platform) -> Iterator[httpx.Client]:
-    with platform.client() as client:
-        yield client
 
 
 def offered(seed: int, count: int) -> list[bytes]:
@@ -245,16 +238,15 @@ def test_bidding_goes_on_where_nothing_can_be_recorded(
 
 
 @pytest.fixture
-def other_valkey(tmp_path: Path) -> Iterator[Valkey]:
+def other_valkey(free_port: int, tmp_path: Path) -> Iterator[Valkey]:
     """Start a separate server: the module's platform still publishes to the run's."""
-    port = ports.free_port()
-    server = EmbeddedServer(port, tmp_path / "valkey")
-    yield Valkey(port)
+    server = EmbeddedServer(free_port, tmp_path / "valkey")
+    yield Valkey(free_port)
     server.stop()
 
 
 def test_where_it_is_off_nothing_is_kept(other_valkey: Valkey, tmp_path: Path) -> None:
-    with running(other_valkey, tmp_path, ports.free_port(), decision_hours=0) as platform, platform.client() as client:
+    with running(other_valkey, tmp_path, decision_hours=0) as platform, platform.client() as client:
         platform.register(*reference.campaigns(3))
         bids = bid_on(client, offered(70, 40))
         assert bids

@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
 from deployments.guard import GUESSES_A_MINUTE
-from raybid.local import ports
-from tests.conftest import Valkey
-from tests.deployments.in_process import Platform, running
-from tests.rtb.builders import make_campaign
+from tests.deployments.in_process import Platform
 
 _BANNER = {"id": "b", "w": 300, "h": 250, "landing_url": "https://shop.example/"}
-
-
-@pytest.fixture(scope="module")
-def platform(valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    valkey_server.flush()
-    with running(valkey_server, tmp_path_factory.mktemp("var"), ports.free_port()) as platform:
-        platform.register(make_campaign("spring"))
-        yield platform
-
-
-@pytest.fixture
-def client(platform: Platform) -> Iterator[httpx.Client]:
-    with platform.client() as client:
-        yield client
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +12,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from deployments.readiness import LastAnswer, ReplicaReadiness
-from raybid.local import ports
 from rtb.catalog import CatalogError
 from rtb.ledger import LedgerError
 from tests.conftest import Valkey
 from tests.deployments.in_process import ADMIN_KEY, Platform, running
 from tests.rtb.builders import make_campaign
 from tests.support import until
-
-
-@pytest.fixture(scope="module")
-def platform(valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    valkey_server.flush()
-    with running(valkey_server, tmp_path_factory.mktemp("var"), ports.free_port()) as platform:
-        platform.register(make_campaign("spring"))
-        yield platform
-
-
-@pytest.fixture
-def client(platform: Platform) -> Iterator[httpx.Client]:
-    with platform.client() as client:
-        yield client
 
 
 def _settled(platform: Platform) -> None:
@@ -162,7 +146,7 @@ def test_metrics_are_the_figures_of_stats_whichever_replica_tells(
         if bid["bid"]:
             client.post("/auction-result", json={"token": bid["token"], "won": True, "price": 0.01})
     url = platform.router.parts.stores.settings.catalog_url
-    with running(valkey_server, tmp_path, ports.free_port(), database_url=url) as other:
+    with running(valkey_server, tmp_path, database_url=url) as other:
         first = _samples(client.get("/metrics").text)
         second = _samples(httpx.get(f"{other.url}/metrics", headers={"Authorization": f"Bearer {ADMIN_KEY}"}).text)
     stats = client.get("/stats").json()

@@ -14,7 +14,6 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from deployments.wiring import logger
-from raybid.local import ports
 from tests.conftest import Valkey
 from tests.deployments.in_process import ADMIN_KEY, Platform, running
 from tests.rtb.builders import make_campaign
@@ -30,7 +29,7 @@ def platform(valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory) ->
         "exchange_keys": "an exchange's key of the tests",
         "notice_secret": "a notice secret of the tests",
     }
-    with running(valkey_server, tmp_path_factory.mktemp("var"), ports.free_port(), **secrets) as platform:
+    with running(valkey_server, tmp_path_factory.mktemp("var"), **secrets) as platform:
         platform.register(make_campaign("spring"))
         yield platform
 
@@ -341,7 +340,7 @@ def _campaign(client: httpx.Client) -> dict[str, Any]:
 
 
 def test_the_first_run_makes_a_key_readable_by_its_owner_only(valkey_server: Valkey, tmp_path: Path):
-    with running(valkey_server, tmp_path, ports.free_port(), admin_key="") as platform:
+    with running(valkey_server, tmp_path, admin_key="") as platform:
         kept = tmp_path / "secrets" / "admin_key"
         assert kept.stat().st_mode & 0o777 == 0o600
         with platform.client(kept.read_text()) as client:

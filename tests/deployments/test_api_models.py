@@ -9,33 +9,21 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from raybid.local import ports
 from rtb.models import policy
 from rtb.models.artefacts import META, WEIGHTS
 from rtb.models.registry import Registry
 from tests.conftest import Valkey
-from tests.deployments.in_process import running
+from tests.deployments.in_process import publish, running
 from tests.support import until
 
 
-def _publish(folder: Path, version_of: float) -> str:
-    neutral = policy.neutral()
-    neutral.layers[0][1][0] = version_of
-    policy.save(folder / "candidate", neutral, metrics={}, trained_on="nothing")
-    registry = Registry(folder / "published", "policy")
-    with registry.deciding():
-        version = registry.add(folder / "candidate").version
-        registry.decide("published", version, "a test")
-    return version
-
-
 def test_an_earlier_model_serves_again(valkey: Valkey, tmp_path: Path):
-    with running(valkey, tmp_path, ports.free_port()) as platform, platform.client() as client:
+    with running(valkey, tmp_path) as platform, platform.client() as client:
         assert client.get("/models/policy").json() == {"champion": None, "former": None, "history": []}
         refused = client.post("/models/policy/rollback", json={})
         assert (refused.status_code, "is the first" in refused.json()["detail"]) == (409, True)
 
-        first, second = _publish(tmp_path, 1.0), _publish(tmp_path, 2.0)
+        first, second = publish(tmp_path, 1.0), publish(tmp_path, 2.0)
         told = client.get("/models/policy").json()
         assert (told["champion"], told["former"]) == (second, first)
         assert [line["version"] for line in told["history"]] == [first, second]
@@ -56,7 +44,7 @@ def test_an_earlier_model_serves_again(valkey: Valkey, tmp_path: Path):
 
 def test_a_record_that_is_damaged_is_told(valkey: Valkey, tmp_path: Path):
     (tmp_path / "published" / "ctr").mkdir(parents=True)
-    with running(valkey, tmp_path, ports.free_port()) as platform, platform.client() as client:
+    with running(valkey, tmp_path) as platform, platform.client() as client:
         (tmp_path / "published" / "ctr" / "record.json").write_text("{")
         assert client.get("/models/ctr").status_code == 503
         assert client.post("/models/ctr/rollback", json={}).status_code == 409
@@ -64,7 +52,7 @@ def test_a_record_that_is_damaged_is_told(valkey: Valkey, tmp_path: Path):
 
 def test_a_candidate_that_is_none_is_refused_before_a_job_is_sent(valkey: Valkey, tmp_path: Path):
     policy.save(tmp_path / "candidate", policy.neutral(), metrics={}, trained_on="nothing")
-    with running(valkey, tmp_path, ports.free_port()) as platform, platform.client() as client:
+    with running(valkey, tmp_path) as platform, platform.client() as client:
         for folder in (str(tmp_path / "none"), ""):
             assert client.post("/models/policy/publish", json={"folder": folder}).status_code == 422
         other = client.post("/models/ctr/publish", json={"folder": str(tmp_path / "candidate")})
@@ -85,7 +73,7 @@ def test_a_candidate_that_is_none_is_refused_before_a_job_is_sent(valkey: Valkey
 
 
 def test_what_is_published_and_what_each_replica_serves(valkey: Valkey, tmp_path: Path):
-    with running(valkey, tmp_path, ports.free_port()) as platform, platform.client() as client:
+    with running(valkey, tmp_path) as platform, platform.client() as client:
 
         def told() -> dict[str, Any]:
             found: dict[str, Any] = client.get("/models").json()
@@ -96,13 +84,13 @@ def test_what_is_published_and_what_each_replica_serves(valkey: Valkey, tmp_path
         assert [told()[kind]["published"] for kind in ("ctr", "policy")] == [None, None]
         assert told()["policy"]["replicas"][0]["version"] == "prior"
 
-        good = _publish(tmp_path, 1.0)
+        good = publish(tmp_path, 1.0)
         until(lambda: [one["version"] for one in told()["policy"]["replicas"]] == [good])
         assert told()["policy"]["published"] == good
         assert client.get("/admin/artefacts").json()["policy"]["version"] == good
         assert client.get("/health").json()["parts"]["models"]["policy"] == good
 
-        bad = _publish(tmp_path, 2.0)
+        bad = publish(tmp_path, 2.0)
         (tmp_path / "published" / "policy" / "versions" / bad / WEIGHTS).write_bytes(b"")
         until(lambda: [one["state"] for one in told()["policy"]["replicas"]] == ["refused"])
         (replica,) = told()["policy"]["replicas"]

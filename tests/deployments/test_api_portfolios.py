@@ -22,13 +22,6 @@ SEASON: dict[str, Any] = {"id": "season", "members": [{"campaign": "a"}, {"campa
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    catalog = Catalog(f"sqlite:///{tmp_path}/catalog.sqlite")
-    yield catalog
-    catalog.close()
-
-
-@pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(admin_key=_KEY["X-API-Key"], var_dir=tmp_path)
 

@@ -10,7 +10,6 @@ import httpx
 import pytest
 import yaml
 
-from raybid.local import ports
 from rtb.exchanges import key_id
 from tests.conftest import Valkey
 from tests.deployments.in_process import ADMIN_KEY, Platform, running
@@ -26,7 +25,7 @@ def platform(valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory) ->
     (profiles / "acme.yaml").write_text(yaml.safe_dump({"name": "acme", "keys": [key_id(ACME), key_id(ACME_TOO)]}))
     keys = ",".join((ACME, ACME_TOO, ONE, OTHER))
     fields: dict[str, Any] = {"exchange_keys": keys, "exchanges_dir": profiles}
-    with running(valkey_server, tmp_path_factory.mktemp("var"), ports.free_port(), **fields) as platform:
+    with running(valkey_server, tmp_path_factory.mktemp("var"), **fields) as platform:
         platform.register(make_campaign("spring", value=50_000_000, budget=10**12))
         yield platform
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
@@ -26,9 +25,7 @@ _SLOTS = [
 
 
 @pytest.fixture
-def environment(valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAYBID_VAR_DIR", str(tmp_path))
-    monkeypatch.setenv("RAYBID_REDIS_URL", f"redis://127.0.0.1:{valkey.port}/0")
+def environment(environment: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAYBID_MAX_QUEUE", "600")
 
 
@@ -52,55 +49,43 @@ def _kept(answer: FlatAnswer) -> tuple[object, ...]:
 
 
 @pytest.mark.usefixtures("environment")
-def test_slots_get_together_what_each_gets_alone() -> None:
-    async def main() -> None:
-        door = await _door()
-        together = await answers(door.slots, _SLOTS)
-        alone = [(await answers(door.slots, [slot]))[0] for slot in _SLOTS]
-        assert [_kept(one) for one in together] == [_kept(one) for one in alone]
-        assert [one.reason for one in together] == ["", "", "no_creative", "below_floor", "blocked", "no_creative", ""]
-        tokens = [one.token for one in (*together, *alone) if one.bid]
-        assert len(set(tokens)) == len(tokens) == 6
-
-    asyncio.run(main())
+async def test_slots_get_together_what_each_gets_alone() -> None:
+    door = await _door()
+    together = await answers(door.slots, _SLOTS)
+    alone = [(await answers(door.slots, [slot]))[0] for slot in _SLOTS]
+    assert [_kept(one) for one in together] == [_kept(one) for one in alone]
+    assert [one.reason for one in together] == ["", "", "no_creative", "below_floor", "blocked", "no_creative", ""]
+    tokens = [one.token for one in (*together, *alone) if one.bid]
+    assert len(set(tokens)) == len(tokens) == 6
 
 
 @pytest.mark.usefixtures("environment")
-def test_slots_come_in_the_time_of_the_one_that_allows_least_or_say_that_they_do_not() -> None:
-    async def main() -> None:
-        door = await _door()
-        door.stages.seconds = 2.0
-        started = time.monotonic()
-        found = await answers(door.slots, [FlatRequest(w=300, h=250, tmax_ms=tmax) for tmax in (60_000, 100, 0)])
-        assert time.monotonic() - started < 2.0
-        assert [one.reason for one in found] == ["timeout"] * 3
-        assert door.reasons() == {"no_bid.timeout": 3}
-
-    asyncio.run(main())
+async def test_slots_come_in_the_time_of_the_one_that_allows_least_or_say_that_they_do_not() -> None:
+    door = await _door()
+    door.stages.seconds = 2.0
+    started = time.monotonic()
+    found = await answers(door.slots, [FlatRequest(w=300, h=250, tmax_ms=tmax) for tmax in (60_000, 100, 0)])
+    assert time.monotonic() - started < 2.0
+    assert [one.reason for one in found] == ["timeout"] * 3
+    assert door.reasons() == {"no_bid.timeout": 3}
 
 
 @pytest.mark.usefixtures("environment")
-def test_what_the_queue_has_no_room_for_is_shed_some_slots_at_a_time() -> None:
-    async def main() -> None:
-        door = await _door()
-        door.stages.seconds = 0.2
-        slots = [FlatRequest(w=300, h=250, tmax_ms=60_000, test=True)] * _AT_ONCE
-        found: Sequence[list[FlatAnswer]] = await asyncio.gather(*(answers(door.slots, slots) for _ in range(60)))
-        reasons = [{one.reason for one in answered} for answered in found]
-        assert all(one in ({""}, {"shed_queue"}) for one in reasons)
-        shed = reasons.count({"shed_queue"})
-        assert 0 < shed < 60 - 600 // _AT_ONCE + 1  # one goes on its way, 600 may wait
-        assert door.reasons() == {"no_bid.shed_queue": _AT_ONCE * shed}
-
-    asyncio.run(main())
+async def test_what_the_queue_has_no_room_for_is_shed_some_slots_at_a_time() -> None:
+    door = await _door()
+    door.stages.seconds = 0.2
+    slots = [FlatRequest(w=300, h=250, tmax_ms=60_000, test=True)] * _AT_ONCE
+    found: Sequence[list[FlatAnswer]] = await asyncio.gather(*(answers(door.slots, slots) for _ in range(60)))
+    reasons = [{one.reason for one in answered} for answered in found]
+    assert all(one in ({""}, {"shed_queue"}) for one in reasons)
+    shed = reasons.count({"shed_queue"})
+    assert 0 < shed < 60 - 600 // _AT_ONCE + 1  # one goes on its way, 600 may wait
+    assert door.reasons() == {"no_bid.shed_queue": _AT_ONCE * shed}
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_stage_that_fails_is_no_bid_for_each() -> None:
-    async def main() -> None:
-        door = await _door()
-        door.stages.bidder = None
-        found = await answers(door.slots, _SLOTS[:3])
-        assert [one.reason for one in found] == ["stage_failed"] * 3
-
-    asyncio.run(main())
+async def test_a_stage_that_fails_is_no_bid_for_each() -> None:
+    door = await _door()
+    door.stages.bidder = None
+    found = await answers(door.slots, _SLOTS[:3])
+    assert [one.reason for one in found] == ["stage_failed"] * 3

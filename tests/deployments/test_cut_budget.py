@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 
-from raybid.local import ports
 from rtb.campaigns.campaign import HeldDeal
 from tests.conftest import Valkey
 from tests.deployments.in_process import running
@@ -30,7 +29,7 @@ def bid(client: httpx.Client) -> dict[str, Any] | None:
 @pytest.mark.parametrize("composed", [False, True])
 def test_after_a_cut_nothing_more_is_bid(valkey: Valkey, tmp_path: Path, composed: bool) -> None:
     campaign = make_campaign("spring", budget=BUDGET, deals=(HeldDeal(id="d", price_micros=BID),))
-    with running(valkey, tmp_path, ports.free_port(), composed=composed) as platform, platform.client() as client:
+    with running(valkey, tmp_path, composed=composed) as platform, platform.client() as client:
         platform.register(campaign)
         bids = [one for one in (bid(client) for _ in range(200)) if one]
         assert len(bids) > 100

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from logging.handlers import BufferingHandler
 from pathlib import Path
@@ -18,7 +17,6 @@ from deployments.controller import Controller
 from deployments.notice_handler import NoticeHandler
 from deployments.snapshot_feed import SnapshotFeed
 from deployments.wiring import logger
-from raybid.local import ports
 from rtb.auction.edge import Edge
 from rtb.catalog import Spend
 from rtb.exchanges import Exchanges
@@ -39,9 +37,14 @@ FORGETFUL = "none: appendonly is no: set `appendonly yes` and `appendfsync alway
 
 
 def health(server: Valkey, folder: Path, *, required: bool) -> httpx.Response:
-    """Asked once the Controller has told the Router of the campaigns."""
-    with platform(server, folder, ports.free_port(), require_durable=required) as running, running.client() as browser:
-        until(lambda: browser.get("/health").json()["parts"]["snapshots"]["state"] != "none")
+    """Asked once the Controller has told the Router and its stages of the campaigns."""
+    with platform(server, folder, require_durable=required) as running, running.client() as browser:
+
+        def knows_all() -> bool:
+            parts = browser.get("/health").json()["parts"]
+            return parts["snapshots"]["state"] != "none" and "pacing" not in parts["RLBidder"]["lacks"]
+
+        until(knows_all)
         return browser.get("/health")
 
 
@@ -69,7 +72,7 @@ def test_a_server_that_evicts_is_no_ledger_though_durability_is_not_required(tmp
 
 
 def test_health_names_the_campaigns_whose_figures_are_lost_and_the_others_bid(valkey: Valkey, tmp_path: Path) -> None:
-    with platform(valkey, tmp_path, ports.free_port()) as running:
+    with platform(valkey, tmp_path) as running:
         running.register(make_campaign("spring"), make_campaign("summer"))
         catalog = running.router.parts.stores.catalog
         spring = {entry.campaign.id: entry.number for entry in catalog.all()}["spring"]
@@ -87,17 +90,17 @@ def test_health_names_the_campaigns_whose_figures_are_lost_and_the_others_bid(va
 
 
 def test_health_of_a_server_that_is_away(free_port: int, tmp_path: Path) -> None:
-    with platform(Valkey(free_port), tmp_path, ports.free_port()) as running, running.client() as browser:
+    with platform(Valkey(free_port), tmp_path) as running, running.client() as browser:
         answer = browser.get("/health")
     assert (answer.status_code, answer.json()["durability"]) == (503, "unknown: the server does not answer")
     assert answer.json()["ledger"] == "unavailable"
 
 
 @pytest.mark.parametrize("required", [False, True])
-def test_the_desk_acknowledges_nothing_that_may_be_forgotten_where_that_is_required(
+async def test_the_desk_acknowledges_nothing_that_may_be_forgotten_where_that_is_required(
     tmp_path: Path, required: bool
 ) -> None:
-    async def main(server: Valkey) -> None:
+    with running("redis") as server:
         signer, ledger = Signer("a secret of the tests"), MemoryLedger()
         none = Exchanges([])
         users, url = UserKeys("a secret of the tests"), "http://bidder.example"
@@ -117,17 +120,13 @@ def test_the_desk_acknowledges_nothing_that_may_be_forgotten_where_that_is_requi
             assert (await desk.handle("/notice/bill/forged", b"")).status == 403
         assert (await ledger.balances([1]))[0].spent == (0 if required else 1_000)
 
-    with running("redis") as server:
-        asyncio.run(main(server))
-
 
 @pytest.mark.parametrize("required", [False, True])
-def test_nothing_is_bid_whose_notices_would_be_refused(required: bool) -> None:
+async def test_nothing_is_bid_whose_notices_would_be_refused(required: bool) -> None:
     table = np.zeros(2, snapshot.PACING_DTYPE)
     table["number"], table["open"] = (1, 2), True
     open_to: list[list[int]] = []
-
-    async def main(server: Valkey) -> None:
+    with running("redis") as server:
         async with server.client() as client:
             durability = DurabilityWatch(client, required=required)
             edge: Any = SimpleNamespace(set_open=lambda campaigns, version: open_to.append(campaigns))
@@ -139,9 +138,6 @@ def test_nothing_is_bid_whose_notices_would_be_refused(required: bool) -> None:
                 await feed.pull()
                 await client.config_set("appendonly", "yes")
                 await client.config_set("appendfsync", "always")
-
-    with running("redis") as server:
-        asyncio.run(main(server))
     assert open_to == [[] if required else [1, 2], [1, 2]]
 
 
@@ -152,10 +148,14 @@ class Local(Controller):
         pass
 
 
-def test_the_controller_says_what_may_be_lost_and_when_that_changes(
+async def test_the_controller_says_what_may_be_lost_and_when_that_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def main(server: Valkey) -> None:
+    said = BufferingHandler(capacity=100)
+    with running("redis") as server:
+        monkeypatch.setenv("RAYBID_VAR_DIR", str(tmp_path))
+        monkeypatch.setenv("RAYBID_REDIS_URL", f"redis://127.0.0.1:{server.port}/0")
+        logger.addHandler(said)
         controller = Local()
         async with server.client() as client:
             for policy in ("noeviction", "allkeys-lru"):
@@ -163,13 +163,6 @@ def test_the_controller_says_what_may_be_lost_and_when_that_changes(
                 await client.config_set("maxmemory-policy", policy)
                 for _ in range(2):
                     await controller.parts.server.look_at_durability()
-
-    said = BufferingHandler(capacity=100)
-    with running("redis") as server:
-        monkeypatch.setenv("RAYBID_VAR_DIR", str(tmp_path))
-        monkeypatch.setenv("RAYBID_REDIS_URL", f"redis://127.0.0.1:{server.port}/0")
-        logger.addHandler(said)
-        asyncio.run(main(server))
         logger.removeHandler(said)
     first, second = said.buffer
     assert (first.levelname, first.getMessage()) == ("WARNING", f"ledger durability: {FORGETFUL}")

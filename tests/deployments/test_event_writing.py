@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -28,10 +27,8 @@ from tests.rtb.events.support import add, expected_ids
 
 
 @pytest.fixture
-def settings(valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setenv("RAYBID_VAR_DIR", str(tmp_path))
+def settings(environment: Valkey, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("RAYBID_REQUIRE_REPORT_KEY", "false")
-    monkeypatch.setenv("RAYBID_REDIS_URL", f"redis://127.0.0.1:{valkey.port}/0")
     monkeypatch.setenv("RAYBID_EVENT_SECONDS", "0.05")
     return Settings()
 
@@ -43,8 +40,8 @@ class Local(Controller):
         pass
 
 
-def test_the_controller_writes_events_and_what_is_left_when_it_stops(valkey: Valkey, settings: Settings) -> None:
-    async def main(client: redis.Redis) -> None:
+async def test_the_controller_writes_events_and_what_is_left_when_it_stops(valkey: Valkey, settings: Settings) -> None:
+    with redis.Redis(port=valkey.port) as client:
         controller = Local()
         add(client, 0, 30)
         await controller.check_health()
@@ -57,15 +54,12 @@ def test_the_controller_writes_events_and_what_is_left_when_it_stops(valkey: Val
         await Controller.__del__(controller)
         assert last_written(settings.events_dir) == expected_ids(35)[-1]
 
-    with redis.Redis(port=valkey.port) as client:
-        asyncio.run(main(client))
 
-
-def test_the_controller_makes_one_file_of_an_hour_that_is_over(valkey: Valkey, settings: Settings) -> None:
+async def test_the_controller_makes_one_file_of_an_hour_that_is_over(valkey: Valkey, settings: Settings) -> None:
     def files() -> list[int]:
         return [len(list(hour.glob("part-*"))) for hour in sorted(settings.events_dir.glob("date=*/hour=*"))]
 
-    async def main(client: redis.Redis) -> None:
+    with redis.Redis(port=valkey.port) as client:
         controller = Local()
         await controller.check_health()
         async with asyncio.timeout(60):
@@ -79,11 +73,8 @@ def test_the_controller_makes_one_file_of_an_hour_that_is_over(valkey: Valkey, s
         controller.parts.background.cancel()
         await Controller.__del__(controller)
 
-    with redis.Redis(port=valkey.port) as client:
-        asyncio.run(main(client))
 
-
-def test_the_controller_learns_markets_from_what_it_writes_and_the_next_one_from_its_files(
+async def test_the_controller_learns_markets_from_what_it_writes_and_the_next_one_from_its_files(
     valkey: Valkey, settings: Settings
 ) -> None:
     """First-price auctions lost at 400 and won at 600: the price to beat lies between."""
@@ -103,7 +94,7 @@ def test_the_controller_learns_markets_from_what_it_writes_and_the_next_one_from
                 pipe.xadd(STREAM, {"kind": "bid", "bid": event.bid, "data": msgspec.json.encode(event)})
             pipe.execute()
 
-    async def main(client: redis.Redis) -> None:
+    with redis.Redis(port=valkey.port) as client:
         play(client, 200)
         medians = []
         for _ in range(2):  # the second finds the stream empty
@@ -112,9 +103,6 @@ def test_the_controller_learns_markets_from_what_it_writes_and_the_next_one_from
             medians.append(controller.parts.events.markets[7].price_median)
             controller.parts.events.close()
         assert medians == pytest.approx([490, 490], rel=0.05)  # halfway, as logarithms have it
-
-    with redis.Redis(port=valkey.port) as client:
-        asyncio.run(main(client))
 
 
 def test_stats_show_the_backlog(valkey: Valkey, settings: Settings) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-import redis.asyncio as aioredis
 
 from deployments.explain import DecisionKeeper
 from deployments.models import ModelFeed
@@ -21,14 +19,6 @@ from rtb.runtime.settings import Settings
 from tests.conftest import Valkey
 from tests.rtb.explain.parcels import parcel
 from tests.rtb.explain.worlds import continuous
-
-
-def run(valkey: Valkey, body: Callable[[aioredis.Redis], Awaitable[None]]) -> None:
-    async def main() -> None:
-        async with valkey.client() as client:
-            await body(client)
-
-    asyncio.run(main())
 
 
 def made(folder: Path, seed: int) -> tuple[str, bytes]:
@@ -47,12 +37,11 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(var_dir=tmp_path / "var")
 
 
-def test_a_published_a_deposited_and_a_challenging_model_are_found(
+async def test_a_published_a_deposited_and_a_challenging_model_are_found(
     valkey: Valkey, settings: Settings, tmp_path: Path
 ) -> None:
     models = [made(tmp_path / f"m{seed}", seed) for seed in range(3)]
-
-    async def body(client: aioredis.Redis) -> None:
+    async with valkey.client() as client:
         keeper = DecisionKeeper(client, settings)
         (published, one), (staged, two), (challenger, three) = models
         await SnapshotPublisher(client).publish(model_key("policy"), one, published)
@@ -69,16 +58,13 @@ def test_a_published_a_deposited_and_a_challenging_model_are_found(
             kept(settings, "unknown")
         keeper.close()
 
-    run(valkey, body)
 
-
-def test_a_model_of_a_folder_is_left_where_the_controller_finds_it(
+async def test_a_model_of_a_folder_is_left_where_the_controller_finds_it(
     valkey: Valkey, settings: Settings, tmp_path: Path
 ) -> None:
     first, packed = made(tmp_path / "policy", 1)
     pinned, _ = made(tmp_path / "pinned", 2)
-
-    async def body(client: aioredis.Redis) -> None:
+    async with valkey.client() as client:
         feed = ModelFeed("policy", client, tmp_path / "policy", load_policy, lambda model: None)
         await feed.catch_up()
         assert await client.get(staged_model_key("policy", first)) == packed
@@ -89,32 +75,27 @@ def test_a_model_of_a_folder_is_left_where_the_controller_finds_it(
         assert kept(settings, pinned)
         keeper.close()
 
-    run(valkey, body)
 
-
-def test_a_folder_that_went_costs_the_explanation_and_says_so(
+async def test_a_folder_that_went_costs_the_explanation_and_says_so(
     valkey: Valkey, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     version, _ = made(tmp_path / "policy", 1)
-
-    async def body(client: aioredis.Redis) -> None:
+    caplog.set_level(logging.WARNING, "ray.serve.raybid")
+    async with valkey.client() as client:
         feed = ModelFeed("policy", client, tmp_path / "policy", load_policy, lambda model: None)
         (tmp_path / "policy").rename(tmp_path / "elsewhere")
         await feed.catch_up()
         await feed.pull()
         assert await client.get(staged_model_key("policy", version)) is None
-
-    with caplog.at_level(logging.WARNING, "ray.serve.raybid"):
-        run(valkey, body)
     assert [version in record.message for record in caplog.records if "explained" in record.message] == [True]
 
 
-def test_a_disk_that_refuses_stops_nothing_and_is_told_once(
+async def test_a_disk_that_refuses_stops_nothing_and_is_told_once(
     valkey: Valkey, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.var_dir.write_text("a file where a folder should be")
-
-    async def body(client: aioredis.Redis) -> None:
+    caplog.set_level(logging.INFO, "ray.serve.raybid")
+    async with valkey.client() as client:
         keeper = DecisionKeeper(client, settings)
         for number in range(3):
             await keeper.keep(parcel(1_000.0, number))
@@ -125,9 +106,6 @@ def test_a_disk_that_refuses_stops_nothing_and_is_told_once(
         keeper.close()
         with DecisionReader(settings.decisions_path) as reader:
             assert [*reader.recent(9)] == [f"{7:016x}-1", f"{7:016x}-2"]
-
-    with caplog.at_level(logging.INFO, "ray.serve.raybid"):
-        run(valkey, body)
     said = [record.message for record in caplog.records if "explained" in record.message]
     assert [message.split(",")[0] for message in said] == [
         "bids made now cannot be explained later",
@@ -135,8 +113,8 @@ def test_a_disk_that_refuses_stops_nothing_and_is_told_once(
     ]
 
 
-def test_who_asks_too_much_is_told_to_wait(valkey: Valkey, settings: Settings) -> None:
-    async def body(client: aioredis.Redis) -> None:
+async def test_who_asks_too_much_is_told_to_wait(valkey: Valkey, settings: Settings) -> None:
+    async with valkey.client() as client:
         keeper = DecisionKeeper(client, settings)
         await keeper.keep(parcel(1_000.0, 1))
         told = await asyncio.gather(*(keeper.explain(f"{2:016x}-1") for _ in range(8)))
@@ -144,17 +122,12 @@ def test_who_asks_too_much_is_told_to_wait(valkey: Valkey, settings: Settings) -
         assert (await keeper.explain(f"{2:016x}-1")).status == 404
         keeper.close()
 
-    run(valkey, body)
 
-
-def test_what_is_damaged_is_a_503(valkey: Valkey, settings: Settings) -> None:
+async def test_what_is_damaged_is_a_503(valkey: Valkey, settings: Settings) -> None:
     settings.var_dir.mkdir()
     settings.decisions_path.write_bytes(b"this is no database, and long enough to be taken for one" * 100)
-
-    async def body(client: aioredis.Redis) -> None:
+    async with valkey.client() as client:
         keeper = DecisionKeeper(client, settings)
         await keeper.keep(parcel(1_000.0, 1))
         told = await keeper.explain(f"{1:016x}-1")
         assert (told.status, told.body) == (503, b"")
-
-    run(valkey, body)

@@ -102,7 +102,7 @@ def test_what_is_no_door_of_ours_goes_to_the_rest(replica: Replica) -> None:
     assert [message["body"] for message in sent if "body" in message] == [b"rest"] * 3
 
 
-def test_what_needs_no_key_is_worked_on_a_few_at_a_time_and_no_refusal_is_load(replica: Replica) -> None:
+async def test_what_needs_no_key_is_worked_on_a_few_at_a_time_and_no_refusal_is_load(replica: Replica) -> None:
     async def silent(_: Any = None) -> Any:
         assert replica.door.held == 0
         return {"type": "http.request"}
@@ -110,10 +110,7 @@ def test_what_needs_no_key_is_worked_on_a_few_at_a_time_and_no_refusal_is_load(r
     async def ask(path: str) -> None:
         await replica.door({"type": "http", "method": "GET", "path": path, "headers": []}, silent, silent)
 
-    async def flood() -> None:
-        await asyncio.gather(*map(ask, ["/open"] * 40 + ["/nowhere"] * 40))
-
-    asyncio.run(flood())
+    await asyncio.gather(*map(ask, ["/open"] * 40 + ["/nowhere"] * 40))
     assert (replica.rest.most_at_once, replica.door.held) == (4, 0)
 
 
@@ -261,19 +258,29 @@ def test_a_stage_that_fails_is_204(replica: Replica) -> None:
     assert replica.reason() == "no_bid.stage_failed"
 
 
-def test_no_more_is_answered_in_a_second_than_the_exchange_may_ask(tmp_path: Path, valkey: Valkey) -> None:
+async def test_no_more_is_answered_in_a_second_than_the_exchange_may_ask(tmp_path: Path, valkey: Valkey) -> None:
     profiles = tmp_path / "exchanges"
     profiles.mkdir()
     (profiles / "acme.yaml").write_text("name: acme\nqps: 10")
+    async with valkey.client() as client:
+        replica = Replica(tmp_path, client, exchanges_dir=profiles)
+        statuses = Counter([(await replica.send(path="/openrtb2/acme")).status for _ in range(100)])
+        assert statuses[200] <= 10
+        assert statuses[200] + statuses[204] == 100
+        assert replica.counters["no_bid.qps"] == statuses[204]
+        assert (await replica.send()).status == 200  # other exchanges have no limit, or their own
+
+
+def test_of_many_large_bodies_some_are_shed_and_small_ones_are_answered(replica: Replica) -> None:
+    large = to_json(make_request(ext="x" * 900_000))
 
     async def main() -> None:
-        async with valkey.client() as client:
-            replica = Replica(tmp_path, client, exchanges_dir=profiles)
-            statuses = Counter([(await replica.send(path="/openrtb2/acme")).status for _ in range(100)])
-            assert statuses[200] <= 10
-            assert statuses[200] + statuses[204] == 100
-            assert replica.counters["no_bid.qps"] == statuses[204]
-            assert (await replica.send()).status == 200  # other exchanges have no limit, or their own
+        many = asyncio.gather(*(replica.send(large) for _ in range(10)))
+        await asyncio.sleep(0)
+        assert (await replica.send()).status == 200
+        statuses = Counter(answer.status for answer in await many)
+        assert statuses[200] >= 1
+        assert replica.counters["no_bid.large_bodies"] == statuses[204] >= 5
 
     asyncio.run(main())
 
@@ -325,7 +332,9 @@ def _stalls(*pieces: bytes) -> Callable[[], Any]:
     return receive
 
 
-def test_a_body_that_does_not_come_is_refused_and_never_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_body_that_does_not_come_is_refused_and_never_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(intake, "SECONDS", 0.01)
     replica = Replica(tmp_path)
     sent: list[Any] = []
@@ -334,14 +343,11 @@ def test_a_body_that_does_not_come_is_refused_and_never_held(tmp_path: Path, mon
     async def collect(message: Any) -> None:
         sent.append(message)
 
-    async def run() -> None:
-        scope = {"type": "http", "method": "POST", "path": "/openrtb2/bid", "headers": [], "query_string": b""}
-        task = asyncio.ensure_future(replica.door(scope, _stalls(BODY[:50]), collect))
-        while not task.done():
-            held.append(replica.door.held)
-            await asyncio.sleep(0)
-
-    asyncio.run(run())
+    scope = {"type": "http", "method": "POST", "path": "/openrtb2/bid", "headers": [], "query_string": b""}
+    task = asyncio.ensure_future(replica.door(scope, _stalls(BODY[:50]), collect))
+    while not task.done():
+        held.append(replica.door.held)
+        await asyncio.sleep(0)
     assert sent[0]["status"] == 408
     assert (b"connection", b"close") in sent[0]["headers"]
     assert replica.reason() == "invalid.slow_body"
@@ -374,7 +380,7 @@ def test_a_call_of_the_api_is_held_once_its_body_is_there(tmp_path: Path) -> Non
     assert replica.door.held == 0
 
 
-def test_the_door_knows_how_many_requests_it_holds(tmp_path: Path) -> None:
+async def test_the_door_knows_how_many_requests_it_holds(tmp_path: Path) -> None:
     replica = Replica(tmp_path)
 
     async def wait(_: Prepared) -> Answer:
@@ -385,13 +391,10 @@ def test_the_door_knows_how_many_requests_it_holds(tmp_path: Path) -> None:
     async def fail(_: Prepared) -> Answer:
         raise asyncio.CancelledError
 
-    async def run() -> None:
-        replica.answer = wait
-        await asyncio.gather(*(replica.send() for _ in range(5)))
-        replica.answer = fail
-        await asyncio.gather(replica.send(), return_exceptions=True)
-
     held: list[int] = []
-    asyncio.run(run())
+    replica.answer = wait
+    await asyncio.gather(*(replica.send() for _ in range(5)))
+    replica.answer = fail
+    await asyncio.gather(replica.send(), return_exceptions=True)
     assert max(held) == 5
     assert replica.door.held == 0

@@ -19,7 +19,7 @@ from rtb.runtime.micro_batcher import MicroBatcher
 from rtb.targeting.listing import Listing
 from tests.deployments.replica import Replica, Response
 from tests.rtb.auction_cases import RATES, read_cases
-from tests.rtb.in_process import InProcess
+from tests.rtb.bidder import Bidder
 
 _INPUTS = 50_000
 _TOGETHER = 250
@@ -50,7 +50,8 @@ _TOKENS = (
 def test_whatever_comes_is_answered(tmp_path: Path) -> None:
     cases = list(read_cases())
     campaigns = {listing.campaign.id: listing.campaign for case in cases for listing in case.listings}
-    bidder = InProcess([Listing(number, one) for number, one in enumerate(campaigns.values(), 1)], rates=RATES)
+    listings = [Listing(number, one) for number, one in enumerate(campaigns.values(), 1)]
+    bidder = Bidder(listings, rates=RATES, max_imps=64, max_candidates=16)
     replica = Replica(tmp_path, default_tmax_ms=60_000)
     replica.edge = bidder.edge
     statuses = asyncio.run(_run(replica, bidder, [case.body for case in cases]))
@@ -60,7 +61,7 @@ def test_whatever_comes_is_answered(tmp_path: Path) -> None:
     assert replica.counters["no_bid.stage_failed"] == 0
 
 
-async def _run(replica: Replica, bidder: InProcess, bodies: Sequence[bytes]) -> Counter[int]:
+async def _run(replica: Replica, bidder: Bidder, bodies: Sequence[bytes]) -> Counter[int]:
     async def process(requests: Sequence[Prepared]) -> list[Answer]:
         return bidder.answer_prepared(requests)
 
@@ -80,6 +81,7 @@ async def _run(replica: Replica, bidder: InProcess, bodies: Sequence[bytes]) -> 
             else:
                 assert response.body == b""
         await bidder.book.maintain()
+        bidder.events.clear()
         replica.prepared.clear()
         replica.asked.clear()
     assert _peak_kilobytes() - before < _GROWTH_KILOBYTES

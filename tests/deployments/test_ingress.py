@@ -52,17 +52,13 @@ def test_without_a_router_everything_is_for_serve() -> None:
     assert serve.paths == ["/openrtb2/bid", "/health"]
 
 
-def test_bids_and_notices_are_answered_early() -> None:
+async def test_bids_and_notices_are_answered_early() -> None:
     serve, router = Application(), Application()
     app = HotPathMiddleware(serve)
-
-    async def call() -> None:
-        register_front(router)
-        for path in ("/openrtb2/bid", "/openrtb2/one", "/notice/win/x", "/bid", "/health", "/-/healthz", "/openrtb2"):
-            await app({"type": "http", "path": path}, channel, channel)
-        await app({"type": "websocket", "path": "/openrtb2/bid"}, channel, channel)
-
-    asyncio.run(call())
+    register_front(router)
+    for path in ("/openrtb2/bid", "/openrtb2/one", "/notice/win/x", "/bid", "/health", "/-/healthz", "/openrtb2"):
+        await app({"type": "http", "path": path}, channel, channel)
+    await app({"type": "websocket", "path": "/openrtb2/bid"}, channel, channel)
     assert router.paths == ["/openrtb2/bid", "/openrtb2/one", "/notice/win/x"]
     assert serve.paths == ["/bid", "/health", "/-/healthz", "/openrtb2", "/openrtb2/bid"]
 
@@ -70,26 +66,18 @@ def test_bids_and_notices_are_answered_early() -> None:
 @pytest.mark.parametrize(
     ("is_at_root", "paths"), [(True, ["/bid", "/-/refused"]), (False, ["/bid", "/refused", "/-/refused"])]
 )
-def test_what_is_refused_never_reaches_serve_once_its_paths_are_known(is_at_root: bool, paths: list[str]) -> None:
+async def test_what_is_refused_never_reaches_serve_once_its_paths_are_known(is_at_root: bool, paths: list[str]) -> None:
     serve, router = Application(), Application(is_at_root=is_at_root)
-
-    async def call() -> None:
-        register_front(router)
-        for path in ("/bid", "/refused", "/-/refused"):
-            await HotPathMiddleware(serve)({"type": "http", "path": path}, channel, channel)
-
-    asyncio.run(call())
+    register_front(router)
+    for path in ("/bid", "/refused", "/-/refused"):
+        await HotPathMiddleware(serve)({"type": "http", "path": path}, channel, channel)
     assert (serve.paths, router.paths) == (paths, [])
 
 
-def test_a_server_on_another_event_loop_leaves_bids_to_serve() -> None:
+async def test_a_server_on_another_event_loop_leaves_bids_to_serve() -> None:
     serve, router = Application(), Application()
-
-    async def register() -> None:
-        register_front(router)
-
-    asyncio.run(register())
-    ask(HotPathMiddleware(serve), "/openrtb2/bid")  # on a loop of its own
+    register_front(router)
+    await asyncio.to_thread(ask, HotPathMiddleware(serve), "/openrtb2/bid")  # on a loop of its own
     assert (serve.paths, router.paths) == (["/openrtb2/bid"], [])
 
 

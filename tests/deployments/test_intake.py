@@ -47,30 +47,25 @@ def test_body_that_does_not_come_is_waited_for_no_longer(pieces: list[bytes], mo
     assert intake._Pieces.waiting == 0
 
 
-def test_half_sent_bodies_together_are_bounded_and_whole_ones_still_come_in(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_half_sent_bodies_together_are_bounded_and_whole_ones_still_come_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(intake, "MOST_WAITING", 1_000)
-
-    async def scene() -> None:
-        waiting = [asyncio.ensure_future(read_body(_sends([b"x" * 100], is_whole=False), 500)) for _ in range(10)]
-        await asyncio.sleep(0)
-        assert intake._Pieces.waiting == 1_000
-        with pytest.raises(Crowded):
-            await read_body(_sends([b"y", b"z"]), 500)
-        assert await read_body(_sends([b"whole"]), 500) == b"whole"
-        for one in waiting:
-            one.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-        assert await read_body(_sends([b"y", b"z"]), 500) == b"yz"
-
-    asyncio.run(scene())
+    waiting = [asyncio.ensure_future(read_body(_sends([b"x" * 100], is_whole=False), 500)) for _ in range(10)]
+    await asyncio.sleep(0)
+    assert intake._Pieces.waiting == 1_000
+    with pytest.raises(Crowded):
+        await read_body(_sends([b"y", b"z"]), 500)
+    assert await read_body(_sends([b"whole"]), 500) == b"whole"
+    for one in waiting:
+        one.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert await read_body(_sends([b"y", b"z"]), 500) == b"yz"
 
 
-def test_what_is_too_large_is_not_kept_while_the_rest_of_it_comes() -> None:
-    async def scene() -> None:
-        task = asyncio.ensure_future(read_body(_sends([b"x" * 60, b"x" * 60], is_whole=False), 100))
-        await asyncio.sleep(0)
-        assert intake._Pieces.waiting == 0
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    asyncio.run(scene())
+async def test_what_is_too_large_is_not_kept_while_the_rest_of_it_comes() -> None:
+    task = asyncio.ensure_future(read_body(_sends([b"x" * 60, b"x" * 60], is_whole=False), 100))
+    await asyncio.sleep(0)
+    assert intake._Pieces.waiting == 0
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

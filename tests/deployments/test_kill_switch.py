@@ -10,7 +10,6 @@ import pytest
 import redis
 
 from deployments.stopping import KEY
-from raybid.local import ports
 from tests.conftest import Valkey
 from tests.deployments.in_process import Platform, running
 from tests.rtb.builders import make_campaign
@@ -19,7 +18,7 @@ from tests.support import until
 
 @pytest.fixture
 def platform(valkey: Valkey, tmp_path: Path) -> Iterator[Platform]:
-    with running(valkey, tmp_path, ports.free_port()) as made:
+    with running(valkey, tmp_path) as made:
         made.register(make_campaign("spring"), make_campaign("summer"))
         yield made
 

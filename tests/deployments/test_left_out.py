@@ -10,7 +10,6 @@ import redis
 from typer.testing import CliRunner
 
 from raybid.cli.main import app
-from raybid.local import ports
 from rtb.exchanges import key_id
 from rtb.pacing import snapshot
 from tests.conftest import Valkey
@@ -36,9 +35,8 @@ def test_each_kind_is_told_and_nothing_else_stops(valkey: Valkey, tmp_path: Path
     profiles, rates = tmp_path / "exchanges", tmp_path / "rates.yaml"
     profiles.mkdir()
     rates.write_text("rates: {EUR: 0.9}")
-    free = ports.free_port()
     with (
-        running(valkey, tmp_path / "var", free, exchanges_dir=profiles, rates=rates) as platform,
+        running(valkey, tmp_path / "var", exchanges_dir=profiles, rates=rates) as platform,
         platform.client() as client,
     ):
         platform.register(make_campaign("spring"))
@@ -67,20 +65,20 @@ def _bad_table(server: redis.Redis, table: bytes, client: httpx.Client) -> bool:
 def test_an_exchange_is_refused_until_its_profile_is_corrected(valkey: Valkey, tmp_path: Path) -> None:
     profiles = tmp_path / "exchanges"
     profiles.mkdir()
-    with running(valkey, tmp_path / "var", ports.free_port(), exchanges_dir=profiles) as platform:
+    with running(valkey, tmp_path / "var", exchanges_dir=profiles) as platform:
         platform.register(make_campaign("spring", value=50_000_000))
         with platform.client() as client:
             made = client.post("/admin/keys", json={"name": "acme", "scopes": ["exchange"]}).json()["key"]
     request = {"id": "1", "imp": [{"id": "1", "banner": {"w": 300, "h": 250}}]}
     good = f"name: acme\nkeys: [{key_id(made)}]\nnotice_networks: [127.0.0.0/8]\n"
     (profiles / "acme.yaml").write_text(good)
-    with running(valkey, tmp_path / "var", ports.free_port(), exchanges_dir=profiles) as platform:
+    with running(valkey, tmp_path / "var", exchanges_dir=profiles) as platform:
         until(lambda: platform.client(made).post("/openrtb2/acme", json=request).status_code == 200)
         bid = platform.client(made).post("/openrtb2/acme", json=request).json()["seatbid"][0]["bid"][0]
     (profiles / "acme.yaml").write_text(good + "qsp: 5\n")
     path = "/notice/" + bid["burl"].split("/notice/")[1].replace("${AUCTION_PRICE}", "0.1")
     with (
-        running(valkey, tmp_path / "var", ports.free_port(), exchanges_dir=profiles) as platform,
+        running(valkey, tmp_path / "var", exchanges_dir=profiles) as platform,
         platform.client() as client,
         platform.client(made) as acme,
     ):
@@ -90,10 +88,7 @@ def test_an_exchange_is_refused_until_its_profile_is_corrected(valkey: Valkey, t
         assert acme.post("/bid", json=SLOT).status_code == 403
         assert client.get(path).status_code == 503
     (profiles / "acme.yaml").write_text(good)
-    with (
-        running(valkey, tmp_path / "var", ports.free_port(), exchanges_dir=profiles) as platform,
-        platform.client() as client,
-    ):
+    with running(valkey, tmp_path / "var", exchanges_dir=profiles) as platform, platform.client() as client:
         assert client.get(path).status_code == 204
 
 

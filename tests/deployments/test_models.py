@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import redis.asyncio as aioredis
 
 from deployments.models import ModelFeed, ModelPublisher, champions, served
 from deployments.wiring import load_policy
-from rtb.models import policy
 from rtb.models.artefacts import WEIGHTS, ArtefactError
-from rtb.models.observation import OBSERVATION_SIZE
 from rtb.models.policy import Policy
 from rtb.models.registry import Registry
 from rtb.pacing.snapshot import model_key
 from tests.conftest import Valkey
+from tests.deployments.in_process import publish
 
 
 class Replica:
@@ -34,30 +31,8 @@ class Replica:
         return float(self.served[-1].levels[0])
 
 
-def publish(folder: Path, multiplier: float) -> str:
-    """Publish a policy that always multiplies by this."""
-    layer = np.zeros((1, OBSERVATION_SIZE), np.float32), np.zeros(1, np.float32)
-    always = Policy((layer,), "tanh", "levels", np.array([multiplier]), "")
-    # The level is in the meta: a weight of its own keeps versions apart.
-    always.layers[0][1][0] = multiplier
-    policy.save(folder / "candidate", always, metrics={}, trained_on="nothing")
-    registry = Registry(folder / "published", "policy")
-    with registry.deciding():
-        version = registry.add(folder / "candidate").version
-        registry.decide("published", version, "a test")
-    return version
-
-
-def run(valkey: Valkey, body: Callable[[aioredis.Redis], Awaitable[None]]) -> None:
-    async def main() -> None:
-        async with valkey.client() as client:
-            await body(client)
-
-    asyncio.run(main())
-
-
-def test_each_replica_takes_up_what_is_published_and_what_is_rolled_back_to(valkey: Valkey, tmp_path: Path):
-    async def body(client: aioredis.Redis) -> None:
+async def test_each_replica_takes_up_what_is_published_and_what_is_rolled_back_to(valkey: Valkey, tmp_path: Path):
+    async with valkey.client() as client:
         publisher = ModelPublisher(client, tmp_path / "published")
         replicas = [Replica(client, tmp_path / "none") for _ in range(3)]
         await publisher.publish_champions()
@@ -79,22 +54,18 @@ def test_each_replica_takes_up_what_is_published_and_what_is_rolled_back_to(valk
         await replicas[0].feed.pull()
         assert (replicas[0].multiplier, replicas[0].feed.told["version"]) == (1.25, first)
 
-    run(valkey, body)
 
-
-def test_a_replica_that_begins_serves_the_published_model_first(valkey: Valkey, tmp_path: Path):
-    async def body(client: aioredis.Redis) -> None:
+async def test_a_replica_that_begins_serves_the_published_model_first(valkey: Valkey, tmp_path: Path):
+    async with valkey.client() as client:
         publish(tmp_path, 1.5)
         await ModelPublisher(client, tmp_path / "published").publish_champions()
         replica = Replica(client, tmp_path / "none")
         await replica.feed.catch_up()
         assert replica.multiplier == 1.5
 
-    run(valkey, body)
 
-
-def test_a_wiped_server_is_told_again(valkey: Valkey, tmp_path: Path):
-    async def body(client: aioredis.Redis) -> None:
+async def test_a_wiped_server_is_told_again(valkey: Valkey, tmp_path: Path):
+    async with valkey.client() as client:
         version = publish(tmp_path, 1.5)
         publisher = ModelPublisher(client, tmp_path / "published")
         await publisher.publish_champions()
@@ -103,11 +74,9 @@ def test_a_wiped_server_is_told_again(valkey: Valkey, tmp_path: Path):
         await publisher.publish_champions()
         assert await champions(client) == {"ctr": None, "policy": version}
 
-    run(valkey, body)
 
-
-def test_what_was_published_under_another_name_is_announced_as_replicas_tell_it(valkey: Valkey, tmp_path: Path):
-    async def body(client: aioredis.Redis) -> None:
+async def test_what_was_published_under_another_name_is_announced_as_replicas_tell_it(valkey: Valkey, tmp_path: Path):
+    async with valkey.client() as client:
         version, folder = publish(tmp_path, 1.5), tmp_path / "published" / "policy"
         (folder / "versions" / version).rename(folder / "versions" / "0123456789ab")
         record = folder / "record.json"
@@ -118,11 +87,9 @@ def test_what_was_published_under_another_name_is_announced_as_replicas_tell_it(
         assert await champions(client) == {"ctr": None, "policy": version}
         assert (replica.multiplier, replica.feed.told["version"]) == (1.5, version)
 
-    run(valkey, body)
 
-
-def test_what_cannot_be_loaded_leaves_the_old_model_and_is_told(valkey: Valkey, tmp_path: Path):
-    async def body(client: aioredis.Redis) -> None:
+async def test_what_cannot_be_loaded_leaves_the_old_model_and_is_told(valkey: Valkey, tmp_path: Path):
+    async with valkey.client() as client:
         publisher, replica = ModelPublisher(client, tmp_path / "published"), Replica(client, tmp_path / "none")
         good = publish(tmp_path, 1.5)
         await publisher.publish_champions()
@@ -148,11 +115,9 @@ def test_what_cannot_be_loaded_leaves_the_old_model_and_is_told(valkey: Valkey, 
         assert (replica.multiplier, told.state, told.refused) == (0.25, "ok", "")
         assert "refused" not in replica.feed.told
 
-    run(valkey, body)
 
-
-def test_a_pinned_replica_serves_its_own_until_it_is_let_go(valkey: Valkey, tmp_path: Path):
-    async def body(client: aioredis.Redis) -> None:
+async def test_a_pinned_replica_serves_its_own_until_it_is_let_go(valkey: Valkey, tmp_path: Path):
+    async with valkey.client() as client:
         publisher, replica = ModelPublisher(client, tmp_path / "published"), Replica(client, tmp_path / "none")
         publish(tmp_path, 0.5)
         await replica.feed.pin(str(tmp_path / "candidate"))
@@ -170,13 +135,10 @@ def test_a_pinned_replica_serves_its_own_until_it_is_let_go(valkey: Valkey, tmp_
         await replica.feed.pull()
         assert replica.multiplier == 1.5
 
-    run(valkey, body)
 
-
-def test_the_event_loop_goes_on_while_a_model_is_loaded(valkey: Valkey, tmp_path: Path):
+async def test_the_event_loop_goes_on_while_a_model_is_loaded(valkey: Valkey, tmp_path: Path):
     """The load waits for what the event loop does: on the loop itself neither would ever end."""
-
-    async def body(client: aioredis.Redis) -> None:
+    async with valkey.client() as client:
         went_on = threading.Event()
 
         def load(folder: Path) -> Policy:
@@ -194,5 +156,3 @@ def test_the_event_loop_goes_on_while_a_model_is_loaded(valkey: Valkey, tmp_path
         went_on.set()
         await pulling
         assert len(taken) == 2
-
-    run(valkey, body)

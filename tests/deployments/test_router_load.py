@@ -103,73 +103,60 @@ class Door:
 
 
 @pytest.fixture
-def environment(valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAYBID_VAR_DIR", str(tmp_path))
+def environment(environment: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAYBID_REQUIRE_EXCHANGE_KEY", "false")
-    monkeypatch.setenv("RAYBID_REDIS_URL", f"redis://127.0.0.1:{valkey.port}/0")
 
 
 @pytest.mark.usefixtures("environment")
-def test_slow_stages_shed_nearly_all_and_quick_ones_bid_again() -> None:
-    async def main() -> None:
-        door = Door()
-        await door.stages.fund()
-        assert await door.load(20, every=0.005, tmax=5_000) == {200: 20}
-        door.stages.seconds = 0.5
-        door.stages.batches.clear()
-        slow = await door.load(200, every=0.01, tmax=200)
-        reasons = door.reasons()
-        assert slow == {204: 200}
-        assert set(reasons) <= {"no_bid.shed_latency", "no_bid.timeout"}
-        # Before the first slow batch ended nobody could know; after it only probes are begun.
-        assert reasons["no_bid.shed_latency"] >= 50
-        assert sum(door.stages.batches) < 100
-        door.stages.seconds = 0.0
-        for _ in range(20):  # probes find out; a noisy machine may take some more
-            again = await door.load(20, every=0.02, tmax=5_000)
-            if again == {200: 20}:
-                break
-        assert again == {200: 20}
-
-    asyncio.run(main())
+async def test_slow_stages_shed_nearly_all_and_quick_ones_bid_again() -> None:
+    door = Door()
+    await door.stages.fund()
+    assert await door.load(20, every=0.005, tmax=5_000) == {200: 20}
+    door.stages.seconds = 0.5
+    door.stages.batches.clear()
+    slow = await door.load(200, every=0.01, tmax=200)
+    reasons = door.reasons()
+    assert slow == {204: 200}
+    assert set(reasons) <= {"no_bid.shed_latency", "no_bid.timeout"}
+    # Before the first slow batch ended nobody could know; after it only probes are begun.
+    assert reasons["no_bid.shed_latency"] >= 50
+    assert sum(door.stages.batches) < 100
+    door.stages.seconds = 0.0
+    for _ in range(20):  # probes find out; a noisy machine may take some more
+        again = await door.load(20, every=0.02, tmax=5_000)
+        if again == {200: 20}:
+            break
+    assert again == {200: 20}
 
 
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("charge_on", ["win", "bill"])
-def test_an_exchange_is_charged_by_the_notice_it_says(
+async def test_an_exchange_is_charged_by_the_notice_it_says(
     valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, charge_on: str
 ) -> None:
     (tmp_path / "acme.yaml").write_text(f"name: acme\ncharge_on: {charge_on}")
     monkeypatch.setenv("RAYBID_EXCHANGES_DIR", str(tmp_path))
-
-    async def main() -> None:
-        door = Door()
-        await door.stages.fund()
-        await valkey.vet()
-        await door.parts.stores.ledger.open(1, 10**9)
-        _, body = await door.send("/openrtb2/acme", to_json(make_request(tmax=5_000)))
-        bid = json.loads(body)["seatbid"][0]["bid"][0]
-        spent = []
-        for url in (bid["nurl"], bid["burl"]):
-            parts = urlsplit(url.replace("${AUCTION_PRICE}", "1.5").replace("${AUCTION_MIN_TO_WIN}", ""))
-            assert (await door.send(parts.path, query=parts.query.encode()))[0] == 204
-            spent.append((await door.parts.stores.ledger.balances([1]))[0].spent)
-        assert spent == ([1_500, 1_500] if charge_on == "win" else [0, 1_500])
-
-    asyncio.run(main())
+    door = Door()
+    await door.stages.fund()
+    await valkey.vet()
+    await door.parts.stores.ledger.open(1, 10**9)
+    _, body = await door.send("/openrtb2/acme", to_json(make_request(tmax=5_000)))
+    bid = json.loads(body)["seatbid"][0]["bid"][0]
+    spent = []
+    for url in (bid["nurl"], bid["burl"]):
+        parts = urlsplit(url.replace("${AUCTION_PRICE}", "1.5").replace("${AUCTION_MIN_TO_WIN}", ""))
+        assert (await door.send(parts.path, query=parts.query.encode()))[0] == 204
+        spent.append((await door.parts.stores.ledger.balances([1]))[0].spent)
+    assert spent == ([1_500, 1_500] if charge_on == "win" else [0, 1_500])
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_queue_that_is_full_sheds_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_queue_that_is_full_sheds_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAYBID_MAX_QUEUE", "5")
-
-    async def main() -> None:
-        door = Door()
-        await door.stages.fund()
-        door.stages.seconds = 0.3
-        statuses = await door.load(50, every=0, tmax=20_000)
-        assert door.reasons() == {"no_bid.shed_queue": statuses[204]}
-        assert statuses[200] <= 5 + 1 + 5
-        assert statuses[200] + statuses[204] == 50
-
-    asyncio.run(main())
+    door = Door()
+    await door.stages.fund()
+    door.stages.seconds = 0.3
+    statuses = await door.load(50, every=0, tmax=20_000)
+    assert door.reasons() == {"no_bid.shed_queue": statuses[204]}
+    assert statuses[200] <= 5 + 1 + 5
+    assert statuses[200] + statuses[204] == 50

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import httpx
 
-from raybid.local import ports
 from rtb.campaigns.campaign import HeldDeal
 from tests.conftest import Valkey
 from tests.deployments.in_process import Platform, running
@@ -42,7 +41,7 @@ def bids(client: httpx.Client, of: int) -> int:
 
 def test_a_caller_that_never_pays_cannot_hold_all_the_money(valkey: Valkey, tmp_path: Path) -> None:
     campaign = make_campaign("spring", budget=BUDGET, deals=(HeldDeal(id="d", price_micros=BID),))
-    with running(valkey, tmp_path, ports.free_port()) as platform:
+    with running(valkey, tmp_path) as platform:
         platform.register(campaign)
         with key_of(platform, "thief") as thief, key_of(platform, "honest") as honest:
             deadline, held, seen = time.monotonic() + 60, 0, -1

@@ -91,15 +91,12 @@ def test_an_unexpected_error_is_told_each_time_and_ends_nothing(log: list[str]):
     assert log == ["ERROR work: failed; trying again every 0 s"] * 2
 
 
-def test_a_cancelled_action_ends_the_repetition(log: list[str]):
-    async def main() -> None:
-        async def action() -> None:
-            raise asyncio.CancelledError
+async def test_a_cancelled_action_ends_the_repetition(log: list[str]):
+    async def action() -> None:
+        raise asyncio.CancelledError
 
-        with pytest.raises(asyncio.CancelledError):
-            await repeat(Work("work", 0, action, OSError))
-
-    asyncio.run(main())
+    with pytest.raises(asyncio.CancelledError):
+        await repeat(Work("work", 0, action, OSError))
     assert log == []
 
 
@@ -112,19 +109,16 @@ def test_without_trained_models_the_prior_and_the_value_are_bid_and_it_is_said(l
     ]
 
 
-def test_the_ledgers_client_goes_where_the_settings_say_and_does_not_wait_long(tmp_path: Path):
-    async def main() -> None:
-        for settings, port in (
-            (Settings(redis_url="", ledger_port=4321, var_dir=tmp_path), 4321),
-            (Settings(redis_url="redis://ledger.example:1234/2", var_dir=tmp_path), 1234),
-        ):
-            client = ledger_client(settings)
-            options = client.connection_pool.connection_kwargs
-            assert options["port"] == port
-            assert options["socket_timeout"] == options["socket_connect_timeout"] == wiring.LEDGER_TIMEOUT_S
-            await client.aclose()
-
-    asyncio.run(main())
+async def test_the_ledgers_client_goes_where_the_settings_say_and_does_not_wait_long(tmp_path: Path):
+    for settings, port in (
+        (Settings(redis_url="", ledger_port=4321, var_dir=tmp_path), 4321),
+        (Settings(redis_url="redis://ledger.example:1234/2", var_dir=tmp_path), 1234),
+    ):
+        client = ledger_client(settings)
+        options = client.connection_pool.connection_kwargs
+        assert options["port"] == port
+        assert options["socket_timeout"] == options["socket_connect_timeout"] == wiring.LEDGER_TIMEOUT_S
+        await client.aclose()
 
 
 def test_a_replica_that_others_reach_does_not_do_without_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from raybid.local.ports import free_ports
 from rtb.runtime.settings import Settings
 from tests.front.blocks import carry_out, readme
 from tests.small_models import save_small_models
-from tests.support import PORTS
+from verification.strangers.machine import PORTS
 
 MAKES = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES")
 """What `make test` tells a `make` in it; a stranger's is in none."""

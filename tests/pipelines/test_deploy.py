@@ -17,25 +17,18 @@ from rtb.runtime.settings import Settings
 from tests.fake_platform import Server, http
 
 
-def test_it_waits_until_the_answer_is_good(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_it_waits_until_the_answer_is_good(capsys: pytest.CaptureFixture[str]) -> None:
     answers = iter([http(503, b"starting"), http(200, b"{}")])
-
-    async def main() -> None:
-        async with Server(lambda *_: next(answers)) as server:
-            await asyncio.to_thread(deploy._await, "the application", server.url, 20.0)
-
-    asyncio.run(main())
+    async with Server(lambda *_: next(answers)) as server:
+        await asyncio.to_thread(deploy._await, "the application", server.url, 20.0)
     assert "the application is up" in capsys.readouterr().err
     assert next(answers, None) is None
 
 
-def test_it_says_what_was_answered_last_when_it_gives_up() -> None:
-    async def main() -> None:
-        async with Server(lambda *_: http(503, b"no leases")) as server:
+async def test_it_says_what_was_answered_last_when_it_gives_up() -> None:
+    async with Server(lambda *_: http(503, b"no leases")) as server:
+        with pytest.raises(LaunchError, match=r"not up after 2 s: .* answers 503 no leases"):
             await asyncio.to_thread(deploy._await, "the application", server.url, 1.5)
-
-    with pytest.raises(LaunchError, match=r"not up after 2 s: .* answers 503 no leases"):
-        asyncio.run(main())
 
 
 def test_a_configuration_that_is_refused_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

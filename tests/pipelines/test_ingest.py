@@ -18,36 +18,7 @@ from rtb.tables import BadLine
 from simulation.exchange.protocol import read_request
 from simulation.exchange.sources import Logged, from_files
 from tests.support import SHARED_DATA, require
-
-GOOD = LogLine(
-    click="0",
-    weekday="2",
-    hour="13",
-    bidid="446f3f55",
-    timestamp="20131022135101295",
-    logtype="1",
-    ipinyouid="DAILV",
-    useragent="windows_chrome",
-    ip="113.76.1.*",
-    region="216",
-    city="220",
-    adexchange="2",
-    domain="ea12fe49",
-    url="b76fad79",
-    urlid="null",
-    slotid="1925909506",
-    slotwidth="300",
-    slotheight="250",
-    slotvisibility="FirstView",
-    slotformat="Na",
-    slotprice="13",
-    creative="7319",
-    bidprice="277",
-    payprice="205",
-    keypage="null",
-    advertiser="2259",
-    usertag="10075,10006",
-)
+from verification.strangers.logs_of_requests import LINE
 
 
 def write(path: Path, *lines: LogLine | str) -> Path:
@@ -60,7 +31,7 @@ def ingest(file: Path, out: Path, *arguments: str) -> Result:
 
 
 def row_of(**changes: str) -> dict[str, Any]:
-    return to_row(GOOD._replace(**changes), 6.1)
+    return to_row(LINE._replace(**changes), 6.1)
 
 
 def request_of(**changes: str) -> dict[str, Any]:
@@ -158,7 +129,7 @@ def test_a_field_that_does_not_hold_what_it_should_is_named(field: str, value: s
 @given(st.builds(LogLine, *[st.text(max_size=20)] * 27), st.integers(0, 10**6), st.sampled_from(["0", "1"]))
 def test_any_text_is_either_a_bad_line_or_a_valid_request(line: LogLine, fen: int, click: str):
     good_numbers = line._replace(
-        click=click, timestamp=GOOD.timestamp, slotwidth="1", slotheight="1", slotprice=str(fen), payprice=str(fen)
+        click=click, timestamp=LINE.timestamp, slotwidth="1", slotheight="1", slotprice=str(fen), payprice=str(fen)
     )
     for candidate in (line, good_numbers):
         try:
@@ -170,8 +141,8 @@ def test_any_text_is_either_a_bad_line_or_a_valid_request(line: LogLine, fen: in
 
 
 def test_the_command_writes_lines_and_says_what_it_did(tmp_path: Path):
-    clicked = GOOD._replace(click="1")
-    log = write(tmp_path / "log", GOOD, "a\tb", clicked, GOOD._replace(payprice="x"), "", GOOD)
+    clicked = LINE._replace(click="1")
+    log = write(tmp_path / "log", LINE, "a\tb", clicked, LINE._replace(payprice="x"), "", LINE)
     result = ingest(log, tmp_path / "new" / "out.jsonl")
     out = tmp_path / "new" / "out.jsonl"
     assert result.exit_code == 0
@@ -186,13 +157,13 @@ def test_the_command_writes_lines_and_says_what_it_did(tmp_path: Path):
 
 
 def test_a_header_line_is_not_a_bad_one(tmp_path: Path):
-    result = ingest(write(tmp_path / "log", "\t".join(LogLine._fields), GOOD), tmp_path / "out")
+    result = ingest(write(tmp_path / "log", "\t".join(LogLine._fields), LINE), tmp_path / "out")
     assert json.loads(result.stdout)["rows"] == 1
     assert json.loads(result.stdout)["bad_rows"] == 0
 
 
 def test_limit_and_rate(tmp_path: Path):
-    log = write(tmp_path / "log", *[GOOD] * 5)
+    log = write(tmp_path / "log", *[LINE] * 5)
     result = ingest(log, tmp_path / "out", "--limit", "2", "--cny-per-usd", "1")
     rows = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]
     assert json.loads(result.stdout)["rows"] == len(rows) == 2

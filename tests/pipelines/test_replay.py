@@ -260,32 +260,26 @@ def test_simulated_traffic_bids_wins_and_clicks():
     assert 0 < figures.clicks < figures.wins / 5
 
 
-def test_ticks_report_and_the_last_one_is_final(tmp_path: Path):
+async def test_ticks_report_and_the_last_one_is_final(tmp_path: Path):
     ticks: list[int] = []
-
-    async def main() -> ReplayFigures:
-        async with FakePlatform() as platform:
-            options = ReplayOptions(url=platform.url, count=300, tick_seconds=0.01)
-            return await run(options, lambda figures: ticks.append(figures.requests))
-
-    assert asyncio.run(main()).requests == ticks[-1] == 300
+    async with FakePlatform() as platform:
+        options = ReplayOptions(url=platform.url, count=300, tick_seconds=0.01)
+        figures = await run(options, lambda figures: ticks.append(figures.requests))
+    assert figures.requests == ticks[-1] == 300
     assert ticks == sorted(ticks)
 
 
-def test_cancelled_it_still_sends_the_notices_of_what_was_won():
-    async def main() -> tuple[FakePlatform, ReplayFigures]:
-        seen: list[ReplayFigures] = []
-        async with FakePlatform() as platform:
-            options = ReplayOptions(url=platform.url, duration=60.0, tick_seconds=0.01, auction="first")
-            task = asyncio.create_task(run(options, seen.append))
-            while not seen or seen[-1].wins < 20:
-                await asyncio.sleep(0.01)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            return platform, seen[-1]
-
-    platform, figures = asyncio.run(main())
+async def test_cancelled_it_still_sends_the_notices_of_what_was_won():
+    seen: list[ReplayFigures] = []
+    async with FakePlatform() as platform:
+        options = ReplayOptions(url=platform.url, duration=60.0, tick_seconds=0.01, auction="first")
+        task = asyncio.create_task(run(options, seen.append))
+        while not seen or seen[-1].wins < 20:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    figures = seen[-1]
     assert figures.requests == len(platform.requests) == figures.statuses.total()  # what is sent is waited for
     assert platform.keys == {None}
     assert figures.wins == platform.accepted["bill"] == platform.accepted["win"]
@@ -294,50 +288,39 @@ def test_cancelled_it_still_sends_the_notices_of_what_was_won():
     assert figures.errors.total() == 0
 
 
-def test_cancelled_it_waits_for_the_answers_under_way():
-    async def main() -> tuple[FakePlatform, ReplayFigures]:
-        seen: list[ReplayFigures] = []
-        async with FakePlatform(no_bid) as platform:
-            platform.gate.clear()
-            task = asyncio.create_task(run(ReplayOptions(url=platform.url, connections=4), seen.append))
-            while len(platform.requests) < 4:
-                await asyncio.sleep(0.01)
-            task.cancel()
-            await asyncio.sleep(0.05)
-            assert not task.done()
-            platform.gate.set()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            return platform, seen[-1]
-
-    platform, figures = asyncio.run(main())
-    assert figures.requests == len(platform.requests) == figures.statuses[204] == 4
+async def test_cancelled_it_waits_for_the_answers_under_way():
+    seen: list[ReplayFigures] = []
+    async with FakePlatform(no_bid) as platform:
+        platform.gate.clear()
+        task = asyncio.create_task(run(ReplayOptions(url=platform.url, connections=4), seen.append))
+        while len(platform.requests) < 4:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.sleep(0.05)
+        assert not task.done()
+        platform.gate.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert seen[-1].requests == len(platform.requests) == seen[-1].statuses[204] == 4
 
 
-def test_the_wait_at_the_end_is_bounded(tmp_path: Path):
+async def test_the_wait_at_the_end_is_bounded(tmp_path: Path):
     """Notices that cannot be sent in time are abandoned, and counted."""
-    platform = FakePlatform(notice_status=lambda *_: 503)
-
-    async def main() -> ReplayFigures:
-        async with platform:
-            options = ReplayOptions(
-                url=platform.url, requests=(logged(tmp_path, 3, 1.0),), retry_seconds=60.0, drain_seconds=0.2
-            )
-            return await run(options)
-
-    assert dict(asyncio.run(main()).errors) == {"notices_abandoned": 3}
+    async with FakePlatform(notice_status=lambda *_: 503) as platform:
+        options = ReplayOptions(
+            url=platform.url, requests=(logged(tmp_path, 3, 1.0),), retry_seconds=60.0, drain_seconds=0.2
+        )
+        figures = await run(options)
+    assert dict(figures.errors) == {"notices_abandoned": 3}
 
 
-def test_an_observer_that_fails_ends_the_replay_with_its_error():
+async def test_an_observer_that_fails_ends_the_replay_with_its_error():
     def fail(_: ReplayFigures) -> None:
         raise RuntimeError("the screen is gone")
 
-    async def main() -> None:
-        async with FakePlatform() as platform:
+    async with FakePlatform() as platform:
+        with pytest.raises(RuntimeError, match="the screen is gone"):
             await run(ReplayOptions(url=platform.url, duration=60.0, tick_seconds=0.01), fail)
-
-    with pytest.raises(RuntimeError, match="the screen is gone"):
-        asyncio.run(main())
 
 
 def test_an_unreachable_platform_is_told_at_once():

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from raybid.local.ports import free_ports
 from raybid.run import main
-from tests.support import PORTS
+from verification.strangers.machine import PORTS
 
 
 def one_line(var_dir: Path, **environment: str) -> str:

@@ -87,6 +87,11 @@ def money(api: httpx.Client, admin: dict[str, str]) -> dict[str, dict[str, int]]
     return {name: api.get(f"/campaign/{name}", headers=admin).json()["figures"] for name in NAMES}
 
 
+def moves(api: httpx.Client, admin: dict[str, str]) -> list[dict[str, Any]]:
+    told: list[dict[str, Any]] = api.get("/portfolio/season/history?limit=1000", headers=admin).json()
+    return told
+
+
 def test_money_leaves_a_market_that_collapses(
     platform: Platform, settings: Settings, api: httpx.Client, admin: dict[str, str], tmp_path: Path
 ) -> None:
@@ -119,8 +124,8 @@ def test_money_leaves_a_market_that_collapses(
     for one in after.values():
         pots = [one[f"{name}_micros"] for name in ("available", "leased", "reserved", "spent")]
         assert sum(pots) == one["budget_micros"]
-    until(lambda: api.get("/portfolio/season/history", headers=admin).json(), 30, "no move is of record")
-    history = api.get("/portfolio/season/history?limit=1000", headers=admin).json()
+    until(lambda: any(move["source"] == "north" for move in moves(api, admin)), 30, "no move is of record", every=0.5)
+    history = moves(api, admin)
     assert any(move["source"] == "north" and "a micro there brings in" in move["because"] for move in history)
     events = moves_in(read_events(settings.events_dir, 0, time.time()))
     assert sum(event["price_micros"] for event in events) >= sum(move["micros"] for move in history) > 0

@@ -38,6 +38,8 @@ class Bidder:
         scorer: CTRScorer | None = None,
         rates: Rates = NO_RATES,
         share: float = 1.0,
+        max_imps: int = 8,
+        max_candidates: int = 4,
     ) -> None:
         numbers = count(1)
         self.ledger = MemoryLedger()
@@ -54,8 +56,8 @@ class Bidder:
             users=USERS,
             base_url=URL,
             currency="USD",
-            max_imps=8,
-            max_candidates=4,
+            max_imps=max_imps,
+            max_candidates=max_candidates,
             clock=lambda: MONDAY_NOON,
         )
         self.ctr = CTRStage(scorer or CTRScorer.untrained())

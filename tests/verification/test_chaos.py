@@ -14,7 +14,8 @@ import pytest
 from raybid.local import postgres
 from raybid.local.environment import ROOT
 from raybid.local.ports import free_ports
-from tests.support import PORTS, require_package
+from tests.support import require_package
+from verification.strangers.machine import PORTS
 
 pytestmark = pytest.mark.cluster
 

@@ -12,6 +12,7 @@ last. Nothing leaves the machine, and all processes that it started are ended in
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -37,6 +38,9 @@ from verification.attacks.honest import trading
 from verification.attacks.running import AttackReport, AttackRun
 from verification.attacks.stranger import Stranger, neighbour
 from verification.attacks.target import AttackedPlatform, domain, environment, settings_of
+
+_YIELDS = 10
+"""Niceness of the attacker, whose requests cost it more than they cost the platform: its own cores are elsewhere."""
 
 
 @processes.ended_by_signals()
@@ -65,6 +69,7 @@ def _attacked(folder: Path, outside: Stranger, console: Console, chosen: list[At
         key, url = target.keys["honest"], f"{target.settings.base_url}/openrtb2/honest"
         warm(target)
         with trading(url, key, domain("honest"), folder / "honest.log") as traffic:
+            os.nice(_YIELDS)
             return AttackRun(target, traffic, console.print).all(chosen)
 
 

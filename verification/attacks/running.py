@@ -119,7 +119,7 @@ class AttackRun:
         target: platform to attack.
         watch: observer of honest callers.
         say: called with progress, a line at a time.
-        quiet_seconds: time to observe before the first attack, in which a new platform grows.
+        quiet_seconds: time to observe before the first attack: in its first minutes a new platform grows by itself.
         window_seconds: minimum time to observe during one; about a hundred requests in 2.4 s.
     """
 
@@ -129,7 +129,7 @@ class AttackRun:
         watch: TrafficWatch,
         say: Say,
         *,
-        quiet_seconds: float = 30.0,
+        quiet_seconds: float = 180.0,
         window_seconds: float = 2.4,
     ) -> None:
         self._target = target

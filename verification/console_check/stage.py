@@ -117,10 +117,12 @@ class CheckStage(AbstractContextManager["CheckStage"]):
 
     def trade(self) -> None:
         """Start the exchanges."""
+        # By these they know this platform for the one whose keys they have.
+        own = {"RAYBID_VAR_DIR": str(self.settings.var_dir), "RAYBID_HTTP_PORT": str(self.settings.http_port)}
         for seed, auction in ((3, "second"), (4, "first")):
             told = ["--auction", auction, "--seed", str(seed), "--rate", str(self._rate), "--duration", "3600"]
             command = [sys.executable, "-m", "pipelines.replay", "--url", self.settings.base_url, *told]
-            self._exchanges.append(self._spawned(f"replay-{auction}", [*command, "--connections", "4"]))
+            self._exchanges.append(self._spawned(f"replay-{auction}", [*command, "--connections", "4"], own))
 
     def end_trade(self) -> None:
         """Stop the exchanges in order, and wait until everything they sent is recorded."""

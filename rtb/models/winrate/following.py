@@ -14,6 +14,7 @@ from __future__ import annotations
 import struct
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -25,7 +26,7 @@ PATIENCE = 600.0
 """Seconds without a notice after which a bid is lost."""
 
 _MOST_FOLLOWED = 50_000
-"""Most bids followed at once, about 11 MB. A market may use as many as are still free, so that none starves the others:
+"""Most bids followed at once, about 9 MB. A market may use as many as are still free, so that none starves the others:
 a single one gets half."""
 
 _EARLY_SECONDS = 30.0  # that a notice waits for its bid
@@ -89,7 +90,7 @@ class _PendingBids:
     _LAYOUT = struct.Struct("=qQqq?d?qq")
 
     def __init__(self) -> None:
-        self._packed: OrderedDict[int, bytes] = OrderedDict()
+        self._packed: dict[int, bytes] = {}
 
     def __len__(self) -> int:
         return len(self._packed)
@@ -109,13 +110,10 @@ class _PendingBids:
 
     def pop_older(self, than: float) -> Iterator[_Bid]:
         """Remove the bids that came before this second, and yield them."""
-        while self._packed:
-            key, packed = next(iter(self._packed.items()))
-            bid = self._unpacked(packed)
-            if bid.at >= than:
-                return
+        old = list(takewhile(lambda item: self._unpacked(item[1]).at < than, self._packed.items()))
+        for key, packed in old:
             del self._packed[key]
-            yield bid
+            yield self._unpacked(packed)
 
     def _unpacked(self, packed: bytes) -> _Bid:
         return _Bid(*self._LAYOUT.unpack(packed))

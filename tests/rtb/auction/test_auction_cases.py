@@ -12,7 +12,7 @@ from rtb.openrtb import InvalidRequest, NoBid
 from rtb.settlement.notice_tokens import Kind
 from simulation.exchange.rules import judge
 from tests.rtb.auction_cases import RATES, Case, read_cases
-from tests.rtb.in_process import SIGNER, InProcess
+from tests.rtb.bidder import SIGNER, Bidder
 
 _CASES = list(read_cases())
 _DOLLAR = {"USD": 1.0, **RATES.rates}
@@ -20,7 +20,7 @@ _DOLLAR = {"USD": 1.0, **RATES.rates}
 
 @pytest.mark.parametrize("case", _CASES, ids=lambda case: f"{case.subject}: {case.name}")
 def test_auction(case: Case) -> None:
-    bidder = InProcess(case.listings, rates=RATES)
+    bidder = Bidder(case.listings, rates=RATES, max_imps=64, max_candidates=16)
     if "status" in case.expect:
         with pytest.raises(InvalidRequest) as refusal:
             bidder.answer(case.body)

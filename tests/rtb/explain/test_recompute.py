@@ -33,7 +33,7 @@ from rtb.targeting.listing import Listing
 from simulation import reference
 from simulation.requests import to_openrtb
 from tests.rtb.builders import make_campaign, make_creative, make_request, make_table, make_video, to_json
-from tests.rtb.explain.worlds import World, world
+from tests.rtb.explain.worlds import World
 from tests.support import examples
 
 RATES = Rates(rates={"EUR": 0.92, "JPY": 150.1})
@@ -44,7 +44,7 @@ CHECKED = 300  # bids of each example
 @contextmanager
 def recorded(listings: list[Listing], **told: Any) -> Iterator[World]:
     with tempfile.TemporaryDirectory() as folder:
-        versions = world(Path(folder), listings, **told)
+        versions = World(Path(folder), listings, **told)
         yield versions
         versions.store.close()
 

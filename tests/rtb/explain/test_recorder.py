@@ -11,12 +11,12 @@ from rtb.explain.records import unpack_parcel
 from rtb.explain.redaction import redacted
 from rtb.openrtb import decode_request
 from tests.rtb.builders import make_request, make_table, to_json
-from tests.rtb.explain.worlds import World, reference_listings, world
+from tests.rtb.explain.worlds import World, reference_listings
 
 
 def recording(tmp_path: Path, most_bytes: int = 1 << 25) -> World:
     listings = reference_listings(12)
-    versions = world(tmp_path, listings)
+    versions = World(tmp_path, listings)
     versions.recorder = Recorder(currency="USD", max_imps=8, max_candidates=4, most_bytes=most_bytes)
     versions.catalog(listings, "c")
     versions.pace(make_table(listings), "p")

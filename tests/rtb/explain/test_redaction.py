@@ -19,7 +19,7 @@ from rtb.inventory.impression import Impression, impressions_of
 from rtb.openrtb import BidRequest, InvalidRequest, decode_request
 from tests.rtb.auction_cases import RATES, read_cases
 from tests.rtb.builders import make_request, make_table, to_json
-from tests.rtb.explain.worlds import reference_listings, world
+from tests.rtb.explain.worlds import World, reference_listings
 
 _AGENTS = [
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/120.0 Safari/537.36 Edg/120.0",
@@ -111,7 +111,7 @@ def test_every_request_of_the_fixtures_reads_the_same() -> None:
 
 def test_no_file_of_the_store_names_anybody(tmp_path: Path) -> None:
     listings = reference_listings(12)
-    versions = world(tmp_path, listings)
+    versions = World(tmp_path, listings)
     versions.catalog(listings, "c")
     versions.pace(make_table(listings), "p")
     (answer,) = versions.answer([versions.prepare(to_json(make_request(**_PERSONAL)))])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import count, pairwise
 from pathlib import Path
 
@@ -13,26 +12,20 @@ import numpy as np
 import torch
 
 from rtb.auction.batch import Answer, Prepared
-from rtb.auction.edge import Edge
-from rtb.auction.stages import BidStage, CTRStage
 from rtb.exchanges import GENERIC, Profile
 from rtb.experiment import Split
 from rtb.explain.recorder import Recorder
 from rtb.explain.store import DecisionStore
-from rtb.ledger import LeaseBook, MemoryLedger
 from rtb.models import artefacts, ctr, policy
 from rtb.models.ctr import CTRNetwork
 from rtb.models.policy import Policy
 from rtb.money.currency import NO_RATES, Rates
 from rtb.openrtb import NoBid
 from rtb.pacing.snapshot import PacingTable, encode_catalog, encode_pacing
-from rtb.settlement.notice_tokens import Signer
 from rtb.targeting.listing import Listing
-from rtb.targeting.users import UserKeys
 from simulation import reference
-
-NOW = 1_767_614_400.0
-SECRET = "a secret of the tests, and long"
+from tests.rtb.bidder import PLENTY, Bidder
+from tests.rtb.builders import MONDAY_NOON
 
 
 def network(seed: int = 0) -> CTRNetwork:
@@ -56,27 +49,33 @@ def continuous(seed: int = 0) -> Policy:
     return Policy(tuple(layers), "tanh", "continuous", np.zeros(0), "made")
 
 
-@dataclass
 class World:
-    """The hot path, recorded."""
+    """The hot path, recorded: with money for every campaign, and no pacing table or models yet."""
 
-    edge: Edge
-    ctr: CTRStage
-    stage: BidStage
-    recorder: Recorder
-    store: DecisionStore
-    path: Path
-    ledger: MemoryLedger
+    def __init__(
+        self, folder: Path, listings: Sequence[Listing], *, rates: Rates = NO_RATES, max_candidates: int = 4
+    ) -> None:
+        bidder = Bidder((), rates=rates, max_candidates=max_candidates)
+        self.edge, self.ctr, self.stage, self.ledger = bidder.edge, bidder.ctr, bidder.stage, bidder.ledger
+        self.recorder = Recorder(currency="USD", max_imps=8, max_candidates=max_candidates, clock=lambda: MONDAY_NOON)
+        self.path = folder / "decisions.sqlite"
+        self.store = DecisionStore(self.path, seconds=3_600.0, most_bytes=1 << 30)
+        asyncio.run(self._fund(listings))
+
+    async def _fund(self, listings: Sequence[Listing]) -> None:
+        for listing in listings:
+            await self.ledger.open(listing.number, PLENTY)
+            await self.ledger.open(listing.number | 3 << 21, PLENTY)
 
     def catalog(self, listings: Sequence[Listing], version: str) -> None:
         """Set a catalog, as a Router does."""
         body = encode_catalog(list(listings))
-        self.store.keep_snapshot("catalog", version, body, NOW)
+        self.store.keep_snapshot("catalog", version, body, MONDAY_NOON)
         self.edge.set_catalog(listings, version)
 
     def pace(self, table: PacingTable, version: str, *, router_too: bool = True) -> None:
         """Set a pacing table."""
-        self.store.keep_snapshot("pacing", version, encode_pacing(table), NOW)
+        self.store.keep_snapshot("pacing", version, encode_pacing(table), MONDAY_NOON)
         self.stage.set_pacing_table(table, version)
         asyncio.run(self.stage.book.maintain())
         if router_too:
@@ -88,7 +87,7 @@ class World:
             path = Path(folder) / "ctr"
             ctr.save(path, network(seed), metrics={}, trained_on="nothing")
             self.ctr.scorer = ctr.CTRScorer.load(path)
-            self.store.keep_snapshot("ctr", self.ctr.scorer.version, artefacts.pack(path), NOW)
+            self.store.keep_snapshot("ctr", self.ctr.scorer.version, artefacts.pack(path), MONDAY_NOON)
 
     def serve_policy(self, seed: int, *, challenger: bool = False) -> None:
         """Set another policy, or a challenger's."""
@@ -96,7 +95,7 @@ class World:
             path = Path(folder) / "policy"
             policy.save(path, continuous(seed), metrics={}, trained_on="nothing")
             versions = policy.load(path)
-            self.store.keep_snapshot("policy", versions.version, artefacts.pack(path), NOW)
+            self.store.keep_snapshot("policy", versions.version, artefacts.pack(path), MONDAY_NOON)
         (self.stage.set_challenger if challenger else self.stage.swap_policy)(versions)
 
     def prepare(self, body: bytes, profile: Profile = GENERIC, caller: int = 0) -> Prepared:
@@ -124,33 +123,6 @@ class World:
     def split(self, share: float) -> None:
         """Give the challenger a part of the traffic."""
         self.edge.set_split(Split("salt", share))
-
-
-def world(folder: Path, listings: Sequence[Listing], *, rates: Rates = NO_RATES, max_candidates: int = 4) -> World:
-    """Build a platform with money for every campaign and no pacing table or models yet."""
-    ledger = MemoryLedger()
-    edge = Edge(
-        signer=Signer(SECRET),
-        users=UserKeys(SECRET),
-        base_url="https://bid.example",
-        currency="USD",
-        max_imps=8,
-        max_candidates=max_candidates,
-        clock=lambda: NOW,
-    )
-    edge.set_rates(rates)
-    book = LeaseBook(ledger, seconds=5.0, share=1.0, notice_ttl=1_800.0, clock=lambda: NOW)
-    recorder = Recorder(currency="USD", max_imps=8, max_candidates=max_candidates, clock=lambda: NOW)
-    store = DecisionStore(folder / "decisions.sqlite", seconds=3_600.0, most_bytes=1 << 30)
-
-    async def fund() -> None:
-        for listing in listings:
-            await ledger.open(listing.number, 10**12)
-            await ledger.open(listing.number | 3 << 21, 10**12)
-
-    asyncio.run(fund())
-    stage = BidStage(policy.neutral(), book)
-    return World(edge, CTRStage(ctr.CTRScorer.untrained()), stage, recorder, store, folder / "decisions.sqlite", ledger)
 
 
 def reference_listings(size: int) -> list[Listing]:

@@ -307,17 +307,14 @@ def test_a_bid_settles_after_its_replica_is_gone_and_the_rest_comes_back(replica
     assert replica.pots == {"available": 930, "spent": 70}
 
 
-def test_replicas_choose_different_lease_numbers():
-    async def main() -> set[int]:
-        ledger = Away()
-        await ledger.open(1, 1_000)
-        for _ in range(20):
-            book = LeaseBook(ledger, seconds=LEASE_SECONDS, share=0.01, notice_ttl=NOTICE_TTL)
-            book.keep_leased({1})
-            await book.maintain()
-        return {number for number, amount in ledger.granted.items() if amount}
-
-    assert len(asyncio.run(main())) == 20
+async def test_replicas_choose_different_lease_numbers():
+    ledger = Away()
+    await ledger.open(1, 1_000)
+    for _ in range(20):
+        book = LeaseBook(ledger, seconds=LEASE_SECONDS, share=0.01, notice_ttl=NOTICE_TTL)
+        book.keep_leased({1})
+        await book.maintain()
+    assert len({number for number, amount in ledger.granted.items() if amount}) == 20
 
 
 def test_a_lease_that_nothing_is_bid_from_is_renewed_ever_more_seldom_and_pays_a_first_bid_at_any_time(

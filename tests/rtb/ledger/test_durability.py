@@ -66,21 +66,18 @@ def test_each_way_to_keep_less_is_told_with_what_mends_it(kind: str, options: tu
     assert ("maxmemory-policy noeviction" in str(found)) == ("--maxmemory" in options and "noeviction" not in options)
 
 
-def test_a_server_that_is_away_is_an_error_and_then_unknown(free_port: int) -> None:
-    async def main() -> None:
-        async with Valkey(free_port).client() as client:
-            watch = DurabilityWatch(client, required=True)
-            for _ in range(2):
-                assert "RAYBID_REQUIRE_DURABLE" in watch.refusal
-                with pytest.raises(LedgerError):
-                    await watch.look()
-            assert watch.found.level is Level.UNKNOWN
-
-    asyncio.run(main())
+async def test_a_server_that_is_away_is_an_error_and_then_unknown(free_port: int) -> None:
+    async with Valkey(free_port).client() as client:
+        watch = DurabilityWatch(client, required=True)
+        for _ in range(2):
+            assert "RAYBID_REQUIRE_DURABLE" in watch.refusal
+            with pytest.raises(LedgerError):
+                await watch.look()
+        assert watch.found.level is Level.UNKNOWN
 
 
-def test_a_watch_refuses_only_where_it_is_required_and_follows_the_server() -> None:
-    async def main(server: Valkey) -> None:
+async def test_a_watch_refuses_only_where_it_is_required_and_follows_the_server() -> None:
+    with running("valkey", *SYNCED) as server:
         async with server.client() as client:
             easy, strict = DurabilityWatch(client), DurabilityWatch(client, required=True)
 
@@ -95,9 +92,6 @@ def test_a_watch_refuses_only_where_it_is_required_and_follows_the_server() -> N
             assert (easily, "about a second" in strictly) == ("", True)
             await client.config_set("appendfsync", "always")
             assert await refusals() == ("", "")
-
-    with running("valkey", *SYNCED) as server:
-        asyncio.run(main(server))
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])

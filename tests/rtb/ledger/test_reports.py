@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -65,7 +64,7 @@ async def test_one_campaign_that_was_never_opened_does_not_stop_the_others(ledge
     assert counts(await balance(ledger, 2)) == (5, 2, 0.5, 2.5)
 
 
-def test_a_reporter_adds_up_while_the_ledger_is_away_and_is_counted_once() -> None:
+async def test_a_reporter_adds_up_while_the_ledger_is_away_and_is_counted_once() -> None:
     class Away(MemoryLedger):
         acts = True
         calls = 0
@@ -76,40 +75,34 @@ def test_a_reporter_adds_up_while_the_ledger_is_away_and_is_counted_once() -> No
                 await super().report(usages, stamp)
             raise LedgerError("no answer")
 
-    async def main() -> None:
-        ledger = Away()
+    ledger = Away()
+    await ledger.open(1, 1_000)
+    reporter = UsageReporter(ledger)
+    await reporter.send()
+    assert ledger.calls == 0  # nothing to tell
+    for _ in range(5):
+        reporter.add([Usage(1, 2, 1, 0.25, 0.5), Usage(1, 1, 0, 0.5, 1e6)])
+        with pytest.raises(LedgerError):
+            await reporter.send()
+    ledger.report = MemoryLedger.report.__get__(ledger)  # type: ignore[method-assign]
+    await reporter.send()
+    await reporter.send()
+    assert counts(await balance(ledger)) == (15, 5, 3.75, 5_000_002.5)
+
+
+async def test_a_reporter_is_counted_once_over_a_line_that_loses_answers(valkey: Valkey) -> None:
+    async with LossyLine(valkey) as line, line.client(retries=1) as client:
+        ledger = ValkeyLedger(client)
         await ledger.open(1, 1_000)
         reporter = UsageReporter(ledger)
-        await reporter.send()
-        assert ledger.calls == 0  # nothing to tell
-        for _ in range(5):
-            reporter.add([Usage(1, 2, 1, 0.25, 0.5), Usage(1, 1, 0, 0.5, 1e6)])
-            with pytest.raises(LedgerError):
+        for lost in (0, 1, 2, 3):
+            line.lose = lost
+            reporter.add([Usage(1, 10, 3, 0.25, 20.0)])
+            try:
                 await reporter.send()
-        ledger.report = MemoryLedger.report.__get__(ledger)  # type: ignore[method-assign]
+            except LedgerError:
+                assert lost > 1
+        line.lose = 0
         await reporter.send()
         await reporter.send()
-        assert counts(await balance(ledger)) == (15, 5, 3.75, 5_000_002.5)
-
-    asyncio.run(main())
-
-
-def test_a_reporter_is_counted_once_over_a_line_that_loses_answers(valkey: Valkey) -> None:
-    async def main() -> None:
-        async with LossyLine(valkey) as line, line.client(retries=1) as client:
-            ledger = ValkeyLedger(client)
-            await ledger.open(1, 1_000)
-            reporter = UsageReporter(ledger)
-            for lost in (0, 1, 2, 3):
-                line.lose = lost
-                reporter.add([Usage(1, 10, 3, 0.25, 20.0)])
-                try:
-                    await reporter.send()
-                except LedgerError:
-                    assert lost > 1
-            line.lose = 0
-            await reporter.send()
-            await reporter.send()
-            assert counts(await balance(ledger)) == (40, 12, 1.0, 80.0)
-
-    asyncio.run(main())
+        assert counts(await balance(ledger)) == (40, 12, 1.0, 80.0)

@@ -9,8 +9,8 @@ import msgspec
 
 from rtb.openrtb import BidRequest, BidResponse, decode_request
 from rtb.targeting.listing import Listing
+from tests.rtb.bidder import Bidder
 from tests.rtb.builders import make_campaign, make_request, to_json
-from tests.rtb.in_process import InProcess
 from tests.support import SHARED_DATA, require
 
 _FILE = SHARED_DATA / "openrtb" / "iab_examples.jsonl"
@@ -73,7 +73,7 @@ def test_a_loss_would_be_seen() -> None:
 
 
 def test_each_request_is_bid_on() -> None:
-    bidder = InProcess([Listing(1, make_campaign())])
+    bidder = Bidder([Listing(1, make_campaign())], max_imps=64, max_candidates=16)
     for request in _requests():
         (answer,) = bidder.answer(to_json(request))
         assert answer.body is not None, (answer.reason.name, request)

@@ -40,76 +40,61 @@ async def taken(valkey: Valkey) -> list[str]:
         return [text.decode() for text in texts]
 
 
-def test_what_the_client_itself_sends_again_is_taken_once(valkey: Valkey):
-    async def main() -> None:
-        async with LossyLine(valkey) as line, line.client(retries=1) as client:
-            sender = Sender(client)
-            await sender.send("one")
-            line.lose = 1
+async def test_what_the_client_itself_sends_again_is_taken_once(valkey: Valkey):
+    async with LossyLine(valkey) as line, line.client(retries=1) as client:
+        sender = Sender(client)
+        await sender.send("one")
+        line.lose = 1
+        await sender.send("two")
+        assert line.lose == 0
+        assert await taken(valkey) == ["one", "two"]
+
+
+async def test_what_was_not_acknowledged_goes_before_what_came_later_and_unchanged(valkey: Valkey):
+    async with LossyLine(valkey) as line, line.client(retries=0) as client:
+        sender = Sender(client)
+        await sender.send("one")
+        line.lose = 2
+        with pytest.raises(Unreachable):
             await sender.send("two")
-            assert line.lose == 0
-            assert await taken(valkey) == ["one", "two"]
-
-    asyncio.run(main())
-
-
-def test_what_was_not_acknowledged_goes_before_what_came_later_and_unchanged(valkey: Valkey):
-    async def main() -> None:
-        async with LossyLine(valkey) as line, line.client(retries=0) as client:
-            sender = Sender(client)
-            await sender.send("one")
-            line.lose = 2
-            with pytest.raises(Unreachable):
-                await sender.send("two")
-            with pytest.raises(Unreachable):
-                await sender.send("three")
-            assert sender.waiting == ["three"]
-            await sender.send()
-            await sender.send()
-            assert await taken(valkey) == ["one", "two", "three"]
-
-    asyncio.run(main())
+        with pytest.raises(Unreachable):
+            await sender.send("three")
+        assert sender.waiting == ["three"]
+        await sender.send()
+        await sender.send()
+        assert await taken(valkey) == ["one", "two", "three"]
 
 
-def test_a_parcel_whose_sending_was_cancelled_is_not_forgotten(valkey: Valkey):
-    async def main() -> None:
-        async with valkey.client() as client:
-            sender = Sender(client)
-            task = asyncio.ensure_future(sender.send("one"))
-            await asyncio.sleep(0)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            await sender.send("two")
-            await sender.send()
-            assert await taken(valkey) == ["one", "two"]
-
-    asyncio.run(main())
+async def test_a_parcel_whose_sending_was_cancelled_is_not_forgotten(valkey: Valkey):
+    async with valkey.client() as client:
+        sender = Sender(client)
+        task = asyncio.ensure_future(sender.send("one"))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await sender.send("two")
+        await sender.send()
+        assert await taken(valkey) == ["one", "two"]
 
 
-def test_senders_at_once_and_several_calls_at_once_do_not_mix(valkey: Valkey):
-    async def main() -> None:
-        async with LossyLine(valkey) as line, line.client(retries=3) as client:
-            senders = [Sender(client) for _ in range(3)]
-            await senders[0].send()
-            line.lose = 5
-            sent = [f"{number} {text}" for text in "abcdef" for number in range(3)]
-            await asyncio.gather(*(senders[int(text[0])].send(text) for text in sent))
-            assert sorted(await taken(valkey)) == sorted(sent)
-
-    asyncio.run(main())
+async def test_senders_at_once_and_several_calls_at_once_do_not_mix(valkey: Valkey):
+    async with LossyLine(valkey) as line, line.client(retries=3) as client:
+        senders = [Sender(client) for _ in range(3)]
+        await senders[0].send()
+        line.lose = 5
+        sent = [f"{number} {text}" for text in "abcdef" for number in range(3)]
+        await asyncio.gather(*(senders[int(text[0])].send(text) for text in sent))
+        assert sorted(await taken(valkey)) == sorted(sent)
 
 
-def test_a_late_copy_of_an_earlier_parcel_is_not_taken(valkey: Valkey):
-    async def main() -> None:
-        async with valkey.client() as client:
-            script = client.register_script(_PUSH)
-            for number in (1, 2, 1, 2, 10, 9):
-                await script(args=["somebody", number, str(number)])
-            assert await taken(valkey) == ["1", "2", "10"]
-            assert 0 < await client.ttl("raybid:sender:somebody") <= 86_400
-
-    asyncio.run(main())
+async def test_a_late_copy_of_an_earlier_parcel_is_not_taken(valkey: Valkey):
+    async with valkey.client() as client:
+        script = client.register_script(_PUSH)
+        for number in (1, 2, 1, 2, 10, 9):
+            await script(args=["somebody", number, str(number)])
+        assert await taken(valkey) == ["1", "2", "10"]
+        assert 0 < await client.ttl("raybid:sender:somebody") <= 86_400
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans())))

@@ -184,12 +184,9 @@ def test_while_the_server_is_away_each_replica_has_its_share_and_the_debt_does_n
     with_client(valkey, body)
 
 
-def test_a_replica_that_never_reached_the_server_has_one_part_of_those_expected(free_port: int) -> None:
-    async def main() -> None:
-        async with Valkey(free_port).client() as nobody:
-            assert Cluster(nobody, 1, expected=4).ask(0, Limit(10.0, 40.0), 100) == 10
-
-    asyncio.run(main())
+async def test_a_replica_that_never_reached_the_server_has_one_part_of_those_expected(free_port: int) -> None:
+    async with Valkey(free_port).client() as nobody:
+        assert Cluster(nobody, 1, expected=4).ask(0, Limit(10.0, 40.0), 100) == 10
 
 
 def test_many_names_cost_one_round_trip_and_are_forgotten_on_both_sides(valkey: Valkey) -> None:

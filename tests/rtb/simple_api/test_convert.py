@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rtb.money.currency import Rates
 from rtb.simple_api import DEVICES, FlatRequest, to_bid_request
 from rtb.targeting.listing import Listing
+from tests.rtb.bidder import Bidder
 from tests.rtb.builders import make_audio, make_campaign, make_creative, make_native, make_video
-from tests.rtb.in_process import InProcess
 from tests.rtb.simple_api.openrtb import to_openrtb
 from tests.support import examples
 
@@ -80,9 +80,10 @@ def flat_requests(draw: st.DrawFn) -> FlatRequest:
     return msgspec.json.decode(msgspec.json.encode(told), type=FlatRequest)
 
 
-def _bidder() -> InProcess:
+def _bidder() -> Bidder:
     campaigns = [make_campaign(f"c{n}", value=20_000_000, creatives=_CREATIVES) for n in range(3)]
-    return InProcess([Listing(n + 1, campaign) for n, campaign in enumerate(campaigns)], rates=_RATES)
+    listings = [Listing(n + 1, campaign) for n, campaign in enumerate(campaigns)]
+    return Bidder(listings, rates=_RATES, max_imps=64, max_candidates=16)
 
 
 _EDGE = _bidder().edge

@@ -90,17 +90,14 @@ def test_a_batch_costs_one_round_trip_and_none_where_nothing_is_capped(valkey: V
     with_gate(valkey, body)
 
 
-def test_while_the_server_is_away_capped_campaigns_do_not_bid_and_others_do(free_port: int) -> None:
-    async def main() -> None:
-        async with Valkey(free_port).client() as client:
-            gate = FrequencyGate(client, timeout=0.2)
-            gate.recap(CAPS)
-            verdict = await check(gate, (1, 5), (3, 5), (2, 5), (1, 0))
-            assert verdict.barred.tolist() == [True, False, True, False]
-            assert verdict.reason is NoBid.FREQUENCY_AWAY
-            assert not await gate.count(1, 5)
-
-    asyncio.run(main())
+async def test_while_the_server_is_away_capped_campaigns_do_not_bid_and_others_do(free_port: int) -> None:
+    async with Valkey(free_port).client() as client:
+        gate = FrequencyGate(client, timeout=0.2)
+        gate.recap(CAPS)
+        verdict = await check(gate, (1, 5), (3, 5), (2, 5), (1, 0))
+        assert verdict.barred.tolist() == [True, False, True, False]
+        assert verdict.reason is NoBid.FREQUENCY_AWAY
+        assert not await gate.count(1, 5)
 
 
 def test_a_server_that_hangs_is_waited_for_once_and_asked_again_later(valkey: Valkey) -> None:

@@ -12,7 +12,7 @@ import pytest
 from simulation.exchange.rules import RULES, judge
 from simulation.exchange.rules.possible import REASONS, BidderCreatives, impossible
 from tests.rtb.auction_cases import RATES, merge, read_cases
-from tests.rtb.in_process import InProcess
+from tests.rtb.bidder import Bidder
 
 _RATES = {"USD": 1.0, **RATES.rates}
 _GOOD = {
@@ -29,7 +29,7 @@ _GOOD = {
 def _exchange(kind: str, request: dict[str, Any], bid: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Build a good auction's request and answer, with their one imp and bid patched."""
     case = _GOOD[kind]
-    (answer,) = InProcess(case.listings, rates=RATES).answer(case.body)
+    (answer,) = Bidder(case.listings, rates=RATES, max_imps=64, max_candidates=16).answer(case.body)
     sent, told = json.loads(case.body), json.loads(answer.body or b"")
     (imp,), (seat,) = sent["imp"], told["seatbid"]
     sent = merge(sent, {name: value for name, value in request.items() if name != "imp"})

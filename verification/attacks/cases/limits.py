@@ -13,7 +13,7 @@ from verification.attacks.target import AttackedPlatform
 
 attacks = Attacks()
 
-_MANY = 1_500
+_MANY = 1_000
 _LIMITED = 0.3
 """Minimum share of guesses that must be rejected unread."""
 

@@ -21,6 +21,8 @@ attacks = Attacks()
 
 _REQUESTS = 60
 _LONG = 900_000
+_BATCHES = 40
+_WARM = 8
 _IMPS = 40
 _RECORDED_SECONDS = 20.0
 
@@ -71,13 +73,13 @@ _FILLS: dict[str, Make] = {
 def warm(target: AttackedPlatform) -> None:
     """Send some of each kind: memory that a process takes for its first large request and reuses is not a leak.
 
-    The same holds for the memory that HAProxy takes for its first hundreds of connections.
+    The same holds for bounded caches until they are full, and for HAProxy's first hundreds of connections.
     """
     unfinished(target)
     for make in _FILLS.values():
-        for _ in range(4):
+        for _ in range(_WARM):
             _send(make, target)
-    for _ in range(4):
+    for _ in range(_BATCHES):
         _batch(target)
     _explain(target)
 
@@ -124,7 +126,7 @@ for _name, _make in _FILLS.items():
 def rest(target: AttackedPlatform) -> str:
     """Try the other API."""
     before = measure.held(measure.at_work(target.processes()))
-    for _ in range(40):
+    for _ in range(_BATCHES):
         _batch(target)
     grown = sum(measure.settled(before, target.processes).values())
     return f"{grown:.0f} MB more in use" if grown > MOST_GROWTH_MB else ""
