@@ -3,6 +3,8 @@
 #
 #   its admin socket is for its owner, its statistics are for this machine, its metrics are where bids are
 #   a request whose headers, or the first 16 kB of whose body, take longer than 5 s is cut before it reaches a replica
+#   a replica that takes no connection within 250 ms is passed over, one on a host that is gone is found within 2 s, and
+#   a bid without an answer ends after 2 s, longer than any exchange waits: Serve's settings know whole seconds, for all paths
 #   whom a request is from is added to X-Forwarded-For: notices may be limited to networks, callers are by address
 #   servers that come and go are logged, requests are not
 #
@@ -24,10 +26,12 @@ mend() {
     -e 's/^( *log [^ ]+ local0) info$/\1 notice/' \
     -e "/^frontend prometheus$/,/^ *bind /s/^( *bind ):([0-9]+)$/\1$address:\2/" \
     -e '/^listen stats$/,/^ *bind /s/^( *bind )\*:([0-9]+)$/\1127.0.0.1:\2/' \
-    -e 's/^ *timeout http-request .*//; s/^ *option (http-buffer-request|forwardfor)$//' \
-    -e 's/^defaults$/&\n    option http-buffer-request\n    option forwardfor\n    timeout http-request 5s/' "$1")
+    -e 's/^ *timeout (http-request|check) .*//; s/^ *option (http-buffer-request|forwardfor)$//' \
+    -e 's/^( *timeout connect ).*/\1250ms/; s/^ *http-request set-timeout server .*//' \
+    -e 's/^defaults$/&\n    option http-buffer-request\n    option forwardfor\n    timeout http-request 5s\n    timeout check 5s/' \
+    -e 's|^backend .*|&\n    http-request set-timeout server 2s if { path_beg /openrtb2/ }|' "$1")
   for wanted in 'stats socket [^ ]+ mode 600 ' 'log [^ ]+ local0 notice$' 'timeout http-request 5s$' 'option forwardfor$' \
-    'timeout client [0-9]+s' 'bind 127\.0\.0\.1:[0-9]+$'; do
+    'timeout client [0-9]+s' 'timeout connect 250ms$' 'http-request set-timeout server 2s if' 'bind 127\.0\.0\.1:[0-9]+$'; do
     if ! printf '%s\n' "$mended" | grep -Eq "^ *$wanted"; then unknown "nothing like '$wanted'" "$1"; fi
   done
   if open=$(printf '%s\n' "$mended" | grep -E '^ *bind ' | grep -vF -e "bind ${address:?}:" -e 'bind 127.0.0.1:'); then

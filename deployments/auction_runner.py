@@ -6,19 +6,22 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from deployments.metrics.timings import Timings
+from deployments.readiness import StageReadiness
 from deployments.recording import DecisionSender
+from deployments.stage_call import StageUnavailable
 from deployments.tally import Tally
 from rtb.auction.admission import Admission, ShedReason
 from rtb.auction.batch import Answer, Batch, Prepared
 from rtb.auction.edge import Edge
+from rtb.auction.patience import DECIDE_SHARE, SCORE_SHARE, patience
 from rtb.auction.stages import Auction, AuctionOutcome
 from rtb.campaigns.stops import Stops
 from rtb.events import EventSink
 from rtb.models.features import Rows
-from rtb.models.scores import Scores
+from rtb.models.scores import Scores, prior_scores
 from rtb.openrtb import NoBid
 from rtb.runtime.micro_batcher import MicroBatcher
 from rtb.targeting.frequency import FrequencyGate
@@ -30,12 +33,20 @@ class Stages(Protocol):
     in_flight: int
     """Number of batches worth having in flight at once."""
 
-    async def score(self, rows: Rows) -> Scores:
-        """Score feature rows, shape `(n, fields)`: return probabilities, shape `(n, 2)`, and the model's version."""
+    async def score(self, rows: Rows, seconds: float) -> Scores:
+        """Score feature rows, shape `(n, fields)`: return probabilities, shape `(n, 2)`, and the model's version.
+
+        Raises:
+            StageUnavailable: no model answers within these seconds.
+        """
         ...
 
-    async def decide(self, auction: Auction) -> AuctionOutcome:
-        """Run the internal auction of a batch."""
+    async def decide(self, auction: Auction, seconds: float) -> AuctionOutcome:
+        """Run the internal auction of a batch.
+
+        Raises:
+            StageUnavailable: no bidder answers within these seconds.
+        """
         ...
 
     async def reconfigure(self, config: dict[str, Any]) -> None:
@@ -49,6 +60,17 @@ class Stages(Protocol):
     async def artefacts(self) -> dict[str, dict[str, Any]]:
         """Describe the models in use: see `wiring.describe`."""
         ...
+
+    async def readiness(self) -> dict[str, StageReadiness]:
+        """Return how each stage is, by its name."""
+        ...
+
+
+class _Waiting(NamedTuple):
+    """A request that waits for its batch."""
+
+    request: Prepared
+    deadline: float
 
 
 @dataclass(eq=False)
@@ -84,9 +106,10 @@ class AuctionRunner:
 
         Raises:
             TimeoutError: the deadline passed before the answer was ready.
+            StageUnavailable: there is no bidder.
         """
         began = time.monotonic()
-        answer, ended = await self._batcher.submit(request, deadline)
+        answer, ended = await self._batcher.submit(_Waiting(request, deadline), deadline)
         self._admission.rest_took(began - (began if since is None else since) + time.monotonic() - ended)
         return answer
 
@@ -99,26 +122,29 @@ class AuctionRunner:
 
         Raises:
             TimeoutError: the deadline passed before their batch began.
+            StageUnavailable: there is no bidder.
         """
-        answered = await self._batcher.submit_all(requests, deadline)
+        answered = await self._batcher.submit_all([_Waiting(one, deadline) for one in requests], deadline)
         self._admission.rest_took(time.monotonic() - answered[-1][1])
         return [answer for answer, _ in answered]
 
-    async def _timed(self, requests: Sequence[Prepared]) -> list[tuple[Answer, float]]:
+    async def _timed(self, waiting: Sequence[_Waiting]) -> list[tuple[Answer, float]]:
         """Return each answer with the second it was ready: the rest of its latency is the event loop's."""
         began = time.monotonic()
-        answers = await self._answer(requests)
+        # The last deadline of the batch counts: a request in a hurry must not cost the others their model.
+        answers = await self._answer([one.request for one in waiting], max(one.deadline for one in waiting))
         ended = time.monotonic()
         self._admission.batch_took(ended - began)
         return [(answer, ended) for answer in answers]
 
-    async def _answer(self, requests: Sequence[Prepared]) -> list[Answer]:
+    async def _answer(self, requests: Sequence[Prepared], deadline: float) -> list[Answer]:
         note, since = self._note, time.monotonic()
         batch = await self._without_barred(self._edge.assemble(requests))
         assembled = time.monotonic()
-        scores = await self._stages.score(batch.rows)
+        scores = await self._scores(batch, patience(deadline - assembled, SCORE_SHARE))
         scored = time.monotonic()
-        decisions = await self._stages.decide(batch.auction(scores.probability))
+        auction = batch.auction(scores.probability)
+        decisions = await self._stages.decide(auction, patience(deadline - scored, DECIDE_SHARE))
         decided = time.monotonic()
         answers, events = self._edge.render(batch, scores.probability, decisions)
         self._decisions.note(batch, scores, decisions)
@@ -130,6 +156,14 @@ class AuctionRunner:
         note("stage", "render", time.monotonic() - decided)
         note("batch", "", len(requests))
         return answers
+
+    async def _scores(self, batch: Batch, seconds: float) -> Scores:
+        """Return the model's scores, or the prior's where no model answers."""
+        try:
+            return await self._stages.score(batch.rows, seconds)
+        except StageUnavailable:
+            self._tally.add("prior_requests", len(batch.requests))
+            return prior_scores(len(batch.rows))
 
     async def _without_barred(self, batch: Batch) -> Batch:
         """Return the batch without candidates that are stopped or over their frequency cap."""

@@ -21,6 +21,7 @@ from deployments.gzip_coding import BadGzip, GzipTooLarge, accepts_gzip, deflate
 from deployments.intake import Crowded, LargeBody, Receive, SlowBody, read_body
 from deployments.large_bodies import LargeBodies
 from deployments.scaling import HeldRequests
+from deployments.stage_call import StageUnavailable
 from deployments.tally import Tally
 from deployments.wiring import LimitedLog
 from rtb.auction.admission import ShedReason
@@ -215,11 +216,16 @@ class BidEndpoint:
         except TimeoutError:
             return _NoBid("timeout", NoBid.INSUFFICIENT_TIME)
         except Exception as error:  # a stage died under this batch: no bid is the honest answer, never a 5xx
-            self._log.warning(f"no bid for {request.id!r}: {type(error).__name__}: {error}")
-            return _NoBid("stage_failed", NoBid.TECHNICAL)
+            return self._failed(request, error)
         if time.monotonic() > deadline:  # the event loop was too busy to say so before
             return _NoBid("timeout", NoBid.INSUFFICIENT_TIME)
         return answer.body or _NoBid(answer.reason.name.lower(), answer.reason)
+
+    def _failed(self, request: Prepared, error: Exception) -> _NoBid:
+        if isinstance(error, StageUnavailable):  # the log says so once, when its breaker opens
+            return _NoBid("no_bidder", NoBid.TECHNICAL)
+        self._log.warning(f"no bid for {request.id!r}: {type(error).__name__}: {error}")
+        return _NoBid("stage_failed", NoBid.TECHNICAL)
 
     def _no_bid(self, profile: Profile, request_id: str, why: _NoBid) -> Response:
         """Build a no-bid response: 204, or the reason where the exchange wants it and the request was decoded."""

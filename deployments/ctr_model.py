@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from deployments.background import Background, Work
 from deployments.listening import listen_on_node_address
 from deployments.models import ModelFeed
+from deployments.readiness import ReplicaReadiness
 from deployments.wiring import ledger_client, logger
 from rtb.auction.stages import CTRStage
 from rtb.models.artefacts import META
@@ -47,6 +48,10 @@ class CTRModel:
     async def artefact(self) -> dict[str, Any]:
         """Describe the model in use."""
         return self._feed.told
+
+    async def readiness(self) -> ReplicaReadiness:
+        """Say what this replica lacks."""
+        return ReplicaReadiness(self._feed.lacks)
 
     async def score(self, rows: Rows) -> Scores:
         """Score feature rows, shape `(n, fields)`: return probabilities, shape `(n, 2)`, and the model's version."""

@@ -21,6 +21,7 @@ from ray import serve
 from ray.serve.exceptions import RayServeException
 from redis.exceptions import RedisError
 
+from deployments.readiness import LastAnswer
 from deployments.wiring import describe, logger
 from rtb.models.artefacts import ArtefactError, load_packed, pack, read_meta
 from rtb.models.registry import KINDS, Kind, Registry, RegistryError
@@ -147,12 +148,19 @@ class ModelFeed(Generic[_Model]):
         self._is_caught_up = False
         self._to_upload: Path | None = None
         self._reported = -_REPORT_SECONDS
+        self._answered = LastAnswer()
         self._serve(*self._loaded(folder), folder)
 
     @property
     def told(self) -> dict[str, Any]:
         """Description of the model in use; under `refused` why a published one is not."""
         return self._told | ({"refused": self._refused} if self._refused else {})
+
+    @property
+    def lacks(self) -> list[str]:
+        """Parts that the replica lacks to serve what is published: `ledger`, `model`."""
+        missing = [] if self._answered.is_fresh() else ["ledger"]
+        return [*missing, "model"] if self._refused else missing
 
     async def pin(self, folder: str) -> None:
         """Serve the model in a folder whatever is published; for an empty name, the published one.
@@ -186,10 +194,11 @@ class ModelFeed(Generic[_Model]):
         """
         if self._to_upload is not None:
             await self._upload(self._to_upload)
-        if not self._pinned:
-            body = await self._subscriber.pull()
-            if body is not None:
-                await self._load_published(body)
+        body = await self._subscriber.pull()
+        self._answered.note()
+        if body is not None and not self._pinned:
+            await self._load_published(body)
+            self._answered.note()  # loading may have taken long
         if time.monotonic() - self._reported >= _REPORT_SECONDS:
             await self._report()
 

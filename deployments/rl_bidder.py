@@ -11,6 +11,7 @@ from deployments.background import Background, Work
 from deployments.challenge import ChallengerFeed
 from deployments.listening import listen_on_node_address
 from deployments.models import ModelFeed
+from deployments.readiness import LastAnswer, ReplicaReadiness
 from deployments.tally import Tally
 from deployments.wiring import ledger_client, load_policy, logger
 from rtb.auction.stages import Auction, AuctionOutcome, BidStage
@@ -43,11 +44,12 @@ class RLBidder:
         self._feed = ModelFeed("policy", client, settings.policy_dir, load_policy, self._stage.swap_policy)
         self._challenger = ChallengerFeed(client, self._stage.set_challenger)
         self._pacing = snapshot.SnapshotSubscriber(client, snapshot.PACING)
+        self._leased = LastAnswer()
         self._usage = UsageReporter(ledger)
         self._tally = Tally(client)
         self._background = Background(
             Work("pacing snapshot", settings.pull_seconds, self._pull, _UNAVAILABLE),
-            Work("leases", _MAINTAIN_SECONDS, self._book.maintain, _UNAVAILABLE),
+            Work("leases", _MAINTAIN_SECONDS, self._maintain, _UNAVAILABLE),
             Work("usage report", _REPORT_SECONDS, self._report, _UNAVAILABLE),
             Work("published policy", settings.pull_seconds, self._feed.pull, _UNAVAILABLE),
             Work("experiment", settings.pull_seconds, self._challenger.pull, _UNAVAILABLE),
@@ -60,6 +62,13 @@ class RLBidder:
     async def artefact(self) -> dict[str, Any]:
         """Describe the policy in use."""
         return self._feed.told
+
+    async def readiness(self) -> ReplicaReadiness:
+        """Say what this replica lacks. The last pacing table does, however old: its age is told by the Router."""
+        lacks = self._feed.lacks
+        if not self._leased.is_fresh() and "ledger" not in lacks:
+            lacks.append("ledger")
+        return ReplicaReadiness(lacks if self._pacing.version else [*lacks, "pacing"])
 
     async def decide(self, auction: Auction) -> AuctionOutcome:
         """Run the internal auction of a batch."""
@@ -90,9 +99,13 @@ class RLBidder:
             return
         try:
             await self._pull()
-            await self._book.maintain()
+            await self._maintain()
         except _UNAVAILABLE as error:
             logger.warning(f"nothing is leased yet: {error}")
+
+    async def _maintain(self) -> None:
+        await self._book.maintain()
+        self._leased.note()
 
     async def _pull(self) -> None:
         body = await self._pacing.pull()

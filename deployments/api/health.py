@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from deployments.api.answers import StructResponse
 from deployments.api.documents import responses
 from deployments.ledger_guard import behind
+from deployments.readiness import StageReadiness
 from deployments.snapshot_feed import SnapshotFeed
 from deployments.tally import Tally
 from deployments.wiring import logger
@@ -31,11 +32,19 @@ from rtb.runtime.text import visible
 KEPT_SECONDS = 0.25
 """How long an answer holds: a flood of questions reaches neither ledger nor catalog."""
 
-_PATIENCE_SECONDS = 1.0
+STAGES_KEPT_SECONDS = 1.0
+"""How long the answer of stages that lack nothing holds: each replica of each is asked."""
+
+_PATIENCE_SECONDS = 1.5
+"""The longest wait for a part; finding that a stage does not answer takes up to a second."""
+
 _LATE_TICKS = 10.0
 """A pacing table older than so many of the Controller's ticks is late: bidding goes on by it, but blindly."""
 
 _MOST_NAMED = 20
+
+_UNFIT = ("unavailable", "none", "not_durable", "incomplete")
+"""States of parts that bidding cannot do without."""
 
 
 class Part(Struct, frozen=True, kw_only=True):
@@ -54,6 +63,8 @@ class Part(Struct, frozen=True, kw_only=True):
         stopped_campaigns: how many campaigns are stopped one by one.
         left_out: how many records cannot be used.
         names: the first of them.
+        replicas: of a stage: how many of them answered.
+        lacks: of a stage: what at least one of them lacks: `ledger`, `model`, `pacing`; `replica`: one does not answer.
     """
 
     state: str
@@ -68,6 +79,8 @@ class Part(Struct, frozen=True, kw_only=True):
     stopped_campaigns: int | UnsetType = UNSET
     left_out: int | UnsetType = UNSET
     names: list[str] | UnsetType = UNSET
+    replicas: int | UnsetType = UNSET
+    lacks: list[str] | UnsetType = UNSET
 
 
 class Health(Struct, frozen=True):
@@ -113,17 +126,21 @@ class HealthParts:
     snapshots: SnapshotFeed
     artefacts: Callable[[], Awaitable[Mapping[str, Mapping[str, Any]]]]
     """Describes the models in use."""
+    readiness: Callable[[], Awaitable[Mapping[str, StageReadiness]]]
+    """Tells how each stage is."""
 
 
 def routes(replica: HealthParts) -> APIRouter:
     """Build the calls about health; they need no key, and those of probes are never too many."""
     found = APIRouter(tags=["health"])
+    stages = _Kept(lambda: _stages(replica), _stages_kept)
     all_parts, needed = _Kept(lambda: _parts(replica)), _Kept(lambda: _needed(replica))
 
     @found.get("/health", summary="Whether this replica can bid, and the state of each part", responses=_told(Health))
     async def health() -> StructResponse:
         """Answer 503 only when this replica cannot bid, as `/health/ready`; `status` is `ok` when every part is."""
-        parts = await all_parts.get() | _known(replica)
+        found, asked = await asyncio.gather(all_parts.get(), stages.get())
+        parts = found | asked | _known(replica)
         health = Health(
             status="ok" if all(part.state == "ok" for part in parts.values()) else "degraded",
             ledger=parts["ledger"].state,
@@ -131,7 +148,7 @@ def routes(replica: HealthParts) -> APIRouter:
             campaigns=replica.edge.campaigns,
             parts=parts,
         )
-        return StructResponse(health, 503 if _missing(parts) else 200)
+        return StructResponse(health, 503 if _missing(parts, asked) else 200)
 
     @found.get("/health/live", summary="Whether this replica answers at all", responses=responses(Live, keyed=False))
     async def live() -> StructResponse:
@@ -139,15 +156,16 @@ def routes(replica: HealthParts) -> APIRouter:
 
     @found.get("/health/ready", summary="Whether this replica can bid", responses=_told(Ready))
     async def ready() -> StructResponse:
-        missing = _missing(await needed.get() | {"snapshots": _snapshots(replica)})
+        found, asked = await asyncio.gather(needed.get(), stages.get())
+        missing = _missing(found | asked | {"snapshots": _snapshots(replica)}, asked)
         return StructResponse(Ready("unready" if missing else "ok", missing), 503 if missing else 200)
 
     return found
 
 
-def _missing(parts: dict[str, Part]) -> list[str]:
-    """Name what bidding lacks: the ledger, or a first snapshot of the campaigns."""
-    return [name for name in ("ledger", "snapshots") if parts[name].state in ("unavailable", "none", "not_durable")]
+def _missing(parts: dict[str, Part], stages: Iterable[str]) -> list[str]:
+    """Name what bidding lacks: the ledger, a first snapshot of the campaigns, or a stage with all that it needs."""
+    return [name for name in ("ledger", "snapshots", *stages) if parts[name].state in _UNFIT]
 
 
 class _Kept:
@@ -155,19 +173,29 @@ class _Kept:
 
     Args:
         look: finds it.
+        seconds: how long it is kept.
     """
 
-    def __init__(self, look: Callable[[], Coroutine[Any, Any, dict[str, Part]]]) -> None:
+    def __init__(
+        self,
+        look: Callable[[], Coroutine[Any, Any, dict[str, Part]]],
+        seconds: Callable[[dict[str, Part]], float] = lambda found: KEPT_SECONDS,
+    ) -> None:
         self._look = look
+        self._seconds = seconds
         self._at = -math.inf
         self._task: asyncio.Task[dict[str, Part]] | None = None
 
     async def get(self) -> dict[str, Part]:
         """Return what is found now, or was found a moment ago."""
-        if self._task is None or (self._task.done() and time.monotonic() - self._at > KEPT_SECONDS):
+        if self._task is None or (self._task.done() and self._is_old(self._task)):
             self._at = time.monotonic()
             self._task = asyncio.ensure_future(self._look())
         return await asyncio.shield(self._task)
+
+    def _is_old(self, done: asyncio.Task[dict[str, Part]]) -> bool:
+        has_failed = done.cancelled() or done.exception() is not None
+        return has_failed or time.monotonic() - self._at > self._seconds(done.result())
 
 
 async def _parts(replica: HealthParts) -> dict[str, Part]:
@@ -196,6 +224,19 @@ def _bidding(replica: HealthParts) -> Part:
 
 async def _needed(replica: HealthParts) -> dict[str, Part]:
     return {"ledger": await _ledger(replica)}
+
+
+def _stages_kept(stages: dict[str, Part]) -> float:
+    """Return how long the answer of the stages holds: one that lacks something is asked again soon."""
+    return STAGES_KEPT_SECONDS if all(stage.state == "ok" for stage in stages.values()) else KEPT_SECONDS
+
+
+async def _stages(replica: HealthParts) -> dict[str, Part]:
+    """Return how each stage is; its replicas say what they lack."""
+    return {
+        name: Part(state=stage.state, replicas=stage.replicas, lacks=stage.lacks)
+        for name, stage in (await replica.readiness()).items()
+    }
 
 
 async def _ledger(replica: HealthParts) -> Part:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from deployments.api.problems import Problem
 from deployments.auction_runner import AuctionRunner
+from deployments.stage_call import StageUnavailable
 from deployments.tally import Tally
 from deployments.wiring import logger
 from rtb.auction.batch import Answer, Prepared
@@ -79,6 +80,8 @@ async def _asked(parts: SlotParts, requests: Sequence[Prepared], deadline: float
         found = await parts.runner.bid_all(requests, deadline)
     except TimeoutError:
         return ["timeout"] * len(requests)
+    except StageUnavailable:
+        return ["no_bidder"] * len(requests)
     except Exception as error:  # a stage died under this batch: no bid is the honest answer, never a 5xx
         logger.warning(f"no bid for {len(requests)} flat requests: {type(error).__name__}: {error}")
         return ["stage_failed"] * len(requests)

@@ -138,7 +138,7 @@ def api_routers(stores: Stores, access: Access, trading: Trading, replica: Repli
     settings, client, ledger = stores.settings, stores.client, stores.ledger
     catalog, durability, tally = stores.catalog, stores.durability, stores.tally
     edge, events, stops = trading.edge, trading.events, trading.stops
-    snapshots, artefacts = replica.snapshots, replica.stages.artefacts
+    snapshots, artefacts, readiness = replica.snapshots, replica.stages.artefacts, replica.stages.readiness
     offered = slots.SlotParts(settings, trading.exchanges, edge, replica.runner, tally)
     return [
         bids.routes(bids.BidParts(settings, offered, trading.signer, trading.exchanges, trading.notices, tally)),
@@ -149,7 +149,9 @@ def api_routers(stores: Stores, access: Access, trading: Trading, replica: Repli
         models.routes(client, settings),
         experiment.routes(replica.experiment),
         health.routes(
-            health.HealthParts(settings, client, durability, tally, catalog, events, edge, stops, snapshots, artefacts)
+            health.HealthParts(
+                settings, client, durability, tally, catalog, events, edge, stops, snapshots, artefacts, readiness
+            )
         ),
         users.routes(catalog, trading.users, trading.frequency),
         admin.routes(admin.AdminParts(settings, catalog, access.keys, trading.exchanges, replica.switch, artefacts)),

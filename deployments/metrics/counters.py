@@ -16,6 +16,7 @@ FAMILIES = {
     "requests": ((), "raybid_requests", "Bid requests."),
     "bid_responses": ((), "raybid_bid_responses", "Requests answered with a bid."),
     "bid_events_dropped": ((), "raybid_bid_events_dropped", "Bid events that found no room."),
+    "prior_requests": ((), "raybid_prior_requests", "Requests scored by the prior: no CTR model answered in time."),
     "decisions_dropped": ((), "raybid_decisions_dropped", "Bids that cannot be explained: no room to record them."),
     "no_bid": (("reason",), "raybid_no_bids", "Requests answered without a bid."),
     "invalid": (("reason",), "raybid_invalid_requests", "Requests refused."),

@@ -26,7 +26,7 @@ def _ratio(above: str, below: str) -> str:
 
 _BID = '{kind="bid"}'
 _P99 = _quantile(0.99, "raybid_request_duration_seconds", where=_BID)
-_ERRORS = 'sum(rate(raybid_no_bids_total{reason=~"stage_failed|timeout"}[1m]))'
+_ERRORS = 'sum(rate(raybid_no_bids_total{reason=~"stage_failed|no_bidder|timeout"}[1m]))'
 
 _OVERVIEW = Dashboard(
     "overview",

@@ -30,6 +30,7 @@ def serve_config(
             item for item in application["deployments"] if item["name"] in ("Router", "Controller")
         ]
     for item in application["deployments"]:
+        item.pop("max_replicas_per_node", None)  # there is one machine, which holds them all
         scaling = item["autoscaling_config"]
         scaling.update(scaled.get(item["name"], {}))
         least = replicas.get(item["name"], scaling["min_replicas"])

@@ -15,6 +15,12 @@ from rtb.models.features import Rows
 CLICK, CONVERSION = 0, 1
 """Columns of a model's probabilities: P(click) and P(conversion | click)."""
 
+PRIOR = (0.001, 0.02)
+"""P(click) and P(conversion | click) without a trained model: a low CTR, so that bids are low."""
+
+UNTRAINED = "untrained"
+"""Version of scores by the prior."""
+
 
 class Scores(NamedTuple):
     """A model's scores of candidates.
@@ -36,3 +42,8 @@ class Scorer(Protocol):
     def score(self, rows: Rows) -> npt.NDArray[np.float32]:
         """Return probabilities, shape `(n, 2)`, for feature rows, shape `(n, fields)`."""
         ...
+
+
+def prior_scores(count: int) -> Scores:
+    """Return the scores of this many candidates by the prior, as `CTRScorer.untrained` makes them."""
+    return Scores(np.tile(np.array(PRIOR, np.float32), (count, 1)), UNTRAINED)

@@ -79,6 +79,7 @@ _SPOKEN = {
     "frequency_away": "campaigns fit, but how often this user saw them cannot be looked up at the moment",
     "timeout": "the time allowed was over",
     "stage_failed": "a part of the platform failed; the next request may be answered",
+    "no_bidder": "the part that decides on bids does not answer; a later request may be answered",
 }
 
 

@@ -30,9 +30,12 @@ class Replica(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     seen: ClassVar[list[str]] = []
     forwarded: ClassVar[list[str]] = []
+    let_go: ClassVar[threading.Event] = threading.Event()
 
     def do_POST(self) -> None:
         self.seen.append(self.path)
+        if self.path.endswith("/silent"):
+            self.let_go.wait(30)
         self.forwarded.extend(self.headers.get_all("X-Forwarded-For", []))
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(200)
@@ -89,6 +92,11 @@ def test_statistics_are_for_this_machine_and_metrics_are_where_bids_are(tmp_path
         assert binds == [f"{bound}:3", f"{bound}:1", "127.0.0.1:2"]
         assert path.read_text().count("timeout http-request") == 1
         assert path.read_text().count("option forwardfor") == 1
+        assert re.findall(r"^ *timeout (connect|check) (.*)$", path.read_text(), re.MULTILINE) == [
+            ("check", "5s"),
+            ("connect", "250ms"),
+        ]
+        assert path.read_text().count("set-timeout server 2s") == path.read_text().count("\nbackend ")
 
 
 @pytest.mark.parametrize(
@@ -146,6 +154,24 @@ def test_callers_who_are_slow_are_cut_and_no_replica_hears_of_them(tmp_path: Pat
         assert Replica.seen == ["/quick"]
         assert beyond_loopback(process.pid) == []
         assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o600
+
+
+def test_a_bid_without_an_answer_ends_soon_and_other_calls_may_take_longer(tmp_path: Path) -> None:
+    Replica.let_go.clear()
+    with running(tmp_path) as (_, port):
+        calls = {path: socket.create_connection(("127.0.0.1", port)) for path in ("openrtb2", "campaign")}
+        for path, call in calls.items():
+            call.settimeout(10)
+            call.sendall(f"POST /{path}/silent HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n".encode())
+        assert calls["openrtb2"].recv(100).startswith(b"HTTP/1.1 5")
+        calls["campaign"].settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            calls["campaign"].recv(100)
+        Replica.let_go.set()
+        calls["campaign"].settimeout(10)
+        assert calls["campaign"].recv(100).startswith(b"HTTP/1.1 200")
+        for call in calls.values():
+            call.close()
 
 
 def test_the_last_address_that_a_replica_is_told_is_who_called(tmp_path: Path) -> None:

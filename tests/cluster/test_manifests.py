@@ -31,12 +31,15 @@ def test_a_cluster_serves_what_serve_config_says_but_for_the_changes_it_names(ov
     assert config["http_options"].pop("host") == changes["http_options"]["host"] == "0.0.0.0"
     plain["http_options"].pop("host")
     for named, change in changes.get("deployments", {}).items():
-        for key, fields in change.items():
-            for field, value in fields.items():
-                for whose in (config, plain):
-                    deployment = next(d for d in whose["applications"][0]["deployments"] if d["name"] == named)
-                    had = deployment[key].pop(field)
-                    assert whose is plain or had == value
+        for whose in (config, plain):
+            deployment = next(d for d in whose["applications"][0]["deployments"] if d["name"] == named)
+            had = deployment.pop("max_replicas_per_node")
+            assert (
+                whose is plain or had == change["max_replicas_per_node"] < change["autoscaling_config"]["min_replicas"]
+            )
+            for field, value in change["autoscaling_config"].items():
+                had = deployment["autoscaling_config"].pop(field)
+                assert whose is plain or had == value
     assert config == plain
 
 

@@ -76,7 +76,10 @@ class _Apart:
             answer = await getattr(self._target, method_name)(*pickle.loads(pickle.dumps(arguments)))
             return pickle.loads(pickle.dumps(answer))
 
-        return SimpleNamespace(remote=call)
+        async def all_answers(**bounds: Any) -> list[Any]:
+            return [await call()]
+
+        return SimpleNamespace(remote=call, broadcast=lambda name: SimpleNamespace(results_async=all_answers))
 
 
 class _Composed(RemoteStages):

@@ -107,13 +107,13 @@ def _stage_calls(platform: Platform) -> Iterator[list[tuple[str, int]]]:
     stages, calls = platform.router.parts.replica.stages, list[tuple[str, int]]()
     score, decide = stages.score, stages.decide
 
-    async def scored(rows: Any) -> Any:
+    async def scored(rows: Any, seconds: float) -> Any:
         calls.append(("score", len(rows)))
-        return await score(rows)
+        return await score(rows, seconds)
 
-    async def decided(auction: Any) -> Any:
+    async def decided(auction: Any, seconds: float) -> Any:
         calls.append(("decide", len(auction.first_price)))
-        return await decide(auction)
+        return await decide(auction, seconds)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stages, "score", scored)

@@ -9,7 +9,9 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from redis.exceptions import ConnectionError as RedisConnectionError
 
+from deployments.readiness import LastAnswer, ReplicaReadiness
 from rtb.catalog import CatalogError
 from rtb.ledger import LedgerError
 from tests.conftest import Valkey
@@ -27,6 +29,7 @@ def _settled(platform: Platform) -> None:
 def looked_at_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at the parts anew in every call."""
     monkeypatch.setattr("deployments.api.health.KEPT_SECONDS", 0.0)
+    monkeypatch.setattr("deployments.api.health.STAGES_KEPT_SECONDS", 0.0)
 
 
 def test_a_flood_of_calls_looks_at_the_parts_once(
@@ -54,8 +57,9 @@ def test_every_part_says_how_it_is(platform: Platform, client: httpx.Client):
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert (health["status"], health["ledger"], health["campaigns"]) == ("ok", "ok", 1)
     assert {name: part["state"] for name, part in health["parts"].items()} == dict.fromkeys(
-        ("ledger", "catalog", "models", "events", "snapshots", "bidding", "records"), "ok"
+        ("ledger", "catalog", "models", "events", "snapshots", "bidding", "records", "CTRModel", "RLBidder"), "ok"
     )
+    assert health["parts"]["RLBidder"] == {"state": "ok", "replicas": 1, "lacks": []}
     assert (health["parts"]["models"]["ctr"], health["parts"]["models"]["policy"]) == ("prior", "prior")
     assert health["parts"]["snapshots"]["age_seconds"] >= 0
     assert health["parts"]["events"]["length"] >= 0
@@ -79,6 +83,46 @@ def test_without_the_ledger_it_lives_but_is_not_ready(
     assert (stats.status_code, stats.headers["retry-after"]) == (503, "1")
     for answer in (health, ready, stats):
         assert "password" not in answer.text
+
+
+@pytest.mark.parametrize(("name", "stage"), [("CTRModel", "_ctr_model"), ("RLBidder", "_rl_bidder")])
+def test_a_stage_without_the_ledger_is_named_and_makes_it_unready(
+    platform: Platform, client: httpx.Client, name: str, stage: str
+):
+    replica: Any = getattr(platform.router.parts.replica.stages, stage)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replica._feed, "_answered", LastAnswer())
+        patch.setattr(replica._feed._subscriber, "pull", _never)
+        health, ready = client.get("/health"), client.get("/health/ready")
+    _settled(platform)
+    assert (health.status_code, health.json()["status"]) == (503, "degraded")
+    assert health.json()["parts"][name] == {"state": "incomplete", "replicas": 1, "lacks": ["ledger"]}
+    assert (ready.status_code, ready.json()["missing"]) == (503, [name])
+
+
+def test_stages_are_asked_once_a_second_at_most(
+    platform: Platform, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[None] = []
+    stages: Any = platform.router.parts.replica.stages
+    readiness = stages._ctr_model.readiness
+
+    async def counted() -> ReplicaReadiness:
+        asked.append(None)
+        found: ReplicaReadiness = await readiness()
+        return found
+
+    monkeypatch.setattr(stages._ctr_model, "readiness", counted)
+    client.get("/health")
+    monkeypatch.setattr("deployments.api.health.STAGES_KEPT_SECONDS", 60.0)
+    for _ in range(10):
+        client.get("/health")
+        client.get("/health/ready")
+    assert len(asked) == 1
+
+
+async def _never() -> None:
+    raise RedisConnectionError("the ledger is somewhere else")
 
 
 def test_without_the_catalog_it_is_ready_but_not_well(

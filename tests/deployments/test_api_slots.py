@@ -86,6 +86,6 @@ async def test_what_the_queue_has_no_room_for_is_shed_some_slots_at_a_time() -> 
 @pytest.mark.usefixtures("environment")
 async def test_a_stage_that_fails_is_no_bid_for_each() -> None:
     door = await _door()
-    door.stages.bidder = None  # type: ignore[assignment]
+    door.stages.bidder = None
     found = await answers(door.slots, _SLOTS[:3])
     assert [one.reason for one in found] == ["stage_failed"] * 3

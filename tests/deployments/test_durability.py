@@ -37,9 +37,14 @@ FORGETFUL = "none: appendonly is no: set `appendonly yes` and `appendfsync alway
 
 
 def health(server: Valkey, folder: Path, *, required: bool) -> httpx.Response:
-    """Asked once the Controller has told the Router of the campaigns."""
+    """Asked once the Controller has told the Router and its stages of the campaigns."""
     with platform(server, folder, require_durable=required) as running, running.client() as browser:
-        until(lambda: browser.get("/health").json()["parts"]["snapshots"]["state"] != "none")
+
+        def knows_all() -> bool:
+            parts = browser.get("/health").json()["parts"]
+            return parts["snapshots"]["state"] != "none" and "pacing" not in parts["RLBidder"]["lacks"]
+
+        until(knows_all)
         return browser.get("/health")
 
 

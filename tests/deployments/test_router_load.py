@@ -42,12 +42,12 @@ class Stages:
         await self._ledger.open(1, 10**12)
         await self.book.maintain()
 
-    async def score(self, rows: Any) -> Any:
+    async def score(self, rows: Any, seconds: float) -> Any:
         self.batches.append(len(rows))
         await asyncio.sleep(self.seconds)
         return Scores(np.full((len(rows), 2), 0.5, np.float32), "of a test")
 
-    async def decide(self, auction: Any) -> Any:
+    async def decide(self, auction: Any, seconds: float) -> Any:
         return self.bidder.decide(auction)
 
     async def reconfigure(self, config: Any) -> None:
@@ -59,12 +59,15 @@ class Stages:
     async def artefacts(self) -> dict[str, dict[str, Any]]:
         return {}
 
+    async def readiness(self) -> dict[str, Any]:
+        return {}
+
 
 class Door:
     """A replica's ASGI application."""
 
-    def __init__(self) -> None:
-        self.stages = Stages()
+    def __init__(self, stages: Any = None) -> None:
+        self.stages = Stages() if stages is None else stages
         self.parts = router_parts(self.stages, None)
         self.parts.trading.edge.set_catalog(self.stages.listings)
         self.app = self.parts.front

@@ -2,7 +2,8 @@
 
 from rtb.models.ctr.calibration import Calibration, Isotonic, Platt
 from rtb.models.ctr.networks import MODELS, CTRNetwork, Model
-from rtb.models.ctr.scorer import PRIOR, CTRScorer, load, save
+from rtb.models.ctr.scorer import CTRScorer, load, save
+from rtb.models.scores import PRIOR
 
 __all__ = [
     "MODELS",

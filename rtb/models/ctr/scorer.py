@@ -13,16 +13,14 @@ from rtb.models import artefacts, features
 from rtb.models.ctr import calibration as calibrations
 from rtb.models.ctr.calibration import Calibration, Platt
 from rtb.models.ctr.networks import MODELS, CTRNetwork
-
-PRIOR = (0.001, 0.02)
-"""P(click) and P(conversion | click) before a model is trained: a low CTR, so that bids are low."""
+from rtb.models.scores import UNTRAINED, prior_scores
 
 
 class CTRScorer:
     """A scorer of candidates, by a trained network or by the prior.
 
     Args:
-        network: trained network; `None` scores everything by `PRIOR`.
+        network: trained network; `None` scores everything by the prior.
         version: version of the model.
         calibration: calibration of its logits; none: the identity.
     """
@@ -44,12 +42,12 @@ class CTRScorer:
     @classmethod
     def untrained(cls) -> CTRScorer:
         """Return the scorer used before anything is trained."""
-        return cls(None, "untrained")
+        return cls(None, UNTRAINED)
 
     def score(self, rows: features.Rows) -> npt.NDArray[np.float32]:
         """Return P(click) and P(conversion | click), shape `(n, 2)`."""
         if self._network is None or not len(rows):
-            return np.tile(np.array(PRIOR, np.float32), (len(rows), 1))
+            return prior_scores(len(rows)).probability
         with torch.inference_mode():
             return self._calibration.probabilities(self._network(torch.from_numpy(rows)))
 
