@@ -55,10 +55,9 @@ class ImageStore:
         found = plan.stand_ins(wanted, plan.targets((_STAND_INS / "Containerfile").read_text()))
         for target, image in found.items():
             self._say(f"{image} of Debian's packages")
-            self._build(
-                ["--target", target, "--tag", image, "--file", str(_STAND_INS / "Containerfile"), str(_STAND_INS)]
-            )
-        options = " ".join(["--pull=never", "--network=host", "--layers", "--format=docker", *self._pip_mounts()])
+            file = ["--file", str(_STAND_INS / "Containerfile"), str(_STAND_INS)]
+            self._run(["podman", "build", *_BUILD, "--target", target, "--tag", image, *file])
+        options = " ".join([*_BUILD, *self._pip_mounts()])
         for service in _one_for_each_image(services):
             self._say(f"Raybid's, of the service {service}")
             self._run([*compose(COMPOSE), "--podman-build-args", options, "build", service])
