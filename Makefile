@@ -4,11 +4,11 @@ PYTHON ?= python3
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 DATA ?= $(wildcard ../shared/data/ipinyou)
-SCRIPTS := $(wildcard .ci/run .ci/system cluster/*.sh cluster/*/*.sh)
+SCRIPTS := $(wildcard .ci/run .ci/system cluster/*.sh cluster/*/*.sh verification/*/*/*.sh)
 SOURCES := rtb portfolio simulation rllib_configs pipelines raybid deployments cluster dashboards verification tests benchmarks handbook examples
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up down quick test system chaos backtest portfolio bench soak load watch-check check format models lock clean manifests audit sbom docs drawings proxy-check gcs-check console console-check attack-check strangers-check
+.PHONY: help install run up down quick test system chaos backtest portfolio bench soak load watch-check check format models lock clean manifests audit sbom docs drawings proxy-check gcs-check console console-check attack-check strangers-check compose-check
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -82,6 +82,9 @@ attack-check: $(INSTALLED) ## a platform of its own, attacked in every way an au
 
 strangers-check: $(INSTALLED) ## strangers' dates, files, tables, processes and machines; minutes, root for all; ONLY=TEXT: some
 	@$(PY) -m verification.strangers $(if $(ONLY),--only "$(ONLY)")
+
+compose-check: $(INSTALLED) ## image built and compose stack run by podman, restarted, down and up again; root, 15 minutes
+	@$(PY) -m verification.compose_check
 
 check: $(INSTALLED) ## lint, format, types, import directions; image, compose file, scripts, workflow
 	@$(VENV)/bin/ruff check $(SOURCES)

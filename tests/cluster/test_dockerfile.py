@@ -13,7 +13,7 @@ def test_an_image_takes_along_what_it_runs_and_nothing_secret() -> None:
     assert rules[0] == "*"  # only what is named after it
     named = [line.removeprefix("!") for line in rules if line.startswith("!")]
     assert [name for name in named if not (ROOT / name).exists()] == []
-    for name in ("rtb/runtime/settings.py", "models/ppo/weights.safetensors", "cluster/ray.env", "serve_config.yaml"):
+    for name in ("rtb/runtime/settings.py", "models/ppo/weights.safetensors", "serve_config.yaml", *_of_nodes()):
         assert _is_below(name, named)
     for name in (".git/config", "var/secrets/admin_key", "cluster/secrets/tls_key", "tests/conftest.py", ".venv/x"):
         assert not _is_below(name, named)
@@ -22,6 +22,15 @@ def test_an_image_takes_along_what_it_runs_and_nothing_secret() -> None:
 def test_an_image_does_not_run_as_root() -> None:
     users = re.findall(r"^USER (.+)$", (ROOT / "cluster" / "docker" / "Dockerfile").read_text(), re.M)
     assert users[-1:] == ["10001:10001"]
+
+
+def _of_nodes() -> list[str]:
+    """Return the files beside it that the entry point reads or runs."""
+    script = (ROOT / "cluster" / "docker" / "entrypoint.sh").read_text()
+    found = [f"cluster/{name}" for name in re.findall(r"""(?:here/\.\.|\$\(dirname "\$here"\))/([\w.]+)""", script)]
+    assert "cluster/ray.env" in found
+    assert "cluster/haproxy.sh" in found
+    return found
 
 
 def _is_below(name: str, folders: list[str]) -> bool:

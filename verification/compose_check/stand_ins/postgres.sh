@@ -1,0 +1,12 @@
+#!/bin/sh
+# As the official image's entry point, as far as compose.yaml uses it: an empty data folder gets a cluster with this
+# user, password and database, and everything from elsewhere needs the password.
+set -eu
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+  # shellcheck disable=SC2086 # these are several arguments
+  initdb --username "$POSTGRES_USER" --pwfile "$POSTGRES_PASSWORD_FILE" --auth-local trust --auth-host scram-sha-256 \
+    ${POSTGRES_INITDB_ARGS:-}
+  echo "host all all all scram-sha-256" >>"$PGDATA/pg_hba.conf"
+  echo "CREATE DATABASE \"$POSTGRES_DB\"" | postgres --single -j postgres
+fi
+exec "$@" -c "listen_addresses=*"
