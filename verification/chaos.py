@@ -19,7 +19,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -29,13 +28,11 @@ from typing import Annotated, Any, NamedTuple
 import httpx
 import msgspec
 import redis
-import redis.asyncio as aioredis
 import typer
 import uvloop
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from pipelines.rebuild_ledger import rebuild
@@ -44,16 +41,14 @@ from raybid.local.preparing import faults
 from raybid.refusing import refuse
 from rtb.campaigns.campaign import Campaign, Targeting
 from rtb.catalog import Catalog
-from rtb.events.parquet import runs
-from rtb.ledger import Balance, LedgerError, ValkeyLedger, embedded, total_balances
+from rtb.ledger import Balance, LedgerError, embedded
 from rtb.runtime import calls, processes
 from rtb.runtime.settings import Settings
 from rtb.runtime.terminal import plain
-from rtb.store import event_store
 from simulation import reference
 from simulation.exchange import ReplayFigures, ReplayOptions, Unreachable
 from simulation.exchange.screen import display, until_signal
-from verification.faults.audit import audit, read_charges
+from verification.faults.books import compare, pause_all, read_balances, read_catalog
 from verification.faults.notices import Diary, FaultySettler, Shares
 from verification.faults.servers import redis_server
 from verification.faults.strikes import FaultInjector, InjectedFault
@@ -193,7 +188,7 @@ class _Trial:
                 self._share_budgets()
             injected = uvloop.run(self._trade(platform, restart_server))
             self._quieten()
-            balances = self._balances()
+            balances = read_balances(self._settings)
         audited = self._audit(balances)
         summary = {
             **audited,
@@ -262,31 +257,19 @@ class _Trial:
                 client.patch(
                     "/portfolio/chaos", json={"status": "paused"}, headers={"If-Match": '"1"'}
                 ).raise_for_status()
-            for campaign in self._campaigns:
-                client.post(f"/campaign/{campaign.id}/pause").raise_for_status()
-            seconds = round(_NOTICE_TTL + _LEASE_SECONDS + 2 * _QUIET_SECONDS)
-            for _ in track(range(seconds), "until every notice and lease has expired", console=self._console):
-                time.sleep(1)
-            deadline = time.monotonic() + 30
-            while client.get("/stats").json()["events"]["length"] and time.monotonic() < deadline:
-                time.sleep(0.5)
+            seconds = _NOTICE_TTL + _LEASE_SECONDS + 2 * _QUIET_SECONDS
+            pause_all(client, [campaign.id for campaign in self._campaigns], seconds, self._console)
 
     def _audit(self, balances: dict[int, Balance]) -> dict[str, Any]:
+        told = read_catalog(self._settings)
         catalog = Catalog(self._settings.catalog_url)
-        try:
-            moved = catalog.portfolios.moved()
-            budgets = {
-                entry.number: entry.campaign.budget.total_micros + moved.get(entry.number, 0) for entry in catalog.all()
-            }
-            recorded, moves = catalog.spent(), catalog.portfolios.moves("chaos", 1_000_000)
-        finally:
-            catalog.close()
-        charges = read_charges(run.table for run in runs(event_store(self._settings)))
-        return audit(self._diary.owed, budgets, balances, charges, recorded) | {
+        moves = catalog.portfolios.moves("chaos", 1_000_000)
+        catalog.close()
+        return compare(self._settings, self._diary.owed, balances) | {
             "moves": len(moves),
             "moved_micros": sum(move.micros for move in moves),
-            "moved_differs_micros": sum(abs(b.moved - moved.get(n, 0)) for n, b in balances.items()),
-            "portfolio_differs_micros": abs(sum(b.budget for b in balances.values()) - sum(budgets.values())),
+            "moved_differs_micros": sum(abs(b.moved - told.moved.get(n, 0)) for n, b in balances.items()),
+            "portfolio_differs_micros": abs(sum(b.budget for b in balances.values()) - sum(told.budgets.values())),
         }
 
     def _rebuild(self, balances: dict[int, Balance]) -> int:
@@ -296,21 +279,11 @@ class _Trial:
             with redis.Redis.from_url(self._settings.ledger_url) as client:
                 client.flushall()
             rebuild(self._settings)
-            restored = self._balances()
+            restored = read_balances(self._settings)
         finally:
             if server is not None:
                 server.stop()
         return sum(getattr(restored[n], name) != getattr(b, name) for n, b in balances.items() for name in _REBUILT)
-
-    def _balances(self) -> dict[int, Balance]:
-        async def read() -> list[Balance]:
-            async with aioredis.Redis.from_url(self._settings.ledger_url) as client:
-                return await total_balances(ValkeyLedger(client), numbers)
-
-        catalog = Catalog(self._settings.catalog_url)
-        numbers = [entry.number for entry in catalog.all()]
-        catalog.close()
-        return dict(zip(numbers, asyncio.run(read()), strict=True))
 
     def _say(self, text: str) -> None:
         self._console.print(plain(text, "dim"))

@@ -55,18 +55,12 @@ def running(folder_of_binaries: Path) -> Iterator[PostgresCluster]:
         LaunchError: it does not start.
     """
     folder = Path(tempfile.mkdtemp(prefix="raybid-pg-"))
-    owner = _owner()
-    if owner is not None:
-        shutil.chown(folder, owner)
-    data = str(folder / "data")
-    initdb, postgres = str(folder_of_binaries / "initdb"), str(folder_of_binaries / "postgres")
     try:
-        _run(owner, [initdb, "-D", data, "-U", "raybid", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"])
-        command = [postgres, "-D", data, "-k", str(folder), "-c", "listen_addresses=", *_FAST]
+        data = initialise(folder_of_binaries, folder)
+        postgres = str(folder_of_binaries / "postgres")
+        command = [postgres, "-D", str(data), "-k", str(folder), "-c", "listen_addresses=", *_FAST]
         with (folder / "log").open("wb") as log:
-            server = processes.start(
-                [*_change(owner), *command], cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+            server = processes.start(as_owner(command), cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             _await(server, folder)
             yield PostgresCluster(folder)
@@ -75,6 +69,32 @@ def running(folder_of_binaries: Path) -> Iterator[PostgresCluster]:
             server.wait()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def initialise(folder_of_binaries: Path, folder: Path) -> Path:
+    """Create the files of a cluster in a folder, which is its owner's from now on; return the folder of its data.
+
+    Raises:
+        LaunchError: they cannot be created.
+    """
+    owner, data = _owner(), folder / "data"
+    if owner is not None:
+        shutil.chown(folder, owner)
+    options = ["-U", "raybid", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+    command = as_owner([str(folder_of_binaries / "initdb"), "-D", str(data), *options])
+    done = processes.run(command, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        raise LaunchError(f"`initdb` failed: {done.stdout.strip()} {done.stderr.strip()}")
+    return data
+
+
+def as_owner(command: Sequence[str]) -> list[str]:
+    """Return a command that runs this one as the user that owns the clusters."""
+    owner = _owner()
+    if owner is None:
+        return list(command)
+    group = pwd.getpwnam(owner).pw_gid
+    return ["setpriv", f"--reuid={owner}", f"--regid={group}", "--clear-groups", *command]
 
 
 def _await(server: subprocess.Popen[Any], folder: Path) -> None:
@@ -97,15 +117,3 @@ def _owner() -> str | None:
         return None
     names = {entry.pw_name for entry in pwd.getpwall()}
     return "postgres" if "postgres" in names else "nobody"
-
-
-def _run(owner: str | None, command: Sequence[str]) -> None:
-    done = processes.run([*_change(owner), *command], cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode:
-        raise LaunchError(f"`{Path(command[0]).name}` failed: {done.stdout.strip()} {done.stderr.strip()}")
-
-
-def _change(owner: str | None) -> list[str]:
-    if owner is None:
-        return []
-    return ["setpriv", f"--reuid={owner}", f"--regid={pwd.getpwnam(owner).pw_gid}", "--clear-groups"]

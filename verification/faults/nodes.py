@@ -50,10 +50,14 @@ class Network:
         _ip("addr", "add", f"{self.gateway}/24", "dev", self._bridge)
         _ip("link", "set", self._bridge, "up")
 
+    def address(self, last: int) -> str:
+        """Return the address that ends with a number."""
+        return f"{self._prefix}.{last}"
+
     def join(self, last: int) -> tuple[str, str]:
         """Create a namespace whose address ends with this number; return its name and address."""
         name, outside, inside = f"{self._bridge}-{last}", f"{self._bridge}o{last}", f"{self._bridge}i{last}"
-        address = f"{self._prefix}.{last}"
+        address = self.address(last)
         self._made(["netns", "add", name], ["netns", "del", name])
         _ip("link", "add", outside, "type", "veth", "peer", "name", inside)
         _ip("link", "set", outside, "master", self._bridge, "up")
@@ -65,6 +69,10 @@ class Network:
         ):
             _ip("-n", name, *command)
         return name, address
+
+    def connect(self, last: int, *, is_up: bool) -> None:
+        """Pull the cable of a namespace, or plug it in again; nobody is told."""
+        _ip("link", "set", f"{self._bridge}o{last}", "up" if is_up else "down")
 
     def _made(self, make: list[str], unmake: list[str]) -> None:
         _ip(*make)
@@ -96,6 +104,7 @@ class Node:
     """
 
     def __init__(self, net: Network, last: int, command: list[str], environment: Mapping[str, str], log: Path) -> None:
+        self._net, self._last = net, last
         self._namespace, self.address = net.join(last)
         self._command = command
         self._environment = {**environment, "RAYBID_NODE_IP": self.address}
@@ -119,6 +128,28 @@ class Node:
         """Whether its first process, and so all others, have ended."""
         return self._process is None or self._process.poll() is not None
 
+    @property
+    def first_pid(self) -> int:
+        """Id of its first process, in this machine's numbering.
+
+        Raises:
+            LaunchError: it has ended.
+        """
+        below = [] if self._process is None else descendants(self._process.pid)
+        if len(below) < 2:  # `unshare`, which stays in this machine's namespaces, and what it started
+            raise LaunchError(f"the node {self.address} has ended: see {self._log}")
+        return below[1]
+
+    def connect(self, *, is_up: bool) -> None:
+        """Pull its cable, or plug it in again: see `Network.connect`."""
+        self._net.connect(self._last, is_up=is_up)
+
+    def kill(self) -> None:
+        """End all of its processes at once, as a power cut does."""
+        if self._process is not None and not self.ended:
+            os.kill(self.first_pid, signal.SIGKILL)
+            self._process.wait()
+
     def pids(self, name: str) -> list[int]:
         """Return the ids of its processes of a name, in this machine's numbering."""
         here = (Path("/var/run/netns") / self._namespace).stat().st_ino
@@ -133,8 +164,8 @@ class Node:
         """Ask its first process to stop, then kill it."""
         if self._process is None or self.ended:
             return
-        for pid in descendants(self._process.pid)[1:2]:  # below `unshare`, which does not forward signals
-            os.kill(pid, signal.SIGTERM)
+        with suppress(LaunchError):
+            os.kill(self.first_pid, signal.SIGTERM)  # `unshare` above it does not forward signals
         try:
             self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:

@@ -65,7 +65,7 @@ class RedisServer:
         processes.end(self._process)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        process = _redis(self._folder, self._arguments)
+        process = _start(self._folder, [_binary(), *self._arguments])
         deadline = time.monotonic() + _START_SECONDS
         with redis.Redis(port=self.port, socket_timeout=1.0) as client:
             while process.poll() is None and time.monotonic() < deadline:
@@ -102,8 +102,7 @@ def configured_redis(folder: Path, host: str, auth: Path) -> Iterator[int]:
         LaunchError: it is missing, or does not start.
     """
     port = free_port()
-    place = ["--port", str(port), "--bind", f"127.0.0.1 {host}", "--dir", str(folder), "--include", str(auth)]
-    process = _redis(folder, [str(CONFIGURATION), *place])
+    process = _start(folder, redis_command(folder, f"127.0.0.1 {host}", port, auth))
     try:
         deadline = time.monotonic() + _START_SECONDS
         while not is_listening(port):
@@ -115,10 +114,30 @@ def configured_redis(folder: Path, host: str, auth: Path) -> Iterator[int]:
         processes.end(process)
 
 
-def _redis(folder: Path, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+def redis_command(folder: Path, addresses: str, port: int, auth: Path) -> list[str]:
+    """Return the command of a `redis-server` with the shipped configuration.
+
+    Args:
+        folder: folder of its append-only file.
+        addresses: addresses to listen on, with spaces between them.
+        port: port to listen on.
+        auth: file with the line that sets its password.
+
+    Raises:
+        LaunchError: it is missing.
+    """
+    place = ["--port", str(port), "--bind", addresses, "--dir", str(folder), "--include", str(auth)]
+    return [_binary(), str(CONFIGURATION), *place]
+
+
+def _binary() -> str:
     binary = shutil.which("redis-server")
     if binary is None:
         raise LaunchError("redis-server is not on the PATH: install Redis (chaos needs none without --own-servers)")
+    return binary
+
+
+def _start(folder: Path, command: Sequence[str]) -> subprocess.Popen[bytes]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "redis.log").open("ab") as log:
-        return processes.start([binary, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        return processes.start(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
