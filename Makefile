@@ -8,7 +8,7 @@ SCRIPTS := $(wildcard .ci/run .ci/system cluster/*.sh cluster/*/*.sh verificatio
 SOURCES := rtb portfolio simulation rllib_configs pipelines raybid deployments cluster dashboards verification tests benchmarks handbook examples
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up down quick test system chaos backtest portfolio bench soak load watch-check check format models lock clean manifests audit sbom docs drawings proxy-check gcs-check console console-check attack-check strangers-check compose-check
+.PHONY: help install run up down quick test system chaos backtest portfolio bench soak load watch-check check format models lock clean manifests audit sbom docs drawings proxy-check gcs-check console console-check attack-check strangers-check compose-check cluster-check
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -82,6 +82,9 @@ attack-check: $(INSTALLED) ## a platform of its own, attacked in every way an au
 
 strangers-check: $(INSTALLED) ## strangers' dates, files, tables, processes and machines; minutes, root for all; ONLY=TEXT: some
 	@$(PY) -m verification.strangers $(if $(ONLY),--only "$(ONLY)")
+
+cluster-check: $(INSTALLED) ## a head and three hosts in namespaces, set up by the docs' commands, and every fault of hosts; root, 12 minutes
+	@$(PY) -m verification.cluster_check
 
 compose-check: $(INSTALLED) ## image built and compose stack run by podman, restarted, down and up again; root, 15 minutes
 	@$(PY) -m verification.compose_check
