@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -178,7 +179,7 @@ class Site:
             "STORE": self.stores.store,
             "PUBLIC_URL": self._public_url,
         }
-        assigned = "".join(f"{name}='{value}'\n" for name, value in given.items())
+        assigned = "".join(f"{name}={shlex.quote(value)}\n" for name, value in given.items())
         self.head.run(assigned + self._commands(ONCE), seconds=60.0)
         self.head.stop()
         content = self.head.taken(_FILE)
@@ -196,7 +197,7 @@ class Site:
         text = "\n".join(self._page[heading])
         if not text.strip():
             raise LaunchError(f"{PAGE.name} has no commands under '{heading}'")
-        return f"HEAD={self.head.address}\n{text}"
+        return f"HEAD={self.head.address}\nHOSTS={len(self.hosts)}\n{text}"
 
     def _is_spread(self) -> bool:
         found = self.replicas()
