@@ -30,11 +30,11 @@ class Timeline:
     at: list[float] = field(default_factory=list)
     bids: list[int] = field(default_factory=list)
 
-    def note(self, bids: int) -> None:
-        """Note more bids, if there are any."""
+    def note(self, bids: int, at: float) -> None:
+        """Note more bids, if there are any, at a time."""
         if bids:
             self.bids.append(bids + (self.bids[-1] if self.bids else 0))
-            self.at.append(time.monotonic())
+            self.at.append(at)
 
     def longest_gap(self, since: float, until: float) -> float:
         """Return the longest time without a bid between two moments, in seconds."""
@@ -108,7 +108,7 @@ class HostTraffic:
         seen = _Seen()
 
         def tick(figures: ReplayFigures) -> None:
-            self.timeline.note(figures.bids - seen.bids)
+            self.timeline.note(figures.bids - seen.bids, time.monotonic())
             seen.bids = figures.bids
             failed = failed_requests(figures)
             self.failed += failed - seen.failed
