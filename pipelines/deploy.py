@@ -48,12 +48,15 @@ def main(
     head: Annotated[
         str, typer.Argument(envvar="RAYBID_HEAD", help="the head; default: RAYBID_HTTP_HOST", show_default=False)
     ] = "",
+    *,
     config: Annotated[Path, typer.Option(help="configuration to deploy")] = ROOT / "serve_config.yaml",
     listen: Annotated[str, typer.Option(help="address that ingress and replicas listen on, on every node")] = "0.0.0.0",
     hosts: Annotated[
         int, typer.Option(min=0, help="wait for so many hosts that hold replicas; 0: those that are there")
     ] = 0,
-    per_host: Annotated[int, typer.Option(min=1, help="most replicas of one stage on a host, where there are several")] = 1,
+    per_host: Annotated[
+        int, typer.Option(min=1, help="most replicas of one stage on a host, where there are several")
+    ] = 1,
     patience: Annotated[float, typer.Option(min=1, help="seconds to wait for the cluster, then for bids")] = 300.0,
 ) -> None:
     """Wait for the cluster, deploy, wait until bids are answered."""

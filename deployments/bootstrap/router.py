@@ -30,8 +30,8 @@ from deployments.bid_endpoint import BidEndpoint
 from deployments.bid_events import BidEventSender
 from deployments.challenge import ExperimentFeed
 from deployments.fast_path import FastPath
-from deployments.hosts import check_hosts
 from deployments.guard import AccessGuard
+from deployments.hosts import check_hosts
 from deployments.metrics import ReportParts, Timings
 from deployments.metrics.caches import CacheWatch
 from deployments.notice_endpoint import NoticeEndpoint

@@ -82,6 +82,7 @@ def join(
         float | None, typer.Option(min=0, envvar="RAYBID_CPUS", help="CPUs for replicas; default: all of this host's")
     ] = None,
     metrics_port: MetricsPort = 8080,
+    patience: Annotated[float, typer.Option(min=0, help="seconds to wait for the head")] = 60.0,
 ) -> None:
     """Join this host to a cluster, in the foreground."""
     chosen = settings()
@@ -90,6 +91,7 @@ def join(
         place = nodes.head_place(head, chosen.ray_port)
         own = address or nodes.address_towards(place.address, place.port)
         environment = nodes.node_environment(chosen, own, place.address)
+        nodes.await_head(place, patience)
         nodes.check_like_head(chosen, environment, place.address)
         options = nodes.NodeOptions(own, cpus, metrics_port)
         nodes.become(nodes.join_command(place, options, environment), environment)

@@ -16,8 +16,7 @@ _HEAD = """\
 """
 
 _PLACES = {
-    "RAYBID_REDIS_URL": "Redis or Valkey of the ledger and of Ray's state: redis://:PASSWORD@HOST:6379/0, with `appendonly"
-    " yes`, `appendfsync always`, `maxmemory-policy noeviction`",
+    "RAYBID_REDIS_URL": "Redis or Valkey of the ledger and of Ray's state: redis://:PASSWORD@HOST:6379/0",
     "RAYBID_DATABASE_URL": "catalog of campaigns: postgresql://USER:PASSWORD@HOST/DATABASE",
     "RAYBID_STORE": "events, models and decisions: s3://BUCKET/PREFIX, or a folder that all hosts mount",
     "RAYBID_PUBLIC_URL": "base of notice URLs, as exchanges reach the hosts: https://bid.example.com",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -21,9 +22,9 @@ from rtb.runtime.several_hosts import faults, ray_token
 from rtb.store import cluster_record
 
 _REDIS_PORT = 6379
+_LOOK_SECONDS = 1.0
 _RECONNECT_SECONDS = "600"
-"""How long a host serves on without the head's GCS, as long as KubeRay's workers. Ray's own minute is too short to restart
-a head."""
+"""How long a host serves on without the head's GCS, as long as KubeRay's workers; Ray's own minute is too short."""
 
 
 class NodeOptions(NamedTuple):
@@ -165,7 +166,9 @@ def address_towards(host: str, port: int) -> str:
             probe.connect(place)
             return str(probe.getsockname()[0])
     except OSError as error:
-        raise LaunchError(f"this host does not reach {host} ({error.strerror or error}): see its name and network") from error
+        raise LaunchError(
+            f"this host does not reach {host} ({error.strerror or error}): see its name and network"
+        ) from error
 
 
 def head_place(told: str, port: int) -> HeadPlace:
@@ -186,7 +189,30 @@ def head_place(told: str, port: int) -> HeadPlace:
     try:
         return HeadPlace(str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0]), port)
     except OSError as error:
-        raise LaunchError(f"the head {host or told} is not found ({error.strerror or error}): give its address") from error
+        raise LaunchError(
+            f"the head {host or told} is not found ({error.strerror or error}): give its address"
+        ) from error
+
+
+def await_head(place: HeadPlace, seconds: float) -> None:
+    """Wait until a head takes connections: by then its record is in the store.
+
+    Raises:
+        LaunchError: it takes too long.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(place, timeout=_LOOK_SECONDS).close()
+        except OSError as error:
+            if time.monotonic() >= deadline:
+                raise LaunchError(
+                    f"no head answers at {place.address}:{place.port} ({error.strerror or error}): start it by"
+                    " `raybid cluster head`, and let this host reach it"
+                ) from error
+            time.sleep(_LOOK_SECONDS)
+        else:
+            return
 
 
 def _ray_start(options: NodeOptions) -> list[str]:
@@ -207,7 +233,7 @@ def _state_in_redis(settings: Settings, environment: dict[str, str]) -> list[str
 
 
 def _given_password(settings: Settings, environment: Mapping[str, str]) -> str:
-    """Return the password of a Redis for Ray's state alone: from the environment, or a file beside the other secrets."""
+    """Return the password of a Redis for Ray's state: from the environment, or a file beside the other secrets."""
     if password := environment.get("RAY_REDIS_PASSWORD"):
         return password
     path = (settings.secrets_dir or Path("/run/secrets")) / "redis_password"

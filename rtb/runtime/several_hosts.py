@@ -85,7 +85,7 @@ def _secrets(settings: Settings) -> Iterator[str]:
 
 def _store(url: str, environment: Mapping[str, str]) -> Iterator[str]:
     if not url:
-        yield f"RAYBID_STORE is not set, so events and models would stay on the host that wrote them: set it to {_STORE}"
+        yield f"RAYBID_STORE is not set, so events and models would stay on the host that writes: set it to {_STORE}"
     elif url.startswith("s3://"):
         endpoint = _parameter(url, "endpoint_override") or environment.get("AWS_ENDPOINT_URL", "")
         if endpoint and _is_here(host := _host(endpoint if "://" in endpoint else f"//{endpoint}")):
@@ -95,7 +95,7 @@ def _store(url: str, environment: Mapping[str, str]) -> Iterator[str]:
 def _ray(environment: Mapping[str, str]) -> Iterator[str]:
     mode = environment.get("RAY_AUTH_MODE", "")
     if mode != "token":
-        yield f"RAY_AUTH_MODE is {mode or 'not set'}, so whoever reaches Ray runs programs on all hosts: set it to token"
+        yield f"RAY_AUTH_MODE is {mode or 'not set'}, so whoever reaches Ray runs programs on hosts: set it to token"
     else:
         yield from _token(environment)
     if environment.get("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER") == "0":
