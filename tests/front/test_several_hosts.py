@@ -20,7 +20,7 @@ STEPS = {"On one machine": "init", "On the head": "head", "On every other host":
 
 def commands(block: str) -> list[list[str]]:
     """Return the words of each `raybid cluster` command in a block, variables replaced by something."""
-    found = re.findall(r"^\.venv/bin/raybid cluster (.*)$", block, re.M)
+    found = re.findall(r"^\.venv/bin/raybid cluster (.*)$", block.replace("\\\n", ""), re.M)
     return [shlex.split(re.sub(r"\$HOSTS\b", "3", line)) for line in found]
 
 
