@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,7 +67,7 @@ def head(
     chosen = settings()
     with _told():
         nodes.check_settings(chosen, nodes.node_environment(chosen))
-        own = address or nodes.ledger_side(chosen)
+        own = address or nodes.head_side(chosen, os.environ.get("RAYBID_HEAD", ""))
         environment = nodes.node_environment(chosen, own)
         nodes.record(chosen, environment, own)
         options = nodes.NodeOptions(own, cpus, metrics_port)
@@ -104,7 +105,8 @@ def record(*, address: Address = "") -> None:
     with _told():
         environment = nodes.node_environment(chosen)
         nodes.check_settings(chosen, environment)
-        nodes.record(chosen, environment, address or nodes.ledger_side(chosen))
+        own = address or nodes.head_side(chosen, os.environ.get("RAYBID_HEAD", ""))
+        nodes.record(chosen, environment, own)
 
 
 @contextmanager

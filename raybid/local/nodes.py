@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from raybid.local.checks import LaunchError
 from raybid.local.environment import ROOT, haproxy, ray_settings
 from rtb.runtime import calls
+from rtb.runtime.exposure import is_loopback
 from rtb.runtime.settings import Settings
 from rtb.runtime.several_hosts import faults, ray_token
 from rtb.store import cluster_record
@@ -152,6 +153,24 @@ def ledger_side(settings: Settings) -> str:
     """
     url = urlsplit(settings.redis_url)
     return address_towards(url.hostname or "", url.port or _REDIS_PORT)
+
+
+def head_side(settings: Settings, told: str) -> str:
+    """Return the address that a head on this host has in its cluster.
+
+    Args:
+        settings: settings of this host.
+        told: the head as hosts are told to join it; empty: not told.
+
+    Raises:
+        LaunchError: they are told another host.
+    """
+    address = head_place(told, settings.ray_port).address if told else ""
+    if not address or is_loopback(address):  # a host's own name is often on loopback
+        return ledger_side(settings)
+    if not calls.is_own(f"http://[{address}]" if ":" in address else f"http://{address}"):
+        raise LaunchError(f"RAYBID_HEAD is {told}, which is not this host: start the head there, or give --address")
+    return address
 
 
 def address_towards(host: str, port: int) -> str:

@@ -68,6 +68,14 @@ def test_the_address_is_that_which_faces_the_other() -> None:
         nodes.address_towards("redis.invalid", 6379)
 
 
+def test_a_head_is_at_the_address_that_hosts_join() -> None:
+    settings = Settings(redis_url="redis://127.0.0.1/0")
+    assert nodes.head_side(settings, "") == "127.0.0.1"
+    assert nodes.head_side(settings, "127.0.0.1") == "127.0.0.1"
+    with pytest.raises(LaunchError, match=r"RAYBID_HEAD is 192\.0\.2\.1, which is not this host"):
+        nodes.head_side(settings, "192.0.2.1")
+
+
 @pytest.mark.parametrize(
     ("told", "place"),
     [
