@@ -12,6 +12,7 @@ from ray import serve
 from redis.exceptions import RedisError
 
 from deployments.background import Background, Work
+from deployments.hosts import check_hosts
 from deployments.listening import listen_on_node_address
 from deployments.models import ModelFeed
 from deployments.readiness import ReplicaReadiness
@@ -35,6 +36,7 @@ class CTRModel:
         torch.set_num_threads(1)  # replicas are how this scales; threads of one would fight the others for cores
         listen_on_node_address()
         settings = Settings()
+        check_hosts(settings)
         self._stage = CTRStage(_untrained())
         self._feed = ModelFeed("ctr", ledger_client(settings), settings.ctr_dir, load_scorer, self._take)
         self._background = Background(

@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 
 from deployments.background import Background, Work
 from deployments.challenge import ChallengerFeed
+from deployments.hosts import check_hosts
 from deployments.listening import listen_on_node_address
 from deployments.models import ModelFeed
 from deployments.readiness import LastAnswer, ReplicaReadiness
@@ -31,6 +32,7 @@ class RLBidder:
     def __init__(self) -> None:
         listen_on_node_address()
         settings = Settings()
+        check_hosts(settings)
         client = ledger_client(settings)
         ledger = ValkeyLedger(client)
         self._book = LeaseBook(

@@ -3,9 +3,9 @@
     make gcs-check        # two minutes; needs root, for network namespaces
 
 It is `cluster/compose.yaml` without containers: a head and a worker with their own addresses, started by the image's
-entry point, Redis with `cluster/redis/redis.conf`, and nginx with TLS in front, with the worker as its backup. An
-exchange trades through nginx. The head's `gcs_server` gets SIGKILL; Ray ends the head's other processes, which ends the
-container, and the head is restarted, as compose and KubeRay do.
+entry point, Redis with `cluster/redis/redis.conf`, PostgreSQL, and nginx with TLS in front, with the worker as its
+backup. An exchange trades through nginx. The head's `gcs_server` gets SIGKILL; Ray ends the head's other processes,
+which ends the container, and the head is restarted, as compose and KubeRay do.
 
 The last line is one JSON object: `served_during` bids and no-bids between kill and recovery, `errors` of the whole run,
 `recovered_s` until the head knew the application again and answered bids, `state_back` if the deployments, the earlier
@@ -34,7 +34,7 @@ import uvloop
 import yaml
 from rich.console import Console
 
-from raybid.local import LaunchError
+from raybid.local import LaunchError, postgres
 from raybid.local.environment import ROOT, dashboard_headers
 from raybid.local.models import train_missing
 from raybid.local.nginx import Proxy, nginx
@@ -122,14 +122,23 @@ def faults(summary: dict[str, Any], rate: float) -> list[str]:
 
 @contextmanager
 def _cluster(folder: Path, given: Settings, say: Say) -> Iterator[FailoverCluster]:
-    """Run Redis, nginx, head, worker and the application, for the time of the block."""
-    port = free_port()
+    """Run Redis, PostgreSQL, nginx, head, worker and the application, for the time of the block.
+
+    Raises:
+        LaunchError: one of them is missing, or does not start.
+    """
+    port, binaries = free_port(), postgres.binaries()
+    if binaries is None:
+        raise LaunchError("PostgreSQL is not installed: install it (Debian: postgresql)")
     with (
         network() as net,
         nginx(folder, port, [f"{_end(net, 2)}:8000", f"{_end(net, 3)}:8000 backup"]) as proxy,
         configured_redis(folder / "redis", net.gateway, folder / "secrets" / "redis_auth") as redis_port,
+        postgres.running(binaries, net.gateway) as catalog,
     ):
-        environment = _environment(folder, given, net, redis_port, proxy.url)
+        environment = _environment(
+            folder, given, net, redis_port, database_url=catalog.new_database(), public=proxy.url
+        )
         head = _node(net, 2, "head", environment | {"RAYBID_CPUS": "0"}, folder)
         worker = _node(net, 3, "worker", environment | {"RAYBID_CPUS": str(_WORKER_CPUS)}, folder)
         try:
@@ -149,7 +158,9 @@ def _end(net: Network, last: int) -> str:
     return f"{net.gateway.rpartition('.')[0]}.{last}"
 
 
-def _environment(folder: Path, given: Settings, net: Network, redis_port: int, public: str) -> dict[str, str]:
+def _environment(
+    folder: Path, given: Settings, net: Network, redis_port: int, *, database_url: str, public: str
+) -> dict[str, str]:
     (folder / "var").mkdir()
     password = (folder / "secrets" / "redis_password").read_text().strip()
     own = {
@@ -158,7 +169,8 @@ def _environment(folder: Path, given: Settings, net: Network, redis_port: int, p
         "RAYBID_VAR_DIR": str(folder / "var"),
         "RAYBID_SECRETS_DIR": str(folder / "secrets"),
         "RAYBID_REDIS_URL": f"redis://:{password}@{net.gateway}:{redis_port}/0",
-        "RAYBID_DATABASE_URL": f"sqlite:///{folder}/var/catalog.sqlite",
+        "RAYBID_DATABASE_URL": database_url,
+        "RAYBID_STORE": str(folder / "store"),
         "RAYBID_CTR_ARTEFACT": str(given.ctr_dir.resolve()),
         "RAYBID_POLICY_ARTEFACT": str(reference.POLICY),
         "RAYBID_PUBLIC_URL": public,

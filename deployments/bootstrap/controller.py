@@ -11,6 +11,7 @@ from deployments.catalog_publisher import CatalogPublisher
 from deployments.challenge import ExperimentFeed
 from deployments.event_keeper import EventKeeper
 from deployments.explain import DecisionKeeper
+from deployments.hosts import check_hosts
 from deployments.ledger_guard import LedgerGuard
 from deployments.ledger_server import LedgerServer
 from deployments.models import ModelPublisher
@@ -54,8 +55,13 @@ class ControllerParts:
 
 
 def controller_parts() -> ControllerParts:
-    """Build the parts of a Controller, and start the embedded ledger server where nobody else did."""
+    """Build the parts of a Controller, and start the embedded ledger server where nobody else did.
+
+    Raises:
+        HostsDiffer: the cluster has several hosts, and this one is not as they must be.
+    """
     settings = Settings()
+    check_hosts(settings)
     client = ledger_client(settings, vetted=False)
     ledger, catalog, publisher = ValkeyLedger(client), Catalog(settings.catalog_url), snapshot.SnapshotPublisher(client)
     decisions, quarantine = DecisionKeeper(client, settings), QuarantineKeeper(publisher)

@@ -31,6 +31,7 @@ from deployments.bid_events import BidEventSender
 from deployments.challenge import ExperimentFeed
 from deployments.fast_path import FastPath
 from deployments.guard import AccessGuard
+from deployments.hosts import check_hosts
 from deployments.metrics import ReportParts, Timings
 from deployments.metrics.caches import CacheWatch
 from deployments.notice_endpoint import NoticeEndpoint
@@ -124,8 +125,15 @@ class RouterParts:
 
 
 def router_parts(stages: Stages, controller: Any) -> RouterParts:
-    """Build the parts of a Router; nothing is started."""
-    stores = _stores(guarded_settings())
+    """Build the parts of a Router; nothing is started.
+
+    Raises:
+        OpenPlatform: others may reach it without keys.
+        HostsDiffer: the cluster has several hosts, and this one is not as they must be.
+    """
+    settings = guarded_settings()
+    check_hosts(settings)
+    stores = _stores(settings)
     access = _access(stores)
     trading = _trading(stores)
     replica = _replica(stores, trading, stages, controller)

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from raybid.cli import bids, campaigns, platform, users
+from raybid.cli import bids, campaigns, cluster, platform, users
 from raybid.cli.verbs import RootGroup, Trainings
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command()(bids.bid)
 app.command()(bids.explain)
 app.command()(users.forget)
 app.add_typer(campaigns.app, name="campaign")
+app.add_typer(cluster.app, name="cluster")
 app.add_typer(typer.Typer(cls=Trainings, no_args_is_help=True, help="Train a model."), name="train")
 
 

@@ -66,6 +66,14 @@ class Trainings(Verbs):
     }
 
 
+class ClusterVerbs(Verbs):
+    """What is done with a cluster of several hosts: `raybid cluster ...`."""
+
+    verbs = {  # noqa: RUF012
+        "deploy": Verb("pipelines.deploy", "main", "Deploy the application, spread over the hosts; again: update it."),
+    }
+
+
 class RootGroup(Verbs):
     """The top-level commands of `raybid`."""
 

@@ -38,6 +38,31 @@ def serve_config(
     return config
 
 
+def spread(config: dict[str, Any], hosts: int, per_host: int = 1) -> None:
+    """Spread the replicas of each stage over hosts.
+
+    With one per host no two of a stage share a host while another has none, whatever dies and comes back, and each host
+    keeps the Router that its ingress needs. More per host use larger hosts, without that promise.
+
+    Args:
+        config: Serve's configuration, changed in place; on one host it stays as it is.
+        hosts: hosts that hold replicas.
+        per_host: most replicas of a stage on one host.
+    """
+    if hosts < 2:
+        return
+    for item in config["applications"][0]["deployments"]:
+        if "max_replicas_per_node" not in item:  # the Controller: there is one
+            continue
+        scaling = item["autoscaling_config"]
+        least = hosts if item["name"] == "Router" else 2
+        most = max(least, min(scaling["max_replicas"], hosts * per_host))
+        scaling["min_replicas"] = min(max(least, scaling["min_replicas"]), most)
+        scaling["initial_replicas"] = min(max(scaling["min_replicas"], scaling.get("initial_replicas", 0)), most)
+        scaling["max_replicas"] = most
+        item["max_replicas_per_node"] = per_host
+
+
 def set_log_format(config: dict[str, Any], settings: Settings) -> None:
     """Make Serve and every replica log as the settings say."""
     deployments = [item for application in config["applications"] for item in application["deployments"]]

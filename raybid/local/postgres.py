@@ -33,10 +33,16 @@ def binaries() -> Path | None:
 
 
 class PostgresCluster:
-    """A running cluster, reached through a socket in its folder, so that it needs no port."""
+    """A running cluster, reached through a socket in its folder, so that it needs no port.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: its folder.
+        address: address where it listens besides; empty: nowhere.
+    """
+
+    def __init__(self, folder: Path, address: str = "") -> None:
         self._folder = folder
+        self._address = address
         self._numbers = count(1)
 
     def new_database(self) -> str:
@@ -44,12 +50,16 @@ class PostgresCluster:
         name = f"catalog{next(self._numbers)}"
         with psycopg.connect(host=str(self._folder), user="raybid", dbname="postgres", autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
-        return f"postgresql://raybid@/{name}?host={self._folder}"
+        return f"postgresql://raybid@{self._address}/{name}" + ("" if self._address else f"?host={self._folder}")
 
 
 @contextmanager
-def running(folder_of_binaries: Path) -> Iterator[PostgresCluster]:
+def running(folder_of_binaries: Path, address: str = "") -> Iterator[PostgresCluster]:
     """Run a cluster for the time of the block.
+
+    Args:
+        folder_of_binaries: folder of `initdb` and `postgres`.
+        address: address to listen on for its network besides the socket, to whom it lets everybody in; empty: none.
 
     Raises:
         LaunchError: it does not start.
@@ -58,12 +68,14 @@ def running(folder_of_binaries: Path) -> Iterator[PostgresCluster]:
     try:
         data = initialise(folder_of_binaries, folder)
         postgres = str(folder_of_binaries / "postgres")
-        command = [postgres, "-D", str(data), "-k", str(folder), "-c", "listen_addresses=", *_FAST]
+        command = [postgres, "-D", str(data), "-k", str(folder), "-c", f"listen_addresses={address}", *_FAST]
+        if address:
+            let_neighbours_in(data)
         with (folder / "log").open("wb") as log:
             server = processes.start(as_owner(command), cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             _await(server, folder)
-            yield PostgresCluster(folder)
+            yield PostgresCluster(folder, address)
         finally:
             server.send_signal(signal.SIGINT)  # closes connections, where SIGTERM would wait for them
             server.wait()
@@ -86,6 +98,12 @@ def initialise(folder_of_binaries: Path, folder: Path) -> Path:
     if done.returncode:
         raise LaunchError(f"`initdb` failed: {done.stdout.strip()} {done.stderr.strip()}")
     return data
+
+
+def let_neighbours_in(data: Path) -> None:
+    """Let a cluster be used from its networks without a password."""
+    with (data / "pg_hba.conf").open("a") as rules:
+        rules.write("host all all samenet trust\n")
 
 
 def as_owner(command: Sequence[str]) -> list[str]:

@@ -54,5 +54,10 @@ def decision_archive(settings: Settings) -> Store | None:
     return store.below("decisions") if local is None else FolderStore(local, is_shared=True, is_private=True)
 
 
+def cluster_store(settings: Settings) -> Store:
+    """Return the store of what the heads of clusters record: see `rtb.store.cluster_record`."""
+    return _store(settings).below("cluster")
+
+
 def _store(settings: Settings) -> Store:
     return open_store(settings.store) if settings.store else FolderStore(settings.var_dir)

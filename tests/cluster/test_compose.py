@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from raybid.local.environment import ROOT
+from rtb.runtime import several_hosts
 from rtb.runtime.settings import Settings
 
 FILE = ROOT / "cluster" / "compose.yaml"
@@ -88,6 +89,19 @@ def test_what_raybid_is_told_are_settings() -> None:
     for name in ("head", "worker", "deploy"):
         told = {key for key in compose()["services"][name]["environment"] if key.startswith("RAYBID_")}
         assert told <= known
+
+
+def test_nodes_have_what_several_hosts_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = [ROOT / "cluster" / "secrets.sh", "--folder", tmp_path, "--keep-owner"]
+    subprocess.run(command, capture_output=True, check=True)
+    for name in ("head", "worker", "deploy"):
+        told = {key: str(value) for key, value in compose()["services"][name]["environment"].items()}
+        told = {key: re.sub(r"\$\{\w+:-(.*?)\}", r"\1", value) for key, value in told.items()}
+        told |= {"RAYBID_SECRETS_DIR": str(tmp_path), "RAY_AUTH_TOKEN_PATH": str(tmp_path / "ray_token")}
+        for variable, value in told.items():
+            if variable.startswith("RAYBID_"):
+                monkeypatch.setenv(variable, value)
+        assert several_hosts.faults(Settings(), told) == []
 
 
 def test_secrets_are_those_that_the_script_makes() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,8 @@ import yaml
 from cluster.manifests import build, generate, validate
 from cluster.manifests.crds import Crds
 from cluster.manifests.faults import Object
+from rtb.runtime.settings import Settings
+from rtb.runtime.several_hosts import faults
 from tests.cluster.built import HEAD, KUBERAY, ROOT, WORKERS, at, built, one
 
 # Serve's configuration, and other generated files
@@ -151,7 +154,7 @@ def test_no_container_is_more_than_it_needs_to_be(name: str) -> None:
         assert pod["automountServiceAccountToken"] is False, where
         assert not any(pod.get(key) for key in ("hostNetwork", "hostPID", "hostIPC")), where
         assert not any("hostPath" in volume for volume in pod["volumes"]), where
-        for container in pod["containers"]:
+        for container in (*pod["containers"], *pod.get("initContainers", ())):
             own = container["securityContext"]
             assert own["readOnlyRootFilesystem"] is True, where
             assert own["allowPrivilegeEscalation"] is False, where
@@ -165,7 +168,7 @@ def test_no_secret_is_in_the_manifests(name: str) -> None:
     for body in built(name):
         assert body["kind"] != "Secret"
         for _, pod in _pods(body):
-            for container in pod["containers"]:
+            for container in (*pod["containers"], *pod.get("initContainers", ())):
                 for variable in container.get("env", ()):
                     is_secret = any(word in variable["name"] for word in ("PASSWORD", "TOKEN", "KEY", "AUTH"))
                     plain = variable["name"] in ("RAY_AUTH_MODE", "POSTGRES_PASSWORD_FILE")
@@ -254,12 +257,40 @@ def test_head_and_workers_have_the_environment_of_ray_env() -> None:
 
 
 def test_every_setting_is_one_that_the_platform_has() -> None:
-    from rtb.runtime.settings import Settings  # noqa: PLC0415 - here alone
-
     known = {f"RAYBID_{name.upper()}" for name in Settings.model_fields}
     for name in ("overlays/local", "overlays/production"):
         settings = [b["data"] for b in built(name) if b["metadata"]["name"].startswith("raybid-settings-")]
         assert settings and {key for key in settings[0] if key.startswith("RAYBID_")} <= known
+
+
+@pytest.mark.parametrize("name", ["overlays/local", "overlays/production", "overlays/upgrade"])
+def test_pods_have_what_several_hosts_need(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = next(body["data"] for body in built(name) if body["metadata"]["name"].startswith("raybid-settings-"))
+    ray = next(body["data"] for body in built(name) if body["metadata"]["name"].startswith("raybid-ray-"))
+    secrets = dict.fromkeys(
+        re.findall(r'"(RAYBID_\w+)=', (KUBERAY / "secrets.sh").read_text()), "of a test 4f1c9e7b50d2f8a6"
+    )
+    places = {
+        "RAYBID_REDIS_URL": "redis://raybid-ledger/0",
+        "RAYBID_DATABASE_URL": "postgresql://raybid-catalog/raybid",
+    }
+    told = ray | settings | secrets | places | {"RAY_AUTH_TOKEN": "of the operator's Secret"}
+    for variable, value in told.items():
+        if variable.startswith("RAYBID_"):
+            monkeypatch.setenv(variable, value)
+    assert faults(Settings(), told) == []
+
+
+def test_the_head_records_what_pods_have_in_common_before_ray_starts() -> None:
+    pod = at(one("RayService"), f"{HEAD}.template.spec")
+    (record,) = pod["initContainers"]
+    assert record["command"][-2:] == ["cluster", "record"]
+    assert record["image"] == pod["containers"][0]["image"]
+    assert record["envFrom"] == pod["containers"][0]["envFrom"]
+    own = {variable["name"]: variable for variable in record["env"]}
+    assert own["RAY_AUTH_TOKEN"]["valueFrom"]["secretKeyRef"] == {"name": "raybid-ray-token", "key": "auth_token"}
+    assert own["RAYBID_NODE_IP"]["valueFrom"] == {"fieldRef": {"fieldPath": "status.podIP"}}
+    assert record["volumeMounts"] == pod["containers"][0]["volumeMounts"]
 
 
 # The command

@@ -29,7 +29,20 @@ from rtb.runtime.settings import Settings
 from rtb.runtime.text import visible
 from tests.made_explanation import explanation
 
-COMMANDS = ("up", "down", "status", "token", "bid", "explain", "campaign", "train", "backtest", "publish", "replay")
+COMMANDS = (
+    "up",
+    "down",
+    "status",
+    "token",
+    "bid",
+    "explain",
+    "campaign",
+    "cluster",
+    "train",
+    "backtest",
+    "publish",
+    "replay",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +95,7 @@ def test_help_names_every_command() -> None:
         (("backtest",), "--bidders"),
         (("publish",), "--force"),
         (("replay",), "--rate"),
+        (("cluster", "deploy"), "--hosts"),
     ],
 )
 def test_a_verb_of_another_pipeline_has_that_ones_options(words: tuple[str, ...], option: str) -> None:

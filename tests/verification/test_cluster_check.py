@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 import pytest
 from hypothesis import given
@@ -11,7 +9,6 @@ from hypothesis import strategies as st
 
 from simulation.exchange import ReplayFigures
 from verification.cluster_check import report
-from verification.cluster_check.page import blocks
 from verification.cluster_check.report import ClusterReport, Outcome
 from verification.cluster_check.traffic import Timeline, failed_requests
 
@@ -31,12 +28,6 @@ def told(**changes: object) -> ClusterReport:
         books={**ZEROS, "settled": 100},
     )
     return msgspec.structs.replace(found, **changes)
-
-
-def test_commands_are_found_by_heading(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text("# A\n\n## On one\n\n```\nfirst\n```\n\ntext\n\n```sh\nsecond\n```\n\n## On two\n\n```yaml\nno: 1\n```\n")
-    assert blocks(page) == {"On one": ["first\n", "second\n"]}
 
 
 def test_nothing_wrong_is_said_where_all_is_within_bounds() -> None:

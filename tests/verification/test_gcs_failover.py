@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from raybid.local import postgres
 from raybid.local.environment import ROOT
 from raybid.local.nginx import binary
 from rtb.runtime.settings import Settings
@@ -28,6 +29,7 @@ def test_serving_goes_on_and_the_state_comes_back(tmp_path: Path) -> None:
     require(not reason, f"network namespaces: {reason}")
     require_package(shutil.which("redis-server"), "redis-server")
     require_package(binary(), "nginx-light")
+    require_package(postgres.binaries(), "postgresql")
     save_small_models(Settings(var_dir=tmp_path))
     # Few requests: Ray gives its agent 15 s to start (ray-project/ray#65983), which two busy cores may not do.
     done = subprocess.run(

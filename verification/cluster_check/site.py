@@ -19,9 +19,9 @@ from rtb.runtime import calls
 from rtb.runtime.settings import Settings
 from simulation import reference
 from verification.cluster_check.machine import Machine, environment_for_machines
-from verification.cluster_check.page import blocks
 from verification.cluster_check.stores import Stores
 from verification.faults.nodes import Network
+from verification.pages import blocks
 
 PAGE = ROOT / "docs" / "how-to" / "several_hosts.md"
 ONCE, ON_HEAD, ON_HOST, DEPLOY = "On one machine", "On the head", "On every other host", "From anywhere"

@@ -97,8 +97,7 @@ class Stores:
         if found is None:
             raise LaunchError("PostgreSQL is missing: apt-get install --no-install-recommends postgresql")
         data = postgres.initialise(found, self._made("postgres"))
-        with (data / "pg_hba.conf").open("a") as rules:
-            rules.write("host all all samenet trust\n")
+        postgres.let_neighbours_in(data)
         options = ["-D", str(data), "-k", str(data.parent), "-p", str(_POSTGRES_PORT)]
         return postgres.as_owner([str(found / "postgres"), *options, "-c", "listen_addresses=*"])
 
