@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -12,8 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipelines.policy_training.choices import Scheduler
 from pipelines.policy_training.hosts import SHARE, NoRoom, Processes
 from pipelines.policy_training.kept import CheckpointError, TrainingState
+from rtb.runtime.settings import Settings
+from rtb.store import open_store
+from tests.buckets import Buckets
 
 pytestmark = pytest.mark.cluster
 
@@ -21,23 +29,27 @@ _STEPS, _MARKETS, _ENVS = 1_600, 2, 8
 
 
 @pytest.fixture(scope="module")
-def two_hosts() -> Iterator[None]:
+def two_hosts(bucket_server: Buckets) -> Iterator[str]:
+    """Start the cluster, whose workers may use the bucket; yield its address."""
     import ray  # noqa: PLC0415 - after `pytest_configure`, which says how it is reached
     from ray.cluster_utils import Cluster  # noqa: PLC0415
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    try:
-        for _ in range(2):
-            cluster.add_node(num_cpus=2)
-        ray.init(address=cluster.address, **quiet)
-        yield
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in bucket_server.environment.items():
+            patch.setenv(name, value)
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        try:
+            for _ in range(2):
+                cluster.add_node(num_cpus=2)
+            ray.init(address=cluster.address, **quiet)
+            yield cluster.address
+        finally:
+            ray.shutdown()
+            cluster.shutdown()
 
 
-def _plan(folder: Path, runners: int, steps: int = _STEPS, until: float = float("inf")) -> Any:
+def _plan(folder: Path, runners: int, steps: int = _STEPS, until: float = math.inf) -> Any:
     from pipelines.policy_training.loop import TrainingPlan  # noqa: PLC0415 - imports Ray
     from rllib_configs.registry import TrainingRun  # noqa: PLC0415
 
@@ -53,7 +65,7 @@ def _free() -> float:
     return sum(host.free for host in placing.hosts())
 
 
-def test_processes_are_on_both_hosts_and_what_does_not_fit_is_said_in_time(two_hosts: None) -> None:
+def test_processes_are_on_both_hosts_and_what_does_not_fit_is_said_in_time(two_hosts: str) -> None:
     import ray  # noqa: PLC0415
 
     from pipelines.policy_training import placing  # noqa: PLC0415
@@ -69,7 +81,7 @@ def test_processes_are_on_both_hosts_and_what_does_not_fit_is_said_in_time(two_h
     assert time.monotonic() - start < 10.0
 
 
-def test_a_placed_training_is_kept_here_and_resumed(two_hosts: None, tmp_path: Path) -> None:
+def test_a_placed_training_is_kept_here_and_resumed(two_hosts: str, tmp_path: Path) -> None:
     from pipelines.policy_training import kept  # noqa: PLC0415 - imports Ray
     from pipelines.policy_training.starting import training_of  # noqa: PLC0415
 
@@ -96,7 +108,7 @@ def _await_room_again() -> None:
     assert _free() == 4.0
 
 
-def test_a_placed_training_says_what_it_failed_of(two_hosts: None, tmp_path: Path) -> None:
+def test_a_placed_training_says_what_it_failed_of(two_hosts: str, tmp_path: Path) -> None:
     from pipelines.policy_training.starting import training_of  # noqa: PLC0415 - imports Ray
 
     plan = _plan(tmp_path, 1)
@@ -107,7 +119,7 @@ def test_a_placed_training_says_what_it_failed_of(two_hosts: None, tmp_path: Pat
         list(none.go(resume=True))
 
 
-def test_a_placed_training_ends_in_time(two_hosts: None, tmp_path: Path) -> None:
+def test_a_placed_training_ends_in_time(two_hosts: str, tmp_path: Path) -> None:
     from pipelines.policy_training.starting import training_of  # noqa: PLC0415 - imports Ray
 
     until = time.time() + 60.0
@@ -115,3 +127,45 @@ def test_a_placed_training_ends_in_time(two_hosts: None, tmp_path: Path) -> None
         list(training.go())
     assert training.state.gains
     assert until - 15.0 < time.time() < until + 5.0
+
+
+def test_a_sweep_keeps_its_trials_in_the_store(two_hosts: str, bucket_server: Buckets, tmp_path: Path) -> None:
+    from pipelines.policy_training.starting import trial_places  # noqa: PLC0415 - imports Ray
+    from pipelines.policy_training.tuning import sweep  # noqa: PLC0415
+
+    settings = Settings(var_dir=tmp_path, store=bucket_server.url())
+    plan = _plan(tmp_path, 0, steps=400)
+    where = trial_places(settings, plan, is_cluster=True)
+    assert where.at_once == 4
+    swept = sweep(plan, 2, Scheduler.ASHA, lambda done, text: None, where)
+    assert [score is not None for _, score, _ in swept.trials] == [True, True]
+    assert swept.state.score == max(score for _, score, _ in swept.trials if score is not None)
+    assert list(tmp_path.iterdir()) == []
+    assert open_store(settings.store).files("sweeps") == open_store(settings.store).folders("sweeps") == []
+
+
+def test_a_command_without_room_ends_with_one_line(two_hosts: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pipelines.train_policy", "--address", two_hosts, "--out", str(tmp_path / "out")]
+    done = subprocess.run(
+        [*command, "--checkpoint", str(tmp_path / "checkpoint"), "--num-env-runners", "7"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("train_policy: no room in the cluster for a training of 8 processes")
+    assert "give --num-env-runners 3" in line
+
+
+def test_a_command_on_both_hosts_ends_in_time(two_hosts: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pipelines.train_policy", "--address", two_hosts, "--out", str(tmp_path / "out")]
+    options = ["--checkpoint", str(tmp_path / "checkpoint"), "--num-env-runners", "2", "--markets", "2"]
+    start = time.monotonic()
+    done = subprocess.run(
+        [*command, *options, "--seconds", "90"], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["steps"] > 0
+    assert time.monotonic() - start < 95.0
