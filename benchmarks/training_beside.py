@@ -41,7 +41,7 @@ _BEGIN_SECONDS = 180.0
 _END_SECONDS = 240.0
 _WARM_UP_SECONDS = 10.0
 _ENDLESS = 1_000_000_000  # decisions: time ends a training
-_FIRST_VALIDATION = 60.0  # maximum time until a training reports progress first
+_FIRST_VALIDATION = 90.0  # maximum time until a training that starts reports progress
 
 
 @processes.ended_by_signals()

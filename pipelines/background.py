@@ -6,24 +6,33 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-_NICEST = 19
+NICENESS = 10
+"""Niceness of a training: beside a busy process it gets a tenth of a core, so that it ends, and serving keeps the rest.
+
+With `SCHED_IDLE` or 19 it would get next to nothing, and never finish on a machine that is always busy.
+"""
+
 _JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray in a job's process
 
 
 def give_way() -> None:
-    """Run this process and its children only when no other process needs the CPU.
+    """Let this process and its children run after everything else, without starving them.
 
-    Linux then gives a core to a serving thread the moment it wakes, instead of letting a training step end its time
-    slice first. Elsewhere plain niceness has to do.
+    `SCHED_BATCH` is for what computes: such a process never takes a core from another one by waking up.
     """
-    try:
-        for thread in Path("/proc/self/task").iterdir():  # also threads that Ray or torch have already started
-            with suppress(ProcessLookupError):
-                os.sched_setscheduler(int(thread.name), os.SCHED_IDLE, os.sched_param(0))
-    except (AttributeError, OSError):  # not Linux, or not permitted
-        os.nice(_NICEST)
+    for thread in _threads():  # also those that Ray or torch have already started
+        with suppress(ProcessLookupError, OSError):  # it ended, or this is not permitted
+            os.sched_setscheduler(thread, os.SCHED_BATCH, os.sched_param(0))
+        with suppress(ProcessLookupError, OSError):
+            os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
     # Outside containers Linux may first share the CPU among sessions, whatever the niceness inside them, and Ray gives
     # each job a session: then the niceness of the session counts. Workers are in the session of serving.
     if _JOB in os.environ and os.getsid(0) in (os.getpid(), os.getppid()):
         with suppress(OSError):  # not supported by this kernel
-            Path("/proc/self/autogroup").write_text(str(_NICEST))
+            Path("/proc/self/autogroup").write_text(str(NICENESS))
+
+
+def _threads() -> list[int]:
+    """Return the threads of this process, which on Linux have priorities of their own; elsewhere 0, the process."""
+    tasks = Path("/proc/self/task")
+    return [int(thread.name) for thread in tasks.iterdir()] if tasks.exists() else [0]

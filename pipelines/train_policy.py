@@ -10,7 +10,8 @@ episodes that it does not learn from, and the best version is written. In the fo
 default for ppo, it is written only if it is not worse than the one there, as in `pipelines.publish`.
 
 It starts a small Ray of its own and stops it at the end; as a Ray job, or with `--address`, it joins the cluster
-instead. The last line of standard output is one JSON object with the results.
+instead, and places further processes on its hosts, beside what serves there. The last line of standard output is one
+JSON object with the results.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
+import time
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
@@ -28,6 +30,7 @@ from rich.console import Console
 
 from pipelines.policy_training.choices import Algo, Scheduler
 from pipelines.policy_training.cluster import on_ray
+from pipelines.policy_training.hosts import SHARE, Processes, check_shared
 from pipelines.policy_training.kept import TrainingState
 from pipelines.policy_training.screen import progress, table_of
 from pipelines.policy_training.validation import Gains
@@ -79,6 +82,39 @@ class TrainingReport:
         return cls(state.algo, state.steps, seconds, state.best_steps, state.score, state.gains, artefact, version)
 
 
+@dataclass(frozen=True)
+class Folders:
+    """The folders of a training, as given.
+
+    Attributes:
+        out: folder of the artefact.
+        checkpoint: folder of the checkpoint.
+    """
+
+    out: Path
+    checkpoint: Path
+
+    @classmethod
+    def of(cls, settings: Settings, algo: Algo, out: Path | None, checkpoint: Path | None) -> Folders:
+        """Return the folders that the options give, or the settings where they give none."""
+        served = settings.models_dir / "policy" if settings.store else settings.policy_dir
+        default = served if algo is Algo.PPO else settings.models_dir / f"policy-{algo}"
+        return cls(out or default, checkpoint or settings.var_dir / "checkpoints" / algo)
+
+    def made(self, settings: Settings) -> Folders:
+        """Return them as absolute paths, created first so that a read-only disk is reported at once.
+
+        Raises:
+            OSError: one cannot be created.
+            RegistryError: published models are in one.
+        """
+        absolute = Folders(self.out.resolve(), self.checkpoint.resolve())
+        for folder in (absolute.checkpoint, absolute.out.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        check_folder(settings, absolute.out)
+        return absolute
+
+
 @processes.ended_by_signals()
 def train(
     context: typer.Context,
@@ -88,7 +124,7 @@ def train(
         Path | None, typer.Option(help="Folder of logged auctions to learn from as well. Default: simulated ones only.")
     ] = None,
     steps: Annotated[int, typer.Option(min=0, help="Decisions to learn from; 0: the algorithm's default.")] = 0,
-    seconds: Annotated[float, typer.Option(min=0, help="Stop training after this many seconds; 0: no limit.")] = 0.0,
+    seconds: Annotated[float, typer.Option(min=0, help="End training within this many seconds; 0: no limit.")] = 0.0,
     seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of worlds, network, sampling.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the artefact. Default: the served policy's for ppo, else beside it.")
@@ -107,54 +143,74 @@ def train(
     address: Annotated[str, typer.Option(help="Ray cluster to join; empty: $RAY_ADDRESS, else one of its own.")] = "",
 ) -> None:
     """Train a bidding policy, validate it against the closed loop, and write the best one as an artefact."""
+    until = time.time() + seconds if seconds else math.inf
     console = Console(stderr=True)
     try:
         if tune and (resume or num_env_runners or num_learners):
             raise ValueError("trials of --tune are single processes without --resume: omit the other options")
         settings = Settings()
-        target, folder = _folders(settings, algo, out, checkpoint)
+        given = Folders.of(settings, algo, out, checkpoint)
+        made = given.made(settings)
         if data is not None:
             check_pasts(data)
         begun = TrainingState(str(algo), fingerprint(data) if data else "", seed)
-        with on_ray(address, 1 + num_env_runners + num_learners):
-            extra = {"num_env_runners": num_env_runners, "num_learners": num_learners}
-            plan = _plan(begun, seconds, folder, data, steps=steps, markets=markets, **extra)
+        processes = Processes(num_env_runners, num_learners)
+        with on_ray(address, processes.total) as is_cluster:
+            if is_cluster:
+                _check_cluster(settings, given, processes, is_sweep=bool(tune))
+            cpus = SHARE if is_cluster else 1.0
+            plan = _plan(begun, until, made.checkpoint, data, processes, steps=steps, markets=markets, cpus=cpus)
             if tune:
-                state, best, params = _sweep(console, plan, tune, scheduler)
+                state, best, params = _sweep(console, settings, plan, tune, scheduler, is_cluster=is_cluster)
             else:
-                state, best, params = _train(console, plan, resume=resume)
-        if is_served(settings.policy_dir, target):
-            _admit(target, best, folder)
-        version = _save(target, best, state, _worlds(data, seed), {"command": _command(context), **params})
-        artefact = share_trained(settings, target, "policy")
+                state, best, params = _train(console, plan, resume=resume, is_cluster=is_cluster)
+        if is_served(settings.policy_dir, made.out):
+            _admit(made.out, best, made.checkpoint)
+        version = _save(made.out, best, state, _worlds(data, seed), {"command": _command(context), **params})
+        artefact = share_trained(settings, made.out, "policy")
     except (OSError, RuntimeError, ValueError) as error:  # unreachable cluster, unwritable folder, invalid setting
         refuse("train_policy", error)
     console.print(table_of(state.gains))
     typer.echo(json.dumps(asdict(TrainingReport.of(state, artefact, version))))
 
 
-def _folders(settings: Settings, algo: Algo, out: Path | None, checkpoint: Path | None) -> tuple[Path, Path]:
-    """Return the folders of artefact and checkpoint, created first so that a read-only disk is reported at once."""
-    served = settings.models_dir / "policy" if settings.store else settings.policy_dir
-    default = served if algo is Algo.PPO else settings.models_dir / f"policy-{algo}"
-    target = (out or default).resolve()
-    folder = (checkpoint or settings.var_dir / "checkpoints" / algo).resolve()
-    for one in (folder, target.parent):
-        one.mkdir(parents=True, exist_ok=True)
-    check_folder(settings, target)
-    return target, folder
+def _check_cluster(settings: Settings, given: Folders, processes: Processes, *, is_sweep: bool) -> None:
+    """Raise if a cluster has no room, or would leave results on the disk of one host, before RLlib is imported."""
+    from pipelines.policy_training import placing  # noqa: PLC0415 - imports Ray
+
+    folders = {"out": given.out, "checkpoint": given.checkpoint} if is_sweep else {"out": given.out}
+    check_shared(placing.count_machines(), folders, is_store=bool(settings.store))
+    if is_sweep:
+        placing.await_trials()
+    elif processes.total > 1:
+        placing.await_room(processes)
 
 
 def _plan(
-    begun: TrainingState, seconds: float, folder: Path, data: Path | None, *, steps: int, **options: int
+    begun: TrainingState,
+    until: float,
+    folder: Path,
+    data: Path | None,
+    processes: Processes,
+    *,
+    steps: int,
+    markets: int,
+    cpus: float,
 ) -> TrainingPlan:
     """Return the plan of a training; importing RLlib takes seconds, which `--help` should not."""
     from pipelines.policy_training.loop import TrainingPlan  # noqa: PLC0415
     from rllib_configs.registry import TrainingRun  # noqa: PLC0415
 
-    steps = steps or import_module(f"rllib_configs.{begun.algo}").STEPS
-    run = TrainingRun(steps=steps, data=str(data.resolve()) if data else "", seed=begun.seed, **options)
-    return TrainingPlan(run, begun, seconds, folder)
+    run = TrainingRun(
+        steps=steps or import_module(f"rllib_configs.{begun.algo}").STEPS,
+        data=str(data.resolve()) if data else "",
+        seed=begun.seed,
+        num_env_runners=processes.runners,
+        num_learners=processes.learners,
+        markets=markets,
+        cpus=cpus,
+    )
+    return TrainingPlan(run, begun, folder, until)
 
 
 def _admit(target: Path, best: policy.Policy, kept_in: Path) -> None:
@@ -170,26 +226,27 @@ def _admit(target: Path, best: policy.Policy, kept_in: Path) -> None:
 
 
 def _train(
-    console: Console, plan: TrainingPlan, *, resume: bool
+    console: Console, plan: TrainingPlan, *, resume: bool, is_cluster: bool
 ) -> tuple[TrainingState, policy.Policy, dict[str, Any]]:
     """Run one training; return its final state and its best policy."""
-    from pipelines.policy_training.loop import Training, yardstick_of  # noqa: PLC0415 - imports Ray
+    from pipelines.policy_training.starting import training_of  # noqa: PLC0415 - imports Ray
 
-    training = Training(plan, yardstick_of(plan.run))
-    with progress(console, plan.run.steps, "decisions") as show:
+    with training_of(plan, is_cluster=is_cluster) as training, progress(console, plan.run.steps, "decisions") as show:
         for judged in training.go(resume=resume):
             show(training.state.steps, training.said if judged or console.is_terminal else "")
     return training.state, training.best, {}
 
 
 def _sweep(
-    console: Console, plan: TrainingPlan, trials: int, scheduler: Scheduler
+    console: Console, settings: Settings, plan: TrainingPlan, trials: int, scheduler: Scheduler, *, is_cluster: bool
 ) -> tuple[TrainingState, policy.Policy, dict[str, Any]]:
     """Run a sweep; return the best trial's state when it was best, its policy then, and its parameters."""
-    from pipelines.policy_training.tuning import sweep, trials_table  # noqa: PLC0415 - imports Ray
+    from pipelines.policy_training.starting import trial_places  # noqa: PLC0415 - imports Ray
+    from pipelines.policy_training.tuning import sweep, trials_table  # noqa: PLC0415
 
+    where = trial_places(settings, plan, is_cluster=is_cluster)
     with progress(console, trials, "trials") as show:
-        swept = sweep(plan, trials, scheduler, show)
+        swept = sweep(plan, trials, scheduler, show, where)
     console.print(trials_table(swept))
     return swept.state, swept.best, swept.params
 

@@ -26,6 +26,7 @@ class TrainingRun:
         num_learners: processes that only learn; 0: the driver learns.
         markets: simulated campaigns of each kind.
         decision: auctions between two decisions.
+        cpus: CPUs that each process reserves of its host.
     """
 
     steps: int
@@ -36,6 +37,7 @@ class TrainingRun:
     num_learners: int = 0
     markets: int = 60
     decision: int = DECISION
+    cpus: float = 1.0
 
     def env_config(self, actions: Actions) -> dict[str, Any]:
         """Return the configuration for `rllib_configs.env.make_env`."""
@@ -55,10 +57,11 @@ def base_config(config: Any, run: TrainingRun, actions: Actions) -> Any:
         .environment(register(), env_config=run.env_config(actions))
         .env_runners(
             num_env_runners=run.num_env_runners,
+            num_cpus_per_env_runner=run.cpus,
             num_envs_per_env_runner=run.num_envs,
             gym_env_vectorize_mode="vector_entry_point",
         )
-        .learners(num_learners=run.num_learners)
+        .learners(num_learners=run.num_learners, num_cpus_per_learner=run.cpus)
         .debugging(seed=run.seed, log_level="ERROR")
     )
 

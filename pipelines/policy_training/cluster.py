@@ -18,8 +18,12 @@ from rtb.runtime import calls, processes
 
 
 @contextmanager
-def on_ray(address: str, room: int) -> Iterator[None]:
+def on_ray(address: str, room: int) -> Iterator[bool]:
     """Connect to the cluster at `address` or `RAY_ADDRESS`, else start our own with room for this many processes.
+
+    Yields:
+        Whether it is a cluster of others, which may serve and have several hosts. Through Ray's client server, by a
+        `ray://` address, nothing can be placed: that is taken for one of our own.
 
     Raises:
         ConnectionError: nothing listens at the address.
@@ -46,7 +50,7 @@ def on_ray(address: str, room: int) -> Iterator[None]:
             ray.init(address=own, **quiet)
         logging.getLogger("ray.rllib").setLevel(logging.ERROR)  # it would announce its API stack
         try:
-            yield
+            yield bool(given) and not given.startswith("ray://")
         finally:
             ray.shutdown()
 

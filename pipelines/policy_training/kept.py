@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import tarfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -47,14 +49,20 @@ class CheckpointError(RuntimeError):
     """An error for a checkpoint that cannot be resumed; the message says why."""
 
 
-def write(folder: Path, algorithm: Any, state: TrainingState, best: Policy) -> None:
+def write(folder: Path, save: Callable[[Path], object], state: TrainingState, best: Policy) -> None:
     """Write a checkpoint; if the process dies meanwhile, the previous one remains.
+
+    Args:
+        folder: folder of the checkpoint.
+        save: what writes RLlib's own checkpoint into a folder.
+        state: progress of the training, whose `rllib` is the previous checkpoint's until this one is written.
+        best: best policy so far.
 
     Raises:
         OSError: the folder is not writable.
     """
     former, state.rllib = state.rllib, f"rllib-{state.steps}"
-    algorithm.save_to_path(str(folder / state.rllib))
+    save(folder / state.rllib)
     policy.save(folder / _BEST, best, metrics={"score": state.score}, trained_on="unfinished")
     draft = folder / f".{_STATE}"
     draft.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=2))
@@ -80,3 +88,27 @@ def read(folder: Path, expected: TrainingState) -> tuple[TrainingState, Policy]:
         if was != is_:
             raise CheckpointError(f"the training in {folder} has {name} {was!r}, not {is_!r}: use another folder")
     return state, policy.load(folder / _BEST)
+
+
+def pack(folder: Path) -> bytes:
+    """Return a folder as one archive, to be sent to another host.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for path in sorted(folder.iterdir()):
+            tar.add(path, path.name)
+    return archive.getvalue()
+
+
+def unpack(packed: bytes, folder: Path) -> None:
+    """Make a folder of an archive.
+
+    Raises:
+        OSError: the folder is not writable.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+        tar.extractall(folder, filter="data")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from msgspec import structs
 
 from pipelines.policy_training import kept
 from pipelines.policy_training.kept import TrainingState
+from pipelines.policy_training.time_limit import TimeLimit
 from pipelines.policy_training.validation import EPISODES, Yardstick, score
 from rllib_configs.registry import TrainingRun
 from rtb.models.policy import Policy, neutral
@@ -29,14 +31,16 @@ class TrainingPlan:
     Attributes:
         run: where, on what data and how long to train.
         begun: initial state.
-        seconds: time limit, validation included; 0: none.
         folder: folder of the checkpoint.
+        until: Unix time at which everything has to be over; infinite: no limit.
+        seconds: most time of the training, in all its parts; infinite: no limit.
     """
 
     run: TrainingRun
     begun: TrainingState
-    seconds: float
     folder: Path
+    until: float = math.inf
+    seconds: float = math.inf
 
     @property
     def recipe(self) -> ModuleType:
@@ -82,33 +86,45 @@ class Training:
             kept.CheckpointError: there is nothing to resume.
             OSError: the folder is not writable.
         """
+        start = time.time()
         if resume:
             self.state, self.best = kept.read(self._plan.folder, self.state)
+        start -= self.state.seconds
+        limit = self._limit(min(self._plan.until, start + self._plan.seconds))
         algorithm = self._plan.recipe.build_config(self._plan.run, **self._params).build_algo()
         try:
             if resume:
                 algorithm.restore_from_path(str(self._plan.folder / self.state.rllib))
-            yield from self._rounds(algorithm)
+            yield from self._rounds(algorithm, limit, start)
         finally:
             algorithm.stop()
 
-    def _rounds(self, algorithm: Any) -> Iterator[bool]:
-        recipe, steps, seconds = self._plan.recipe, self._plan.run.steps, self._plan.seconds
-        start, before = time.monotonic(), self.state.seconds
+    def _limit(self, until: float) -> TimeLimit:
+        """Return the limit of a training, with the time of a validation as one of its parts takes."""
+        if math.isinf(until):
+            return TimeLimit(until)
+        start = time.monotonic()
+        parts = self._yardstick.play_one_part()
+        return TimeLimit(until, parts * (time.monotonic() - start))
+
+    def _rounds(self, algorithm: Any, limit: TimeLimit, start: float) -> Iterator[bool]:
+        recipe, steps = self._plan.recipe, self._plan.run.steps
         due = self.state.steps + recipe.VALIDATE_EVERY
         over = self.state.steps >= steps
         while not over:
-            sampled = algorithm.train()["env_runners"]
+            with limit.timing_round():
+                sampled = algorithm.train()["env_runners"]
             self.state.steps = int(sampled["num_env_steps_sampled_lifetime"])
-            self.state.seconds = before + time.monotonic() - start
-            over = self.state.steps >= steps or bool(seconds and self.state.seconds >= seconds)
+            self.state.seconds = time.time() - start
+            over = self.state.steps >= steps or limit.is_reached
             judge = over or self.state.steps >= due
             if judge:
                 due += recipe.VALIDATE_EVERY
-                self._judge(recipe.export(algorithm))
-                self.state.seconds = before + time.monotonic() - start
-                kept.write(self._plan.folder, algorithm, self.state, self.best)
-                over = over or self.state.missed >= PATIENCE
+                with limit.timing_validation():
+                    self._judge(recipe.export(algorithm))
+                    self.state.seconds = time.time() - start
+                    kept.write(self._plan.folder, algorithm.save_to_path, self.state, self.best)
+                over = over or self.state.missed >= PATIENCE or limit.is_reached
             yield judge
 
     def _judge(self, policy: Policy) -> None:

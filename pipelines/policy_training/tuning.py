@@ -1,19 +1,25 @@
-"""A sweep over an algorithm's parameters with Ray Tune: parallel trials on the cluster, one CPU each."""
+"""A sweep over an algorithm's parameters with Ray Tune: parallel trials on the cluster, one process each."""
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow.fs
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler, PopulationBasedTraining
 from rich.table import Table
 
 from pipelines.policy_training import kept
 from pipelines.policy_training.choices import Scheduler
+from pipelines.policy_training.hosts import share_of_seconds
 from pipelines.policy_training.kept import TrainingState
 from pipelines.policy_training.loop import Training, TrainingPlan, yardstick_of
 from pipelines.policy_training.screen import Show
@@ -39,24 +45,56 @@ class Swept:
     trials: list[tuple[dict[str, Any], float | None, int]]
 
 
-def sweep(plan: TrainingPlan, trials: int, scheduler: Scheduler, show: Show) -> Swept:
+@dataclass(frozen=True)
+class TrialPlaces:
+    """Where the trials of a sweep run, and where their checkpoints lie meanwhile.
+
+    Attributes:
+        folder: folder of the checkpoints, which all hosts of the trials see.
+        at_once: number of trials that run at once.
+        filesystem: file system of the folder; `None`: this machine's.
+    """
+
+    folder: str
+    at_once: int
+    filesystem: pyarrow.fs.FileSystem | None = None
+
+
+def sweep(plan: TrainingPlan, trials: int, scheduler: Scheduler, show: Show, where: TrialPlaces) -> Swept:
     """Run trials of a plan that differ only in their parameters.
 
-    The plan's folder holds the trials' checkpoints; the machines of a cluster must share it.
+    Where the plan has a time limit, trials that run one after the other share the time.
 
     Raises:
         RuntimeError: all trials failed.
     """
-    shutil.rmtree(plan.folder / _NAME, ignore_errors=True)  # trials of an earlier sweep
+    with _emptied(where):
+        return _sweep(plan, trials, scheduler, show, where)
+
+
+def _sweep(plan: TrainingPlan, trials: int, scheduler: Scheduler, show: Show, where: TrialPlaces) -> Swept:
     space = plan.recipe.search_space()
     rounds = max(1, plan.run.steps // plan.recipe.VALIDATE_EVERY)
+    left = plan.until - time.time()
+    each = replace(plan, seconds=share_of_seconds(left, trials, where.at_once))
     results = tune.Tuner(
-        tune.with_resources(tune.with_parameters(_trial, plan=plan), {"cpu": 1}),
+        tune.with_resources(tune.with_parameters(_trial, plan=each), {"cpu": plan.run.cpus}),
         param_space=space,
         tune_config=tune.TuneConfig(
-            metric=_METRIC, mode="max", num_samples=trials, scheduler=_scheduler(scheduler, space, rounds)
+            metric=_METRIC,
+            mode="max",
+            num_samples=trials,
+            scheduler=_scheduler(scheduler, space, rounds),
+            max_concurrent_trials=where.at_once,
+            time_budget_s=None if math.isinf(left) else max(1.0, left),
         ),
-        run_config=tune.RunConfig(name=_NAME, storage_path=str(plan.folder), verbose=0, callbacks=[_Screen(show)]),
+        run_config=tune.RunConfig(
+            name=_NAME,
+            storage_path=where.folder,
+            storage_filesystem=where.filesystem,
+            verbose=0,
+            callbacks=[_Screen(show)],
+        ),
     ).fit()
     tried = [(one.config, one.metrics.get(_METRIC), int(one.metrics.get("steps", 0))) for one in results]
     if all(score is None for _, score, _ in tried):
@@ -65,6 +103,19 @@ def sweep(plan: TrainingPlan, trials: int, scheduler: Scheduler, show: Show) -> 
     with best.get_best_checkpoint(_METRIC, "max").as_directory() as folder:
         state, policy = kept.read(Path(folder), plan.begun)
     return Swept(state, policy, best.config, tried)
+
+
+@contextmanager
+def _emptied(where: TrialPlaces) -> Iterator[None]:
+    """Remove the trials of an earlier sweep, and those of this one at the end where other hosts see them."""
+    if where.filesystem is None:
+        shutil.rmtree(Path(where.folder) / _NAME, ignore_errors=True)
+        yield
+        return
+    try:
+        yield
+    finally:
+        where.filesystem.delete_dir(where.folder)
 
 
 def trials_table(swept: Swept) -> Table:
@@ -81,7 +132,12 @@ def trials_table(swept: Swept) -> Table:
 
 
 def _trial(params: dict[str, Any], plan: TrainingPlan) -> None:
-    """Run one trial, in a process of its own; report each validation with a checkpoint."""
+    """Run one trial, in a process of its own; report each validation with a checkpoint.
+
+    A trial that the time limit left no time for reports nothing.
+    """
+    if time.time() >= plan.until:
+        return
     with tempfile.TemporaryDirectory() as folder:
         given = tune.get_checkpoint()
         if given is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rtb.models.policy import Policy
+from rtb.models.policy import Policy, neutral
 from rtb.pacing.loops import DECISION
 from simulation.library import Episodes
 from simulation.replayed import ReplayedCore
@@ -67,6 +67,16 @@ class Yardstick:
             world: {label: self._gain(policy, episodes) for label, episodes in by_budget.items()}
             for world, by_budget in self.episodes.items()
         }
+
+    def play_one_part(self) -> int:
+        """Play the first of the parts that a validation consists of, to see how long it takes.
+
+        Returns:
+            How many parts there are, each of one world at one budget.
+        """
+        parts = [episodes for by_budget in self.episodes.values() for episodes in by_budget.values()]
+        self._gain(neutral(), parts[0])
+        return len(parts)
 
     def _gain(self, policy: Policy, episodes: Episodes) -> float:
         core = ReplayedCore(self.decision)

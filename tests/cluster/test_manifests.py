@@ -242,6 +242,20 @@ def test_workers_scale_from_three_to_ten_over_zones_and_a_drain_leaves_some() ->
         assert selector["matchLabels"].items() <= labels.items()
 
 
+def test_a_training_fits_on_its_workers_and_is_on_all_of_them() -> None:
+    from pipelines.policy_training.hosts import Host, Processes, places  # noqa: PLC0415 - here alone
+
+    job = one("RayJob", "train")
+    words = at(job, "spec.entrypoint").split()
+    runners = int(words[words.index("--num-env-runners") + 1])
+    (group,) = at(job, "spec.rayClusterSpec.workerGroupSpecs")
+    cpus = float(at(group, "template.spec.containers.0.resources.limits.cpu"))
+    workers = [Host(f"id-{number}", f"worker-{number}", cpus, cpus) for number in range(group["replicas"])]
+    assert set(places(workers, Processes(runners, 0))) == set(workers)
+    assert at(job, "spec.rayClusterSpec.headGroupSpec.rayStartParams.num-cpus") == "0"
+    assert Path(words[words.index("--out") + 1]).is_absolute()  # in the folder that all pods mount
+
+
 def test_head_and_workers_have_the_environment_of_ray_env() -> None:
     lines = (ROOT / "cluster" / "ray.env").read_text().splitlines()
     wanted = dict(line.split("=", 1) for line in lines if line and not line.startswith("#")) | {
