@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import yaml
+from typer.testing import CliRunner
 
 from cluster.manifests import build, generate, validate
+from cluster.manifests.__main__ import main
 from cluster.manifests.crds import Crds
 from cluster.manifests.faults import Object
 from rtb.runtime.settings import Settings
 from rtb.runtime.several_hosts import faults
 from tests.cluster.built import HEAD, KUBERAY, ROOT, WORKERS, at, built, one
+
+COMMAND = typer.Typer()
+COMMAND.command()(main)
 
 # Serve's configuration, and other generated files
 
@@ -310,22 +313,16 @@ def test_the_head_records_what_pods_have_in_common_before_ray_starts() -> None:
 # The command
 
 
-def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cluster.manifests", *arguments]
-    whole = {**os.environ, **environment}
-    return subprocess.run(command, cwd=ROOT, env=whole, capture_output=True, text=True, timeout=120, check=False)
-
-
 def test_the_last_line_is_json(crds: Crds) -> None:
-    done = _run()
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(COMMAND)
+    assert done.exit_code == 0, done.stderr
     said = json.loads(done.stdout.splitlines()[-1])
     assert said["invalid"] == 0 and said["objects"] > 80
 
 
 def test_without_crds_it_says_what_to_do(tmp_path: Path) -> None:
-    done = _run(CRDS=str(tmp_path))
-    assert done.returncode == 1
+    done = CliRunner().invoke(COMMAND, env={"CRDS": str(tmp_path)})
+    assert done.exit_code == 1
     assert "CRDS=DIR" in done.stderr and str(tmp_path) in done.stderr
 
 

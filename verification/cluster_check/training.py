@@ -16,7 +16,7 @@ _JOB_SECONDS = 240.0
 _LOOK_SECONDS = 0.5
 _TRAIN = f"""
 set -a; . ./cluster.env; set +a
-.venv/bin/python -m pipelines.train_policy --address auto --runners {_RUNNERS} --seconds {_SECONDS} --markets 4
+.venv/bin/python -m pipelines.train_policy --address auto --num-env-runners {_RUNNERS} --seconds {_SECONDS} --markets 4
 """
 
 
