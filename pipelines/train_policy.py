@@ -157,7 +157,7 @@ def train(
         processes = Processes(num_env_runners, num_learners)
         with on_ray(address, processes.total) as is_cluster:
             if is_cluster:
-                _check_cluster(settings, given, processes, is_sweep=bool(tune))
+                _check_cluster(settings, given, processes, _least_trials(tune, scheduler))
             cpus = SHARE if is_cluster else 1.0
             plan = _plan(begun, until, made.checkpoint, data, processes, steps=steps, markets=markets, cpus=cpus)
             if tune:
@@ -174,16 +174,21 @@ def train(
     typer.echo(json.dumps(asdict(TrainingReport.of(state, artefact, version))))
 
 
-def _check_cluster(settings: Settings, given: Folders, processes: Processes, *, is_sweep: bool) -> None:
+def _check_cluster(settings: Settings, given: Folders, processes: Processes, trials: int) -> None:
     """Raise if a cluster has no room, or would leave results on the disk of one host, before RLlib is imported."""
     from pipelines.policy_training import placing  # noqa: PLC0415 - imports Ray
 
-    folders = {"out": given.out, "checkpoint": given.checkpoint} if is_sweep else {"out": given.out}
+    folders = {"out": given.out, "checkpoint": given.checkpoint} if trials else {"out": given.out}
     check_shared(placing.count_machines(), folders, is_store=bool(settings.store))
-    if is_sweep:
-        placing.await_trials()
+    if trials:
+        placing.await_trials(trials)
     elif processes.total > 1:
         placing.await_room(processes)
+
+
+def _least_trials(trials: int, scheduler: Scheduler) -> int:
+    """Return how many trials of a sweep have to run at once: PBT lets all of them learn from each other."""
+    return trials if scheduler is Scheduler.PBT else min(trials, 1)
 
 
 def _plan(

@@ -89,23 +89,29 @@ def places(hosts: Sequence[Host], processes: Processes) -> list[Host]:
         NoRoom: they do not all fit.
     """
     if processes.total > room_for_all(hosts):
-        raise NoRoom(_no_room(hosts, f"a training of {processes.total} processes", processes))
+        helps = f"{processes.smaller(room_for_all(hosts))}, "
+        raise NoRoom(_no_room(hosts, f"a training of {processes.total} processes", helps))
     roomy = sorted(hosts, key=lambda host: (-host.free, host.name, host.node))
     rounds = ([host for host in roomy if host.room > number] for number in range(processes.total))
     return [host for one in rounds for host in one][: processes.total]
 
 
-def trials_at_once(hosts: Sequence[Host]) -> int:
+def trials_at_once(hosts: Sequence[Host], least: int = 1) -> int:
     """Return how many trials of a sweep may run at once.
 
     Ray puts each trial where most is free, so none is on a host with less than `RESERVE` left.
 
+    Args:
+        hosts: hosts of the cluster.
+        least: how many have to.
+
     Raises:
-        NoRoom: there is no room for one.
+        NoRoom: there is no room for that many.
     """
     room = room_for_all(hosts)
-    if not room:
-        raise NoRoom(_no_room(hosts, "a trial", None))
+    if room < least:
+        helps = f"give --tune {room} or another --scheduler, " if room else ""
+        raise NoRoom(_no_room(hosts, f"{least} trials at once" if least > 1 else "a trial", helps))
     return room
 
 
@@ -135,11 +141,10 @@ def share_of_seconds(seconds: float, trials: int, at_once: int) -> float:
     return seconds / math.ceil(trials / max(1, min(at_once, trials)))
 
 
-def _no_room(hosts: Sequence[Host], what: str, processes: Processes | None) -> str:
+def _no_room(hosts: Sequence[Host], what: str, helps: str) -> str:
     room = room_for_all(hosts)
     named = ", ".join(map(str, hosts[:_NAMED])) or "no host has CPUs"
     more = f" and {len(hosts) - _NAMED} more hosts" if len(hosts) > _NAMED else ""
-    helps = f"{processes.smaller(room)}, " if processes is not None else ""
     return (
         f"no room in the cluster for {what}: each reserves {SHARE:g} CPUs and leaves {RESERVE:g} of a host to serving, "
         f"at most one for each CPU, so {room} fit; CPUs free: {named}{more}; "

@@ -43,13 +43,13 @@ def count_machines() -> int:
     return len({node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]})
 
 
-def await_trials() -> int:
-    """Return how many trials of a sweep may run at once, as soon as one may.
+def await_trials(least: int = 1) -> int:
+    """Return how many trials of a sweep may run at once, as soon as that many may.
 
     Raises:
-        NoRoom: none may, for seconds.
+        NoRoom: they may not, for seconds.
     """
-    return _patiently(lambda: trials_at_once(hosts()))
+    return _patiently(lambda: trials_at_once(hosts(), least))
 
 
 def await_room(processes: Processes) -> list[Host]:

@@ -42,6 +42,7 @@ def trial_places(settings: Settings, plan: TrainingPlan, *, is_cluster: bool) ->
         return TrialPlaces(str(plan.folder), int(ray.cluster_resources()["CPU"]))
     at_once = placing.await_trials()
     if not settings.store:
-        return TrialPlaces(str(plan.folder), at_once)
+        return TrialPlaces(str(plan.folder), at_once, is_limited=True)
     filesystem, root = arrow_filesystem(settings.store)
-    return TrialPlaces(f"{root}/sweeps/{secrets.token_hex(6)}", at_once, filesystem)
+    folder = f"{root}/sweeps/{secrets.token_hex(6)}"
+    return TrialPlaces(folder, at_once, is_limited=True, filesystem=filesystem)

@@ -52,11 +52,13 @@ class TrialPlaces:
     Attributes:
         folder: folder of the checkpoints, which all hosts of the trials see.
         at_once: number of trials that run at once.
+        is_limited: whether Ray, by its count of CPUs, would run more of them.
         filesystem: file system of the folder; `None`: this machine's.
     """
 
     folder: str
     at_once: int
+    is_limited: bool = False
     filesystem: pyarrow.fs.FileSystem | None = None
 
 
@@ -85,7 +87,7 @@ def _sweep(plan: TrainingPlan, trials: int, scheduler: Scheduler, show: Show, wh
             mode="max",
             num_samples=trials,
             scheduler=_scheduler(scheduler, space, rounds),
-            max_concurrent_trials=where.at_once,
+            max_concurrent_trials=where.at_once if where.is_limited else None,
             time_budget_s=None if math.isinf(left) else max(1.0, left),
         ),
         run_config=tune.RunConfig(

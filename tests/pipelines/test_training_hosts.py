@@ -81,6 +81,8 @@ def test_what_does_not_fit_is_said_with_what_would_help() -> None:
         places(hosts[1:], Processes(1, 0))
     with pytest.raises(NoRoom, match=r"a trial.*no host has CPUs"):
         trials_at_once([])
+    with pytest.raises(NoRoom, match=r"6 trials at once.* give --tune 2 or another --scheduler"):
+        trials_at_once(hosts, 6)
     with pytest.raises(NoRoom, match="and 4 more hosts"):
         trials_at_once([host(str(at), 2, 0.0) for at in range(12)])
 

@@ -1,4 +1,4 @@
-"""Trainings on a Ray of two hosts that have CPUs and a head that has none."""
+"""Trainings on a Ray of two hosts."""
 
 from __future__ import annotations
 
@@ -38,10 +38,9 @@ def two_hosts(bucket_server: Buckets) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in bucket_server.environment.items():
             patch.setenv(name, value)
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
         try:
-            for _ in range(2):
-                cluster.add_node(num_cpus=2)
+            cluster.add_node(num_cpus=2)
             ray.init(address=cluster.address, **quiet)
             yield cluster.address
         finally:
