@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import socket
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from rtb.runtime import processes
 from verification.faults.nodes import Network, Node
 
 _DISK = """
+mount --bind {disk}/hosts /etc/hosts
+mount --bind {disk}/resolv.conf /etc/resolv.conf
 mount -t overlay overlay -o lowerdir={root},upperdir={disk}/checkout,workdir={disk}/work {root}
 mount --bind {disk}/var {root}/var
 mount -t tmpfs tmpfs /tmp
@@ -21,10 +25,14 @@ mount -t tmpfs -o size=2g tmpfs /dev/shm
 cd {root}
 exec "$@"
 """
-"""Mounts over this repository what the machine writes to it, so that each has a checkout at the same path."""
+"""Mounts over this repository what the machine writes to it, so that each has a checkout at the same path. Names are not
+looked up: there is nobody to ask."""
 
 _SERVICE = "while :; do {{ {commands}\n}}; sleep 1; done"
 """What systemd does with `Restart=always`."""
+
+
+_MOUNT_SECONDS = 10.0
 
 
 class Machine:
@@ -51,6 +59,8 @@ class Machine:
         self._command: list[str] = []
         self.log = self._disk / "log"
         self.node = Node(net, last, self._command, environment, self.log)
+        (self._disk / "hosts").write_text(f"127.0.0.1 localhost\n{self.node.address} {socket.gethostname()}\n")
+        (self._disk / "resolv.conf").write_text("")
 
     @property
     def address(self) -> str:
@@ -85,6 +95,7 @@ class Machine:
         """Power it on again."""
         self.node.start()
         self.node.connect(is_up=True)
+        self._await()
 
     def power_off(self) -> None:
         """Cut its power: nobody hears from it any more, not even that connections end."""
@@ -100,8 +111,8 @@ class Machine:
         self.node.connect(is_up=True)
 
     def stop(self) -> None:
-        """Stop it in order."""
-        self.node.stop()
+        """End all that runs on it."""
+        self.node.kill()
 
     def command(self, commands: str) -> list[str]:
         """Return a command that runs shell commands on it while it is on."""
@@ -133,6 +144,20 @@ class Machine:
         mounts = _DISK.format(root=shlex.quote(str(ROOT)), disk=shlex.quote(str(self._disk)))
         self._command[:] = ["sh", "-euc", mounts, "sh", *command]
         self.node.start()
+        self._await()
+
+    def _await(self) -> None:
+        """Wait until everything is mounted.
+
+        Raises:
+            LaunchError: it is not.
+        """
+        deadline = time.monotonic() + _MOUNT_SECONDS
+        name = Path(f"/proc/{self.node.first_pid}/comm")
+        while name.read_text().strip() != "bash":
+            if time.monotonic() > deadline:
+                raise LaunchError(f"{self.address} does not start: see {self.log}")
+            time.sleep(0.01)
 
 
 def environment_for_machines() -> dict[str, str]:

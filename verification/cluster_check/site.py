@@ -76,10 +76,10 @@ class Site:
         self._configure()
         self._say(f"the head, {self.head.address}")
         self.head.serve(self._commands(ON_HEAD))
-        for host in self.hosts.values():
-            host.serve(self._commands(ON_HOST))
         self._await("Ray's dashboard", lambda: self.ask_head("/api/version").is_success)
-        self._await("all hosts", lambda: self.alive() == 1 + len(self.hosts))
+        for count, host in enumerate(self.hosts.values(), 2):  # one by one: Ray gives a node 30 s, however busy we are
+            host.serve(self._commands(ON_HOST))
+            self._await("a host", lambda wanted=count: self.alive() == wanted)  # type: ignore[misc]
         self._say(f"{len(self.hosts)} hosts joined; deploying")
         self.head.run(self._commands(DEPLOY), seconds=_START_SECONDS)
         self.await_replicas()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import time
@@ -54,6 +55,7 @@ class Stores:
         Raises:
             LaunchError: one does not start.
         """
+        os.environ.update(self.credentials)  # this process reads the events at the end
         for machine in self._all:
             stack.callback(machine.stop)
         self._redis.serve(shlex.join(self._redis_command()))

@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ from rtb.runtime import processes
 from rtb.runtime.guard import descendants
 
 _STOP_SECONDS = 10.0
+_BEGIN_SECONDS = 10.0
 
 
 def can_make() -> str:
@@ -135,10 +137,13 @@ class Node:
         Raises:
             LaunchError: it has ended.
         """
-        below = [] if self._process is None else descendants(self._process.pid)
-        if len(below) < 2:  # `unshare`, which stays in this machine's namespaces, and what it started
-            raise LaunchError(f"the node {self.address} has ended: see {self._log}")
-        return below[1]
+        deadline = time.monotonic() + _BEGIN_SECONDS
+        while self._process is not None and not self.ended and time.monotonic() < deadline:
+            below = descendants(self._process.pid)
+            if len(below) > 1:  # `unshare`, which stays in this machine's namespaces, and what it started
+                return below[1]
+            time.sleep(0.01)
+        raise LaunchError(f"the node {self.address} has ended: see {self._log}")
 
     def connect(self, *, is_up: bool) -> None:
         """Pull its cable, or plug it in again: see `Network.connect`."""
