@@ -121,9 +121,16 @@ def test_a_store_that_is_away_keeps_no_replica_from_starting(
     check_hosts(settings_of(environment(tmp_path), monkeypatch))
 
 
+class _Bidder(RLBidder):
+    """Without Serve, nobody awaits this."""
+
+    def __del__(self) -> None:  # type: ignore[override]
+        pass
+
+
 @pytest.mark.parametrize(
     "start",
-    [CTRModel, RLBidder, controller_parts, lambda: router_parts(SimpleNamespace(), None)],  # type: ignore[arg-type]
+    [CTRModel, _Bidder, controller_parts, lambda: router_parts(SimpleNamespace(), None)],  # type: ignore[arg-type]
 )
 def test_every_stage_asks_before_it_does_anything(
     start: Any, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
