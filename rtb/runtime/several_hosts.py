@@ -70,7 +70,7 @@ def _notices(url: str) -> Iterator[str]:
     if not url:
         yield f"RAYBID_PUBLIC_URL is not set, so notices would go to the exchange's own machine: set it to {_PUBLIC}"
     # With https it is a proxy's, in front of all hosts: that of containers on one machine may be on loopback.
-    elif urlsplit(url).scheme != "https" and _is_here(host := _host(url)):
+    elif not url.startswith("https://") and _is_here(host := _host(url)):
         yield f"RAYBID_PUBLIC_URL leads to {host or 'no host'}, the exchange's own machine: set it to {_PUBLIC}"
 
 

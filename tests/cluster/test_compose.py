@@ -92,7 +92,7 @@ def test_what_raybid_is_told_are_settings() -> None:
 
 
 def test_nodes_have_what_several_hosts_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    command = [ROOT / "cluster" / "secrets.sh", "--folder", tmp_path, "--keep-owner"]
+    command = [str(ROOT / "cluster" / "secrets.sh"), "--folder", str(tmp_path), "--keep-owner"]
     subprocess.run(command, capture_output=True, check=True)
     for name in ("head", "worker", "deploy"):
         told = {key: str(value) for key, value in compose()["services"][name]["environment"].items()}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
-from raybid.local.environment import ROOT
+from raybid.local.environment import ROOT, ray_settings
 
 
 def test_an_image_takes_along_what_it_runs_and_nothing_secret() -> None:
@@ -25,12 +25,9 @@ def test_an_image_does_not_run_as_root() -> None:
 
 
 def _of_nodes() -> list[str]:
-    """Return the files beside it that the entry point reads or runs."""
-    script = (ROOT / "cluster" / "docker" / "entrypoint.sh").read_text()
-    found = [f"cluster/{name}" for name in re.findall(r"""(?:here/\.\.|\$\(dirname "\$here"\))/([\w.]+)""", script)]
-    assert "cluster/ray.env" in found
-    assert "cluster/haproxy.sh" in found
-    return found
+    """Return the files of `cluster` that nodes read and run."""
+    script = Path(ray_settings()["RAY_SERVE_HAPROXY_BINARY_PATH"])
+    return ["cluster/ray.env", str(script.relative_to(ROOT)), "cluster/docker/entrypoint.sh"]
 
 
 def _is_below(name: str, folders: list[str]) -> bool:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from deployments import hosts
 from deployments.bootstrap.controller import controller_parts
 from deployments.bootstrap.router import router_parts
 from deployments.ctr_model import CTRModel
@@ -35,9 +34,10 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def believe(nodes: list[dict[str, Any]], listening: str = "0.0.0.0") -> None:
         client = SimpleNamespace(http_config=SimpleNamespace(host=listening))
-        monkeypatch.setattr(hosts.ray, "is_initialized", lambda: True)
-        monkeypatch.setattr(hosts.ray, "nodes", lambda: nodes)
-        monkeypatch.setattr(hosts, "_get_global_client", lambda: client)
+        monkeypatch.setattr("ray.is_initialized", lambda: True)
+        monkeypatch.setattr("ray.nodes", lambda: nodes)
+        for module in ("hosts", "wiring"):
+            monkeypatch.setattr(f"deployments.{module}._get_global_client", lambda: client)
 
     return believe
 
@@ -121,16 +121,24 @@ def test_a_store_that_is_away_keeps_no_replica_from_starting(
     check_hosts(settings_of(environment(tmp_path), monkeypatch))
 
 
-@pytest.mark.parametrize(
-    "start",
-    [CTRModel, RLBidder, controller_parts, lambda: router_parts(SimpleNamespace(), None)],  # type: ignore[arg-type]
-)
+class _Bidder(RLBidder):
+    """Without Serve, nobody awaits this."""
+
+    def __del__(self) -> None:  # type: ignore[override]
+        pass
+
+
+def _router() -> None:
+    stages: Any = SimpleNamespace()
+    router_parts(stages, None)
+
+
+@pytest.mark.parametrize("start", [CTRModel, _Bidder, controller_parts, _router])
 def test_every_stage_asks_before_it_does_anything(
     start: Any, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster(TWO)
     settings_of({"RAYBID_VAR_DIR": str(tmp_path / "var")}, monkeypatch)
-    monkeypatch.setattr("deployments.wiring._get_global_client", hosts._get_global_client)
     with pytest.raises(HostsDiffer, match="RAYBID_REDIS_URL is not set"):
         start()
     assert not (tmp_path / "var").exists()

@@ -29,7 +29,7 @@ _FILE = Path("cluster.env")
 _HEAD, HOSTS = 2, (3, 4, 5)
 _CPUS = 2
 _START_SECONDS = 240.0
-_LOOK_SECONDS = 0.25
+_LOOK_SECONDS = 0.5
 _ASK_SECONDS = 2.0
 
 Say = Callable[[str], None]
@@ -53,7 +53,7 @@ class Site:
     """
 
     def __init__(self, net: Network, folder: Path, public_url: str, extra: Mapping[str, str], say: Say) -> None:
-        self._folder, self._public_url, self._extra, self._say = folder, public_url, extra, say
+        self._folder, self._public_url, self._extra, self._say = folder, public_url, dict(extra), say
         common = environment_for_machines()
         self.stores = Stores(net, folder, common)
         own = {**common, **self.stores.credentials, **extra}
@@ -61,7 +61,9 @@ class Site:
         self.hosts = {last: Machine(net, last, folder, own) for last in HOSTS}
         self._page = blocks(PAGE)
         self.settings = Settings()
-        self._variables: dict[str, str] = {}
+        # Clients that are kept: each new one reads all certificates of the system, a tenth of a second of a core.
+        self._askers = {host: calls.client(self.url(host), is_ours=True, timeout=_ASK_SECONDS) for host in self.hosts}
+        self._dashboard = calls.client(self._head_url, is_ours=True, timeout=_ASK_SECONDS)
 
     def start(self, stack: ExitStack) -> None:
         """Set everything up until bids can be answered; stop it with the stack.
@@ -108,7 +110,7 @@ class Site:
     def can_bid(self, host: int) -> bool:
         """Return whether a host's ingress says that bids can be answered."""
         try:
-            return calls.get(f"{self.url(host)}/health/ready", is_ours=True, timeout=_ASK_SECONDS).is_success
+            return self._askers[host].get("/health/ready").is_success
         except httpx.HTTPError:
             return False
 
@@ -167,8 +169,7 @@ class Site:
         Raises:
             httpx.HTTPError: there is none.
         """
-        url = f"http://{self.head.address}:{self.settings.dashboard_port}{path}"
-        return calls.get(url, headers=dashboard_headers(self._variables), is_ours=True, timeout=_ASK_SECONDS)
+        return self._dashboard.get(path)
 
     def _configure(self) -> None:
         """Write the file that every machine reads, by the page's commands, and copy it to all."""
@@ -185,13 +186,23 @@ class Site:
         content = self.head.taken(_FILE)
         for host in self.hosts.values():
             host.put(_FILE, content)
-        self._variables = dict(_assignments(content)) | dict(self._extra)
-        told = {name.removeprefix("RAYBID_").lower(): value for name, value in self._variables.items()}
+        variables = dict(_assignments(content)) | self._extra
+        self._dashboard = calls.client(
+            self._head_url,
+            is_ours=True,
+            headers=dashboard_headers(variables),
+            timeout=_ASK_SECONDS,
+        )
+        told = {name.removeprefix("RAYBID_").lower(): value for name, value in variables.items()}
         fields = Settings.model_fields.keys()
         self.settings = Settings(
             **{name: value for name, value in told.items() if name in fields},  # type: ignore[arg-type]
             var_dir=self._folder / "var",
         )
+
+    @property
+    def _head_url(self) -> str:
+        return f"http://{self.head.address}:{self.settings.dashboard_port}"
 
     def _commands(self, heading: str) -> str:
         text = "\n".join(self._page[heading])

@@ -27,7 +27,7 @@ _ENOUGH = 0.7
 
 _BACK_SECONDS = 240.0
 _FULL_SECONDS = 30.0
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
