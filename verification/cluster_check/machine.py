@@ -25,8 +25,8 @@ mount -t tmpfs -o size=2g tmpfs /dev/shm
 cd {root}
 exec "$@"
 """
-"""Mounts over this repository what the machine writes to it, so that each has a checkout at the same path. Names are not
-looked up: there is nobody to ask."""
+"""Mounts over this repository what the machine writes to it, so that each has a checkout at the same path.
+Names are not looked up: there is nobody to ask."""
 
 _SERVICE = "while :; do {{ {commands}\n}}; sleep 1; done"
 """What systemd does with `Restart=always`."""
