@@ -15,8 +15,10 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Annotated
 
 import httpx
 import msgspec
@@ -35,8 +37,8 @@ from rtb.runtime.terminal import plain
 from simulation import reference
 from simulation.exchange import ReplayOptions, Unreachable
 from verification.cluster_check import looks, stores, training
-from verification.cluster_check.report import ClusterReport, reserved_left
-from verification.cluster_check.site import HOSTS, Say, Site
+from verification.cluster_check.report import ClusterReport, Outcome, reserved_left
+from verification.cluster_check.site import HOSTS, Site
 from verification.cluster_check.strikes import Strikes
 from verification.cluster_check.traffic import Traffic
 from verification.faults.books import compare, pause_all, read_balances
@@ -54,7 +56,11 @@ _TIMES = ("", "_APP", "_NATIVE", "_INTERSTITIAL")
 
 
 @processes.ended_by_signals()
-def main() -> None:
+def main(
+    fault: Annotated[
+        list[str] | None, typer.Option(help="only this fault, and neither training nor publishing; repeatable")
+    ] = None,
+) -> None:
     """Set up, look, trade under faults, compare."""
     console = Console(stderr=True, highlight=False)
     if reason := can_make():
@@ -64,7 +70,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="raybid-cluster-", dir="/var/tmp"))  # hosts have a /tmp of their own
     folder.chmod(0o711)  # PostgreSQL runs as another user
     try:
-        report = _checked(folder, console)
+        report = _checked(folder, fault or (), console)
     except (LaunchError, Unreachable, RedisError, httpx.HTTPError, OSError) as error:
         refuse("cluster-check", f"{error} (logs: {folder})")
     typer.echo(msgspec.json.encode(report.summary()).decode())
@@ -73,7 +79,7 @@ def main() -> None:
     shutil.rmtree(folder)
 
 
-def _checked(folder: Path, console: Console) -> ClusterReport:
+def _checked(folder: Path, faults: Collection[str], console: Console) -> ClusterReport:
     def say(text: str) -> None:
         console.print(plain(text, "dim"))
 
@@ -85,13 +91,14 @@ def _checked(folder: Path, console: Console) -> ClusterReport:
         site.start(stack)
         site.register()
         key = site.exchange_key()
-        report = ClusterReport(hosts=1 + len(HOSTS), connections=_CONNECTIONS * len(HOSTS))
+        report = ClusterReport(hosts=1 + len(HOSTS), connections=_CONNECTIONS * len(HOSTS), is_whole=not faults)
         say("bids, keys, notices and figures by each host")
         report.faults += looks.look(site, key)
-        say("a policy published on a host without the Controller")
-        report.published_from_elsewhere = looks.published_from_elsewhere(site, str(ROOT / "models" / "ppo"))
-        say("a training across hosts")
-        report.runners_on_hosts = training.runners_on_hosts(site)
+        if report.is_whole:
+            say("a policy published on a host without the Controller")
+            report.published_from_elsewhere = looks.published_from_elsewhere(site, str(ROOT / "models" / "ppo"))
+            say("a training across hosts")
+            report.runners_on_hosts = training.runners_on_hosts(site)
         options = {
             host: ReplayOptions(
                 url=site.url(host),
@@ -106,16 +113,18 @@ def _checked(folder: Path, console: Console) -> ClusterReport:
             )
             for host in HOSTS
         }
-        uvloop.run(_trade(site, Traffic(options, _NOTICE_TTL), report, say, console))
+        traffic = Traffic(options, _NOTICE_TTL)
+        report.outcomes = uvloop.run(_trade(Strikes(site, traffic, say), traffic, faults))
+        _audit(site, traffic, report, console)
     return report
 
 
-async def _trade(site: Site, traffic: Traffic, report: ClusterReport, say: Say, console: Console) -> None:
-    """Trade under all faults, then compare the books."""
+async def _trade(strikes: Strikes, traffic: Traffic, faults: Collection[str]) -> dict[str, Outcome]:
+    """Trade under the faults; return what each cost."""
     traffic.start(HOSTS)
-    report.outcomes = await Strikes(site, traffic, say).carry_out()
+    outcomes = await strikes.carry_out(faults)
     await traffic.finish()
-    await asyncio.to_thread(_audit, site, traffic, report, console)
+    return outcomes
 
 
 def _audit(site: Site, traffic: Traffic, report: ClusterReport, console: Console) -> None:

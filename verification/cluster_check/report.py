@@ -40,6 +40,7 @@ class ClusterReport(msgspec.Struct):
         outcomes: by fault.
         runners_on_hosts: hosts on which a training's env runners ran.
         published_from_elsewhere: whether a model that another host than the Controller's published served on all.
+        is_whole: whether nothing was left out.
         books: what the audit found.
         faults: what else is wrong, a line each.
     """
@@ -49,6 +50,7 @@ class ClusterReport(msgspec.Struct):
     outcomes: dict[str, Outcome] = {}
     runners_on_hosts: int = 0
     published_from_elsewhere: bool = False
+    is_whole: bool = True
     books: dict[str, Any] = {}
     faults: list[str] = []
 
@@ -73,9 +75,9 @@ class ClusterReport(msgspec.Struct):
         found += [f"{name} is {self.books.get(name)}" for name in _ZEROS if self.books.get(name) != 0]
         if not self.books.get("settled"):
             found.append("nothing was settled")
-        if self.runners_on_hosts < _BOTH:
+        if self.is_whole and self.runners_on_hosts < _BOTH:
             found.append("the env runners of a training met on one host")
-        if not self.published_from_elsewhere:
+        if self.is_whole and not self.published_from_elsewhere:
             found.append("a model published on another host did not serve everywhere")
         return found
 

@@ -35,14 +35,12 @@ class Fault:
     """One fault.
 
     Attributes:
-        name: name of it in the report.
         strike: brings it about.
         heal: undoes it; returns when there is nothing left to undo, which a start may take.
         seconds: time from one to the other.
         struck: hosts that cannot be called meanwhile.
     """
 
-    name: str
     strike: Callable[[], None]
     heal: Callable[[], None]
     seconds: float
@@ -61,29 +59,31 @@ class Strikes:
     def __init__(self, site: Site, traffic: Traffic, say: Say) -> None:
         self._site, self._traffic, self._say = site, traffic, say
 
-    async def carry_out(self) -> dict[str, Outcome]:
-        """Carry out all faults; return what each cost.
+    async def carry_out(self, only: Collection[str] = ()) -> dict[str, Outcome]:
+        """Carry out all faults, or only some; return what each cost.
 
         Raises:
             LaunchError: the cluster does not come back.
         """
+        faults = {
+            report.KILLED: self._host_killed,
+            report.CONTROLLER: self._controllers_host,
+            report.CUT: self._host_cut,
+            report.HEAD_CUT: self._head_cut,
+            report.GCS: self._gcs,
+            report.POWER: self._power,
+        }
         found = {}
-        for choose in (
-            self._host_killed,
-            self._controllers_host,
-            self._host_cut,
-            self._head_cut,
-            self._gcs,
-            self._power,
-        ):
+        for name, choose in faults.items():
+            if only and name not in only:
+                continue
             fault = await asyncio.to_thread(choose)
-            self._say(f"{fault.name}{f': {self._names(fault.struck)}' if fault.struck else ''}")
-            outcome = await self._carry_out(fault)
+            self._say(f"{name}{f': {self._names(fault.struck)}' if fault.struck else ''}")
+            found[name] = outcome = await self._carry_out(name, fault)
             self._say(f"  {outcome.errors} failed, gap {outcome.gap_s} s, full rate after {outcome.full_rate_s} s")
-            found[fault.name] = outcome
         return found
 
-    async def _carry_out(self, fault: Fault) -> Outcome:
+    async def _carry_out(self, name: str, fault: Fault) -> Outcome:
         hosts = list(self._site.hosts)
         spared = [host for host in hosts if host not in fault.struck]
         await asyncio.sleep(_BEFORE_SECONDS)
@@ -92,7 +92,7 @@ class Strikes:
         await asyncio.to_thread(fault.strike)
         self._traffic.stop(fault.struck)
         await asyncio.sleep(fault.seconds)
-        healed_at = await self._heal(fault)
+        healed_at = await self._heal(name, fault)
         full = await self._full_rate(rates, healed_at)
         await asyncio.sleep(_AFTER_SECONDS)
         self._traffic.check()
@@ -103,13 +103,13 @@ class Strikes:
             full_rate_s=None if full is None else round(full, 1),
         )
 
-    async def _heal(self, fault: Fault) -> float:
+    async def _heal(self, name: str, fault: Fault) -> float:
         """Undo a fault, and call the hosts again that can bid; return when all were called."""
         healing = asyncio.ensure_future(asyncio.to_thread(fault.heal))
         waiting, deadline = set(fault.struck), time.monotonic() + _BACK_SECONDS
         while waiting or not healing.done():
             if time.monotonic() > deadline:
-                raise LaunchError(f"{fault.name}: {self._names(waiting)} cannot bid after {_BACK_SECONDS:.0f} s")
+                raise LaunchError(f"{name}: {self._names(waiting)} cannot bid after {_BACK_SECONDS:.0f} s")
             for host in list(waiting):
                 if await asyncio.to_thread(self._site.can_bid, host):
                     self._traffic.start([host])
@@ -130,39 +130,39 @@ class Strikes:
     def _names(self, hosts: Collection[int]) -> str:
         return ", ".join(self._site.hosts[host].address for host in sorted(hosts))
 
-    def _killed(self, name: str, host: int) -> Fault:
+    def _killed(self, host: int) -> Fault:
         machine = self._site.hosts[host]
 
         def heal() -> None:
             machine.power_on()
             self._site.await_replicas(_BACK_SECONDS)
 
-        return Fault(name, machine.power_off, heal, _DOWN_SECONDS, [host])
+        return Fault(machine.power_off, heal, _DOWN_SECONDS, [host])
 
     def _host_killed(self) -> Fault:
-        return self._killed(report.KILLED, any_but(self._site, controllers_host(self._site)))
+        return self._killed(any_but(self._site, controllers_host(self._site)))
 
     def _controllers_host(self) -> Fault:
-        return self._killed(report.CONTROLLER, controllers_host(self._site))
+        return self._killed(controllers_host(self._site))
 
     def _host_cut(self) -> Fault:
         host = any_but(self._site, controllers_host(self._site))
         machine = self._site.hosts[host]
-        return Fault(report.CUT, machine.cut, machine.heal, _CUT_SECONDS, [host])
+        return Fault(machine.cut, machine.heal, _CUT_SECONDS, [host])
 
     def _head_cut(self) -> Fault:
-        return Fault(report.HEAD_CUT, self._site.head.cut, self._site.head.heal, _CUT_SECONDS)
+        return Fault(self._site.head.cut, self._site.head.heal, _CUT_SECONDS)
 
     def _gcs(self) -> Fault:
         def strike() -> None:
             (pid,) = self._site.head.node.pids("gcs_server")
             os.kill(pid, signal.SIGKILL)
 
-        return Fault(report.GCS, strike, lambda: self._site.await_replicas(_BACK_SECONDS), _DOWN_SECONDS)
+        return Fault(strike, lambda: self._site.await_replicas(_BACK_SECONDS), _DOWN_SECONDS)
 
     def _power(self) -> Fault:
         def heal() -> None:
             self._site.power_on()
             self._site.await_replicas(_BACK_SECONDS)
 
-        return Fault(report.POWER, self._site.power_off, heal, _DOWN_SECONDS, list(self._site.hosts))
+        return Fault(self._site.power_off, heal, _DOWN_SECONDS, list(self._site.hosts))
