@@ -12,7 +12,6 @@ did not bid, and after how long the full rate was back; then what the books say.
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import tempfile
 from collections.abc import Collection
