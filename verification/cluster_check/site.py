@@ -78,10 +78,7 @@ class Site:
         self._configure()
         self._say(f"the head, {self.head.address}")
         self.head.serve(self._commands(ON_HEAD))
-        self._await("Ray's dashboard", lambda: self.ask_head("/api/version").is_success)
-        for count, host in enumerate(self.hosts.values(), 2):  # one by one: Ray gives a node 30 s, however busy we are
-            host.serve(self._commands(ON_HOST))
-            self._await("a host", lambda wanted=count: self.alive() == wanted)  # type: ignore[misc]
+        self._join(lambda host: host.serve(self._commands(ON_HOST)))
         self._say(f"{len(self.hosts)} hosts joined; deploying")
         self.head.run(self._commands(DEPLOY), seconds=_START_SECONDS)
         self.await_replicas()
@@ -95,8 +92,8 @@ class Site:
     def power_on(self) -> None:
         """Power everything on again."""
         self.stores.power_on()
-        for machine in (self.head, *self.hosts.values()):
-            machine.power_on()
+        self.head.power_on()
+        self._join(Machine.power_on)
 
     def url(self, host: int) -> str:
         """Return the base URL of a host's ingress."""
@@ -130,10 +127,10 @@ class Site:
                     found[name].append(replica["node_ip"])
         return found
 
-    def alive(self) -> int:
-        """Return the number of machines that Ray knows as alive."""
+    def alive(self) -> set[str]:
+        """Return the addresses of the machines that Ray knows as alive."""
         nodes = self.ask_head("/nodes?view=summary").json()["data"]["summary"]
-        return sum(node["raylet"].get("state") == "ALIVE" for node in nodes)
+        return {node["ip"] for node in nodes if node["raylet"].get("state") == "ALIVE"}
 
     def await_replicas(self, seconds: float = _START_SECONDS) -> None:
         """Wait until every stage runs on two hosts or more, and every host can bid.
@@ -170,6 +167,13 @@ class Site:
             httpx.HTTPError: there is none.
         """
         return self._dashboard.get(path)
+
+    def _join(self, begin: Callable[[Machine], None]) -> None:
+        """Wait for the head, then start the hosts one by one: Ray gives a node 30 s, however many share our cores."""
+        self._await("Ray's dashboard", lambda: self.ask_head("/api/version").is_success)
+        for host in self.hosts.values():
+            begin(host)
+            self._await(f"the host {host.address}", lambda address=host.address: address in self.alive())  # type: ignore[misc]
 
     def _configure(self) -> None:
         """Write the file that every machine reads, by the page's commands, and copy it to all."""
