@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from raybid.local.checks import LaunchError
 from raybid.local.environment import ROOT, haproxy, ray_settings
-from rtb.runtime import calls
+from rtb.runtime import calls, processes
 from rtb.runtime.exposure import is_loopback
 from rtb.runtime.settings import Settings
 from rtb.runtime.several_hosts import faults, ray_token
@@ -24,6 +24,7 @@ from rtb.store import cluster_record
 
 _REDIS_PORT = 6379
 _LOOK_SECONDS = 1.0
+_STOP_SECONDS = 40.0
 _RECONNECT_SECONDS = "600"
 """How long a host serves on without the head's GCS, as long as KubeRay's workers; Ray's own minute is too short."""
 
@@ -139,10 +140,14 @@ def join_command(head: HeadPlace, options: NodeOptions, environment: dict[str, s
 
 
 def become(command: list[str], environment: Mapping[str, str]) -> NoReturn:
-    """Run a command in place of this process, in the repository, with files for this user alone."""
+    """Run a command in place of this process, in the repository, with files for this user alone.
+
+    It runs below a guard: what Ray leaves behind when its GCS dies would keep the next start from its ports.
+    """
     os.umask(0o077)
     os.chdir(ROOT)
-    os.execve(command[0], command, environment)
+    whole = processes.guarded(command, _STOP_SECONDS, parent=os.getppid())
+    os.execve(whole[0], whole, environment)
 
 
 def ledger_side(settings: Settings) -> str:

@@ -31,16 +31,18 @@ class Terminated(SystemExit):
         super().__init__(128 + number)
 
 
-def guarded(command: Sequence[str], grace: float = _GRACE_SECONDS) -> list[str]:
-    """Return a command that runs this one below a guard for as long as this process lives.
+def guarded(command: Sequence[str], grace: float = _GRACE_SECONDS, parent: int | None = None) -> list[str]:
+    """Return a command that runs this one below a guard for as long as its parent lives.
 
     SIGTERM, SIGINT and SIGHUP to the guard are passed on. Orphans of the command end when it ends.
 
     Args:
         command: the command and its arguments.
         grace: seconds it may take to end once asked.
+        parent: process that is to be the guard's parent; none: this one.
     """
-    return [sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), str(grace), *command]
+    told = os.getpid() if parent is None else parent
+    return [sys.executable, "-I", "-S", guard.__file__, str(told), str(grace), *command]
 
 
 def start(command: Sequence[str], grace: float = _GRACE_SECONDS, **options: Any) -> subprocess.Popen[Any]:

@@ -28,8 +28,8 @@ exec "$@"
 """Mounts over this repository what the machine writes to it, so that each has a checkout at the same path.
 Names are not looked up: there is nobody to ask."""
 
-_SERVICE = "while :; do {{ {commands}\n}}; kill -KILL -1 2>/dev/null; sleep 1; done"
-"""What systemd does with `Restart=always`: what a command leaves behind is ended before it is started again."""
+_SERVICE = "while :; do {{ {commands}\n}}; sleep 1; done"
+"""What systemd does with `Restart=always`."""
 
 
 _MOUNT_SECONDS = 10.0

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 from hypothesis import given
@@ -17,6 +18,7 @@ from raybid.local import LaunchError, nodes
 from raybid.local.configuration import spread
 from raybid.local.environment import ROOT
 from rtb.runtime.settings import Settings
+from tests.support import until
 
 STAGES = ("Router", "CTRModel", "RLBidder")
 
@@ -98,10 +100,9 @@ def test_what_is_no_head_is_told(told: str) -> None:
 
 
 def test_a_command_takes_this_process_place_in_the_repository_with_private_files(tmp_path: Path) -> None:
-    script = (
-        "from raybid.local import nodes\n"
-        "nodes.become(['/bin/sh', '-c', 'echo $$; pwd; umask; echo $TOLD'], {'TOLD': 'yes'})\n"
-    )
+    """And what it leaves behind ends with it."""
+    shell = "echo $PPID; pwd; umask; echo $TOLD; setsid sleep 600 & echo $!"
+    script = f"from raybid.local import nodes; nodes.become(['/bin/sh', '-c', '{shell}'], {{'TOLD': 'yes'}})"
     process = subprocess.Popen(
         [sys.executable, "-c", script],
         cwd=tmp_path,
@@ -110,4 +111,6 @@ def test_a_command_takes_this_process_place_in_the_repository_with_private_files
         text=True,
     )
     said, _ = process.communicate(timeout=60)
-    assert said.split() == [str(process.pid), str(ROOT), "0077", "yes"]
+    *told, left = said.split()
+    assert told == [str(process.pid), str(ROOT), "0077", "yes"]
+    until(lambda: not psutil.pid_exists(int(left)), 10, "it is left")
