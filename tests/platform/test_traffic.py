@@ -10,11 +10,13 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import redis
 import yaml
 
 from raybid.local import Platform
@@ -193,6 +195,29 @@ def test_a_killed_bidder_costs_no_5xx_and_comes_back(platform: Platform, api: ht
         stop.set()
         thread.join()
     assert set(statuses) <= {200, 204}
+
+
+def test_a_killed_ledger_server_comes_back_and_nothing_acknowledged_is_lost(
+    platform: Platform, settings: Settings, api: httpx.Client, admin: dict[str, str]
+) -> None:
+    with redis.Redis.from_url(settings.ledger_url) as client:
+        killed = client.info("server")["process_id"]
+        before = platform.spent_micros()
+        with ThreadPoolExecutor(1) as background:
+            replaying = background.submit(replay, settings, "--duration", "14", "--rate", "60", "--connections", "8")
+            until(lambda: platform.spent_micros() > before, 30, "nothing is bought")
+            os.kill(killed, signal.SIGKILL)
+            figures = replaying.result()
+        until(lambda: api.get("/health/ready").is_success, 30, "it does not come back")
+        assert client.info("server")["process_id"] != killed
+    assert figures["status"]["other"] == 0, figures
+    # What was charged as the answer got lost is charged, and owed by nobody's word.
+    assert platform.spent_micros() - before >= figures["spend_micros"] > 0
+    stats = api.get("/stats", headers=admin).json()
+    for campaign in stats["campaigns"].values():
+        pots = [campaign[f"{name}_micros"] for name in ("available", "leased", "reserved", "spent")]
+        assert min(pots) >= 0
+        assert sum(pots) == campaign["budget_micros"]
 
 
 def replica_pid(settings: Settings, deployment: str) -> int:
