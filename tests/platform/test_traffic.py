@@ -21,10 +21,12 @@ import yaml
 
 from raybid.local import Platform
 from raybid.local.environment import ROOT, authentication, client_environment, dashboard_headers
+from rtb.events.parquet import read_events
 from rtb.runtime.settings import Settings
 from simulation.auctions import SimulatedMarket
 from simulation.requests import to_openrtb
 from tests.support import SHARED_DATA, environment_of, require, until
+from verification.faults.audit import read_charges
 
 pytestmark = pytest.mark.cluster
 
@@ -202,7 +204,7 @@ def test_a_killed_ledger_server_comes_back_and_nothing_acknowledged_is_lost(
 ) -> None:
     with redis.Redis.from_url(settings.ledger_url) as client:
         killed = client.info("server")["process_id"]
-        before = platform.spent_micros()
+        began, before = time.time(), platform.spent_micros()
         with ThreadPoolExecutor(1) as background:
             replaying = background.submit(replay, settings, "--duration", "14", "--rate", "60", "--connections", "8")
             until(lambda: platform.spent_micros() > before, 30, "nothing is bought")
@@ -213,6 +215,13 @@ def test_a_killed_ledger_server_comes_back_and_nothing_acknowledged_is_lost(
     assert figures["status"]["other"] == 0, figures
     # What was charged as the answer got lost is charged, and owed by nobody's word.
     assert platform.spent_micros() - before >= figures["spend_micros"] > 0
+
+    def charged() -> list[list[int]]:
+        events = read_events(settings.events_dir, began, time.time() + 5)
+        return list(read_charges([events]).by_bid.values())
+
+    until(lambda: sum(map(sum, charged())) == platform.spent_micros() - before, 30, "events and ledger differ")
+    assert {len(prices) for prices in charged()} == {1}
     stats = api.get("/stats", headers=admin).json()
     for campaign in stats["campaigns"].values():
         pots = [campaign[f"{name}_micros"] for name in ("available", "leased", "reserved", "spent")]
