@@ -121,10 +121,16 @@ def head_command(
 
     The state is in Redis, so that a head that starts again finds it: in the server of the ledger, unless
     `RAY_REDIS_ADDRESS` names another.
+
+    It starts nothing that it can do without, since Ray gives its agent 15 seconds to start beside all the others
+    (ray-project/ray#65983), and a head that does not make it starts again: no autoscaler, which has no hosts to add, and
+    no monitor of workers' logs where it has no workers.
     """
     return [
         *_ray_start(options),
         "--head",
+        "--no-monitor",
+        *(() if options.cpus else ("--include-log-monitor", "false")),
         *("--port", str(settings.ray_port)),
         *("--dashboard-host", dashboard_host or options.address),
         *("--dashboard-port", str(settings.dashboard_port)),
