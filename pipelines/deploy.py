@@ -108,8 +108,7 @@ def _await_head(settings: Settings, environment: Mapping[str, str], seconds: flo
         LaunchError: it takes too long, or this host has something else.
     """
     head = nodes.head_place(settings.http_host, settings.dashboard_port)
-    _say(f"waiting for the head at {head.address}:{head.port}")
-    nodes.await_head(head, seconds)
+    nodes.await_head(head, seconds, _say)
     nodes.check_like_head(settings, environment, head.address)
 
 

@@ -9,7 +9,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -123,8 +123,8 @@ def head_command(
     `RAY_REDIS_ADDRESS` names another.
 
     It starts nothing that it can do without, since Ray gives its agent 15 seconds to start beside all the others
-    (ray-project/ray#65983), and a head that does not make it starts again: no autoscaler, which has no hosts to add, and
-    no monitor of workers' logs where it has no workers.
+    (ray-project/ray#65983), and a head that does not make it starts again: no autoscaler, which has no hosts to add,
+    and no monitor of workers' logs where it has no workers.
     """
     return [
         *_ray_start(options),
@@ -224,13 +224,18 @@ def head_place(told: str, port: int) -> HeadPlace:
         ) from error
 
 
-def await_head(place: HeadPlace, seconds: float) -> None:
+def await_head(place: HeadPlace, seconds: float, say: Callable[[str], None]) -> None:
     """Wait until a head takes connections: by then its record is in the store.
+
+    Args:
+        place: where the head is.
+        seconds: the longest wait.
+        say: told once if there is something to wait for.
 
     Raises:
         LaunchError: it takes too long.
     """
-    deadline = time.monotonic() + seconds
+    deadline, is_told = time.monotonic() + seconds, False
     while True:
         try:
             socket.create_connection(place, timeout=_LOOK_SECONDS).close()
@@ -240,6 +245,9 @@ def await_head(place: HeadPlace, seconds: float) -> None:
                     f"no head answers at {place.address}:{place.port} ({error.strerror or error}): start it by"
                     " `raybid cluster head`, and let this host reach it"
                 ) from error
+            if not is_told:
+                say(f"waiting for the head at {place.address}:{place.port}")
+                is_told = True
             time.sleep(_LOOK_SECONDS)
         else:
             return

@@ -36,7 +36,7 @@ def became(monkeypatch: pytest.MonkeyPatch) -> Became:
     """Return what commands became, with their environment."""
     found: Became = []
     monkeypatch.setattr(nodes, "become", lambda command, environment: found.append((command, dict(environment))))
-    monkeypatch.setattr(nodes, "await_head", lambda place, seconds: None)
+    monkeypatch.setattr(nodes, "await_head", lambda place, seconds, say: None)
     return found
 
 
