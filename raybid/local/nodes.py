@@ -25,6 +25,9 @@ from rtb.store import cluster_record
 _REDIS_PORT = 6379
 _LOOK_SECONDS = 1.0
 _STOP_SECONDS = 40.0
+_AGENT_PORT, _RUNTIME_ENV_PORT = 8266, 8267
+"""Ports of Ray's agents: of those that they choose themselves, Ray waits to be told for 15 seconds, then ends
+(ray-project/ray#65983), and two busy cores may need more to start them."""
 _RECONNECT_SECONDS = "600"
 """How long a host serves on without the head's GCS, as long as KubeRay's workers; Ray's own minute is too short."""
 
@@ -122,9 +125,8 @@ def head_command(
     The state is in Redis, so that a head that starts again finds it: in the server of the ledger, unless
     `RAY_REDIS_ADDRESS` names another.
 
-    It starts nothing that it can do without, since Ray gives its agent 15 seconds to start beside all the others
-    (ray-project/ray#65983), and a head that does not make it starts again: no autoscaler, which has no hosts to add,
-    and no monitor of workers' logs where it has no workers.
+    It starts nothing that it can do without: no autoscaler, which has no hosts to add, and no monitor of workers' logs
+    where it has no workers.
     """
     return [
         *_ray_start(options),
@@ -256,6 +258,7 @@ def await_head(place: HeadPlace, seconds: float, say: Callable[[str], None]) -> 
 def _ray_start(options: NodeOptions) -> list[str]:
     command = [str(Path(sys.executable).parent / "ray"), "start", "--block", "--log-color", "false"]
     command += ["--node-ip-address", options.address, "--metrics-export-port", str(options.metrics_port)]
+    command += ["--dashboard-agent-grpc-port", str(_AGENT_PORT), "--runtime-env-agent-port", str(_RUNTIME_ENV_PORT)]
     return command if options.cpus is None else [*command, "--num-cpus", f"{options.cpus:g}"]
 
 
