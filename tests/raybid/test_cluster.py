@@ -149,7 +149,9 @@ def test_a_host_joins_its_head(tmp_path: Path, became: Became) -> None:
     assert (option(first, "--address"), option(first, "--num-cpus")) == (f"{HEAD}:7000", "4")
     assert option(second, "--address") == f"{HEAD}:6380"
     assert "--num-cpus" not in second
-    ports = [option(first, f"--{name}-port") for name in ("metrics-export", "dashboard-agent-grpc", "runtime-env-agent")]
+    ports = [
+        option(first, f"--{name}-port") for name in ("metrics-export", "dashboard-agent-grpc", "runtime-env-agent")
+    ]
     assert "0" not in ports  # Ray would wait to be told another, and not for long
     assert "--head" not in first + second
     assert not [word for word in first if "redis" in word]
