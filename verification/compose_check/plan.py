@@ -93,9 +93,10 @@ def ends(service: Mapping[str, Any]) -> bool:
 def adapted(described: Mapping[str, Any], names: Sequence[str], most_files: int, most_processes: int) -> dict[str, Any]:
     """Return a compose file with these services alone, as this machine and podman can run it.
 
-    Limits of open files and processes are within the machine's. Networks have addresses that compose.yaml trusts as proxies, and a
-    service keeps its own over a restart, as with Docker: podman would give it the next one, and nginx resolves names
-    once. Folders in memory are root's, as podman 4 knows no owner of them, with the permissions of the image.
+    Limits of open files and processes are within the machine's. Networks have addresses that compose.yaml trusts as
+    proxies, and a service keeps its own over a restart, as with Docker: podman would give it the next one, and nginx
+    resolves names once. Folders in memory are root's, as podman 4 knows no owner of them, with the permissions of the
+    image.
     """
     numbers = {name: place for place, name in enumerate(described["networks"])}
     services = {}
