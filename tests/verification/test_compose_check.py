@@ -73,6 +73,11 @@ def test_containers_are_found_by_their_service() -> None:
     assert plan.containers("[]") == {}
 
 
+@pytest.mark.parametrize(("state", "has_ended"), [("exited", True), ("stopped", True), ("running", False)])
+def test_a_container_has_ended_before_podman_has_tidied_up(state: str, has_ended: bool):
+    assert plan.Container("raybid_deploy_1", state).has_ended is has_ended
+
+
 def test_targets_that_are_not_scraped_are_told() -> None:
     def told(*targets: tuple[str, str, str]) -> str:
         found = [{"labels": {"job": job}, "health": health, "lastError": error} for job, health, error in targets]

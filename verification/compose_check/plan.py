@@ -29,6 +29,11 @@ class Container(msgspec.Struct, frozen=True):
     state: str
     exit_code: int = 0
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether its process has ended; podman calls it `stopped` until it has tidied up after it."""
+        return self.state in ("exited", "stopped")
+
 
 class ComposeReport(msgspec.Struct):
     """The figures of the check.

@@ -81,8 +81,10 @@ class Stack:
         deadline = time.monotonic() + _START_SECONDS
         while not self._is_healthy(name):
             if time.monotonic() > deadline:
+                found = self._container(name)
                 raise LaunchError(
-                    f"{name} is not healthy after {_START_SECONDS:.0f} s; its log ends: {self._log(name)}"
+                    f"{name} is not healthy after {_START_SECONDS:.0f} s, but {found.state} (exit code "
+                    f"{found.exit_code}); its log ends: {self._log(name)}"
                 )
             time.sleep(_LOOK_SECONDS)
 
@@ -90,7 +92,7 @@ class Stack:
         """Return whether the health check of a service passes, or whether a service that ends has ended well."""
         container = self._container(name)
         if name not in self.lasting:
-            return container.state == "exited" and container.exit_code == 0
+            return container.has_ended and container.exit_code == 0
         return container.state == "running" and not _done(["podman", "healthcheck", "run", container.name]).returncode
 
     def _container(self, name: str) -> plan.Container:
