@@ -173,9 +173,7 @@ async def _settle(parts: BidParts, ref: BidRef, result: AuctionResult, *, in_cle
     return reply
 
 
-async def _notice(
-    parts: BidParts, kind: Kind, ref: BidRef, query: dict[str, str], *, in_clear: bool = False
-) -> Reply:
+async def _notice(parts: BidParts, kind: Kind, ref: BidRef, query: dict[str, str], *, in_clear: bool = False) -> Reply:
     reply = await parts.notices.settle(kind, ref, query, in_clear=in_clear)
     for name in (reply.outcome, *reply.extra_outcomes):
         parts.tally.add(f"notice.{kind}.{name}")

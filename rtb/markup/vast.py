@@ -23,9 +23,11 @@ _NAMESPACE = ' xmlns="http://www.iab.com/VAST"'
 _SYSTEM = '<AdSystem version="1.0">Raybid</AdSystem>'
 _SERVING_ID = f"<AdServingId>{BID_ID}</AdServingId>"  # identifies one impression, whichever macros a caller fills in
 _AUTHORITY = "https://www.iabtechlab.com/categoryauthority"
-_CODE = "&code=[ERRORCODE]"
-"""VAST's and DAAST's macro, filled in by the player."""
+_CODE = "&code=%5BERRORCODE%5D"
+"""VAST's and DAAST's macro, filled in by the player; with plain brackets it is no URI to the schemas."""
 
+_HOST = re.compile(r"\A[a-z]+://[^/?#]*", re.IGNORECASE)
+_STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -165,7 +167,14 @@ def _file(file: MediaFile, name: str) -> str:
     size = f'width="{file.w}" height="{file.h}"'
     kind = f'delivery="{file.delivery}" type={_attribute(file.mime)} bitrate="{file.bitrate}"'
     about = f'id={_attribute(name)} {kind} {size} scalable="true" maintainAspectRatio="true"'
-    return f"<MediaFile {about}>{_cdata(file.url)}</MediaFile>"
+    return f"<MediaFile {about}>{_cdata(_address(file.url))}</MediaFile>"
+
+
+def _address(url: str) -> str:
+    """Return an address as the schemas take it: brackets and stray percent signs after the host encoded."""
+    after = _HOST.sub("", url, count=1)
+    fit = _STRAY_PERCENT.sub("%25", after).replace("[", "%5B").replace("]", "%5D")
+    return url[: len(url) - len(after)] + fit
 
 
 def _clock(seconds: float) -> str:
