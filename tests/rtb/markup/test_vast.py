@@ -197,7 +197,9 @@ _SCHEMAS = {
 
 @cache
 def _schema(version: str) -> etree.XMLSchema:
-    return etree.XMLSchema(etree.parse(require(SHARED_DATA / "vast-xsd" / _SCHEMAS[version])))
+    path = SHARED_DATA / "vast-xsd" / _SCHEMAS[version]
+    require(path.exists(), f"IAB's schemas of VAST are not in {path.parent}")
+    return etree.XMLSchema(etree.parse(path))
 
 
 @given(pairs("video", "audio"), TEXTS, st.lists(TEXTS, max_size=2))

@@ -34,8 +34,10 @@ def test_blank_price_is_empty(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "quantity"),
-    [("30.3", 30.3), ("1", 1.0), ("0.5", 0.5), (".5", 0.5), ("7.", 7.0), ("0", None), ("-1", None), ("nan", None)]
-    + [("inf", None), ("1e9", None), ("", None), ("x", None), ("1_0", None), ("9" * 20, None)],
+    [
+        *(("30.3", 30.3), ("1", 1.0), ("0.5", 0.5), (".5", 0.5), ("7.", 7.0)),
+        *((text, None) for text in ("0", "0.0", "-1", "nan", "inf", "1e9", "", "x", "1_0", "9" * 20)),
+    ],
 )
 def test_quantity_is_a_number_above_nothing(text: str, quantity: float | None) -> None:
     assert read_quantity(text) == quantity

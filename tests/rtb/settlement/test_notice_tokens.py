@@ -45,27 +45,30 @@ def test_the_token_of_a_click_alone_holds_the_landing_page(ref: BidRef, kind: Ki
 
 
 FORMER_REF = BidRef(0xAB, 31, 7, 2, 1_500, 1_800_000_000, 77, 1.0, 5, 300, 9, True, True)
-FORMER = {
-    (Kind.BILL, 1.0): "b5mpvBw7fZNiDacsf58stwnhBa1FogBxVu9DuFgn0qX_4Fww9zZqkOt3j7X6m-BzNKvdSIDQoU9XQ16WF-ulRTwNnZjvxmY",
+FORMER = [
+    (Kind.BILL, 1.0, "b5mpvBw7fZNiDacsf58stwnhBa1FogBxVu9DuFgn0qX_4Fww9zZqkOt3j7X6m-BzNKvdSIDQoU9XQ16WF-ulRTwNnZjvxmY"),
     (
         Kind.CLICK,
         1.0,
-    ): "Q_dk5ZgO7_vawOGk4VqkxreBdmZqFq-R3lwRK8AtVUb3vJHuhw8TDr3Wlxyt-TLz3IajEGtr6z6wBQM2bkOkl7B5Gxr42Q4",
+        "Q_dk5ZgO7_vawOGk4VqkxreBdmZqFq-R3lwRK8AtVUb3vJHuhw8TDr3Wlxyt-TLz3IajEGtr6z6wBQM2bkOkl7B5Gxr42Q4",
+    ),
     (
         Kind.BILL,
         0.92,
-    ): "r2xAjBIoE48BXaW2LwnYA3TI92avfjwakBHdjPfuHbgCwyJvSgUu2djqBnduWoH6jLSeQsdur7_FEvbVs2SP4GZSeIrWYHXWI03p1hccKw",
+        "r2xAjBIoE48BXaW2LwnYA3TI92avfjwakBHdjPfuHbgCwyJvSgUu2djqBnduWoH6jLSeQsdur7_FEvbVs2SP4GZSeIrWYHXWI03p1hccKw",
+    ),
     (
         Kind.CLICK,
         0.92,
-    ): "9_wauzkFLV8ZZh1GKml-9i5OGSXaGqiePVegrm7uTxtfTmXZUw3Qo7pl8zf2eAVlNj8LANY9WCs6uorrLOOFFMhMRVGk7_hKr3iRLiRkEQ",
-}
+        "9_wauzkFLV8ZZh1GKml-9i5OGSXaGqiePVegrm7uTxtfTmXZUw3Qo7pl8zf2eAVlNj8LANY9WCs6uorrLOOFFMhMRVGk7_hKr3iRLiRkEQ",
+    ),
+]
 """Tokens of the layout before version 2, as they are still underway after an upgrade."""
 
 
-@pytest.mark.parametrize(("kind", "rate"), FORMER)
-def test_a_token_of_the_former_layout_is_still_read(kind: Kind, rate: float):
-    assert Signer(SECRET).read(FORMER[kind, rate], kind) == FORMER_REF._replace(rate=rate)
+@pytest.mark.parametrize(("kind", "rate", "token"), FORMER)
+def test_a_token_of_the_former_layout_is_still_read(kind: Kind, rate: float, token: str):
+    assert Signer(SECRET).read(token, kind) == FORMER_REF._replace(rate=rate)
 
 
 @given(names=st.lists(st.text(min_size=1, max_size=64), min_size=2, max_size=64, unique=True))
