@@ -174,10 +174,13 @@ class NoticeHandler:
 
 
 def _kind_and_rest(path: str) -> tuple[Kind, str] | None:
-    """Return the kind of a notice and what follows it in the path; `None` where the path is no notice's."""
+    """Return the kind of a notice and what follows it in the path; `None` where the path is no notice's.
+
+    Some callers put a slash before the query.
+    """
     try:
-        name, rest = path.removeprefix("/notice/").split("/")
-        return Kind(name), rest
+        name, rest, *more = path.removeprefix("/notice/").split("/")
+        return None if any(more) or (more and not rest) else (Kind(name), rest)
     except ValueError:
         return None
 

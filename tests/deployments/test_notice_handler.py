@@ -519,6 +519,7 @@ def test_clicks_come_from_anywhere(desk: Desk):
         "{url}&amp;price=1.5&amp;min=1.25",
         "{url}?price=1.5?cb=77&min=1.25",
         "{url}?price=1.5",
+        "{url}/?price=1.5",
         "{url}?price=+1.5",
         "{url}?price=1.5E+0&",
     ],
