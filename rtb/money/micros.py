@@ -49,8 +49,13 @@ def exact_quantity(quantity: float) -> Fraction:
 
 
 def micros_of(price_micros: int, quantity: float) -> int:
-    """Return the price of some impressions, to the nearest micro and at least 1, from the price of one, above 0."""
-    return price_micros if quantity == 1.0 else max(1, round(price_micros * exact_quantity(quantity)))
+    """Return the price of some impressions, to the nearest micro and at least 1, from the price of one, above 0.
+
+    What exceeds `MAX_MICROS` is no more than that: no budget pays it.
+    """
+    if quantity == 1.0:
+        return price_micros
+    return min(max(1, round(price_micros * exact_quantity(quantity))), MAX_MICROS)
 
 
 def units_to_micros(units: float) -> int:

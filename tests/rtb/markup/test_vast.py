@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from typing import Any
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import pytest
@@ -88,9 +89,10 @@ def test_document_of_what_fits_parses_and_holds_it(pair: tuple[Slot, Any], name:
     assert serving == ([_BID] if document.tag == "VAST" and document.get("version", "") >= "4.1" else [])
     assert _seconds(_one(inline, "Creatives/Creative/Linear/Duration")) == pytest.approx(ad.duration_seconds)
     sent = inline.findall("Creatives/Creative/Linear/MediaFiles/MediaFile")
-    assert [
-        (file.text, file.get("type"), file.get("bitrate"), file.get("width"), file.get("delivery")) for file in sent
-    ] == [(file.url, file.mime, str(file.bitrate), str(file.w), file.delivery) for file in media_for(slot, ad.media)]
+    assert [(unquote(file.text or ""), *map(file.get, ("type", "bitrate", "width", "delivery"))) for file in sent] == [
+        (unquote(file.url), file.mime, str(file.bitrate), str(file.w), file.delivery)
+        for file in media_for(slot, ad.media)
+    ]
 
 
 @pytest.mark.parametrize(

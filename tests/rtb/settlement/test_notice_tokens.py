@@ -21,7 +21,7 @@ REF = BidRef(0xAB, 31, 7, 2, 1_500, 1_800_000_000)
 u64, u32, u16 = (st.integers(0, 2**bits - 1) for bits in (64, 32, 16))
 rates = st.just(1.0) | st.floats(1e-9, 1e9)
 money = (u64, u32, u64, rates, u32, u64, u32, st.booleans(), st.booleans())
-later = (st.sampled_from(["", "USD", "EUR"]), u32, rates)
+later = (st.sampled_from(["", "USD", "EUR"]), u32, rates, st.just(""))
 refs = st.builds(BidRef, u64, u32, u32, u64, *money, *later)
 kinds = st.sampled_from(Kind)
 
