@@ -239,7 +239,7 @@ def _unpacked_former(payload: bytes) -> BidRef:
     return BidRef._make((*whole, rate, exchange, floor_micros, caller, *is_flagged, "", 0, 1.0, ""))
 
 
-_BOUND: list[bytes | bytearray | memoryview] = [_VERSION]
+_BOUND = [_VERSION]
 _VERSIONS = ((_BOUND, _unpacked), (None, _unpacked_former))
 _SHORTEST = _TAG_BYTES + _FORMER.size
 _LONGEST = _TAG_BYTES + _LAYOUT.size + _RATE.size + _QUANTITY.size + _LANDING_BYTES
