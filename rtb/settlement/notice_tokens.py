@@ -216,20 +216,10 @@ def _unpacked(payload: bytes) -> BidRef:
         (rate,), place = _RATE.unpack_from(payload, place), place + _RATE.size
     if flags & _COUNTED_OTHERWISE:
         (quantity,), place = _QUANTITY.unpack_from(payload, place), place + _QUANTITY.size
-    return BidRef(
-        *whole,
-        user=user,
-        rate=rate,
-        exchange=exchange,
-        floor_micros=floor_micros,
-        caller=caller,
-        first_price=bool(flags & _FIRST_PRICE),
-        charged_by_win=bool(flags & _CHARGED_BY_WIN),
-        currency=currency.rstrip(b"\0").decode(),
-        made=made,
-        quantity=quantity,
-        landing=payload[place:].decode(),
-    )
+    is_flagged = (bool(flags & _FIRST_PRICE), bool(flags & _CHARGED_BY_WIN))
+    terms = (user, rate, exchange, floor_micros, caller, *is_flagged)
+    code, landing = currency.rstrip(b"\0").decode(), payload[place:].decode()
+    return BidRef._make((*whole, *terms, code, made, quantity, landing))
 
 
 def _unpacked_former(payload: bytes) -> BidRef:
