@@ -181,7 +181,8 @@ SCREEN = ref(currency="USD", ceiling=7_684_504, floor=100_000, quantity=30.3)
 def test_a_sale_of_several_impressions_costs_the_price_of_those_delivered(
     bid: BidRef, price: str, delivered: str | None, micros: int, remarks: tuple[str, ...]
 ):
-    assert charge(bid, price, **({} if delivered is None else {"qty": delivered})) == Charge(micros, remarks)
+    query: dict[str, str] = {"price": price} | ({} if delivered is None else {"qty": delivered})
+    assert CHARGING.charge(bid, query) == Charge(micros, remarks)
 
 
 @given(price=st.integers(1, 2**30), quantity=st.floats(1e-3, 1e4), rate=st.sampled_from([1.0, 0.8, 150.0]))
