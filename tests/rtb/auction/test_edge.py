@@ -24,7 +24,7 @@ from rtb.models.ctr import CTRNetwork, CTRScorer
 from rtb.models.features import FIELDS
 from rtb.money.micros import cpm_to_micros
 from rtb.openrtb import InvalidRequest, NoBid
-from rtb.openrtb.macros import AUCTION_LOSS, AUCTION_PRICE
+from rtb.openrtb.macros import AUCTION_CURRENCY, AUCTION_LOSS, AUCTION_PRICE
 from rtb.runtime.settings import Settings
 from rtb.settlement.notice_tokens import BidRef, Kind, Signer, creative_number
 from rtb.targeting.listing import Listing
@@ -65,10 +65,10 @@ def test_notices_name_the_bid() -> None:
         start = f"{URL}/notice/{path}/"
         assert bid[name].startswith(start)
         ref = SIGNER.read(bid[name].removeprefix(start).split("?")[0], Kind(path))
-        assert (ref.bid_id, ref.campaign, ref.creative) == (bid["id"], 3, 1)
+        assert (ref.bid_id, ref.campaign, ref.creative) == (bid["id"], 3, creative_number("box"))
         assert ref.ceiling_micros == cpm_to_micros(bid["price"])
         assert ref.expires == MONDAY_NOON + 60
-    assert bid["burl"].endswith(f"?price={AUCTION_PRICE}")
+    assert bid["burl"].endswith(f"?price={AUCTION_PRICE}&cur={AUCTION_CURRENCY}")
     assert AUCTION_LOSS in bid["lurl"]
 
 
