@@ -200,7 +200,7 @@ def _trading(stores: Stores) -> Trading:
     known = exchanges.load(settings.exchanges_dir, price_keys.keys())
     for fault in known.faults:
         logger.error(f"exchange profile {fault.name} is left out, all others bid: {fault.reason}")
-    charging = Charging(known, price_keys, max(settings.notice_times))
+    charging = Charging(known, price_keys, settings.notice_times.usual, lambda: edge.rates)
     notices = NoticeHandler(
         signer, stores.ledger, edge, frequency, charging=charging, exchanges=known, durability=stores.durability
     )

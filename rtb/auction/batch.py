@@ -71,6 +71,7 @@ class ImpressionTerms(NamedTuple):
         group: number of each impression's imp, ascending; none: each is an imp of its own.
         is_test: mask of impressions where nothing is billable; none: all are.
         challenger: mask of impressions of an experiment's challenger; none: there is no experiment.
+        quantity: impressions that one sale stands for; none: 1 everywhere.
     """
 
     first_price: npt.NDArray[np.bool_]
@@ -79,6 +80,7 @@ class ImpressionTerms(NamedTuple):
     group: npt.NDArray[np.intp] | None
     is_test: npt.NDArray[np.bool_] | None
     challenger: npt.NDArray[np.bool_] | None = None
+    quantity: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,7 @@ class Batch:
             is_test=self.terms.is_test,
             challenger=self.terms.challenger,
             market=np.array(markets, np.uint64)[self.owner],
+            quantity=self.terms.quantity,
         )
 
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Literal
-from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +25,7 @@ from rtb.money.currency import Rates
 from rtb.money.micros import floors_to_micros
 from rtb.openrtb import Bid, BidRequest, BidResponse, NoBid, SeatBid, decode_request, encode_response
 from rtb.runtime.notice_times import NoticeTimes
+from rtb.settlement.landing import landing_with
 from rtb.settlement.notice_tokens import BidRef, Kind, Signer
 from rtb.targeting.bitmaps import Words
 from rtb.targeting.catalog_view import CatalogView
@@ -100,13 +100,18 @@ class Edge:
 
     def view(self, listings: Sequence[Listing], version: str = "") -> CatalogView:
         """Return the view for `set_catalog`; call it in a thread, as thousands of campaigns take a second."""
-        return CatalogView(listings, self._view, version)
+        return CatalogView(listings, self._view, version, self._base)
 
     def show(self, view: CatalogView) -> None:
         """Set the view of the campaigns to bid for."""
         self._view = view
         self._open, self._opened = None, ""
         self._context = self._context._replace(catalog=view.version)
+
+    @property
+    def rates(self) -> Rates:
+        """Current exchange rates."""
+        return self._context.rates
 
     def set_rates(self, rates: Rates) -> None:
         """Set the exchange rates."""
@@ -181,19 +186,24 @@ class Edge:
 
     def _terms(self, impressions: Sequence[Impression], owner: npt.NDArray[np.intp]) -> ImpressionTerms:
         is_test = [item.audience.is_test for item in impressions]
+        quantity = [item.quantity for item in impressions]
         return ImpressionTerms(
             first_price=np.array([item.first_price for item in impressions], bool),
             ttl=np.array([self._seconds(item) for item in impressions], np.float64),
             user=np.array([self._users.key(item.audience.user) for item in impressions], np.uint64),
             group=_groups(impressions, owner),
             is_test=np.array(is_test, bool) if any(is_test) else None,
+            quantity=np.array(quantity, np.float64) if quantity.count(1.0) < len(quantity) else None,
         )
 
     def _seconds(self, impression: Impression) -> float:
         """Return how long notices are honoured; video and audio are always fetched ahead."""
-        slot = impression.slot
-        inventory = "app" if isinstance(slot, PlayedSlot) else impression.audience.inventory
-        return self._times.of(inventory, interstitial=slot.instl, native=slot.kind == "native")
+        slot, inventory, shown_in = impression.slot, impression.audience.inventory, 0.0
+        if inventory == "dooh":
+            shown_in = max(impression.patience, impression.shown_at - self._clock())
+        elif isinstance(slot, PlayedSlot):
+            inventory = "app"
+        return self._times.of(inventory, interstitial=slot.instl, native=slot.kind == "native", shown_in=shown_in)
 
     def render(
         self, batch: Batch, probability: npt.NDArray[np.float32], outcome: AuctionOutcome
@@ -206,11 +216,13 @@ class Edge:
         pctr = probability[outcome.candidate, CLICK].tolist()
         multiplier, floor_micros = outcome.multiplier.tolist(), batch.floor_micros[outcome.candidate].tolist()
         events = []
+        prices = outcome.price_micros.tolist()
         for place, (candidate, imp, owner, row, seconds, ref) in enumerate(
-            _winners(batch, outcome, impressions, self._charge_on)
+            _winners(batch, outcome, impressions, self._charge_on, int(at))
         ):
             impression, request = impressions[imp], batch.requests[owner]
-            offer = BidOffer(ref, impression, batch.view.template(impression.slot, row), seconds)
+            template = batch.view.template(impression.slot, row)
+            offer = BidOffer(ref, impression, template, seconds, prices[place])
             bid = bid_of(offer, self._signer, self._base)
             request.exchange.finish(bid)
             seats[owner].setdefault(_seat(batch, impression, candidate), []).append(bid)
@@ -225,7 +237,7 @@ class Edge:
                     features=features_of[place],
                     pctr=pctr[place],
                     multiplier=multiplier[place],
-                    price_micros=ref.ceiling_micros,
+                    price_micros=prices[place],
                     floor_micros=floor_micros[place],
                     at=at,
                     first_price=impression.first_price,
@@ -233,6 +245,7 @@ class Edge:
                     experiment=experiment_of(ref.campaign) or None,
                     exchange=ref.exchange,
                     caller=ref.caller,
+                    quantity=ref.quantity,
                 )
             )
         answers = [
@@ -242,14 +255,15 @@ class Edge:
         return answers, events
 
     def landing(self, ref: BidRef) -> str | None:
-        """Return the landing URL of a bid's creative, with a token for its conversion notice."""
+        """Return the landing URL of a bid's creative, with a token for its conversion notice; `None` if it is unknown.
+
+        It is the creative's current one. Where the campaign was paused or archived meanwhile, or the creative removed,
+        it is that of the time of the bid.
+        """
         listing = self._view.listing_of.get(campaign_of(ref.campaign))
-        if listing is None or ref.creative >= len(listing.campaign.creatives):
-            return None
-        url = listing.campaign.creatives[ref.creative].landing_url
-        parts = urlsplit(url)
-        query = "&".join(filter(None, (parts.query, f"rb_click={self._signer.sign(ref, Kind.CONVERSION)}")))
-        return urlunsplit(parts._replace(query=query))
+        creative = None if listing is None else listing.creative(ref.creative)
+        url = ref.landing if creative is None else creative.landing_url
+        return landing_with(url, f"rb_click={self._signer.sign(ref, Kind.CONVERSION)}") if url else None
 
 
 def _answer(request: Prepared, seats: dict[str, list[Bid]], reason: NoBid) -> Answer:
@@ -332,32 +346,37 @@ def _seat(batch: Batch, impression: Impression, candidate: int) -> str:
 
 
 def _winners(
-    batch: Batch, outcome: AuctionOutcome, impressions: Sequence[Impression], charge_on: str
+    batch: Batch, outcome: AuctionOutcome, impressions: Sequence[Impression], charge_on: str, made: int
 ) -> Iterator[tuple[int, int, int, int, float, BidRef]]:
     """Yield each winner: candidate, impression, request, row of the creative, seconds of its notices, and its ref."""
     candidate = outcome.candidate
     imp, row = batch.candidates.imp[candidate], batch.candidates.creative[candidate]
     whose = (candidate, imp, batch.owner[imp], row, batch.terms.ttl[imp], batch.terms.user[imp])
-    paid = (outcome.lease, outcome.sequence, outcome.account, outcome.price_micros, outcome.expires)
+    paid = (outcome.lease, outcome.sequence, outcome.account, outcome.ceiling_micros, outcome.expires)
     creatives = batch.view.index.creatives
     for number, place, owner, line, seconds, user, floor, lease, sequence, account, ceiling, expires in zip(
         *(column.tolist() for column in (*whose, batch.floor_micros[candidate], *paid)), strict=True
     ):
         impression, request = impressions[place], batch.requests[owner]
-        exchange = request.exchange
+        exchange, shown = request.exchange, creatives[line]
+        quote = impression.audience.quote
         ref = BidRef(
             lease,
             sequence,
             account,
-            creatives[line].place,
+            shown.number,
             ceiling,
             expires,
             user,
-            impression.audience.quote.rate,
+            quote.rate,
             exchange.number,
             floor,
             request.caller,
             impression.pays_bid,
-            (exchange.charge_on or charge_on) == "win",
+            exchange.is_charged_by_win(impression.slot.kind, charge_on),
+            quote.currency,
+            made,
+            impression.quantity,
+            shown.creative.landing_url,
         )
         yield number, place, owner, line, seconds, ref

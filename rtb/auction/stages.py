@@ -21,6 +21,7 @@ from rtb.models.policy import Policy
 from rtb.models.scores import CLICK, CONVERSION, Scorer, Scores
 from rtb.models.winrate import market_caller
 from rtb.money.accounts import campaign_of, experiment_of
+from rtb.money.micros import micros_of
 from rtb.pacing.snapshot import PACING_DTYPE, PacingTable, pacing_state
 
 
@@ -57,6 +58,7 @@ class Auction(NamedTuple):
         is_test: mask of impressions where nothing is billable, shape `(imps,)`; none: all are.
         challenger: mask of impressions of an experiment's challenger, shape `(imps,)`; none: there is no experiment.
         market: key of each impression's market (`rtb.models.winrate.market_key`), shape `(imps,)`; none: unknown.
+        quantity: impressions that one sale of each stands for, shape `(imps,)`; none: 1.
     """
 
     imp: npt.NDArray[np.intp]
@@ -70,6 +72,7 @@ class Auction(NamedTuple):
     is_test: npt.NDArray[np.bool_] | None = None
     challenger: npt.NDArray[np.bool_] | None = None
     market: npt.NDArray[np.uint64] | None = None
+    quantity: npt.NDArray[np.float64] | None = None
 
 
 class ModelVersions(NamedTuple):
@@ -112,7 +115,8 @@ class AuctionOutcome(NamedTuple):
     Attributes:
         candidate: index into the batch's candidates, ascending.
         account: account that pays: the campaign's own, or its arm's in an experiment.
-        price_micros: price to bid for the impression.
+        price_micros: price to bid for one impression.
+        ceiling_micros: money reserved: that price times the impressions that the sale stands for.
         multiplier: multiplier on the value.
         lease: lease of the bid's money; with `sequence`, the bid's identity.
         sequence: number of the bid in its lease.
@@ -124,6 +128,7 @@ class AuctionOutcome(NamedTuple):
     candidate: npt.NDArray[np.intp]
     account: npt.NDArray[np.int32]
     price_micros: npt.NDArray[np.int64]
+    ceiling_micros: npt.NDArray[np.int64]
     multiplier: npt.NDArray[np.float64]
     lease: npt.NDArray[np.int64]
     sequence: npt.NDArray[np.int64]
@@ -293,7 +298,8 @@ class BidStage:
         """Give each impression, or one of each group, to its best bid whose money can be reserved."""
         imps = auction.imp[known[order]]
         groups = imps if auction.group is None else auction.group[imps]
-        hold = self._holder(auction, imps, self._table["number"][row[order]], bids[order])
+        ceilings = _ceilings(auction, imps, bids[order])
+        hold = self._holder(auction, imps, self._table["number"][row[order]], ceilings)
         first = np.flatnonzero(np.diff(groups, prepend=-1))
         winners, held = [], []
         for start, end in pairwise([*first.tolist(), len(groups)]):
@@ -303,7 +309,8 @@ class BidStage:
                     winners.append(place)
                     held.append(reservation)
                     break
-        chosen = order[np.array(winners, np.intp)]
+        won = np.array(winners, np.intp)
+        chosen = order[won]
         paid = chosen if auction.is_test is None else chosen[~auction.is_test[auction.imp[known[chosen]]]]
         np.add.at(self._usage[:, 1], row[paid], 1)
         identity = np.array(held, np.int64).reshape(-1, 3)
@@ -311,20 +318,28 @@ class BidStage:
             candidate=known[chosen],
             account=self._table["number"][row[chosen]],
             price_micros=bids[chosen],
+            ceiling_micros=ceilings[won],
             multiplier=self._multiplier[row[chosen]],
             lease=identity[:, 0],
             sequence=identity[:, 1],
             expires=identity[:, 2],
-            unpaid=np.unique(imps[~np.isin(groups, groups[np.array(winners, np.intp)])]),
+            unpaid=np.unique(imps[~np.isin(groups, groups[won])]),
             versions=ModelVersions(
                 self._version, self.policy.version, self._challenger.version if self._challenger else ""
             ),
         )
 
     def _holder(
-        self, auction: Auction, imp: npt.NDArray[np.intp], account: npt.NDArray[np.int32], prices: pricing.Ints
+        self, auction: Auction, imp: npt.NDArray[np.intp], account: npt.NDArray[np.int32], ceilings: pricing.Ints
     ) -> Callable[[int], Reservation | None]:
-        """Return a function that reserves the money of a bid, by its index in these arrays; a test needs none."""
+        """Return a function that reserves the money of a bid, by its index in these arrays; a test needs none.
+
+        Args:
+            auction: the auction.
+            imp: impression of each bid.
+            account: account that pays for each bid.
+            ceilings: the most that each bid can cost.
+        """
         book, ttl, is_test, market = self.book, auction.ttl, auction.is_test, auction.market
 
         def hold(place: int) -> Reservation | None:
@@ -332,7 +347,7 @@ class BidStage:
             if is_test is not None and is_test.item(imp.item(place)):
                 return book.reserve_test(seconds)
             caller = 0 if market is None else market_caller(market.item(imp.item(place)))
-            return book.reserve(account.item(place), prices.item(place), seconds, caller)
+            return book.reserve(account.item(place), ceilings.item(place), seconds, caller)
 
         return hold
 
@@ -363,6 +378,15 @@ class BidStage:
         self._usage[:, 0] += seen
         self._usage[:, 2] += np.bincount(row, chance, size)
         self._usage[:, 3] += seen * self._multiplier * self._table["value_micros"]
+
+
+def _ceilings(auction: Auction, imp: npt.NDArray[np.intp], prices: pricing.Ints) -> pricing.Ints:
+    """Return the most that each bid can cost, by its price of one impression."""
+    if auction.quantity is None:
+        return prices
+    quantities = auction.quantity[imp].tolist()
+    pairs = zip(prices.tolist(), quantities, strict=True)
+    return np.array([micros_of(price, quantity) for price, quantity in pairs], np.int64)
 
 
 def price_curves(

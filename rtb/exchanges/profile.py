@@ -20,6 +20,10 @@ _Currency = Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{3})?$(?!\n)")]
 _KeyId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{12}$(?!\n)")]
 _PriceKeys = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_-]{0,32}$(?!\n)")]
 _Macro = Annotated[str, msgspec.Meta(pattern=r"^[$%{][A-Za-z0-9_:${}%-]{1,62}[}%]$(?!\n)")]
+_Format = Literal["banner", "video", "native", "audio"]
+_MTYPES: dict[str, int] = {"banner": 1, "video": 2, "audio": 3, "native": 4}
+"""Values of `bid.mtype` by format, list "Creative Markup Types"."""
+
 _Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
 
 
@@ -35,12 +39,15 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ignore_at: whether its `at` is wrong, so that the profile's auction type applies.
         secure_by_default: whether an imp without `secure` needs https.
         no_loss_notice: whether it has no `lurl`, or refuses bids with one.
+        no_win_notice: formats whose bids have no `nurl`, as the exchange takes it for something else: such a bid is
+            charged by its billing notice.
     """
 
     ignore_tmax: bool = False
     ignore_at: bool = False
     secure_by_default: bool = False
     no_loss_notice: bool = False
+    no_win_notice: tuple[_Format, ...] = ()
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -108,10 +115,21 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
             for imp in request.imp:
                 imp.secure = 1 if imp.secure is None else imp.secure
 
+    def is_charged_by_win(self, kind: str, otherwise: str) -> bool:
+        """Return whether the win notice of a bid of this format spends its money.
+
+        Args:
+            kind: format of the bid.
+            otherwise: the platform's choice (`bill` or `win`), where the profile makes none.
+        """
+        return (self.charge_on or otherwise) == "win" and kind not in self.quirks.no_win_notice
+
     def finish(self, bid: Bid) -> None:
         """Adapt a bid to the exchange."""
         if self.quirks.no_loss_notice:
             bid.lurl = None
+        if any(_MTYPES[kind] == bid.mtype for kind in self.quirks.no_win_notice):
+            bid.nurl = None
         if self.price_macro != AUCTION_PRICE:
             bid.nurl = bid.nurl and bid.nurl.replace(AUCTION_PRICE, self.price_macro)
             bid.burl = bid.burl and bid.burl.replace(AUCTION_PRICE, self.price_macro)

@@ -21,6 +21,7 @@ from rtb.models import features
 from rtb.models.scores import CLICK, CONVERSION
 from rtb.models.winrate import market_key
 from rtb.money.accounts import experiment_of
+from rtb.money.micros import micros_of
 from rtb.runtime.settings import Settings
 from rtb.store import event_store
 
@@ -170,6 +171,8 @@ def _price(again: Recomputed, impression: Impression) -> Document:
         "floor_micros": int(again.batch.floor_micros[again.candidate]),
         "agreed_micros": int(deals.agreed_micros[again.candidate]) or None if deals else None,
         "price_micros": again.price_micros,
+        "quantity": impression.quantity,
+        "reserved_micros": micros_of(again.price_micros, impression.quantity),
         "sent": {"cpm": quote.price(bid.price_micros), "currency": quote.currency, "rate": quote.rate},
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Container
 from itertools import product
 from typing import NamedTuple
@@ -120,6 +121,8 @@ class Impression(NamedTuple):
         is_agreed: whether the floor is the fixed price.
         tag: the seller's id of the placement, or empty.
         pays_bid: whether the winner pays its own bid by OpenRTB's rules, not by exchange-specific ones.
+        quantity: impressions that one sale stands for (`imp.qty.multiplier`).
+        shown_at: Unix time when it will be shown, from `imp.dt`; 0: unknown.
     """
 
     imp_id: str
@@ -133,6 +136,8 @@ class Impression(NamedTuple):
     is_agreed: bool = False
     tag: str = ""
     pays_bid: bool = False
+    quantity: float = 1.0
+    shown_at: float = 0.0
 
     @property
     def pos(self) -> int:
@@ -195,8 +200,15 @@ def impressions_of(
             is_first = at == _FIRST_PRICE or at >= _OWN_RULES
             terms, is_agreed = (None, False) if deal is None else (_terms(deal), at == _AGREED_PRICE)
             place = (imp.id, audience, slot, floors, is_first, number, imp.exp or 0)
-            found.append(Impression(*place, terms, is_agreed, imp.tagid or "", at == _FIRST_PRICE))
+            sale = (imp.tagid or "", at == _FIRST_PRICE, *_quantity_and_moment(imp))
+            found.append(Impression(*place, terms, is_agreed, *sale))
     return found, reason
+
+
+def _quantity_and_moment(imp: Imp) -> tuple[float, float]:
+    """Return the impressions that one sale stands for, and the Unix time when they will be seen, 0 if unknown."""
+    quantity = 1.0 if imp.qty is None else imp.qty.multiplier
+    return quantity, max(0.0, imp.dt / 1_000) if imp.dt and math.isfinite(imp.dt) else 0.0
 
 
 def _offers(imp: Imp, held: Container[str]) -> list[Deal | None]:

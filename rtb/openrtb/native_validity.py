@@ -82,7 +82,7 @@ def _check_asset(asset: dict[str, Any]) -> None:
 
 
 def _check_title(title: dict[str, Any]) -> None:
-    if (_whole(title.get("len")) or 0) <= 0:
+    if not _whole(title.get("len")):  # a negative one, as some write it, means no limit
         _fail("a title without len")
 
 

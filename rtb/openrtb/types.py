@@ -205,8 +205,14 @@ class Pmp(Struct, omit_defaults=True, gc=False):
     deals: Annotated[list[Deal], Meta(max_length=MOST_DEALS)] | None = None
 
 
+class Qty(Struct, omit_defaults=True, gc=False):
+    """3.2.31: the impressions that one sale stands for, as on a screen that many people see."""
+
+    multiplier: float = 1.0
+
+
 class Imp(Struct, omit_defaults=True, gc=False):
-    """3.2.4: one impression on offer."""
+    """3.2.4: one impression on offer. `dt` is in milliseconds, beyond the range of `Int`."""
 
     id: Id
     banner: Banner | None = None
@@ -226,6 +232,8 @@ class Imp(Struct, omit_defaults=True, gc=False):
     rwdd: Int = 0
     ssai: Int = 0
     exp: Int | None = None
+    dt: float | None = None
+    qty: Qty | None = None
 
 
 class Publisher(Struct, omit_defaults=True, gc=False):

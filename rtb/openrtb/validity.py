@@ -16,6 +16,7 @@ from rtb.openrtb.native_validity import check_native
 from rtb.openrtb.types import Audio, Banner, BidRequest, Deal, Format, Imp, Pmp, Regs, RegsExt, User, Video
 
 _MOST_CPM = 1e9
+_MOST_IMPRESSIONS = 1e6  # of one sale
 
 _MEASURES: dict[type[Struct], tuple[str, ...]] = {
     Banner: ("w", "h", "wmin", "wmax", "hmin", "hmax"),
@@ -67,6 +68,9 @@ def _check_user(user: User | None) -> None:
 
 def _check_imp(imp: Imp) -> None:
     _check_floor(imp.bidfloor, "$.imp[...].bidfloor")
+    if imp.qty is not None and not 0 < imp.qty.multiplier <= _MOST_IMPRESSIONS:  # NaN too
+        place = "$.imp[...].qty.multiplier"
+        raise InvalidRequest("bad_qty", f"{imp.qty.multiplier!r} is not a number of impressions - at `{place}`")
     if imp.banner is None and imp.video is None and imp.audio is None and imp.native is None:
         raise InvalidRequest("no_format", "an impression offers no banner, video, audio or native - at `$.imp[...]`")
     if imp.pmp is not None:

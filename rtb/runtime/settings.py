@@ -128,6 +128,9 @@ class Settings(BaseSettings):
     notice_ttl_app_seconds: float = Field(300.0, gt=0, description="the same for a banner in an app")
     notice_ttl_native_seconds: float = Field(600.0, gt=0, description="the same for a native advertisement")
     notice_ttl_interstitial_seconds: float = Field(1_800.0, gt=0, description="the same for an interstitial")
+    notice_ttl_scheduled_seconds: float = Field(
+        86_400.0, ge=0, description="the most added to it on a screen in public whose request says when it is shown"
+    )
     tick_seconds: float = Field(1.0, gt=0, description="the Controller's pacing interval")
     event_backlog: int = Field(1_000_000, ge=1, description="events not yet in Parquet from which on bids' are dropped")
     event_seconds: float = Field(2.0, gt=0, description="how often the Controller writes events to Parquet")
@@ -283,6 +286,7 @@ class Settings(BaseSettings):
             self.notice_ttl_app_seconds,
             self.notice_ttl_native_seconds,
             self.notice_ttl_interstitial_seconds,
+            self.notice_ttl_scheduled_seconds,
         )
 
     def shown(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from rtb.campaigns.campaign import Campaign
 from rtb.campaigns.creative import Creative
 from rtb.inventory import blocks
 from rtb.inventory.impression import HOURS_OF_WEEK
+from rtb.settlement.notice_tokens import creative_number
 from rtb.targeting.creative_index import shape_of
 
 
@@ -34,7 +35,17 @@ class Listing:
     @cached_property
     def placements(self) -> Sequence[ListedCreative]:
         """Its creatives, in order."""
-        return [ListedCreative(self, creative, place) for place, creative in enumerate(self.campaign.creatives)]
+        return [ListedCreative(self, creative, creative_number(creative.id)) for creative in self.campaign.creatives]
+
+    def creative(self, number: int) -> Creative | None:
+        """Return the creative that a notice token names; `None` where the campaign has it no more.
+
+        Args:
+            number: number of its id, or in former tokens its index.
+        """
+        if number < len(self.campaign.creatives):
+            return self.campaign.creatives[number]
+        return next((shown.creative for shown in self.placements if shown.number == number), None)
 
     @cached_property
     def shapes(self) -> Sequence[Hashable]:
@@ -48,12 +59,12 @@ class ListedCreative(NamedTuple):
     Attributes:
         listing: listing of the campaign.
         creative: the creative.
-        place: index of the creative in its campaign's list, as in notice tokens.
+        number: number of the creative's id in notice tokens.
     """
 
     listing: Listing
     creative: Creative
-    place: int
+    number: int
 
 
 def _lower(names: Sequence[str]) -> frozenset[str]:

@@ -88,7 +88,7 @@ def _found(
     for imp, line, creative in zip(candidates.imp, candidates.line, candidates.creative, strict=True):
         placement = index.creatives[creative]
         assert placement.listing is index.listings[line]
-        assert placement.listing.campaign.creatives[placement.place] is placement.creative
+        assert placement.listing.creative(placement.number) is placement.creative
         found[imp].append((int(index.numbers[line]), placement.creative.id))
     return found
 
