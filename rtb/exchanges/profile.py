@@ -35,12 +35,14 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ignore_at: whether its `at` is wrong, so that the profile's auction type applies.
         secure_by_default: whether an imp without `secure` needs https.
         no_loss_notice: whether it has no `lurl`, or refuses bids with one.
+        gzip_by_query: whether `gzip=1` in its URL announces a compressed body, as browsers must.
     """
 
     ignore_tmax: bool = False
     ignore_at: bool = False
     secure_by_default: bool = False
     no_loss_notice: bool = False
+    gzip_by_query: bool = False
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
