@@ -62,10 +62,23 @@ class Bits:
         """Return the numbers, from 1, of the bits set among the next `count`."""
         return IdSet(self.take(count), count)
 
-    def optimized(self, ranges: Callable[[Bits], IdSet]) -> IdSet:
-        """Return ids written as a bit field or as ranges, whichever is shorter; `ranges` reads the latter."""
+    def optimized(self, ranges: Callable[[Bits], IdSet], *, is_exact: bool = False) -> IdSet:
+        """Return ids written as a bit field or as ranges, whichever is shorter.
+
+        Args:
+            ranges: reader of the ranges.
+            is_exact: whether the highest id, which stands before them, must be among them.
+
+        Raises:
+            UnreadableConsent: the string ends, or the highest id is another.
+        """
         highest = self.take(16)
-        return ranges(self) if self.take(1) else self.flags(highest)
+        if not self.take(1):
+            return self.flags(highest)
+        found = ranges(self)
+        if is_exact and highest != max((last for _, last in found.ranges), default=0):
+            raise UnreadableConsent(f"its highest id is not {highest}")
+        return found
 
     def ranges(self) -> IdSet:
         """Return a list of single ids and ranges of ids, in numbers of 16 bits."""

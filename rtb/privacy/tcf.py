@@ -177,9 +177,11 @@ def _vendors(bits: Bits) -> Vendors:
 
 
 def _canadian_vendors(bits: Bits) -> Vendors:
-    ranges = Bits.fibonacci_ranges
-    consents, interests = bits.optimized(ranges), bits.optimized(ranges)
-    restrictions = tuple(Restriction(bits.take(6), bits.take(2), bits.optimized(ranges)) for _ in range(bits.take(12)))
+    def ids() -> IdSet:
+        return bits.optimized(Bits.fibonacci_ranges, is_exact=True)
+
+    consents, interests = ids(), ids()
+    restrictions = tuple(Restriction(bits.take(6), bits.take(2), ids()) for _ in range(bits.take(12)))
     return Vendors(consents, interests, restrictions)
 
 
