@@ -460,7 +460,7 @@ def test_requests_of_prebid_are_read_unless_they_break_a_rule() -> None:
     assert {_outcome(request) for request in requests} == {""}
 
 
-@pytest.mark.parametrize("device", ["phone", [], {"dnt": "yes"}, {"lmt": []}])
+@pytest.mark.parametrize("device", ["phone", [1], {"dnt": "yes"}, {"lmt": {}}])
 def test_a_privacy_signal_that_cannot_be_read_is_not_taken_for_none(device: Any) -> None:
     with pytest.raises(InvalidRequest) as refusal:
         decode_request(to_json(make_request(device=device)))

@@ -63,7 +63,7 @@ def test_what_is_no_gpp_string_is_refused(text: str) -> None:
         split_gpp(text)
 
 
-@pytest.mark.parametrize("text", ["", "B", "BVVqAAAACY", "B//////////Y", "DAAAAAAAAACY", "BVVqAAAACY.YA.YA", "BVVqAAAACY.g"])
+@pytest.mark.parametrize("text", ["", "B", "B//////////Y", "DAAAAAAAAACY", "BVVqAAAACY.YA.YA", "BVVqAAAACY.g"])
 def test_what_is_no_section_of_the_united_states_is_refused(text: str) -> None:
     with pytest.raises(UnreadableConsent):
         decode_us_section(US_SECTIONS[11], text)
