@@ -35,7 +35,7 @@ _BODIES: list[type[msgspec.Struct]] = [
 ]
 _FLAGS = {"$.device.ext.atts", "$.device.ext.gpc", "$.regs.gpc", "$.regs.ext.gpc"}
 _CHECKED_LATER = {"$.imp[].native.request", "$.imp[].native.assets", "$.assets[]", *_FLAGS}
-"""What is of any type: natives, read as `NativeRequest` and its assets as `Asset`; flags, compared with a few values."""
+"""What is of any type: natives, read as `NativeRequest` and its assets as `Asset`; flags, compared to constants."""
 
 
 def _args(hint: Any) -> tuple[Any, ...]:

@@ -24,9 +24,7 @@ class ForgottenUser(msgspec.Struct, frozen=True):
     frequency_counters: int
 
 
-def routes(
-    catalog: Catalog, users: UserKeys, frequency: FrequencyGate, eid_sources: Sequence[str] = ()
-) -> APIRouter:
+def routes(catalog: Catalog, users: UserKeys, frequency: FrequencyGate, eid_sources: Sequence[str] = ()) -> APIRouter:
     """Build the call about users; `eid_sources` are the sources of eids that are searched besides one that is named."""
     found = APIRouter(tags=["users"])
 

@@ -127,9 +127,7 @@ class Edge:
         """Set the campaigns that are open for bidding by a pacing table of this version, such as those with money."""
         self._open, self._opened = self._view.index.mask(open_numbers), version
 
-    def prepare(
-        self, body: bytes, exchange: Profile = GENERIC, caller: int = 0, *, has_gpc: bool = False
-    ) -> Prepared:
+    def prepare(self, body: bytes, exchange: Profile = GENERIC, caller: int = 0, *, has_gpc: bool = False) -> Prepared:
         """Decode a request from the wire.
 
         Args:

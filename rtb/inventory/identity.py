@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from rtb.openrtb.types import BidRequest, Eid
 
 BUYER, EXCHANGE, DEVICE, EXTENDED = "buyer", "exchange", "ifa", "eid"
-"""Prefixes of users: from `user.buyeruid`, `user.id`, `device.ifa` and `eids`, so that ids of different sources differ."""
+"""Prefixes of users: from `user.buyeruid`, `user.id`, `device.ifa` and `eids`, so that no two sources' ids are one."""
 
 BUYERUID, ID, EIDS, IFA = "buyeruid", "id", "eids", "ifa"
 DEFAULT_SOURCES = (BUYERUID, ID, EIDS, IFA)
@@ -19,8 +19,11 @@ _BLANK = "0-_:.{}()[] "
 """Characters of a UUID of zeros, in all its spellings, and of nothing."""
 
 _WORDS = frozenset(
-    "null nil none undefined unknown nan na n/a notset empty void false default invalid missing deleted anon"
-    " anonymous noid nouser nouserid optout optedout objectobject".split()
+    {
+        *("null", "nil", "none", "undefined", "unknown", "nan", "na", "n/a", "notset", "empty", "void", "false"),
+        *("default", "invalid", "missing", "deleted", "anon", "anonymous", "noid", "nouser", "nouserid", "optout"),
+        *("optedout", "objectobject"),
+    }
 )
 """What stands in the place of an id that is none, without hyphens, underscores and brackets."""
 

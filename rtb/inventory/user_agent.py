@@ -63,16 +63,24 @@ _SYSTEMS = {
 _DESKTOPS = frozenset(
     {"windows", "macos", "linux", "chrome os", "ubuntu", "debian", "fedora", "linux mint", "red hat", "suse", "freebsd"}
 )
-_TELEVISIONS = frozenset({"tvos", "webos", "tizen tv", "roku", "chromecast", "android tv", "google tv", "vidaa", "fire tv"})
+_TELEVISIONS = frozenset(
+    {"tvos", "webos", "tizen tv", "roku", "chromecast", "android tv", "google tv", "vidaa", "fire tv"}
+)
 
 _TV_MARK = re.compile(
     r"smart[-_]?tv|hbbtv|apple ?tv|google ?tv|android ?tv|netcast|web0s|roku|crkey|chromecast|bravia|viera|philipstv|"
     r"\btv\b|\baft[a-z]{1,5}\b|shield android|mibox|mitv|vidaa|nettv|dtv|ce-html",
     re.IGNORECASE,
 )
-_CONSOLE_MARK = re.compile(r"playstation|xbox|nintendo", re.IGNORECASE)
 _TABLET_MARK = re.compile(r"ipad|tablet(?! pc)|kindle|playbook", re.IGNORECASE)
-_PHONE_MARK = re.compile(r"iphone|ipod|mobile|windows phone", re.IGNORECASE)
+_TYPE_MARKS = (
+    (re.compile(r"playstation|xbox|nintendo", re.IGNORECASE), CONNECTED),
+    (_TV_MARK, TV),
+    (_TABLET_MARK, TABLET),
+    (re.compile(r"iphone|ipod|mobile|windows phone", re.IGNORECASE), PHONE),
+)
+"""Marks of device types in headers; the first that is found counts."""
+
 _BROWSER_MARK = "Mozilla/"
 
 
@@ -143,20 +151,15 @@ def system_named(name: str) -> str:
 
 
 def _type_of(header: str, system: str) -> int:
-    """Return the device type of a header; the more special marks are searched first."""
-    if _CONSOLE_MARK.search(header):
-        return CONNECTED
-    if system in _TELEVISIONS or _TV_MARK.search(header):
-        return TV
-    if _TABLET_MARK.search(header):
-        return TABLET
-    if _PHONE_MARK.search(header):
-        return PHONE
+    """Return the device type of a header."""
+    marked = next((devicetype for mark, devicetype in _TYPE_MARKS if mark.search(header)), UNKNOWN)
+    if marked:
+        return marked
     if system == "android" and header.startswith(_BROWSER_MARK):
         return TABLET  # browsers on phones say Mobile; apps on either do not
     if system in ("android", "ios"):
         return MOBILE
-    return PC if system in _DESKTOPS else UNKNOWN
+    return PC if system in _DESKTOPS else TV if system in _TELEVISIONS else UNKNOWN
 
 
 @cache

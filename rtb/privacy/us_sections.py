@@ -1,7 +1,7 @@
 """GPP's sections for the United States: the national one and those of the states, as tables of their fields.
 
 Source: "Global Privacy Platform", sections "US National" and of each state. A core segment is a version of 6 bits and
-fields of 2 bits. A second segment may follow it: the Global Privacy Control, or consent to processing of sensitive data.
+fields of 2 bits. A second segment may follow: the Global Privacy Control, or consent to processing of sensitive data.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ _LATER = f"MspaCoveredTransaction MspaMode {_NOTICES} {_OPT_OUTS}"
 
 _NATIONAL = (
     "SharingNotice SaleOptOutNotice SharingOptOutNotice TargetedAdvertisingOptOutNotice"
-    " SensitiveDataProcessingOptOutNotice SensitiveDataLimitUseNotice SaleOptOut SharingOptOut TargetedAdvertisingOptOut"
+    " SensitiveDataProcessingOptOutNotice SensitiveDataLimitUseNotice"
+    " SaleOptOut SharingOptOut TargetedAdvertisingOptOut"
 )
 
 

@@ -15,6 +15,11 @@ _CHROME = f"{_WEBKIT} Chrome/140.0.0.0"
 WINDOWS = f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {_CHROME} Safari/537.36"
 PHONE = f"Mozilla/5.0 (Linux; Android 10; K) {_CHROME} Mobile Safari/537.36"
 TABLET = f"Mozilla/5.0 (Linux; Android 13; SM-X700) {_CHROME} Safari/537.36"
+IPAD = f"Mozilla/5.0 (iPad; CPU OS 17_0 like Mac OS X) {_WEBKIT} Version/17.0 Mobile/1 Safari/604.1"
+TIZEN = f"Mozilla/5.0 (SMART-TV; Linux; Tizen 6.0) {_WEBKIT} Version/6.0 TV Safari/537.36"
+WEBOS = f"Mozilla/5.0 (Web0S; Linux/SmartTV) {_CHROME} Safari/537.36 WebAppManager"
+CONSOLE = f"Mozilla/5.0 (PlayStation; PlayStation 5/2.26) {_WEBKIT} Version/13.0 Safari/605.1"
+MAC = f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {_WEBKIT} Version/18.0 Safari/605.1"
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148"
 BRANDS = [{"brand": "Not?A_Brand", "version": ["8"]}, {"brand": "Chromium", "version": ["140"]}]
 
@@ -37,15 +42,15 @@ def _read(**device: Any) -> tuple[int, str, str]:
         ({"ua": PHONE}, (4, "android", "chrome")),
         ({"ua": TABLET}, (5, "android", "chrome")),
         ({"ua": IPHONE}, (4, "ios", "other")),
-        ({"ua": f"Mozilla/5.0 (iPad; CPU OS 17_0 like Mac OS X) {_WEBKIT} Version/17.0 Mobile/1 Safari/604.1"}, (5, "ios", "safari")),
-        ({"ua": f"Mozilla/5.0 (SMART-TV; Linux; Tizen 6.0) {_WEBKIT} Version/6.0 TV Safari/537.36"}, (3, "tizen", "safari")),
-        ({"ua": f"Mozilla/5.0 (Web0S; Linux/SmartTV) {_CHROME} Safari/537.36 WebAppManager"}, (3, "webos", "chrome")),
+        ({"ua": IPAD}, (5, "ios", "safari")),
+        ({"ua": TIZEN}, (3, "tizen", "safari")),
+        ({"ua": WEBOS}, (3, "webos", "chrome")),
         ({"ua": f"Mozilla/5.0 (Linux; Android 9; AFTS) {_CHROME} Safari/537.36"}, (3, "android", "chrome")),
         ({"ua": "AppleTV11,1/18.5"}, (3, "tvos", "other")),
         ({"ua": "Roku/DVP-12.0 (12.0.0.4182-88)"}, (3, "roku", "other")),
-        ({"ua": f"Mozilla/5.0 (PlayStation; PlayStation 5/2.26) {_WEBKIT} Version/13.0 Safari/605.1"}, (6, "", "safari")),
+        ({"ua": CONSOLE}, (6, "", "safari")),
         ({"ua": f"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) {_CHROME} Safari/537.36"}, (2, "chrome os", "chrome")),
-        ({"ua": f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {_WEBKIT} Version/18.0 Safari/605.1"}, (2, "macos", "safari")),
+        ({"ua": MAC}, (2, "macos", "safari")),
         ({"ua": "Dalvik/2.1.0 (Linux; U; Android 13; SM-G991B Build/TP1A)"}, (1, "android", "other")),
         ({"ua": "curl/8.0"}, (0, "", "other")),
         ({"sua": _hints("Windows", mobile=0)}, (2, "windows", "chrome")),
@@ -63,7 +68,7 @@ def _read(**device: Any) -> tuple[int, str, str]:
         ({"sua": {}}, (0, "", "")),
         ({"sua": {"platform": {"brand": "MS"}, "model": "mac"}}, (0, "ms", "")),
     ],
-)  # fmt: skip
+)
 def test_a_request_without_device_type_is_read(device: dict[str, Any], read: tuple[int, str, str]) -> None:
     assert _read(**device) == read
     assert _read(**device, devicetype=0) == read

@@ -542,13 +542,19 @@ def test_an_empty_list_is_an_empty_object_at_any_depth() -> None:
     )
     assert read.imp[0].pmp is not None
     assert not read.imp[0].pmp.deals
-    assert (read.device and read.device.os, read.user and read.user.id, read.regs and read.regs.coppa) == ("iOS", "u", 1)
+    assert (read.device and read.device.os, read.user and read.user.id, read.regs and read.regs.coppa) == (
+        "iOS",
+        "u",
+        1,
+    )
     assert _refusal(to_json(make_request(imp=[[]]))).reason == "wrong_type"
     assert _refusal(to_json(make_request(regs=[1]))).reason == "wrong_type"
     assert _refusal(to_json(make_request(imp=[{"id": "1", "video": []}]))).reason == "no_mimes"
 
 
-@pytest.mark.parametrize("number", ["1_000", "1_0", "0x64", "١٠٠", "1,000", "1e", "--1", "1 000", "1.0.0", "inf", "nan", "+"])
+@pytest.mark.parametrize(
+    "number", ["1_000", "1_0", "0x64", "\u0661\u0660\u0660", "1,000", "1e", "--1", "1 000", "1.0.0", "inf", "nan", "+"]
+)
 def test_what_only_python_reads_as_a_number_is_none(number: str) -> None:
     assert _refusal(to_json(make_request(tmax=number))).reason == "wrong_type"
     floor = to_json(make_request(imp=[{"id": "1", "banner": _BANNER, "bidfloor": number}]))
@@ -560,7 +566,16 @@ def test_what_only_python_reads_as_a_number_is_none(number: str) -> None:
 
 @pytest.mark.parametrize(
     ("number", "floor"),
-    [("1.5", 1.5), (" 1.5 ", 1.5), ("+1.5", 1.5), (".5", 0.5), ("2.", 2.0), ("1.5E+0", 1.5), ("15e-1", 1.5), ("\t1\n", 1.0)],
+    [
+        ("1.5", 1.5),
+        (" 1.5 ", 1.5),
+        ("+1.5", 1.5),
+        (".5", 0.5),
+        ("2.", 2.0),
+        ("1.5E+0", 1.5),
+        ("15e-1", 1.5),
+        ("\t1\n", 1.0),
+    ],
 )
 def test_a_number_in_a_text_is_a_number(number: str, floor: float) -> None:
     assert _decode_imp(bidfloor=number).bidfloor == floor

@@ -12,14 +12,14 @@ _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 def base64(bits: str) -> str:
-    """Bits as web-safe base64, filled up with zeros."""
+    """Return bits as web-safe base64, filled up with zeros."""
     bits += "0" * (-len(bits) % 8)
     bits += "0" * (-len(bits) % 6)
     return "".join(_ALPHABET[int(bits[place : place + 6], 2)] for place in range(0, len(bits), 6))
 
 
 def fibonacci(number: int) -> str:
-    """A number in Fibonacci coding."""
+    """Return a number in Fibonacci coding."""
     terms = [1, 2]
     while terms[-1] <= number:
         terms.append(terms[-1] + terms[-2])
@@ -31,13 +31,13 @@ def fibonacci(number: int) -> str:
 
 
 def _runs(ids: Collection[int]) -> list[tuple[int, int]]:
-    """First and last of each run of ids."""
+    """Return first and last of each run of ids."""
     runs = [[id for _, id in run] for _, run in groupby(enumerate(sorted(ids)), key=lambda pair: pair[1] - pair[0])]
     return [(run[0], run[-1]) for run in runs]
 
 
 def ranges(ids: Collection[int]) -> str:
-    """Ids as ranges of numbers of 16 bits."""
+    """Return ids as ranges of numbers of 16 bits."""
     runs = _runs(ids)
     return f"{len(runs):012b}" + "".join(
         f"0{first:016b}" if first == last else f"1{first:016b}{last:016b}" for first, last in runs
@@ -45,7 +45,7 @@ def ranges(ids: Collection[int]) -> str:
 
 
 def fibonacci_ranges(ids: Collection[int]) -> str:
-    """Ids as ranges of numbers in Fibonacci coding."""
+    """Return ids as ranges of numbers in Fibonacci coding."""
     bits, before = f"{len(_runs(ids)):012b}", 0
     for first, last in _runs(ids):
         bits += f"{int(last > first)}{fibonacci(first - before)}" + (fibonacci(last - first) if last > first else "")
@@ -73,7 +73,7 @@ def tcf(
     restrictions: Sequence[tuple[int, int, Collection[int]]] = (),
     written: str = "field",
 ) -> str:
-    """A European consent string."""
+    """Build a European consent string."""
     bits = f"{2:06b}" + "0" * 126 + f"{4:06b}" + "0" * 14 + _flags(consents, 24) + _flags(interests, 24) + "0" * 13
     bits += _optimized(vendors, written) + _optimized(vendor_interests, written) + f"{len(restrictions):012b}"
     bits += "".join(f"{purpose:06b}{kind:02b}{ranges(ids)}" for purpose, kind, ids in restrictions)
@@ -87,13 +87,13 @@ def tcf_canada(
     vendors: Collection[int] = (),
     written: str = "fibonacci",
 ) -> str:
-    """A Canadian consent string."""
+    """Build a Canadian consent string."""
     bits = f"{1:06b}" + "0" * 126 + f"{2:06b}" + "0" * 13 + _flags(express, 24) + _flags(implied, 24)
     return base64(bits + _optimized(vendors, written) + _optimized((), written) + "0" * 12)
 
 
 def us_section(id: int, *, version: int = 0, **fields: Any) -> str:
-    """A section of the United States; fields that are not given are 0."""
+    """Build a section of the United States; fields that are not given are 0."""
     section = US_SECTIONS[id]
     version = version or max(section.cores) or 1
     bits = f"{version:06b}"
@@ -109,6 +109,6 @@ def us_section(id: int, *, version: int = 0, **fields: Any) -> str:
 
 
 def gpp(sections: Mapping[int, str]) -> str:
-    """A GPP string of encoded sections by their ids."""
+    """Build a GPP string of encoded sections by their ids."""
     header = base64(f"{3:06b}{1:06b}{fibonacci_ranges(sections)}")
     return "~".join([header, *(sections[id] for id in sorted(sections))])

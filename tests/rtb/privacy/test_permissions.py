@@ -150,7 +150,7 @@ def test_a_string_without_any_consent_of_the_frameworks_own_documentation() -> N
 
 
 def _europe(**fields: Any) -> UserDataPermissions:
-    """What a consent string allows our vendor."""
+    """Return what a consent string allows our vendor."""
     return _allowed(vendor=VENDOR, regs={"gdpr": 1}, user={"consent": strings.tcf(**fields)})
 
 
