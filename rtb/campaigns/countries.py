@@ -31,9 +31,9 @@ def region_code(country: str, region: str) -> str:
         region: code of the region.
     """
     code = region.strip().upper()
-    prefix, mark, rest = code.partition("-")
-    if mark and rest and country and country_code(prefix) == country:
-        code = rest
+    if "-" in code:
+        prefix, _, rest = code.partition("-")
+        code = rest if rest and country and country_code(prefix) == country else code
     return f"{country}/{code}"
 
 

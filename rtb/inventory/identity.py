@@ -39,6 +39,7 @@ _HASHED_NOBODY = frozenset(
     for name in ("md5", "sha1", "sha256")
     for text in ("", _ZERO_UUID)
 )
+_DIGEST_LENGTHS = frozenset(map(len, _HASHED_NOBODY))
 
 _SESSION = "sessionid"
 """`ifa_type` of an id that lasts as long as a session."""
@@ -89,16 +90,18 @@ def _is_nobody(name: str) -> bool:
             return True
     if name[0] in "$%#@{[<_":
         return _MACRO.fullmatch(name) is not None
-    return name.lower() in _HASHED_NOBODY
+    return len(name) in _DIGEST_LENGTHS and name.lower() in _HASHED_NOBODY
 
 
 def _buyeruid(request: BidRequest) -> str:
-    name = person(request.user.buyeruid) if request.user is not None else ""
+    user = request.user
+    name = person(user.buyeruid) if user is not None and user.buyeruid else ""
     return f"{BUYER}:{name}" if name else ""
 
 
 def _id(request: BidRequest) -> str:
-    name = person(request.user.id) if request.user is not None else ""
+    user = request.user
+    name = person(user.id) if user is not None and user.id else ""
     return f"{EXCHANGE}:{name}" if name else ""
 
 
