@@ -33,7 +33,7 @@ _BODIES: list[type[msgspec.Struct]] = [
     Candidate,
     Rollback,
 ]
-_FLAGS = {"$.device.ext.atts", "$.device.ext.gpc", "$.regs.gpc", "$.regs.ext.gpc"}
+_FLAGS = {"$.device.ext.atts", "$.device.ext.gpc", "$.device.sua.ext.gpc", "$.regs.gpc", "$.regs.ext.gpc"}
 _CHECKED_LATER = {"$.imp[].native.request", "$.imp[].native.assets", "$.assets[]", *_FLAGS}
 """What is of any type: natives, read as `NativeRequest` and its assets as `Asset`; flags, compared to constants."""
 

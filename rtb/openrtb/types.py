@@ -285,6 +285,12 @@ class BrandVersion(Struct, omit_defaults=True, gc=False):
     version: Names | None = None
 
 
+class UserAgentExt(Struct, omit_defaults=True, gc=False):
+    """The Global Privacy Control beside the client hints; it is `Any` as in `DeviceExt`."""
+
+    gpc: Any = None
+
+
 class UserAgent(Struct, omit_defaults=True, gc=False):
     """3.2.29: the browser and its platform, from the client hints that it sent."""
 
@@ -292,6 +298,7 @@ class UserAgent(Struct, omit_defaults=True, gc=False):
     platform: BrandVersion | None = None
     mobile: Int | None = None
     model: Id | None = None
+    ext: UserAgentExt | None = None
 
 
 class DeviceExt(Struct, omit_defaults=True, gc=False):
@@ -429,7 +436,7 @@ class BidRequest(Struct, omit_defaults=True, gc=False):
 
 DESCRIPTIVE = frozenset(
     {
-        *(Site, App, Dooh, Publisher, Geo, Device, DeviceExt, UserAgent, BrandVersion),
+        *(Site, App, Dooh, Publisher, Geo, Device, DeviceExt, UserAgent, UserAgentExt, BrandVersion),
         *(User, UserExt, Data, Segment, Eid, Uid),
     }
 )

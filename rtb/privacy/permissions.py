@@ -82,10 +82,10 @@ def _is_limited(device: Device) -> bool:
     """Return whether the device's owner limits tracking."""
     if device.lmt or device.dnt:
         return True
-    ext = device.ext
-    if ext is None:
-        return False
-    return ext.gpc not in _OFF or ext.atts not in (None, _AUTHORIZED, str(_AUTHORIZED))
+    hints, ext = device.sua, device.ext
+    if hints is not None and hints.ext is not None and hints.ext.gpc not in _OFF:
+        return True
+    return ext is not None and (ext.gpc not in _OFF or ext.atts not in (None, _AUTHORIZED, str(_AUTHORIZED)))
 
 
 def _consent(request: BidRequest) -> str:

@@ -76,6 +76,7 @@ def _allowed(*, vendor: int = 0, **fields: Any) -> UserDataPermissions:
         pytest.param({"regs": {"ext": {"gpc": True}}}, id="gpc as a boolean"),
         pytest.param({"regs": {"ext": {"gpc": {"on": 1}}}}, id="gpc that cannot be read"),
         pytest.param({"device": {"ext": {"gpc": 1}}}, id="gpc of the device"),
+        pytest.param({"device": {"sua": {"ext": {"gpc": 1}}}}, id="gpc beside the client hints"),
         pytest.param({"device": {"ext": {"atts": 0}}}, id="atts not determined"),
         pytest.param({"device": {"ext": {"atts": 1}}}, id="atts restricted"),
         pytest.param({"device": {"ext": {"atts": 2}}}, id="atts denied"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from rtb.privacy.bits import UnreadableConsent
@@ -16,7 +17,7 @@ from tests.support import SHARED_DATA, require
 from verification import privacy_vectors
 
 _FOLDER = SHARED_DATA / "privacy"
-_APP = privacy_vectors.typer.Typer()
+_APP = typer.Typer()
 _APP.command()(privacy_vectors.main)
 
 
