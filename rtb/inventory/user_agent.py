@@ -55,7 +55,6 @@ _SYSTEMS = {
     "chromeos": "chrome os",
     "atv os x": "tvos",
     "web0s": "webos",
-    "windows phone": "windows phone",
     "ipados": "ios",
 }
 """Our names of systems where `ua-parser` and client hints have others, in lower case."""
@@ -75,9 +74,11 @@ _TV_MARK = re.compile(
 _TABLET_MARK = re.compile(r"ipad|tablet(?! pc)|kindle|playbook", re.IGNORECASE)
 _TYPE_MARKS = (
     (re.compile(r"playstation|xbox|nintendo", re.IGNORECASE), CONNECTED),
+    (re.compile(r"iphone|ipod", re.IGNORECASE), PHONE),
+    (re.compile(r"ipad", re.IGNORECASE), TABLET),
     (_TV_MARK, TV),
     (_TABLET_MARK, TABLET),
-    (re.compile(r"iphone|ipod|mobile|windows phone", re.IGNORECASE), PHONE),
+    (re.compile(r"mobile|windows phone", re.IGNORECASE), PHONE),
 )
 """Marks of device types in headers; the first that is found counts."""
 

@@ -144,13 +144,10 @@ def _by_section(section: int, text: str, vendor: int) -> UserDataPermissions:
 
 def _by_purposes(decode: Callable[[str], TcfConsent], text: str, vendor: int) -> UserDataPermissions:
     try:
-        consent = decode(text)
-        return UserDataPermissions(
-            identity=consent.permits(frozenset({STORE, BASIC_ADS}), vendor),
-            profile=consent.permits(frozenset({STORE, PERSONAL_ADS}), vendor),
-        )
+        allowed = decode(text).permitted((STORE, BASIC_ADS, PERSONAL_ADS), vendor)
     except UnreadableConsent:
         return _NOTHING
+    return UserDataPermissions(allowed >= {STORE, BASIC_ADS}, allowed >= {STORE, PERSONAL_ADS})
 
 
 _SCOPES = ("Sale", "Sharing", "TargetedAdvertising")

@@ -7,7 +7,7 @@ hundreds of microseconds; the hot path needs four bits of a string.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -102,8 +102,8 @@ class TcfConsent(NamedTuple):
         except UnreadableConsent:  # former encoders wrote these numbers as Europe's
             return _padded(_vendors, self.rest.fork())
 
-    def permits(self, purposes: frozenset[int], vendor: int) -> bool:
-        """Return whether all of these purposes are allowed to a vendor.
+    def permitted(self, purposes: Collection[int], vendor: int) -> frozenset[int]:
+        """Return which of these purposes are allowed to a vendor.
 
         Args:
             purposes: numbers of the purposes.
@@ -114,17 +114,18 @@ class TcfConsent(NamedTuple):
         """
         if not vendor:
             implied = self.interests if self.is_canadian else _NOBODY
-            return all(self.consents.has(purpose) or implied.has(purpose) for purpose in purposes)
+            return frozenset(one for one in purposes if self.consents.has(one) or implied.has(one))
         vendors = self.vendors()
-        has_consent, has_interest = vendors.consents.has(vendor), vendors.interests.has(vendor)
-        for purpose in purposes:
-            types = {one.type for one in vendors.restrictions if one.purpose == purpose and one.vendors.has(vendor)}
-            consented = has_consent and self.consents.has(purpose) and types <= {RestrictionType.CONSENT}
-            suffices = self.is_canadian or purpose not in _CONSENT_ONLY
-            by_interest = has_interest and suffices and self.interests.has(purpose)
-            if not consented and not (by_interest and types <= {RestrictionType.LEGITIMATE_INTEREST}):
-                return False
-        return True
+        return frozenset(one for one in purposes if self._has_basis(one, vendor, vendors))
+
+    def _has_basis(self, purpose: int, vendor: int, vendors: Vendors) -> bool:
+        """Return whether a vendor has a legal basis for a purpose that the publisher accepts."""
+        types = {one.type for one in vendors.restrictions if one.purpose == purpose and one.vendors.has(vendor)}
+        if vendors.consents.has(vendor) and self.consents.has(purpose) and types <= {RestrictionType.CONSENT}:
+            return True
+        suffices = self.is_canadian or purpose not in _CONSENT_ONLY
+        by_interest = suffices and vendors.interests.has(vendor) and self.interests.has(purpose)
+        return by_interest and types <= {RestrictionType.LEGITIMATE_INTEREST}
 
 
 _NOBODY = IdSet()
