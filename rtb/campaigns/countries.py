@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 
 from iso3166 import countries_by_alpha3
 
@@ -13,14 +12,24 @@ _ALIASES = {"UK": "GBR", "EL": "GRC"}
 _NUMERIC_DIGITS = 3
 
 
+def _all_codes() -> Mapping[str, str]:
+    """Return the alpha-3 codes by all codes, in upper and lower case."""
+    found = dict(_ALIASES)
+    for alpha3, country in countries_by_alpha3.items():
+        found |= dict.fromkeys((country.alpha2, alpha3, country.numeric), alpha3)
+    return found | {code.lower(): alpha3 for code, alpha3 in found.items()}
+
+
+_CODES = _all_codes()
+
+
 def country_code(name: str) -> str:
     """Return the alpha-3 code of a country, by any of its codes in any case; empty for an unknown one."""
-    codes = _codes()
-    found = codes.get(name)
+    found = _CODES.get(name)
     if found is not None:
         return found
     code = name.strip().upper()
-    return codes.get(code.zfill(_NUMERIC_DIGITS) if code.isdecimal() else code, "")
+    return _CODES.get(code.zfill(_NUMERIC_DIGITS) if code.isdecimal() else code, "")
 
 
 def region_code(country: str, region: str) -> str:
@@ -44,12 +53,3 @@ def region_named(name: str) -> str:
         country, mark, region = name.partition("-")
     code = country_code(country)
     return region_code(code, region) if code and region.strip() else ""
-
-
-@cache
-def _codes() -> Mapping[str, str]:
-    """Return the alpha-3 codes by all codes, in upper and lower case."""
-    found = dict(_ALIASES)
-    for alpha3, country in countries_by_alpha3.items():
-        found |= dict.fromkeys((country.alpha2, alpha3, country.numeric), alpha3)
-    return found | {code.lower(): alpha3 for code, alpha3 in found.items()}

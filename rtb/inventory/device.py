@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rtb.inventory import user_agent
-from rtb.inventory.user_agent import UNKNOWN, Platform
+from rtb.inventory.user_agent import UNKNOWN
 from rtb.openrtb.types import Device
-
-_UNKNOWN = Platform("", UNKNOWN)
+from rtb.runtime.caches import memoized
 
 
 class DeviceTraits(NamedTuple):
@@ -27,18 +26,27 @@ class DeviceTraits(NamedTuple):
 
 def traits_of(device: Device) -> DeviceTraits:
     """Return the traits of a device; client hints count before the header, which browsers reduced for their sake."""
-    browser = user_agent.browser_of_hints(device.sua) if device.sua is not None else ""
-    if not browser and device.ua:
-        browser = user_agent.browser_of(device.ua)
-    devicetype = max(device.devicetype or UNKNOWN, UNKNOWN)
-    if devicetype and device.os:
-        return DeviceTraits(device.os.lower(), devicetype, browser)
-    by_hints = user_agent.platform_of_hints(device.sua) if device.sua is not None else _UNKNOWN
-    by_header = _UNKNOWN
-    if device.ua and not (by_hints.os and by_hints.devicetype):
-        by_header = user_agent.platform_of(device.ua)
-    return DeviceTraits(
-        (device.os or "").lower() or by_hints.os or by_header.os,
-        devicetype or by_hints.devicetype or by_header.devicetype,
-        browser,
-    )
+    hints = device.sua
+    if hints is None:
+        return by_header(device.ua or "", device.os or "", device.devicetype or UNKNOWN)
+    by_hints = user_agent.platform_of_hints(hints)
+    devicetype = max(device.devicetype or UNKNOWN, UNKNOWN) or by_hints.devicetype
+    known = by_header(device.ua or "", device.os or by_hints.os, devicetype)
+    return known._replace(browser=user_agent.browser_of_hints(hints) or known.browser)
+
+
+@memoized("headers", 3 << 20)
+def by_header(agent: str, os: str, devicetype: int) -> DeviceTraits:
+    """Return the traits of a device without client hints.
+
+    Args:
+        agent: User-Agent header, or empty.
+        os: name of the system, or empty.
+        devicetype: OpenRTB list 5.21, 0 or less when unknown.
+    """
+    devicetype = max(devicetype, UNKNOWN)
+    browser = user_agent.browser_of(agent) if agent else ""
+    if (os and devicetype) or not agent:
+        return DeviceTraits(os.lower(), devicetype, browser)
+    platform = user_agent.platform_of(agent)
+    return DeviceTraits(os.lower() or platform.os, devicetype or platform.devicetype, browser)

@@ -41,6 +41,10 @@ _HASHED_NOBODY = frozenset(
 )
 _DIGEST_LENGTHS = frozenset(map(len, _HASHED_NOBODY))
 
+_SUSPECT_STARTS = frozenset(word[:2] for word in _WORDS)
+_SUSPECT_CHARACTERS = frozenset(f"{_BLANK}\t\r\n\f\v$%#@<\"'")
+"""How ids begin that are looked at more closely; others are taken as they are."""
+
 _SESSION = "sessionid"
 """`ifa_type` of an id that lasts as long as a session."""
 
@@ -62,7 +66,13 @@ def user_of(request: BidRequest, sources: Sequence[str] = DEFAULT_SOURCES) -> st
 
 def person(id: str | None) -> str:
     """Return an id without white space around it; empty for one that stands for nobody."""
-    name = (id or "").strip()
+    if not id:
+        return ""
+    start = id[:2].lower()
+    is_plain = start not in _SUSPECT_STARTS and start[0] not in _SUSPECT_CHARACTERS and start[:1] != start[1:]
+    if is_plain and id[-1] > " " and len(id) not in _DIGEST_LENGTHS:  # as most are
+        return id
+    name = id.strip()
     return "" if _is_nobody(name) else name
 
 

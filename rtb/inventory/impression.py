@@ -18,8 +18,9 @@ from rtb.inventory.slots import KINDS, AudioSlot, BannerSlot, Slot, VideoSlot, s
 from rtb.inventory.user_data import DEFAULT_POLICY, UserDataPolicy, segments_of
 from rtb.money.currency import NO_RATES, Quote, Rates
 from rtb.openrtb import BidRequest, Imp, NoBid
-from rtb.openrtb.types import Audio, Deal, Geo, Video
+from rtb.openrtb.types import Audio, Deal, Video
 from rtb.privacy.permissions import allowed_user_data
+from rtb.runtime.caches import memoized
 
 HOURS_OF_WEEK = 168
 _EPOCH_HOUR = 3 * 24  # 1970 began on a Thursday
@@ -28,6 +29,7 @@ _FIRST_PRICE, _AGREED_PRICE = 1, 3  # `at`
 _OWN_RULES = 500  # from here `at` is exchange-specific; treated as first price, as bidding below value is never wrong
 
 _NO_TRAITS = DeviceTraits()
+_NOWHERE = ("", "", "")
 _OUT_OF_HOME = 8  # OpenRTB list 5.21
 _SHOWS_DISCLOSURE = "banner"
 """The format whose markup has room for what must be disclosed (`rtb.markup.disclosure`)."""
@@ -255,37 +257,38 @@ def _languages(request: BidRequest) -> tuple[str, ...]:
 def _audience(request: BidRequest, hour: int, quote: Quote, policy: UserDataPolicy) -> Audience:
     device = request.device
     traits = traits_of(device) if device is not None else _NO_TRAITS
-    country, region, city = _place(device.geo if device is not None else None)
+    geo = device.geo if device is not None else None
+    country, region, city = _place(geo.country, geo.region, geo.city) if geo is not None else _NOWHERE
     inventory, publisher = inventory_of(request)
     allowed = allowed_user_data(request, policy.vendor)
-    return Audience(
-        inventory=inventory,
-        publisher=publisher,
-        country=country,
-        region=region,
-        devicetype=traits.devicetype or (_OUT_OF_HOME if inventory == "dooh" else 0),
-        os=traits.os,
-        hour_of_week=hour,
-        segments=segments_of(request, allowed, policy),
-        restrictions=_restrictions(request),
-        user=user_of(request, policy.sources) if allowed.identity else "",
-        quote=quote,
-        is_test=request.test != 0,
-        category=_category(request),
-        city=city,
-        browser=traits.browser,
-        network=user_agent.network_of(device.ip) if device and device.ip and allowed.profile else "",
-        disclosure=disclosure_of(request),
+    return Audience(  # by place, which is twice as fast as by name
+        inventory,
+        publisher,
+        country,
+        region,
+        traits.devicetype or (_OUT_OF_HOME if inventory == "dooh" else 0),
+        traits.os,
+        hour,
+        segments_of(request, allowed, policy),
+        _restrictions(request),
+        user_of(request, policy.sources) if allowed.identity else "",
+        quote,
+        request.test != 0,
+        _category(request),
+        city,
+        traits.browser,
+        user_agent.network_of(device.ip) if device and device.ip and allowed.profile else "",
+        disclosure_of(request) if request.regs is not None else None,
     )
 
 
-def _place(geo: Geo | None) -> tuple[str, str, str]:
+@memoized("geo", 1 << 20)
+def _place(country: str | None, region: str | None, city: str | None) -> tuple[str, str, str]:
     """Return country, `country/region` and `country/city`, each empty where it is unknown."""
-    if geo is None or not geo.country:
-        return "", "", ""
-    country = country_code(geo.country) or geo.country.upper()
-    region = region_code(country, geo.region) if geo.region else ""
-    return country, region, f"{country}/{geo.city.lower()}" if geo.city else ""
+    if not country:
+        return _NOWHERE
+    code = country_code(country) or country.upper()
+    return code, region_code(code, region) if region else "", f"{code}/{city.lower()}" if city else ""
 
 
 def _category(request: BidRequest) -> str:

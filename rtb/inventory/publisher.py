@@ -8,8 +8,11 @@ from rtb.openrtb.types import App, BidRequest, Dooh, Site
 
 def inventory_of(request: BidRequest) -> tuple[str, str]:
     """Return `site`, `app`, `dooh` or an empty text, and the publisher, empty where nothing names it."""
-    if request.app is not None:
-        return "app", _bundle(request.app) or _owner(request.app)
+    app = request.app
+    if app is not None:
+        if app.bundle and (bundle := app.bundle.strip().lower()):
+            return "app", bundle
+        return "app", _domain(app.domain) or _owner(app)
     if request.site is not None:
         return "site", site_domain(request.site) or _owner(request.site)
     if request.dooh is not None:
@@ -25,10 +28,6 @@ def site_domain(site: Site) -> str:
 def publisher_names(name: str) -> set[str]:
     """Return the spellings by which a campaign's publisher is found: a domain in any form, or a bundle or id."""
     return {spelling for spelling in (domain(name), name.strip().lower()) if spelling}
-
-
-def _bundle(app: App) -> str:
-    return (app.bundle or "").strip().lower() or _domain(app.domain)
 
 
 def _owner(place: Site | App | Dooh) -> str:

@@ -1,7 +1,7 @@
 """Browser, system and kind of a device, from client hints or the User-Agent header; and the network of an address.
 
-Headers are read by the patterns that `ua-parser` keeps, compiled once a process (`load`), and the results cached. They
-tell browser and system, but not phone from tablet nor a television: a few marks do.
+Headers are read by the patterns that `ua-parser` keeps, compiled once a process (`load`); `device` caches the results.
+They tell browser and system, but not phone from tablet nor a television: a few marks do.
 """
 
 from __future__ import annotations
@@ -97,7 +97,6 @@ def load() -> None:
     _resolver()
 
 
-@memoized("browsers", 3 << 20)
 def browser_of(agent: str) -> str:
     """Return the family of the browser, or `other`; there is no `app`: apps show ads in a `webview` or do not tell.
 
@@ -120,7 +119,6 @@ def browser_of_hints(hints: UserAgent) -> str:
     return _BROWSERS[_BASIS] if _BASIS in brands else ""
 
 
-@memoized("platforms", 1 << 20)
 def platform_of(agent: str) -> Platform:
     """Return the platform of a User-Agent header."""
     header = agent[:_MOST_CHARACTERS]

@@ -41,8 +41,9 @@ def segments_of(request: BidRequest, allowed: UserDataPermissions, policy: UserD
     user = request.user
     if user is None or not user.data or not allowed.profile:
         return ()
-    providers = policy.providers
-    data = [one for one in user.data if not providers or one.id in providers or one.name in providers]
+    data, providers = user.data, policy.providers
+    if providers:
+        data = [one for one in data if one.id in providers or one.name in providers]
     return tuple(sorted({segment.id for one in data for segment in one.segment or () if segment.id}))
 
 

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.inventory import blocks, user_agent
+from rtb.inventory import blocks, device, impression, user_agent
 from rtb.inventory.impression import Restrictions
 from rtb.inventory.slots import BannerSlot, VideoSlot, native, values
 from rtb.models import features
@@ -53,8 +53,8 @@ def _native(n: int) -> str:
 
 
 _KEYS: dict[str, Callable[[int], tuple[Any, ...]]] = {
-    "browsers": lambda n: (f"{n}" + "\U0001f600" * (n % 5_000),),
-    "platforms": lambda n: (f"{n}" + "\U0001f600" * (n % 5_000),),
+    "headers": lambda n: (f"{n}" + "\U0001f600" * (n % 5_000), "", 0),
+    "geo": lambda n: ("US", f"R{n}" + "\U0001f600" * (n % 100), "c" * (n % 500)),
     "consents": lambda n: (f"C{n}" + "A" * (n % 3_000), 755),
     "gpp": lambda n: (f"DBABMA~{n}" + "A" * (n % 3_000), (n % 27, 7), 0),
     "networks": lambda n: (f"{n}.{n}.{n}.{n}" * (n % 100 + 1),),
@@ -68,8 +68,8 @@ _KEYS: dict[str, Callable[[int], tuple[Any, ...]]] = {
     "flat native requests": lambda n: (n % 10_000 + 1, n // 10_000 + 1),
 }
 _FUNCTIONS: list[MemoizedFunction[Any]] = [
-    user_agent.browser_of,
-    user_agent.platform_of,
+    device.by_header,
+    impression._place,
     user_agent.network_of,
     permissions._by_tcf,
     permissions._by_gpp,
