@@ -33,6 +33,7 @@ from rtb.openrtb import InvalidRequest, NoBid
 from rtb.runtime.rate_limits import Limit, Limiter
 from rtb.runtime.settings import Settings
 
+_GZIP_MAGIC = b"\x1f\x8b"
 _COMPRESSED_FROM = 1_024  # bytes; less fits one packet either way
 _SHED = {"qps", "large_bodies", *ShedReason}
 """Reasons that depend on load, not on the request."""
@@ -70,6 +71,7 @@ class _RequestHeaders(NamedTuple):
     encoding: bytes
     accepts: bytes
     version: bytes
+    has_gpc: bool
 
 
 @dataclass(eq=False)
@@ -99,6 +101,9 @@ class BidEndpoint:
         try:
             profile = self._identify(scope, path, head)  # first: nothing is read for whoever has no key
             body = await self._read(receive)
+            if profile.quirks.gzip_by_query and not head.encoding:
+                is_gzip = _is_gzip_by_query(scope.get("query_string", b""), body)
+                head = head._replace(encoding=b"gzip") if is_gzip else head
             return await self._held.during(self._serve(profile, head, body, started))
         except _Refused as refusal:
             # A 4xx without a body, as OpenRTB wants it; the reason goes to the log and the counters.
@@ -129,7 +134,7 @@ class BidEndpoint:
             return self._no_bid(profile, "", shed)
         try:
             caller = number_of(key_id(head.key)) if head.key else 0
-            request = self._edge.prepare(body, profile, caller)
+            request = self._edge.prepare(body, profile, caller, has_gpc=head.has_gpc)
         except InvalidRequest as error:
             raise _Refused(400, error.reason, str(error)) from error
         if tells and (shed := self._shed(profile, request.tmax_ms, started)):
@@ -267,7 +272,13 @@ def _read_headers(headers: Sequence[tuple[bytes, bytes]]) -> _RequestHeaders:
         found.get(b"content-encoding", b"").strip().lower(),
         found.get(b"accept-encoding", b""),
         found.get(b"x-openrtb-version", b"").strip(),
+        found.get(b"sec-gpc", b"").strip() == b"1",
     )
+
+
+def _is_gzip_by_query(query: bytes, body: bytes | LargeBody) -> bool:
+    """Return whether a URL announces a compressed body, and the body is one: some announce it always."""
+    return isinstance(body, bytes) and body.startswith(_GZIP_MAGIC) and b"gzip=1" in query.split(b"&")
 
 
 def _peek_tmax(body: bytes) -> int:

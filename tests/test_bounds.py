@@ -33,8 +33,9 @@ _BODIES: list[type[msgspec.Struct]] = [
     Candidate,
     Rollback,
 ]
-_CHECKED_LATER = {"$.imp[].native.request", "$.imp[].native.assets", "$.assets[]"}
-"""What is of any type: natives, read as `NativeRequest` and its assets as `Asset`."""
+_FLAGS = {"$.device.ext.atts", "$.device.ext.gpc", "$.device.sua.ext.gpc", "$.regs.gpc", "$.regs.ext.gpc"}
+_CHECKED_LATER = {"$.imp[].native.request", "$.imp[].native.assets", "$.assets[]", *_FLAGS}
+"""What is of any type: natives, read as `NativeRequest` and its assets as `Asset`; flags, compared to constants."""
 
 
 def _args(hint: Any) -> tuple[Any, ...]:

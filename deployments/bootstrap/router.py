@@ -49,6 +49,8 @@ from rtb.campaigns.stops import Stops
 from rtb.catalog import Catalog, CatalogError, KeyRing, configured_keys
 from rtb.events import EventSink
 from rtb.exchanges import Exchanges
+from rtb.inventory import user_agent
+from rtb.inventory.user_data import eid_sources, policy_of
 from rtb.ledger import DurabilityWatch, LedgerError, ValkeyLedger
 from rtb.money.currency import RatesFile
 from rtb.runtime.rate_limits import PERIOD_SECONDS, Limiter
@@ -161,7 +163,7 @@ def api_routers(stores: Stores, access: Access, trading: Trading, replica: Repli
                 settings, client, durability, tally, catalog, events, edge, stops, snapshots, artefacts, readiness
             )
         ),
-        users.routes(catalog, trading.users, trading.frequency),
+        users.routes(catalog, trading.users, trading.frequency, eid_sources(settings.user_sources)),
         admin.routes(admin.AdminParts(settings, catalog, access.keys, trading.exchanges, replica.switch, artefacts)),
     ]
 
@@ -194,7 +196,9 @@ def _trading(stores: Stores) -> Trading:
         max_candidates=settings.max_candidates,
         times=settings.notice_times,
         charge_on=settings.charge_on,
+        policy=policy_of(settings.gvl_id, settings.user_sources, settings.segment_providers),
     )
+    user_agent.load()
     frequency = FrequencyGate(stores.client, timeout=settings.frequency_timeout_seconds)
     price_keys = read_price_keys(settings.price_keys)
     known = exchanges.load(settings.exchanges_dir, price_keys.keys())

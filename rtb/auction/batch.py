@@ -45,7 +45,7 @@ class Prepared(NamedTuple):
         reason: no-bid reason where there are no impressions.
         exchange: profile of its exchange.
         as_object: whether the response is wanted as an object instead of JSON.
-        source: original JSON, or the object where it never was JSON.
+        source: original JSON, or the object where it never was JSON or says more.
         context: context that it was read in.
         caller: number of its API key (`rtb.exchanges.number_of` its id); 0: it came without one.
     """

@@ -17,13 +17,16 @@ from rtb.exchanges import GENERIC, Profile
 from rtb.experiment import Split
 from rtb.inventory.impression import Impression, hour_of_week, impressions_of
 from rtb.inventory.slots import PlayedSlot
+from rtb.inventory.user_data import DEFAULT_POLICY, UserDataPolicy
 from rtb.markup.bid_template import BidOffer, bid_of, seconds_of
+from rtb.markup.disclosure import disclose
 from rtb.models import features
 from rtb.models.scores import CLICK
 from rtb.money.accounts import campaign_of, experiment_of
 from rtb.money.currency import Rates
 from rtb.money.micros import floors_to_micros
 from rtb.openrtb import Bid, BidRequest, BidResponse, NoBid, SeatBid, decode_request, encode_response
+from rtb.privacy.permissions import set_gpc
 from rtb.runtime.notice_times import NoticeTimes
 from rtb.settlement.landing import landing_with
 from rtb.settlement.notice_tokens import BidRef, Kind, Signer
@@ -48,6 +51,7 @@ class Edge:
         max_candidates: most candidates scored for one impression.
         times: how long notices are honoured.
         charge_on: notice that spends money, where an exchange's profile does not say.
+        policy: rules about user data.
         clock: Unix time.
     """
 
@@ -62,6 +66,7 @@ class Edge:
         max_candidates: int,
         times: NoticeTimes = _TIMES,
         charge_on: Literal["bill", "win"] = "bill",
+        policy: UserDataPolicy = DEFAULT_POLICY,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._signer = signer
@@ -72,6 +77,8 @@ class Edge:
         self._max_candidates = max_candidates
         self._times = times
         self._charge_on = charge_on
+        self._policy = policy
+        self._domain = urlsplit(base_url).hostname or ""
         self._clock = clock
         self._view = CatalogView([])
         self._open: Words | None = None
@@ -125,20 +132,23 @@ class Edge:
         """Set the campaigns that are open for bidding by a pacing table of this version, such as those with money."""
         self._open, self._opened = self._view.index.mask(open_numbers), version
 
-    def prepare(self, body: bytes, exchange: Profile = GENERIC, caller: int = 0) -> Prepared:
+    def prepare(self, body: bytes, exchange: Profile = GENERIC, caller: int = 0, *, has_gpc: bool = False) -> Prepared:
         """Decode a request from the wire.
 
         Args:
             body: JSON.
             exchange: profile of its exchange, which completes the request.
             caller: number of its API key, 0 without one.
+            has_gpc: whether its headers state the Global Privacy Control.
 
         Raises:
             InvalidRequest: the request is invalid.
         """
         request = decode_request(body)
         exchange.complete(request)
-        return self._prepared(request, exchange, body, caller)
+        if has_gpc:  # recorded with the request: the body alone would be read otherwise
+            set_gpc(request)
+        return self._prepared(request, exchange, request if has_gpc else body, caller)
 
     def prepare_object(self, request: BidRequest, exchange: Profile = GENERIC, caller: int = 0) -> Prepared:
         """Read a request that never was JSON, whose response is wanted as an object.
@@ -148,7 +158,7 @@ class Edge:
             exchange: profile of the exchange of its API key.
             caller: number of that key, 0 without one.
         """
-        return self._prepared(request, exchange, request, caller)
+        return self._prepared(request, exchange, request, caller)._replace(as_object=True)
 
     def _prepared(self, request: BidRequest, exchange: Profile, source: bytes | BidRequest, caller: int) -> Prepared:
         hour = hour_of_week(self._clock())
@@ -161,10 +171,10 @@ class Edge:
             rates=self._context.rates,
             held=index.deals,
             kinds=index.kinds,
+            policy=self._policy,
         )
-        as_object = isinstance(source, BidRequest)
         tmax = request.tmax or 0
-        return Prepared(request.id, tmax, impressions, reason, exchange, as_object, source, self._context, caller)
+        return Prepared(request.id, tmax, impressions, reason, exchange, False, source, self._context, caller)
 
     def assemble(self, requests: Sequence[Prepared]) -> Batch:
         """Find and encode the candidates of a batch."""
@@ -224,6 +234,7 @@ class Edge:
             template = batch.view.template(impression.slot, row)
             offer = BidOffer(ref, impression, template, seconds, prices[place])
             bid = bid_of(offer, self._signer, self._base)
+            disclose(bid, impression, batch.view.index.creatives[row].listing.campaign, self._domain)
             request.exchange.finish(bid)
             seats[owner].setdefault(_seat(batch, impression, candidate), []).append(bid)
             if ref.is_test:

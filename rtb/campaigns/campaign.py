@@ -9,6 +9,7 @@ from zoneinfo import available_timezones
 
 import msgspec
 
+from rtb.campaigns.countries import country_code, region_named
 from rtb.campaigns.creative import Codes, Creative, Identifier, Line, Text, fault_of
 
 Micros = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -26,9 +27,10 @@ class Targeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The targeting of a campaign. An empty list means everyone; any entry of a list may match, every list must.
 
     Attributes:
-        countries: ISO 3166-1 alpha-3 codes (`USA`), as OpenRTB sends them.
+        countries: ISO 3166-1 codes: alpha-3 (`USA`), alpha-2 (`US`) or numeric.
         regions: `country/region`, for example `USA/CA`.
-        device_types: OpenRTB device types (list 5.21): 1 mobile or tablet, 2 PC, 3 TV, 4 phone, 5 tablet, ...
+        device_types: OpenRTB device types (list 5.21): 1 mobile or tablet (phones and tablets too), 2 PC, 3 TV,
+            4 phone, 5 tablet, ... Where a request names none, client hints and User-Agent header tell.
         inventory: `site`, `app`, `dooh`.
         publishers: domains or bundles where the campaign may run.
         exclude_publishers: domains or bundles where it may not run.
@@ -117,6 +119,18 @@ class HeldDeal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     seat: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{0,64}$(?!\n)")] = ""
 
 
+class Advertiser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who advertises, as the EU's Digital Services Act wants it disclosed.
+
+    Attributes:
+        behalf: on whose behalf the advertising is shown.
+        paid: who paid for it; empty: the same.
+    """
+
+    behalf: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    paid: Annotated[str, msgspec.Meta(max_length=100)] = ""
+
+
 class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A campaign as its owner defines it.
 
@@ -133,6 +147,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         seat: buyer seat on whose behalf it bids.
         deals: deals it holds, each id once.
         frequency: how often one known user may see it; none: no cap.
+        advertiser: whom bids disclose as the advertiser where a request requires it; none: the first of `adomain`.
     """
 
     id: Identifier
@@ -147,9 +162,13 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     budget: Budget
     flight: Flight = Flight()
     frequency: FrequencyCap | None = None
+    advertiser: Advertiser | None = None
     goal: Goal
     targeting: Targeting = Targeting()
     creatives: Annotated[tuple[Creative, ...], msgspec.Meta(min_length=1, max_length=64)]
+
+
+_ANYONE = Targeting()
 
 
 class CampaignError(ValueError):
@@ -193,6 +212,20 @@ def patch_campaign(campaign: Campaign, patch: Any) -> Campaign:
         raise CampaignError("an id cannot change - at `$.id`")
     _check(changed)
     return changed
+
+
+def check_places(after: Targeting, before: Targeting = _ANYONE) -> None:
+    """Check the countries and regions that a change adds: those of former versions were never checked.
+
+    Raises:
+        CampaignError: a code is unknown.
+    """
+    for name in after.countries:
+        if not country_code(name) and name not in before.countries:
+            raise CampaignError(f"{name[:60]!r} is no country of ISO 3166-1 - at `$.targeting.countries`")
+    for name in after.regions:
+        if not region_named(name) and name not in before.regions:
+            raise CampaignError(f"{name[:60]!r} is no `country/region` of ISO 3166 - at `$.targeting.regions`")
 
 
 def _merge(target: Any, patch: Any) -> Any:

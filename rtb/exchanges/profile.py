@@ -41,6 +41,7 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         no_loss_notice: whether it has no `lurl`, or refuses bids with one.
         no_win_notice: formats whose bids have no `nurl`, as the exchange takes it for something else: such a bid is
             charged by its billing notice.
+        gzip_by_query: whether `gzip=1` in its URL announces a compressed body, as browsers must.
     """
 
     ignore_tmax: bool = False
@@ -48,6 +49,7 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     secure_by_default: bool = False
     no_loss_notice: bool = False
     no_win_notice: tuple[_Format, ...] = ()
+    gzip_by_query: bool = False
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -7,14 +7,21 @@ from collections.abc import Collection, Container
 from itertools import product
 from typing import NamedTuple
 
+from rtb.campaigns.countries import country_code, region_code
 from rtb.campaigns.creative import Kind
 from rtb.inventory import blocks, user_agent
+from rtb.inventory.device import DeviceTraits, traits_of
+from rtb.inventory.disclosure import Disclosure, disclosure_of
 from rtb.inventory.floors import Floors, UnknownRate, floors_of
+from rtb.inventory.identity import user_of
+from rtb.inventory.publisher import inventory_of
 from rtb.inventory.slots import KINDS, AudioSlot, BannerSlot, Slot, VideoSlot, slots_of
+from rtb.inventory.user_data import DEFAULT_POLICY, UserDataPolicy, segments_of
 from rtb.money.currency import NO_RATES, Quote, Rates
 from rtb.openrtb import BidRequest, Imp, NoBid
-from rtb.openrtb.privacy import UserDataPermissions, allowed_user_data
-from rtb.openrtb.types import App, Audio, Deal, Dooh, Site, Video
+from rtb.openrtb.types import Audio, Deal, Video
+from rtb.privacy.permissions import allowed_user_data
+from rtb.runtime.caches import memoized
 
 HOURS_OF_WEEK = 168
 _EPOCH_HOUR = 3 * 24  # 1970 began on a Thursday
@@ -22,9 +29,11 @@ _EPOCH_HOUR = 3 * 24  # 1970 began on a Thursday
 _FIRST_PRICE, _AGREED_PRICE = 1, 3  # `at`
 _OWN_RULES = 500  # from here `at` is exchange-specific; treated as first price, as bidding below value is never wrong
 
-
-USER_SOURCES = ("buyer", "exchange")
-"""Prefixes of user ids: from `user.buyeruid`, else from `user.id`. No other id of a person is used."""
+_NO_TRAITS = DeviceTraits()
+_NOWHERE = ("", "", "")
+_OUT_OF_HOME = 8  # OpenRTB list 5.21
+_SHOWS_DISCLOSURE = "banner"
+"""The format whose markup has room for what must be disclosed (`rtb.markup.disclosure`)."""
 
 
 class Restrictions(NamedTuple):
@@ -55,8 +64,8 @@ class Audience(NamedTuple):
 
     Attributes:
         inventory: `site`, `app`, `dooh`, or empty when the request names none.
-        publisher: the site's domain or the app's bundle, lower case; empty when unknown.
-        country: ISO 3166-1 alpha-3, upper case, or empty.
+        publisher: the site's domain or the app's bundle, see `rtb.inventory.publisher`; empty when unknown.
+        country: ISO 3166-1 alpha-3, or what an unknown code is in upper case, or empty.
         region: `country/region`, or empty.
         devicetype: OpenRTB list 5.21, 0 when unknown.
         os: lower case, or empty.
@@ -70,6 +79,7 @@ class Audience(NamedTuple):
         city: `country/city`, lower case, or empty.
         browser: see `rtb.inventory.user_agent.browser_of`.
         network: see `rtb.inventory.user_agent.network_of`; empty where privacy signals forbid user data.
+        disclosure: what bids must disclose; none: nothing.
     """
 
     inventory: str
@@ -88,6 +98,7 @@ class Audience(NamedTuple):
     city: str = ""
     browser: str = ""
     network: str = ""
+    disclosure: Disclosure | None = None
 
 
 class DealTerms(NamedTuple):
@@ -164,6 +175,7 @@ def impressions_of(
     rates: Rates = NO_RATES,
     held: Container[str] = frozenset(),
     kinds: Collection[Kind] = KINDS,
+    policy: UserDataPolicy = DEFAULT_POLICY,
 ) -> tuple[list[Impression], NoBid]:
     """Return the ways to buy the imps of a request, and the reason where there are none.
 
@@ -175,11 +187,14 @@ def impressions_of(
         rates: exchange rates.
         held: ids of the deals that campaigns hold; others are skipped.
         kinds: formats that campaigns have creatives of.
+        policy: rules about user data.
     """
     quote = rates.quote(currency, request.cur or ())
     if quote is None:
         return [], NoBid.CURRENCY
-    audience = _audience(request, hour, quote)
+    audience = _audience(request, hour, quote, policy)
+    if audience.disclosure is not None and audience.disclosure.is_required and audience.disclosure.is_ours_to_show:
+        kinds = [kind for kind in kinds if kind == _SHOWS_DISCLOSURE]
 
     def convert(cpm: float, named: str) -> float | None:
         return rates.floor(cpm, named, currency, quote)
@@ -251,68 +266,43 @@ def _languages(request: BidRequest) -> tuple[str, ...]:
     return tuple(code.strip().lower().split("-")[0] for code in named)
 
 
-def _audience(request: BidRequest, hour: int, quote: Quote) -> Audience:
+def _audience(request: BidRequest, hour: int, quote: Quote, policy: UserDataPolicy) -> Audience:
     device = request.device
-    geo = device.geo if device else None
-    country = (geo.country or "").upper() if geo else ""
-    region = f"{country}/{geo.region.upper()}" if geo and geo.region and country else ""
-    city = f"{country}/{geo.city.lower()}" if geo and geo.city and country else ""
-    inventory, publisher = _inventory(request)
-    allowed = allowed_user_data(request)
-    return Audience(
-        inventory=inventory,
-        publisher=publisher,
-        country=country,
-        region=region,
-        devicetype=(device.devicetype or 0) if device else 0,
-        os=(device.os or "").lower() if device else "",
-        hour_of_week=hour,
-        segments=_segments(request, allowed),
-        restrictions=_restrictions(request),
-        user=_user(request, allowed),
-        quote=quote,
-        is_test=request.test != 0,
-        category=_category(request),
-        city=city,
-        browser=user_agent.browser_of(device.ua) if device and device.ua else "",
-        network=user_agent.network_of(device.ip) if device and device.ip and allowed.profile else "",
+    traits = traits_of(device) if device is not None else _NO_TRAITS
+    geo = device.geo if device is not None else None
+    country, region, city = _place(geo.country, geo.region, geo.city) if geo is not None else _NOWHERE
+    inventory, publisher = inventory_of(request)
+    allowed = allowed_user_data(request, policy.vendor)
+    return Audience(  # by place, which is twice as fast as by name
+        inventory,
+        publisher,
+        country,
+        region,
+        traits.devicetype or (_OUT_OF_HOME if inventory == "dooh" else 0),
+        traits.os,
+        hour,
+        segments_of(request, allowed, policy),
+        _restrictions(request),
+        user_of(request, policy.sources) if allowed.identity else "",
+        quote,
+        request.test != 0,
+        _category(request),
+        city,
+        traits.browser,
+        user_agent.network_of(device.ip) if device and device.ip and allowed.profile else "",
+        disclosure_of(request) if request.regs is not None else None,
     )
 
 
-def _inventory(request: BidRequest) -> tuple[str, str]:
-    place: Site | App | Dooh | None
-    if request.app is not None:
-        place, kind = request.app, "app"
-        name = request.app.bundle or request.app.domain
-    elif request.site is not None:
-        place, kind = request.site, "site"
-        name = request.site.domain
-    elif request.dooh is not None:
-        place, kind = request.dooh, "dooh"
-        name = request.dooh.domain
-    else:
-        return "", ""
-    if not name and place.publisher is not None:
-        name = place.publisher.domain
-    return kind, (name or place.id or "").lower()
+@memoized("geo", 1 << 20)
+def _place(country: str | None, region: str | None, city: str | None) -> tuple[str, str, str]:
+    """Return country, `country/region` and `country/city`, each empty where it is unknown."""
+    if not country:
+        return _NOWHERE
+    code = country_code(country) or country.upper()
+    return code, region_code(code, region) if region else "", f"{code}/{city.lower()}" if city else ""
 
 
 def _category(request: BidRequest) -> str:
     place = request.app or request.site
     return place.cat[0] if place is not None and place.cat else ""
-
-
-def _segments(request: BidRequest, allowed: UserDataPermissions) -> tuple[str, ...]:
-    user = request.user
-    if user is None or not user.data or not allowed.profile:
-        return ()
-    return tuple(sorted({s.id for data in user.data for s in data.segment or () if s.id}))
-
-
-def _user(request: BidRequest, allowed: UserDataPermissions) -> str:
-    """Return our id of the user if the exchange knows it, else the exchange's; prefixed, so that the two never mix."""
-    user = request.user
-    if user is None or not (user.buyeruid or user.id) or not allowed.identity:
-        return ""
-    ours, theirs = USER_SOURCES
-    return f"{ours}:{user.buyeruid}" if user.buyeruid else f"{theirs}:{user.id}"

@@ -1,12 +1,15 @@
 """The codec: bytes to requests, and responses to bytes.
 
 A well-formed request takes the fast path: one typed decode. What exchanges really send is often untidy
-(`"secure": "1"`, `"bcat": [7]`, `"battr": null`, `"user": {"yob": ""}`), so a request that fails the typed
-decode is decoded once more without types, tidied by the types' own annotations, and converted.
+(`"secure": "1"`, `"bcat": [7]`, `"battr": null`, `"user": {"yob": ""}`, `"regs": []`), so a request that fails the
+typed decode is decoded once more without types, tidied by the types' own annotations, and converted. So is JSON that
+needs repair first (`repair`).
 """
 
 from __future__ import annotations
 
+import math
+import re
 import types
 import typing
 from collections.abc import Callable
@@ -17,6 +20,7 @@ import msgspec
 
 from rtb.openrtb.bounds import MOST_EXPONENTS, MOST_VALUES, read_json
 from rtb.openrtb.invalid import InvalidRequest
+from rtb.openrtb.repair import UNREADABLE, repaired
 from rtb.openrtb.response import BidResponse
 from rtb.openrtb.types import BINDING, DESCRIPTIVE, VERBATIM, BidRequest
 from rtb.openrtb.validity import validate
@@ -25,6 +29,9 @@ _decoder = msgspec.json.Decoder(BidRequest, strict=False, float_hook=float)
 _encoder = msgspec.json.Encoder()
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+"""A number in a string: what Python's `float` takes besides, such as `1_000`, no other reader takes."""
 
 _ABSENT = object()
 """Marker of an absent value: null, or an empty string for a number or a list."""
@@ -50,7 +57,10 @@ def decode_request(body: bytes) -> BidRequest:
     except msgspec.ValidationError:
         request = _decode_untidy(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequest("not_json", f"the body is not JSON: {error}") from error
+        mended = None if isinstance(error, RecursionError) else repaired(body)
+        if mended is None:
+            raise InvalidRequest("not_json", f"the body is not JSON: {error}") from error
+        request = _decode_untidy(mended)
     validate(request)
     return request
 
@@ -76,15 +86,25 @@ def encode_response(response: BidResponse) -> bytes:
 
 def _decode_untidy(body: bytes) -> BidRequest:
     try:
-        raw = read_json(body)
+        raw = _read_untyped(body)
         tidy = _tidy_struct(raw, BidRequest, "$")
         return msgspec.convert(tidy, BidRequest, strict=False)
     except (_Untidy, msgspec.ValidationError) as error:
         raise InvalidRequest("wrong_type", str(error)) from error
     except RecursionError as error:
         raise InvalidRequest("not_json", "the body is nested too deeply") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # beyond the place where the typed decode stopped
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest("not_json", f"the body is not JSON: {error}") from error
+
+
+def _read_untyped(body: bytes) -> Any:
+    try:
+        return read_json(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):  # beyond the place where the typed decode stopped
+        mended = repaired(body)
+        if mended is None:
+            raise
+        return read_json(mended)
 
 
 def _tidy(value: Any, field: _Field, path: str) -> Any:
@@ -100,6 +120,9 @@ def _tidy(value: Any, field: _Field, path: str) -> Any:
 
 
 def _tidy_struct(value: Any, struct: type[msgspec.Struct], path: str) -> dict[str, Any]:
+    """Return a coerced object; an empty list is an empty one, as PHP writes both alike."""
+    if value == []:
+        return {}
     if not isinstance(value, dict):
         _refuse(value, "object", path)
     tidy = {}
@@ -127,14 +150,28 @@ def _tidy_list(value: Any, field: _Field, path: str) -> Any:
     if field.most is not None and len(items) > field.most:
         raise InvalidRequest("too_many", f"more than {field.most} entries - at `{path}`")
     assert field.item is not None
-    coerce = [_tidy(item, field.item, f"{path}[{number}]") for number, item in enumerate(items)]
-    return [item for item in coerce if item is not _ABSENT]
+    kept = []
+    for number, item in enumerate(items):
+        try:
+            kept.append(_tidy(item, field.item, f"{path}[{number}]"))
+        except _Untidy:
+            if field.item.struct not in DESCRIPTIVE:
+                raise
+    return [item for item in kept if item is not _ABSENT]
 
 
 def _tidy_str(value: Any, path: str) -> str:
     if isinstance(value, list):  # keywords and the like come as "a,b" and as ["a", "b"]
         return ",".join(_tidy_str(item, path) for item in value)
-    return str(value) if isinstance(value, str | int | float) else _refuse(value, "string", path)
+    if isinstance(value, str):
+        return value if UNREADABLE not in value else _refuse(value, "text", path)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        _refuse(value, "string", path)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            _refuse(value, "string", path)
+        return f"{value:.0f}" if value.is_integer() else repr(value)
+    return str(value)
 
 
 def _tidy_int(value: Any, path: str) -> Any:
@@ -150,10 +187,7 @@ def _tidy_float(value: Any, path: str) -> Any:
     if isinstance(value, str):
         if not value.strip():
             return _ABSENT
-        try:
-            return float(value)
-        except ValueError:
-            _refuse(value, "number", path)
+        return float(value) if _NUMBER.fullmatch(value.strip()) else _refuse(value, "number", path)
     try:
         return float(value) if isinstance(value, int | float) else _refuse(value, "number", path)
     except OverflowError:

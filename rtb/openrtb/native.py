@@ -7,9 +7,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from rtb.openrtb.bounds import MOST_ASSETS, Codes, Id, Int, Mimes, read_json
+from rtb.openrtb.bounds import MOST_ASSETS, Codes, Id, Int, Mimes
 from rtb.openrtb.codec import coerce
 from rtb.openrtb.invalid import InvalidRequest
+from rtb.openrtb.repair import read_text
 
 
 class Title(Struct):
@@ -91,7 +92,7 @@ def read_native(sent: Any) -> ReadRequest | None:
     """
     try:
         for _ in range(2):
-            sent = read_json(sent) if isinstance(sent, str) else sent
+            sent = read_text(sent) if isinstance(sent, str) else sent
         wrapped = isinstance(sent, dict) and isinstance(sent.get("native"), dict)
         return ReadRequest(coerce(sent["native"] if wrapped else sent, NativeRequest), wrapped)
     except (InvalidRequest, msgspec.DecodeError, UnicodeError, RecursionError):

@@ -6,8 +6,9 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from rtb.openrtb.bounds import MOST_ASSETS, MOST_NATIVE_CHARACTERS, read_json
+from rtb.openrtb.bounds import MOST_ASSETS, MOST_NATIVE_CHARACTERS
 from rtb.openrtb.invalid import InvalidRequest
+from rtb.openrtb.repair import read_text
 from rtb.openrtb.types import Native
 from rtb.runtime.caches import memoized
 
@@ -35,8 +36,8 @@ def _fault_of(text: str) -> str:
     if len(text) > MOST_NATIVE_CHARACTERS:
         return f"a native request of more than {MOST_NATIVE_CHARACTERS} characters"
     try:
-        asked = read_json(text)
-        return _fault(read_json(asked) if isinstance(asked, str) else asked)
+        asked = read_text(text)
+        return _fault(read_text(asked) if isinstance(asked, str) else asked)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return "a native request that is not JSON"
 

@@ -5,6 +5,28 @@ from __future__ import annotations
 from msgspec import Struct
 
 
+class DsaParameters(Struct, gc=False):
+    """Which user data one platform used, in the codes of IAB's extension `dsa`."""
+
+    domain: str
+    dsaparams: list[int]
+
+
+class DsaStatement(Struct, omit_defaults=True, gc=False):
+    """The bid's object of IAB's extension `dsa`: on whose behalf an ad is shown, and who shows that."""
+
+    behalf: str
+    paid: str
+    adrender: int
+    transparency: list[DsaParameters] | None = None
+
+
+class BidExt(Struct, omit_defaults=True, gc=False):
+    """Extensions of a bid."""
+
+    dsa: DsaStatement | None = None
+
+
 class Bid(Struct, omit_defaults=True, gc=False):
     """4.2.3: one offer."""
 
@@ -36,6 +58,7 @@ class Bid(Struct, omit_defaults=True, gc=False):
     dur: int | None = None
     mtype: int | None = None
     slotinpod: int | None = None
+    ext: BidExt | None = None
 
 
 class SeatBid(Struct, gc=False):

@@ -13,13 +13,16 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from rtb.openrtb.bounds import (
+    MOST_BROWSERS,
     MOST_COMPANIONS,
     MOST_DEALS,
+    MOST_EIDS,
     MOST_FLOORS,
     MOST_FORMATS,
     MOST_IMPS,
     MOST_PROVIDERS,
     MOST_SEGMENTS,
+    MOST_UIDS,
     Blocks,
     Codes,
     Consent,
@@ -283,10 +286,45 @@ class Geo(Struct, omit_defaults=True, gc=False):
     city: Id | None = None
 
 
+class BrandVersion(Struct, omit_defaults=True, gc=False):
+    """3.2.30: the name of a browser or a platform, and the parts of its version."""
+
+    brand: Id | None = None
+    version: Names | None = None
+
+
+class UserAgentExt(Struct, omit_defaults=True, gc=False):
+    """The Global Privacy Control beside the client hints; it is `Any` as in `DeviceExt`."""
+
+    gpc: Any = None
+
+
+class UserAgent(Struct, omit_defaults=True, gc=False):
+    """3.2.29: the browser and its platform, from the client hints that it sent."""
+
+    browsers: Annotated[list[BrandVersion], Meta(max_length=MOST_BROWSERS)] | None = None
+    platform: BrandVersion | None = None
+    mobile: Int | None = None
+    model: Id | None = None
+    ext: UserAgentExt | None = None
+
+
+class DeviceExt(Struct, omit_defaults=True, gc=False):
+    """Privacy signals of the device that the specification has no fields for.
+
+    They are `Any`, as what cannot be read forbids (`rtb.privacy.permissions`).
+    """
+
+    atts: Any = None
+    gpc: Any = None
+    ifa_type: Id | None = None
+
+
 class Device(Struct, omit_defaults=True, gc=False):
     """3.2.18: the user's device."""
 
     ua: Text | None = None
+    sua: UserAgent | None = None
     ip: Id | None = None
     geo: Geo | None = None
     devicetype: Int | None = None
@@ -296,6 +334,8 @@ class Device(Struct, omit_defaults=True, gc=False):
     language: Id | None = None
     dnt: Int | None = None
     lmt: Int | None = None
+    ifa: Id | None = None
+    ext: DeviceExt | None = None
 
 
 class Segment(Struct, omit_defaults=True, gc=False):
@@ -308,13 +348,28 @@ class Data(Struct, omit_defaults=True, gc=False):
     """3.2.21: segments from one provider."""
 
     id: Id | None = None
+    name: Id | None = None
     segment: Annotated[list[Segment], Meta(max_length=MOST_SEGMENTS)] | None = None
+
+
+class Uid(Struct, omit_defaults=True, gc=False):
+    """3.2.28: one id of the user."""
+
+    id: Id | None = None
+
+
+class Eid(Struct, omit_defaults=True, gc=False):
+    """3.2.27: ids of the user from one source, which is a domain."""
+
+    source: Id | None = None
+    uids: Annotated[list[Uid], Meta(max_length=MOST_UIDS)] | None = None
 
 
 class UserExt(Struct, omit_defaults=True, gc=False):
     """The place where OpenRTB 2.5 callers put fields that 2.6 has in `user`."""
 
     consent: Consent | None = None
+    eids: Annotated[list[Eid], Meta(max_length=MOST_EIDS)] | None = None
 
 
 class User(Struct, omit_defaults=True, gc=False):
@@ -324,17 +379,28 @@ class User(Struct, omit_defaults=True, gc=False):
     buyeruid: Id | None = None
     data: Annotated[list[Data], Meta(max_length=MOST_PROVIDERS)] | None = None
     consent: Consent | None = None
+    eids: Annotated[list[Eid], Meta(max_length=MOST_EIDS)] | None = None
     ext: UserExt | None = None
 
 
+class Dsa(Struct, omit_defaults=True, gc=False):
+    """The request's object of IAB's extension for the EU's Digital Services Act: what must be said of an ad."""
+
+    dsarequired: Int = 0
+    pubrender: Int | None = None
+    datatopub: Int | None = None
+
+
 class RegsExt(Struct, omit_defaults=True, gc=False):
-    """The place where OpenRTB 2.5 callers put fields that 2.6 has in `regs`."""
+    """The place where OpenRTB 2.5 callers put fields that 2.6 has in `regs`, and where extensions are."""
 
     coppa: Int | None = None
     gdpr: Int | None = None
     us_privacy: Id | None = None
     gpp: Consent | None = None
     gpp_sid: Codes | None = None
+    gpc: Any = None
+    dsa: Dsa | None = None
 
 
 class Regs(Struct, omit_defaults=True, gc=False):
@@ -345,6 +411,8 @@ class Regs(Struct, omit_defaults=True, gc=False):
     us_privacy: Id | None = None
     gpp: Consent | None = None
     gpp_sid: Codes | None = None
+    gpc: Any = None
+    dsa: Dsa | None = None
     ext: RegsExt | None = None
 
 
@@ -374,7 +442,12 @@ class BidRequest(Struct, omit_defaults=True, gc=False):
     regs: Regs | None = None
 
 
-DESCRIPTIVE = frozenset({Site, App, Dooh, Publisher, Geo, Device, User, UserExt, Data, Segment})
+DESCRIPTIVE = frozenset(
+    {
+        *(Site, App, Dooh, Publisher, Geo, Device, DeviceExt, UserAgent, UserAgentExt, BrandVersion),
+        *(User, UserExt, Data, Segment, Eid, Uid),
+    }
+)
 """Descriptive objects: an unreadable field of theirs is dropped. All others constrain the answer (floors, sizes,
 blocks, privacy), so an unreadable field makes the request invalid."""
 

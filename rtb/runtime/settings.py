@@ -46,6 +46,9 @@ _LISTS = ("exchange_keys", "notice_secrets_previous")
 
 _LEAST_EVENT_DAYS = 2.0
 
+_ID_FIELDS = ("buyeruid", "id", "eids", "ifa")
+"""Fields of a request with ids of users."""
+
 
 class Settings(BaseSettings):
     """Ports, folders, limits and secrets. Each field is set by `RAYBID_<NAME>`, for example `RAYBID_HTTP_PORT`.
@@ -106,6 +109,18 @@ class Settings(BaseSettings):
     rates: Path | None = Field(None, description="table of currency rates, JSON or YAML; none: nothing is converted")
     charge_on: Literal["bill", "win"] = Field("bill", description="the notice that spends money: burl or nurl")
     exchanges_dir: Path | None = Field(None, description="folder of exchange profiles besides those shipped")
+
+    # User data, where privacy signals allow it
+    gvl_id: int = Field(
+        0, ge=0, le=65_535, description="our vendor id in the Global Vendor List of TCF; 0: not registered"
+    )
+    user_sources: str = Field(
+        "buyeruid,id,eids,ifa",
+        description="comma-separated sources of user ids, the best first: those of the default, and sources of eids",
+    )
+    segment_providers: str = Field(
+        "", description="comma-separated ids or names in user.data whose segments are used; empty: all"
+    )
 
     # Limits of the hot path
     max_body_bytes: int = Field(1_000_000, ge=1_000, description="a larger request body is refused with 413")
@@ -191,6 +206,14 @@ class Settings(BaseSettings):
         for secret in filter(None, map(str.strip, parts)):
             if (fault := weakness(secret)) is not None:
                 raise ValueError(f"{fault}: use `openssl rand -base64 32`, or leave it empty and one is generated")
+        return value
+
+    @field_validator("user_sources")
+    @classmethod
+    def _id_sources(cls, value: str) -> str:
+        for source in filter(None, (part.strip() for part in value.split(","))):
+            if source not in _ID_FIELDS and "." not in source:
+                raise ValueError(f"{source!r} is none of {', '.join(_ID_FIELDS)}, and no domain")
         return value
 
     @field_validator("trusted_proxies")

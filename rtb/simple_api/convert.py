@@ -155,6 +155,7 @@ def _regs(flat: FlatRequest) -> Regs:
         us_privacy=flat.us_privacy or None,
         gpp=flat.gpp or None,
         gpp_sid=_listed(flat.gpp_sid),
+        gpc=1 if flat.gpc else None,
     )
 
 

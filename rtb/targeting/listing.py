@@ -8,10 +8,13 @@ from functools import cached_property
 from typing import NamedTuple
 
 from rtb.campaigns.campaign import Campaign
+from rtb.campaigns.countries import country_code, region_named
 from rtb.campaigns.creative import Creative
 from rtb.inventory import blocks
 from rtb.inventory.impression import HOURS_OF_WEEK
 from rtb.settlement.notice_tokens import creative_number
+from rtb.inventory.publisher import publisher_names
+from rtb.inventory.user_agent import MOBILE, PHONE, TABLET
 from rtb.targeting.creative_index import shape_of
 
 
@@ -67,19 +70,29 @@ class ListedCreative(NamedTuple):
     number: int
 
 
-def _lower(names: Sequence[str]) -> frozenset[str]:
-    return frozenset(name.lower() for name in names)
+def _publishers(names: Sequence[str]) -> frozenset[str]:
+    return frozenset(spelling for name in names for spelling in publisher_names(name))
 
 
-def _upper(names: Sequence[str]) -> frozenset[str]:
-    return frozenset(name.upper() for name in names)
+def _country(name: str) -> str:
+    return country_code(name) or name.upper()
 
 
-# Upper and lower case as in `Audience`.
+def _region(name: str) -> str:
+    return region_named(name) or name.upper()
+
+
+def _device_types(types: Sequence[int]) -> frozenset[str]:
+    """Return the device types that a campaign accepts; type 1 stands for phones and tablets."""
+    accepted = {*types, PHONE, TABLET} if MOBILE in types else set(types)
+    return frozenset(map(str, accepted))
+
+
+# Spelled as in `Audience`.
 PLAIN: dict[str, Callable[[Campaign], frozenset[str]]] = {
-    "country": lambda c: _upper(c.targeting.countries),
-    "region": lambda c: _upper(c.targeting.regions),
-    "devicetype": lambda c: frozenset(str(kind) for kind in c.targeting.device_types),
+    "country": lambda c: frozenset(map(_country, c.targeting.countries)),
+    "region": lambda c: frozenset(map(_region, c.targeting.regions)),
+    "devicetype": lambda c: _device_types(c.targeting.device_types),
     "inventory": lambda c: frozenset(c.targeting.inventory),
     # Naming all hours is naming none; it keeps the common case out of the table.
     "hour": lambda c: frozenset(str(h) for h in c.targeting.hours if len(set(c.targeting.hours)) < HOURS_OF_WEEK),
@@ -88,8 +101,8 @@ PLAIN: dict[str, Callable[[Campaign], frozenset[str]]] = {
 
 _DIMENSIONS: dict[str, Callable[[Campaign], frozenset[str]]] = {
     **PLAIN,
-    "publisher": lambda c: _lower(c.targeting.publishers),
-    "not publisher": lambda c: _lower(c.targeting.exclude_publishers),
+    "publisher": lambda c: _publishers(c.targeting.publishers),
+    "not publisher": lambda c: _publishers(c.targeting.exclude_publishers),
     "segment": lambda c: frozenset(c.targeting.segments),
     "trait": blocks.traits_of,
     "seat": lambda c: frozenset({c.seat}),

@@ -11,6 +11,7 @@ import msgspec
 from simulation.exchange.rules.blocks import block
 from simulation.exchange.rules.case import BidCase, Rates, Rule
 from simulation.exchange.rules.deals import deal
+from simulation.exchange.rules.disclosure import dsa
 from simulation.exchange.rules.fields import missing_field
 from simulation.exchange.rules.formats import kind
 from simulation.exchange.rules.macros import macro
@@ -33,6 +34,7 @@ OF_A_BID: dict[str, Rule] = {
     "missing_field": missing_field,
     "markup_schema": markup_schema,
     "qty": qty,
+    "dsa": dsa,
 }
 RULES = (*OF_A_BID, "duplicate_imp", "response")
 """All rules: those for one bid, one offer per imp and deal, and one for an answer as a whole."""

@@ -9,13 +9,15 @@ Json = dict[str, Any]
 
 
 def text(value: Any) -> str:
-    """Return a string; numbers as written; empty for everything else."""
-    return "" if value is None or isinstance(value, dict | list | bool) else str(value)
+    """Return a string; numbers in decimal digits; empty for everything else."""
+    if value is None or isinstance(value, dict | list | bool):
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def number(value: Any) -> float | None:
     """Return a finite number, also if written as a string."""
-    if isinstance(value, bool):
+    if isinstance(value, bool) or (isinstance(value, str) and "_" in value):  # Python alone reads 1_000
         return None
     try:
         found = float(value)

@@ -19,11 +19,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.inventory import blocks, user_agent
+from rtb.inventory import blocks, device, impression, user_agent
 from rtb.inventory.impression import Restrictions
 from rtb.inventory.slots import BannerSlot, VideoSlot, native, values
 from rtb.models import features
 from rtb.openrtb import native_validity
+from rtb.privacy import permissions
 from rtb.runtime.caches import BoundedCache, MemoizedFunction, size_of
 from rtb.simple_api import convert
 from rtb.targeting.catalog_view import CatalogView
@@ -31,16 +32,17 @@ from rtb.targeting.index import TargetingIndex
 from rtb.targeting.listing import Listing
 from tests.rtb.builders import make_campaign
 
-_MOST_TOGETHER = 24_000_000
+_MOST_TOGETHER = 30_000_000
 """Bytes that callers can make a replica keep, with a catalog of some dozen campaigns: docs/security says so."""
 
 _SHORT_BUCKETS = 5_500_000
 
-_ROOMS = ("exchanges", "inventory", "inventory/slots", "markup", "openrtb", "simple_api", "targeting")
+_ROOMS = ("exchanges", "inventory", "inventory/slots", "markup", "openrtb", "privacy", "simple_api", "targeting")
 _FILES = ("auction/edge", "campaigns/creative", "models/features", "money/currency", "runtime/caches")
 _COUNTED = {
     "rtb.exchanges.profile.number_of": 32,
     "rtb.models.features._short_bucket": 64,
+    "rtb.inventory.user_agent._resolver": 0,
     "rtb.openrtb.codec._plan": 0,
 }
 """Caches that count entries, and how long their keys may be: short ones, or types of ours."""
@@ -51,7 +53,10 @@ def _native(n: int) -> str:
 
 
 _KEYS: dict[str, Callable[[int], tuple[Any, ...]]] = {
-    "browsers": lambda n: (f"{n}" + "\U0001f600" * (n % 5_000),),
+    "headers": lambda n: (f"{n}" + "\U0001f600" * (n % 5_000), "", 0),
+    "geo": lambda n: ("US", f"R{n}" + "\U0001f600" * (n % 100), "c" * (n % 500)),
+    "consents": lambda n: (f"C{n}" + "A" * (n % 3_000), 755),
+    "gpp": lambda n: (f"DBABMA~{n}" + "A" * (n % 3_000), (n % 27, 7), 0),
     "networks": lambda n: (f"{n}.{n}.{n}.{n}" * (n % 100 + 1),),
     "domains": lambda n: (f"www.shop-{n}.example" + "y" * (n % 500),),
     "media types": lambda n: (f"image/{n}" + "z" * (n % 500),),
@@ -63,8 +68,11 @@ _KEYS: dict[str, Callable[[int], tuple[Any, ...]]] = {
     "flat native requests": lambda n: (n % 10_000 + 1, n // 10_000 + 1),
 }
 _FUNCTIONS: list[MemoizedFunction[Any]] = [
-    user_agent.browser_of,
+    device.by_header,
+    impression._place,
     user_agent.network_of,
+    permissions._by_tcf,
+    permissions._by_gpp,
     blocks.domain,
     values.plain_mime,
     features._place_buckets,
@@ -104,6 +112,7 @@ def _fill(cache: BoundedCache[Any], ask: Callable[[int], Any]) -> Callable[[], N
 @pytest.mark.parametrize("function", _FUNCTIONS, ids=lambda function: function.name.replace(" ", "_"))
 def test_function_holds_what_is_said_whatever_it_is_asked(function: MemoizedFunction[Any]) -> None:
     fresh: MemoizedFunction[Any] = MemoizedFunction(function._make, function.name, function.most_bytes)
+    user_agent.load()  # patterns, which are no cache
     grown = _grown(_fill(fresh, lambda n: fresh(*_KEYS[function.name](n))))
     assert len(fresh) > 20
     assert fresh.bytes <= fresh.most_bytes
