@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container
+from collections.abc import Collection, Container, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -171,7 +171,7 @@ def impressions_of(
         held: ids of the deals that campaigns hold; others are skipped.
         kinds: formats that campaigns have creatives of.
     """
-    quote = rates.quote(currency, request.cur or ())
+    quote = rates.quote(currency, blocks.entries(request.cur))
     if quote is None:
         return [], NoBid.CURRENCY
     audience = _audience(request, hour, quote)
@@ -225,18 +225,29 @@ def _restrictions(request: BidRequest) -> Restrictions:
         return _FREE
     return Restrictions(
         blocked=blocks.blocked_keys(request),
-        allowed=tuple(map(blocks.category, request.acat or ())),
+        allowed=_allowed(request),
         taxonomy=request.cattax if named else 0,
-        seats=tuple(request.wseat or ()),
-        barred_seats=tuple(request.bseat or ()),
+        seats=_seats(request.wseat),
+        barred_seats=_seats(request.bseat),
         languages=_languages(request),
     )
 
 
+def _allowed(request: BidRequest) -> tuple[str, ...]:
+    """Return the allowed categories; empty for all, also where `*` says so."""
+    allowed = tuple(blocks.category(name, request.cattax) for name in blocks.entries(request.acat))
+    return () if "*" in allowed else allowed
+
+
+def _seats(names: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the ids of seats, of which one entry may hold several."""
+    return tuple(part for name in names or () for seat in name.split(",") if (part := seat.strip()))
+
+
 def _languages(request: BidRequest) -> tuple[str, ...]:
     """Return the ISO 639-1 codes of `wlang` or, cut to their first part, of `wlangb` (BCP 47)."""
-    named = request.wlang or request.wlangb or ()
-    return tuple(code.strip().lower().split("-")[0] for code in named)
+    named = blocks.entries(request.wlang or request.wlangb)
+    return tuple(code.lower().replace("_", "-").split("-")[0] for code in named)
 
 
 def _audience(request: BidRequest, hour: int, quote: Quote) -> Audience:

@@ -123,12 +123,29 @@ def _tidy_list(value: Any, field: _Field, path: str) -> Any:
     """Return a coerced list; one beyond its bound is refused before its items are read."""
     if value == "":
         return _ABSENT
-    items = value if isinstance(value, list) else [value]
+    assert field.item is not None
+    items = value if isinstance(value, list) else _split(value, field.item)
     if field.most is not None and len(items) > field.most:
         raise InvalidRequest("too_many", f"more than {field.most} entries - at `{path}`")
-    assert field.item is not None
+    if field.item.type is str and any(isinstance(item, bool) for item in items):
+        _refuse(True, "string", path)
     coerce = [_tidy(item, field.item, f"{path}[{number}]") for number, item in enumerate(items)]
     return [item for item in coerce if item is not _ABSENT]
+
+
+def _split(value: Any, item: _Field) -> list[Any]:
+    """Return the entries of a list that came as one value: `"a.org, b.org"`, `"[\\"a.org\\"]"`, or a single entry."""
+    if not isinstance(value, str) or item.type is None:
+        return [value]
+    text = value.strip()
+    if text.startswith("["):
+        try:
+            listed = read_json(text)
+        except (msgspec.DecodeError, RecursionError):
+            listed = None
+        if isinstance(listed, list):
+            return listed
+    return [part.strip() for part in text.split(",") if part.strip()] if "," in text else [value]
 
 
 def _tidy_str(value: Any, path: str) -> str:

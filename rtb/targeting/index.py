@@ -270,6 +270,9 @@ class TargetingIndex:
         for key in restrictions.blocked:
             if key in self._traits:
                 yield f"block {key}", ~self._traits.of(key)
+            elif "*" in key:
+                for trait in blocks.matches(key, self._traits.named):
+                    yield f"block {key}", ~self._traits.of(trait)
         if restrictions.taxonomy:  # categories of another taxonomy may mean those of a campaign
             yield "taxonomy", self._taxonomies.of(str(restrictions.taxonomy))
         if restrictions.allowed:
