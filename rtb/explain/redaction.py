@@ -13,7 +13,8 @@ import msgspec
 from msgspec.structs import replace
 
 from rtb.inventory import user_agent
-from rtb.openrtb import BidRequest, Device, User, decode_request
+from rtb.inventory.context import DECIMALS
+from rtb.openrtb import BidRequest, Device, Geo, User, decode_request
 from rtb.openrtb.privacy import UserDataPermissions, allowed_user_data
 from rtb.openrtb.types import App, Data, Dooh, Publisher, Segment, Site
 
@@ -72,10 +73,22 @@ def _device(device: Device, allowed: UserDataPermissions) -> Device:
     return Device(
         ua=_agent(device.ua) if device.ua else None,
         ip=_network(device.ip) if device.ip and allowed.profile else None,
-        geo=device.geo,
+        geo=_geo(device.geo, allowed) if device.geo else None,
         devicetype=device.devicetype,
         os=device.os,
+        language=device.language,
+        langb=device.langb,
+        carrier=device.carrier,
+        connectiontype=device.connectiontype,
     )
+
+
+def _geo(geo: Geo, allowed: UserDataPermissions) -> Geo:
+    """Return the place as precisely as it was used."""
+    if not allowed.profile:
+        return replace(geo, lat=None, lon=None, zip=None)
+    lat, lon = (None if one is None else round(one, DECIMALS) for one in (geo.lat, geo.lon))
+    return replace(geo, lat=lat, lon=lon)
 
 
 def _agent(agent: str) -> str:

@@ -124,7 +124,7 @@ def _ascii(host: str) -> str:
         return host
 
 
-@memoized("apps", 1 << 19)
+@memoized("apps", 1 << 18)
 def app(name: str) -> str:
     """Return a normalised id of an app in its store, also from its page there: `id123` and `.../id123` are `123`."""
     text = name.strip().lower()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from itertools import product
 from typing import NamedTuple
 
 from rtb.campaigns.creative import Kind
 from rtb.inventory import blocks, user_agent
+from rtb.inventory.context import EMPTY, NO_CONTEXT, Context, ContextReader
 from rtb.inventory.floors import Floors, UnknownRate, floors_of
 from rtb.inventory.slots import KINDS, AudioSlot, BannerSlot, Slot, VideoSlot, slots_of
 from rtb.money.currency import NO_RATES, Quote, Rates
 from rtb.openrtb import BidRequest, Imp, NoBid
 from rtb.openrtb.privacy import UserDataPermissions, allowed_user_data
 from rtb.openrtb.types import App, Audio, Deal, Dooh, Site, Video
+from rtb.sellers import Standing
 
 HOURS_OF_WEEK = 168
 _EPOCH_HOUR = 3 * 24  # 1970 began on a Thursday
@@ -118,8 +120,9 @@ class Impression(NamedTuple):
         patience: seconds between auction and impression, from `imp.exp`; 0: unknown.
         deal: deal under which it is offered; none in the open auction.
         is_agreed: whether the floor is the fixed price.
-        tag: the seller's id of the placement, or empty.
+        tag: the seller's id of the placement, else the global one, or empty.
         pays_bid: whether the winner pays its own bid by OpenRTB's rules, not by exchange-specific ones.
+        context: what campaigns target of its content, place, placement and sellers.
     """
 
     imp_id: str
@@ -133,6 +136,7 @@ class Impression(NamedTuple):
     is_agreed: bool = False
     tag: str = ""
     pays_bid: bool = False
+    context: Context = EMPTY
 
     @property
     def pos(self) -> int:
@@ -150,6 +154,11 @@ def hour_of_week(timestamp: float) -> int:
     return (int(timestamp // 3_600) + _EPOCH_HOUR) % HOURS_OF_WEEK
 
 
+def standing_unknown(request: BidRequest) -> Standing:
+    """Return that nothing is known of the sellers of a request."""
+    return Standing.UNKNOWN
+
+
 def impressions_of(
     request: BidRequest,
     hour: int,
@@ -159,6 +168,8 @@ def impressions_of(
     rates: Rates = NO_RATES,
     held: Container[str] = frozenset(),
     kinds: Collection[Kind] = KINDS,
+    reader: ContextReader = NO_CONTEXT,
+    standing: Callable[[BidRequest], Standing] = standing_unknown,
 ) -> tuple[list[Impression], NoBid]:
     """Return the ways to buy the imps of a request, and the reason where there are none.
 
@@ -170,11 +181,17 @@ def impressions_of(
         rates: exchange rates.
         held: ids of the deals that campaigns hold; others are skipped.
         kinds: formats that campaigns have creatives of.
+        reader: reader of the context that campaigns name.
+        standing: function that says whether the sellers of a request may sell it.
+
+    Raises:
+        InvalidRequest: a block cannot be read.
     """
     quote = rates.quote(currency, blocks.entries(request.cur))
     if quote is None:
         return [], NoBid.CURRENCY
     audience = _audience(request, hour, quote)
+    shared = reader.of_request(request, allowed_user_data(request), standing) if reader else EMPTY
 
     def convert(cpm: float, named: str) -> float | None:
         return rates.floor(cpm, named, currency, quote)
@@ -185,6 +202,7 @@ def impressions_of(
         slots, offers = slots_of(imp, kinds), _offers(imp, held)
         if not slots or not offers:
             reason = max(reason, NoBid.NO_DEAL if slots else NoBid.NO_CREATIVE)
+        context = reader.of_imp(imp, shared) if reader else EMPTY
         for slot, deal in product(slots, offers):
             try:
                 floors = floors_of(imp, _played(imp, slot), deal, convert)
@@ -195,8 +213,13 @@ def impressions_of(
             is_first = at == _FIRST_PRICE or at >= _OWN_RULES
             terms, is_agreed = (None, False) if deal is None else (_terms(deal), at == _AGREED_PRICE)
             place = (imp.id, audience, slot, floors, is_first, number, imp.exp or 0)
-            found.append(Impression(*place, terms, is_agreed, imp.tagid or "", at == _FIRST_PRICE))
+            found.append(Impression(*place, terms, is_agreed, _tag(imp), at == _FIRST_PRICE, context))
     return found, reason
+
+
+def _tag(imp: Imp) -> str:
+    """Return the id of the placement: the seller's, else the global one (`imp.ext.gpid`)."""
+    return imp.tagid or (imp.ext.gpid if imp.ext is not None else None) or ""
 
 
 def _offers(imp: Imp, held: Container[str]) -> list[Deal | None]:

@@ -47,6 +47,9 @@ Blocks = Annotated[list[Id], Meta(max_length=3_000)]
 MOST_IMPS = 1_000
 MOST_DEALS = 1_000
 MOST_FORMATS = 100
-MOST_COMPANIONS = 64
 MOST_FLOORS = 64
 MOST_PROVIDERS = 256
+MOST_NODES = 64
+"""Most sellers in a supply chain."""
+
+MOST_METRICS = 64

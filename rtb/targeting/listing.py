@@ -11,6 +11,7 @@ from rtb.campaigns.campaign import Campaign
 from rtb.campaigns.creative import Creative
 from rtb.inventory import blocks
 from rtb.inventory.impression import HOURS_OF_WEEK
+from rtb.targeting.context import NamedContext, context_of
 from rtb.targeting.creative_index import shape_of
 
 
@@ -30,6 +31,11 @@ class Listing:
     def named(self) -> Mapping[str, frozenset[str]]:
         """Targeted values by dimension."""
         return {name: read(self.campaign) for name, read in _DIMENSIONS.items()}
+
+    @cached_property
+    def context(self) -> NamedContext:
+        """Content, place, placement and sellers that it names."""
+        return context_of(self.campaign)
 
     @cached_property
     def placements(self) -> Sequence[ListedCreative]:

@@ -35,7 +35,9 @@ def told(**changes: object) -> ClusterReport:
 
 def test_commands_are_found_by_heading(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("# A\n\n## On one\n\n```\nfirst\n```\n\ntext\n\n```sh\nsecond\n```\n\n## On two\n\n```yaml\nno: 1\n```\n")
+    page.write_text(
+        "# A\n\n## On one\n\n```\nfirst\n```\n\ntext\n\n```sh\nsecond\n```\n\n## On two\n\n```yaml\nno: 1\n```\n"
+    )
     assert blocks(page) == {"On one": ["first\n", "second\n"]}
 
 

@@ -43,7 +43,6 @@ _PLAYED: dict[str, Any] = {
     "startdelay": -1,
     "maxseq": 3,
     "poddur": 90,
-    "podid": "break",
     "podseq": 1,
     "slotinpod": -1,
     "mincpmpersec": 0.2,
@@ -53,10 +52,9 @@ _PLAYED: dict[str, Any] = {
     "minbitrate": 300,
     "maxbitrate": 1500,
     "delivery": [2],
-    "companionad": [{"w": 300, "h": 250}],
     "api": [7],
 }
-_AUDIO = {**_PLAYED, "mimes": ["audio/mpeg"], "feed": 1, "stitched": 1, "nvol": 2}
+_AUDIO = {**_PLAYED, "mimes": ["audio/mpeg"], "feed": 1}
 _VIDEO = {
     **_PLAYED,
     "mimes": ["video/mp4"],
@@ -83,8 +81,6 @@ _FULL: dict[str, Any] = {
                 "btype": [1],
                 "pos": 1,
                 "mimes": ["image/png"],
-                "expdir": [2],
-                "topframe": 1,
                 "api": [5],
             },
             "pmp": {
