@@ -33,9 +33,10 @@ _MOST_PATTERNS = 16
 
 _SCHEME = re.compile(r"https?:/*", re.IGNORECASE)
 
-_IAB = re.compile(r"(?:IAB)?[ _-]?0*(\d+)(?:[-_. ]0*(\d+))?([-_.]?\*)?")
-"""A category of Content Categories 1.0, also as `IAB-1`, `iab01_2`, `1-2`, or `IAB1*`."""
+_IAB = re.compile(r"IAB[ _-]?0*(\d+)(?:[-_. ]0*(\d+))?([-_.]?\*)?")
+"""A category of Content Categories 1.0, also as `IAB-1`, `iab01_2` or `IAB1*`; a bare number may be of any list."""
 
+_GAP = re.compile(r"\bIAB\s+(?=\d)", re.IGNORECASE)
 _TIERS = 26
 _STORE_ID = re.compile(r"(?:[?&]id=|/id(?=\d))([\w.]+)")
 _APPLE_ID = re.compile(r"id\d+")
@@ -47,7 +48,7 @@ def blocked_keys(request: BidRequest) -> tuple[str, ...]:
     Raises:
         InvalidRequest: an entry of them cannot be read, so that nobody could keep it.
     """
-    keys = [f"cat:{category(cat, request.cattax)}" for cat in entries(request.bcat)]
+    keys = [f"cat:{category(cat, request.cattax)}" for cat in categories(request.bcat)]
     keys += [f"adv:{_readable(_DOMAIN, domain(name), name, 'badv')}" for name in entries(request.badv)]
     keys += [f"app:{_readable(_APP, app(name), name, 'bapp')}" for name in entries(request.bapp)]
     if sum("*" in key for key in keys) > _MOST_PATTERNS:
@@ -63,6 +64,11 @@ def entries(values: Sequence[str] | None) -> list[str]:
     for value in values:
         found += _SEPARATORS.split(value) if _SEPARATORS.search(value) else [value]
     return [name for name in found if name]
+
+
+def categories(values: Sequence[str] | None) -> list[str]:
+    """Return the entries of a list of categories; `IAB 1` is one."""
+    return entries([_GAP.sub("IAB", value) for value in values]) if values else []
 
 
 def _readable(pattern: re.Pattern[str], name: str, sent: str, field: str) -> str:

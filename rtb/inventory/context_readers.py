@@ -40,7 +40,7 @@ def _categories(request: BidRequest) -> Values:
         found += [*(place.cat or ()), *(place.sectioncat or ()), *(place.pagecat or ())]
     if content is not None and content.cattax == blocks.CONTENT_1:
         found += content.cat or ()
-    codes = [blocks.category(name) for name in blocks.entries(found)]
+    codes = [blocks.category(name) for name in blocks.categories(found)]
     return tuple(dict.fromkeys(code for name in codes for code in (name, name.split("-")[0])))
 
 

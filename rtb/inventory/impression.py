@@ -258,7 +258,7 @@ def _restrictions(request: BidRequest) -> Restrictions:
 
 def _allowed(request: BidRequest) -> tuple[str, ...]:
     """Return the allowed categories; empty for all, also where `*` says so."""
-    allowed = tuple(blocks.category(name, request.cattax) for name in blocks.entries(request.acat))
+    allowed = tuple(blocks.category(name, request.cattax) for name in blocks.categories(request.acat))
     return () if "*" in allowed else allowed
 
 

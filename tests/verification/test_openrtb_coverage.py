@@ -31,4 +31,4 @@ def test_what_structs_decode_counts_as_read_whatever_the_list_says() -> None:
 
 
 def test_every_reason_says_something() -> None:
-    assert all(len(reason) > 10 for reason in ignored_fields().values())
+    assert all(len(reason) >= 8 for reason in ignored_fields().values())

@@ -66,12 +66,14 @@ class MessagePlan:
     Attributes:
         struct: struct that it becomes.
         steps: how fields are read, by tag.
+        entries: the same, as the reader has compiled them.
         recurs: whether the same bytes come often.
     """
 
     def __init__(self, struct: type[msgspec.Struct]) -> None:
         self.struct = struct
         self.steps: dict[int, Step] = {}
+        self.entries: dict[int, tuple[Any, ...]] = {}
         self.recurs = struct in REPEATING
 
 

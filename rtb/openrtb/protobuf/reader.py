@@ -8,6 +8,7 @@ site that has come before, byte by byte the same, is the same object.
 from __future__ import annotations
 
 import struct
+from functools import cache
 from typing import Any, NoReturn
 
 from google.protobuf import json_format
@@ -48,7 +49,7 @@ def decode_protobuf(body: bytes) -> BidRequest:
             (`validity`).
     """
     try:
-        request: BidRequest = _read(body, 0, len(body), request_plan(), _Budget())
+        request: BidRequest = _read(body, 0, len(body), _compiled(), _Budget())
     except (_Malformed, IndexError, struct.error, UnicodeDecodeError) as error:
         raise InvalidRequest("not_protobuf", f"the body is no BidRequest: {error}") from error
     validate_request(request)
@@ -77,10 +78,10 @@ class _Budget:
 def _read(body: bytes, at: int, end: int, plan: MessagePlan, budget: _Budget) -> Any:
     """Return the struct of the message between two places of a body."""
     try:
-        values = _values(body, at, end, plan.steps, budget)
+        values = _values(body, at, end, plan.entries, budget)
     except _Split:
         whole = _joined(body[at:end], plan)
-        values = _values(whole, 0, len(whole), plan.steps, budget)
+        values = _values(whole, 0, len(whole), plan.entries, budget)
     try:
         made = plan.struct(**values)
     except TypeError as error:
@@ -90,7 +91,7 @@ def _read(body: bytes, at: int, end: int, plan: MessagePlan, budget: _Budget) ->
     return made
 
 
-def _values(body: bytes, at: int, end: int, steps: dict[int, Step], budget: _Budget) -> dict[str, Any]:
+def _values(body: bytes, at: int, end: int, entries: dict[int, tuple[Any, ...]], budget: _Budget) -> dict[str, Any]:
     """Return the fields of a message by name."""
     values: dict[str, Any] = {}
     fields = 0
@@ -100,12 +101,15 @@ def _values(body: bytes, at: int, end: int, steps: dict[int, Step], budget: _Bud
         at += 1
         if tag > 127:
             tag, at = _varint(body, at - 1)
-        step = steps.get(tag)
-        if step is None:
+        entry = entries.get(tag)
+        if entry is None:
             at = _after(body, at, tag, end)
             continue
-        value, at = _READERS[step.kind](body, at, end, step, budget)
-        if step.is_list:
+        read, name, is_plain, step = entry
+        value, at = read(body, at, end, step, budget)
+        if is_plain and value is not _DROPPED:
+            values[name] = value
+        elif step.is_list:
             _extend(values, step, value)
         elif value is not _DROPPED:
             _set(values, step, value)
@@ -120,7 +124,7 @@ _DROPPED = object()
 
 
 def _set(values: dict[str, Any], step: Step, value: Any) -> None:
-    if step.kind is Kind.OBJECT and step.name in values:
+    if step.plan is not None and step.name in values:
         raise _Split
     for rival in step.rivals:
         values.pop(rival, None)
@@ -192,6 +196,22 @@ _READERS = {
     Kind.PACKED: _packed,
     Kind.FREE: _free,
 }
+
+
+@cache
+def _compiled() -> MessagePlan:
+    """Return the plan of a request, with how each field is read found once."""
+    plan = request_plan()
+    _compile(plan)
+    return plan
+
+
+def _compile(plan: MessagePlan) -> None:
+    for tag, step in plan.steps.items():
+        is_plain = not step.is_list and step.plan is None and not step.rivals
+        plan.entries[tag] = (_READERS[step.kind], step.name, is_plain, step)
+        if step.plan is not None and not step.plan.entries:
+            _compile(step.plan)
 
 
 def _part(body: bytes, at: int, end: int) -> tuple[int, int]:

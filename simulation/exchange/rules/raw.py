@@ -66,7 +66,7 @@ def categories(value: Any, taxonomy: int = 1) -> list[str]:
 
 def _category(name: str) -> str:
     tiers = [part for part in re.split(r"[^0-9]+", name) if part]
-    if not re.fullmatch(r"(?i)(iab)?[-_ ]?\d+([-_.]\d+)?", name):
+    if not re.fullmatch(r"(?i)iab[-_ ]?\d+([-_.]\d+)?", name):
         return name
     return "IAB" + "-".join(str(int(tier)) for tier in tiers)
 
