@@ -14,7 +14,6 @@ has is skipped by the decoder. Of the response, a field counts as read when its 
 
 from __future__ import annotations
 
-import types
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -150,7 +149,7 @@ def _of(specification: Specification, message: str, struct: type[msgspec.Struct]
 
 def _structs(hint: Any) -> Iterator[type[msgspec.Struct]]:
     """Yield the structs in a type annotation."""
-    if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) and issubclass(hint, msgspec.Struct):
+    if typing.get_origin(hint) is None and isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         yield hint
     for part in typing.get_args(hint):
         yield from _structs(part)

@@ -2,7 +2,8 @@
 
 What privacy signals forbid is removed together with the signals, so that a redacted request is read the same again.
 What they allow stays as far as a price depends on it: segments, the family of the browser, the network of the address.
-Ids, addresses, full user agents and consent strings are always removed.
+Ids, addresses, coordinates, postal codes, full user agents and consent strings are always removed: a bid of a campaign
+that names places so precisely cannot be decided again.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ import msgspec
 from msgspec.structs import replace
 
 from rtb.inventory import user_agent
-from rtb.inventory.context import DECIMALS
-from rtb.openrtb import BidRequest, Device, Geo, User, decode_request
+from rtb.openrtb import BidRequest, Device, User, decode_request
+from rtb.openrtb.content import Data, Segment
 from rtb.openrtb.privacy import UserDataPermissions, allowed_user_data
-from rtb.openrtb.types import App, Data, Dooh, Publisher, Segment, Site
+from rtb.openrtb.types import App, Dooh, Publisher, Site
 
 Place = TypeVar("Place", Site, App, Dooh)
 
@@ -73,7 +74,7 @@ def _device(device: Device, allowed: UserDataPermissions) -> Device:
     return Device(
         ua=_agent(device.ua) if device.ua else None,
         ip=_network(device.ip) if device.ip and allowed.profile else None,
-        geo=_geo(device.geo, allowed) if device.geo else None,
+        geo=replace(device.geo, lat=None, lon=None, accuracy=None, zip=None) if device.geo else None,
         devicetype=device.devicetype,
         os=device.os,
         language=device.language,
@@ -81,14 +82,6 @@ def _device(device: Device, allowed: UserDataPermissions) -> Device:
         carrier=device.carrier,
         connectiontype=device.connectiontype,
     )
-
-
-def _geo(geo: Geo, allowed: UserDataPermissions) -> Geo:
-    """Return the place as precisely as it was used."""
-    if not allowed.profile:
-        return replace(geo, lat=None, lon=None, zip=None)
-    lat, lon = (None if one is None else round(one, DECIMALS) for one in (geo.lat, geo.lon))
-    return replace(geo, lat=lat, lon=lon)
 
 
 def _agent(agent: str) -> str:

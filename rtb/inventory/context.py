@@ -26,7 +26,7 @@ EMPTY: Context = {}
 _NO_THRESHOLDS: Mapping[str, Sequence[float]] = {}
 
 _EARTH_KM = 6_371.0
-DECIMALS = 3
+_DECIMALS = 3
 """Decimals of coordinates that are used: a hundred metres, which no house needs."""
 
 
@@ -113,7 +113,7 @@ class ContextReader:
             return ()
         if geo.lat == geo.lon == 0:  # what a caller without coordinates sends
             return ()
-        km = _distances(round(geo.lat, DECIMALS), round(geo.lon, DECIMALS), self._degrees)
+        km = _distances(round(geo.lat, _DECIMALS), round(geo.lon, _DECIMALS), self._degrees)
         inside = (km <= self._degrees[:, 2]) & ((geo.accuracy or 0) / 1_000 <= self._degrees[:, 2])
         return tuple(self._circles[place].name for place in np.flatnonzero(inside).tolist())
 

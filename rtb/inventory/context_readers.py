@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from rtb.inventory import blocks
 from rtb.openrtb.content import Channel, Content, Network
@@ -86,22 +85,20 @@ def _language(code: str | None, tag: str | None) -> Values:
 
 def _networks(request: BidRequest) -> Values:
     content = _content(request)
-    return _names(content.network, content.ext and content.ext.network) if content is not None else ()
+    return _names(content.network, content.ext.network if content.ext else None) if content is not None else ()
 
 
 def _channels(request: BidRequest) -> Values:
     content = _content(request)
-    return _names(content.channel, content.ext and content.ext.channel) if content is not None else ()
+    return _names(content.channel, content.ext.channel if content.ext else None) if content is not None else ()
 
 
-def _names(one: Network | Channel | None, earlier: Any) -> Values:
+def _names(one: Network | Channel | None, earlier: Network | Channel | str | None) -> Values:
     """Return id, name and domain of a network or channel, also from where callers of 2.5 put it."""
-    if one is not None:
-        return _lower([one.id, one.name, one.domain])
-    if isinstance(earlier, str):
-        return _lower([earlier])
-    named = [earlier.get(key) for key in ("id", "name", "domain")] if isinstance(earlier, dict) else []
-    return _lower(name for name in named if isinstance(name, str))
+    found = one or earlier
+    if found is None or isinstance(found, str):
+        return _lower([found])
+    return _lower([found.id, found.name, found.domain])
 
 
 def _content_segments(request: BidRequest) -> Values:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
@@ -41,8 +41,8 @@ class Channel(Struct, omit_defaults=True, gc=False):
 class ContentExt(Struct, omit_defaults=True, gc=False):
     """The place where OpenRTB 2.5 callers put fields that 2.6 has in `content`: an object each, or its name."""
 
-    network: Any = None
-    channel: Any = None
+    network: Network | Text | None = None
+    channel: Channel | Text | None = None
 
 
 class Content(Struct, omit_defaults=True, gc=False):

@@ -58,7 +58,10 @@ def chain_of(source: Source | None) -> SupplyChain | None:
 
 def is_complete(chain: SupplyChain | None) -> bool:
     """Return whether a chain says that nobody is missing, and names everybody who is in it."""
-    return chain is not None and chain.complete == 1 and bool(chain.nodes) and all(n.asi and n.sid for n in chain.nodes)
+    if chain is None or chain.complete != 1:
+        return False
+    nodes = chain.nodes or []
+    return bool(nodes) and all(node.asi and node.sid for node in nodes)
 
 
 def sellers_of(chain: SupplyChain | None) -> tuple[Seller, ...]:

@@ -14,7 +14,8 @@ from typing import TypeVar
 import msgspec
 
 from rtb.openrtb import App, Banner, BidRequest, Device, Geo, Imp, Site, User
-from rtb.openrtb.types import Audio, Data, Format, Native, Publisher, Regs, Segment, Video
+from rtb.openrtb.content import Data, Segment
+from rtb.openrtb.types import Audio, Format, Native, Publisher, Regs, Video
 from rtb.runtime.caches import memoized
 from rtb.simple_api.request import DEVICES, FlatRequest
 

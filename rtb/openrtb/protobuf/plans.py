@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import msgspec
 from google.protobuf.descriptor import FieldDescriptor
 
-from rtb.openrtb.content import Content
+from rtb.openrtb.content import Content, Data
 from rtb.openrtb.field_plans import Field, plan_of
 from rtb.openrtb.protobuf.schema import message_type
 from rtb.openrtb.supply_chain import Source
-from rtb.openrtb.types import App, Audio, Banner, BidRequest, Data, Device, Dooh, Imp, Native, Pmp, Regs, Site, Video
+from rtb.openrtb.types import App, Audio, Banner, BidRequest, Device, Dooh, Imp, Native, Pmp, Regs, Site, Video
 
 VARINT, FIXED_64, BYTES, FIXED_32 = 0, 1, 2, 5
 """Wire types."""

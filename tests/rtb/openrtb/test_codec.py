@@ -43,7 +43,6 @@ _PLAYED: dict[str, Any] = {
     "startdelay": -1,
     "maxseq": 3,
     "poddur": 90,
-    "podseq": 1,
     "slotinpod": -1,
     "mincpmpersec": 0.2,
     "durfloors": [{"mindur": 5, "maxdur": 15, "bidfloor": 2.5}],
