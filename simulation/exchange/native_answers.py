@@ -26,8 +26,7 @@ _MESSAGES = {
 
 def written_fields() -> set[tuple[str, str]]:
     """Return the fields of a native answer that has every asset, by message of the specification."""
-    needs: tuple[TitleNeed | DataNeed | ImageNeed | VideoSlot, ...]
-    needs = (TitleNeed(), DataNeed(2), ImageNeed(3), VideoSlot())
+    needs: list[TitleNeed | DataNeed | ImageNeed | VideoSlot] = [TitleNeed(), DataNeed(2), ImageNeed(3), VideoSlot()]
     slot = NativeSlot(assets=tuple(NativeAsset(number, True, need) for number, need in enumerate(needs)))
     creative = _creative()
     budget, goal = Budget(total_micros=1), Goal(value_micros=1)
