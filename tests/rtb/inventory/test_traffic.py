@@ -45,7 +45,7 @@ def test_reasons(device: dict[str, Any], reason: NoBid | None) -> None:
 
 
 def test_an_app_may_send_with_a_library_but_is_no_crawler() -> None:
-    app = {"site": ..., "app": {"bundle": "com.example"}}
+    app: dict[str, Any] = {"site": ..., "app": {"bundle": "com.example"}}
     assert _refusal(**app, device={"ua": "okhttp/4.9.0"}) is None
     assert _refusal(**app, device={"ua": _GOOGLEBOT}) == NoBid.CRAWLER
 
