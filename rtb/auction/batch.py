@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rtb.auction.stages import Auction, DealColumns
+from rtb.auction.stages import Auction, DealColumns, PodTerms
 from rtb.exchanges import GENERIC, Profile
 from rtb.inventory.impression import Impression
 from rtb.models import features
@@ -44,10 +44,12 @@ class Prepared(NamedTuple):
         impressions: impressions to bid on.
         reason: no-bid reason where there are no impressions.
         exchange: profile of its exchange.
-        as_object: whether the response is wanted as an object instead of JSON.
+        as_object: whether it never was JSON; the response is then wanted as an object, or as protocol buffers.
         source: original JSON, or the object where it never was JSON or says more.
         context: context that it was read in.
         caller: number of its API key (`rtb.exchanges.number_of` its id); 0: it came without one.
+        is_protobuf: whether it came as protocol buffers.
+        imps: ids of its imps, where the exchange is told of those without a bid.
     """
 
     id: str
@@ -59,6 +61,8 @@ class Prepared(NamedTuple):
     source: bytes | BidRequest = b""
     context: ReadContext = _NO_CONTEXT
     caller: int = 0
+    is_protobuf: bool = False
+    imps: tuple[str, ...] = ()
 
 
 class ImpressionTerms(NamedTuple):
@@ -99,6 +103,7 @@ class Batch:
         barred: `NoBid` of each request that lost a candidate, 0 elsewhere, shape `(requests,)`; or none.
         left_out: numbers of the campaigns removed from each request (by index), where any were.
         opened: version of the pacing table that decided which campaigns are open; empty: all were.
+        pods: terms of dynamic pods; none: there are none.
     """
 
     requests: Sequence[Prepared]
@@ -112,6 +117,7 @@ class Batch:
     barred: npt.NDArray[np.int64] | None = None
     left_out: Mapping[int, list[int]] = field(default_factory=dict)
     opened: str = ""
+    pods: PodTerms | None = None
 
     @property
     def campaign(self) -> npt.NDArray[np.int32]:
@@ -133,6 +139,7 @@ class Batch:
             rows=self.rows[kept],
             floor_micros=self.floor_micros[kept],
             deals=None if self.deals is None else self.deals.of(kept),
+            pods=None if self.pods is None else self.pods._replace(length=self.pods.length[kept]),
             barred=said,
             left_out=left_out,
         )
@@ -153,6 +160,7 @@ class Batch:
             challenger=self.terms.challenger,
             market=np.array(markets, np.uint64)[self.owner],
             quantity=self.terms.quantity,
+            pods=self.pods,
         )
 
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from operator import attrgetter
 from typing import Literal
+from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
 
 from rtb.auction.batch import Answer, Batch, ImpressionTerms, Prepared, ReadContext
-from rtb.auction.stages import AuctionOutcome, DealColumns
+from rtb.auction.stages import AuctionOutcome, DealColumns, PodTerms
 from rtb.events import BidEvent
 from rtb.exchanges import GENERIC, Profile
 from rtb.experiment import Split
+from rtb.inventory.authorisation import standing_of
 from rtb.inventory.impression import Impression, hour_of_week, impressions_of
 from rtb.inventory.slots import PlayedSlot
+from rtb.inventory.traffic import ANY_TRAFFIC, TrafficFilter
 from rtb.inventory.user_data import DEFAULT_POLICY, UserDataPolicy
 from rtb.markup.bid_template import BidOffer, bid_of, seconds_of
 from rtb.markup.disclosure import disclose
@@ -26,8 +30,11 @@ from rtb.money.accounts import campaign_of, experiment_of
 from rtb.money.currency import Rates
 from rtb.money.micros import floors_to_micros
 from rtb.openrtb import Bid, BidRequest, BidResponse, NoBid, SeatBid, decode_request, encode_response
+from rtb.openrtb.protobuf import decode_protobuf, encode_protobuf
+from rtb.openrtb.response import NonBid, NonBidStatus, ResponseExt, SeatNonBid
 from rtb.privacy.permissions import set_gpc
 from rtb.runtime.notice_times import NoticeTimes
+from rtb.sellers import NO_DIRECTORY, SellerDirectory
 from rtb.settlement.landing import landing_with
 from rtb.settlement.notice_tokens import BidRef, Kind, Signer
 from rtb.targeting.bitmaps import Words
@@ -37,6 +44,7 @@ from rtb.targeting.listing import Listing
 from rtb.targeting.users import UserKeys
 
 _TIMES = NoticeTimes()
+_progress = attrgetter("progress")
 
 
 class Edge:
@@ -50,6 +58,7 @@ class Edge:
         max_imps: most imps considered in one request.
         max_candidates: most candidates scored for one impression.
         times: how long notices are honoured.
+        traffic: filter of traffic that no person is behind.
         charge_on: notice that spends money, where an exchange's profile does not say.
         policy: rules about user data.
         clock: Unix time.
@@ -65,6 +74,7 @@ class Edge:
         max_imps: int,
         max_candidates: int,
         times: NoticeTimes = _TIMES,
+        traffic: TrafficFilter = ANY_TRAFFIC,
         charge_on: Literal["bill", "win"] = "bill",
         policy: UserDataPolicy = DEFAULT_POLICY,
         clock: Callable[[], float] = time.time,
@@ -76,6 +86,8 @@ class Edge:
         self._max_imps = max_imps
         self._max_candidates = max_candidates
         self._times = times
+        self._traffic = traffic
+        self._sellers = NO_DIRECTORY
         self._charge_on = charge_on
         self._policy = policy
         self._domain = urlsplit(base_url).hostname or ""
@@ -124,6 +136,10 @@ class Edge:
         """Set the exchange rates."""
         self._context = self._context._replace(rates=rates)
 
+    def set_sellers(self, sellers: SellerDirectory) -> None:
+        """Set the known lists of sellers."""
+        self._sellers = sellers
+
     def set_split(self, split: Split | None) -> None:
         """Set the split of traffic between champion and challenger; `None`: none."""
         self._split = split
@@ -132,22 +148,33 @@ class Edge:
         """Set the campaigns that are open for bidding by a pacing table of this version, such as those with money."""
         self._open, self._opened = self._view.index.mask(open_numbers), version
 
-    def prepare(self, body: bytes, exchange: Profile = GENERIC, caller: int = 0, *, has_gpc: bool = False) -> Prepared:
+    def prepare(
+        self,
+        body: bytes,
+        exchange: Profile = GENERIC,
+        caller: int = 0,
+        *,
+        has_gpc: bool = False,
+        is_protobuf: bool = False,
+    ) -> Prepared:
         """Decode a request from the wire.
 
         Args:
-            body: JSON.
+            body: JSON, or a `BidRequest` message.
             exchange: profile of its exchange, which completes the request.
             caller: number of its API key, 0 without one.
             has_gpc: whether its headers state the Global Privacy Control.
+            is_protobuf: whether it is a message.
 
         Raises:
             InvalidRequest: the request is invalid.
         """
-        request = decode_request(body)
+        request = decode_protobuf(body) if is_protobuf else decode_request(body)
         exchange.complete(request)
         if has_gpc:  # recorded with the request: the body alone would be read otherwise
             set_gpc(request)
+        if is_protobuf:
+            return self._prepared(request, exchange, request, caller)._replace(as_object=True, is_protobuf=True)
         return self._prepared(request, exchange, request if has_gpc else body, caller)
 
     def prepare_object(self, request: BidRequest, exchange: Profile = GENERIC, caller: int = 0) -> Prepared:
@@ -161,20 +188,28 @@ class Edge:
         return self._prepared(request, exchange, request, caller)._replace(as_object=True)
 
     def _prepared(self, request: BidRequest, exchange: Profile, source: bytes | BidRequest, caller: int) -> Prepared:
-        hour = hour_of_week(self._clock())
+        refusal = exchange.refusal(request) or self._traffic.refusal(request)
+        impressions, reason = ([], refusal) if refusal else self._impressions(request, exchange)
+        tmax = request.tmax or 0
+        prepared = Prepared(request.id, tmax, impressions, reason, exchange, False, source, self._context, caller)
+        if exchange.seat_non_bid:
+            return prepared._replace(imps=tuple(imp.id for imp in request.imp))
+        return prepared
+
+    def _impressions(self, request: BidRequest, exchange: Profile) -> tuple[list[Impression], NoBid]:
         index = self._view.index
-        impressions, reason = impressions_of(
+        return impressions_of(
             request,
-            hour,
+            hour_of_week(self._clock()),
             self._currency,
             self._max_imps,
             rates=self._context.rates,
             held=index.deals,
             kinds=index.kinds,
             policy=self._policy,
+            reader=index.reader,
+            standing=lambda asked: standing_of(asked, self._sellers, exchange.seller_domain),
         )
-        tmax = request.tmax or 0
-        return Prepared(request.id, tmax, impressions, reason, exchange, False, source, self._context, caller)
 
     def assemble(self, requests: Sequence[Prepared]) -> Batch:
         """Find and encode the candidates of a batch."""
@@ -192,7 +227,8 @@ class Edge:
         terms = self._terms(impressions, owner)
         if self._split is not None:
             terms = terms._replace(challenger=_taken(self._split, requests, owner))
-        return Batch(requests, owner, candidates, rows, terms, floors, deals, view, opened=self._opened)
+        pods = _pods(impressions, candidates, view.index)
+        return Batch(requests, owner, candidates, rows, terms, floors, deals, view, opened=self._opened, pods=pods)
 
     def _terms(self, impressions: Sequence[Impression], owner: npt.NDArray[np.intp]) -> ImpressionTerms:
         is_test = [item.audience.is_test for item in impressions]
@@ -283,7 +319,22 @@ def _answer(request: Prepared, seats: dict[str, list[Bid]], reason: NoBid) -> An
     seatbid = [SeatBid(bid=offers, seat=seat) for seat, offers in seats.items()]
     currency = request.impressions[0].audience.quote.currency
     response = BidResponse(request.id, seatbid, bidid=seatbid[0].bid[0].id, cur=currency)
+    if request.imps and (unsold := _non_bids(request, seats)):
+        response.ext = ResponseExt([SeatNonBid(unsold, seatbid[0].seat)])
+    if request.is_protobuf:
+        return Answer(encode_protobuf(response))
     return Answer(None, response=response) if request.as_object else Answer(encode_response(response))
+
+
+def _non_bids(request: Prepared, seats: dict[str, list[Bid]]) -> list[NonBid]:
+    """Return the imps without a bid; those of no impression were in no format that there are creatives of."""
+    sold = {bid.impid for offers in seats.values() for bid in offers}
+    readable = {impression.imp_id for impression in request.impressions}
+    return [
+        NonBid(imp, NonBidStatus.NO_BID if imp in readable else NonBidStatus.UNSUPPORTED_FORMAT)
+        for imp in request.imps
+        if imp not in sold
+    ]
 
 
 def _reasons(batch: Batch, outcome: AuctionOutcome) -> list[NoBid]:
@@ -291,7 +342,7 @@ def _reasons(batch: Batch, outcome: AuctionOutcome) -> list[NoBid]:
     reasons = np.array([request.reason for request in batch.requests], np.int64)
     for imp, reason in batch.candidates.reasons.items():
         owner = batch.owner[imp]
-        reasons[owner] = max(reasons[owner], reason)
+        reasons[owner] = max(NoBid(reasons[owner]), reason, key=_progress)
     reached = np.zeros(len(batch.requests), bool)
     reached[batch.owner[batch.candidates.imp]] = True
     unpaid = np.zeros(len(batch.requests), bool)
@@ -347,6 +398,17 @@ def terms_of_candidates(
         floors[place] = max(int(floors[place]), held.floor_micros)
         columns.agreed_micros[place] = held.price_micros or (floors[place] if deal.is_guaranteed else 0)
     return floors, columns
+
+
+def _pods(impressions: Sequence[Impression], candidates: Candidates, index: TargetingIndex) -> PodTerms | None:
+    """Return the terms of dynamic pods; `None` where no impression is one."""
+    slots = [item.slot for item in impressions]
+    places = [slot.places if isinstance(slot, PlayedSlot) else 1 for slot in slots]
+    if not places or max(places) == 1:
+        return None
+    seconds = [float(slot.pod_seconds) if isinstance(slot, PlayedSlot) else 0.0 for slot in slots]
+    lengths = [seconds_of(index.creatives[row].creative) for row in candidates.creative.tolist()]
+    return PodTerms(np.array(places, np.int64), np.array(seconds), np.array(lengths, np.float64))
 
 
 def _seat(batch: Batch, impression: Impression, candidate: int) -> str:

@@ -6,7 +6,7 @@ Edge.prepare -> Edge.assemble -> CTRStage.score -> BidStage.decide -> Edge.rende
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -43,6 +43,20 @@ class DealColumns(NamedTuple):
         return DealColumns(self.is_deal[candidates], self.is_agreed[candidates], self.agreed_micros[candidates])
 
 
+class PodTerms(NamedTuple):
+    """The terms of dynamic pods, each an impression of which several ads may be bought.
+
+    Attributes:
+        places: most ads of each impression, 1 outside pods, shape `(imps,)`.
+        seconds: most seconds of all of them together, shape `(imps,)`.
+        length: seconds of each candidate's creative, shape `(n,)`.
+    """
+
+    places: npt.NDArray[np.int64]
+    seconds: npt.NDArray[np.float64]
+    length: npt.NDArray[np.float64]
+
+
 class Auction(NamedTuple):
     """A batch of impressions and their scored candidates.
 
@@ -59,6 +73,7 @@ class Auction(NamedTuple):
         challenger: mask of impressions of an experiment's challenger, shape `(imps,)`; none: there is no experiment.
         market: key of each impression's market (`rtb.models.winrate.market_key`), shape `(imps,)`; none: unknown.
         quantity: impressions that one sale of each stands for, shape `(imps,)`; none: 1.
+        pods: terms of dynamic pods; none: there are none.
     """
 
     imp: npt.NDArray[np.intp]
@@ -73,6 +88,7 @@ class Auction(NamedTuple):
     challenger: npt.NDArray[np.bool_] | None = None
     market: npt.NDArray[np.uint64] | None = None
     quantity: npt.NDArray[np.float64] | None = None
+    pods: PodTerms | None = None
 
 
 class ModelVersions(NamedTuple):
@@ -110,10 +126,10 @@ class PricedCandidates(NamedTuple):
 
 
 class AuctionOutcome(NamedTuple):
-    """The winners of the internal auction, at most one an impression; all arrays have shape `(winners,)`.
+    """The winners of the internal auction, one an impression, or several in a pod; all arrays have shape `(winners,)`.
 
     Attributes:
-        candidate: index into the batch's candidates, ascending.
+        candidate: index into the batch's candidates, by impression.
         account: account that pays: the campaign's own, or its arm's in an experiment.
         price_micros: price to bid for one impression.
         ceiling_micros: money reserved: that price times the impressions that the sale stands for.
@@ -308,6 +324,11 @@ class BidStage:
                 if reservation is not None:
                     winners.append(place)
                     held.append(reservation)
+                    if auction.pods is not None:
+                        for more in _fill_pod(auction.pods, imps, known[order], place, end):
+                            if (reservation := hold(more)) is not None:
+                                winners.append(more)
+                                held.append(reservation)
                     break
         won = np.array(winners, np.intp)
         chosen = order[won]
@@ -387,6 +408,28 @@ def _ceilings(auction: Auction, imp: npt.NDArray[np.intp], prices: pricing.Ints)
     quantities = auction.quantity[imp].tolist()
     pairs = zip(prices.tolist(), quantities, strict=True)
     return np.array([micros_of(price, quantity) for price, quantity in pairs], np.int64)
+
+
+def _fill_pod(
+    pods: PodTerms, imp: npt.NDArray[np.intp], candidate: npt.NDArray[np.intp], first: int, end: int
+) -> Iterator[int]:
+    """Yield which bids, by index in these arrays, fill the pod that the first one won; outside pods none.
+
+    Args:
+        pods: terms of the batch's pods.
+        imp: impression of each bid, best first.
+        candidate: candidate of each bid.
+        first: bid that won the impression.
+        end: end of the bids on the same imp.
+    """
+    here = imp.item(first)
+    places = pods.places.item(here) - 1
+    left = pods.seconds.item(here) - pods.length.item(candidate.item(first))
+    for place in range(first + 1, end):
+        seconds = pods.length.item(candidate.item(place))
+        if places and imp.item(place) == here and seconds <= left:
+            places, left = places - 1, left - seconds
+            yield place
 
 
 def price_curves(

@@ -9,12 +9,12 @@ from zoneinfo import available_timezones
 
 import msgspec
 
+from rtb.campaigns.context_targeting import Circle, ContentTargeting, Names, SupplyRules
 from rtb.campaigns.countries import country_code, region_named
 from rtb.campaigns.creative import Codes, Creative, Identifier, Line, Text, fault_of
 
 Micros = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=100 * 366 * 86_400)]
-Names = Annotated[tuple[Line, ...], msgspec.Meta(max_length=10_000)]
 Categories = Annotated[tuple[Line, ...], msgspec.Meta(max_length=1_000)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -36,6 +36,27 @@ class Targeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         exclude_publishers: domains or bundles where it may not run.
         hours: hours of the week when it runs, 0 (Monday 00:00 UTC) to 167.
         segments: user segments (`user.data[].segment[].id`); used only where privacy signals allow.
+        zips: postal codes, `country/code`: `USA/10001`; used only where privacy signals allow.
+        metros: codes of metropolitan areas (`device.geo.metro`), as Google's or Nielsen's lists have them.
+        within: circles on the ground, any of which the device is in; used only where privacy signals allow.
+        languages: languages of the device, ISO 639-1 codes or BCP 47 tags.
+        carriers: carriers or ISPs, without case.
+        connection_types: connections (AdCOM list "Connection Types"): 1 wired, 2 Wi-Fi, 3 and more mobile.
+        categories: IAB Content Categories 1.0 of the page, site, app or content; one includes those below it.
+        exclude_categories: the same of those where it may not run.
+        keywords: keywords of the page, site, app or content, without case.
+        exclude_keywords: keywords with which it may not run.
+        content: the content in which it runs.
+        venues: kinds of venues of digital out-of-home screens (`dooh.venuetype`).
+        rewarded: whether it runs only where users are rewarded for seeing it (`true`) or never (`false`); none: both.
+        refreshed: whether it runs only where the placement reloads its ad (`true`) or never (`false`); none: both.
+        min_refresh_seconds: least seconds between two ads of a placement that reloads them.
+        min_viewability: least share of the placement's impressions in view (`imp.metric`), 0 to 1; 0: any.
+        rolls: when in the content it plays, `pre`, `mid` or `post`.
+        placements: kinds of video placement (AdCOM list "Plcmt Subtypes - Video"): 1 instream, 3 interstitial, ...
+        playback_methods: how playback starts (AdCOM list "Playback Methods").
+        feeds: kinds of audio feed (AdCOM list "Feed Types"): 1 music service, 2 radio, 3 podcast.
+        skadnetworks: ids of SKAdNetwork ad networks, one of which the app must list.
     """
 
     countries: Names = ()
@@ -46,6 +67,27 @@ class Targeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     exclude_publishers: Names = ()
     hours: Annotated[tuple[Annotated[int, msgspec.Meta(ge=0, le=167)], ...], msgspec.Meta(max_length=1_000)] = ()
     segments: Names = ()
+    zips: Names = ()
+    metros: Names = ()
+    within: Annotated[tuple[Circle, ...], msgspec.Meta(max_length=1_000)] = ()
+    languages: Names = ()
+    carriers: Names = ()
+    connection_types: Codes = ()
+    categories: Names = ()
+    exclude_categories: Names = ()
+    keywords: Names = ()
+    exclude_keywords: Names = ()
+    content: ContentTargeting = ContentTargeting()
+    venues: Names = ()
+    rewarded: bool | None = None
+    refreshed: bool | None = None
+    min_refresh_seconds: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
+    min_viewability: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    rolls: Annotated[tuple[Literal["pre", "mid", "post"], ...], msgspec.Meta(max_length=100)] = ()
+    placements: Codes = ()
+    playback_methods: Codes = ()
+    feeds: Codes = ()
+    skadnetworks: Names = ()
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -148,6 +190,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         deals: deals it holds, each id once.
         frequency: how often one known user may see it; none: no cap.
         advertiser: whom bids disclose as the advertiser where a request requires it; none: the first of `adomain`.
+        supply: the sellers from whom it buys.
     """
 
     id: Identifier
@@ -165,6 +208,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     advertiser: Advertiser | None = None
     goal: Goal
     targeting: Targeting = Targeting()
+    supply: SupplyRules = SupplyRules()
     creatives: Annotated[tuple[Creative, ...], msgspec.Meta(min_length=1, max_length=64)]
 
 

@@ -2,7 +2,8 @@
 
 What privacy signals forbid is removed together with the signals, so that a redacted request is read the same again.
 What they allow stays as far as a price depends on it: segments, the family of the browser, the network of the address.
-Ids, addresses, full user agents and consent strings are always removed.
+Ids, addresses, coordinates, postal codes, full user agents and consent strings are always removed: a bid of a campaign
+that names places so precisely cannot be decided again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from rtb.inventory.identity import user_of
 from rtb.inventory.publisher import site_domain
 from rtb.inventory.user_data import DEFAULT_POLICY, UserDataPolicy, segments_of
 from rtb.openrtb import BidRequest, Device, User, decode_request
-from rtb.openrtb.types import App, Data, Dooh, Publisher, Regs, Segment, Site
+from rtb.openrtb.content import Data, Segment
+from rtb.openrtb.types import App, Dooh, Publisher, Regs, Site
 from rtb.privacy.permissions import UserDataPermissions, allowed_user_data
 
 Place = TypeVar("Place", Site, App, Dooh)
@@ -68,9 +70,13 @@ def _device(device: Device, allowed: UserDataPermissions) -> Device:
     return Device(
         ua=traits.browser or None,
         ip=_network(device.ip) if device.ip and allowed.profile else None,
-        geo=device.geo,
+        geo=replace(device.geo, lat=None, lon=None, accuracy=None, zip=None) if device.geo else None,
         devicetype=traits.devicetype or None,
         os=traits.os or None,
+        language=device.language,
+        langb=device.langb,
+        carrier=device.carrier,
+        connectiontype=device.connectiontype,
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Container
+from collections.abc import Callable, Collection, Container, Sequence
 from itertools import product
 from typing import NamedTuple
 
 from rtb.campaigns.countries import country_code, region_code
 from rtb.campaigns.creative import Kind
 from rtb.inventory import blocks, user_agent
+from rtb.inventory.context import EMPTY, NO_CONTEXT, Context, ContextReader
 from rtb.inventory.device import DeviceTraits, traits_of
 from rtb.inventory.disclosure import Disclosure, disclosure_of
 from rtb.inventory.floors import Floors, UnknownRate, floors_of
@@ -22,6 +23,7 @@ from rtb.openrtb import BidRequest, Imp, NoBid
 from rtb.openrtb.types import Audio, Deal, Video
 from rtb.privacy.permissions import allowed_user_data
 from rtb.runtime.caches import memoized
+from rtb.sellers import Standing
 
 HOURS_OF_WEEK = 168
 _EPOCH_HOUR = 3 * 24  # 1970 began on a Thursday
@@ -130,10 +132,11 @@ class Impression(NamedTuple):
         patience: seconds between auction and impression, from `imp.exp`; 0: unknown.
         deal: deal under which it is offered; none in the open auction.
         is_agreed: whether the floor is the fixed price.
-        tag: the seller's id of the placement, or empty.
+        tag: the seller's id of the placement, else the global one, or empty.
         pays_bid: whether the winner pays its own bid by OpenRTB's rules, not by exchange-specific ones.
         quantity: impressions that one sale stands for (`imp.qty.multiplier`).
         shown_at: Unix time when it will be shown, from `imp.dt`; 0: unknown.
+        context: what campaigns target of its content, place, placement and sellers.
     """
 
     imp_id: str
@@ -149,6 +152,7 @@ class Impression(NamedTuple):
     pays_bid: bool = False
     quantity: float = 1.0
     shown_at: float = 0.0
+    context: Context = EMPTY
 
     @property
     def pos(self) -> int:
@@ -166,6 +170,11 @@ def hour_of_week(timestamp: float) -> int:
     return (int(timestamp // 3_600) + _EPOCH_HOUR) % HOURS_OF_WEEK
 
 
+def standing_unknown(request: BidRequest) -> Standing:
+    """Return that nothing is known of the sellers of a request."""
+    return Standing.UNKNOWN
+
+
 def impressions_of(
     request: BidRequest,
     hour: int,
@@ -176,6 +185,8 @@ def impressions_of(
     held: Container[str] = frozenset(),
     kinds: Collection[Kind] = KINDS,
     policy: UserDataPolicy = DEFAULT_POLICY,
+    reader: ContextReader = NO_CONTEXT,
+    standing: Callable[[BidRequest], Standing] = standing_unknown,
 ) -> tuple[list[Impression], NoBid]:
     """Return the ways to buy the imps of a request, and the reason where there are none.
 
@@ -188,13 +199,19 @@ def impressions_of(
         held: ids of the deals that campaigns hold; others are skipped.
         kinds: formats that campaigns have creatives of.
         policy: rules about user data.
+        reader: reader of the context that campaigns name.
+        standing: function that says whether the sellers of a request may sell it.
+
+    Raises:
+        InvalidRequest: a block cannot be read.
     """
-    quote = rates.quote(currency, request.cur or ())
+    quote = rates.quote(currency, blocks.entries(request.cur))
     if quote is None:
         return [], NoBid.CURRENCY
     audience = _audience(request, hour, quote, policy)
     if audience.disclosure is not None and audience.disclosure.is_required and audience.disclosure.is_ours_to_show:
         kinds = [kind for kind in kinds if kind == _SHOWS_DISCLOSURE]
+    shared = reader.of_request(request, allowed_user_data(request, policy.vendor), standing) if reader else EMPTY
 
     def convert(cpm: float, named: str) -> float | None:
         return rates.floor(cpm, named, currency, quote)
@@ -205,6 +222,7 @@ def impressions_of(
         slots, offers = slots_of(imp, kinds), _offers(imp, held)
         if not slots or not offers:
             reason = max(reason, NoBid.NO_DEAL if slots else NoBid.NO_CREATIVE)
+        context = reader.of_imp(imp, shared) if reader else EMPTY
         for slot, deal in product(slots, offers):
             try:
                 floors = floors_of(imp, _played(imp, slot), deal, convert)
@@ -215,7 +233,7 @@ def impressions_of(
             is_first = at == _FIRST_PRICE or at >= _OWN_RULES
             terms, is_agreed = (None, False) if deal is None else (_terms(deal), at == _AGREED_PRICE)
             place = (imp.id, audience, slot, floors, is_first, number, imp.exp or 0)
-            sale = (imp.tagid or "", at == _FIRST_PRICE, *_quantity_and_moment(imp))
+            sale = (_tag(imp), at == _FIRST_PRICE, *_quantity_and_moment(imp), context)
             found.append(Impression(*place, terms, is_agreed, *sale))
     return found, reason
 
@@ -224,6 +242,11 @@ def _quantity_and_moment(imp: Imp) -> tuple[float, float]:
     """Return the impressions that one sale stands for, and the Unix time when they will be seen, 0 if unknown."""
     quantity = 1.0 if imp.qty is None else imp.qty.multiplier
     return quantity, max(0.0, imp.dt / 1_000) if imp.dt and math.isfinite(imp.dt) else 0.0
+
+
+def _tag(imp: Imp) -> str:
+    """Return the id of the placement: the seller's, else the global one (`imp.ext.gpid`)."""
+    return imp.tagid or (imp.ext.gpid if imp.ext is not None else None) or ""
 
 
 def _offers(imp: Imp, held: Container[str]) -> list[Deal | None]:
@@ -252,18 +275,29 @@ def _restrictions(request: BidRequest) -> Restrictions:
         return _FREE
     return Restrictions(
         blocked=blocks.blocked_keys(request),
-        allowed=tuple(map(blocks.category, request.acat or ())),
+        allowed=_allowed(request),
         taxonomy=request.cattax if named else 0,
-        seats=tuple(request.wseat or ()),
-        barred_seats=tuple(request.bseat or ()),
+        seats=_seats(request.wseat),
+        barred_seats=_seats(request.bseat),
         languages=_languages(request),
     )
 
 
+def _allowed(request: BidRequest) -> tuple[str, ...]:
+    """Return the allowed categories; empty for all, also where `*` says so."""
+    allowed = tuple(blocks.category(name, request.cattax) for name in blocks.categories(request.acat))
+    return () if "*" in allowed else allowed
+
+
+def _seats(names: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the ids of seats, of which one entry may hold several."""
+    return tuple(part for name in names or () for seat in name.split(",") if (part := seat.strip()))
+
+
 def _languages(request: BidRequest) -> tuple[str, ...]:
     """Return the ISO 639-1 codes of `wlang` or, cut to their first part, of `wlangb` (BCP 47)."""
-    named = request.wlang or request.wlangb or ()
-    return tuple(code.strip().lower().split("-")[0] for code in named)
+    named = blocks.entries(request.wlang or request.wlangb)
+    return tuple(code.lower().replace("_", "-").split("-")[0] for code in named)
 
 
 def _audience(request: BidRequest, hour: int, quote: Quote, policy: UserDataPolicy) -> Audience:

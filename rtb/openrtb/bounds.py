@@ -47,9 +47,12 @@ Blocks = Annotated[list[Id], Meta(max_length=3_000)]
 MOST_IMPS = 1_000
 MOST_DEALS = 1_000
 MOST_FORMATS = 100
-MOST_COMPANIONS = 64
 MOST_FLOORS = 64
 MOST_PROVIDERS = 256
 MOST_EIDS = 256
 MOST_UIDS = 256
 MOST_BROWSERS = 64
+MOST_NODES = 64
+"""Most sellers in a supply chain."""
+
+MOST_METRICS = 64

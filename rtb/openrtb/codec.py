@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import math
 import re
-import types
 import typing
 from collections.abc import Callable
-from functools import cache
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from rtb.openrtb.bounds import MOST_EXPONENTS, MOST_VALUES, read_json
+from rtb.openrtb.field_plans import Field, is_within, plan_of, wanted_of
 from rtb.openrtb.invalid import InvalidRequest
 from rtb.openrtb.repair import UNREADABLE, repaired
 from rtb.openrtb.response import BidResponse
-from rtb.openrtb.types import BINDING, DESCRIPTIVE, VERBATIM, BidRequest
+from rtb.openrtb.types import DESCRIPTIVE, VERBATIM, BidRequest
 from rtb.openrtb.validity import validate
 
 _decoder = msgspec.json.Decoder(BidRequest, strict=False, float_hook=float)
@@ -107,7 +106,7 @@ def _read_untyped(body: bytes) -> Any:
         return read_json(mended)
 
 
-def _tidy(value: Any, field: _Field, path: str) -> Any:
+def _tidy(value: Any, field: Field, path: str) -> Any:
     """Return `value` coerced to a field, or `_ABSENT` for an absent one; raise `_Untidy` where neither applies."""
     if value is None:
         return _ABSENT
@@ -116,7 +115,7 @@ def _tidy(value: Any, field: _Field, path: str) -> Any:
     if field.item is not None:
         return _tidy_list(value, field, path)
     tidied = _SCALARS[field.type](value, path)
-    return tidied if tidied is _ABSENT or _is_within(tidied, field) else _refuse(value, _wanted(field), path)
+    return tidied if tidied is _ABSENT or is_within(tidied, field) else _refuse(value, wanted_of(field), path)
 
 
 def _tidy_struct(value: Any, struct: type[msgspec.Struct], path: str) -> dict[str, Any]:
@@ -126,7 +125,7 @@ def _tidy_struct(value: Any, struct: type[msgspec.Struct], path: str) -> dict[st
     if not isinstance(value, dict):
         _refuse(value, "object", path)
     tidy = {}
-    for name, (field, droppable) in _plan(struct).items():
+    for name, (field, droppable) in plan_of(struct).items():
         if name not in value:
             continue
         if name in VERBATIM and not isinstance(value[name], str | None):
@@ -142,14 +141,16 @@ def _tidy_struct(value: Any, struct: type[msgspec.Struct], path: str) -> dict[st
     return tidy
 
 
-def _tidy_list(value: Any, field: _Field, path: str) -> Any:
+def _tidy_list(value: Any, field: Field, path: str) -> Any:
     """Return a coerced list; one beyond its bound is refused before its items are read."""
     if value == "":
         return _ABSENT
-    items = value if isinstance(value, list) else [value]
+    assert field.item is not None
+    items = value if isinstance(value, list) else _split(value, field.item)
     if field.most is not None and len(items) > field.most:
         raise InvalidRequest("too_many", f"more than {field.most} entries - at `{path}`")
-    assert field.item is not None
+    if field.item.type is str and any(isinstance(item, bool) for item in items):
+        _refuse(True, "string", path)
     kept = []
     for number, item in enumerate(items):
         try:
@@ -158,6 +159,21 @@ def _tidy_list(value: Any, field: _Field, path: str) -> Any:
             if field.item.struct not in DESCRIPTIVE:
                 raise
     return [item for item in kept if item is not _ABSENT]
+
+
+def _split(value: Any, item: Field) -> list[Any]:
+    """Return the entries of a list that came as one value: `"a.org, b.org"`, a list in a string, or a single entry."""
+    if not isinstance(value, str) or item.type is None:
+        return [value]
+    text = value.strip()
+    if text.startswith("["):
+        try:
+            listed = read_json(text)
+        except (msgspec.DecodeError, RecursionError):
+            listed = None
+        if isinstance(listed, list):
+            return listed
+    return [part.strip() for part in text.split(",") if part.strip()] if "," in text else [value]
 
 
 def _tidy_str(value: Any, path: str) -> str:
@@ -204,65 +220,6 @@ _SCALARS: dict[Any, Callable[[Any, str], Any]] = {
     float: _tidy_float,
     Any: _as_it_is,
 }
-
-
-class _Field(NamedTuple):
-    """The type of a field, without `None`.
-
-    Attributes:
-        type: type of a scalar.
-        struct: struct of an object.
-        item: item type of a list.
-        most: most entries of a list, most characters of a text.
-        low: least number.
-        high: greatest number.
-    """
-
-    type: Any = None
-    struct: type[msgspec.Struct] | None = None
-    item: _Field | None = None
-    most: int | None = None
-    low: float | None = None
-    high: float | None = None
-
-
-def _is_within(value: Any, field: _Field) -> bool:
-    if field.type is str:
-        return field.most is None or len(value) <= field.most
-    return field.low is None or field.high is None or field.low <= value <= field.high
-
-
-def _wanted(field: _Field) -> str:
-    if field.type is str:
-        return f"string of at most {field.most} characters"
-    return f"integer from {field.low} to {field.high}"
-
-
-@cache
-def _plan(struct: type[msgspec.Struct]) -> dict[str, tuple[_Field, bool]]:
-    """Return a mapping of field name to its type and whether it may be dropped when it is unreadable."""
-    hints = typing.get_type_hints(struct, include_extras=True)
-    required = {f.name for f in msgspec.structs.fields(struct) if f.required}
-    plan = {}
-    for name, hint in hints.items():
-        field = _field(hint)
-        describes = (struct in DESCRIPTIVE or field.struct in DESCRIPTIVE) and name not in BINDING
-        plan[name] = (field, describes and name not in required)
-    return plan
-
-
-def _field(hint: Any) -> _Field:
-    """Return the field of a type annotation: its bounds kept, its `None` removed."""
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        hint = next(arg for arg in typing.get_args(hint) if arg is not type(None))
-    bounds = msgspec.Meta()
-    if typing.get_origin(hint) is Annotated:
-        hint, bounds = typing.get_args(hint)
-    if typing.get_origin(hint) is list:
-        return _Field(item=_field(typing.get_args(hint)[0]), most=bounds.max_length)
-    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        return _Field(struct=hint)
-    return _Field(type=hint, most=bounds.max_length, low=bounds.ge, high=bounds.le)
 
 
 def _refuse(value: Any, wanted: str, path: str) -> typing.NoReturn:

@@ -61,15 +61,7 @@ class NativeRequest(Struct):
     """Native 4.1: the parts that an ad needs. `assets` are read one by one, see `read_asset`."""
 
     ver: Id | None = None
-    context: Int | None = None
-    contextsubtype: Int | None = None
-    plcmttype: Int | None = None
-    plcmtcnt: Int | None = None
-    seq: Int | None = None
     assets: Annotated[list[Any], Meta(max_length=MOST_ASSETS)] | None = None
-    aurlsupport: Int | None = None
-    durlsupport: Int | None = None
-    privacy: Int | None = None
 
 
 class ReadRequest(Struct, frozen=True):

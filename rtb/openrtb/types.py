@@ -14,14 +14,13 @@ from msgspec import Meta, Struct
 
 from rtb.openrtb.bounds import (
     MOST_BROWSERS,
-    MOST_COMPANIONS,
     MOST_DEALS,
     MOST_EIDS,
     MOST_FLOORS,
     MOST_FORMATS,
     MOST_IMPS,
+    MOST_METRICS,
     MOST_PROVIDERS,
-    MOST_SEGMENTS,
     MOST_UIDS,
     Blocks,
     Codes,
@@ -32,6 +31,8 @@ from rtb.openrtb.bounds import (
     Names,
     Text,
 )
+from rtb.openrtb.content import Channel, Content, ContentExt, Data, Network, Segment
+from rtb.openrtb.supply_chain import Source, SourceExt, SupplyChain, SupplyChainNode
 
 
 class NoBid(IntEnum):
@@ -40,8 +41,15 @@ class NoBid(IntEnum):
     UNKNOWN = 0
     TECHNICAL = 1
     INVALID = 2
+    CRAWLER = 3
+    NON_HUMAN = 4
+    DATA_CENTER = 5
     USER_CAP = 9
+    SELLER_UNKNOWN = 11
+    SELLER_UNAUTHORISED = 12
     INSUFFICIENT_TIME = 15
+    INCOMPLETE_CHAIN = 16
+    BLOCKED_SELLER = 17
     NO_CANDIDATE = 500
     BELOW_FLOOR = 501
     NO_BUDGET = 502
@@ -50,6 +58,11 @@ class NoBid(IntEnum):
     NO_CREATIVE = 505
     BLOCKED = 506
     NO_DEAL = 507
+
+    @property
+    def progress(self) -> float:
+        """How far an imp came: of several reasons the furthest is a request's. Codes of the list say less of that."""
+        return self.value if self >= NoBid.NO_CANDIDATE else NoBid.NO_CANDIDATE + 0.5
 
 
 class Loss(IntEnum):
@@ -87,11 +100,8 @@ class Banner(Struct, omit_defaults=True, gc=False):
     battr: Codes | None = None
     pos: Int | None = None
     mimes: Mimes | None = None
-    topframe: Int | None = None
-    expdir: Codes | None = None
     api: Codes | None = None
     id: Id | None = None
-    vcm: Int | None = None
 
 
 class DurFloors(Struct, omit_defaults=True, gc=False):
@@ -112,8 +122,6 @@ class Video(Struct, omit_defaults=True, gc=False):
     startdelay: Int | None = None
     maxseq: Int | None = None
     poddur: Int | None = None
-    podid: Id | None = None
-    podseq: Int | None = None
     slotinpod: Int | None = None
     mincpmpersec: float | None = None
     durfloors: Annotated[list[DurFloors], Meta(max_length=MOST_FLOORS)] | None = None
@@ -121,7 +129,6 @@ class Video(Struct, omit_defaults=True, gc=False):
     protocol: Int | None = None
     w: Int | None = None
     h: Int | None = None
-    placement: Int | None = None
     plcmt: Int | None = None
     linearity: Int | None = None
     skip: Int | None = None
@@ -134,11 +141,8 @@ class Video(Struct, omit_defaults=True, gc=False):
     maxbitrate: Int | None = None
     boxingallowed: Int | None = None
     playbackmethod: Codes | None = None
-    playbackend: Int | None = None
     delivery: Codes | None = None
     pos: Int | None = None
-    companionad: Annotated[list[Banner], Meta(max_length=MOST_COMPANIONS)] | None = None
-    companiontype: Codes | None = None
     api: Codes | None = None
 
 
@@ -152,8 +156,6 @@ class Audio(Struct, omit_defaults=True, gc=False):
     startdelay: Int | None = None
     maxseq: Int | None = None
     poddur: Int | None = None
-    podid: Id | None = None
-    podseq: Int | None = None
     slotinpod: Int | None = None
     mincpmpersec: float | None = None
     durfloors: Annotated[list[DurFloors], Meta(max_length=MOST_FLOORS)] | None = None
@@ -164,12 +166,8 @@ class Audio(Struct, omit_defaults=True, gc=False):
     minbitrate: Int | None = None
     maxbitrate: Int | None = None
     delivery: Codes | None = None
-    companionad: Annotated[list[Banner], Meta(max_length=MOST_COMPANIONS)] | None = None
-    companiontype: Codes | None = None
     api: Codes | None = None
     feed: Int | None = None
-    stitched: Int | None = None
-    nvol: Int | None = None
 
 
 class Native(Struct, omit_defaults=True, gc=False):
@@ -183,7 +181,6 @@ class Native(Struct, omit_defaults=True, gc=False):
     ver: Id | None = None
     api: Codes | None = None
     battr: Codes | None = None
-    layout: Int | None = None
     assets: Any = None
 
 
@@ -214,6 +211,46 @@ class Qty(Struct, omit_defaults=True, gc=False):
     multiplier: float = 1.0
 
 
+class Metric(Struct, omit_defaults=True, gc=False):
+    """3.2.5: a measure of the placement, such as how often it is in view."""
+
+    type: Id | None = None
+    value: float | None = None
+
+
+class RefSettings(Struct, omit_defaults=True, gc=False):
+    """3.2.34: one way in which the placement reloads its ad; the least interval is in seconds."""
+
+    minint: Int | None = None
+
+
+class Refresh(Struct, omit_defaults=True, gc=False):
+    """3.2.33: how the placement reloads its ad."""
+
+    refsettings: Annotated[list[RefSettings], Meta(max_length=MOST_METRICS)] | None = None
+
+
+class SKAdNetworkRequest(Struct, omit_defaults=True, gc=False):
+    """Extension SKAdNetwork: the ad networks whose installs the app reports to Apple."""
+
+    skadnetids: Names | None = None
+
+
+class ImpPrebid(Struct, omit_defaults=True, gc=False):
+    """The place where Prebid Server puts `rwdd` for callers of 2.5."""
+
+    is_rewarded_inventory: Int | None = None
+
+
+class ImpExt(Struct, omit_defaults=True, gc=False):
+    """Extensions of an imp, and the place of fields that came after 2.5."""
+
+    gpid: Id | None = None
+    skadn: SKAdNetworkRequest | None = None
+    rewarded: Int | None = None
+    prebid: ImpPrebid | None = None
+
+
 class Imp(Struct, omit_defaults=True, gc=False):
     """3.2.4: one impression on offer. `dt` is in milliseconds, beyond the range of `Int`."""
 
@@ -223,20 +260,25 @@ class Imp(Struct, omit_defaults=True, gc=False):
     audio: Audio | None = None
     native: Native | None = None
     pmp: Pmp | None = None
-    displaymanager: Id | None = None
-    displaymanagerver: Id | None = None
     instl: Int = 0
     tagid: Id | None = None
     bidfloor: float = 0.0
     bidfloorcur: Id = "USD"
-    clickbrowser: Int | None = None
     secure: Int | None = None
-    iframebuster: Names | None = None
     rwdd: Int = 0
-    ssai: Int = 0
     exp: Int | None = None
     dt: float | None = None
     qty: Qty | None = None
+    metric: Annotated[list[Metric], Meta(max_length=MOST_METRICS)] | None = None
+    refresh: Refresh | None = None
+    ext: ImpExt | None = None
+
+
+def is_rewarded(imp: Imp) -> bool:
+    """Return whether the user is rewarded for seeing an ad: `rwdd`, or where callers of 2.5 put it."""
+    if imp.rwdd == 1 or imp.ext is None:
+        return imp.rwdd == 1
+    return imp.ext.rewarded == 1 or (imp.ext.prebid is not None and imp.ext.prebid.is_rewarded_inventory == 1)
 
 
 class Publisher(Struct, omit_defaults=True, gc=False):
@@ -254,8 +296,15 @@ class Site(Struct, omit_defaults=True, gc=False):
     name: Text | None = None
     domain: Id | None = None
     page: Text | None = None
+    cattax: Int = 1
     cat: Names | None = None
+    sectioncat: Names | None = None
+    pagecat: Names | None = None
     publisher: Publisher | None = None
+    content: Content | None = None
+    keywords: Text | None = None
+    kwarray: Names | None = None
+    inventorypartnerdomain: Id | None = None
 
 
 class App(Struct, omit_defaults=True, gc=False):
@@ -265,8 +314,15 @@ class App(Struct, omit_defaults=True, gc=False):
     name: Text | None = None
     bundle: Id | None = None
     domain: Id | None = None
+    cattax: Int = 1
     cat: Names | None = None
+    sectioncat: Names | None = None
+    pagecat: Names | None = None
     publisher: Publisher | None = None
+    content: Content | None = None
+    keywords: Text | None = None
+    kwarray: Names | None = None
+    inventorypartnerdomain: Id | None = None
 
 
 class Dooh(Struct, omit_defaults=True, gc=False):
@@ -275,11 +331,20 @@ class Dooh(Struct, omit_defaults=True, gc=False):
     id: Id | None = None
     name: Text | None = None
     domain: Id | None = None
+    venuetype: Names | None = None
     publisher: Publisher | None = None
+    content: Content | None = None
+    keywords: Text | None = None
 
 
 class Geo(Struct, omit_defaults=True, gc=False):
-    """3.2.19: a place."""
+    """3.2.19: a place. The accuracy is in metres."""
+
+    lat: float | None = None
+    lon: float | None = None
+    accuracy: Int | None = None
+    zip: Id | None = None
+    metro: Id | None = None
 
     country: Id | None = None
     region: Id | None = None
@@ -328,28 +393,16 @@ class Device(Struct, omit_defaults=True, gc=False):
     ip: Id | None = None
     geo: Geo | None = None
     devicetype: Int | None = None
-    make: Id | None = None
-    model: Id | None = None
     os: Id | None = None
     language: Id | None = None
+    langb: Id | None = None
+    carrier: Id | None = None
+    connectiontype: Int | None = None
+    ipv6: Id | None = None
     dnt: Int | None = None
     lmt: Int | None = None
     ifa: Id | None = None
     ext: DeviceExt | None = None
-
-
-class Segment(Struct, omit_defaults=True, gc=False):
-    """3.2.22: one segment of the user."""
-
-    id: Id | None = None
-
-
-class Data(Struct, omit_defaults=True, gc=False):
-    """3.2.21: segments from one provider."""
-
-    id: Id | None = None
-    name: Id | None = None
-    segment: Annotated[list[Segment], Meta(max_length=MOST_SEGMENTS)] | None = None
 
 
 class Uid(Struct, omit_defaults=True, gc=False):
@@ -439,13 +492,17 @@ class BidRequest(Struct, omit_defaults=True, gc=False):
     cattax: Int = 1
     badv: Blocks | None = None
     bapp: Blocks | None = None
+    source: Source | None = None
     regs: Regs | None = None
 
 
 DESCRIPTIVE = frozenset(
     {
-        *(Site, App, Dooh, Publisher, Geo, Device, DeviceExt, UserAgent, UserAgentExt, BrandVersion),
+        *(Site, App, Dooh, Publisher, Content, ContentExt, Network, Channel),
+        *(Geo, Device, DeviceExt, UserAgent, UserAgentExt, BrandVersion),
         *(User, UserExt, Data, Segment, Eid, Uid),
+        *(Source, SourceExt, SupplyChain, SupplyChainNode),
+        *(Metric, Refresh, RefSettings, SKAdNetworkRequest, ImpPrebid, ImpExt),
     }
 )
 """Descriptive objects: an unreadable field of theirs is dropped. All others constrain the answer (floors, sizes,

@@ -31,6 +31,13 @@ _read = {struct: attrgetter(*names) for struct, names in _MEASURES.items()}
 
 def validate(request: BidRequest) -> None:
     """Raise `InvalidRequest` for the first rule a request breaks."""
+    validate_request(request)
+    for imp in request.imp:
+        validate_imp(imp)
+
+
+def validate_request(request: BidRequest) -> None:
+    """Raise `InvalidRequest` for the first rule a request breaks, apart from its imps."""
     if not request.id:
         raise InvalidRequest("no_id", "the request has no id - at `$.id`")
     if not request.imp:
@@ -48,8 +55,6 @@ def validate(request: BidRequest) -> None:
         if imp.id in seen:
             raise InvalidRequest("duplicate_imp_id", f"two impressions share the id {imp.id!r}")
         seen.add(imp.id)
-    for imp in request.imp:
-        _check_imp(imp)
 
 
 def _check_regs(regs: Regs | RegsExt | None) -> None:
@@ -66,7 +71,8 @@ def _check_user(user: User | None) -> None:
         raise InvalidRequest("too_many", f"the user is in more than {MOST_SEGMENTS} segments - at `$.user.data`")
 
 
-def _check_imp(imp: Imp) -> None:
+def validate_imp(imp: Imp) -> None:
+    """Raise `InvalidRequest` for the first rule an imp breaks."""
     _check_floor(imp.bidfloor, "$.imp[...].bidfloor")
     if imp.qty is not None and not 0 < imp.qty.multiplier <= _MOST_IMPRESSIONS:  # NaN too
         place = "$.imp[...].qty.multiplier"

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from rtb.openrtb.types import BidRequest, Device, Regs, RegsExt
 from rtb.privacy.bits import UnreadableConsent
 from rtb.privacy.gpp import TCF_CANADA, TCF_EU, US_PRIVACY, split_gpp
@@ -74,8 +76,7 @@ def allowed_user_data(request: BidRequest, vendor: int = 0) -> UserDataPermissio
 
 def set_gpc(request: BidRequest) -> None:
     """Note in a request that its caller stated the Global Privacy Control in a header."""
-    regs = request.regs = request.regs or Regs()
-    regs.gpc = 1
+    request.regs = replace(request.regs or Regs(), gpc=1)  # a copy: decoded objects may be shared with other requests
 
 
 def _is_limited(device: Device) -> bool:

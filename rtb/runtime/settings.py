@@ -109,6 +109,9 @@ class Settings(BaseSettings):
     rates: Path | None = Field(None, description="table of currency rates, JSON or YAML; none: nothing is converted")
     charge_on: Literal["bill", "win"] = Field("bill", description="the notice that spends money: burl or nurl")
     exchanges_dir: Path | None = Field(None, description="folder of exchange profiles besides those shipped")
+    sellers: Path | None = Field(None, description="table of ads.txt, app-ads.txt and sellers.json to read, YAML")
+    filter_crawlers: bool = Field(True, description="refuse requests of known crawlers and programs, nbr 3 and 4")
+    filter_data_centers: bool = Field(True, description="refuse requests from addresses of data centres, nbr 5")
 
     # User data, where privacy signals allow it
     gvl_id: int = Field(

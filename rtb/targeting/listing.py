@@ -12,9 +12,10 @@ from rtb.campaigns.countries import country_code, region_named
 from rtb.campaigns.creative import Creative
 from rtb.inventory import blocks
 from rtb.inventory.impression import HOURS_OF_WEEK
-from rtb.settlement.notice_tokens import creative_number
 from rtb.inventory.publisher import publisher_names
 from rtb.inventory.user_agent import MOBILE, PHONE, TABLET
+from rtb.settlement.notice_tokens import creative_number
+from rtb.targeting.context import NamedContext, context_of
 from rtb.targeting.creative_index import shape_of
 
 
@@ -34,6 +35,11 @@ class Listing:
     def named(self) -> Mapping[str, frozenset[str]]:
         """Targeted values by dimension."""
         return {name: read(self.campaign) for name, read in _DIMENSIONS.items()}
+
+    @cached_property
+    def context(self) -> NamedContext:
+        """Content, place, placement and sellers that it names."""
+        return context_of(self.campaign)
 
     @cached_property
     def placements(self) -> Sequence[ListedCreative]:

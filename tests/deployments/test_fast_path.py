@@ -22,7 +22,8 @@ from rtb.auction.admission import ShedReason
 from rtb.auction.batch import Answer, Prepared
 from rtb.exchanges import key_id
 from rtb.inventory.impression import impressions_of
-from rtb.openrtb import decode_request
+from rtb.openrtb import NoBid, decode_request
+from simulation.exchange.protobuf import from_message, to_message
 from tests.conftest import Valkey
 from tests.deployments.replica import BID, BODY, KEY, Replica, with_profile
 from tests.rtb.builders import make_request, to_json
@@ -51,6 +52,21 @@ def test_content_types_and_versions_are_tolerated(replica: Replica, content_type
     answer = replica.ask(content_type=content_type, x_openrtb_version=version)
     assert (answer.status, answer.headers["x-openrtb-version"]) == (200, "2.6")
     assert replica.counters["unknown_openrtb_version"] == (version in ("3.0", "rubbish"))
+
+
+def test_a_message_is_answered_by_a_message(tmp_path: Path) -> None:
+    replica = with_profile(tmp_path, no_bid="nbr")
+    message = to_message(make_request())
+    for content_type in ("application/x-protobuf", "application/protobuf; charset=utf-8"):
+        answer = replica.ask(message, path="/openrtb2/acme", content_type=content_type)
+        assert (answer.status, answer.headers["content-type"]) == (200, "application/x-protobuf")
+    assert [request.is_protobuf for request in replica.prepared] == [True, True]
+    replica.answer = lambda _: Answer(None, NoBid.USER_CAP)
+    answer = replica.ask(message, path="/openrtb2/acme", content_type="application/x-protobuf")
+    assert from_message(answer.body) == {"id": "request", "nbr": 9}
+    assert replica.ask(message).status == 400
+    assert replica.ask(message[:-1], content_type="application/x-protobuf").status == 400
+    assert replica.counters["invalid.not_protobuf"] == 1
 
 
 def test_an_exchange_is_added_by_a_file_and_asked_at_its_paths_or_by_its_key(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 Json = dict[str, Any]
@@ -52,6 +53,30 @@ def objects(value: Any) -> list[Json]:
 def texts(value: Any) -> list[str]:
     """Return the non-empty strings in a list."""
     return [found for item in items(value) if (found := text(item))]
+
+
+def listed(value: Any) -> list[str]:
+    """Return names of a list of which an entry, or the list itself, may hold several: `"a.org, b.org"`."""
+    return [name for item in texts(value) for part in item.split(",") if (name := part.strip())]
+
+
+def categories(value: Any, taxonomy: int = 1) -> list[str]:
+    """Return codes of a list of categories, spelled as Content Categories 1.0 has them: `iab-01` is `IAB1`."""
+    names = listed(value)
+    return [_category(name) for name in names] if taxonomy == 1 else names
+
+
+def _category(name: str) -> str:
+    tiers = [part for part in re.split(r"[^0-9]+", name) if part]
+    if not re.fullmatch(r"(?i)iab[-_ ]?\d+([-_.]\d+)?", name):
+        return name
+    return "IAB" + "-".join(str(int(tier)) for tier in tiers)
+
+
+def host(name: str) -> str:
+    """Return the domain in a name, a URL or a wildcard of its subdomains, in lower case."""
+    plain = re.sub(r"^[a-z]+://", "", name.strip().lower())
+    return re.split(r"[/:?#]", plain)[0].removeprefix("*.").removeprefix("www.").strip(".")
 
 
 def integers(value: Any) -> list[int]:

@@ -44,8 +44,6 @@ _PLAYED: dict[str, Any] = {
     "startdelay": -1,
     "maxseq": 3,
     "poddur": 90,
-    "podid": "break",
-    "podseq": 1,
     "slotinpod": -1,
     "mincpmpersec": 0.2,
     "durfloors": [{"mindur": 5, "maxdur": 15, "bidfloor": 2.5}],
@@ -54,10 +52,9 @@ _PLAYED: dict[str, Any] = {
     "minbitrate": 300,
     "maxbitrate": 1500,
     "delivery": [2],
-    "companionad": [{"w": 300, "h": 250}],
     "api": [7],
 }
-_AUDIO = {**_PLAYED, "mimes": ["audio/mpeg"], "feed": 1, "stitched": 1, "nvol": 2}
+_AUDIO = {**_PLAYED, "mimes": ["audio/mpeg"], "feed": 1}
 _VIDEO = {
     **_PLAYED,
     "mimes": ["video/mp4"],
@@ -84,8 +81,6 @@ _FULL: dict[str, Any] = {
                 "btype": [1],
                 "pos": 1,
                 "mimes": ["image/png"],
-                "expdir": [2],
-                "topframe": 1,
                 "api": [5],
             },
             "pmp": {
@@ -96,9 +91,9 @@ _FULL: dict[str, Any] = {
             "bidfloorcur": "USD",
             "secure": 1,
         },
-        {"id": "2", "video": _VIDEO, "rwdd": 1, "ssai": 2},
+        {"id": "2", "video": _VIDEO, "rwdd": 1},
         {"id": "3", "native": {"request": _NATIVE, "ver": "1.2", "api": [5]}, "audio": _AUDIO},
-        {"id": "4", "native": {"layout": 2, "assets": [{"id": 1, "title": {"len": 25}}]}},
+        {"id": "4", "native": {"assets": [{"id": 1, "title": {"len": 25}}]}},
     ],
     "site": {"id": "s", "domain": "news.example", "cat": ["IAB1"], "publisher": {"id": "p", "domain": "pub.example"}},
     "device": {"ua": "x", "geo": {"country": "USA", "region": "CA"}, "devicetype": 2, "dnt": 0, "lmt": 0},

@@ -1,0 +1,70 @@
+"""The supply chain of a request: everybody who is paid for the impression, from its owner to the exchange."""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+from msgspec import Meta, Struct
+
+from rtb.openrtb.bounds import MOST_NODES, Id, Int
+
+
+class SupplyChainNode(Struct, omit_defaults=True, gc=False):
+    """3.2.26: one who sells or resells the impression."""
+
+    asi: Id | None = None
+    sid: Id | None = None
+    hp: Int | None = None
+
+
+class SupplyChain(Struct, omit_defaults=True, gc=False):
+    """3.2.25: the chain, beginning with the owner of the inventory where it is complete."""
+
+    complete: Int = 0
+    nodes: Annotated[list[SupplyChainNode], Meta(max_length=MOST_NODES)] | None = None
+
+
+class SourceExt(Struct, omit_defaults=True, gc=False):
+    """The place where OpenRTB 2.5 callers put fields that 2.6 has in `source`."""
+
+    schain: SupplyChain | None = None
+
+
+class Source(Struct, omit_defaults=True, gc=False):
+    """3.2.2: where the request comes from."""
+
+    schain: SupplyChain | None = None
+    ext: SourceExt | None = None
+
+
+class Seller(NamedTuple):
+    """A seller's account in an advertising system.
+
+    Attributes:
+        system: domain of the system, lower case.
+        account: id of the account there.
+    """
+
+    system: str
+    account: str
+
+
+def chain_of(source: Source | None) -> SupplyChain | None:
+    """Return the supply chain, from its place in 2.6 or in 2.5; `None` where there is none."""
+    if source is None:
+        return None
+    return source.schain or (source.ext.schain if source.ext else None)
+
+
+def is_complete(chain: SupplyChain | None) -> bool:
+    """Return whether a chain says that nobody is missing, and names everybody who is in it."""
+    if chain is None or chain.complete != 1:
+        return False
+    nodes = chain.nodes or []
+    return bool(nodes) and all(node.asi and node.sid for node in nodes)
+
+
+def sellers_of(chain: SupplyChain | None) -> tuple[Seller, ...]:
+    """Return the sellers in a chain, in its order; a missing system or account is empty."""
+    nodes = (chain.nodes or ()) if chain is not None else ()
+    return tuple(Seller((node.asi or "").strip().lower().rstrip("."), (node.sid or "").strip()) for node in nodes)
