@@ -42,7 +42,7 @@ _HASHED_NOBODY = frozenset(
 _DIGEST_LENGTHS = frozenset(map(len, _HASHED_NOBODY))
 
 _SUSPECT_STARTS = frozenset(word[:2] for word in _WORDS)
-_SUSPECT_CHARACTERS = frozenset(f"{_BLANK}\t\r\n\f\v$%#@<\"'")
+_SUSPECT_CHARACTERS = frozenset(f"{_BLANK}$%#@<\"'")
 """How ids begin that are looked at more closely; others are taken as they are."""
 
 _SESSION = "sessionid"
@@ -70,7 +70,7 @@ def person(id: str | None) -> str:
         return ""
     start = id[:2].lower()
     is_plain = start not in _SUSPECT_STARTS and start[0] not in _SUSPECT_CHARACTERS and start[:1] != start[1:]
-    if is_plain and id[-1] > " " and len(id) not in _DIGEST_LENGTHS:  # as most are
+    if is_plain and not id[0].isspace() and not id[-1].isspace() and len(id) not in _DIGEST_LENGTHS:  # as most are
         return id
     name = id.strip()
     return "" if _is_nobody(name) else name
