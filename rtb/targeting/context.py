@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from rtb.campaigns.campaign import Campaign
+from rtb.campaigns.countries import country_code
 from rtb.inventory import blocks
 from rtb.inventory.context import Circle, ContextReader, name_of
 from rtb.openrtb import NoBid
@@ -79,6 +80,12 @@ def _sellers(names: Iterable[str]) -> frozenset[str]:
     )
 
 
+def _zip(name: str) -> str:
+    """Return a postal code as `rtb.inventory.context` has it: `US/10001` is `USA/10001`."""
+    country, slash, code = name.strip().partition("/")
+    return f"{country_code(country) or country.upper()}{slash}{code.strip().upper()}"
+
+
 _THRESHOLDS: dict[str, Callable[[Campaign], float]] = {
     "viewability": lambda c: c.targeting.min_viewability,
     "refresh_seconds": lambda c: c.targeting.min_refresh_seconds,
@@ -86,7 +93,7 @@ _THRESHOLDS: dict[str, Callable[[Campaign], float]] = {
 }
 
 _ACCEPTS: dict[str, Callable[[Campaign], frozenset[str]]] = {
-    "zip": lambda c: frozenset(name.strip().upper() for name in c.targeting.zips),
+    "zip": lambda c: frozenset(map(_zip, c.targeting.zips)),
     "metro": lambda c: _lower(c.targeting.metros),
     "within": lambda c: frozenset(circle.name for circle in _circles(c)),
     "language": lambda c: _lower(name.replace("_", "-") for name in c.targeting.languages),

@@ -14,6 +14,7 @@ from rtb.openrtb import Bid, BidResponse, InvalidRequest, SeatBid, decode_reques
 from rtb.openrtb.protobuf import decode_protobuf, encode_protobuf, generate
 from rtb.openrtb.protobuf.schema import message_type
 from rtb.openrtb.response import NoBidResponse
+from rtb.privacy.permissions import allowed_user_data, set_gpc
 from simulation.exchange.protobuf import from_message, to_message
 from simulation.exchange.varied import varied_requests
 from tests.rtb.builders import make_request, to_json
@@ -129,6 +130,14 @@ def test_a_cached_part_is_not_changed_by_who_reads_it() -> None:
     first, second = decode_protobuf(message), decode_protobuf(message)
     assert first.imp[0] is second.imp[0]
     assert first == decode_request(to_json(make_request()))
+
+
+def test_a_header_of_one_request_is_not_stated_by_another_with_the_same_rules() -> None:
+    message = to_message(make_request(user={"id": "u"}, regs={"gdpr": 0}))
+    first = decode_protobuf(message)
+    set_gpc(first)
+    assert not allowed_user_data(first).identity
+    assert allowed_user_data(decode_protobuf(message)).identity
 
 
 def test_a_response_is_the_same_in_both_forms() -> None:

@@ -96,6 +96,8 @@ def test_a_circle_spans_the_date_line() -> None:
     ("fields", "targeting", "is_met"),
     [
         (_geo(zip="10001-1234"), {"zips": ("USA/10001",)}, True),
+        (_geo(zip="10001", country="us"), {"zips": ("USA/10001",)}, True),
+        (_geo(zip="10001"), {"zips": ("us/10001",)}, True),
         (_geo(zip="10002"), {"zips": ("usa/10001",)}, False),
         ({**_geo(zip="10001"), "regs": {"coppa": 1}}, {"zips": ("USA/10001",)}, False),
         (_geo(metro="501"), {"metros": ("501",)}, True),
