@@ -22,7 +22,11 @@ _STYLE = """<style>
 </style>"""
 
 
-@st.cache_resource(show_spinner=False)
+def _identity(told: configuration.Configuration) -> tuple[str, ...]:
+    return told.url, told.key, told.events.url, told.prometheus, told.currency
+
+
+@st.cache_resource(show_spinner=False, hash_funcs={configuration.Configuration: _identity})
 def _sources(told: configuration.Configuration) -> Sources:
     return sources_of(told)
 
