@@ -97,7 +97,10 @@ def _is_slow(path: Path) -> bool:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out what `make quick` does, before it is imported."""
+    """Leave out what a target does, before it is imported."""
+    if config.option.markexpr == "cluster":
+        is_test = collection_path.match("test_*.py")
+        return True if is_test and b"pytest.mark.cluster" not in collection_path.read_bytes() else None
     return True if "not slow" in config.option.markexpr and _is_slow(collection_path) else None
 
 

@@ -318,6 +318,8 @@ def test_the_last_line_is_json(crds: Crds) -> None:
     assert done.exit_code == 0, done.stderr
     said = json.loads(done.stdout.splitlines()[-1])
     assert said["invalid"] == 0 and said["objects"] > 80
+    built_from = [int(count) for count in re.findall(r": (\d+) objects, 0 faults$", done.stderr, re.M)]
+    assert len(built_from) == len(build.BUILT) and min(built_from) > 0
 
 
 def test_without_crds_it_says_what_to_do(tmp_path: Path) -> None:

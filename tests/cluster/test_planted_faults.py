@@ -1,4 +1,4 @@
-"""What is built is valid, and an error of each kind is found where it is."""
+"""An error of each kind, planted in what is built, is found where it is."""
 
 from __future__ import annotations
 

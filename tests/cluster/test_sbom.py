@@ -25,8 +25,7 @@ def test_everything_that_is_shipped_is_in_it_and_nothing_else(document: dict[str
 
 
 def test_it_is_cyclonedx_and_a_document_that_is_none_is_told(document: dict[str, Any]) -> None:
-    some = [one["name"] for one in document["components"]][:20]  # `make sbom` takes its time for all of them
-    assert faults(cut(document, some)) == ""
+    assert faults(document) == ""
     head = {name: document[name] for name in ("$schema", "specVersion", "version")}
     assert "bomFormat" in faults({**head, "bomFormat": "other"})
 

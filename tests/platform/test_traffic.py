@@ -10,19 +10,23 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import redis
 import yaml
 
 from raybid.local import Platform
 from raybid.local.environment import ROOT, authentication, client_environment, dashboard_headers
+from rtb.events.parquet import read_events
 from rtb.runtime.settings import Settings
 from simulation.auctions import SimulatedMarket
 from simulation.requests import to_openrtb
 from tests.support import SHARED_DATA, environment_of, require, until
+from verification.faults.audit import read_charges
 
 pytestmark = pytest.mark.cluster
 
@@ -194,6 +198,36 @@ def test_a_killed_bidder_costs_no_5xx_and_comes_back(platform: Platform, api: ht
         stop.set()
         thread.join()
     assert set(statuses) <= {200, 204}
+
+
+def test_a_killed_ledger_server_comes_back_and_nothing_acknowledged_is_lost(
+    platform: Platform, settings: Settings, api: httpx.Client, admin: dict[str, str]
+) -> None:
+    with redis.Redis.from_url(settings.ledger_url) as client:
+        killed = client.info("server")["process_id"]
+        began, before = time.time(), platform.spent_micros()
+        with ThreadPoolExecutor(1) as background:
+            replaying = background.submit(replay, settings, "--duration", "14", "--rate", "60", "--connections", "8")
+            until(lambda: platform.spent_micros() > before, 30, "nothing is bought")
+            os.kill(killed, signal.SIGKILL)
+            figures = replaying.result()
+        until(lambda: api.get("/health/ready").is_success, 30, "it does not come back")
+        assert client.info("server")["process_id"] != killed
+    assert figures["status"]["other"] == 0, figures
+    # What was charged as the answer got lost is charged, and owed by nobody's word.
+    assert platform.spent_micros() - before >= figures["spend_micros"] > 0
+
+    def charged() -> list[list[int]]:
+        events = read_events(settings.events_dir, began, time.time() + 5)
+        return list(read_charges([events]).by_bid.values())
+
+    until(lambda: sum(map(sum, charged())) == platform.spent_micros() - before, 30, "events and ledger differ")
+    assert {len(prices) for prices in charged()} == {1}
+    stats = api.get("/stats", headers=admin).json()
+    for campaign in stats["campaigns"].values():
+        pots = [campaign[f"{name}_micros"] for name in ("available", "leased", "reserved", "spent")]
+        assert min(pots) >= 0
+        assert sum(pots) == campaign["budget_micros"]
 
 
 def replica_pid(settings: Settings, deployment: str) -> int:
