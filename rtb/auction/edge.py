@@ -173,9 +173,8 @@ class Edge:
         exchange.complete(request)
         if has_gpc:  # recorded with the request: the body alone would be read otherwise
             set_gpc(request)
-        if is_protobuf:
-            return self._prepared(request, exchange, request, caller)._replace(as_object=True, is_protobuf=True)
-        return self._prepared(request, exchange, request if has_gpc else body, caller)
+        source = request if has_gpc or is_protobuf else body
+        return self._prepared(request, exchange, source, caller, as_object=is_protobuf, is_protobuf=is_protobuf)
 
     def prepare_object(self, request: BidRequest, exchange: Profile = GENERIC, caller: int = 0) -> Prepared:
         """Read a request that never was JSON, whose response is wanted as an object.
@@ -185,16 +184,33 @@ class Edge:
             exchange: profile of the exchange of its API key.
             caller: number of that key, 0 without one.
         """
-        return self._prepared(request, exchange, request, caller)._replace(as_object=True)
+        return self._prepared(request, exchange, request, caller, as_object=True)
 
-    def _prepared(self, request: BidRequest, exchange: Profile, source: bytes | BidRequest, caller: int) -> Prepared:
+    def _prepared(
+        self,
+        request: BidRequest,
+        exchange: Profile,
+        source: bytes | BidRequest,
+        caller: int,
+        *,
+        as_object: bool = False,
+        is_protobuf: bool = False,
+    ) -> Prepared:
         refusal = exchange.refusal(request) or self._traffic.refusal(request)
         impressions, reason = ([], refusal) if refusal else self._impressions(request, exchange)
-        tmax = request.tmax or 0
-        prepared = Prepared(request.id, tmax, impressions, reason, exchange, False, source, self._context, caller)
-        if exchange.seat_non_bid:
-            return prepared._replace(imps=tuple(imp.id for imp in request.imp))
-        return prepared
+        return Prepared(  # by place, which is twice as fast as by name
+            request.id,
+            request.tmax or 0,
+            impressions,
+            reason,
+            exchange,
+            as_object,
+            source,
+            self._context,
+            caller,
+            is_protobuf,
+            tuple(imp.id for imp in request.imp) if exchange.seat_non_bid else (),
+        )
 
     def _impressions(self, request: BidRequest, exchange: Profile) -> tuple[list[Impression], NoBid]:
         index = self._view.index

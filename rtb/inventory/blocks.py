@@ -62,7 +62,7 @@ def entries(values: Sequence[str] | None) -> list[str]:
         return []
     found: list[str] = []
     for value in values:
-        found += _SEPARATORS.split(value) if _SEPARATORS.search(value) else [value]
+        found += [value] if value.isalnum() or not _SEPARATORS.search(value) else _SEPARATORS.split(value)
     return [name for name in found if name]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import string
 from collections.abc import Callable, Mapping, Sequence
 
 from rtb.openrtb.types import BidRequest, Eid
@@ -42,8 +43,13 @@ _HASHED_NOBODY = frozenset(
 _DIGEST_LENGTHS = frozenset(map(len, _HASHED_NOBODY))
 
 _SUSPECT_STARTS = frozenset(word[:2] for word in _WORDS)
-_SUSPECT_CHARACTERS = frozenset(f"{_BLANK}$%#@<\"'")
-"""How ids begin that are looked at more closely; others are taken as they are."""
+_PLAIN_STARTS = frozenset(
+    first + second
+    for first in f"{string.ascii_letters}123456789"
+    for second in f"{string.ascii_letters}{string.digits}-_"
+    if first.lower() != second.lower() and (first + second).lower() not in _SUSPECT_STARTS
+)
+"""How most ids begin, which are taken as they are; others are looked at more closely."""
 
 _SESSION = "sessionid"
 """`ifa_type` of an id that lasts as long as a session."""
@@ -68,9 +74,7 @@ def person(id: str | None) -> str:
     """Return an id without white space around it; empty for one that stands for nobody."""
     if not id:
         return ""
-    start = id[:2].lower()
-    is_plain = start not in _SUSPECT_STARTS and start[0] not in _SUSPECT_CHARACTERS and start[:1] != start[1:]
-    if is_plain and not id[0].isspace() and not id[-1].isspace() and len(id) not in _DIGEST_LENGTHS:  # as most are
+    if id[:2] in _PLAIN_STARTS and len(id) not in _DIGEST_LENGTHS and not id[-1].isspace():
         return id
     name = id.strip()
     return "" if _is_nobody(name) else name

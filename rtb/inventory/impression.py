@@ -21,7 +21,7 @@ from rtb.inventory.user_data import DEFAULT_POLICY, UserDataPolicy, segments_of
 from rtb.money.currency import NO_RATES, Quote, Rates
 from rtb.openrtb import BidRequest, Imp, NoBid
 from rtb.openrtb.types import Audio, Deal, Video
-from rtb.privacy.permissions import allowed_user_data
+from rtb.privacy.permissions import UserDataPermissions, allowed_user_data
 from rtb.runtime.caches import memoized
 from rtb.sellers import Standing
 
@@ -208,10 +208,12 @@ def impressions_of(
     quote = rates.quote(currency, blocks.entries(request.cur))
     if quote is None:
         return [], NoBid.CURRENCY
-    audience = _audience(request, hour, quote, policy)
+    allowed = allowed_user_data(request, policy.vendor)
+    audience = _audience(request, hour, quote, policy, allowed)
     if audience.disclosure is not None and audience.disclosure.is_required and audience.disclosure.is_ours_to_show:
         kinds = [kind for kind in kinds if kind == _SHOWS_DISCLOSURE]
-    shared = reader.of_request(request, allowed_user_data(request, policy.vendor), standing) if reader else EMPTY
+    has_context = bool(reader)
+    shared = reader.of_request(request, allowed, standing) if has_context else EMPTY
 
     def convert(cpm: float, named: str) -> float | None:
         return rates.floor(cpm, named, currency, quote)
@@ -222,7 +224,10 @@ def impressions_of(
         slots, offers = slots_of(imp, kinds), _offers(imp, held)
         if not slots or not offers:
             reason = max(reason, NoBid.NO_DEAL if slots else NoBid.NO_CREATIVE)
-        context = reader.of_imp(imp, shared) if reader else EMPTY
+            continue
+        context = reader.of_imp(imp, shared) if has_context else EMPTY
+        quantity = 1.0 if imp.qty is None else imp.qty.multiplier
+        tag, shown_at = _tag(imp), _shown_at(imp) if imp.dt else 0.0
         for slot, deal in product(slots, offers):
             try:
                 floors = floors_of(imp, _played(imp, slot), deal, convert)
@@ -230,18 +235,30 @@ def impressions_of(
                 reason = max(reason, NoBid.CURRENCY)
                 continue
             at = request.at if deal is None or deal.at is None else deal.at
-            is_first = at == _FIRST_PRICE or at >= _OWN_RULES
-            terms, is_agreed = (None, False) if deal is None else (_terms(deal), at == _AGREED_PRICE)
-            place = (imp.id, audience, slot, floors, is_first, number, imp.exp or 0)
-            sale = (_tag(imp), at == _FIRST_PRICE, *_quantity_and_moment(imp), context)
-            found.append(Impression(*place, terms, is_agreed, *sale))
+            found.append(
+                Impression(  # by place, which is twice as fast as by name
+                    imp.id,
+                    audience,
+                    slot,
+                    floors,
+                    at == _FIRST_PRICE or at >= _OWN_RULES,
+                    number,
+                    imp.exp or 0,
+                    None if deal is None else _terms(deal),
+                    deal is not None and at == _AGREED_PRICE,
+                    tag,
+                    at == _FIRST_PRICE,
+                    quantity,
+                    shown_at,
+                    context,
+                )
+            )
     return found, reason
 
 
-def _quantity_and_moment(imp: Imp) -> tuple[float, float]:
-    """Return the impressions that one sale stands for, and the Unix time when they will be seen, 0 if unknown."""
-    quantity = 1.0 if imp.qty is None else imp.qty.multiplier
-    return quantity, max(0.0, imp.dt / 1_000) if imp.dt and math.isfinite(imp.dt) else 0.0
+def _shown_at(imp: Imp) -> float:
+    """Return the Unix time when an imp will be seen, 0 if unknown."""
+    return max(0.0, imp.dt / 1_000) if imp.dt and math.isfinite(imp.dt) else 0.0
 
 
 def _tag(imp: Imp) -> str:
@@ -300,13 +317,14 @@ def _languages(request: BidRequest) -> tuple[str, ...]:
     return tuple(code.lower().replace("_", "-").split("-")[0] for code in named)
 
 
-def _audience(request: BidRequest, hour: int, quote: Quote, policy: UserDataPolicy) -> Audience:
+def _audience(
+    request: BidRequest, hour: int, quote: Quote, policy: UserDataPolicy, allowed: UserDataPermissions
+) -> Audience:
     device = request.device
     traits = traits_of(device) if device is not None else _NO_TRAITS
     geo = device.geo if device is not None else None
     country, region, city = _place(geo.country, geo.region, geo.city) if geo is not None else _NOWHERE
     inventory, publisher = inventory_of(request)
-    allowed = allowed_user_data(request, policy.vendor)
     return Audience(  # by place, which is twice as fast as by name
         inventory,
         publisher,

@@ -32,6 +32,9 @@ _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 """A number in a string: what Python's `float` takes besides, such as `1_000`, no other reader takes."""
 
+_SHORT = 2 * MOST_EXPONENTS
+"""Bytes that hold neither as many values nor as many exponents as are too many."""
+
 _ABSENT = object()
 """Marker of an absent value: null, or an empty string for a number or a list."""
 
@@ -47,10 +50,8 @@ def decode_request(body: bytes) -> BidRequest:
         InvalidRequest: the body is not JSON, ill-typed beyond coercion, beyond a bound (`bounds`), or breaks a rule of
             the specification (`validity`).
     """
-    if body.count(b",") > MOST_VALUES:
-        raise InvalidRequest("too_many", f"the request holds more than {MOST_VALUES} values")
-    if body.count(b"e-") + body.count(b"E-") > MOST_EXPONENTS:
-        raise InvalidRequest("too_many", f"the request holds more than {MOST_EXPONENTS} exponents")
+    if len(body) > _SHORT:
+        _check_values(body)
     try:
         request = _decoder.decode(body)
     except msgspec.ValidationError:
@@ -62,6 +63,13 @@ def decode_request(body: bytes) -> BidRequest:
         request = _decode_untidy(mended)
     validate(request)
     return request
+
+
+def _check_values(body: bytes) -> None:
+    if body.count(b",") > MOST_VALUES:
+        raise InvalidRequest("too_many", f"the request holds more than {MOST_VALUES} values")
+    if body.count(b"e-") + body.count(b"E-") > MOST_EXPONENTS:
+        raise InvalidRequest("too_many", f"the request holds more than {MOST_EXPONENTS} exponents")
 
 
 def coerce(value: Any, struct: type[_Struct]) -> _Struct:
