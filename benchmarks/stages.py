@@ -6,9 +6,9 @@ How to run:
 
 What to expect: a table on standard error, one JSON line last. Medians over batches; the CTR model is an untrained
 network of the real shape, the ledger is in memory. `forms` compares the two forms of a request, in turns, with requests
-that were not read before: `decode` is bytes to a validated request, `prepare` is bytes to impressions; `rate` is how many
-times as many requests a second are read from protocol buffers as from JSON. Inventory and devices of the market recur; in
-`of strangers` every request has an address, a device id and a user of its own.
+that were not read before: `decode` is bytes to a validated request, `prepare` is bytes to impressions; `rate` is how
+many times as many requests a second are read from protocol buffers as from JSON. Inventory and devices of the market
+recur; in `of strangers` every request has an address, a device id and a user of its own.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def main(
 
 
 def _forms(edge: Edge) -> dict[str, dict[str, float]]:
-    """Return the microseconds per request of reading each form: the best of some rounds in turns, each of new requests."""
+    """Return the microseconds per request of reading each form: the best of some rounds in turns, of new requests."""
     works: dict[str, tuple[Callable[[bytes], object], Callable[[bytes], object]]] = {
         "decode": (decode_request, decode_protobuf),
         "prepare": (edge.prepare, partial(edge.prepare, is_protobuf=True)),

@@ -176,7 +176,10 @@ class _Maker:
         return device
 
     def _hints(self) -> Json:
-        hints: Json = {"browsers": [{"brand": "Google Chrome", "version": ["140"]}], "mobile": self._random.choice((0, 1))}
+        hints: Json = {
+            "browsers": [{"brand": "Google Chrome", "version": ["140"]}],
+            "mobile": self._random.choice((0, 1)),
+        }
         self._maybe(hints, "platform", lambda: {"brand": "Android", "version": ["15"]})
         self._maybe(hints, "ext", lambda: {"gpc": self._random.choice(("0", "1"))}, 0.2)
         return hints

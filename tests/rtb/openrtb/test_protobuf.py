@@ -130,7 +130,7 @@ def test_fields_may_be_in_any_order(seed: int) -> None:
 
 
 def _reversed(message: bytes) -> bytes:
-    """A message with its fields in reverse order."""
+    """Return a message with its fields in reverse order."""
     kind = message_type("BidRequest")
     whole = kind.FromString(message)
     pieces = []
