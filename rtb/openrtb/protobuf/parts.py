@@ -122,8 +122,7 @@ class PartReader:
 
     def cached_rest(self, part: bytes) -> tuple[dict[str, Any], int]:
         """Return the same, which is shared: never change it."""
-        found: tuple[dict[str, Any], int] = _passing.get(self.rest, (part,))
-        return found
+        return _passing.get(self.rest, (part,))
 
 
 @cache
@@ -253,6 +252,6 @@ def _size(thing: Any) -> int:
     return _OBJECT_BYTES + _FIELD_BYTES * int(thing[1])
 
 
-_lasting: BoundedCache[Any] = BoundedCache("messages", _CACHE_BYTES, size=_size)
-_passing: BoundedCache[Any] = BoundedCache("passing messages", _CACHE_BYTES, size=_size)
+_lasting: BoundedCache[Read] = BoundedCache("messages", _CACHE_BYTES, size=_size)
+_passing: BoundedCache[Read] = BoundedCache("passing messages", _CACHE_BYTES, size=_size)
 """Two, so that what varies by person evicts no inventory."""

@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
+from msgspec import Struct
 
 from rtb.openrtb.bounds import MOST_VALUES
 from rtb.openrtb.codec import coerce
 from rtb.openrtb.content import Data
 from rtb.openrtb.invalid import InvalidRequest
-from rtb.openrtb.protobuf.ordered import OrderedReader
+from rtb.openrtb.protobuf.ordered import OrderedReader, ReadPart
 from rtb.openrtb.protobuf.parts import UNUSUAL, PartReader, Read, Untidy, part_readers
 from rtb.openrtb.protobuf.plans import NATIVE_REQUEST
 from rtb.openrtb.protobuf.schema import message_type
@@ -68,7 +69,7 @@ def _readers() -> _Readers:
         values, fields = user.values_of(part)
         return User(**values), fields
 
-    parts = {struct: readers[struct].cached for struct in (Imp, Site, App, Device)}
+    parts: dict[type[Struct], ReadPart] = {struct: readers[struct].cached for struct in (Imp, Site, App, Device)}
     request = readers[BidRequest]
     return _Readers(OrderedReader(request.plan, _HEAD, {**parts, User: read_user}, request.cached_rest), request)
 
