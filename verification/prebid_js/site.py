@@ -94,7 +94,7 @@ def serving(site: Site) -> Iterator[None]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             """Print nothing."""
 
     with ThreadingHTTPServer((LOOPBACK, 0), Handler) as server:

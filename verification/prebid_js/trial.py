@@ -85,7 +85,6 @@ def hold_trial(url: str, settings: Settings, packages: Path) -> Findings:
             trial = _Trial(site, visit)
             for unit in AD_UNITS:
                 trial.trade(unit)
-            trial.send_bills_again()
         trial.compare(before, lambda: _stats(admin))
     return trial.found
 
@@ -168,6 +167,7 @@ class _Trial:
         try:
             self._page.evaluate("([code, id]) => publisher.render(code, id)", [unit.code, bids[0]["adId"]])
             self._see(unit)
+            self._send_bill_again(unit)
             self._click(unit)
         except Error as error:
             self._complain(f"{unit.code}: {error}")
@@ -176,11 +176,6 @@ class _Trial:
             self.found.auctions += 1
         if seen["adRenderFailed"]:
             self._complain(f"Prebid.js did not render: {seen['adRenderFailed']}")
-
-    def send_bills_again(self) -> None:
-        """Send each billing notice again, as callers do that saw no answer."""
-        for url in self._visit.asked_for(_BILL):
-            calls.get(url, timeout=_API_SECONDS).raise_for_status()
 
     def compare(self, before: Stats, stats: Callable[[], Stats]) -> None:
         """Compare the platform's books with what the page did.
@@ -204,12 +199,19 @@ class _Trial:
     def _books(self, before: Stats, after: Stats) -> dict[str, AdBooks]:
         def of(unit: AdUnit) -> AdBooks:
             name = campaign_of(unit).id
-            counted = [after[name][kind] - before.get(name, {}).get(kind, 0) for kind in _COUNTED]
+            bills, spent, clicks = (after[name][kind] - before.get(name, {}).get(kind, 0) for kind in _COUNTED)
             price, burl = self._site.server.offers.get(unit.code, (None, ""))
-            sent = self._visit.requests.count(burl)
-            return AdBooks(*counted, price, sent, self._site.landed.count(unit.landing))
+            sent, landings = self._visit.requests.count(burl), self._site.landed.count(unit.landing)
+            return AdBooks(bills, spent, clicks, price, sent, landings)
 
         return {unit.code: of(unit) for unit in AD_UNITS}
+
+    def _send_bill_again(self, unit: AdUnit) -> None:
+        """Send the billing notice of an ad again, as callers do that saw no answer."""
+        _, burl = self._site.server.offers[unit.code]
+        answer = calls.get(burl, timeout=_API_SECONDS)
+        if answer.is_error:
+            self._complain(f"{unit.code}: a repeated billing notice got {answer.status_code} {answer.text[:200]}")
 
     def _see(self, unit: AdUnit) -> None:
         """Wait until the ad is on the page: its image in its size, its text, its film played to the end."""
