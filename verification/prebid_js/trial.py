@@ -241,11 +241,17 @@ class _Trial:
     def _click(self, unit: AdUnit) -> None:
         with self._page.expect_popup() as opened:
             self._ad(unit).click()
-        opened.value.wait_for_url(f"**{unit.landing}")
+        opened.value.wait_for_url(lambda url: _is_landing(url, unit))
         opened.value.close()
 
     def _complain(self, text: str) -> None:
         self.found.complaints.append(text)
+
+
+def _is_landing(url: str, unit: AdUnit) -> bool:
+    """Return whether this is the landing page of an ad, with the token by which a conversion is attributed."""
+    parts = urlsplit(url)
+    return parts.path == unit.landing and parts.query.startswith("rb_click=")
 
 
 def _stats(admin: httpx.Client) -> Stats:
