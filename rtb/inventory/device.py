@@ -26,7 +26,7 @@ class DeviceTraits(NamedTuple):
 
 def traits_of(device: Device) -> DeviceTraits:
     """Return the traits of a device; client hints count before the header, which browsers reduced for their sake."""
-    hints = device.sua
+    hints = device.sua or (device.ext.sua if device.ext is not None else None)
     if hints is None:
         return by_header(device.ua or "", device.os or "", device.devicetype or UNKNOWN)
     by_hints = user_agent.platform_of_hints(hints)

@@ -25,7 +25,7 @@ from rtb.inventory.data_centers import DataCenters
 from rtb.inventory.impression import Restrictions
 from rtb.inventory.slots import BannerSlot, VideoSlot, native, values
 from rtb.models import features
-from rtb.openrtb import native_validity
+from rtb.openrtb import domains, native_validity
 from rtb.openrtb.protobuf import reader
 from rtb.privacy import permissions
 from rtb.runtime.caches import BoundedCache, MemoizedFunction, size_of
@@ -92,7 +92,7 @@ _FUNCTIONS: list[MemoizedFunction[Any]] = [
     user_agent.network_of,
     permissions._by_tcf,
     permissions._by_gpp,
-    blocks.domain,
+    domains.domain,
     blocks.app,
     values.plain_mime,
     features._place_buckets,
