@@ -35,7 +35,7 @@ def traits_of(device: Device) -> DeviceTraits:
     return known._replace(browser=user_agent.browser_of_hints(hints) or known.browser)
 
 
-@memoized("headers", 3 << 20)
+@memoized("headers", 2 << 20)
 def by_header(agent: str, os: str, devicetype: int) -> DeviceTraits:
     """Return the traits of a device without client hints.
 

@@ -338,7 +338,7 @@ def _audience(request: BidRequest, hour: int, quote: Quote, policy: UserDataPoli
     )
 
 
-@memoized("geo", 1 << 20)
+@memoized("geo", 1 << 19)
 def _place(country: str | None, region: str | None, city: str | None) -> tuple[str, str, str]:
     """Return country, `country/region` and `country/city`, each empty where it is unknown."""
     if not country:

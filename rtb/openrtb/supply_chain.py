@@ -16,7 +16,6 @@ class SupplyChainNode(Struct, omit_defaults=True, gc=False):
 
     asi: Id | None = None
     sid: Id | None = None
-    hp: Int | None = None
 
 
 class SupplyChain(Struct, omit_defaults=True, gc=False):

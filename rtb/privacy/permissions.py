@@ -129,7 +129,7 @@ def _by_tcf(text: str, vendor: int) -> UserDataPermissions:
     return _by_purposes(decode_tcf, text, vendor)
 
 
-@memoized("gpp", 1 << 20)
+@memoized("gpp", 1 << 19)
 def _by_gpp(text: str, applied: tuple[int, ...], vendor: int) -> UserDataPermissions:
     """Return what all sections of a GPP string that apply allow; where it is not said which do, all sections do.
 

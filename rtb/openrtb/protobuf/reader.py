@@ -25,7 +25,7 @@ from rtb.runtime.caches import BoundedCache
 _MOST_FIELDS = 20_000
 """Most fields in one request, as of values in JSON."""
 
-_CACHE_BYTES = 6 << 20
+_CACHE_BYTES = 3 << 20
 _LEAST_CACHED = 8
 _OBJECT_BYTES, _FIELD_BYTES, _TEXT_BYTES = 600, 200, 4
 """Most bytes in memory of a message, of each field in it, and of each byte of its texts."""

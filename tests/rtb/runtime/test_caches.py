@@ -36,7 +36,7 @@ from rtb.targeting.listing import Listing
 from simulation.exchange.protobuf import to_message
 from tests.rtb.builders import make_campaign, make_request
 
-_MOST_TOGETHER = 37_000_000
+_MOST_TOGETHER = 30_000_000
 """Bytes that callers can make a replica keep, with a catalog of some dozen campaigns: docs/security says so."""
 
 _SHORT_BUCKETS = 5_500_000
