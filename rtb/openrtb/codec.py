@@ -204,8 +204,6 @@ def _flat(items: list[Any], item: Field) -> list[Any]:
     for one in items:
         if isinstance(one, list):
             found += _flat(one, item)
-        elif isinstance(one, str) and (listed := _listed(one.strip())) is not None:
-            found += _flat(listed, item)
         elif isinstance(one, str) and item.type is not str:
             found += filter(None, _SEPARATORS.split(one))
         else:

@@ -61,17 +61,18 @@ def allowed_user_data(request: BidRequest, vendor: int = 0) -> UserDataPermissio
     if regs is None:
         return _ALL
     ext = regs.ext or _NO_EXT
-    if regs.coppa or ext.coppa or any(signal not in _OFF for signal in (regs.gpc, ext.gpc, ext.s22580)):
+    if regs.coppa or ext.coppa or regs.gpc not in _OFF or ext.gpc not in _OFF or ext.s22580 not in _OFF:
         return _NOTHING
     allowed = _ALL
-    for us_privacy in _said(regs.us_privacy, ext.us_privacy):
-        allowed = allowed.both(_by_us_privacy(us_privacy))
+    if regs.us_privacy or ext.us_privacy:
+        for us_privacy in _said(regs.us_privacy, ext.us_privacy):
+            allowed = allowed.both(_by_us_privacy(us_privacy))
     if regs.gdpr if regs.gdpr is not None else ext.gdpr:
         for consent in _consents(request) or ("",):
             allowed = allowed.both(_by_tcf(consent, vendor))
-    gpps, sections = _said(regs.gpp, ext.gpp), _joined(regs.gpp_sid, ext.gpp_sid)
-    if gpps or sections:
-        for gpp in gpps or ("",):
+    if regs.gpp or ext.gpp or regs.gpp_sid or ext.gpp_sid:
+        sections = _joined(regs.gpp_sid, ext.gpp_sid)
+        for gpp in _said(regs.gpp, ext.gpp) or ("",):
             allowed = allowed.both(_by_gpp(gpp, sections, vendor))
     return allowed
 

@@ -15,6 +15,7 @@ from simulation.exchange.rules.case import deals_of, offered_formats
 from simulation.exchange.rules.native import assets_asked, kind_of
 from simulation.exchange.rules.possible import BidderCreatives
 from simulation.exchange.rules.raw import Json, integer, integers, number, obj, objects, text, texts
+from simulation.exchange.rules.sellers import DEMANDING
 from simulation.exchange.rules.sizes import exact_sizes, flexible_sizes, size_range
 
 SEAT = "raybid"
@@ -55,12 +56,14 @@ class _Advertiser(NamedTuple):
         category: advertising category, content categories 1.0.
         picture: file suffix of its banner images; empty: markup.
         seat: seat that buys for it.
+        value_micros: value of a click.
     """
 
     domain: str
     category: str
     picture: str
     seat: str = SEAT
+    value_micros: int = _CLICK_MICROS
 
 
 _ADVERTISERS = (
@@ -68,6 +71,7 @@ _ADVERTISERS = (
     _Advertiser("travel.example", "IAB20-3", "gif"),
     _Advertiser("food.example", "IAB8-5", "png"),
     _Advertiser("bank.example", "IAB13-7", ""),
+    _Advertiser(DEMANDING, "IAB18-3", "png", value_micros=2 * _CLICK_MICROS),  # so that it wins where it may bid
 )
 
 
@@ -227,7 +231,8 @@ def _campaign(kind: str, advertiser: _Advertiser, creatives: list[Json], deals: 
         "cat": [advertiser.category],
         "seat": advertiser.seat,
         "budget": {"total_micros": _BUDGET_MICROS},
-        "goal": {"value_micros": _CLICK_MICROS},
+        "goal": {"value_micros": advertiser.value_micros},
+        "supply": {"complete_chain": advertiser.domain == DEMANDING},
         "deals": [{"id": deal} for deal in deals],
         "creatives": creatives,
     }
