@@ -35,7 +35,7 @@ _BUDGET_MICROS = 2**52
 _MOST_CREATIVES = 64
 _MOST_FILES = 64
 _MOST_BYTES = 200_000
-_MOST_IMAGES = 250
+_MOST_IMAGES = 64  # the limit of a native creative
 _MOST_PIXELS = 10_000
 _MOST_OF_A_KIND = 24  # limit of seats and categories: a file that names thousands tests nothing more
 _MOST_DEALS = 256  # the limit of a campaign
@@ -270,9 +270,9 @@ def _played(kind: str, mimes: list[str], seconds: int) -> Json:
 
 def _natives(wishes: RequestedInventory) -> Iterator[Json]:
     sizes = wishes.images[:_MOST_IMAGES] or [(1200, 627)]
-    pictures = [
-        {"url": f"{_CDN}/{w}x{h}.{kind}", "w": w, "h": h} for w, h in sizes for kind in ("jpg", "png", "gif", "webp")
-    ]
+    kinds = ("jpg", "png", "gif", "webp")  # every size in the first of them, then in the next, as far as there is room
+    every = [{"url": f"{_CDN}/{w}x{h}.{kind}", "w": w, "h": h} for kind in kinds for w, h in sizes]
+    pictures = every[:_MOST_IMAGES]
     # A slot that asks for a video needs one, a long title does not fit every slot: one creative for each case.
     for title in ("A shop for everything you could ever want", "A shop for everything", "A shop"):
         for seconds in wishes.seconds["native"]:
