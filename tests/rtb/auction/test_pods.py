@@ -95,7 +95,7 @@ def test_an_exchange_may_be_told_of_imps_without_a_bid() -> None:
 
 def test_imps_that_are_not_considered_are_told_of_by_their_own_reason() -> None:
     banner = {"banner": {"w": 300, "h": 250}}
-    imps = [{"id": str(number), **banner} for number in range(3)]
+    imps: list[dict[str, Any]] = [{"id": str(number), **banner} for number in range(3)]
     imps += [{"id": "deal", **banner, "pmp": {"private_auction": 1, "deals": [{"id": "unknown"}]}}]
     imps += [{"id": "money", **banner, "bidfloor": 1, "bidfloorcur": "XXX"}]
     bidder = Bidder([Listing(1, make_campaign())], max_imps=2)
