@@ -36,6 +36,10 @@ from rtb.runtime.rate_limits import Limit, Limiter
 from rtb.runtime.settings import Settings
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_PLAIN = (b"", b"identity")
+"""Content encodings of a body that is sent as it is."""
+
+_ANNOUNCED = frozenset({b"gzip=1", b"gzip=true"})
 _COMPRESSED_FROM = 1_024  # bytes; less fits one packet either way
 _SHED = {"qps", "large_bodies", *ShedReason}
 """Reasons that depend on load, not on the request."""
@@ -108,7 +112,7 @@ class BidEndpoint:
         try:
             profile = self._identify(scope, path, head)  # first: nothing is read for whoever has no key
             body = await self._read(receive)
-            if profile.quirks.gzip_by_query and not head.encoding:
+            if profile.quirks.gzip_by_query and head.encoding in _PLAIN:
                 is_gzip = _is_gzip_by_query(scope.get("query_string", b""), body)
                 head = head._replace(encoding=b"gzip") if is_gzip else head
             return await self._held.during(self._serve(profile, head, body, started))
@@ -196,7 +200,7 @@ class BidEndpoint:
         limit = self._settings.max_body_bytes
         if isinstance(body, LargeBody):
             raise _Refused(413, "too_large", str(body)) from body
-        if encoding in (b"", b"identity"):
+        if encoding in _PLAIN:
             return body
         if encoding not in (b"gzip", b"x-gzip"):
             raise _Refused(415, "unknown_encoding", f"Content-Encoding {encoding!r}", [(b"accept-encoding", b"gzip")])
@@ -290,7 +294,8 @@ def _read_headers(headers: Sequence[tuple[bytes, bytes]]) -> _RequestHeaders:
 
 def _is_gzip_by_query(query: bytes, body: bytes | LargeBody) -> bool:
     """Return whether a URL announces a compressed body, and the body is one: some announce it always."""
-    return isinstance(body, bytes) and body.startswith(_GZIP_MAGIC) and b"gzip=1" in query.split(b"&")
+    is_announced = not _ANNOUNCED.isdisjoint(query.lower().split(b"&"))
+    return is_announced and isinstance(body, bytes) and body.startswith(_GZIP_MAGIC)
 
 
 def _peek_tmax(body: bytes) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Container, Sequence
 from itertools import product
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from rtb.inventory.slots import KINDS, AudioSlot, BannerSlot, Slot, VideoSlot, s
 from rtb.inventory.user_data import DEFAULT_POLICY, UserDataPolicy, segments_of
 from rtb.money.currency import NO_RATES, Quote, Rates
 from rtb.openrtb import BidRequest, Imp, NoBid
+from rtb.openrtb.domains import domain
 from rtb.openrtb.types import Audio, Deal, Video
 from rtb.privacy.permissions import UserDataPermissions, allowed_user_data
 from rtb.runtime.caches import memoized
@@ -59,6 +61,8 @@ class Restrictions(NamedTuple):
 
 
 _FREE = Restrictions()
+_ANY = "*"
+_SEAT_SEPARATORS = re.compile(r"[,;|]")
 
 
 class Audience(NamedTuple):
@@ -281,8 +285,13 @@ def _played(imp: Imp, slot: Slot) -> Video | Audio | None:
 
 
 def _terms(deal: Deal) -> DealTerms:
-    domains = tuple(filter(None, map(blocks.domain, deal.wadomain or ())))
-    return DealTerms(deal.id, tuple(deal.wseat or ()), domains, deal.guar == 1)
+    return DealTerms(deal.id, _seats(deal.wseat), _allowed_domains(deal.wadomain), deal.guar == 1)
+
+
+def _allowed_domains(names: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the allowed domains; one that cannot be read stays as it is, so that it allows none. `*` allows all."""
+    found = tuple(domain(name) or name for name in blocks.entries(names))
+    return () if _ANY in found else found
 
 
 def _restrictions(request: BidRequest) -> Restrictions:
@@ -293,7 +302,7 @@ def _restrictions(request: BidRequest) -> Restrictions:
     return Restrictions(
         blocked=blocks.blocked_keys(request),
         allowed=_allowed(request),
-        taxonomy=request.cattax if named else 0,
+        taxonomy=blocks.taxonomy_of(request) if named else 0,
         seats=_seats(request.wseat),
         barred_seats=_seats(request.bseat),
         languages=_languages(request),
@@ -302,13 +311,14 @@ def _restrictions(request: BidRequest) -> Restrictions:
 
 def _allowed(request: BidRequest) -> tuple[str, ...]:
     """Return the allowed categories; empty for all, also where `*` says so."""
-    allowed = tuple(blocks.category(name, request.cattax) for name in blocks.categories(request.acat))
-    return () if "*" in allowed else allowed
+    allowed = tuple(blocks.category(name, blocks.taxonomy_of(request)) for name in blocks.categories(request.acat))
+    return () if _ANY in allowed else allowed
 
 
 def _seats(names: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the ids of seats, of which one entry may hold several."""
-    return tuple(part for name in names or () for seat in name.split(",") if (part := seat.strip()))
+    """Return the ids of seats, of which one entry may hold several; ids have no agreed form, so also the whole."""
+    parts = (part for name in names or () for part in (name, *_SEAT_SEPARATORS.split(name)))
+    return tuple(dict.fromkeys(seat for part in parts if (seat := part.strip())))
 
 
 def _languages(request: BidRequest) -> tuple[str, ...]:
@@ -346,7 +356,7 @@ def _audience(
     )
 
 
-@memoized("geo", 1 << 20)
+@memoized("geo", 1 << 19)
 def _place(country: str | None, region: str | None, city: str | None) -> tuple[str, str, str]:
     """Return country, `country/region` and `country/city`, each empty where it is unknown."""
     if not country:

@@ -74,6 +74,23 @@ def test_notices_of_a_screen_are_honoured_after_it_was_shown(imp: dict[str, Any]
     assert (_ref(bid["burl"], Kind.BILL).expires - int(MONDAY_NOON), bid["exp"]) == (seconds, exp)
 
 
+@pytest.mark.parametrize(
+    "place", [{"site": {"domain": "screens.example"}}, {"site": ..., "app": {"bundle": "com.screens"}}]
+)
+@pytest.mark.parametrize(
+    ("imp", "seconds"),
+    [
+        ({"dt": (MONDAY_NOON + 7_200) * 1_000}, 7_500),
+        ({"dt": str(int(MONDAY_NOON + 7_200) * 1_000)}, 7_500),
+        ({"qty": {"multiplier": 12.5}, "exp": 3_600}, 3_900),
+    ],
+)
+def test_a_screen_may_come_as_a_site_or_an_app(place: dict[str, Any], imp: dict[str, Any], seconds: int) -> None:
+    fields = {**place, "imp": [{"id": "1", "banner": {"w": 300, "h": 250}, **imp}]}
+    (bid,) = bids_of(Bidder([Listing(3, make_campaign())]).ask(**fields))
+    assert _ref(bid["burl"], Kind.BILL).expires - int(MONDAY_NOON) == seconds
+
+
 def _screen(**imp: Any) -> dict[str, Any]:
     return {"site": ..., "dooh": {"id": "screen"}, "imp": [{"id": "1", "banner": {"w": 300, "h": 250}, **imp}]}
 

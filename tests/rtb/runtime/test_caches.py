@@ -25,7 +25,7 @@ from rtb.inventory.data_centers import DataCenters
 from rtb.inventory.impression import Restrictions
 from rtb.inventory.slots import BannerSlot, VideoSlot, native, values
 from rtb.models import features
-from rtb.openrtb import native_validity
+from rtb.openrtb import domains, native_validity
 from rtb.openrtb.protobuf import decode_protobuf, parts
 from rtb.privacy import permissions
 from rtb.runtime.caches import BoundedCache, MemoizedFunction, size_of
@@ -36,7 +36,7 @@ from rtb.targeting.listing import Listing
 from simulation.exchange.protobuf import to_message
 from tests.rtb.builders import make_campaign, make_request
 
-_MOST_TOGETHER = 37_000_000
+_MOST_TOGETHER = 30_000_000
 """Bytes that callers can make a replica keep, with a catalog of some dozen campaigns: docs/security says so."""
 
 _SHORT_BUCKETS = 5_500_000
@@ -94,7 +94,7 @@ _FUNCTIONS: list[MemoizedFunction[Any]] = [
     user_agent.network_of,
     permissions._by_tcf,
     permissions._by_gpp,
-    blocks.domain,
+    domains.domain,
     blocks.app,
     values.plain_mime,
     features._place_buckets,
