@@ -36,9 +36,6 @@ from rtb.runtime.rate_limits import Limit, Limiter
 from rtb.runtime.settings import Settings
 
 _GZIP_MAGIC = b"\x1f\x8b"
-_PLAIN = (b"", b"identity")
-"""Content encodings of a body that is sent as it is."""
-
 _ANNOUNCED = frozenset({b"gzip=1", b"gzip=true"})
 _COMPRESSED_FROM = 1_024  # bytes; less fits one packet either way
 _SHED = {"qps", "large_bodies", *ShedReason}
@@ -112,7 +109,7 @@ class BidEndpoint:
         try:
             profile = self._identify(scope, path, head)  # first: nothing is read for whoever has no key
             body = await self._read(receive)
-            if profile.quirks.gzip_by_query and head.encoding in _PLAIN:
+            if profile.quirks.gzip_by_query and not head.encoding:
                 is_gzip = _is_gzip_by_query(scope.get("query_string", b""), body)
                 head = head._replace(encoding=b"gzip") if is_gzip else head
             return await self._held.during(self._serve(profile, head, body, started))
@@ -200,7 +197,7 @@ class BidEndpoint:
         limit = self._settings.max_body_bytes
         if isinstance(body, LargeBody):
             raise _Refused(413, "too_large", str(body)) from body
-        if encoding in _PLAIN:
+        if encoding in (b"", b"identity"):
             return body
         if encoding not in (b"gzip", b"x-gzip"):
             raise _Refused(415, "unknown_encoding", f"Content-Encoding {encoding!r}", [(b"accept-encoding", b"gzip")])
