@@ -54,6 +54,8 @@ def test_the_adapted_file_stays_within_the_machines_limits_and_has_addresses_tha
     assert len(set(addresses)) == len(addresses) == 4
     trusted = COMPOSE["services"]["head"]["environment"]["RAYBID_TRUSTED_PROXIES"].split(",")[0]
     assert all(ip_address(one) in ip_network(trusted) for one in addresses)
+    assert found["services"]["head"]["tmpfs"] == COMPOSE["services"]["head"]["tmpfs"]
+    assert found["services"]["nginx"]["tmpfs"] == ["/tmp:mode=1777"]
     unchanged = plan.adapted(COMPOSE, ["head"], most_files=1_000_000)["services"]["head"]
     assert unchanged["ulimits"] == COMPOSE["services"]["head"]["ulimits"]
 

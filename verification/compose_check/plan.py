@@ -95,7 +95,7 @@ def adapted(described: Mapping[str, Any], names: Sequence[str], most_files: int)
 
     Limits of open files are within the machine's. Networks have addresses that compose.yaml trusts as proxies, and a
     service keeps its own over a restart, as with Docker: podman would give it the next one, and nginx resolves names
-    once.
+    once. Folders in memory that are somebody's are everybody's, as those of podman 4 are always root's.
     """
     numbers = {name: place for place, name in enumerate(described["networks"])}
     services = {}
@@ -105,6 +105,8 @@ def adapted(described: Mapping[str, Any], names: Sequence[str], most_files: int)
         services[name] = service | {
             "networks": {net: {"ipv4_address": f"{_ADDRESSES}.{numbers[net]}.{last}"} for net in joined}
         }
+        if folders := service.get("tmpfs"):
+            services[name]["tmpfs"] = [_for_everybody(folder) if "uid=" in folder else folder for folder in folders]
         if files := service.get("ulimits", {}).get("nofile"):
             services[name]["ulimits"] = {"nofile": {kind: min(limit, most_files) for kind, limit in files.items()}}
     networks = {
@@ -112,6 +114,13 @@ def adapted(described: Mapping[str, Any], names: Sequence[str], most_files: int)
         for name, network in described["networks"].items()
     }
     return {**described, "services": services, "networks": networks}
+
+
+def _for_everybody(folder: str) -> str:
+    """Return a folder in memory, with its options, into which everybody may write."""
+    path, _, options = folder.partition(":")
+    others = [one for one in options.split(",") if one.partition("=")[0] not in ("uid", "gid", "mode")]
+    return f"{path}:{','.join([*others, 'mode=1777'])}"
 
 
 def containers(told: str) -> dict[str, Container]:
