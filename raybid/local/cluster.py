@@ -22,7 +22,6 @@ from raybid.local.configuration import Graph, Scaling, cpus_reserved, serve_conf
 from raybid.local.environment import ROOT, dashboard_headers, environment
 from raybid.local.folders import kept, run_folder, tidy
 from raybid.local.listeners import beyond_loopback
-from raybid.local.ports import free_ports
 from rtb.campaigns.campaign import Campaign
 from rtb.ledger import LedgerError, embedded
 from rtb.runtime import calls, processes
@@ -207,17 +206,12 @@ class Platform(AbstractContextManager["Platform"]):
 
     def _ray_command(self) -> list[str]:
         settings = self._settings
-        # Of ports that its agents choose, Ray waits to be told for 15 seconds, then ends (ray-project/ray#65983).
-        jobs, agent, runtime_env, metrics = free_ports(4)
         options = {
             "--port": settings.ray_port,
             "--dashboard-host": "127.0.0.1",
             "--dashboard-port": settings.dashboard_port,
             "--ray-client-server-port": settings.ray_client_port,
-            "--dashboard-agent-listen-port": jobs,
-            "--dashboard-agent-grpc-port": agent,
-            "--runtime-env-agent-port": runtime_env,
-            "--metrics-export-port": metrics,
+            "--dashboard-agent-listen-port": 0,  # any: an agent that finds the default taken accepts no jobs, silently
             "--num-cpus": max(os.cpu_count() or 1, cpus_reserved(self._config, self._scaled)),
         }
         return [

@@ -176,4 +176,4 @@ def test_a_command_on_both_hosts_ends_in_time(two_hosts: str, tmp_path: Path) ->
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["steps"] > 0
-    assert time.monotonic() - start < 95.0
+    assert time.monotonic() - start < 100.0
