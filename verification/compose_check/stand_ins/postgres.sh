@@ -5,8 +5,8 @@
 set -eu
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
   # shellcheck disable=SC2086 # these are several arguments
-  initdb --username "$POSTGRES_USER" --pwfile "$POSTGRES_PASSWORD_FILE" --auth-local trust --auth-host scram-sha-256 \
-    ${POSTGRES_INITDB_ARGS:-}
+  initdb --encoding UTF8 --username "$POSTGRES_USER" --pwfile "$POSTGRES_PASSWORD_FILE" --auth-local trust \
+    --auth-host scram-sha-256 ${POSTGRES_INITDB_ARGS:-}
   echo "host all all all scram-sha-256" >>"$PGDATA/pg_hba.conf"
   echo "CREATE DATABASE \"$POSTGRES_DB\"" | postgres --single -j postgres
 fi
