@@ -83,6 +83,8 @@ _TYPE_MARKS = (
 """Marks of device types in headers; the first that is found counts."""
 
 _BROWSER_MARK = "Mozilla/"
+_ANDROID, _SAFARI_MARK = "Android", " Safari/"
+"""The family of every header from Android without a known browser; its own former browser called itself Safari."""
 
 
 class Platform(NamedTuple):
@@ -106,7 +108,10 @@ def browser_of(agent: str) -> str:
     known = _BROWSERS.get(agent)
     if known is not None:
         return known
-    found = _resolver()(agent[:_MOST_CHARACTERS], Domain.USER_AGENT).user_agent
+    header = agent[:_MOST_CHARACTERS]
+    found = _resolver()(header, Domain.USER_AGENT).user_agent
+    if found is not None and found.family == _ANDROID and _SAFARI_MARK in header:
+        return "safari"
     return _BROWSERS.get(found.family, _OTHER) if found is not None else _OTHER
 
 
