@@ -280,11 +280,6 @@ class Settings(BaseSettings):
         return self.var_dir / "cache"
 
     @property
-    def artefact_roots(self) -> list[Path]:
-        """Folders whose candidate artefacts may be published over REST."""
-        return [self.var_dir, *(Path(part.strip()) for part in self.artefacts.split(",") if part.strip())]
-
-    @property
     def events_lock(self) -> Path:
         """File whose lock keeps a second writer of events on this machine out."""
         return self.var_dir / "events" / ".writer.lock"
