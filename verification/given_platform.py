@@ -59,16 +59,14 @@ def bidding(url: str, settings: Settings, campaigns: Sequence[Campaign]) -> Iter
         LaunchError: one is refused, or they are not loaded in time.
     """
     with calls.client(url, headers=settings.key_headers("admin_key"), timeout=_API_SECONDS) as client:
-        wanted = _campaigns_up(client)
         for campaign in campaigns:
             answer = client.post("/campaign/create", content=msgspec.json.encode(campaign))
             if answer.status_code == 409:  # from an earlier run: the id depends on the contents
                 answer = client.post(f"/campaign/{campaign.id}/resume")
             if answer.is_error:
                 raise LaunchError(f"campaign {campaign.id} was refused: {answer.status_code} {answer.text[:300]}")
-            wanted += answer.status_code == 201
         deadline = time.monotonic() + _TAKEN_UP_SECONDS
-        while _campaigns_up(client) < max(wanted, len(campaigns)):
+        while _campaigns_up(client) < _active(client):
             if time.monotonic() > deadline:
                 raise LaunchError(f"the Router did not load {len(campaigns)} campaigns")
             time.sleep(0.2)
@@ -97,3 +95,9 @@ def _is_up(url: str) -> bool:
 def _campaigns_up(client: httpx.Client) -> int:
     answer = client.get("/health")
     return int(answer.json().get("campaigns") or 0) if answer.is_success else 0
+
+
+def _active(client: httpx.Client) -> int:
+    """Return how many campaigns are to bid, now: others may be paused meanwhile."""
+    answer = client.get("/campaigns", params={"status": "active"})
+    return len(answer.raise_for_status().json())
