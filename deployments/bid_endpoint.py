@@ -30,15 +30,23 @@ from rtb.auction.edge import Edge
 from rtb.catalog import KeyRing
 from rtb.exchanges import Exchanges, Profile, key_id, number_of
 from rtb.openrtb import InvalidRequest, NoBid
+from rtb.openrtb.protobuf import encode_protobuf
+from rtb.openrtb.response import NoBidResponse
 from rtb.runtime.rate_limits import Limit, Limiter
 from rtb.runtime.settings import Settings
 
+_GZIP_MAGIC = b"\x1f\x8b"
+_ANNOUNCED = frozenset({b"gzip=1", b"gzip=true"})
 _COMPRESSED_FROM = 1_024  # bytes; less fits one packet either way
 _SHED = {"qps", "large_bodies", *ShedReason}
 """Reasons that depend on load, not on the request."""
 
 _TURNED_AWAY = (401, 403, 404, 405, 429)
 """Statuses that callers who may not bid here get, late; a faulty request of a known exchange is answered at once."""
+
+_PROTOBUF = b"application/x-protobuf"
+_PROTOBUF_TYPES = (_PROTOBUF, b"application/protobuf")
+_JSON = b"application/json"
 
 _CLOSE: Headers = [(b"connection", b"close")]
 _TMAX = b'"tmax"'
@@ -70,6 +78,8 @@ class _RequestHeaders(NamedTuple):
     encoding: bytes
     accepts: bytes
     version: bytes
+    has_gpc: bool
+    is_protobuf: bool
 
 
 @dataclass(eq=False)
@@ -99,6 +109,9 @@ class BidEndpoint:
         try:
             profile = self._identify(scope, path, head)  # first: nothing is read for whoever has no key
             body = await self._read(receive)
+            if profile.quirks.gzip_by_query and not head.encoding:
+                is_gzip = _is_gzip_by_query(scope.get("query_string", b""), body)
+                head = head._replace(encoding=b"gzip") if is_gzip else head
             return await self._held.during(self._serve(profile, head, body, started))
         except _Refused as refusal:
             # A 4xx without a body, as OpenRTB wants it; the reason goes to the log and the counters.
@@ -120,6 +133,8 @@ class BidEndpoint:
         if limit is not None and not self._limiter.allow(f"exchange:{profile.name}", limit):
             return self._no_bid(profile, "", _NoBid("qps", NoBid.TECHNICAL))
         body = self._inflated(sent, head.encoding)
+        if head.is_protobuf and body.startswith(b"{"):  # no message begins so, and callers may say anything
+            head = head._replace(is_protobuf=False)
         if wait := self._large.wait(profile.name, len(body)):
             if wait == math.inf:
                 return self._no_bid(profile, "", _NoBid("large_bodies", NoBid.TECHNICAL))
@@ -129,18 +144,18 @@ class BidEndpoint:
             return self._no_bid(profile, "", shed)
         try:
             caller = number_of(key_id(head.key)) if head.key else 0
-            request = self._edge.prepare(body, profile, caller)
+            request = self._edge.prepare(body, profile, caller, has_gpc=head.has_gpc, is_protobuf=head.is_protobuf)
         except InvalidRequest as error:
             raise _Refused(400, error.reason, str(error)) from error
         if tells and (shed := self._shed(profile, request.tmax_ms, started)):
-            return self._no_bid(profile, request.id, shed)
+            return self._no_bid(profile, request.id, shed, is_protobuf=head.is_protobuf)
         answer = await self._answer(request, started + self._seconds(profile, request.tmax_ms), read)
         if isinstance(answer, _NoBid):
-            return self._no_bid(profile, request.id, answer)
+            return self._no_bid(profile, request.id, answer, is_protobuf=head.is_protobuf)
         self._tally.add("bid_responses")
         self._tally.add(f"exchange.{profile.name}.bid_responses")
         self._tally.add(f"exchange.{profile.name}.bid")
-        return self._json(profile, answer, head)
+        return self._bids(profile, answer, head)
 
     def _identify(self, scope: Scope, path: str, head: _RequestHeaders) -> Profile:
         """Return the exchange of a request; raise `_Refused` where the caller may not ask for bids."""
@@ -227,7 +242,7 @@ class BidEndpoint:
         self._log.warning(f"no bid for {request.id!r}: {type(error).__name__}: {error}")
         return _NoBid("stage_failed", NoBid.TECHNICAL)
 
-    def _no_bid(self, profile: Profile, request_id: str, why: _NoBid) -> Response:
+    def _no_bid(self, profile: Profile, request_id: str, why: _NoBid, *, is_protobuf: bool = False) -> Response:
         """Build a no-bid response: 204, or the reason where the exchange wants it and the request was decoded."""
         self._tally.add(f"no_bid.{why.counter}")
         self._tally.add(f"exchange.{profile.name}.{'shed' if why.counter in _SHED else 'no_bid'}")
@@ -235,11 +250,13 @@ class BidEndpoint:
         is_told = profile.no_bid == "nbr" and request_id and (why.code < NoBid.NO_CANDIDATE or profile.own_reasons)
         if not is_told:
             return 204, [version], b""
-        body = msgspec.json.encode({"id": request_id, "nbr": int(why.code)})
-        return 200, [(b"content-type", b"application/json"), version], body
+        told = NoBidResponse(request_id, int(why.code))
+        if is_protobuf:
+            return 200, [(b"content-type", _PROTOBUF), version], encode_protobuf(told)
+        return 200, [(b"content-type", _JSON), version], msgspec.json.encode(told)
 
-    def _json(self, profile: Profile, body: bytes, head: _RequestHeaders) -> Response:
-        headers = [(b"content-type", b"application/json"), _version_of(profile)]
+    def _bids(self, profile: Profile, body: bytes, head: _RequestHeaders) -> Response:
+        headers = [(b"content-type", _PROTOBUF if head.is_protobuf else _JSON), _version_of(profile)]
         if profile.gzip and len(body) >= _COMPRESSED_FROM:
             headers.append((b"vary", b"accept-encoding"))
             if accepts_gzip(head.accepts):
@@ -267,7 +284,15 @@ def _read_headers(headers: Sequence[tuple[bytes, bytes]]) -> _RequestHeaders:
         found.get(b"content-encoding", b"").strip().lower(),
         found.get(b"accept-encoding", b""),
         found.get(b"x-openrtb-version", b"").strip(),
+        found.get(b"sec-gpc", b"").strip() == b"1",
+        found.get(b"content-type", b"").partition(b";")[0].strip().lower() in _PROTOBUF_TYPES,
     )
+
+
+def _is_gzip_by_query(query: bytes, body: bytes | LargeBody) -> bool:
+    """Return whether a URL announces a compressed body, and the body is one: some announce it always."""
+    is_announced = not _ANNOUNCED.isdisjoint(query.lower().split(b"&"))
+    return is_announced and isinstance(body, bytes) and body.startswith(_GZIP_MAGIC)
 
 
 def _peek_tmax(body: bytes) -> int:

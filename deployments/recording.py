@@ -15,6 +15,7 @@ from rtb.auction.batch import Batch
 from rtb.auction.stages import AuctionOutcome
 from rtb.explain.recorder import Recorder
 from rtb.explain.records import BatchRecord
+from rtb.inventory.user_data import policy_of
 from rtb.models.scores import Scores
 from rtb.runtime.outbox import Outbox, Stamp
 from rtb.runtime.settings import Settings
@@ -25,7 +26,10 @@ class DecisionSender:
 
     def __init__(self, settings: Settings, controller: Any, tally: Tally) -> None:
         self._recorder = Recorder(
-            currency=settings.currency, max_imps=settings.max_imps, max_candidates=settings.max_candidates
+            currency=settings.currency,
+            max_imps=settings.max_imps,
+            max_candidates=settings.max_candidates,
+            policy=policy_of(settings.gvl_id, settings.user_sources, settings.segment_providers),
         )
         self._is_on = settings.decision_hours > 0
         self._controller = controller

@@ -39,7 +39,8 @@ class RLBidder:
             ledger,
             seconds=settings.lease_seconds,
             share=settings.lease_fraction,
-            notice_ttl=max(settings.notice_times),
+            notice_ttl=settings.notice_times.usual,
+            longest_ttl=settings.notice_times.longest,
             caller_share=settings.caller_share,
         )
         self._stage = BidStage(policy.neutral(), self._book)

@@ -1,4 +1,4 @@
-"""The snapshots that a Router bids by: catalog, pacing table, experiment, currency rates, records left out."""
+"""The snapshots that a Router bids by: catalog, pacing table, experiment, rates, lists of sellers, records left out."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from rtb.money.currency import RatesFile
 from rtb.pacing import snapshot
 from rtb.runtime import gc_control
 from rtb.runtime.quarantine import Fault
+from rtb.sellers import SellerFeed
 from rtb.targeting.frequency import FrequencyGate, caps_of
 
 
@@ -39,6 +40,7 @@ class SnapshotFeed:
     _durability: DurabilityWatch
     _rates: RatesFile
     _experiment: ExperimentFeed
+    _sellers: SellerFeed
     _exchange_faults: Sequence[Fault]
 
     def __post_init__(self) -> None:
@@ -54,6 +56,7 @@ class SnapshotFeed:
     def left_out(self) -> list[Fault]:
         """Records that cannot be used: those the Controller names, and those that this code cannot read."""
         own = (*self._catalog_reader.faults, *self._exchange_faults, *self._rates.faults, *self._pacing_faults)
+        own = (*own, *self._sellers.faults)
         return sorted({*self._quarantine.faults, *own})
 
     async def catch_up(self) -> None:
@@ -77,6 +80,15 @@ class SnapshotFeed:
         await self._quarantine.pull()
         await self._pull_catalog()
         await self._pull_pacing()
+
+    async def pull_sellers(self) -> None:
+        """Fetch lists of sellers that are old, and apply what changed; in a thread, as servers may be slow.
+
+        Raises:
+            OSError: the folder of the copies cannot be written.
+        """
+        if await asyncio.to_thread(self._sellers.refresh):
+            self._edge.set_sellers(self._sellers.directory)
 
     async def _pull_catalog(self) -> None:
         catalog = await self._catalog_feed.pull()

@@ -60,6 +60,7 @@ class _Platform(NamedTuple):
     os: str
     devicetype: int  # OpenRTB list 5.21
     comment: str  # the comment in the User-Agent header
+    mark: str = ""  # what the header has before its browser
 
 
 _PLATFORMS = {
@@ -67,7 +68,7 @@ _PLATFORMS = {
     "mac": _Platform("macOS", 2, "Macintosh; Intel Mac OS X 10_8"),
     "linux": _Platform("Linux", 2, "X11; Linux x86_64"),
     "android": _Platform("Android", 1, "Linux; Android 4.2"),
-    "ios": _Platform("iOS", 1, "iPhone; CPU iPhone OS 7_0 like Mac OS X"),
+    "ios": _Platform("iOS", 1, "iPhone; CPU iPhone OS 7_0 like Mac OS X", "Version/6.0 Mobile/10A403 "),
 }
 
 _MARKS = (
@@ -86,11 +87,11 @@ _BROWSERS = {
     "chrome": "Chrome/30.0",
     "firefox": "Firefox/24.0",
     "ie": "MSIE 9.0",
-    "safari": "Version/6.0 Safari/536.26",
+    "safari": "Safari/536.26",
     "opera": "Opera/12.16",
     "maxthon": "Maxthon/4.1",
-    "sogou": "MetaSr/1.0",
-    "theworld": "TheWorld/6.0",
+    "sogou": "SE 2.X MetaSr 1.0",
+    "theworld": "MSIE 9.0; TheWorld",
     "other": "",
 }
 
@@ -182,7 +183,7 @@ def _agent(said: str) -> dict[str, Any] | None:
     platform = _PLATFORMS.get(system.lower())
     if platform is None:
         return {} if system.lower() == "other" else None
-    agent = f"Mozilla/5.0 ({platform.comment}) {_BROWSERS.get(browser.lower(), browser)}".strip()
+    agent = f"Mozilla/5.0 ({platform.comment}) {platform.mark}{_BROWSERS.get(browser.lower(), browser)}".strip()
     return {"ua": agent, "os": platform.os, "devicetype": platform.devicetype}
 
 

@@ -135,7 +135,7 @@ def _figures(settings: Settings) -> tuple[list[Restored], History]:
     """Return every campaign's figures from catalog and events, and show them as a table."""
     console = Console(stderr=True)
     (entries, booked, moved, given), now = _of_record(settings), time.time()
-    history = History(max(settings.notice_times), now, {entry.number: day_began(entry, now) for entry in entries})
+    history = History(settings.notice_times.longest, now, {entry.number: day_began(entry, now) for entry in entries})
     for run in track(runs(event_store(settings)), "reading events", total=None, console=console):
         history.add(run.table)
     known = {entry.number: (entry.campaign.id, entry.campaign.budget.total_micros) for entry in entries}

@@ -21,7 +21,8 @@ from raybid.local.environment import ROOT
 from tests.support import SKIPS, SYSTEM
 
 _QUICK = ("-m", "not slow and not cluster", "--hypothesis-profile", "quick")
-_SHARED = ("-n", str(min(4, len(os.sched_getaffinity(0)))), "--dist", "loadfile", "--no-loadscope-reorder")
+# One more than cores: half of the time is waiting for servers.
+_SHARED = ("-n", str(min(4, len(os.sched_getaffinity(0)) + 1)), "--dist", "loadfile", "--no-loadscope-reorder")
 _RUNS: dict[str, list[list[tuple[str, ...]]]] = {
     # Two processes without workers: each imports only what its half needs, and for a minute that decides.
     "quick": [[(*_QUICK, "tests/rtb"), (*_QUICK, "--ignore=tests/rtb")]],

@@ -56,6 +56,8 @@ def explanation(bid_id: str = "b-1", again: int = 1_234) -> dict[str, Any]:
             "floor_micros": 500,
             "agreed_micros": None,
             "price_micros": 1_234,
+            "quantity": 1.0,
+            "reserved_micros": 1_234,
             "sent": {"cpm": 1.234, "currency": "USD", "rate": 1.0},
         },
         "candidates": [

@@ -19,6 +19,7 @@ from deployments.tally import Tally
 from rtb import simple_api
 from rtb.exchanges import GENERIC, Exchanges, number_of
 from rtb.runtime.settings import Settings
+from rtb.settlement.notice_query import CURRENCY, MIN_TO_WIN, PRICE, QUANTITY
 from rtb.settlement.notice_tokens import BidRef, Kind, Signer, TokenError
 from rtb.simple_api import FlatAnswer, FlatAnswers, FlatBatch, FlatRequest
 
@@ -31,7 +32,8 @@ class AuctionResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         notice_url: one of its notice URLs, filled in or not.
         won: whether it was sold. What is sold this way counts as shown, and is charged.
         price: what it is sold for, CPM; needed when it was won.
-        currency: of the price; empty: the bid's.
+        currency: of the price; empty: the bid's. Another one is converted where there is a rate.
+        quantity: impressions delivered, where the bid was for several; none: as many as were sold.
         min_to_win: CPM that would have won, where the caller tells.
     """
 
@@ -41,6 +43,7 @@ class AuctionResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     price: simple_api.Cpm | None = None
     currency: simple_api.Name = ""
     min_to_win: simple_api.Cpm | None = None
+    quantity: Annotated[float, msgspec.Meta(gt=0, le=1e6)] | None = None
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -87,8 +90,8 @@ def routes(parts: BidParts) -> APIRouter:
         if not _may_settle(parts, ref, caller):
             parts.tally.add("notice.result.foreign_bid")
             raise Problem(403, "the bid was made to another exchange, or for another key", "foreign-bid")
-        if result.currency and (result.currency != parts.settings.currency or ref.rate != 1.0):
-            raise Problem(422, "the price has to be in the bid's currency - at `$.currency`")
+        if not parts.notices.can_convert(ref, result.currency):
+            raise Problem(422, "the price has to be in the bid's currency, or in one with a rate - at `$.currency`")
         reply = await _settle(parts, ref, result, in_clear=caller.key is not None)
         if reply.status >= 300:
             again = {"Retry-After": "1"} if reply.status == 503 else None
@@ -153,12 +156,16 @@ def _may_settle(parts: BidParts, ref: BidRef, caller: Caller) -> bool:
 
 async def _settle(parts: BidParts, ref: BidRef, result: AuctionResult, *, in_clear: bool) -> Reply:
     """Send the bid's notices ourselves; for a sale both, so that it counts as won whichever of them is charged."""
-    query = {} if result.min_to_win is None else {"min": [_decimal(result.min_to_win)]}
+    query = {} if result.min_to_win is None else {MIN_TO_WIN: _decimal(result.min_to_win)}
+    if result.currency:
+        query[CURRENCY] = result.currency
     if not result.won:
         return await _notice(parts, Kind.LOSS, ref, query)
     if result.price is None:
         raise Problem(422, "the price of what was won is missing - at `$.price`", "body-invalid")
-    query["price"] = [_decimal(result.price)]
+    query[PRICE] = _decimal(result.price)
+    if result.quantity is not None:
+        query[QUANTITY] = _decimal(result.quantity)
     reply = await _notice(parts, ref.charged_by, ref, query, in_clear=in_clear)
     if reply.status < 300:
         other = await _notice(parts, Kind.BILL if ref.charged_by_win else Kind.WIN, ref, query)
@@ -166,9 +173,7 @@ async def _settle(parts: BidParts, ref: BidRef, result: AuctionResult, *, in_cle
     return reply
 
 
-async def _notice(
-    parts: BidParts, kind: Kind, ref: BidRef, query: dict[str, list[str]], *, in_clear: bool = False
-) -> Reply:
+async def _notice(parts: BidParts, kind: Kind, ref: BidRef, query: dict[str, str], *, in_clear: bool = False) -> Reply:
     reply = await parts.notices.settle(kind, ref, query, in_clear=in_clear)
     for name in (reply.outcome, *reply.extra_outcomes):
         parts.tally.add(f"notice.{kind}.{name}")

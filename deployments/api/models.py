@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -144,7 +145,7 @@ def _candidate(kind: Kind, folder: str, settings: Settings) -> str:
     """
     if settings.store and is_version(folder):
         return _trained(kind, folder, settings)
-    found = below(folder, settings.artefact_roots)
+    found = below(folder, _candidate_roots(settings))
     if found is None:
         told = f"no {kind} artefact there: it lies in a folder below RAYBID_VAR_DIR or RAYBID_ARTEFACTS"
         raise Problem(422, told, "artefact-unusable")
@@ -155,6 +156,11 @@ def _candidate(kind: Kind, folder: str, settings: Settings) -> str:
     if meta.kind != kind:
         raise Problem(422, f"{folder} holds a {meta.kind} model, not a {kind} one", "artefact-unusable")
     return str(found)
+
+
+def _candidate_roots(settings: Settings) -> list[Path]:
+    """Return the folders whose candidate artefacts may be published over REST."""
+    return [settings.var_dir, *(Path(part.strip()) for part in settings.artefacts.split(",") if part.strip())]
 
 
 def _trained(kind: Kind, version: str, settings: Settings) -> str:

@@ -16,6 +16,7 @@ from deployments.wiring import logger
 from rtb.auction.batch import Answer, Prepared
 from rtb.auction.edge import Edge
 from rtb.exchanges import Exchanges, number_of
+from rtb.openrtb import InvalidRequest
 from rtb.runtime.settings import Settings
 from rtb.simple_api import FlatAnswer, FlatRequest, answer_of, no_bid, to_bid_request
 
@@ -55,7 +56,10 @@ async def answers(parts: SlotParts, offered: Sequence[FlatRequest], key: str = "
         if found:
             await asyncio.sleep(0)
         read = [to_bid_request(one, parts.settings.currency) for one in some]
-        prepared = [parts.edge.prepare_object(one, exchange, caller) for one in read]
+        try:
+            prepared = [parts.edge.prepare_object(one, exchange, caller) for one in read]
+        except InvalidRequest as error:  # a block that cannot be read, and so not be kept
+            raise Problem(422, str(error), "body-invalid") from error
         asked = [one for one in prepared if one.impressions]
         got = iter(await _asked(parts, asked, deadline) if asked else ())
         found += [_flat(one, next(got) if one.impressions else Answer(None, one.reason)) for one in prepared]

@@ -49,10 +49,15 @@ from rtb.campaigns.stops import Stops
 from rtb.catalog import Catalog, CatalogError, KeyRing, configured_keys
 from rtb.events import EventSink
 from rtb.exchanges import Exchanges
+from rtb.inventory import user_agent
+from rtb.inventory.crawlers import CrawlerList
+from rtb.inventory.traffic import TrafficFilter
+from rtb.inventory.user_data import eid_sources, policy_of
 from rtb.ledger import DurabilityWatch, LedgerError, ValkeyLedger
 from rtb.money.currency import RatesFile
 from rtb.runtime.rate_limits import PERIOD_SECONDS, Limiter
 from rtb.runtime.settings import Settings
+from rtb.sellers import SellerFeed
 from rtb.settlement.charging import Charging
 from rtb.settlement.encrypted_prices import read_price_keys
 from rtb.settlement.notice_tokens import Signer
@@ -61,6 +66,7 @@ from rtb.targeting.users import UserKeys
 
 _FLUSH_SECONDS = 0.5
 _LOOK_SECONDS = 2.0
+_SELLERS_SECONDS = 60.0
 _UNAVAILABLE = (LedgerError, RedisError, OSError)
 
 
@@ -161,7 +167,7 @@ def api_routers(stores: Stores, access: Access, trading: Trading, replica: Repli
                 settings, client, durability, tally, catalog, events, edge, stops, snapshots, artefacts, readiness
             )
         ),
-        users.routes(catalog, trading.users, trading.frequency),
+        users.routes(catalog, trading.users, trading.frequency, eid_sources(settings.user_sources)),
         admin.routes(admin.AdminParts(settings, catalog, access.keys, trading.exchanges, replica.switch, artefacts)),
     ]
 
@@ -193,19 +199,30 @@ def _trading(stores: Stores) -> Trading:
         max_imps=settings.max_imps,
         max_candidates=settings.max_candidates,
         times=settings.notice_times,
+        traffic=_traffic(settings),
         charge_on=settings.charge_on,
+        policy=policy_of(settings.gvl_id, settings.user_sources, settings.segment_providers),
     )
+    user_agent.load()
     frequency = FrequencyGate(stores.client, timeout=settings.frequency_timeout_seconds)
     price_keys = read_price_keys(settings.price_keys)
     known = exchanges.load(settings.exchanges_dir, price_keys.keys())
     for fault in known.faults:
         logger.error(f"exchange profile {fault.name} is left out, all others bid: {fault.reason}")
-    charging = Charging(known, price_keys, max(settings.notice_times))
+    charging = Charging(known, price_keys, settings.notice_times.usual, lambda: edge.rates)
     notices = NoticeHandler(
         signer, stores.ledger, edge, frequency, charging=charging, exchanges=known, durability=stores.durability
     )
     events = EventSink(stores.client, settings.event_backlog)
     return Trading(known, signer, users, edge, frequency, notices, Stops(), events)
+
+
+def _traffic(settings: Settings) -> TrafficFilter:
+    """Return the filter of traffic; the addresses of data centres are read beside the start, for a second."""
+    traffic = TrafficFilter(CrawlerList() if settings.filter_crawlers else None)
+    if settings.filter_data_centers:
+        traffic.load_data_centers()
+    return traffic
 
 
 def _replica(stores: Stores, trading: Trading, stages: Stages, controller: Any) -> Replica:
@@ -217,7 +234,8 @@ def _replica(stores: Stores, trading: Trading, stages: Stages, controller: Any) 
         stages, admission, settings.max_batch, edge, frequency, stops, decisions, trading.events, timings, tally
     )
     feed, rates, left_out = ExperimentFeed(client), RatesFile(settings.rates), trading.exchanges.faults
-    snapshots = SnapshotFeed(client, edge, frequency, stores.durability, rates, feed, left_out)
+    sellers = SellerFeed(settings.sellers, settings.cache_dir / "sellers")
+    snapshots = SnapshotFeed(client, edge, frequency, stores.durability, rates, feed, sellers, left_out)
     return Replica(stages, runner, snapshots, feed, decisions, StopSwitch(stops, controller), timings)
 
 
@@ -251,6 +269,7 @@ def _background(stores: Stores, access: Access, trading: Trading, replica: Repli
         Work("stopped campaigns", _FLUSH_SECONDS, replica.switch.exchange, Exception),
         Work("keys", settings.key_seconds, refresh_keys, (CatalogError, OSError)),
         Work("rate limits", PERIOD_SECONDS, access.limiter.sync, _UNAVAILABLE),
+        Work("sellers", _SELLERS_SECONDS, replica.snapshots.pull_sellers, OSError),
         Work("counters", _FLUSH_SECONDS, flush_counters, _UNAVAILABLE),
         Work("ledger durability", _LOOK_SECONDS, stores.durability.look, _UNAVAILABLE),
     )

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from deployments.tally import Tally
-from rtb.inventory import blocks, user_agent
+from rtb.inventory import device
 from rtb.inventory.slots import native
+from rtb.openrtb import domains
 from rtb.runtime.caches import MemoizedFunction
 
 _CACHES: Mapping[str, MemoizedFunction[Any]] = {
-    "advertiser_domain": blocks.domain,
-    "browser": user_agent.browser_of,
+    "advertiser_domain": domains.domain,
+    "browser": device.by_header,
     "native_request": native.asked_for,
 }
 """By the names their figures have: what a whole replica shares, and what would cost most without."""

@@ -12,14 +12,16 @@ from raybid.cli.common import AsJson, Key, Url, page, show_json
 
 
 def forget(
-    user: Annotated[str, typer.Argument(help="user id as in bid requests: `user.buyeruid` or `user.id`")],
+    user: Annotated[str, typer.Argument(help="an id as in bid requests: `user.buyeruid`, `user.id`, `device.ifa`")],
     *,
+    source: Annotated[str, typer.Option(help="where the id is from `eids`: its source, such as liveramp.com")] = "",
     url: Url = "",
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
     """Delete what is stored about a person; docs/privacy.md says what that is."""
-    told = PlatformApi(url, key).call("DELETE", f"/users/{quote(user, safe='')}").json()
+    query = f"?source={quote(source, safe='')}" if source else ""
+    told = PlatformApi(url, key).call("DELETE", f"/users/{quote(user, safe='')}{query}").json()
     if as_json:
         show_json(told)
         return

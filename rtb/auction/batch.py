@@ -9,13 +9,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rtb.auction.stages import Auction, DealColumns
+from rtb.auction.stages import Auction, DealColumns, PodTerms
 from rtb.exchanges import GENERIC, Profile
 from rtb.inventory.impression import Impression
 from rtb.models import features
 from rtb.models.winrate import market_key
 from rtb.money.currency import NO_RATES, Rates
 from rtb.openrtb import BidRequest, BidResponse, NoBid
+from rtb.openrtb.response import NonBid
 from rtb.targeting.catalog_view import CatalogView
 from rtb.targeting.index import Candidates
 
@@ -44,10 +45,12 @@ class Prepared(NamedTuple):
         impressions: impressions to bid on.
         reason: no-bid reason where there are no impressions.
         exchange: profile of its exchange.
-        as_object: whether the response is wanted as an object instead of JSON.
-        source: original JSON, or the object where it never was JSON.
+        as_object: whether it never was JSON; the response is then wanted as an object, or as protocol buffers.
+        source: original JSON, or the object where it never was JSON or says more.
         context: context that it was read in.
         caller: number of its API key (`rtb.exchanges.number_of` its id); 0: it came without one.
+        is_protobuf: whether it came as protocol buffers.
+        unsold: what the exchange is told of each imp that gets no bid, where it wants to be told.
     """
 
     id: str
@@ -59,6 +62,8 @@ class Prepared(NamedTuple):
     source: bytes | BidRequest = b""
     context: ReadContext = _NO_CONTEXT
     caller: int = 0
+    is_protobuf: bool = False
+    unsold: tuple[NonBid, ...] = ()
 
 
 class ImpressionTerms(NamedTuple):
@@ -71,6 +76,7 @@ class ImpressionTerms(NamedTuple):
         group: number of each impression's imp, ascending; none: each is an imp of its own.
         is_test: mask of impressions where nothing is billable; none: all are.
         challenger: mask of impressions of an experiment's challenger; none: there is no experiment.
+        quantity: impressions that one sale stands for; none: 1 everywhere.
     """
 
     first_price: npt.NDArray[np.bool_]
@@ -79,6 +85,7 @@ class ImpressionTerms(NamedTuple):
     group: npt.NDArray[np.intp] | None
     is_test: npt.NDArray[np.bool_] | None
     challenger: npt.NDArray[np.bool_] | None = None
+    quantity: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,7 @@ class Batch:
         barred: `NoBid` of each request that lost a candidate, 0 elsewhere, shape `(requests,)`; or none.
         left_out: numbers of the campaigns removed from each request (by index), where any were.
         opened: version of the pacing table that decided which campaigns are open; empty: all were.
+        pods: terms of dynamic pods; none: there are none.
     """
 
     requests: Sequence[Prepared]
@@ -110,6 +118,7 @@ class Batch:
     barred: npt.NDArray[np.int64] | None = None
     left_out: Mapping[int, list[int]] = field(default_factory=dict)
     opened: str = ""
+    pods: PodTerms | None = None
 
     @property
     def campaign(self) -> npt.NDArray[np.int32]:
@@ -131,6 +140,7 @@ class Batch:
             rows=self.rows[kept],
             floor_micros=self.floor_micros[kept],
             deals=None if self.deals is None else self.deals.of(kept),
+            pods=None if self.pods is None else self.pods._replace(length=self.pods.length[kept]),
             barred=said,
             left_out=left_out,
         )
@@ -150,6 +160,8 @@ class Batch:
             is_test=self.terms.is_test,
             challenger=self.terms.challenger,
             market=np.array(markets, np.uint64)[self.owner],
+            quantity=self.terms.quantity,
+            pods=self.pods,
         )
 
 

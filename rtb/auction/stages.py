@@ -6,7 +6,7 @@ Edge.prepare -> Edge.assemble -> CTRStage.score -> BidStage.decide -> Edge.rende
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from rtb.models.policy import Policy
 from rtb.models.scores import CLICK, CONVERSION, Scorer, Scores
 from rtb.models.winrate import market_caller
 from rtb.money.accounts import campaign_of, experiment_of
+from rtb.money.micros import micros_of
 from rtb.pacing.snapshot import PACING_DTYPE, PacingTable, pacing_state
 
 
@@ -42,6 +43,20 @@ class DealColumns(NamedTuple):
         return DealColumns(self.is_deal[candidates], self.is_agreed[candidates], self.agreed_micros[candidates])
 
 
+class PodTerms(NamedTuple):
+    """The terms of dynamic pods, each an impression of which several ads may be bought.
+
+    Attributes:
+        places: most ads of each impression, 1 outside pods, shape `(imps,)`.
+        seconds: most seconds of all of them together, shape `(imps,)`.
+        length: seconds of each candidate's creative, shape `(n,)`.
+    """
+
+    places: npt.NDArray[np.int64]
+    seconds: npt.NDArray[np.float64]
+    length: npt.NDArray[np.float64]
+
+
 class Auction(NamedTuple):
     """A batch of impressions and their scored candidates.
 
@@ -57,6 +72,8 @@ class Auction(NamedTuple):
         is_test: mask of impressions where nothing is billable, shape `(imps,)`; none: all are.
         challenger: mask of impressions of an experiment's challenger, shape `(imps,)`; none: there is no experiment.
         market: key of each impression's market (`rtb.models.winrate.market_key`), shape `(imps,)`; none: unknown.
+        quantity: impressions that one sale of each stands for, shape `(imps,)`; none: 1.
+        pods: terms of dynamic pods; none: there are none.
     """
 
     imp: npt.NDArray[np.intp]
@@ -70,6 +87,8 @@ class Auction(NamedTuple):
     is_test: npt.NDArray[np.bool_] | None = None
     challenger: npt.NDArray[np.bool_] | None = None
     market: npt.NDArray[np.uint64] | None = None
+    quantity: npt.NDArray[np.float64] | None = None
+    pods: PodTerms | None = None
 
 
 class ModelVersions(NamedTuple):
@@ -107,12 +126,13 @@ class PricedCandidates(NamedTuple):
 
 
 class AuctionOutcome(NamedTuple):
-    """The winners of the internal auction, at most one an impression; all arrays have shape `(winners,)`.
+    """The winners of the internal auction, one an impression, or several in a pod; all arrays have shape `(winners,)`.
 
     Attributes:
-        candidate: index into the batch's candidates, ascending.
+        candidate: index into the batch's candidates, by impression.
         account: account that pays: the campaign's own, or its arm's in an experiment.
-        price_micros: price to bid for the impression.
+        price_micros: price to bid for one impression.
+        ceiling_micros: money reserved: that price times the impressions that the sale stands for.
         multiplier: multiplier on the value.
         lease: lease of the bid's money; with `sequence`, the bid's identity.
         sequence: number of the bid in its lease.
@@ -124,6 +144,7 @@ class AuctionOutcome(NamedTuple):
     candidate: npt.NDArray[np.intp]
     account: npt.NDArray[np.int32]
     price_micros: npt.NDArray[np.int64]
+    ceiling_micros: npt.NDArray[np.int64]
     multiplier: npt.NDArray[np.float64]
     lease: npt.NDArray[np.int64]
     sequence: npt.NDArray[np.int64]
@@ -293,7 +314,8 @@ class BidStage:
         """Give each impression, or one of each group, to its best bid whose money can be reserved."""
         imps = auction.imp[known[order]]
         groups = imps if auction.group is None else auction.group[imps]
-        hold = self._holder(auction, imps, self._table["number"][row[order]], bids[order])
+        ceilings = _ceilings(auction, imps, bids[order])
+        hold = self._holder(auction, imps, self._table["number"][row[order]], ceilings)
         first = np.flatnonzero(np.diff(groups, prepend=-1))
         winners, held = [], []
         for start, end in pairwise([*first.tolist(), len(groups)]):
@@ -302,8 +324,14 @@ class BidStage:
                 if reservation is not None:
                     winners.append(place)
                     held.append(reservation)
+                    if auction.pods is not None:
+                        for more in _fill_pod(auction.pods, imps, known[order], place, end):
+                            if (reservation := hold(more)) is not None:
+                                winners.append(more)
+                                held.append(reservation)
                     break
-        chosen = order[np.array(winners, np.intp)]
+        won = np.array(winners, np.intp)
+        chosen = order[won]
         paid = chosen if auction.is_test is None else chosen[~auction.is_test[auction.imp[known[chosen]]]]
         np.add.at(self._usage[:, 1], row[paid], 1)
         identity = np.array(held, np.int64).reshape(-1, 3)
@@ -311,20 +339,28 @@ class BidStage:
             candidate=known[chosen],
             account=self._table["number"][row[chosen]],
             price_micros=bids[chosen],
+            ceiling_micros=ceilings[won],
             multiplier=self._multiplier[row[chosen]],
             lease=identity[:, 0],
             sequence=identity[:, 1],
             expires=identity[:, 2],
-            unpaid=np.unique(imps[~np.isin(groups, groups[np.array(winners, np.intp)])]),
+            unpaid=np.unique(imps[~np.isin(groups, groups[won])]),
             versions=ModelVersions(
                 self._version, self.policy.version, self._challenger.version if self._challenger else ""
             ),
         )
 
     def _holder(
-        self, auction: Auction, imp: npt.NDArray[np.intp], account: npt.NDArray[np.int32], prices: pricing.Ints
+        self, auction: Auction, imp: npt.NDArray[np.intp], account: npt.NDArray[np.int32], ceilings: pricing.Ints
     ) -> Callable[[int], Reservation | None]:
-        """Return a function that reserves the money of a bid, by its index in these arrays; a test needs none."""
+        """Return a function that reserves the money of a bid, by its index in these arrays; a test needs none.
+
+        Args:
+            auction: the auction.
+            imp: impression of each bid.
+            account: account that pays for each bid.
+            ceilings: the most that each bid can cost.
+        """
         book, ttl, is_test, market = self.book, auction.ttl, auction.is_test, auction.market
 
         def hold(place: int) -> Reservation | None:
@@ -332,7 +368,7 @@ class BidStage:
             if is_test is not None and is_test.item(imp.item(place)):
                 return book.reserve_test(seconds)
             caller = 0 if market is None else market_caller(market.item(imp.item(place)))
-            return book.reserve(account.item(place), prices.item(place), seconds, caller)
+            return book.reserve(account.item(place), ceilings.item(place), seconds, caller)
 
         return hold
 
@@ -363,6 +399,37 @@ class BidStage:
         self._usage[:, 0] += seen
         self._usage[:, 2] += np.bincount(row, chance, size)
         self._usage[:, 3] += seen * self._multiplier * self._table["value_micros"]
+
+
+def _ceilings(auction: Auction, imp: npt.NDArray[np.intp], prices: pricing.Ints) -> pricing.Ints:
+    """Return the most that each bid can cost, by its price of one impression."""
+    if auction.quantity is None:
+        return prices
+    quantities = auction.quantity[imp].tolist()
+    pairs = zip(prices.tolist(), quantities, strict=True)
+    return np.array([micros_of(price, quantity) for price, quantity in pairs], np.int64)
+
+
+def _fill_pod(
+    pods: PodTerms, imp: npt.NDArray[np.intp], candidate: npt.NDArray[np.intp], first: int, end: int
+) -> Iterator[int]:
+    """Yield which bids, by index in these arrays, fill the pod that the first one won; outside pods none.
+
+    Args:
+        pods: terms of the batch's pods.
+        imp: impression of each bid, best first.
+        candidate: candidate of each bid.
+        first: bid that won the impression.
+        end: end of the bids on the same imp.
+    """
+    here = imp.item(first)
+    places = pods.places.item(here) - 1
+    left = pods.seconds.item(here) - pods.length.item(candidate.item(first))
+    for place in range(first + 1, end):
+        seconds = pods.length.item(candidate.item(place))
+        if places and imp.item(place) == here and seconds <= left:
+            places, left = places - 1, left - seconds
+            yield place
 
 
 def price_curves(

@@ -9,11 +9,12 @@ from zoneinfo import available_timezones
 
 import msgspec
 
+from rtb.campaigns.context_targeting import Circle, ContentTargeting, Names, SupplyRules
+from rtb.campaigns.countries import country_code, region_named
 from rtb.campaigns.creative import Codes, Creative, Identifier, Line, Text, fault_of
 
 Micros = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=100 * 366 * 86_400)]
-Names = Annotated[tuple[Line, ...], msgspec.Meta(max_length=10_000)]
 Categories = Annotated[tuple[Line, ...], msgspec.Meta(max_length=1_000)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -26,14 +27,36 @@ class Targeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The targeting of a campaign. An empty list means everyone; any entry of a list may match, every list must.
 
     Attributes:
-        countries: ISO 3166-1 alpha-3 codes (`USA`), as OpenRTB sends them.
+        countries: ISO 3166-1 codes: alpha-3 (`USA`), alpha-2 (`US`) or numeric.
         regions: `country/region`, for example `USA/CA`.
-        device_types: OpenRTB device types (list 5.21): 1 mobile or tablet, 2 PC, 3 TV, 4 phone, 5 tablet, ...
+        device_types: OpenRTB device types (list 5.21): 1 mobile or tablet (phones and tablets too), 2 PC, 3 TV,
+            4 phone, 5 tablet, ... Where a request names none, client hints and User-Agent header tell.
         inventory: `site`, `app`, `dooh`.
         publishers: domains or bundles where the campaign may run.
         exclude_publishers: domains or bundles where it may not run.
         hours: hours of the week when it runs, 0 (Monday 00:00 UTC) to 167.
         segments: user segments (`user.data[].segment[].id`); used only where privacy signals allow.
+        zips: postal codes, `country/code`: `USA/10001`; used only where privacy signals allow.
+        metros: codes of metropolitan areas (`device.geo.metro`), as Google's or Nielsen's lists have them.
+        within: circles on the ground, any of which the device is in; used only where privacy signals allow.
+        languages: languages of the device, ISO 639-1 codes or BCP 47 tags.
+        carriers: carriers or ISPs, without case.
+        connection_types: connections (AdCOM list "Connection Types"): 1 wired, 2 Wi-Fi, 3 and more mobile.
+        categories: IAB Content Categories 1.0 of the page, site, app or content; one includes those below it.
+        exclude_categories: the same of those where it may not run.
+        keywords: keywords of the page, site, app or content, without case.
+        exclude_keywords: keywords with which it may not run.
+        content: the content in which it runs.
+        venues: kinds of venues of digital out-of-home screens (`dooh.venuetype`).
+        rewarded: whether it runs only where users are rewarded for seeing it (`true`) or never (`false`); none: both.
+        refreshed: whether it runs only where the placement reloads its ad (`true`) or never (`false`); none: both.
+        min_refresh_seconds: least seconds between two ads of a placement that reloads them.
+        min_viewability: least share of the placement's impressions in view (`imp.metric`), 0 to 1; 0: any.
+        rolls: when in the content it plays, `pre`, `mid` or `post`.
+        placements: kinds of video placement (AdCOM list "Plcmt Subtypes - Video"): 1 instream, 3 interstitial, ...
+        playback_methods: how playback starts (AdCOM list "Playback Methods").
+        feeds: kinds of audio feed (AdCOM list "Feed Types"): 1 music service, 2 radio, 3 podcast.
+        skadnetworks: ids of SKAdNetwork ad networks, one of which the app must list.
     """
 
     countries: Names = ()
@@ -44,6 +67,27 @@ class Targeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     exclude_publishers: Names = ()
     hours: Annotated[tuple[Annotated[int, msgspec.Meta(ge=0, le=167)], ...], msgspec.Meta(max_length=1_000)] = ()
     segments: Names = ()
+    zips: Names = ()
+    metros: Names = ()
+    within: Annotated[tuple[Circle, ...], msgspec.Meta(max_length=1_000)] = ()
+    languages: Names = ()
+    carriers: Names = ()
+    connection_types: Codes = ()
+    categories: Names = ()
+    exclude_categories: Names = ()
+    keywords: Names = ()
+    exclude_keywords: Names = ()
+    content: ContentTargeting = ContentTargeting()
+    venues: Names = ()
+    rewarded: bool | None = None
+    refreshed: bool | None = None
+    min_refresh_seconds: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
+    min_viewability: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    rolls: Annotated[tuple[Literal["pre", "mid", "post"], ...], msgspec.Meta(max_length=100)] = ()
+    placements: Codes = ()
+    playback_methods: Codes = ()
+    feeds: Codes = ()
+    skadnetworks: Names = ()
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,6 +161,18 @@ class HeldDeal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     seat: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{0,64}$(?!\n)")] = ""
 
 
+class Advertiser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who advertises, as the EU's Digital Services Act wants it disclosed.
+
+    Attributes:
+        behalf: on whose behalf the advertising is shown.
+        paid: who paid for it; empty: the same.
+    """
+
+    behalf: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    paid: Annotated[str, msgspec.Meta(max_length=100)] = ""
+
+
 class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A campaign as its owner defines it.
 
@@ -133,6 +189,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         seat: buyer seat on whose behalf it bids.
         deals: deals it holds, each id once.
         frequency: how often one known user may see it; none: no cap.
+        advertiser: whom bids disclose as the advertiser where a request requires it; none: the first of `adomain`.
+        supply: the sellers from whom it buys.
     """
 
     id: Identifier
@@ -147,9 +205,14 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     budget: Budget
     flight: Flight = Flight()
     frequency: FrequencyCap | None = None
+    advertiser: Advertiser | None = None
     goal: Goal
     targeting: Targeting = Targeting()
+    supply: SupplyRules = SupplyRules()
     creatives: Annotated[tuple[Creative, ...], msgspec.Meta(min_length=1, max_length=64)]
+
+
+_ANYONE = Targeting()
 
 
 class CampaignError(ValueError):
@@ -193,6 +256,20 @@ def patch_campaign(campaign: Campaign, patch: Any) -> Campaign:
         raise CampaignError("an id cannot change - at `$.id`")
     _check(changed)
     return changed
+
+
+def check_places(after: Targeting, before: Targeting = _ANYONE) -> None:
+    """Check the countries and regions that a change adds: those of former versions were never checked.
+
+    Raises:
+        CampaignError: a code is unknown.
+    """
+    for name in after.countries:
+        if not country_code(name) and name not in before.countries:
+            raise CampaignError(f"{name[:60]!r} is no country of ISO 3166-1 - at `$.targeting.countries`")
+    for name in after.regions:
+        if not region_named(name) and name not in before.regions:
+            raise CampaignError(f"{name[:60]!r} is no `country/region` of ISO 3166 - at `$.targeting.regions`")
 
 
 def _merge(target: Any, patch: Any) -> Any:

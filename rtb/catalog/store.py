@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import Connection, Row, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from rtb.campaigns.campaign import Campaign, CampaignError, decode_campaign, patch_campaign
+from rtb.campaigns.campaign import Campaign, CampaignError, check_places, decode_campaign, patch_campaign
 from rtb.campaigns.creative import Creative
 from rtb.catalog import receipts, tables
 from rtb.catalog.database import Database
@@ -113,6 +113,7 @@ class Catalog:
             after = _edited(campaign, changes)
             if after.status == "archived":
                 raise CampaignError("a campaign is archived by deleting it - at `$.status`")
+            check_places(after.targeting, campaign.targeting)
             return after
 
         return self._amend(campaign_id, expected_version, edited, actor, action)
@@ -374,6 +375,7 @@ def _add(connection: Connection, campaign: Campaign, now: datetime, actor: str) 
     """Insert a new campaign and the first line of its history."""
     if campaign.status == "archived":
         raise CampaignError("a new campaign is active or paused - at `$.status`")
+    check_places(campaign.targeting)
     row = {"id": campaign.id, "body": _encode(campaign), "created_at": now}
     try:
         key = connection.execute(tables.campaigns.insert().values(row)).inserted_primary_key

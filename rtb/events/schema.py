@@ -19,7 +19,7 @@ SCHEMA = pa.schema(
         pa.field("bid", pa.string()),
         pa.field("campaign", pa.int64()),  # its number; move: of the one that gave
         pa.field("at", pa.timestamp("us", tz="UTC")),  # when it happened
-        pa.field("price_micros", pa.int64()),  # bid: what was bid; charge: what it cost; move: what was moved
+        pa.field("price_micros", pa.int64()),  # bid: of one impression; charge: what it cost; move: what was moved
         pa.field("outcome", pa.string()),  # of a notice: settled, unfunded, freed, counted, unpaid; moved
         pa.field("request", pa.string()),
         pa.field("creative", pa.string()),  # `campaign/creative`
@@ -36,6 +36,7 @@ SCHEMA = pa.schema(
         pa.field("because", pa.string()),  # move: why, for people
         pa.field("exchange", pa.int64()),  # bid: number of the exchange it was made to; null in old files
         pa.field("caller", pa.int64()),  # bid: number of the key that asked for it, 0 for none; null in old files
+        pa.field("quantity", pa.float64()),  # bid: impressions that the sale stands for; null: 1
     ]
 )
 

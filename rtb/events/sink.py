@@ -36,13 +36,14 @@ class BidEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         feature_schema: version of the encoder of `features`; none in old events.
         pctr: predicted chance of a click.
         multiplier: multiplier of the policy.
-        price_micros: price bid for the impression.
+        price_micros: price bid for one impression.
         floor_micros: floor of the impression.
         at: Unix time.
         first_price: whether a winner pays its own bid.
         experiment: number of the experiment whose challenger bid; none: the champion bid.
         exchange: number of the exchange; none in old events.
         caller: number of the API key of the request; 0: it came without one.
+        quantity: impressions that the sale stands for; none in old events: 1.
     """
 
     bid: str
@@ -60,6 +61,7 @@ class BidEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     experiment: int | None = None
     exchange: int | None = None
     caller: int | None = None
+    quantity: float | None = None
 
 
 class Backlog(msgspec.Struct, frozen=True):

@@ -7,9 +7,11 @@ from functools import lru_cache
 from typing import Annotated, Literal
 
 import msgspec
+from msgspec.structs import replace
 
-from rtb.openrtb import Bid, BidRequest
+from rtb.openrtb import Bid, BidRequest, NoBid
 from rtb.openrtb.macros import AUCTION_PRICE
+from rtb.openrtb.supply_chain import chain_of, is_complete, names_of, seller_name, sellers_of
 
 SHARED_ENDPOINT = "/openrtb2/bid"
 """Path where any exchange may POST; `/openrtb2/bid/<name>` names one."""
@@ -20,6 +22,11 @@ _Currency = Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{3})?$(?!\n)")]
 _KeyId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{12}$(?!\n)")]
 _PriceKeys = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_-]{0,32}$(?!\n)")]
 _Macro = Annotated[str, msgspec.Meta(pattern=r"^[$%{][A-Za-z0-9_:${}%-]{1,62}[}%]$(?!\n)")]
+_Domain = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9.-]{0,253}$(?!\n)")]
+_Format = Literal["banner", "video", "native", "audio"]
+_MTYPES: dict[str, int] = {"banner": 1, "video": 2, "audio": 3, "native": 4}
+"""Values of `bid.mtype` by format, list "Creative Markup Types"."""
+
 _Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
 
 
@@ -35,12 +42,17 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ignore_at: whether its `at` is wrong, so that the profile's auction type applies.
         secure_by_default: whether an imp without `secure` needs https.
         no_loss_notice: whether it has no `lurl`, or refuses bids with one.
+        no_win_notice: formats whose bids have no `nurl`, as the exchange takes it for something else: such a bid is
+            charged by its billing notice.
+        gzip_by_query: whether `gzip=1` in its URL announces a compressed body, as browsers must.
     """
 
     ignore_tmax: bool = False
     ignore_at: bool = False
     secure_by_default: bool = False
     no_loss_notice: bool = False
+    no_win_notice: tuple[_Format, ...] = ()
+    gzip_by_query: bool = False
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -64,6 +76,10 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         notice_networks: addresses and networks that win, billing and loss notices may come from; none: all.
         price_keys: name of the keys that encrypt its prices; empty: prices are in the clear.
         price_macro: price macro of its notice URLs.
+        seat_non_bid: whether responses say of imps without a bid that there is none (`ext.seatnonbid`).
+        seller_domain: domain of its advertising system in ads.txt; empty: unknown.
+        complete_chain: whether requests without a complete supply chain are refused.
+        blocked_sellers: sellers from whom nothing is bought: the domain of a system, or `domain/account`.
         quirks: deviations from OpenRTB.
     """
 
@@ -84,6 +100,10 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     notice_networks: tuple[str, ...] = ()
     price_keys: _PriceKeys = ""
     price_macro: _Macro = AUCTION_PRICE
+    seat_non_bid: bool = False
+    seller_domain: _Domain = ""
+    complete_chain: bool = False
+    blocked_sellers: tuple[str, ...] = ()
     quirks: Quirks = Quirks()
 
     @property
@@ -104,14 +124,34 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
             request.at = self.auction_type
         if self.currency and not request.cur:
             request.cur = [self.currency]
-        if self.quirks.secure_by_default:
-            for imp in request.imp:
-                imp.secure = 1 if imp.secure is None else imp.secure
+        if self.quirks.secure_by_default:  # copied: decoded imps may be shared with other requests
+            request.imp = [replace(imp, secure=1) if imp.secure is None else imp for imp in request.imp]
+
+    def refusal(self, request: BidRequest) -> NoBid | None:
+        """Return why a request is refused by the sellers in its supply chain; `None` where it is not."""
+        if not (self.complete_chain or self.blocked_sellers):
+            return None
+        chain = chain_of(request.source)
+        if self.complete_chain and not is_complete(chain):
+            return NoBid.INCOMPLETE_CHAIN
+        blocked = map(seller_name, self.blocked_sellers)
+        return NoBid.BLOCKED_SELLER if not set(names_of(sellers_of(chain))).isdisjoint(blocked) else None
+
+    def is_charged_by_win(self, kind: str, otherwise: str) -> bool:
+        """Return whether the win notice of a bid of this format spends its money.
+
+        Args:
+            kind: format of the bid.
+            otherwise: the platform's choice (`bill` or `win`), where the profile makes none.
+        """
+        return (self.charge_on or otherwise) == "win" and kind not in self.quirks.no_win_notice
 
     def finish(self, bid: Bid) -> None:
         """Adapt a bid to the exchange."""
         if self.quirks.no_loss_notice:
             bid.lurl = None
+        if any(_MTYPES[kind] == bid.mtype for kind in self.quirks.no_win_notice):
+            bid.nurl = None
         if self.price_macro != AUCTION_PRICE:
             bid.nurl = bid.nurl and bid.nurl.replace(AUCTION_PRICE, self.price_macro)
             bid.burl = bid.burl and bid.burl.replace(AUCTION_PRICE, self.price_macro)

@@ -17,10 +17,12 @@ from rtb.explain.reader import DecisionReader, bid_id_of
 from rtb.explain.recompute import Recomputed, recompute
 from rtb.explain.snapshot_loader import SnapshotLoader
 from rtb.inventory.impression import Impression
+from rtb.inventory.slots import PlayedSlot
 from rtb.models import features
 from rtb.models.scores import CLICK, CONVERSION
 from rtb.models.winrate import market_key
 from rtb.money.accounts import experiment_of
+from rtb.money.micros import micros_of
 from rtb.runtime.settings import Settings
 from rtb.store import event_store
 
@@ -30,6 +32,7 @@ _MOST_DROPPED = 200
 """Most dropped campaigns listed one by one; all are counted."""
 
 _WON, _LOST, _UNPAID = "won", "lost the internal auction", "no money: no lease could pay it"
+_OTHER_PLACE = "bid for another place of the pod, or had no money, or did not fit beside those that bid"
 
 
 def explain(settings: Settings, bid_id: str) -> Document:
@@ -170,6 +173,8 @@ def _price(again: Recomputed, impression: Impression) -> Document:
         "floor_micros": int(again.batch.floor_micros[again.candidate]),
         "agreed_micros": int(deals.agreed_micros[again.candidate]) or None if deals else None,
         "price_micros": again.price_micros,
+        "quantity": impression.quantity,
+        "reserved_micros": micros_of(again.price_micros, impression.quantity),
         "sent": {"cpm": quote.price(bid.price_micros), "currency": quote.currency, "rate": quote.rate},
     }
 
@@ -184,7 +189,7 @@ def _candidates(again: Recomputed) -> list[Document]:
     """Return all candidates for the imp, in any way to buy it, those that came furthest first."""
     standing = _standing(again)
     ended = dict.fromkeys(standing, _LOST)
-    ended |= dict.fromkeys(standing[: standing.index(again.place)], _UNPAID)
+    ended |= dict.fromkeys(standing[: standing.index(again.place)], _OTHER_PLACE if _is_pod(again) else _UNPAID)
     ended[again.place] = _WON
     rank = {place: number for number, place in enumerate(standing)}
     told = []
@@ -195,6 +200,12 @@ def _candidates(again: Recomputed) -> list[Document]:
         if is_open:
             told[-1][1].update(_bid(again, candidate, place, ended.get(place)))
     return [document for _, document in sorted(told, key=lambda one: one[0])]
+
+
+def _is_pod(again: Recomputed) -> bool:
+    """Return whether several bids on the impression may have been made."""
+    slot = again.request.impressions[int(again.batch.candidates.imp[again.candidate])].slot
+    return isinstance(slot, PlayedSlot) and slot.places > 1
 
 
 def _candidate(again: Recomputed, candidate: int) -> Document:

@@ -23,6 +23,7 @@ class PriceStep(NamedTuple):
 def price_steps(price: Mapping[str, Any]) -> list[PriceStep]:
     """Return the steps of an explanation's `price` (`GET /explain/{bid_id}`), without those that had no effect."""
     pays, sent, median = price["pays_for"], price["sent"], price["market_median_micros"]
+    quantity = price.get("quantity", 1.0)  # an older Controller's explanation has none
     pcvr = f" x P(conversion | click) {price['pcvr']:.6g}" if pays == "conversion" else ""
     market = f"half of such auctions go for {median:,.0f}" if median else ""
     steps = [
@@ -34,5 +35,6 @@ def price_steps(price: Mapping[str, Any]) -> list[PriceStep]:
         (True, PriceStep("floor", "met", price["floor_micros"])),
         (price["agreed_micros"], PriceStep("agreed in the deal", "", price["agreed_micros"])),
         (True, PriceStep("price", f"sent as {sent['cpm']} {sent['currency']} CPM", price["price_micros"])),
+        (quantity != 1.0, PriceStep("reserved", f"for {quantity:g} impressions", price.get("reserved_micros", 0))),
     ]
     return [step for did_something, step in steps if did_something]

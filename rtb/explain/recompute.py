@@ -25,6 +25,7 @@ from rtb.ledger import LeaseBook, MemoryLedger
 from rtb.models.scores import CLICK, CONVERSION
 from rtb.money.accounts import campaign_of
 from rtb.openrtb import BidRequest, InvalidRequest, NoBid
+from rtb.sellers import TrustingDirectory
 from rtb.settlement.notice_tokens import Signer
 from rtb.targeting.users import UserKeys
 
@@ -94,6 +95,7 @@ def recompute(found: RecordedBid, loader: SnapshotLoader) -> Recomputed:
         clock=lambda: _moment_of(one.hour),
     )
     edge.set_rates(rules.rates)
+    edge.set_sellers(TrustingDirectory())
     request = _read(edge, found, rules, loader)
     open_lines = None
     if recorded.opened:

@@ -13,6 +13,7 @@ from rtb.auction.stages import AuctionOutcome
 from rtb.exchanges import Profile
 from rtb.explain.records import BatchRecord, BidRecord, Parcel, RequestRecord, Rules, digest_of, parcel_of
 from rtb.explain.redaction import redacted_body
+from rtb.inventory.user_data import DEFAULT_POLICY, UserDataPolicy
 from rtb.models import features, observation
 from rtb.models.scores import CLICK, CONVERSION, Scores
 from rtb.money.currency import Rates
@@ -32,6 +33,7 @@ class Recorder:
         currency: our currency.
         max_imps: most imps considered in one request.
         max_candidates: most candidates scored for one impression.
+        policy: rules about user data, by which requests are redacted.
         most_bytes: most bytes of queued requests; beyond it the oldest are dropped, and their bids counted.
         clock: Unix time.
 
@@ -45,10 +47,12 @@ class Recorder:
         currency: str,
         max_imps: int,
         max_candidates: int,
+        policy: UserDataPolicy = DEFAULT_POLICY,
         most_bytes: int = 1 << 23,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._currency, self._max_imps, self._max_candidates = currency, max_imps, max_candidates
+        self._policy = policy
         self._most_bytes = most_bytes
         self._clock = clock
         self._queue: deque[tuple[BatchRecord, int]] = deque()
@@ -96,7 +100,7 @@ class Recorder:
 
     def pack(self, id: str, batches: list[BatchRecord]) -> Parcel:
         """Return a redacted parcel of taken batches under a unique id; for a thread."""
-        return parcel_of(id, [_redacted(batch) for batch in batches], self._rules)
+        return parcel_of(id, [_redacted(batch, self._policy) for batch in batches], self._rules)
 
     def _requests(self, batch: Batch, scores: Scores, outcome: AuctionOutcome) -> list[RequestRecord]:
         candidate = outcome.candidate
@@ -177,9 +181,10 @@ def _parts(requests: list[RequestRecord]) -> Iterator[tuple[list[RequestRecord],
         yield requests, total
 
 
-def _redacted(batch: BatchRecord) -> BatchRecord:
+def _redacted(batch: BatchRecord, policy: UserDataPolicy) -> BatchRecord:
     requests = [
-        msgspec.structs.replace(one, body=redacted_body(one.body, is_flat=one.is_flat)) for one in batch.requests
+        msgspec.structs.replace(one, body=redacted_body(one.body, is_flat=one.is_flat, policy=policy))
+        for one in batch.requests
     ]
     return msgspec.structs.replace(batch, requests=requests)
 

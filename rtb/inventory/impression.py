@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container
+import math
+import re
+from collections.abc import Callable, Collection, Container, Sequence
 from itertools import product
 from typing import NamedTuple
 
+from rtb.campaigns.countries import country_code, region_code
 from rtb.campaigns.creative import Kind
 from rtb.inventory import blocks, user_agent
+from rtb.inventory.context import EMPTY, NO_CONTEXT, Context, ContextReader
+from rtb.inventory.device import DeviceTraits, traits_of
+from rtb.inventory.disclosure import Disclosure, disclosure_of
 from rtb.inventory.floors import Floors, UnknownRate, floors_of
+from rtb.inventory.identity import user_of
+from rtb.inventory.publisher import inventory_of
 from rtb.inventory.slots import KINDS, AudioSlot, BannerSlot, Slot, VideoSlot, slots_of
+from rtb.inventory.user_data import DEFAULT_POLICY, UserDataPolicy, segments_of
 from rtb.money.currency import NO_RATES, Quote, Rates
 from rtb.openrtb import BidRequest, Imp, NoBid
-from rtb.openrtb.privacy import UserDataPermissions, allowed_user_data
-from rtb.openrtb.types import App, Audio, Deal, Dooh, Site, Video
+from rtb.openrtb.domains import domain
+from rtb.openrtb.types import Audio, Deal, Video
+from rtb.privacy.permissions import UserDataPermissions, allowed_user_data
+from rtb.runtime.caches import memoized
+from rtb.sellers import Standing
 
 HOURS_OF_WEEK = 168
 _EPOCH_HOUR = 3 * 24  # 1970 began on a Thursday
@@ -21,9 +33,11 @@ _EPOCH_HOUR = 3 * 24  # 1970 began on a Thursday
 _FIRST_PRICE, _AGREED_PRICE = 1, 3  # `at`
 _OWN_RULES = 500  # from here `at` is exchange-specific; treated as first price, as bidding below value is never wrong
 
-
-USER_SOURCES = ("buyer", "exchange")
-"""Prefixes of user ids: from `user.buyeruid`, else from `user.id`. No other id of a person is used."""
+_NO_TRAITS = DeviceTraits()
+_NOWHERE = ("", "", "")
+_OUT_OF_HOME = 8  # OpenRTB list 5.21
+_SHOWS_DISCLOSURE = "banner"
+"""The format whose markup has room for what must be disclosed (`rtb.markup.disclosure`)."""
 
 
 class Restrictions(NamedTuple):
@@ -47,6 +61,8 @@ class Restrictions(NamedTuple):
 
 
 _FREE = Restrictions()
+_ANY = "*"
+_SEAT_SEPARATORS = re.compile(r"[,;|]")
 
 
 class Audience(NamedTuple):
@@ -54,8 +70,8 @@ class Audience(NamedTuple):
 
     Attributes:
         inventory: `site`, `app`, `dooh`, or empty when the request names none.
-        publisher: the site's domain or the app's bundle, lower case; empty when unknown.
-        country: ISO 3166-1 alpha-3, upper case, or empty.
+        publisher: the site's domain or the app's bundle, see `rtb.inventory.publisher`; empty when unknown.
+        country: ISO 3166-1 alpha-3, or what an unknown code is in upper case, or empty.
         region: `country/region`, or empty.
         devicetype: OpenRTB list 5.21, 0 when unknown.
         os: lower case, or empty.
@@ -69,6 +85,7 @@ class Audience(NamedTuple):
         city: `country/city`, lower case, or empty.
         browser: see `rtb.inventory.user_agent.browser_of`.
         network: see `rtb.inventory.user_agent.network_of`; empty where privacy signals forbid user data.
+        disclosure: what bids must disclose; none: nothing.
     """
 
     inventory: str
@@ -87,6 +104,7 @@ class Audience(NamedTuple):
     city: str = ""
     browser: str = ""
     network: str = ""
+    disclosure: Disclosure | None = None
 
 
 class DealTerms(NamedTuple):
@@ -118,8 +136,11 @@ class Impression(NamedTuple):
         patience: seconds between auction and impression, from `imp.exp`; 0: unknown.
         deal: deal under which it is offered; none in the open auction.
         is_agreed: whether the floor is the fixed price.
-        tag: the seller's id of the placement, or empty.
+        tag: the seller's id of the placement, else the global one, or empty.
         pays_bid: whether the winner pays its own bid by OpenRTB's rules, not by exchange-specific ones.
+        quantity: impressions that one sale stands for (`imp.qty.multiplier`).
+        shown_at: Unix time when it will be shown, from `imp.dt`; 0: unknown.
+        context: what campaigns target of its content, place, placement and sellers.
     """
 
     imp_id: str
@@ -133,6 +154,9 @@ class Impression(NamedTuple):
     is_agreed: bool = False
     tag: str = ""
     pays_bid: bool = False
+    quantity: float = 1.0
+    shown_at: float = 0.0
+    context: Context = EMPTY
 
     @property
     def pos(self) -> int:
@@ -150,6 +174,11 @@ def hour_of_week(timestamp: float) -> int:
     return (int(timestamp // 3_600) + _EPOCH_HOUR) % HOURS_OF_WEEK
 
 
+def standing_unknown(request: BidRequest) -> Standing:
+    """Return that nothing is known of the sellers of a request."""
+    return Standing.UNKNOWN
+
+
 def impressions_of(
     request: BidRequest,
     hour: int,
@@ -159,6 +188,9 @@ def impressions_of(
     rates: Rates = NO_RATES,
     held: Container[str] = frozenset(),
     kinds: Collection[Kind] = KINDS,
+    policy: UserDataPolicy = DEFAULT_POLICY,
+    reader: ContextReader = NO_CONTEXT,
+    standing: Callable[[BidRequest], Standing] = standing_unknown,
 ) -> tuple[list[Impression], NoBid]:
     """Return the ways to buy the imps of a request, and the reason where there are none.
 
@@ -170,11 +202,22 @@ def impressions_of(
         rates: exchange rates.
         held: ids of the deals that campaigns hold; others are skipped.
         kinds: formats that campaigns have creatives of.
+        policy: rules about user data.
+        reader: reader of the context that campaigns name.
+        standing: function that says whether the sellers of a request may sell it.
+
+    Raises:
+        InvalidRequest: a block cannot be read.
     """
-    quote = rates.quote(currency, request.cur or ())
+    quote = rates.quote(currency, blocks.entries(request.cur))
     if quote is None:
         return [], NoBid.CURRENCY
-    audience = _audience(request, hour, quote)
+    allowed = allowed_user_data(request, policy.vendor)
+    audience = _audience(request, hour, quote, policy, allowed)
+    if audience.disclosure is not None and audience.disclosure.is_required and audience.disclosure.is_ours_to_show:
+        kinds = [kind for kind in kinds if kind == _SHOWS_DISCLOSURE]
+    has_context = bool(reader)
+    shared = reader.of_request(request, allowed, standing) if has_context else EMPTY
 
     def convert(cpm: float, named: str) -> float | None:
         return rates.floor(cpm, named, currency, quote)
@@ -185,6 +228,10 @@ def impressions_of(
         slots, offers = slots_of(imp, kinds), _offers(imp, held)
         if not slots or not offers:
             reason = max(reason, NoBid.NO_DEAL if slots else NoBid.NO_CREATIVE)
+            continue
+        context = reader.of_imp(imp, shared) if has_context else EMPTY
+        quantity = 1.0 if imp.qty is None else imp.qty.multiplier
+        tag, shown_at = _tag(imp), _shown_at(imp) if imp.dt else 0.0
         for slot, deal in product(slots, offers):
             try:
                 floors = floors_of(imp, _played(imp, slot), deal, convert)
@@ -192,11 +239,35 @@ def impressions_of(
                 reason = max(reason, NoBid.CURRENCY)
                 continue
             at = request.at if deal is None or deal.at is None else deal.at
-            is_first = at == _FIRST_PRICE or at >= _OWN_RULES
-            terms, is_agreed = (None, False) if deal is None else (_terms(deal), at == _AGREED_PRICE)
-            place = (imp.id, audience, slot, floors, is_first, number, imp.exp or 0)
-            found.append(Impression(*place, terms, is_agreed, imp.tagid or "", at == _FIRST_PRICE))
+            found.append(
+                Impression(  # by place, which is twice as fast as by name
+                    imp.id,
+                    audience,
+                    slot,
+                    floors,
+                    at == _FIRST_PRICE or at >= _OWN_RULES,
+                    number,
+                    imp.exp or 0,
+                    None if deal is None else _terms(deal),
+                    deal is not None and at == _AGREED_PRICE,
+                    tag,
+                    at == _FIRST_PRICE,
+                    quantity,
+                    shown_at,
+                    context,
+                )
+            )
     return found, reason
+
+
+def _shown_at(imp: Imp) -> float:
+    """Return the Unix time when an imp will be seen, 0 if unknown."""
+    return max(0.0, imp.dt / 1_000) if imp.dt and math.isfinite(imp.dt) else 0.0
+
+
+def _tag(imp: Imp) -> str:
+    """Return the id of the placement: the seller's, else the global one (`imp.ext.gpid`)."""
+    return imp.tagid or (imp.ext.gpid if imp.ext is not None else None) or ""
 
 
 def _offers(imp: Imp, held: Container[str]) -> list[Deal | None]:
@@ -214,8 +285,13 @@ def _played(imp: Imp, slot: Slot) -> Video | Audio | None:
 
 
 def _terms(deal: Deal) -> DealTerms:
-    domains = tuple(filter(None, map(blocks.domain, deal.wadomain or ())))
-    return DealTerms(deal.id, tuple(deal.wseat or ()), domains, deal.guar == 1)
+    return DealTerms(deal.id, _seats(deal.wseat), _allowed_domains(deal.wadomain), deal.guar == 1)
+
+
+def _allowed_domains(names: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the allowed domains; one that cannot be read stays as it is, so that it allows none. `*` allows all."""
+    found = tuple(domain(name) or name for name in blocks.entries(names))
+    return () if _ANY in found else found
 
 
 def _restrictions(request: BidRequest) -> Restrictions:
@@ -225,82 +301,70 @@ def _restrictions(request: BidRequest) -> Restrictions:
         return _FREE
     return Restrictions(
         blocked=blocks.blocked_keys(request),
-        allowed=tuple(map(blocks.category, request.acat or ())),
-        taxonomy=request.cattax if named else 0,
-        seats=tuple(request.wseat or ()),
-        barred_seats=tuple(request.bseat or ()),
+        allowed=_allowed(request),
+        taxonomy=blocks.taxonomy_of(request) if named else 0,
+        seats=_seats(request.wseat),
+        barred_seats=_seats(request.bseat),
         languages=_languages(request),
     )
 
 
+def _allowed(request: BidRequest) -> tuple[str, ...]:
+    """Return the allowed categories; empty for all, also where `*` says so."""
+    allowed = tuple(blocks.category(name, blocks.taxonomy_of(request)) for name in blocks.categories(request.acat))
+    return () if _ANY in allowed else allowed
+
+
+def _seats(names: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the ids of seats, of which one entry may hold several; ids have no agreed form, so also the whole."""
+    parts = (part for name in names or () for part in (name, *_SEAT_SEPARATORS.split(name)))
+    return tuple(dict.fromkeys(seat for part in parts if (seat := part.strip())))
+
+
 def _languages(request: BidRequest) -> tuple[str, ...]:
     """Return the ISO 639-1 codes of `wlang` or, cut to their first part, of `wlangb` (BCP 47)."""
-    named = request.wlang or request.wlangb or ()
-    return tuple(code.strip().lower().split("-")[0] for code in named)
+    named = blocks.entries(request.wlang or request.wlangb)
+    return tuple(code.lower().replace("_", "-").split("-")[0] for code in named)
 
 
-def _audience(request: BidRequest, hour: int, quote: Quote) -> Audience:
+def _audience(
+    request: BidRequest, hour: int, quote: Quote, policy: UserDataPolicy, allowed: UserDataPermissions
+) -> Audience:
     device = request.device
-    geo = device.geo if device else None
-    country = (geo.country or "").upper() if geo else ""
-    region = f"{country}/{geo.region.upper()}" if geo and geo.region and country else ""
-    city = f"{country}/{geo.city.lower()}" if geo and geo.city and country else ""
-    inventory, publisher = _inventory(request)
-    allowed = allowed_user_data(request)
-    return Audience(
-        inventory=inventory,
-        publisher=publisher,
-        country=country,
-        region=region,
-        devicetype=(device.devicetype or 0) if device else 0,
-        os=(device.os or "").lower() if device else "",
-        hour_of_week=hour,
-        segments=_segments(request, allowed),
-        restrictions=_restrictions(request),
-        user=_user(request, allowed),
-        quote=quote,
-        is_test=request.test != 0,
-        category=_category(request),
-        city=city,
-        browser=user_agent.browser_of(device.ua) if device and device.ua else "",
-        network=user_agent.network_of(device.ip) if device and device.ip and allowed.profile else "",
+    traits = traits_of(device) if device is not None else _NO_TRAITS
+    geo = device.geo if device is not None else None
+    country, region, city = _place(geo.country, geo.region, geo.city) if geo is not None else _NOWHERE
+    inventory, publisher = inventory_of(request)
+    return Audience(  # by place, which is twice as fast as by name
+        inventory,
+        publisher,
+        country,
+        region,
+        traits.devicetype or (_OUT_OF_HOME if inventory == "dooh" else 0),
+        traits.os,
+        hour,
+        segments_of(request, allowed, policy),
+        _restrictions(request),
+        user_of(request, policy.sources) if allowed.identity else "",
+        quote,
+        request.test != 0,
+        _category(request),
+        city,
+        traits.browser,
+        user_agent.network_of(device.ip) if device and device.ip and allowed.profile else "",
+        disclosure_of(request) if request.regs is not None else None,
     )
 
 
-def _inventory(request: BidRequest) -> tuple[str, str]:
-    place: Site | App | Dooh | None
-    if request.app is not None:
-        place, kind = request.app, "app"
-        name = request.app.bundle or request.app.domain
-    elif request.site is not None:
-        place, kind = request.site, "site"
-        name = request.site.domain
-    elif request.dooh is not None:
-        place, kind = request.dooh, "dooh"
-        name = request.dooh.domain
-    else:
-        return "", ""
-    if not name and place.publisher is not None:
-        name = place.publisher.domain
-    return kind, (name or place.id or "").lower()
+@memoized("geo", 1 << 19)
+def _place(country: str | None, region: str | None, city: str | None) -> tuple[str, str, str]:
+    """Return country, `country/region` and `country/city`, each empty where it is unknown."""
+    if not country:
+        return _NOWHERE
+    code = country_code(country) or country.upper()
+    return code, region_code(code, region) if region else "", f"{code}/{city.lower()}" if city else ""
 
 
 def _category(request: BidRequest) -> str:
     place = request.app or request.site
     return place.cat[0] if place is not None and place.cat else ""
-
-
-def _segments(request: BidRequest, allowed: UserDataPermissions) -> tuple[str, ...]:
-    user = request.user
-    if user is None or not user.data or not allowed.profile:
-        return ()
-    return tuple(sorted({s.id for data in user.data for s in data.segment or () if s.id}))
-
-
-def _user(request: BidRequest, allowed: UserDataPermissions) -> str:
-    """Return our id of the user if the exchange knows it, else the exchange's; prefixed, so that the two never mix."""
-    user = request.user
-    if user is None or not (user.buyeruid or user.id) or not allowed.identity:
-        return ""
-    ours, theirs = USER_SOURCES
-    return f"{ours}:{user.buyeruid}" if user.buyeruid else f"{theirs}:{user.id}"

@@ -98,7 +98,9 @@ class LeaseBook:
         ledger: ledger of the money.
         seconds: how long to bid from one lease, from its first bid on; an idle one may last longer.
         share: largest part of a campaign's available money that one lease takes.
-        notice_ttl: most seconds that a bid's notices are honoured; an unclosed lease expires that much later.
+        notice_ttl: most seconds that a bid's notices are usually honoured; an unclosed lease expires that much later.
+        longest_ttl: the same for bids on scheduled screens: a lease that paid for one is closed to expire after its
+            last notice. If nobody closed it, such a bid is paid from what is available.
         clock: Unix time.
         caller_share: largest part of a campaign's unspent money that one caller's unpaid bids may hold.
         new_number: function that makes lease numbers; random, so that no two replicas use the same.
@@ -111,6 +113,7 @@ class LeaseBook:
         seconds: float,
         share: float,
         notice_ttl: float,
+        longest_ttl: float = 0.0,
         caller_share: float = 1.0,
         clock: Callable[[], float] = time.time,
         new_number: Callable[[], int] = lambda: secrets.randbits(63),
@@ -119,6 +122,7 @@ class LeaseBook:
         self._seconds = seconds
         self._share = share
         self._notice_ttl = notice_ttl
+        self._longest_ttl = max(notice_ttl, longest_ttl)
         self._caller_share = caller_share
         self._clock = clock
         self._new_number = new_number
@@ -142,7 +146,7 @@ class LeaseBook:
         Args:
             campaign: number of the campaign.
             ceiling_micros: most the bid can cost.
-            ttl: seconds its notices are honoured; never more than the book's `notice_ttl`.
+            ttl: seconds its notices are honoured, at most the book's `longest_ttl`; infinite: its `notice_ttl`.
             caller: number of the request's API key; 0: none.
         """
         key, now = (campaign, caller), self._clock()
@@ -159,14 +163,17 @@ class LeaseBook:
         self._touched(campaign).spend(ceiling_micros)
         if lease.is_dry:
             self._dry.add(key)
-        expires = int(now + min(ttl, self._notice_ttl))
+        expires = self._expiry(now, ttl)
         lease.last_expires = max(lease.last_expires, expires)
         return Reservation(lease.number, lease.sequence, expires)
 
     def reserve_test(self, ttl: float) -> Reservation:
         """Return an identity for a bid on a test request: no money is reserved, and its notices settle nothing."""
-        expires = int(self._clock() + min(ttl, self._notice_ttl))
-        return Reservation(TEST_LEASE, secrets.randbits(32), expires)
+        return Reservation(TEST_LEASE, secrets.randbits(32), self._expiry(self._clock(), ttl))
+
+    def _expiry(self, now: float, ttl: float) -> int:
+        """Return the Unix second after which a bid's notices are not honoured."""
+        return int(now + (self._notice_ttl if math.isinf(ttl) else min(ttl, self._longest_ttl)))
 
     def keep_leased(self, campaigns: set[int]) -> None:
         """Keep leases for these campaigns, and of others only while they bid, so that a first bid finds a lease."""

@@ -9,9 +9,23 @@ from rtb.campaigns.campaign import Campaign
 from rtb.campaigns.creative import Creative
 from rtb.inventory.impression import Impression
 from rtb.inventory.slots import AudioSlot, PlayedSlot, Slot, VideoSlot, protocol_of, size_of
+from rtb.markup.template import MarkupTemplate
 from rtb.openrtb import Bid
-from rtb.openrtb.macros import AUCTION_LOSS, AUCTION_MIN_TO_WIN, AUCTION_PRICE
+from rtb.openrtb.macros import (
+    AUCTION_CURRENCY,
+    AUCTION_LOSS,
+    AUCTION_MIN_TO_WIN,
+    AUCTION_MULTIPLIER,
+    AUCTION_PRICE,
+)
+from rtb.settlement.notice_query import CURRENCY, MIN_TO_WIN, PRICE, QUANTITY
 from rtb.settlement.notice_tokens import BidRef, Kind, Signer
+
+_CURRENCY = f"{CURRENCY}={AUCTION_CURRENCY}"
+_LEAST = f"{MIN_TO_WIN}={AUCTION_MIN_TO_WIN}"
+_SALE = f"{PRICE}={AUCTION_PRICE}&{_CURRENCY}"
+_SALE_OF_SEVERAL = f"{_SALE}&{QUANTITY}={AUCTION_MULTIPLIER}"
+"""Parameters of a sale of several impressions: what was delivered may be less than what was sold."""
 
 _KINDS = (Kind.WIN, Kind.BILL, Kind.LOSS, Kind.CLICK)
 
@@ -20,11 +34,11 @@ class BidTemplate(NamedTuple):
     """A template of the bids with one creative in one slot.
 
     Attributes:
-        markup: markup split wherever the click URL goes.
+        markup: markup to fill in for each bid.
         bid: bid with all common fields; copied for each bid.
     """
 
-    markup: list[str]
+    markup: MarkupTemplate
     bid: Bid
 
 
@@ -32,19 +46,21 @@ class BidOffer(NamedTuple):
     """An offer to an exchange.
 
     Attributes:
-        ref: identity and ceiling of the bid.
+        ref: identity and terms of the bid.
         impression: the impression.
         shown: template of the creative in the impression's slot.
         seconds: how long the bid is valid.
+        price_micros: price of one impression.
     """
 
     ref: BidRef
     impression: Impression
     shown: BidTemplate
     seconds: float
+    price_micros: int
 
 
-def bid_template(slot: Slot, campaign: Campaign, creative: Creative, markup: list[str]) -> BidTemplate:
+def bid_template(slot: Slot, campaign: Campaign, creative: Creative, markup: MarkupTemplate) -> BidTemplate:
     """Return the template of bids with this creative in this slot."""
     w, h = size_of(slot, creative) or (None, None)
     bid = Bid(
@@ -79,17 +95,18 @@ def bid_of(offer: BidOffer, signer: Signer, base: str) -> Bid:
         signer: signer of notice tokens.
         base: base URL of the notice endpoints.
     """
-    ref, impression, shown, seconds = offer
+    ref, impression, shown, seconds, price_micros = offer
     win, bill, loss, click = signer.sign_all(ref, _KINDS)
     click_url = f"{base}/notice/click/{click}"
     bid = copy(shown.bid)
     bid.id = ref.bid_id
     bid.impid = impression.imp_id
-    bid.price = impression.audience.quote.price(ref.ceiling_micros)
-    bid.nurl = f"{base}/notice/win/{win}?price={AUCTION_PRICE}&min={AUCTION_MIN_TO_WIN}"
-    bid.burl = f"{base}/notice/bill/{bill}?price={AUCTION_PRICE}"
-    bid.lurl = f"{base}/notice/loss/{loss}?reason={AUCTION_LOSS}&min={AUCTION_MIN_TO_WIN}"
-    bid.adm = click_url.join(shown.markup)
+    bid.price = impression.audience.quote.price(price_micros)
+    sale = _SALE if ref.quantity == 1.0 else _SALE_OF_SEVERAL
+    bid.nurl = f"{base}/notice/win/{win}?{sale}&{_LEAST}"
+    bid.burl = f"{base}/notice/bill/{bill}?{sale}"
+    bid.lurl = f"{base}/notice/loss/{loss}?reason={AUCTION_LOSS}&{_LEAST}&{_CURRENCY}"
+    bid.adm = shown.markup.filled(click_url, bid.id)
     bid.dealid = impression.deal.id if impression.deal else None
     bid.exp = int(min(seconds, impression.patience or seconds))
     return bid

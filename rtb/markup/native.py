@@ -9,11 +9,12 @@ import msgspec
 from rtb.campaigns.campaign import Campaign
 from rtb.campaigns.creative import Creative, NativeAd
 from rtb.inventory.slots import ImageNeed, NativeAsset, NativeSlot, TitleNeed, VideoSlot, answers, image_for, text_for
+from rtb.markup.template import BID_ID, CLICK_URL
 from rtb.markup.vast import document
 
 
-def native_markup(slot: NativeSlot, campaign: Campaign, creative: Creative) -> list[str]:
-    """Return the answer to a native request that the creative fits, split wherever the click URL goes.
+def native_markup(slot: NativeSlot, campaign: Campaign, creative: Creative, base: str) -> str:
+    """Return the answer to a native request that the creative fits, with placeholders.
 
     Raises:
         ValueError: the creative does not fit.
@@ -21,30 +22,28 @@ def native_markup(slot: NativeSlot, campaign: Campaign, creative: Creative) -> l
     native = creative.native
     if native is None:
         raise ValueError(f"the creative {creative.id!r} does not fit into the slot")
-    pieces = [f'{{"ver":"{slot.ver}","link":{{"url":"', '"},"assets":[']
-    comma = ""
-    for asset in slot.assets:
-        if answers(asset, native):
-            first, *more = _asset(slot, asset, campaign, creative, native)
-            pieces[-1] += comma + first
-            pieces += more
-            comma = ","
-    pieces[-1] += "]}"
-    if slot.wrapped:
-        pieces[0] = '{"native":' + pieces[0]
-        pieces[-1] += "}"
-    return pieces
+    assets = [
+        _asset(asset, native, _vast(asset.need, campaign, creative, native, base))
+        for asset in slot.assets
+        if answers(asset, native)
+    ]
+    answer = f'{{"ver":"{slot.ver}","link":{{"url":"{CLICK_URL}"}},"assets":[{",".join(assets)}]}}'
+    return f'{{"native":{answer}}}' if slot.wrapped else answer
 
 
-def _asset(slot: NativeSlot, asset: NativeAsset, campaign: Campaign, creative: Creative, native: NativeAd) -> list[str]:
-    """Return the JSON of one asset, split wherever the click URL goes."""
-    need = asset.need
-    if isinstance(need, VideoSlot):
-        parts = [_json(part)[1:-1] for part in document(need, campaign, creative, native.video)]
-        parts[0] = f'{{"id":{asset.id},"video":{{"vasttag":"{parts[0]}'
-        parts[-1] += '"}}'
-        return parts
-    return [_json({"id": asset.id, **_answer(need, native)})]
+def _vast(need: Any, campaign: Campaign, creative: Creative, native: NativeAd, base: str) -> str:
+    """Return the VAST document of a requested video as the inside of a JSON string, with placeholders; else nothing."""
+    if not isinstance(need, VideoSlot):
+        return ""
+    text = document(need, campaign, creative, native.video, base)
+    return BID_ID.join(CLICK_URL.join(map(_inside, part.split(CLICK_URL))) for part in text.split(BID_ID))
+
+
+def _asset(asset: NativeAsset, native: NativeAd, vast: str) -> str:
+    """Return the JSON of one asset."""
+    if vast:
+        return f'{{"id":{asset.id},"video":{{"vasttag":"{vast}"}}}}'
+    return _json({"id": asset.id, **_answer(asset.need, native)})
 
 
 def _answer(need: Any, native: NativeAd) -> dict[str, Any]:
@@ -53,6 +52,10 @@ def _answer(need: Any, native: NativeAd) -> dict[str, Any]:
         return {"img": {"url": image.url, "w": image.w, "h": image.h}} if image else {}
     text = text_for(need, native)
     return {"title": {"text": text}} if isinstance(need, TitleNeed) else {"data": {"value": text}}
+
+
+def _inside(text: str) -> str:
+    return _json(text)[1:-1]
 
 
 def _json(value: Any) -> str:

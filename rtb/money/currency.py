@@ -19,7 +19,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from rtb.money.micros import MAX_MICROS, MICROS_PER_CPM, MoneyError, cpm_to_micros, micros_to_cpm
+from rtb.money.micros import MAX_MICROS, MICROS_PER_CPM, MoneyError, cpm_to_micros, exact_quantity, micros_to_cpm
 from rtb.runtime.quarantine import Fault
 
 logger = logging.getLogger("ray.serve.raybid")
@@ -51,21 +51,22 @@ class Quote(NamedTuple):
         return math.floor(micros * Fraction(self.rate) * _STEPS / MICROS_PER_CPM) / _STEPS
 
 
-def micros_at(cpm: str, rate: float) -> int:
-    """Return our micros per impression for a CPM, in decimal digits, in a currency at this rate.
+def micros_at(cpm: str, rate: float, quantity: float = 1.0) -> int:
+    """Return our micros for impressions at a CPM, in decimal digits, in a currency at this rate.
 
     The result is rounded to the nearest where nothing is converted, else up.
 
     Raises:
         MoneyError: see `cpm_to_micros`.
     """
-    if rate == 1.0:
-        return cpm_to_micros(float(cpm))
     near = float(cpm)
+    if rate == quantity == 1.0:
+        return cpm_to_micros(near)
     if not math.isfinite(near):
         raise MoneyError(f"CPM {cpm!r} is not a price")
     # What underflows a float is nothing to charge, and its fraction may have a million digits.
-    micros = math.ceil(Fraction(Decimal(cpm)) * MICROS_PER_CPM / Fraction(rate)) if near else 0
+    exact = Fraction(Decimal(cpm)) * MICROS_PER_CPM * exact_quantity(quantity) / Fraction(rate) if near else Fraction(0)
+    micros = round(exact) if rate == 1.0 else math.ceil(exact)
     if not 0 <= micros <= MAX_MICROS:
         raise MoneyError(f"CPM {cpm!r} is not a price between 0 and {MAX_MICROS // MICROS_PER_CPM}")
     return micros

@@ -7,6 +7,8 @@ order of settlement.
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import numpy.typing as npt
 
@@ -39,6 +41,21 @@ def cpm_to_micros(cpm: float) -> int:
 def micros_to_cpm(micros: int) -> float:
     """Return the CPM in currency units of a price per impression in micros; exact inverse of `cpm_to_micros`."""
     return micros / MICROS_PER_CPM
+
+
+def exact_quantity(quantity: float) -> Fraction:
+    """Return a number of impressions by its decimal digits, as the exchange wrote it: 30.3 is 303/10."""
+    return Fraction(repr(float(quantity)))
+
+
+def micros_of(price_micros: int, quantity: float) -> int:
+    """Return the price of some impressions, to the nearest micro and at least 1, from the price of one, above 0.
+
+    What exceeds `MAX_MICROS` is no more than that: no budget pays it.
+    """
+    if quantity == 1.0:
+        return price_micros
+    return min(max(1, round(price_micros * exact_quantity(quantity))), MAX_MICROS)
 
 
 def units_to_micros(units: float) -> int:

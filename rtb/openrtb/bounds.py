@@ -29,7 +29,10 @@ MOST_SEGMENTS = 2_000
 Int = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 """Codes, sizes, times: nothing in OpenRTB needs a wider range, and no two of these share a hash."""
 
-Id = Annotated[str, Meta(max_length=512)]
+MOST_ID = 512
+"""Most characters of an id."""
+
+Id = Annotated[str, Meta(max_length=MOST_ID)]
 """Names, ids and codes."""
 
 Text = Annotated[str, Meta(max_length=8_192)]
@@ -47,6 +50,12 @@ Blocks = Annotated[list[Id], Meta(max_length=3_000)]
 MOST_IMPS = 1_000
 MOST_DEALS = 1_000
 MOST_FORMATS = 100
-MOST_COMPANIONS = 64
 MOST_FLOORS = 64
 MOST_PROVIDERS = 256
+MOST_EIDS = 256
+MOST_UIDS = 256
+MOST_BROWSERS = 64
+MOST_NODES = 64
+"""Most sellers in a supply chain."""
+
+MOST_METRICS = 64

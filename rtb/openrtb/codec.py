@@ -1,24 +1,27 @@
 """The codec: bytes to requests, and responses to bytes.
 
 A well-formed request takes the fast path: one typed decode. What exchanges really send is often untidy
-(`"secure": "1"`, `"bcat": [7]`, `"battr": null`, `"user": {"yob": ""}`), so a request that fails the typed
-decode is decoded once more without types, tidied by the types' own annotations, and converted.
+(`"secure": "1"`, `"bcat": [7]`, `"battr": null`, `"user": {"yob": ""}`, `"regs": []`), so a request that fails the
+typed decode is decoded once more without types, tidied by the types' own annotations, and converted. So is JSON that
+needs repair first (`repair`).
 """
 
 from __future__ import annotations
 
-import types
+import math
+import re
 import typing
 from collections.abc import Callable
-from functools import cache
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from rtb.openrtb.bounds import MOST_EXPONENTS, MOST_VALUES, read_json
+from rtb.openrtb.field_plans import Field, is_within, plan_of, wanted_of
 from rtb.openrtb.invalid import InvalidRequest
+from rtb.openrtb.repair import UNREADABLE, repaired
 from rtb.openrtb.response import BidResponse
-from rtb.openrtb.types import BINDING, DESCRIPTIVE, VERBATIM, BidRequest
+from rtb.openrtb.types import DESCRIPTIVE, VERBATIM, BidRequest
 from rtb.openrtb.validity import validate
 
 _decoder = msgspec.json.Decoder(BidRequest, strict=False, float_hook=float)
@@ -26,8 +29,16 @@ _encoder = msgspec.json.Encoder()
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+"""A number in a string: what Python's `float` takes besides, such as `1_000`, no other reader takes."""
+
+_SHORT = 2 * MOST_EXPONENTS
+"""Bytes that hold neither as many values nor as many exponents as are too many."""
+_SEPARATORS = re.compile(r"[,;|\s]+")
+"""What stands between numbers in a string."""
+
 _ABSENT = object()
-"""Marker of an absent value: null, or an empty string for a number or a list."""
+"""Marker of an absent value: null, or an empty string for a number, a list or an object."""
 
 
 class _Untidy(Exception):
@@ -41,18 +52,26 @@ def decode_request(body: bytes) -> BidRequest:
         InvalidRequest: the body is not JSON, ill-typed beyond coercion, beyond a bound (`bounds`), or breaks a rule of
             the specification (`validity`).
     """
-    if body.count(b",") > MOST_VALUES:
-        raise InvalidRequest("too_many", f"the request holds more than {MOST_VALUES} values")
-    if body.count(b"e-") + body.count(b"E-") > MOST_EXPONENTS:
-        raise InvalidRequest("too_many", f"the request holds more than {MOST_EXPONENTS} exponents")
+    if len(body) > _SHORT:
+        _check_values(body)
     try:
         request = _decoder.decode(body)
     except msgspec.ValidationError:
         request = _decode_untidy(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequest("not_json", f"the body is not JSON: {error}") from error
+        mended = None if isinstance(error, RecursionError) else repaired(body)
+        if mended is None:
+            raise InvalidRequest("not_json", f"the body is not JSON: {error}") from error
+        request = _decode_untidy(mended)
     validate(request)
     return request
+
+
+def _check_values(body: bytes) -> None:
+    if body.count(b",") > MOST_VALUES:
+        raise InvalidRequest("too_many", f"the request holds more than {MOST_VALUES} values")
+    if body.count(b"e-") + body.count(b"E-") > MOST_EXPONENTS:
+        raise InvalidRequest("too_many", f"the request holds more than {MOST_EXPONENTS} exponents")
 
 
 def coerce(value: Any, struct: type[_Struct]) -> _Struct:
@@ -76,34 +95,47 @@ def encode_response(response: BidResponse) -> bytes:
 
 def _decode_untidy(body: bytes) -> BidRequest:
     try:
-        raw = read_json(body)
+        raw = _read_untyped(body)
         tidy = _tidy_struct(raw, BidRequest, "$")
         return msgspec.convert(tidy, BidRequest, strict=False)
     except (_Untidy, msgspec.ValidationError) as error:
         raise InvalidRequest("wrong_type", str(error)) from error
     except RecursionError as error:
         raise InvalidRequest("not_json", "the body is nested too deeply") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # beyond the place where the typed decode stopped
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest("not_json", f"the body is not JSON: {error}") from error
 
 
-def _tidy(value: Any, field: _Field, path: str) -> Any:
+def _read_untyped(body: bytes) -> Any:
+    try:
+        return read_json(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):  # beyond the place where the typed decode stopped
+        mended = repaired(body)
+        if mended is None:
+            raise
+        return read_json(mended)
+
+
+def _tidy(value: Any, field: Field, path: str) -> Any:
     """Return `value` coerced to a field, or `_ABSENT` for an absent one; raise `_Untidy` where neither applies."""
     if value is None:
         return _ABSENT
     if field.struct is not None:
-        return _tidy_struct(value, field.struct, path)
+        return _ABSENT if value == "" else _tidy_struct(value, field.struct, path)
     if field.item is not None:
         return _tidy_list(value, field, path)
     tidied = _SCALARS[field.type](value, path)
-    return tidied if tidied is _ABSENT or _is_within(tidied, field) else _refuse(value, _wanted(field), path)
+    return tidied if tidied is _ABSENT or is_within(tidied, field) else _refuse(value, wanted_of(field), path)
 
 
 def _tidy_struct(value: Any, struct: type[msgspec.Struct], path: str) -> dict[str, Any]:
+    """Return a coerced object; an empty list is an empty one, as PHP writes both alike."""
+    if value == []:
+        return {}
     if not isinstance(value, dict):
         _refuse(value, "object", path)
     tidy = {}
-    for name, (field, droppable) in _plan(struct).items():
+    for name, (field, droppable) in plan_of(struct).items():
         if name not in value:
             continue
         if name in VERBATIM and not isinstance(value[name], str | None):
@@ -119,22 +151,85 @@ def _tidy_struct(value: Any, struct: type[msgspec.Struct], path: str) -> dict[st
     return tidy
 
 
-def _tidy_list(value: Any, field: _Field, path: str) -> Any:
+def _tidy_list(value: Any, field: Field, path: str) -> Any:
     """Return a coerced list; one beyond its bound is refused before its items are read."""
-    if value == "":
+    if value in ("", {}):
         return _ABSENT
-    items = value if isinstance(value, list) else [value]
+    assert field.item is not None
+    items = _checked(value if isinstance(value, list) else _split(value, field.item), field, path)
+    if field.item.type is not None:
+        items = _checked(_flat(items, field.item), field, path)
+        if any(isinstance(item, bool) for item in items):
+            _refuse(True, wanted_of(field.item), path)
+    kept = []
+    for number, item in enumerate(items):
+        try:
+            kept.append(_tidy(item, field.item, f"{path}[{number}]"))
+        except _Untidy:
+            if field.item.struct not in DESCRIPTIVE:
+                raise
+    return [item for item in kept if item is not _ABSENT]
+
+
+def _checked(items: list[Any], field: Field, path: str) -> list[Any]:
     if field.most is not None and len(items) > field.most:
         raise InvalidRequest("too_many", f"more than {field.most} entries - at `{path}`")
-    assert field.item is not None
-    coerce = [_tidy(item, field.item, f"{path}[{number}]") for number, item in enumerate(items)]
-    return [item for item in coerce if item is not _ABSENT]
+    return items
+
+
+def _split(value: Any, item: Field) -> list[Any]:
+    """Return the entries of a list that came as one value.
+
+    It may be several in a string (`"a.org, b.org"`), a list in a string, numbered entries as PHP writes a list with
+    gaps (`{"1": "a.org"}`), or a single entry.
+    """
+    if isinstance(value, dict) and all(name.isdecimal() for name in value):
+        return [*value.values()]
+    if not isinstance(value, str) or item.type is None:
+        return [value]
+    text = value.strip()
+    listed = _listed(text)
+    if listed is not None:
+        return listed
+    return [part.strip() for part in text.split(",") if part.strip()] if "," in text else [value]
+
+
+def _listed(text: str) -> list[Any] | None:
+    """Return the list in a string; `None` where it holds none."""
+    if not text.startswith("["):
+        return None
+    try:
+        listed = read_json(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return listed if isinstance(listed, list) else None
+
+
+def _flat(items: list[Any], item: Field) -> list[Any]:
+    """Return entries of which some hold several: `[["a.org"], ["b.org"]]`, and of numbers `["1, 2"]`."""
+    found: list[Any] = []
+    for one in items:
+        if isinstance(one, list):
+            found += _flat(one, item)
+        elif isinstance(one, str) and item.type is not str:
+            found += filter(None, _SEPARATORS.split(one))
+        else:
+            found.append(one)
+    return found
 
 
 def _tidy_str(value: Any, path: str) -> str:
     if isinstance(value, list):  # keywords and the like come as "a,b" and as ["a", "b"]
         return ",".join(_tidy_str(item, path) for item in value)
-    return str(value) if isinstance(value, str | int | float) else _refuse(value, "string", path)
+    if isinstance(value, str):
+        return value if UNREADABLE not in value else _refuse(value, "text", path)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        _refuse(value, "string", path)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            _refuse(value, "string", path)
+        return f"{value:.0f}" if value.is_integer() else repr(value)
+    return str(value)
 
 
 def _tidy_int(value: Any, path: str) -> Any:
@@ -150,10 +245,7 @@ def _tidy_float(value: Any, path: str) -> Any:
     if isinstance(value, str):
         if not value.strip():
             return _ABSENT
-        try:
-            return float(value)
-        except ValueError:
-            _refuse(value, "number", path)
+        return float(value) if _NUMBER.fullmatch(value.strip()) else _refuse(value, "number", path)
     try:
         return float(value) if isinstance(value, int | float) else _refuse(value, "number", path)
     except OverflowError:
@@ -170,65 +262,6 @@ _SCALARS: dict[Any, Callable[[Any, str], Any]] = {
     float: _tidy_float,
     Any: _as_it_is,
 }
-
-
-class _Field(NamedTuple):
-    """The type of a field, without `None`.
-
-    Attributes:
-        type: type of a scalar.
-        struct: struct of an object.
-        item: item type of a list.
-        most: most entries of a list, most characters of a text.
-        low: least number.
-        high: greatest number.
-    """
-
-    type: Any = None
-    struct: type[msgspec.Struct] | None = None
-    item: _Field | None = None
-    most: int | None = None
-    low: float | None = None
-    high: float | None = None
-
-
-def _is_within(value: Any, field: _Field) -> bool:
-    if field.type is str:
-        return field.most is None or len(value) <= field.most
-    return field.low is None or field.high is None or field.low <= value <= field.high
-
-
-def _wanted(field: _Field) -> str:
-    if field.type is str:
-        return f"string of at most {field.most} characters"
-    return f"integer from {field.low} to {field.high}"
-
-
-@cache
-def _plan(struct: type[msgspec.Struct]) -> dict[str, tuple[_Field, bool]]:
-    """Return a mapping of field name to its type and whether it may be dropped when it is unreadable."""
-    hints = typing.get_type_hints(struct, include_extras=True)
-    required = {f.name for f in msgspec.structs.fields(struct) if f.required}
-    plan = {}
-    for name, hint in hints.items():
-        field = _field(hint)
-        describes = (struct in DESCRIPTIVE or field.struct in DESCRIPTIVE) and name not in BINDING
-        plan[name] = (field, describes and name not in required)
-    return plan
-
-
-def _field(hint: Any) -> _Field:
-    """Return the field of a type annotation: its bounds kept, its `None` removed."""
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        hint = next(arg for arg in typing.get_args(hint) if arg is not type(None))
-    bounds = msgspec.Meta()
-    if typing.get_origin(hint) is Annotated:
-        hint, bounds = typing.get_args(hint)
-    if typing.get_origin(hint) is list:
-        return _Field(item=_field(typing.get_args(hint)[0]), most=bounds.max_length)
-    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        return _Field(struct=hint)
-    return _Field(type=hint, most=bounds.max_length, low=bounds.ge, high=bounds.le)
 
 
 def _refuse(value: Any, wanted: str, path: str) -> typing.NoReturn:

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from rtb.openrtb.bounds import MOST_ASSETS, Codes, Id, Int, Mimes, read_json
+from rtb.openrtb.bounds import MOST_ASSETS, Codes, Id, Int, Mimes
 from rtb.openrtb.codec import coerce
 from rtb.openrtb.invalid import InvalidRequest
+from rtb.openrtb.repair import read_text
 
 
 class Title(Struct):
@@ -60,15 +61,7 @@ class NativeRequest(Struct):
     """Native 4.1: the parts that an ad needs. `assets` are read one by one, see `read_asset`."""
 
     ver: Id | None = None
-    context: Int | None = None
-    contextsubtype: Int | None = None
-    plcmttype: Int | None = None
-    plcmtcnt: Int | None = None
-    seq: Int | None = None
     assets: Annotated[list[Any], Meta(max_length=MOST_ASSETS)] | None = None
-    aurlsupport: Int | None = None
-    durlsupport: Int | None = None
-    privacy: Int | None = None
 
 
 class ReadRequest(Struct, frozen=True):
@@ -91,7 +84,7 @@ def read_native(sent: Any) -> ReadRequest | None:
     """
     try:
         for _ in range(2):
-            sent = read_json(sent) if isinstance(sent, str) else sent
+            sent = read_text(sent) if isinstance(sent, str) else sent
         wrapped = isinstance(sent, dict) and isinstance(sent.get("native"), dict)
         return ReadRequest(coerce(sent["native"] if wrapped else sent, NativeRequest), wrapped)
     except (InvalidRequest, msgspec.DecodeError, UnicodeError, RecursionError):

@@ -6,8 +6,9 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from rtb.openrtb.bounds import MOST_ASSETS, MOST_NATIVE_CHARACTERS, read_json
+from rtb.openrtb.bounds import MOST_ASSETS, MOST_NATIVE_CHARACTERS
 from rtb.openrtb.invalid import InvalidRequest
+from rtb.openrtb.repair import read_text
 from rtb.openrtb.types import Native
 from rtb.runtime.caches import memoized
 
@@ -30,13 +31,13 @@ def check_native(native: Native) -> None:
         raise InvalidRequest("bad_native", f"{fault} - at `{_PLACE}`")
 
 
-@memoized("faults of native requests", 3 << 19)  # placements repeat their requests
+@memoized("faults of native requests", 1 << 20)  # placements repeat their requests
 def _fault_of(text: str) -> str:
     if len(text) > MOST_NATIVE_CHARACTERS:
         return f"a native request of more than {MOST_NATIVE_CHARACTERS} characters"
     try:
-        asked = read_json(text)
-        return _fault(read_json(asked) if isinstance(asked, str) else asked)
+        asked = read_text(text)
+        return _fault(read_text(asked) if isinstance(asked, str) else asked)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return "a native request that is not JSON"
 
@@ -82,7 +83,7 @@ def _check_asset(asset: dict[str, Any]) -> None:
 
 
 def _check_title(title: dict[str, Any]) -> None:
-    if (_whole(title.get("len")) or 0) <= 0:
+    if not _whole(title.get("len")):  # a negative one, as some write it, means no limit
         _fail("a title without len")
 
 

@@ -2,7 +2,31 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from enum import IntEnum
+
+from msgspec import UNSET, Struct, UnsetType
+
+
+class DsaParameters(Struct, gc=False):
+    """Which user data one platform used, in the codes of IAB's extension `dsa`."""
+
+    domain: str
+    dsaparams: list[int]
+
+
+class DsaStatement(Struct, omit_defaults=True, gc=False):
+    """The bid's object of IAB's extension `dsa`: on whose behalf an ad is shown, and who shows that."""
+
+    behalf: str
+    paid: str
+    adrender: int
+    transparency: list[DsaParameters] | None = None
+
+
+class BidExt(Struct, omit_defaults=True, gc=False):
+    """Extensions of a bid."""
+
+    dsa: DsaStatement | None = None
 
 
 class Bid(Struct, omit_defaults=True, gc=False):
@@ -36,6 +60,7 @@ class Bid(Struct, omit_defaults=True, gc=False):
     dur: int | None = None
     mtype: int | None = None
     slotinpod: int | None = None
+    ext: BidExt | None = None
 
 
 class SeatBid(Struct, gc=False):
@@ -45,6 +70,33 @@ class SeatBid(Struct, gc=False):
     seat: str = ""
 
 
+class NonBidStatus(IntEnum):
+    """Why an imp has no bid, list "Non-Bid Status Codes" of the extension `seatnonbid`."""
+
+    NO_BID = 0
+    UNSUPPORTED_FORMAT = 202
+
+
+class NonBid(Struct, gc=False):
+    """Extension `seatnonbid`: an imp without a bid."""
+
+    impid: str
+    statuscode: int
+
+
+class SeatNonBid(Struct, gc=False):
+    """Extension `seatnonbid`: the imps on which a seat does not bid."""
+
+    nonbid: list[NonBid]
+    seat: str = ""
+
+
+class ResponseExt(Struct, gc=False):
+    """Extensions of a response."""
+
+    seatnonbid: list[SeatNonBid]
+
+
 class BidResponse(Struct, gc=False):
     """4.2.1: the top-level response."""
 
@@ -52,3 +104,11 @@ class BidResponse(Struct, gc=False):
     seatbid: list[SeatBid]
     bidid: str = ""
     cur: str = "USD"
+    ext: ResponseExt | UnsetType = UNSET
+
+
+class NoBidResponse(Struct, gc=False):
+    """4.2.1 without offers: the reason for not bidding."""
+
+    id: str
+    nbr: int

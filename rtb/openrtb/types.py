@@ -13,13 +13,15 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from rtb.openrtb.bounds import (
-    MOST_COMPANIONS,
+    MOST_BROWSERS,
     MOST_DEALS,
+    MOST_EIDS,
     MOST_FLOORS,
     MOST_FORMATS,
     MOST_IMPS,
+    MOST_METRICS,
     MOST_PROVIDERS,
-    MOST_SEGMENTS,
+    MOST_UIDS,
     Blocks,
     Codes,
     Consent,
@@ -29,6 +31,8 @@ from rtb.openrtb.bounds import (
     Names,
     Text,
 )
+from rtb.openrtb.content import Channel, Content, ContentExt, Data, Network, Segment
+from rtb.openrtb.supply_chain import Source, SourceExt, SupplyChain, SupplyChainNode
 
 
 class NoBid(IntEnum):
@@ -37,8 +41,15 @@ class NoBid(IntEnum):
     UNKNOWN = 0
     TECHNICAL = 1
     INVALID = 2
+    CRAWLER = 3
+    NON_HUMAN = 4
+    DATA_CENTER = 5
     USER_CAP = 9
+    SELLER_UNKNOWN = 11
+    SELLER_UNAUTHORISED = 12
     INSUFFICIENT_TIME = 15
+    INCOMPLETE_CHAIN = 16
+    BLOCKED_SELLER = 17
     NO_CANDIDATE = 500
     BELOW_FLOOR = 501
     NO_BUDGET = 502
@@ -47,6 +58,11 @@ class NoBid(IntEnum):
     NO_CREATIVE = 505
     BLOCKED = 506
     NO_DEAL = 507
+
+    @property
+    def progress(self) -> float:
+        """How far an imp came: of several reasons the furthest is a request's. Codes of the list say less of that."""
+        return self.value if self >= NoBid.NO_CANDIDATE else NoBid.NO_CANDIDATE + 0.5
 
 
 class Loss(IntEnum):
@@ -84,11 +100,8 @@ class Banner(Struct, omit_defaults=True, gc=False):
     battr: Codes | None = None
     pos: Int | None = None
     mimes: Mimes | None = None
-    topframe: Int | None = None
-    expdir: Codes | None = None
     api: Codes | None = None
     id: Id | None = None
-    vcm: Int | None = None
 
 
 class DurFloors(Struct, omit_defaults=True, gc=False):
@@ -109,8 +122,6 @@ class Video(Struct, omit_defaults=True, gc=False):
     startdelay: Int | None = None
     maxseq: Int | None = None
     poddur: Int | None = None
-    podid: Id | None = None
-    podseq: Int | None = None
     slotinpod: Int | None = None
     mincpmpersec: float | None = None
     durfloors: Annotated[list[DurFloors], Meta(max_length=MOST_FLOORS)] | None = None
@@ -118,7 +129,6 @@ class Video(Struct, omit_defaults=True, gc=False):
     protocol: Int | None = None
     w: Int | None = None
     h: Int | None = None
-    placement: Int | None = None
     plcmt: Int | None = None
     linearity: Int | None = None
     skip: Int | None = None
@@ -131,11 +141,8 @@ class Video(Struct, omit_defaults=True, gc=False):
     maxbitrate: Int | None = None
     boxingallowed: Int | None = None
     playbackmethod: Codes | None = None
-    playbackend: Int | None = None
     delivery: Codes | None = None
     pos: Int | None = None
-    companionad: Annotated[list[Banner], Meta(max_length=MOST_COMPANIONS)] | None = None
-    companiontype: Codes | None = None
     api: Codes | None = None
 
 
@@ -149,8 +156,6 @@ class Audio(Struct, omit_defaults=True, gc=False):
     startdelay: Int | None = None
     maxseq: Int | None = None
     poddur: Int | None = None
-    podid: Id | None = None
-    podseq: Int | None = None
     slotinpod: Int | None = None
     mincpmpersec: float | None = None
     durfloors: Annotated[list[DurFloors], Meta(max_length=MOST_FLOORS)] | None = None
@@ -161,12 +166,8 @@ class Audio(Struct, omit_defaults=True, gc=False):
     minbitrate: Int | None = None
     maxbitrate: Int | None = None
     delivery: Codes | None = None
-    companionad: Annotated[list[Banner], Meta(max_length=MOST_COMPANIONS)] | None = None
-    companiontype: Codes | None = None
     api: Codes | None = None
     feed: Int | None = None
-    stitched: Int | None = None
-    nvol: Int | None = None
 
 
 class Native(Struct, omit_defaults=True, gc=False):
@@ -180,7 +181,6 @@ class Native(Struct, omit_defaults=True, gc=False):
     ver: Id | None = None
     api: Codes | None = None
     battr: Codes | None = None
-    layout: Int | None = None
     assets: Any = None
 
 
@@ -205,8 +205,61 @@ class Pmp(Struct, omit_defaults=True, gc=False):
     deals: Annotated[list[Deal], Meta(max_length=MOST_DEALS)] | None = None
 
 
+class Qty(Struct, omit_defaults=True, gc=False):
+    """3.2.31: the impressions that one sale stands for, as on a screen that many people see."""
+
+    multiplier: float = 1.0
+
+
+class Metric(Struct, omit_defaults=True, gc=False):
+    """3.2.5: a measure of the placement, such as how often it is in view."""
+
+    type: Id | None = None
+    value: float | None = None
+
+
+class RefSettings(Struct, omit_defaults=True, gc=False):
+    """3.2.34: one way in which the placement reloads its ad; the least interval is in seconds."""
+
+    minint: Int | None = None
+
+
+class Refresh(Struct, omit_defaults=True, gc=False):
+    """3.2.33: how the placement reloads its ad."""
+
+    refsettings: Annotated[list[RefSettings], Meta(max_length=MOST_METRICS)] | None = None
+
+
+class SKAdNetworkList(Struct, omit_defaults=True, gc=False):
+    """Extension SKAdNetwork: the ad networks that an app lists besides those of IAB's list."""
+
+    addl: Names | None = None
+
+
+class SKAdNetworkRequest(Struct, omit_defaults=True, gc=False):
+    """Extension SKAdNetwork: the ad networks whose installs the app reports to Apple."""
+
+    skadnetids: Names | None = None
+    skadnetlist: SKAdNetworkList | None = None
+
+
+class ImpPrebid(Struct, omit_defaults=True, gc=False):
+    """The place where Prebid Server puts `rwdd` for callers of 2.5."""
+
+    is_rewarded_inventory: Int | None = None
+
+
+class ImpExt(Struct, omit_defaults=True, gc=False):
+    """Extensions of an imp, and the place of fields that came after 2.5."""
+
+    gpid: Id | None = None
+    skadn: SKAdNetworkRequest | None = None
+    rewarded: Int | None = None
+    prebid: ImpPrebid | None = None
+
+
 class Imp(Struct, omit_defaults=True, gc=False):
-    """3.2.4: one impression on offer."""
+    """3.2.4: one impression on offer. `dt` is in milliseconds, beyond the range of `Int`."""
 
     id: Id
     banner: Banner | None = None
@@ -214,18 +267,25 @@ class Imp(Struct, omit_defaults=True, gc=False):
     audio: Audio | None = None
     native: Native | None = None
     pmp: Pmp | None = None
-    displaymanager: Id | None = None
-    displaymanagerver: Id | None = None
     instl: Int = 0
     tagid: Id | None = None
     bidfloor: float = 0.0
     bidfloorcur: Id = "USD"
-    clickbrowser: Int | None = None
     secure: Int | None = None
-    iframebuster: Names | None = None
     rwdd: Int = 0
-    ssai: Int = 0
     exp: Int | None = None
+    dt: float | None = None
+    qty: Qty | None = None
+    metric: Annotated[list[Metric], Meta(max_length=MOST_METRICS)] | None = None
+    refresh: Refresh | None = None
+    ext: ImpExt | None = None
+
+
+def is_rewarded(imp: Imp) -> bool:
+    """Return whether the user is rewarded for seeing an ad: `rwdd`, or where callers of 2.5 put it."""
+    if imp.rwdd == 1 or imp.ext is None:
+        return imp.rwdd == 1
+    return imp.ext.rewarded == 1 or (imp.ext.prebid is not None and imp.ext.prebid.is_rewarded_inventory == 1)
 
 
 class Publisher(Struct, omit_defaults=True, gc=False):
@@ -236,6 +296,12 @@ class Publisher(Struct, omit_defaults=True, gc=False):
     domain: Id | None = None
 
 
+class PlaceExt(Struct, omit_defaults=True, gc=False):
+    """The place where OpenRTB 2.5 callers put fields that 2.6 has in `site` and `app`."""
+
+    inventorypartnerdomain: Id | None = None
+
+
 class Site(Struct, omit_defaults=True, gc=False):
     """3.2.13: the web site."""
 
@@ -243,8 +309,16 @@ class Site(Struct, omit_defaults=True, gc=False):
     name: Text | None = None
     domain: Id | None = None
     page: Text | None = None
+    cattax: Int = 1
     cat: Names | None = None
+    sectioncat: Names | None = None
+    pagecat: Names | None = None
     publisher: Publisher | None = None
+    content: Content | None = None
+    keywords: Text | None = None
+    kwarray: Names | None = None
+    inventorypartnerdomain: Id | None = None
+    ext: PlaceExt | None = None
 
 
 class App(Struct, omit_defaults=True, gc=False):
@@ -254,8 +328,16 @@ class App(Struct, omit_defaults=True, gc=False):
     name: Text | None = None
     bundle: Id | None = None
     domain: Id | None = None
+    cattax: Int = 1
     cat: Names | None = None
+    sectioncat: Names | None = None
+    pagecat: Names | None = None
     publisher: Publisher | None = None
+    content: Content | None = None
+    keywords: Text | None = None
+    kwarray: Names | None = None
+    inventorypartnerdomain: Id | None = None
+    ext: PlaceExt | None = None
 
 
 class Dooh(Struct, omit_defaults=True, gc=False):
@@ -264,49 +346,101 @@ class Dooh(Struct, omit_defaults=True, gc=False):
     id: Id | None = None
     name: Text | None = None
     domain: Id | None = None
+    venuetype: Names | None = None
+    venuetypetax: Int = 1
     publisher: Publisher | None = None
+    content: Content | None = None
+    keywords: Text | None = None
 
 
 class Geo(Struct, omit_defaults=True, gc=False):
-    """3.2.19: a place."""
+    """3.2.19: a place. The accuracy is in metres."""
+
+    lat: float | None = None
+    lon: float | None = None
+    accuracy: Int | None = None
+    zip: Id | None = None
+    metro: Id | None = None
 
     country: Id | None = None
     region: Id | None = None
     city: Id | None = None
 
 
+class BrandVersion(Struct, omit_defaults=True, gc=False):
+    """3.2.30: the name of a browser or a platform, and the parts of its version."""
+
+    brand: Id | None = None
+    version: Names | None = None
+
+
+class UserAgentExt(Struct, omit_defaults=True, gc=False):
+    """The Global Privacy Control beside the client hints; it is `Any` as in `DeviceExt`."""
+
+    gpc: Any = None
+
+
+class UserAgent(Struct, omit_defaults=True, gc=False):
+    """3.2.29: the browser and its platform, from the client hints that it sent; `gpc` is `Any` as in `DeviceExt`."""
+
+    browsers: Annotated[list[BrandVersion], Meta(max_length=MOST_BROWSERS)] | None = None
+    platform: BrandVersion | None = None
+    mobile: Int | None = None
+    model: Id | None = None
+    gpc: Any = None
+    ext: UserAgentExt | None = None
+
+
+class DeviceExt(Struct, omit_defaults=True, gc=False):
+    """Privacy signals of the device that the specification has no fields for, and the place of `sua` before 2.6.
+
+    The signals are `Any`, as what cannot be read forbids (`rtb.privacy.permissions`).
+    """
+
+    atts: Any = None
+    gpc: Any = None
+    ifa_type: Id | None = None
+    sua: UserAgent | None = None
+
+
 class Device(Struct, omit_defaults=True, gc=False):
     """3.2.18: the user's device."""
 
     ua: Text | None = None
+    sua: UserAgent | None = None
     ip: Id | None = None
     geo: Geo | None = None
     devicetype: Int | None = None
-    make: Id | None = None
-    model: Id | None = None
     os: Id | None = None
     language: Id | None = None
+    langb: Id | None = None
+    carrier: Id | None = None
+    connectiontype: Int | None = None
+    ipv6: Id | None = None
     dnt: Int | None = None
     lmt: Int | None = None
+    ifa: Id | None = None
+    ext: DeviceExt | None = None
 
 
-class Segment(Struct, omit_defaults=True, gc=False):
-    """3.2.22: one segment of the user."""
-
-    id: Id | None = None
-
-
-class Data(Struct, omit_defaults=True, gc=False):
-    """3.2.21: segments from one provider."""
+class Uid(Struct, omit_defaults=True, gc=False):
+    """3.2.28: one id of the user."""
 
     id: Id | None = None
-    segment: Annotated[list[Segment], Meta(max_length=MOST_SEGMENTS)] | None = None
+
+
+class Eid(Struct, omit_defaults=True, gc=False):
+    """3.2.27: ids of the user from one source, which is a domain."""
+
+    source: Id | None = None
+    uids: Annotated[list[Uid], Meta(max_length=MOST_UIDS)] | None = None
 
 
 class UserExt(Struct, omit_defaults=True, gc=False):
     """The place where OpenRTB 2.5 callers put fields that 2.6 has in `user`."""
 
     consent: Consent | None = None
+    eids: Annotated[list[Eid], Meta(max_length=MOST_EIDS)] | None = None
 
 
 class User(Struct, omit_defaults=True, gc=False):
@@ -316,17 +450,32 @@ class User(Struct, omit_defaults=True, gc=False):
     buyeruid: Id | None = None
     data: Annotated[list[Data], Meta(max_length=MOST_PROVIDERS)] | None = None
     consent: Consent | None = None
+    eids: Annotated[list[Eid], Meta(max_length=MOST_EIDS)] | None = None
     ext: UserExt | None = None
 
 
+class Dsa(Struct, omit_defaults=True, gc=False):
+    """The request's object of IAB's extension for the EU's Digital Services Act: what must be said of an ad."""
+
+    dsarequired: Int = 0
+    pubrender: Int | None = None
+    datatopub: Int | None = None
+
+
 class RegsExt(Struct, omit_defaults=True, gc=False):
-    """The place where OpenRTB 2.5 callers put fields that 2.6 has in `regs`."""
+    """The place where OpenRTB 2.5 callers put fields that 2.6 has in `regs`, and where extensions are.
+
+    `s22580` is California's law on the privacy of minors, by its section.
+    """
 
     coppa: Int | None = None
     gdpr: Int | None = None
     us_privacy: Id | None = None
     gpp: Consent | None = None
     gpp_sid: Codes | None = None
+    gpc: Any = None
+    dsa: Dsa | None = None
+    s22580: Any = None
 
 
 class Regs(Struct, omit_defaults=True, gc=False):
@@ -337,6 +486,8 @@ class Regs(Struct, omit_defaults=True, gc=False):
     us_privacy: Id | None = None
     gpp: Consent | None = None
     gpp_sid: Codes | None = None
+    gpc: Any = None
+    dsa: Dsa | None = None
     ext: RegsExt | None = None
 
 
@@ -363,10 +514,19 @@ class BidRequest(Struct, omit_defaults=True, gc=False):
     cattax: Int = 1
     badv: Blocks | None = None
     bapp: Blocks | None = None
+    source: Source | None = None
     regs: Regs | None = None
 
 
-DESCRIPTIVE = frozenset({Site, App, Dooh, Publisher, Geo, Device, User, UserExt, Data, Segment})
+DESCRIPTIVE = frozenset(
+    {
+        *(Site, App, Dooh, PlaceExt, Publisher, Content, ContentExt, Network, Channel),
+        *(Geo, Device, DeviceExt, UserAgent, UserAgentExt, BrandVersion),
+        *(User, UserExt, Data, Segment, Eid, Uid),
+        *(Source, SourceExt, SupplyChain, SupplyChainNode),
+        *(Metric, Refresh, RefSettings, SKAdNetworkRequest, SKAdNetworkList, ImpPrebid, ImpExt),
+    }
+)
 """Descriptive objects: an unreadable field of theirs is dropped. All others constrain the answer (floors, sizes,
 blocks, privacy), so an unreadable field makes the request invalid."""
 

@@ -11,11 +11,13 @@ from operator import attrgetter
 from msgspec import Struct
 
 from rtb.openrtb.bounds import MOST_SEGMENTS
+from rtb.openrtb.content import Data
 from rtb.openrtb.invalid import InvalidRequest
 from rtb.openrtb.native_validity import check_native
-from rtb.openrtb.types import Audio, Banner, BidRequest, Deal, Format, Imp, Pmp, Regs, RegsExt, User, Video
+from rtb.openrtb.types import Audio, Banner, BidRequest, Deal, Format, Imp, Pmp, Regs, RegsExt, Video
 
 _MOST_CPM = 1e9
+_MOST_IMPRESSIONS = 1e6  # of one sale
 
 _MEASURES: dict[type[Struct], tuple[str, ...]] = {
     Banner: ("w", "h", "wmin", "wmax", "hmin", "hmax"),
@@ -30,6 +32,13 @@ _read = {struct: attrgetter(*names) for struct, names in _MEASURES.items()}
 
 def validate(request: BidRequest) -> None:
     """Raise `InvalidRequest` for the first rule a request breaks."""
+    validate_request(request)
+    for imp in request.imp:
+        validate_imp(imp)
+
+
+def validate_request(request: BidRequest) -> None:
+    """Raise `InvalidRequest` for the first rule a request breaks, apart from its imps."""
     if not request.id:
         raise InvalidRequest("no_id", "the request has no id - at `$.id`")
     if not request.imp:
@@ -38,35 +47,43 @@ def validate(request: BidRequest) -> None:
         raise InvalidRequest("several_inventories", "more than one of site, app and dooh")
     if request.tmax is not None and request.tmax < 0:
         raise InvalidRequest("bad_tmax", "the time allowed is negative - at `$.tmax`")
-    _check_regs(request.regs)
-    _check_user(request.user)
+    if request.regs is not None:
+        _check_regs(request.regs)
+    if request.user is not None and request.user.data:
+        _check_segments(request.user.data)
+    _check_ids(request.imp)
+
+
+def _check_ids(imps: list[Imp]) -> None:
+    if len(imps) == 1 and imps[0].id:  # as most requests have it
+        return
     seen: set[str] = set()
-    for imp in request.imp:
+    for imp in imps:
         if not imp.id:
             raise InvalidRequest("no_imp_id", "an impression has no id - at `$.imp[...].id`")
         if imp.id in seen:
             raise InvalidRequest("duplicate_imp_id", f"two impressions share the id {imp.id!r}")
         seen.add(imp.id)
-    for imp in request.imp:
-        _check_imp(imp)
 
 
-def _check_regs(regs: Regs | RegsExt | None) -> None:
-    if regs is None:
-        return
+def _check_regs(regs: Regs | RegsExt) -> None:
     if regs.gdpr not in (None, 0, 1):
         raise InvalidRequest("bad_gdpr", "gdpr is neither 0 nor 1 - at `$.regs.gdpr`")
-    if isinstance(regs, Regs):
+    if isinstance(regs, Regs) and regs.ext is not None:
         _check_regs(regs.ext)
 
 
-def _check_user(user: User | None) -> None:
-    if user is not None and user.data and sum(len(one.segment or ()) for one in user.data) > MOST_SEGMENTS:
+def _check_segments(data: list[Data]) -> None:
+    if len(data) > 1 and sum(len(one.segment or ()) for one in data) > MOST_SEGMENTS:  # of one, its type has the bound
         raise InvalidRequest("too_many", f"the user is in more than {MOST_SEGMENTS} segments - at `$.user.data`")
 
 
-def _check_imp(imp: Imp) -> None:
+def validate_imp(imp: Imp) -> None:
+    """Raise `InvalidRequest` for the first rule an imp breaks."""
     _check_floor(imp.bidfloor, "$.imp[...].bidfloor")
+    if imp.qty is not None and not 0 < imp.qty.multiplier <= _MOST_IMPRESSIONS:  # NaN too
+        place = "$.imp[...].qty.multiplier"
+        raise InvalidRequest("bad_qty", f"{imp.qty.multiplier!r} is not a number of impressions - at `{place}`")
     if imp.banner is None and imp.video is None and imp.audio is None and imp.native is None:
         raise InvalidRequest("no_format", "an impression offers no banner, video, audio or native - at `$.imp[...]`")
     if imp.pmp is not None:
@@ -110,9 +127,10 @@ def _check_timed_floors(terms: Deal | Video | Audio, place: str) -> None:
 
 
 def _check_measures(struct: Struct, place: str) -> None:
-    for number, value in enumerate(_read[type(struct)](struct)):
-        if value is not None and value < 0:
-            name = _MEASURES[type(struct)][number]
+    values = _read[type(struct)](struct)
+    for value in values:
+        if value and value < 0:
+            name = _MEASURES[type(struct)][values.index(value)]
             raise InvalidRequest("negative", f"{value} is negative - at `$.imp[...].{place}.{name}`")
 
 

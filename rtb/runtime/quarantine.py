@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["campaign", "portfolio", "pacing", "model", "events", "rates", "exchange"]
+Kind = Literal["campaign", "portfolio", "pacing", "model", "events", "rates", "exchange", "sellers"]
 
 RECORD_ERRORS = (
     ValueError,

@@ -46,6 +46,9 @@ _LISTS = ("exchange_keys", "notice_secrets_previous")
 
 _LEAST_EVENT_DAYS = 2.0
 
+_ID_FIELDS = ("buyeruid", "id", "eids", "ifa")
+"""Fields of a request with ids of users."""
+
 
 class Settings(BaseSettings):
     """Ports, folders, limits and secrets. Each field is set by `RAYBID_<NAME>`, for example `RAYBID_HTTP_PORT`.
@@ -106,6 +109,21 @@ class Settings(BaseSettings):
     rates: Path | None = Field(None, description="table of currency rates, JSON or YAML; none: nothing is converted")
     charge_on: Literal["bill", "win"] = Field("bill", description="the notice that spends money: burl or nurl")
     exchanges_dir: Path | None = Field(None, description="folder of exchange profiles besides those shipped")
+    sellers: Path | None = Field(None, description="table of ads.txt, app-ads.txt and sellers.json to read, YAML")
+    filter_crawlers: bool = Field(True, description="refuse requests of known crawlers and programs, nbr 3 and 4")
+    filter_data_centers: bool = Field(True, description="refuse requests from addresses of data centres, nbr 5")
+
+    # User data, where privacy signals allow it
+    gvl_id: int = Field(
+        0, ge=0, le=65_535, description="our vendor id in the Global Vendor List of TCF; 0: not registered"
+    )
+    user_sources: str = Field(
+        "buyeruid,id,eids,ifa",
+        description="comma-separated sources of user ids, the best first: those of the default, and sources of eids",
+    )
+    segment_providers: str = Field(
+        "", description="comma-separated ids or names in user.data whose segments are used; empty: all"
+    )
 
     # Limits of the hot path
     max_body_bytes: int = Field(1_000_000, ge=1_000, description="a larger request body is refused with 413")
@@ -128,6 +146,9 @@ class Settings(BaseSettings):
     notice_ttl_app_seconds: float = Field(300.0, gt=0, description="the same for a banner in an app")
     notice_ttl_native_seconds: float = Field(600.0, gt=0, description="the same for a native advertisement")
     notice_ttl_interstitial_seconds: float = Field(1_800.0, gt=0, description="the same for an interstitial")
+    notice_ttl_scheduled_seconds: float = Field(
+        86_400.0, ge=0, description="the most added to it on a screen in public whose request says when it is shown"
+    )
     tick_seconds: float = Field(1.0, gt=0, description="the Controller's pacing interval")
     event_backlog: int = Field(1_000_000, ge=1, description="events not yet in Parquet from which on bids' are dropped")
     event_seconds: float = Field(2.0, gt=0, description="how often the Controller writes events to Parquet")
@@ -188,6 +209,14 @@ class Settings(BaseSettings):
         for secret in filter(None, map(str.strip, parts)):
             if (fault := weakness(secret)) is not None:
                 raise ValueError(f"{fault}: use `openssl rand -base64 32`, or leave it empty and one is generated")
+        return value
+
+    @field_validator("user_sources")
+    @classmethod
+    def _id_sources(cls, value: str) -> str:
+        for source in filter(None, (part.strip() for part in value.split(","))):
+            if source not in _ID_FIELDS and "." not in source:
+                raise ValueError(f"{source!r} is none of {', '.join(_ID_FIELDS)}, and no domain")
         return value
 
     @field_validator("trusted_proxies")
@@ -251,11 +280,6 @@ class Settings(BaseSettings):
         return self.var_dir / "cache"
 
     @property
-    def artefact_roots(self) -> list[Path]:
-        """Folders whose candidate artefacts may be published over REST."""
-        return [self.var_dir, *(Path(part.strip()) for part in self.artefacts.split(",") if part.strip())]
-
-    @property
     def events_lock(self) -> Path:
         """File whose lock keeps a second writer of events on this machine out."""
         return self.var_dir / "events" / ".writer.lock"
@@ -283,6 +307,7 @@ class Settings(BaseSettings):
             self.notice_ttl_app_seconds,
             self.notice_ttl_native_seconds,
             self.notice_ttl_interstitial_seconds,
+            self.notice_ttl_scheduled_seconds,
         )
 
     def shown(self) -> dict[str, Any]:

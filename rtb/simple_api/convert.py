@@ -14,7 +14,8 @@ from typing import TypeVar
 import msgspec
 
 from rtb.openrtb import App, Banner, BidRequest, Device, Geo, Imp, Site, User
-from rtb.openrtb.types import Audio, Data, Format, Native, Publisher, Regs, Segment, Video
+from rtb.openrtb.content import Data, Segment
+from rtb.openrtb.types import Audio, Format, Native, Publisher, Regs, Video
 from rtb.runtime.caches import memoized
 from rtb.simple_api.request import DEVICES, FlatRequest
 
@@ -124,12 +125,13 @@ def _publisher(flat: FlatRequest) -> Publisher | None:
 
 
 def _device(flat: FlatRequest) -> Device:
-    """Return the device, without an IPv6 address: OpenRTB has those in a field that this bidder does not read."""
+    """Return the device; OpenRTB has a field of their own for IPv6 addresses."""
     return Device(
         devicetype=DEVICES[flat.device] if flat.device else None,
         os=flat.os or None,
         ua=flat.ua or None,
         ip=flat.ip if flat.ip and ":" not in flat.ip else None,
+        ipv6=flat.ip if ":" in flat.ip else None,
         language=flat.language or None,
         lmt=int(flat.limit_tracking),
         geo=_geo(flat.geo) if flat.geo else None,
@@ -155,6 +157,7 @@ def _regs(flat: FlatRequest) -> Regs:
         us_privacy=flat.us_privacy or None,
         gpp=flat.gpp or None,
         gpp_sid=_listed(flat.gpp_sid),
+        gpc=1 if flat.gpc else None,
     )
 
 

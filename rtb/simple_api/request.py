@@ -45,7 +45,7 @@ class FlatRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         ua: user agent.
         ip: address of the user, version 4 or 6.
         language: ISO 639-1.
-        geo: country as ISO 3166-1 alpha-3, with a region after a slash where it is known: `USA/CA`.
+        geo: country as ISO 3166-1 alpha-3 or alpha-2, with a region after a slash where it is known: `USA/CA`.
         block_categories: blocked IAB categories.
         block_advertisers: blocked domains of advertisers.
         block_attributes: blocked creative attributes (AdCOM list "Creative Attributes").
@@ -57,6 +57,7 @@ class FlatRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         us_privacy: US privacy string.
         gpp: Global Privacy Platform string.
         gpp_sid: its sections that apply.
+        gpc: whether the user states the Global Privacy Control.
         limit_tracking: whether the user asked not to be tracked.
         tmax_ms: milliseconds to answer in; 0: as the platform's settings say.
         test: whether nothing is billable.
@@ -82,7 +83,7 @@ class FlatRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ua: Long = ""
     ip: Name = ""
     language: Name = ""
-    geo: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z]{3}(/[A-Za-z0-9-]{1,10})?)?$(?!\n)")] = ""
+    geo: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z]{2,3}(/[A-Za-z0-9-]{1,10})?)?$(?!\n)")] = ""
     block_categories: Names = ()
     block_advertisers: Names = ()
     block_attributes: Annotated[tuple[Code, ...], msgspec.Meta(max_length=100)] = ()
@@ -94,6 +95,7 @@ class FlatRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     us_privacy: Name = ""
     gpp: Long = ""
     gpp_sid: Annotated[tuple[Code, ...], msgspec.Meta(max_length=50)] = ()
+    gpc: bool = False
     limit_tracking: bool = False
     tmax_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 0
     test: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
 
 import numpy as np
@@ -38,6 +38,11 @@ class Table:
     def __contains__(self, value: str) -> bool:
         """Return whether any campaign names this value."""
         return value in self._accepting or value in self._refusing
+
+    @property
+    def named(self) -> Collection[str]:
+        """Values that some campaign accepts."""
+        return self._accepting.keys()
 
     def row(self, value: str) -> int:
         """Return the row of a value; 0 where no campaign names it."""

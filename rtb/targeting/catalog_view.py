@@ -40,10 +40,14 @@ class CatalogView:
         listings: the active campaigns.
         before: previous view: listings that are the same objects are not encoded again.
         version: version of the catalog.
+        base: base URL of the notice endpoints, for markup.
     """
 
-    def __init__(self, listings: Sequence[Listing], before: CatalogView | None = None, version: str = "") -> None:
+    def __init__(
+        self, listings: Sequence[Listing], before: CatalogView | None = None, version: str = "", base: str = ""
+    ) -> None:
         self.version = version
+        self._base = base
         self.index = TargetingIndex(listings)
         known = {} if before is None else before._rows
         listed = self.index.listings
@@ -68,4 +72,5 @@ class CatalogView:
     def _show(self, slot: Slot, creative: int) -> BidTemplate:
         shown = self.index.creatives[creative]
         campaign = shown.listing.campaign
-        return bid_template(slot, campaign, shown.creative, markup_of(slot, campaign, shown.creative))
+        markup = markup_of(slot, campaign, shown.creative, self._base)
+        return bid_template(slot, campaign, shown.creative, markup)

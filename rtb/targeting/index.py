@@ -24,11 +24,13 @@ import numpy.typing as npt
 from rtb.campaigns.campaign import HeldDeal
 from rtb.campaigns.creative import Kind
 from rtb.inventory import blocks
+from rtb.inventory.context import ContextReader
 from rtb.inventory.impression import DealTerms, Impression, Restrictions
 from rtb.inventory.slots import Slot
 from rtb.openrtb import NoBid
 from rtb.runtime.caches import BoundedCache
 from rtb.targeting.bitmaps import WORD, Table, Words, any_of, first_bits, pack, stacked, unpack
+from rtb.targeting.context_index import ContextIndex, Rows
 from rtb.targeting.creative_index import CreativeIndex
 from rtb.targeting.listing import PLAIN, Listing, prior
 
@@ -81,12 +83,14 @@ class _Asked(NamedTuple):
     Attributes:
         rows: rows of the single-valued dimensions, shape `(impressions, dimensions)`.
         segments: rows of each impression's segments.
+        context: rows of the context that campaigns name.
         shown: creatives for each impression's slot.
         admitted: bitmap of the campaigns that each impression's request admits.
     """
 
     rows: npt.NDArray[np.intp]
     segments: Sequence[list[int]]
+    context: Rows
     shown: Sequence[SlotCreatives]
     admitted: Sequence[Words]
 
@@ -95,6 +99,7 @@ class _Asked(NamedTuple):
         return _Asked(
             self.rows[places],
             [self.segments[place] for place in places],
+            [[rows[place] for place in places] for rows in self.context],
             [self.shown[place] for place in places],
             [self.admitted[place] for place in places],
         )
@@ -105,11 +110,13 @@ class _Met(NamedTuple):
 
     Attributes:
         aimed: campaigns whose targeting is met.
+        supplied: those among them that buy from the sellers.
         fitting: those among them with a fitting creative.
         eligible: those among them that may bid.
     """
 
     aimed: Words
+    supplied: Words
     fitting: Words
     eligible: Words
 
@@ -136,7 +143,9 @@ class TargetingIndex:
         self._traits = self._table("trait")
         self._seats = self._table("seat")
         self._taxonomies = self._table("taxonomy")
-        self._tables = (*self._plain.values(), self._publisher, self._segments, self._traits, self._seats)
+        self._context = ContextIndex(self.listings, self._words)
+        known = (*self._plain.values(), self._publisher, self._segments, self._traits, self._seats)
+        self._tables = (*known, *self._context.tables)
         numbers: dict[tuple[tuple[str, ...], int], int] = {}
         said = [(item.campaign.cat, item.campaign.cattax) for item in self.listings]
         self._sample_of = np.array([numbers.setdefault(one, len(numbers)) for one in said], np.intp)
@@ -163,6 +172,11 @@ class TargetingIndex:
     def kinds(self) -> frozenset[Kind]:
         """Kinds of the creatives in the index."""
         return self._creative_index.kinds
+
+    @property
+    def reader(self) -> ContextReader:
+        """Reader of the context that campaigns name."""
+        return self._context.reader
 
     def mask(self, numbers: Iterable[int]) -> Words:
         """Return a bitmap of campaign numbers, such as those open for bidding."""
@@ -196,7 +210,7 @@ class TargetingIndex:
         elif len(short):
             met = met.of(short)
         reasons = {
-            place: _lack(met.aimed[row], met.fitting[row], impressions[place])
+            place: self._lack(met, row, impressions[place])
             for row, place in enumerate(short.tolist())
             if not found[place]
         }
@@ -221,6 +235,7 @@ class TargetingIndex:
         return _Asked(
             np.array([self._plain_rows(item) for item in impressions], np.intp),
             segments,
+            self._context.rows(impressions),
             [self._shown.get(self._show, (item.slot, item.audience.restrictions.languages)) for item in impressions],
             admitted,
         )
@@ -236,6 +251,7 @@ class TargetingIndex:
         tables = (*self._plain.items(), ("publisher", self._publisher))
         rows = {name: table.rows[row] for (name, table), row in zip(tables, asked.rows[0].tolist(), strict=True)}
         rows["segment"] = any_of(self._segments.rows, asked.segments)[0]
+        rows |= dict(self._context.tests(asked.context, self._words))
         rows["open"] = self._everyone if open_lines is None else open_lines
         rows["creative"] = asked.shown[0].row
         rows |= dict(self._admissions(impression.audience.restrictions, impression.deal))
@@ -247,10 +263,25 @@ class TargetingIndex:
         for column, table in enumerate((*self._plain.values(), self._publisher)):
             aimed &= table.rows[asked.rows[:, column], :words]
         aimed &= any_of(self._segments.rows[:, :words], asked.segments)
+        for passed in self._context.targeted(asked.context, words):
+            aimed &= passed
         if open_lines is not None:
             aimed &= open_lines[:words]
-        fitting = aimed & stacked([showing.row for showing in asked.shown], words)
-        return _Met(aimed, fitting, fitting & stacked(asked.admitted, words))
+        supplied = aimed.copy() if self._context.has_supply_rules else aimed
+        for passed in self._context.supplied(asked.context, words):
+            supplied &= passed
+        fitting = supplied & stacked([showing.row for showing in asked.shown], words)
+        return _Met(aimed, supplied, fitting, fitting & stacked(asked.admitted, words))
+
+    def _lack(self, met: _Met, row: int, impression: Impression) -> NoBid:
+        """Return the no-bid reason of an impression without candidates, by how far campaigns came."""
+        if not met.aimed[row].any():
+            return NoBid.NO_CANDIDATE
+        if not met.supplied[row].any():
+            return self._context.refusal(impression, met.aimed[row])
+        if not met.fitting[row].any():
+            return NoBid.NO_CREATIVE
+        return NoBid.BLOCKED if impression.deal is None else NoBid.NO_DEAL
 
     def _show(self, slot: Slot, languages: tuple[str, ...]) -> SlotCreatives:
         """Return each campaign's creative for a slot."""
@@ -270,6 +301,9 @@ class TargetingIndex:
         for key in restrictions.blocked:
             if key in self._traits:
                 yield f"block {key}", ~self._traits.of(key)
+            elif "*" in key:
+                for trait in blocks.matches(key, self._traits.named):
+                    yield f"block {key}", ~self._traits.of(trait)
         if restrictions.taxonomy:  # categories of another taxonomy may mean those of a campaign
             yield "taxonomy", self._taxonomies.of(str(restrictions.taxonomy))
         if restrictions.allowed:
@@ -332,12 +366,3 @@ class TargetingIndex:
     def _table(self, accepts: str, refuses: str = "") -> Table:
         named = [item.named for item in self.listings]
         return Table([one[accepts] for one in named], [one.get(refuses, frozenset()) for one in named], self._words)
-
-
-def _lack(aimed: Words, fitting: Words, impression: Impression) -> NoBid:
-    """Return the no-bid reason of an impression without candidates, by how far campaigns came."""
-    if not aimed.any():
-        return NoBid.NO_CANDIDATE
-    if not fitting.any():
-        return NoBid.NO_CREATIVE
-    return NoBid.BLOCKED if impression.deal is None else NoBid.NO_DEAL

@@ -8,9 +8,14 @@ from functools import cached_property
 from typing import NamedTuple
 
 from rtb.campaigns.campaign import Campaign
+from rtb.campaigns.countries import country_code, region_named
 from rtb.campaigns.creative import Creative
 from rtb.inventory import blocks
 from rtb.inventory.impression import HOURS_OF_WEEK
+from rtb.inventory.publisher import publisher_names
+from rtb.inventory.user_agent import MOBILE, PHONE, TABLET
+from rtb.settlement.notice_tokens import creative_number
+from rtb.targeting.context import NamedContext, context_of
 from rtb.targeting.creative_index import shape_of
 
 
@@ -32,9 +37,24 @@ class Listing:
         return {name: read(self.campaign) for name, read in _DIMENSIONS.items()}
 
     @cached_property
+    def context(self) -> NamedContext:
+        """Content, place, placement and sellers that it names."""
+        return context_of(self.campaign)
+
+    @cached_property
     def placements(self) -> Sequence[ListedCreative]:
         """Its creatives, in order."""
-        return [ListedCreative(self, creative, place) for place, creative in enumerate(self.campaign.creatives)]
+        return [ListedCreative(self, creative, creative_number(creative.id)) for creative in self.campaign.creatives]
+
+    def creative(self, number: int) -> Creative | None:
+        """Return the creative that a notice token names; `None` where the campaign has it no more.
+
+        Args:
+            number: number of its id, or in former tokens its index.
+        """
+        if number < len(self.campaign.creatives):
+            return self.campaign.creatives[number]
+        return next((shown.creative for shown in self.placements if shown.number == number), None)
 
     @cached_property
     def shapes(self) -> Sequence[Hashable]:
@@ -48,27 +68,37 @@ class ListedCreative(NamedTuple):
     Attributes:
         listing: listing of the campaign.
         creative: the creative.
-        place: index of the creative in its campaign's list, as in notice tokens.
+        number: number of the creative's id in notice tokens.
     """
 
     listing: Listing
     creative: Creative
-    place: int
+    number: int
 
 
-def _lower(names: Sequence[str]) -> frozenset[str]:
-    return frozenset(name.lower() for name in names)
+def _publishers(names: Sequence[str]) -> frozenset[str]:
+    return frozenset(spelling for name in names for spelling in publisher_names(name))
 
 
-def _upper(names: Sequence[str]) -> frozenset[str]:
-    return frozenset(name.upper() for name in names)
+def _country(name: str) -> str:
+    return country_code(name) or name.upper()
 
 
-# Upper and lower case as in `Audience`.
+def _region(name: str) -> str:
+    return region_named(name) or name.upper()
+
+
+def _device_types(types: Sequence[int]) -> frozenset[str]:
+    """Return the device types that a campaign accepts; type 1 stands for phones and tablets."""
+    accepted = {*types, PHONE, TABLET} if MOBILE in types else set(types)
+    return frozenset(map(str, accepted))
+
+
+# Spelled as in `Audience`.
 PLAIN: dict[str, Callable[[Campaign], frozenset[str]]] = {
-    "country": lambda c: _upper(c.targeting.countries),
-    "region": lambda c: _upper(c.targeting.regions),
-    "devicetype": lambda c: frozenset(str(kind) for kind in c.targeting.device_types),
+    "country": lambda c: frozenset(map(_country, c.targeting.countries)),
+    "region": lambda c: frozenset(map(_region, c.targeting.regions)),
+    "devicetype": lambda c: _device_types(c.targeting.device_types),
     "inventory": lambda c: frozenset(c.targeting.inventory),
     # Naming all hours is naming none; it keeps the common case out of the table.
     "hour": lambda c: frozenset(str(h) for h in c.targeting.hours if len(set(c.targeting.hours)) < HOURS_OF_WEEK),
@@ -77,8 +107,8 @@ PLAIN: dict[str, Callable[[Campaign], frozenset[str]]] = {
 
 _DIMENSIONS: dict[str, Callable[[Campaign], frozenset[str]]] = {
     **PLAIN,
-    "publisher": lambda c: _lower(c.targeting.publishers),
-    "not publisher": lambda c: _lower(c.targeting.exclude_publishers),
+    "publisher": lambda c: _publishers(c.targeting.publishers),
+    "not publisher": lambda c: _publishers(c.targeting.exclude_publishers),
     "segment": lambda c: frozenset(c.targeting.segments),
     "trait": blocks.traits_of,
     "seat": lambda c: frozenset({c.seat}),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
-from rtb.money.micros import cpm_to_micros
+from rtb.money.micros import cpm_to_micros, micros_of
 from simulation.exchange.auction import ClearedBid
 from simulation.exchange.client import HttpClient, Response, TransportError
 from simulation.exchange.macros import fill_markup, fill_url, price_text
@@ -69,7 +69,8 @@ class Settler:
         won = bool(bid.nurl) and await self.deliver("win", fill_url(bid.nurl, values), _is_acknowledged) is not None
         billed = bool(bid.burl) and await self.deliver("bill", fill_url(bid.burl, values), _is_acknowledged) is not None
         if billed or (won and not bid.burl):  # a bid without a billing URL is billed by its win notice
-            self.owed(settlement, cpm_to_micros(float(values["AUCTION_PRICE"])))
+            price = cpm_to_micros(float(values["AUCTION_PRICE"]))
+            self.owed(settlement, micros_of(price, settlement.outcome.bid.quantity) if price else 0)
         await self._browse(settlement, fill_markup(bid.adm, values))
 
     def owed(self, settlement: Settlement, micros: int) -> None:
@@ -136,7 +137,7 @@ def macro_values(settlement: Settlement) -> dict[str, str]:
         "AUCTION_MBR": price_text(round(outcome.price_cpm / price, 6)) if outcome.won else "",
         "AUCTION_LOSS": str(int(outcome.loss)),
         "AUCTION_MIN_TO_WIN": price_text(outcome.min_to_win_cpm),
-        "AUCTION_MULTIPLIER": "1",
+        "AUCTION_MULTIPLIER": f"{checked.quantity:.12g}",
         "AUCTION_IMP_TS": str(time.time_ns() // 1_000_000) if outcome.won else "",
     }
 

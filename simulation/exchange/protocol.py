@@ -27,6 +27,7 @@ class OfferedImp:
         deals: floor and its currency by deal; without a floor of the deal's own, the imp's applies.
         is_private: whether it is sold under deals only.
         by_length: whether the floor depends on the creative's length, which is not checked here.
+        quantity: impressions that one sale stands for.
     """
 
     floor_cpm: float
@@ -36,6 +37,7 @@ class OfferedImp:
     deals: dict[str, tuple[float, str]] = field(default_factory=dict)
     is_private: bool = False
     by_length: bool = False
+    quantity: float = 1.0
 
     def floor_of(self, bid: OfferedBid) -> tuple[float, str]:
         """Return the floor that applies to a bid, CPM, and its currency."""
@@ -102,6 +104,7 @@ class CheckedBid:
         response_id: the bidder's id of the answer (`bidid`).
         currency: currency of the price.
         broken: names of the rules it breaks; such a bid is excluded from the auction.
+        quantity: impressions that its sale stands for.
     """
 
     bid: OfferedBid
@@ -109,6 +112,7 @@ class CheckedBid:
     response_id: str
     currency: str
     broken: tuple[str, ...]
+    quantity: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +163,9 @@ def check_response(body: bytes, request: OfferedRequest) -> CheckedResponse:
         for bid in seatbid.bid:
             broken = _broken_by_bid(bid, answer.cur, request, seen)
             violations.update(broken)
-            checked.append(CheckedBid(bid, seatbid.seat, answer.bidid, answer.cur, (*of_all, *broken)))
+            imp = request.imps.get(bid.impid)
+            quantity = 1.0 if imp is None else imp.quantity
+            checked.append(CheckedBid(bid, seatbid.seat, answer.bidid, answer.cur, (*of_all, *broken), quantity))
     return CheckedResponse(checked, violations)
 
 
@@ -221,7 +227,12 @@ def _read_imp(imp: dict[str, Any]) -> OfferedImp:
         deals={_text(deal.get("id")): (_number(deal.get("bidfloor")) or 0.0, _currency(deal)) for deal in deals},
         is_private=_number(pmp.get("private_auction")) == 1,
         by_length=any(item.get("durfloors") or item.get("mincpmpersec") for item in played),
+        quantity=_quantity(imp.get("qty")),
     )
+
+
+def _quantity(qty: Any) -> float:
+    return (_number(qty.get("multiplier")) if isinstance(qty, dict) else None) or 1.0
 
 
 def _currency(floored: dict[str, Any]) -> str:

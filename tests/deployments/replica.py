@@ -94,7 +94,12 @@ class Replica:
         return await answer if asyncio.iscoroutine(answer) else answer
 
     async def send(
-        self, body: bytes = BODY, path: str = "/openrtb2/bid", method: str = "POST", **headers: str | bytes
+        self,
+        body: bytes = BODY,
+        path: str = "/openrtb2/bid",
+        method: str = "POST",
+        query: bytes = b"",
+        **headers: str | bytes,
     ) -> Response:
         sent: list[Any] = []
         pieces = [body[:100], body[100:]]
@@ -105,7 +110,7 @@ class Replica:
             (name.replace("_", "-").encode(), value if isinstance(value, bytes) else value.encode())
             for name, value in headers.items()
         ]
-        scope = {"type": "http", "method": method, "path": path, "headers": named, "query_string": b""}
+        scope = {"type": "http", "method": method, "path": path, "headers": named, "query_string": query}
 
         async def receive() -> Any:
             return messages.pop(0)

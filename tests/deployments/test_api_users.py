@@ -37,7 +37,8 @@ def client(valkey: Valkey, keys: UserKeys, tmp_path: Path) -> Iterator[TestClien
     for name in ("spring", "summer"):
         catalog.add(make_campaign(name, frequency=FrequencyCap(count=3, seconds=3_600)))
     catalog.archive("summer", "anna", 1)
-    calls = [users.routes(catalog, keys, FrequencyGate(valkey.client(), timeout=10))]
+    gate = FrequencyGate(valkey.client(), timeout=10)
+    calls = [users.routes(catalog, keys, gate, ["liveramp.com"])]
     with TestClient(
         rest(calls, settings, KeyRing(catalog.keys, configured_keys(settings))), headers={"X-API-Key": _KEY}
     ) as client:
@@ -45,17 +46,17 @@ def client(valkey: Valkey, keys: UserKeys, tmp_path: Path) -> Iterator[TestClien
     catalog.close()
 
 
-def shown(valkey: Valkey, keys: UserKeys, users: tuple[str, ...]) -> None:
-    """Each user was shown both campaigns, as either kind of user."""
+def shown(valkey: Valkey, keys: UserKeys, users: tuple[str, ...], *names: str) -> None:
+    """Each user was shown both campaigns, as either kind of user or under these names."""
 
     async def main() -> None:
         async with valkey.client() as server:
             gate = FrequencyGate(server, timeout=10)
             gate.recap({1: ImpressionCap(3, 3_600.0), 2: ImpressionCap(3, 3_600.0)})
             for user in users:
-                for source in ("buyer", "exchange"):
+                for name in names or (f"buyer:{user}", f"exchange:{user}"):
                     for campaign in (1, 2):
-                        assert await gate.count(campaign, keys.key(f"{source}:{user}"))
+                        assert await gate.count(campaign, keys.key(name))
 
     asyncio.run(main())
 
@@ -89,3 +90,21 @@ def test_only_an_administrator_forgets(
 def test_an_id_without_bounds_is_refused(client: TestClient) -> None:
     assert client.delete(f"/users/{'a' * 513}").status_code in (400, 422)
     assert client.delete("/users/").status_code in (400, 404, 405, 422)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("ifa:8f3e6a1c", "8F3E6A1C"),
+        ("eid:liveramp.com:XY1", "XY1"),
+        ("eid:other.example:XY1", "XY1?source=other.example"),
+        ("eid:other.example:XY1", "XY1?source=Other.example"),
+    ],
+)
+def test_a_user_is_forgotten_by_whichever_id_it_was_known(
+    client: TestClient, valkey: Valkey, keys: UserKeys, name: str, path: str
+) -> None:
+    shown(valkey, keys, ("?",), name)
+    assert client.delete(f"/users/x{path}").json() == {"frequency_counters": 0}
+    assert client.delete(f"/users/{path}").json() == {"frequency_counters": 2}
+    assert counters(valkey) == 0

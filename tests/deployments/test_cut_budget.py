@@ -37,7 +37,8 @@ def test_after_a_cut_nothing_more_is_bid(valkey: Valkey, tmp_path: Path, compose
         cut = client.patch("/campaign/spring", json={"budget": {"total_micros": BID}}, headers={"If-Match": "*"})
         assert cut.status_code == 200
         assert cut.json()["over_budget_micros"] >= promised - BID
-        until(lambda: not bid(client), 20, "the next pacing table does not come")
+        # One answer alone may have come without a bid because a stage was late.
+        until(lambda: not any(bid(client) for _ in range(10)), 20, "the next pacing table does not come")
         returned = time.monotonic() + 6.5  # a lease lasts five seconds: what comes back of it is not bid either
         while time.monotonic() < returned:
             assert bid(client) is None

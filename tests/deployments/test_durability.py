@@ -23,6 +23,7 @@ from rtb.exchanges import Exchanges
 from rtb.ledger import DurabilityWatch, Grant, MemoryLedger
 from rtb.money.currency import RatesFile
 from rtb.pacing import snapshot
+from rtb.sellers import SellerFeed
 from rtb.settlement.charging import Charging
 from rtb.settlement.notice_tokens import BidRef, Kind, Signer
 from rtb.targeting.frequency import FrequencyGate
@@ -131,7 +132,9 @@ async def test_nothing_is_bid_whose_notices_would_be_refused(required: bool) -> 
             durability = DurabilityWatch(client, required=required)
             edge: Any = SimpleNamespace(set_open=lambda campaigns, version: open_to.append(campaigns))
             frequency, rates = FrequencyGate(client, timeout=10), RatesFile(None)
-            feed = SnapshotFeed(client, edge, frequency, durability, rates, ExperimentFeed(client), [])
+            feed = SnapshotFeed(
+                client, edge, frequency, durability, rates, ExperimentFeed(client), SellerFeed(None, Path()), []
+            )
             for _ in range(2):
                 await durability.look()
                 await snapshot.SnapshotPublisher(client).publish(snapshot.PACING, snapshot.encode_pacing(table))

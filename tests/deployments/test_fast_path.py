@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,9 @@ from deployments.api.access import CALLER, Caller
 from rtb.auction.admission import ShedReason
 from rtb.auction.batch import Answer, Prepared
 from rtb.exchanges import key_id
+from rtb.inventory.impression import impressions_of
+from rtb.openrtb import NoBid, decode_request
+from simulation.exchange.protobuf import from_message, to_message
 from tests.conftest import Valkey
 from tests.deployments.replica import BID, BODY, KEY, Replica, with_profile
 from tests.rtb.builders import make_request, to_json
@@ -48,6 +52,21 @@ def test_content_types_and_versions_are_tolerated(replica: Replica, content_type
     answer = replica.ask(content_type=content_type, x_openrtb_version=version)
     assert (answer.status, answer.headers["x-openrtb-version"]) == (200, "2.6")
     assert replica.counters["unknown_openrtb_version"] == (version in ("3.0", "rubbish"))
+
+
+def test_a_message_is_answered_by_a_message(tmp_path: Path) -> None:
+    replica = with_profile(tmp_path, no_bid="nbr")
+    message = to_message(make_request())
+    for content_type in ("application/x-protobuf", "application/protobuf; charset=utf-8"):
+        answer = replica.ask(message, path="/openrtb2/acme", content_type=content_type)
+        assert (answer.status, answer.headers["content-type"]) == (200, "application/x-protobuf")
+    assert [request.is_protobuf for request in replica.prepared] == [True, True]
+    replica.answer = lambda _: Answer(None, NoBid.USER_CAP)
+    answer = replica.ask(message, path="/openrtb2/acme", content_type="application/x-protobuf")
+    assert from_message(answer.body) == {"id": "request", "nbr": 9}
+    assert replica.ask(message).status == 400
+    assert replica.ask(message[:-1], content_type="application/x-protobuf").status == 400
+    assert replica.counters["invalid.not_protobuf"] == 1
 
 
 def test_an_exchange_is_added_by_a_file_and_asked_at_its_paths_or_by_its_key(tmp_path: Path) -> None:
@@ -398,3 +417,61 @@ async def test_the_door_knows_how_many_requests_it_holds(tmp_path: Path) -> None
     await asyncio.gather(replica.send(), return_exceptions=True)
     assert max(held) == 5
     assert replica.door.held == 0
+
+
+_ZIPPED = gzip.compress(BODY)
+
+
+@pytest.mark.parametrize(
+    ("query", "body"),
+    [
+        (b"gzip=1", _ZIPPED),
+        (b"a=b&gzip=1&c", _ZIPPED),
+        (b"gzip=1", BODY),  # announced, and not compressed
+        (b"gzip=0", BODY),
+        (b"", BODY),
+    ],
+)
+def test_prebid_announces_a_compressed_body_in_its_url(replica: Replica, query: bytes, body: bytes) -> None:
+    assert replica.ask(path="/openrtb2/prebid_server", query=query, body=body).status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "headers", "status"),
+    [
+        ("/openrtb2/prebid_server", b"", {}, 400),
+        ("/openrtb2/prebid_server", b"gzip=0", {}, 400),
+        ("/openrtb2/prebid_server", b"xgzip=1&gzip=10", {}, 400),
+        ("/openrtb2/prebid_server", b"gzip=1", {"content_encoding": "identity"}, 400),
+        ("/openrtb2/prebid_server", b"gzip=1", {"content_encoding": "gzip"}, 200),
+        ("/openrtb2/bid", b"gzip=1", {}, 400),
+        ("/openrtb2/bid", b"gzip=1", {"content_encoding": "gzip"}, 200),
+    ],
+)
+def test_a_compressed_body_that_nothing_announces_is_no_json(
+    replica: Replica, path: str, query: bytes, headers: dict[str, str], status: int
+) -> None:
+    assert replica.ask(path=path, query=query, body=_ZIPPED, **headers).status == status
+
+
+def test_a_compressed_body_has_the_same_bounds_however_it_is_announced(replica: Replica) -> None:
+    large = gzip.compress(b" " * 1_000_001)
+    assert replica.ask(path="/openrtb2/prebid_server", query=b"gzip=1", body=large).status == 413
+    assert replica.ask(path="/openrtb2/prebid_server", query=b"gzip=1", body=_ZIPPED[:-9]).status == 400
+
+
+def test_another_exchange_says_so_in_its_profile(tmp_path: Path) -> None:
+    replica = with_profile(tmp_path, quirks={"gzip_by_query": True})
+    assert replica.ask(path="/openrtb2/acme", query=b"gzip=1", body=_ZIPPED).status == 200
+
+
+@pytest.mark.parametrize(("header", "known"), [("1", False), (" 1 ", False), ("0", True), ("", True), ("true", True)])
+def test_a_header_states_the_global_privacy_control(replica: Replica, header: str, known: bool) -> None:
+    body = to_json(make_request(user={"id": "u"}))
+    assert replica.ask(body=body, sec_gpc=header).status == 200
+    (request,) = replica.prepared
+    assert bool(request.impressions[0].audience.user) is known
+    assert not request.as_object
+    source = request.source if isinstance(request.source, bytes) else msgspec.json.encode(request.source)
+    (again,), _ = impressions_of(decode_request(source), 12, "USD", 1)
+    assert bool(again.audience.user) is known  # as it is recorded

@@ -7,17 +7,19 @@ import time
 from ipaddress import ip_address
 from itertools import permutations
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
 from deployments.notice_handler import NoticeHandler, Reply
 from rtb.auction.edge import Edge
+from rtb.campaigns.campaign import Campaign
 from rtb.exchanges import Exchanges, Profile, number_of
 from rtb.ledger import Balance, Floor, Grant, LedgerError, MemoryLedger
+from rtb.money.currency import Rates
 from rtb.settlement.charging import Charging
 from rtb.settlement.encrypted_prices import PriceKeys
-from rtb.settlement.notice_tokens import TEST_LEASE, BidRef, Kind, Signer
+from rtb.settlement.notice_tokens import TEST_LEASE, BidRef, Kind, Signer, creative_number
 from rtb.targeting.listing import Listing
 from rtb.targeting.users import UserKeys
 from tests.rtb.builders import make_campaign, make_creative
@@ -49,14 +51,15 @@ class Desk:
             max_candidates=8,
         )
         creatives = (make_creative("first"), make_creative("second", landing_url=LANDING))
-        edge.set_catalog([Listing(1, make_campaign("spring", creatives=creatives))])
+        self.edge = edge
+        self.show(make_campaign("spring", creatives=creatives))
         profiles = Exchanges(PROFILES)
         self._desk = NoticeHandler(
             self.signer,
             self.ledger,
             edge,
             frequency,
-            charging=Charging(profiles, {"acme": KEYS}, 1_800.0),
+            charging=Charging(profiles, {"acme": KEYS}, 1_800.0, lambda: Rates("USD", {"EUR": 0.8})),
             exchanges=profiles,
         )
         self._is_win = charge_on == "win"
@@ -64,10 +67,14 @@ class Desk:
         if ledger is None:
             asyncio.run(self.ledger.lease([Grant(7, 1, 5_000, 0.0, time.time() + 1_000)]))
 
-    def get(self, path: str, query: str | bytes = b"", address: str = "") -> Reply:
+    def show(self, *campaigns: Campaign) -> None:
+        """Set the active campaigns."""
+        self.edge.set_catalog([Listing(number, campaign) for number, campaign in enumerate(campaigns, 1)])
+
+    def get(self, path: str, query: str | bytes = b"", address: str = "", *, is_look: bool = False) -> Reply:
         asked_from = ip_address(address) if address else None
         query = query if isinstance(query, bytes) else query.encode()
-        return asyncio.run(self._desk.handle(path, query, asked_from))
+        return asyncio.run(self._desk.handle(path, query, asked_from, is_look=is_look))
 
     def tell(self, kind: Kind, ref: BidRef, query: str | bytes = b"", address: str = "") -> Reply:
         return self.get(
@@ -498,3 +505,130 @@ def test_notices_of_money_come_from_the_exchanges_networks_only(desk: Desk, kind
 
 def test_clicks_come_from_anywhere(desk: Desk):
     assert desk.tell(Kind.CLICK, bid()._replace(exchange=number_of("nearby")), address="203.0.113.9").status == 302
+
+
+@pytest.mark.parametrize(
+    "rewritten",
+    [
+        "{url}?price=1.5&cur=USD&min=1.25",
+        "{url}?price=1.5&amp;cur=USD&amp;min=1.25",
+        "{url}?price=1.5%26cur=USD%26min=1.25",
+        "{url}?price%3D1.5%26cur%3DUSD%26min%3D1.25",
+        "{url}%3Fprice=1.5&cur=USD&min=1.25",
+        "{url}&price=1.5&cur=USD&min=1.25",
+        "{url}&amp;price=1.5&amp;min=1.25",
+        "{url}?price=1.5?cb=77&min=1.25",
+        "{url}?price=1.5",
+        "{url}/?price=1.5",
+        "{url}?price=+1.5",
+        "{url}?price=1.5E+0&",
+    ],
+)
+@pytest.mark.parametrize("charge_on", ["win", "bill"])
+def test_no_rewriting_of_the_charged_url_loses_its_charge(charge_on: str, rewritten: str):
+    desk = Desk(charge_on)
+    ref = bid()._replace(charged_by_win=charge_on == "win", currency="USD")
+    for kind in (Kind.WIN, Kind.BILL):
+        url = rewritten.format(url=f"/notice/{kind}/{desk.signer.sign(ref, kind)}")
+        path, _, query = url.partition("?")
+        reply = desk.get(unquote(path), query)
+        assert reply == Reply(204, "settled" if kind == charge_on else "counted")
+    assert (desk.balance.spent, desk.balance.wins, desk.balance.bills) == (1_500, 1, 1)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_who_only_looks_settles_and_counts_nothing(desk: Desk, kind: Kind):
+    assert desk.tell(Kind.BILL, bid()._replace(sequence=2), "price=1").outcome == "settled"
+    before, path = desk.balance, f"/notice/{kind}/{desk.signer.sign(bid(), kind)}"
+    reply = desk.get(path, "price=1.5", is_look=True)
+    assert (reply.status, reply.outcome) == (302 if kind is Kind.CLICK else 204, "looked_at")
+    assert bool(reply.location) == (kind is Kind.CLICK)
+    assert desk.balance == before
+    assert desk.get(path[:-1], "price=1.5", is_look=True).outcome == "forged"
+
+
+BY_ID = {name: creative_number(name) for name in ("first", "second", "gone")}
+
+
+def test_a_click_leads_to_its_creative_wherever_an_edit_put_it(desk: Desk):
+    first, second = (bid(creative=BY_ID[name]) for name in ("first", "second"))
+    assert desk.tell(Kind.CLICK, second).location.startswith("https://shop.example/sale?a=1&b=2&rb_click=")
+    creatives = (make_creative("second", landing_url="https://new.example/"), make_creative("third"))
+    desk.show(make_campaign("spring", creatives=creatives))
+    assert desk.tell(Kind.CLICK, second).location.startswith("https://new.example/?rb_click=")
+    removed = first._replace(landing="https://old.example/")
+    assert desk.tell(Kind.CLICK, removed).location.startswith("https://old.example/?rb_click=")
+    assert desk.tell(Kind.CLICK, first) == Reply(404, "unknown_campaign", desk.tell(Kind.CLICK, first).message)
+
+
+def test_a_click_after_a_pause_leads_to_the_page_and_counts(desk: Desk):
+    ref = bid(creative=BY_ID["second"])._replace(landing=LANDING)
+    assert desk.tell(Kind.BILL, ref, "price=1").outcome == "settled"
+    desk.show()
+    reply = desk.tell(Kind.CLICK, ref)
+    assert (reply.status, reply.outcome) == (302, "counted")
+    [token] = parse_qs(urlsplit(reply.location).query)["rb_click"]
+    assert desk.get(f"/notice/conversion/{token}") == Reply(204, "counted")
+    assert (desk.balance.clicks, desk.balance.conversions) == (1, 1)
+
+
+def test_a_click_that_leads_nowhere_is_not_counted(desk: Desk):
+    assert desk.tell(Kind.BILL, bid(), "price=1").outcome == "settled"
+    desk.show()
+    assert desk.tell(Kind.CLICK, bid()).status == 404
+    assert (desk.balance.clicks, desk.balance.unpaid) == (0, 0)
+
+
+def test_a_location_is_ascii(desk: Desk):
+    landing = "https://b\u00fccher.example/gr\u00f6\u00dfe 1?q=f\u00fcr"
+    location = desk.tell(Kind.CLICK, bid(campaign=2)._replace(landing=landing)).location
+    assert location.startswith("https://xn--bcher-kva.example/gr%C3%B6%C3%9Fe%201?q=f%C3%BCr&rb_click=")
+
+
+@pytest.mark.parametrize("event", ["impression", "error", "start", "firstQuartile", "complete"])
+@pytest.mark.parametrize("query", ["event={event}", "event={event}&amp;code=900", "event={event}&price=99&on=bill"])
+def test_what_a_player_reports_costs_nothing(desk: Desk, event: str, query: str):
+    before = desk.balance
+    for _ in range(2):
+        assert desk.get(f"/notice/view/{bid().bid_id}", query.format(event=event)) == Reply(204, event)
+    assert desk.balance == before
+
+
+@pytest.mark.parametrize(
+    ("bid_id", "query"),
+    [
+        ("0000000000000007-1", "event=refund"),
+        ("0000000000000007-1", ""),
+        ("7-1", "event=start"),
+        ("", "event=start"),
+        ("0000000000000007-1/2", "event=start"),
+    ],
+)
+def test_what_is_no_event_of_a_bid_is_not_found(desk: Desk, bid_id: str, query: str):
+    reply = desk.get(f"/notice/view/{bid_id}", query)
+    assert (reply.status, reply.outcome) == (404, "unknown_event")
+
+
+def test_a_price_in_another_currency_is_converted_or_refused(desk: Desk):
+    ref = bid()._replace(currency="USD")
+    refused = desk.tell(Kind.BILL, ref, "price=1.5&cur=XXX")
+    assert (refused.status, refused.outcome, desk.balance.spent) == (400, "no_rate", 0)
+    assert desk.tell(Kind.BILL, ref, "price=1.2&cur=EUR") == Reply(204, "settled", extra_outcomes=("other_currency",))
+    assert desk.balance.spent == 1_500
+
+
+def test_a_minimum_to_win_in_another_currency_is_converted():
+    ledger, ref = Told(), bid()._replace(currency="USD")
+    desk = Desk(ledger=ledger)
+    desk.tell(Kind.LOSS, ref, "min=1.2&cur=EUR")
+    assert ledger.told == 1_500
+    desk.tell(Kind.LOSS, ref, "min=1.2&cur=XXX")
+    assert ledger.told is None
+
+
+def test_a_sale_of_several_impressions_is_charged_for_those_delivered():
+    desk = Desk()
+    ref = bid(ceiling=4_500)._replace(quantity=3.0, currency="USD")
+    reply = desk.tell(Kind.BILL, ref, "price=1.5&cur=USD&qty=2")
+    assert reply == Reply(204, "settled", extra_outcomes=("below_quantity",))
+    assert desk.balance.spent == 3_000

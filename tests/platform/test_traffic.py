@@ -174,6 +174,7 @@ def await_the_same(api: httpx.Client, body: bytes) -> int:
 
 def without_identity(body: bytes) -> bytes:
     body = re.sub(rb'"(id|bidid)":"[0-9a-f]{16}-[0-9a-f]+"', rb'"\1":"BID"', body)
+    body = re.sub(rb"<AdServingId>[0-9a-f-]+", rb"<AdServingId>BID", body)
     return re.sub(rb"/notice/(\w+)/[\w-]+", rb"/notice/\1/TOKEN", body)
 
 

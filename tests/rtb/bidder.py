@@ -48,6 +48,7 @@ class Bidder:
             seconds=5.0,
             share=share,
             notice_ttl=1_800.0,
+            longest_ttl=90_000.0,
             clock=lambda: MONDAY_NOON,
             new_number=lambda: next(numbers),
         )

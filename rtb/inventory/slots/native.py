@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from rtb.inventory.slots.types import DataNeed, ImageNeed, NativeAsset, NativeSlot, TitleNeed, VideoSlot
 from rtb.inventory.slots.values import codes, limit_of, mimes_of, names_of
 from rtb.openrtb.native import Asset, Img, NativeVideo, read_asset, read_native
-from rtb.openrtb.types import Imp, Native
+from rtb.openrtb.types import Imp, Native, is_rewarded
 from rtb.runtime.caches import MemoizedFunction
 
 _VERSIONS = ("1.0", "1.1", "1.2")
@@ -43,7 +43,7 @@ def native_slot(imp: Imp, native: Native) -> NativeSlot | None:
         api=codes(native.api),
         secure=imp.secure == 1,
         instl=imp.instl == 1,
-        rwdd=imp.rwdd == 1,
+        rwdd=is_rewarded(imp),
         assets=asked.assets,
         ver=ver or _VERSIONS[-1],
         wrapped=asked.wrapped or ver == "1.0",

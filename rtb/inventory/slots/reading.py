@@ -9,7 +9,7 @@ from rtb.campaigns.creative import Kind
 from rtb.inventory.slots.native import native_slot
 from rtb.inventory.slots.types import NO_LIMIT, AudioSlot, BannerSlot, Ratio, Slot, VideoSlot
 from rtb.inventory.slots.values import codes, limit_of, mimes_of, names_of
-from rtb.openrtb.types import Audio, Banner, Imp, Video
+from rtb.openrtb.types import Audio, Banner, Imp, Video, is_rewarded
 
 KINDS: frozenset[Kind] = frozenset({"banner", "video", "native", "audio"})
 
@@ -56,7 +56,7 @@ def _banner(imp: Imp, banner: Banner) -> BannerSlot:
         api=codes(banner.api),
         secure=imp.secure == 1,
         instl=imp.instl == 1,
-        rwdd=imp.rwdd == 1,
+        rwdd=is_rewarded(imp),
         pos=banner.pos or 0,
         sizes=sizes,
         ratios=ratios,
@@ -103,6 +103,7 @@ class _Played(TypedDict):
     max_bitrate: int
     delivery: frozenset[str]
     places: int
+    pod_seconds: int
     slotinpod: int
 
 
@@ -115,7 +116,7 @@ def _played(imp: Imp, item: Video | Audio) -> _Played:
         api=codes(item.api),
         secure=imp.secure == 1,
         instl=imp.instl == 1,
-        rwdd=imp.rwdd == 1,
+        rwdd=is_rewarded(imp),
         mimes=names_of(item.mimes),
         protocols=protocols,
         min_seconds=item.minduration or 0,
@@ -125,6 +126,7 @@ def _played(imp: Imp, item: Video | Audio) -> _Played:
         max_bitrate=limit_of(item.maxbitrate),
         delivery=frozenset([_DELIVERY.get(method, "") for method in item.delivery]) if item.delivery else _ALL,
         places=item.maxseq if item.poddur and item.maxseq else 1,
+        pod_seconds=limit_of(item.poddur),
         slotinpod=item.slotinpod or 0,
     )
 

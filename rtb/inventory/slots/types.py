@@ -85,6 +85,7 @@ class PlayedSlot(_Slot, frozen=True, kw_only=True, cache_hash=True):
         max_bitrate: greatest bitrate.
         delivery: allowed deliveries: `progressive`, `streaming`, as in `MediaFile.delivery`.
         places: number of ads that may be sold in it: more than one in a dynamic pod.
+        pod_seconds: greatest length of all of them together.
         slotinpod: guaranteed position, OpenRTB list "Slot Position in Pod".
     """
 
@@ -97,6 +98,7 @@ class PlayedSlot(_Slot, frozen=True, kw_only=True, cache_hash=True):
     max_bitrate: int = NO_LIMIT
     delivery: frozenset[str] = frozenset()
     places: int = 1
+    pod_seconds: int = NO_LIMIT
     slotinpod: int = 0
 
 

@@ -56,5 +56,5 @@ def plain_mime(mime: str) -> str:
 
 
 def limit_of(value: int | None) -> int:
-    """Return an upper limit; absent or 0 means none."""
-    return value if value else NO_LIMIT
+    """Return an upper limit; absent, 0 or a negative number, as some callers write it, means none."""
+    return value if value and value > 0 else NO_LIMIT

@@ -57,6 +57,7 @@ class _Event(NamedTuple):
     min_to_win_micros: int | None
     exchange: int | None
     caller: int | None
+    quantity: float | None
 
 
 class _Bid(NamedTuple):
@@ -65,7 +66,8 @@ class _Bid(NamedTuple):
     Attributes:
         is_won: whether a win notice came, which costs nothing by itself.
         least: minimum to win from a win notice; 0: none.
-        paid: price that was charged; below 0: none yet.
+        paid: price of one impression that was charged; below 0: none yet.
+        quantity: impressions that the sale stands for.
     """
 
     campaign: int
@@ -77,6 +79,7 @@ class _Bid(NamedTuple):
     is_won: bool = False
     least: int = 0
     paid: int = -1
+    quantity: float = 1.0
 
     @property
     def is_charged(self) -> bool:
@@ -87,7 +90,7 @@ class _Bid(NamedTuple):
 class _PendingBids:
     """Bids by name, in order of arrival, as bytes: objects would take twice the memory."""
 
-    _LAYOUT = struct.Struct("=qQqq?d?qq")
+    _LAYOUT = struct.Struct("=qQqq?d?qqd")
 
     def __init__(self) -> None:
         self._packed: dict[int, bytes] = {}
@@ -154,7 +157,8 @@ class Follower:
         if self._followed[market] >= _MOST_FOLLOWED - len(self._bids):
             return
         floor, at = event.floor_micros or 0, event.at * _MICRO
-        self._bids.put(event.bid, _Bid(event.campaign, market, event.price_micros, floor, event.first_price, at))
+        bid = _Bid(event.campaign, market, event.price_micros, floor, event.first_price, at)
+        self._bids.put(event.bid, bid._replace(quantity=event.quantity or 1.0))
         self._followed[market] += 1
         for notice in self._early.pop(event.bid, ()):
             yield from self._hear(notice)
@@ -166,7 +170,8 @@ class Follower:
         elif notice.kind == "loss":
             yield from self._lose(notice.bid, bid, notice.min_to_win_micros or 0)
         elif notice.outcome == "settled":
-            charged = bid._replace(paid=notice.price_micros, least=notice.min_to_win_micros or bid.least)
+            paid = round(notice.price_micros / bid.quantity)
+            charged = bid._replace(paid=paid, least=notice.min_to_win_micros or bid.least)
             if (bid.campaign, bid.market) in self._told:
                 self._forget(notice.bid, bid)
                 yield _won(charged)

@@ -11,11 +11,15 @@ import msgspec
 from simulation.exchange.rules.blocks import block
 from simulation.exchange.rules.case import BidCase, Rates, Rule
 from simulation.exchange.rules.deals import deal
+from simulation.exchange.rules.disclosure import dsa
 from simulation.exchange.rules.fields import missing_field
 from simulation.exchange.rules.formats import kind
 from simulation.exchange.rules.macros import macro
 from simulation.exchange.rules.money import DEFAULT_CURRENCY, currency, floor
+from simulation.exchange.rules.quantity import qty
 from simulation.exchange.rules.raw import Json, integer, obj, objects, text
+from simulation.exchange.rules.schema import markup_schema
+from simulation.exchange.rules.sellers import schain
 from simulation.exchange.rules.sizes import size
 
 __all__ = ["RULES", "Judgement", "Rates", "Violation", "judge"]
@@ -29,6 +33,10 @@ OF_A_BID: dict[str, Rule] = {
     "deal": deal,
     "macro": macro,
     "missing_field": missing_field,
+    "markup_schema": markup_schema,
+    "qty": qty,
+    "dsa": dsa,
+    "schain": schain,
 }
 RULES = (*OF_A_BID, "duplicate_imp", "response")
 """All rules: those for one bid, one offer per imp and deal, and one for an answer as a whole."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from simulation.exchange.rules.case import BidCase, same_or_below
 from simulation.exchange.rules.markup import is_insecure
-from simulation.exchange.rules.raw import integer, integers, text, texts
+from simulation.exchange.rules.raw import categories, host, integer, integers, listed, text, texts
 
 _TEXT, _IMAGE, _SCRIPT, _IFRAME = 1, 2, 3, 4  # list "Banner Ad Types"
 
@@ -23,14 +23,15 @@ def block(case: BidCase) -> Iterator[str]:
 
 def _categories(case: BidCase) -> Iterator[str]:
     request, said = case.request, texts(case.bid.get("cat"))
-    if (integer(case.bid.get("cattax")) or 1) != (integer(request.get("cattax")) or 1):
-        if said and (texts(request.get("bcat")) or texts(request.get("acat"))):
+    taxonomy = integer(request.get("cattax")) or 1
+    bcat, allowed = categories(request.get("bcat"), taxonomy), categories(request.get("acat"), taxonomy)
+    if (integer(case.bid.get("cattax")) or 1) != taxonomy:
+        if said and (bcat or allowed):
             yield "categories in another taxonomy than the lists of the request"
         return
     for category in said:
-        if any(same_or_below(category, blocked, "-") for blocked in texts(request.get("bcat"))):
+        if any(same_or_below(category, blocked, "-") for blocked in bcat):
             yield f"category {category} is in bcat"
-    allowed = texts(request.get("acat"))
     if allowed and not said:
         yield "no category, although acat lists the allowed ones"
     for category in said if allowed else []:
@@ -39,12 +40,12 @@ def _categories(case: BidCase) -> Iterator[str]:
 
 
 def _advertisers(case: BidCase) -> Iterator[str]:
-    blocked = [name.lower() for name in texts(case.request.get("badv"))]
+    blocked = [host(name) for name in listed(case.request.get("badv"))]
     for domain in texts(case.bid.get("adomain")):
         if any(domain.lower() == name or domain.lower().endswith("." + name) for name in blocked):
             yield f"advertiser {domain} is in badv"
     bundle = text(case.bid.get("bundle"))
-    if bundle and bundle.lower() in [name.lower() for name in texts(case.request.get("bapp"))]:
+    if bundle and bundle.lower() in [name.lower() for name in listed(case.request.get("bapp"))]:
         yield f"app {bundle} is in bapp"
 
 
@@ -62,7 +63,7 @@ def _markup(case: BidCase) -> Iterator[str]:
 
 
 def _seats(case: BidCase) -> Iterator[str]:
-    allowed, blocked = texts(case.request.get("wseat")), texts(case.request.get("bseat"))
+    allowed, blocked = listed(case.request.get("wseat")), listed(case.request.get("bseat"))
     if allowed and case.seat not in allowed:
         yield f"seat {case.seat!r} is not in wseat"
     if case.seat in blocked:

@@ -14,6 +14,9 @@ from simulation.exchange.rules.raw import number, text
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2}):(\d{2}(?:\.\d+)?)")
 _HTML_ASSET = re.compile(r"""\bsrc\s*=\s*["']?\s*(http://[^"'\s>]+)""", re.I)
 _NATIVE_ASSET = re.compile(r""""url"\s*:\s*"(http://[^"]+)\"""", re.I)
+NAMESPACE = "{http://www.iab.com/VAST}"
+"""Namespace of VAST from 4.0 on, as ElementTree writes it."""
+
 _FETCHED = ("MediaFile", "Impression", "Tracking", "JavaScriptResource", "StaticResource", "VASTAdTagURI")
 
 
@@ -24,6 +27,8 @@ def read_ad(markup: str) -> ElementTree.Element | None:
         root = ElementTree.fromstring(markup.strip())  # input is our own
     except (ElementTree.ParseError, ValueError):
         return None
+    for element in root.iter():
+        element.tag = element.tag.removeprefix(NAMESPACE)
     return root if root.tag in ("VAST", "DAAST") else None
 
 

@@ -80,7 +80,7 @@ def _title(wish: Json, given: Json) -> Iterator[str]:
     most, title = integer(wish.get("len")), text(given.get("text"))
     if not title:
         yield "an empty title"
-    if most and len(title) > most:
+    if most and 0 < most < len(title):
         yield f"a title of {len(title)} characters, at most {most}"
 
 
@@ -105,7 +105,7 @@ def _data(wish: Json, given: Json) -> Iterator[str]:
     value, most = text(given.get("value")), integer(wish.get("len"))
     if not value:
         yield "empty data"
-    if most and len(value) > most:
+    if most and 0 < most < len(value):
         yield f"data of {len(value)} characters, at most {most}"
     if given.get("type") is not None and integer(given.get("type")) != integer(wish.get("type")):
         yield f"data of type {given.get('type')!r}, requested {wish.get('type')!r}"

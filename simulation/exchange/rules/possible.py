@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from simulation.exchange.rules.case import Rates, deals_of, is_private, offered_formats
 from simulation.exchange.rules.money import DEFAULT_CURRENCY, allowed_currencies
 from simulation.exchange.rules.native import ASSETS, assets_asked, kind_of
-from simulation.exchange.rules.raw import Json, integer, integers, number, obj, text, texts
+from simulation.exchange.rules.raw import Json, categories, host, integer, integers, listed, number, obj, text, texts
 from simulation.exchange.rules.sizes import exact_sizes, names_a_size
 
 REASONS = {
@@ -66,7 +66,7 @@ def impossible(request: Json, imp: Json, held: BidderCreatives) -> str:
 
 
 def _of_request(request: Json, held: BidderCreatives) -> str:
-    allowed, blocked = texts(request.get("wseat")), texts(request.get("bseat"))
+    allowed, blocked = listed(request.get("wseat")), listed(request.get("bseat"))
     if not (held.seats & set(allowed) if allowed else held.seats - set(blocked)):
         return "seats"
     if not allowed_currencies(request) & set(held.rates):
@@ -76,14 +76,14 @@ def _of_request(request: Json, held: BidderCreatives) -> str:
         return "time"
     if not _categories_left(request, held):
         return "categories"
-    badv = [name.lower() for name in texts(request.get("badv"))]
+    badv = [host(name) for name in listed(request.get("badv"))]
     if all(any(mine == name or mine.endswith("." + name) for name in badv) for mine in held.advertisers):
         return "advertisers"
     return ""
 
 
 def _categories_left(request: Json, held: BidderCreatives) -> bool:
-    acat, bcat = texts(request.get("acat")), texts(request.get("bcat"))
+    acat, bcat = categories(request.get("acat")), categories(request.get("bcat"))
     if not (acat or bcat):
         return True
     if (integer(request.get("cattax")) or 1) != 1:

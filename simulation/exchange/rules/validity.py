@@ -99,7 +99,7 @@ def _asset(asset: Json) -> Iterator[str]:
     if len(kinds) != 1:
         yield "a native asset of no kind, or of several kinds"
     title, data, video = (asset.get(kind) for kind in ("title", "data", "video"))
-    if isinstance(title, dict) and not (number(title.get("len")) or 0) > 0:
+    if isinstance(title, dict) and not number(title.get("len")):
         yield "a title without len"
     if isinstance(data, dict) and integer(data.get("type")) is None:
         yield "data without type"

@@ -24,9 +24,9 @@ from rtb.models.ctr import CTRNetwork, CTRScorer
 from rtb.models.features import FIELDS
 from rtb.money.micros import cpm_to_micros
 from rtb.openrtb import InvalidRequest, NoBid
-from rtb.openrtb.macros import AUCTION_LOSS, AUCTION_PRICE
+from rtb.openrtb.macros import AUCTION_CURRENCY, AUCTION_LOSS, AUCTION_PRICE
 from rtb.runtime.settings import Settings
-from rtb.settlement.notice_tokens import BidRef, Kind, Signer
+from rtb.settlement.notice_tokens import BidRef, Kind, Signer, creative_number
 from rtb.targeting.listing import Listing
 from rtb.targeting.users import UserKeys
 from tests.rtb.bidder import PLENTY, SIGNER, URL, USERS, Bidder, bids_of
@@ -65,10 +65,10 @@ def test_notices_name_the_bid() -> None:
         start = f"{URL}/notice/{path}/"
         assert bid[name].startswith(start)
         ref = SIGNER.read(bid[name].removeprefix(start).split("?")[0], Kind(path))
-        assert (ref.bid_id, ref.campaign, ref.creative) == (bid["id"], 3, 1)
+        assert (ref.bid_id, ref.campaign, ref.creative) == (bid["id"], 3, creative_number("box"))
         assert ref.ceiling_micros == cpm_to_micros(bid["price"])
         assert ref.expires == MONDAY_NOON + 60
-    assert bid["burl"].endswith(f"?price={AUCTION_PRICE}")
+    assert bid["burl"].endswith(f"?price={AUCTION_PRICE}&cur={AUCTION_CURRENCY}")
     assert AUCTION_LOSS in bid["lurl"]
 
 
@@ -280,7 +280,8 @@ _REF = BidRef(lease=5, sequence=1, campaign=3, creative=0, ceiling_micros=10, ex
         ("https://shop.example/a?b=c&d=%20e&b=f", "https://shop.example/a?b=c&d=%20e&b=f&", ""),
         ("https://shop.example/a#top", "https://shop.example/a?", "#top"),
         ("https://shop.example/a?b=c#/route?x=y", "https://shop.example/a?b=c&", "#/route?x=y"),
-        ("https://shop.example:8443/ü?q=ü", "https://shop.example:8443/ü?q=ü&", ""),
+        ("https://shop.example:8443/ü?q=ü", "https://shop.example:8443/%C3%BC?q=%C3%BC&", ""),
+        ("https://shop.example/a b", "https://shop.example/a%20b?", ""),
     ],
 )
 def test_landing_url_keeps_what_it_has_and_gets_a_token(landing: str, before: str, after: str) -> None:
@@ -300,6 +301,10 @@ def test_landing_is_that_of_the_creative_shown() -> None:
     assert (edge.landing(_REF._replace(creative=1)) or "").startswith("https://b.example/")
     assert edge.landing(_REF._replace(creative=2)) is None
     assert edge.landing(_REF._replace(campaign=4)) is None
+    by_id = _REF._replace(creative=creative_number("b"))
+    assert (edge.landing(by_id) or "").startswith("https://b.example/")
+    edge.set_catalog([Listing(3, make_campaign(creatives=creatives[::-1]))])
+    assert (edge.landing(by_id) or "").startswith("https://b.example/")
 
 
 _listings = st.lists(

@@ -10,9 +10,10 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import update
 
-from rtb.campaigns.campaign import Campaign, CampaignError, patch_campaign
-from rtb.catalog import CampaignChanged, CampaignExists, CampaignUnknown, Catalog
+from rtb.campaigns.campaign import Campaign, CampaignError, Targeting, patch_campaign
+from rtb.catalog import CampaignChanged, CampaignExists, CampaignUnknown, Catalog, tables
 from tests.rtb.builders import make_campaign
 from tests.support import examples
 
@@ -200,3 +201,30 @@ def test_any_patch_gives_a_valid_campaign_or_is_refused(patch: Any):
         return
     assert changed.id == "spring"
     assert patch_campaign(changed, patch) == changed
+
+
+def test_unknown_countries_are_refused_and_known_ones_taken_in_any_code(catalog: Catalog):
+    with pytest.raises(CampaignError, match="'ZZ' is no country"):
+        catalog.add(make_campaign("spring", targeting=Targeting(countries=("US", "ZZ"))))
+    with pytest.raises(CampaignError, match="'CA' is no `country/region`"):
+        catalog.add(make_campaign("spring", targeting=Targeting(regions=("CA",))))
+    added = catalog.add(make_campaign("spring", targeting=Targeting(countries=("US", "deu"), regions=("us/ca",))))
+    assert added.campaign.targeting.countries == ("US", "deu")  # as its owner wrote them
+    with pytest.raises(CampaignError, match=r"\$\.targeting\.countries"):
+        catalog.change("spring", 1, {"targeting": {"countries": ["United States"]}}, "anna")
+    assert catalog.all()[0].version == 1
+
+
+def test_a_campaign_that_had_an_unknown_country_is_still_read_and_changed(catalog: Catalog):
+    """Former versions took any text."""
+    catalog.add(make_campaign("spring"))
+    old = make_campaign("spring", targeting=Targeting(countries=("Germany",)))
+    with catalog._database.writing() as connection:
+        body = msgspec.json.encode(old).decode()
+        connection.execute(update(tables.campaigns).values(body=body))
+    assert catalog.all()[0].campaign == old
+    assert catalog.change("spring", 1, {"name": "Spring sale"}, "anna").campaign.name == "Spring sale"
+    more = {"targeting": {"countries": ["Germany", "FRA"]}}
+    assert catalog.change("spring", 2, more, "anna").campaign.targeting.countries == ("Germany", "FRA")
+    with pytest.raises(CampaignError, match="Allemagne"):
+        catalog.change("spring", 3, {"targeting": {"countries": ["Germany", "Allemagne"]}}, "anna")

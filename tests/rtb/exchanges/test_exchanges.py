@@ -204,6 +204,22 @@ def test_an_exchange_that_knows_no_loss_notice_gets_none() -> None:
     assert finished(Profile(name="acme", quirks=Quirks(no_loss_notice=True))).lurl is None
 
 
+@pytest.mark.parametrize(("mtype", "kept"), [(1, True), (2, False), (3, True), (4, True)])
+def test_an_exchange_that_takes_a_win_notice_for_something_else_gets_none(mtype: int, kept: bool) -> None:
+    bid = Bid("1", "1", 1.0, nurl="https://b/w", burl="https://b/b", mtype=mtype)
+    profile = Profile(name="acme", charge_on="win", quirks=Quirks(no_win_notice=("video",)))
+    profile.finish(bid)
+    assert (bid.nurl is not None, bid.burl) == (kept, "https://b/b")
+    kind = ("banner", "video", "audio", "native")[mtype - 1]
+    assert profile.is_charged_by_win(kind, "bill") is kept
+
+
+def test_prebid_servers_played_bids_have_no_win_notice() -> None:
+    profile = load().of("/openrtb2/prebid_server")
+    assert profile is not None
+    assert profile.quirks.no_win_notice == ("video", "audio")
+
+
 def test_an_exchange_is_found_by_its_number_and_its_key_and_is_the_generic_one_else() -> None:
     acme, other = Profile(name="acme", keys=(KEY,)), Profile(name="other")
     exchanges = Exchanges([acme, other])

@@ -17,6 +17,7 @@ from rtb.explain.redaction import WITHHELD, redacted, redacted_body
 from rtb.explain.store import DecisionStore
 from rtb.inventory import user_agent
 from rtb.inventory.impression import Impression, impressions_of
+from rtb.inventory.user_data import UserDataPolicy
 from rtb.openrtb import BidRequest, InvalidRequest, decode_request
 from tests.rtb.auction_cases import RATES, read_cases
 from tests.rtb.builders import make_request, make_table, to_json
@@ -27,7 +28,9 @@ _AGENTS = [
     "Mozilla/5.0 (Linux; Android 13; SM-G99 Build/TP1A; wv) AppleWebKit/537.36 Version/4.0 Chrome/120.0 Mobile",
     "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1 Version/17.0 Safari/604.1",
     "curl/8.0",
-    *(sample for name, marks in user_agent._BROWSERS for sample in (name, marks[0])),
+    *user_agent._BROWSERS,
+    "Mozilla/5.0 (SMART-TV; Linux; Tizen 6.0) AppleWebKit/537.36 Version/6.0 TV Safari/537.36",
+    "Dalvik/2.1.0 (Linux; U; Android 13; SM-G991B Build/TP1A)",
 ]
 _CONSENT = "CPXxRfAPXxRfAAfKABENB-CgAAAAAAAAAAYgAAAAAAAA"
 _PERSONAL: dict[str, Any] = {
@@ -70,6 +73,22 @@ _SIGNALS: list[dict[str, Any]] = [
     {"regs": {"gpp": "DBABMA~", "gpp_sid": [7]}},
     {"device": _PERSONAL["device"] | {"lmt": 1}},
     {"device": _PERSONAL["device"] | {"dnt": 1}},
+    {"device": _PERSONAL["device"] | {"ext": {"atts": 2}}},
+    {"regs": {"ext": {"gpc": 1}}},
+]
+_OTHER_WAYS: list[dict[str, Any]] = [
+    {"user": {"eids": [{"source": "id5-sync.com", "uids": [{"id": "secret-eid"}]}]}},
+    {"user": {"ext": {"eids": [{"source": "id5-sync.com", "uids": [{"id": "secret-eid"}]}]}}},
+    {"user": {"buyeruid": "0", "id": "null"}, "device": {"ifa": "11111111-2222-3333-4444-555555555555"}},
+    {"user": {"id": "0"}},
+    {"site": {"page": "https://www.news.example/?email=ann@example.com"}},
+    {"site": {"domain": "www.News.example:8080"}},
+    {"device": {"sua": {"browsers": [{"brand": "Microsoft Edge"}], "platform": {"brand": "Windows"}, "mobile": 0}}},
+    {"device": {"sua": {"platform": {"brand": "Android"}, "mobile": 1, "model": "Secretphone"}, "ua": "curl/8.0"}},
+    {"device": {"geo": {"country": "us", "region": "US-CA"}}},
+    {"site": ..., "dooh": {"id": "d"}, "device": {}},
+    {"regs": {"gpp": "DBABMA~", "gpp_sid": [7], "ext": {"dsa": {"dsarequired": 3, "pubrender": 0, "datatopub": 2}}}},
+    {"regs": {"dsa": {"dsarequired": 2, "pubrender": 1}}},
 ]
 
 
@@ -141,3 +160,25 @@ def test_what_was_kept_raw_goes_when_the_store_is_opened(tmp_path: Path) -> None
     assert (store.kept().parcels, store.kept().snapshots) == (0, 1)
     store.close()
     assert not any(b"raw user-1" in file.read_bytes() for file in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("fields", _OTHER_WAYS, ids=str)
+def test_whatever_is_read_in_another_way_reads_the_same_and_names_nobody(fields: dict[str, Any]) -> None:
+    video = {"id": "2", "video": {"mimes": ["video/mp4"], "w": 640, "h": 360, "protocols": [2]}}
+    body = to_json(make_request(imp=[{"id": "1", "banner": {"w": 300, "h": 250}}, video], **fields))
+    kept = redacted_body(body, is_flat=False)
+    assert not [secret for secret in (*_SECRETS, "Secretphone") if secret in kept.decode()]
+    assert read(decode_request(kept)) == read(decode_request(body))
+    assert redacted_body(kept, is_flat=False) == kept
+
+
+def test_a_policy_decides_who_is_known_and_which_segments_stay() -> None:
+    policy = UserDataPolicy(sources=("id5-sync.com",), providers=frozenset({"provider"}))
+    data = [{"id": "provider", "segment": [{"id": "s1"}]}, {"id": "other", "segment": [{"id": "s2"}]}]
+    known = to_json(make_request(user={"eids": _PERSONAL["user"]["eids"], "data": data}))
+    unknown = to_json(make_request(user={"id": "u", "data": data}))
+    assert WITHHELD in redacted_body(known, is_flat=False, policy=policy).decode()
+    kept = redacted_body(unknown, is_flat=False, policy=policy).decode()
+    assert WITHHELD not in kept
+    assert '"s1"' in kept
+    assert '"s2"' not in kept

@@ -16,12 +16,18 @@ _TAIL = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
     [
         (f"Mozilla/5.0 (Windows NT 10.0) {_TAIL}", "chrome"),
         (f"Mozilla/5.0 (Windows NT 10.0) {_TAIL} Edg/140.0", "edge"),
-        (f"Mozilla/5.0 (Windows NT 10.0) {_TAIL} OPR/120.0", "opera"),
+        (f"Mozilla/5.0 (Windows NT 10.0) {_TAIL} OPR/120.0.0.0", "opera"),
         (f"Mozilla/5.0 (Linux; Android 15; Pixel 9; wv) {_TAIL}", "webview"),
         ("Mozilla/5.0 (iPhone) AppleWebKit/605.1.15 Version/18.5 Mobile Safari/604.1", "safari"),
+        ("Mozilla/5.0 (Linux; U; Android 4.0.3) AppleWebKit/534.30 Version/4.0 Mobile Safari/534.30", "safari"),
+        ("Mozilla/5.0 (Linux; Android 4.2)", "other"),
         ("Mozilla/5.0 (X11; Linux) Gecko/20100101 Firefox/140.0", "firefox"),
         ("Mozilla/5.0 (Windows NT 6.1) MSIE 9.0", "ie"),
         ("AppleTV11,1/18.5", "other"),
+        ("edge", "edge"),
+        ("edg", "edge"),
+        ("; wv)", "webview"),
+        ("", "other"),
     ],
 )
 def test_browser_is_what_it_is_and_not_whom_it_pretends_to_be(agent: str, browser: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from rtb.ledger import ANYBODY, LeaseBook, LedgerError, MemoryLedger
 from rtb.settlement.notice_tokens import BidRef, Kind
 from tests.rtb.ledger.support import NOW, assert_adds_up, balance, pots
 
-LEASE_SECONDS, NOTICE_TTL = 8.0, 60.0
+LEASE_SECONDS, NOTICE_TTL, LONGEST_TTL = 8.0, 60.0, 7_200.0
 
 
 class Away(MemoryLedger):
@@ -57,6 +58,7 @@ class Replica:
             seconds=LEASE_SECONDS,
             share=share,
             notice_ttl=NOTICE_TTL,
+            longest_ttl=LONGEST_TTL,
             caller_share=caller_share,
             clock=lambda: self.now,
         )
@@ -111,7 +113,9 @@ def test_bids_of_a_lease_have_identities_of_their_own(replica: Replica):
     assert first.expires == int(NOW + NOTICE_TTL)
 
 
-@pytest.mark.parametrize(("ttl", "kept"), [(10.0, 10.0), (NOTICE_TTL, NOTICE_TTL), (9e9, NOTICE_TTL)])
+@pytest.mark.parametrize(
+    ("ttl", "kept"), [(10.0, 10.0), (NOTICE_TTL, NOTICE_TTL), (math.inf, NOTICE_TTL), (9e9, LONGEST_TTL)]
+)
 def test_a_bid_is_held_as_long_as_its_notices_are_honoured(replica: Replica, ttl: float, kept: float):
     reservation = replica.book.reserve(1, 30, ttl)
     assert reservation is not None
@@ -126,6 +130,15 @@ def test_a_lease_that_is_never_closed_outlives_the_longest_token_it_could_have_s
     assert replica.book.reserve(1, 30, 1.0) is not None
     assert asyncio.run(replica.ledger.reclaim(NOW + LEASE_SECONDS + NOTICE_TTL)) == 0
     assert asyncio.run(replica.ledger.reclaim(NOW + LEASE_SECONDS + NOTICE_TTL + 10)) == 250
+
+
+def test_a_late_notice_is_paid_though_nobody_closed_its_lease(replica: Replica):
+    reservation = replica.book.reserve(1, 100, LONGEST_TTL)
+    assert reservation is not None
+    asyncio.run(replica.ledger.reclaim(NOW + LEASE_SECONDS + NOTICE_TTL + 10))
+    ref = BidRef(reservation.lease, reservation.sequence, 1, 0, 100, reservation.expires)
+    asyncio.run(replica.ledger.settle(ref, Kind.BILL, 70, float(ref.expires)))
+    assert replica.pots == {"available": 930, "spent": 70}
 
 
 def test_a_lease_pays_to_its_last_micro_and_no_further(replica: Replica):

@@ -17,7 +17,8 @@ _CLICK = "https://bid.example/notice/click/t.o-k_en"
 
 
 def _markup(**fields: Any) -> str:
-    return _CLICK.join(markup_of(BannerSlot(), make_campaign(), make_creative(**fields)))
+    template = markup_of(BannerSlot(), make_campaign(), make_creative(**fields), "https://bid.example")
+    return template.filled(_CLICK, "0000000000000001-1")
 
 
 class _Tags(HTMLParser):

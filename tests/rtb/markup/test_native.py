@@ -25,12 +25,17 @@ from rtb.markup import markup_of
 from tests.rtb.builders import make_audio, make_campaign, make_image, make_native, make_video_ad
 from tests.rtb.inventory.slots.strategies import pairs
 
+_BID = "0000000000000001-1f"
 _CLICK = "https://bid.example/notice/click/t.o-k_en"
 _PART: dict[type, str] = {TitleNeed: "title", DataNeed: "data", ImageNeed: "img", VideoSlot: "video"}
 
 
+def _markup(slot: NativeSlot, creative: Any) -> str:
+    return markup_of(slot, make_campaign(), creative, "https://bid.example").filled(_CLICK, _BID)
+
+
 def _answer(slot: NativeSlot, creative: Any) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(_CLICK.join(markup_of(slot, make_campaign(), creative)))
+    answer: dict[str, Any] = json.loads(_markup(slot, creative))
     return answer["native"] if slot.wrapped else answer
 
 
@@ -60,7 +65,7 @@ def test_exactly_what_was_asked_is_answered(pair: tuple[Slot, Any]) -> None:
             ]
         if isinstance(need, VideoSlot):
             document = ElementTree.fromstring(asset["video"]["vasttag"])
-            (click,) = document.iter("ClickThrough")
+            (click,) = (element for element in document.iter() if element.tag.endswith("ClickThrough"))
             assert click.text == _CLICK
 
 
@@ -95,11 +100,26 @@ def test_an_answer_in_full() -> None:
 @pytest.mark.parametrize("wrapped", [True, False])
 def test_answer_is_wrapped_where_the_request_was(wrapped: bool) -> None:
     slot = NativeSlot(assets=(NativeAsset(1, True, TitleNeed()),), wrapped=wrapped)
-    pieces = markup_of(slot, make_campaign(), make_native())
-    assert len(pieces) == 2
-    assert ("native" in json.loads(_CLICK.join(pieces))) is wrapped
+    assert ("native" in json.loads(_markup(slot, make_native()))) is wrapped
 
 
 def test_what_is_no_native_ad_has_no_answer() -> None:
     with pytest.raises(ValueError, match="does not fit"):
-        markup_of(NativeSlot(), make_campaign(), make_audio())
+        _markup(NativeSlot(), make_audio())
+
+
+def test_a_video_names_its_impression_and_its_addresses() -> None:
+    native = NativeAd(title="Fine", video=make_video_ad())
+    need = VideoSlot(protocols=frozenset({13}))
+    answer = _answer(NativeSlot(assets=(NativeAsset(1, True, need),)), make_native(native))
+    document = ElementTree.fromstring(answer["assets"][0]["video"]["vasttag"])
+    named = "{http://www.iab.com/VAST}"
+    assert document.findtext(f".//{named}AdServingId") == _BID
+    assert document.findtext(f".//{named}Impression") == f"https://bid.example/notice/view/{_BID}?event=impression"
+
+
+@pytest.mark.parametrize("text", ["\0\1", "\x01", "{click_url}", '"}]', "\\u0000"])
+def test_no_text_of_an_ad_is_taken_for_a_placeholder(text: str) -> None:
+    slot = NativeSlot(assets=(NativeAsset(1, True, TitleNeed()),))
+    answer = _answer(slot, make_native(NativeAd(title=text)))
+    assert answer["assets"] == [{"id": 1, "title": {"text": text}}]

@@ -99,7 +99,8 @@ def test_calibrated_answers_are_probabilities_in_the_order_of_the_logits(
     scores = calibration.probabilities(logits)
     assert scores.dtype == np.float32
     assert ((scores >= 0) & (scores <= 1)).all()
-    assert (np.diff(scores, axis=0) >= 0).all()
+    # Equal logits may differ by a last digit: most are answered eight at a time, the rest one by one.
+    assert (np.diff(scores, axis=0) >= -np.spacing(scores[1:])).all()
 
 
 @pytest.mark.parametrize(

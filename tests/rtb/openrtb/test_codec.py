@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rtb.openrtb import Bid, BidRequest, BidResponse, InvalidRequest, SeatBid, decode_request, encode_response
+from rtb.openrtb.native import read_native
 from simulation.exchange.rules.validity import faults
 from tests.rtb.builders import make_request, to_json
 from tests.support import SHARED_DATA, examples, require
@@ -43,8 +44,6 @@ _PLAYED: dict[str, Any] = {
     "startdelay": -1,
     "maxseq": 3,
     "poddur": 90,
-    "podid": "break",
-    "podseq": 1,
     "slotinpod": -1,
     "mincpmpersec": 0.2,
     "durfloors": [{"mindur": 5, "maxdur": 15, "bidfloor": 2.5}],
@@ -53,10 +52,9 @@ _PLAYED: dict[str, Any] = {
     "minbitrate": 300,
     "maxbitrate": 1500,
     "delivery": [2],
-    "companionad": [{"w": 300, "h": 250}],
     "api": [7],
 }
-_AUDIO = {**_PLAYED, "mimes": ["audio/mpeg"], "feed": 1, "stitched": 1, "nvol": 2}
+_AUDIO = {**_PLAYED, "mimes": ["audio/mpeg"], "feed": 1}
 _VIDEO = {
     **_PLAYED,
     "mimes": ["video/mp4"],
@@ -83,8 +81,6 @@ _FULL: dict[str, Any] = {
                 "btype": [1],
                 "pos": 1,
                 "mimes": ["image/png"],
-                "expdir": [2],
-                "topframe": 1,
                 "api": [5],
             },
             "pmp": {
@@ -95,9 +91,9 @@ _FULL: dict[str, Any] = {
             "bidfloorcur": "USD",
             "secure": 1,
         },
-        {"id": "2", "video": _VIDEO, "rwdd": 1, "ssai": 2},
+        {"id": "2", "video": _VIDEO, "rwdd": 1},
         {"id": "3", "native": {"request": _NATIVE, "ver": "1.2", "api": [5]}, "audio": _AUDIO},
-        {"id": "4", "native": {"layout": 2, "assets": [{"id": 1, "title": {"len": 25}}]}},
+        {"id": "4", "native": {"assets": [{"id": 1, "title": {"len": 25}}]}},
     ],
     "site": {"id": "s", "domain": "news.example", "cat": ["IAB1"], "publisher": {"id": "p", "domain": "pub.example"}},
     "device": {"ua": "x", "geo": {"country": "USA", "region": "CA"}, "devicetype": 2, "dnt": 0, "lmt": 0},
@@ -109,6 +105,17 @@ _FULL: dict[str, Any] = {
     "badv": ["rival.example"],
     "regs": {"coppa": 0, "gdpr": 1, "us_privacy": "1YNN", "gpp_sid": [], "ext": {"gdpr": 1}},
 }
+
+
+_LISTS_OF_NUMBERS: list[tuple[Any, list[int] | None]] = [
+    (["1,2"], [1, 2]),
+    ("1;2", [1, 2]),
+    ("[1, 2]", [1, 2]),
+    ([[1], [2, "3"]], [1, 2, 3]),
+    ({"0": 1, "5": "2"}, [1, 2]),
+    ({}, None),
+    ("", None),
+]
 
 
 def _decode(**fields: Any) -> BidRequest:
@@ -200,6 +207,13 @@ def test_untidy_impression_is_read(sent: dict[str, Any], read: dict[str, Any]) -
         ({"site": None}, {"site": None}),
         ({"user": None}, {"user": None}),
         ({"site": "news.example"}, {"site": None}),
+        ({"site": ""}, {"site": None}),
+        ({"regs": ""}, {"regs": None}),
+        ({"device": ""}, {"device": None}),
+        ({"bcat": {}}, {"bcat": None}),
+        ({"bcat": {"0": "IAB7", "3": 26}}, {"bcat": ["IAB7", "26"]}),
+        ({"bcat": [["IAB7"], [26, None]]}, {"bcat": ["IAB7", "26"]}),
+        ({"imp": {"0": {"id": "1", "banner": {}}}, "at": 2}, {"at": 2}),
         ({"user": 42}, {"user": None}),
         ({"id": 1, "imp": {"id": 1, "banner": {}}}, {"id": "1"}),
     ],
@@ -210,7 +224,8 @@ def test_untidy_request_is_read(sent: dict[str, Any], read: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize(
-    ("battr", "read"), [(None, None), ([], []), ([None], []), (3, [3]), ("3", [3]), (["3", 4.0], [3, 4])]
+    ("battr", "read"),
+    [(None, None), ([], []), ([None], []), (3, [3]), ("3", [3]), (["3", 4.0], [3, 4]), *_LISTS_OF_NUMBERS],
 )
 def test_untidy_list_of_integers_is_read(battr: Any, read: list[int] | None) -> None:
     assert _decode_imp(banner={**_BANNER, "battr": battr}).banner.battr == read
@@ -286,6 +301,11 @@ def test_what_describes_and_cannot_be_read_is_left_out_alone() -> None:
         ({"imp": [{"id": "1", "banner": {"w": 300.5}}]}, "wrong_type"),
         ({"imp": [{"id": "1", "native": "{}"}]}, "wrong_type"),
         ({"bcat": {"IAB7": 1}}, "wrong_type"),
+        ({"bcat": [["IAB7"], [True]]}, "wrong_type"),
+        ({"imp": [{"id": "1", "banner": {"battr": True}}]}, "wrong_type"),
+        ({"imp": [{"id": "1", "banner": {"battr": ["1, x"]}}]}, "wrong_type"),
+        ({"imp": [{"id": "1", "banner": ""}]}, "no_format"),
+        ({"imp": {}}, "wrong_type"),
         ({"bcat": [{}]}, "wrong_type"),
         ({"regs": "coppa"}, "wrong_type"),
         ({"regs": {"coppa": "yes"}}, "wrong_type"),
@@ -318,10 +338,10 @@ def test_refusal_names_the_place(fields: dict[str, Any], path: str) -> None:
         (b'{"id": "r", "imp": [{"id": "1"}]} x', "not_json"),
         (b'{"id": "r", "imp": [{"id": "1", "bidfloor": NaN}]}', "not_json"),
         (b'{"id": "r", "imp": [{"id": "1", "bidfloor": Infinity}]}', "not_json"),
-        (b'{"id": "\xff", "imp": [{"id": "1"}]}', "not_json"),
-        (b'{"id": "\\ud800", "imp": [{"id": "1"}]}', "not_json"),
+        (b'{"id": "\xff", "imp": [{"id": "1"}]}', "wrong_type"),
+        (b'{"id": "\\ud800", "imp": [{"id": "1"}]}', "wrong_type"),
         (b'{"id": {}, "imp": [', "not_json"),
-        (b'{"id": {}, "imp": [{"id": "\xff"}]}', "not_json"),
+        (b'{"id": {}, "imp": [{"id": "\xff"}]}', "wrong_type"),
         (b'{"id": "r", "imp": ' + b"[" * 100_000, "not_json"),
         (b'{"id": 1, "x": ' + b'{"y":' * 100_000, "not_json"),
         (b"[]", "wrong_type"),
@@ -459,8 +479,170 @@ def test_requests_of_prebid_are_read_unless_they_break_a_rule() -> None:
     assert {_outcome(request) for request in requests} == {""}
 
 
-@pytest.mark.parametrize("device", ["phone", [], {"dnt": "yes"}, {"lmt": []}])
+@pytest.mark.parametrize("device", ["phone", [1], {"dnt": "yes"}, {"lmt": {}}])
 def test_a_privacy_signal_that_cannot_be_read_is_not_taken_for_none(device: Any) -> None:
     with pytest.raises(InvalidRequest) as refusal:
         decode_request(to_json(make_request(device=device)))
     assert refusal.value.reason == "wrong_type"
+
+
+_IMP = b'"imp": [{"id": "1", "banner": {"w": 300, "h": 250}}]'
+
+
+@pytest.mark.parametrize(
+    "unread",
+    [
+        rb'"\ud800"',
+        rb'"\udc00"',
+        rb'"cut \uD83D"',
+        rb'"\ud83d\ud83d\ude00"',
+        rb'"\ud83d\n"',
+        rb'{"\udfff": ["\ud800\ud800", 1]}',
+        b'"\xed\xa0\x80"',
+    ],
+)
+@pytest.mark.parametrize("tmax", [b"100", b'" 100 "'])  # by the typed decode, and by the lenient one
+def test_half_a_character_where_nothing_is_read_is_nobodys_business(unread: bytes, tmax: bytes) -> None:
+    body = b'{"id": "r", "ext": {"x": %s}, "site": {"name": "\\\\ud800"}, "tmax": %s, %s}' % (unread, tmax, _IMP)
+    request = decode_request(body)
+    assert request.tmax == 100
+    assert request.site is not None
+    assert request.site.name == "\\ud800"  # an escaped backslash, which begins no escape
+
+
+def test_half_a_character_is_dropped_where_it_describes_and_refused_where_it_binds() -> None:
+    read = decode_request(
+        rb'{"id": "r", "site": {"name": "\ud800", "domain": "a.example"}, "user": {"id": "\udc00"}, ' + _IMP + b"}"
+    )
+    assert read.site is not None
+    assert (read.site.name, read.site.domain) == (None, "a.example")
+    assert read.user is not None
+    assert read.user.id is None
+    whole = decode_request(rb'{"id": "r", "site": {"name": "\ud83d\ude00"}, "ext": "\ud800", ' + _IMP + b"}")
+    assert whole.site is not None
+    assert whole.site.name == "\U0001f600"
+    for binding in (rb'"badv": ["\ud800"]', rb'"cur": ["US\ud800"]', rb'"regs": {"us_privacy": "\ud800"}'):
+        assert _refusal(b'{"id": "r", %s, %s}' % (binding, _IMP)).reason == "wrong_type"
+
+
+@pytest.mark.parametrize("tmax", [b"100", b'" 100 "'])
+def test_a_byte_order_mark_is_no_part_of_a_request(tmax: bytes) -> None:
+    assert decode_request(b'\xef\xbb\xbf{"id": "r", "tmax": %s, %s}' % (tmax, _IMP)).id == "r"
+    assert _refusal(b"\xef\xbb\xbf").reason == "not_json"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        '\ufeff{"assets": [{"id": 1, "title": {"len": 25}}]}',
+        r'{"assets": [{"id": 1, "title": {"len": 25}}], "ext": "\ud800"}',
+    ],
+)
+def test_a_native_request_is_repaired_as_well(asked: str) -> None:
+    native = _decode_imp(native={"request": asked}).native
+    found = read_native(native.request)
+    assert found is not None
+    assert len(found.request.assets or ()) == 1
+
+
+@pytest.mark.parametrize("name", ["site", "device", "user", "regs", "source", "ext"])
+def test_an_empty_list_is_an_empty_object(name: str) -> None:
+    plain, listed = _decode(**{name: {}}), _decode(**{name: []})
+    assert plain == listed
+
+
+def test_an_empty_list_is_an_empty_object_at_any_depth() -> None:
+    read = _decode(
+        imp=[{"id": "1", "banner": _BANNER, "pmp": [], "ext": []}],
+        device={"geo": [], "ext": [], "os": "iOS"},
+        user={"ext": [], "id": "u"},
+        regs={"ext": [], "coppa": 1},
+        app=...,
+    )
+    assert read.imp[0].pmp is not None
+    assert not read.imp[0].pmp.deals
+    assert (read.device and read.device.os, read.user and read.user.id, read.regs and read.regs.coppa) == (
+        "iOS",
+        "u",
+        1,
+    )
+    assert _refusal(to_json(make_request(imp=[[]]))).reason == "wrong_type"
+    assert _refusal(to_json(make_request(regs=[1]))).reason == "wrong_type"
+    assert _refusal(to_json(make_request(imp=[{"id": "1", "video": []}]))).reason == "no_mimes"
+
+
+@pytest.mark.parametrize(
+    "number", ["1_000", "1_0", "0x64", "\u0661\u0660\u0660", "1,000", "1e", "--1", "1 000", "1.0.0", "inf", "nan", "+"]
+)
+def test_what_only_python_reads_as_a_number_is_none(number: str) -> None:
+    assert _refusal(to_json(make_request(tmax=number))).reason == "wrong_type"
+    floor = to_json(make_request(imp=[{"id": "1", "banner": _BANNER, "bidfloor": number}]))
+    assert _refusal(floor).reason in ("wrong_type", "bad_floor")
+    device = _decode(device={"devicetype": number, "os": "iOS"}).device
+    assert device is not None
+    assert (device.devicetype, device.os) == (None, "iOS")
+
+
+@pytest.mark.parametrize(
+    ("number", "floor"),
+    [
+        ("1.5", 1.5),
+        (" 1.5 ", 1.5),
+        ("+1.5", 1.5),
+        (".5", 0.5),
+        ("2.", 2.0),
+        ("1.5E+0", 1.5),
+        ("15e-1", 1.5),
+        ("\t1\n", 1.0),
+    ],
+)
+def test_a_number_in_a_text_is_a_number(number: str, floor: float) -> None:
+    assert _decode_imp(bidfloor=number).bidfloor == floor
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (b"1e3", "1000"),
+        (b"1E+3", "1000"),
+        (b"1000.0", "1000"),
+        (b"-7", "-7"),
+        (b"1.5", "1.5"),
+        (b"0", "0"),
+        (b"9007199254740993", "9007199254740993"),
+        (b"18446744073709551616", "18446744073709551616"),
+        (b"123456789012345678901234567890", "123456789012345678901234567890"),
+    ],
+)
+def test_an_id_that_is_a_number_is_its_digits(sent: bytes, read: str) -> None:
+    request = decode_request(b'{"id": %s, "imp": [{"id": %s, "banner": {}, "tagid": %s}]}' % (sent, sent, sent))
+    assert (request.id, request.imp[0].id, request.imp[0].tagid) == (read, read, read)
+
+
+@pytest.mark.parametrize("sent", [b"true", b"false", b"1e400", b"{}", b'{"a": 1}'])
+def test_an_id_that_is_no_text_and_no_number_is_refused(sent: bytes) -> None:
+    assert _refusal(b'{"id": %s, %s}' % (sent, _IMP)).reason == "wrong_type"
+
+
+def test_one_id_that_cannot_be_read_costs_none_of_the_others() -> None:
+    good = {"source": "id.example", "uids": [{"id": 5}, 7, {"id": []}, {"id": "x"}]}
+    data = [None, 1, {"segment": [2, {"id": "s"}]}]
+    user = _decode(user={"eids": [3, {"source": {}, "uids": "none"}, good], "data": data}).user
+    assert user is not None
+    eids = [(eid.source, [uid.id for uid in eid.uids or ()]) for eid in user.eids or ()]
+    assert eids == [(None, []), ("id.example", ["5", "", "x"])]
+    assert [[segment.id for segment in one.segment or ()] for one in user.data or ()] == [["s"]]
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf0\x9f\x98"])
+def test_bytes_that_are_no_text_are_dropped_where_they_describe_and_refused_where_they_bind(name: bytes) -> None:
+    body = b'{"id": "r", "imp": [{"id": "1", "banner": {}}], "site": {"name": "%s", "domain": "a.example"}, "x": "%s"}'
+    site = decode_request(body % (name, name)).site
+    assert site is not None
+    assert (site.name, site.domain) == (None, "a.example")
+    assert _refusal(b'{"id": "r", "imp": [{"id": "1", "banner": {}}], "badv": ["%s"]}' % name).reason == "wrong_type"
+
+
+def test_nested_lists_count_together() -> None:
+    nested = [[f"IAB{n}"] * 60 for n in range(20)]
+    assert _refusal(to_json(make_request(bcat=nested))).reason == "too_many"

@@ -10,12 +10,38 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtb.money.micros import micros_to_cpm
-from rtb.openrtb.macros import AUCTION_PRICE, PriceError, parse_price, read_price
+from rtb.openrtb.macros import AUCTION_PRICE, PriceError, parse_price, read_price, read_quantity
 
 
 @pytest.mark.parametrize(("text", "micros"), [("1.25", 1_250), ("0", 0), ("0.0", 0), ("3", 3_000), ("1e-1", 100)])
 def test_price_is_a_cpm(text: str, micros: int) -> None:
     assert parse_price(text) == micros
+
+
+@pytest.mark.parametrize(
+    "text", ["1.5E+0", "1.5E 0", "1.5e 0", " 1.5", "1.5 ", "+1.5", " 1.5\r\n", "\t1.5", "\u00a01.5", "15E-1", "0.15E+1"]
+)
+def test_price_is_read_as_programs_write_it(text: str) -> None:
+    assert parse_price(text) == 1_500
+
+
+@pytest.mark.parametrize("text", [" ", "\t", "+"])
+def test_blank_price_is_empty(text: str) -> None:
+    with pytest.raises(PriceError) as caught:
+        parse_price(text)
+    assert caught.value.reason == "empty"
+
+
+@pytest.mark.parametrize(
+    ("text", "quantity"),
+    [
+        *(("30.3", 30.3), ("1", 1.0), ("0.5", 0.5), (".5", 0.5), ("7.", 7.0)),
+        *((text, 30.3) for text in (" 30.3", "+30.3", "3.03E1", "3.03E+1", "3.03e 1", "30.3\n", "303e-1")),
+        *((text, None) for text in ("0", "0.0", "-1", "nan", "inf", "1e9", "", "x", "1_0", "9" * 20)),
+    ],
+)
+def test_quantity_is_a_number_above_nothing(text: str, quantity: float | None) -> None:
+    assert read_quantity(text) == quantity
 
 
 @given(st.integers(0, 10**12))
@@ -40,6 +66,9 @@ def test_price_we_bid_comes_back_the_same(micros: int) -> None:
         ("1e300", "not_a_price"),
         ("free", "not_a_price"),
         ("1,25", "not_a_price"),
+        ("1 5", "not_a_price"),
+        ("1.5E ", "not_a_price"),
+        ("- 1.5", "not_a_price"),
         ("$1.25", "not_a_price"),
         ("9" * 5_000, "not_a_price"),
     ],

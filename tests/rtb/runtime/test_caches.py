@@ -19,29 +19,51 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtb.inventory import blocks, user_agent
+from rtb.inventory import blocks, device, impression, user_agent
+from rtb.inventory.crawlers import CrawlerList
+from rtb.inventory.data_centers import DataCenters
 from rtb.inventory.impression import Restrictions
 from rtb.inventory.slots import BannerSlot, VideoSlot, native, values
 from rtb.models import features
-from rtb.openrtb import native_validity
+from rtb.openrtb import domains, native_validity
+from rtb.openrtb.protobuf import decode_protobuf, parts
+from rtb.privacy import permissions
 from rtb.runtime.caches import BoundedCache, MemoizedFunction, size_of
 from rtb.simple_api import convert
 from rtb.targeting.catalog_view import CatalogView
 from rtb.targeting.index import TargetingIndex
 from rtb.targeting.listing import Listing
-from tests.rtb.builders import make_campaign
+from simulation.exchange.protobuf import to_message
+from tests.rtb.builders import make_campaign, make_request
 
-_MOST_TOGETHER = 24_000_000
+_MOST_TOGETHER = 30_000_000
 """Bytes that callers can make a replica keep, with a catalog of some dozen campaigns: docs/security says so."""
 
 _SHORT_BUCKETS = 5_500_000
 
-_ROOMS = ("exchanges", "inventory", "inventory/slots", "markup", "openrtb", "simple_api", "targeting")
+_ROOMS = (
+    "exchanges",
+    "inventory",
+    "inventory/slots",
+    "markup",
+    "openrtb",
+    "openrtb/protobuf",
+    "privacy",
+    "simple_api",
+    "targeting",
+)
 _FILES = ("auction/edge", "campaigns/creative", "models/features", "money/currency", "runtime/caches")
 _COUNTED = {
     "rtb.exchanges.profile.number_of": 32,
     "rtb.models.features._short_bucket": 64,
-    "rtb.openrtb.codec._plan": 0,
+    "rtb.inventory.user_agent._resolver": 0,
+    "rtb.openrtb.field_plans.plan_of": 0,
+    "rtb.openrtb.protobuf.parts.part_readers": 0,
+    "rtb.openrtb.protobuf.plans._plan": 0,
+    "rtb.openrtb.protobuf.plans.request_plan": 0,
+    "rtb.openrtb.protobuf.reader._readers": 0,
+    "rtb.openrtb.protobuf.schema.pool": 0,
+    "rtb.openrtb.protobuf.schema.message_type": 32,
 }
 """Caches that count entries, and how long their keys may be: short ones, or types of ours."""
 
@@ -51,9 +73,13 @@ def _native(n: int) -> str:
 
 
 _KEYS: dict[str, Callable[[int], tuple[Any, ...]]] = {
-    "browsers": lambda n: (f"{n}" + "\U0001f600" * (n % 5_000),),
+    "headers": lambda n: (f"{n}" + "\U0001f600" * (n % 5_000), "", 0),
+    "geo": lambda n: ("US", f"R{n}" + "\U0001f600" * (n % 100), "c" * (n % 500)),
+    "consents": lambda n: (f"C{n}" + "A" * (n % 3_000), 755),
+    "gpp": lambda n: (f"DBABMA~{n}" + "A" * (n % 3_000), (n % 27, 7), 0),
     "networks": lambda n: (f"{n}.{n}.{n}.{n}" * (n % 100 + 1),),
     "domains": lambda n: (f"www.shop-{n}.example" + "y" * (n % 500),),
+    "apps": lambda n: (f"com.example-{n}" + "y" * (n % 500),),
     "media types": lambda n: (f"image/{n}" + "z" * (n % 500),),
     "places": lambda n: ("site", f"news-{n}" + "p" * (n % 500), "IAB1", "banner", str(n)),
     "devices": lambda n: (f"C{n}", f"C{n}/R", n, "o" * (n % 500), "chrome"),
@@ -63,9 +89,13 @@ _KEYS: dict[str, Callable[[int], tuple[Any, ...]]] = {
     "flat native requests": lambda n: (n % 10_000 + 1, n // 10_000 + 1),
 }
 _FUNCTIONS: list[MemoizedFunction[Any]] = [
-    user_agent.browser_of,
+    device.by_header,
+    impression._place,
     user_agent.network_of,
-    blocks.domain,
+    permissions._by_tcf,
+    permissions._by_gpp,
+    domains.domain,
+    blocks.app,
     values.plain_mime,
     features._place_buckets,
     features._device_buckets,
@@ -104,6 +134,7 @@ def _fill(cache: BoundedCache[Any], ask: Callable[[int], Any]) -> Callable[[], N
 @pytest.mark.parametrize("function", _FUNCTIONS, ids=lambda function: function.name.replace(" ", "_"))
 def test_function_holds_what_is_said_whatever_it_is_asked(function: MemoizedFunction[Any]) -> None:
     fresh: MemoizedFunction[Any] = MemoizedFunction(function._make, function.name, function.most_bytes)
+    user_agent.load()  # patterns, which are no cache
     grown = _grown(_fill(fresh, lambda n: fresh(*_KEYS[function.name](n))))
     assert len(fresh) > 20
     assert fresh.bytes <= fresh.most_bytes
@@ -151,9 +182,46 @@ def test_showpieces_hold_what_is_said() -> None:
     )
 
 
+def test_messages_hold_what_is_said() -> None:
+    cache = parts._lasting
+    formats = lambda n: [{"w": n % 3}] * (n % 90 + 1)  # noqa: E731
+    texts = lambda n: [f"{n}-{m}" + "\U0001f600" * (n % 40) for m in range(n % 9)]  # noqa: E731
+
+    def ask(n: int) -> None:
+        banner = {"format": formats(n), "battr": [*range(n % 200)], "mimes": texts(n)}
+        decode_protobuf(to_message(make_request(imp=[{"id": str(n), "banner": banner}])))
+
+    assert _grown(_fill(cache, ask)) <= cache.most_bytes + 400_000
+    assert cache.bytes <= cache.most_bytes
+    assert len(cache) > 20
+
+
+def test_passing_messages_hold_what_is_said() -> None:
+    cache = parts._passing
+    names = lambda n: [f"{n}-{m}" + "\U0001f600" * (n % 40) for m in range(n % 90)]  # noqa: E731
+
+    def ask(n: int) -> None:
+        device = {"ua": "u" * (n % 3_000), "ip": str(n), "geo": {"zip": str(n)}}
+        decode_protobuf(to_message(make_request(device=device, badv=names(n), bcat=names(n + 1), regs={"gpp": str(n)})))
+
+    assert _grown(_fill(cache, ask)) <= cache.most_bytes + 400_000
+    assert cache.bytes <= cache.most_bytes
+    assert len(cache) > 20
+
+
+def test_traffic_holds_what_is_said() -> None:
+    crawlers = CrawlerList()._reason
+    assert (
+        _grown(_fill(crawlers, lambda n: crawlers(f"{n}" + "\U0001f600" * (n % 500)))) <= crawlers.most_bytes + 200_000
+    )
+    addresses = DataCenters(["198.51.100.0/24"])._found
+    assert _grown(_fill(addresses, lambda n: addresses(f"{n}" * (n % 50 + 1)))) <= addresses.most_bytes + 200_000
+
+
 def test_all_of_them_together_hold_no_more_than_is_said() -> None:
     view = CatalogView([Listing(n, make_campaign(f"c{n}")) for n in range(1, 31)])
-    own = (view.index._shown, view.index._admitted, view._templates)
+    traffic = (CrawlerList()._reason, DataCenters([])._found)
+    own = (view.index._shown, view.index._admitted, view._templates, parts._lasting, parts._passing, *traffic)
     assert sum(one.most_bytes for one in (*_FUNCTIONS, *own)) + _SHORT_BUCKETS <= _MOST_TOGETHER
 
 
@@ -179,7 +247,15 @@ def test_no_cache_on_the_way_of_a_request_counts_entries() -> None:
         for name in _cached(ast.parse(path.read_text()))
     }
     assert found == set(_COUNTED)
-    known = {function.name for function in _FUNCTIONS} | {"slots", "terms", "showpieces"}
+    known = {function.name for function in _FUNCTIONS} | {
+        "slots",
+        "terms",
+        "showpieces",
+        "messages",
+        "passing messages",
+        "crawlers",
+        "data centres",
+    }
     assert {one.name for one in BoundedCache.every if not one.name.startswith("test")} <= known
 
 

@@ -6,20 +6,23 @@ import base64
 import re
 import string
 from itertools import permutations
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rtb.runtime.notice_times import NoticeTimes
-from rtb.settlement.notice_tokens import BidRef, Kind, Signer, TokenError
+from rtb.settlement.notice_tokens import BidRef, Kind, Signer, TokenError, creative_number
 
 SECRET = "sixteen letters!"
 REF = BidRef(0xAB, 31, 7, 2, 1_500, 1_800_000_000)
 
 u64, u32, u16 = (st.integers(0, 2**bits - 1) for bits in (64, 32, 16))
 rates = st.just(1.0) | st.floats(1e-9, 1e9)
-refs = st.builds(BidRef, u64, u32, u32, u16, u64, u32, u64, rates, u32, u64, u32, st.booleans(), st.booleans())
+money = (u64, u32, u64, rates, u32, u64, u32, st.booleans(), st.booleans())
+later = (st.sampled_from(["", "USD", "EUR"]), u32, rates, st.just(""))
+refs = st.builds(BidRef, u64, u32, u32, u64, *money, *later)
 kinds = st.sampled_from(Kind)
 
 
@@ -33,6 +36,46 @@ def test_a_token_says_what_was_signed_to_any_replica_with_the_secret(ref: BidRef
     token = Signer(SECRET).sign(ref, kind)
     assert re.fullmatch(r"[A-Za-z0-9_-]+", token)
     assert Signer(SECRET).read(token, kind) == ref
+
+
+@given(ref=refs, kind=kinds, landing=st.text(max_size=255))
+def test_the_token_of_a_click_alone_holds_the_landing_page(ref: BidRef, kind: Kind, landing: str):
+    held = Signer(SECRET).read(Signer(SECRET).sign(ref._replace(landing=landing), kind), kind)
+    assert held == ref._replace(landing=landing if kind is Kind.CLICK else "")
+
+
+FORMER_REF = BidRef(0xAB, 31, 7, 2, 1_500, 1_800_000_000, 77, 1.0, 5, 300, 9, True, True)
+FORMER = [
+    (Kind.BILL, 1.0, "b5mpvBw7fZNiDacsf58stwnhBa1FogBxVu9DuFgn0qX_4Fww9zZqkOt3j7X6m-BzNKvdSIDQoU9XQ16WF-ulRTwNnZjvxmY"),
+    (
+        Kind.CLICK,
+        1.0,
+        "Q_dk5ZgO7_vawOGk4VqkxreBdmZqFq-R3lwRK8AtVUb3vJHuhw8TDr3Wlxyt-TLz3IajEGtr6z6wBQM2bkOkl7B5Gxr42Q4",
+    ),
+    (
+        Kind.BILL,
+        0.92,
+        "r2xAjBIoE48BXaW2LwnYA3TI92avfjwakBHdjPfuHbgCwyJvSgUu2djqBnduWoH6jLSeQsdur7_FEvbVs2SP4GZSeIrWYHXWI03p1hccKw",
+    ),
+    (
+        Kind.CLICK,
+        0.92,
+        "9_wauzkFLV8ZZh1GKml-9i5OGSXaGqiePVegrm7uTxtfTmXZUw3Qo7pl8zf2eAVlNj8LANY9WCs6uorrLOOFFMhMRVGk7_hKr3iRLiRkEQ",
+    ),
+]
+"""Tokens of the layout before version 2, as they are still underway after an upgrade."""
+
+
+@pytest.mark.parametrize(("kind", "rate", "token"), FORMER)
+def test_a_token_of_the_former_layout_is_still_read(kind: Kind, rate: float, token: str):
+    assert Signer(SECRET).read(token, kind) == FORMER_REF._replace(rate=rate)
+
+
+@given(names=st.lists(st.text(min_size=1, max_size=64), min_size=2, max_size=64, unique=True))
+def test_creatives_have_numbers_of_their_own_that_are_no_index(names: list[str]):
+    numbers = {creative_number(name) for name in names}
+    assert len(numbers) == len(names)
+    assert all(64 <= number < 2**64 for number in numbers)
 
 
 @given(ref=refs, kind=kinds, place=st.integers(0, 70), flip=st.integers(1, 255))
@@ -130,10 +173,16 @@ def test_a_changed_secret_reads_the_tokens_of_those_before_it(ref: BidRef, kind:
 @pytest.mark.parametrize(
     ("inventory", "form", "seconds"),
     [("site", {}, 60), ("", {}, 60), ("app", {}, 300), ("site", {"native": True}, 600)]
-    + [(inventory, {"interstitial": True, "native": True}, 1_800) for inventory in ("site", "app", "dooh")],
+    + [(inventory, {"interstitial": True, "native": True}, 1_800) for inventory in ("site", "app", "dooh")]
+    + [
+        ("dooh", {"shown_in": 14_400.0}, 14_700),
+        ("dooh", {"shown_in": -5.0}, 300),
+        ("app", {"shown_in": 14_400.0}, 300),
+    ]
+    + [("dooh", {"shown_in": 1e9}, 86_700), ("dooh", {"shown_in": 60.0, "interstitial": True}, 1_860)],
 )
-def test_notices_are_honoured_as_long_as_what_is_sold_may_take(inventory: str, form: dict[str, bool], seconds: int):
-    assert NoticeTimes().of(inventory, **form) == seconds
+def test_notices_are_honoured_as_long_as_what_is_sold_may_take(inventory: str, form: dict[str, Any], seconds: int):
+    assert NoticeTimes().of(inventory, **form) == seconds <= NoticeTimes().longest
 
 
 @pytest.mark.parametrize("secret", ["", "short", "fifteen letters"])

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtb.money.currency import Rates
+from rtb.openrtb import InvalidRequest
 from rtb.simple_api import DEVICES, FlatRequest, to_bid_request
 from rtb.targeting.listing import Listing
 from tests.rtb.bidder import Bidder
@@ -92,7 +94,13 @@ _EDGE = _bidder().edge
 @settings(max_examples=examples(300))
 @given(flat_requests())
 def test_it_is_prepared_as_the_openrtb_request_is(flat: FlatRequest) -> None:
-    told = _EDGE.prepare(to_openrtb(flat, "USD"))  # which also says that it breaks no rule of the specification
+    try:
+        told = _EDGE.prepare(to_openrtb(flat, "USD"))  # which also says that it breaks no rule of the specification
+    except InvalidRequest as error:
+        assert error.reason == "bad_block"  # an advertiser such as `:`, which neither form can keep out
+        with pytest.raises(InvalidRequest, match="names nothing"):
+            _EDGE.prepare_object(to_bid_request(flat, "USD"))
+        return
     meant = _EDGE.prepare_object(to_bid_request(flat, "USD"))
     assert (meant.id, meant.tmax_ms, meant.reason) == (told.id, told.tmax_ms, told.reason)
     assert meant.impressions == told.impressions

@@ -40,7 +40,7 @@ def _accepts(campaign: Campaign, impression: Impression) -> bool:
     lists = [
         ([country.upper() for country in wanted.countries], audience.country),
         ([region.upper() for region in wanted.regions], audience.region),
-        (wanted.device_types, audience.devicetype),
+        ({*wanted.device_types, *((4, 5) if 1 in wanted.device_types else ())}, audience.devicetype),
         (wanted.inventory, audience.inventory),
         ([publisher.lower() for publisher in wanted.publishers], audience.publisher),
         (wanted.hours, audience.hour_of_week),
@@ -88,7 +88,7 @@ def _found(
     for imp, line, creative in zip(candidates.imp, candidates.line, candidates.creative, strict=True):
         placement = index.creatives[creative]
         assert placement.listing is index.listings[line]
-        assert placement.listing.campaign.creatives[placement.place] is placement.creative
+        assert placement.listing.creative(placement.number) is placement.creative
         found[imp].append((int(index.numbers[line]), placement.creative.id))
     return found
 
@@ -294,3 +294,38 @@ def test_mask_of_numbers_that_are_not_listed_opens_nobody() -> None:
     assert _found(index, [make_impression()], 5, {4, 6}) == [[]]
     assert _found(index, [make_impression()], 5, set()) == [[]]
     assert _found(index, [make_impression()], 5, {4, 5}) == [[(5, "banner")]]
+
+
+@pytest.mark.parametrize(
+    ("targeting", "audience"),
+    [
+        (Targeting(countries=("US",)), {"country": "USA"}),
+        (Targeting(countries=("us",)), {"country": "USA"}),
+        (Targeting(regions=("US/CA",)), {"region": "USA/CA"}),
+        (Targeting(regions=("US-CA",)), {"region": "USA/CA"}),
+        (Targeting(publishers=("https://www.News.example:8080/",)), {"publisher": "news.example"}),
+        (Targeting(device_types=(1,)), {"devicetype": 1}),
+        (Targeting(device_types=(1,)), {"devicetype": 4}),
+        (Targeting(device_types=(1,)), {"devicetype": 5}),
+        (Targeting(countries=("XX",)), {"country": "XX"}),  # of a campaign that was never checked
+    ],
+)
+def test_a_campaign_is_found_in_any_spelling(targeting: Targeting, audience: dict[str, Any]) -> None:
+    index = TargetingIndex([Listing(1, make_campaign("c", targeting=targeting))])
+    assert len(index.candidates([make_impression(make_audience(**audience))], 1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("targeting", "audience"),
+    [
+        (Targeting(countries=("UM",)), {"country": "USA"}),
+        (Targeting(regions=("CA/ON",)), {"region": "USA/ON"}),
+        (Targeting(exclude_publishers=("www.news.example",)), {"publisher": "news.example"}),
+        (Targeting(device_types=(4,)), {"devicetype": 5}),
+        (Targeting(device_types=(4,)), {"devicetype": 1}),
+        (Targeting(device_types=(1,)), {"devicetype": 2}),
+    ],
+)
+def test_no_other_is(targeting: Targeting, audience: dict[str, Any]) -> None:
+    index = TargetingIndex([Listing(1, make_campaign("c", targeting=targeting))])
+    assert len(index.candidates([make_impression(make_audience(**audience))], 1)) == 0

@@ -99,6 +99,15 @@ def test_a_good_answer_breaks_no_rule(kind: str) -> None:
         ("banner", {}, {"adm": "<img src='https://a.example/${AUCTION_PRISE}'>"}, "macro"),
         ("banner", {}, {"adm": "<img src='https://a.example/%24%7BAUCTION_PRICE%7D'>"}, "macro"),
         *(("banner", {}, {name: None}, "missing_field") for name in ("crid", "adomain", "cat", "exp", "lurl", "w")),
+        ("banner", {"imp": {"qty": {"multiplier": 30.3}}}, {}, "qty"),
+        ("banner", {}, {"adomain": ["whole-chain.example"]}, "schain"),
+        (
+            "banner",
+            {"source": {"ext": {"schain": {"complete": 0, "nodes": [{"asi": "a.example", "sid": "1"}]}}}},
+            {"adomain": ["whole-chain.example"]},
+            "schain",
+        ),
+        ("video", {}, {"crid": "another"}, "markup_schema"),
         ("banner", {"id": "other"}, {}, "response"),
         ("banner", {"imp": {"id": "other"}}, {}, "response"),
     ],
@@ -106,6 +115,31 @@ def test_a_good_answer_breaks_no_rule(kind: str) -> None:
 def test_a_rule_sees_what_breaks_it(kind: str, request_: dict[str, Any], bid: dict[str, Any], rule: str) -> None:
     assert rule in RULES
     assert rule in _broken(*_exchange(kind, request_, bid))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (' xmlns="http://www.iab.com/VAST"', ""),
+        (
+            "<Impression><![CDATA[https://bid.example",
+            "<Impression></Impression><Impression><![CDATA[https://bid.example",
+        ),
+        ("<AdServingId>", "<AdServingId>${AUCTION_ID}"),
+        ("</InLine>", "<Unknown/></InLine>"),
+        ("<InLine>", "<InLine><AdTitle>first</AdTitle>"),
+    ],
+)
+def test_a_document_against_its_schema_is_seen(before: str, after: str) -> None:
+    sent = json.loads(_GOOD["video"].body)
+    sent["imp"][0]["video"]["protocols"] = [13]
+    (answer,) = Bidder(_GOOD["video"].listings, rates=RATES).answer(json.dumps(sent).encode())
+    told = json.loads(answer.body or b"")
+    assert _broken(sent, told) == set()
+    (bid,) = told["seatbid"][0]["bid"]
+    assert before in bid["adm"]
+    bid["adm"] = bid["adm"].replace(before, after)
+    assert _broken(sent, told) == {"markup_schema"}
 
 
 def test_two_bids_for_an_imp_are_one_too_many_unless_a_pod_has_room() -> None:

@@ -83,8 +83,8 @@ def odd_prices(target: AttackedPlatform) -> str:
 
     def send(target: AttackedPlatform, bid: dict[str, Any]) -> None:
         for price in _HUGE:
-            url = bid["burl"].replace("${AUCTION_PRICE}", "")
-            statuses[price] = target.call("GET", url.removeprefix(target.settings.base_url) + price).status_code
+            url = bid["burl"].replace("${AUCTION_PRICE}", price)
+            statuses[price] = target.call("GET", url.removeprefix(target.settings.base_url)).status_code
 
     wrong = _never_above(target, send)
     errors = [f"{price[:12]}: {status}" for price, status in statuses.items() if status >= 500]

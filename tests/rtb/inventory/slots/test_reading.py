@@ -184,7 +184,12 @@ def test_video_constraint_is_read(video: dict[str, Any], field: str, value: Any)
 def test_audio_is_read() -> None:
     audio = {"mimes": ["audio/mp3"], "minduration": 5, "maxduration": 30, "protocols": [9], "poddur": 90, "maxseq": 3}
     assert _slot(audio=audio) == AudioSlot(
-        mimes=frozenset({"audio/mp3"}), min_seconds=5, max_seconds=30, protocols=frozenset({9}), places=3
+        mimes=frozenset({"audio/mp3"}),
+        min_seconds=5,
+        max_seconds=30,
+        protocols=frozenset({9}),
+        places=3,
+        pod_seconds=90,
     )
 
 

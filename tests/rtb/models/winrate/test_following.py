@@ -72,6 +72,12 @@ def _paid(heard: list[tuple[str, dict[str, Any]]]) -> bool:
     return any(event["outcome"] == "settled" for event in (notice(kind, "b", **fields) for kind, fields in heard))
 
 
+def test_the_price_to_beat_is_that_of_one_impression() -> None:
+    rows = [bid("b", 500, floor_micros=100, first_price=False, quantity=30.3), notice("bill", "b", price_micros=9_696)]
+    found = Follower().ends(events(*rows, notice("click", "x", at=9_999.0)))
+    assert found == [BidOutcome(1, MARKET, KNOWN, 320, True)]
+
+
 def test_a_minimum_at_the_floor_or_far_below_the_bid_only_says_that_it_was_less() -> None:
     follower = Follower()
     rows = [bid("a", 8_000, floor_micros=0), bid("b", 8_000, floor_micros=0), bid("c", 8_000, floor_micros=5_000)]

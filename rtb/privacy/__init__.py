@@ -1,0 +1,1 @@
+"""Privacy signals: consent strings (TCF, GPP) decoded, and what they and the other signals of a request allow."""
