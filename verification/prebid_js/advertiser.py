@@ -15,7 +15,7 @@ FILM_SECONDS = 2
 TITLE = "Shoes that last"
 
 _CDN = f"http://{HOST}"
-_CLICK_MICROS = 10**9  # a click is worth so much that no other campaign outbids it
+_CLICK_MICROS = 10**8  # no other campaign outbids it, and Prebid.js takes bids up to 5,000 CPM
 _BUDGET_MICROS = 10**12
 
 
