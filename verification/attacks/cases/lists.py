@@ -107,7 +107,7 @@ _OBJECTS: dict[str, tuple[Place, Callable[[int], Any]]] = {
     ),
     "device.sua.browsers": (lambda v: {**_banner(), "device": {"sua": {"browsers": v}}}, lambda i: {"brand": str(i)}),
 }
-_UNREAD = {"user.eids", "source.schain.nodes", "device.sua.browsers", "audio.protocols"}
+_UNREAD = {"banner.expdir", "video.companiontype", "video.companionad", "companionad[].battr"}
 """Lists that this bidder does not read: such a request may be answered, if it delays nobody."""
 
 
