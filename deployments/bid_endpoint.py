@@ -47,6 +47,8 @@ _PROTOBUF = b"application/x-protobuf"
 _PROTOBUF_TYPES = (_PROTOBUF, b"application/protobuf")
 _JSON = b"application/json"
 
+_SHOWN_PARTS = 3  # of `/openrtb2/<name>/...`: what stands before the first slash counts
+
 _CLOSE: Headers = [(b"connection", b"close")]
 _TMAX = b'"tmax"'
 _MILLISECONDS = re.compile(rb'\s*:\s*"?([0-9]{1,9})')
@@ -105,6 +107,9 @@ class BidEndpoint:
         self._tally.add("requests")
         profile = None
         head = _read_headers(scope["headers"])
+        path, key = self._exchanges.addressed(path, scope.get("query_string", b""))
+        if key is not None:  # what is written of the request from here on does not hold it
+            scope, head = {**scope, "path": path}, head._replace(key=head.key or key)
         try:
             profile = self._identify(scope, path, head)  # first: nothing is read for whoever has no key
             body = await self._read(receive)
@@ -162,9 +167,9 @@ class BidEndpoint:
         if head.size > self._settings.max_header_bytes:
             raise _Refused(431, "long_headers", f"the headers have {head.size} bytes")
         if method != "POST":
-            raise _Refused(405, "wrong_method", f"{method} on {path}", [(b"allow", b"POST")])
+            raise _Refused(405, "wrong_method", f"{method} on {_shown(path)}", [(b"allow", b"POST")])
         if not self._exchanges.has(path):
-            raise _Refused(404, "unknown_exchange", f"no exchange has the endpoint {path!r}")
+            raise _Refused(404, "unknown_exchange", f"no exchange has the endpoint {_shown(path)!r}")
         self._admit(scope, head.key)
         key = key_id(head.key) if head.key else ""
         profile = self._exchanges.of(path, key)
@@ -286,6 +291,11 @@ def _read_headers(headers: Sequence[tuple[bytes, bytes]]) -> _RequestHeaders:
         found.get(b"sec-gpc", b"").strip() == b"1",
         found.get(b"content-type", b"").partition(b";")[0].strip().lower() in _PROTOBUF_TYPES,
     )
+
+
+def _shown(path: str) -> str:
+    """Return the beginning of a path that nobody has: what follows may be a key that was sent to a wrong place."""
+    return "/".join(path.split("/", _SHOWN_PARTS)[:_SHOWN_PARTS])
 
 
 def _is_gzip_by_query(query: bytes, body: bytes | LargeBody) -> bool:

@@ -54,7 +54,7 @@ from rtb.inventory.crawlers import CrawlerList
 from rtb.inventory.traffic import TrafficFilter
 from rtb.inventory.user_data import eid_sources, policy_of
 from rtb.ledger import DurabilityWatch, LedgerError, ValkeyLedger
-from rtb.money.currency import RatesFile
+from rtb.money.currency import RatesFeed
 from rtb.runtime.rate_limits import PERIOD_SECONDS, Limiter
 from rtb.runtime.settings import Settings
 from rtb.sellers import SellerFeed
@@ -67,6 +67,7 @@ from rtb.targeting.users import UserKeys
 _FLUSH_SECONDS = 0.5
 _LOOK_SECONDS = 2.0
 _SELLERS_SECONDS = 60.0
+_RATES_SECONDS = 60.0
 _UNAVAILABLE = (LedgerError, RedisError, OSError)
 
 
@@ -233,7 +234,8 @@ def _replica(stores: Stores, trading: Trading, stages: Stages, controller: Any) 
     runner = AuctionRunner(
         stages, admission, settings.max_batch, edge, frequency, stops, decisions, trading.events, timings, tally
     )
-    feed, rates, left_out = ExperimentFeed(client), RatesFile(settings.rates), trading.exchanges.faults
+    feed, left_out = ExperimentFeed(client), trading.exchanges.faults
+    rates = RatesFeed(settings.rates, settings.cache_dir / "rates", most_days=settings.rates_days)
     sellers = SellerFeed(settings.sellers, settings.cache_dir / "sellers")
     snapshots = SnapshotFeed(client, edge, frequency, stores.durability, rates, feed, sellers, left_out)
     return Replica(stages, runner, snapshots, feed, decisions, StopSwitch(stops, controller), timings)
@@ -270,6 +272,7 @@ def _background(stores: Stores, access: Access, trading: Trading, replica: Repli
         Work("keys", settings.key_seconds, refresh_keys, (CatalogError, OSError)),
         Work("rate limits", PERIOD_SECONDS, access.limiter.sync, _UNAVAILABLE),
         Work("sellers", _SELLERS_SECONDS, replica.snapshots.pull_sellers, OSError),
+        Work("rates", _RATES_SECONDS, replica.snapshots.pull_rates, OSError),
         Work("counters", _FLUSH_SECONDS, flush_counters, _UNAVAILABLE),
         Work("ledger durability", _LOOK_SECONDS, stores.durability.look, _UNAVAILABLE),
     )

@@ -19,7 +19,7 @@ from rtb.openrtb.invalid import InvalidRequest
 from rtb.openrtb.protobuf.plans import BYTES, FIXED_32, FIXED_64, VARINT, Kind, MessagePlan, Step, request_plan
 from rtb.openrtb.protobuf.schema import message_type
 from rtb.openrtb.types import BidRequest, Imp
-from rtb.openrtb.validity import validate_imp, validate_request
+from rtb.openrtb.validity import validate, validate_imp, validate_request
 from rtb.runtime.caches import BoundedCache
 
 _MOST_FIELDS = 20_000
@@ -49,10 +49,19 @@ def decode_protobuf(body: bytes) -> BidRequest:
             (`validity`).
     """
     try:
-        request: BidRequest = _read(body, 0, len(body), _compiled(), _Budget())
+        request = _request(body, _Budget())
+        validate_request(request)
+    except InvalidRequest:  # of one imp, maybe: read once more, to keep the others
+        request = _request(body, _Budget(is_lenient=True))
+        validate(request)
+    return request
+
+
+def _request(body: bytes, budget: _Budget) -> BidRequest:
+    try:
+        request: BidRequest = _read(body, 0, len(body), _compiled(), budget)
     except (_Malformed, IndexError, struct.error, UnicodeDecodeError) as error:
         raise InvalidRequest("not_protobuf", f"the body is no BidRequest: {error}") from error
-    validate_request(request)
     return request
 
 
@@ -61,12 +70,14 @@ class _Budget:
 
     Attributes:
         left: number of fields.
+        is_lenient: whether imps are read that break a rule, and no message from the cache.
     """
 
-    __slots__ = ("left",)
+    __slots__ = ("is_lenient", "left")
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_lenient: bool = False) -> None:
         self.left = _MOST_FIELDS
+        self.is_lenient = is_lenient
 
     def spend(self, fields: int) -> None:
         """Subtract fields; raise `InvalidRequest` where there are too many."""
@@ -86,7 +97,7 @@ def _read(body: bytes, at: int, end: int, plan: MessagePlan, budget: _Budget) ->
         made = plan.struct(**values)
     except TypeError as error:
         raise InvalidRequest("wrong_type", f"{plan.struct.__name__}: {error}") from error
-    if type(made) is Imp:
+    if type(made) is Imp and not budget.is_lenient:
         validate_imp(made)
     return made
 
@@ -155,7 +166,7 @@ def _object(body: bytes, at: int, end: int, step: Step, budget: _Budget) -> tupl
     plan = step.plan
     assert plan is not None
     try:
-        if not plan.recurs or stop - at < _LEAST_CACHED:
+        if not plan.recurs or stop - at < _LEAST_CACHED or budget.is_lenient:
             return _read(body, at, stop, plan, budget), stop
         made, fields = _read_before.get(_whole, (body[at:stop], plan))
     except InvalidRequest as error:
