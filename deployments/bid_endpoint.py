@@ -29,6 +29,7 @@ from rtb.auction.batch import Prepared
 from rtb.auction.edge import Edge
 from rtb.catalog import KeyRing
 from rtb.exchanges import Exchanges, Profile, key_id, number_of
+from rtb.inventory.blocks import CONTENT_1
 from rtb.openrtb import InvalidRequest, NoBid
 from rtb.openrtb.protobuf import encode_protobuf
 from rtb.openrtb.response import NoBidResponse
@@ -47,6 +48,7 @@ _PROTOBUF = b"application/x-protobuf"
 _PROTOBUF_TYPES = (_PROTOBUF, b"application/protobuf")
 _JSON = b"application/json"
 
+_TAXONOMIES = 100  # AdCOM's list has ten
 _SHOWN_PARTS = 3  # of `/openrtb2/<name>/...`: what stands before the first slash counts
 
 _CLOSE: Headers = [(b"connection", b"close")]
@@ -238,7 +240,16 @@ class BidEndpoint:
             return self._failed(request, error)
         if time.monotonic() > deadline:  # the event loop was too busy to say so before
             return _NoBid("timeout", NoBid.INSUFFICIENT_TIME)
+        if answer.body is None and answer.reason is NoBid.BLOCKED:
+            self._tell_taxonomy(request)
         return answer.body or _NoBid(answer.reason.name.lower(), answer.reason)
+
+    def _tell_taxonomy(self, request: Prepared) -> None:
+        """Count a request without bids whose blocks may be of categories that no campaign's can be compared with."""
+        taxonomy = request.impressions[0].audience.restrictions.taxonomy
+        if taxonomy > CONTENT_1:
+            self._tally.add(f"taxonomy.{taxonomy if taxonomy < _TAXONOMIES else 'other'}")
+            self._log.warning(f"no bid for {request.id!r}: its categories are of taxonomy {taxonomy}")
 
     def _failed(self, request: Prepared, error: Exception) -> _NoBid:
         if isinstance(error, StageUnavailable):  # the log says so once, when its breaker opens

@@ -33,6 +33,7 @@ class Reply(NamedTuple):
         message: what is wrong; empty when nothing is.
         location: where a click leads.
         extra_outcomes: names of further counters.
+        exchange: name of the exchange of the bid; empty: unknown, or a bid on a test request.
     """
 
     status: int
@@ -40,6 +41,7 @@ class Reply(NamedTuple):
     message: str = ""
     location: str = ""
     extra_outcomes: tuple[str, ...] = ()
+    exchange: str = ""
 
 
 _UNKNOWN_KIND = Reply(404, "unknown_kind", "notices are /notice/{win|bill|loss|click|conversion}/{token}")
@@ -94,7 +96,8 @@ class NoticeHandler:
             return Reply(403, "forged", str(error))
         if is_look:
             return self._looked(kind, ref)
-        return self._refusal(kind, ref, address) or await self.settle(kind, ref, read_query(behind, query))
+        reply = self._refusal(kind, ref, address) or await self.settle(kind, ref, read_query(behind, query))
+        return reply if ref.is_test else reply._replace(exchange=self._exchanges.numbered(ref.exchange).name)
 
     def _refusal(self, kind: Kind, ref: BidRef, address: Address | None) -> Reply | None:
         """Return why a notice of money is not settled, by its exchange; `None` where it may be."""

@@ -240,7 +240,8 @@ class Edge:
         quantity = [item.quantity for item in impressions]
         return ImpressionTerms(
             first_price=np.array([item.first_price for item in impressions], bool),
-            ttl=np.array([self._seconds(item) for item in impressions], np.float64) + np.array(grace, np.float64)[owner],
+            ttl=np.array([self._seconds(item) for item in impressions], np.float64)
+            + np.array(grace, np.float64)[owner],
             user=np.array([self._users.key(item.audience.user) for item in impressions], np.uint64),
             group=_groups(impressions, owner),
             is_test=np.array(is_test, bool) if any(is_test) else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import NamedTuple, TypeVar
-from urllib.parse import parse_qs
+from urllib.parse import unquote
 
 from rtb.exchanges.profile import GENERIC, SHARED_ENDPOINT, ExchangeError, Profile, number_of
 from rtb.runtime.quarantine import Fault
@@ -77,8 +77,7 @@ class Exchanges:
         """
         profile = self._by_path.get(path)
         if profile is not None:
-            key = parse_qs(query.decode("latin-1")).get("key") if profile.key_in == "parameter" else None
-            return path, key[0] if key else None
+            return path, _key_of(query) if profile.key_in == "parameter" else None
         for endpoint in self._with_keys:
             if path.startswith(f"{endpoint}/"):
                 return endpoint, path[len(endpoint) + 1 :] or None
@@ -120,6 +119,15 @@ class Exchanges:
         if path == SHARED_ENDPOINT:
             return owner or named or GENERIC
         return named if owner is None or owner is named else None
+
+
+def _key_of(query: bytes) -> str | None:
+    """Return the parameter `key`; a plus sign in it is one, as keys have no spaces."""
+    for part in query.decode("latin-1").split("&"):
+        name, _, value = part.partition("=")
+        if name == "key" and value:
+            return unquote(value)
+    return None
 
 
 def _network(text: str, profile: Profile) -> Network:

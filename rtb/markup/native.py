@@ -47,7 +47,9 @@ def _vast(need: Any, campaign: Campaign, creative: Creative, native: NativeAd, b
     """Return the VAST document of a requested video as the inside of a JSON string, with placeholders; else nothing."""
     if not isinstance(need, VideoSlot):
         return ""
-    text = document(need, campaign, creative, native.video, base).replace(BILLING, "")  # the ad has a tracker of its own
+    text = document(need, campaign, creative, native.video, base).replace(
+        BILLING, ""
+    )  # the ad has a tracker of its own
     return BID_ID.join(CLICK_URL.join(map(_inside, part.split(CLICK_URL))) for part in text.split(BID_ID))
 
 

@@ -1,9 +1,10 @@
 """The charge of a bid by its notice: never more than was reserved, never less than the floor.
 
-Where the caller pays what was bid, the price is in the token and no parameter of a notice counts. In a first-price auction the winner pays its bid, whatever a notice says, unless the exchange's profile allows
-discounts. Elsewhere the notice tells the price, between floor and bid: in the clear, or encrypted where the profile
-names keys. A price in another currency than the bid's is converted. Where one sale stands for several impressions, a
-notice may tell that fewer were delivered.
+Where the caller pays what was bid, the price is in the token, and no parameter of a notice counts. In a first-price
+auction the winner pays its bid, whatever a notice says, unless the exchange's profile allows discounts. Elsewhere the
+notice tells the price, between floor and bid: in the clear, or encrypted where the profile names keys. A price in
+another currency than the bid's is converted. Where one sale stands for several impressions, a notice may tell that
+fewer were delivered.
 """
 
 from __future__ import annotations

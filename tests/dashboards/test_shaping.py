@@ -61,6 +61,15 @@ def test_counters_by_reason_and_by_exchange():
     assert kpis.by_exchange({}).empty
 
 
+def test_bids_that_nobody_shows_or_bills_are_told():
+    counters = {f"exchange.{name}.requests": 900 for name in ("silent", "unbilled", "paid", "losing", "new")}
+    counters |= {f"exchange.{name}.bid": 600 for name in ("silent", "unbilled", "paid", "losing")}
+    counters |= {"exchange_notice.unbilled.win": 15, "exchange_notice.unbilled.refused": 5, "exchange.new.bid": 4}
+    counters |= {"exchange_notice.paid.win": 30, "exchange_notice.paid.charged": 1, "exchange_notice.losing.loss": 600}
+    assert kpis.unnoticed(counters) == {"silent": "shown by nobody", "unbilled": "billed by nobody"}
+    assert kpis.unnoticed({}) == {}
+
+
 def test_bids_are_joined_with_what_became_of_them(bids: pd.DataFrame):
     assert bids["bid"].tolist() == ["b1", "b2", "b3", "b4"]
     assert bids["result"].tolist() == ["won", "won", "lost", "open"]
