@@ -35,7 +35,7 @@ _read = {struct: attrgetter(*names) for struct, names in _MEASURES.items()}
 def validate(request: BidRequest) -> None:
     """Raise `InvalidRequest` for the first rule a request breaks; leave out imps and formats that break one.
 
-    A bad imp or format beside a good one costs itself: a caller with many publishers cannot mend what one of them sends.
+    A bad imp or format beside a good one costs itself: a caller cannot mend what each of its publishers sends.
     """
     try:
         validate_request(request)

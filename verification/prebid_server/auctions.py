@@ -1,4 +1,4 @@
-"""The auctions that are held: each server, format and price adjustment, in dollars and euros; imps of several formats."""
+"""The auctions: each server, format and price adjustment, in dollars and euros; imps of several formats."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ class Trial:
             outcome.complain(auction, f"it cost {cost} micros instead of {price}")
 
     def _called(self, auction: Auction, bid: Json, kind: str) -> list[str]:
-        """Return the addresses that are called: with a page's own price first, all repeated, and any two of the three."""
+        """Return the called addresses: with a page's own price first, all repeated, and any two of the three."""
         adjusted = bid["price"] * auction.adjustment
         fired = list(auction.server.addresses(kind, bid, adjusted))
         priced = [f"{address}{'&' if '?' in address else '?'}price={adjusted}" for address in fired]
