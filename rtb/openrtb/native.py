@@ -58,7 +58,7 @@ class Asset(Struct):
 
 
 class NativeRequest(Struct):
-    """Native 4.1: the parts that an ad needs. `assets` are read one by one, see `read_asset`; trackers are kept as sent."""
+    """Native 4.1: the parts that an ad needs. `assets` are read one by one, see `read_asset`; trackers are kept."""
 
     ver: Id | None = None
     assets: Annotated[list[Any], Meta(max_length=MOST_ASSETS)] | None = None
