@@ -120,7 +120,7 @@ def _without_bad_imps(raw: Any) -> dict[str, Any] | None:
     """
     if not isinstance(raw, dict) or not isinstance(raw.get("imp"), list):
         return None
-    imps = [_coercible(imp) for imp in raw["imp"] if isinstance(imp, dict) and imp.get("id") not in (None, "")]
+    imps = [_coercible(imp) for imp in raw["imp"] if isinstance(imp, dict) and _can_be({"id": imp.get("id")}, Imp)]
     return {**raw, "imp": imps} if any(imp.keys() & _FORMATS.keys() for imp in imps) else None
 
 
