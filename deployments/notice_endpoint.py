@@ -51,8 +51,6 @@ class NoticeEndpoint:
         self._tally.add(f"notice.{kind}.{reply.outcome}")
         for name in reply.extra_outcomes:
             self._tally.add(f"notice.{kind}.{name}")
-        if reply.exchange and (of_bid := _of_bid(kind, reply)):
-            self._tally.add(f"exchange_notice.{reply.exchange}.{of_bid}")
         for name in _SUSPICIOUS.keys() & {reply.outcome, *reply.extra_outcomes}:
             self._guard.log.note(_SUSPICIOUS[name], self._guard.callers.group(scope), f"notice {kind}")
         if reply.outcome == "forged":
@@ -72,16 +70,6 @@ class NoticeEndpoint:
         is_look = scope["method"] == "HEAD"
         return await self._held.during(self._handler.handle(path, query, address, is_look=is_look))
 
-
-def _of_bid(kind: str, reply: Reply) -> str:
-    """Return what a notice says of the bids of its exchange as a whole: nothing where it is repeated, or too early."""
-    if reply.outcome in _ONCE:
-        return _ONCE[reply.outcome] or kind
-    return "refused" if 400 <= reply.status < 500 else ""
-
-
-_ONCE = {"settled": "charged", "counted": "", "freed": "", "unpaid": "", "unfunded": ""}
-"""Outcomes of the first notice of its kind, and how they are told where not by that kind."""
 
 _PREFETCH = Reply(403, "prefetch", "nothing is fetched ahead here: ask again when it is wanted")
 """Not a redirect: a browser that fetched a landing page ahead would show it later without asking us again."""

@@ -212,7 +212,14 @@ def _trading(stores: Stores) -> Trading:
         logger.error(f"exchange profile {fault.name} is left out, all others bid: {fault.reason}")
     charging = Charging(known, price_keys, settings.notice_times.usual, lambda: edge.rates)
     notices = NoticeHandler(
-        signer, stores.ledger, edge, frequency, charging=charging, exchanges=known, durability=stores.durability
+        signer,
+        stores.ledger,
+        edge,
+        frequency,
+        charging=charging,
+        exchanges=known,
+        durability=stores.durability,
+        count=stores.tally.add,
     )
     events = EventSink(stores.client, settings.event_backlog)
     return Trading(known, signer, users, edge, frequency, notices, Stops(), events)
