@@ -44,7 +44,9 @@ owned() { # UID NAME...
 }
 
 certificate() {
-  local names="DNS:localhost,IP:127.0.0.1,$([[ $domain =~ ^[0-9.]+$ ]] && echo IP || echo DNS):$domain"
+  local kind=DNS
+  if [[ $domain =~ ^[0-9.]+$ ]]; then kind=IP; fi
+  local names="DNS:localhost,IP:127.0.0.1,$kind:$domain"
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj "/CN=Raybid's own authority" \
     -addext "keyUsage=critical,keyCertSign,cRLSign" -keyout ca_key -out ca_cert 2>/dev/null
   openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$domain" -keyout tls_key -out request 2>/dev/null

@@ -37,6 +37,7 @@ from rtb.runtime.rate_limits import Limit, Limiter
 from rtb.runtime.settings import Settings
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_ANNOUNCED = frozenset({b"gzip=1", b"gzip=true"})
 _COMPRESSED_FROM = 1_024  # bytes; less fits one packet either way
 _SHED = {"qps", "large_bodies", *ShedReason}
 """Reasons that depend on load, not on the request."""
@@ -311,7 +312,8 @@ def _shown(path: str) -> str:
 
 def _is_gzip_by_query(query: bytes, body: bytes | LargeBody) -> bool:
     """Return whether a URL announces a compressed body, and the body is one: some announce it always."""
-    return isinstance(body, bytes) and body.startswith(_GZIP_MAGIC) and b"gzip=1" in query.split(b"&")
+    is_announced = not _ANNOUNCED.isdisjoint(query.lower().split(b"&"))
+    return is_announced and isinstance(body, bytes) and body.startswith(_GZIP_MAGIC)
 
 
 def _peek_tmax(body: bytes) -> int:

@@ -65,6 +65,7 @@ def main(
         settings = _settings(head)
         environment = nodes.node_environment(settings, settings.http_host)
         _check(settings, environment, listen)
+        _await_head(settings, environment, patience)
         cluster = _Cluster(settings, environment)
         _await("the cluster", cluster.applications_url, patience, cluster.headers)
         found = cluster.await_hosts(hosts, patience)
@@ -95,11 +96,20 @@ def _check(settings: Settings, environment: Mapping[str, str], listen: str) -> N
     """
     check_keys(settings, listen)
     nodes.check_settings(settings, environment)
-    address = nodes.head_place(settings.http_host, settings.ray_port).address
-    nodes.check_like_head(settings, environment, address)
     if settings.ctr_artefact:  # with a store, models outside it serve only where a folder of all hosts is named
         train_missing(settings, _say)
     check_models(settings)
+
+
+def _await_head(settings: Settings, environment: Mapping[str, str], seconds: float) -> None:
+    """Wait for the head, then check that this host has what it recorded before it started.
+
+    Raises:
+        LaunchError: it takes too long, or this host has something else.
+    """
+    head = nodes.head_place(settings.http_host, settings.dashboard_port)
+    nodes.await_head(head, seconds, _say)
+    nodes.check_like_head(settings, environment, head.address)
 
 
 def _configured(config: Path, listen: str, settings: Settings, hosts: int, per_host: int) -> dict[str, Any]:

@@ -36,6 +36,7 @@ _SERVERS = {"valkey_server", "redis_server", "bucket_server", "cluster"}
 """Fixtures that start a server."""
 _SLOW = (
     "benchmarks/test_wrk",
+    "clients/",
     "cluster/",
     "dashboards/",
     "deployments/test_api_",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from rtb.runtime.settings import Settings
+from verification.clients.packages import ClientsMissing, packages
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 """Real data beside the checkout, where there is any; see `require`."""
@@ -34,6 +36,17 @@ def require(condition: object, reason: str) -> None:
 def require_package(condition: object, package: str) -> None:
     """Skip the test when a Debian package is not installed; `make system` installs all that tests need."""
     require(condition, f"{SYSTEM}{package}")
+
+
+def node_packages() -> Path:
+    """Return the packages of npm, or skip the test where Node.js, npm or its registry is missing."""
+    for program, package in (("node", "nodejs"), ("npm", "npm")):
+        require_package(shutil.which(program), package)
+    try:
+        return packages()
+    except ClientsMissing as error:
+        require(False, str(error))
+        raise
 
 
 def until(condition: Callable[[], object], seconds: float = 30.0, what: str = "", *, every: float = 0.05) -> None:

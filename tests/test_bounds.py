@@ -33,7 +33,11 @@ _BODIES: list[type[msgspec.Struct]] = [
     Candidate,
     Rollback,
 ]
-_FLAGS = {"$.device.ext.atts", "$.device.ext.gpc", "$.device.sua.ext.gpc", "$.regs.gpc", "$.regs.ext.gpc"}
+_HINTS = ("$.device.sua", "$.device.ext.sua")
+_FLAGS = {
+    *("$.device.ext.atts", "$.device.ext.gpc", "$.regs.gpc", "$.regs.ext.gpc", "$.regs.ext.s22580"),
+    *(f"{hints}{place}.gpc" for hints in _HINTS for place in ("", ".ext")),
+}
 _CHECKED_LATER = {"$.imp[].native.request", "$.imp[].native.assets", "$.assets[]", *_FLAGS}
 """What is of any type: natives, read as `NativeRequest` and its assets as `Asset`; flags, compared to constants."""
 

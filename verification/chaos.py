@@ -105,7 +105,7 @@ def main(
     except ValidationError as error:
         refuse("chaos", faults(error))
     except (LaunchError, Unreachable, LedgerError, RedisError, httpx.HTTPError, OSError) as error:
-        refuse("chaos", f"{error} (logs: {folder})")
+        refuse("chaos", f"{str(error) or type(error).__name__} (logs: {folder})")
     typer.echo(msgspec.json.encode(summary).decode())
     broken = [name for name in _MUST_BE_ZERO if summary[name]]
     if broken:

@@ -34,7 +34,7 @@ from rtb.runtime.terminal import plain
 from simulation.exchange.examination import Findings, examine, read
 from simulation.exchange.generous import campaigns_for, held_by, wishes_of
 from simulation.exchange.sources import RequestSourceError, from_files
-from verification.platform_at import platform_at, registered
+from verification.given_platform import bidding, platform_at, with_rates
 
 _CONNECTIONS = 4
 
@@ -52,9 +52,10 @@ def main(
     try:
         bodies = _read(requests, console)
         campaigns = campaigns_for(wishes_of(read(body) for body in bodies))
+        console.print(f"[dim]{len(campaigns)} campaigns[/dim]")
         with (
-            platform_at(base, settings, console, "conformance") as found,
-            registered(base, found, campaigns, console),
+            platform_at(base, settings, lambda text: console.print(plain(text, "dim")), with_rates) as found,
+            bidding(base, found, campaigns),
             Progress(console=console, transient=True) as progress,
         ):
             task = progress.add_task("requests", total=len(bodies))

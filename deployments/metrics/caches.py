@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from deployments.tally import Tally
-from rtb.inventory import blocks, device
+from rtb.inventory import device
 from rtb.inventory.slots import native
+from rtb.openrtb import domains
 from rtb.runtime.caches import MemoizedFunction
 
 _CACHES: Mapping[str, MemoizedFunction[Any]] = {
-    "advertiser_domain": blocks.domain,
+    "advertiser_domain": domains.domain,
     "browser": device.by_header,
     "native_request": native.asked_for,
 }

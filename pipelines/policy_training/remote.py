@@ -72,6 +72,7 @@ class RemoteTraining:
         inside = PlacementGroupSchedulingStrategy(self._group, 0, placement_group_capture_child_tasks=True)
         loop = ray.remote(_Loop).options(num_cpus=SHARE, scheduling_strategy=inside).remote(self._plan)
         try:
+            self._ask(loop.prepare)
             if resume:
                 self._ask(loop.resume, self.state, self.best, checkpoint)
             while (one := self._ask(loop.advance)) is not None:
@@ -110,8 +111,12 @@ class _Loop:
     """
 
     def __init__(self, plan: TrainingPlan) -> None:
+        self._plan = plan
+
+    def prepare(self) -> None:
+        """Read the data; not done by the constructor, as Ray hides what that raises."""
         self._folder = tempfile.TemporaryDirectory(prefix="raybid-training-")
-        self._training = Training(replace(plan, folder=Path(self._folder.name)), yardstick_of(plan.run))
+        self._training = Training(replace(self._plan, folder=Path(self._folder.name)), yardstick_of(self._plan.run))
         self._rounds = self._training.go()
 
     def resume(self, state: TrainingState, best: Policy, checkpoint: bytes) -> None:

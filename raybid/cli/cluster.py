@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from raybid.cli.common import fail, page, settings
+from raybid.cli.common import fail, page, screen, settings
 from raybid.cli.verbs import ClusterVerbs
 from raybid.local import LaunchError, nodes
 from raybid.local.cluster_file import write_cluster_file
@@ -92,7 +92,7 @@ def join(
         place = nodes.head_place(head, chosen.ray_port)
         own = address or nodes.address_towards(place.address, place.port)
         environment = nodes.node_environment(chosen, own, place.address)
-        nodes.await_head(place, patience)
+        nodes.await_head(place, patience, lambda text: screen().print(plain(text), soft_wrap=True))
         nodes.check_like_head(chosen, environment, place.address)
         options = nodes.NodeOptions(own, cpus, metrics_port)
         nodes.become(nodes.join_command(place, options, environment), environment)

@@ -9,7 +9,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -25,6 +25,9 @@ from rtb.store import cluster_record
 _REDIS_PORT = 6379
 _LOOK_SECONDS = 1.0
 _STOP_SECONDS = 40.0
+_AGENT_PORT, _RUNTIME_ENV_PORT = 8266, 8267
+"""Ports of Ray's agents: of those that they choose themselves, Ray waits to be told for 15 seconds, then ends
+(ray-project/ray#65983), and two busy cores may need more to start them."""
 _RECONNECT_SECONDS = "600"
 """How long a host serves on without the head's GCS, as long as KubeRay's workers; Ray's own minute is too short."""
 
@@ -121,10 +124,15 @@ def head_command(
 
     The state is in Redis, so that a head that starts again finds it: in the server of the ledger, unless
     `RAY_REDIS_ADDRESS` names another.
+
+    It starts nothing that it can do without: no autoscaler, which has no hosts to add, and no monitor of workers' logs
+    where it has no workers.
     """
     return [
         *_ray_start(options),
         "--head",
+        "--no-monitor",
+        *(() if options.cpus else ("--include-log-monitor", "false")),
         *("--port", str(settings.ray_port)),
         *("--dashboard-host", dashboard_host or options.address),
         *("--dashboard-port", str(settings.dashboard_port)),
@@ -218,13 +226,18 @@ def head_place(told: str, port: int) -> HeadPlace:
         ) from error
 
 
-def await_head(place: HeadPlace, seconds: float) -> None:
+def await_head(place: HeadPlace, seconds: float, say: Callable[[str], None]) -> None:
     """Wait until a head takes connections: by then its record is in the store.
+
+    Args:
+        place: where the head is.
+        seconds: the longest wait.
+        say: told once if there is something to wait for.
 
     Raises:
         LaunchError: it takes too long.
     """
-    deadline = time.monotonic() + seconds
+    deadline, is_told = time.monotonic() + seconds, False
     while True:
         try:
             socket.create_connection(place, timeout=_LOOK_SECONDS).close()
@@ -234,6 +247,9 @@ def await_head(place: HeadPlace, seconds: float) -> None:
                     f"no head answers at {place.address}:{place.port} ({error.strerror or error}): start it by"
                     " `raybid cluster head`, and let this host reach it"
                 ) from error
+            if not is_told:
+                say(f"waiting for the head at {place.address}:{place.port}")
+                is_told = True
             time.sleep(_LOOK_SECONDS)
         else:
             return
@@ -242,6 +258,7 @@ def await_head(place: HeadPlace, seconds: float) -> None:
 def _ray_start(options: NodeOptions) -> list[str]:
     command = [str(Path(sys.executable).parent / "ray"), "start", "--block", "--log-color", "false"]
     command += ["--node-ip-address", options.address, "--metrics-export-port", str(options.metrics_port)]
+    command += ["--dashboard-agent-grpc-port", str(_AGENT_PORT), "--runtime-env-agent-port", str(_RUNTIME_ENV_PORT)]
     return command if options.cpus is None else [*command, "--num-cpus", f"{options.cpus:g}"]
 
 

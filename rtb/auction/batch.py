@@ -16,6 +16,7 @@ from rtb.models import features
 from rtb.models.winrate import market_key
 from rtb.money.currency import NO_RATES, Rates
 from rtb.openrtb import BidRequest, BidResponse, NoBid
+from rtb.openrtb.response import NonBid
 from rtb.targeting.catalog_view import CatalogView
 from rtb.targeting.index import Candidates
 
@@ -49,7 +50,7 @@ class Prepared(NamedTuple):
         context: context that it was read in.
         caller: number of its API key (`rtb.exchanges.number_of` its id); 0: it came without one.
         is_protobuf: whether it came as protocol buffers.
-        imps: ids of its imps, where the exchange is told of those without a bid.
+        unsold: what the exchange is told of each imp that gets no bid, where it wants to be told.
     """
 
     id: str
@@ -62,7 +63,7 @@ class Prepared(NamedTuple):
     context: ReadContext = _NO_CONTEXT
     caller: int = 0
     is_protobuf: bool = False
-    imps: tuple[str, ...] = ()
+    unsold: tuple[NonBid, ...] = ()
 
 
 class ImpressionTerms(NamedTuple):

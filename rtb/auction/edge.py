@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import pairwise
 from operator import attrgetter
 from typing import Literal
@@ -29,7 +29,7 @@ from rtb.models.scores import CLICK
 from rtb.money.accounts import campaign_of, experiment_of
 from rtb.money.currency import Rates
 from rtb.money.micros import floors_to_micros
-from rtb.openrtb import Bid, BidRequest, BidResponse, NoBid, SeatBid, decode_request, encode_response
+from rtb.openrtb import Bid, BidRequest, BidResponse, Imp, NoBid, SeatBid, decode_request, encode_response
 from rtb.openrtb.protobuf import decode_protobuf, encode_protobuf
 from rtb.openrtb.response import NonBid, NonBidStatus, ResponseExt, SeatNonBid
 from rtb.privacy.permissions import set_gpc
@@ -44,6 +44,7 @@ from rtb.targeting.listing import Listing
 from rtb.targeting.users import UserKeys
 
 _TIMES = NoticeTimes()
+_SCREEN = "dooh"
 _progress = attrgetter("progress")
 
 
@@ -173,9 +174,8 @@ class Edge:
         exchange.complete(request)
         if has_gpc:  # recorded with the request: the body alone would be read otherwise
             set_gpc(request)
-        if is_protobuf:
-            return self._prepared(request, exchange, request, caller)._replace(as_object=True, is_protobuf=True)
-        return self._prepared(request, exchange, request if has_gpc else body, caller)
+        source = request if has_gpc or is_protobuf else body
+        return self._prepared(request, exchange, source, caller, as_object=is_protobuf, is_protobuf=is_protobuf)
 
     def prepare_object(self, request: BidRequest, exchange: Profile = GENERIC, caller: int = 0) -> Prepared:
         """Read a request that never was JSON, whose response is wanted as an object.
@@ -185,16 +185,33 @@ class Edge:
             exchange: profile of the exchange of its API key.
             caller: number of that key, 0 without one.
         """
-        return self._prepared(request, exchange, request, caller)._replace(as_object=True)
+        return self._prepared(request, exchange, request, caller, as_object=True)
 
-    def _prepared(self, request: BidRequest, exchange: Profile, source: bytes | BidRequest, caller: int) -> Prepared:
+    def _prepared(
+        self,
+        request: BidRequest,
+        exchange: Profile,
+        source: bytes | BidRequest,
+        caller: int,
+        *,
+        as_object: bool = False,
+        is_protobuf: bool = False,
+    ) -> Prepared:
         refusal = exchange.refusal(request) or self._traffic.refusal(request)
         impressions, reason = ([], refusal) if refusal else self._impressions(request, exchange)
-        tmax = request.tmax or 0
-        prepared = Prepared(request.id, tmax, impressions, reason, exchange, False, source, self._context, caller)
-        if exchange.seat_non_bid:
-            return prepared._replace(imps=tuple(imp.id for imp in request.imp))
-        return prepared
+        return Prepared(  # by place, which is twice as fast as by name
+            request.id,
+            request.tmax or 0,
+            impressions,
+            reason,
+            exchange,
+            as_object,
+            source,
+            self._context,
+            caller,
+            is_protobuf,
+            tuple(_non_bid(imp, self._view.index.kinds) for imp in request.imp) if exchange.seat_non_bid else (),
+        )
 
     def _impressions(self, request: BidRequest, exchange: Profile) -> tuple[list[Impression], NoBid]:
         index = self._view.index
@@ -249,10 +266,14 @@ class Edge:
         )
 
     def _seconds(self, impression: Impression) -> float:
-        """Return how long notices are honoured; video and audio are always fetched ahead."""
+        """Return how long notices are honoured; video and audio are always fetched ahead.
+
+        A screen in public may come as a site or an app: what is several impressions, or is shown later, is one.
+        """
         slot, inventory, shown_in = impression.slot, impression.audience.inventory, 0.0
-        if inventory == "dooh":
-            shown_in = max(impression.patience, impression.shown_at - self._clock())
+        ahead = impression.shown_at - self._clock() if impression.shown_at else 0.0
+        if inventory == _SCREEN or impression.quantity != 1.0 or ahead > 0:
+            inventory, shown_in = _SCREEN, max(impression.patience, ahead)
         elif isinstance(slot, PlayedSlot):
             inventory = "app"
         return self._times.of(inventory, interstitial=slot.instl, native=slot.kind == "native", shown_in=shown_in)
@@ -326,7 +347,7 @@ def _answer(request: Prepared, seats: dict[str, list[Bid]], reason: NoBid) -> An
     seatbid = [SeatBid(bid=offers, seat=seat) for seat, offers in seats.items()]
     currency = request.impressions[0].audience.quote.currency
     response = BidResponse(request.id, seatbid, bidid=seatbid[0].bid[0].id, cur=currency)
-    if request.imps and (unsold := _non_bids(request, seats)):
+    if request.unsold and (unsold := _non_bids(request, seats)):
         response.ext = ResponseExt([SeatNonBid(unsold, seatbid[0].seat)])
     if request.is_protobuf:
         return Answer(encode_protobuf(response))
@@ -334,14 +355,16 @@ def _answer(request: Prepared, seats: dict[str, list[Bid]], reason: NoBid) -> An
 
 
 def _non_bids(request: Prepared, seats: dict[str, list[Bid]]) -> list[NonBid]:
-    """Return the imps without a bid; those of no impression were in no format that there are creatives of."""
+    """Return the imps without a bid."""
     sold = {bid.impid for offers in seats.values() for bid in offers}
-    readable = {impression.imp_id for impression in request.impressions}
-    return [
-        NonBid(imp, NonBidStatus.NO_BID if imp in readable else NonBidStatus.UNSUPPORTED_FORMAT)
-        for imp in request.imps
-        if imp not in sold
-    ]
+    return [one for one in request.unsold if one.impid not in sold]
+
+
+def _non_bid(imp: Imp, kinds: Collection[str]) -> NonBid:
+    """Return what an exchange is told of an imp without a bid, also that we have no creatives in its formats."""
+    formats = {"banner": imp.banner, "video": imp.video, "native": imp.native, "audio": imp.audio}
+    is_supported = any(formats[kind] is not None for kind in kinds)
+    return NonBid(imp.id, NonBidStatus.NO_BID if is_supported else NonBidStatus.UNSUPPORTED_FORMAT)
 
 
 def _reasons(batch: Batch, outcome: AuctionOutcome) -> list[NoBid]:

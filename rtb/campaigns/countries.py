@@ -9,12 +9,29 @@ from iso3166 import countries_by_alpha3
 _ALIASES = {"UK": "GBR", "EL": "GRC"}
 """Codes that ISO reserves beside the official ones, as for the European Union."""
 
+_FORMER = {
+    **dict.fromkeys(("BU", "BUR"), "MMR"),
+    **dict.fromkeys(("DD", "DDR"), "DEU"),
+    **dict.fromkeys(("DY", "DHY"), "BEN"),
+    **dict.fromkeys(("FX", "FXX"), "FRA"),
+    **dict.fromkeys(("HV", "HVO"), "BFA"),
+    **dict.fromkeys(("NH", "NHB"), "VUT"),
+    **dict.fromkeys(("RH", "RHO"), "ZWE"),
+    **dict.fromkeys(("TP", "TMP"), "TLS"),
+    **dict.fromkeys(("VD", "VDR"), "VNM"),
+    **dict.fromkeys(("YD", "YMD"), "YEM"),
+    **dict.fromkeys(("ZR", "ZAR"), "COD"),
+    "ROM": "ROU",
+}
+"""Withdrawn codes (ISO 3166-3) that databases still have, by the one country that each became; the code of a country
+that became several, such as `YU` and `AN`, is none."""
+
 _NUMERIC_DIGITS = 3
 
 
 def _all_codes() -> Mapping[str, str]:
     """Return the alpha-3 codes by all codes, in upper and lower case."""
-    found = dict(_ALIASES)
+    found = {**_FORMER, **_ALIASES}
     for alpha3, country in countries_by_alpha3.items():
         found |= dict.fromkeys((country.alpha2, alpha3, country.numeric), alpha3)
     return found | {code.lower(): alpha3 for code, alpha3 in found.items()}

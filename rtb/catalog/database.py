@@ -18,8 +18,11 @@ from rtb.catalog.records import CatalogError
 _BUSY_SECONDS = 30.0
 """How long SQLite waits for another writer."""
 
-_CONNECT_SECONDS = 5
-"""Connection time-out of PostgreSQL, where the URL sets none."""
+_POSTGRES_DEFAULTS = {
+    "connect_timeout": 5,  # by itself it waits as long as TCP: minutes
+    "client_encoding": "utf8",  # of a database in SQL_ASCII, the one of a machine without a locale, texts come as bytes
+}
+"""What a connection to PostgreSQL has where the URL does not say."""
 
 _WRITES = "raybid_writes"
 """Execution option of transactions that will write."""
@@ -82,9 +85,9 @@ class Database:
 
 
 def _engine(url: URL) -> Engine:
-    if url.get_backend_name() == "postgresql":  # its default time-out is that of TCP: minutes
-        patience = {"connect_timeout": _CONNECT_SECONDS} if "connect_timeout" not in url.query else {}
-        return create_engine(url, pool_pre_ping=True, connect_args=patience)
+    if url.get_backend_name() == "postgresql":
+        ours = {name: value for name, value in _POSTGRES_DEFAULTS.items() if name not in url.query}
+        return create_engine(url, pool_pre_ping=True, connect_args=ours)
     if url.get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True)
     if url.database and url.database != ":memory:":

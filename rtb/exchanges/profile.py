@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from rtb.openrtb import Bid, BidRequest, NoBid
 from rtb.openrtb.macros import AUCTION_PRICE
-from rtb.openrtb.supply_chain import chain_of, is_complete, sellers_of
+from rtb.openrtb.supply_chain import chain_of, is_complete, names_of, seller_name, sellers_of
 from rtb.openrtb.types import Imp
 
 SHARED_ENDPOINT = "/openrtb2/bid"
@@ -189,8 +189,8 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         chain = chain_of(request.source)
         if self.complete_chain and not is_complete(chain):
             return NoBid.INCOMPLETE_CHAIN
-        named = {name for s in sellers_of(chain) for name in (s.system, f"{s.system}/{s.account}")}
-        return NoBid.BLOCKED_SELLER if not named.isdisjoint(self.blocked_sellers) else None
+        blocked = map(seller_name, self.blocked_sellers)
+        return NoBid.BLOCKED_SELLER if not set(names_of(sellers_of(chain))).isdisjoint(blocked) else None
 
     def is_charged_by_win(self, kind: str, otherwise: str) -> bool:
         """Return whether the win notice of a bid of this format spends its money.

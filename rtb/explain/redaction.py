@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from rtb.inventory import user_agent
 from rtb.inventory.device import traits_of
+from rtb.inventory.disclosure import dsa_of
 from rtb.inventory.identity import user_of
 from rtb.inventory.publisher import site_domain
 from rtb.inventory.user_data import DEFAULT_POLICY, UserDataPolicy, segments_of
@@ -98,5 +99,5 @@ def _user(request: BidRequest, allowed: UserDataPermissions, policy: UserDataPol
 
 def _regs(regs: Regs | None) -> Regs | None:
     """Return what bids must disclose: it decides what may be bid on, and says nothing of a person."""
-    dsa = None if regs is None else regs.dsa or (regs.ext.dsa if regs.ext else None)
+    dsa = None if regs is None else dsa_of(regs)
     return Regs(dsa=dsa) if dsa is not None else None

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from rtb.inventory import blocks
+from rtb.inventory.publisher import site_domain
 from rtb.openrtb import BidRequest
+from rtb.openrtb.domains import domain
 from rtb.openrtb.supply_chain import Seller, chain_of, is_complete, sellers_of
+from rtb.openrtb.types import App, Site
 from rtb.sellers import AdsTxt, SellerDirectory, Standing
 
 
@@ -36,10 +39,13 @@ def _list_of(request: BidRequest, directory: SellerDirectory) -> AdsTxt | None:
     """
     app, site = request.app, request.site
     if app is not None:
-        partner = blocks.domain(app.inventorypartnerdomain or "")
-        return directory.app_ads_txt.get(partner or (app.bundle or "").strip().lower())
+        return directory.app_ads_txt.get(domain(_partner_of(app)) or (app.bundle or "").strip().lower())
     if site is None:
         return None
-    if site.inventorypartnerdomain:
-        return directory.of_site(blocks.with_parent_domains(site.inventorypartnerdomain))
-    return directory.of_site(blocks.with_parent_domains(site.domain or site.page or ""))
+    return directory.of_site(blocks.with_parent_domains(_partner_of(site) or site_domain(site)))
+
+
+def _partner_of(place: Site | App) -> str:
+    """Return the domain of the partner in its place of OpenRTB 2.6 or 2.5; empty where there is none."""
+    earlier = place.ext.inventorypartnerdomain if place.ext is not None else None
+    return place.inventorypartnerdomain or earlier or ""

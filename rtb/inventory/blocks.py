@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
-from urllib.parse import unquote, urlsplit
 
 from rtb.campaigns.campaign import Campaign
 from rtb.openrtb import InvalidRequest
+from rtb.openrtb.domains import domain
 from rtb.openrtb.types import BidRequest
 from rtb.runtime.caches import memoized
 
@@ -31,12 +31,13 @@ _APP = re.compile(r"[^\s/]+")
 _MOST_PATTERNS = 16
 """Most blocks with a `*` that is not just the front of a domain: each is compared with every campaign's traits."""
 
-_SCHEME = re.compile(r"https?:/*", re.IGNORECASE)
-
-_IAB = re.compile(r"IAB[ _-]?0*(\d+)(?:[-_. ]0*(\d+))?([-_.]?\*)?")
+_IAB = re.compile(r"IAB[ _-]?0*(\d+)(?:[-_. :/]+0*(\d+))?[-_.:/]*\*?")
 """A category of Content Categories 1.0, also as `IAB-1`, `iab01_2` or `IAB1*`; a bare number may be of any list."""
 
-_GAP = re.compile(r"\bIAB\s+(?=\d)", re.IGNORECASE)
+_DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\uff0d", "-"))
+"""Hyphens and dashes that word processors put for one another."""
+
+_GAP = re.compile(r"\bIAB\s+(?=\d)|(?<=\d)\s*-\s*(?=\d)", re.IGNORECASE)
 _TIERS = 26
 _STORE_ID = re.compile(r"(?:[?&]id=|/id(?=\d))([\w.]+)")
 _APPLE_ID = re.compile(r"id\d+")
@@ -48,12 +49,17 @@ def blocked_keys(request: BidRequest) -> tuple[str, ...]:
     Raises:
         InvalidRequest: an entry of them cannot be read, so that nobody could keep it.
     """
-    keys = [f"cat:{category(cat, request.cattax)}" for cat in categories(request.bcat)]
+    keys = [f"cat:{category(cat, taxonomy_of(request))}" for cat in categories(request.bcat)]
     keys += [f"adv:{_readable(_DOMAIN, domain(name), name, 'badv')}" for name in entries(request.badv)]
     keys += [f"app:{_readable(_APP, app(name), name, 'bapp')}" for name in entries(request.bapp)]
     if sum("*" in key for key in keys) > _MOST_PATTERNS:
         raise InvalidRequest("too_many", f"more than {_MOST_PATTERNS} blocks with wildcards")
     return tuple(keys)
+
+
+def taxonomy_of(request: BidRequest) -> int:
+    """Return the taxonomy of a request's categories: they are numbered from 1, so that 0 names none."""
+    return request.cattax if request.cattax > 0 else CONTENT_1
 
 
 def entries(values: Sequence[str] | None) -> list[str]:
@@ -62,13 +68,17 @@ def entries(values: Sequence[str] | None) -> list[str]:
         return []
     found: list[str] = []
     for value in values:
-        found += _SEPARATORS.split(value) if _SEPARATORS.search(value) else [value]
+        found += [value] if value.isalnum() or not _SEPARATORS.search(value) else _SEPARATORS.split(value)
     return [name for name in found if name]
 
 
 def categories(values: Sequence[str] | None) -> list[str]:
-    """Return the entries of a list of categories; `IAB 1` is one."""
-    return entries([_GAP.sub("IAB", value) for value in values]) if values else []
+    """Return the entries of a list of categories; `IAB 1` is one, as is `IAB1 - 2`."""
+    return entries([_GAP.sub(_without_gap, value.translate(_DASHES)) for value in values]) if values else []
+
+
+def _without_gap(found: re.Match[str]) -> str:
+    return "-" if "-" in found[0] else "IAB"
 
 
 def _readable(pattern: re.Pattern[str], name: str, sent: str, field: str) -> str:
@@ -98,36 +108,13 @@ def is_allowed(campaign: Campaign, allowed: Collection[str]) -> bool:
 
 def category(name: str, taxonomy: int = CONTENT_1) -> str:
     """Return a normalised category: `iab-1_2` of taxonomy 1 is `IAB1-2`, and `IAB1*` is `IAB1`, which is above it."""
-    plain = name.strip().upper()
+    plain = name.strip().upper().translate(_DASHES)
     if taxonomy != CONTENT_1:
         return plain
     read = _IAB.fullmatch(plain)
     if read is None or not 1 <= int(read[1]) <= _TIERS:
         return plain
     return f"IAB{read[1]}-{read[2]}" if read[2] else f"IAB{read[1]}"
-
-
-@memoized("domains", 3 << 19)
-def domain(name: str) -> str:
-    """Return a normalised domain, also from a URL or a wildcard of its subdomains, which belong to it anyway.
-
-    `https://www.Shop.example:443/sale`, `*.shop.example` and `.shop.example` are `shop.example`; `*` stays.
-    """
-    text = unquote(name).strip("\"'<> \t").replace("\\", "/")
-    try:
-        host = urlsplit("//" + _SCHEME.sub("", text, count=1).lstrip("/")).hostname or ""
-    except ValueError:  # such as an unclosed bracket
-        return ""
-    host = host.rstrip(".").removeprefix("*.").lstrip(".").removeprefix("www.")
-    return host if host.isascii() else _ascii(host)
-
-
-def _ascii(host: str) -> str:
-    """Return an international domain as it is in DNS, as campaigns and exchanges may write either form."""
-    try:
-        return host.encode("idna").decode()
-    except UnicodeError:
-        return host
 
 
 @memoized("apps", 1 << 18)

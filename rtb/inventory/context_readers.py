@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable
 from rtb.campaigns.countries import country_code
 from rtb.inventory import blocks
 from rtb.openrtb.content import Channel, Content, Network
-from rtb.openrtb.supply_chain import chain_of, is_complete, sellers_of
+from rtb.openrtb.supply_chain import chain_of, is_complete, names_of, sellers_of
 from rtb.openrtb.types import App, BidRequest, Dooh, Imp, Site, is_rewarded
 
 Values = tuple[str, ...]
 YES, NO = ("yes",), ("no",)
 
 _MOST_KEYWORDS = 1_000
+_OPEN_OOH = 1  # the default of `venuetypetax`
 _ROLLS = {0: "pre", -1: "mid", -2: "post"}
 _VIEWABILITY = "viewability"
 
@@ -123,9 +124,12 @@ def _metro(request: BidRequest) -> Values:
 
 
 def _sellers(request: BidRequest) -> Values:
-    """Return the sellers of the supply chain, each as its system and as `system/account`."""
-    sellers = sellers_of(chain_of(request.source))
-    return tuple(dict.fromkeys(name for s in sellers for name in (s.system, f"{s.system}/{s.account}")))
+    return names_of(sellers_of(chain_of(request.source)))
+
+
+def _venues(dooh: Dooh) -> Values:
+    """Return the types of the venue; codes of another taxonomy than OpenOOH's mean other things."""
+    return tuple(dooh.venuetype or ()) if dooh.venuetypetax == _OPEN_OOH else ()
 
 
 def _rewarded(imp: Imp) -> Values:
@@ -134,7 +138,10 @@ def _rewarded(imp: Imp) -> Values:
 
 def _networks_of_apple(imp: Imp) -> Values:
     skadn = imp.ext.skadn if imp.ext is not None else None
-    return _lower(skadn.skadnetids or ()) if skadn is not None else ()
+    if skadn is None:
+        return ()
+    listed = skadn.skadnetlist
+    return _lower([*(skadn.skadnetids or ()), *((listed.addl or ()) if listed is not None else ())])
 
 
 def _viewability(imp: Imp) -> float:
@@ -169,7 +176,7 @@ OF_REQUEST: dict[str, Callable[[BidRequest], Values]] = {
     "network": _networks,
     "channel": _channels,
     "content segment": _content_segments,
-    "venue": lambda request: tuple(request.dooh.venuetype or ()) if request.dooh is not None else (),
+    "venue": lambda request: _venues(request.dooh) if request.dooh is not None else (),
     "language": _languages,
     "carrier": lambda request: _lower([request.device.carrier]) if request.device is not None else (),
     "connection": lambda request: _code(request.device.connectiontype if request.device is not None else None),

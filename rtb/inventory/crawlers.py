@@ -36,7 +36,7 @@ class CrawlerList:
         for one in map(pattern_of, crawleruseragents.CRAWLER_USER_AGENTS_DATA):
             front = one.literal[:_LEAST_LITERAL]
             (self._by_front.setdefault(front, []) if front else self._others).append(one)
-        self._reason = MemoizedFunction(self._search, "crawlers", 1 << 20)
+        self._reason = MemoizedFunction(self._search, "crawlers", 1 << 19)
 
     def reason(self, agent: str) -> NoBid | None:
         """Return why nobody sees an ad with this User-Agent: it is a crawler's, or a program's; `None`: it may be."""

@@ -26,7 +26,7 @@ class DeviceTraits(NamedTuple):
 
 def traits_of(device: Device) -> DeviceTraits:
     """Return the traits of a device; client hints count before the header, which browsers reduced for their sake."""
-    hints = device.sua
+    hints = device.sua or (device.ext.sua if device.ext is not None else None)
     if hints is None:
         return by_header(device.ua or "", device.os or "", device.devicetype or UNKNOWN)
     by_hints = user_agent.platform_of_hints(hints)
@@ -35,7 +35,7 @@ def traits_of(device: Device) -> DeviceTraits:
     return known._replace(browser=user_agent.browser_of_hints(hints) or known.browser)
 
 
-@memoized("headers", 3 << 20)
+@memoized("headers", 2 << 20)
 def by_header(agent: str, os: str, devicetype: int) -> DeviceTraits:
     """Return the traits of a device without client hints.
 

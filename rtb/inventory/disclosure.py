@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rtb.openrtb.types import BidRequest
+from rtb.openrtb.types import BidRequest, Dsa, Regs
 
 _SUPPORTED, _REQUIRED = 1, 2  # `dsarequired`; 3 is required of the platform's size
 _CANNOT_RENDER = 0  # `pubrender`
@@ -25,12 +25,17 @@ class Disclosure(NamedTuple):
     has_parameters: bool
 
 
+def dsa_of(regs: Regs) -> Dsa | None:
+    """Return what is said about the Digital Services Act, in either place; the stricter where both say something."""
+    earlier = regs.ext.dsa if regs.ext is not None else None
+    if regs.dsa is None or earlier is None:
+        return regs.dsa or earlier
+    return earlier if earlier.dsarequired > regs.dsa.dsarequired else regs.dsa
+
+
 def disclosure_of(request: BidRequest) -> Disclosure | None:
     """Return what a request asks to disclose; `None` where nothing."""
-    regs = request.regs
-    if regs is None:
-        return None
-    dsa = regs.dsa or (regs.ext.dsa if regs.ext is not None else None)
+    dsa = None if request.regs is None else dsa_of(request.regs)
     if dsa is None or dsa.dsarequired < _SUPPORTED:
         return None
     return Disclosure(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
+import string
 from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import unquote
 
 from rtb.openrtb.types import BidRequest, Eid
 
@@ -20,30 +23,50 @@ _BLANK = "0-_:.{}()[] "
 
 _WORDS = frozenset(
     {
-        *("null", "nil", "none", "undefined", "unknown", "nan", "na", "n/a", "notset", "empty", "void", "false"),
-        *("default", "invalid", "missing", "deleted", "anon", "anonymous", "noid", "nouser", "nouserid", "optout"),
-        *("optedout", "objectobject"),
+        *("null", "nil", "nul", "none", "undefined", "unknown", "nan", "na", "n/a", "notset", "unset", "empty", "void"),
+        *("true", "false", "default", "invalid", "missing", "deleted", "blocked", "redacted", "string", "0x0"),
+        *("anon", "anonymous", "nobody", "noid", "nouser", "nouserid", "unknownid", "unknownuser", "anonymoususer"),
+        *("optout", "optedout", "noconsent", "limitadtracking", "notavailable", "objectobject", "placeholder"),
     }
 )
-"""What stands in the place of an id that is none, without hyphens, underscores and brackets."""
+"""What stands in the place of an id that is none, without hyphens, underscores, dots and brackets."""
+
+_NAMED_TWICE = re.compile(r"[,;|]")
+"""What stands between ids where somebody joined several."""
+
+_SHARED = frozenset({"9774d56d682e549c"})
+"""Ids that whole makes of devices have in common: this one is of the first Androids with an id."""
 
 _LONGEST_WORD = 20
 _REPEATED = 8
 
-_MACRO = re.compile(r"[$%#@]?\{.*[^0-9a-f{}-].*\}|\[.*\]|<.*>|%%.*%%|__.*__|##.*##", re.IGNORECASE | re.DOTALL)
-"""A macro that nobody replaced; braces are also around the UUIDs of Windows."""
+_MACRO = re.compile(
+    r"[$%#@]?\{.*[^0-9a-f{}-].*\}|\[.*\]|<.*>|%%.*%%|__.*__|##.*##|%[A-Z_]+%|\$\$?[A-Z][A-Z_]*\$*",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A macro that nobody replaced; braces are also around the UUIDs of Windows. `$UID` is that of user syncs."""
 
 _ZERO_UUID = "00000000-0000-0000-0000-000000000000"
 _HASHED_NOBODY = frozenset(
     hashlib.new(name, text.encode(), usedforsecurity=False).hexdigest()
     for name in ("md5", "sha1", "sha256")
-    for text in ("", _ZERO_UUID)
+    for text in ("", "0", "null", "undefined", _ZERO_UUID, _ZERO_UUID.replace("-", ""))
 )
-_DIGEST_LENGTHS = frozenset(map(len, _HASHED_NOBODY))
+_ENCODED_NOBODY = frozenset(
+    encoded.rstrip("=") + padding
+    for encoded in (base64.b64encode(bytes(16)).decode(), base64.b64encode(_ZERO_UUID.encode()).decode())
+    for padding in ("", "=", "==")
+)
+_DIGEST_LENGTHS = frozenset(map(len, _HASHED_NOBODY | _ENCODED_NOBODY | _SHARED))
 
 _SUSPECT_STARTS = frozenset(word[:2] for word in _WORDS)
-_SUSPECT_CHARACTERS = frozenset(f"{_BLANK}$%#@<\"'")
-"""How ids begin that are looked at more closely; others are taken as they are."""
+_PLAIN_STARTS = frozenset(
+    first + second
+    for first in f"{string.ascii_letters}123456789"
+    for second in f"{string.ascii_letters}{string.digits}-_"
+    if first.lower() != second.lower() and (first + second).lower() not in _SUSPECT_STARTS
+)
+"""How most ids begin, which are taken as they are; others are looked at more closely."""
 
 _SESSION = "sessionid"
 """`ifa_type` of an id that lasts as long as a session."""
@@ -68,12 +91,11 @@ def person(id: str | None) -> str:
     """Return an id without white space around it; empty for one that stands for nobody."""
     if not id:
         return ""
-    start = id[:2].lower()
-    is_plain = start not in _SUSPECT_STARTS and start[0] not in _SUSPECT_CHARACTERS and start[:1] != start[1:]
-    if is_plain and not id[0].isspace() and not id[-1].isspace() and len(id) not in _DIGEST_LENGTHS:  # as most are
+    is_plain = id[:2] in _PLAIN_STARTS and len(id) not in _DIGEST_LENGTHS
+    if is_plain and id.isprintable() and not id[-1].isspace():  # as most are
         return id
     name = id.strip()
-    return "" if _is_nobody(name) else name
+    return "" if _is_nobody(name) or ("%" in name and _is_nobody(unquote(name).strip())) else name
 
 
 def users_named(id: str, sources: Sequence[str]) -> list[str]:
@@ -89,18 +111,20 @@ def users_named(id: str, sources: Sequence[str]) -> list[str]:
 
 
 def _is_nobody(name: str) -> bool:
-    if not name.strip(_BLANK):
+    if not name.strip(_BLANK) or name.isspace() or not name.isprintable() or name in _SHARED:
         return True
+    if _NAMED_TWICE.search(name):
+        return all(_is_nobody(one.strip()) for one in _NAMED_TWICE.split(name))
     digits = name.replace("-", "")
     if len(digits) >= _REPEATED and digits.count(digits[0]) == len(digits):
         return True
     if len(name) <= _LONGEST_WORD:
-        word = digits.replace("_", "").replace(" ", "").lower().strip("()[]{}<>\"'")
+        word = digits.replace("_", "").replace(" ", "").replace(".", "").lower().strip("()[]{}<>\"'")
         if word in _WORDS or name == "-1":
             return True
     if name[0] in "$%#@{[<_":
         return _MACRO.fullmatch(name) is not None
-    return len(name) in _DIGEST_LENGTHS and name.lower() in _HASHED_NOBODY
+    return (len(name) in _DIGEST_LENGTHS and name.lower() in _HASHED_NOBODY) or name in _ENCODED_NOBODY
 
 
 def _buyeruid(request: BidRequest) -> str:
@@ -126,15 +150,25 @@ def _ifa(request: BidRequest) -> str:
 
 
 def _eids(request: BidRequest) -> str:
-    return next(filter(None, map(_of_eid, _sent_eids(request))), "")
+    return _first_of(_sent_eids(request))
 
 
 _READERS: Mapping[str, Callable[[BidRequest], str]] = {BUYERUID: _buyeruid, ID: _id, EIDS: _eids, IFA: _ifa}
 
 
 def _by_source(request: BidRequest, source: str) -> str:
-    eids = (eid for eid in _sent_eids(request) if (eid.source or "").strip().lower() == source)
-    return next(filter(None, map(_of_eid, eids)), "")
+    return _first_of([eid for eid in _sent_eids(request) if _source_of(eid) == source])
+
+
+def _first_of(eids: Sequence[Eid]) -> str:
+    """Return the first id in alphabetical order: callers send a user's ids now in one order, now in another."""
+    named = ((_source_of(eid), name) for eid in eids for uid in eid.uids or () if (name := person(uid.id)))
+    source, name = min(named, default=("", ""))
+    return f"{EXTENDED}:{source}:{name}" if name else ""
+
+
+def _source_of(eid: Eid) -> str:
+    return (eid.source or "").strip().lower()
 
 
 def _sent_eids(request: BidRequest) -> Sequence[Eid]:
@@ -143,8 +177,3 @@ def _sent_eids(request: BidRequest) -> Sequence[Eid]:
     if user is None:
         return ()
     return [*(user.eids or ()), *((user.ext.eids if user.ext is not None else None) or ())]
-
-
-def _of_eid(eid: Eid) -> str:
-    name = next(filter(None, (person(uid.id) for uid in eid.uids or ())), "")
-    return f"{EXTENDED}:{(eid.source or '').strip().lower()}:{name}" if name else ""

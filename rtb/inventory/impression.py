@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Container, Sequence
 from itertools import product
 from typing import NamedTuple
@@ -20,8 +21,9 @@ from rtb.inventory.slots import KINDS, AudioSlot, BannerSlot, Slot, VideoSlot, s
 from rtb.inventory.user_data import DEFAULT_POLICY, UserDataPolicy, segments_of
 from rtb.money.currency import NO_RATES, Quote, Rates
 from rtb.openrtb import BidRequest, Imp, NoBid
+from rtb.openrtb.domains import domain
 from rtb.openrtb.types import Audio, Deal, Video
-from rtb.privacy.permissions import allowed_user_data
+from rtb.privacy.permissions import UserDataPermissions, allowed_user_data
 from rtb.runtime.caches import memoized
 from rtb.sellers import Standing
 
@@ -59,6 +61,8 @@ class Restrictions(NamedTuple):
 
 
 _FREE = Restrictions()
+_ANY = "*"
+_SEAT_SEPARATORS = re.compile(r"[,;|]")
 
 
 class Audience(NamedTuple):
@@ -214,10 +218,12 @@ def impressions_of(
         quote = Quote(currency)
     if quote is None:
         return [], NoBid.CURRENCY
-    audience = _audience(request, hour, quote, policy)
+    allowed = allowed_user_data(request, policy.vendor)
+    audience = _audience(request, hour, quote, policy, allowed)
     if audience.disclosure is not None and audience.disclosure.is_required and audience.disclosure.is_ours_to_show:
         kinds = [kind for kind in kinds if kind == _SHOWS_DISCLOSURE]
-    shared = reader.of_request(request, allowed_user_data(request, policy.vendor), standing) if reader else EMPTY
+    has_context = bool(reader)
+    shared = reader.of_request(request, allowed, standing) if has_context else EMPTY
 
     def convert(cpm: float, named: str) -> float | None:
         return rates.floor(cpm, named, currency, quote)
@@ -229,7 +235,10 @@ def impressions_of(
         slots, offers = slots_of(imp, taken), _offers(imp, held)
         if not slots or not offers:
             reason = max(reason, NoBid.NO_DEAL if slots else NoBid.NO_CREATIVE)
-        context = reader.of_imp(imp, shared) if reader else EMPTY
+            continue
+        context = reader.of_imp(imp, shared) if has_context else EMPTY
+        quantity = 1.0 if imp.qty is None else imp.qty.multiplier
+        tag, shown_at = _tag(imp), _shown_at(imp) if imp.dt else 0.0
         for slot, deal in product(slots, offers):
             try:
                 floors = floors_of(imp, _played(imp, slot), deal, convert)
@@ -237,18 +246,30 @@ def impressions_of(
                 reason = max(reason, NoBid.CURRENCY)
                 continue
             at = request.at if deal is None or deal.at is None else deal.at
-            is_first = at == _FIRST_PRICE or at >= _OWN_RULES
-            terms, is_agreed = (None, False) if deal is None else (_terms(deal), at == _AGREED_PRICE)
-            place = (imp.id, audience, slot, floors, is_first, number, imp.exp or 0)
-            sale = (_tag(imp), at == _FIRST_PRICE, *_quantity_and_moment(imp), context)
-            found.append(Impression(*place, terms, is_agreed, *sale))
+            found.append(
+                Impression(  # by place, which is twice as fast as by name
+                    imp.id,
+                    audience,
+                    slot,
+                    floors,
+                    at == _FIRST_PRICE or at >= _OWN_RULES,
+                    number,
+                    imp.exp or 0,
+                    None if deal is None else _terms(deal),
+                    deal is not None and at == _AGREED_PRICE,
+                    tag,
+                    at == _FIRST_PRICE,
+                    quantity,
+                    shown_at,
+                    context,
+                )
+            )
     return found, reason
 
 
-def _quantity_and_moment(imp: Imp) -> tuple[float, float]:
-    """Return the impressions that one sale stands for, and the Unix time when they will be seen, 0 if unknown."""
-    quantity = 1.0 if imp.qty is None else imp.qty.multiplier
-    return quantity, max(0.0, imp.dt / 1_000) if imp.dt and math.isfinite(imp.dt) else 0.0
+def _shown_at(imp: Imp) -> float:
+    """Return the Unix time when an imp will be seen, 0 if unknown."""
+    return max(0.0, imp.dt / 1_000) if imp.dt and math.isfinite(imp.dt) else 0.0
 
 
 def _tag(imp: Imp) -> str:
@@ -271,8 +292,13 @@ def _played(imp: Imp, slot: Slot) -> Video | Audio | None:
 
 
 def _terms(deal: Deal) -> DealTerms:
-    domains = tuple(filter(None, map(blocks.domain, deal.wadomain or ())))
-    return DealTerms(deal.id, tuple(deal.wseat or ()), domains, deal.guar == 1)
+    return DealTerms(deal.id, _seats(deal.wseat), _allowed_domains(deal.wadomain), deal.guar == 1)
+
+
+def _allowed_domains(names: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the allowed domains; one that cannot be read stays as it is, so that it allows none. `*` allows all."""
+    found = tuple(domain(name) or name for name in blocks.entries(names))
+    return () if _ANY in found else found
 
 
 def _restrictions(request: BidRequest) -> Restrictions:
@@ -283,7 +309,7 @@ def _restrictions(request: BidRequest) -> Restrictions:
     return Restrictions(
         blocked=blocks.blocked_keys(request),
         allowed=_allowed(request),
-        taxonomy=request.cattax if named else 0,
+        taxonomy=blocks.taxonomy_of(request) if named else 0,
         seats=_seats(request.wseat),
         barred_seats=_seats(request.bseat),
         languages=_languages(request),
@@ -292,13 +318,14 @@ def _restrictions(request: BidRequest) -> Restrictions:
 
 def _allowed(request: BidRequest) -> tuple[str, ...]:
     """Return the allowed categories; empty for all, also where `*` says so."""
-    allowed = tuple(blocks.category(name, request.cattax) for name in blocks.categories(request.acat))
-    return () if "*" in allowed else allowed
+    allowed = tuple(blocks.category(name, blocks.taxonomy_of(request)) for name in blocks.categories(request.acat))
+    return () if _ANY in allowed else allowed
 
 
 def _seats(names: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the ids of seats, of which one entry may hold several."""
-    return tuple(part for name in names or () for seat in name.split(",") if (part := seat.strip()))
+    """Return the ids of seats, of which one entry may hold several; ids have no agreed form, so also the whole."""
+    parts = (part for name in names or () for part in (name, *_SEAT_SEPARATORS.split(name)))
+    return tuple(dict.fromkeys(seat for part in parts if (seat := part.strip())))
 
 
 def _languages(request: BidRequest) -> tuple[str, ...]:
@@ -307,13 +334,14 @@ def _languages(request: BidRequest) -> tuple[str, ...]:
     return tuple(code.lower().replace("_", "-").split("-")[0] for code in named)
 
 
-def _audience(request: BidRequest, hour: int, quote: Quote, policy: UserDataPolicy) -> Audience:
+def _audience(
+    request: BidRequest, hour: int, quote: Quote, policy: UserDataPolicy, allowed: UserDataPermissions
+) -> Audience:
     device = request.device
     traits = traits_of(device) if device is not None else _NO_TRAITS
     geo = device.geo if device is not None else None
     country, region, city = _place(geo.country, geo.region, geo.city) if geo is not None else _NOWHERE
     inventory, publisher = inventory_of(request)
-    allowed = allowed_user_data(request, policy.vendor)
     return Audience(  # by place, which is twice as fast as by name
         inventory,
         publisher,
@@ -335,7 +363,7 @@ def _audience(request: BidRequest, hour: int, quote: Quote, policy: UserDataPoli
     )
 
 
-@memoized("geo", 1 << 20)
+@memoized("geo", 1 << 19)
 def _place(country: str | None, region: str | None, city: str | None) -> tuple[str, str, str]:
     """Return country, `country/region` and `country/city`, each empty where it is unknown."""
     if not country:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from rtb.inventory.blocks import domain
+import re
+
+from rtb.openrtb.domains import domain
 from rtb.openrtb.types import App, BidRequest, Dooh, Site
+
+_SCHEME = re.compile(r"\s*(?:https?:/*|(?:[a-z][a-z0-9+.-]*:)?/{2,})", re.IGNORECASE)
+_AUTHORITY_END = re.compile(r"[/?#\\]")
 
 
 def inventory_of(request: BidRequest) -> tuple[str, str]:
@@ -21,8 +26,12 @@ def inventory_of(request: BidRequest) -> tuple[str, str]:
 
 
 def site_domain(site: Site) -> str:
-    """Return the domain of a site, by its name or by the address of the page; empty where neither tells."""
-    return _domain(site.domain) or _host(site.page or "")
+    """Return the domain of a site, by its name or by the address of the page; empty where neither tells.
+
+    A name without a dot, such as `null`, counts only where the page has no address.
+    """
+    named = _domain(site.domain)
+    return named if "." in named else _host(site.page or "") or named
 
 
 def publisher_names(name: str) -> set[str]:
@@ -42,7 +51,7 @@ def _domain(name: str | None) -> str:
 
 def _host(page: str) -> str:
     """Return the domain of a page; its address is cut first, as there are too many to cache."""
-    scheme, mark, rest = page.partition("//")
-    authority = (rest if mark else scheme).split("/", 1)[0].split("?", 1)[0].split("#", 1)[0]
+    start = _SCHEME.match(page)
+    authority = _AUTHORITY_END.split(page[start.end() if start else 0 :], maxsplit=1)[0]
     host = domain(authority)
     return host if "." in host else ""

@@ -9,7 +9,7 @@ from rtb.inventory.impression import Impression
 from rtb.openrtb.response import Bid, BidExt, DsaParameters, DsaStatement
 
 _MOST_CHARACTERS = 100
-_PROFILING, _BASIC = 1, 2  # parameters: data about the user; about the context, and for frequency caps
+_PROFILING, _BASIC, _PRECISE_PLACE = 1, 2, 3  # data about the user; context and frequency caps; coordinates
 _BANNER = "banner"
 
 
@@ -29,17 +29,22 @@ def disclose(bid: Bid, impression: Impression, campaign: Campaign, domain: str) 
     behalf = advertiser.behalf if advertiser is not None else campaign.adomain[0][:_MOST_CHARACTERS]
     paid = advertiser.paid if advertiser is not None and advertiser.paid else behalf
     is_shown = wanted.is_ours_to_show and impression.slot.kind == _BANNER
-    parameters = [_PROFILING, _BASIC] if impression.audience.segments else [_BASIC]
     bid.ext = BidExt(
         dsa=DsaStatement(
             behalf=behalf,
             paid=paid,
-            transparency=[DsaParameters(domain, parameters)] if wanted.has_parameters else None,
+            transparency=[DsaParameters(domain, _parameters(impression))] if wanted.has_parameters else None,
             adrender=int(is_shown),
         )
     )
     if is_shown:
         bid.adm = f"{bid.adm}{_caption(behalf, paid)}"
+
+
+def _parameters(impression: Impression) -> list[int]:
+    """Return which user data may have decided, in the codes of the extension."""
+    used = [_PROFILING] if impression.audience.segments else []
+    return [*used, _BASIC, _PRECISE_PLACE] if impression.context.get("within") else [*used, _BASIC]
 
 
 def _caption(behalf: str, paid: str) -> str:

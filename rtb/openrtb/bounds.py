@@ -29,7 +29,10 @@ MOST_SEGMENTS = 2_000
 Int = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 """Codes, sizes, times: nothing in OpenRTB needs a wider range, and no two of these share a hash."""
 
-Id = Annotated[str, Meta(max_length=512)]
+MOST_ID = 512
+"""Most characters of an id."""
+
+Id = Annotated[str, Meta(max_length=MOST_ID)]
 """Names, ids and codes."""
 
 Text = Annotated[str, Meta(max_length=8_192)]

@@ -34,8 +34,13 @@ _FORMATS: dict[str, type[msgspec.Struct]] = {"banner": Banner, "video": Video, "
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 """A number in a string: what Python's `float` takes besides, such as `1_000`, no other reader takes."""
 
+_SHORT = 2 * MOST_EXPONENTS
+"""Bytes that hold neither as many values nor as many exponents as are too many."""
+_SEPARATORS = re.compile(r"[,;|\s]+")
+"""What stands between numbers in a string."""
+
 _ABSENT = object()
-"""Marker of an absent value: null, or an empty string for a number or a list."""
+"""Marker of an absent value: null, or an empty string for a number, a list or an object."""
 
 
 class _Untidy(Exception):
@@ -53,10 +58,8 @@ def decode_request(body: bytes) -> BidRequest:
         InvalidRequest: the body is not JSON, ill-typed beyond coercion, beyond a bound (`bounds`), or breaks a rule of
             the specification (`validity`).
     """
-    if body.count(b",") > MOST_VALUES:
-        raise InvalidRequest("too_many", f"the request holds more than {MOST_VALUES} values")
-    if body.count(b"e-") + body.count(b"E-") > MOST_EXPONENTS:
-        raise InvalidRequest("too_many", f"the request holds more than {MOST_EXPONENTS} exponents")
+    if len(body) > _SHORT:
+        _check_values(body)
     try:
         request = _decoder.decode(body)
     except msgspec.ValidationError:
@@ -70,6 +73,13 @@ def decode_request(body: bytes) -> BidRequest:
     return request
 
 
+def _check_values(body: bytes) -> None:
+    if body.count(b",") > MOST_VALUES:
+        raise InvalidRequest("too_many", f"the request holds more than {MOST_VALUES} values")
+    if body.count(b"e-") + body.count(b"E-") > MOST_EXPONENTS:
+        raise InvalidRequest("too_many", f"the request holds more than {MOST_EXPONENTS} exponents")
+
+
 def coerce(value: Any, struct: type[_Struct]) -> _Struct:
     """Return a decoded JSON value as an object of the specification, coerced to its types.
 
@@ -77,7 +87,27 @@ def coerce(value: Any, struct: type[_Struct]) -> _Struct:
         InvalidRequest: the value is ill-typed beyond coercion.
     """
     try:
-        return msgspec.convert(_tidy_struct(value, struct, "$"), struct, strict=False)
+        return _converted(value, struct)
+    except (_Untidy, msgspec.ValidationError) as error:
+        raise InvalidRequest("wrong_type", str(error)) from error
+    except RecursionError as error:
+        raise InvalidRequest("not_json", "nested too deeply") from error
+
+
+def coerce_request(raw: Any) -> BidRequest:
+    """Return a decoded JSON value as a request, coerced to its types, with imps and formats emptied that cannot be.
+
+    Raises:
+        InvalidRequest: the value is ill-typed beyond coercion elsewhere, beyond a bound, or no imp is left.
+    """
+    try:
+        try:
+            return _converted(raw, BidRequest)
+        except (_Untidy, msgspec.ValidationError):
+            kept = _without_bad_imps(raw)
+            if kept is None:
+                raise
+        return _converted(kept, BidRequest)
     except (_Untidy, msgspec.ValidationError) as error:
         raise InvalidRequest("wrong_type", str(error)) from error
     except RecursionError as error:
@@ -92,21 +122,11 @@ def encode_response(response: BidResponse) -> bytes:
 def _decode_untidy(body: bytes) -> BidRequest:
     try:
         raw = _read_untyped(body)
-        try:
-            return _converted(raw, BidRequest)
-        except _Beyond:
-            raise
-        except (_Untidy, msgspec.ValidationError) as error:
-            kept = _without_bad_imps(raw)
-            if kept is None:
-                raise InvalidRequest("wrong_type", str(error)) from error
-        return _converted(kept, BidRequest)
-    except (_Untidy, msgspec.ValidationError) as error:
-        raise InvalidRequest("wrong_type", str(error)) from error
     except RecursionError as error:
         raise InvalidRequest("not_json", "the body is nested too deeply") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest("not_json", f"the body is not JSON: {error}") from error
+    return coerce_request(raw)
 
 
 def _converted(value: Any, struct: type[_Struct]) -> _Struct:
@@ -159,7 +179,7 @@ def _tidy(value: Any, field: Field, path: str) -> Any:
     if value is None:
         return _ABSENT
     if field.struct is not None:
-        return _tidy_struct(value, field.struct, path)
+        return _ABSENT if value == "" else _tidy_struct(value, field.struct, path)
     if field.item is not None:
         return _tidy_list(value, field, path)
     tidied = _SCALARS[field.type](value, path)
@@ -193,14 +213,14 @@ def _tidy_struct(value: Any, struct: type[msgspec.Struct], path: str) -> dict[st
 
 def _tidy_list(value: Any, field: Field, path: str) -> Any:
     """Return a coerced list; one beyond its bound is refused before its items are read."""
-    if value == "":
+    if value in ("", {}):
         return _ABSENT
     assert field.item is not None
-    items = value if isinstance(value, list) else _split(value, field.item)
-    if field.most is not None and len(items) > field.most:
-        raise InvalidRequest("too_many", f"more than {field.most} entries - at `{path}`")
-    if field.item.type is str and any(isinstance(item, bool) for item in items):
-        _refuse(True, "string", path)
+    items = _checked(value if isinstance(value, list) else _split(value, field.item), field, path)
+    if field.item.type is not None:
+        items = _checked(_flat(items, field.item), field, path)
+        if any(isinstance(item, bool) for item in items):
+            _refuse(True, wanted_of(field.item), path)
     kept = []
     for number, item in enumerate(items):
         try:
@@ -211,19 +231,51 @@ def _tidy_list(value: Any, field: Field, path: str) -> Any:
     return [item for item in kept if item is not _ABSENT]
 
 
+def _checked(items: list[Any], field: Field, path: str) -> list[Any]:
+    if field.most is not None and len(items) > field.most:
+        raise InvalidRequest("too_many", f"more than {field.most} entries - at `{path}`")
+    return items
+
+
 def _split(value: Any, item: Field) -> list[Any]:
-    """Return the entries of a list that came as one value: `"a.org, b.org"`, a list in a string, or a single entry."""
+    """Return the entries of a list that came as one value.
+
+    It may be several in a string (`"a.org, b.org"`), a list in a string, numbered entries as PHP writes a list with
+    gaps (`{"1": "a.org"}`), or a single entry.
+    """
+    if isinstance(value, dict) and all(name.isdecimal() for name in value):
+        return [*value.values()]
     if not isinstance(value, str) or item.type is None:
         return [value]
     text = value.strip()
-    if text.startswith("["):
-        try:
-            listed = read_json(text)
-        except (msgspec.DecodeError, RecursionError):
-            listed = None
-        if isinstance(listed, list):
-            return listed
+    listed = _listed(text)
+    if listed is not None:
+        return listed
     return [part.strip() for part in text.split(",") if part.strip()] if "," in text else [value]
+
+
+def _listed(text: str) -> list[Any] | None:
+    """Return the list in a string; `None` where it holds none."""
+    if not text.startswith("["):
+        return None
+    try:
+        listed = read_json(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return listed if isinstance(listed, list) else None
+
+
+def _flat(items: list[Any], item: Field) -> list[Any]:
+    """Return entries of which some hold several: `[["a.org"], ["b.org"]]`, and of numbers `["1, 2"]`."""
+    found: list[Any] = []
+    for one in items:
+        if isinstance(one, list):
+            found += _flat(one, item)
+        elif isinstance(one, str) and item.type is not str:
+            found += filter(None, _SEPARATORS.split(one))
+        else:
+            found.append(one)
+    return found
 
 
 def _tidy_str(value: Any, path: str) -> str:

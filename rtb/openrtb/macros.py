@@ -20,7 +20,8 @@ _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 _URL_SAFE = str.maketrans("-_ ", "+/+")  # a space was a plus before the query was decoded
 _PLUS_OF_EXPONENT = re.compile(r"(?<=[0-9.][eE]) (?=[0-9])")
-_QUANTITY = re.compile(r"\d{1,9}(\.\d{0,12})?|\.\d{1,12}", re.ASCII)
+_MOST_QUANTITY, _LEAST_QUANTITY = 1e9, 1e-12
+_QUANTITY_CHARACTERS = 40
 
 
 class PriceError(ValueError):
@@ -66,8 +67,11 @@ def read_price(text: str | None, rate: float = 1.0, quantity: float = 1.0) -> Pr
 
 def read_quantity(text: str) -> float | None:
     """Return the number of impressions in `${AUCTION_MULTIPLIER}`; `None` where it is no number above 0."""
-    quantity = float(text) if _QUANTITY.fullmatch(text) else 0.0
-    return quantity or None
+    plain = _trimmed(text) or ""
+    if len(plain) > _QUANTITY_CHARACTERS or not _NUMBER.fullmatch(plain):
+        return None
+    quantity = float(plain)
+    return quantity if _LEAST_QUANTITY <= quantity < _MOST_QUANTITY else None
 
 
 def _decoded(text: str) -> str:

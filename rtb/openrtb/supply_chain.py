@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct
 
 from rtb.openrtb.bounds import MOST_NODES, Id, Int
+from rtb.openrtb.domains import domain
 
 
 class SupplyChainNode(Struct, omit_defaults=True, gc=False):
@@ -14,7 +16,6 @@ class SupplyChainNode(Struct, omit_defaults=True, gc=False):
 
     asi: Id | None = None
     sid: Id | None = None
-    hp: Int | None = None
 
 
 class SupplyChain(Struct, omit_defaults=True, gc=False):
@@ -49,11 +50,26 @@ class Seller(NamedTuple):
     account: str
 
 
+def seller_name(text: str) -> str:
+    """Return the name of a seller, `domain` or `domain/account`, as `names_of` has it."""
+    system, slash, account = text.strip().partition("/")
+    return f"{domain(system)}{slash}{account.strip()}"
+
+
+def names_of(sellers: Iterable[Seller]) -> tuple[str, ...]:
+    """Return the names of sellers, each as its system and as `system/account`."""
+    return tuple(dict.fromkeys(name for s in sellers for name in (s.system, f"{s.system}/{s.account}")))
+
+
 def chain_of(source: Source | None) -> SupplyChain | None:
-    """Return the supply chain, from its place in 2.6 or in 2.5; `None` where there is none."""
+    """Return the supply chain, from its place in 2.6 or in 2.5; `None` where there is none.
+
+    An empty one hides none that stands in the other place.
+    """
     if source is None:
         return None
-    return source.schain or (source.ext.schain if source.ext else None)
+    earlier = source.ext.schain if source.ext is not None else None
+    return source.schain if source.schain is not None and (source.schain.nodes or earlier is None) else earlier
 
 
 def is_complete(chain: SupplyChain | None) -> bool:
@@ -61,10 +77,10 @@ def is_complete(chain: SupplyChain | None) -> bool:
     if chain is None or chain.complete != 1:
         return False
     nodes = chain.nodes or []
-    return bool(nodes) and all(node.asi and node.sid for node in nodes)
+    return bool(nodes) and all((node.asi or "").strip() and (node.sid or "").strip() for node in nodes)
 
 
 def sellers_of(chain: SupplyChain | None) -> tuple[Seller, ...]:
     """Return the sellers in a chain, in its order; a missing system or account is empty."""
     nodes = (chain.nodes or ()) if chain is not None else ()
-    return tuple(Seller((node.asi or "").strip().lower().rstrip("."), (node.sid or "").strip()) for node in nodes)
+    return tuple(Seller(domain(node.asi or ""), (node.sid or "").strip()) for node in nodes)

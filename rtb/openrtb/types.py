@@ -230,10 +230,17 @@ class Refresh(Struct, omit_defaults=True, gc=False):
     refsettings: Annotated[list[RefSettings], Meta(max_length=MOST_METRICS)] | None = None
 
 
+class SKAdNetworkList(Struct, omit_defaults=True, gc=False):
+    """Extension SKAdNetwork: the ad networks that an app lists besides those of IAB's list."""
+
+    addl: Names | None = None
+
+
 class SKAdNetworkRequest(Struct, omit_defaults=True, gc=False):
     """Extension SKAdNetwork: the ad networks whose installs the app reports to Apple."""
 
     skadnetids: Names | None = None
+    skadnetlist: SKAdNetworkList | None = None
 
 
 class ImpPrebid(Struct, omit_defaults=True, gc=False):
@@ -289,6 +296,12 @@ class Publisher(Struct, omit_defaults=True, gc=False):
     domain: Id | None = None
 
 
+class PlaceExt(Struct, omit_defaults=True, gc=False):
+    """The place where OpenRTB 2.5 callers put fields that 2.6 has in `site` and `app`."""
+
+    inventorypartnerdomain: Id | None = None
+
+
 class Site(Struct, omit_defaults=True, gc=False):
     """3.2.13: the web site."""
 
@@ -305,6 +318,7 @@ class Site(Struct, omit_defaults=True, gc=False):
     keywords: Text | None = None
     kwarray: Names | None = None
     inventorypartnerdomain: Id | None = None
+    ext: PlaceExt | None = None
 
 
 class App(Struct, omit_defaults=True, gc=False):
@@ -323,6 +337,7 @@ class App(Struct, omit_defaults=True, gc=False):
     keywords: Text | None = None
     kwarray: Names | None = None
     inventorypartnerdomain: Id | None = None
+    ext: PlaceExt | None = None
 
 
 class Dooh(Struct, omit_defaults=True, gc=False):
@@ -332,6 +347,7 @@ class Dooh(Struct, omit_defaults=True, gc=False):
     name: Text | None = None
     domain: Id | None = None
     venuetype: Names | None = None
+    venuetypetax: Int = 1
     publisher: Publisher | None = None
     content: Content | None = None
     keywords: Text | None = None
@@ -365,24 +381,26 @@ class UserAgentExt(Struct, omit_defaults=True, gc=False):
 
 
 class UserAgent(Struct, omit_defaults=True, gc=False):
-    """3.2.29: the browser and its platform, from the client hints that it sent."""
+    """3.2.29: the browser and its platform, from the client hints that it sent; `gpc` is `Any` as in `DeviceExt`."""
 
     browsers: Annotated[list[BrandVersion], Meta(max_length=MOST_BROWSERS)] | None = None
     platform: BrandVersion | None = None
     mobile: Int | None = None
     model: Id | None = None
+    gpc: Any = None
     ext: UserAgentExt | None = None
 
 
 class DeviceExt(Struct, omit_defaults=True, gc=False):
-    """Privacy signals of the device that the specification has no fields for.
+    """Privacy signals of the device that the specification has no fields for, and the place of `sua` before 2.6.
 
-    They are `Any`, as what cannot be read forbids (`rtb.privacy.permissions`).
+    The signals are `Any`, as what cannot be read forbids (`rtb.privacy.permissions`).
     """
 
     atts: Any = None
     gpc: Any = None
     ifa_type: Id | None = None
+    sua: UserAgent | None = None
 
 
 class Device(Struct, omit_defaults=True, gc=False):
@@ -445,7 +463,10 @@ class Dsa(Struct, omit_defaults=True, gc=False):
 
 
 class RegsExt(Struct, omit_defaults=True, gc=False):
-    """The place where OpenRTB 2.5 callers put fields that 2.6 has in `regs`, and where extensions are."""
+    """The place where OpenRTB 2.5 callers put fields that 2.6 has in `regs`, and where extensions are.
+
+    `s22580` is California's law on the privacy of minors, by its section.
+    """
 
     coppa: Int | None = None
     gdpr: Int | None = None
@@ -454,6 +475,7 @@ class RegsExt(Struct, omit_defaults=True, gc=False):
     gpp_sid: Codes | None = None
     gpc: Any = None
     dsa: Dsa | None = None
+    s22580: Any = None
 
 
 class Regs(Struct, omit_defaults=True, gc=False):
@@ -498,11 +520,11 @@ class BidRequest(Struct, omit_defaults=True, gc=False):
 
 DESCRIPTIVE = frozenset(
     {
-        *(Site, App, Dooh, Publisher, Content, ContentExt, Network, Channel),
+        *(Site, App, Dooh, PlaceExt, Publisher, Content, ContentExt, Network, Channel),
         *(Geo, Device, DeviceExt, UserAgent, UserAgentExt, BrandVersion),
         *(User, UserExt, Data, Segment, Eid, Uid),
         *(Source, SourceExt, SupplyChain, SupplyChainNode),
-        *(Metric, Refresh, RefSettings, SKAdNetworkRequest, ImpPrebid, ImpExt),
+        *(Metric, Refresh, RefSettings, SKAdNetworkRequest, SKAdNetworkList, ImpPrebid, ImpExt),
     }
 )
 """Descriptive objects: an unreadable field of theirs is dropped. All others constrain the answer (floors, sizes,

@@ -14,9 +14,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from rtb.openrtb.bounds import MOST_SEGMENTS
+from rtb.openrtb.content import Data
 from rtb.openrtb.invalid import InvalidRequest
 from rtb.openrtb.native_validity import check_native
-from rtb.openrtb.types import Audio, Banner, BidRequest, Deal, Format, Imp, Native, Pmp, Regs, RegsExt, User, Video
+from rtb.openrtb.types import Audio, Banner, BidRequest, Deal, Format, Imp, Native, Pmp, Regs, RegsExt, Video
 
 _MOST_CPM = 1e9
 _MOST_IMPRESSIONS = 1e6  # of one sale
@@ -72,10 +73,18 @@ def validate_request(request: BidRequest) -> None:
         raise InvalidRequest("several_inventories", "more than one of site, app and dooh")
     if request.tmax is not None and request.tmax < 0:
         raise InvalidRequest("bad_tmax", "the time allowed is negative - at `$.tmax`")
-    _check_regs(request.regs)
-    _check_user(request.user)
+    if request.regs is not None:
+        _check_regs(request.regs)
+    if request.user is not None and request.user.data:
+        _check_segments(request.user.data)
+    _check_ids(request.imp)
+
+
+def _check_ids(imps: list[Imp]) -> None:
+    if len(imps) == 1 and imps[0].id:  # as most requests have it
+        return
     seen: set[str] = set()
-    for imp in request.imp:
+    for imp in imps:
         if not imp.id:
             raise InvalidRequest("no_imp_id", "an impression has no id - at `$.imp[...].id`")
         if imp.id in seen:
@@ -83,17 +92,15 @@ def validate_request(request: BidRequest) -> None:
         seen.add(imp.id)
 
 
-def _check_regs(regs: Regs | RegsExt | None) -> None:
-    if regs is None:
-        return
+def _check_regs(regs: Regs | RegsExt) -> None:
     if regs.gdpr not in (None, 0, 1):
         raise InvalidRequest("bad_gdpr", "gdpr is neither 0 nor 1 - at `$.regs.gdpr`")
-    if isinstance(regs, Regs):
+    if isinstance(regs, Regs) and regs.ext is not None:
         _check_regs(regs.ext)
 
 
-def _check_user(user: User | None) -> None:
-    if user is not None and user.data and sum(len(one.segment or ()) for one in user.data) > MOST_SEGMENTS:
+def _check_segments(data: list[Data]) -> None:
+    if len(data) > 1 and sum(len(one.segment or ()) for one in data) > MOST_SEGMENTS:  # of one, its type has the bound
         raise InvalidRequest("too_many", f"the user is in more than {MOST_SEGMENTS} segments - at `$.user.data`")
 
 
@@ -188,9 +195,10 @@ def _check_timed_floors(terms: Deal | Video | Audio, place: str) -> None:
 
 
 def _check_measures(struct: Struct, place: str) -> None:
-    for number, value in enumerate(_read[type(struct)](struct)):
-        if value is not None and value < 0:
-            name = _MEASURES[type(struct)][number]
+    values = _read[type(struct)](struct)
+    for value in values:
+        if value and value < 0:
+            name = _MEASURES[type(struct)][values.index(value)]
             raise InvalidRequest("negative", f"{value} is negative - at `$.imp[...].{place}.{name}`")
 
 

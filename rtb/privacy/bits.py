@@ -81,12 +81,19 @@ class Bits:
         return found
 
     def ranges(self) -> IdSet:
-        """Return a list of single ids and ranges of ids, in numbers of 16 bits."""
+        """Return a list of single ids and ranges of ids, in numbers of 16 bits.
+
+        Raises:
+            UnreadableConsent: the string ends, an id is 0, or a range ends before it begins.
+        """
         found = []
         for _ in range(self.take(12)):
             is_range = self.take(1)
             first = self.take(16)
-            found.append((first, self.take(16) if is_range else first))
+            last = self.take(16) if is_range else first
+            if not 0 < first <= last:
+                raise UnreadableConsent(f"{first} to {last} is no range of ids")
+            found.append((first, last))
         return IdSet(ranges=tuple(found))
 
     def fibonacci(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from rtb.openrtb.types import BidRequest, Device, Regs, RegsExt
+from rtb.openrtb.types import BidRequest, Device, Regs, RegsExt, UserAgent
 from rtb.privacy.bits import UnreadableConsent
 from rtb.privacy.gpp import TCF_CANADA, TCF_EU, US_PRIVACY, split_gpp
 from rtb.privacy.tcf import BASIC_ADS, PERSONAL_ADS, STORE, TcfConsent, decode_tcf, decode_tcf_canada
@@ -48,6 +48,7 @@ _ALL, _NOTHING = UserDataPermissions(True, True), UserDataPermissions(False, Fal
 def allowed_user_data(request: BidRequest, vendor: int = 0) -> UserDataPermissions:
     """Return which user data all privacy signals of a request allow, each read in its 2.6 and its 2.5 place.
 
+    Of `gdpr` the place of 2.6 counts; of all else, where the places contradict each other, what both allow is allowed.
     `docs/privacy.md` has a table of the signals.
 
     Args:
@@ -60,17 +61,19 @@ def allowed_user_data(request: BidRequest, vendor: int = 0) -> UserDataPermissio
     if regs is None:
         return _ALL
     ext = regs.ext or _NO_EXT
-    if regs.coppa or ext.coppa or regs.gpc not in _OFF or ext.gpc not in _OFF:
+    if regs.coppa or ext.coppa or regs.gpc not in _OFF or ext.gpc not in _OFF or ext.s22580 not in _OFF:
         return _NOTHING
     allowed = _ALL
-    us_privacy = regs.us_privacy or ext.us_privacy
-    if us_privacy:
-        allowed = _by_us_privacy(us_privacy)
+    if regs.us_privacy or ext.us_privacy:
+        for us_privacy in _said(regs.us_privacy, ext.us_privacy):
+            allowed = allowed.both(_by_us_privacy(us_privacy))
     if regs.gdpr if regs.gdpr is not None else ext.gdpr:
-        allowed = allowed.both(_by_tcf(_consent(request), vendor))
-    gpp, sections = regs.gpp or ext.gpp or "", regs.gpp_sid or ext.gpp_sid
-    if gpp or sections:
-        allowed = allowed.both(_by_gpp(gpp, tuple(sections or ()), vendor))
+        for consent in _consents(request) or ("",):
+            allowed = allowed.both(_by_tcf(consent, vendor))
+    if regs.gpp or ext.gpp or regs.gpp_sid or ext.gpp_sid:
+        sections = _joined(regs.gpp_sid, ext.gpp_sid)
+        for gpp in _said(regs.gpp, ext.gpp) or ("",):
+            allowed = allowed.both(_by_gpp(gpp, sections, vendor))
     return allowed
 
 
@@ -83,18 +86,37 @@ def _is_limited(device: Device) -> bool:
     """Return whether the device's owner limits tracking."""
     if device.lmt or device.dnt:
         return True
-    hints, ext = device.sua, device.ext
-    if hints is not None and hints.ext is not None and hints.ext.gpc not in _OFF:
+    ext = device.ext
+    if _has_gpc(device.sua):
         return True
-    return ext is not None and (ext.gpc not in _OFF or ext.atts not in (None, _AUTHORIZED, str(_AUTHORIZED)))
+    if ext is None:
+        return False
+    is_refused = ext.gpc not in _OFF or ext.atts not in (None, _AUTHORIZED, str(_AUTHORIZED))
+    return is_refused or _has_gpc(ext.sua)
 
 
-def _consent(request: BidRequest) -> str:
-    """Return the consent string; empty where there is none."""
+def _has_gpc(hints: UserAgent | None) -> bool:
+    """Return whether the Global Privacy Control is stated beside client hints."""
+    return hints is not None and (hints.gpc not in _OFF or (hints.ext is not None and hints.ext.gpc not in _OFF))
+
+
+def _said(now: str | None, earlier: str | None) -> tuple[str, ...]:
+    """Return what is said in the places of OpenRTB 2.6 and 2.5: nothing, once, or in two ways."""
+    if now and earlier and now != earlier:
+        return now, earlier
+    text = now or earlier
+    return (text,) if text else ()
+
+
+def _joined(now: list[int] | None, earlier: list[int] | None) -> tuple[int, ...]:
+    """Return the sections that are named in either place."""
+    return tuple(dict.fromkeys([*(now or ()), *(earlier or ())])) if now and earlier else tuple(now or earlier or ())
+
+
+def _consents(request: BidRequest) -> tuple[str, ...]:
+    """Return the consent strings."""
     user = request.user
-    if user is None:
-        return ""
-    return user.consent or (user.ext.consent if user.ext else None) or ""
+    return () if user is None else _said(user.consent, user.ext.consent if user.ext is not None else None)
 
 
 def _by_us_privacy(text: str) -> UserDataPermissions:
@@ -108,7 +130,7 @@ def _by_tcf(text: str, vendor: int) -> UserDataPermissions:
     return _by_purposes(decode_tcf, text, vendor)
 
 
-@memoized("gpp", 1 << 20)
+@memoized("gpp", 1 << 19)
 def _by_gpp(text: str, applied: tuple[int, ...], vendor: int) -> UserDataPermissions:
     """Return what all sections of a GPP string that apply allow; where it is not said which do, all sections do.
 

@@ -54,6 +54,9 @@ class BoundedCache(Generic[Value]):
         if known is not None:
             self.hits += 1
             return known[0]
+        return self._made(make, key)
+
+    def _made(self, make: Callable[..., Value], key: tuple[Any, ...]) -> Value:
         self.misses += 1
         value = make(*key)
         self._keep(key, value)
@@ -87,7 +90,11 @@ class MemoizedFunction(BoundedCache[Value]):
 
     def __call__(self, *key: Hashable) -> Value:
         """Return the function's result."""
-        return self.get(self._make, key)
+        known = self._kept.get(key)  # as `get` does, which a call would double the time of
+        if known is not None:
+            self.hits += 1
+            return known[0]
+        return self._made(self._make, key)
 
 
 def memoized(name: str, most_bytes: int) -> Callable[[Callable[..., Value]], MemoizedFunction[Value]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rtb.openrtb.domains import domain
 from rtb.openrtb.supply_chain import Seller
 
 _RELATIONSHIPS = ("direct", "reseller")
@@ -41,7 +42,7 @@ def read_ads_txt(text: bytes) -> AdsTxt:
             continue
         is_empty = False
         if fields[0].lower() != _NOBODY:
-            found.add(Seller(fields[0].lower().rstrip("."), fields[1]))
+            found.add(Seller(domain(fields[0]), fields[1]))
     if is_empty:
         raise SellersError("it contains no record such as `exchange.example, 1234, DIRECT`")
     return AdsTxt(frozenset(found))

@@ -7,11 +7,12 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from rtb.openrtb.domains import domain
 from rtb.runtime.downloads import is_url
 from rtb.runtime.quarantine import Fault
 from rtb.sellers.ads_txt import SellersError, read_ads_txt
@@ -65,9 +66,9 @@ class SellerFeed:
             return False
         self._seen = seen
         self.directory = SellerDirectory(
-            self._read(sources.ads_txt, read_ads_txt, faults),
+            _by_domain(self._read(sources.ads_txt, read_ads_txt, faults)),
             self._read(sources.app_ads_txt, read_ads_txt, faults),
-            self._read(sources.sellers_json, read_sellers_json, faults),
+            _by_domain(self._read(sources.sellers_json, read_sellers_json, faults)),
         )
         self._complain(faults)
         return True
@@ -141,3 +142,8 @@ class SellerFeed:
             except (OSError, SellersError) as error:
                 faults.append(Fault.of("sellers", location, error))
         return found
+
+
+def _by_domain(lists: Mapping[str, _List]) -> dict[str, _List]:
+    """Return lists by domain, which people also name `www.` or by their address."""
+    return {domain(name): found for name, found in lists.items()}

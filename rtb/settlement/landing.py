@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, urlsplit, urlunsplit
 
-import idna
+from rtb.openrtb.domains import ascii_host
 
 _PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _AUTHORITY = re.compile(r"(.*@)?(\[[^\]]*\]|[^:@]*)(:.*)?")
@@ -40,19 +40,7 @@ def _authority(netloc: str) -> str:
 
 
 def _host(name: str) -> str:
-    if name.isascii():
-        return _encoded(name, "%[]:!$&'()*+,;=~_")
-    try:
-        return idna.encode(name, uts46=True).decode()
-    except idna.IDNAError:  # such as an emoji, which browsers encode by the older rules
-        return _older(name)
-
-
-def _older(name: str) -> str:
-    try:
-        return name.encode("idna").decode()
-    except UnicodeError:
-        return quote(name)
+    return _encoded(name, "%[]:!$&'()*+,;=~_") if name.isascii() else ascii_host(name)
 
 
 def _encoded(text: str, safe: str) -> str:

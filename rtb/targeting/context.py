@@ -11,6 +11,7 @@ from rtb.campaigns.countries import country_code
 from rtb.inventory import blocks
 from rtb.inventory.context import Circle, ContextReader, name_of
 from rtb.openrtb import NoBid
+from rtb.openrtb.supply_chain import seller_name
 
 Named = Mapping[str, frozenset[str]]
 
@@ -73,13 +74,6 @@ def _threshold(kind: str) -> Callable[[Campaign], frozenset[str]]:
     return lambda campaign: frozenset({name_of(value)} if (value := read(campaign)) else ())
 
 
-def _sellers(names: Iterable[str]) -> frozenset[str]:
-    """Return sellers as `rtb.inventory.context` has them: the system's domain in lower case, the account as it is."""
-    return frozenset(
-        f"{system.lower()}{slash}{account}" for system, slash, account in (n.partition("/") for n in names)
-    )
-
-
 def _zip(name: str) -> str:
     """Return a postal code as `rtb.inventory.context` has it: `US/10001` is `USA/10001`."""
     country, slash, code = name.strip().partition("/")
@@ -126,5 +120,5 @@ _REFUSES: dict[str, Callable[[Campaign], frozenset[str]]] = {
     "category": lambda c: frozenset(map(blocks.category, c.targeting.exclude_categories)),
     "keyword": lambda c: _lower(c.targeting.exclude_keywords),
     "channel": lambda c: _lower(c.targeting.content.exclude_channels),
-    "seller": lambda c: _sellers(c.supply.exclude_sellers),
+    "seller": lambda c: frozenset(map(seller_name, c.supply.exclude_sellers)),
 }

@@ -15,6 +15,7 @@ from simulation.exchange.rules.case import deals_of, offered_formats
 from simulation.exchange.rules.native import assets_asked, kind_of
 from simulation.exchange.rules.possible import BidderCreatives
 from simulation.exchange.rules.raw import Json, integer, integers, number, obj, objects, text, texts
+from simulation.exchange.rules.sellers import DEMANDING
 from simulation.exchange.rules.sizes import exact_sizes, flexible_sizes, size_range
 
 SEAT = "raybid"
@@ -34,7 +35,7 @@ _BUDGET_MICROS = 2**52
 _MOST_CREATIVES = 64
 _MOST_FILES = 64
 _MOST_BYTES = 200_000
-_MOST_IMAGES = 250
+_MOST_IMAGES = 64  # the limit of a native creative
 _MOST_PIXELS = 10_000
 _MOST_OF_A_KIND = 24  # limit of seats and categories: a file that names thousands tests nothing more
 _MOST_DEALS = 256  # the limit of a campaign
@@ -55,12 +56,14 @@ class _Advertiser(NamedTuple):
         category: advertising category, content categories 1.0.
         picture: file suffix of its banner images; empty: markup.
         seat: seat that buys for it.
+        value_micros: value of a click.
     """
 
     domain: str
     category: str
     picture: str
     seat: str = SEAT
+    value_micros: int = _CLICK_MICROS
 
 
 _ADVERTISERS = (
@@ -68,6 +71,7 @@ _ADVERTISERS = (
     _Advertiser("travel.example", "IAB20-3", "gif"),
     _Advertiser("food.example", "IAB8-5", "png"),
     _Advertiser("bank.example", "IAB13-7", ""),
+    _Advertiser(DEMANDING, "IAB18-3", "png", value_micros=2 * _CLICK_MICROS),  # so that it wins where it may bid
 )
 
 
@@ -227,7 +231,8 @@ def _campaign(kind: str, advertiser: _Advertiser, creatives: list[Json], deals: 
         "cat": [advertiser.category],
         "seat": advertiser.seat,
         "budget": {"total_micros": _BUDGET_MICROS},
-        "goal": {"value_micros": _CLICK_MICROS},
+        "goal": {"value_micros": advertiser.value_micros},
+        "supply": {"complete_chain": advertiser.domain == DEMANDING},
         "deals": [{"id": deal} for deal in deals],
         "creatives": creatives,
     }
@@ -265,9 +270,9 @@ def _played(kind: str, mimes: list[str], seconds: int) -> Json:
 
 def _natives(wishes: RequestedInventory) -> Iterator[Json]:
     sizes = wishes.images[:_MOST_IMAGES] or [(1200, 627)]
-    pictures = [
-        {"url": f"{_CDN}/{w}x{h}.{kind}", "w": w, "h": h} for w, h in sizes for kind in ("jpg", "png", "gif", "webp")
-    ]
+    kinds = ("jpg", "png", "gif", "webp")  # every size in the first of them, then in the next, as far as there is room
+    every = [{"url": f"{_CDN}/{w}x{h}.{kind}", "w": w, "h": h} for kind in kinds for w, h in sizes]
+    pictures = every[:_MOST_IMAGES]
     # A slot that asks for a video needs one, a long title does not fit every slot: one creative for each case.
     for title in ("A shop for everything you could ever want", "A shop for everything", "A shop"):
         for seconds in wishes.seconds["native"]:

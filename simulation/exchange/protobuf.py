@@ -69,5 +69,13 @@ def _scalar(field: Any, value: Any) -> Any:
 
 def _plain(message: Any) -> Json:
     """Return a message as JSON has it: 0 and 1 for booleans, numbers and names as they are."""
-    found: Json = json_format.MessageToDict(message, preserving_proto_field_name=True)
+    found: Json = _numbered(json_format.MessageToDict(message, preserving_proto_field_name=True))
     return found
+
+
+def _numbered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _numbered(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_numbered(item) for item in value]
+    return int(value) if isinstance(value, bool) else value

@@ -22,6 +22,11 @@ _AGENTS = (
     "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
     "Schüttel/1.0 (テレビ)",
 )
+_GPP = ("DBABTA~1YNN", "DBABTA~1YYN")
+"""GPP strings of section 6, the US privacy string."""
+
+_CONSENT = "COtybn4PA_zT4KjACBENAPCIAEBAAECAAIAAAAAAAAAA"
+"""A consent string of TCF 2."""
 
 
 def varied_requests(seed: int, count: int) -> Iterator[Json]:
@@ -166,7 +171,18 @@ class _Maker:
         self._maybe(device, "lmt", lambda: pick.choice((0, 1)), 0.2)
         self._maybe(device, "dnt", lambda: pick.choice((0, 1)), 0.2)
         self._maybe(device, "pxratio", lambda: 1.5, 0.2)
+        self._maybe(device, "ext", lambda: {pick.choice(("gpc", "ifv")): "1", "atts": pick.choice((2, 3))}, 0.1)
+        self._maybe(device, "sua", self._hints, 0.2)
         return device
+
+    def _hints(self) -> Json:
+        hints: Json = {
+            "browsers": [{"brand": "Google Chrome", "version": ["140"]}],
+            "mobile": self._random.choice((0, 1)),
+        }
+        self._maybe(hints, "platform", lambda: {"brand": "Android", "version": ["15"]})
+        self._maybe(hints, "ext", lambda: {"gpc": self._random.choice(("0", "1"))}, 0.2)
+        return hints
 
     def _user(self) -> Json:
         pick = self._random
@@ -175,6 +191,9 @@ class _Maker:
         segments = [{"id": name} for name in self._some(("gamer", "frequent-flyer", "cook"))]
         self._maybe(user, "data", lambda: [{"id": "segments.example", "segment": segments}])
         self._maybe(user, "yob", lambda: pick.randint(1950, 2005), 0.2)
+        self._maybe(user, "consent", lambda: _CONSENT, 0.2)
+        self._maybe(user, "ext", lambda: {"consent": _CONSENT}, 0.2)
+        self._maybe(user, "eids", lambda: [{"source": "ids.example", "uids": [{"id": f"e-{pick.random()}"}]}], 0.2)
         return user
 
     def _source(self) -> Json:
@@ -186,4 +205,18 @@ class _Maker:
         regs: Json = {"coppa": self._random.choice((0, 0, 1))}
         self._maybe(regs, "gdpr", lambda: self._random.choice((0, 1)))
         self._maybe(regs, "us_privacy", lambda: self._random.choice(("1YNN", "1YYN")), 0.3)
+        self._maybe(regs, "ext", self._regs_ext, 0.3)
+        self._maybe(regs, "gpp", lambda: self._random.choice(_GPP), 0.3)
+        self._maybe(regs, "gpp_sid", lambda: [6], 0.3)
         return regs
+
+    def _regs_ext(self) -> Json:
+        ext: Json = {}
+        self._maybe(ext, "coppa", lambda: self._random.choice((0, 1)), 0.2)
+        self._maybe(ext, "gdpr", lambda: self._random.choice((0, 1)))
+        self._maybe(ext, "us_privacy", lambda: self._random.choice(("1YNN", "1YYN")))
+        self._maybe(ext, "gpp", lambda: self._random.choice(_GPP))
+        self._maybe(ext, "gpp_sid", lambda: [6])
+        self._maybe(ext, "gpc", lambda: self._random.choice(("0", "1")), 0.2)
+        self._maybe(ext, "dsa", lambda: {"dsarequired": self._random.randint(0, 2), "pubrender": 1}, 0.2)
+        return ext

@@ -20,7 +20,7 @@ from pipelines.policy_training.choices import Scheduler
 from pipelines.policy_training.hosts import SHARE, NoRoom, Processes
 from pipelines.policy_training.kept import CheckpointError, TrainingState
 from rtb.runtime.settings import Settings
-from rtb.store import open_store
+from rtb.store import Store, open_store
 from tests.buckets import Buckets
 
 pytestmark = pytest.mark.cluster
@@ -121,7 +121,7 @@ def test_a_placed_training_says_what_it_failed_of(two_hosts: str, tmp_path: Path
 def test_a_placed_training_ends_in_time(two_hosts: str, tmp_path: Path) -> None:
     from pipelines.policy_training.starting import training_of  # noqa: PLC0415 - imports Ray
 
-    until = time.time() + 60.0
+    until = time.time() + 35.0
     with training_of(_plan(tmp_path, 1, steps=1_000_000_000, until=until), is_cluster=True) as training:
         list(training.go())
     assert training.state.gains
@@ -140,7 +140,15 @@ def test_a_sweep_keeps_its_trials_in_the_store(two_hosts: str, bucket_server: Bu
     assert [score is not None for _, score, _ in swept.trials] == [True, True]
     assert swept.state.score == max(score for _, score, _ in swept.trials if score is not None)
     assert list(tmp_path.iterdir()) == []
-    assert open_store(settings.store).files("sweeps") == open_store(settings.store).folders("sweeps") == []
+    store = open_store(settings.store)
+    assert [*files_below(store, "sweeps")] == []  # a folder without files may be listed for a while
+
+
+def files_below(store: Store, folder: str) -> Iterator[str]:
+    """Yield the files of a folder and of those in it."""
+    yield from store.files(folder)
+    for name in store.folders(folder):
+        yield from files_below(store, f"{folder}/{name}")
 
 
 def test_a_command_without_room_ends_with_one_line(two_hosts: str, tmp_path: Path) -> None:
@@ -160,11 +168,12 @@ def test_a_command_without_room_ends_with_one_line(two_hosts: str, tmp_path: Pat
 
 def test_a_command_on_both_hosts_ends_in_time(two_hosts: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pipelines.train_policy", "--address", two_hosts, "--out", str(tmp_path / "out")]
-    options = ["--checkpoint", str(tmp_path / "checkpoint"), "--num-env-runners", "2", "--markets", "2"]
+    options = ["--checkpoint", str(tmp_path / "checkpoint"), "--num-env-runners", "1", "--num-learners", "1"]
+    options += ["--markets", "2"]
     start = time.monotonic()
     done = subprocess.run(
-        [*command, *options, "--seconds", "90"], capture_output=True, text=True, timeout=300, check=False
+        [*command, *options, "--seconds", "50"], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["steps"] > 0
-    assert time.monotonic() - start < 95.0
+    assert time.monotonic() - start < 60.0

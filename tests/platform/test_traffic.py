@@ -23,6 +23,7 @@ from raybid.local import Platform
 from raybid.local.environment import ROOT, authentication, client_environment, dashboard_headers
 from rtb.events.parquet import read_events
 from rtb.runtime.settings import Settings
+from rtb.store import event_store
 from simulation.auctions import SimulatedMarket
 from simulation.requests import to_openrtb
 from tests.support import SHARED_DATA, environment_of, require, until
@@ -218,7 +219,7 @@ def test_a_killed_ledger_server_comes_back_and_nothing_acknowledged_is_lost(
     assert platform.spent_micros() - before >= figures["spend_micros"] > 0
 
     def charged() -> list[list[int]]:
-        events = read_events(settings.events_dir, began, time.time() + 5)
+        events = read_events(event_store(settings), began, time.time() + 5)
         return list(read_charges([events]).by_bid.values())
 
     until(lambda: sum(map(sum, charged())) == platform.spent_micros() - before, 30, "events and ledger differ")

@@ -36,7 +36,7 @@ def became(monkeypatch: pytest.MonkeyPatch) -> Became:
     """Return what commands became, with their environment."""
     found: Became = []
     monkeypatch.setattr(nodes, "become", lambda command, environment: found.append((command, dict(environment))))
-    monkeypatch.setattr(nodes, "await_head", lambda place, seconds: None)
+    monkeypatch.setattr(nodes, "await_head", lambda place, seconds, say: None)
     return found
 
 
@@ -101,7 +101,8 @@ def test_the_head_starts_ray_without_replicas_and_keeps_its_state_in_redis(tmp_p
     ((words, told),) = became
     assert words[0].endswith("/ray")
     assert words[1] == "start"
-    assert {"--head", "--block"} <= set(words)
+    assert {"--head", "--block", "--no-monitor"} <= set(words)
+    assert option(words, "--include-log-monitor") == "false"
     assert (option(words, "--node-ip-address"), option(words, "--port")) == ("10.9.0.1", "6380")
     assert (option(words, "--num-cpus"), option(words, "--dashboard-host")) == ("0", "10.9.0.1")
     assert option(words, "--redis-password") == "a-redis-password-1"
@@ -117,6 +118,7 @@ def test_what_the_environment_says_comes_before_ray_env(tmp_path: Path, became: 
     ((words, told),) = became
     assert (told["RAY_worker_niceness"], told["RAY_external_storage_namespace"]) == ("5", "mine")
     assert option(words, "--num-cpus") == "3"
+    assert "--include-log-monitor" not in words  # there are workers
 
 
 def test_a_redis_with_tls_and_a_user_holds_the_state(tmp_path: Path, became: Became) -> None:
@@ -147,6 +149,10 @@ def test_a_host_joins_its_head(tmp_path: Path, became: Became) -> None:
     assert (option(first, "--address"), option(first, "--num-cpus")) == (f"{HEAD}:7000", "4")
     assert option(second, "--address") == f"{HEAD}:6380"
     assert "--num-cpus" not in second
+    ports = [
+        option(first, f"--{name}-port") for name in ("metrics-export", "dashboard-agent-grpc", "runtime-env-agent")
+    ]
+    assert "0" not in ports  # Ray would wait to be told another, and not for long
     assert "--head" not in first + second
     assert not [word for word in first if "redis" in word]
     assert environment_of_ray["RAY_gcs_rpc_server_reconnect_timeout_s"] == "600"

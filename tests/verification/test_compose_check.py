@@ -44,9 +44,12 @@ def test_only_what_deploys_ends() -> None:
 
 
 def test_the_adapted_file_stays_within_the_machines_limits_and_has_addresses_that_are_trusted() -> None:
-    found = plan.adapted(COMPOSE, ["head", "nginx", "redis"], most_files=20_000)
+    found = plan.adapted(COMPOSE, ["head", "nginx", "redis"], most_files=20_000, most_processes=9_000)
     assert list(found["services"]) == ["head", "nginx", "redis"]
-    assert found["services"]["head"]["ulimits"] == {"nofile": {"soft": 20_000, "hard": 20_000}}
+    assert found["services"]["head"]["ulimits"] == {
+        "nofile": {"soft": 20_000, "hard": 20_000},
+        "nproc": {"soft": 9_000, "hard": 9_000},
+    }
     assert found["services"]["head"]["secrets"] == COMPOSE["services"]["head"]["secrets"]
     assert found["networks"]["back"]["internal"] is True
     assert set(found["services"]["nginx"]["networks"]) == {"front", "back"}
@@ -54,8 +57,10 @@ def test_the_adapted_file_stays_within_the_machines_limits_and_has_addresses_tha
     assert len(set(addresses)) == len(addresses) == 4
     trusted = COMPOSE["services"]["head"]["environment"]["RAYBID_TRUSTED_PROXIES"].split(",")[0]
     assert all(ip_address(one) in ip_network(trusted) for one in addresses)
-    unchanged = plan.adapted(COMPOSE, ["head"], most_files=1_000_000)["services"]["head"]
-    assert unchanged["ulimits"] == COMPOSE["services"]["head"]["ulimits"]
+    assert found["services"]["head"]["tmpfs"] == COMPOSE["services"]["head"]["tmpfs"]
+    assert found["services"]["nginx"]["tmpfs"] == ["/tmp"]
+    unchanged = plan.adapted(COMPOSE, ["head"], most_files=1_000_000, most_processes=9_000)["services"]["head"]
+    assert unchanged["ulimits"]["nofile"] == COMPOSE["services"]["head"]["ulimits"]["nofile"]
 
 
 def test_containers_are_found_by_their_service() -> None:

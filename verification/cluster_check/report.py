@@ -59,7 +59,7 @@ class ClusterReport(msgspec.Struct):
         return {
             "hosts": self.hosts,
             "errors_by_fault": {name: one.errors for name, one in self.outcomes.items()},
-            "gap_s_by_fault": {name: one.gap_s for name, one in self.outcomes.items()},
+            "gap_s_by_fault": {name: one.gap_s for name, one in self.outcomes.items() if one.gap_s is not None},
             "full_rate_s_by_fault": {name: one.full_rate_s for name, one in self.outcomes.items()},
             **{name: self.books.get(name) for name in _ZEROS},
             "settled": self.books.get("settled", 0),

@@ -29,8 +29,10 @@ def main(
     file = folder / "cluster" / "compose.yaml"
     described = yaml.safe_load(file.read_text())
     names = plan.runnable(described["services"], image)
-    most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    file.write_text(yaml.safe_dump(plan.adapted(described, names, most_files), sort_keys=False))
+    most_files, most_processes = (
+        resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC)
+    )
+    file.write_text(yaml.safe_dump(plan.adapted(described, names, most_files, most_processes), sort_keys=False))
     report = plan.ComposeReport(services=len(names), left_out=sorted(set(described["services"]) - set(names)))
     stack = Stack(file, names, lambda text: console.print(plain(text, "dim")))
     try:

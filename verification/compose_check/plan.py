@@ -90,12 +90,13 @@ def ends(service: Mapping[str, Any]) -> bool:
     return bool(service.get("healthcheck", {}).get("disable"))
 
 
-def adapted(described: Mapping[str, Any], names: Sequence[str], most_files: int) -> dict[str, Any]:
+def adapted(described: Mapping[str, Any], names: Sequence[str], most_files: int, most_processes: int) -> dict[str, Any]:
     """Return a compose file with these services alone, as this machine and podman can run it.
 
-    Limits of open files are within the machine's. Networks have addresses that compose.yaml trusts as proxies, and a
-    service keeps its own over a restart, as with Docker: podman would give it the next one, and nginx resolves names
-    once.
+    Limits of open files and processes are within the machine's. Networks have addresses that compose.yaml trusts as
+    proxies, and a service keeps its own over a restart, as with Docker: podman would give it the next one, and nginx
+    resolves names once. Folders in memory are root's, as podman 4 knows no owner of them, with the permissions of the
+    image.
     """
     numbers = {name: place for place, name in enumerate(described["networks"])}
     services = {}
@@ -105,13 +106,26 @@ def adapted(described: Mapping[str, Any], names: Sequence[str], most_files: int)
         services[name] = service | {
             "networks": {net: {"ipv4_address": f"{_ADDRESSES}.{numbers[net]}.{last}"} for net in joined}
         }
+        if folders := service.get("tmpfs"):
+            services[name]["tmpfs"] = [_unowned(folder) if "uid=" in folder else folder for folder in folders]
         if files := service.get("ulimits", {}).get("nofile"):
-            services[name]["ulimits"] = {"nofile": {kind: min(limit, most_files) for kind, limit in files.items()}}
+            # Podman sets a limit of processes as well, beyond what this machine's root may.
+            services[name]["ulimits"] = {
+                "nofile": {kind: min(limit, most_files) for kind, limit in files.items()},
+                "nproc": {"soft": most_processes, "hard": most_processes},
+            }
     networks = {
         name: (network or {}) | {"ipam": {"config": [{"subnet": f"{_ADDRESSES}.{numbers[name]}.0/24"}]}}
         for name, network in described["networks"].items()
     }
     return {**described, "services": services, "networks": networks}
+
+
+def _unowned(folder: str) -> str:
+    """Return a folder in memory without the options that say whose it is and what its owner may do."""
+    path, _, options = folder.partition(":")
+    others = [one for one in options.split(",") if one and one.partition("=")[0] not in ("uid", "gid", "mode")]
+    return ":".join([path, *([",".join(others)] if others else [])])
 
 
 def containers(told: str) -> dict[str, Container]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -16,7 +17,7 @@ import redis
 from raybid.local.environment import authentication, dashboard_headers
 from rtb.runtime import calls
 from rtb.runtime.settings import Settings
-from simulation.exchange.report import ReplayFigures
+from simulation.exchange import ReplayFigures, Unreachable
 
 _LOOK_SECONDS = 0.2
 _GIVE_UP_SECONDS = 60.0
@@ -79,8 +80,8 @@ class FaultInjector:
 
     async def _strike(self, part: str) -> InjectedFault:
         is_server = part == "ledger server"
-        pid = await asyncio.to_thread(self._server_pid) if is_server else (await self._pids(part))[0]
-        expected = 1 if is_server else len(await self._pids(part))
+        running = [await asyncio.to_thread(self._server_pid)] if is_server else await self._running(part)
+        pid, expected = running[0], len(running)
         bids_before, killed_at = self._figures().bids, time.monotonic()
         os.kill(pid, signal.SIGKILL)
         self._say(f"kill -9 {part} (pid {pid})")
@@ -105,6 +106,16 @@ class FaultInjector:
         except (httpx.HTTPError, redis.RedisError, OSError, KeyError):
             return False
         return there and health.status_code == 200
+
+    async def _running(self, deployment: str) -> list[int]:
+        """Return `_pids` once there is one, patiently: under load Ray's dashboard takes longer than a probe's time."""
+        ends = time.monotonic() + _GIVE_UP_SECONDS
+        while time.monotonic() < ends:
+            with contextlib.suppress(httpx.HTTPError, KeyError):
+                if pids := await self._pids(deployment):
+                    return pids
+            await asyncio.sleep(_LOOK_SECONDS)
+        raise Unreachable(f"within a minute Ray's dashboard told no running replica of {deployment}")
 
     async def _pids(self, deployment: str) -> list[int]:
         """Return the process ids of a deployment's running replicas."""

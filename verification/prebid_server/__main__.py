@@ -30,7 +30,7 @@ from rtb.runtime import calls, processes
 from rtb.runtime.settings import Settings
 from rtb.runtime.terminal import plain
 from simulation.exchange.generous import RATES
-from verification.platform_at import platform_at, registered
+from verification.given_platform import bidding, platform_at, with_rates
 from verification.prebid_server.auctions import auctions_of, campaigns
 from verification.prebid_server.trial import Trial, paths_with
 
@@ -49,8 +49,8 @@ def main(
     held = auctions_of(late=late)
     try:
         with (
-            platform_at(base, settings, console, "prebid-server") as found,
-            registered(base, found, campaigns(), console),
+            platform_at(base, settings, lambda text: console.print(plain(text, "dim")), with_rates) as found,
+            bidding(base, found, campaigns()),
             calls.client(base, timeout=_SECONDS) as client,
             calls.client(base, headers=found.key_headers("admin_key"), timeout=_SECONDS) as admin,
             Progress(console=console, transient=True) as progress,

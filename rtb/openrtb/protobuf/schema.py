@@ -12,16 +12,16 @@ _PACKAGE = "com.iabtechlab.openrtb.v2"
 
 
 @cache
-def _pool() -> Any:
-    """Return a pool of our own, so that another copy of the official types may be loaded beside it."""
-    pool = descriptor_pool.DescriptorPool()
+def pool() -> Any:
+    """Return a pool of our own with the official types, so that another copy of them may be loaded beside it."""
+    own = descriptor_pool.DescriptorPool()
     compiled = resources.files("rtb.openrtb.protobuf").joinpath("openrtb.binpb").read_bytes()
     for file in descriptor_pb2.FileDescriptorSet.FromString(compiled).file:
-        pool.Add(file)
-    return pool
+        own.Add(file)
+    return own
 
 
 @cache
 def message_type(name: str) -> Any:
     """Return the class of a message, such as `BidRequest` or `BidRequest.Imp`."""
-    return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"{_PACKAGE}.{name}"))
+    return message_factory.GetMessageClass(pool().FindMessageTypeByName(f"{_PACKAGE}.{name}"))

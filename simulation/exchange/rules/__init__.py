@@ -19,6 +19,7 @@ from simulation.exchange.rules.money import DEFAULT_CURRENCY, currency, floor
 from simulation.exchange.rules.quantity import qty
 from simulation.exchange.rules.raw import Json, integer, obj, objects, text
 from simulation.exchange.rules.schema import markup_schema
+from simulation.exchange.rules.sellers import schain
 from simulation.exchange.rules.sizes import size
 
 __all__ = ["RULES", "Judgement", "Rates", "Violation", "judge"]
@@ -35,6 +36,7 @@ OF_A_BID: dict[str, Rule] = {
     "markup_schema": markup_schema,
     "qty": qty,
     "dsa": dsa,
+    "schain": schain,
 }
 RULES = (*OF_A_BID, "duplicate_imp", "response")
 """All rules: those for one bid, one offer per imp and deal, and one for an answer as a whole."""

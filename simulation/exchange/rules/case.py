@@ -62,8 +62,8 @@ Rule = Callable[[BidCase], Iterable[str]]
 
 
 def offered_formats(imp: Json) -> list[str]:
-    """Return the formats that an imp offers."""
-    return [name for name in FORMATS if isinstance(imp.get(name), dict)]
+    """Return the formats that an imp offers; an empty list is an empty object, as PHP writes both alike."""
+    return [name for name in FORMATS if isinstance(imp.get(name), dict) or imp.get(name) == []]
 
 
 def deals_of(imp: Json) -> list[Json]:

@@ -39,9 +39,14 @@ def obj(value: Any) -> Json:
 
 
 def items(value: Any) -> list[Any]:
-    """Return the entries of a list; a single value, as some exchanges send, counts as a list of one."""
-    if value is None or value == "":
+    """Return the entries of a list; a single value, as some exchanges send, counts as a list of one.
+
+    An object whose names are numbers is a list as PHP writes one with gaps.
+    """
+    if value is None or value in ("", {}):
         return []
+    if isinstance(value, dict) and all(name.isdecimal() for name in value):
+        return [*value.values()]
     return value if isinstance(value, list) else [value]
 
 

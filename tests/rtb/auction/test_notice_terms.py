@@ -84,6 +84,23 @@ def test_money_is_held_for_the_grace_of_the_exchange() -> None:
     assert asyncio.run(bidder.ledger.reclaim(MONDAY_NOON + 190)) == 2_000
 
 
+@pytest.mark.parametrize(
+    "place", [{"site": {"domain": "screens.example"}}, {"site": ..., "app": {"bundle": "com.screens"}}]
+)
+@pytest.mark.parametrize(
+    ("imp", "seconds"),
+    [
+        ({"dt": (MONDAY_NOON + 7_200) * 1_000}, 7_500),
+        ({"dt": str(int(MONDAY_NOON + 7_200) * 1_000)}, 7_500),
+        ({"qty": {"multiplier": 12.5}, "exp": 3_600}, 3_900),
+    ],
+)
+def test_a_screen_may_come_as_a_site_or_an_app(place: dict[str, Any], imp: dict[str, Any], seconds: int) -> None:
+    fields = {**place, "imp": [{"id": "1", "banner": {"w": 300, "h": 250}, **imp}]}
+    (bid,) = bids_of(Bidder([Listing(3, make_campaign())]).ask(**fields))
+    assert _ref(bid["burl"], Kind.BILL).expires - int(MONDAY_NOON) == seconds
+
+
 def _screen(**imp: Any) -> dict[str, Any]:
     return {"site": ..., "dooh": {"id": "screen"}, "imp": [{"id": "1", "banner": {"w": 300, "h": 250}, **imp}]}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -90,6 +91,18 @@ def test_an_exchange_may_be_told_of_imps_without_a_bid() -> None:
     told = [{"impid": "no size of ours", "statuscode": 0}, {"impid": "no audio of ours", "statuscode": 202}]
     assert ext == {"seatnonbid": [{"nonbid": told, "seat": "raybid"}]}
     assert "ext" not in _response(GENERIC)
+
+
+def test_imps_that_are_not_considered_are_told_of_by_their_own_reason() -> None:
+    banner = {"banner": {"w": 300, "h": 250}}
+    imps: list[dict[str, Any]] = [{"id": str(number), **banner} for number in range(3)]
+    imps += [{"id": "deal", **banner, "pmp": {"private_auction": 1, "deals": [{"id": "unknown"}]}}]
+    imps += [{"id": "money", **banner, "bidfloor": 1, "bidfloorcur": "XXX"}]
+    bidder = Bidder([Listing(1, make_campaign())], max_imps=2)
+    profile = Profile(name="acme", seat_non_bid=True)
+    (answer,) = bidder.answer_prepared([bidder.edge.prepare(to_json(make_request(imp=imps)), profile)])
+    (told,) = json.loads(answer.body or b"")["ext"]["seatnonbid"]
+    assert {one["impid"]: one["statuscode"] for one in told["nonbid"]} == {"2": 0, "deal": 0, "money": 0}
 
 
 def test_a_request_gets_the_same_bid_in_both_forms() -> None:

@@ -22,6 +22,18 @@ def test_codes_that_are_reserved_and_those_that_lost_their_zeros_are_known(name:
     assert country_code(name) == code
 
 
+@pytest.mark.parametrize(
+    ("name", "code"), [("ROM", "ROU"), ("zr", "COD"), ("TP", "TLS"), ("DDR", "DEU"), ("BU", "MMR"), ("FX", "FRA")]
+)
+def test_withdrawn_codes_are_those_of_the_country_that_came_after(name: str, code: str) -> None:
+    assert country_code(name) == code
+
+
+@pytest.mark.parametrize("name", ["YU", "YUG", "SU", "CS", "SCG", "AN", "ANT"])
+def test_the_code_of_a_country_that_became_several_is_none(name: str) -> None:
+    assert country_code(name) == ""
+
+
 @pytest.mark.parametrize("name", ["", " ", "XX", "ZZZ", "USAA", "U", "United States", "1", "999", "EU", "\0"])
 def test_what_is_no_country_is_none(name: str) -> None:
     assert country_code(name) == ""

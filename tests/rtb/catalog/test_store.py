@@ -10,8 +10,11 @@ from pathlib import Path
 from threading import Barrier
 
 import msgspec
+import psycopg
 import pytest
+from sqlalchemy import make_url
 
+from raybid.local.postgres import PostgresCluster
 from rtb.campaigns.campaign import Targeting
 from rtb.catalog import CampaignExists, Catalog, CatalogError
 from tests.rtb.builders import make_campaign
@@ -117,6 +120,19 @@ def test_a_fresh_database_can_be_opened_by_many_at_the_same_time(new_url: NewUrl
         with ThreadPoolExecutor(together) as pool:
             numbers = list(pool.map(open_and_add, range(together)))
         assert len(set(numbers)) == together
+
+
+@pytest.mark.slow
+def test_texts_come_back_from_a_database_without_an_encoding(cluster: PostgresCluster):
+    """A server that was set up on a machine without a locale has such ones, and sends bytes unless it is asked."""
+    url = make_url(cluster.new_database())
+    with psycopg.connect(url.render_as_string(), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE ascii TEMPLATE template0 ENCODING 'SQL_ASCII'")
+    catalog = Catalog(url.set(database="ascii").render_as_string())
+    catalog.add(msgspec.structs.replace(make_campaign(), name="Frühling"))
+    (entry,) = catalog.all()
+    catalog.close()
+    assert entry.campaign.name == "Frühling"
 
 
 def test_two_processes_can_open_a_fresh_database(url: str):

@@ -152,8 +152,9 @@ def test_what_was_kept_raw_goes_when_the_store_is_opened(tmp_path: Path) -> None
         old.execute("PRAGMA user_version = 0")
         old.execute("INSERT INTO parcels (id, at, size, body) VALUES ('p', 1, 3, 'raw user-1')")
         old.execute("INSERT INTO leases VALUES (1, 1)")
-        columns = "kind, version, at, used, size, body"
-        old.execute(f"INSERT INTO pictures ({columns}) VALUES ('catalog', 'c', 1, 1, 3, 'abc')")
+        old.execute(
+            "INSERT INTO pictures (kind, version, at, used, size, body) VALUES ('catalog', 'c', 1, 1, 3, 'abc')"
+        )
     old.close()
     store = DecisionStore(path, seconds=10, most_bytes=1 << 20)
     assert (store.kept().parcels, store.kept().snapshots) == (0, 1)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtb.inventory import blocks
+from rtb.inventory.impression import impressions_of
 from rtb.openrtb import InvalidRequest, decode_request
 from tests.rtb.builders import make_campaign, make_request, to_json
 
@@ -37,6 +38,15 @@ def _keys(**fields: Any) -> tuple[str, ...]:
         ["a.org", "//shop.example/"],
         ["a.org", '"shop.example"'],
         ["a.org", "", None, "shop.example"],
+        [["a.org"], ["shop.example"]],
+        ["a.org", ["shop.example"]],
+        {"0": "a.org", "2": "shop.example"},
+        ["ftp://a.org", "android-app://shop.example/x"],
+        ["a.org", "mailto:sales@shop.example"],
+        ["a.org", "shop\u3002example"],
+        ["a.org", "shop.example\u200b"],
+        "a.org|shop.example",
+        "a.org\nshop.example\n",
     ],
 )
 def test_advertisers_are_blocked_however_they_are_written(sent: Any) -> None:
@@ -45,6 +55,8 @@ def test_advertisers_are_blocked_however_they_are_written(sent: Any) -> None:
 
 def test_an_international_domain_is_the_same_in_either_form() -> None:
     assert _keys(badv=["bücher.example"]) == _keys(badv=["xn--bcher-kva.example"])
+    assert _keys(badv=["straße.example"]) == _keys(badv=["xn--strae-oqa.example"])
+    assert _keys(badv=["*.Bücher.example"]) == _keys(badv=["b%C3%BCcher.example."])
 
 
 @pytest.mark.parametrize(
@@ -55,12 +67,61 @@ def test_an_international_domain_is_the_same_in_either_form() -> None:
         (["iab01", "IAB 22", "IAB3 IAB4"], ("cat:IAB1", "cat:IAB22", "cat:IAB3", "cat:IAB4")),
         (["IAB1_2", "iab-22-3", "IAB22.3"], ("cat:IAB1-2", "cat:IAB22-3", "cat:IAB22-3")),
         (["IAB1*", "IAB22-*"], ("cat:IAB1", "cat:IAB22")),
+        (["IAB1\u20132", "IAB1/2", "IAB1:2", "iab 1 - 2"], ("cat:IAB1-2",) * 4),
+        (["IAB1-", "IAB22_"], ("cat:IAB1", "cat:IAB22")),
+        ([["IAB1"], ["IAB22"]], ("cat:IAB1", "cat:IAB22")),
+        ({"1": "IAB1", "7": "IAB22"}, ("cat:IAB1", "cat:IAB22")),
+        ({}, ()),
         ([1, "22"], ("cat:1", "cat:22")),
         (["IAB25-WS1", "APN-164", 13423], ("cat:IAB25-WS1", "cat:APN-164", "cat:13423")),
     ],
 )
 def test_categories_are_blocked_however_they_are_written(sent: Any, keys: tuple[str, ...]) -> None:
     assert _keys(bcat=sent) == keys
+
+
+@pytest.mark.parametrize("cattax", [1, "1", 0, None, "", -1])
+def test_categories_are_of_the_first_taxonomy_unless_another_is_named(cattax: Any) -> None:
+    assert _keys(bcat=["iab-1"], cattax=cattax) == ("cat:IAB1",)
+
+
+@pytest.mark.parametrize(
+    ("sent", "seats"),
+    [
+        ("raybid, other", {"raybid", "other"}),
+        (["other;raybid"], {"raybid", "other"}),
+        (["other|raybid"], {"raybid", "other"}),
+        ([["raybid"], [7]], {"raybid", "7"}),
+        ({"3": "raybid"}, {"raybid"}),
+        ([None, " raybid "], {"raybid"}),
+        (["a seat, with a comma"], {"a seat, with a comma", "a seat", "with a comma"}),
+    ],
+)
+@pytest.mark.parametrize("field", ["wseat", "bseat"])
+def test_seats_are_read_however_they_are_written(sent: Any, seats: set[str], field: str) -> None:
+    found, _ = impressions_of(decode_request(to_json(make_request(**{field: sent}))), 0, "USD", 1)
+    restrictions = found[0].audience.restrictions
+    assert seats <= set(restrictions.seats if field == "wseat" else restrictions.barred_seats)
+
+
+@pytest.mark.parametrize(
+    ("sent", "domains"),
+    [
+        (["a.org, https://www.Shop.example/"], ("a.org", "shop.example")),
+        ("a.org;*.shop.example", ("a.org", "shop.example")),
+        (["https://"], ("https://",)),
+        (["a.org", "*"], ()),
+        ([""], ()),
+    ],
+)
+def test_advertisers_of_a_deal_are_read_as_those_of_a_request(sent: Any, domains: tuple[str, ...]) -> None:
+    deal = {"id": "d", "wadomain": sent, "wseat": ["a;b"]}
+    imp = {"id": "1", "banner": {"w": 300, "h": 250}, "pmp": {"deals": [deal]}}
+    found, _ = impressions_of(decode_request(to_json(make_request(imp=[imp]))), 0, "USD", 1, held={"d"})
+    terms = found[0].deal
+    assert terms is not None
+    assert terms.domains == domains
+    assert {"a", "b"} <= set(terms.seats)
 
 
 def test_codes_of_later_taxonomies_stay_as_they_are() -> None:

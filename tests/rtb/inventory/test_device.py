@@ -54,6 +54,7 @@ def _read(**device: Any) -> tuple[int, str, str]:
         ({"ua": "Dalvik/2.1.0 (Linux; U; Android 13; SM-G991B Build/TP1A)"}, (1, "android", "other")),
         ({"ua": "curl/8.0"}, (0, "", "other")),
         ({"sua": _hints("Windows", mobile=0)}, (2, "windows", "chrome")),
+        ({"ext": {"sua": _hints("Windows", mobile=0)}}, (2, "windows", "chrome")),
         ({"sua": _hints("macOS", mobile=0)}, (2, "macos", "chrome")),
         ({"sua": _hints("Linux")}, (2, "linux", "chrome")),
         ({"sua": _hints("Chrome OS")}, (2, "chrome os", "chrome")),

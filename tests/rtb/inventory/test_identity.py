@@ -53,6 +53,28 @@ NOBODY = [
     "<uid>",
     "%%USER_ID%%",
     "__UID__",
+    "$UID",
+    "$user_id",
+    "$$UID$$",
+    "%UID%",
+    "%7B%7BUID%7D%7D",
+    "%24%7BUSER_ID%7D",
+    "0x0",
+    "unset",
+    "n.a.",
+    "nul",
+    "string",
+    "unknown_user",
+    "no-consent",
+    "limit ad tracking",
+    "null,null",
+    "0,null",
+    "\0",
+    "9774d56d682e549c",
+    "AAAAAAAAAAAAAAAAAAAAAA==",
+    "AAAAAAAAAAAAAAAAAAAAAA",
+    hashlib.sha256(b"null").hexdigest(),
+    hashlib.md5(_ZERO.replace("-", "").encode(), usedforsecurity=False).hexdigest(),
     hashlib.md5(_ZERO.encode(), usedforsecurity=False).hexdigest(),
     hashlib.sha1(b"", usedforsecurity=False).hexdigest().upper(),
     hashlib.sha256(_ZERO.encode()).hexdigest(),
@@ -73,6 +95,11 @@ SOMEBODY = [
     f"{{{_IFA}}}",
     _IFA,
     "[1",
+    "$5",
+    "50%",
+    "a,b",
+    "unsettled",
+    "a%20b",
     "用户",
     "ü",
     "Bob/2?x=1&y#z",
@@ -137,6 +164,14 @@ def test_sources_are_chosen() -> None:
     assert _user(("c.example", "id"), **fields) == "exchange:u"
     assert _user(("ifa", "id"), **fields) == f"ifa:{_IFA.lower()}"
     assert _user(("c.example",), **fields) == ""
+
+
+def test_a_user_is_one_in_whichever_order_the_ids_come() -> None:
+    eids = [_eid("b.example", "b2", "b1"), _eid("a.example", "a2", _ZERO, "a1")]
+    turned = [_eid("A.example", "a1", "a2"), _eid("b.example", "b1", "b2")]
+    assert _user(user={"eids": eids}) == _user(user={"eids": turned}) == "eid:a.example:a1"
+    assert _user(("b.example",), user={"eids": eids}) == "eid:b.example:b1"
+    assert _user(user={"eids": eids[:1], "ext": {"eids": eids[1:]}}) == "eid:a.example:a1"
 
 
 def test_ids_of_two_sources_are_two_people() -> None:

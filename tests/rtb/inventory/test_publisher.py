@@ -36,6 +36,12 @@ def _read(**fields: Any) -> tuple[str, str]:
         {"domain": None, "page": "https://news.example/", "publisher": {"domain": "owner.example"}},
         {"page": "about:blank", "publisher": {"domain": "www.news.example"}},
         {"page": "", "publisher": {"domain": "news.example:443"}},
+        {"domain": "null", "page": "https://news.example/"},
+        {"domain": "www.", "page": "https://www.news.example/"},
+        {"page": "https:/news.example/x"},
+        {"page": " http%3A%2F%2Fwww.news.example%2Fx"},
+        {"page": "HTTPS://WWW.NEWS.EXAMPLE.:443"},
+        {"page": "https://news.example\\x"},
         {"page": "https://[broken", "publisher": {"domain": "news.example"}, "id": "s"},
     ],
 )
@@ -48,6 +54,8 @@ def test_a_site_is_its_domain(site: dict[str, Any]) -> None:
     [
         ({"site": {"page": "about:blank", "id": "S1"}}, ("site", "s1")),
         ({"site": {"page": "https://localhost/x"}}, ("site", "")),
+        ({"site": {"domain": "localhost"}}, ("site", "localhost")),
+        ({"site": {"page": "https://bücher.example/x"}}, ("site", "xn--bcher-kva.example")),
         ({"site": {"page": "https://203.0.113.7/x"}}, ("site", "203.0.113.7")),
         ({"site": ..., "app": {"bundle": " com.Example.App "}}, ("app", "com.example.app")),
         ({"site": ..., "app": {"bundle": "123456789"}}, ("app", "123456789")),

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from rtb.campaigns.campaign import Advertiser
+from rtb.campaigns.campaign import Advertiser, Targeting
+from rtb.campaigns.context_targeting import Circle
 from rtb.openrtb import InvalidRequest, NoBid
 from rtb.targeting.listing import Listing
 from simulation.exchange.rules import judge
@@ -86,6 +87,23 @@ def test_user_data_that_was_used_is_told_where_asked(datatopub: Any, sent: bool)
         assert plain["dsaparams"] == [2]
         assert profiled == {"domain": plain["domain"], "dsaparams": [1, 2]}
         assert plain["domain"]
+
+
+@pytest.mark.parametrize("stricter", ["regs", "ext"])
+@pytest.mark.parametrize("other", [{}, {"dsarequired": 0}, {"dsarequired": 1}])
+def test_of_two_places_the_stricter_counts(stricter: str, other: dict[str, Any]) -> None:
+    strict = {"dsarequired": 3, "pubrender": 0}
+    regs = {"dsa": strict, "ext": {"dsa": other}} if stricter == "regs" else {"dsa": other, "ext": {"dsa": strict}}
+    (bid,) = bids_of(Bidder([Listing(1, _campaign())]).ask(regs=regs))
+    assert bid["ext"]["dsa"]["adrender"] == 1
+
+
+def test_a_precise_place_that_may_have_decided_is_told() -> None:
+    campaign = _campaign(targeting=Targeting(within=(Circle(lat=52.5, lon=13.4, km=5),)))
+    device = {"geo": {"lat": 52.5, "lon": 13.4}}
+    bidder = Bidder([Listing(1, campaign)])
+    (bid,) = bids_of(bidder.ask(regs={"dsa": {"dsarequired": 3, "datatopub": 2}}, device=device))
+    assert bid["ext"]["dsa"]["transparency"][0]["dsaparams"] == [2, 3]
 
 
 @pytest.mark.parametrize("dsa", ["x", {"dsarequired": "maybe"}, [1], 3])

@@ -107,6 +107,17 @@ _FULL: dict[str, Any] = {
 }
 
 
+_LISTS_OF_NUMBERS: list[tuple[Any, list[int] | None]] = [
+    (["1,2"], [1, 2]),
+    ("1;2", [1, 2]),
+    ("[1, 2]", [1, 2]),
+    ([[1], [2, "3"]], [1, 2, 3]),
+    ({"0": 1, "5": "2"}, [1, 2]),
+    ({}, None),
+    ("", None),
+]
+
+
 def _decode(**fields: Any) -> BidRequest:
     return decode_request(to_json(make_request(**fields)))
 
@@ -196,6 +207,13 @@ def test_untidy_impression_is_read(sent: dict[str, Any], read: dict[str, Any]) -
         ({"site": None}, {"site": None}),
         ({"user": None}, {"user": None}),
         ({"site": "news.example"}, {"site": None}),
+        ({"site": ""}, {"site": None}),
+        ({"regs": ""}, {"regs": None}),
+        ({"device": ""}, {"device": None}),
+        ({"bcat": {}}, {"bcat": None}),
+        ({"bcat": {"0": "IAB7", "3": 26}}, {"bcat": ["IAB7", "26"]}),
+        ({"bcat": [["IAB7"], [26, None]]}, {"bcat": ["IAB7", "26"]}),
+        ({"imp": {"0": {"id": "1", "banner": {}}}, "at": 2}, {"at": 2}),
         ({"user": 42}, {"user": None}),
         ({"id": 1, "imp": {"id": 1, "banner": {}}}, {"id": "1"}),
     ],
@@ -206,7 +224,8 @@ def test_untidy_request_is_read(sent: dict[str, Any], read: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize(
-    ("battr", "read"), [(None, None), ([], []), ([None], []), (3, [3]), ("3", [3]), (["3", 4.0], [3, 4])]
+    ("battr", "read"),
+    [(None, None), ([], []), ([None], []), (3, [3]), ("3", [3]), (["3", 4.0], [3, 4]), *_LISTS_OF_NUMBERS],
 )
 def test_untidy_list_of_integers_is_read(battr: Any, read: list[int] | None) -> None:
     assert _decode_imp(banner={**_BANNER, "battr": battr}).banner.battr == read
@@ -282,6 +301,11 @@ def test_what_describes_and_cannot_be_read_is_left_out_alone() -> None:
         ({"imp": [{"id": "1", "banner": {"w": 300.5}}]}, "wrong_type"),
         ({"imp": [{"id": "1", "native": "{}"}]}, "wrong_type"),
         ({"bcat": {"IAB7": 1}}, "wrong_type"),
+        ({"bcat": [["IAB7"], [True]]}, "wrong_type"),
+        ({"imp": [{"id": "1", "banner": {"battr": True}}]}, "wrong_type"),
+        ({"imp": [{"id": "1", "banner": {"battr": ["1, x"]}}]}, "wrong_type"),
+        ({"imp": [{"id": "1", "banner": ""}]}, "no_format"),
+        ({"imp": {}}, "wrong_type"),
         ({"bcat": [{}]}, "wrong_type"),
         ({"regs": "coppa"}, "wrong_type"),
         ({"regs": {"coppa": "yes"}}, "wrong_type"),
@@ -314,10 +338,10 @@ def test_refusal_names_the_place(fields: dict[str, Any], path: str) -> None:
         (b'{"id": "r", "imp": [{"id": "1"}]} x', "not_json"),
         (b'{"id": "r", "imp": [{"id": "1", "bidfloor": NaN}]}', "not_json"),
         (b'{"id": "r", "imp": [{"id": "1", "bidfloor": Infinity}]}', "not_json"),
-        (b'{"id": "\xff", "imp": [{"id": "1"}]}', "not_json"),
+        (b'{"id": "\xff", "imp": [{"id": "1"}]}', "wrong_type"),
         (b'{"id": "\\ud800", "imp": [{"id": "1"}]}', "wrong_type"),
         (b'{"id": {}, "imp": [', "not_json"),
-        (b'{"id": {}, "imp": [{"id": "\xff"}]}', "not_json"),
+        (b'{"id": {}, "imp": [{"id": "\xff"}]}', "wrong_type"),
         (b'{"id": "r", "imp": ' + b"[" * 100_000, "not_json"),
         (b'{"id": 1, "x": ' + b'{"y":' * 100_000, "not_json"),
         (b"[]", "wrong_type"),
@@ -608,3 +632,17 @@ def test_one_id_that_cannot_be_read_costs_none_of_the_others() -> None:
     eids = [(eid.source, [uid.id for uid in eid.uids or ()]) for eid in user.eids or ()]
     assert eids == [(None, []), ("id.example", ["5", "", "x"])]
     assert [[segment.id for segment in one.segment or ()] for one in user.data or ()] == [["s"]]
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf0\x9f\x98"])
+def test_bytes_that_are_no_text_are_dropped_where_they_describe_and_refused_where_they_bind(name: bytes) -> None:
+    body = b'{"id": "r", "imp": [{"id": "1", "banner": {}}], "site": {"name": "%s", "domain": "a.example"}, "x": "%s"}'
+    site = decode_request(body % (name, name)).site
+    assert site is not None
+    assert (site.name, site.domain) == (None, "a.example")
+    assert _refusal(b'{"id": "r", "imp": [{"id": "1", "banner": {}}], "badv": ["%s"]}' % name).reason == "wrong_type"
+
+
+def test_nested_lists_count_together() -> None:
+    nested = [[f"IAB{n}"] * 60 for n in range(20)]
+    assert _refusal(to_json(make_request(bcat=nested))).reason == "too_many"

@@ -115,9 +115,71 @@ def test_bounds_and_rules_are_those_of_json(fields: dict[str, Any], reason: str 
 
 
 def test_a_request_of_too_many_fields_is_refused() -> None:
-    with pytest.raises(InvalidRequest) as error:
-        decode_protobuf(to_message(make_request()) + b"\xc0\x3e\x01" * 30_000)
-    assert error.value.reason == "too_many"
+    crowded = [{"id": str(n), "banner": {"format": [{"w": 1, "h": n}] * 90}} for n in range(300)]
+    for message in (to_message(make_request(imp=crowded)), _reversed(to_message(make_request(imp=crowded)))):
+        with pytest.raises(InvalidRequest) as error:
+            decode_protobuf(message)
+        assert error.value.reason == "too_many"
+
+
+@given(st.integers(min_value=0, max_value=2**32))
+def test_fields_may_be_in_any_order(seed: int) -> None:
+    (request,) = varied_requests(seed, 1)
+    message = to_message(request)
+    assert decode_protobuf(_reversed(message)) == decode_protobuf(message)
+
+
+def _reversed(message: bytes) -> bytes:
+    """Return a message with its fields in reverse order."""
+    kind = message_type("BidRequest")
+    whole = kind.FromString(message)
+    pieces = []
+    for field, _ in whole.ListFields():
+        piece = kind()
+        piece.CopyFrom(whole)
+        for other, _ in whole.ListFields():
+            if other is not field:
+                piece.ClearField(other.name)
+        pieces.append(piece.SerializeToString())
+    return b"".join(reversed(pieces))
+
+
+def test_repeated_names_keep_their_order_and_lists_are_not_shared() -> None:
+    message = to_message(make_request(badv=["b.example", "a.example"], cur=["EUR", "USD"]))
+    first, second = decode_protobuf(message), decode_protobuf(message)
+    assert (first.badv, first.cur) == (["b.example", "a.example"], ["EUR", "USD"])
+    first.cur = ["JPY"]
+    assert second.cur == ["EUR", "USD"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"regs": {"coppa": 1}},
+        {"regs": {"gpp": "DBABTA~1YYN", "gpp_sid": [6]}},
+        {"regs": {"us_privacy": "1YYN"}},
+        {"regs": {"gdpr": 1}, "user": {"id": "u", "consent": "x"}},
+        {"regs": {"gdpr": 1}, "user": {"id": "u", "ext": {"consent": "x"}}},
+        {"regs": {"ext": {"coppa": 1}}},
+        {"regs": {"ext": {"gdpr": 1}}},
+        {"regs": {"ext": {"gpc": "1"}}},
+        {"regs": {"ext": {"gpp": "DBABTA~1YYN", "gpp_sid": [6]}}},
+        {"regs": {"ext": {"us_privacy": "1YYN"}}},
+        {"device": {"lmt": 1}},
+        {"device": {"ext": {"atts": 2}}},
+        {"device": {"ext": {"gpc": "1"}}},
+        {"device": {"sua": {"mobile": 1, "ext": {"gpc": "1"}}}},
+    ],
+)
+def test_every_place_of_a_privacy_signal_is_read(fields: dict[str, Any]) -> None:
+    request = make_request(**{"user": {"id": "u"}, **fields})
+    read = decode_protobuf(to_message(request))
+    assert read == decode_request(to_json(request))
+    assert not allowed_user_data(read).identity
+
+
+def test_own_extensions_are_those_that_a_writer_with_the_official_files_declares() -> None:
+    assert b"\xb2\x1f\x01x" in to_message(make_request(regs={"ext": {"gpp": "x"}}))  # 502 << 3 | 2
 
 
 def test_what_only_describes_is_dropped_beyond_its_bound() -> None:

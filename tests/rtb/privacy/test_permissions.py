@@ -77,6 +77,18 @@ def _allowed(*, vendor: int = 0, **fields: Any) -> UserDataPermissions:
         pytest.param({"regs": {"ext": {"gpc": {"on": 1}}}}, id="gpc that cannot be read"),
         pytest.param({"device": {"ext": {"gpc": 1}}}, id="gpc of the device"),
         pytest.param({"device": {"sua": {"ext": {"gpc": 1}}}}, id="gpc beside the client hints"),
+        pytest.param({"device": {"sua": {"gpc": "1"}}}, id="gpc among the client hints"),
+        pytest.param({"device": {"ext": {"sua": {"ext": {"gpc": True}}}}}, id="gpc beside the client hints of 2.5"),
+        pytest.param({"regs": {"gpc": 0, "ext": {"gpc": "1"}}}, id="gpc off here, on there"),
+        pytest.param({"regs": {"ext": {"s22580": 1}}}, id="a minor in California"),
+        pytest.param({"regs": {"ext": {"s22580": "true"}}}, id="a minor in California, as a string"),
+        pytest.param({"regs": {"us_privacy": "1YNN", "ext": {"us_privacy": "1YYN"}}}, id="us_privacy of two minds"),
+        pytest.param({"regs": {"us_privacy": "1YYN", "ext": {"us_privacy": "1YNN"}}}, id="us_privacy of two minds too"),
+        pytest.param(
+            {"regs": {"gdpr": 1}, "user": {"consent": ALL, "ext": {"consent": consent()}}}, id="consents that differ"
+        ),
+        pytest.param({"regs": {"gpp": "DBAA", "ext": {"gpp": "DBABMA~CPXxRfA"}}}, id="GPP strings that differ"),
+        pytest.param({"regs": {"gpp_sid": [-1], "ext": {"gpp_sid": [7]}}}, id="a section in one place only"),
         pytest.param({"device": {"ext": {"atts": 0}}}, id="atts not determined"),
         pytest.param({"device": {"ext": {"atts": 1}}}, id="atts restricted"),
         pytest.param({"device": {"ext": {"atts": 2}}}, id="atts denied"),
@@ -113,6 +125,11 @@ def test_signal_forbids_user_data(fields: dict[str, Any]) -> None:
         pytest.param({"device": {"ext": {"atts": "3"}}}, id="atts authorized, as a string"),
         pytest.param({"device": {"ext": []}}, id="empty ext of PHP"),
         pytest.param({"regs": {"gpp": "DBAA"}}, id="a GPP string without sections"),
+        pytest.param({"regs": {"ext": {"s22580": False}}}, id="no minor in California"),
+        pytest.param({"regs": {"ext": {"s22580": 0}}}, id="no minor in California, as a number"),
+        pytest.param({"device": {"sua": {"gpc": 0, "ext": {"gpc": "0"}}}}, id="gpc off among the client hints"),
+        pytest.param({"regs": {"us_privacy": "1YNN", "ext": {"us_privacy": "1YNN"}}}, id="us_privacy said twice"),
+        pytest.param({"regs": {"gdpr": 1}, "user": {"consent": ALL, "ext": {"consent": ALL}}}, id="consent said twice"),
     ],
 )
 def test_without_a_signal_user_data_may_be_used(fields: dict[str, Any]) -> None:

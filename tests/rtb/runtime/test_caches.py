@@ -25,8 +25,8 @@ from rtb.inventory.data_centers import DataCenters
 from rtb.inventory.impression import Restrictions
 from rtb.inventory.slots import BannerSlot, VideoSlot, native, values
 from rtb.models import features
-from rtb.openrtb import native_validity
-from rtb.openrtb.protobuf import reader
+from rtb.openrtb import domains, native_validity
+from rtb.openrtb.protobuf import decode_protobuf, parts
 from rtb.privacy import permissions
 from rtb.runtime.caches import BoundedCache, MemoizedFunction, size_of
 from rtb.simple_api import convert
@@ -36,7 +36,7 @@ from rtb.targeting.listing import Listing
 from simulation.exchange.protobuf import to_message
 from tests.rtb.builders import make_campaign, make_request
 
-_MOST_TOGETHER = 37_000_000
+_MOST_TOGETHER = 30_000_000
 """Bytes that callers can make a replica keep, with a catalog of some dozen campaigns: docs/security says so."""
 
 _SHORT_BUCKETS = 5_500_000
@@ -58,9 +58,11 @@ _COUNTED = {
     "rtb.models.features._short_bucket": 64,
     "rtb.inventory.user_agent._resolver": 0,
     "rtb.openrtb.field_plans.plan_of": 0,
+    "rtb.openrtb.protobuf.parts.part_readers": 0,
+    "rtb.openrtb.protobuf.plans._plan": 0,
     "rtb.openrtb.protobuf.plans.request_plan": 0,
-    "rtb.openrtb.protobuf.reader._compiled": 0,
-    "rtb.openrtb.protobuf.schema._pool": 0,
+    "rtb.openrtb.protobuf.reader._readers": 0,
+    "rtb.openrtb.protobuf.schema.pool": 0,
     "rtb.openrtb.protobuf.schema.message_type": 32,
 }
 """Caches that count entries, and how long their keys may be: short ones, or types of ours."""
@@ -92,7 +94,7 @@ _FUNCTIONS: list[MemoizedFunction[Any]] = [
     user_agent.network_of,
     permissions._by_tcf,
     permissions._by_gpp,
-    blocks.domain,
+    domains.domain,
     blocks.app,
     values.plain_mime,
     features._place_buckets,
@@ -181,13 +183,26 @@ def test_showpieces_hold_what_is_said() -> None:
 
 
 def test_messages_hold_what_is_said() -> None:
-    cache = reader._read_before
+    cache = parts._lasting
     formats = lambda n: [{"w": n % 3}] * (n % 90 + 1)  # noqa: E731
     texts = lambda n: [f"{n}-{m}" + "\U0001f600" * (n % 40) for m in range(n % 9)]  # noqa: E731
 
     def ask(n: int) -> None:
         banner = {"format": formats(n), "battr": [*range(n % 200)], "mimes": texts(n)}
-        reader.decode_protobuf(to_message(make_request(imp=[{"id": str(n), "banner": banner}])))
+        decode_protobuf(to_message(make_request(imp=[{"id": str(n), "banner": banner}])))
+
+    assert _grown(_fill(cache, ask)) <= cache.most_bytes + 400_000
+    assert cache.bytes <= cache.most_bytes
+    assert len(cache) > 20
+
+
+def test_passing_messages_hold_what_is_said() -> None:
+    cache = parts._passing
+    names = lambda n: [f"{n}-{m}" + "\U0001f600" * (n % 40) for m in range(n % 90)]  # noqa: E731
+
+    def ask(n: int) -> None:
+        device = {"ua": "u" * (n % 3_000), "ip": str(n), "geo": {"zip": str(n)}}
+        decode_protobuf(to_message(make_request(device=device, badv=names(n), bcat=names(n + 1), regs={"gpp": str(n)})))
 
     assert _grown(_fill(cache, ask)) <= cache.most_bytes + 400_000
     assert cache.bytes <= cache.most_bytes
@@ -206,7 +221,7 @@ def test_traffic_holds_what_is_said() -> None:
 def test_all_of_them_together_hold_no_more_than_is_said() -> None:
     view = CatalogView([Listing(n, make_campaign(f"c{n}")) for n in range(1, 31)])
     traffic = (CrawlerList()._reason, DataCenters([])._found)
-    own = (view.index._shown, view.index._admitted, view._templates, reader._read_before, *traffic)
+    own = (view.index._shown, view.index._admitted, view._templates, parts._lasting, parts._passing, *traffic)
     assert sum(one.most_bytes for one in (*_FUNCTIONS, *own)) + _SHORT_BUCKETS <= _MOST_TOGETHER
 
 
@@ -237,6 +252,7 @@ def test_no_cache_on_the_way_of_a_request_counts_entries() -> None:
         "terms",
         "showpieces",
         "messages",
+        "passing messages",
         "crawlers",
         "data centres",
     }

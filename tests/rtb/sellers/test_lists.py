@@ -21,6 +21,11 @@ def test_records_are_read_and_all_else_is_skipped() -> None:
     assert read_ads_txt(_ADS_TXT).sellers == {Seller("exchange.example", "1234"), Seller("reseller.example", "abc")}
 
 
+def test_a_system_is_its_domain_however_it_is_written() -> None:
+    text = b"https://www.Exchange.example/, 1, DIRECT\nexchange.example., 2, DIRECT\n"
+    assert {one.system for one in read_ads_txt(text).sellers} == {"exchange.example"}
+
+
 def test_a_publisher_may_authorise_nobody() -> None:
     assert read_ads_txt(b"placeholder.example.com, placeholder, DIRECT, placeholder\n").sellers == frozenset()
 

@@ -10,7 +10,7 @@ from rtb.auction.edge import Edge
 from rtb.campaigns.campaign import Campaign, Targeting
 from rtb.campaigns.context_targeting import Circle, ContentTargeting, SupplyRules
 from rtb.exchanges import GENERIC, Profile
-from rtb.openrtb import NoBid
+from rtb.openrtb import InvalidRequest, NoBid
 from rtb.openrtb.supply_chain import Seller
 from rtb.sellers import AdsTxt, SellerDirectory
 from rtb.settlement.notice_tokens import Signer
@@ -88,6 +88,23 @@ def test_circles(fields: dict[str, Any], is_met: bool) -> None:
     assert _is_met(fields, within=(_BERLIN,)) == is_met
 
 
+@pytest.mark.parametrize(
+    ("circle", "place", "is_met"),
+    [
+        (Circle(lat=90, lon=0, km=5), {"lat": 89.99, "lon": 170}, True),
+        (Circle(lat=90, lon=0, km=5), {"lat": 90, "lon": -180}, True),
+        (Circle(lat=-90, lon=0, km=5), {"lat": -89.9, "lon": 0}, False),
+        (Circle(lat=0, lon=180, km=5), {"lat": 0, "lon": -180}, True),
+        (Circle(lat=0, lon=0, km=20_037), {"lat": 0.001, "lon": 180}, True),
+        (Circle(lat=52.5, lon=13.4, km=5), {"lat": "52.5", "lon": "13.4"}, True),
+        (Circle(lat=52.5, lon=13.4, km=5), {"lat": "nan", "lon": "13.4"}, False),
+        (Circle(lat=52.5, lon=13.4, km=5), {"lat": 52.5, "lon": 373.4}, False),
+    ],
+)
+def test_circles_at_the_ends_of_the_earth(circle: Circle, place: dict[str, Any], is_met: bool) -> None:
+    assert _is_met(_geo(**place), within=(circle,)) == is_met
+
+
 def test_a_circle_spans_the_date_line() -> None:
     assert _is_met(_geo(lat=0.01, lon=-179.99), within=(Circle(lat=0, lon=179.99, km=5),))
 
@@ -130,6 +147,17 @@ def test_a_circle_spans_the_date_line() -> None:
         (_content(channel={"id": "x"}), {"content": ContentTargeting(exclude_channels=("X",))}, False),
         (_content(data=[{"segment": [{"id": "s"}]}]), {"content": ContentTargeting(segments=("s",))}, True),
         ({"site": ..., "dooh": {"id": "1", "venuetype": ["transit"]}}, {"venues": ("transit",)}, True),
+        (
+            {"site": ..., "dooh": {"id": "1", "venuetype": ["transit"], "venuetypetax": 2}},
+            {"venues": ("transit",)},
+            False,
+        ),
+        (
+            _imp(ext={"skadn": {"skadnetlist": {"max": 5, "addl": ["A.skadnetwork"]}}}),
+            {"skadnetworks": ("a.skadnetwork",)},
+            True,
+        ),
+        (_imp(ext={"rewarded": 1}), {"rewarded": True}, True),
         (_imp(rwdd=1), {"rewarded": True}, True),
         (_imp(ext={"prebid": {"is_rewarded_inventory": 1}}), {"rewarded": True}, True),
         (_imp(rwdd=1), {"rewarded": False}, False),
@@ -162,6 +190,10 @@ def test_what_is_targeted(fields: dict[str, Any], targeting: dict[str, Any], is_
         (_chain(1, ("a.example", "1"), ("b.example", "2")), SupplyRules(max_nodes=2), None),
         (_chain(1, ("a.example", "1"), ("b.example", "2")), SupplyRules(max_nodes=1), NoBid.BLOCKED_SELLER),
         (_chain(0, ("A.example", "1")), SupplyRules(exclude_sellers=("a.example",)), NoBid.BLOCKED_SELLER),
+        (_chain(0, ("https://www.A.example/", "1")), SupplyRules(exclude_sellers=("a.example",)), NoBid.BLOCKED_SELLER),
+        (_chain(0, ("a.example.", " 1 ")), SupplyRules(exclude_sellers=("www.A.example/1",)), NoBid.BLOCKED_SELLER),
+        (_chain(1, ("a.example", "1"), ("a.example", "1")), SupplyRules(max_nodes=2, complete_chain=True), None),
+        (_chain(1, ("a.example", "1"), (" ", "1")), SupplyRules(complete_chain=True), NoBid.INCOMPLETE_CHAIN),
         (_chain(0, ("a.example", "1")), SupplyRules(exclude_sellers=("a.example/1",)), NoBid.BLOCKED_SELLER),
         (_chain(0, ("a.example", "1")), SupplyRules(exclude_sellers=("a.example/2",)), None),
     ],
@@ -169,6 +201,17 @@ def test_what_is_targeted(fields: dict[str, Any], targeting: dict[str, Any], is_
 def test_rules_about_sellers(place: str, chain: Any, rules: SupplyRules, reason: NoBid | None) -> None:
     source = {"schain": chain} if place == "source" else {"ext": {"schain": chain}}
     assert _reason(_edge(make_campaign(supply=rules)), source=source) == reason
+
+
+@pytest.mark.parametrize("empty", [{}, {"complete": 1, "nodes": []}, []])
+def test_an_empty_chain_hides_none_in_the_other_place(empty: Any) -> None:
+    source = {"schain": empty, "ext": {"schain": _chain(1, ("a.example", "1"))}}
+    assert _reason(_edge(make_campaign(supply=SupplyRules(complete_chain=True))), source=source) is None
+
+
+def test_a_chain_of_too_many_sellers_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="nodes"):
+        _reason(_edge(make_campaign()), source={"schain": _chain(1, *(("a.example", "1"),) * 65)})
 
 
 def test_a_campaign_without_rules_bids_where_another_may_not() -> None:
@@ -181,6 +224,8 @@ def test_a_campaign_without_rules_bids_where_another_may_not() -> None:
     [
         (Profile(name="strict", complete_chain=True), NoBid.INCOMPLETE_CHAIN),
         (Profile(name="strict", blocked_sellers=("a.example",)), NoBid.BLOCKED_SELLER),
+        (Profile(name="strict", blocked_sellers=("WWW.A.example",)), NoBid.BLOCKED_SELLER),
+        (Profile(name="strict", blocked_sellers=("A.example/1",)), NoBid.BLOCKED_SELLER),
         (Profile(name="strict", blocked_sellers=("a.example/2",)), None),
     ],
 )
@@ -198,6 +243,17 @@ def test_an_exchange_may_have_rules_about_sellers(profile: Profile, reason: NoBi
         ({"site": {"domain": "news.example", "publisher": {"id": "3"}}}, NoBid.SELLER_UNAUTHORISED),
         ({"site": {"domain": "other.example", "publisher": {"id": "1"}}}, NoBid.SELLER_UNKNOWN),
         ({"site": {"domain": "x.example", "inventorypartnerdomain": "news.example", "publisher": {"id": "1"}}}, None),
+        (
+            {
+                "site": {
+                    "domain": "x.example",
+                    "ext": {"inventorypartnerdomain": "news.example"},
+                    "publisher": {"id": "1"},
+                }
+            },
+            None,
+        ),
+        ({"site": {"domain": "null", "page": "https://www.news.example/a", "publisher": {"id": "1"}}}, None),
         ({"site": ..., "app": {"bundle": "com.example", "publisher": {"id": "1"}}}, None),
         ({"site": ..., "app": {"bundle": "com.other", "publisher": {"id": "1"}}}, NoBid.SELLER_UNKNOWN),
         ({}, NoBid.SELLER_UNKNOWN),

@@ -100,6 +100,13 @@ def test_a_good_answer_breaks_no_rule(kind: str) -> None:
         ("banner", {}, {"adm": "<img src='https://a.example/%24%7BAUCTION_PRICE%7D'>"}, "macro"),
         *(("banner", {}, {name: None}, "missing_field") for name in ("crid", "adomain", "cat", "exp", "lurl", "w")),
         ("banner", {"imp": {"qty": {"multiplier": 30.3}}}, {}, "qty"),
+        ("banner", {}, {"adomain": ["whole-chain.example"]}, "schain"),
+        (
+            "banner",
+            {"source": {"ext": {"schain": {"complete": 0, "nodes": [{"asi": "a.example", "sid": "1"}]}}}},
+            {"adomain": ["whole-chain.example"]},
+            "schain",
+        ),
         ("video", {}, {"crid": "another"}, "markup_schema"),
         ("banner", {"id": "other"}, {}, "response"),
         ("banner", {"imp": {"id": "other"}}, {}, "response"),

@@ -1,0 +1,1 @@
+"""Programs of others from npm and PyPI, as judges of what we read and write."""

@@ -1,0 +1,1 @@
+"""Prebid.js in a real browser, through Prebid Server's place, against a platform."""
