@@ -103,8 +103,8 @@ def coerce_request(raw: Any) -> BidRequest:
     try:
         try:
             return _converted(raw, BidRequest)
-        except (_Untidy, msgspec.ValidationError):
-            kept = _without_bad_imps(raw)
+        except (_Untidy, msgspec.ValidationError) as error:
+            kept = None if isinstance(error, _Beyond) else _without_bad_imps(raw)
             if kept is None:
                 raise
         return _converted(kept, BidRequest)
