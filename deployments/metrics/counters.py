@@ -23,6 +23,7 @@ FAMILIES = {
     "candidates": (("reason",), "raybid_barred_candidates", "Candidates left out."),
     "exchange": (("exchange", "outcome"), "raybid_exchange_requests", "Requests by exchange profile and outcome."),
     "notice": (("kind", "outcome"), "raybid_notices", "Notices."),
+    "sync": (("exchange", "outcome"), "raybid_user_syncs", "User syncs by exchange profile and outcome."),
     "security": (("event",), "raybid_security_events", "Callers refused, and changes: see rtb.runtime.security."),
     "lease": (("outcome",), "raybid_leases", "Leases of budgets that bidders asked for."),
     "leased_micros": ((), "raybid_leased_micros", "Money that bidders leased."),

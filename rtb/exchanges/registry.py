@@ -46,6 +46,7 @@ class Exchanges:
         self.faults = [one.fault for one in left_out]
         self._barred = frozenset[str]().union(*(one.keys for one in left_out))
         self._profiles = list(profiles)
+        self._by_name = {profile.name: profile for profile in self._profiles}
         self._by_path: dict[str, Profile] = {}
         self._by_key: dict[str, Profile] = {}
         self._by_number: dict[int, Profile] = {}
@@ -65,6 +66,10 @@ class Exchanges:
     def has(self, path: str) -> bool:
         """Return whether a path takes requests."""
         return path == SHARED_ENDPOINT or path in self._by_path
+
+    def named(self, name: str) -> Profile | None:
+        """Return the exchange of a name; `None` where there is none, or its profile is invalid."""
+        return self._by_name.get(name)
 
     def numbered(self, number: int) -> Profile:
         """Return the exchange that a token names; `GENERIC` where it has no profile (any more)."""
