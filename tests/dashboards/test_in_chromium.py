@@ -19,7 +19,8 @@ from raybid.local.ports import free_port
 from tests.dashboards.fake_platform import KEY, FakePlatform, serving
 from tests.dashboards.made_events import few
 from tests.support import require_package, until
-from verification.console_check.browser import Browser, BrowserMissing, chromium
+from verification.browsing import BrowserMissing
+from verification.console_check.browser import Browser, chromium
 
 TOKEN = "a-token-of-the-tests"
 

@@ -30,7 +30,7 @@ from raybid.local import LaunchError
 from raybid.refusing import refuse
 from rtb.runtime import processes
 from rtb.runtime.terminal import plain
-from verification.console_check.browser import BrowserMissing
+from verification.browsing import BrowserMissing
 from verification.console_check.examination import Examination
 from verification.console_check.stage import CheckStage
 

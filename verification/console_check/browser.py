@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from playwright.sync_api import Error, Page, sync_playwright
+from playwright.sync_api import Error, Page
+
+from verification.browsing import headless_chromium
 
 Theme = Literal["light", "dark"]
 
@@ -46,10 +46,6 @@ _STILL = """() => {
 }"""
 
 _WIDTHS = """() => ({page: document.documentElement.scrollWidth, window: window.innerWidth})"""
-
-
-class BrowserMissing(RuntimeError):
-    """An error when no browser can be driven; the message says what to do."""
 
 
 class PageContent(NamedTuple):
@@ -177,17 +173,5 @@ def chromium(url: str, token: str) -> Iterator[Browser]:
     Raises:
         BrowserMissing: it is missing or does not start.
     """
-    path = os.environ.get("RAYBID_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        raise BrowserMissing("Chromium is missing: install Debian's `chromium`, or set RAYBID_CHROMIUM")
-    with sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(
-                executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-            )
-        except Error as error:
-            raise BrowserMissing(f"{path} did not start: {str(error)[:300]}") from error
-        try:
-            yield Browser(browser, url, token)
-        finally:
-            browser.close()
+    with headless_chromium() as browser:
+        yield Browser(browser, url, token)

@@ -1,0 +1,241 @@
+"""The check: a person with a browser on two publishers' pages, another without consent, and whoever tries redirects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+from playwright.sync_api import Browser, BrowserContext, Error
+
+from rtb.campaigns.campaign import Budget, Campaign, FrequencyCap, Goal
+from rtb.campaigns.creative import Creative
+from rtb.user_sync.cookies import PARTITIONED, SHARED
+from verification.browsing import headless_chromium
+from verification.user_sync.attempts import Attempt, attempts
+from verification.user_sync.certificates import Certificate
+from verification.user_sync.hosts import BIDDER, EVIL, PREBID, PUBLISHERS, Hosts
+from verification.user_sync.prebid import EXCHANGE, SyncLog
+
+LEAST_ATTEMPTS = 40
+
+_PAGE_MS = 20_000
+_CONSENT = (
+    "CAAAAAAAAAAAAAAAAAAAAAEAAPIAAAAAAAAAF5sAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAgAAAAA"
+)
+"""A consent string of TCF 2 with consent to the purposes 1, 2, 3, 4 and 7."""
+_NO_CONSENT = "CAAAAAAAAAAAAAAAAAAAAAEAAAAAAAAAAAAAAAAAAAAAAAAA"
+"""One without any consent."""
+
+_BLOCKING = "--test-third-party-cookie-phaseout"
+
+Say = Callable[[str], None]
+
+
+def campaign() -> Campaign:
+    """Return a campaign that everybody sees once."""
+    image = "https://cdn.example/a.png"
+    return Campaign(
+        id="once",
+        name="once",
+        adomain=("shoes.example",),
+        budget=Budget(total_micros=10**12),
+        frequency=FrequencyCap(count=1, seconds=3_600),
+        goal=Goal(kind="click", value_micros=50_000_000),
+        creatives=(Creative(id="banner", w=300, h=250, image_url=image, landing_url="https://shoes.example/"),),
+    )
+
+
+def profile(hosts: Hosts) -> dict[str, Any]:
+    """Return the profile of the exchange, as its file has it."""
+    return {
+        "name": EXCHANGE,
+        "currency": "USD",
+        "auction_type": 1,
+        "user_sync": {"hosts": [hosts.place(PREBID)]},
+    }
+
+
+@dataclass
+class SyncFindings:
+    """The results of the check.
+
+    Attributes:
+        syncs: syncs that told Prebid Server an id.
+        shown: ads that the person with consent was shown on two pages.
+        open_redirects: attempts that led elsewhere.
+        tried: attempts.
+        others_shown: ads that another person was shown meanwhile.
+        kept: whether the second page found the id of the first.
+        withdrawn: whether the id was gone, from both hosts, once consent was.
+        forgotten: counters that `DELETE /users/<id>` removed.
+        partitioned: whether a browser that blocks third-party cookies kept an id on one site.
+        complaints: what is wrong, in words.
+    """
+
+    syncs: int = 0
+    shown: int = 0
+    open_redirects: int = 0
+    tried: int = 0
+    others_shown: int = 0
+    kept: bool = False
+    withdrawn: bool = False
+    forgotten: int = 0
+    partitioned: bool = False
+    complaints: list[str] = field(default_factory=list)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures for the last line."""
+        return {name: value for name, value in vars(self).items() if name != "complaints"}
+
+
+class SyncCheck:
+    """The check against a running platform.
+
+    Args:
+        hosts: where everything is.
+        certificate: of all hosts.
+        api: client of the platform with an administrator's key.
+        log: what the hosts see.
+        say: called with progress, a line at a time.
+    """
+
+    def __init__(self, hosts: Hosts, certificate: Certificate, api: httpx.Client, log: SyncLog, say: Say) -> None:
+        self._hosts, self._api, self._log, self._say = hosts, api, log, say
+        self._arguments = (
+            "--host-resolver-rules=MAP * 127.0.0.1",
+            f"--ignore-certificate-errors-spki-list={certificate.pin}",
+        )
+        self._found = SyncFindings()
+
+    def run(self) -> SyncFindings:
+        """Check everything.
+
+        Raises:
+            BrowserMissing: Chromium is missing.
+        """
+        with headless_chromium(*self._arguments) as browser:
+            self._say("a person on two pages, and consent withdrawn")
+            self._person(browser)
+            self._say("others: without consent, and somebody else")
+            self._others(browser)
+            self._say("attempts at a redirect elsewhere")
+            self._attempts(browser)
+        self._say("a browser that blocks third-party cookies")
+        with headless_chromium(*self._arguments, _BLOCKING) as browser:
+            self._blocked(browser)
+        self._found.syncs = sum(map(bool, self._log.uids))
+        return self._found
+
+    def _person(self, browser: Browser) -> None:
+        found, context = self._found, browser.new_context()
+        news, shop = PUBLISHERS
+        self._expect(self._visit(context, news, form="i", gdpr="1", gdpr_consent=_CONSENT), "shown", "the first page")
+        first = self._id(context)
+        self._expect(self._log.uids[-1:], [first], "the id at Prebid Server")
+        for cookie in self._cookies(context):
+            self._expect(
+                [cookie.get(name) for name in ("secure", "httpOnly", "sameSite")], [True, True, "None"], "cookie"
+            )
+        self._expect(self._visit(context, shop, form="b", us_privacy="1YNN"), "empty", "the second page")
+        found.kept = bool(first) and self._id(context) == first == self._log.uids[-1]
+        found.shown = self._log.shown
+        found.forgotten = self._api.delete(f"/users/{first}").json().get("frequency_counters", 0)
+        self._expect((found.kept, found.forgotten), (True, 1), "the id kept, and its counters removed")
+        self._visit(context, news, form="i", gdpr="1", gdpr_consent=_NO_CONSENT)
+        found.withdrawn = not self._cookies(context) and self._log.uids[-1] == "" and not self._cookies(context, PREBID)
+        self._expect(found.withdrawn, True, "the id is gone with consent")
+        context.close()
+
+    def _others(self, browser: Browser) -> None:
+        news, shop = PUBLISHERS
+        before = self._log.shown
+        refused = browser.new_context(extra_http_headers={"Sec-GPC": "1"})
+        self._visit(refused, news, form="i")
+        self._expect((self._cookies(refused), self._log.uids[-1]), ([], ""), "Global Privacy Control gives no id")
+        refused.close()
+        after = self._log.shown
+        other = browser.new_context()
+        self._expect(self._visit(other, shop, form="i", gpp_sid="-1"), "shown", "somebody else's page")
+        self._found.others_shown = self._log.shown - after
+        self._expect((after - before, self._id(other) != ""), (1, True), "whoever has no id has no cap")
+        other.close()
+
+    def _attempts(self, browser: Browser) -> None:
+        """Try each attempt as a browser would follow it, and as it comes back on the wire."""
+        good, evil = self._hosts.place(PREBID), self._hosts.place(EVIL)
+        context = browser.new_context()
+        page = context.new_page()
+        page.set_default_timeout(_PAGE_MS)
+        for attempt in attempts(EXCHANGE, good, evil):
+            self._log.strays.clear()
+            location = self._location(attempt)
+            try:
+                page.goto(f"{self._hosts.bidder}{attempt.path}?{attempt.query}")
+            except Error:  # an address that no browser opens leads nowhere
+                page.goto("about:blank")
+            leads_away = location != "" and not location.startswith(f"https://{good}/")
+            self._found.tried += 1
+            if leads_away or self._log.strays:
+                self._found.open_redirects += 1
+                self._complain(f"{attempt} leads to {location or self._log.strays}")
+        context.close()
+
+    def _location(self, attempt: Attempt) -> str:
+        raw = httpx.URL(str(self._api.base_url)).copy_with(
+            raw_path=f"{attempt.path}?{attempt.query}".encode("ascii", "backslashreplace")
+        )
+        return self._api.get(raw).headers.get("location", "")
+
+    def _blocked(self, browser: Browser) -> None:
+        context, ids = browser.new_context(), []
+        for _ in range(2):
+            self._visit(context, PUBLISHERS[0], form="b")
+            ids.append(self._id(context))
+        names = {cookie["name"] for cookie in self._cookies(context)}
+        self._found.partitioned = names == {PARTITIONED} and ids[0] == ids[1] == self._log.uids[-1]
+        self._expect(self._found.partitioned, True, f"an id kept by site, not {names} with {ids}")
+        context.close()
+
+    def _visit(self, context: BrowserContext, publisher: str, **parameters: str) -> str:
+        """Open a publisher's page; return what became of its slot."""
+        page = context.new_page()
+        page.set_default_timeout(_PAGE_MS)
+        page.goto(f"{self._hosts.address(publisher)}/page?{urlencode(parameters)}")
+        page.wait_for_function("document.title !== 'loading'")
+        title = page.title()
+        page.close()
+        return title
+
+    def _cookies(self, context: BrowserContext, host: str = BIDDER) -> list[Mapping[str, Any]]:
+        return [cookie for cookie in context.cookies() if cookie["domain"] == host]
+
+    def _id(self, context: BrowserContext) -> str:
+        """Return the id in our cookies; empty where there is none, or several."""
+        found = {cookie["value"] for cookie in self._cookies(context) if cookie["name"] in (SHARED, PARTITIONED)}
+        return found.pop() if len(found) == 1 else ""
+
+    def _expect(self, found: Any, expected: Any, what: str) -> None:
+        if found != expected:
+            self._complain(f"{what}: {found!r}, not {expected!r}")
+
+    def _complain(self, text: str) -> None:
+        self._found.complaints.append(text)
+        self._say(text)
+
+
+def faults(summary: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the figures of a check, a line each."""
+    found = []
+    if summary["shown"] != 1:
+        found.append(f"a person whom a campaign may reach once was shown {summary['shown']} ads")
+    if summary["open_redirects"]:
+        found.append(f"{summary['open_redirects']} attempts were redirected elsewhere")
+    if summary["tried"] < LEAST_ATTEMPTS:
+        found.append(f"only {summary['tried']} attempts were made")
+    if not (summary["syncs"] and summary["kept"] and summary["withdrawn"] and summary["partitioned"]):
+        found.append("an id was not set, not kept, or not withdrawn")
+    return found
