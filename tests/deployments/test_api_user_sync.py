@@ -31,7 +31,7 @@ def test_an_id_holds_a_cap_on_the_next_page_and_no_attempt_leads_elsewhere(valke
         platform.register(campaign())
         port = int(platform.url.rpartition(":")[2])
         with serving(hosts, certificate, application(hosts, platform.url, KEY, log), port):
-            found = SyncCheck(hosts, certificate, api, log, lambda text: None).run()
+            found = SyncCheck(tmp_path / "people", hosts, certificate, api, log, say=lambda text: None).run()
         counters = api.get("/stats").json()["counters"]
     assert (found.complaints, faults(found.summary())) == ([], [])
     assert (found.shown, found.others_shown, found.open_redirects) == (1, 1, 0)

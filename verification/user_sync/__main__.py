@@ -90,7 +90,7 @@ def _checked(folder: Path, console: Console) -> SyncFindings:
     ):
         platform.register([campaign()])
         platform.await_campaigns()
-        return SyncCheck(hosts, certificate, api, log, say).run()
+        return SyncCheck(folder / "people", hosts, certificate, api, log, say=say).run()
 
 
 if __name__ == "__main__":

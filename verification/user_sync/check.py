@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx
-from playwright.sync_api import Browser, BrowserContext, Error
+from playwright.sync_api import BrowserContext, Error
 
 from rtb.campaigns.campaign import Budget, Campaign, FrequencyCap, Goal
 from rtb.campaigns.creative import Creative
 from rtb.user_sync.cookies import PARTITIONED, SHARED
-from verification.browsing import headless_chromium
+from verification.browsing import person
 from verification.user_sync.attempts import Attempt, attempts
 from verification.user_sync.certificates import Certificate
 from verification.user_sync.hosts import BIDDER, EVIL, PREBID, PUBLISHERS, Hosts
@@ -29,8 +31,6 @@ _CONSENT = (
 """A consent string of TCF 2 with consent to the purposes 1, 2, 3, 4 and 7."""
 _NO_CONSENT = "CAAAAAAAAAAAAAAAAAAAAAEAAAAAAAAAAAAAAAAAAAAAAAAA"
 """One without any consent."""
-
-_BLOCKING = "--test-third-party-cookie-phaseout"
 
 Say = Callable[[str], None]
 
@@ -96,6 +96,7 @@ class SyncCheck:
     """The check against a running platform.
 
     Args:
+        folder: folder for the profiles of browsers.
         hosts: where everything is.
         certificate: of all hosts.
         api: client of the platform with an administrator's key.
@@ -103,8 +104,10 @@ class SyncCheck:
         say: called with progress, a line at a time.
     """
 
-    def __init__(self, hosts: Hosts, certificate: Certificate, api: httpx.Client, log: SyncLog, say: Say) -> None:
-        self._hosts, self._api, self._log, self._say = hosts, api, log, say
+    def __init__(
+        self, folder: Path, hosts: Hosts, certificate: Certificate, api: httpx.Client, log: SyncLog, *, say: Say
+    ) -> None:
+        self._folder, self._hosts, self._api, self._log, self._say = folder, hosts, api, log, say
         self._arguments = (
             "--host-resolver-rules=MAP * 127.0.0.1",
             f"--ignore-certificate-errors-spki-list={certificate.pin}",
@@ -117,60 +120,71 @@ class SyncCheck:
         Raises:
             BrowserMissing: Chromium is missing.
         """
-        with headless_chromium(*self._arguments) as browser:
-            self._say("a person on two pages, and consent withdrawn")
-            self._person(browser)
-            self._say("others: without consent, and somebody else")
-            self._others(browser)
-            self._say("attempts at a redirect elsewhere")
-            self._attempts(browser)
-        self._say("a browser that blocks third-party cookies")
-        with headless_chromium(*self._arguments, _BLOCKING) as browser:
-            self._blocked(browser)
+        self._say("a person on pages of two publishers, and consent withdrawn")
+        with self._person("first") as context:
+            self._capped(context)
+            self._withdrawn(context)
+        self._say("a person who opts out, and another one")
+        with self._person("opted-out", extra_http_headers={"Sec-GPC": "1"}) as context:
+            self._opted_out(context)
+        with self._person("other") as context:
+            self._other(context)
+        self._say("a person whose browser blocks third-party cookies")
+        with self._person("blocking", takes_third_party_cookies=False) as context:
+            self._blocking(context)
+        self._say("attempts at a redirect elsewhere")
+        with self._person("attacker") as context:
+            self._attempts(context)
         self._found.syncs = sum(map(bool, self._log.uids))
         return self._found
 
-    def _person(self, browser: Browser) -> None:
-        found, context = self._found, browser.new_context()
-        news, shop = PUBLISHERS
+    def _person(self, name: str, **options: Any) -> AbstractContextManager[BrowserContext]:
+        return person(self._folder / name, *self._arguments, **options)
+
+    def _capped(self, context: BrowserContext) -> None:
+        found, (news, shop) = self._found, PUBLISHERS
         self._expect(self._visit(context, news, form="i", gdpr="1", gdpr_consent=_CONSENT), "shown", "the first page")
         first = self._id(context)
-        self._expect(self._log.uids[-1:], [first], "the id at Prebid Server")
+        self._expect(self._log.uids, [first], "the id at Prebid Server")
         for cookie in self._cookies(context):
-            self._expect(
-                [cookie.get(name) for name in ("secure", "httpOnly", "sameSite")], [True, True, "None"], "cookie"
-            )
+            told = [cookie.get(name) for name in ("secure", "httpOnly", "sameSite", "path")]
+            self._expect(told, [True, True, "None", "/"], "the attributes of a cookie")
         self._expect(self._visit(context, shop, form="b", us_privacy="1YNN"), "empty", "the second page")
         found.kept = bool(first) and self._id(context) == first == self._log.uids[-1]
         found.shown = self._log.shown
         found.forgotten = self._api.delete(f"/users/{first}").json().get("frequency_counters", 0)
         self._expect((found.kept, found.forgotten), (True, 1), "the id kept, and its counters removed")
-        self._visit(context, news, form="i", gdpr="1", gdpr_consent=_NO_CONSENT)
-        found.withdrawn = not self._cookies(context) and self._log.uids[-1] == "" and not self._cookies(context, PREBID)
-        self._expect(found.withdrawn, True, "the id is gone with consent")
-        context.close()
 
-    def _others(self, browser: Browser) -> None:
-        news, shop = PUBLISHERS
+    def _withdrawn(self, context: BrowserContext) -> None:
+        self._visit(context, PUBLISHERS[0], form="i", gdpr="1", gdpr_consent=_NO_CONSENT)
+        left = [*self._cookies(context), *self._cookies(context, PREBID)]
+        self._found.withdrawn = not left and self._log.uids[-1] == ""
+        self._expect(self._found.withdrawn, True, f"the id is gone with consent, but for {left}")
+
+    def _opted_out(self, context: BrowserContext) -> None:
+        title = self._visit(context, PUBLISHERS[0], form="i")
+        got = (self._cookies(context), self._log.uids[-1], title)
+        self._expect(got, ([], "", "shown"), "whoever opts out has no id and no cap")
+
+    def _other(self, context: BrowserContext) -> None:
         before = self._log.shown
-        refused = browser.new_context(extra_http_headers={"Sec-GPC": "1"})
-        self._visit(refused, news, form="i")
-        self._expect((self._cookies(refused), self._log.uids[-1]), ([], ""), "Global Privacy Control gives no id")
-        refused.close()
-        after = self._log.shown
-        other = browser.new_context()
-        self._expect(self._visit(other, shop, form="i", gpp_sid="-1"), "shown", "somebody else's page")
-        self._found.others_shown = self._log.shown - after
-        self._expect((after - before, self._id(other) != ""), (1, True), "whoever has no id has no cap")
-        other.close()
+        self._expect(self._visit(context, PUBLISHERS[1], form="i", gpp_sid="-1"), "shown", "somebody else's page")
+        self._found.others_shown = self._log.shown - before
 
-    def _attempts(self, browser: Browser) -> None:
+    def _blocking(self, context: BrowserContext) -> None:
+        ids = []
+        for _ in range(2):
+            self._visit(context, PUBLISHERS[0], form="b")
+            ids.append(self._id(context))
+        names = {cookie["name"] for cookie in self._cookies(context)}
+        self._found.partitioned = names == {PARTITIONED} and ids[0] == ids[1] == self._log.uids[-1]
+        self._expect(self._found.partitioned, True, f"an id kept by site, not {names} with {ids}")
+
+    def _attempts(self, context: BrowserContext) -> None:
         """Try each attempt as a browser would follow it, and as it comes back on the wire."""
-        good, evil = self._hosts.place(PREBID), self._hosts.place(EVIL)
-        context = browser.new_context()
-        page = context.new_page()
+        good, page = self._hosts.place(PREBID), context.new_page()
         page.set_default_timeout(_PAGE_MS)
-        for attempt in attempts(EXCHANGE, good, evil):
+        for attempt in attempts(EXCHANGE, good, self._hosts.place(EVIL)):
             self._log.strays.clear()
             location = self._location(attempt)
             try:
@@ -182,23 +196,12 @@ class SyncCheck:
             if leads_away or self._log.strays:
                 self._found.open_redirects += 1
                 self._complain(f"{attempt} leads to {location or self._log.strays}")
-        context.close()
 
     def _location(self, attempt: Attempt) -> str:
         raw = httpx.URL(str(self._api.base_url)).copy_with(
             raw_path=f"{attempt.path}?{attempt.query}".encode("ascii", "backslashreplace")
         )
         return self._api.get(raw).headers.get("location", "")
-
-    def _blocked(self, browser: Browser) -> None:
-        context, ids = browser.new_context(), []
-        for _ in range(2):
-            self._visit(context, PUBLISHERS[0], form="b")
-            ids.append(self._id(context))
-        names = {cookie["name"] for cookie in self._cookies(context)}
-        self._found.partitioned = names == {PARTITIONED} and ids[0] == ids[1] == self._log.uids[-1]
-        self._expect(self._found.partitioned, True, f"an id kept by site, not {names} with {ids}")
-        context.close()
 
     def _visit(self, context: BrowserContext, publisher: str, **parameters: str) -> str:
         """Open a publisher's page; return what became of its slot."""
