@@ -201,7 +201,8 @@ class SyncCheck:
         raw = httpx.URL(str(self._api.base_url)).copy_with(
             raw_path=f"{attempt.path}?{attempt.query}".encode("ascii", "backslashreplace")
         )
-        return self._api.get(raw).headers.get("location", "")
+        found: str = self._api.get(raw).headers.get("location", "")
+        return found
 
     def _visit(self, context: BrowserContext, publisher: str, **parameters: str) -> str:
         """Open a publisher's page; return what became of its slot."""
@@ -213,7 +214,7 @@ class SyncCheck:
         page.close()
         return title
 
-    def _cookies(self, context: BrowserContext, host: str = BIDDER) -> list[Mapping[str, Any]]:
+    def _cookies(self, context: BrowserContext, host: str = BIDDER) -> list[Any]:
         return [cookie for cookie in context.cookies() if cookie["domain"] == host]
 
     def _id(self, context: BrowserContext) -> str:
