@@ -75,7 +75,7 @@ def _leads_to(address: str) -> tuple[str, str | None, int | None]:
 @pytest.mark.parametrize("attempt", attempts("acme", "pbs.example:8443", "evil.example:8443"))
 def test_no_attempt_leads_elsewhere(attempt: tuple[str, str]) -> None:
     for name, value in parse_qsl(attempt[1], keep_blank_values=True):
-        redirect = redirect_of(value, SYNC) if name == "r" else None
+        redirect = redirect_of(value, UserSync(hosts=("pbs.example:8443",))) if name == "r" else None
         if isinstance(redirect, Redirect):
             assert redirect.address("1").startswith("https://pbs.example:8443/")
 
