@@ -14,6 +14,7 @@ from playwright.sync_api import BrowserContext, Error
 
 from rtb.campaigns.campaign import Budget, Campaign, FrequencyCap, Goal
 from rtb.campaigns.creative import Creative
+from rtb.openrtb import NoBid
 from rtb.user_sync.cookies import PARTITIONED, SHARED
 from verification.browsing import person
 from verification.user_sync.attempts import Attempt, attempts
@@ -55,6 +56,8 @@ def profile(hosts: Hosts) -> dict[str, Any]:
         "name": EXCHANGE,
         "currency": "USD",
         "auction_type": 1,
+        "no_bid": "nbr",
+        "own_reasons": True,
         "user_sync": {"hosts": [hosts.place(PREBID)]},
     }
 
@@ -143,13 +146,15 @@ class SyncCheck:
 
     def _capped(self, context: BrowserContext) -> None:
         found, (news, shop) = self._found, PUBLISHERS
-        self._expect(self._visit(context, news, form="i", gdpr="1", gdpr_consent=_CONSENT), "shown", "the first page")
+        self._bought(self._visit(context, news, form="i", gdpr="1", gdpr_consent=_CONSENT), "the first page")
         first = self._id(context)
         self._expect(self._log.uids, [first], "the id at Prebid Server")
         for cookie in self._cookies(context):
             told = [cookie.get(name) for name in ("secure", "httpOnly", "sameSite", "path")]
             self._expect(told, [True, True, "None", "/"], "the attributes of a cookie")
+        self._log.reasons.clear()
         self._expect(self._visit(context, shop, form="b", us_privacy="1YNN"), "empty", "the second page")
+        self._expect(set(self._log.reasons), {int(NoBid.USER_CAP)}, "the reasons of no bid on the second page")
         found.kept = bool(first) and self._id(context) == first == self._log.uids[-1]
         found.shown = self._log.shown
         found.forgotten = self._api.delete(f"/users/{first}").json().get("frequency_counters", 0)
@@ -168,7 +173,7 @@ class SyncCheck:
 
     def _other(self, context: BrowserContext) -> None:
         before = self._log.shown
-        self._expect(self._visit(context, PUBLISHERS[1], form="i", gpp_sid="-1"), "shown", "somebody else's page")
+        self._bought(self._visit(context, PUBLISHERS[1], form="i", gpp_sid="-1"), "somebody else's page")
         self._found.others_shown = self._log.shown - before
 
     def _blocking(self, context: BrowserContext) -> None:
@@ -221,6 +226,9 @@ class SyncCheck:
         """Return the id in our cookies; empty where there is none, or several."""
         found = {cookie["value"] for cookie in self._cookies(context) if cookie["name"] in (SHARED, PARTITIONED)}
         return found.pop() if len(found) == 1 else ""
+
+    def _bought(self, title: str, what: str) -> None:
+        self._expect(title, "shown", f"{what}, with the reasons {self._log.reasons}")
 
     def _expect(self, found: Any, expected: Any, what: str) -> None:
         if found != expected:

@@ -48,7 +48,11 @@ const loaded = (kind, address) => new Promise(done => {
   const asked = location.search;
   const sync = await (await fetch(prebid + "/cookie_sync" + asked, {credentials: "include"})).json();
   await loaded(sync.type === "iframe" ? "iframe" : "img", sync.url);
-  const bid = await (await fetch(prebid + "/auction" + asked, {credentials: "include"})).json();
+  let bid = {};
+  for (let offer = 0; offer < 4 && !bid.adm; offer++) {  // as pages refresh a slot; an idle bidder first leases budget
+    if (offer) await new Promise(done => setTimeout(done, 500));
+    bid = await (await fetch(prebid + "/auction" + asked, {credentials: "include"})).json();
+  }
   if (bid.adm) {
     const slot = document.createElement("iframe");
     slot.srcdoc = bid.adm;
@@ -67,11 +71,13 @@ class SyncLog:
     Attributes:
         uids: ids that `/setuid` was called with; empty where it was without one.
         shown: bids that pages were given.
+        reasons: codes of auctions without a bid; where there is none, the status of the answer.
         strays: addresses at hosts that nobody should have been led to.
     """
 
     uids: list[str] = field(default_factory=list)
     shown: int = 0
+    reasons: list[int] = field(default_factory=list)
     strays: list[str] = field(default_factory=list)
 
 
@@ -108,8 +114,11 @@ def application(hosts: Hosts, api: str, key: str, log: SyncLog) -> ASGIApp:
     async def auction(request: Request) -> Response:
         site = request.headers.get("origin", "").partition("://")[2].partition(":")[0]
         answer = await client.post(f"/openrtb2/{EXCHANGE}", json=_bid_request(site, request))
-        bid = answer.json()["seatbid"][0]["bid"][0] if answer.status_code == 200 else {}
-        if bid:
+        said = answer.json() if answer.status_code == 200 else {"nbr": answer.status_code}
+        bid = said["seatbid"][0]["bid"][0] if "seatbid" in said else {}
+        if not bid:
+            log.reasons.append(said["nbr"])
+        else:
             log.shown += 1
             bid["burl"] = bid["burl"].replace("${AUCTION_PRICE}", str(bid["price"]))
         told = {name: bid[name] for name in ("adm", "burl") if bid}
@@ -141,7 +150,7 @@ def _bid_request(site: str, request: Request) -> dict[str, Any]:
         "id": secrets.token_hex(8),
         "at": 1,
         "cur": ["USD"],
-        "tmax": 2_000,
+        "tmax": 5_000,
         "imp": [{"id": "1", "secure": 1, "banner": {"w": 300, "h": 250, "format": [{"w": 300, "h": 250}]}}],
         "site": {"domain": site, "page": f"https://{site}/page"},
         "device": {"ua": _USER_AGENT, "geo": {"country": "USA"}},
