@@ -40,6 +40,7 @@ from deployments.recording import DecisionSender
 from deployments.scaling import HeldRequests
 from deployments.snapshot_feed import SnapshotFeed
 from deployments.stopping import StopSwitch
+from deployments.sync_endpoint import SyncEndpoint
 from deployments.tally import Tally
 from deployments.wiring import LimitedLog, guarded_settings, ledger_client, logger
 from rtb import exchanges
@@ -63,6 +64,7 @@ from rtb.settlement.encrypted_prices import read_price_keys
 from rtb.settlement.notice_tokens import Signer
 from rtb.targeting.frequency import FrequencyGate
 from rtb.targeting.users import UserKeys
+from rtb.user_sync import SyncIds, UserSyncs
 
 _FLUSH_SECONDS = 0.5
 _LOOK_SECONDS = 2.0
@@ -257,7 +259,9 @@ def _front(stores: Stores, access: Access, trading: Trading, replica: Replica) -
     )
     notice_endpoint = NoticeEndpoint(trading.notices, guard, tally, held, log)
     rest = Rest(api_routers(stores, access, trading, replica), keys, guard, limiter, settings.calls_per_minute)
-    return FastPath(bid_endpoint, notice_endpoint, rest, guard, held, replica.timings)
+    syncs = UserSyncs(SyncIds(settings.resolve_secret("user_secret")), settings.gvl_id)
+    sync_endpoint = SyncEndpoint(syncs, trading.exchanges, guard, tally, settings.max_header_bytes)
+    return FastPath(bid_endpoint, notice_endpoint, sync_endpoint, rest, guard, held, replica.timings)
 
 
 def _background(stores: Stores, access: Access, trading: Trading, replica: Replica) -> Background:

@@ -25,6 +25,7 @@ FAMILIES = {
     "exchange": (("exchange", "outcome"), "raybid_exchange_requests", "Requests by exchange profile and outcome."),
     "exchange_notice": (("exchange", "outcome"), "raybid_exchange_notices", "Notices of bids by exchange profile."),
     "notice": (("kind", "outcome"), "raybid_notices", "Notices."),
+    "sync": (("exchange", "outcome"), "raybid_user_syncs", "User syncs by exchange profile and outcome."),
     "security": (("event",), "raybid_security_events", "Callers refused, and changes: see rtb.runtime.security."),
     "lease": (("outcome",), "raybid_leases", "Leases of budgets that bidders asked for."),
     "leased_micros": ((), "raybid_leased_micros", "Money that bidders leased."),

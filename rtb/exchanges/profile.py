@@ -36,6 +36,9 @@ _FIRST_PRICE = 1
 _MTYPES: dict[str, int] = {"banner": 1, "video": 2, "audio": 3, "native": 4}
 """Values of `bid.mtype` by format, list "Creative Markup Types"."""
 
+_SyncHost = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]{1,5})?$(?!\n)", max_length=260)]
+_SyncMacro = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_:${}\[\]]{3,64}$(?!\n)")]
+
 _Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
 
 
@@ -74,6 +77,19 @@ class FirstOf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first: Annotated[tuple[_Format, ...], msgspec.Meta(min_length=1)]
 
 
+class UserSync(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How an exchange learns our ids of its users.
+
+    Attributes:
+        hosts: hosts that `/sync/<name>` may redirect to, over https and with their port where it is not 443; none:
+            the exchange has no user sync.
+        macro: what stands for the id in the address that it sends.
+    """
+
+    hosts: tuple[_SyncHost, ...] = ()
+    macro: _SyncMacro = "$UID"
+
+
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The profile of one exchange.
 
@@ -106,6 +122,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         seller_domain: domain of its advertising system in ads.txt; empty: unknown.
         complete_chain: whether requests without a complete supply chain are refused.
         blocked_sellers: sellers from whom nothing is bought: the domain of a system, or `domain/account`.
+        user_sync: how it learns our ids of its users.
         quirks: deviations from OpenRTB.
     """
 
@@ -136,6 +153,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     seller_domain: _Domain = ""
     complete_chain: bool = False
     blocked_sellers: tuple[str, ...] = ()
+    user_sync: UserSync = UserSync()
     quirks: Quirks = Quirks()
 
     def __post_init__(self) -> None:

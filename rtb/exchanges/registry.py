@@ -47,6 +47,7 @@ class Exchanges:
         self.faults = [one.fault for one in left_out]
         self._barred = frozenset[str]().union(*(one.keys for one in left_out))
         self._profiles = list(profiles)
+        self._by_name = {profile.name: profile for profile in self._profiles}
         self._by_path: dict[str, Profile] = {}
         self._by_key: dict[str, Profile] = {}
         self._by_number: dict[int, Profile] = {}
@@ -82,6 +83,10 @@ class Exchanges:
             if path.startswith(f"{endpoint}/"):
                 return endpoint, path[len(endpoint) + 1 :] or None
         return path, None
+
+    def named(self, name: str) -> Profile | None:
+        """Return the exchange of a name; `None` where there is none, or its profile is invalid."""
+        return self._by_name.get(name)
 
     def numbered(self, number: int) -> Profile:
         """Return the exchange that a token names; `GENERIC` where it has no profile (any more)."""
