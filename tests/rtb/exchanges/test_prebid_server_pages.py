@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 import yaml
+from msgspec.structs import replace
 
-from rtb.exchanges import Exchanges, load
+from rtb.exchanges import Exchanges, Profile, load
 
 _DOCS = Path(__file__).parents[3] / "docs"
 _BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -92,3 +94,13 @@ def test_what_the_pages_say_of_the_profiles_is_so() -> None:
         assert all(word in text for word in ("`pays_bid`", "`bills_by_markup`", "`grace_seconds`", "`caller_converts`"))
         assert "RAYBID_PUBLIC_URL" in text
         assert (profile.formats == "first") == ("`formats: first`" in text)
+
+
+def test_the_profile_on_the_page_about_user_sync_is_the_shipped_one_with_hosts() -> None:
+    (text,) = re.findall(
+        r"^   ```yaml\n(.*?)^   ```", (_DOCS / "user_sync.md").read_text(encoding="utf-8"), re.S | re.M
+    )
+    written = msgspec.convert(yaml.safe_load(text), Profile)
+    (shipped,) = (profile for profile in load() if profile.name == written.name)
+    assert written.user_sync.hosts
+    assert replace(written, user_sync=shipped.user_sync) == shipped
