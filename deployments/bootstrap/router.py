@@ -160,7 +160,16 @@ def api_routers(stores: Stores, access: Access, trading: Trading, replica: Repli
     return [
         bids.routes(bids.BidParts(settings, offered, trading.signer, trading.exchanges, trading.notices, tally)),
         explanations.routes(replica.decisions),
-        campaigns.routes(campaigns.CampaignParts(catalog, ledger, stops, replica.switch, edge.number_of)),
+        campaigns.routes(
+            campaigns.CampaignParts(
+                catalog,
+                ledger,
+                stops,
+                replica.switch,
+                edge.number_of,
+                lambda currency: edge.rates.rate(settings.currency, currency),
+            )
+        ),
         portfolios.routes(catalog, ledger),
         reports.routes(settings, ReportParts(client, ledger, durability, catalog, tally, events, snapshots, artefacts)),
         models.routes(client, settings),

@@ -39,6 +39,12 @@ def test_a_campaign_is_due_what_an_even_pace_would_have_spent(table: pd.DataFram
     assert campaigns.table_of([campaign(1, flight=flight)], NOW).loc["c1", "due_micros"] == 0
 
 
+def test_a_campaign_in_another_currency_is_worth_so_much_in_the_platforms():
+    budget = {"total_micros": 1, "flight_seconds": 86_400.0, "daily_micros": 50, "timezone": "UTC"}
+    table = campaigns.table_of([campaign(1, budget=budget, currency="EUR", exchange_rate=0.5)], NOW)
+    assert table.loc["c1", ["worth", "day_micros", "value_micros"]].tolist() == [600_000, 100, 4 * 600_000]
+
+
 def test_a_campaign_whose_figures_are_away_is_left_out():
     assert campaigns.table_of([campaign(1, figures=None), campaign(2)], NOW).index.tolist() == ["c2"]
     assert campaigns.table_of([], NOW).empty
