@@ -1,4 +1,4 @@
-"""The part of Prebid Server between the page and a bidder, as docs/exchanges.md asks it of an adapter."""
+"""The part of Prebid Server between the page and a bidder, as docs/prebid_server_go.md asks it of an adapter."""
 
 from __future__ import annotations
 
