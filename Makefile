@@ -8,7 +8,7 @@ SCRIPTS := $(wildcard .ci/run .ci/system cluster/*.sh cluster/*/*.sh verificatio
 SOURCES := rtb portfolio simulation rllib_configs pipelines raybid deployments cluster dashboards verification tests benchmarks handbook examples
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up down quick test system chaos backtest portfolio bench soak load watch-check check format models lock clean manifests audit sbom docs drawings proxy-check gcs-check console console-check attack-check strangers-check compose-check cluster-check
+.PHONY: help install run up down quick test system chaos backtest portfolio bench soak load watch-check check format models lock clean manifests audit sbom docs drawings proxy-check gcs-check console console-check sync-check attack-check strangers-check compose-check cluster-check
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -76,6 +76,9 @@ console: $(INSTALLED) ## the operator's console beside a running platform; RAYBI
 
 console-check: $(INSTALLED) ## a platform under traffic, and Chromium over every tab of the console; screenshots in var/console-check
 	@$(PY) -m verification.console_check
+
+sync-check: $(INSTALLED) ## user sync in Chromium over two publishers' pages with TLS, and attempts at open redirects; two minutes
+	@$(PY) -m verification.user_sync
 
 attack-check: $(INSTALLED) ## a platform of its own, attacked in every way an audit found; minutes, root for all; ONLY=TEXT: some
 	@$(PY) -m verification.attacks $(if $(ONLY),--only "$(ONLY)")

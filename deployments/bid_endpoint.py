@@ -29,6 +29,7 @@ from rtb.auction.batch import Prepared
 from rtb.auction.edge import Edge
 from rtb.catalog import KeyRing
 from rtb.exchanges import Exchanges, Profile, key_id, number_of
+from rtb.inventory.blocks import CONTENT_1
 from rtb.openrtb import InvalidRequest, NoBid
 from rtb.openrtb.protobuf import encode_protobuf
 from rtb.openrtb.response import NoBidResponse
@@ -47,6 +48,9 @@ _TURNED_AWAY = (401, 403, 404, 405, 429)
 _PROTOBUF = b"application/x-protobuf"
 _PROTOBUF_TYPES = (_PROTOBUF, b"application/protobuf")
 _JSON = b"application/json"
+
+_TAXONOMIES = 100  # AdCOM's list has ten
+_SHOWN_PARTS = 3  # of `/openrtb2/<name>/...`: what stands before the first slash counts
 
 _CLOSE: Headers = [(b"connection", b"close")]
 _TMAX = b'"tmax"'
@@ -106,6 +110,9 @@ class BidEndpoint:
         self._tally.add("requests")
         profile = None
         head = _read_headers(scope["headers"])
+        path, key = self._exchanges.addressed(path, scope.get("query_string", b""))
+        if key is not None:  # what is written of the request from here on does not hold it
+            scope, head = {**scope, "path": path}, head._replace(key=head.key or key)
         try:
             profile = self._identify(scope, path, head)  # first: nothing is read for whoever has no key
             body = await self._read(receive)
@@ -163,9 +170,9 @@ class BidEndpoint:
         if head.size > self._settings.max_header_bytes:
             raise _Refused(431, "long_headers", f"the headers have {head.size} bytes")
         if method != "POST":
-            raise _Refused(405, "wrong_method", f"{method} on {path}", [(b"allow", b"POST")])
+            raise _Refused(405, "wrong_method", f"{method} on {_shown(path)}", [(b"allow", b"POST")])
         if not self._exchanges.has(path):
-            raise _Refused(404, "unknown_exchange", f"no exchange has the endpoint {path!r}")
+            raise _Refused(404, "unknown_exchange", f"no exchange has the endpoint {_shown(path)!r}")
         self._admit(scope, head.key)
         key = key_id(head.key) if head.key else ""
         profile = self._exchanges.of(path, key)
@@ -234,7 +241,16 @@ class BidEndpoint:
             return self._failed(request, error)
         if time.monotonic() > deadline:  # the event loop was too busy to say so before
             return _NoBid("timeout", NoBid.INSUFFICIENT_TIME)
+        if answer.body is None and answer.reason is NoBid.BLOCKED:
+            self._tell_taxonomy(request)
         return answer.body or _NoBid(answer.reason.name.lower(), answer.reason)
+
+    def _tell_taxonomy(self, request: Prepared) -> None:
+        """Count a request without bids whose blocks may be of categories that no campaign's can be compared with."""
+        taxonomy = request.impressions[0].audience.restrictions.taxonomy
+        if taxonomy > CONTENT_1:
+            self._tally.add(f"taxonomy.{taxonomy if taxonomy < _TAXONOMIES else 'other'}")
+            self._log.warning(f"no bid for {request.id!r}: its categories are of taxonomy {taxonomy}")
 
     def _failed(self, request: Prepared, error: Exception) -> _NoBid:
         if isinstance(error, StageUnavailable):  # the log says so once, when its breaker opens
@@ -287,6 +303,11 @@ def _read_headers(headers: Sequence[tuple[bytes, bytes]]) -> _RequestHeaders:
         found.get(b"sec-gpc", b"").strip() == b"1",
         found.get(b"content-type", b"").partition(b";")[0].strip().lower() in _PROTOBUF_TYPES,
     )
+
+
+def _shown(path: str) -> str:
+    """Return the beginning of a path that nobody has: what follows may be a key that was sent to a wrong place."""
+    return "/".join(path.split("/", _SHOWN_PARTS)[:_SHOWN_PARTS])
 
 
 def _is_gzip_by_query(query: bytes, body: bytes | LargeBody) -> bool:

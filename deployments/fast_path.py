@@ -1,4 +1,4 @@
-"""The raw ASGI application in front of FastAPI: bids and notices without routing, validation layers or objects."""
+"""The raw ASGI application in front of FastAPI: bids, notices, syncs without routing, validation layers or objects."""
 
 from __future__ import annotations
 
@@ -18,16 +18,20 @@ from deployments.intake import Receive
 from deployments.metrics.timings import Timings
 from deployments.notice_endpoint import NoticeEndpoint
 from deployments.scaling import HeldRequests
+from deployments.sync_endpoint import SYNC_PREFIX, SyncEndpoint
 
 BID_PREFIX = "/openrtb2/"
 NOTICE_PREFIX = "/notice/"
+FAST_PREFIXES = (BID_PREFIX, NOTICE_PREFIX, SYNC_PREFIX)
+"""How paths begin that need nothing of the API."""
+
 _TURNS = 4
 """Concurrent calls that need no key."""
 
 
 @dataclass(eq=False)
 class FastPath:
-    """Routes by path: to bids, to notices, or to the API.
+    """Routes by path: to bids, to notices, to user syncs, or to the API.
 
     Attributes:
         is_at_root: whether paths are as Serve's applications see them: a call has come by way of Serve, and no prefix
@@ -36,6 +40,7 @@ class FastPath:
 
     _bids: BidEndpoint
     _notices: NoticeEndpoint
+    _syncs: SyncEndpoint
     _rest: Rest
     _guard: AccessGuard
     _held: HeldRequests
@@ -64,6 +69,8 @@ class FastPath:
             response = await self._notices.answer(scope, path)
             self._timings.note("request", "notice", time.monotonic() - since)
             await respond(send, *response)
+        elif scope["type"] == "http" and path.startswith(SYNC_PREFIX):
+            await respond(send, *await self._syncs.answer(scope, path))
         elif scope["type"] == "http" and CALLER not in scope:
             self.is_at_root = not scope.get("root_path")
             await self.admit(scope, receive, send, self._call)

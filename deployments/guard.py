@@ -18,6 +18,9 @@ from rtb.runtime.settings import Settings
 GUESSES_A_MINUTE = 30
 """Wrong keys of one address; whoever has a typing error notices it sooner."""
 
+SYNCS_A_MINUTE = 300
+"""User syncs of one address, behind which may be many people; a browser syncs once in days."""
+
 _OPEN_SHARE = 4
 """One call in so many of those an address may make without a key is for what needs none, such as `/health`."""
 
@@ -85,6 +88,7 @@ class AccessGuard:
         guesses: counts wrong keys.
         keyless: counts calls without a key.
         unkeyed: counts calls of routes that need no key.
+        syncs: counts user syncs.
         refusals: counts refusals.
         log: the security log.
 
@@ -99,6 +103,7 @@ class AccessGuard:
         self.guesses = AddressLimit(GUESSES_A_MINUTE)
         self.keyless = AddressLimit(settings.calls_per_minute)
         self.unkeyed = AddressLimit(max(1, settings.calls_per_minute // _OPEN_SHARE))
+        self.syncs = AddressLimit(SYNCS_A_MINUTE)
         self.refusals = AddressLimit(REFUSALS_A_MINUTE)
         self._late = 0
         self.log = SecurityLog(count, write)

@@ -1,4 +1,4 @@
-"""The hot path around Serve's bookkeeping: bids, notices and refusals of a replica take it.
+"""The hot path around Serve's bookkeeping: bids, notices, user syncs and refusals of a replica take it.
 
 Serve calls `middlewares`, named in `cluster/ray.env`, where it starts an HTTP server. Without that line every request
 goes through all of Serve, and gets the same answer.
@@ -15,7 +15,7 @@ from starlette.middleware import Middleware
 
 from deployments.asgi import Application
 from deployments.callers import Scope
-from deployments.fast_path import BID_PREFIX, NOTICE_PREFIX
+from deployments.fast_path import FAST_PREFIXES
 
 Channel = Callable[..., Awaitable[Any]]
 
@@ -68,7 +68,7 @@ class HotPathMiddleware:
         front = _Front.application
         if front is None or scope["type"] != "http" or asyncio.get_running_loop() is not _Front.loop:
             await self._app(scope, receive, send)
-        elif scope["path"].startswith((BID_PREFIX, NOTICE_PREFIX)):
+        elif scope["path"].startswith(FAST_PREFIXES):
             await front(scope, receive, send)
         elif front.is_at_root and not scope["path"].startswith(_SERVE_PREFIX):
             await front.admit(scope, receive, send, self._app)

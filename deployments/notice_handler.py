@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from deployments.wiring import logger
@@ -52,6 +52,7 @@ class NoticeHandler:
     Args:
         frequency: counts impressions of users; `None`: nobody does.
         durability: whether notices may be acknowledged; `None`: they may.
+        count: adds 1 to a counter by its name.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class NoticeHandler:
         charging: Charging,
         exchanges: Exchanges,
         durability: DurabilityWatch | None = None,
+        count: Callable[[str], object] = lambda name: None,
     ) -> None:
         self._signer = signer
         self._charging = charging
@@ -72,6 +74,7 @@ class NoticeHandler:
         self._edge = edge
         self._frequency = frequency
         self._durability = durability
+        self._count = count
 
     async def handle(self, path: str, query: bytes, address: Address | None = None, *, is_look: bool = False) -> Reply:
         """Answer `/notice/<kind>/<token>?<query>`: 2xx or 302 only once it is durable in the ledger.
@@ -120,10 +123,13 @@ class NoticeHandler:
         if self._durability is not None and self._durability.refusal:
             return Reply(503, "not_durable", _AGAIN)
         try:
-            return await self._dispatch(kind, ref, query, in_clear)
+            reply = await self._dispatch(kind, ref, query, in_clear)
         except LedgerError as error:  # what it says names hosts
             logger.warning(f"notice {kind}: {error}")
             return Reply(503, "ledger_away", _AGAIN)
+        if not ref.is_test and (told := _told_of_bid(kind, reply)):
+            self._count(f"exchange_notice.{self._exchanges.numbered(ref.exchange).name}.{told}")
+        return reply
 
     def _looked(self, kind: Kind, ref: BidRef) -> Reply:
         """Return what a notice would be answered, without its effects."""
@@ -171,6 +177,17 @@ class NoticeHandler:
 
     async def _count_click(self, ref: BidRef, now: float) -> str:
         return "test" if ref.is_test else (await self._ledger.count(ref, Kind.CLICK, now)).value
+
+
+_ONCE = {"settled": "charged", "counted": "", "freed": "", "unpaid": "", "unfunded": ""}
+"""Outcomes of the first notice of its kind, and how they are told where not by that kind."""
+
+
+def _told_of_bid(kind: Kind, reply: Reply) -> str:
+    """Return what a notice says of the bids of its exchange as a whole: nothing where it is repeated, or too early."""
+    if reply.outcome in _ONCE:
+        return _ONCE[reply.outcome] or kind.value
+    return "refused" if 400 <= reply.status < 500 else ""
 
 
 def _kind_and_rest(path: str) -> tuple[Kind, str] | None:

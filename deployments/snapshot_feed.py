@@ -17,7 +17,7 @@ from deployments.wiring import logger
 from rtb.auction.edge import Edge
 from rtb.ledger import DurabilityWatch, LedgerError
 from rtb.money.accounts import campaign_of
-from rtb.money.currency import RatesFile
+from rtb.money.currency import RatesFeed
 from rtb.pacing import snapshot
 from rtb.runtime import gc_control
 from rtb.runtime.quarantine import Fault
@@ -38,7 +38,7 @@ class SnapshotFeed:
     _edge: Edge
     _frequency: FrequencyGate
     _durability: DurabilityWatch
-    _rates: RatesFile
+    _rates: RatesFeed
     _experiment: ExperimentFeed
     _sellers: SellerFeed
     _exchange_faults: Sequence[Fault]
@@ -58,6 +58,11 @@ class SnapshotFeed:
         own = (*self._catalog_reader.faults, *self._exchange_faults, *self._rates.faults, *self._pacing_faults)
         own = (*own, *self._sellers.faults)
         return sorted({*self._quarantine.faults, *own})
+
+    @property
+    def rates(self) -> RatesFeed:
+        """The exchange rates, with their age."""
+        return self._rates
 
     async def catch_up(self) -> None:
         """Read catalog and pacing table before the first request; go on without where the ledger is unavailable."""
@@ -89,6 +94,14 @@ class SnapshotFeed:
         """
         if await asyncio.to_thread(self._sellers.refresh):
             self._edge.set_sellers(self._sellers.directory)
+
+    async def pull_rates(self) -> None:
+        """Fetch exchange rates that are old; in a thread, as their server may be slow. The next `pull` applies them.
+
+        Raises:
+            OSError: the folder of the copy cannot be written.
+        """
+        await asyncio.to_thread(self._rates.fetch)
 
     async def _pull_catalog(self) -> None:
         catalog = await self._catalog_feed.pull()

@@ -38,8 +38,9 @@ _FLAGS = {
     *("$.device.ext.atts", "$.device.ext.gpc", "$.regs.gpc", "$.regs.ext.gpc", "$.regs.ext.s22580"),
     *(f"{hints}{place}.gpc" for hints in _HINTS for place in ("", ".ext")),
 }
-_CHECKED_LATER = {"$.imp[].native.request", "$.imp[].native.assets", "$.assets[]", *_FLAGS}
-"""What is of any type: natives, read as `NativeRequest` and its assets as `Asset`; flags, compared to constants."""
+_NATIVE = {"$.imp[].native.request", "$.imp[].native.assets", "$.assets[]"}
+_CHECKED_LATER = {*_NATIVE, "$.eventtrackers", *_FLAGS}
+"""What is of any type: natives, read as `NativeRequest` and its assets as `Asset`; what is compared to constants."""
 
 
 def _args(hint: Any) -> tuple[Any, ...]:

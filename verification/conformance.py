@@ -32,9 +32,9 @@ from rtb.runtime import processes
 from rtb.runtime.settings import Settings
 from rtb.runtime.terminal import plain
 from simulation.exchange.examination import Findings, examine, read
-from simulation.exchange.generous import RATES, campaigns_for, held_by, wishes_of
+from simulation.exchange.generous import campaigns_for, held_by, wishes_of
 from simulation.exchange.sources import RequestSourceError, from_files
-from verification.given_platform import bidding, platform_at
+from verification.given_platform import bidding, platform_at, with_rates
 
 _CONNECTIONS = 4
 
@@ -54,7 +54,7 @@ def main(
         campaigns = campaigns_for(wishes_of(read(body) for body in bodies))
         console.print(f"[dim]{len(campaigns)} campaigns[/dim]")
         with (
-            platform_at(base, settings, lambda text: console.print(plain(text, "dim")), _rates) as found,
+            platform_at(base, settings, lambda text: console.print(plain(text, "dim")), with_rates) as found,
             bidding(base, found, campaigns),
             Progress(console=console, transient=True) as progress,
         ):
@@ -75,13 +75,6 @@ def _read(paths: Sequence[Path], console: Console) -> list[bytes]:
         console.print(plain(reason), style="yellow", soft_wrap=True)
 
     return [offer.body for offer in from_files(paths, seed=1, endless=False, on_bad_line=complain)]
-
-
-def _rates(folder: Path) -> dict[str, object]:
-    """Return the setting of a table of exchange rates, which is written into this folder."""
-    rates = folder / "rates.json"
-    rates.write_bytes(msgspec.json.encode({"base": "USD", "rates": {k: v for k, v in RATES.items() if k != "USD"}}))
-    return {"rates": rates}
 
 
 def _tell(findings: Findings, console: Console) -> None:

@@ -16,6 +16,7 @@ from raybid.local import LaunchError, Platform
 from rtb.campaigns.campaign import Campaign
 from rtb.runtime import calls
 from rtb.runtime.settings import Settings
+from simulation.exchange.generous import RATES
 
 Say = Callable[[str], None]
 
@@ -74,6 +75,13 @@ def bidding(url: str, settings: Settings, campaigns: Sequence[Campaign]) -> Iter
         yield
         for campaign in campaigns:
             client.post(f"/campaign/{campaign.id}/pause").raise_for_status()
+
+
+def with_rates(folder: Path) -> dict[str, object]:
+    """Return the setting of a table of exchange rates, which is written into this folder."""
+    rates = folder / "rates.json"
+    rates.write_bytes(msgspec.json.encode({"base": "USD", "rates": {k: v for k, v in RATES.items() if k != "USD"}}))
+    return {"rates": str(rates)}
 
 
 def _models(settings: Settings) -> dict[str, object]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -22,6 +23,7 @@ from deployments.api.repeats import IdempotencyKey, done_once, once_of
 from deployments.figures import CampaignFigures, figures
 from deployments.stopping import StopSwitch
 from rtb.campaigns.campaign import Campaign, decode_campaign
+from rtb.campaigns.conversion import RateOf, no_rate
 from rtb.campaigns.creative import Creative
 from rtb.campaigns.stops import Stop, Stops
 from rtb.catalog import CampaignUnknown, Catalog, CatalogEntry, CatalogError, CreativeUnknown, KeptAnswer
@@ -32,7 +34,7 @@ Status = Literal["active", "paused", "archived", "all"]
 
 
 class TopUp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is added to a campaign's total budget."""
+    """What is added to a campaign's total budget, in its currency."""
 
     micros: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
 
@@ -43,8 +45,9 @@ class CampaignDetails(Campaign, frozen=True, kw_only=True):
     Attributes:
         number: of the campaign in the ledger and the events.
         version: to name in `If-Match`.
-        figures: of the ledger; none while it is unavailable.
-        over_budget_micros: spent or promised beyond a budget that was cut since; above 0 the campaign does not bid.
+        figures: of the ledger, in the platform's currency; none while it is unavailable.
+        over_budget_micros: spent or promised beyond a budget that was cut since, in the platform's currency; above 0
+            the campaign does not bid.
     """
 
     number: int
@@ -88,6 +91,8 @@ class CampaignParts:
     switch: StopSwitch
     number_of: Callable[[str], int | None]
     """Finds the number of a campaign that is bid for."""
+    rate_of: RateOf = no_rate
+    """Finds the rate for a campaign's own currency."""
 
 
 def routes(parts: CampaignParts) -> APIRouter:
@@ -154,7 +159,7 @@ def _write_routes(found: APIRouter, parts: CampaignParts) -> None:
         sent = await bodies.read(request)
         campaign = decode_campaign(sent)
         once = once_of(request, sent, caller, idempotency_key, _kept(201))
-        told = (parts.catalog.add, campaign, caller.name, once)
+        told = (parts.catalog.add, campaign, caller.name, once, parts.rate_of)
         return await done_once(parts.catalog, once, lambda: _changed(parts, *told, status=201))
 
     @found.patch(
@@ -167,7 +172,8 @@ def _write_routes(found: APIRouter, parts: CampaignParts) -> None:
         """Merge objects, reset nulls to defaults, replace everything else. `If-Match` names the version to change."""
         version = bodies.needed_versions(if_match)
         patch = bodies.decode(await bodies.read(request), Any)
-        return await _changed(parts, parts.catalog.change, campaign_id, version, patch, caller.name)
+        change = partial(parts.catalog.change, rate_of=parts.rate_of)
+        return await _changed(parts, change, campaign_id, version, patch, caller.name)
 
     @found.delete(
         "/campaign/{campaign_id}",

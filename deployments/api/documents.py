@@ -111,6 +111,10 @@ def _kinds(said: Any) -> Iterator[Any]:
             yield from _kinds(one)
 
 
+def _sync_parameter(name: str, about: str) -> Document:
+    return {"name": name, "in": "query", "description": about, "schema": {"type": "string"}}
+
+
 _FAST_PATHS: Document = {
     "/openrtb2/bid": {
         "post": {
@@ -149,6 +153,34 @@ _FAST_PATHS: Document = {
                 "404": {"description": "unknown kind; of a click, a campaign that is not active any more"},
                 "410": {"description": "the bid has expired"},
                 "503": {"description": "the ledger is unavailable, or lost figures of the campaign: send it again"},
+            },
+        }
+    },
+    "/sync/{exchange}": {
+        "get": {
+            "tags": ["exchanges"],
+            "summary": "User sync: tell an exchange our id of a browser",
+            "description": "Browsers call it, from an image or an iframe. The id is in a cookie; signals that do not "
+            "allow one remove it.",
+            "parameters": [
+                {"name": "exchange", "in": "path", "required": True, "schema": {"type": "string"}},
+                _sync_parameter("r", "address to redirect to, at a host of the exchange, with its macro for the id"),
+                _sync_parameter("f", "without `r`: `i`, a pixel, or `b`, an empty page"),
+                _sync_parameter("gdpr", "1: GDPR applies, 0: it does not, empty: not known"),
+                _sync_parameter("gdpr_consent", "TCF consent string"),
+                _sync_parameter("us_privacy", "US privacy string"),
+                _sync_parameter("gpp", "GPP string"),
+                _sync_parameter("gpp_sid", "ids of the GPP sections that apply, comma-separated"),
+            ],
+            "responses": {
+                "200": {"description": "a pixel or an empty page"},
+                "302": {"description": "on the way to the exchange, with an id where the signals allow one"},
+                "400": {"description": "no `r`, or one that is no address or lacks the macro; a parameter twice"},
+                "403": {"description": "`r` does not lead to a host of the exchange"},
+                "404": {"description": "no such exchange, or it has no user sync"},
+                "414": {"description": "query too long"},
+                "429": {"description": "too many user syncs of one address in a minute"},
+                "431": {"description": "headers too large"},
             },
         }
     },

@@ -59,7 +59,7 @@ class Part(Struct, frozen=True, kw_only=True):
         policy: version of the pacing policy in use.
         length: events that are not in files yet.
         lag: age of the oldest of them, in seconds.
-        age_seconds: of the pacing table that this replica bids by.
+        age_seconds: of the pacing table that this replica bids by; of the exchange rates, since they were published.
         stopped_campaigns: how many campaigns are stopped one by one.
         left_out: how many records cannot be used.
         names: the first of them.
@@ -206,7 +206,16 @@ async def _parts(replica: HealthParts) -> dict[str, Part]:
 
 def _known(replica: HealthParts) -> dict[str, Part]:
     """Return what a replica knows without asking anybody: as it is now, also to those who get what was kept."""
-    return {"snapshots": _snapshots(replica), "bidding": _bidding(replica), "records": _records(replica)}
+    found = {"snapshots": _snapshots(replica), "bidding": _bidding(replica), "records": _records(replica)}
+    return found | {"rates": _rates(replica)} if replica.snapshots.rates.is_configured else found
+
+
+def _rates(replica: HealthParts) -> Part:
+    """Return how the exchange rates are: by old or missing ones nothing is converted."""
+    rates = replica.snapshots.rates
+    age = rates.age_seconds
+    state = "old" if rates.is_old else "ok" if rates.rates.rates else "missing"
+    return Part(state=state, age_seconds=UNSET if age is None else round(age, 3))
 
 
 def _records(replica: HealthParts) -> Part:

@@ -40,6 +40,7 @@ from deployments.recording import DecisionSender
 from deployments.scaling import HeldRequests
 from deployments.snapshot_feed import SnapshotFeed
 from deployments.stopping import StopSwitch
+from deployments.sync_endpoint import SyncEndpoint
 from deployments.tally import Tally
 from deployments.wiring import LimitedLog, guarded_settings, ledger_client, logger
 from rtb import exchanges
@@ -54,7 +55,7 @@ from rtb.inventory.crawlers import CrawlerList
 from rtb.inventory.traffic import TrafficFilter
 from rtb.inventory.user_data import eid_sources, policy_of
 from rtb.ledger import DurabilityWatch, LedgerError, ValkeyLedger
-from rtb.money.currency import RatesFile
+from rtb.money.currency import RatesFeed
 from rtb.runtime.rate_limits import PERIOD_SECONDS, Limiter
 from rtb.runtime.settings import Settings
 from rtb.sellers import SellerFeed
@@ -63,10 +64,12 @@ from rtb.settlement.encrypted_prices import read_price_keys
 from rtb.settlement.notice_tokens import Signer
 from rtb.targeting.frequency import FrequencyGate
 from rtb.targeting.users import UserKeys
+from rtb.user_sync import SyncIds, UserSyncs
 
 _FLUSH_SECONDS = 0.5
 _LOOK_SECONDS = 2.0
 _SELLERS_SECONDS = 60.0
+_RATES_SECONDS = 60.0
 _UNAVAILABLE = (LedgerError, RedisError, OSError)
 
 
@@ -157,7 +160,16 @@ def api_routers(stores: Stores, access: Access, trading: Trading, replica: Repli
     return [
         bids.routes(bids.BidParts(settings, offered, trading.signer, trading.exchanges, trading.notices, tally)),
         explanations.routes(replica.decisions),
-        campaigns.routes(campaigns.CampaignParts(catalog, ledger, stops, replica.switch, edge.number_of)),
+        campaigns.routes(
+            campaigns.CampaignParts(
+                catalog,
+                ledger,
+                stops,
+                replica.switch,
+                edge.number_of,
+                lambda currency: edge.rates.rate(settings.currency, currency),
+            )
+        ),
         portfolios.routes(catalog, ledger),
         reports.routes(settings, ReportParts(client, ledger, durability, catalog, tally, events, snapshots, artefacts)),
         models.routes(client, settings),
@@ -211,7 +223,14 @@ def _trading(stores: Stores) -> Trading:
         logger.error(f"exchange profile {fault.name} is left out, all others bid: {fault.reason}")
     charging = Charging(known, price_keys, settings.notice_times.usual, lambda: edge.rates)
     notices = NoticeHandler(
-        signer, stores.ledger, edge, frequency, charging=charging, exchanges=known, durability=stores.durability
+        signer,
+        stores.ledger,
+        edge,
+        frequency,
+        charging=charging,
+        exchanges=known,
+        durability=stores.durability,
+        count=stores.tally.add,
     )
     events = EventSink(stores.client, settings.event_backlog)
     return Trading(known, signer, users, edge, frequency, notices, Stops(), events)
@@ -233,7 +252,8 @@ def _replica(stores: Stores, trading: Trading, stages: Stages, controller: Any) 
     runner = AuctionRunner(
         stages, admission, settings.max_batch, edge, frequency, stops, decisions, trading.events, timings, tally
     )
-    feed, rates, left_out = ExperimentFeed(client), RatesFile(settings.rates), trading.exchanges.faults
+    feed, left_out = ExperimentFeed(client), trading.exchanges.faults
+    rates = RatesFeed(settings.rates, settings.cache_dir / "rates", most_days=settings.rates_days)
     sellers = SellerFeed(settings.sellers, settings.cache_dir / "sellers")
     snapshots = SnapshotFeed(client, edge, frequency, stores.durability, rates, feed, sellers, left_out)
     return Replica(stages, runner, snapshots, feed, decisions, StopSwitch(stops, controller), timings)
@@ -248,7 +268,9 @@ def _front(stores: Stores, access: Access, trading: Trading, replica: Replica) -
     )
     notice_endpoint = NoticeEndpoint(trading.notices, guard, tally, held, log)
     rest = Rest(api_routers(stores, access, trading, replica), keys, guard, limiter, settings.calls_per_minute)
-    return FastPath(bid_endpoint, notice_endpoint, rest, guard, held, replica.timings)
+    syncs = UserSyncs(SyncIds(settings.resolve_secret("user_secret")), settings.gvl_id)
+    sync_endpoint = SyncEndpoint(syncs, trading.exchanges, guard, tally, settings.max_header_bytes)
+    return FastPath(bid_endpoint, notice_endpoint, sync_endpoint, rest, guard, held, replica.timings)
 
 
 def _background(stores: Stores, access: Access, trading: Trading, replica: Replica) -> Background:
@@ -270,6 +292,7 @@ def _background(stores: Stores, access: Access, trading: Trading, replica: Repli
         Work("keys", settings.key_seconds, refresh_keys, (CatalogError, OSError)),
         Work("rate limits", PERIOD_SECONDS, access.limiter.sync, _UNAVAILABLE),
         Work("sellers", _SELLERS_SECONDS, replica.snapshots.pull_sellers, OSError),
+        Work("rates", _RATES_SECONDS, replica.snapshots.pull_rates, OSError),
         Work("counters", _FLUSH_SECONDS, flush_counters, _UNAVAILABLE),
         Work("ledger durability", _LOOK_SECONDS, stores.durability.look, _UNAVAILABLE),
     )

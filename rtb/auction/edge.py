@@ -226,6 +226,8 @@ class Edge:
             policy=self._policy,
             reader=index.reader,
             standing=lambda asked: standing_of(asked, self._sellers, exchange.seller_domain),
+            takes=exchange.takes if exchange.formats is not None else None,
+            answer_in_ours=exchange.caller_converts,
         )
 
     def assemble(self, requests: Sequence[Prepared]) -> Batch:
@@ -241,18 +243,22 @@ class Edge:
             candidates.creative,
         )
         floors, deals = terms_of_candidates(impressions, candidates, view.index)
-        terms = self._terms(impressions, owner)
+        terms = self._terms(impressions, owner, [request.exchange.grace_seconds for request in requests])
         if self._split is not None:
             terms = terms._replace(challenger=_taken(self._split, requests, owner))
         pods = _pods(impressions, candidates, view.index)
         return Batch(requests, owner, candidates, rows, terms, floors, deals, view, opened=self._opened, pods=pods)
 
-    def _terms(self, impressions: Sequence[Impression], owner: npt.NDArray[np.intp]) -> ImpressionTerms:
+    def _terms(
+        self, impressions: Sequence[Impression], owner: npt.NDArray[np.intp], grace: Sequence[int]
+    ) -> ImpressionTerms:
+        """Return the terms of impressions; `grace` are the seconds of each request's exchange."""
         is_test = [item.audience.is_test for item in impressions]
         quantity = [item.quantity for item in impressions]
         return ImpressionTerms(
             first_price=np.array([item.first_price for item in impressions], bool),
-            ttl=np.array([self._seconds(item) for item in impressions], np.float64),
+            ttl=np.array([self._seconds(item) for item in impressions], np.float64)
+            + np.array(grace, np.float64)[owner],
             user=np.array([self._users.key(item.audience.user) for item in impressions], np.uint64),
             group=_groups(impressions, owner),
             is_test=np.array(is_test, bool) if any(is_test) else None,
@@ -289,7 +295,8 @@ class Edge:
         ):
             impression, request = impressions[imp], batch.requests[owner]
             template = batch.view.template(impression.slot, row)
-            offer = BidOffer(ref, impression, template, seconds, prices[place])
+            valid = seconds - request.exchange.grace_seconds
+            offer = BidOffer(ref, impression, template, valid, prices[place], request.exchange.bills_by_markup)
             bid = bid_of(offer, self._signer, self._base)
             disclose(bid, impression, batch.view.index.creatives[row].listing.campaign, self._domain)
             request.exchange.finish(bid)
@@ -468,11 +475,12 @@ def _winners(
             exchange.number,
             floor,
             request.caller,
-            impression.pays_bid,
+            impression.pays_bid or exchange.pays_bid,
             exchange.is_charged_by_win(impression.slot.kind, charge_on),
             quote.currency,
             made,
             impression.quantity,
             shown.creative.landing_url,
+            exchange.pays_bid,
         )
         yield number, place, owner, line, seconds, ref

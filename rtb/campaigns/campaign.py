@@ -13,7 +13,10 @@ from rtb.campaigns.context_targeting import Circle, ContentTargeting, Names, Sup
 from rtb.campaigns.countries import country_code, region_named
 from rtb.campaigns.creative import Codes, Creative, Identifier, Line, Text, fault_of
 
-Micros = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+MOST_MICROS = 2**53
+LEAST_RATE, MOST_RATE = 1e-9, 1e9
+
+Micros = Annotated[int, msgspec.Meta(ge=0, le=MOST_MICROS)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=100 * 366 * 86_400)]
 Categories = Annotated[tuple[Line, ...], msgspec.Meta(max_length=1_000)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -101,7 +104,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         timezone: IANA name of the time zone of its days (`Europe/Berlin`).
     """
 
-    total_micros: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+    total_micros: Annotated[int, msgspec.Meta(ge=1, le=MOST_MICROS)]
     flight_seconds: Seconds = 86_400.0
     daily_micros: Micros = 0
     timezone: Line = "UTC"
@@ -129,7 +132,7 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """
 
     kind: Literal["click", "conversion"] = "click"
-    value_micros: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+    value_micros: Annotated[int, msgspec.Meta(ge=1, le=MOST_MICROS)]
     max_bid_micros: Micros = 0
 
 
@@ -191,6 +194,9 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         frequency: how often one known user may see it; none: no cap.
         advertiser: whom bids disclose as the advertiser where a request requires it; none: the first of `adomain`.
         supply: the sellers from whom it buys.
+        currency: currency of its budget, goal and deals, ISO 4217; empty: the platform's.
+        exchange_rate: units of its currency that one unit of the platform's is worth, until it is changed; none: the
+            rate of when the campaign is written.
     """
 
     id: Identifier
@@ -210,6 +216,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     targeting: Targeting = Targeting()
     supply: SupplyRules = SupplyRules()
     creatives: Annotated[tuple[Creative, ...], msgspec.Meta(min_length=1, max_length=64)]
+    currency: Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{3})?$(?!\n)")] = ""
+    exchange_rate: Annotated[float, msgspec.Meta(gt=LEAST_RATE, lt=MOST_RATE)] | None = None
 
 
 _ANYONE = Targeting()

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from rtb.campaigns.campaign import Campaign, CampaignError, check_places, decode_campaign, patch_campaign
+from rtb.campaigns.conversion import RateOf, in_platform_currency, no_rate, with_rate
 from rtb.campaigns.creative import Creative
 from rtb.catalog import receipts, tables
 from rtb.catalog.database import Database
@@ -67,18 +68,28 @@ class Catalog:
         self.portfolios = PortfolioBook(self._database)
 
     def add(
-        self, campaign: Campaign, actor: str = "unknown", once: IdempotentRequest[CatalogEntry] | None = None
+        self,
+        campaign: Campaign,
+        actor: str = "unknown",
+        once: IdempotentRequest[CatalogEntry] | None = None,
+        rate_of: RateOf = no_rate,
     ) -> CatalogEntry:
         """Store a new campaign.
 
+        Args:
+            campaign: the campaign.
+            actor: who creates it.
+            once: what makes a repeated request known.
+            rate_of: finds the rate for a currency of its own, where it names none.
+
         Raises:
             CampaignExists: its id is taken.
-            CampaignError: it is archived from the start.
+            CampaignError: it is archived from the start, or has a currency without a rate.
             Repeated: the same request created it already.
         """
         with self._database.writing() as connection:
             receipts.claim(connection, once)
-            entry = _add(connection, campaign, datetime.now(UTC), actor)
+            entry = _add(connection, with_rate(campaign, rate_of), datetime.now(UTC), actor)
             receipts.fill(connection, once, entry)
         return entry
 
@@ -86,10 +97,17 @@ class Catalog:
         """Store many new campaigns, all or none, in one transaction. Raises as `add` does."""
         now = datetime.now(UTC)
         with self._database.writing() as connection:
-            return [_add(connection, campaign, now, actor) for campaign in campaigns]
+            return [_add(connection, with_rate(campaign), now, actor) for campaign in campaigns]
 
     def change(
-        self, campaign_id: str, expected_version: Expected, changes: Any, actor: str, action: str = "change"
+        self,
+        campaign_id: str,
+        expected_version: Expected,
+        changes: Any,
+        actor: str,
+        action: str = "change",
+        *,
+        rate_of: RateOf = no_rate,
     ) -> CatalogEntry:
         """Change a campaign, unless somebody else changed it first.
 
@@ -101,12 +119,14 @@ class Catalog:
             changes: a whole `Campaign`, or a JSON merge patch (RFC 7396) of one, decoded.
             actor: who makes the change.
             action: name of the change in the history.
+            rate_of: finds the rate for a currency of its own, where it names none.
 
         Raises:
             CampaignUnknown: there is no campaign of this id.
             CampaignChanged: another version is current.
             CampaignArchived: it is archived.
-            CampaignError: the result is not a valid campaign, has another id, or would be archived.
+            CampaignError: the result is not a valid campaign, has another id, would be archived, or has a currency
+                without a rate.
         """
 
         def edited(campaign: Campaign) -> Campaign:
@@ -114,7 +134,7 @@ class Catalog:
             if after.status == "archived":
                 raise CampaignError("a campaign is archived by deleting it - at `$.status`")
             check_places(after.targeting, campaign.targeting)
-            return after
+            return with_rate(after, rate_of)
 
         return self._amend(campaign_id, expected_version, edited, actor, action)
 
@@ -184,7 +204,7 @@ class Catalog:
         expected_version: Expected = None,
         once: IdempotentRequest[CatalogEntry] | None = None,
     ) -> CatalogEntry:
-        """Raise a campaign's total budget by so many micros. Raises as `change` does, and more.
+        """Raise a campaign's total budget by so many micros of its currency. Raises as `change` does, and more.
 
         Raises:
             Repeated: the same request raised it already.
@@ -203,18 +223,22 @@ class Catalog:
         return _entry(rows[0]) if rows else None
 
     def load(self) -> LoadedCampaigns:
-        """Return every campaign in order of their numbers; an unreadable one does not affect the others."""
+        """Return every campaign in order of their numbers, with amounts in the platform's currency.
+
+        An unreadable one does not affect the others.
+        """
         entries: list[CatalogEntry] = []
         faults: list[Fault] = []
         for row in self._database.rows(select(tables.campaigns).order_by(tables.campaigns.c.number)):
             try:
-                entries.append(_entry(row))
+                entry = _entry(row)
+                entries.append(entry._replace(campaign=in_platform_currency(entry.campaign)))
             except RECORD_ERRORS as error:
                 faults.append(Fault.of("campaign", str(row.id), error))
         return LoadedCampaigns(entries, faults)
 
     def all(self) -> list[CatalogEntry]:
-        """Return every readable campaign, in order of their numbers."""
+        """Return every readable campaign, in order of their numbers, with amounts in the platform's currency."""
         return self.load().entries
 
     def page(
@@ -359,6 +383,8 @@ class Catalog:
 def _edited(campaign: Campaign, changes: Any) -> Campaign:
     if isinstance(changes, Campaign):  # checked like a patch: it was never decoded
         return patch_campaign(changes, {"id": campaign.id})
+    if isinstance(changes, dict) and changes.get("currency", campaign.currency) != campaign.currency:
+        changes = {"exchange_rate": None, **changes}  # a rate is of one currency
     return patch_campaign(campaign, changes)
 
 

@@ -5,7 +5,7 @@ of a shipped profile replaces it. `docs/exchanges.md` describes every field.
 """
 
 from rtb.exchanges.files import load
-from rtb.exchanges.profile import GENERIC, SHARED_ENDPOINT, ExchangeError, Profile, Quirks, key_id, number_of
+from rtb.exchanges.profile import GENERIC, SHARED_ENDPOINT, ExchangeError, Profile, Quirks, UserSync, key_id, number_of
 from rtb.exchanges.registry import Address, Exchanges, Network
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Network",
     "Profile",
     "Quirks",
+    "UserSync",
     "key_id",
     "load",
     "number_of",

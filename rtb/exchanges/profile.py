@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Annotated, Literal
 
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 from rtb.openrtb import Bid, BidRequest, NoBid
 from rtb.openrtb.macros import AUCTION_PRICE
 from rtb.openrtb.supply_chain import chain_of, is_complete, names_of, seller_name, sellers_of
+from rtb.openrtb.types import Imp
 
 SHARED_ENDPOINT = "/openrtb2/bid"
 """Path where any exchange may POST; `/openrtb2/bid/<name>` names one."""
@@ -24,8 +26,18 @@ _PriceKeys = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_-]{0,32}$(?!\n)")]
 _Macro = Annotated[str, msgspec.Meta(pattern=r"^[$%{][A-Za-z0-9_:${}%-]{1,62}[}%]$(?!\n)")]
 _Domain = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9.-]{0,253}$(?!\n)")]
 _Format = Literal["banner", "video", "native", "audio"]
+_ORDER: tuple[_Format, ...] = ("banner", "video", "native", "audio")
+"""The order in which Prebid Server Java's `generic` adapter looks for the type of a bid."""
+
+_BY_MARKUP = ("video", "audio", "native")
+"""Formats whose markup is read by a player or a page that calls addresses in it."""
+
+_FIRST_PRICE = 1
 _MTYPES: dict[str, int] = {"banner": 1, "video": 2, "audio": 3, "native": 4}
 """Values of `bid.mtype` by format, list "Creative Markup Types"."""
+
+_SyncHost = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]{1,5})?$(?!\n)", max_length=260)]
+_SyncMacro = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_:${}\[\]]{3,64}$(?!\n)")]
 
 _Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
 
@@ -55,6 +67,29 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gzip_by_query: bool = False
 
 
+class FirstOf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An order in which a caller looks for the format of a bid.
+
+    Attributes:
+        first: the formats; of those that an imp offers, only the first of them is bid.
+    """
+
+    first: Annotated[tuple[_Format, ...], msgspec.Meta(min_length=1)]
+
+
+class UserSync(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How an exchange learns our ids of its users.
+
+    Attributes:
+        hosts: hosts that `/sync/<name>` may redirect to, over https and with their port where it is not 443; none:
+            the exchange has no user sync.
+        macro: what stands for the id in the address that it sends.
+    """
+
+    hosts: tuple[_SyncHost, ...] = ()
+    macro: _SyncMacro = "$UID"
+
+
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The profile of one exchange.
 
@@ -72,6 +107,13 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         no_bid: `empty`: 204; `nbr`: 200 with the reason where there is one.
         own_reasons: whether reasons of our own (500 and up) are sent too.
         charge_on: notice that spends money; none: the platform's.
+        pays_bid: whether the caller pays what was bid: addresses of notices hold the price signed, and no macro of it.
+        bills_by_markup: whether video, audio and native markup holds the address that charges the bid.
+        grace_seconds: seconds past a bid's `exp` in which its notices are honoured, and its money is held.
+        formats: `first`: of an imp's formats only the first of banner, video, native, audio is bid, or of another
+            order; a list: only these are.
+        caller_converts: whether a request in a currency that there is no rate for may be answered in ours.
+        key_in: where its API key may stand besides the headers: behind its endpoint, or as the parameter `key`.
         discounts: whether a winner may pay less than its bid in a first-price auction.
         notice_networks: addresses and networks that win, billing and loss notices may come from; none: all.
         price_keys: name of the keys that encrypt its prices; empty: prices are in the clear.
@@ -80,6 +122,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         seller_domain: domain of its advertising system in ads.txt; empty: unknown.
         complete_chain: whether requests without a complete supply chain are refused.
         blocked_sellers: sellers from whom nothing is bought: the domain of a system, or `domain/account`.
+        user_sync: how it learns our ids of its users.
         quirks: deviations from OpenRTB.
     """
 
@@ -96,6 +139,12 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     no_bid: Literal["empty", "nbr"] = "empty"
     own_reasons: bool = False
     charge_on: Literal["bill", "win"] | None = None
+    pays_bid: bool = False
+    bills_by_markup: bool = False
+    grace_seconds: Annotated[int, msgspec.Meta(ge=0, le=3_600)] = 0
+    formats: Literal["first"] | Annotated[tuple[_Format, ...], msgspec.Meta(min_length=1)] | FirstOf | None = None
+    caller_converts: bool = False
+    key_in: Literal["header", "path", "parameter"] = "header"
     discounts: bool = False
     notice_networks: tuple[str, ...] = ()
     price_keys: _PriceKeys = ""
@@ -104,7 +153,19 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     seller_domain: _Domain = ""
     complete_chain: bool = False
     blocked_sellers: tuple[str, ...] = ()
+    user_sync: UserSync = UserSync()
     quirks: Quirks = Quirks()
+
+    def __post_init__(self) -> None:
+        """Refuse rules that contradict each other.
+
+        Raises:
+            ValueError: the caller pays what was bid, or markup charges, and the price is another's to say.
+        """
+        if self.pays_bid and (self.discounts or self.price_keys or self.price_macro != AUCTION_PRICE):
+            raise ValueError("pays_bid allows neither discounts nor price_keys nor a price_macro")
+        if self.bills_by_markup and (self.price_keys or self.price_macro != AUCTION_PRICE):
+            raise ValueError("bills_by_markup allows neither price_keys nor a price_macro")
 
     @property
     def path(self) -> str:
@@ -122,10 +183,22 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
             request.tmax = None
         if self.quirks.ignore_at or not request.at:
             request.at = self.auction_type
+        if self.pays_bid:
+            request.at = _FIRST_PRICE
         if self.currency and not request.cur:
             request.cur = [self.currency]
         if self.quirks.secure_by_default:  # copied: decoded imps may be shared with other requests
             request.imp = [replace(imp, secure=1) if imp.secure is None else imp for imp in request.imp]
+
+    def takes(self, imp: Imp) -> tuple[_Format, ...]:
+        """Return the formats of an imp that may be bid, whether or not there is an ad for them."""
+        offered: Sequence[_Format] = [kind for kind in _ORDER if getattr(imp, kind) is not None]
+        if self.formats is None:
+            return tuple(offered)
+        if isinstance(self.formats, tuple):
+            return tuple(kind for kind in offered if kind in self.formats)
+        order = _ORDER if self.formats == "first" else self.formats.first
+        return next(((kind,) for kind in order if kind in offered), ())
 
     def refusal(self, request: BidRequest) -> NoBid | None:
         """Return why a request is refused by the sellers in its supply chain; `None` where it is not."""
@@ -144,7 +217,9 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
             kind: format of the bid.
             otherwise: the platform's choice (`bill` or `win`), where the profile makes none.
         """
-        return (self.charge_on or otherwise) == "win" and kind not in self.quirks.no_win_notice
+        if kind in self.quirks.no_win_notice or (self.bills_by_markup and kind in _BY_MARKUP):
+            return False
+        return (self.charge_on or otherwise) == "win"
 
     def finish(self, bid: Bid) -> None:
         """Adapt a bid to the exchange."""

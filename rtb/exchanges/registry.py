@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import NamedTuple, TypeVar
+from urllib.parse import unquote
 
 from rtb.exchanges.profile import GENERIC, SHARED_ENDPOINT, ExchangeError, Profile, number_of
 from rtb.runtime.quarantine import Fault
@@ -46,6 +47,7 @@ class Exchanges:
         self.faults = [one.fault for one in left_out]
         self._barred = frozenset[str]().union(*(one.keys for one in left_out))
         self._profiles = list(profiles)
+        self._by_name = {profile.name: profile for profile in self._profiles}
         self._by_path: dict[str, Profile] = {}
         self._by_key: dict[str, Profile] = {}
         self._by_number: dict[int, Profile] = {}
@@ -57,6 +59,7 @@ class Exchanges:
                 _claim(self._by_path, path, profile, "endpoint")
             for key in profile.keys:
                 _claim(self._by_key, key, profile, "key")
+        self._with_keys = [path for path, one in self._by_path.items() if one.key_in == "path"]
         self._left_out = {number_of(one.name) for one in left_out} - set(self._by_number)
 
     def __iter__(self) -> Iterator[Profile]:
@@ -65,6 +68,25 @@ class Exchanges:
     def has(self, path: str) -> bool:
         """Return whether a path takes requests."""
         return path == SHARED_ENDPOINT or path in self._by_path
+
+    def addressed(self, path: str, query: bytes) -> tuple[str, str | None]:
+        """Return the endpoint that an address names, and the API key in it where its exchange may put one there.
+
+        Args:
+            path: path of the request, decoded; a key in it is all that follows the endpoint.
+            query: query of the request, as sent; a key in it is the parameter `key`.
+        """
+        profile = self._by_path.get(path)
+        if profile is not None:
+            return path, _key_of(query) if profile.key_in == "parameter" else None
+        for endpoint in self._with_keys:
+            if path.startswith(f"{endpoint}/"):
+                return endpoint, path[len(endpoint) + 1 :] or None
+        return path, None
+
+    def named(self, name: str) -> Profile | None:
+        """Return the exchange of a name; `None` where there is none, or its profile is invalid."""
+        return self._by_name.get(name)
 
     def numbered(self, number: int) -> Profile:
         """Return the exchange that a token names; `GENERIC` where it has no profile (any more)."""
@@ -102,6 +124,15 @@ class Exchanges:
         if path == SHARED_ENDPOINT:
             return owner or named or GENERIC
         return named if owner is None or owner is named else None
+
+
+def _key_of(query: bytes) -> str | None:
+    """Return the parameter `key`; a plus sign in it is one, as keys have no spaces."""
+    for part in query.decode("latin-1").split("&"):
+        name, _, value = part.partition("=")
+        if name == "key" and value:
+            return unquote(value)
+    return None
 
 
 def _network(text: str, profile: Profile) -> Network:

@@ -191,6 +191,8 @@ def impressions_of(
     policy: UserDataPolicy = DEFAULT_POLICY,
     reader: ContextReader = NO_CONTEXT,
     standing: Callable[[BidRequest], Standing] = standing_unknown,
+    takes: Callable[[Imp], Collection[Kind]] | None = None,
+    answer_in_ours: bool = False,
 ) -> tuple[list[Impression], NoBid]:
     """Return the ways to buy the imps of a request, and the reason where there are none.
 
@@ -205,11 +207,15 @@ def impressions_of(
         policy: rules about user data.
         reader: reader of the context that campaigns name.
         standing: function that says whether the sellers of a request may sell it.
+        takes: function that says which formats of an imp its caller takes; none: each that the imp offers.
+        answer_in_ours: whether to bid in our currency where there is no rate for one that the request allows.
 
     Raises:
         InvalidRequest: a block cannot be read.
     """
     quote = rates.quote(currency, blocks.entries(request.cur))
+    if quote is None and answer_in_ours:
+        quote = Quote(currency)
     if quote is None:
         return [], NoBid.CURRENCY
     allowed = allowed_user_data(request, policy.vendor)
@@ -225,7 +231,8 @@ def impressions_of(
     reason = NoBid.NO_CANDIDATE
     found: list[Impression] = []
     for number, imp in enumerate(request.imp[:limit]):
-        slots, offers = slots_of(imp, kinds), _offers(imp, held)
+        taken = kinds if takes is None else [kind for kind in takes(imp) if kind in kinds]
+        slots, offers = slots_of(imp, taken), _offers(imp, held)
         if not slots or not offers:
             reason = max(reason, NoBid.NO_DEAL if slots else NoBid.NO_CREATIVE)
             continue

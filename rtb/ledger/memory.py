@@ -159,6 +159,8 @@ class MemoryLedger(Accounts):
             return NoticeOutcome.UNKNOWN
         if pots["behind"]:
             return NoticeOutcome.BEHIND
+        if ref.bid_id in self._charged:
+            return NoticeOutcome.CHARGED
         if not self._first(ref, Kind.LOSS):
             return NoticeOutcome.DUPLICATE
         pots["losses"] += 1

@@ -47,6 +47,7 @@ class NoticeOutcome(StrEnum):
     DUPLICATE = "duplicate"
     UNFUNDED = "unfunded"
     UNPAID = "unpaid"
+    CHARGED = "charged"
     UNKNOWN = "unknown"
     BEHIND = "behind"
 

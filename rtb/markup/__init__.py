@@ -9,9 +9,9 @@ from rtb.campaigns.campaign import Campaign
 from rtb.campaigns.creative import Creative
 from rtb.inventory.slots import BannerSlot, NativeSlot, Slot
 from rtb.markup.banner import banner_markup
-from rtb.markup.native import native_markup
+from rtb.markup.native import native_markup, tracker_of
 from rtb.markup.template import MarkupTemplate, template_of
-from rtb.markup.vast import played_markup
+from rtb.markup.vast import IMPRESSION_TRACKER, played_markup
 
 __all__ = ["MarkupTemplate", "markup_of"]
 
@@ -28,5 +28,5 @@ def markup_of(slot: Slot, campaign: Campaign, creative: Creative, base: str) -> 
     if isinstance(slot, BannerSlot):
         return banner_markup(creative)
     if isinstance(slot, NativeSlot):
-        return template_of(native_markup(slot, campaign, creative, base))
-    return template_of(played_markup(slot, campaign, creative, base))
+        return template_of(native_markup(slot, campaign, creative, base), tracker_of(slot))
+    return template_of(played_markup(slot, campaign, creative, base), IMPRESSION_TRACKER)

@@ -51,6 +51,7 @@ class BidOffer(NamedTuple):
         shown: template of the creative in the impression's slot.
         seconds: how long the bid is valid.
         price_micros: price of one impression.
+        bills_by_markup: whether its markup holds the address that charges it.
     """
 
     ref: BidRef
@@ -58,6 +59,7 @@ class BidOffer(NamedTuple):
     shown: BidTemplate
     seconds: float
     price_micros: int
+    bills_by_markup: bool = False
 
 
 def bid_template(slot: Slot, campaign: Campaign, creative: Creative, markup: MarkupTemplate) -> BidTemplate:
@@ -95,18 +97,19 @@ def bid_of(offer: BidOffer, signer: Signer, base: str) -> Bid:
         signer: signer of notice tokens.
         base: base URL of the notice endpoints.
     """
-    ref, impression, shown, seconds, price_micros = offer
+    ref, impression, shown, seconds, price_micros, bills_by_markup = offer
     win, bill, loss, click = signer.sign_all(ref, _KINDS)
     click_url = f"{base}/notice/click/{click}"
     bid = copy(shown.bid)
     bid.id = ref.bid_id
     bid.impid = impression.imp_id
     bid.price = impression.audience.quote.price(price_micros)
-    sale = _SALE if ref.quantity == 1.0 else _SALE_OF_SEVERAL
-    bid.nurl = f"{base}/notice/win/{win}?{sale}&{_LEAST}"
-    bid.burl = f"{base}/notice/bill/{bill}?{sale}"
+    bid.nurl, bid.burl = f"{base}/notice/win/{win}", f"{base}/notice/bill/{bill}"
+    if not ref.signed_price:
+        sale = _SALE if ref.quantity == 1.0 else _SALE_OF_SEVERAL
+        bid.nurl, bid.burl = f"{bid.nurl}?{sale}&{_LEAST}", f"{bid.burl}?{sale}"
     bid.lurl = f"{base}/notice/loss/{loss}?reason={AUCTION_LOSS}&{_LEAST}&{_CURRENCY}"
-    bid.adm = shown.markup.filled(click_url, bid.id)
+    bid.adm = shown.markup.filled(click_url, bid.id, bid.burl if bills_by_markup else "")
     bid.dealid = impression.deal.id if impression.deal else None
     bid.exp = int(min(seconds, impression.patience or seconds))
     return bid

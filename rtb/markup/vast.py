@@ -1,7 +1,9 @@
 """Video and audio markup: an inline VAST document of the newest version the slot reads; or DAAST, for audio.
 
 Its impression address costs nothing and cannot charge (`rtb.settlement.view_events`): a bid is charged by the
-exchange's notice, and a charging URL in the markup could be called by everyone who sees the ad.
+exchange's notice, and a charging URL in the markup could be called by everyone who sees the ad. Only for callers that
+send no such notice, as their profile says, a second `Impression` holds the billing address: it charges a bid once,
+whoever calls it.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from xml.sax.saxutils import quoteattr
 from rtb.campaigns.campaign import Campaign
 from rtb.campaigns.creative import AudioAd, Creative, MediaFile, VideoAd
 from rtb.inventory.slots import DAAST, VAST, PlayedSlot, VideoSlot, media_for, protocol_of
-from rtb.markup.template import BID_ID, CLICK_URL
+from rtb.markup.template import BID_ID, BILLING, CLICK_URL, Tracker
 from rtb.settlement.view_events import ERROR, IMPRESSION, PROGRESS, view_url
 
 _VAST_3, _VAST_4, _VAST_4_1 = (3, 0), (4, 0), (4, 1)
@@ -25,6 +27,9 @@ _SERVING_ID = f"<AdServingId>{BID_ID}</AdServingId>"  # identifies one impressio
 _AUTHORITY = "https://www.iabtechlab.com/categoryauthority"
 _CODE = "&code=%5BERRORCODE%5D"
 """VAST's and DAAST's macro, filled in by the player; with plain brackets it is no URI to the schemas."""
+
+IMPRESSION_TRACKER = Tracker("<Impression><![CDATA[", "]]></Impression>")
+"""A second `Impression`, which VAST and DAAST allow; its address has no `]]>` in it."""
 
 _HOST = re.compile(r"\A[a-z]+://[^/?#]*", re.IGNORECASE)
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -140,7 +145,7 @@ def _daast(shown: _Shown) -> str:
 
 
 def _impression(base: str) -> str:
-    return f"<Impression>{_cdata_of(view_url(base, BID_ID, IMPRESSION))}</Impression>"
+    return f"<Impression>{_cdata_of(view_url(base, BID_ID, IMPRESSION))}</Impression>{BILLING}"
 
 
 def _error(base: str) -> str:

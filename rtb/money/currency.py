@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +20,9 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
+from rtb.money.ecb import is_published, published_at, published_rates
 from rtb.money.micros import MAX_MICROS, MICROS_PER_CPM, MoneyError, cpm_to_micros, exact_quantity, micros_to_cpm
+from rtb.runtime.downloads import KeptCopy, is_url
 from rtb.runtime.quarantine import Fault
 
 logger = logging.getLogger("ray.serve.raybid")
@@ -31,6 +34,12 @@ _STEPS = 1_000_000
 """Steps of a CPM in another currency, per unit of it."""
 
 _USUAL = "USD"  # where a request names no currency
+
+_DAY = 86_400.0
+_REFRESH_SECONDS = 6 * 3_600.0  # the bank publishes once a day, in the afternoon
+_RETRY_SECONDS = 600.0
+_TIMEOUT = 30.0
+_MOST_BYTES = 16 << 20
 
 
 class Quote(NamedTuple):
@@ -78,12 +87,14 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         base: currency that the rates are relative to.
         rates: units of each currency that one unit of `base` is worth.
-        at: date of the rates, for people.
+        at: date of the rates; for people, unless they are daily.
+        is_daily: whether they are published each working day, so that old ones are not bid by.
     """
 
     base: Code = "USD"
     rates: Mapping[Code, Worth] = {}
     at: str = ""
+    is_daily: bool = False
 
     def rate(self, one_of: str, into: str) -> float | None:
         """Return the units of `into` that one unit of `one_of` is worth; `None` where the table has no rate."""
@@ -148,38 +159,72 @@ class RatesFile:
 
     Args:
         path: path of the file; none: nothing is ever converted.
+        most_days: age from which daily rates are not used, so that no bid goes by them.
+        clock: Unix time.
 
     Attributes:
-        rates: last valid rates.
+        rates: last valid rates; none of them where they are too old.
         faults: why the file's current rates cannot be used; empty where they can.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(
+        self, path: Path | None, *, most_days: float = math.inf, clock: Callable[[], float] = time.time
+    ) -> None:
         self._path = path
+        self._most_seconds = most_days * _DAY
+        self._clock = clock
         self._seen: tuple[int, int] | None = None
+        self._read = NO_RATES
+        self._unreadable: list[Fault] = []
         self.rates = NO_RATES
-        self.faults: list[Fault] = []
+
+    @property
+    def age_seconds(self) -> float | None:
+        """Seconds since the rates were published; none: they do not say when."""
+        published = published_at(self._read.at)
+        return None if published is None else max(0.0, self._clock() - published)
+
+    @property
+    def is_old(self) -> bool:
+        """Whether the rates are too old to bid by."""
+        return self._read.is_daily and (self.age_seconds or 0.0) > self._most_seconds
+
+    @property
+    def faults(self) -> list[Fault]:
+        """Why the rates, or those of now, cannot be used."""
+        if self._unreadable or not self.is_old:
+            return self._unreadable
+        days = (self.age_seconds or 0.0) / _DAY
+        return [Fault("rates", self._name, f"the rates of {self._read.at} are {days:.0f} days old")]
+
+    @property
+    def _name(self) -> str:
+        return self._path.name if self._path else ""
 
     def refresh(self) -> bool:
         """Read the file if it changed; return whether `rates` did. A missing or damaged file is only logged."""
         if self._path is None:
             return False
-        try:
-            status = self._path.stat()
-            seen = (status.st_mtime_ns, status.st_size)
-            if seen == self._seen:
-                return False
-            self._seen = seen
-            rates = read_rates(self._path.read_bytes())
-        except (OSError, ValueError) as error:
-            self._complain(error)
-            return False
-        self.faults = []
+        self._look(self._path)
+        rates = NO_RATES if self.is_old else self._read
         changed, self.rates = rates != self.rates, rates
         return changed
 
+    def _look(self, path: Path) -> None:
+        try:
+            status = path.stat()
+            seen = (status.st_mtime_ns, status.st_size)
+            if seen == self._seen:
+                return
+            self._seen = seen
+            self._read = read_rates(path.read_bytes())
+        except (OSError, ValueError) as error:
+            self._complain(error)
+        else:
+            self._unreadable = []
+
     def _complain(self, error: Exception) -> None:
-        self.faults = [Fault.of("rates", self._path.name if self._path else "", error)]
+        self._unreadable = [Fault.of("rates", self._name, error)]
         if isinstance(error, OSError):
             if self._seen == (0, 0):
                 return  # already logged
@@ -187,13 +232,67 @@ class RatesFile:
         logger.warning(f"currency rates in {self._path} cannot be used, the previous ones stay: {error}")
 
 
+class RatesFeed(RatesFile):
+    """Exchange rates from a file or a URL.
+
+    Args:
+        location: path of the file, or URL; empty: nothing is ever converted.
+        folder: folder of the copy of a URL.
+        most_days: see `RatesFile`.
+        clock: Unix time.
+    """
+
+    def __init__(
+        self, location: str, folder: Path, *, most_days: float = math.inf, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.is_configured = bool(location)
+        self._copy = KeptCopy(location, folder, read_rates, clock) if is_url(location) else None
+        self._not_fetched: list[Fault] = []
+        path = self._copy.path if self._copy else Path(location) if location else None
+        super().__init__(path, most_days=most_days, clock=clock)
+        self._location = location
+
+    @property
+    def faults(self) -> list[Fault]:
+        """Why the rates, or those of now, cannot be used."""
+        return self._not_fetched or super().faults
+
+    @property
+    def _name(self) -> str:
+        return self._location if self._copy else super()._name
+
+    def fetch(self) -> None:
+        """Fetch the URL where its copy is some hours old; one that cannot be had is told. Blocks: call it in a thread.
+
+        Raises:
+            OSError: the folder of the copy cannot be written.
+        """
+        if self._copy is None:
+            return
+        try:
+            self._copy.refresh(
+                most_seconds=_REFRESH_SECONDS, retry_seconds=_RETRY_SECONDS, most_bytes=_MOST_BYTES, timeout=_TIMEOUT
+            )
+        except ValueError as error:
+            fault = Fault.of("rates", self._location, error)
+            if fault not in self._not_fetched:
+                logger.warning(f"currency rates at {self._location} cannot be fetched, the previous ones stay: {error}")
+            self._not_fetched = [fault]
+        else:
+            if self._copy.is_fresh(_REFRESH_SECONDS):
+                self._not_fetched = []
+
+
 def read_rates(text: bytes) -> Rates:
-    """Return a table of rates from JSON or YAML.
+    """Return a table of rates from JSON, YAML, or the forms of the European Central Bank (`rtb.money.ecb`).
 
     Raises:
         ValueError: it is not a valid table; the message says where.
     """
     try:
-        return msgspec.yaml.decode(text, type=Rates)
+        if not is_published(text):
+            return msgspec.yaml.decode(text, type=Rates)
+        date, rates = published_rates(text)
+        return msgspec.convert({"base": "EUR", "rates": rates, "at": date, "is_daily": True}, Rates)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ValueError(re.sub(r"\s+", " ", str(error))) from error

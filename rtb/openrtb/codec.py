@@ -21,13 +21,15 @@ from rtb.openrtb.field_plans import Field, is_within, plan_of, wanted_of
 from rtb.openrtb.invalid import InvalidRequest
 from rtb.openrtb.repair import UNREADABLE, repaired
 from rtb.openrtb.response import BidResponse
-from rtb.openrtb.types import DESCRIPTIVE, VERBATIM, BidRequest
+from rtb.openrtb.types import DESCRIPTIVE, VERBATIM, Audio, Banner, BidRequest, Imp, Native, Video
 from rtb.openrtb.validity import validate
 
 _decoder = msgspec.json.Decoder(BidRequest, strict=False, float_hook=float)
 _encoder = msgspec.json.Encoder()
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
+
+_FORMATS: dict[str, type[msgspec.Struct]] = {"banner": Banner, "video": Video, "audio": Audio, "native": Native}
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 """A number in a string: what Python's `float` takes besides, such as `1_000`, no other reader takes."""
@@ -43,6 +45,10 @@ _ABSENT = object()
 
 class _Untidy(Exception):
     """A value that cannot be coerced to the type of its field."""
+
+
+class _Beyond(_Untidy):
+    """A value beyond a bound, which is refused wherever it is."""
 
 
 def decode_request(body: bytes) -> BidRequest:
@@ -81,7 +87,27 @@ def coerce(value: Any, struct: type[_Struct]) -> _Struct:
         InvalidRequest: the value is ill-typed beyond coercion.
     """
     try:
-        return msgspec.convert(_tidy_struct(value, struct, "$"), struct, strict=False)
+        return _converted(value, struct)
+    except (_Untidy, msgspec.ValidationError) as error:
+        raise InvalidRequest("wrong_type", str(error)) from error
+    except RecursionError as error:
+        raise InvalidRequest("not_json", "nested too deeply") from error
+
+
+def coerce_request(raw: Any) -> BidRequest:
+    """Return a decoded JSON value as a request, coerced to its types, with imps and formats emptied that cannot be.
+
+    Raises:
+        InvalidRequest: the value is ill-typed beyond coercion elsewhere, beyond a bound, or no imp is left.
+    """
+    try:
+        try:
+            return _converted(raw, BidRequest)
+        except (_Untidy, msgspec.ValidationError) as error:
+            kept = None if isinstance(error, _Beyond) else _without_bad_imps(raw)
+            if kept is None:
+                raise
+        return _converted(kept, BidRequest)
     except (_Untidy, msgspec.ValidationError) as error:
         raise InvalidRequest("wrong_type", str(error)) from error
     except RecursionError as error:
@@ -96,14 +122,46 @@ def encode_response(response: BidResponse) -> bytes:
 def _decode_untidy(body: bytes) -> BidRequest:
     try:
         raw = _read_untyped(body)
-        tidy = _tidy_struct(raw, BidRequest, "$")
-        return msgspec.convert(tidy, BidRequest, strict=False)
-    except (_Untidy, msgspec.ValidationError) as error:
-        raise InvalidRequest("wrong_type", str(error)) from error
     except RecursionError as error:
         raise InvalidRequest("not_json", "the body is nested too deeply") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest("not_json", f"the body is not JSON: {error}") from error
+    return coerce_request(raw)
+
+
+def _converted(value: Any, struct: type[_Struct]) -> _Struct:
+    return msgspec.convert(_tidy_struct(value, struct, "$"), struct, strict=False)
+
+
+def _without_bad_imps(raw: Any) -> dict[str, Any] | None:
+    """Return a request whose imps and formats that cannot be coerced are emptied; `None` where no other is left.
+
+    As `rtb.openrtb.validity` does with those that break a rule.
+    """
+    if not isinstance(raw, dict) or not isinstance(raw.get("imp"), list):
+        return None
+    imps = [_coercible(imp) for imp in raw["imp"] if isinstance(imp, dict) and _can_be({"id": imp.get("id")}, Imp)]
+    return {**raw, "imp": imps} if any(imp.keys() & _FORMATS.keys() for imp in imps) else None
+
+
+def _coercible(imp: dict[str, Any]) -> dict[str, Any]:
+    """Return an imp with formats emptied that cannot be coerced; without any where it cannot be itself."""
+    if _can_be(imp, Imp):
+        return imp
+    offered = {name: struct for name, struct in _FORMATS.items() if imp.get(name) is not None}
+    bad = [name for name, struct in offered.items() if not _can_be(imp[name], struct)]
+    kept = {**imp, **{name: {} for name in bad}}
+    return kept if len(bad) < len(offered) and _can_be(kept, Imp) else {"id": imp["id"]}
+
+
+def _can_be(value: Any, struct: type[msgspec.Struct]) -> bool:
+    try:
+        _converted(value, struct)
+    except _Beyond:
+        raise
+    except (_Untidy, msgspec.ValidationError):
+        return False
+    return True
 
 
 def _read_untyped(body: bytes) -> Any:
@@ -125,7 +183,9 @@ def _tidy(value: Any, field: Field, path: str) -> Any:
     if field.item is not None:
         return _tidy_list(value, field, path)
     tidied = _SCALARS[field.type](value, path)
-    return tidied if tidied is _ABSENT or is_within(tidied, field) else _refuse(value, wanted_of(field), path)
+    if tidied is _ABSENT or is_within(tidied, field):
+        return tidied
+    raise _Beyond(_said(value, wanted_of(field), path))
 
 
 def _tidy_struct(value: Any, struct: type[msgspec.Struct], path: str) -> dict[str, Any]:
@@ -265,4 +325,8 @@ _SCALARS: dict[Any, Callable[[Any, str], Any]] = {
 
 
 def _refuse(value: Any, wanted: str, path: str) -> typing.NoReturn:
-    raise _Untidy(f"expected {wanted}, got {type(value).__name__} - at `{path}`")
+    raise _Untidy(_said(value, wanted, path))
+
+
+def _said(value: Any, wanted: str, path: str) -> str:
+    return f"expected {wanted}, got {type(value).__name__} - at `{path}`"

@@ -58,10 +58,11 @@ class Asset(Struct):
 
 
 class NativeRequest(Struct):
-    """Native 4.1: the parts that an ad needs. `assets` are read one by one, see `read_asset`."""
+    """Native 4.1: the parts that an ad needs. `assets` are read one by one, see `read_asset`; trackers are kept."""
 
     ver: Id | None = None
     assets: Annotated[list[Any], Meta(max_length=MOST_ASSETS)] | None = None
+    eventtrackers: Any = None
 
 
 class ReadRequest(Struct, frozen=True):

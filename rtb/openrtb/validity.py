@@ -6,15 +6,18 @@ width is a nuisance, a slot of negative width is not an offer. A value missing f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from operator import attrgetter
+from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from rtb.openrtb.bounds import MOST_SEGMENTS
 from rtb.openrtb.content import Data
 from rtb.openrtb.invalid import InvalidRequest
 from rtb.openrtb.native_validity import check_native
-from rtb.openrtb.types import Audio, Banner, BidRequest, Deal, Format, Imp, Pmp, Regs, RegsExt, Video
+from rtb.openrtb.types import Audio, Banner, BidRequest, Deal, Format, Imp, Native, Pmp, Regs, RegsExt, Video
 
 _MOST_CPM = 1e9
 _MOST_IMPRESSIONS = 1e6  # of one sale
@@ -31,10 +34,33 @@ _read = {struct: attrgetter(*names) for struct, names in _MEASURES.items()}
 
 
 def validate(request: BidRequest) -> None:
-    """Raise `InvalidRequest` for the first rule a request breaks."""
-    validate_request(request)
-    for imp in request.imp:
-        validate_imp(imp)
+    """Raise `InvalidRequest` for the first rule a request breaks; leave out imps and formats that break one.
+
+    A bad imp or format beside a good one costs itself: a caller cannot mend what each of its publishers sends.
+    """
+    try:
+        validate_request(request)
+        for imp in request.imp:
+            validate_imp(imp)
+    except InvalidRequest as error:
+        request.imp = _usable_imps(request.imp, error)
+        validate_request(request)
+
+
+def _usable_imps(imps: list[Imp], error: InvalidRequest) -> list[Imp]:
+    """Return imps without what breaks a rule; raise the error where nothing usable is left.
+
+    A faulty format is emptied and stays in its place, as a caller may go by which formats an imp offers. A faulty imp
+    stays without formats, and only one that has no id is left out.
+    """
+    usable = [_usable(imp) for imp in imps if imp.id]
+    if not any(map(_offers, usable)):
+        raise error
+    return usable
+
+
+def _offers(imp: Imp) -> bool:
+    return not (imp.banner is None and imp.video is None and imp.audio is None and imp.native is None)
 
 
 def validate_request(request: BidRequest) -> None:
@@ -78,24 +104,46 @@ def _check_segments(data: list[Data]) -> None:
         raise InvalidRequest("too_many", f"the user is in more than {MOST_SEGMENTS} segments - at `$.user.data`")
 
 
+def _usable(imp: Imp) -> Imp:
+    """Return an imp with formats that break a rule emptied, without any where it breaks one itself."""
+    offered = {name: getattr(imp, name) for name in _CHECKS if getattr(imp, name) is not None}
+    faulty = [name for name, slot in offered.items() if _is_faulty(_CHECKS[name], slot)]
+    if len(faulty) == len(offered) or _is_faulty(_check_terms, imp):
+        return Imp(imp.id)
+    return replace(imp, **{name: _EMPTY[name] for name in faulty}) if faulty else imp
+
+
+def _is_faulty(check: Callable[[Any], None], thing: Struct) -> bool:
+    try:
+        check(thing)
+    except InvalidRequest:
+        return True
+    return False
+
+
 def validate_imp(imp: Imp) -> None:
     """Raise `InvalidRequest` for the first rule an imp breaks."""
+    _check_terms(imp)
+    if imp.banner is not None:
+        _check_banner(imp.banner)
+    if imp.video is not None:
+        _check_video(imp.video)
+    if imp.audio is not None:
+        _check_audio(imp.audio)
+    if imp.native is not None:
+        check_native(imp.native)
+
+
+def _check_terms(imp: Imp) -> None:
+    """Check what all formats of an imp share."""
     _check_floor(imp.bidfloor, "$.imp[...].bidfloor")
     if imp.qty is not None and not 0 < imp.qty.multiplier <= _MOST_IMPRESSIONS:  # NaN too
         place = "$.imp[...].qty.multiplier"
         raise InvalidRequest("bad_qty", f"{imp.qty.multiplier!r} is not a number of impressions - at `{place}`")
-    if imp.banner is None and imp.video is None and imp.audio is None and imp.native is None:
+    if not _offers(imp):
         raise InvalidRequest("no_format", "an impression offers no banner, video, audio or native - at `$.imp[...]`")
     if imp.pmp is not None:
         _check_deals(imp.pmp)
-    if imp.banner is not None:
-        _check_banner(imp.banner)
-    if imp.video is not None:
-        _check_media(imp.video, "video")
-    if imp.audio is not None:
-        _check_media(imp.audio, "audio")
-    if imp.native is not None:
-        check_native(imp.native)
 
 
 def _check_deals(pmp: Pmp) -> None:
@@ -110,6 +158,26 @@ def _check_banner(banner: Banner) -> None:
     _check_measures(banner, "banner")
     for entry in banner.format or ():
         _check_measures(entry, "banner.format[...]")
+
+
+def _check_video(video: Video) -> None:
+    _check_media(video, "video")
+
+
+def _check_audio(audio: Audio) -> None:
+    _check_media(audio, "audio")
+
+
+_CHECKS: dict[str, Callable[[Any], None]] = {
+    "banner": _check_banner,
+    "video": _check_video,
+    "audio": _check_audio,
+    "native": check_native,
+}
+"""Rules of each format, by its field."""
+
+_EMPTY = {"banner": Banner(), "video": Video(mimes=[]), "audio": Audio(mimes=[]), "native": Native()}
+"""Formats that nothing fits: no size, no media type, no request."""
 
 
 def _check_media(slot: Video | Audio, name: str) -> None:

@@ -9,13 +9,14 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from rtb.campaigns.conversion import in_platform_currency
 from rtb.catalog import CatalogEntry
 from rtb.ledger import Balance, Day, Terms
 
 
 def terms_of(entry: CatalogEntry) -> Terms:
-    """Return a campaign's terms for the ledger."""
-    campaign, flight = entry.campaign, entry.campaign.flight
+    """Return a campaign's terms for the ledger, which are in the platform's currency."""
+    campaign, flight = in_platform_currency(entry.campaign), entry.campaign.flight
     return Terms(
         budget_micros=campaign.budget.total_micros,
         daily_micros=campaign.budget.daily_micros,
@@ -32,7 +33,7 @@ def over_budget(entry: CatalogEntry, balance: Balance) -> int:
         entry: the campaign.
         balance: its balance, arm included. Its budget there is never less than what was spent and promised.
     """
-    return max(0, balance.budget - balance.moved - entry.campaign.budget.total_micros)
+    return max(0, balance.budget - balance.moved - in_platform_currency(entry.campaign).budget.total_micros)
 
 
 def lost_campaigns(

@@ -18,6 +18,7 @@ Event = Literal[
     "notice_forged",
     "notice_above_bid",
     "notice_foreign",
+    "sync_foreign",
     "key_created",
     "key_deleted",
     "campaign_changed",
@@ -25,7 +26,8 @@ Event = Literal[
     "model_changed",
 ]
 """Missing, unknown and revoked keys are 401, too many of them from one address `key_guessing` (429); a key without the
-scope is 403; `notice_foreign` came from a network that is not its exchange's; the last ones are changes."""
+scope is 403; `notice_foreign` came from a network that is not its exchange's; `sync_foreign` asked a user sync to
+redirect to a host that is not its exchange's; the last ones are changes."""
 
 EVENTS: tuple[Event, ...] = get_args(Event)
 

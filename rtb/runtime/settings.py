@@ -106,7 +106,10 @@ class Settings(BaseSettings):
     # The market's conventions
     public_url: str = Field("", description="base of notice URLs as exchanges reach us; empty: http_host:http_port")
     currency: str = Field("USD", pattern="^[A-Z]{3}$", description="the one currency budgets and bids are in")
-    rates: Path | None = Field(None, description="table of currency rates, JSON or YAML; none: nothing is converted")
+    rates: str = Field(
+        "", description="table of currency rates: file or URL, JSON, YAML or the ECB's; empty: nothing is converted"
+    )
+    rates_days: float = Field(7.0, gt=0, description="age in days from which rates of the ECB are not bid by")
     charge_on: Literal["bill", "win"] = Field("bill", description="the notice that spends money: burl or nurl")
     exchanges_dir: Path | None = Field(None, description="folder of exchange profiles besides those shipped")
     sellers: Path | None = Field(None, description="table of ads.txt, app-ads.txt and sellers.json to read, YAML")

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from rtb.openrtb.domains import domain
+from rtb.runtime.downloads import is_url
 from rtb.runtime.quarantine import Fault
 from rtb.sellers.ads_txt import SellersError, read_ads_txt
 from rtb.sellers.directory import NO_DIRECTORY, SellerDirectory
 from rtb.sellers.sellers_json import read_sellers_json
-from rtb.sellers.sources import Locations, Sources, fetch, is_url, read_file, read_sources
+from rtb.sellers.sources import Locations, Sources, fetch, read_file, read_sources
 
 logger = logging.getLogger(__name__)
 

@@ -1,9 +1,10 @@
 """The charge of a bid by its notice: never more than was reserved, never less than the floor.
 
-In a first-price auction the winner pays its bid, whatever a notice says, unless the exchange's profile allows
-discounts. Elsewhere the notice tells the price, between floor and bid: in the clear, or encrypted where the profile
-names keys. A price in another currency than the bid's is converted. Where one sale stands for several impressions, a
-notice may tell that fewer were delivered.
+Where the caller pays what was bid, the price is in the token, and no parameter of a notice counts. In a first-price
+auction the winner pays its bid, whatever a notice says, unless the exchange's profile allows discounts. Elsewhere the
+notice tells the price, between floor and bid: in the clear, or encrypted where the profile names keys. A price in
+another currency than the bid's is converted. Where one sale stands for several impressions, a notice may tell that
+fewer were delivered.
 """
 
 from __future__ import annotations
@@ -95,6 +96,8 @@ class Charging:
         Raises:
             PriceError: the price is invalid: see `read_price`; also `not_encrypted`, `stale_price` and `no_rate`.
         """
+        if ref.signed_price:
+            return Charge(ref.ceiling_micros)
         exchange = self._exchanges.numbered(ref.exchange)
         pays_bid = ref.first_price and not exchange.discounts
         encrypts = bool(exchange.price_keys) and not in_clear

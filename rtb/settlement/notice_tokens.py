@@ -48,7 +48,7 @@ _VERSION = b"2"
 _LAYOUT = struct.Struct(">QIIQQIIQIQI3sB")  # a BidRef without its optional parts; flags last
 _RATE = struct.Struct(">d")  # appended where the bid was in another currency
 _QUANTITY = struct.Struct(">d")  # appended where one sale is not one impression
-_FIRST_PRICE, _CHARGED_BY_WIN, _CONVERTED, _COUNTED_OTHERWISE = 1, 2, 4, 8
+_FIRST_PRICE, _CHARGED_BY_WIN, _CONVERTED, _COUNTED_OTHERWISE, _SIGNED_PRICE = 1, 2, 4, 8, 16
 
 _FORMER = struct.Struct(">QIIHQIQIQIB")
 """The layout before version 2: a creative by its index in the campaign, no currency, no time, no quantity."""
@@ -85,6 +85,7 @@ class BidRef(NamedTuple):
         made: Unix second of the bid; 0 in former tokens.
         quantity: impressions that one sale stands for (`imp.qty.multiplier`).
         landing: landing page at the time of the bid; only the token of a click holds it.
+        signed_price: whether its ceiling is its price, which no parameter of a notice changes.
     """
 
     lease: int
@@ -104,6 +105,7 @@ class BidRef(NamedTuple):
     made: int = 0
     quantity: float = 1.0
     landing: str = ""
+    signed_price: bool = False
 
     @property
     def charged_by(self) -> Kind:
@@ -202,7 +204,7 @@ def _packed(ref: BidRef) -> bytes:
     """Return the bytes of a bid without its landing page."""
     whole, rate, terms = ref[:7], ref.rate, (ref.exchange, ref.floor_micros, ref.caller)
     flags = _FIRST_PRICE * ref.first_price | _CHARGED_BY_WIN * ref.charged_by_win
-    flags |= _CONVERTED * (rate != 1.0) | _COUNTED_OTHERWISE * (ref.quantity != 1.0)
+    flags |= _CONVERTED * (rate != 1.0) | _COUNTED_OTHERWISE * (ref.quantity != 1.0) | _SIGNED_PRICE * ref.signed_price
     payload = _LAYOUT.pack(*whole[:6], ref.made, whole[6], *terms, ref.currency.encode(), flags)
     if rate != 1.0:
         payload += _RATE.pack(rate)
@@ -219,14 +221,14 @@ def _unpacked(payload: bytes) -> BidRef:
     is_flagged = (bool(flags & _FIRST_PRICE), bool(flags & _CHARGED_BY_WIN))
     terms = (user, rate, exchange, floor_micros, caller, *is_flagged)
     code, landing = currency.rstrip(b"\0").decode(), payload[place:].decode()
-    return BidRef._make((*whole, *terms, code, made, quantity, landing))
+    return BidRef._make((*whole, *terms, code, made, quantity, landing, bool(flags & _SIGNED_PRICE)))
 
 
 def _unpacked_former(payload: bytes) -> BidRef:
     *whole, exchange, floor_micros, caller, flags = _FORMER.unpack_from(payload)
     rate = _RATE.unpack_from(payload, _FORMER.size)[0] if len(payload) > _FORMER.size else 1.0
     is_flagged = (bool(flags & _FIRST_PRICE), bool(flags & _CHARGED_BY_WIN))
-    return BidRef._make((*whole, rate, exchange, floor_micros, caller, *is_flagged, "", 0, 1.0, ""))
+    return BidRef._make((*whole, rate, exchange, floor_micros, caller, *is_flagged, "", 0, 1.0, "", False))
 
 
 _BOUND = [_VERSION]

@@ -33,7 +33,7 @@ def written_fields() -> set[tuple[str, str]]:
     campaign = Campaign(
         id="all", name="all", adomain=("shop.example",), budget=budget, goal=goal, creatives=(creative,)
     )
-    answer = msgspec.json.decode(markup_of(slot, campaign, creative, _URL).filled(_URL, "bid"))
+    answer = msgspec.json.decode(markup_of(slot, campaign, creative, _URL).filled(_URL, "bid", _URL))
     return set(_fields("NativeResponse", answer))
 
 

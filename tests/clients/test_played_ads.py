@@ -10,6 +10,7 @@ import msgspec
 import pytest
 import vastlint
 from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from rtb.campaigns.creative import Creative
 from rtb.inventory.slots import DAAST, VAST, AudioSlot, Slot, VideoSlot, fits, media_for
@@ -25,6 +26,9 @@ _VIEW = f"{_BASE}/notice/view/{_BID}?event="
 _AWKWARD = make_file(url='https://cdn.example/[1]/100%/"a"?b=1&c=<2>]]>')
 
 
+_BILL = f"{_BASE}/notice/bill/t.o-k_en"
+
+
 class _Case(NamedTuple):
     """A document, and what it is made of."""
 
@@ -32,10 +36,11 @@ class _Case(NamedTuple):
     slot: Any
     creative: Creative
     document: str
+    billing: str
 
 
-def _document(slot: Any, creative: Creative, **campaign: Any) -> str:
-    return markup_of(slot, make_campaign(**campaign), creative, _BASE).filled(_CLICK, _BID)
+def _document(slot: Any, creative: Creative, billing: str = "", **campaign: Any) -> str:
+    return markup_of(slot, make_campaign(**campaign), creative, _BASE).filled(_CLICK, _BID, billing)
 
 
 def _cases() -> list[_Case]:
@@ -44,11 +49,11 @@ def _cases() -> list[_Case]:
     videos = [make_video(), make_video(skip_after=5.5), make_video(*several), make_video(_AWKWARD)]
     sounds = [make_audio(), make_audio(seconds=3_725.5)]
     return [
-        _Case(version, slot, creative, _document(slot, creative, name=name, cat=cat))
+        _Case(version, slot, creative, _document(slot, creative, billing, name=name, cat=cat), billing)
         for protocol, version in [*VAST.items(), (DAAST, "")]
         for creative in (sounds if protocol == DAAST else videos + sounds)
         for slot in [(VideoSlot if creative.video else AudioSlot)(protocols=frozenset({protocol}))]
-        for name, cat in (("spring", ("IAB1", "IAB2-3")), ("]]> <b>&amp;\"'", ()))
+        for name, cat, billing in (("spring", ("IAB1", "IAB2-3"), ""), ("]]> <b>&amp;\"'", (), _BILL))
     ]
 
 
@@ -76,10 +81,10 @@ def test_the_linter_finds_no_error(case: _Case) -> None:
     assert _errors(case.document) == (case.version or None, [])
 
 
-@given(pairs("video", "audio"), TEXTS)
-def test_the_linter_finds_no_error_in_whatever_fits(pair: tuple[Slot, Creative], name: str) -> None:
+@given(pairs("video", "audio"), TEXTS, st.sampled_from(["", _BILL]))
+def test_the_linter_finds_no_error_in_whatever_fits(pair: tuple[Slot, Creative], name: str, billing: str) -> None:
     assume(fits(*pair))
-    assert _errors(_document(*pair, name=name))[1] == []
+    assert _errors(_document(*pair, billing, name=name))[1] == []
 
 
 def test_the_linter_finds_what_is_missing() -> None:
@@ -115,6 +120,7 @@ def test_the_player_finds_what_the_campaign_has(read: list[dict[str, Any]]) -> N
 
 
 def test_the_player_tells_of_an_ad_that_is_watched_to_its_end(read: list[dict[str, Any]]) -> None:
-    for found in read:
+    for case, found in zip(CASES, read, strict=True):
         (creative,) = found["ads"][0]["creatives"]
-        assert creative["called"] == [f"{_VIEW}{event}" for event in ("impression", *PROGRESS)]
+        impression, *watched = (f"{_VIEW}{event}" for event in ("impression", *PROGRESS))
+        assert creative["called"] == [impression, *filter(None, [case.billing]), *watched]

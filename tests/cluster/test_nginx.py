@@ -61,7 +61,7 @@ def test_connections_to_the_ingress_are_kept(tmp_path: Path) -> None:
 def test_what_is_for_inside_is_not_there(tmp_path: Path) -> None:
     hidden = ["/metrics", "/metrics/", "/stats?x=1", "/admin/keys", "/admin/settings", "/health"]
     disguised = ["//metrics", "/%6detrics", "/portfolio/../metrics", "/./stats"]
-    shown = ["/health/live", "/health/ready", "/campaigns", "/openrtb2/bid", "/notice/win/x", "/bid"]
+    shown = ["/health/live", "/health/ready", "/campaigns", "/openrtb2/bid", "/notice/win/x", "/sync/acme", "/bid"]
 
     async def call(proxy: Proxy, server: Server) -> dict[str, int]:
         async with HttpClient(ca=proxy.ca) as client:

@@ -39,6 +39,12 @@ def test_a_campaign_is_due_what_an_even_pace_would_have_spent(table: pd.DataFram
     assert campaigns.table_of([campaign(1, flight=flight)], NOW).loc["c1", "due_micros"] == 0
 
 
+def test_a_campaign_in_another_currency_is_worth_so_much_in_the_platforms():
+    budget = {"total_micros": 1, "flight_seconds": 86_400.0, "daily_micros": 50, "timezone": "UTC"}
+    table = campaigns.table_of([campaign(1, budget=budget, currency="EUR", exchange_rate=0.5)], NOW)
+    assert table.loc["c1", ["worth", "day_micros", "value_micros"]].tolist() == [600_000, 100, 4 * 600_000]
+
+
 def test_a_campaign_whose_figures_are_away_is_left_out():
     assert campaigns.table_of([campaign(1, figures=None), campaign(2)], NOW).index.tolist() == ["c2"]
     assert campaigns.table_of([], NOW).empty
@@ -59,6 +65,15 @@ def test_counters_by_reason_and_by_exchange():
     assert kpis.by_first(counters, "no_bid").to_dict() == {"floor": 5, "late": 2}
     assert kpis.by_exchange(counters).loc["a"].tolist() == [7, 3]
     assert kpis.by_exchange({}).empty
+
+
+def test_bids_that_nobody_shows_or_bills_are_told():
+    counters = {f"exchange.{name}.requests": 900 for name in ("silent", "unbilled", "paid", "losing", "new")}
+    counters |= {f"exchange.{name}.bid": 600 for name in ("silent", "unbilled", "paid", "losing")}
+    counters |= {"exchange_notice.unbilled.win": 15, "exchange_notice.unbilled.refused": 5, "exchange.new.bid": 4}
+    counters |= {"exchange_notice.paid.win": 30, "exchange_notice.paid.charged": 1, "exchange_notice.losing.loss": 600}
+    assert kpis.unnoticed(counters) == {"silent": "shown by nobody", "unbilled": "billed by nobody"}
+    assert kpis.unnoticed({}) == {}
 
 
 def test_bids_are_joined_with_what_became_of_them(bids: pd.DataFrame):

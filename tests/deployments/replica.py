@@ -20,6 +20,7 @@ from deployments.metrics import Timings
 from deployments.notice_endpoint import NoticeEndpoint
 from deployments.notice_handler import NoticeHandler
 from deployments.scaling import HeldRequests
+from deployments.sync_endpoint import SyncEndpoint
 from deployments.wiring import LimitedLog
 from rtb import exchanges
 from rtb.auction.admission import ShedReason
@@ -33,9 +34,11 @@ from rtb.settlement.charging import Charging
 from rtb.settlement.notice_tokens import Signer
 from rtb.targeting.listing import Listing
 from rtb.targeting.users import UserKeys
+from rtb.user_sync import SyncIds, UserSyncs
 from tests.rtb.builders import make_campaign, make_request, to_json
 
 KEY = "a key of an exchange"
+USER_SECRET = "a secret of the tests for users"
 BODY = to_json(make_request())
 BID = msgspec.json.encode({"id": "request", "seatbid": [{"bid": [{"id": "1", "adm": "<b>" * 1_000}]}]})
 
@@ -60,7 +63,7 @@ class Replica:
         signer = Signer("a secret of the tests, and long")
         self.edge = edge = Edge(
             signer=signer,
-            users=UserKeys("a secret of the tests for users"),
+            users=UserKeys(USER_SECRET),
             base_url="https://bid.example",
             currency="USD",
             max_imps=8,
@@ -78,7 +81,13 @@ class Replica:
         held, log = HeldRequests(), LimitedLog()
         bids = BidEndpoint(given, self.exchanges, keys, guard, limiter, edge, ours, ours, held, log)
         self.door = FastPath(
-            bids, NoticeEndpoint(notices, guard, ours, held, log), cast(Any, self.rest), guard, held, Timings(ours)
+            bids,
+            NoticeEndpoint(notices, guard, ours, held, log),
+            SyncEndpoint(UserSyncs(SyncIds(USER_SECRET)), self.exchanges, guard, ours, given.max_header_bytes),
+            cast(Any, self.rest),
+            guard,
+            held,
+            Timings(ours),
         )
 
     def add(self, name: str, amount: int = 1) -> None:

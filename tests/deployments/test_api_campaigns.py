@@ -47,7 +47,7 @@ def ledger() -> AwayLedger:
 def client(catalog: Catalog, ledger: AwayLedger, tmp_path: Path) -> Iterator[TestClient]:
     settings = Settings(admin_key=_KEY["X-API-Key"], var_dir=tmp_path)
     stops = Stops()
-    parts = CampaignParts(catalog, ledger, stops, StopSwitch(stops, None), lambda campaign: None)
+    parts = CampaignParts(catalog, ledger, stops, StopSwitch(stops, None), lambda campaign: None, {"EUR": 0.5}.get)
     app = rest([campaigns.routes(parts)], settings, KeyRing(catalog.keys, configured_keys(settings)))
     with TestClient(app, headers=_KEY, raise_server_exceptions=False) as client:
         yield client
@@ -90,6 +90,26 @@ def test_a_patch_merges_and_null_takes_the_default(client: TestClient, spring: d
     cleared = _patch(client, {"budget": {"daily_micros": None}, "flight": None}, 2).json()
     assert cleared["budget"] == {**spring["budget"], "timezone": "Europe/Berlin"}
     assert cleared["flight"] == {"starts_at": None, "ends_at": None}
+
+
+def test_a_campaign_may_have_a_currency_of_its_own(client: TestClient):
+    sent = {**msgspec.to_builtins(make_campaign("spring", budget=1_000)), "currency": "EUR"}
+    created = client.post("/campaign/create", json=sent)
+    assert (created.status_code, created.json()["exchange_rate"]) == (201, 0.5)
+    assert (created.json()["budget"]["total_micros"], created.json()["figures"]["budget_micros"]) == (1_000, 2_000)
+    raised = client.post("/campaign/spring/top-up", json={"micros": 500}).json()
+    assert (raised["budget"]["total_micros"], raised["figures"]["budget_micros"]) == (1_500, 3_000)
+    again = _patch(client, {"exchange_rate": 0.25}, 2).json()
+    assert (again["budget"]["total_micros"], again["figures"]["budget_micros"]) == (1_500, 6_000)
+    assert again["over_budget_micros"] == 0
+
+
+def test_a_currency_without_a_rate_is_refused(client: TestClient, spring: dict[str, Any]):
+    sent = {**msgspec.to_builtins(make_campaign("autumn")), "currency": "CHF"}
+    for answer in (client.post("/campaign/create", json=sent), _patch(client, {"currency": "CHF"})):
+        assert (answer.status_code, "no rate for CHF" in answer.json()["detail"]) == (422, True)
+    assert client.get("/campaign/autumn").status_code == 404
+    assert client.get("/campaign/spring").json() == spring
 
 
 def test_a_patch_without_a_version_is_refused(client: TestClient, spring: dict[str, Any]):

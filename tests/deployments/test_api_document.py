@@ -151,6 +151,7 @@ def test_every_example_works_and_every_good_answer_is_of_its_type(platform: Plat
     assert others - {(path, method) for method, path, _ in kinds} == {
         ("/openrtb2/bid", "post"),
         ("/notice/{kind}/{token}", "get"),
+        ("/sync/{exchange}", "get"),
         ("/portfolio/{portfolio_id}", "delete"),  # 204
     }
     leaves = {path: (get_args(kind) or (kind,))[-1] for (_, path, _), kind in kinds.items()}

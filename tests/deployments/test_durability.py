@@ -21,7 +21,7 @@ from rtb.auction.edge import Edge
 from rtb.catalog import Spend
 from rtb.exchanges import Exchanges
 from rtb.ledger import DurabilityWatch, Grant, MemoryLedger
-from rtb.money.currency import RatesFile
+from rtb.money.currency import RatesFeed
 from rtb.pacing import snapshot
 from rtb.sellers import SellerFeed
 from rtb.settlement.charging import Charging
@@ -131,7 +131,7 @@ async def test_nothing_is_bid_whose_notices_would_be_refused(required: bool) -> 
         async with server.client() as client:
             durability = DurabilityWatch(client, required=required)
             edge: Any = SimpleNamespace(set_open=lambda campaigns, version: open_to.append(campaigns))
-            frequency, rates = FrequencyGate(client, timeout=10), RatesFile(None)
+            frequency, rates = FrequencyGate(client, timeout=10), RatesFeed("", Path())
             feed = SnapshotFeed(
                 client, edge, frequency, durability, rates, ExperimentFeed(client), SellerFeed(None, Path()), []
             )

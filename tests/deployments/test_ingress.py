@@ -56,10 +56,11 @@ async def test_bids_and_notices_are_answered_early() -> None:
     serve, router = Application(), Application()
     app = HotPathMiddleware(serve)
     register_front(router)
-    for path in ("/openrtb2/bid", "/openrtb2/one", "/notice/win/x", "/bid", "/health", "/-/healthz", "/openrtb2"):
+    paths = ("/openrtb2/bid", "/openrtb2/one", "/notice/win/x", "/sync/x", "/bid", "/health", "/-/healthz", "/openrtb2")
+    for path in paths:
         await app({"type": "http", "path": path}, channel, channel)
     await app({"type": "websocket", "path": "/openrtb2/bid"}, channel, channel)
-    assert router.paths == ["/openrtb2/bid", "/openrtb2/one", "/notice/win/x"]
+    assert router.paths == ["/openrtb2/bid", "/openrtb2/one", "/notice/win/x", "/sync/x"]
     assert serve.paths == ["/bid", "/health", "/-/healthz", "/openrtb2", "/openrtb2/bid"]
 
 

@@ -36,6 +36,12 @@ def test_what_is_not_billed_once_for_its_price_is_told(change: dict[str, Any]) -
     assert fault.startswith("video: billed")
 
 
+@pytest.mark.parametrize(("sent", "is_good"), [(0, False), (1, True), (2, True), (3, False)])
+def test_an_ad_whose_markup_bills_too_may_send_two_notices(sent: int, is_good: bool) -> None:
+    books = GOOD._replace(sent=sent, bills_by_markup=True)
+    assert bool(billing_faults({"video": books})) is not is_good
+
+
 @pytest.mark.parametrize("change", [{"clicks": 0}, {"clicks": 2}, {"landings": 0}], ids=str)
 def test_what_is_not_clicked_through_once_is_told(change: dict[str, Any]) -> None:
     (fault,) = click_faults({"banner": GOOD, "video": GOOD._replace(**change)})
@@ -62,7 +68,13 @@ def test_the_stand_in_tells_the_address_and_fills_in_the_price() -> None:
     assert sent["device"] == {"ip": "192.0.2.7"}
     (seat,) = told["seatbid"]
     assert (seat["seat"], seat["bid"][0]["burl"]) == (BIDDER, "https://bid.example/bill?price=2.5")
-    assert server.offers == {"banner": (2.5, "https://bid.example/bill?price=2.5")}
+    assert server.offers == {"banner": (2.5, "https://bid.example/bill?price=2.5", False)}
+
+
+def test_the_stand_in_knows_an_address_in_the_markup() -> None:
+    bid = BID | {"burl": "https://bid.example/bill/t", "adm": "<Impression>https://bid.example/bill/t</Impression>"}
+    server, _, _ = _asked(httpx.Response(200, json={"id": "r", "seatbid": [{"seat": "raybid", "bid": [bid]}]}))
+    assert server.offers["banner"].bills_by_markup
 
 
 @pytest.mark.parametrize(("status", "refused"), [(204, []), (400, [400])])

@@ -1,8 +1,8 @@
-"""The part of Prebid Server between the page and a bidder, as docs/exchanges.md asks it of an adapter."""
+"""The part of Prebid Server between the page and a bidder, as docs/prebid_server_go.md asks it of an adapter."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import msgspec
@@ -16,6 +16,20 @@ _ENDPOINT = "/openrtb2/prebid_server"
 _NOTICED = ("nurl", "burl", "adm")
 
 
+class Offer(NamedTuple):
+    """What the page was offered.
+
+    Attributes:
+        price: CPM.
+        burl: address of the billing notice.
+        bills_by_markup: whether the markup holds that address too.
+    """
+
+    price: float
+    burl: str
+    bills_by_markup: bool
+
+
 class PrebidServer:
     """A Prebid Server with one bidder.
 
@@ -24,13 +38,13 @@ class PrebidServer:
         address: the browser's address.
 
     Attributes:
-        offers: price (CPM) and `burl` of the bid that was returned, by imp.
+        offers: the bid that was returned, by imp.
         refused: statuses of the bidder's answers other than 200 and 204.
     """
 
     def __init__(self, client: httpx.Client, address: str) -> None:
         self._client, self._address = client, address
-        self.offers: dict[str, tuple[float, str]] = {}
+        self.offers: dict[str, Offer] = {}
         self.refused: list[int] = []
 
     def answer(self, body: bytes) -> bytes:
@@ -49,5 +63,5 @@ class PrebidServer:
         for bid in bids:
             price = f"{bid['price']}"
             bid |= {name: bid[name].replace(AUCTION_PRICE, price) for name in _NOTICED if name in bid}
-            self.offers[bid["impid"]] = bid["price"], bid["burl"]
+            self.offers[bid["impid"]] = Offer(bid["price"], bid["burl"], bid["burl"] in bid.get("adm", ""))
         return response | {"seatbid": [{"seat": BIDDER, "bid": bids}]}

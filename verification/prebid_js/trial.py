@@ -200,16 +200,18 @@ class _Trial:
         def of(unit: AdUnit) -> AdBooks:
             name = campaign_of(unit).id
             bills, spent, clicks = (after[name][kind] - before.get(name, {}).get(kind, 0) for kind in _COUNTED)
-            price, burl = self._site.server.offers.get(unit.code, (None, ""))
-            sent, landings = self._visit.requests.count(burl), self._site.landed.count(unit.landing)
-            return AdBooks(bills, spent, clicks, price, sent, landings)
+            landings = self._site.landed.count(unit.landing)
+            offer = self._site.server.offers.get(unit.code)
+            if offer is None:
+                return AdBooks(bills, spent, clicks, None, 0, landings)
+            sent = self._visit.requests.count(offer.burl)
+            return AdBooks(bills, spent, clicks, offer.price, sent, landings, offer.bills_by_markup)
 
         return {unit.code: of(unit) for unit in AD_UNITS}
 
     def _send_bill_again(self, unit: AdUnit) -> None:
         """Send the billing notice of an ad again, as callers do that saw no answer."""
-        _, burl = self._site.server.offers[unit.code]
-        answer = calls.get(burl, timeout=_API_SECONDS)
+        answer = calls.get(self._site.server.offers[unit.code].burl, timeout=_API_SECONDS)
         if answer.is_error:
             self._complain(f"{unit.code}: a repeated billing notice got {answer.status_code} {answer.text[:200]}")
 

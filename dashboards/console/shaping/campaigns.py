@@ -27,8 +27,8 @@ MICRO = 1e6
 def table_of(campaigns: Sequence[dict[str, Any]], now: float) -> pd.DataFrame:
     """Return a row per campaign, by id.
 
-    Money is in micros. `value_micros` is the advertiser's value of the clicks or conversions, `due_micros` what an even
-    pace would have spent by now, `day_micros` the daily limit (0: none).
+    Money is in micros of the platform's currency. `value_micros` is the advertiser's value of the clicks or
+    conversions, `due_micros` what an even pace would have spent by now, `day_micros` the daily limit (0: none).
 
     Args:
         campaigns: campaigns as `/campaigns` answers; those without figures in the ledger are left out.
@@ -44,17 +44,18 @@ def _row(one: dict[str, Any], now: float) -> dict[str, Any]:
     ends_at = one["flight"]["ends_at"]
     ends = _moment(ends_at) if ends_at else starts + one["budget"]["flight_seconds"]
     figures = {name: one["figures"].get(name, 0) for name in _FIGURES}
-    goal = one["goal"]
+    goal, rate = one["goal"], one.get("exchange_rate") or 1.0
+    worth = round(goal["value_micros"] / rate)
     events = figures["clicks"] if goal["kind"] == "click" else figures["conversions"]
     return {
         **{name: one[name] for name in ("id", "number", "name", "status", "version")},
         "goal": goal["kind"],
-        "worth": goal["value_micros"],
+        "worth": worth,
         "starts": starts,
         "ends": ends,
-        "day_micros": one["budget"]["daily_micros"],
+        "day_micros": round(one["budget"]["daily_micros"] / rate),
         **figures,
-        "value_micros": events * goal["value_micros"],
+        "value_micros": events * worth,
         "due_micros": round(figures["budget_micros"] * min(1.0, max(0.0, (now - starts) / (ends - starts)))),
     }
 

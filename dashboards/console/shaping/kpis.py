@@ -86,6 +86,22 @@ def by_first(counters: Mapping[str, int], first: str) -> pd.Series:
     return pd.Series(found, dtype="float64").sort_values(ascending=False)
 
 
+def unnoticed(counters: Mapping[str, int]) -> dict[str, str]:
+    """Return what is wrong with the notices of exchange profiles, by name: bids shown or billed by nobody."""
+    found = {}
+    for name in by_exchange(counters).index:
+        told = {kind: counters.get(f"exchange_notice.{name}.{kind}", 0) for kind in (*_SHOWN, "charged", "loss")}
+        if counters.get(f"exchange.{name}.bid", 0) >= _MANY_BIDS and not any(told.values()):
+            found[name] = "shown by nobody"
+        elif sum(told[kind] for kind in _SHOWN) >= _MANY_SHOWN and not told["charged"]:
+            found[name] = "billed by nobody"
+    return found
+
+
+_SHOWN = ("win", "bill", "click", "refused")
+_MANY_BIDS, _MANY_SHOWN = 500, 20
+
+
 def by_exchange(counters: Mapping[str, int]) -> pd.DataFrame:
     """Return a row per exchange profile: `requests` and `bid_responses`."""
     rows: dict[str, dict[str, int]] = {}

@@ -93,7 +93,7 @@ def _switches(api: ConsoleApi, one: dict[str, Any]) -> None:
 
 
 def _budget(scene: Scene, one: dict[str, Any]) -> None:
-    unit, budget = scene.sources.configuration.currency, one["budget"]
+    unit, budget = one.get("currency") or scene.sources.configuration.currency, one["budget"]
     with st.form("budgets"):
         st.markdown("**Budgets**")
         st.number_input(f"Top up by, {unit}", 0.0, 1e9, 0.0, 1.0, key="top-up", format="%.4f")

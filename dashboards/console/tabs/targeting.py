@@ -11,7 +11,7 @@ from dashboards.console.charts.base import BLUE, GREEN
 from dashboards.console.scene import Scene
 from dashboards.console.shaping import market
 from dashboards.console.shaping.auctions import buckets_of
-from dashboards.console.shaping.kpis import by_exchange
+from dashboards.console.shaping.kpis import by_exchange, unnoticed
 from dashboards.console.shaping.names import names_of
 
 _MOST = 12
@@ -43,6 +43,8 @@ def exchanges(scene: Scene) -> None:
         drawn = bars.beside(table, "requests", (BLUE, GREEN), shown=",.0f")
         about = "By profile, since the platform began to count."
         view.chart("Exchanges", about, drawn, table, "No exchange has sent a request yet.")
+        for name, wrong in unnoticed(scene.stats["counters"]).items():
+            st.warning(f"Bids of {view.quoted(name)} are {wrong}: see the runbook of that name.")
     with right:
         table = market.summed(scene.auctions, scene.auctions["campaign"]).head(_MOST)
         drawn = bars.volume_and_rate(table, "win_rate", "win rate") if len(table) else None

@@ -13,6 +13,8 @@ from rtb.runtime.caches import MemoizedFunction
 
 _VERSIONS = ("1.0", "1.1", "1.2")
 _YES = (1, "1", True)
+_IMPRESSION, _IMAGE = (1, "1"), "1"
+"""Event and method of a tracker: Native 1.2, lists 7.6 and 7.7."""
 
 
 class _Asked(NamedTuple):
@@ -22,11 +24,13 @@ class _Asked(NamedTuple):
         assets: requested assets, at least one.
         ver: version in the request.
         wrapped: whether it stood under a key `native`.
+        other_trackers: whether it takes event trackers, and none of the impression that is an image.
     """
 
     assets: tuple[NativeAsset, ...]
     ver: str | None
     wrapped: bool
+    other_trackers: bool
 
 
 def native_slot(imp: Imp, native: Native) -> NativeSlot | None:
@@ -47,6 +51,7 @@ def native_slot(imp: Imp, native: Native) -> NativeSlot | None:
         assets=asked.assets,
         ver=ver or _VERSIONS[-1],
         wrapped=asked.wrapped or ver == "1.0",
+        other_trackers=asked.other_trackers,
     )
 
 
@@ -55,11 +60,24 @@ def _asked(sent: Any) -> _Asked | None:
     if read is None or not read.request.assets:
         return None
     assets = _assets(read.request.assets)
-    return _Asked(assets, read.request.ver, read.wrapped) if assets else None
+    others = _takes_others(read.request.eventtrackers)
+    return _Asked(assets, read.request.ver, read.wrapped, others) if assets else None
 
 
 asked_for = MemoizedFunction(_asked, "native requests", 3 << 19)
 """Cache of native requests: a placement asks for the same assets each time."""
+
+
+def _takes_others(sent: Any) -> bool:
+    """Return whether a request takes event trackers, but no image for the impression."""
+    if not isinstance(sent, list) or not sent:
+        return False
+    trackers = [one for one in sent if isinstance(one, dict) and one.get("event") in _IMPRESSION]
+    return not any(_IMAGE in _numbers(one.get("methods")) for one in trackers)
+
+
+def _numbers(values: Any) -> list[str]:
+    return [str(value) for value in values] if isinstance(values, list) else []
 
 
 def _assets(sent: Sequence[Any]) -> tuple[NativeAsset, ...]:

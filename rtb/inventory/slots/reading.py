@@ -23,6 +23,8 @@ _ALL: frozenset[str] = frozenset()
 def slots_of(imp: Imp, kinds: Collection[Kind] = KINDS) -> tuple[Slot, ...]:
     """Return a slot for each format of an imp, in the order banner, video, native, audio.
 
+    Video and audio whose list of media types is empty are no offer (`rtb.openrtb.validity`).
+
     Args:
         imp: imp of a validated request.
         kinds: formats to read. Native is the most expensive, so leave out formats without creatives.
@@ -30,11 +32,11 @@ def slots_of(imp: Imp, kinds: Collection[Kind] = KINDS) -> tuple[Slot, ...]:
     found: list[Slot] = []
     if imp.banner is not None and "banner" in kinds:
         found.append(_banner(imp, imp.banner))
-    if imp.video is not None and "video" in kinds:
+    if imp.video is not None and "video" in kinds and imp.video.mimes != []:
         found.append(_video(imp, imp.video))
     if imp.native is not None and "native" in kinds and (slot := native_slot(imp, imp.native)) is not None:
         found.append(slot)
-    if imp.audio is not None and "audio" in kinds:
+    if imp.audio is not None and "audio" in kinds and imp.audio.mimes != []:
         found.append(_audio(imp, imp.audio))
     return tuple(found)
 

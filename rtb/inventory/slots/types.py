@@ -186,6 +186,7 @@ class NativeSlot(_Slot, frozen=True, kw_only=True, cache_hash=True):
         assets: requested assets, in order.
         ver: version of the Native specification for the answer.
         wrapped: whether the answer goes under a key `native`.
+        other_trackers: whether the request takes event trackers, and none of the impression that is an image.
     """
 
     kind: ClassVar[Kind] = "native"
@@ -194,6 +195,7 @@ class NativeSlot(_Slot, frozen=True, kw_only=True, cache_hash=True):
     assets: tuple[NativeAsset, ...] = ()
     ver: str = "1.2"
     wrapped: bool = False
+    other_trackers: bool = False
 
 
 Slot = BannerSlot | VideoSlot | AudioSlot | NativeSlot

@@ -2,6 +2,7 @@
 local bid, campaign = ARGV[1], account_key(ARGV[3])
 if redis.call('EXISTS', campaign) == 0 then return 'unknown' end
 if is_behind(campaign) then return 'behind' end
+if noticed(bid, 'charged') then return 'charged' end -- it was sold and is settled: no loss, whoever says so now
 if not first(bid, 'loss', ARGV[6]) then return 'duplicate' end
 redis.call('HINCRBY', campaign, 'losses', 1)
 local outcome = 'counted' -- the money is spent, or about to be

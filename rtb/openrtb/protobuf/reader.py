@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from msgspec import Struct
 
 from rtb.openrtb.bounds import MOST_VALUES
-from rtb.openrtb.codec import coerce
+from rtb.openrtb.codec import coerce_request
 from rtb.openrtb.content import Data
 from rtb.openrtb.invalid import InvalidRequest
 from rtb.openrtb.protobuf.ordered import OrderedReader, ReadPart
@@ -25,7 +25,7 @@ from rtb.openrtb.protobuf.parts import UNUSUAL, PartReader, Read, Untidy, part_r
 from rtb.openrtb.protobuf.plans import NATIVE_REQUEST
 from rtb.openrtb.protobuf.schema import message_type
 from rtb.openrtb.types import App, BidRequest, Device, Imp, Site, User
-from rtb.openrtb.validity import validate_imp, validate_request
+from rtb.openrtb.validity import validate, validate_request
 
 _HEAD = ("id", "imp", "site", "app", "device", "user", "at", "tmax")
 _USER = ("id", "buyeruid", "data", "consent")
@@ -51,13 +51,21 @@ def decode_protobuf(body: bytes) -> BidRequest:
         InvalidRequest: the body is no such message, beyond a bound (`bounds`), or breaks a rule of the specification
             (`validity`).
     """
+    try:
+        request = _read_parts(body)
+        validate_request(request)
+    except (*UNUSUAL, InvalidRequest):  # which one bad imp is enough for: in full, the others are kept
+        request = _read_in_full(body)
+        validate(request)
+    return request
+
+
+def _read_parts(body: bytes) -> BidRequest:
     readers = _readers()
     try:
-        request = _read(body, readers.ordered)
+        return _read(body, readers.ordered)
     except UNUSUAL:
-        request = _read_unordered(body, readers.unordered)
-    validate_request(request)
-    return request
+        return _read_unordered(body, readers.unordered)
 
 
 @cache
@@ -83,12 +91,10 @@ def _read(body: bytes, reader: OrderedReader) -> BidRequest:
 
 def _read_unordered(body: bytes, reader: PartReader) -> BidRequest:
     """Return the request of a message whose fields are in any order."""
-    try:
-        request: BidRequest = reader.read(body)[0]
-    except UNUSUAL:
-        return _read_in_full(body)
-    places = (request.site, request.app, request.dooh)
-    return request if places.count(None) > 1 else _read_in_full(body)
+    request: BidRequest = reader.read(body)[0]
+    if (request.site, request.app, request.dooh).count(None) < 2:
+        raise Untidy
+    return request
 
 
 def _has_several_inventories(values: dict[str, Any]) -> bool:
@@ -107,10 +113,7 @@ def _read_in_full(body: bytes) -> BidRequest:
         native = imp.get("native", {})
         if NATIVE_REQUEST in native:
             native["request"] = native.pop(NATIVE_REQUEST)
-    request = coerce(raw, BidRequest)
-    for one in request.imp:
-        validate_imp(one)
-    return request
+    return coerce_request(raw)
 
 
 def _count(message: Any, left: int) -> int:

@@ -10,9 +10,10 @@ from simulation.exchange.rules.money import DEFAULT_CURRENCY, allowed_currencies
 from simulation.exchange.rules.native import ASSETS, assets_asked, kind_of
 from simulation.exchange.rules.raw import Json, categories, host, integer, integers, listed, number, obj, text, texts
 from simulation.exchange.rules.sizes import exact_sizes, names_a_size
+from simulation.exchange.rules.validity import format_faults, imp_faults
 
 REASONS = {
-    "invalid_request": "the request violates OpenRTB: the answer must be 400",
+    "invalid_request": "the imp violates OpenRTB; where all imps of a request do, the answer must be 400",
     "no_rate": "only currencies without a known exchange rate for bids or floors",
     "private_deal": "for deals only, and none of them is ours",
     "seats": "for seats (wseat, bseat) none of which is ours",
@@ -61,7 +62,10 @@ def impossible(request: Json, imp: Json, held: BidderCreatives) -> str:
     found = _of_request(request, held) or _of_terms(imp, held)
     if found:
         return found
-    reasons = [_OF_FORMAT[name](obj(imp[name])) for name in offered_formats(imp)]
+    if any(imp_faults(imp)):
+        return "invalid_request"
+    sound = [name for name in offered_formats(imp) if not any(format_faults(imp, name))]
+    reasons = [_OF_FORMAT[name](obj(imp[name])) for name in sound]
     return "" if not all(reasons) else reasons[0] if reasons else "invalid_request"
 
 

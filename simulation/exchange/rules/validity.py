@@ -22,23 +22,25 @@ _ASSET_KINDS = ("title", "img", "video", "data")
 
 
 def faults(request: Json) -> Iterator[str]:
-    """Yield the rules of OpenRTB that a request breaks, in words; none if it is valid."""
+    """Yield the rules of OpenRTB that a request breaks, in words; none if it is valid.
+
+    An imp or a format that breaks one beside others that do not is no fault of the request: nobody bids on it.
+    """
     if not text(request.get("id")):
         yield "no id"
     imps = objects(request.get("imp"))
     if not imps:
         yield "no imp"
-    names = [text(imp.get("id")) for imp in imps]
-    if not all(names):
-        yield "an imp without id"
+    names = [name for imp in imps if (name := text(imp.get("id")))]
     if len(set(names)) < len(names):
         yield "two imps share an id"
     if sum(isinstance(request.get(place), dict) for place in _PLACES) > 1:
         yield "more than one of site, app and dooh"
     yield from _negative(request, ("tmax",))
     yield from _privacy(request)
-    for imp in imps:
-        yield from _imp(imp)
+    of_imps = [list(imp_faults(imp)) if text(imp.get("id")) else ["an imp without id"] for imp in imps]
+    if all(of_imps):
+        yield from (fault for some in of_imps for fault in some)
 
 
 def _privacy(request: Json) -> Iterator[str]:
@@ -51,7 +53,8 @@ def _privacy(request: Json) -> Iterator[str]:
             yield f"{name} is not a string"
 
 
-def _imp(imp: Json) -> Iterator[str]:
+def imp_faults(imp: Json) -> Iterator[str]:
+    """Yield why nobody can bid on an imp, apart from its id."""
     kinds = offered_formats(imp)
     if not kinds:
         yield "an imp that offers no format"
@@ -60,17 +63,23 @@ def _imp(imp: Json) -> Iterator[str]:
         if not text(deal.get("id")):
             yield "a deal without id"
         yield from _floors(deal)
-    for kind in kinds:
-        slot = obj(imp[kind])
-        yield from _negative(slot, _MEASURES[kind])
-        yield from _floors(slot)
-        if kind == "banner":
-            for entry in objects(slot.get("format")):
-                yield from _negative(entry, _FORMAT_MEASURES)
-        elif kind == "native":
-            yield from _native(slot)
-        elif not texts(slot.get("mimes")):
-            yield f"{kind} without mimes"
+    of_kinds = [list(format_faults(imp, kind)) for kind in kinds]
+    if all(of_kinds):
+        yield from (fault for some in of_kinds for fault in some)
+
+
+def format_faults(imp: Json, kind: str) -> Iterator[str]:
+    """Yield the rules of OpenRTB that a format of an imp breaks, in words."""
+    slot = obj(imp[kind])
+    yield from _negative(slot, _MEASURES[kind])
+    yield from _floors(slot)
+    if kind == "banner":
+        for entry in objects(slot.get("format")):
+            yield from _negative(entry, _FORMAT_MEASURES)
+    elif kind == "native":
+        yield from _native(slot)
+    elif not texts(slot.get("mimes")):
+        yield f"{kind} without mimes"
 
 
 def _floors(terms: Json) -> Iterator[str]:

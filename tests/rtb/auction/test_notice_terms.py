@@ -74,6 +74,16 @@ def test_notices_of_a_screen_are_honoured_after_it_was_shown(imp: dict[str, Any]
     assert (_ref(bid["burl"], Kind.BILL).expires - int(MONDAY_NOON), bid["exp"]) == (seconds, exp)
 
 
+def test_money_is_held_for_the_grace_of_the_exchange() -> None:
+    bidder = Bidder([Listing(3, make_campaign())])
+    request = bidder.edge.prepare(to_json(make_request()), Profile(name="acme", grace_seconds=120))
+    (bid,) = bids_of(bidder.answer_prepared([request])[0])
+    assert (bid["exp"], _ref(bid["burl"], Kind.BILL).expires) == (60, MONDAY_NOON + 180)
+    asyncio.run(bidder.book.shutdown())
+    assert asyncio.run(bidder.ledger.reclaim(MONDAY_NOON + 70)) == 0
+    assert asyncio.run(bidder.ledger.reclaim(MONDAY_NOON + 190)) == 2_000
+
+
 @pytest.mark.parametrize(
     "place", [{"site": {"domain": "screens.example"}}, {"site": ..., "app": {"bundle": "com.screens"}}]
 )

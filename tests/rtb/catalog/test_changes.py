@@ -228,3 +228,45 @@ def test_a_campaign_that_had_an_unknown_country_is_still_read_and_changed(catalo
     assert catalog.change("spring", 2, more, "anna").campaign.targeting.countries == ("Germany", "FRA")
     with pytest.raises(CampaignError, match="Allemagne"):
         catalog.change("spring", 3, {"targeting": {"countries": ["Germany", "Allemagne"]}}, "anna")
+
+
+def test_a_campaign_is_kept_in_its_currency_and_loaded_in_the_platforms(catalog: Catalog):
+    added = catalog.add(make_campaign("spring", currency="EUR", budget=900), rate_of={"EUR": 0.5}.get)
+    assert (added.campaign.exchange_rate, added.campaign.budget.total_micros) == (0.5, 900)
+    assert catalog.get("spring") == added
+    assert [entry.campaign.budget.total_micros for entry in catalog.all()] == [1_800]
+    raised = catalog.top_up("spring", 100, "anna")
+    assert (raised.campaign.budget.total_micros, catalog.all()[0].campaign.budget.total_micros) == (1_000, 2_000)
+
+
+@pytest.mark.parametrize(
+    ("patch", "currency", "rate"),
+    [
+        ({"name": "Spring sale"}, "EUR", 0.5),
+        ({"exchange_rate": None}, "EUR", 0.8),
+        ({"exchange_rate": 0.6}, "EUR", 0.6),
+        ({"currency": "EUR"}, "EUR", 0.5),
+        ({"currency": "JPY"}, "JPY", 150.0),
+        ({"currency": "JPY", "exchange_rate": 0.5}, "JPY", 0.5),
+        ({"currency": None}, "", None),
+        ({"currency": ""}, "", None),
+    ],
+)
+def test_a_rate_stays_until_it_or_the_currency_is_changed(
+    catalog: Catalog, patch: dict[str, Any], currency: str, rate: float | None
+):
+    catalog.add(make_campaign("spring", currency="EUR", exchange_rate=0.5))
+    changed = catalog.change("spring", 1, patch, "anna", rate_of={"EUR": 0.8, "JPY": 150.0}.get).campaign
+    assert (changed.currency, changed.exchange_rate) == (currency, rate)
+
+
+def test_a_currency_without_a_rate_is_refused(catalog: Catalog):
+    with pytest.raises(CampaignError, match="no rate for EUR"):
+        catalog.add(make_campaign("spring", currency="EUR"))
+    with pytest.raises(CampaignError, match="no rate for EUR"):
+        catalog.add_all([make_campaign("spring", currency="EUR")])
+    catalog.add(make_campaign("spring"))
+    for patch in ({"currency": "EUR"}, {"exchange_rate": 0.5}):
+        with pytest.raises(CampaignError, match="rate"):
+            catalog.change("spring", 1, patch, "anna")
+    assert catalog.all()[0].version == 1

@@ -47,6 +47,7 @@ def test_the_profiles_shipped_are_good_and_each_has_an_endpoint() -> None:
         "openrtb25": "/openrtb2/openrtb25",
         "openrtb26": "/openrtb2/bid",
         "prebid_server": "/openrtb2/prebid_server",
+        "prebid_server_java": "/openrtb2/prebid_server_java",
     }
     for profile in exchanges:
         assert exchanges.of(profile.path) is profile
@@ -61,7 +62,7 @@ def test_a_file_in_a_folder_adds_an_exchange_and_replaces_one_of_the_same_name(t
     acme = exchanges.of("/openrtb2/acme", KEY)
     assert acme == Profile(name="acme", qps=500.0, keys=(KEY,), quirks=Quirks(ignore_tmax=True))
     assert exchanges.of("/openrtb2/bid/prebid_server") == Profile(name="prebid_server", qps=7.0)
-    assert len(list(exchanges)) == 4
+    assert len(list(exchanges)) == 5
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,16 @@ def test_a_file_in_a_folder_adds_an_exchange_and_replaces_one_of_the_same_name(t
         ("name: acme\nkeys: [secret]", "$.keys[0]"),
         ("name: acme\nquirks: {no_such: true}", "no_such"),
         ("name: acme\nquirks: {ignore_at: 1}", "$.quirks.ignore_at"),
+        ("name: acme\nformats: last", "$.formats"),
+        ("name: acme\nformats: []", "$.formats"),
+        ("name: acme\nformats: [film]", "$.formats"),
+        ("name: acme\nformats: {first: []}", "$.formats"),
+        ("name: acme\ngrace_seconds: -1", "$.grace_seconds"),
+        ("name: acme\ngrace_seconds: 3601", "$.grace_seconds"),
+        ("name: acme\nkey_in: body", "$.key_in"),
+        ("name: acme\npays_bid: true\ndiscounts: true", "pays_bid"),
+        ("name: acme\npays_bid: true\nprice_keys: acme", "pays_bid"),
+        ("name: acme\nbills_by_markup: true\nprice_macro: '%%PRICE%%'", "bills_by_markup"),
         ("name: Not a name", "$.name"),
         ("qps: 5", "name"),
         ("- name: acme", "array"),
@@ -256,3 +267,64 @@ def test_notice_urls_have_the_macro_that_the_exchange_knows() -> None:
 def test_what_a_profile_says_of_prices_and_networks_is_checked(tmp_path: Path, fields: Any, place: str) -> None:
     write(tmp_path, **fields)
     assert place in left_out(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("formats", "offered", "taken"),
+    [
+        (None, "native video", ("video", "native")),
+        ("first", "native video audio", ("video",)),
+        ("first", "audio native", ("native",)),
+        ("first", "banner audio native video", ("banner",)),
+        (["audio", "native"], "banner native audio", ("native", "audio")),
+        (["audio"], "banner", ()),
+        ({"first": ["audio", "video"]}, "banner video audio", ("audio",)),
+        ({"first": ["audio", "video"]}, "banner video", ("video",)),
+        ({"first": ["audio"]}, "banner", ()),
+    ],
+)
+def test_which_formats_of_an_imp_are_bid_is_the_callers_rule(
+    tmp_path: Path, formats: Any, offered: str, taken: tuple[str, ...]
+) -> None:
+    write(tmp_path, formats=formats)
+    (profile,) = (one for one in load(tmp_path) if one.name == "acme")
+    slots = {"banner": {"w": 1, "h": 1}, "video": {"mimes": ["video/mp4"]}, "audio": {"mimes": ["audio/mpeg"]}}
+    slots["native"] = {"request": {"assets": [{"id": 1, "title": {"len": 25}}]}}
+    (imp,) = completed(profile, imp=[{"id": "1", **{kind: slots[kind] for kind in offered.split()}}]).imp
+    assert profile.takes(imp) == taken
+
+
+def test_who_pays_what_was_bid_holds_first_price_auctions() -> None:
+    assert completed(Profile(name="acme", pays_bid=True), at=2).at == 1
+
+
+def test_what_markup_bills_is_charged_by_that() -> None:
+    profile = Profile(name="acme", charge_on="win", bills_by_markup=True)
+    assert [profile.is_charged_by_win(kind, "bill") for kind in ("banner", "video", "native", "audio")] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+
+
+def test_a_key_in_an_address_is_found_where_the_profile_puts_one() -> None:
+    inside, asked, plain = (
+        Profile(name="inside", key_in="path"),
+        Profile(name="asked", key_in="parameter"),
+        Profile(name="plain"),
+    )
+    exchanges = Exchanges([inside, asked, plain])
+    for address, found in {
+        ("/openrtb2/inside", b""): ("/openrtb2/inside", None),
+        ("/openrtb2/inside/", b""): ("/openrtb2/inside", None),
+        ("/openrtb2/inside/se/cr+et=", b""): ("/openrtb2/inside", "se/cr+et="),
+        ("/openrtb2/bid/inside/secret", b"gzip=1"): ("/openrtb2/bid/inside", "secret"),
+        ("/openrtb2/inside", b"key=secret"): ("/openrtb2/inside", None),
+        ("/openrtb2/asked", b"gzip=1&key=se%2Bcret&key=other"): ("/openrtb2/asked", "se+cret"),
+        ("/openrtb2/asked", b"monkey=secret&key="): ("/openrtb2/asked", None),
+        ("/openrtb2/asked/secret", b""): ("/openrtb2/asked/secret", None),
+        ("/openrtb2/plain/secret", b"key=secret"): ("/openrtb2/plain/secret", None),
+        ("/openrtb2/plain", b"key=secret"): ("/openrtb2/plain", None),
+    }.items():
+        assert exchanges.addressed(*address) == found

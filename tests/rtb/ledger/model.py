@@ -181,6 +181,8 @@ def count(bid: Bid, kind: Kind, balance: Balance) -> Told:
 
 def _lose(bid: Bid, balance: Balance) -> Told:
     """Give the bid's money back on a loss, unless a notice said that it was won."""
+    if bid.is_charged:
+        return Told(NoticeOutcome.CHARGED, bid, balance)
     if Kind.LOSS in bid.told:
         return Told(NoticeOutcome.DUPLICATE, bid, balance)
     lost = _counted(balance, "losses")

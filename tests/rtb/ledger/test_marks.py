@@ -37,12 +37,12 @@ async def test_events_of_notices_say_what_would_have_won(valkey: Valkey) -> None
         ledger = ValkeyLedger(client)
         await ledger.open(1, 1_000_000)
         await ledger.count(REF, Kind.WIN, time.time(), min_to_win_micros=11)
-        await ledger.settle(REF, Kind.BILL, 900, time.time(), min_to_win_micros=12)
         await ledger.release(REF, time.time(), min_to_win_micros=13)
+        await ledger.settle(REF, Kind.BILL, 900, time.time(), min_to_win_micros=12)
         await ledger.count(REF, Kind.CLICK, time.time())
         rows: Any = await client.xrange(STREAM)
     said = [(row[b"kind"], row[b"min_to_win_micros"]) for _, row in rows]
-    assert said == [(b"win", b"11"), (b"bill", b"12"), (b"loss", b"13"), (b"click", b"")]
+    assert said == [(b"win", b"11"), (b"loss", b"13"), (b"bill", b"12"), (b"click", b"")]
 
 
 def test_a_bid_that_was_paid_and_clicked_is_remembered_until_nobody_may_buy_any_more(valkey: Valkey) -> None:

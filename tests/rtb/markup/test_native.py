@@ -20,8 +20,10 @@ from rtb.inventory.slots import (
     VideoSlot,
     answers,
     fits,
+    slots_of,
 )
 from rtb.markup import markup_of
+from rtb.openrtb.types import Imp, Native
 from tests.rtb.builders import make_audio, make_campaign, make_image, make_native, make_video_ad
 from tests.rtb.inventory.slots.strategies import pairs
 
@@ -123,3 +125,45 @@ def test_no_text_of_an_ad_is_taken_for_a_placeholder(text: str) -> None:
     slot = NativeSlot(assets=(NativeAsset(1, True, TitleNeed()),))
     answer = _answer(slot, make_native(NativeAd(title=text)))
     assert answer["assets"] == [{"id": 1, "title": {"text": text}}]
+
+
+_BILL = "https://bid.example/notice/bill/t.o-k_en"
+_TITLE = {"id": 1, "required": 1, "title": {"len": 90}}
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_event"),
+    [
+        ({"ver": "1.2"}, True),
+        ({}, True),
+        ({"ver": "1.2", "eventtrackers": [{"event": 1, "methods": [1, 2]}]}, True),
+        ({"ver": "1.2", "eventtrackers": [{"event": 2, "methods": [2]}, {"event": 1, "methods": [1]}]}, True),
+        ({"ver": "1.2", "eventtrackers": [{"event": 1, "methods": [2]}]}, False),
+        ({"ver": "1.2", "eventtrackers": [{"event": 2, "methods": [1]}]}, False),
+        ({"ver": "1.1"}, False),
+        ({"ver": "1.0"}, False),
+    ],
+)
+def test_the_address_that_bills_is_a_tracker_as_the_request_takes_one(asked: dict[str, Any], is_event: bool) -> None:
+    sent = json.dumps({**asked, "assets": [_TITLE]})
+    (slot,) = slots_of(Imp("1", native=Native(request=sent)))
+    assert isinstance(slot, NativeSlot)
+    template = markup_of(slot, make_campaign(), make_native(), "https://bid.example")
+    answer = json.loads(template.filled(_CLICK, _BID, _BILL))
+    answer = answer["native"] if slot.wrapped else answer
+    if is_event:  # Native 1.2, 5.8: event, method and url of each
+        assert answer["eventtrackers"] == [{"event": 1, "method": 1, "url": _BILL}]
+        assert "imptrackers" not in answer
+    else:
+        assert answer["imptrackers"] == [_BILL]
+        assert "eventtrackers" not in answer
+    plain = json.loads(template.filled(_CLICK, _BID))
+    assert not {"eventtrackers", "imptrackers"} & (plain["native"] if slot.wrapped else plain).keys()
+
+
+def test_a_video_in_a_native_ad_does_not_bill_as_well() -> None:
+    slot = NativeSlot(assets=(NativeAsset(1, True, VideoSlot()),))
+    creative = make_native(NativeAd(title="Shoes", video=make_video_ad()))
+    text = markup_of(slot, make_campaign(), creative, "https://bid.example").filled(_CLICK, _BID, _BILL)
+    assert text.count(_BILL) == 1
+    assert "\2" not in text

@@ -220,3 +220,34 @@ def test_each_version_is_valid(protocol: int, creative: Any) -> None:
     document = etree.fromstring(_markup(slot_of(protocols=frozenset({protocol})), creative, cat=("IAB1",)).encode())
     assert document.get("version") == VAST[protocol]
     _schema(VAST[protocol]).assertValid(document)
+
+
+_BILL = "https://bid.example/notice/bill/t.o-k_en"
+
+
+@pytest.mark.parametrize("billing", [_BILL, f"{_BILL}?price=${{AUCTION_PRICE}}&cur=${{AUCTION_CURRENCY}}"])
+@pytest.mark.parametrize("protocol", VAST)
+@pytest.mark.parametrize("creative", [make_video(skip_after=5.5), make_audio()])
+def test_each_version_is_valid_with_the_address_that_bills(protocol: int, creative: Any, billing: str) -> None:
+    slot_of: Any = VideoSlot if creative.video else AudioSlot
+    slot = slot_of(protocols=frozenset({protocol}))
+    markup = markup_of(slot, make_campaign(cat=("IAB1",)), creative, _BASE).filled(_CLICK, _BID, billing)
+    document = read(markup)
+    assert [one.text for one in document.findall("Ad/InLine/Impression")] == [f"{_VIEW}impression", billing]
+    _schema(VAST[protocol]).assertValid(etree.fromstring(markup.encode()))
+
+
+def test_daast_has_the_address_that_bills_too() -> None:
+    markup = markup_of(AudioSlot(protocols=frozenset({9})), make_campaign(), make_audio(), _BASE)
+    document = read(markup.filled(_CLICK, _BID, _BILL))
+    assert document.tag == "DAAST"
+    assert [one.text for one in document.findall("Ad/InLine/Impression")] == [f"{_VIEW}impression", _BILL]
+
+
+@given(pairs("video", "audio"), TEXTS)
+def test_markup_that_bills_nothing_has_no_second_impression(pair: tuple[Slot, Any], name: str) -> None:
+    slot, creative = pair
+    assume(fits(slot, creative))
+    markup = _markup(slot, creative, name=name)
+    assert "\2" not in markup
+    assert markup.count("<Impression>") == 1

@@ -114,6 +114,41 @@ def test_bounds_and_rules_are_those_of_json(fields: dict[str, Any], reason: str 
     assert error.value.reason == reason
 
 
+_BANNER = {"w": 300, "h": 250}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"id": "2", "banner": {"w": -1, "h": 250}},
+        {"id": "2", "banner": _BANNER, "bidfloor": -1},
+        {"id": "2", "banner": _BANNER, "pmp": {"deals": [{"bidfloor": 1}]}},
+        {"id": "2", "banner": _BANNER, "native": {"ver": "1.2"}},
+        {"id": "2", "banner": _BANNER, "video": {"protocols": [2]}},
+        {"id": "2", "native": {"ver": "1.2"}},
+        {"id": "2"},
+        {"id": "", "banner": _BANNER},
+        {"banner": _BANNER},
+    ],
+)
+@pytest.mark.parametrize("is_first", [False, True])
+def test_a_bad_imp_costs_itself_as_in_json(bad: dict[str, Any], is_first: bool) -> None:
+    good = {"id": "1", "banner": _BANNER}
+    request = make_request(imp=[bad, good] if is_first else [good, bad])
+    read = decode_request(msgspec.json.encode(request))
+    assert [imp for imp in read.imp if imp.id == "1" and imp.banner is not None]
+    for message in (to_message(request), _reversed(to_message(request))):
+        assert decode_protobuf(message) == decode_protobuf(message) == read
+
+
+@pytest.mark.parametrize("floor", [float("nan"), float("inf")])
+def test_an_imp_whose_floor_is_no_number_costs_itself(floor: float) -> None:
+    imps = [{"id": "1", "banner": _BANNER, "bidfloor": floor}, {"id": "2", "banner": _BANNER}]
+    first, second = decode_protobuf(to_message(make_request(imp=imps))).imp
+    assert (first.id, first.banner, second.id) == ("1", None, "2")
+    assert second.banner is not None
+
+
 def test_a_request_of_too_many_fields_is_refused() -> None:
     crowded = [{"id": str(n), "banner": {"format": [{"w": 1, "h": n}] * 90}} for n in range(300)]
     for message in (to_message(make_request(imp=crowded)), _reversed(to_message(make_request(imp=crowded)))):

@@ -199,3 +199,18 @@ def test_a_bid_that_clears_at_its_own_price_costs_what_was_reserved(price: int, 
 def test_keys_that_a_profile_names_have_to_be_there():
     with pytest.raises(ExchangeError, match="RAYBID_PRICE_KEYS has no keys named keys"):
         Charging(EXCHANGES, {}, 1_800.0)
+
+
+@given(
+    price=prices,
+    cur=st.sampled_from(["", "USD", "EUR", "XXX", "${AUCTION_CURRENCY}", "no code"]),
+    quantity=st.none() | st.sampled_from(["0.5", "2", "many"]),
+    ceiling=st.integers(0, 10**9),
+    exchange=st.sampled_from(["plain", "discounts", "encrypts"]),
+)
+def test_a_signed_price_is_charged_whatever_a_notice_says(
+    price: str | None, cur: str, quantity: str | None, ceiling: int, exchange: str
+) -> None:
+    bid = ref(exchange, ceiling=ceiling, quantity=3.0, currency="USD")
+    said = {name: value for name, value in (("price", price), ("cur", cur), ("qty", quantity)) if value is not None}
+    assert CHARGING.charge(bid._replace(signed_price=True), said) == Charge(ceiling)

@@ -196,3 +196,11 @@ def test_a_short_secret_is_refused(secret: str):
 @given(first=refs, second=refs)
 def test_bids_have_the_same_id_only_when_lease_and_sequence_are_the_same(first: BidRef, second: BidRef):
     assert (first.bid_id == second.bid_id) == (first[:2] == second[:2])
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_whether_the_price_is_signed_travels_in_the_token(kind: Kind) -> None:
+    signer = Signer("a secret of the tests, and long")
+    bid = BidRef(7, 1, 3, 4, 2_000, 1_800_000_000, rate=0.5, currency="EUR", made=1_799_999_000, quantity=2.5)
+    for signed in (False, True):
+        assert signer.read(signer.sign(bid._replace(signed_price=signed), kind), kind).signed_price is signed

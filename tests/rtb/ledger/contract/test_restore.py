@@ -55,7 +55,7 @@ async def test_what_is_remembered_is_a_duplicate(ledger: Ledger):
     assert await ledger.count(charged, CLICK, NOW) is NoticeOutcome.DUPLICATE
     assert await ledger.release(lost, NOW) is NoticeOutcome.DUPLICATE
     assert await balance(ledger) == before
-    assert await ledger.release(charged, NOW) is NoticeOutcome.COUNTED  # its money is spent
+    assert await ledger.release(charged, NOW) is NoticeOutcome.CHARGED  # its money is spent
     assert await ledger.settle(lost, BILL, 50, NOW) is NoticeOutcome.SETTLED
     assert await pots(ledger) == {"available": 650, "leased": 300, "spent": 50}  # none of it from the lease
 

@@ -156,10 +156,14 @@ async def test_a_loss_frees_the_bids_money_once(ledger: Ledger, closed: bool):
 
 
 @with_ledger
-async def test_a_loss_after_the_bill_is_counted_only(ledger: Ledger):
+async def test_a_loss_after_the_bill_is_none(ledger: Ledger):
     await leased(ledger, 300)
     await ledger.settle(bid(), BILL, 60, NOW)
-    assert await ledger.release(bid(), NOW) is NoticeOutcome.COUNTED
+    before = await balance(ledger)
+    for _ in range(2):
+        assert await ledger.release(bid(), NOW) is NoticeOutcome.CHARGED
+    assert await balance(ledger) == before
+    assert before.losses == 0
     assert await pots(ledger) == {"available": 740, "leased": 200, "spent": 60}
 
 
