@@ -148,7 +148,7 @@ def _device_buckets(country: str, region: str, devicetype: int, os: str, browser
     )
 
 
-@memoized("segments", 1 << 20)
+@memoized("segments", 1 << 19)
 def _segment_buckets(*segments: str) -> tuple[int, ...]:
     """Return the buckets of segments under one field name: their order in the list has no meaning."""
     return (*(bucket("segment", segment) for segment in segments), *([0] * (SEGMENT_FIELDS - len(segments))))

@@ -13,7 +13,7 @@ _SCHEME = re.compile(r"https?:/*|[a-z][a-z0-9+.-]*:/{2,}", re.IGNORECASE)
 """What stands before a host; callers also write `https:/host`, and apps have schemes of their own."""
 
 
-@memoized("domains", 3 << 19)
+@memoized("domains", 1 << 20)
 def domain(name: str) -> str:
     """Return a normalised domain, also from a URL or a wildcard of its subdomains, which belong to it anyway.
 

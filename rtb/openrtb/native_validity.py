@@ -31,7 +31,7 @@ def check_native(native: Native) -> None:
         raise InvalidRequest("bad_native", f"{fault} - at `{_PLACE}`")
 
 
-@memoized("faults of native requests", 1 << 20)  # placements repeat their requests
+@memoized("faults of native requests", 1 << 19)  # placements repeat their requests
 def _fault_of(text: str) -> str:
     if len(text) > MOST_NATIVE_CHARACTERS:
         return f"a native request of more than {MOST_NATIVE_CHARACTERS} characters"

@@ -64,7 +64,7 @@ def _asked(sent: Any) -> _Asked | None:
     return _Asked(assets, read.request.ver, read.wrapped, others) if assets else None
 
 
-asked_for = MemoizedFunction(_asked, "native requests", 3 << 19)
+asked_for = MemoizedFunction(_asked, "native requests", 1 << 20)
 """Cache of native requests: a placement asks for the same assets each time."""
 
 

@@ -22,7 +22,7 @@ from rtb.openrtb.types import BidRequest, Imp
 from rtb.openrtb.validity import validate_imp
 from rtb.runtime.caches import BoundedCache
 
-_CACHE_BYTES = 3 << 19
+_CACHE_BYTES = 1 << 20
 _OBJECT_BYTES, _FIELD_BYTES, _TEXT_BYTES = 600, 200, 4
 """Most bytes in memory of a message, of each field in it, and of each byte of its texts."""
 
