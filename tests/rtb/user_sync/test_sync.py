@@ -102,6 +102,7 @@ def test_without_consent_and_cookie_nothing_is_set() -> None:
         ("\xff\x00", ("malformed_cookie",)),
         ("$UID", ("malformed_cookie",)),
     ],
+    ids=["another secret", "made up", "empty", "long", "quoted", "upper case", "no text", "a macro"],
 )
 def test_a_cookie_that_is_not_ours_is_replaced_and_counted(value: str, remarks: tuple[str, ...]) -> None:
     answer = sync(TARGET, f"{SHARED}={value}", storage_access=b"none")
